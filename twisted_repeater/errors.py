@@ -1,0 +1,248 @@
+"""Every exception of the package, in one tree.
+
+::
+
+    RepeaterError
+     +-- MultipleVersionsError       the dialect states several versions, conversion was not asked for
+     +-- ConnectingError             a client could not be linked; given to on_connecting_error
+     |    +-- ClientIPNotAuthorized  step 1: is_client_ip_authorized said no
+     |    +-- NewClientsDropped      step 1: drop_new_clients() is in force
+     |    +-- HelloTimeout           step 2 or 6: no complete hello in time
+     |    +-- InvalidHello           step 2 or 6: the hello is not what the dialect expects
+     |    +-- WrongMode              step 3 or 6: the peer runs in another mode
+     |    +-- ClientNotAllowed       step 3: is_client_allowed said no
+     |    +-- VersionMismatch        step 3 or 6: no version that both ends have
+     |    +-- DuplicateClient        step 4: the name belongs to another link
+     |    +-- ServerUnreachable      step 5 or 6: no connection to the server, or it closed before its hello
+     |    +-- UnexpectedServerName   step 6: another server than the one configured answered
+     |    +-- RefusedByApplication   a callback of the application raised
+     |    +-- ClientGone             the client left before it was linked
+     |    +-- RepeaterClosed         the repeater was shut down meanwhile
+     +-- LinkError                   trouble on a complete link; given to on_error
+     |    +-- ParseError             the sender's fault: a payload that its codec cannot decode
+     |    +-- MarshalingError        the application's fault: a message that its codec cannot encode
+     |    +-- Disconnected           a side is gone; why is in its ``reason``
+     |    +-- CallbackFailed         the application's fault: a filter raised, or gave no verdict
+     +-- FramingError                the sender's fault: bytes that are not frames
+     |    +-- BadLength              a length that no frame can have
+     |    +-- FrameTooLong           a frame above the limit
+     |    +-- PartialFrame           the stream ended inside a frame
+     +-- SlowConsumer                a side did not take what was sent to it
+     +-- FilterTimeout               a filter's verdict did not come within ``filter_timeout``
+     +-- WrongVerdict                a filter returned something that is no verdict
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .model import Side
+
+__all__ = [
+    "BadLength",
+    "CallbackFailed",
+    "ClientGone",
+    "ClientIPNotAuthorized",
+    "ClientNotAllowed",
+    "ConnectingError",
+    "Disconnected",
+    "DuplicateClient",
+    "FilterTimeout",
+    "FrameTooLong",
+    "FramingError",
+    "HelloTimeout",
+    "InvalidHello",
+    "LinkError",
+    "MarshalingError",
+    "MultipleVersionsError",
+    "NewClientsDropped",
+    "ParseError",
+    "PartialFrame",
+    "RefusedByApplication",
+    "RepeaterClosed",
+    "RepeaterError",
+    "ServerUnreachable",
+    "SlowConsumer",
+    "UnexpectedServerName",
+    "VersionMismatch",
+    "WrongMode",
+    "WrongVerdict",
+]
+
+
+class RepeaterError(Exception):
+    """The base of every exception that this package defines."""
+
+
+class MultipleVersionsError(RepeaterError):
+    """The dialect states more than one version for a message type and conversion was not asked for."""
+
+
+# -- while a link is being made ---------------------------------------------------------------------------
+
+
+class ConnectingError(RepeaterError):
+    """A client could not be linked.
+
+    ``side`` is the connection whose peer is at fault, or ``None`` where the fault is neither's.
+    """
+
+    def __init__(self, message: str, side: Side | None = None) -> None:
+        super().__init__(message)
+        self.side = side
+
+
+class ClientIPNotAuthorized(ConnectingError):
+    """``is_client_ip_authorized`` returned false for the client's address."""
+
+
+class NewClientsDropped(ConnectingError):
+    """The client came after ``drop_new_clients()``."""
+
+
+class HelloTimeout(ConnectingError):
+    """The hello of ``side`` was not complete within ``limits.hello_timeout``."""
+
+
+class InvalidHello(ConnectingError):
+    """The first frame of ``side`` is not a hello of the dialect."""
+
+
+class WrongMode(ConnectingError):
+    """The hello of ``side`` names another mode than the dialect's."""
+
+
+class ClientNotAllowed(ConnectingError):
+    """``is_client_allowed`` returned false for the client's name."""
+
+
+class VersionMismatch(ConnectingError):
+    """``side`` and the repeater have no version of a message type in common."""
+
+
+class DuplicateClient(ConnectingError):
+    """A link of that client's name exists or is being made."""
+
+
+class ServerUnreachable(ConnectingError):
+    """The server could not be connected to, or closed before its hello. The cause is ``__cause__``."""
+
+
+class UnexpectedServerName(ConnectingError):
+    """The server's hello carries another name than ``server_name``."""
+
+
+class RefusedByApplication(ConnectingError):
+    """A callback of the application raised while the link was being made. The cause is ``__cause__``."""
+
+
+class ClientGone(ConnectingError):
+    """The client closed its connection before it was linked."""
+
+
+class RepeaterClosed(ConnectingError):
+    """The repeater was shut down before the client was linked."""
+
+
+# -- on a complete link -----------------------------------------------------------------------------------
+
+
+class LinkError(RepeaterError):
+    """Trouble on a link; ``on_error(link, side, error)`` is called with it."""
+
+
+class ParseError(LinkError):
+    """A payload cannot be decoded; that message is dropped.
+
+    ``offset`` is the byte of the payload where decoding stopped, and ``field`` the dotted path of the field
+    that was being read; each is ``None`` where the codec does not know it.
+    """
+
+    def __init__(self, message: str, *, offset: int | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.field = field
+
+
+class MarshalingError(LinkError):
+    """A message cannot be encoded; it is not sent.
+
+    ``field`` is the dotted path of the field that was being written, ``None`` where the codec does not know it.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Disconnected(LinkError):
+    """A side is gone. Reported once for each side of each link.
+
+    ``reason`` is the exception that tells why: Twisted's ``ConnectionDone`` (an orderly end), ``ConnectionLost``
+    or ``ConnectionAborted``, or a `FramingError` or `SlowConsumer` of this package. ``half_closed`` is true when
+    the side ended its stream but can still be written to.
+    """
+
+    def __init__(self, reason: BaseException, *, half_closed: bool = False) -> None:
+        super().__init__(f"end of stream: {reason}" if half_closed else str(reason))
+        self.reason = reason
+        self.half_closed = half_closed
+
+
+class CallbackFailed(LinkError):
+    """A filter raised, gave something that is no verdict, or took too long.
+
+    ``callback`` names the filter, ``number`` says which message of its direction it was (the first is 1), and
+    ``reason`` is the exception.
+    """
+
+    def __init__(self, callback: str, number: int, reason: BaseException) -> None:
+        super().__init__(f"{callback} failed on message {number}: {type(reason).__name__}: {reason}")
+        self.callback = callback
+        self.number = number
+        self.reason = reason
+
+
+# -- the reasons inside Disconnected and CallbackFailed ----------------------------------------------------
+
+
+class FramingError(RepeaterError):
+    """Bytes that are not frames of the dialect: the stream cannot be read any further."""
+
+
+class BadLength(FramingError):
+    """A header with a length that no frame can have."""
+
+
+class FrameTooLong(FramingError):
+    """A header that announces ``size`` bytes of payload where ``limit`` are allowed."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"frame of {size} bytes, at most {limit} are allowed")
+        self.size = size
+        self.limit = limit
+
+
+class PartialFrame(FramingError):
+    """The stream ended inside a frame, of which ``have`` bytes had come."""
+
+    def __init__(self, have: int) -> None:
+        super().__init__(f"the stream ended inside a frame, of which {have} bytes had come")
+        self.have = have
+
+
+class SlowConsumer(RepeaterError):
+    """A side did not read what was sent to it: ``waiting`` bytes are not taken."""
+
+    def __init__(self, message: str, waiting: int) -> None:
+        super().__init__(message)
+        self.waiting = waiting
+
+
+class FilterTimeout(RepeaterError):
+    """A filter's verdict did not come within ``limits.filter_timeout`` seconds."""
+
+
+class WrongVerdict(RepeaterError):
+    """A filter returned something that is no verdict."""
