@@ -1,0 +1,16 @@
+# The C types of framing.py.
+cimport cython
+
+cdef class Framing:
+    cdef public Py_ssize_t max_frame
+    cdef public Py_ssize_t body
+    cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
+
+cdef class Int32Framing(Framing):
+    @cython.locals(view=cython.p_uchar, body=Py_ssize_t, size=Py_ssize_t)
+    cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
+
+cdef class ForeignFraming(Framing):
+    cdef public object provider
+    @cython.locals(stop=Py_ssize_t)
+    cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
