@@ -1,0 +1,1 @@
+"""The judge: an OCaml program that speaks bin_prot by OCaml's own library, and its messages in Python."""
