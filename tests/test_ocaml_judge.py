@@ -26,10 +26,12 @@ from .ocaml import judged_filters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twisted_repeater.bin_prot import BinProtCodec
+
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE / "vectors" / "async_extra.json"
 LONGEST = 120.0  # seconds; a bound for a test that hangs, far above what any takes
-DEBIAN_PACKAGES = "ocaml-nox ocaml-findlib libppx-bin-prot-ocaml-dev libbin-prot-ocaml-dev libfieldslib-ocaml-dev"
+DEBIAN_PACKAGES = "ocaml ocaml-findlib libppx-bin-prot-ocaml-dev libbin-prot-ocaml-dev libfieldslib-ocaml-dev"
 NEEDED_LIBRARIES = "ppx_bin_prot", "ppxlib.runner", "bin_prot", "unix", "threads.posix"
 NAMES = "alice", "bob", "carol"
 PATIENCE = "--timeout", "30"
@@ -161,16 +163,16 @@ class JudgeCase(SynchronousTestCase):
     def assert_ok(self, judge: Program, repeater: Program | None = None) -> str:
         """A judge ends well; give its verdict."""
         status, output = judge.end()
-        self.assertEqual(status, 0, output if repeater is None else f"{output}\n{repeater.output}")
+        assert status == 0, output if repeater is None else f"{output}\n{repeater.output}"
         verdict = output.splitlines()[-1]
-        self.assertEqual(verdict[:3], "ok ")
+        assert verdict[:3] == "ok "
         return verdict
 
     def assert_objects(self, program: Program, text: str) -> None:
         """A judge ends badly, for this reason."""
         status, output = program.end()
-        self.assertEqual(status, 1, output)
-        self.assertIn(text, output)
+        assert status == 1, output
+        assert text in output
 
 
 class JudgeTests(JudgeCase):
@@ -181,16 +183,14 @@ class JudgeTests(JudgeCase):
         entries = json.loads(VECTORS.read_text())["entries"]
         lines = "".join(map(line_of, entries))
         done = subprocess.run([self.judge, "check-hex"], input=lines, capture_output=True, text=True, check=False)
-        self.assertEqual((done.stdout, done.stderr), (f"ok check-hex: {len(entries)} lines\n", ""))
+        assert (done.stdout, done.stderr) == (f"ok check-hex: {len(entries)} lines\n", "")
 
     def test_agree(self) -> None:
         """Two judges agree on every value of every message, with no repeater between."""
         server, path = self.start_server("--count", "300", "--seed", "1", "--check-time-stamps")
         client = self.start_client(path, "--count", "300", "--seed", "1", "--check-time-stamps")
-        self.assertEqual(
-            self.assert_ok(client), "ok client alice: 300 replies from server, send version 1, recv version 1"
-        )
-        self.assertEqual(self.assert_ok(server), "ok server server: 300 requests from alice")
+        assert self.assert_ok(client) == "ok client alice: 300 replies from server, send version 1, recv version 1"
+        assert self.assert_ok(server) == "ok server server: 300 requests from alice"
 
     def test_agree_over_tcp(self) -> None:
         """The same over TCP, with a client that ends its stream before it reads the replies."""
@@ -203,7 +203,7 @@ class JudgeTests(JudgeCase):
         """Each end takes the smaller of what one sends and the other receives."""
         server, path = self.start_server("--send-version", "2", "--recv-version", "128")
         client = self.start_client(path, "--send-version", "5", "--recv-version", "300")
-        self.assertIn("send version 5, recv version 2", self.assert_ok(client))
+        assert "send version 5, recv version 2" in self.assert_ok(client)
         self.assert_ok(server)
 
     def test_other_values(self) -> None:
@@ -231,14 +231,17 @@ class JudgeTests(JudgeCase):
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(LONGEST)
             client.connect(path)
-            self.assertEqual(client.recv(len(recorded), socket.MSG_WAITALL), recorded)
+            assert client.recv(len(recorded), socket.MSG_WAITALL) == recorded
 
     def test_our_codecs(self) -> None:
         """What the judge writes is read by our bin_prot, and written back to the same bytes."""
         drawn = subprocess.run(
             [self.judge, "draw", "--count", "300", "--seed", "5"], capture_output=True, text=True, check=True
         )
-        codecs = {"request": judged_filters.request_codec, "reply": judged_filters.reply_codec}
+        codecs: dict[str, BinProtCodec[Any]] = {
+            "request": judged_filters.request_codec,
+            "reply": judged_filters.reply_codec,
+        }
         for line in drawn.stdout.splitlines():
             title, body = line.split("\t")
             judged_filters.check_round_trip(codecs[title], bytes.fromhex(body))
@@ -280,8 +283,8 @@ class JudgedRepeaterTests(JudgeCase):
             self.assert_ok(judge, twistd)
         twistd.terminate()
         status, log = twistd.end()
-        self.assertEqual(status, 0, log)
-        self.assertNotIn("Traceback", log)
+        assert status == 0, log
+        assert "Traceback" not in log
 
     def test_passed_untouched(self) -> None:
         """Without filters every message arrives with its time stamp, and both ends see the repeater's credentials."""

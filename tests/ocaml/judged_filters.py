@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from twisted_repeater.bin_prot import (
+    BinProtCodec,
+    BinType,
     array_of,
     bin_bool,
     bin_float,
@@ -26,7 +28,7 @@ from twisted_repeater.bin_prot import (
 from twisted_repeater.verdicts import PASS_ON, Send
 
 if TYPE_CHECKING:
-    from twisted_repeater.interfaces import ICodec, ILink
+    from twisted_repeater.interfaces import ILink
 
 SEEN = b"seen: "
 
@@ -103,8 +105,8 @@ leg = record(
     ratio=pair(bin_int, bin_float),
     remark=tuple_of(bin_bool, bin_string, bin_unit),
 )
-inner_shape = lazy(lambda: shape)
-shape = variant(
+inner_shape: BinType[Any] = lazy(lambda: shape)
+shape: BinType[Any] = variant(
     "Point",
     ("Circle", bin_float),
     ("Box", pair(bin_float, bin_float), bin_int),
@@ -139,7 +141,7 @@ request_codec = bin_prot_codec(request)
 reply_codec = bin_prot_codec(reply)
 
 
-def check_round_trip(codec: ICodec, payload: bytes) -> Any:
+def check_round_trip(codec: BinProtCodec[Any], payload: bytes) -> Any:
     """Read a message, and raise unless it is written back to the same bytes."""
     message = codec.decode(payload)
     written = codec.encode(message)
