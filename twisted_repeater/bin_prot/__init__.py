@@ -1,0 +1,44 @@
+"""Readers and writers for bin_prot, the binary protocol of OCaml programs, built by combination.
+
+A type is described by combining the types of this package, and `bin_prot_codec` makes the codec of it::
+
+    @dataclass
+    class Order:
+        seq: int
+        body: bytes
+
+    codec = bin_prot_codec(record(Order, seq=bin_int, body=bin_string))
+
+Values are written in their shortest form; longer legal forms are read as well.
+"""
+
+from __future__ import annotations
+
+from ._basics import bin_bool, bin_float, bin_int, bin_nat0, bin_string, bin_text, bin_time, bin_unit, text
+from ._compounds import array_of, lazy, list_of, option, pair, record, tuple_of
+from ._type import BinProtCodec, BinType, bin_prot_codec
+from ._variant import enumeration, variant
+
+__all__ = [
+    "BinProtCodec",
+    "BinType",
+    "array_of",
+    "bin_bool",
+    "bin_float",
+    "bin_int",
+    "bin_nat0",
+    "bin_prot_codec",
+    "bin_string",
+    "bin_text",
+    "bin_time",
+    "bin_unit",
+    "enumeration",
+    "lazy",
+    "list_of",
+    "option",
+    "pair",
+    "record",
+    "text",
+    "tuple_of",
+    "variant",
+]

@@ -1,0 +1,215 @@
+"""The bin_prot types that are not made of others: numbers, strings, bool and unit."""
+
+from __future__ import annotations
+
+import operator
+import struct
+from contextlib import suppress
+
+from ._type import BinType, cut_short, unexpected, wrong
+
+__all__ = [
+    "bin_bool",
+    "bin_float",
+    "bin_int",
+    "bin_nat0",
+    "bin_string",
+    "bin_text",
+    "bin_time",
+    "bin_unit",
+    "read_code",
+    "read_nat0",
+    "text",
+    "write_nat0",
+]
+
+MIN_INT, MAX_INT = -(2**62), 2**62 - 1  # an OCaml int has 63 bits
+DOUBLE = struct.Struct("<d")
+
+
+def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
+    """Describe integers: one byte up to 127, else a code and a form that has a format and a range.
+
+    The writer takes the first form whose range holds the value.
+    """
+    coded = {code: (struct.Struct("<" + form), low, high) for code, (form, low, high) in forms.items()}
+    least = min(low for _, low, _ in forms.values())
+
+    def read(data: bytes, at: int, levels: int) -> tuple[int, int]:
+        try:
+            code = data[at]
+        except IndexError:
+            raise cut_short(name, data, at) from None
+        if code < 0x80:
+            return code, at + 1
+        if code not in coded:
+            raise unexpected(name, at, f"the byte {code:02x}")
+        form, low, high = coded[code]
+        end = at + 1 + form.size
+        if end > len(data):
+            raise cut_short(f"{name} of {1 + form.size} bytes", data, at)
+        value: int = form.unpack_from(data, at + 1)[0]
+        if not low <= value <= high:
+            raise unexpected(f"{name} from {low} to {high} behind the byte {code:02x}", at, str(value))
+        return value, end
+
+    def write(out: bytearray, value: int, levels: int) -> None:
+        if type(value) is not int:
+            value = _checked_int(name, value)
+        if 0 <= value < 0x80:
+            out.append(value)
+            return
+        for code, (form, low, high) in coded.items():
+            if low <= value <= high:
+                out.append(code)
+                out += form.pack(value)
+                return
+        raise wrong(f"{name} from {least} to {MAX_INT}", value)
+
+    return BinType(name, 1, read, write)
+
+
+def _checked_int(name: str, value: object) -> int:
+    """Take what Python takes as an integer, but no bool."""
+    if not isinstance(value, bool):
+        with suppress(TypeError):
+            return operator.index(value)  # type: ignore[arg-type]
+    raise wrong(name, value)
+
+
+bin_int = _integer(
+    "int",
+    {
+        0xFF: ("b", -(2**7), -1),
+        0xFE: ("h", -(2**15), 2**15 - 1),
+        0xFD: ("i", -(2**31), 2**31 - 1),
+        0xFC: ("q", MIN_INT, MAX_INT),
+    },
+)
+"""``int``, which has 63 bits."""
+
+bin_nat0 = _integer("nat0", {0xFE: ("H", 0, 2**16 - 1), 0xFD: ("I", 0, 2**32 - 1), 0xFC: ("Q", 0, MAX_INT)})
+"""``Nat0.t``, an int from 0: what lengths are written as. It differs from `bin_int` from 32768 on."""
+
+read_nat0 = bin_nat0.read
+write_nat0 = bin_nat0.write
+
+
+def _float(name: str) -> BinType[float]:
+    def read(data: bytes, at: int, levels: int) -> tuple[float, int]:
+        try:
+            return DOUBLE.unpack_from(data, at)[0], at + 8
+        except struct.error:
+            raise cut_short(f"{name} of 8 bytes", data, at) from None
+
+    def write(out: bytearray, value: float, levels: int) -> None:
+        if isinstance(value, bool) or not isinstance(value, (float, int)):
+            raise wrong(name, value)
+        try:
+            out += DOUBLE.pack(float(value))
+        except OverflowError:
+            raise wrong(name, value) from None
+
+    return BinType(name, 8, read, write)
+
+
+bin_float = _float("float")
+"""``float``. All bits are kept, those of a NaN as well. An ``int`` is written as the nearest float."""
+
+bin_time = _float("time")
+"""``Time.t``: a ``float``, seconds since the Unix epoch."""
+
+
+def _read_string(data: bytes, at: int, levels: int) -> tuple[bytes, int]:
+    size, start = read_nat0(data, at, levels)
+    end = start + size
+    if end > len(data):
+        raise cut_short(f"string of {size} bytes", data, start)
+    return data[start:end], end
+
+
+def _write_string(out: bytearray, value: bytes, levels: int) -> None:
+    if not isinstance(value, bytes):
+        if not isinstance(value, (bytearray, memoryview)):
+            raise wrong("string, as bytes", value)
+        value = bytes(value)
+    write_nat0(out, len(value), levels)
+    out += value
+
+
+bin_string = BinType("string", 1, _read_string, _write_string)
+"""``string``, as ``bytes``: an OCaml string need not be text."""
+
+
+def text(errors: str = "strict") -> BinType[str]:
+    """Describe ``string`` that holds UTF-8, as ``str``.
+
+    @param errors: what is done with bytes that are not UTF-8, as for `bytes.decode`: ``"strict"`` makes them an error,
+        ``"surrogateescape"`` keeps them.
+    """
+    for probe in (lambda: b"\xff".decode("utf-8", errors), lambda: "\ud800".encode("utf-8", errors)):
+        with suppress(UnicodeError):  # what remains is that there is no such way, or it does not go both ways
+            probe()
+
+    def read(data: bytes, at: int, levels: int) -> tuple[str, int]:
+        value, end = _read_string(data, at, levels)
+        try:
+            return value.decode("utf-8", errors), end
+        except UnicodeDecodeError as error:
+            bad = end - len(value) + error.start
+            raise unexpected("text in UTF-8", bad, f"the byte {data[bad]:02x}") from None
+
+    def write(out: bytearray, value: str, levels: int) -> None:
+        if not isinstance(value, str):
+            raise wrong("text", value)
+        try:
+            encoded = value.encode("utf-8", errors)
+        except UnicodeEncodeError:
+            raise wrong("text that UTF-8 can hold", value) from None
+        _write_string(out, encoded, levels)
+
+    return BinType("text", 1, read, write)
+
+
+bin_text = text()
+"""``string`` that holds UTF-8, as ``str``; other bytes are an error."""
+
+
+def read_code(what: str, limit: int, data: bytes, at: int) -> int:
+    """Read one byte, which must be below ``limit``."""
+    try:
+        code = data[at]
+    except IndexError:
+        raise cut_short(what, data, at) from None
+    if code >= limit:
+        raise unexpected(f"{what} (a byte up to {limit - 1:02x})", at, f"the byte {code:02x}")
+    return code
+
+
+def _read_bool(data: bytes, at: int, levels: int) -> tuple[bool, int]:
+    return read_code("bool", 2, data, at) == 1, at + 1
+
+
+def _write_bool(out: bytearray, value: bool, levels: int) -> None:
+    if not isinstance(value, bool):
+        raise wrong("bool", value)
+    out.append(value)
+
+
+bin_bool = BinType("bool", 1, _read_bool, _write_bool)
+"""``bool``."""
+
+
+def _read_unit(data: bytes, at: int, levels: int) -> tuple[tuple[()], int]:
+    read_code("unit", 1, data, at)
+    return (), at + 1
+
+
+def _write_unit(out: bytearray, value: tuple[()], levels: int) -> None:
+    if not isinstance(value, tuple) or value:
+        raise wrong("unit, which is ()", value)
+    out.append(0)
+
+
+bin_unit: BinType[tuple[()]] = BinType("unit", 1, _read_unit, _write_unit)
+"""``unit``, as the empty tuple: ``None`` is what an empty option reads as."""

@@ -1,0 +1,192 @@
+"""The bin_prot types that are made of others: options, lists, tuples, records, recursive types."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import MarshalingError, ParseError
+from ._basics import read_code, read_nat0, write_nat0
+from ._type import BinType, add_to_path, count_bytes, unexpected, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["RecordType", "array_of", "lazy", "list_of", "option", "pair", "record", "tuple_of"]
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class _Option(BinType[Any]):
+    """A type that reads ``None``."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RecordType(BinType[T]):
+    """A type whose values are known by their class."""
+
+    cls: type[T]
+
+
+def option(of: BinType[T]) -> BinType[T | None]:
+    """Describe ``t option``, as ``None`` or a value."""
+    if isinstance(of, _Option):
+        raise TypeError("None and Some None are the same in Python: describe the inner option as a variant")
+    name, read_value, write_value = f"option of {of.name}", of.read, of.write
+
+    def read(data: bytes, at: int, levels: int) -> tuple[T | None, int]:
+        return read_value(data, at + 1, levels) if read_code(name, 2, data, at) else (None, at + 1)
+
+    def write(out: bytearray, value: T | None, levels: int) -> None:
+        if value is None:
+            out.append(0)
+        else:
+            out.append(1)
+            write_value(out, value, levels)
+
+    return _Option(name, 1, read, write)
+
+
+def list_of(of: BinType[T]) -> BinType[list[T]]:
+    """Describe ``t list``, as a ``list``; a ``tuple`` is written as well."""
+    if of.least < 1:
+        raise ValueError(f"a list needs values of at least one byte, {of.name} may take none")
+    name, least, read_value, write_value = f"list of {of.name}", of.least, of.read, of.write
+
+    def read(data: bytes, at: int, levels: int) -> tuple[list[T], int]:
+        count, start = read_nat0(data, at, levels)
+        left = len(data) - start
+        if count * least > left:
+            raise unexpected(f"{name} with {count} values", at, f"{count_bytes(left)} behind the count")
+        values: list[T] = []
+        at = start
+        try:
+            for _ in range(count):
+                value, at = read_value(data, at, levels)
+                values.append(value)
+        except ParseError as error:
+            add_to_path(f"[{len(values)}]", error)
+            raise
+        return values, at
+
+    def write(out: bytearray, value: list[T], levels: int) -> None:
+        if not isinstance(value, (list, tuple)):
+            raise wrong(name, value)
+        write_nat0(out, len(value), levels)
+        index = 0
+        try:
+            for index in range(len(value)):
+                write_value(out, value[index], levels)
+        except MarshalingError as error:
+            add_to_path(f"[{index}]", error)
+            raise
+
+    return BinType(name, 1, read, write)
+
+
+array_of = list_of
+"""Describe ``t array``: on the wire it is a list."""
+
+
+def tuple_of(*of: BinType[Any]) -> BinType[tuple[Any, ...]]:
+    """Describe ``a * b * c``, as a ``tuple``."""
+    name = f"tuple of {len(of)}"
+    readers, writers = [part.read for part in of], [part.write for part in of]
+
+    def read(data: bytes, at: int, levels: int) -> tuple[tuple[Any, ...], int]:
+        values: list[Any] = []
+        try:
+            for read_part in readers:
+                value, at = read_part(data, at, levels)
+                values.append(value)
+        except ParseError as error:
+            add_to_path(f"[{len(values)}]", error)
+            raise
+        return tuple(values), at
+
+    def write(out: bytearray, value: tuple[Any, ...], levels: int) -> None:
+        if not isinstance(value, tuple) or len(value) != len(writers):
+            raise wrong(name, value)
+        index = 0
+        try:
+            for index, write_part in enumerate(writers):
+                write_part(out, value[index], levels)
+        except MarshalingError as error:
+            add_to_path(f"[{index}]", error)
+            raise
+
+    return BinType(name, sum(part.least for part in of), read, write)
+
+
+def pair(first: BinType[A], second: BinType[B]) -> BinType[tuple[A, B]]:
+    """Describe ``a * b``, as a ``tuple`` of two."""
+    both: BinType[Any] = tuple_of(first, second)
+    return both
+
+
+def record(cls: type[T], /, **fields: BinType[Any]) -> BinType[T]:
+    """Describe a record, as an instance of ``cls``: a dataclass, a msgspec struct, or any class like them.
+
+    The fields stand in the order of the OCaml type. ``cls`` is called with all of them by keyword, and each is
+    read back as the attribute of that name.
+    """
+    with suppress(ValueError):  # a few classes have no signature to ask
+        inspect.signature(cls).bind(**fields)  # what does not fit the class is told now, not at each message
+    name = cls.__name__
+    readers = [(field, of.read) for field, of in fields.items()]
+    writers = [(field, of.write) for field, of in fields.items()]
+
+    def read(data: bytes, at: int, levels: int) -> tuple[T, int]:
+        start, field, values = at, "", {}
+        try:
+            for field, read_field in readers:
+                values[field], at = read_field(data, at, levels)
+        except ParseError as error:
+            add_to_path(field, error)
+            raise
+        try:
+            return cls(**values), at
+        except Exception as error:
+            raise unexpected(name, start, f"values that it refuses: {error}") from error
+
+    def write(out: bytearray, value: T, levels: int) -> None:
+        if not isinstance(value, cls):
+            raise wrong(name, value)
+        field = ""
+        try:
+            for field, write_field in writers:
+                write_field(out, getattr(value, field), levels)
+        except MarshalingError as error:
+            add_to_path(field, error)
+            raise
+        except AttributeError as error:
+            raise MarshalingError(f"{name} has no such attribute", field=field) from error
+
+    return RecordType(name, sum(of.least for of in fields.values()), read, write, cls)
+
+
+def lazy(of: Callable[[], BinType[T]]) -> BinType[T]:
+    """Stand for a type that is not made yet, as recursive types need: ``lazy(lambda: tree)``.
+
+    Each of these that is entered inside another counts as one level of nesting, which a codec limits.
+    """
+    get = functools.cache(of)
+
+    def read(data: bytes, at: int, levels: int) -> tuple[T, int]:
+        if levels < 1:
+            raise ParseError(f"nested deeper than allowed at byte {at}", offset=at)
+        return get().read(data, at, levels - 1)
+
+    def write(out: bytearray, value: T, levels: int) -> None:
+        if levels < 1:
+            raise MarshalingError("nested deeper than allowed")
+        get().write(out, value, levels - 1)
+
+    return BinType("recursive value", 1, read, write)

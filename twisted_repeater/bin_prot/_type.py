@@ -1,0 +1,121 @@
+"""What a bin_prot type is: its reader, its writer, their errors, and the codec that is made of it."""
+
+from __future__ import annotations
+
+import reprlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from zope.interface import implementer
+
+from ..errors import MarshalingError, ParseError
+from ..interfaces import ICodec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BinProtCodec", "BinType", "add_to_path", "bin_prot_codec", "cut_short", "unexpected", "wrong"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BinType(Generic[T]):
+    """How the values of one type are read and written.
+
+    Types of one's own are made by giving these four.
+    """
+
+    name: str
+    """What it is called in errors."""
+    least: int
+    """The fewest bytes that a value takes: a count of more values than can follow is refused before one is read."""
+    read: Callable[[bytes, int, int], tuple[T, int]]
+    """``read(data, at, levels)`` gives the value that begins at ``at`` and the offset of its end, or raises
+    `ParseError`. ``levels`` is how deep recursive types may still nest; it is handed on to other readers."""
+    write: Callable[[bytearray, T, int], None]
+    """``write(out, value, levels)`` appends the bytes of a value, or raises `MarshalingError`."""
+
+    def __repr__(self) -> str:
+        return f"<bin_prot type: {self.name}>"
+
+
+@implementer(ICodec)
+class BinProtCodec(Generic[T]):
+    """The codec of messages of one type; `bin_prot_codec` makes it."""
+
+    __slots__ = ("_levels", "_read", "_write")
+
+    def __init__(self, message: BinType[T], max_depth: int) -> None:
+        self._read = message.read
+        self._write = message.write
+        self._levels = max_depth
+
+    def decode(self, payload: bytes) -> T:
+        """Make the message of a whole payload."""
+        try:
+            message, end = self._read(payload, 0, self._levels)
+        except ParseError as error:
+            _put_path_first(error)
+            raise
+        except RecursionError:
+            raise ParseError("nested deeper than can be read") from None
+        if end != len(payload):
+            raise unexpected("the end", end, f"{count_bytes(len(payload) - end)} left over")
+        return message
+
+    def encode(self, message: T) -> bytes:
+        """Make the payload of a message."""
+        out = bytearray()
+        try:
+            self._write(out, message, self._levels)
+        except MarshalingError as error:
+            _put_path_first(error)
+            raise
+        except RecursionError:
+            raise MarshalingError("nested deeper than can be written") from None
+        return bytes(out)
+
+
+def bin_prot_codec(message: BinType[T], *, max_depth: int = 100) -> BinProtCodec[T]:
+    """Make the codec of messages of a type.
+
+    @param max_depth: how deep its recursive types (see `lazy`) may nest.
+    """
+    return BinProtCodec(message, max_depth)
+
+
+def unexpected(what: str, at: int, found: str) -> ParseError:
+    """Make the error of a reader that found something else than ``what`` at a byte."""
+    return ParseError(f"expected {what} at byte {at}, found {found}", offset=at)
+
+
+def cut_short(what: str, data: bytes, at: int) -> ParseError:
+    """Make the error of a reader for which too few bytes are left."""
+    left = len(data) - at
+    return unexpected(what, at, f"only {count_bytes(left)}" if left > 0 else "the end")
+
+
+def wrong(what: str, value: object) -> MarshalingError:
+    """Make the error of a writer that was given something else than ``what``."""
+    try:
+        shown = reprlib.repr(value)
+    except Exception:  # an int of more digits than Python converts, or a repr of the application's that raises
+        shown = f"a value of type {type(value).__name__}"
+    return MarshalingError(f"expected {what}, got {shown}")
+
+
+def add_to_path(part: str, error: ParseError | MarshalingError) -> None:
+    """Note that an error happened inside ``part``: the path grows at its front while the error goes up."""
+    inner = error.field or ""
+    error.field = f"{part}.{inner}" if inner and not inner.startswith("[") else part + inner
+
+
+def count_bytes(size: int) -> str:
+    """Say a number of bytes."""
+    return "1 byte" if size == 1 else f"{size} bytes"
+
+
+def _put_path_first(error: ParseError | MarshalingError) -> None:
+    if error.field:
+        error.args = (f"{error.field}: {error}",)
