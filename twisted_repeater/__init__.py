@@ -1,0 +1,40 @@
+"""A programmable, message-aware TCP repeater.
+
+It stands between an existing client and an existing server: for each client it opens a connection to the server in the
+client's name, and shows each message to the application's filter, which passes it on, drops, replaces or answers it.
+"""
+
+from . import dialects
+from ._repeater import Repeater
+from .dialect import Dialect, MessageType
+from .errors import *  # noqa: F403
+from .errors import __all__ as _errors
+from .interfaces import ICodec, IFilter, IFraming, IHandshake, ILink, IObserver
+from .model import Direction, Hello, Limits, OnFilterError, Side
+from .verdicts import DO_NOTHING, PASS_ON, Close, PassOnAndSendBack, Send, SendBack, Verdict
+
+__all__ = [
+    "DO_NOTHING",
+    "PASS_ON",
+    "Close",
+    "Dialect",
+    "Direction",
+    "Hello",
+    "ICodec",
+    "IFilter",
+    "IFraming",
+    "IHandshake",
+    "ILink",
+    "IObserver",
+    "Limits",
+    "MessageType",
+    "OnFilterError",
+    "PassOnAndSendBack",
+    "Repeater",
+    "Send",
+    "SendBack",
+    "Side",
+    "Verdict",
+    "dialects",
+]
+__all__ += _errors

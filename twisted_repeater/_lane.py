@@ -171,15 +171,14 @@ class Lane:
             self._state = RUNNING
             self._go_on()
 
-    def seal(self) -> PartialFrame | None:
-        """The stream has ended: take no more bytes. What is held is still looked at.
-
-        Gives an error if the stream ended inside a frame.
-        """
-        if self._sealed or self._state == DISCARDING:
-            return None
-        self._sealed = True
+    @property
+    def unfinished(self) -> PartialFrame | None:
+        """The error that the stream ended inside a frame, if it ends here."""
         return PartialFrame(self._have) if self._have else None
+
+    def seal(self) -> None:
+        """The stream has ended: take no more bytes. What is held is still looked at."""
+        self._sealed = True
 
     def discard(self) -> None:
         """Drop what is held and whatever comes, for good."""

@@ -12,6 +12,7 @@
      |    +-- WrongMode              step 3 or 6: the peer runs in another mode
      |    +-- ClientNotAllowed       step 3: is_client_allowed said no
      |    +-- VersionMismatch        step 3 or 6: no version that both ends have
+     |    +-- TooManyClients         step 3: max_clients are linked, and none ended within the hello timeout
      |    +-- DuplicateClient        step 4: the name belongs to another link
      |    +-- ServerUnreachable      step 5 or 6: no connection to the server, or it closed before its hello
      |    +-- UnexpectedServerName   step 6: another server than the one configured answered
@@ -64,6 +65,7 @@ __all__ = [
     "RepeaterError",
     "ServerUnreachable",
     "SlowConsumer",
+    "TooManyClients",
     "UnexpectedServerName",
     "VersionMismatch",
     "WrongMode",
@@ -119,6 +121,10 @@ class ClientNotAllowed(ConnectingError):
 
 class VersionMismatch(ConnectingError):
     """``side`` and the repeater have no version of a message type in common."""
+
+
+class TooManyClients(ConnectingError):
+    """``limits.max_clients`` clients are linked, and none ended in time."""
 
 
 class DuplicateClient(ConnectingError):

@@ -1,0 +1,59 @@
+"""``python -m twisted_repeater --version`` says which version this is and whether its hot path runs compiled."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+from . import _lane, framing, selectors
+
+__all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
+
+HOT_PATH: tuple[ModuleType, ...] = (framing, selectors, _lane)
+"""The modules that are compiled where a compiler was found."""
+
+
+def how_it_runs(modules: Iterable[ModuleType] = HOT_PATH) -> str:
+    """Tell whether these modules run compiled, and by which compiler, or interpreted."""
+    compiled, interpreted = [], []
+    for module in modules:
+        (interpreted if str(module.__file__).endswith(".py") else compiled).append(module.__name__)
+    if not compiled:
+        return "interpreted"
+    # The functions of a compiled module are of a type that lives in a module named after its compiler, "_cython_3_1_2".
+    compiler, *release = type(framing.framing_of).__module__.strip("_").split("_")
+    by = f"compiled by {compiler.capitalize()} {'.'.join(release)}"
+    return f"{by}, but for {', '.join(interpreted)}" if interpreted else by
+
+
+def version_of(distribution: str) -> str:
+    """Give the version of an installed distribution."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Answer the command line."""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    parser = argparse.ArgumentParser(
+        prog="python -m twisted_repeater",
+        description="To run a repeater: twistd -n repeater --help",
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"twisted_repeater {version_of('twisted_repeater')}, hot path {how_it_runs()}; "
+        f"Twisted {version_of('twisted')}, {python}",
+    )
+    parser.parse_args(arguments)
+    parser.print_help()
+
+
+if __name__ == "__main__":
+    main()

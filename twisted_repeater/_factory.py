@@ -1,0 +1,365 @@
+"""The factory: makes a link for each client, keeps the registry of names, the places and the callbacks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ._attempt import Attempt
+from ._lane import Lane
+from ._link import Link
+from ._protocols import ClientSideProtocol
+from ._valve import Valve
+from .dialect import Dialect
+from .errors import (
+    CallbackFailed,
+    ClientGone,
+    ClientIPNotAuthorized,
+    ConnectingError,
+    DuplicateClient,
+    HelloTimeout,
+    LinkError,
+    NewClientsDropped,
+    RefusedByApplication,
+    RepeaterClosed,
+    ServerUnreachable,
+    TooManyClients,
+)
+from .interfaces import IFilter, IObserver
+from .model import Direction, Limits, OnFilterError, Side
+
+__all__ = ["Callbacks", "RepeaterFactory"]
+
+FilterFunction = Callable[[Any, Any], Any]
+
+
+@dataclass
+class Callbacks:
+    """What the application gave to `start`."""
+
+    on_connect: Callable[[Link], Any]
+    on_error: Callable[[Link, Side, LinkError], Any]
+    on_connecting_error: Callable[[str | None, str, ConnectingError], Any]
+    to_server_filter: Any = None
+    to_client_filter: Any = None
+    on_filter_error: OnFilterError = OnFilterError.STOP
+
+
+class RepeaterFactory(ServerFactory):
+    """Makes a `ClientSideProtocol` for each client."""
+
+    noisy = False
+    log = Logger()
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        repeater_name: str,
+        server_name: str,
+        is_client_allowed: Callable[[str], Any],
+        is_client_ip_authorized: Callable[[str], Any] | None,
+        dial: Callable[[Link], Deferred[Any]],
+        limits: Limits,
+        clock: IReactorTime,
+        observers: tuple[IObserver, ...],
+    ) -> None:
+        self.dialect = dialect
+        self.repeater_name = repeater_name
+        self.server_name = server_name
+        self.is_client_allowed = is_client_allowed
+        self.is_client_ip_authorized = is_client_ip_authorized
+        self.dial = dial
+        self.limits = limits
+        self.clock = clock
+        self.observers = observers
+        self.framing = dialect.framing(limits)
+        self.handshake = dialect.handshake(limits)
+        self.callbacks: Callbacks | None = None
+        self.dropping = False
+        self.closed = False
+        self.port_valve: Valve | None = None
+        self.links: set[Link] = set()
+        """Every link and attempt whose connections are not both gone."""
+        self.names: dict[str, Link] = {}
+        self._attempts: dict[Link, Attempt] = {}
+        self._unfinished: dict[Link, None] = {}
+        """Those without a complete hello, the oldest first."""
+        self._placed: set[Link] = set()
+        self._waiting: deque[Deferred[None]] = deque()
+        self._logged: dict[str, float] = {}
+
+    # -- accepting -------------------------------------------------------------------------------------------
+
+    def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
+        """Make the protocol of a new client, or refuse it by giving none."""
+        if self.callbacks is None or self.closed:
+            return None
+        try:
+            self._check_newcomer(addr)
+        except ConnectingError as error:
+            self._refused(None, error)
+            return None
+        link = Link(self, self.server_name)
+        self.links.add(link)
+        self._unfinished[link] = None
+        protocol = _Accepted(link, self)
+        protocol.factory = self
+        return protocol
+
+    def _check_newcomer(self, addr: IAddress | None) -> None:
+        if self.is_client_ip_authorized is not None:
+            ip = getattr(addr, "host", "")
+            try:
+                authorized = self.is_client_ip_authorized(ip)
+            except Exception as error:
+                raise RefusedByApplication(f"{type(error).__name__}: {error}") from error
+            if not authorized:
+                raise ClientIPNotAuthorized(f"clients from {ip or addr} are not authorized", Side.CLIENT)
+        if self.dropping:
+            raise NewClientsDropped("new clients are being dropped")
+
+    def begin(self, link: Link) -> None:
+        """A client is connected: start to link it."""
+        if len(self._unfinished) > self.limits.max_unfinished_hellos:
+            oldest = next(iter(self._unfinished))
+            self._attempts[oldest].stop(HelloTimeout("no hello yet, and too many newer connections", Side.CLIENT))
+        attempt = self._attempts[link] = Attempt(link, self)
+        attempt.start().addBoth(self._attempt_ended, link)
+
+    def _attempt_ended(self, result: Any, link: Link) -> None:
+        del self._attempts[link]
+        self._unfinished.pop(link, None)
+        if not isinstance(result, Failure):
+            self._observe("link_made", link)
+            link.relay()
+            return
+        error = result.value
+        if not isinstance(error, ConnectingError):
+            self.log.failure("bug: an attempt to link a client failed", failure=result)
+            error = RefusedByApplication(f"{type(error).__name__}: {error}")
+        if not (isinstance(error, ClientGone) and not link.client.heard):
+            self._refused(link.client_hello and link.client_name, error)
+        link.close(error)
+        link.check_over()
+
+    def _refused(self, client_name: str | None, error: ConnectingError) -> None:
+        """Tell the application and the observers, once."""
+        self._observe("link_refused", client_name, error)
+        callbacks = self.callbacks
+        assert callbacks is not None
+        self._call("on_connecting_error", callbacks.on_connecting_error, client_name, self.server_name, error)
+
+    # -- AttemptHost -----------------------------------------------------------------------------------------
+
+    @property
+    def on_connect(self) -> Callable[[Link], Any]:
+        """The application's callback."""
+        assert self.callbacks is not None
+        return self.callbacks.on_connect
+
+    def take_place(self, link: Link, timeout: float) -> Deferred[None]:
+        """Fire when there is room for one more link."""
+        return Deferred.fromCoroutine(self._take_place(link, timeout))
+
+    async def _take_place(self, link: Link, timeout: float) -> None:
+        deadline = self.clock.seconds() + timeout
+        while len(self._placed) >= self.limits.max_clients:
+            turn: Deferred[None] = Deferred()
+            self._waiting.append(turn)
+            try:
+                await _within(turn, deadline - self.clock.seconds(), self.clock, TooManyClients(
+                    f"{self.limits.max_clients} clients are linked, and none left in time"
+                ))
+            finally:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+        self._placed.add(link)
+        if len(self._placed) >= self.limits.max_clients and self.port_valve is not None:
+            self.log.warn("{count} clients: newcomers wait", count=len(self._placed))
+            self.port_valve.close("max_clients")
+
+    def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
+        """Fire when the name is the link's. Waits for a link of that name that is ending already."""
+        self._unfinished.pop(link, None)
+        return Deferred.fromCoroutine(self._take_name(link, name, timeout))
+
+    async def _take_name(self, link: Link, name: str, timeout: float) -> None:
+        deadline = self.clock.seconds() + timeout
+        while (holder := self.names.get(name)) is not None:
+            error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
+            if not (holder.closing or holder.finishing):
+                raise error
+            await _within(holder.when_over(), deadline - self.clock.seconds(), self.clock, error)
+        self.names[name] = link
+
+    def set_up(self, link: Link) -> None:
+        """Give the lanes their filters."""
+        for lane in link.lanes or ():
+            self.equip(lane)
+            if self.observers:
+                lane.on_read = self._on_read(link)
+
+    def equip(self, lane: Lane) -> None:
+        """Give a lane the filter of its direction."""
+        assert self.callbacks is not None
+        to_server = lane.direction is Direction.TO_SERVER
+        provider = self.callbacks.to_server_filter if to_server else self.callbacks.to_client_filter
+        lane.filter = filter_function(provider)
+        lane.selector = getattr(provider, "selector", None)
+
+    def _on_read(self, link: Link) -> Callable[[Lane, int, int], None]:
+        def on_read(lane: Lane, messages: int, size: int) -> None:
+            self._observe("relayed", link, lane.direction, messages, size)
+
+        return on_read
+
+    # -- LinkHost --------------------------------------------------------------------------------------------
+
+    def link_broke(self, link: Link, side: Side, reason: BaseException) -> None:
+        """A side left while the link was being made."""
+        attempt = self._attempts.get(link)
+        if attempt is None:
+            return
+        why: ConnectingError
+        if side is Side.CLIENT:
+            why = ClientGone(f"the client left before it was linked: {reason}", side)
+        else:
+            why = ServerUnreachable(f"the server closed the connection before it was linked: {reason}", side)
+        why.__cause__ = reason
+        attempt.stop(why)
+
+    def link_error(self, link: Link, side: Side, error: LinkError) -> None:
+        """Tell the application and the observers; if the callback raises, the link is closed."""
+        self._observe("link_error", link, side, error)
+        assert self.callbacks is not None
+        if not self._call("on_error", self.callbacks.on_error, link, side, error):
+            link.close()
+
+    def link_filter_failed(self, link: Link, direction: Direction, error: CallbackFailed) -> OnFilterError:
+        """Log it, tell the application, and say what becomes of the message."""
+        assert self.callbacks is not None
+        self._log_filter_failure(link, direction, error)
+        self.link_error(link, direction.source, error)
+        return self.callbacks.on_filter_error
+
+    def _log_filter_failure(self, link: Link, direction: Direction, error: CallbackFailed) -> None:
+        now = self.clock.seconds()
+        if now - self._logged.get(error.callback, float("-inf")) < 1.0:
+            return  # a broken filter must not fill the disk
+        self._logged[error.callback] = now
+        self.log.failure(
+            "client {client!r}, {direction}: {error}",
+            failure=Failure(error.reason),
+            client=link.client_name,
+            direction=direction.value,
+            error=error,
+        )
+
+    def link_over(self, link: Link) -> None:
+        """Both connections are gone: the name and the place are free."""
+        self.links.discard(link)
+        self._unfinished.pop(link, None)
+        if self.names.get(link.client_name) is link:
+            del self.names[link.client_name]
+        if link in self._placed:
+            self._placed.discard(link)
+            if self.port_valve is not None:
+                self.port_valve.open("max_clients")
+            if self._waiting:
+                self._waiting.popleft().callback(None)
+        if link.made:
+            self._observe("link_ended", link, link.reason)
+
+    # -- the running repeater --------------------------------------------------------------------------------
+
+    def made_links(self) -> Iterator[Link]:
+        """Every link that is made and not over."""
+        return (link for link in list(self.links) if link.made)
+
+    def broadcast(self, side: Side, message: Any) -> None:
+        """Send a message to one side of every link; encoded once for each version in use."""
+        frames: dict[int, bytes | None] = {}
+        for link in self.made_links():
+            end = link.end(side)
+            if link.can_send(end):
+                version = end.outlet.version
+                if frames.get(version) is None:  # one that failed is tried for each link, so that each is told
+                    frames[version] = end.outlet.encode(message)
+                frame = frames[version]
+                if frame is not None:
+                    end.outlet.send(frame)
+
+    def close_all(self) -> Deferred[None]:
+        """Close every link and end every attempt; fire when every connection is gone."""
+        self.closed = True
+        over = [link.when_over() for link in self.links]
+        for attempt in list(self._attempts.values()):
+            attempt.stop(RepeaterClosed("the repeater was shut down"))
+        for link in list(self.links):
+            link.close()
+        return DeferredList(over).addCallback(lambda _: None)
+
+    # -- calling out -----------------------------------------------------------------------------------------
+
+    def _call(self, name: str, callback: Callable[..., Any], *arguments: Any) -> bool:
+        """Call back into the application; what it raises is logged. Gives whether it went well so far."""
+        failed = []
+
+        def log(failure: Failure) -> None:
+            failed.append(failure)
+            self.log.failure("{name} raised", failure=failure, name=name)
+
+        maybeDeferred(callback, *arguments).addErrback(log)
+        return not failed
+
+    def _observe(self, event: str, *arguments: Any) -> None:
+        for observer in self.observers:
+            try:
+                getattr(observer, event)(*arguments)
+            except Exception:
+                self.log.failure("observer {observer!r} raised in {event}", observer=observer, event=event)
+
+
+class _Accepted(ClientSideProtocol):
+    """A client's protocol, which begins its attempt when it is connected."""
+
+    def __init__(self, link: Link, factory: RepeaterFactory) -> None:
+        super().__init__(link, factory.framing, factory.limits)
+        self._begin = factory.begin
+
+    def connectionMade(self) -> None:
+        """See `IProtocol`."""
+        super().connectionMade()
+        if self.end.connected:
+            self._begin(self.link)
+
+
+def filter_function(provider: Any) -> FilterFunction | None:
+    """Give the callable of a filter: a function itself, or the method of an `IFilter` provider."""
+    if provider is None:
+        return None
+    if IFilter.providedBy(provider):
+        function: FilterFunction = provider.filter
+        return function
+    if callable(provider):
+        plain: FilterFunction = provider
+        return plain
+    raise TypeError(f"a filter must provide IFilter or be callable, {provider!r} is neither")
+
+
+def _within(deferred: Deferred[None], timeout: float, clock: IReactorTime, error: Exception) -> Deferred[None]:
+    """Fail with ``error`` unless the Deferred fires within so many seconds."""
+
+    def too_late(result: object, _: float) -> Any:
+        raise error
+
+    return deferred.addTimeout(max(timeout, 0), clock, onTimeoutCancel=too_late)
