@@ -18,10 +18,9 @@ HOT_PATH: tuple[ModuleType, ...] = (framing, selectors, _lane)
 
 def how_it_runs(modules: Iterable[ModuleType] = HOT_PATH) -> str:
     """Tell whether these modules run compiled, and by which compiler, or interpreted."""
-    compiled, interpreted = [], []
-    for module in modules:
-        (interpreted if str(module.__file__).endswith(".py") else compiled).append(module.__name__)
-    if not compiled:
+    modules = list(modules)
+    interpreted = [module.__name__ for module in modules if str(module.__file__).endswith(".py")]
+    if len(interpreted) == len(modules):
         return "interpreted"
     # The functions of a compiled module are of a type that lives in a module named after its compiler, "_cython_3_1_2".
     compiler, *release = type(framing.framing_of).__module__.strip("_").split("_")

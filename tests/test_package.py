@@ -1,0 +1,96 @@
+"""What the distribution is made of, as far as it can be told from a checkout."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from twisted_repeater.__main__ import HOT_PATH
+
+ROOT = Path(__file__).parent.parent
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTENSIONS: list[dict[str, Any]] = PROJECT["tool"]["setuptools"]["ext-modules"]
+
+
+class HotPathTests(SynchronousTestCase):
+    """The modules that are compiled where a compiler is found."""
+
+    def test_one_list(self) -> None:
+        """What is built, what ``--version`` looks at, and what has C types beside it are the same modules."""
+        built = {extension["name"] for extension in EXTENSIONS}
+        typed = {f"twisted_repeater.{path.stem}" for path in (ROOT / "twisted_repeater").rglob("*.pxd")}
+        self.assertEqual(built, {module.__name__ for module in HOT_PATH})
+        self.assertEqual(built, typed)
+
+    def test_built_from_their_own_sources(self) -> None:
+        """Each is built from the .py and the .pxd of its name, and does without where that fails."""
+        for extension in EXTENSIONS:
+            path = extension["name"].replace(".", "/")
+            self.assertEqual(extension["sources"], [f"{path}.py"])
+            self.assertIn(f"{path}.pxd", extension["depends"])
+            self.assertTrue(extension["optional"])
+
+    def test_rebuilt_with_the_types_they_use(self) -> None:
+        """A module whose C types refer to another module's is built anew when those change."""
+        for extension in EXTENSIONS:
+            types = (ROOT / extension["name"].replace(".", "/")).with_suffix(".pxd").read_text()
+            for used in re.findall(r"^from \.(\w+) cimport", types, re.MULTILINE):
+                self.assertIn(f"twisted_repeater/{used}.pxd", extension["depends"])
+
+    def test_not_stale(self) -> None:
+        """No compiled module beside its source is older: Python would run what the source said before."""
+        stale = []
+        for extension in EXTENSIONS:
+            for source in (*extension["sources"], *extension["depends"]):
+                compiled = (ROOT / extension["sources"][0]).with_suffix(EXTENSION_SUFFIXES[0])
+                if compiled.exists() and compiled.stat().st_mtime < (ROOT / source).stat().st_mtime:
+                    stale.append(source)
+        self.assertEqual(stale, [], "install again (pip install -e .), or delete the compiled modules")
+
+
+class PluginTests(SynchronousTestCase):
+    """The folder of Twisted's plugins."""
+
+    def test_no_package_of_our_own(self) -> None:
+        """There is one plugin, and nothing that would hide Twisted's own modules or plugins."""
+        files = [path.relative_to(ROOT).as_posix() for path in (ROOT / "twisted").rglob("*.py*")]
+        ours = [file for file in files if "__pycache__" not in file]
+        self.assertEqual(ours, ["twisted/plugins/repeater_dropin.py"])
+
+
+class MetadataTests(SynchronousTestCase):
+    """What an installation asks for, and what changed in it."""
+
+    def test_two_dependencies(self) -> None:
+        """A plain installation needs Twisted and zope.interface, nothing else."""
+        needed = [text for text in requires("twisted_repeater") or () if "extra ==" not in text]
+        self.assertEqual([re.split("[<>=]", text)[0] for text in needed], ["twisted", "zope.interface"])
+
+    def test_changelog(self) -> None:
+        """The changelog has a section for the version that is built."""
+        release = PROJECT["project"]["version"].partition(".dev")[0]
+        self.assertIn(f"\n## {release}", (ROOT / "docs" / "changelog.md").read_text())
+
+
+class ReadmeTests(SynchronousTestCase):
+    """The two commands of the README."""
+
+    def test_two_commands(self) -> None:
+        """It has one command to see the repeater work and one to test it, each on a machine with Python alone."""
+        commands = re.findall(r"^python3 -m venv .*", (ROOT / "README.md").read_text(), re.MULTILINE)
+        self.assertEqual(len(commands), 2)
+        self.assertTrue(commands[0].endswith("&& .venv/bin/twistd -n repeater --demo"))
+        self.assertTrue(commands[1].endswith("&& .venv/bin/pytest"))
+
+    def test_ci_runs_the_test_command(self) -> None:
+        """CI takes its command from the README, so that the two cannot differ."""
+        script = ROOT / ".ci" / "run"
+        if not script.exists():
+            raise SkipTest("not in a checkout")
+        self.assertIn("README.md", script.read_text())
