@@ -36,8 +36,11 @@ class AttemptHost(Protocol):
     repeater_name: str
     server_name: str
     is_client_allowed: Callable[[str], Any]
-    on_connect: Callable[[Any], Any]
     dial: Callable[[Link], Deferred[Any]]
+
+    @property
+    def on_connect(self) -> Callable[[Any], Any]:
+        """The application's callback."""
 
     def take_place(self, link: Link, timeout: float) -> Deferred[None]:
         """Fire when there is room for one more link."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -99,7 +99,7 @@ class RepeaterFactory(ServerFactory):
 
     # -- accepting -------------------------------------------------------------------------------------------
 
-    def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> ClientSideProtocol | None:
         """Make the protocol of a new client, or refuse it by giving none."""
         if self.callbacks is None or self.closed:
             return None
@@ -147,7 +147,7 @@ class RepeaterFactory(ServerFactory):
             self.log.failure("bug: an attempt to link a client failed", failure=result)
             error = RefusedByApplication(f"{type(error).__name__}: {error}")
         if not (isinstance(error, ClientGone) and not link.client.heard):
-            self._refused(link.client_hello and link.client_name, error)
+            self._refused(link.client_name if link.client_hello is not None else None, error)
         link.close(error)
         link.check_over()
 
@@ -258,7 +258,7 @@ class RepeaterFactory(ServerFactory):
         self._logged[error.callback] = now
         self.log.failure(
             "client {client!r}, {direction}: {error}",
-            failure=Failure(error.reason),
+            failure=Failure(error.reason),  # type: ignore[no-untyped-call]
             client=link.client_name,
             direction=direction.value,
             error=error,

@@ -402,6 +402,7 @@ class Lane:
     def _verdict_of(self, result: Any) -> Verdict:
         """Read what a Deferred fired with."""
         if isinstance(result, Failure):
+            assert result.value is not None
             raise result.value
         if not isinstance(result, Verdict):
             raise WrongVerdict(f"the filter's Deferred gave {short_repr(result)}, which is no verdict")
@@ -413,7 +414,7 @@ class Lane:
             self._arrival = (result,)
             return None
         if self.awaited is not deferred:  # given up; an error that nobody waits for is still worth a log entry
-            return result if isinstance(result, Failure) and not result.check(CancelledError) else None
+            return result if isinstance(result, Failure) and not isinstance(result.value, CancelledError) else None
         self.awaited = None
         try:
             verdict = self._verdict_of(result)

@@ -48,6 +48,7 @@ class _EndProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone. See `IProtocol`."""
         if self.end.connected:
+            assert reason.value is not None
             self.end.lose(reason.value)
 
 

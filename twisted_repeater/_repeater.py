@@ -123,24 +123,26 @@ class Repeater:
 
         def dial(link: Link) -> Deferred[Any]:
             if isinstance(server, tuple):
-                creator = ClientCreator(reactor, protocol, link)
-                return creator.connectTCP(*server, timeout=limits.connect_timeout)
-            connecting = endpoint.connect(Factory.forProtocol(lambda: protocol(link)))
-            return connecting.addTimeout(limits.connect_timeout, reactor)
+                creator = ClientCreator(reactor, protocol, link)  # type: ignore[no-untyped-call]
+                ip, port = server
+                dialled: Deferred[Any] = creator.connectTCP(ip, port, timeout=limits.connect_timeout)  # type: ignore[no-untyped-call]
+                return dialled
+            dialled = server.connect(Factory.forProtocol(lambda: protocol(link)))
+            return dialled.addTimeout(limits.connect_timeout, reactor)
 
-        if not isinstance(server, tuple):
-            endpoint = clientFromString(reactor, server) if isinstance(server, str) else server
+        if isinstance(server, str):
+            server = clientFromString(reactor, server)  # type: ignore[no-untyped-call]
         factory = RepeaterFactory(dialect, dial=dial, clock=reactor, **settings)
         if isinstance(listen, int):
             return cls(factory, reactor.listenTCP(listen, factory))
         if isinstance(listen, str):
-            listen = serverFromString(reactor, listen)
+            listen = serverFromString(reactor, listen)  # type: ignore[no-untyped-call]
         return cls(factory, await listen.listen(factory))
 
     @property
     def port(self) -> int:
         """The TCP port that is bound."""
-        number: int = self._port.getHost().port
+        number: int = self.address.port
         return number
 
     @property

@@ -167,7 +167,7 @@ def record(cls: type[T], /, **fields: BinType[Any]) -> BinType[T]:
             add_to_path(field, error)
             raise
         except AttributeError as error:
-            raise MarshalingError(f"{name} has no such attribute", field=field) from error
+            raise MarshalingError(str(error), field=field) from error
 
     return RecordType(name, sum(of.least for of in fields.values()), read, write, cls)
 
