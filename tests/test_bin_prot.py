@@ -485,7 +485,10 @@ class CompoundTests(_Transcripts):
         self.check_unwritable(BODY, {"seq": 1, "body": b""}, "expected Body, got {'body': b'', 'seq': 1}")
         self.check_unwritable(BODY, Body(1, "x"), "body: expected string, as bytes, got 'x'", "body")  # type: ignore[arg-type]
         self.check_unwritable(
-            record(SimpleNamespace, a=bin_int), SimpleNamespace(b=1), "a: SimpleNamespace has no such attribute", "a"
+            record(SimpleNamespace, a=bin_int),
+            SimpleNamespace(b=1),
+            "a: 'types.SimpleNamespace' object has no attribute 'a'",
+            "a",
         )
 
     @skipIf(msgspec is None, "msgspec is not installed")
