@@ -7,12 +7,15 @@ types of ``framing.pxd``.
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
+
 from zope.interface import classImplements
 
-from .errors import FrameTooLong, MarshalingError
+from .errors import BadLength, FrameTooLong, MarshalingError
 from .interfaces import IFraming
 
-__all__ = ["ForeignFraming", "Framing", "Int32Framing", "framing_of"]
+__all__ = ["ForeignFraming", "Framing", "Int32Framing", "Int64Framing", "StampedFraming", "framing_of"]
 
 
 class Framing:
@@ -71,6 +74,114 @@ class Int32Framing(Framing):
         size = len(payload)
         self.check_size(size)
         return size.to_bytes(4, "big") + payload
+
+
+class StampedFraming(Framing):
+    """An 8-byte length, a header of time stamp and body length, then the body: ``Versioned_typed_tcp``'s messages.
+
+    All little-endian. The length of the header is a signed integer from 9 to 17. The header is the time stamp as an
+    8-byte float, in seconds since the epoch, and the length of the body as an ``int`` of bin_prot: one byte below 128,
+    or a code and 2, 4 or 8 bytes; a value may be longer than needed. ``clock`` gives the time stamp of own messages.
+    """
+
+    def __init__(self, max_frame: int, clock: Callable[[], float]) -> None:
+        Framing.__init__(self, max_frame)
+        self.clock = clock
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`."""
+        if start < 0 or end > len(data):
+            raise ValueError("offsets outside of the data")
+        if start + 8 > end:
+            return 0
+        view = data
+        header = view[start]
+        if header < 9 or header > 17 or view[start + 1] | view[start + 2] | view[start + 3] | view[start + 4]:
+            raise self._bad_header(data, start)
+        if view[start + 5] | view[start + 6] | view[start + 7]:
+            raise self._bad_header(data, start)
+        body = start + 8 + header
+        if body > end:
+            return 0
+        size = view[start + 16]
+        used = 9
+        if size >= 0x80:
+            if size == 0xFE:
+                used = 11
+                size = view[start + 17] | view[start + 18] << 8
+                if size >= 0x8000:
+                    size -= 0x10000
+            elif size == 0xFD or size == 0xFC:
+                used = 13 if size == 0xFD else 17
+                if used == header:
+                    size = self._long_size(data[start + 17 : body])
+            else:
+                raise BadLength(f"a body length that begins with the byte {size:#x}")
+        if used != header:
+            raise BadLength(f"a header of {header} bytes, of which its fields use {used}")
+        if size < 0:
+            raise BadLength(f"a body of {size} bytes")
+        if size > self.max_frame:
+            raise FrameTooLong(size, self.max_frame)
+        self.body = body
+        return body + size
+
+    def _bad_header(self, data: bytes, start: int) -> BadLength:
+        length = int.from_bytes(data[start : start + 8], "little", signed=True)
+        return BadLength(f"a header of {length} bytes, it must have 9 to 17")
+
+    def _long_size(self, raw: bytes) -> int:
+        """Read a body length of 4 or 8 bytes."""
+        size = int.from_bytes(raw, "little", signed=True)
+        if size > self.max_frame:  # before it becomes a C integer
+            raise FrameTooLong(size, self.max_frame)
+        return max(size, -1)
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`. The time stamp is the present time."""
+        return self._stamped(struct.pack("<d", self.clock()), payload)
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`. The time stamp is kept."""
+        return self._stamped(frame[8:16], payload)
+
+    def _stamped(self, time_stamp: bytes, payload: bytes) -> bytes:
+        size = len(payload)
+        self.check_size(size)
+        if size < 0x80:
+            length = size.to_bytes(1, "little")
+        elif size < 0x8000:
+            length = b"\xfe" + size.to_bytes(2, "little")
+        elif size < 0x80000000:
+            length = b"\xfd" + size.to_bytes(4, "little")
+        else:
+            length = b"\xfc" + size.to_bytes(8, "little")
+        return (8 + len(length)).to_bytes(8, "little") + time_stamp + length + payload
+
+
+class Int64Framing(Framing):
+    """An 8-byte little-endian signed length, not counting itself, then that many bytes of payload.
+
+    The hello of ``Versioned_typed_tcp``.
+    """
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`."""
+        body = start + 8
+        if body > end:
+            return 0
+        size = int.from_bytes(data[start:body], "little", signed=True)
+        if size < 0:
+            raise BadLength(f"a length of {size}")
+        if size > self.max_frame:
+            raise FrameTooLong(size, self.max_frame)
+        self.body = body
+        return body + size
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        self.check_size(len(payload))
+        return len(payload).to_bytes(8, "little") + payload
 
 
 class ForeignFraming(Framing):

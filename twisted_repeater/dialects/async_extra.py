@@ -1,0 +1,85 @@
+"""The dialect ``async_extra``: the wire of OCaml's ``Versioned_typed_tcp``, byte for byte."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable
+from typing import Any
+
+from zope.interface import implementer
+
+from ..bin_prot import BinType, bin_int, bin_prot_codec, enumeration, record, text, variant
+from ..dialect import Dialect, MessageType
+from ..errors import InvalidHello, MarshalingError, ParseError
+from ..framing import Framing, Int64Framing, StampedFraming
+from ..interfaces import ICodec, IHandshake
+from ..model import Hello
+
+__all__ = ["DONT_CARE_ABOUT_MODE", "BinProtHandshake", "async_extra"]
+
+DONT_CARE_ABOUT_MODE = "Dont_care_about_mode"
+"""The one constructor of the mode type that most programs use."""
+
+
+def async_extra(
+    *,
+    to_server: ICodec | MessageType | None = None,
+    to_client: ICodec | MessageType | None = None,
+    mode: object = DONT_CARE_ABOUT_MODE,
+    mode_type: BinType[Any] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Dialect:
+    """Make the dialect of `Versioned_typed_tcp` peers.
+
+    ``to_server`` and ``to_client`` are the messages of the two directions: a codec (of `twisted_repeater.bin_prot`), a
+    `MessageType` for codecs with versions, or ``None`` for plain ``bytes``.
+
+    ``mode`` must be equal in the hellos of both peers: by default the constant constructor, one byte 0. A member of an
+    enum stands for the constructors in the order of the enum; ``mode_type`` describes any other type.
+
+    ``clock`` gives the time stamp of the repeater's own messages, in seconds since the epoch. A message that is passed
+    on keeps its sender's.
+    """
+    if mode_type is None:
+        mode_type = enumeration(type(mode)) if isinstance(mode, enum.Enum) else variant(mode, name="mode")
+    return Dialect(
+        name="async_extra",
+        framing=lambda limits: StampedFraming(limits.max_frame, clock),
+        handshake=lambda limits: BinProtHandshake(limits.max_hello, mode_type),
+        to_server=MessageType.of(to_server),
+        to_client=MessageType.of(to_client),
+        mode=mode,
+    )
+
+
+@implementer(IHandshake)
+class BinProtHandshake:
+    """A hello is an 8-byte length and a bin_prot record.
+
+    Its fields are ``name``, ``mode``, ``send_version``, ``recv_version`` and ``credentials``. OCaml's strings are
+    bytes; those that are not UTF-8 are kept as surrogate escapes.
+    """
+
+    framing: Framing
+
+    def __init__(self, max_hello: int, mode_type: BinType[Any]) -> None:
+        string = text(errors="surrogateescape")
+        self.framing = Int64Framing(max_hello)
+        self._codec = bin_prot_codec(
+            record(Hello, name=string, mode=mode_type, send_version=bin_int, recv_version=bin_int, credentials=string)
+        )
+
+    def decode(self, payload: bytes) -> Hello:
+        """Read a hello; see `IHandshake`."""
+        try:
+            return self._codec.decode(payload)
+        except ParseError as error:
+            raise InvalidHello(f"not a hello: {error}") from error
+
+    def encode(self, hello: Hello) -> bytes:
+        """Write a hello; see `IHandshake`."""
+        try:
+            return self.framing.encode(self._codec.encode(hello))
+        except MarshalingError as error:
+            raise InvalidHello(f"this hello cannot be written: {error}") from error
