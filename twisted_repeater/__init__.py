@@ -6,7 +6,8 @@ client's name, and shows each message to the application's filter, which passes 
 
 from . import dialects
 from ._repeater import Repeater
-from .dialect import Dialect, MessageType
+from .codecs import LEFT_OUT
+from .dialect import Conversion, Dialect, MessageType
 from .errors import *  # noqa: F403
 from .errors import __all__ as _errors
 from .interfaces import ICodec, IFilter, IFraming, IHandshake, ILink, IObserver
@@ -15,8 +16,10 @@ from .verdicts import DO_NOTHING, PASS_ON, Close, PassOnAndSendBack, Send, SendB
 
 __all__ = [
     "DO_NOTHING",
+    "LEFT_OUT",
     "PASS_ON",
     "Close",
+    "Conversion",
     "Dialect",
     "Direction",
     "Hello",

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ._end import End
 from ._link import Link
-from .dialect import Dialect
+from .dialect import Dialect, MessageType
 from .errors import (
     ClientNotAllowed,
     ConnectingError,
@@ -116,14 +116,16 @@ class Attempt:
             end.outlet.writer = kind.writer(write)
         host.set_up(link)
         link.state = await self._ask(host.on_connect, link)
-        client.say_hello(self._hello(server_hello.name, host.dialect.to_client.prod, host.dialect.to_server.prod))
+        client.say_hello(self._hello(server_hello.name, host.dialect.to_client, host.dialect.to_server))
 
     def _left(self) -> float:
         """How much of the hello timeout is left."""
         return self._deadline - self._host.clock.seconds()
 
-    def _hello(self, name: str, sends: int, receives: int) -> Hello:
-        return Hello(name, self._host.dialect.mode, sends, receives, credentials=self._host.repeater_name)
+    def _hello(self, name: str, sends: MessageType, receives: MessageType) -> Hello:
+        dialect = self._host.dialect
+        versions = (dialect.stated(sends), dialect.stated(receives))
+        return Hello(name, dialect.mode, *versions, credentials=self._host.repeater_name)
 
     async def _greet_server(self, client_name: str) -> Hello:
         """Connect to the server in the client's name and read its hello."""
@@ -134,7 +136,7 @@ class Attempt:
             raise
         except Exception as error:
             raise ServerUnreachable(f"no connection to the server: {error}", Side.SERVER) from error
-        own = self._hello(client_name, host.dialect.to_server.prod, host.dialect.to_client.prod)
+        own = self._hello(client_name, host.dialect.to_server, host.dialect.to_client)
         try:
             server.say_hello(own)
         except InvalidHello as error:
@@ -160,7 +162,11 @@ class Attempt:
         """Agree with a peer on the versions of what it sends and of what it receives."""
         to_server, to_client = self._host.dialect.to_server, self._host.dialect.to_client
         sent, received = (to_server, to_client) if side is Side.CLIENT else (to_client, to_server)
-        versions = (agreed_version(hello.send_version, sent.prod), agreed_version(received.prod, hello.recv_version))
+        stated = self._host.dialect.stated
+        versions = (
+            agreed_version(hello.send_version, stated(sent)),
+            agreed_version(stated(received), hello.recv_version),
+        )
         try:
             sent.codec(versions[0])
             received.codec(versions[1])

@@ -73,6 +73,7 @@ class Repeater:
         server_port: int | None = None,
         server: str | IStreamClientEndpoint | None = None,
         is_client_ip_authorized: Callable[[str], Any] | None = None,
+        convert_versions: bool = False,
         limits: Limits = Limits(),
         observers: Iterable[IObserver] = (),
         reactor: Any = None,
@@ -89,6 +90,8 @@ class Repeater:
         @param server: in place of them a client endpoint or its description, such as ``tls:example.org:9001``.
         @param is_client_ip_authorized: called with a client's address as a string ("" for a Unix socket);
             false refuses it. ``None`` authorizes all.
+        @param convert_versions: let each connection agree on its own versions: messages of equal versions pass as
+            bytes, others are decoded, converted and encoded.
         @param limits: times and sizes.
         @param observers: are told what happens.
         @param reactor: the global one by default.
@@ -100,6 +103,7 @@ class Repeater:
                 dialect,
                 listen=_one_of("listen", listen, "listen_port", listen_port),
                 server=_one_of("server", server, "server_ip and server_port", _pair(server_ip, server_port)),
+                convert_versions=convert_versions,
                 reactor=reactor,
                 repeater_name=repeater_name,
                 server_name=server_name,
@@ -111,10 +115,12 @@ class Repeater:
         )
 
     @classmethod
-    async def _create(cls, dialect: Dialect, *, listen: Any, server: Any, reactor: Any, **settings: Any) -> Repeater:
+    async def _create(
+        cls, dialect: Dialect, *, listen: Any, server: Any, convert_versions: bool, reactor: Any, **settings: Any
+    ) -> Repeater:
         if reactor is None:
             from twisted.internet import reactor
-        dialect.check_single_version()
+        dialect.check_versions(convert_versions)
         limits = settings["limits"]
         factory: RepeaterFactory
 

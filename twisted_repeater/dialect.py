@@ -6,13 +6,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .codecs import RawCodec
+from .codecs import LEFT_OUT, RawCodec
 from .errors import MultipleVersionsError, VersionMismatch
 from .framing import Framing
 from .interfaces import ICodec, IHandshake
 from .model import Limits
 
-__all__ = ["Dialect", "MessageType"]
+__all__ = ["Conversion", "Dialect", "MessageType"]
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """The step between a version of a message type and the one before it.
+
+    Either function gives `LEFT_OUT` for a message that does not exist in the other version.
+    """
+
+    up: Callable[[Any], Any]
+    """Makes a message of this version of one of the version before."""
+    down: Callable[[Any], Any]
+    """Makes a message of the version before of one of this version."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,13 +33,16 @@ class MessageType:
     """The messages of one direction: which versions there are, and their codecs.
 
     ``codecs`` has a codec for each version. ``low`` is the oldest version still spoken, ``prod`` the one stated in
-    a hello, and ``test`` the newest.
+    the hellos of production, and ``test`` the newest. ``conversions`` has the step from the version before for each
+    version above ``low``; it is needed only where `Repeater.create` is asked to convert. Filters see the form of the
+    newest version always.
     """
 
     codecs: Mapping[int, ICodec] = field(default_factory=lambda: {1: RawCodec()})
     low: int = 1
     prod: int = 1
     test: int = 1
+    conversions: Mapping[int, Conversion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.low <= self.prod <= self.test:
@@ -52,6 +68,12 @@ class MessageType:
                 "state one, or ask for conversion"
             )
 
+    def check_convertible(self, direction: str) -> None:
+        """Raise ``ValueError`` if a step between two versions is missing."""
+        for version in range(self.low + 1, self.test + 1):
+            if version not in self.conversions:
+                raise ValueError(f"the messages {direction}: no conversion between versions {version - 1} and {version}")
+
     def codec(self, version: int) -> ICodec:
         """Give the codec of a version, `VersionMismatch` if there is none."""
         if not self.low <= version <= self.test:
@@ -59,13 +81,31 @@ class MessageType:
         return self.codecs[version]
 
     def reader(self, version: int) -> Callable[[bytes], Any] | None:
-        """Give what makes messages of payloads of a version; ``None`` if a message is its payload."""
+        """Give what makes messages, in their newest form, of payloads of a version; ``None`` if that is nothing to do.
+
+        What it makes is `LEFT_OUT` for a message that a newer version lacks.
+        """
         codec = self.codec(version)
+        steps = [self.conversions[newer].up for newer in range(version + 1, self.test + 1)]
+        if steps:
+            return lambda payload: _converted(codec.decode(payload), steps)
         return None if isinstance(codec, RawCodec) else codec.decode
 
     def writer(self, version: int) -> Callable[[Any], Any]:
-        """Give what makes payloads of a version. What it gives is `LEFT_OUT` for a message that version lacks."""
-        return self.codec(version).encode
+        """Give what makes payloads of a version of messages in their newest form.
+
+        What it makes is `LEFT_OUT` for a message that the version lacks.
+        """
+        codec = self.codec(version)
+        steps = [self.conversions[newer].down for newer in range(self.test, version, -1)]
+        if not steps:
+            return codec.encode
+
+        def write(message: Any) -> Any:
+            converted = _converted(message, steps)
+            return LEFT_OUT if converted is LEFT_OUT else codec.encode(converted)
+
+        return write
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +113,7 @@ class Dialect:
     """One wire protocol.
 
     ``framing`` and ``handshake`` make theirs for a repeater's limits. ``mode`` is the mode that both peers must be in.
+    In hellos the ``prod`` versions of the message types are stated, or the ``test`` versions unless ``production``.
     """
 
     name: str
@@ -81,8 +122,28 @@ class Dialect:
     to_server: MessageType = field(default_factory=MessageType)
     to_client: MessageType = field(default_factory=MessageType)
     mode: object = ""
+    production: bool = True
 
-    def check_single_version(self) -> None:
-        """Raise `MultipleVersionsError` if a message type states several versions."""
-        self.to_server.check_single_version("to the server")
-        self.to_client.check_single_version("to the client")
+    def check_versions(self, convert: bool) -> None:
+        """Raise an error if a message type has several versions, or, if they are to be converted, lacks a step.
+
+        The errors are `MultipleVersionsError` and ``ValueError``.
+        """
+        for kind, direction in ((self.to_server, "to the server"), (self.to_client, "to the client")):
+            if convert:
+                kind.check_convertible(direction)
+            else:
+                kind.check_single_version(direction)
+
+    def stated(self, kind: MessageType) -> int:
+        """Give the version of a message type that hellos state."""
+        return kind.prod if self.production else kind.test
+
+
+def _converted(message: Any, steps: list[Callable[[Any], Any]]) -> Any:
+    """Take a message from one version to another, step by step."""
+    for step in steps:
+        if message is LEFT_OUT:
+            break
+        message = step(message)
+    return message

@@ -79,7 +79,7 @@ class Limits:
     max_clients: int = 500
     """How many links and attempts there may be at once; newcomers wait in the listen queue."""
     max_unfinished_hellos: int = 500
-    """How many connections may be without a complete hello; past it, the one that has been silent for longest is closed."""
+    """How many connections may be without a complete hello; past it, the one that waits longest is closed."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

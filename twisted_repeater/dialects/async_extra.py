@@ -28,6 +28,7 @@ def async_extra(
     to_client: ICodec | MessageType | None = None,
     mode: object = DONT_CARE_ABOUT_MODE,
     mode_type: BinType[Any] | None = None,
+    production: bool = True,
     clock: Callable[[], float] = time.time,
 ) -> Dialect:
     """Make the dialect of `Versioned_typed_tcp` peers.
@@ -37,6 +38,8 @@ def async_extra(
 
     ``mode`` must be equal in the hellos of both peers: by default the constant constructor, one byte 0. A member of an
     enum stands for the constructors in the order of the enum; ``mode_type`` describes any other type.
+
+    ``production`` says which versions the repeater's hellos state: ``prod`` or ``test``.
 
     ``clock`` gives the time stamp of the repeater's own messages, in seconds since the epoch. A message that is passed
     on keeps its sender's.
@@ -50,6 +53,7 @@ def async_extra(
         to_server=MessageType.of(to_server),
         to_client=MessageType.of(to_client),
         mode=mode,
+        production=production,
     )
 
 

@@ -11,7 +11,11 @@ __all__ = ["int32"]
 
 
 def int32(
-    *, to_server: ICodec | MessageType | None = None, to_client: ICodec | MessageType | None = None, mode: str = ""
+    *,
+    to_server: ICodec | MessageType | None = None,
+    to_client: ICodec | MessageType | None = None,
+    mode: str = "",
+    production: bool = True,
 ) -> Dialect:
     """Make the default dialect.
 
@@ -20,7 +24,8 @@ def int32(
     ``credentials``.
 
     ``to_server`` and ``to_client`` are the messages of the two directions: a codec, a `MessageType` for codecs with
-    versions, or ``None`` for plain ``bytes``. ``mode`` must be equal in the hellos of both peers.
+    versions, or ``None`` for plain ``bytes``. ``mode`` must be equal in the hellos of both peers. ``production`` says which versions the
+    repeater's hellos state: ``prod`` or ``test``.
     """
     return Dialect(
         name="int32",
@@ -29,4 +34,5 @@ def int32(
         to_server=MessageType.of(to_server),
         to_client=MessageType.of(to_client),
         mode=mode,
+        production=production,
     )
