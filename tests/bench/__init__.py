@@ -1,0 +1,1 @@
+"""The benchmark: every contestant on the same loads, with the CPU time that the proxy spends on each message."""

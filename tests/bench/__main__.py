@@ -1,0 +1,106 @@
+"""``python -m tests.bench``: runs the loads on the contestants and reports what came out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from .contestants import CONTESTANTS, ROOT, Contestant
+from .loads import LOADS, QUICK, Load
+from .measure import Failed, allow_many_files, measure
+from .plot import plot
+from .report import summary, write
+from .results import Results
+
+Pair = tuple[Load, Contestant]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line asks."""
+    options = _options(arguments)
+    results = Results()
+    pairs = _pairs(options, results)
+    if not pairs:
+        print("no load on any contestant is of that name; --list shows all", file=sys.stderr)
+        return 2
+    if options.list:
+        for load, contestant in pairs:
+            print(f"{load.name}/{contestant.name}: {load.title}; {contestant.title}")
+        return 0
+    rounds = options.rounds or (1 if options.quick else 3)
+    seconds = options.seconds or (0.2 if options.quick else 1.0)
+    for number in range(rounds):
+        _round(_rotated(pairs, number), seconds, results)
+    print(summary(results))
+    whole = not (options.quick or options.only)
+    directory = Path(options.out) if options.out else ROOT / "docs" if whole else None
+    if directory is not None:
+        everything, written = write(results, directory)
+        reason = plot(everything, directory / "performance.svg")
+        print("\n".join([reason or "drawn: " + str(directory / "performance.svg"), *map(str, written)]))
+    return 0
+
+
+def _round(pairs: list[Pair], seconds: float, results: Results) -> None:
+    for load, contestant in pairs:
+        name = f"{load.name}/{contestant.name}"
+        if name in results.absent:
+            continue
+        try:
+            sample = measure(load, contestant, seconds)
+        except Failed as failed:
+            results.absent[name] = f"failed: {failed}"
+            print(f"{name}: {failed}", file=sys.stderr)
+            continue
+        results.add(load, contestant, sample)
+        cpu = "" if sample.proxy_cpu is None else f", {sample.proxy_cpu / sample.messages * 1e6:.3f} µs CPU for each"
+        print(f"{name}: {sample.messages / sample.seconds:,.0f} messages/s{cpu}", file=sys.stderr)
+
+
+def _pairs(options: argparse.Namespace, results: Results) -> list[Pair]:
+    """What is to be measured and can be; what cannot is noted."""
+    patterns = options.only or ([f"{load}/*" for load in QUICK] if options.quick else ["*/*"])
+    pairs = []
+    missing = {contestant: contestant.missing() for contestant in CONTESTANTS}
+    for load in LOADS:
+        few_files = allow_many_files(load.connections)
+        for contestant in CONTESTANTS:
+            name = f"{load.name}/{contestant.name}"
+            if not contestant.takes(load) or not any(fnmatchcase(name, pattern) for pattern in patterns):
+                continue
+            if reason := missing[contestant]:
+                results.absent[contestant.title] = reason
+            elif few_files:
+                results.absent[load.title] = few_files
+            else:
+                pairs.append((load, contestant))
+    return pairs
+
+
+def _rotated(pairs: list[Pair], number: int) -> list[Pair]:
+    """The same pairs, load by load, but in each round another contestant begins."""
+    rotated: list[Pair] = []
+    for load in dict.fromkeys(load for load, _ in pairs):
+        of_load = [pair for pair in pairs if pair[0] is load]
+        first = number % len(of_load)
+        rotated += of_load[first:] + of_load[:first]
+    return rotated
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="three loads, one short round")
+    parser.add_argument("--rounds", type=int, help="how often each is measured (3, quick: 1)")
+    parser.add_argument("--seconds", type=float, help="how long each measurement lasts (1, quick: 0.2)")
+    parser.add_argument(
+        "--only", action="append", metavar="LOAD/CONTESTANT", help="these alone; may hold * and be given again"
+    )
+    parser.add_argument("--out", metavar="DIR", help="write there; a whole run writes to docs/, others nowhere")
+    parser.add_argument("--list", action="store_true", help="name what would be measured, and stop")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

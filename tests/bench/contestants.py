@@ -1,0 +1,278 @@
+"""The contestants: what stands between the load's two ends, how each is started, and why one may be missing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from .loads import Load
+
+__all__ = ["CONTESTANTS", "REFERENCE", "ROOT", "Contestant", "versions"]
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(__file__).parent / "programs"
+INTERPRETED = ROOT / "tests" / "interpreted"
+
+_HAPROXY = """\
+global
+    maxconn {connections}
+    nbthread 1
+defaults
+    mode tcp
+    timeout connect 10s
+    timeout client 10m
+    timeout server 10m
+listen proxy
+    bind 127.0.0.1:{port} backlog 4096
+    maxconn {connections}
+    server server 127.0.0.1:{server_port}
+"""
+
+_NGINX = """\
+daemon off;
+master_process off;
+pid {directory}/nginx.pid;
+error_log stderr error;
+load_module {modules}/ngx_stream_module.so;
+{load_njs}
+events {{
+    worker_connections {twice_connections};
+}}
+stream {{
+    {import_njs}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        proxy_pass 127.0.0.1:{server_port};
+        proxy_timeout 10m;
+        {filter}
+    }}
+}}
+"""
+
+_NGINX_MODULES = Path("/usr/lib/nginx/modules")
+
+Start = Callable[[Load, int, int, Path], list[str]]
+"""Makes a command of the load, the server's port, a free port to listen on, and a directory for files."""
+
+
+def _always() -> str | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contestant:
+    """One way to get messages from the client to the server."""
+
+    name: str
+    title: str
+    start: Start | None
+    """``None`` for no proxy at all."""
+    loads: tuple[str, ...] = ("oneway", "echo", "idle")
+    """The kinds of load that it takes, or names of loads."""
+    prints_port: bool = False
+    """Whether it takes a port of its own choice and tells which."""
+    environment: dict[str, str] = field(default_factory=dict)
+    missing: Callable[[], str | None] = _always
+    """Why it cannot be started here; ``None`` if it can."""
+
+    def takes(self, load: Load) -> bool:
+        """Whether the load means anything to it."""
+        plain = not load.wanted_every and load.dialect == "int32"
+        return load.name in self.loads or (plain and load.kind in self.loads)
+
+
+def _python(module: str, *arguments: str) -> Start:
+    def start(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
+        return [sys.executable, "-m", f"tests.bench.programs.{module}", str(server_port), *arguments]
+
+    return start
+
+
+def _usual(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
+    return _python("usual", load.kind)(load, server_port, port, directory)
+
+
+def _haproxy(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
+    config = directory / "haproxy.cfg"
+    connections = load.connections + 200
+    config.write_text(_HAPROXY.format(port=port, server_port=server_port, connections=connections))
+    return [_find("haproxy"), "-db", "-q", "-f", str(config)]
+
+
+def _nginx(load: Load, server_port: int, port: int, directory: Path, njs: bool = False) -> list[str]:
+    config = directory / "nginx.conf"
+    text = _NGINX.format(
+        port=port,
+        server_port=server_port,
+        directory=directory,
+        modules=_NGINX_MODULES,
+        twice_connections=2 * load.connections + 400,
+        load_njs=f"load_module {_NGINX_MODULES}/ngx_stream_js_module.so;" if njs else "",
+        import_njs=f"js_import frames from {PROGRAMS / 'frames.js'};" if njs else "",
+        filter="js_filter frames.filter;" if njs else "",
+    )
+    config.write_text(text)
+    return [_find("nginx"), "-p", str(directory), "-e", "stderr", "-c", str(config)]
+
+
+def _njs(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
+    return _nginx(load, server_port, port, directory, njs=True)
+
+
+def _mitmproxy(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
+    command = [_find("mitmdump"), "-q", "--set", f"confdir={directory}", "-s", str(PROGRAMS / "mitmproxy_hook.py")]
+    return [*command, "--mode", f"reverse:tcp://127.0.0.1:{server_port}@127.0.0.1:{port}"]
+
+
+def _find(program: str) -> str:
+    """Where a program is: named by an environment variable (MITMDUMP, say), or found on the path."""
+    named = os.environ.get(program.upper(), program)
+    path = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"  # where Debian puts servers
+    return shutil.which(named, path=path) or ""
+
+
+def _needs(program: str, how: str, *files: Path) -> Callable[[], str | None]:
+    def missing() -> str | None:
+        if not _find(program):
+            return f"{program} is not installed: {how}"
+        absent = [file.name for file in files if not file.exists()]
+        return f"no {absent[0]}: {how}" if absent else None
+
+    return missing
+
+
+def _not_compiled() -> str | None:
+    """Why there is no compiled repeater."""
+    program = "import twisted_repeater._lane as lane; print(lane.__file__)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return f"it does not import: {done.stderr.strip().splitlines()[-1]}"
+    return "not compiled here: no C compiler at installation" if done.stdout.strip().endswith(".py") else None
+
+
+def _no_msgspec() -> str | None:
+    return None if find_spec("msgspec") else "msgspec is not installed"
+
+
+def _repeater(filter_name: str) -> Start:
+    def start(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
+        chosen = "broadcast" if load.kind == "broadcast" else filter_name
+        return _python("repeater", load.dialect, chosen)(load, server_port, port, directory)
+
+    return start
+
+
+_PLAIN = ("oneway", "echo", "idle")
+_STREAM = _NGINX_MODULES / "ngx_stream_module.so"
+_STREAM_JS = _NGINX_MODULES / "ngx_stream_js_module.so"
+
+CONTESTANTS = (
+    Contestant(name="direct", title="direct connection", start=None, loads=("oneway", "echo")),
+    Contestant(
+        name="repeater-no-filter",
+        title="repeater, no filter",
+        start=_repeater("none"),
+        prints_port=True,
+        loads=(*_PLAIN, "async-extra"),
+    ),
+    Contestant(
+        name="repeater-pass",
+        title="repeater, filter passes all",
+        start=_repeater("pass"),
+        prints_port=True,
+        loads=(*_PLAIN, "broadcast", "selector", "async-extra"),
+        missing=_not_compiled,
+    ),
+    Contestant(
+        name="repeater-pass-interpreted",
+        title="repeater, filter passes all, interpreted",
+        start=_repeater("pass"),
+        prints_port=True,
+        loads=(*_PLAIN, "broadcast", "selector", "async-extra"),
+        environment={"PYTHONPATH": str(INTERPRETED)},
+    ),
+    Contestant(
+        name="repeater-struct",
+        title="repeater, filter decodes with struct",
+        start=_repeater("struct"),
+        prints_port=True,
+        loads=("oneway",),
+    ),
+    Contestant(
+        name="repeater-msgspec",
+        title="repeater, filter decodes with msgspec",
+        start=_repeater("msgspec"),
+        prints_port=True,
+        loads=("oneway",),
+        missing=_no_msgspec,
+    ),
+    Contestant(
+        name="repeater-replace",
+        title="repeater, filter replaces all",
+        start=_repeater("replace"),
+        prints_port=True,
+        loads=("oneway",),
+    ),
+    Contestant(
+        name="usual",
+        title="the usual way",
+        start=_usual,
+        prints_port=True,
+        loads=(*_PLAIN, "broadcast"),
+    ),
+    Contestant(
+        name="broadcaster",
+        title="one transport.write for each client",
+        start=_python("broadcaster"),
+        prints_port=True,
+        loads=("broadcast",),
+    ),
+    Contestant(name="portforward", title="Twisted portforward", start=_python("portforward"), prints_port=True),
+    Contestant(
+        name="haproxy",
+        title="HAProxy, TCP mode",
+        start=_haproxy,
+        missing=_needs("haproxy", "apt-get install haproxy"),
+    ),
+    Contestant(
+        name="nginx",
+        title="nginx stream",
+        start=_nginx,
+        missing=_needs("nginx", "apt-get install nginx libnginx-mod-stream", _STREAM),
+    ),
+    Contestant(
+        name="njs",
+        title="nginx stream, njs filter",
+        start=_njs,
+        missing=_needs("nginx", "apt-get install nginx libnginx-mod-stream-js", _STREAM, _STREAM_JS),
+    ),
+    Contestant(
+        name="mitmproxy",
+        title="mitmproxy, hook for each read",
+        start=_mitmproxy,
+        missing=_needs("mitmdump", "install mitmproxy in an environment of its own and name it in MITMDUMP"),
+    ),
+)
+
+
+def versions() -> dict[str, str]:
+    """What the programs that are installed say of themselves."""
+    asked = {"HAProxy": ("haproxy", "-v"), "nginx": ("nginx", "-v"), "mitmproxy": ("mitmdump", "--version")}
+    found = {}
+    for name, (program, option) in asked.items():
+        if where := _find(program):
+            done = subprocess.run([where, option], capture_output=True, text=True, check=False)
+            number = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
+            found[name] = number[0] if number else "unknown"
+    return found
+
+
+REFERENCE = ("repeater-pass", "repeater-pass-interpreted")
+"""What the others are compared with: the first of these that was measured."""

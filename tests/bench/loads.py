@@ -1,0 +1,64 @@
+"""The loads: what is sent, on how many connections, and which step of it is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["LOADS", "QUICK", "Load"]
+
+KIB = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """One row of the benchmark. Sizes are of the payload; a header of 4 bytes comes on top."""
+
+    name: str
+    title: str
+    kind: str
+    """``oneway``, ``echo``, ``broadcast`` or ``idle``."""
+    size: int = 16
+    connections: int = 1
+    outstanding: int = 0
+    """For ``echo``: how many messages are under way on each connection."""
+    wanted_every: int = 0
+    """One message in so many is of the kind that a selector wants; 0 for none."""
+    dialect: str = "int32"
+
+
+def _oneway(name: str, title: str, size: int, connections: int = 1) -> Load:
+    return Load(name=f"oneway-{name}", title=f"one way, {title}", kind="oneway", size=size, connections=connections)
+
+
+def _echo(outstanding: int, connections: int = 1) -> Load:
+    name, where = f"echo-{outstanding}", ""
+    if connections > 1:
+        name, where = f"{name}x{connections}", f" on each of {connections} connections"
+    title = f"echo of 16 B, {outstanding} outstanding{where}"
+    return Load(name=name, title=title, kind="echo", outstanding=outstanding, connections=connections)
+
+
+LOADS = (
+    _oneway("16", "16 B", 16),
+    _oneway("256", "256 B", 256),
+    _oneway("4k", "4 KiB", 4 * KIB),
+    _oneway("64k", "64 KiB", 64 * KIB),
+    _oneway("4m", "4 MiB", 4 * KIB * KIB),
+    _oneway("256x200", "256 B on each of 200 connections", 256, connections=200),
+    _echo(1),
+    _echo(64),
+    _echo(1024),
+    _echo(1, connections=200),
+    Load(name="broadcast", title="256 B to each of 1,000 clients", kind="broadcast", size=256, connections=1000),
+    Load(name="idle", title="5,000 idle links", kind="idle", connections=5000),
+    Load(
+        name="selector",
+        title="one way, 16 B, 1 in 100 wanted",
+        kind="oneway",
+        wanted_every=100,
+    ),
+    Load(name="async-extra", title="one way, 16 B, dialect async_extra", kind="oneway", dialect="async_extra"),
+)
+
+QUICK = ("oneway-16", "oneway-4k", "echo-1")
+"""The loads of ``--quick``."""

@@ -1,0 +1,186 @@
+"""The load's near end: makes links, and puts load on them as it is told.
+
+Started as ``python -m tests.bench.programs.client PORT LOAD`` with the load as JSON. Reads commands, a line each
+(``link COUNT``, ``check``, ``run SECONDS``), and answers each with one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import statistics
+import sys
+from collections.abc import Iterable
+from time import perf_counter, perf_counter_ns
+
+from ..loads import Load
+from ..wire import wire_of
+
+KIB = 1024
+
+_AT_ONCE = 20
+"""How many links are made side by side: few enough for the shortest listen queue."""
+
+_BUFFER = memoryview(bytearray(1024 * KIB))
+
+Answer = dict[str, float]
+
+
+class Client:
+    """All connections of one load, and what is sent on them."""
+
+    def __init__(self, port: int, load: Load) -> None:
+        self._port = port
+        self._load = load
+        self._wire = wire_of(load)
+        self._chunk = self._wire.chunk(256 * KIB if load.connections == 1 else 16 * KIB)
+        self._sockets: list[socket.socket] = []
+        self._by_number: dict[int, socket.socket] = {}
+        self._poll = select.epoll()
+
+    def link(self, count: int) -> Answer:
+        """Make so many more links; a link is made when the server's hello has come."""
+        started = perf_counter()
+        for first in range(0, count, _AT_ONCE):
+            made = [self._connect() for _ in range(min(count - first, _AT_ONCE))]
+            for connection in made:
+                if self._wire.name_in(self._wire.read(connection, hello=True)) != "server":
+                    raise SystemExit("the hello that came isn't the server's")
+        return {"messages": count, "bytes": 0, "seconds": perf_counter() - started}
+
+    def _connect(self) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self._port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(self._wire.hello(f"client-{len(self._sockets)}"))
+        self._sockets.append(connection)
+        self._by_number[connection.fileno()] = connection
+        self._poll.register(connection, select.EPOLLIN)
+        return connection
+
+    def check(self) -> Answer:
+        """Send a little, with both ends looking at every byte."""
+        if self._load.kind != "echo":
+            return self.run(0)
+        for connection in self._sockets:
+            for sent in (self._wire.ordinary, self._wire.last):
+                connection.sendall(sent)
+                if self._wire.frame(self._wire.read(connection)) != sent:
+                    raise SystemExit("the echo differs from what was sent")
+        return {}
+
+    def run(self, seconds: float) -> Answer:
+        """Put the load on, for about so long, and wait until all of it has arrived."""
+        load = self._load
+        if load.kind == "oneway":
+            return self._oneway(seconds)
+        if load.kind == "broadcast":
+            return self._broadcast(seconds)
+        return self._ping(seconds) if load.connections == load.outstanding == 1 else self._echo(seconds)
+
+    def _oneway(self, seconds: float) -> Answer:
+        """Send chunks for so long, then the message that says END, and wait for the server's count."""
+        started = perf_counter()
+        turns = 0
+        while not turns or perf_counter() < started + seconds:
+            for connection in self._sockets:
+                connection.sendall(self._chunk)
+            turns += 1
+        for connection in self._sockets:
+            connection.sendall(self._wire.last)
+        size = turns * len(self._chunk) + len(self._wire.last)
+        for connection in self._sockets:
+            if int(self._wire.read(connection)) != size:
+                raise SystemExit("the server has not received as many bytes as were sent")
+        return self._answer(size * len(self._sockets), perf_counter() - started)
+
+    def _ping(self, seconds: float) -> Answer:
+        """Send one message, wait for it to come back, and so on."""
+        (connection,) = self._sockets
+        message = self._wire.ordinary
+        times = []
+        started = previous = perf_counter_ns()
+        while previous < started + seconds * 1e9:
+            connection.sendall(message)
+            received = 0
+            while received < len(message):
+                received += _receive(connection)
+            now = perf_counter_ns()
+            times.append(now - previous)
+            previous = now
+        answer = self._answer(len(times) * len(message), (previous - started) / 1e9)
+        return answer | {"round_trip": statistics.median(times) / 1e9}
+
+    def _echo(self, seconds: float) -> Answer:
+        """Keep so many messages under way on each connection: each one that comes back is followed by another."""
+        size = len(self._wire.ordinary)
+        window = memoryview(self._wire.ordinary * self._load.outstanding)
+        owed = dict.fromkeys(self._by_number, len(window))
+        total = 0
+        started = perf_counter()
+        for connection in self._sockets:
+            connection.sendall(window)
+        waiting = len(self._sockets)
+        while waiting:
+            more = perf_counter() < started + seconds
+            for connection in self._readable():
+                number = connection.fileno()
+                received = _receive(connection)
+                total += received
+                owed[number] -= received
+                if more:
+                    again = (len(window) - owed[number]) // size * size
+                    connection.sendall(window[:again])
+                    owed[number] += again
+                elif not owed[number]:
+                    waiting -= 1
+        return self._answer(total, perf_counter() - started)
+
+    def _broadcast(self, seconds: float) -> Answer:
+        """Let the first client ask for a message to all, wait until all have it, and so on."""
+        message = self._wire.ordinary
+        turns = 0
+        started = perf_counter()
+        while not turns or perf_counter() < started + seconds:
+            self._sockets[0].sendall(message)
+            missing = len(message) * len(self._sockets)
+            while missing:
+                for connection in self._readable():
+                    missing -= _receive(connection)
+                    if not seconds and _BUFFER[: len(message)] != message:
+                        raise SystemExit("a client received something else than the message to all")
+            turns += 1
+        return self._answer(turns * len(message) * len(self._sockets), perf_counter() - started)
+
+    def _readable(self) -> Iterable[socket.socket]:
+        if len(self._sockets) == 1:
+            return self._sockets
+        return [self._by_number[number] for number, _ in self._poll.poll()]
+
+    def _answer(self, size: int, seconds: float) -> Answer:
+        return {"messages": size // len(self._wire.ordinary), "bytes": size, "seconds": seconds}
+
+
+def _receive(connection: socket.socket) -> int:
+    received = connection.recv_into(_BUFFER)
+    if not received:
+        raise SystemExit("a connection of the load was closed")
+    return received
+
+
+def main() -> None:
+    """Follow the commands until standard input ends."""
+    client = Client(int(sys.argv[1]), Load(**json.loads(sys.argv[2])))
+    for line in sys.stdin:
+        command, *arguments = line.split()
+        if command == "link":
+            answer = client.link(int(arguments[0]))
+        elif command == "check":
+            answer = client.check()
+        else:
+            answer = client.run(float(arguments[0]))
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The repeater, with one of several filters.
+
+Started as ``python -m tests.bench.programs.repeater SERVER_PORT DIALECT FILTER``; prints its port.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_repeater import DO_NOTHING, PASS_ON, ICodec, Limits, Repeater, Send, Verdict, dialects
+
+from .serving import tell_port
+
+
+@implementer(ICodec)
+class StructCodec:
+    """Decodes with `struct`: the message is a tuple of a number and a kind."""
+
+    decode = staticmethod(struct.Struct(">2xIB").unpack_from)
+
+    def encode(self, message: Any) -> bytes:
+        """Not used here."""
+        raise NotImplementedError
+
+
+@implementer(ICodec)
+class MsgspecCodec:
+    """Decodes all of the MessagePack list with msgspec: the message is a `msgspec.Struct`."""
+
+    def __init__(self) -> None:
+        import msgspec
+
+        fields = [("number", int), ("kind", int), ("body", bytes)]
+        message = msgspec.defstruct("Message", fields, array_like=True)
+        self.decode = msgspec.msgpack.Decoder(message).decode
+        self.encode = msgspec.msgpack.Encoder().encode
+
+
+def pass_on(message: Any, link: Any) -> Verdict:
+    """Pass every message."""
+    return PASS_ON
+
+
+def by_index(message: tuple[int, int], link: Any) -> Verdict:
+    """Look at a decoded tuple."""
+    return PASS_ON if message[1] == 1 else DO_NOTHING
+
+
+def by_attribute(message: Any, link: Any) -> Verdict:
+    """Look at a decoded object."""
+    return PASS_ON if message.kind == 1 else DO_NOTHING
+
+
+def replace(message: bytes, link: Any) -> Verdict:
+    """Send another message, of the same bytes, so that the receiver's check holds."""
+    return Send(message)
+
+
+FILTERS: dict[str, Any] = {
+    "none": None,
+    "pass": pass_on,
+    "struct": by_index,
+    "msgspec": by_attribute,
+    "replace": replace,
+}
+
+CODECS = {"struct": StructCodec, "msgspec": MsgspecCodec}
+
+
+async def run(server_port: int, dialect: str, chosen: str) -> None:
+    """Start the repeater that was asked for."""
+    codec = CODECS[chosen]() if chosen in CODECS else None
+    repeater = await Repeater.create(
+        getattr(dialects, dialect)(to_server=codec),
+        repeater_name="repeater",
+        server_name="server",
+        listen="tcp:0:interface=127.0.0.1",
+        server_ip="127.0.0.1",
+        server_port=server_port,
+        is_client_allowed=bool,
+        limits=Limits(max_clients=10_000),
+    )
+
+    def broadcast(message: bytes, link: Any) -> Verdict:
+        repeater.send_to_all_clients(message)
+        return DO_NOTHING
+
+    asked = broadcast if chosen == "broadcast" else FILTERS[chosen]
+    repeater.start(to_server_filter=asked, to_client_filter=asked and pass_on)
+    tell_port(repeater.port)
+
+
+def give_up(failure: Failure) -> None:
+    """Say why the repeater did not start."""
+    failure.printTraceback(sys.stderr)
+    reactor.stop()
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    Deferred.fromCoroutine(run(int(sys.argv[1]), *sys.argv[2:4])).addErrback(give_up)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The table, for a terminal and for the documentation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .results import Results, Row
+from .targets import Outcome, outcomes
+
+__all__ = ["summary", "write"]
+
+COLUMNS = (
+    "load",
+    "contestant",
+    "messages/s",
+    "MB/s",
+    "CPU µs/message",
+    "of repeater's",
+    "peak MiB",
+    "proxy busy",
+    "load busy",
+    "more",
+)
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def summary(results: Results) -> str:
+    """The table as text, what is missing, and the targets."""
+    lines = [COLUMNS, *_cells(results)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(_pad(cell, w, i) for i, (cell, w) in enumerate(zip(line, widths, strict=True))) for line in lines]
+    text += _absent(results)
+    text += [str(outcome) for outcome in outcomes(results.rows())]
+    return "\n".join(line.rstrip() for line in text)
+
+
+def write(results: Results, directory: Path) -> tuple[dict[str, Any], list[Path]]:
+    """Write the numbers, and the table between its marks in ``performance.md``; then give them and what was written."""
+    directory.mkdir(parents=True, exist_ok=True)
+    everything = results.as_json()
+    numbers = directory / "performance.json"
+    numbers.write_text(json.dumps(everything, indent=1) + "\n")
+    written = [numbers]
+    page = directory / "performance.md"
+    if page.exists():
+        before, begin, rest = page.read_text().partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if begin and end:
+            page.write_text(before + begin + "\n" + markdown(results, everything) + "\n" + end + after)
+            written.append(page)
+    return everything, written
+
+
+def markdown(results: Results, everything: dict[str, Any]) -> str:
+    """The same for the documentation."""
+    machine, versions = everything["machine"], everything["versions"]
+    lines = [
+        f"Measured on {everything['date'][:10]}: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB, {machine['system']}; "
+        + ", ".join(f"{name} {number}" for name, number in versions.items())
+        + ".",
+        "",
+        "| " + " | ".join(COLUMNS) + " |",
+        "|" + "|".join("---" if i in (0, 1, 9) else "---:" for i in range(len(COLUMNS))) + "|",
+        *("| " + " | ".join(cells) + " |" for cells in _cells(results)),
+    ]
+    absent = _absent(results)
+    if absent:
+        lines += ["", *(f"* {line}" for line in absent)]
+    reached = list(outcomes(results.rows()))
+    if reached:
+        lines += ["", "| target | at most | measured | |", "|---|---:|---:|---|"]
+        lines += [f"| {o.text} | {o.at_most:.3f} | {o.measured:.3f} | {_met(o)} |" for o in reached]
+    return "\n".join(lines)
+
+
+def _cells(results: Results) -> list[tuple[str, ...]]:
+    titles = {thing.name: thing.title for pair in results.samples for thing in pair}
+    lines = []
+    last = None
+    for row in results.rows():
+        load = titles[row.load] if row.load != last else ""
+        last = row.load
+        lines.append((load, titles[row.contestant], *_numbers(row)))
+    return lines
+
+
+def _numbers(row: Row) -> tuple[str, ...]:
+    return (
+        f"{row.messages_per_second:,.0f}",
+        f"{row.bytes_per_second / 1e6:,.1f}" if row.bytes_per_second else "-",
+        _digits(row.cpu_per_message, 1e6),
+        _digits(row.ratio, 1),
+        f"{row.peak_memory / 2**20:.0f}" if row.peak_memory else "-",
+        f"{row.proxy_busy:.0%}" if row.proxy_busy is not None else "-",
+        f"{row.load_busy:.0%}",
+        _more(row),
+    )
+
+
+def _more(row: Row) -> str:
+    if row.round_trip is not None:
+        return f"round trip {row.round_trip * 1e6:.0f} µs"
+    if row.memory_per_link is not None:
+        return f"{row.memory_per_link / 1024:.1f} KiB for each link"
+    return ""
+
+
+def _digits(value: float | None, unit: float) -> str:
+    """Three significant digits, without an exponent."""
+    if value is None:
+        return "-"
+    scaled = value * unit
+    return f"{scaled:,.0f}" if scaled >= 100 else f"{scaled:#.3g}"
+
+
+def _met(outcome: Outcome) -> str:
+    return "met" if outcome.met else "missed"
+
+
+def _absent(results: Results) -> list[str]:
+    return [f"Not measured: {name}: {reason}" for name, reason in results.absent.items()]
+
+
+def _pad(cell: str, width: int, column: int) -> str:
+    return cell.ljust(width) if column in (0, 1, 9) else cell.rjust(width)

@@ -1,0 +1,69 @@
+"""What the repeater is meant to reach, as ratios within one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .results import Row
+
+__all__ = ["Outcome", "outcomes"]
+
+SIZES = ("16", "256", "4k", "64k", "4m")
+OURS = "repeater-pass"
+INTERPRETED = "repeater-pass-interpreted"
+NO_FILTER = "repeater-no-filter"
+
+CPU_TARGETS = (
+    ("oneway-16", OURS, "usual", 1 / 25),
+    ("oneway-16", OURS, "njs", 1 / 2.5),
+    ("oneway-16", INTERPRETED, "usual", 1 / 5),
+    ("oneway-256", OURS, "usual", 1 / 6),
+    ("oneway-256", OURS, "njs", 1 / 3),
+    ("oneway-4k", OURS, "portforward", 1.0),
+    ("oneway-4k", OURS, "nginx", 1.5),
+    ("oneway-64k", OURS, "portforward", 1.0),
+    ("oneway-64k", OURS, "nginx", 1.5),
+    *((f"oneway-{size}", NO_FILTER, "portforward", 1.1) for size in SIZES),
+    ("broadcast", OURS, "broadcaster", 1.0),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A target, and what was measured."""
+
+    text: str
+    at_most: float
+    measured: float
+
+    @property
+    def met(self) -> bool:
+        """Whether it was reached."""
+        return self.measured <= self.at_most
+
+    def __str__(self) -> str:
+        return f"{'met' if self.met else 'missed':6}  {self.measured:6.3f}, at most {self.at_most:5.3f}: {self.text}"
+
+
+def outcomes(rows: list[Row]) -> Iterator[Outcome]:
+    """The targets for which enough was measured."""
+    by_name = {(row.load, row.contestant): row for row in rows}
+
+    def cpu(load: str, contestant: str) -> float | None:
+        row = by_name.get((load, contestant))
+        return row.cpu_per_message if row else None
+
+    for load, ours, theirs, at_most in CPU_TARGETS:
+        a, b = cpu(load, ours), cpu(load, theirs)
+        if a and b:
+            yield Outcome(f"{load}, CPU for each message, {ours} / {theirs}", at_most, a / b)
+    large, small = by_name.get(("oneway-4m", OURS)), by_name.get(("oneway-64k", OURS))
+    if large and small:
+        speeds = small.bytes_per_second / large.bytes_per_second
+        yield Outcome(f"bytes/s of {OURS}, at 64 KiB / at 4 MiB", 1.0, speeds)
+    trips = [by_name.get(("echo-1", name)) for name in ("direct", OURS, "haproxy")]
+    direct, us, them = (row.round_trip if row else None for row in trips)
+    if direct and us and them:
+        added = (us - direct) / (them - direct)
+        yield Outcome(f"echo-1, added round trip, {OURS} / haproxy", 1.5, added)

@@ -1,0 +1,77 @@
+"""The benchmark still runs: tiny loads, without a proxy and through the repeater as it is usually written."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from .bench.__main__ import main
+from .bench.loads import LOADS
+from .bench.report import BEGIN, END
+from .bench.wire import wire_of
+
+
+class BenchTests(SynchronousTestCase):
+    """`python -m tests.bench`."""
+
+    def run_bench(self, *arguments: str) -> tuple[int, str]:
+        """Run it in this process (what it measures are others); give what it returns and prints."""
+        printed = io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(printed):
+            returned = main([*arguments, "--rounds", "1", "--seconds", "0.02"])
+        return returned, printed.getvalue()
+
+    def test_one_way(self) -> None:
+        """A load is measured on a direct connection and on the usual repeater, and written as a table and as JSON."""
+        temporary = TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        directory = Path(temporary.name)
+        page = directory / "performance.md"
+        page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+        only = ["--only", "oneway-16/direct", "--only", "oneway-16/usual", "--out", str(directory)]
+        returned, printed = self.run_bench(*only)
+        self.assertEqual(returned, 0, printed)
+        self.assertIn("the usual way", printed)
+        rows = json.loads((directory / "performance.json").read_text())["rows"]
+        self.assertEqual({row["contestant"] for row in rows}, {"direct", "usual"}, printed)
+        cpu = {row["contestant"]: row["cpu_per_message"] for row in rows}
+        self.assertIsNone(cpu["direct"])
+        self.assertGreater(cpu["usual"], 0)
+        text = page.read_text()
+        self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
+        self.assertIn("| the usual way |", text)
+        self.assertNotIn("old", text)
+
+    def test_echo(self) -> None:
+        """With one message under way the round trip is told."""
+        returned, printed = self.run_bench("--only", "echo-1/usual")
+        self.assertEqual(returned, 0, printed)
+        self.assertIn("round trip", printed)
+
+    def test_list(self) -> None:
+        """What would be measured can be listed without measuring."""
+        returned, printed = self.run_bench("--list", "--only", "echo-*/direct")
+        self.assertEqual(returned, 0)
+        self.assertIn("echo-64/direct: ", printed)
+
+    def test_nothing_of_that_name(self) -> None:
+        """A pattern that fits nothing is an error."""
+        self.assertEqual(self.run_bench("--only", "nothing/*")[0], 2)
+
+    def test_frames(self) -> None:
+        """Every load's frames are read back as they were made, whole or cut anywhere."""
+        for load in LOADS:
+            wire = wire_of(load)
+            self.assertEqual(wire.name_in(wire.split(bytearray(wire.hello("me")), hello=True) or b""), "me")
+            data = bytearray(wire.ordinary[:-1])
+            self.assertIsNone(wire.split(data))
+            data += wire.ordinary[-1:] + wire.last
+            for frame in (wire.ordinary, wire.last):
+                body = wire.split(data)
+                assert body is not None
+                self.assertEqual((len(body), wire.frame(body)), (load.size, frame))
