@@ -104,21 +104,20 @@ class StampedFraming(Framing):
         if body > end:
             return 0
         size = view[start + 16]
-        used = 9
-        if size >= 0x80:
-            if size == 0xFE:
-                used = 11
-                size = view[start + 17] | view[start + 18] << 8
-                if size >= 0x8000:
-                    size -= 0x10000
-            elif size == 0xFD or size == 0xFC:
-                used = 13 if size == 0xFD else 17
-                if used == header:
-                    size = self._long_size(data[start + 17 : body])
-            else:
-                raise BadLength(f"a body length that begins with the byte {size:#x}")
+        if size < 0x80:
+            used = 9
+        elif size >= 0xFC and size <= 0xFE:
+            used = 11 if size == 0xFE else 13 if size == 0xFD else 17
+        else:
+            raise BadLength(f"a body length that begins with the byte {size:#x}")
         if used != header:
             raise BadLength(f"a header of {header} bytes, of which its fields use {used}")
+        if used == 11:
+            size = view[start + 17] | view[start + 18] << 8
+            if size >= 0x8000:
+                size -= 0x10000
+        elif used > 11:
+            size = self._long_size(data[start + 17 : body])
         if size < 0:
             raise BadLength(f"a body of {size} bytes")
         if size > self.max_frame:
