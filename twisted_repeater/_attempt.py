@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
-from ._end import End
 from ._link import Link
 from .dialect import Dialect, MessageType
 from .errors import (

@@ -72,7 +72,7 @@ class MessageType:
         """Raise ``ValueError`` if a step between two versions is missing."""
         for version in range(self.low + 1, self.test + 1):
             if version not in self.conversions:
-                raise ValueError(f"the messages {direction}: no conversion between versions {version - 1} and {version}")
+                raise ValueError(f"messages {direction}: no conversion between versions {version - 1} and {version}")
 
     def codec(self, version: int) -> ICodec:
         """Give the codec of a version, `VersionMismatch` if there is none."""

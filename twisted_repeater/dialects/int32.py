@@ -24,8 +24,8 @@ def int32(
     ``credentials``.
 
     ``to_server`` and ``to_client`` are the messages of the two directions: a codec, a `MessageType` for codecs with
-    versions, or ``None`` for plain ``bytes``. ``mode`` must be equal in the hellos of both peers. ``production`` says which versions the
-    repeater's hellos state: ``prod`` or ``test``.
+    versions, or ``None`` for plain ``bytes``. ``mode`` must be equal in the hellos of both peers. ``production`` says
+    which versions the repeater's hellos state: ``prod`` or ``test``.
     """
     return Dialect(
         name="int32",
