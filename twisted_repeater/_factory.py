@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -106,7 +106,7 @@ class RepeaterFactory(ServerFactory):
         try:
             self._check_newcomer(addr)
         except ConnectingError as error:
-            self._refused(None, error)
+            self._refused(None, addr, error)
             return None
         link = Link(self, self.server_name)
         self.links.add(link)
@@ -147,12 +147,13 @@ class RepeaterFactory(ServerFactory):
             self.log.failure("bug: an attempt to link a client failed", failure=result)
             error = RefusedByApplication(f"{type(error).__name__}: {error}")
         if not (isinstance(error, ClientGone) and not link.client.heard):
-            self._refused(link.client_name if link.client_hello is not None else None, error)
+            self._refused(link.client_name if link.client_hello is not None else None, link.client_address, error)
         link.close(error)
         link.check_over()
 
-    def _refused(self, client_name: str | None, error: ConnectingError) -> None:
+    def _refused(self, client_name: str | None, address: IAddress | None, error: ConnectingError) -> None:
         """Tell the application and the observers, once."""
+        error.client_address = address
         self._observe("link_refused", client_name, error)
         callbacks = self.callbacks
         assert callbacks is not None
@@ -207,6 +208,14 @@ class RepeaterFactory(ServerFactory):
             self.equip(lane)
             if self.observers:
                 lane.on_read = self._on_read(link)
+
+    def replace_filters(self, filters: Mapping[str, Any]) -> None:
+        """Put other filters in the place of these, on every lane; each takes over with its lane's next read."""
+        assert self.callbacks is not None
+        self.callbacks = replace(self.callbacks, **filters)
+        for link in self.links:
+            for lane in link.lanes or ():
+                self.equip(lane)
 
     def equip(self, lane: Lane) -> None:
         """Give a lane the filter of its direction."""

@@ -30,7 +30,7 @@ cdef class Lane:
     @cython.locals(start=Py_ssize_t, end=Py_ssize_t, messages=Py_ssize_t, stop=Py_ssize_t)
     cdef _skip(self, bytes data, Py_ssize_t at, Py_ssize_t run)
     @cython.locals(start=Py_ssize_t, end=Py_ssize_t, messages=Py_ssize_t, stop=Py_ssize_t, plain=bint,
-                   selecting=bint, view=cython.p_uchar)
+                   selecting=bint, selector=Selector, view=cython.p_uchar)
     cdef _judge(self, bytes data, Py_ssize_t at, Py_ssize_t run)
     cdef _stop_at(self, bytes data, Py_ssize_t at, Py_ssize_t run)
     cpdef _consider(self, bytes payload, link)

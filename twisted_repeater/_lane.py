@@ -293,7 +293,8 @@ class Lane:
         framing = self._framing
         plain = self.decode is None and not self.translates
         ask: Any = self.filter if plain else self._consider
-        selecting = self.selector is not None and not self.translates
+        selector = self.selector  # the filter itself may put another in its place
+        selecting = selector is not None and not self.translates
         link = self._host
         pass_on = PASS_ON
         verdict: Any = None
@@ -308,7 +309,7 @@ class Lane:
                     if stop == 0 or stop > end:
                         break
                     messages += 1
-                    if selecting and not self.selector.matches(data, framing.body, stop):  # type: ignore[union-attr]
+                    if selecting and not selector.matches(data, framing.body, stop):  # type: ignore[union-attr]
                         at = stop
                         continue
                     verdict = ask(view[framing.body : stop], link)
@@ -371,9 +372,11 @@ class Lane:
         if message is LEFT_OUT:
             return DO_NOTHING
         self._message = message
+        if self.filter is None:
+            return TRANSLATE if self.translates else PASS_ON
         if not self.translates:
-            return self.filter(message, link)  # type: ignore[misc]
-        if self.filter is None or (self.selector is not None and not self.selector.matches(payload, 0, len(payload))):
+            return self.filter(message, link)
+        if self.selector is not None and not self.selector.matches(payload, 0, len(payload)):
             return TRANSLATE
         verdict = self.filter(message, link)
         return TRANSLATE if verdict is PASS_ON else verdict

@@ -168,6 +168,13 @@ class Link:
 
     # -- ILink ----------------------------------------------------------------------------------------------
 
+    def received(self, direction: Direction) -> tuple[int, int]:
+        """See `ILink`."""
+        if self.lanes is None:
+            return (0, 0)
+        lane = self._lane_from(direction.source)
+        return (lane.messages, lane.size)
+
     def send_to_client(self, message: Any) -> None:
         """See `ILink`."""
         self._send(self.client, message)

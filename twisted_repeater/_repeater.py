@@ -17,8 +17,8 @@ from ._link import Link
 from ._protocols import ServerSideProtocol
 from ._valve import Valve
 from .dialect import Dialect
-from .errors import ConnectingError, Disconnected, LinkError
-from .interfaces import IObserver
+from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
+from .interfaces import ILink, IObserver
 from .model import Limits, OnFilterError, Side
 
 __all__ = ["Repeater"]
@@ -26,18 +26,28 @@ __all__ = ["Repeater"]
 log = Logger()
 
 
+_KEPT = object()
+"""Stands for a filter that is not replaced; ``None`` is no filter."""
+
+
 def _no_state(link: Link) -> None:
     """The default ``on_connect``."""
 
 
-def _end_link(link: Link, side: Side, error: LinkError) -> None:
+def end_link(link: ILink, side: Side, error: LinkError) -> None:
+    """End a link that has lost a side, without losing a reply; other errors are let be."""
+    if isinstance(error, Disconnected):
+        if error.half_closed:
+            link.finish()
+        else:
+            link.close(error)
+
+
+def _log_or_end(link: Link, side: Side, error: LinkError) -> None:
     """The default ``on_error``: close the link when a side is lost, without losing a reply; log the rest."""
-    if not isinstance(error, Disconnected):
+    if not isinstance(error, (Disconnected, CallbackFailed)):  # a filter's failure is logged with its traceback
         log.warn("client {client!r}, {side}: {error}", client=link.client_name, side=side.value, error=error)
-    elif error.half_closed:
-        link.finish()
-    else:
-        link.close(error)
+    end_link(link, side, error)
 
 
 def _log_refusal(client_name: str | None, server_name: str, error: ConnectingError) -> None:
@@ -162,7 +172,7 @@ class Repeater:
         on_connect: Callable[[Any], Any] = _no_state,
         to_server_filter: Any = None,
         to_client_filter: Any = None,
-        on_error: Callable[[Any, Side, LinkError], Any] = _end_link,
+        on_error: Callable[[Any, Side, LinkError], Any] = _log_or_end,
         on_connecting_error: Callable[[str | None, str, ConnectingError], Any] = _log_refusal,
         on_filter_error: OnFilterError = OnFilterError.STOP,
     ) -> None:
@@ -184,6 +194,20 @@ class Repeater:
         self._factory.callbacks = Callbacks(
             on_connect, on_error, on_connecting_error, to_server_filter, to_client_filter, on_filter_error
         )
+
+    def replace_filters(self, *, to_server_filter: Any = _KEPT, to_client_filter: Any = _KEPT) -> None:
+        """Put other filters in the place of those given to `start`; what is not given stays.
+
+        They take over between two messages of every link, at the latest with the next read. A message whose verdict
+        is awaited still gets it from the old filter.
+        """
+        if self._factory.callbacks is None:
+            raise RuntimeError("the repeater was not started yet")
+        given = {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
+        filters = {name: provider for name, provider in given.items() if provider is not _KEPT}
+        for provider in filters.values():
+            filter_function(provider)
+        self._factory.replace_filters(filters)
 
     # -- messages of the application's own: they go through no filter --------------------------------------------
 
@@ -221,6 +245,11 @@ class Repeater:
         link = self.link(client_name)
         if link is not None:
             link.close()
+
+    @property
+    def drops_new_clients(self) -> bool:
+        """Whether newcomers are refused, since `drop_new_clients`."""
+        return self._factory.dropping
 
     def drop_new_clients(self) -> None:
         """Refuse newcomers from now on; links stay."""

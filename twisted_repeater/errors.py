@@ -38,6 +38,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IAddress
+
     from .model import Side
 
 __all__ = [
@@ -87,12 +89,14 @@ class MultipleVersionsError(RepeaterError):
 class ConnectingError(RepeaterError):
     """A client could not be linked.
 
-    ``side`` is the connection whose peer is at fault, or ``None`` where the fault is neither's.
+    ``side`` is the connection whose peer is at fault, or ``None`` where the fault is neither's. ``client_address`` is
+    where the client connected from, an `IAddress`.
     """
 
     def __init__(self, message: str, side: Side | None = None) -> None:
         super().__init__(message)
         self.side = side
+        self.client_address: IAddress | None = None
 
 
 class ClientIPNotAuthorized(ConnectingError):

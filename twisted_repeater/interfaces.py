@@ -98,6 +98,9 @@ class ILink(Interface):
     client_address = Attribute("IAddress: where the client connected from")
     server_address = Attribute("IAddress: where the server is")
 
+    def received(direction: Direction) -> tuple[int, int]:
+        """Tell how many messages of a direction were received so far, and how many bytes with their headers."""
+
     def send_to_client(message: Any) -> None:
         """Send a message of the application's own to the client; it goes through no filter.
 
