@@ -1,0 +1,385 @@
+"""Clients and servers on real sockets that record what they see, and a world that puts a repeater between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IHalfCloseableProtocol, IStreamClientEndpoint
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.task import deferLater
+from twisted.protocols.basic import Int32StringReceiver
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
+
+from twisted_repeater import Repeater, dialects
+
+__all__ = [
+    "END",
+    "LOST",
+    "REPEATER_NAME",
+    "SERVER_NAME",
+    "Client",
+    "Peer",
+    "PeerCase",
+    "Seen",
+    "Server",
+    "ServerPeer",
+    "World",
+    "frame",
+    "hello",
+    "repeated",
+    "turn",
+]
+
+reactor: Any = installed_reactor
+
+SERVER_NAME = "quotes"
+REPEATER_NAME = "edge-1"
+
+END = "end of stream"
+"""In what a peer saw: the other end has ended its stream. Only peers with ``half_close`` see it apart from `LOST`."""
+LOST = "lost"
+"""In what a peer saw: the connection is gone."""
+
+
+def frame(payload: bytes) -> bytes:
+    """Make a frame."""
+    return len(payload).to_bytes(4, "big") + payload
+
+
+def hello(name: str, **members: Any) -> bytes:
+    """Make a hello, as a whole frame."""
+    return frame(json.dumps({"name": name, **members}).encode())
+
+
+def repeated(name: str, **members: Any) -> dict[str, Any]:
+    """Give the members of a hello that comes from the repeater."""
+    stated = {"mode": "", "send_version": 1, "recv_version": 1, "credentials": REPEATER_NAME}
+    return {"name": name, **stated, **members}
+
+
+def turn(turns: int = 1) -> Deferred[None]:
+    """Fire when the reactor has gone round so often."""
+    return Deferred.fromCoroutine(_turns(turns))
+
+
+async def _turns(turns: int) -> None:
+    for _ in range(turns):
+        await deferLater(reactor, 0, lambda: None)
+
+
+class Seen(list[Any]):
+    """What was seen, in order. A test waits for more with `until` and goes on in a turn of the reactor of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
+
+    def append(self, item: Any) -> None:
+        """Something more was seen."""
+        super().append(item)
+        if self._waiting:
+            reactor.callLater(0, self._look)
+
+    def _look(self) -> None:
+        for entry in list(self._waiting):
+            if entry[0]():
+                self._waiting.remove(entry)
+                entry[1].callback(None)
+
+    def until(self, condition: Callable[[], object]) -> Deferred[None]:
+        """Fire when the condition holds; it is asked whenever something more is seen."""
+        if condition():
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._waiting.append((condition, done))
+        return done
+
+    def reach(self, number: int) -> Deferred[None]:
+        """Fire when so many things are seen."""
+        return self.until(lambda: len(self) >= number)
+
+    def holds(self, item: Any) -> Deferred[None]:
+        """Fire when this is seen."""
+        return self.until(lambda: item in self)
+
+
+class Peer(Int32StringReceiver):
+    """One end of a connection: ``seen`` has the other's hello as a dict, then its messages, then `LOST`."""
+
+    MAX_LENGTH = 1 << 30
+    transport: Any
+    greets = True
+    """Whether the first frame that comes is a hello."""
+    reason: BaseException | None = None
+    """Why the connection was lost."""
+
+    def __init__(self) -> None:
+        self.seen = Seen()
+
+    def stringReceived(self, string: bytes) -> None:
+        """A frame came."""
+        self.seen.append(json.loads(string) if self.greets and not self.seen else string)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        self.reason = reason.value
+        self.seen.append(LOST)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.transport.write(data)
+
+    def send(self, *payloads: bytes) -> None:
+        """Send messages, in one write."""
+        self.transport.write(b"".join(map(frame, payloads)))
+
+    def lost(self) -> Deferred[None]:
+        """Fire when the connection is gone."""
+        return self.seen.holds(LOST)
+
+    def close(self) -> None:
+        """Close in good order."""
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Reset the connection."""
+        self.transport.abortConnection()
+
+    def end_stream(self) -> None:
+        """Say that nothing more comes, and keep reading."""
+        self.transport.loseWriteConnection()
+
+
+@implementer(IHalfCloseableProtocol)
+class HalfClosingPeer(Peer):
+    """A peer that stays when the other has ended its stream, which it sees as `END`."""
+
+    def readConnectionLost(self) -> None:
+        """The other end has ended its stream."""
+        self.seen.append(END)
+
+    def writeConnectionLost(self) -> None:
+        """Our stream has ended."""
+
+
+class Client(HalfClosingPeer):
+    """A client: sends ``first`` at once, and ends its stream behind it if ``ends``. Leaves when the other has ended."""
+
+    def __init__(self, first: bytes = b"", *, ends: bool = False, half_close: bool = False) -> None:
+        super().__init__()
+        self.first = first
+        self.ends = ends
+        self.half_close = half_close
+
+    def connectionMade(self) -> None:
+        """Send what comes first."""
+        self.write(self.first)
+        if self.ends:
+            self.end_stream()
+
+    def readConnectionLost(self) -> None:
+        """The other end has ended its stream."""
+        if self.half_close:
+            super().readConnectionLost()
+        else:
+            self.close()
+
+
+class ServerPeer(Peer):
+    """A server's end of a connection, as its `Server` wants it."""
+
+    factory: Server
+
+    def connectionMade(self) -> None:
+        """Say hello, if that is to be done before the client's is read."""
+        self.factory.peers.append(self)
+        if self.factory.at_once:
+            self.say_hello()
+
+    def say_hello(self) -> None:
+        """Send the server's hello."""
+        self.write(self.factory.hello)
+
+    def stringReceived(self, string: bytes) -> None:
+        """A frame came: answer it as is the server's way."""
+        super().stringReceived(string)
+        if len(self.seen) > 1:
+            self.factory.answer(self, string)
+        elif self.factory.when_greeted:
+            self.say_hello()
+
+
+class HalfClosingServerPeer(HalfClosingPeer, ServerPeer):
+    """A server's end that stays when the other has ended its stream."""
+
+
+class Server(Factory):
+    """A scripted server.
+
+    It says ``hello`` (bytes as they are) ``at_once``, ``when_greeted``, or when a test calls `ServerPeer.say_hello`.
+    ``answer`` is called with the peer and each message. ``peers`` has every connection that there was.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        *,
+        hello: bytes = hello(SERVER_NAME),
+        at_once: bool = False,
+        when_greeted: bool = True,
+        half_close: bool = False,
+        answer: Callable[[Any, bytes], object] = lambda peer, message: None,
+    ) -> None:
+        self.hello = hello
+        self.at_once = at_once
+        self.when_greeted = when_greeted and not at_once
+        self.answer = answer
+        self.protocol: Any = HalfClosingServerPeer if half_close else ServerPeer
+        self.peers = Seen()
+
+
+class World:
+    """A server, a repeater and clients, all on loopback, and what happened; `PeerCase.world` makes one.
+
+    ``calls`` has every call of a callback of the application: its name and its arguments.
+    """
+
+    repeater: Repeater
+
+    def __init__(self, case: TestCase, server: Server) -> None:
+        self.case = case
+        self.server = server
+        self.server_port = reactor.listenTCP(0, server, interface="127.0.0.1")
+        self.clients: list[Client] = []
+        self.calls = Seen()
+
+    async def create(self, **settings: Any) -> None:
+        """Make the repeater, which isn't started yet."""
+        settings.setdefault("dialect", dialects.int32())
+        if "server" not in settings:
+            settings.setdefault("server_ip", "127.0.0.1")
+            settings.setdefault("server_port", self.server_port.getHost().port)
+        if "listen_port" not in settings:
+            settings.setdefault("listen", "tcp:0:interface=127.0.0.1")
+        settings.setdefault("repeater_name", REPEATER_NAME)
+        settings.setdefault("server_name", SERVER_NAME)
+        settings.setdefault("is_client_allowed", lambda name: True)
+        self.repeater = await Repeater.create(settings.pop("dialect"), **settings)
+
+    def start(self, **callbacks: Any) -> None:
+        """Start the repeater; the callbacks that are missing are its own defaults, and recorded too."""
+        defaults: Any = Repeater.start.__kwdefaults__
+        for name in ("on_connect", "on_error", "on_connecting_error"):
+            callbacks[name] = self._recorded(name, callbacks.get(name, defaults[name]))
+        self.repeater.start(**callbacks)
+
+    def _recorded(self, name: str, callback: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            self.calls.append((name, *arguments))
+            return callback(*arguments)
+
+        return call
+
+    # -- what happened ---------------------------------------------------------------------------------------
+
+    @property
+    def refusals(self) -> list[tuple[str | None, type]]:
+        """The calls of ``on_connecting_error``, as the client's name and the type of the error."""
+        return [(call[1], type(call[3])) for call in self.calls if call[0] == "on_connecting_error"]
+
+    @property
+    def refusal(self) -> Any:
+        """The error of the last refusal."""
+        return [call[3] for call in self.calls if call[0] == "on_connecting_error"][-1]
+
+    @property
+    def errors(self) -> list[Any]:
+        """The calls of ``on_error``, as the client's name, the side and the error."""
+        return [(call[1].client_name, *call[2:]) for call in self.calls if call[0] == "on_error"]
+
+    def refused(self, number: int = 1) -> Deferred[None]:
+        """Fire when so many clients were refused."""
+        return self.calls.until(lambda: len(self.refusals) >= number)
+
+    # -- clients ---------------------------------------------------------------------------------------------
+
+    async def connect(self, first: bytes = b"", *, endpoint: Any = None, **behaviour: Any) -> Client:
+        """Connect a client, which sends ``first`` at once; what it does besides is said as for `Client`."""
+        client = Client(first, **behaviour)
+        self.clients.append(client)
+        where: IStreamClientEndpoint = endpoint or TCP4ClientEndpoint(reactor, "127.0.0.1", self.repeater.port)
+        await where.connect(Factory.forProtocol(lambda: client))
+        return client
+
+    async def linked(self, name: str, **behaviour: Any) -> tuple[Client, ServerPeer]:
+        """Connect a client and see it linked: gives the client and the server's end of its link."""
+        before = len(self.server.peers)
+        client = await self.connect(hello(name), **behaviour)
+        await client.seen.reach(1)
+        self.case.assertEqual(client.seen, [repeated(self.server_name)])
+        (peer,) = [peer for peer in self.server.peers[before:] if peer.seen and peer.seen[0]["name"] == name]
+        return client, peer
+
+    @property
+    def server_name(self) -> str:
+        """The name of the server."""
+        return self.repeater._factory.server_name
+
+    async def still_relays(self, client: Client, peer: ServerPeer) -> None:
+        """Check that a link works, both ways."""
+        seen_by_server, seen_by_client = len(peer.seen), len(client.seen)
+        client.send(b"there?")
+        await peer.seen.reach(seen_by_server + 1)
+        peer.send(b"here")
+        await client.seen.reach(seen_by_client + 1)
+        self.case.assertEqual((peer.seen[-1], client.seen[-1]), (b"there?", b"here"))
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    async def tear_down(self) -> None:
+        """Shut everything down, and see that the repeater keeps nothing."""
+        await maybeDeferred(self.server_port.stopListening)
+        for peer in [*self.clients, *self.server.peers]:
+            if peer.connected and LOST not in peer.seen:
+                peer.abort()
+                await peer.lost()
+        if hasattr(self, "repeater"):
+            await self.repeater.shutdown()
+            self.check_nothing_is_left()
+
+    def check_nothing_is_left(self) -> None:
+        """Check that the repeater has forgotten every link."""
+        factory = self.repeater._factory
+        kept = {
+            name: list(getattr(factory, name))
+            for name in ("links", "names", "_attempts", "_unfinished", "_placed", "_waiting")
+        }
+        self.case.assertEqual({name: things for name, things in kept.items() if things}, {})
+
+
+class PeerCase(TestCase):
+    """A test case with a world of peers."""
+
+    timeout = 60
+
+    async def world(self, *, server: Server | None = None, start: bool = True, **settings: Any) -> World:
+        """Make a world, which is torn down at the end of the test.
+
+        Settings that are callbacks of `Repeater.start` go there, the others to `Repeater.create`.
+        """
+        world = World(self, server or Server())
+        self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
+        names = set(Repeater.start.__kwdefaults__ or ())
+        callbacks = {name: settings.pop(name) for name in names & set(settings)}
+        await world.create(**settings)
+        if start:
+            world.start(**callbacks)
+        return world
