@@ -27,10 +27,29 @@ class Framing:
     def __init__(self, max_frame: int) -> None:
         self.max_frame = max_frame
         self.body = 0
+        self.count = 0
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """Tell where the frame that begins at ``start`` ends; 0 when more bytes are needed to tell."""
         raise NotImplementedError
+
+    def skip(self, data: bytes, start: int, end: int) -> int:
+        """Tell where the last complete frame ends, and leave the number of frames up to there in ``count``.
+
+        A bad frame ends the search as an incomplete one does: `find` says what is wrong with it.
+        """
+        count = 0
+        try:
+            while start < end:
+                stop = self.find(data, start, end)
+                if stop == 0 or stop > end:
+                    break
+                count += 1
+                start = stop
+        except Exception:  # find raises it again
+            pass
+        self.count = count
+        return start
 
     def encode(self, payload: bytes) -> bytes:
         """Make a frame of a payload."""
@@ -68,6 +87,27 @@ class Int32Framing(Framing):
             raise FrameTooLong(size, self.max_frame)
         self.body = body
         return body + size
+
+    def skip(self, data: bytes, start: int, end: int) -> int:
+        """See `Framing`. The same as by `find`, without a call for each frame."""
+        if start < 0 or end > len(data):
+            raise ValueError("offsets outside of the data")
+        view = data
+        limit = self.max_frame
+        count = 0
+        stop = start
+        while start + 4 <= end:
+            size = view[start]
+            size = size << 8 | view[start + 1]
+            size = size << 8 | view[start + 2]
+            size = size << 8 | view[start + 3]
+            stop = start + 4 + size
+            if size > limit or stop > end:
+                break
+            count += 1
+            start = stop
+        self.count = count
+        return start
 
     def encode(self, payload: bytes) -> bytes:
         """See `IFraming`."""
