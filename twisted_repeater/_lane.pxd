@@ -27,7 +27,7 @@ cdef class Lane:
     cdef _block(self, int state)
     @cython.locals(messages=Py_ssize_t, size=Py_ssize_t, run=Py_ssize_t)
     cdef _read(self, bytes data, Py_ssize_t at)
-    @cython.locals(start=Py_ssize_t, end=Py_ssize_t, messages=Py_ssize_t, stop=Py_ssize_t)
+    @cython.locals(start=Py_ssize_t, end=Py_ssize_t, stop=Py_ssize_t)
     cdef _skip(self, bytes data, Py_ssize_t at, Py_ssize_t run)
     @cython.locals(start=Py_ssize_t, end=Py_ssize_t, messages=Py_ssize_t, stop=Py_ssize_t, plain=bint,
                    selecting=bint, selector=Selector, view=cython.p_uchar)

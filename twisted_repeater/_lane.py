@@ -269,23 +269,15 @@ class Lane:
         framing = self._framing
         start = at
         end = len(data)
-        messages = 0
-        stop = at
-        try:
-            while True:
-                stop = framing.find(data, at, end)
-                if stop == 0 or stop > end:
-                    break
-                messages += 1
-                at = stop
-        except Exception as error:
-            self._put(data, run, at)
-            raise _framing_error(error) from error
-        finally:
-            self.messages += messages
-            self.size += at - start
+        at = framing.skip(data, at, end)
+        self.messages += framing.count
+        self.size += at - start
         self._put(data, run, at)
         if at < end:
+            try:
+                stop = framing.find(data, at, end)
+            except Exception as error:
+                raise _framing_error(error) from error
             self._begin_frame(data, at, stop)
 
     def _judge(self, data: bytes, at: int, run: int) -> None:
