@@ -27,9 +27,9 @@ from twisted.python.failure import Failure
 from .codecs import LEFT_OUT
 from .errors import CallbackFailed, FramingError, ParseError, PartialFrame, WrongVerdict
 from .framing import Framing
-from .model import Direction, OnFilterError, Side
+from .model import Direction, OnFilterError
 from .selectors import Selector
-from .verdicts import DO_NOTHING, PASS_ON, Verdict
+from .verdicts import DO_NOTHING, PASS_ON, Close, Mixed, Verdict
 
 __all__ = ["FLUSH_SIZE", "IS_COMPILED", "Lane", "LaneHost", "LaneOutlet"]
 
@@ -46,7 +46,7 @@ WAITING = 2  # for the verdict of a filter
 CHOKED = 3  # an outlet that it writes to is full
 DISCARDING = 4  # for good: what comes is dropped
 
-TRANSLATE = Verdict(passes=True)
+TRANSLATE = Mixed(passes=True)
 """Pass on, in the target's version: the bytes that came cannot be used."""
 
 IS_COMPILED = not __file__.endswith(".py")
@@ -446,7 +446,7 @@ class Lane:
             self._pending = None
             self.discard()
         elif policy is OnFilterError.CLOSE:
-            return Verdict(closes=True, error=failure)
+            return Close(failure)
         return DO_NOTHING
 
     def _obey(self, verdict: Verdict, frame: bytes | None = None) -> None:

@@ -5,54 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["DO_NOTHING", "PASS_ON", "Close", "PassOnAndSendBack", "Send", "SendBack", "Verdict"]
+__all__ = ["DO_NOTHING", "PASS_ON", "Close", "Mixed", "PassOnAndSendBack", "Send", "SendBack", "Verdict"]
+
+ONE_MESSAGE = (bytes, bytearray, memoryview, str)
 
 
 class Verdict:
     """The base of all verdicts, for a message on its way from A to B.
 
-    A filter returns one of this module's constants or subclasses; the four attributes are what a lane acts on.
+    A filter returns one of this module's constants or subclasses; the five attributes are what a lane acts on. A
+    subclass has a slot for each that differs from one verdict to the next: verdicts are made for every message.
     """
 
-    __slots__ = ("back", "closes", "error", "forward", "passes")
+    __slots__ = ()
 
-    def __init__(
-        self,
-        *,
-        passes: bool = False,
-        forward: Iterable[Any] = (),
-        back: Iterable[Any] = (),
-        closes: bool = False,
-        error: BaseException | None = None,
-    ) -> None:
-        self.passes = passes
-        """Whether B gets the bytes that A sent."""
-        self.forward = tuple(forward)
-        """Messages that B gets, after those bytes."""
-        self.back = tuple(back)
-        """Messages that A gets."""
-        self.closes = closes
-        """Whether the link is closed then."""
-        self.error = error
-        """Why it is closed, for the log; ``None`` is no trouble."""
+    passes: bool = False
+    """Whether B gets the bytes that A sent."""
+    forward: tuple[Any, ...] = ()
+    """Messages that B gets, after those bytes."""
+    back: tuple[Any, ...] = ()
+    """Messages that A gets."""
+    closes: bool = False
+    """Whether the link is closed then."""
+    error: BaseException | None = None
+    """Why it is closed, for the log; ``None`` is no trouble."""
+
+    def _effects(self) -> tuple[object, ...]:
+        return (self.passes, self.forward, self.back, self.closes, self.error)
 
     def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
+        if not isinstance(other, Verdict) or type(other) is not type(self):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in Verdict.__slots__)
+        return self._effects() == other._effects()
 
     def __hash__(self) -> int:
-        return hash((type(self), self.passes, self.forward, self.back, self.closes))
+        return hash((type(self), *self._effects()))
 
 
 class _Constant(Verdict):
     """A verdict without a message of its own."""
 
-    __slots__ = ("_name",)
+    __slots__ = ("_name", "passes")
 
     def __init__(self, name: str, *, passes: bool) -> None:
-        super().__init__(passes=passes)
         self._name = name
+        self.passes = passes
 
     def __repr__(self) -> str:
         return self._name
@@ -71,12 +68,12 @@ DO_NOTHING = _Constant("DO_NOTHING", passes=False)
 class Send(Verdict):
     """B gets these messages, in order, in place of the one that A sent. At least one; `DO_NOTHING` is none."""
 
-    __slots__ = ()
+    __slots__ = ("forward",)
 
     def __init__(self, *messages: Any) -> None:
         if not messages:
             raise TypeError("Send needs a message; to send nothing, return DO_NOTHING")
-        super().__init__(forward=messages)
+        self.forward = messages
 
     def __repr__(self) -> str:
         return f"Send({', '.join(map(repr, self.forward))})"
@@ -85,10 +82,10 @@ class Send(Verdict):
 class SendBack(Verdict):
     """A gets these messages, in order; B gets nothing."""
 
-    __slots__ = ()
+    __slots__ = ("back",)
 
     def __init__(self, messages: Iterable[Any]) -> None:
-        super().__init__(back=_several(messages, "SendBack"))
+        self.back = _several(messages, "SendBack")
 
     def __repr__(self) -> str:
         return f"SendBack({list(self.back)!r})"
@@ -97,10 +94,12 @@ class SendBack(Verdict):
 class PassOnAndSendBack(Verdict):
     """B gets the bytes that A sent, then A gets these messages, in order."""
 
-    __slots__ = ()
+    __slots__ = ("back",)
+
+    passes = True
 
     def __init__(self, messages: Iterable[Any]) -> None:
-        super().__init__(passes=True, back=_several(messages, "PassOnAndSendBack"))
+        self.back = _several(messages, "PassOnAndSendBack")
 
     def __repr__(self) -> str:
         return f"PassOnAndSendBack({list(self.back)!r})"
@@ -112,19 +111,50 @@ class Close(Verdict):
     ``error`` says why, for the log and the observers.
     """
 
-    __slots__ = ()
+    __slots__ = ("back", "error", "forward")
+
+    closes = True
 
     def __init__(
         self, error: BaseException | None = None, *, forward: Iterable[Any] = (), back: Iterable[Any] = ()
     ) -> None:
-        super().__init__(forward=forward, back=back, closes=True, error=error)
+        self.error = error
+        self.forward = _several(forward, "Close", "forward=")
+        self.back = _several(back, "Close", "back=")
 
     def __repr__(self) -> str:
         return f"Close({self.error!r}, forward={list(self.forward)!r}, back={list(self.back)!r})"
 
 
-def _several(messages: Iterable[Any], verdict: str) -> Iterable[Any]:
+class Mixed(Verdict):
+    """Any mixture of effects, for what puts verdicts together."""
+
+    __slots__ = ("back", "closes", "error", "forward", "passes")
+
+    def __init__(
+        self,
+        *,
+        passes: bool = False,
+        forward: Iterable[Any] = (),
+        back: Iterable[Any] = (),
+        closes: bool = False,
+        error: BaseException | None = None,
+    ) -> None:
+        self.passes = passes
+        self.forward = _several(forward, "Mixed", "forward=")
+        self.back = _several(back, "Mixed", "back=")
+        self.closes = closes
+        self.error = error
+
+    def __repr__(self) -> str:
+        return (
+            f"Mixed(passes={self.passes}, forward={list(self.forward)!r}, back={list(self.back)!r}, "
+            f"closes={self.closes}, error={self.error!r})"
+        )
+
+
+def _several(messages: Iterable[Any], verdict: str, argument: str = "") -> tuple[Any, ...]:
     """Refuse one message where a list is meant: iterating over its bytes or letters would send nonsense."""
-    if isinstance(messages, (bytes, bytearray, memoryview, str)):
-        raise TypeError(f"{verdict} takes a list of messages: write {verdict}([message])")
-    return messages
+    if isinstance(messages, ONE_MESSAGE):
+        raise TypeError(f"{verdict} takes a list of messages: write {verdict}({argument}[message])")
+    return tuple(messages)
