@@ -248,6 +248,7 @@ class RepeaterFactory(ServerFactory):
 
     def link_error(self, link: Link, side: Side, error: LinkError) -> None:
         """Tell the application and the observers; if the callback raises, the link is closed."""
+        error.side = side
         self._observe("link_error", link, side, error)
         assert self.callbacks is not None
         if not self._call("on_error", self.callbacks.on_error, link, side, error):

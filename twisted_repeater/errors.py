@@ -159,7 +159,9 @@ class RepeaterClosed(ConnectingError):
 
 
 class LinkError(RepeaterError):
-    """Trouble on a link; ``on_error(link, side, error)`` is called with it."""
+    """Trouble on a link; ``on_error(link, side, error)`` is called with it. ``side`` is where it is known."""
+
+    side: Side | None = None
 
 
 class ParseError(LinkError):

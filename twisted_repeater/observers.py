@@ -1,0 +1,114 @@
+"""Observers that are ready to use: `LogObserver` writes what happens to Twisted's log."""
+
+from __future__ import annotations
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from .errors import CallbackFailed, ConnectingError, Disconnected
+from .interfaces import ILink, IObserver
+from .model import Direction, Side
+
+__all__ = ["LogObserver", "address_text", "printable"]
+
+EVERY = 1.0
+"""At most one line in so many seconds for each kind of trouble: a client must not fill the disk with its mistakes."""
+
+
+@implementer(IObserver)
+class LogObserver:
+    """Logs a line for each link that is made, refused or ended, and for trouble on one.
+
+    Names and texts of strangers are written so that they stay on their line and cannot pass for another.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._logged: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def link_made(self, link: ILink) -> None:
+        """See `IObserver`."""
+        self.log.info(
+            "client {client!r} linked: from {client_address} to server {server!r} at {server_address}",
+            client=link.client_name,
+            client_address=address_text(link.client_address),
+            server=link.server_name,
+            server_address=address_text(link.server_address),
+        )
+
+    def link_refused(self, client_name: str | None, error: ConnectingError) -> None:
+        """See `IObserver`."""
+        self.log.info(
+            "client {client} from {address} refused: {reason}",
+            client="of unknown name" if client_name is None else repr(client_name),
+            address=address_text(error.client_address),
+            reason=_reason_text(error),
+        )
+
+    def link_ended(self, link: ILink, reason: BaseException | None) -> None:
+        """See `IObserver`."""
+        messages_to_server, bytes_to_server = link.received(Direction.TO_SERVER)
+        messages_to_client, bytes_to_client = link.received(Direction.TO_CLIENT)
+        self.log.info(
+            "client {client!r} ended: {reason}; "
+            "to the server {messages_to_server} messages, {bytes_to_server} bytes; "
+            "to the client {messages_to_client} messages, {bytes_to_client} bytes",
+            client=link.client_name,
+            reason=_reason_text(reason),
+            messages_to_server=messages_to_server,
+            bytes_to_server=bytes_to_server,
+            messages_to_client=messages_to_client,
+            bytes_to_client=bytes_to_client,
+        )
+
+    def link_error(self, link: ILink, side: Side, error: Exception) -> None:
+        """See `IObserver`."""
+        if isinstance(error, (Disconnected, CallbackFailed)):
+            return  # the one is told when the link ends; the other is logged by the repeater, with its traceback
+        kind = type(error).__name__
+        now = self._clock.seconds()
+        if now - self._logged.get(kind, float("-inf")) < EVERY:
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            return
+        self._logged[kind] = now
+        left_out = self._left_out.pop(kind, 0)
+        self.log.warn(
+            "client {client!r}, {side} side: {error}{more}",
+            client=link.client_name,
+            side=side.value,
+            error=_reason_text(error),
+            more=f" (and {left_out} more {kind} since the last line)" if left_out else "",
+        )
+
+    def relayed(self, link: ILink, direction: Direction, messages: int, size: int) -> None:
+        """See `IObserver`. The link itself counts."""
+
+
+def _reason_text(error: BaseException | None) -> str:
+    if error is None:
+        return "closed by the repeater"
+    if isinstance(error, Disconnected) and error.side is not None:
+        return printable(f"the {error.side.value} left: {error}".rstrip("."))
+    return printable(f"{type(error).__name__}: {error}".rstrip("."))
+
+
+def printable(text: str) -> str:
+    """Give a text with every character escaped that could break its line or change the terminal."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def address_text(address: IAddress | None) -> str:
+    """Write an address as people do."""
+    if isinstance(address, IPv4Address):
+        return f"{address.host}:{address.port}"
+    if isinstance(address, IPv6Address):
+        return f"[{address.host}]:{address.port}"
+    if isinstance(address, UNIXAddress):
+        name = address.name or b""
+        return printable(f"unix:{name.decode('utf-8', 'replace') if isinstance(name, bytes) else name}")
+    return printable(str(address))
