@@ -17,7 +17,7 @@ PACKAGE = Path(twisted_repeater.__file__).parent
 LEVELS: list[set[str]] = [
     {"errors", "model", "verdicts"},
     {"interfaces"},
-    {"framing", "hello", "codecs", "bin_prot", "selectors", "_valve"},
+    {"framing", "hello", "codecs", "bin_prot", "selectors", "observers", "_valve"},
     {"dialect", "filters", "_lane"},
     {"dialects"},
     {"_outlet"},
