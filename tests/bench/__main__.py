@@ -61,14 +61,14 @@ def _round(pairs: list[Pair], seconds: float, results: Results) -> None:
 
 def _pairs(options: argparse.Namespace, results: Results) -> list[Pair]:
     """What is to be measured and can be; what cannot is noted."""
-    patterns = options.only or ([f"{load}/*" for load in QUICK] if options.quick else ["*/*"])
+    patterns = options.only or (list(QUICK) if options.quick else ["*"])
     pairs = []
     missing = {contestant: contestant.missing() for contestant in CONTESTANTS}
     for load in LOADS:
         few_files = allow_many_files(load.connections)
         for contestant in CONTESTANTS:
             name = f"{load.name}/{contestant.name}"
-            if not contestant.takes(load) or not any(fnmatchcase(name, pattern) for pattern in patterns):
+            if not contestant.takes(load) or not any(_fits(name, pattern) for pattern in patterns):
                 continue
             if reason := missing[contestant]:
                 results.absent[contestant.title] = reason
@@ -77,6 +77,12 @@ def _pairs(options: argparse.Namespace, results: Results) -> list[Pair]:
             else:
                 pairs.append((load, contestant))
     return pairs
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether LOAD/CONTESTANT is meant: by both, or by either alone."""
+    names = (name,) if "/" in pattern else name.split("/")
+    return any(fnmatchcase(each, pattern) for each in names)
 
 
 def _rotated(pairs: list[Pair], number: int) -> list[Pair]:
@@ -95,7 +101,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how often each is measured (3, quick: 1)")
     parser.add_argument("--seconds", type=float, help="how long each measurement lasts (1, quick: 0.2)")
     parser.add_argument(
-        "--only", action="append", metavar="LOAD/CONTESTANT", help="these alone; may hold * and be given again"
+        "--only",
+        action="append",
+        metavar="LOAD/CONTESTANT",
+        help="these alone; one of the two will do; may hold * and be repeated",
     )
     parser.add_argument("--out", metavar="DIR", help="write there; a whole run writes to docs/, others nowhere")
     parser.add_argument("--list", action="store_true", help="name what would be measured, and stop")

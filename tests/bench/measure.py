@@ -50,7 +50,7 @@ class Sample:
 class _Process:
     """A child process that talks in lines of JSON."""
 
-    def __init__(self, command: list[str], directory: Path, environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], cpu: int, directory: Path, environment: dict[str, str]) -> None:
         self.name = " ".join(Path(word).name for word in command[:3])
         self._log = (directory / f"log-{len(list(directory.iterdir()))}").open("w+")
         variables = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | environment
@@ -58,6 +58,7 @@ class _Process:
             command, cwd=ROOT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log
         )
         self.pid = self._popen.pid
+        os.sched_setaffinity(self.pid, {cpu})
 
     def stop(self) -> None:
         self._popen.kill()
@@ -119,19 +120,20 @@ def measure(load: Load, contestant: Contestant, seconds: float) -> Sample:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         as_json = json.dumps(asdict(load))
 
-        def program(name: str, *arguments: str) -> _Process:
+        def program(name: str, cpu: int, *arguments: str) -> _Process:
             command = [sys.executable, "-m", f"tests.bench.programs.{name}", *arguments]
-            return stack.enter_context(_running(command, directory, {}))
+            return stack.enter_context(_running(command, cpu, directory, {}))
 
-        server = program("server", as_json)
+        proxy_cpu, client_cpu, server_cpu = _processors(load)
+        server = program("server", server_cpu, as_json)
         port = int(server.answer()["port"])
         proxy = None
         if contestant.start is not None:
             wished = _free_port()
             command = contestant.start(load, port, wished, directory)
-            proxy = stack.enter_context(_running(command, directory, contestant.environment))
+            proxy = stack.enter_context(_running(command, proxy_cpu, directory, contestant.environment))
             port = _port_of(proxy, contestant, wished)
-        client = program("client", str(port), as_json)
+        client = program("client", client_cpu, str(port), as_json)
         try:
             return _measure(load, seconds, client, server, proxy)
         except Failed as failed:
@@ -167,12 +169,24 @@ def _measure(load: Load, seconds: float, client: _Process, server: _Process, pro
 
 
 @contextmanager
-def _running(command: list[str], directory: Path, environment: dict[str, str]) -> Iterator[_Process]:
-    process = _Process(command, directory, environment)
+def _running(command: list[str], cpu: int, directory: Path, environment: dict[str, str]) -> Iterator[_Process]:
+    process = _Process(command, cpu, directory, environment)
     try:
         yield process
     finally:
         process.stop()
+
+
+def _processors(load: Load) -> tuple[int, int, int]:
+    """One for the proxy and one, or two, for the load: what a copy costs depends on whose cache the bytes are in.
+
+    With one message under way only one process has something to do at a time. All on one processor, none has to be
+    woken on another, which takes longer than the work and varies more.
+    """
+    own = sorted(os.sched_getaffinity(0))
+    if load.outstanding == load.connections == 1:
+        own = own[-1:]
+    return own[-1], own[0], own[1 if len(own) > 2 else 0]
 
 
 def _port_of(proxy: _Process, contestant: Contestant, wished: int) -> int:
