@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ._link import Link
 from .dialect import Dialect, MessageType
@@ -25,6 +27,8 @@ from .model import Hello, Limits, Side
 
 __all__ = ["Attempt", "AttemptHost"]
 
+log = Logger()
+
 
 class AttemptHost(Protocol):
     """What an attempt needs of the factory."""
@@ -42,7 +46,7 @@ class AttemptHost(Protocol):
         """The application's callback."""
 
     def take_place(self, link: Link, timeout: float) -> Deferred[None]:
-        """Fire when there is room for one more link."""
+        """The link's hello is complete: fire when there is room for one more."""
 
     def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's."""
@@ -57,65 +61,88 @@ class Attempt:
     ``done`` fires with ``None`` when the link is complete, with a `ConnectingError` when it cannot be.
     """
 
-    __slots__ = ("_deadline", "_host", "_link", "_why", "done")
+    __slots__ = ("_awaited", "_deadline", "_host", "_link", "_stopped", "done")
 
     def __init__(self, link: Link, host: AttemptHost) -> None:
         self._link = link
         self._host = host
-        self._why: ConnectingError | None = None
+        self._awaited: Deferred[Any] | None = None
+        self._stopped = False
         self._deadline = host.clock.seconds() + host.limits.hello_timeout
-        self.done: Deferred[None] | None = None
+        self.done: Deferred[None] = Deferred()
 
     def start(self) -> Deferred[None]:
         """Begin."""
-        self.done = Deferred.fromCoroutine(self._run())
+        Deferred.fromCoroutine(self._make()).addBoth(self._made)
         return self.done
 
     def stop(self, why: ConnectingError) -> None:
-        """Give up, whatever step is under way."""
-        if self._why is None and self.done is not None:
-            self._why = why
-            self.done.cancel()
+        """Give up, whatever step is under way: ``done`` fails now, even if a callback of the application lingers on."""
+        if self._stopped or self.done.called:
+            return
+        self._stopped = True
+        if self._awaited is not None:
+            self._awaited.cancel()
+        self.done.errback(why)
 
-    async def _run(self) -> None:
-        try:
-            await self._make()
-        except ConnectingError:
-            raise
-        except CancelledError:
-            raise self._why or RefusedByApplication("a callback was cancelled") from None
+    def _made(self, result: Any) -> None:
+        """The last step is done, or one failed."""
+        if not self._stopped:
+            self.done.callback(result)
+        elif isinstance(result, Failure):
+            error: Any = result.value
+            reason = error.__cause__ if isinstance(error, RefusedByApplication) else error
+            if not isinstance(reason, (CancelledError, ConnectingError)):
+                log.failure("a callback failed while an attempt was given up", failure=result)
+
+    async def _step(self, deferred: Deferred[Any]) -> Any:
+        """Wait for one step; `stop` cancels it."""
+        if not self._stopped:  # by the application's callback itself
+            self._awaited = deferred
+            try:
+                result = await deferred
+            finally:
+                self._awaited = None
+        if self._stopped:
+            raise CancelledError
+        return result
 
     async def _make(self) -> None:
         """The steps, in the order that matters."""
         host, link = self._host, self._link
-        client, server = link.client, link.server
-        hello = await client.read_hello(host.limits.hello_timeout)
+        hello = await self._step(link.client.read_hello(host.limits.hello_timeout))
         link.client_hello = hello
         link.client_name = hello.name
         self._check_mode(hello, Side.CLIENT)
+        await self._step(host.take_place(link, self._left()))
         if not await self._ask(host.is_client_allowed, hello.name):
             raise ClientNotAllowed(f"client {hello.name!r} is not allowed", Side.CLIENT)
-        to_server, to_client = self._agree(hello, Side.CLIENT)
-        await host.take_name(link, hello.name, self._left())
-        await host.take_place(link, self._left())
+        client_versions = self._agree(hello, Side.CLIENT)
+        await self._step(host.take_name(link, hello.name, self._left()))
 
         server_hello = await self._greet_server(hello.name)
         link.server_hello = server_hello
         link.server_name = server_hello.name
-        from_server, into_server = self._check_server(server_hello)
+        self._equip_lanes(client_versions, self._check_server(server_hello))
+        host.set_up(link)
+        link.state = await self._ask(host.on_connect, link)
+        if link.closing:
+            raise RefusedByApplication("on_connect closed the link")
+        own = self._hello(server_hello.name, host.dialect.to_client, host.dialect.to_server)
+        link.client.say_hello(link.client.handshake.encode(own))
 
-        lanes = link.prepare()
-        types = (host.dialect.to_server, host.dialect.to_client)
-        for lane, kind, read, write, end in zip(
-            lanes, types, (to_server, from_server), (into_server, to_client), (server, client), strict=True
+    def _equip_lanes(self, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> None:
+        """Make the lanes, for the versions that each side sends and receives."""
+        link, dialect = self._link, self._host.dialect
+        to_server, to_client = link.prepare()
+        for lane, kind, read, write, end in (
+            (to_server, dialect.to_server, client_versions[0], server_versions[1], link.server),
+            (to_client, dialect.to_client, server_versions[0], client_versions[1], link.client),
         ):
             lane.decode = kind.reader(read)
             lane.translates = read != write
             end.outlet.version = write
             end.outlet.writer = kind.writer(write)
-        host.set_up(link)
-        link.state = await self._ask(host.on_connect, link)
-        client.say_hello(self._hello(server_hello.name, host.dialect.to_client, host.dialect.to_server))
 
     def _left(self) -> float:
         """How much of the hello timeout is left."""
@@ -129,19 +156,19 @@ class Attempt:
     async def _greet_server(self, client_name: str) -> Hello:
         """Connect to the server in the client's name and read its hello."""
         host, server = self._host, self._link.server
-        try:
-            await host.dial(self._link)
-        except CancelledError:
-            raise
-        except Exception as error:
-            raise ServerUnreachable(f"no connection to the server: {error}", Side.SERVER) from error
         own = self._hello(client_name, host.dialect.to_server, host.dialect.to_client)
         try:
-            server.say_hello(own)
+            greeting = server.handshake.encode(own)  # before the dial: this may be what cannot be done
         except InvalidHello as error:
             error.side = Side.CLIENT
             raise
-        return await server.read_hello(host.limits.hello_timeout)
+        try:
+            await self._step(host.dial(self._link))
+        except Exception as error:
+            raise ServerUnreachable(f"no connection to the server: {error}", Side.SERVER) from error
+        server.say_hello(greeting)
+        hello: Hello = await self._step(server.read_hello(host.limits.hello_timeout))
+        return hello
 
     def _check_server(self, hello: Hello) -> tuple[int, int]:
         """Check the server's hello. Gives the versions that it sends and that it receives."""
@@ -176,8 +203,8 @@ class Attempt:
     async def _ask(self, callback: Callable[..., Any], *arguments: Any) -> Any:
         """Call back into the application; what it raises refuses the client."""
         try:
-            return await maybeDeferred(callback, *arguments)
-        except (CancelledError, ConnectingError):
+            return await self._step(maybeDeferred(callback, *arguments))
+        except (ConnectingError, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:
             raise RefusedByApplication(f"{type(error).__name__}: {error}") from error

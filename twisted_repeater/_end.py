@@ -195,9 +195,9 @@ class End:
         """How many bytes wait behind the hello."""
         return len(self._early) if self._greeted else 0
 
-    def say_hello(self, hello: Hello) -> None:
-        """Send a hello of our own."""
-        self.outlet.push([self.handshake.encode(hello)])
+    def say_hello(self, frame: bytes) -> None:
+        """Send a hello of our own, a whole frame."""
+        self.outlet.push([frame])
 
     def relay_to(self, feed: Callable[[bytes], None]) -> None:
         """The link is complete: what waited and what comes goes to the lane."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from inspect import isawaitable
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -34,7 +35,7 @@ from .errors import (
     TooManyClients,
 )
 from .interfaces import IFilter, IObserver
-from .model import Direction, Limits, OnFilterError, Side
+from .model import Direction, Hello, Limits, OnFilterError, Side
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 
@@ -83,6 +84,7 @@ class RepeaterFactory(ServerFactory):
         self.observers = observers
         self.framing = dialect.framing(limits)
         self.handshake = dialect.handshake(limits)
+        self.handshake.encode(Hello(server_name, dialect.mode, credentials=repeater_name))  # can they be said at all?
         self.callbacks: Callbacks | None = None
         self.dropping = False
         self.closed = False
@@ -92,7 +94,7 @@ class RepeaterFactory(ServerFactory):
         self.names: dict[str, Link] = {}
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}
-        """Those without a complete hello, the oldest first."""
+        """Those without a complete hello of the client, the oldest first."""
         self._placed: set[Link] = set()
         self._waiting: deque[Deferred[None]] = deque()
         self._logged: dict[str, float] = {}
@@ -108,38 +110,38 @@ class RepeaterFactory(ServerFactory):
         except ConnectingError as error:
             self._refused(None, addr, error)
             return None
-        link = Link(self, self.server_name)
-        self.links.add(link)
-        self._unfinished[link] = None
-        protocol = _Accepted(link, self)
-        protocol.factory = self
-        return protocol
+        return _Accepted(Link(self, self.server_name), self)
 
     def _check_newcomer(self, addr: IAddress | None) -> None:
         if self.is_client_ip_authorized is not None:
             ip = getattr(addr, "host", "")
             try:
                 authorized = self.is_client_ip_authorized(ip)
+                if isawaitable(authorized):  # which would pass for true
+                    raise TypeError("is_client_ip_authorized must answer at once")
             except Exception as error:
                 raise RefusedByApplication(f"{type(error).__name__}: {error}") from error
             if not authorized:
                 raise ClientIPNotAuthorized(f"clients from {ip or addr} are not authorized", Side.CLIENT)
         if self.dropping:
             raise NewClientsDropped("new clients are being dropped")
+        if self.closed:  # by the callback
+            raise RepeaterClosed("the repeater was shut down")
 
     def begin(self, link: Link) -> None:
         """A client is connected: start to link it."""
+        self.links.add(link)
+        self._unfinished[link] = None
+        attempt = self._attempts[link] = Attempt(link, self)
+        attempt.start().addBoth(self._attempt_ended, link)
         if len(self._unfinished) > self.limits.max_unfinished_hellos:
             oldest = next(iter(self._unfinished))
             self._attempts[oldest].stop(HelloTimeout("no hello yet, and too many newer connections", Side.CLIENT))
-        attempt = self._attempts[link] = Attempt(link, self)
-        attempt.start().addBoth(self._attempt_ended, link)
 
     def _attempt_ended(self, result: Any, link: Link) -> None:
         del self._attempts[link]
         self._unfinished.pop(link, None)
         if not isinstance(result, Failure):
-            self._observe("link_made", link)
             link.relay()
             return
         error = result.value
@@ -168,7 +170,8 @@ class RepeaterFactory(ServerFactory):
         return self.callbacks.on_connect
 
     def take_place(self, link: Link, timeout: float) -> Deferred[None]:
-        """Fire when there is room for one more link."""
+        """The link's hello is complete: fire when there is room for one more."""
+        self._unfinished.pop(link, None)
         return Deferred.fromCoroutine(self._take_place(link, timeout))
 
     async def _take_place(self, link: Link, timeout: float) -> None:
@@ -177,9 +180,8 @@ class RepeaterFactory(ServerFactory):
             turn: Deferred[None] = Deferred()
             self._waiting.append(turn)
             try:
-                await _within(turn, deadline - self.clock.seconds(), self.clock, TooManyClients(
-                    f"{self.limits.max_clients} clients are linked, and none left in time"
-                ))
+                error = TooManyClients(f"{self.limits.max_clients} clients are linked, and none left in time")
+                await _within(turn, deadline - self.clock.seconds(), self.clock, error)
             finally:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
@@ -190,7 +192,6 @@ class RepeaterFactory(ServerFactory):
 
     def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's. Waits for a link of that name that is ending already."""
-        self._unfinished.pop(link, None)
         return Deferred.fromCoroutine(self._take_name(link, name, timeout))
 
     async def _take_name(self, link: Link, name: str, timeout: float) -> None:
@@ -233,13 +234,19 @@ class RepeaterFactory(ServerFactory):
 
     # -- LinkHost --------------------------------------------------------------------------------------------
 
+    def link_made(self, link: Link) -> None:
+        """Tell the observers."""
+        self._observe("link_made", link)
+
     def link_broke(self, link: Link, side: Side, reason: BaseException) -> None:
         """A side left while the link was being made."""
         attempt = self._attempts.get(link)
         if attempt is None:
             return
         why: ConnectingError
-        if side is Side.CLIENT:
+        if link.closing:
+            why = RefusedByApplication("the application closed the link")
+        elif side is Side.CLIENT:
             why = ClientGone(f"the client left before it was linked: {reason}", side)
         else:
             why = ServerUnreachable(f"the server closed the connection before it was linked: {reason}", side)
@@ -251,8 +258,7 @@ class RepeaterFactory(ServerFactory):
         error.side = side
         self._observe("link_error", link, side, error)
         assert self.callbacks is not None
-        if not self._call("on_error", self.callbacks.on_error, link, side, error):
-            link.close()
+        self._call("on_error", self.callbacks.on_error, link, side, error, otherwise=link.close)
 
     def link_filter_failed(self, link: Link, direction: Direction, error: CallbackFailed) -> OnFilterError:
         """Log it, tell the application, and say what becomes of the message."""
@@ -268,7 +274,7 @@ class RepeaterFactory(ServerFactory):
         self._logged[error.callback] = now
         self.log.failure(
             "client {client!r}, {direction}: {error}",
-            failure=Failure(error.reason),  # type: ignore[no-untyped-call]
+            failure=Failure(error.reason),
             client=link.client_name,
             direction=direction.value,
             error=error,
@@ -277,7 +283,8 @@ class RepeaterFactory(ServerFactory):
     def link_over(self, link: Link) -> None:
         """Both connections are gone: the name and the place are free."""
         self.links.discard(link)
-        self._unfinished.pop(link, None)
+        if link.made:
+            self._observe("link_ended", link, link.reason)
         if self.names.get(link.client_name) is link:
             del self.names[link.client_name]
         if link in self._placed:
@@ -286,8 +293,6 @@ class RepeaterFactory(ServerFactory):
                 self.port_valve.open("max_clients")
             if self._waiting:
                 self._waiting.popleft().callback(None)
-        if link.made:
-            self._observe("link_ended", link, link.reason)
 
     # -- the running repeater --------------------------------------------------------------------------------
 
@@ -320,16 +325,17 @@ class RepeaterFactory(ServerFactory):
 
     # -- calling out -----------------------------------------------------------------------------------------
 
-    def _call(self, name: str, callback: Callable[..., Any], *arguments: Any) -> bool:
-        """Call back into the application; what it raises is logged. Gives whether it went well so far."""
-        failed = []
+    def _call(
+        self, name: str, callback: Callable[..., Any], *arguments: Any, otherwise: Callable[[], None] | None = None
+    ) -> None:
+        """Call back into the application. If it raises, or its Deferred fails, log that and call ``otherwise``."""
 
-        def log(failure: Failure) -> None:
-            failed.append(failure)
+        def failed(failure: Failure) -> None:
             self.log.failure("{name} raised", failure=failure, name=name)
+            if otherwise is not None:
+                otherwise()
 
-        maybeDeferred(callback, *arguments).addErrback(log)
-        return not failed
+        maybeDeferred(callback, *arguments).addErrback(failed)
 
     def _observe(self, event: str, *arguments: Any) -> None:
         for observer in self.observers:
@@ -344,6 +350,7 @@ class _Accepted(ClientSideProtocol):
 
     def __init__(self, link: Link, factory: RepeaterFactory) -> None:
         super().__init__(link, factory.framing, factory.limits)
+        self.factory = factory
         self._begin = factory.begin
 
     def connectionMade(self) -> None:

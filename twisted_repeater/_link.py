@@ -51,6 +51,9 @@ class LinkHost(Protocol):
     def link_filter_failed(self, link: Link, direction: Direction, error: CallbackFailed) -> OnFilterError:
         """Tell the application, and say what becomes of the message."""
 
+    def link_made(self, link: Link) -> None:
+        """The link is complete; nothing of what the peers sent is looked at yet."""
+
     def link_broke(self, link: Link, side: Side, reason: BaseException) -> None:
         """A side left while the link was being made."""
 
@@ -71,6 +74,7 @@ class Link:
         "_linger_timer",
         "_on_over",
         "_stall_timers",
+        "_unsent",
         "client",
         "client_hello",
         "client_name",
@@ -108,6 +112,8 @@ class Link:
         self._linger_timer: Any = None
         self._filter_timers: dict[Lane, Any] = {}
         self._stall_timers: dict[Outlet, Any] = {}
+        self._unsent: list[tuple[Outlet, bytes]] = []
+        """What the application sent before the link was made: no message may come before a hello."""
 
     def __repr__(self) -> str:
         return f"<link of {self.client_name!r} to {self.server_name!r}>"
@@ -161,6 +167,10 @@ class Link:
         assert self.lanes is not None
         for end, lane in zip((self.client, self.server), self.lanes, strict=True):
             end.relay_to(lane.feed)
+        unsent, self._unsent = self._unsent, []
+        for outlet, frame in unsent:
+            outlet.send(frame)
+        self._host.link_made(self)
         for end, lane in zip((self.client, self.server), self.lanes, strict=True):
             lane.start()
             if end.ended:
@@ -186,8 +196,12 @@ class Link:
     def _send(self, end: End, message: Any) -> None:
         if self.can_send(end):
             frame = end.outlet.encode(message)
-            if frame is not None:
+            if frame is None:
+                return
+            if self.made:
                 end.outlet.send(frame)
+            else:
+                self._unsent.append((end.outlet, frame))
 
     def can_send(self, end: End) -> bool:
         """Whether a message for this side has a way to go."""

@@ -139,20 +139,20 @@ class Repeater:
 
         def dial(link: Link) -> Deferred[Any]:
             if isinstance(server, tuple):
-                creator = ClientCreator(reactor, protocol, link)  # type: ignore[no-untyped-call]
+                creator = ClientCreator(reactor, protocol, link)
                 ip, port = server
-                dialled: Deferred[Any] = creator.connectTCP(ip, port, timeout=limits.connect_timeout)  # type: ignore[no-untyped-call]
+                dialled: Deferred[Any] = creator.connectTCP(ip, port, timeout=limits.connect_timeout)
                 return dialled
             dialled = server.connect(Factory.forProtocol(lambda: protocol(link)))
             return dialled.addTimeout(limits.connect_timeout, reactor)
 
         if isinstance(server, str):
-            server = clientFromString(reactor, server)  # type: ignore[no-untyped-call]
+            server = clientFromString(reactor, server)
         factory = RepeaterFactory(dialect, dial=dial, clock=reactor, **settings)
         if isinstance(listen, int):
             return cls(factory, reactor.listenTCP(listen, factory))
         if isinstance(listen, str):
-            listen = serverFromString(reactor, listen)  # type: ignore[no-untyped-call]
+            listen = serverFromString(reactor, listen)
         return cls(factory, await listen.listen(factory))
 
     @property
