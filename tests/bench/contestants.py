@@ -170,6 +170,7 @@ def _repeater(filter_name: str) -> Start:
 
 
 _PLAIN = ("oneway", "echo", "idle")
+_INTERPRETED = {"PYTHONPATH": str(INTERPRETED)}
 _STREAM = _NGINX_MODULES / "ngx_stream_module.so"
 _STREAM_JS = _NGINX_MODULES / "ngx_stream_js_module.so"
 
@@ -196,7 +197,7 @@ CONTESTANTS = (
         start=_repeater("pass"),
         prints_port=True,
         loads=(*_PLAIN, "broadcast", "selector", "async-extra"),
-        environment={"PYTHONPATH": str(INTERPRETED)},
+        environment=_INTERPRETED,
     ),
     Contestant(
         name="repeater-struct",
@@ -219,6 +220,21 @@ CONTESTANTS = (
         start=_repeater("replace"),
         prints_port=True,
         loads=("oneway",),
+    ),
+    Contestant(
+        name="repeater-selector",
+        title="repeater, filter with a selector",
+        start=_repeater("selector"),
+        prints_port=True,
+        loads=("selector",),
+    ),
+    Contestant(
+        name="repeater-selector-interpreted",
+        title="repeater, filter with a selector, interpreted",
+        start=_repeater("selector"),
+        prints_port=True,
+        loads=("selector",),
+        environment=_INTERPRETED,
     ),
     Contestant(
         name="usual",

@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from twisted_repeater.__main__ import how_it_runs
+
 from .contestants import REFERENCE, Contestant, versions
 from .loads import Load
 from .measure import Sample
@@ -127,8 +129,8 @@ def machine() -> dict[str, str | int]:
 
 
 def packages() -> dict[str, str]:
-    """The Python packages that matter."""
-    found = {"Python": platform.python_version()}
+    """The Python packages that matter, and whether the repeater's hot path is compiled."""
+    found = {"hot path": how_it_runs(), "Python": platform.python_version()}
     for package in ("twisted", "twisted_repeater", "msgspec"):
         try:
             found[package] = version(package)

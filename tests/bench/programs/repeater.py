@@ -15,7 +15,8 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_repeater import DO_NOTHING, PASS_ON, ICodec, Limits, Repeater, Send, Verdict, dialects
+from twisted_repeater import DO_NOTHING, PASS_ON, ICodec, IFilter, Limits, Repeater, Send, Verdict, dialects
+from twisted_repeater.selectors import bytes_at
 
 from .serving import tell_port
 
@@ -64,12 +65,21 @@ def replace(message: bytes, link: Any) -> Verdict:
     return Send(message)
 
 
+@implementer(IFilter)
+class Selected:
+    """Is shown only the messages whose kind, the byte at offset 6, is 2."""
+
+    selector = bytes_at(6, [b"\x02"])
+    filter = staticmethod(pass_on)
+
+
 FILTERS: dict[str, Any] = {
     "none": None,
     "pass": pass_on,
     "struct": by_index,
     "msgspec": by_attribute,
     "replace": replace,
+    "selector": Selected(),
 }
 
 CODECS = {"struct": StructCodec, "msgspec": MsgspecCodec}
