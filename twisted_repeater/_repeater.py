@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.internet.protocol import ClientCreator, Factory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from ._factory import Callbacks, RepeaterFactory, filter_function
 from ._link import Link
@@ -63,9 +62,11 @@ class Repeater:
     def __init__(self, factory: RepeaterFactory, port: IListeningPort) -> None:
         self._factory = factory
         self._port = port
-        self._stopping: Deferred[Any] | None = None
-        self._stopped = False
-        self._waiting: list[Deferred[None]] = []
+        self._address: Any = port.getHost()
+        self._stopping = False
+        self._outcome: tuple[object] | None = None
+        """What `shutdown` came to, once it is over."""
+        self._callers: list[Deferred[None]] = []
         if hasattr(port, "pauseProducing"):
             factory.port_valve = Valve(port)  # type: ignore[arg-type]
 
@@ -111,8 +112,8 @@ class Repeater:
         return Deferred.fromCoroutine(
             cls._create(
                 dialect,
-                listen=_one_of("listen", listen, "listen_port", listen_port),
-                server=_one_of("server", server, "server_ip and server_port", _pair(server_ip, server_port)),
+                listen=(listen, listen_port),
+                server=(server, server_ip, server_port),
                 convert_versions=convert_versions,
                 reactor=reactor,
                 repeater_name=repeater_name,
@@ -126,45 +127,41 @@ class Repeater:
 
     @classmethod
     async def _create(
-        cls, dialect: Dialect, *, listen: Any, server: Any, convert_versions: bool, reactor: Any, **settings: Any
+        cls,
+        dialect: Dialect,
+        *,
+        listen: tuple[Any, Any],
+        server: tuple[Any, Any, Any],
+        convert_versions: bool,
+        reactor: Any,
+        **settings: Any,
     ) -> Repeater:
         if reactor is None:
             from twisted.internet import reactor
         dialect.check_versions(convert_versions)
-        limits = settings["limits"]
+        _check_callable("is_client_allowed", settings["is_client_allowed"])
+        if settings["is_client_ip_authorized"] is not None:
+            _check_callable("is_client_ip_authorized", settings["is_client_ip_authorized"])
         factory: RepeaterFactory
 
         def protocol(link: Link) -> ServerSideProtocol:
-            return ServerSideProtocol(link, factory.framing, limits)
+            return ServerSideProtocol(link, factory.framing, factory.limits)
 
-        def dial(link: Link) -> Deferred[Any]:
-            if isinstance(server, tuple):
-                creator = ClientCreator(reactor, protocol, link)
-                ip, port = server
-                dialled: Deferred[Any] = creator.connectTCP(ip, port, timeout=limits.connect_timeout)
-                return dialled
-            dialled = server.connect(Factory.forProtocol(lambda: protocol(link)))
-            return dialled.addTimeout(limits.connect_timeout, reactor)
-
-        if isinstance(server, str):
-            server = clientFromString(reactor, server)
+        dial = _dialler(reactor, settings["limits"].connect_timeout, protocol, *server)
+        listening = _listener(reactor, *listen)
         factory = RepeaterFactory(dialect, dial=dial, clock=reactor, **settings)
-        if isinstance(listen, int):
-            return cls(factory, reactor.listenTCP(listen, factory))
-        if isinstance(listen, str):
-            listen = serverFromString(reactor, listen)
-        return cls(factory, await listen.listen(factory))
+        return cls(factory, await listening(factory))
 
     @property
     def port(self) -> int:
-        """The TCP port that is bound."""
-        number: int = self.address.port
+        """The TCP port that is, or was, bound."""
+        number: int = self._address.port
         return number
 
     @property
     def address(self) -> Any:
-        """The address that is listened on, an `IAddress`."""
-        return self._port.getHost()
+        """The address that is, or was, listened on, an `IAddress`."""
+        return self._address
 
     def start(
         self,
@@ -191,6 +188,9 @@ class Repeater:
         """
         for provider in (to_server_filter, to_client_filter):
             filter_function(provider)  # a wrong one is an error here rather than at the first client
+        _check_callable("on_connect", on_connect)
+        _check_callable("on_error", on_error)
+        _check_callable("on_connecting_error", on_connecting_error)
         self._factory.callbacks = Callbacks(
             on_connect, on_error, on_connecting_error, to_server_filter, to_client_filter, on_filter_error
         )
@@ -265,38 +265,80 @@ class Repeater:
         What was received is filtered and delivered first, as far as the peers take it within the limits.
         Idempotent; each call gives a Deferred of its own.
         """
-        if self._stopped:
-            return succeed(None)
-        done: Deferred[None] = Deferred()
-        self._waiting.append(done)
-        if self._stopping is None:
-            listening = maybeDeferred(self._port.stopListening)
+        done: Deferred[Any] = Deferred()
+        if self._outcome is not None:
+            done.callback(*self._outcome)
+            return done
+        self._callers.append(done)
+        if not self._stopping:
+            self._stopping = True  # first: what is called back from here may ask again
             if self._factory.port_valve is not None:
                 self._factory.port_valve.detach()
-            self._stopping = DeferredList([listening, self._factory.close_all()], consumeErrors=True)
-            self._stopping.addCallback(self._shut_down)
+            Deferred.fromCoroutine(self._shut_down()).addBoth(self._is_shut_down)
         return done
 
-    def _shut_down(self, results: list[tuple[bool, Any]]) -> None:
-        self._stopped = True
-        waiting, self._waiting = self._waiting, []
-        failures = [result for succeeded, result in results if not succeeded and isinstance(result, Failure)]
-        for done in waiting:
-            if failures:
-                done.errback(failures[0])
-            else:
-                done.callback(None)
+    async def _shut_down(self) -> None:
+        not_listening = maybeDeferred(self._port.stopListening)
+        await self._factory.close_all()
+        await not_listening
+
+    def _is_shut_down(self, result: object) -> None:
+        self._outcome = (result,)
+        callers, self._callers = self._callers, []
+        for done in callers:
+            done.callback(result)  # type: ignore[arg-type]
 
 
-def _pair(ip: str | None, port: int | None) -> tuple[str, int] | None:
-    """Both or none."""
-    if (ip is None) != (port is None):
-        raise TypeError("server_ip and server_port go together")
-    return None if ip is None or port is None else (ip, port)
+def _listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[RepeaterFactory], Any]:
+    """Give what listens: a coroutine function that takes the factory."""
+    if (endpoint is None) == (port is None):
+        raise TypeError("give either listen or listen_port")
+    if isinstance(endpoint, str):
+        endpoint = serverFromString(reactor, endpoint)
+    if endpoint is None:
+        _check_port("listen_port", port, lowest=0)
+    elif not IStreamServerEndpoint.providedBy(endpoint):
+        raise TypeError(f"listen must be a server endpoint or its description, not {endpoint!r}")
+
+    async def listening(factory: RepeaterFactory) -> Any:
+        return reactor.listenTCP(port, factory) if endpoint is None else await endpoint.listen(factory)
+
+    return listening
 
 
-def _one_of(first_name: str, first: Any, second_name: str, second: Any) -> Any:
-    """Give the one that is there."""
-    if (first is None) == (second is None):
-        raise TypeError(f"give either {first_name} or {second_name}")
-    return second if first is None else first
+def _dialler(
+    reactor: Any, timeout: float, protocol: Callable[[Link], ServerSideProtocol], endpoint: Any, ip: Any, port: Any
+) -> Callable[[Link], Deferred[Any]]:
+    """Give what connects a link to the server."""
+    if (endpoint is None) == (ip is None and port is None) or (ip is None) != (port is None):
+        raise TypeError("give either server or server_ip and server_port")
+    if isinstance(endpoint, str):
+        endpoint = clientFromString(reactor, endpoint)
+    if endpoint is None:
+        _check_port("server_port", port, lowest=1)
+    elif not IStreamClientEndpoint.providedBy(endpoint):
+        raise TypeError(f"server must be a client endpoint or its description, not {endpoint!r}")
+
+    def dial(link: Link) -> Deferred[Any]:
+        dialled: Deferred[Any]
+        if endpoint is None:
+            dialled = ClientCreator(reactor, protocol, link).connectTCP(ip, port, timeout=timeout)
+            return dialled
+        factory = Factory.forProtocol(lambda: protocol(link))
+        factory.noisy = False
+        dialled = endpoint.connect(factory)
+        return dialled.addTimeout(timeout, reactor)
+
+    return dial
+
+
+def _check_port(name: str, port: Any, *, lowest: int) -> None:
+    if not isinstance(port, int):
+        raise TypeError(f"{name} must be a number, {port!r} is none")
+    if not lowest <= port <= 65535:
+        raise ValueError(f"{name} must be {lowest} to 65535, not {port}")
+
+
+def _check_callable(name: str, callback: Any) -> None:
+    if not callable(callback):
+        raise TypeError(f"{name} must be callable, {callback!r} is not")
