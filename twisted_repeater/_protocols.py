@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -14,6 +15,12 @@ from .model import Limits
 
 __all__ = ["ClientSideProtocol", "ServerSideProtocol"]
 
+READ_SIZE = FileDescriptor.bufferSize
+"""What a transport reads at once, in bytes; Twisted's own choice."""
+
+BUSY_READ_SIZE = 120 * 1024
+"""What it reads once that was all full: below the 128 KiB from which the C library maps memory anew for each read."""
+
 
 @implementer(IHalfCloseableProtocol)
 class _EndProtocol(Protocol):
@@ -24,6 +31,7 @@ class _EndProtocol(Protocol):
         self.end = end
         self._framing = framing
         self._limits = limits
+        self._busy = False
 
     def connectionMade(self) -> None:
         """The connection is there. See `IProtocol`."""
@@ -35,6 +43,9 @@ class _EndProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came. See `IProtocol`."""
+        if (len(data) >= READ_SIZE) is not self._busy:
+            self._busy = not self._busy
+            self.transport.bufferSize = BUSY_READ_SIZE if self._busy else READ_SIZE  # type: ignore[union-attr]
         self.end.receive(data)
 
     def readConnectionLost(self) -> None:
