@@ -22,6 +22,9 @@ KIB = 1024
 _AT_ONCE = 20
 """How many links are made side by side: few enough for the shortest listen queue."""
 
+_SEND_BUFFER = 64 * KIB
+"""For each of many connections: left alone, they would take hundreds of MiB on which a slow proxy works for long."""
+
 _BUFFER = memoryview(bytearray(1024 * KIB))
 
 Answer = dict[str, float]
@@ -50,7 +53,10 @@ class Client:
         return {"messages": count, "bytes": 0, "seconds": perf_counter() - started}
 
     def _connect(self) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self._port))
+        connection = socket.socket()
+        if self._load.connections > 1:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        connection.connect(("127.0.0.1", self._port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(self._wire.hello(f"client-{len(self._sockets)}"))
         self._sockets.append(connection)
