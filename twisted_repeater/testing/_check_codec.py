@@ -1,0 +1,182 @@
+"""Puts a codec through all that a repeater relies on: `check_codec`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from zope.interface.exceptions import Invalid
+from zope.interface.verify import verifyObject
+
+from ..errors import MarshalingError, ParseError
+from ..interfaces import ICodec
+from ._conformance import MEMORY_FREE, STEPS_FREE, ConformanceError, positions, start_of, told
+from ._counting import memory_of, steps_of
+from ._transcript import shown
+
+__all__ = ["check_codec"]
+
+MEMORY_ALLOWED = 1024 * 1024
+"""What decoding may set aside for any payload."""
+
+MEMORY_PER_BYTE = 256
+"""And for each byte of it: objects are larger than what they are made of."""
+
+
+def check_codec(codec: ICodec, messages: Sequence[Any], *, grow: Callable[[int], Any] | None = None) -> None:
+    """Raise `ConformanceError` unless a codec keeps what `ICodec` promises.
+
+    ``messages`` are some that it must carry; they are compared by ``==``. ``grow`` makes a message of a size, in
+    whatever it can grow by; with it, the cost of decoding and encoding is counted, and must be linear.
+
+    The payloads are cut at every byte, lengthened, and changed at every byte; whatever comes of that must be a
+    `ParseError` or a message, and cost no more memory than the payload is worth.
+    """
+    check = CodecCheck(codec)
+    check.provides()
+    if not messages:
+        raise TypeError("give check_codec at least one message")
+    payloads = [check.round_trip(message) for message in messages]
+    for message, payload in zip(messages, payloads, strict=True):
+        check.left_over(message, payload)
+        for hostile in hostile_payloads(payload):
+            check.hostile(hostile)
+    check.no_message()
+    if grow is not None:
+        check.cost(grow)
+
+
+def hostile_payloads(payload: bytes) -> Iterator[bytes]:
+    """Make payloads that are wrong, or might be, out of a good one."""
+    for cut in positions(len(payload)):
+        yield payload[:cut]
+    for at in positions(len(payload)):
+        for value in (0x00, 0x22, 0x7F, 0x80, 0xFC, 0xFD, 0xFE, 0xFF, payload[at] ^ 0x01, payload[at] ^ 0x20):
+            yield payload[:at] + bytes([value]) + payload[at + 1 :]
+    dice = random.Random(0)
+    for size in (1, 8, 40, max(len(payload), 1)):
+        yield from (dice.randbytes(size) for _ in range(20))
+    yield from (bytes([value]) * 300 for value in (0x00, 0x7F, 0x80, 0xFD, 0xFF))
+    yield from (opening * 20_000 for opening in (b"[", b'{"a":', b"\x91", b"\x81\xa1a"))  # nested too deep
+
+
+class CodecCheck:
+    """One codec being tried."""
+
+    def __init__(self, codec: ICodec) -> None:
+        self.codec = codec
+
+    def complain(self, complaint: str) -> NoReturn:
+        """Say what is wrong."""
+        raise ConformanceError(f"{type(self.codec).__name__}: {complaint}")
+
+    def provides(self) -> None:
+        """It must have the methods."""
+        try:
+            verifyObject(ICodec, self.codec)
+        except Invalid as error:
+            self.complain(f"it does not provide ICodec: {error}")
+
+    def encode(self, message: Any) -> bytes:
+        """Encode a good message."""
+        try:
+            payload = self.codec.encode(message)
+        except Exception as error:
+            self.complain(f"encode raised {told(error)} for {shown(message)}")
+        if type(payload) is not bytes:
+            self.complain(f"encode gave {type(payload).__name__}, not bytes, for {shown(message)}")
+        return payload
+
+    def decode(self, payload: bytes, message: Any) -> Any:
+        """Decode a good payload, which was made of this message."""
+        try:
+            return self.codec.decode(payload)
+        except Exception as error:
+            self.complain(f"decode raised {told(error)} for {start_of(payload)}, which encode made of {shown(message)}")
+
+    def round_trip(self, message: Any) -> bytes:
+        """What is encoded decodes to the same, each time."""
+        payload = self.encode(message)
+        for again in (payload, self.encode(message)):
+            got = self.decode(again, message)
+            if got != message:
+                self.complain(f"{shown(message)} becomes {shown(got)} when it is encoded and decoded")
+        return payload
+
+    def left_over(self, message: Any, payload: bytes) -> None:
+        """Bytes behind a message are an error, or a part of another message; they are never ignored."""
+        for tail in (b"\0", b"\x01", b"\xff", b"x", payload):
+            if not tail:
+                continue
+            try:
+                got = self.codec.decode(payload + tail)
+            except Exception as error:
+                self.parse_error(error, payload + tail)
+                continue
+            if got == message:
+                self.complain(
+                    f"decode ignores the {start_of(tail)} behind {start_of(payload)}: it must raise ParseError"
+                )
+
+    def hostile(self, payload: bytes) -> None:
+        """Whatever comes is a ParseError, or a message that decodes to itself when it can be encoded."""
+        message: Any = None
+
+        def decode() -> None:
+            nonlocal message
+            message = self.codec.decode(payload)
+
+        try:
+            memory = memory_of(decode)
+        except Exception as error:
+            self.parse_error(error, payload)
+            return
+        if memory > MEMORY_ALLOWED + MEMORY_PER_BYTE * len(payload):
+            self.complain(f"decode sets {memory} bytes aside for {len(payload)} bytes, {start_of(payload)}")
+        try:
+            again = self.codec.decode(self.codec.encode(message))
+        except MarshalingError:
+            return
+        except Exception as error:
+            self.complain(
+                f"{shown(message)}, decoded from {start_of(payload)}, is not encoded and decoded: {told(error)}"
+            )
+        if again != message and message == message:  # a NaN is unlike itself
+            self.complain(
+                f"{shown(message)}, decoded from {start_of(payload)}, is encoded and decoded to {shown(again)}"
+            )
+
+    def parse_error(self, error: Exception, payload: bytes) -> None:
+        """The one exception that a payload may bring out."""
+        if not isinstance(error, ParseError):
+            self.complain(f"decode raised {told(error)} for {start_of(payload)}: it must raise ParseError")
+
+    def no_message(self) -> None:
+        """What is no message of this codec is a MarshalingError, if it is anything."""
+        try:
+            payload = self.codec.encode(object())
+        except MarshalingError:
+            return
+        except Exception as error:
+            self.complain(
+                f"encode raised {told(error)} for an object() that is no message: it must raise MarshalingError"
+            )
+        if type(payload) is not bytes:
+            self.complain(f"encode gave {type(payload).__name__}, not bytes, for an object()")
+
+    def cost(self, grow: Callable[[int], Any]) -> None:
+        """Four times the message costs at most four times as much, and a bit."""
+        messages = [grow(1000), grow(4000)]
+        payloads = [self.encode(message) for message in messages]
+        for name, function, arguments in (
+            ("encode", self.codec.encode, messages),
+            ("decode", self.codec.decode, payloads),
+        ):
+            for unit, count, free in (("steps", steps_of, STEPS_FREE), ("bytes of memory", memory_of, MEMORY_FREE)):
+                cost, more = (count(function, argument) for argument in arguments)
+                if more > 6 * cost + free:
+                    self.complain(
+                        f"{name} takes {cost} {unit} for a payload of {len(payloads[0])} bytes and {more} for one of "
+                        f"{len(payloads[1])}: its cost is not linear"
+                    )

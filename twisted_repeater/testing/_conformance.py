@@ -1,0 +1,37 @@
+"""What the checks of framings and codecs share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+__all__ = ["MEMORY_FREE", "STEPS_FREE", "ConformanceError", "positions", "start_of", "told"]
+
+STEPS_FREE = 200
+"""A cost below so many steps is not worth comparing."""
+
+MEMORY_FREE = 8 * 1024
+"""Nor one of so many bytes."""
+
+
+class ConformanceError(AssertionError):
+    """A framing or codec does not keep a promise that a repeater relies on; the message says which and how."""
+
+
+def positions(size: int) -> Iterator[int]:
+    """Where to cut: at every byte, in what is long at every byte near its ends and at some between."""
+    if size <= 4096:
+        yield from range(size)
+    else:
+        yield from range(1024)
+        yield from range(1024, size - 1024, max(size // 512, 1))
+        yield from range(size - 1024, size)
+
+
+def start_of(data: bytes, length: int = 32) -> str:
+    """Print the beginning of some bytes."""
+    return repr(data) if len(data) <= length else f"{data[:length]!r}..."
+
+
+def told(error: BaseException) -> str:
+    """Print an exception."""
+    return f"{type(error).__name__}: {error}"

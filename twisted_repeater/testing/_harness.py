@@ -1,0 +1,173 @@
+"""Runs a filter on messages: one link of a repeater in memory, whose two peers a test speaks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from .._link import Link
+from ..dialect import Dialect
+from ..errors import LinkError
+from ..verdicts import Verdict
+from ._peer import Peer
+from ._running import MemoryRepeater
+from ._transcript import Entry, Event, Transcript, numbered
+
+__all__ = ["FilterHarness", "Outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of something that was done to a `FilterHarness`."""
+
+    entries: Sequence[Entry]
+    """What happened, in order."""
+    transcript: Transcript
+    """All that happened in this harness by then."""
+    pending: bool
+    """Whether a verdict is awaited."""
+    closed: bool
+    """Whether the link is closed."""
+
+    def _values(self, *events: Event) -> list[Any]:
+        return [entry.value for entry in self.entries if entry.event in events]
+
+    def _bytes(self, event: Event) -> bytes:
+        return b"".join(entry.data for entry in self.entries if entry.event is event)
+
+    @property
+    def to_server(self) -> list[Any]:
+        """The messages that the server got."""
+        return self._values(Event.SERVER_GETS)
+
+    @property
+    def to_client(self) -> list[Any]:
+        """The messages that the client got."""
+        return self._values(Event.CLIENT_GETS)
+
+    @property
+    def to_server_bytes(self) -> bytes:
+        """Their frames."""
+        return self._bytes(Event.SERVER_GETS)
+
+    @property
+    def to_client_bytes(self) -> bytes:
+        """Their frames."""
+        return self._bytes(Event.CLIENT_GETS)
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """What the filters answered, in order."""
+        return [verdict for verdict in self._values(Event.TO_SERVER, Event.TO_CLIENT) if verdict is not None]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the filter answered, which was asked once."""
+        verdicts = self.verdicts
+        if len(verdicts) != 1:
+            raise self.transcript.error(f"one verdict was expected, there are {len(verdicts)}")
+        return verdicts[0]
+
+    @property
+    def errors(self) -> list[LinkError]:
+        """What ``on_error`` was called with."""
+        return self._values(Event.CLIENT_ERROR, Event.SERVER_ERROR)
+
+    def expect(
+        self,
+        *,
+        to_server: Sequence[Any] = (),
+        to_client: Sequence[Any] = (),
+        errors: Sequence[type[BaseException]] = (),
+        verdicts: Sequence[Verdict] | None = None,
+        closed: bool = False,
+    ) -> None:
+        """Make sure that this came of it, and nothing else. Verdicts are not compared unless they are given.
+
+        When it isn't so, the ``AssertionError`` shows what is different and all that happened.
+        """
+        self.transcript.expect("the server got", self.to_server, to_server)
+        self.transcript.expect("the client got", self.to_client, to_client)
+        if len(errors) != len(self.errors) or not all(map(isinstance, self.errors, errors)):
+            kinds = "\n".join(f"  {kind.__name__}" for kind in errors) or "  nothing"
+            raise self.transcript.error(f"the errors are:\n{numbered(self.errors)}\nexpected:\n{kinds}")
+        if verdicts is not None:
+            self.transcript.expect("the verdicts are", self.verdicts, verdicts)
+        if closed != self.closed:
+            raise self.transcript.error(f"the link is {'closed' if self.closed else 'not closed'}")
+
+
+class FilterHarness:
+    """One link of a repeater, in memory, with these filters.
+
+    The lanes, the link and the repeater are the real ones. ``state`` is the state of the link; where an ``on_connect``
+    is among the ``options``, which are those of `MemoryRepeater`, that makes it. ``members`` change the hello of the
+    client: ``{"send_version": 2}``.
+
+    Whatever is done gives an `Outcome`: what happened since the one before.
+    """
+
+    def __init__(
+        self,
+        to_server_filter: Any = None,
+        to_client_filter: Any = None,
+        *,
+        dialect: Dialect | None = None,
+        state: Any = None,
+        client_name: str = "client",
+        client_host: str = "127.0.0.1",
+        members: dict[str, Any] | None = None,
+        clock: Clock | None = None,
+        **options: Any,
+    ) -> None:
+        options = {"on_connect": lambda link: state} | options
+        options |= {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
+        self.repeater = MemoryRepeater(dialect, clock=clock, **options)
+        self.transcript = self.repeater.transcript
+        self.client: Peer = self.repeater.connect(client_name, host=client_host, **(members or {}))
+        """The client, for what the methods here cannot do; `outcome` gives what came of it."""
+        self.link: Link = self.repeater.link(client_name)
+        self.server: Peer = self.repeater.server[client_name]
+        """The server, likewise."""
+        self._mark = len(self.transcript)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that everything in the harness goes by."""
+        return self.repeater.clock
+
+    def client_sends(self, *messages: Any) -> Outcome:
+        """Let the client send messages, all in one write."""
+        self.client.send(*messages)
+        return self.outcome()
+
+    def server_sends(self, *messages: Any) -> Outcome:
+        """Let the server send messages, all in one write."""
+        self.server.send(*messages)
+        return self.outcome()
+
+    def client_sends_payloads(self, *payloads: bytes) -> Outcome:
+        """Let the client send messages that no codec has made."""
+        self.client.send_payloads(*payloads)
+        return self.outcome()
+
+    def server_sends_payloads(self, *payloads: bytes) -> Outcome:
+        """Let the server send messages that no codec has made."""
+        self.server.send_payloads(*payloads)
+        return self.outcome()
+
+    def advance(self, seconds: float) -> Outcome:
+        """Let time pass."""
+        self.repeater.advance(seconds)
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        """Let everything happen that can without time passing, and give what happened since the last outcome."""
+        self.repeater.settle()
+        mark, self._mark = self._mark, len(self.transcript)
+        lanes = self.link.lanes or ()
+        pending = any(lane.awaited is not None for lane in lanes)
+        return Outcome(self.transcript.since(mark), self.transcript, pending, self.link.closing)

@@ -1,0 +1,246 @@
+"""Connections in memory that move only when told to: Twisted's own TCP transport on sockets that are none."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet import error, tcp
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IListeningPort,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ._memory_socket import MemorySocket
+
+__all__ = ["MemoryEndpoint", "MemoryNetwork"]
+
+
+class MemoryConnection(tcp.Connection):
+    """A TCP transport of Twisted's on one of our sockets."""
+
+    def __init__(
+        self, memory: MemorySocket, protocol: IProtocol, network: MemoryNetwork, host: IAddress, peer: IAddress
+    ) -> None:
+        super().__init__(memory, protocol, network)  # type: ignore[arg-type]
+        self.memory = memory
+        self._host = host
+        self._peer = peer
+        self.connected = 1
+
+    def getHost(self) -> IAddress:
+        """See `ITransport`."""
+        return self._host
+
+    def getPeer(self) -> IAddress:
+        """See `ITransport`."""
+        return self._peer
+
+
+@implementer(IReactorTime)
+class MemoryNetwork:
+    """What the connections have in place of a reactor: they are read and written only in `settle`.
+
+    Time is that of ``clock``, and passes only in `advance`.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = Clock() if clock is None else clock
+        self._readers: dict[Any, None] = {}
+        self._writers: dict[Any, None] = {}
+        self._settling = False
+        self._ports = 49152
+        self._arrivals = itertools.count()
+
+    # -- what a transport uses of its reactor ----------------------------------------------------------------
+
+    def addReader(self, reader: MemoryConnection) -> None:
+        """See `IReactorFDSet`."""
+        self._readers[reader] = None
+
+    def addWriter(self, writer: MemoryConnection) -> None:
+        """See `IReactorFDSet`."""
+        self._writers[writer] = None
+
+    def removeReader(self, reader: MemoryConnection) -> None:
+        """See `IReactorFDSet`."""
+        self._readers.pop(reader, None)
+
+    def removeWriter(self, writer: MemoryConnection) -> None:
+        """See `IReactorFDSet`."""
+        self._writers.pop(writer, None)
+
+    def seconds(self) -> float:
+        """See `IReactorTime`."""
+        return self.clock.seconds()
+
+    def callLater(
+        self,
+        delay: float,
+        callable: Callable[..., Any],  # noqa: A002
+        *args: object,
+        **kwargs: object,
+    ) -> IDelayedCall:
+        """See `IReactorTime`."""
+        return self.clock.callLater(delay, callable, *args, **kwargs)
+
+    def getDelayedCalls(self) -> Sequence[IDelayedCall]:
+        """See `IReactorTime`."""
+        return self.clock.getDelayedCalls()
+
+    # -- what a test does ------------------------------------------------------------------------------------
+
+    def connect(self, accepting: IProtocol, connecting: IProtocol, address: IPv4Address, listening: IAddress) -> None:
+        """Connect two protocols; ``address`` is that of the connecting one."""
+        sockets = MemorySocket.pair(self._arrivals)
+        accepted: Any = MemoryConnection(sockets[0], accepting, self, listening, address)
+        connected: Any = MemoryConnection(sockets[1], connecting, self, address, listening)
+        for protocol, transport in ((accepting, accepted), (connecting, connected)):
+            transport.startReading()
+            protocol.makeConnection(transport)
+
+    def new_address(self, host: str = "127.0.0.1") -> IPv4Address:
+        """Give an address that nobody has."""
+        self._ports += 1
+        return IPv4Address("TCP", host, self._ports)
+
+    def settle(self) -> None:
+        """Let everything happen that can without time passing. An exception that a protocol raises comes out."""
+        if self._settling:
+            return
+        self._settling = True
+        try:
+            self.clock.advance(0)
+            while self._turn():
+                self.clock.advance(0)
+        finally:
+            self._settling = False
+
+    def _turn(self) -> bool:
+        """Let each connection that can read or write do so once, in the order of arrival. Gives whether one could."""
+        readable = [reader for reader in self._readers if reader.memory.readable]
+        for reader in sorted(readable, key=lambda reader: reader.memory.arrived):
+            if reader in self._readers:
+                self._check(reader, reader.doRead(), reading=True)
+        writable = [writer for writer in self._writers if writer.memory.writable]
+        for writer in writable:
+            if writer in self._writers:
+                self._check(writer, writer.doWrite(), reading=False)
+        return bool(readable or writable)
+
+    def _check(self, connection: MemoryConnection, why: Any, *, reading: bool) -> None:
+        """End a connection that is at its end, as a reactor does."""
+        if why is None:
+            return
+        self.removeReader(connection)
+        if reading and isinstance(why, error.ConnectionDone):
+            connection.readConnectionLost(Failure(why))
+        else:
+            self.removeWriter(connection)
+            connection.connectionLost(Failure(why))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass: each call that becomes due is made at its own time, and what follows from it settles."""
+        self.settle()
+        end = self.clock.seconds() + seconds
+        while due := [call.getTime() for call in self.clock.getDelayedCalls() if call.getTime() <= end]:
+            self.clock.advance(max(min(due) - self.clock.seconds(), 0))
+            self.settle()
+        self.clock.advance(max(end - self.clock.seconds(), 0))
+
+
+@implementer(IListeningPort)
+class MemoryPort:
+    """A port that is listened on."""
+
+    def __init__(self, endpoint: MemoryEndpoint, factory: IProtocolFactory) -> None:
+        self._endpoint = endpoint
+        self._waiting: list[Callable[[], None]] | None = None
+        self.factory = factory
+        factory.doStart()
+
+    def accept(self, connect: Callable[[], None]) -> None:
+        """Connect a newcomer: now, or when accepting goes on."""
+        if self._waiting is None:
+            connect()
+        else:
+            self._waiting.append(connect)
+
+    def pauseProducing(self) -> None:
+        """See `IPushProducer`: newcomers wait."""
+        if self._waiting is None:
+            self._waiting = []
+
+    def resumeProducing(self) -> None:
+        """See `IPushProducer`."""
+        waiting, self._waiting = self._waiting, None
+        for connect in waiting or ():
+            connect()
+
+    def startListening(self) -> None:
+        """See `IListeningPort`: it listens from the start."""
+
+    def stopListening(self) -> Deferred[None]:
+        """See `IListeningPort`."""
+        self._endpoint.port = None
+        self.factory.doStop()
+        return succeed(None)
+
+    def getHost(self) -> IAddress:
+        """See `IListeningPort`."""
+        return self._endpoint.address
+
+
+@implementer(IStreamServerEndpoint, IStreamClientEndpoint)
+class MemoryEndpoint:
+    """Where one party listens and others connect to."""
+
+    def __init__(self, network: MemoryNetwork) -> None:
+        self._network = network
+        self.address = network.new_address()
+        self.port: MemoryPort | None = None
+
+    def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """See `IStreamServerEndpoint`."""
+        self.port = MemoryPort(self, factory)
+        return succeed(self.port)
+
+    def connect(self, factory: IProtocolFactory, host: str = "127.0.0.1") -> Deferred[IProtocol]:
+        """See `IStreamClientEndpoint`. ``host`` is where the connection comes from."""
+        if self.port is None:
+            return fail(error.ConnectionRefusedError())
+        listening = self.port
+        address = self._network.new_address(host)
+        connected: Deferred[IProtocol] = Deferred()
+
+        def connect() -> None:
+            accepting = listening.factory.buildProtocol(address)
+            connecting = factory.buildProtocol(self.address)
+            if connecting is not None:
+                self._network.connect(accepting or _Refusal(), connecting, address, self.address)
+                connected.callback(connecting)
+
+        listening.accept(connect)
+        return connected
+
+
+class _Refusal(Protocol):
+    """Stands for the protocol that a factory did not build."""
+
+    def connectionMade(self) -> None:
+        """See `IProtocol`."""
+        assert self.transport is not None
+        self.transport.loseConnection()

@@ -1,0 +1,263 @@
+"""A client, or one connection of a server, that does what a test tells it to and puts down what it sends and gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..dialect import MessageType
+from ..hello import agreed_version
+from ..interfaces import ICodec
+from ..model import Hello, Side
+from ._setting import TIMEOUT, Inbox, Setting
+from ._transcript import Event, Remark
+
+__all__ = ["Peer"]
+
+
+@implementer(IHalfCloseableProtocol)
+class Peer(Protocol):
+    """One connection of a scripted program: ``side`` says on which side of the repeater that is.
+
+    ``received`` are the messages that came, without the hello, which is ``heard``. A message that the codec of the
+    dialect cannot decode is its payload, as ``bytes``.
+    """
+
+    def __init__(self, side: Side, setting: Setting, hello: Hello | None) -> None:
+        self.side = side
+        self.hello = hello
+        """What it says of itself as soon as it is connected, ``None`` for nothing: then `say_hello` may."""
+        self.heard: Hello | None = None
+        """What the repeater said of itself."""
+        self.received: list[Any] = []
+        self.stream_ended = False
+        """Whether the repeater has ended its stream."""
+        self.lost: BaseException | None = None
+        """Why the connection is gone, ``None`` while it is there."""
+        self.keeps_open = False
+        """Whether it stays when the repeater ends its stream. A plain protocol closes then."""
+        self.answer: Callable[[Any, Peer], Iterable[Any] | None] | None = None
+        """Called with each message that comes and the peer; gives the messages that it answers with."""
+        self.on_hello: Callable[[Peer], None] = lambda peer: None
+        self._setting = setting
+        self._inbox = Inbox(setting.dialect)
+        self._frames: list[bytes] = []
+        self._taken = 0
+        self._waiting: list[tuple[Callable[[], bool], str, Deferred[None]]] = []
+
+    def __repr__(self) -> str:
+        return f"<the {self.side.value} side of {self.client_name!r}>"
+
+    @property
+    def client_name(self) -> str:
+        """The name of the client whose link it is, "" where that is not known."""
+        hello = self.hello if self.side is Side.CLIENT else self.heard
+        return "" if hello is None else hello.name
+
+    # -- what a test tells it to do --------------------------------------------------------------------------
+
+    def say_hello(self, hello: Hello) -> None:
+        """Send a hello, as the first thing."""
+        self.hello = hello
+        self._write(self._inbox.handshake.encode(hello))
+
+    def send(self, *messages: Any) -> None:
+        """Send messages, all in one write."""
+        frames = []
+        for message in messages:
+            frame = self._inbox.framing.encode(self._codec(sends=True).encode(message))
+            self._put_down(Event.CLIENT_SENDS, Event.SERVER_SENDS, message, frame)
+            frames.append(frame)
+        self._write(b"".join(frames))
+
+    def send_payloads(self, *payloads: bytes) -> None:
+        """Send messages that no codec has made, all in one write."""
+        frames = [self._inbox.framing.encode(payload) for payload in payloads]
+        for payload, frame in zip(payloads, frames, strict=True):
+            self._put_down(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"payload {payload!r}"), frame)
+        self._write(b"".join(frames))
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes as they are, whole frames or not."""
+        self._put_down(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"bytes {data!r}"), data)
+        self._write(data)
+
+    def end_stream(self) -> None:
+        """Send nothing more, but go on reading."""
+        self._put_down(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its stream"))
+        self.keeps_open = True
+        self._transport.loseWriteConnection()
+        self._setting.settle()
+
+    def close(self) -> None:
+        """Close the connection, after what was sent."""
+        self._put_down(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its connection"))
+        self._transport.loseConnection()
+        self._setting.settle()
+
+    def abort(self) -> None:
+        """Break the connection: the repeater sees a reset."""
+        self._put_down(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("by a reset"))
+        self._transport.abortConnection()
+        self._setting.settle()
+
+    def pause(self) -> None:
+        """Read nothing, until `resume`."""
+        self._transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._transport.resumeProducing()
+        self._setting.settle()
+
+    # -- what a test asks it ---------------------------------------------------------------------------------
+
+    @property
+    def received_bytes(self) -> bytes:
+        """The frames of the messages that came."""
+        return b"".join(self._frames)
+
+    @property
+    def open(self) -> bool:
+        """Whether the connection is there and the repeater has not ended its stream."""
+        return self.lost is None and not self.stream_ended
+
+    def expect(self, *messages: Any) -> None:
+        """Make sure that exactly these messages have come since the last `expect`."""
+        untaken = self.received[self._taken :]
+        self._taken = len(self.received)
+        who = "client {!r}" if self.side is Side.CLIENT else "the server, on the link of {!r},"
+        self._setting.transcript.expect(f"{who.format(self.client_name)} got", untaken, messages)
+
+    def will_get(self, *messages: Any, timeout: float = TIMEOUT) -> Deferred[None]:
+        """Wait until as many messages have come since the last `expect`, and make sure that they are these."""
+        count = len(messages)
+        came = self.when(
+            lambda: len(self.received) - self._taken >= count, f"{count} more message{'s' * (count != 1)}", timeout
+        )
+        # One that timed out has less to compare, and `expect` shows it better.
+        return came.addBoth(lambda _: self.expect(*messages))
+
+    def receive(self, timeout: float = TIMEOUT) -> Deferred[Any]:
+        """Give the next message, of those that `expect` has not seen, when it comes."""
+
+        def take(_: None) -> Any:
+            self._taken += 1
+            return self.received[self._taken - 1]
+
+        return self.when(lambda: len(self.received) > self._taken, "a message", timeout).addCallback(take)
+
+    def when_linked(self, timeout: float = TIMEOUT) -> Deferred[None]:
+        """Fire when the repeater's hello has come."""
+        return self.when(lambda: self.heard is not None, "the repeater's hello", timeout)
+
+    def when_closed(self, timeout: float = TIMEOUT) -> Deferred[None]:
+        """Fire when the connection is gone."""
+        return self.when(lambda: self.lost is not None, "the end of the connection", timeout)
+
+    def when(self, condition: Callable[[], bool], what: str, timeout: float = TIMEOUT) -> Deferred[None]:
+        """Fire when a condition holds, which is looked at whenever something comes.
+
+        Fails with ``AssertionError`` when the connection is gone or the time is over: ``what`` did not come.
+        """
+        done: Deferred[None] = Deferred()
+        self._waiting.append((condition, what, done))
+
+        def too_late(result: object, _: float) -> Any:
+            raise self._setting.transcript.error(f"{self!r} has waited {timeout:g} s for {what}, in vain")
+
+        done.addTimeout(timeout, self._setting.clock, onTimeoutCancel=too_late)
+        self._look()
+        return done
+
+    # -- what Twisted tells it -------------------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """See `IProtocol`."""
+        if self.hello is not None:
+            self.say_hello(self.hello)
+
+    def dataReceived(self, data: bytes) -> None:
+        """See `IProtocol`."""
+        for frame, payload in self._inbox.feed(data):
+            if self.heard is None:
+                self.heard = self._inbox.handshake.decode(payload)
+                self.on_hello(self)
+            else:
+                self._receive(frame, payload)
+        self._look()
+
+    def readConnectionLost(self) -> None:
+        """See `IHalfCloseableProtocol`."""
+        self.stream_ended = True
+        self._look()
+        if not self.keeps_open:
+            self._transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """See `IHalfCloseableProtocol`."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """See `IProtocol`."""
+        self.lost = reason.value or ConnectionDone()
+        self._look()
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    @property
+    def _transport(self) -> Any:
+        return self.transport
+
+    def _write(self, data: bytes) -> None:
+        self._transport.write(data)
+        self._setting.settle()
+
+    def _put_down(self, of_client: Event, of_server: Event, value: Any, data: bytes = b"") -> None:
+        event = of_client if self.side is Side.CLIENT else of_server
+        self._setting.transcript.add(event, self.client_name, value, data)
+
+    def _codec(self, *, sends: bool) -> ICodec:
+        """Give the codec of what it sends, or gets, in the version that it has agreed on with the repeater."""
+        to_server = sends is (self.side is Side.CLIENT)
+        kind: MessageType = self._setting.dialect.to_server if to_server else self._setting.dialect.to_client
+        own = self.hello or Hello("", send_version=kind.prod, recv_version=kind.prod)
+        heard = self.heard or Hello("", send_version=kind.prod, recv_version=kind.prod)
+        if sends:
+            return kind.codec(agreed_version(own.send_version, heard.recv_version))
+        return kind.codec(agreed_version(heard.send_version, own.recv_version))
+
+    def _receive(self, frame: bytes, payload: bytes) -> None:
+        try:
+            message = self._codec(sends=False).decode(payload)
+        except Exception:
+            message = payload
+        self.received.append(message)
+        self._frames.append(frame)
+        self._put_down(Event.CLIENT_GETS, Event.SERVER_GETS, message, frame)
+        if self.answer is not None:
+            answers = self.answer(message, self)
+            if isinstance(answers, (bytes, bytearray, str)):
+                raise TypeError("answer must give a list of messages, or None")
+            if answers := list(answers or ()):
+                self.send(*answers)
+
+    def _look(self) -> None:
+        """Fire what has come true, and fail what cannot any more."""
+        waiting, self._waiting = self._waiting, []
+        for condition, what, done in waiting:
+            if done.called:
+                continue  # timed out
+            if condition():
+                done.callback(None)
+            elif self.lost is not None:
+                complaint = f"the connection of {self!r} is gone ({self.lost}) while it waits for {what}"
+                done.errback(self._setting.transcript.error(complaint))
+            else:
+                self._waiting.append((condition, what, done))

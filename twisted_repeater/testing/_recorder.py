@@ -1,0 +1,77 @@
+"""Puts down what a repeater does: links, verdicts, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from .._lane import Lane
+from ..errors import ConnectingError, Disconnected
+from ..interfaces import IObserver
+from ..model import Direction, Side
+from ..verdicts import Verdict
+from ._transcript import NOTHING, Event, Transcript
+
+__all__ = ["Recorder"]
+
+
+@implementer(IObserver)
+class Recorder:
+    """An observer that writes a transcript."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._transcript = transcript
+
+    def link_made(self, link: Any) -> None:
+        """See `IObserver`. The lanes have their filters, and have not looked at anything yet."""
+        self._transcript.add(Event.LINKED, link.client_name)
+        for lane in link.lanes or ():
+            if lane.filter is not None:
+                lane.filter = self._recording(lane.filter, lane, link)
+
+    def link_refused(self, client_name: str | None, error: ConnectingError) -> None:
+        """See `IObserver`."""
+        self._transcript.add(Event.REFUSED, client_name or "", error)
+
+    def link_ended(self, link: Any, reason: BaseException | None) -> None:
+        """See `IObserver`."""
+        self._transcript.add(Event.ENDED, link.client_name, NOTHING if reason is None else reason)
+
+    def link_error(self, link: Any, side: Side, error: Exception) -> None:
+        """See `IObserver`. That a side goes down while the link closes is no error."""
+        of_client = side is Side.CLIENT
+        if isinstance(error, Disconnected) and link.closing:
+            event = Event.CLIENT_GONE if of_client else Event.SERVER_GONE
+        else:
+            event = Event.CLIENT_ERROR if of_client else Event.SERVER_ERROR
+        self._transcript.add(event, link.client_name, error)
+
+    def relayed(self, link: Any, direction: Direction, messages: int, size: int) -> None:
+        """See `IObserver`."""
+
+    def _recording(self, ask: Callable[[Any, Any], Any], lane: Lane, link: Any) -> Callable[[Any, Any], Any]:
+        """Make a filter that puts down the verdicts of another."""
+        event = Event.TO_SERVER if lane.direction is Direction.TO_SERVER else Event.TO_CLIENT
+
+        def put_down(verdict: Any) -> Any:
+            if isinstance(verdict, Verdict):
+                self._transcript.add(event, link.client_name, verdict)
+            return verdict
+
+        @wraps(ask)
+        def recording(message: Any, the_link: Any) -> Any:
+            verdict = ask(message, the_link)
+            if iscoroutine(verdict):
+                verdict = Deferred.fromCoroutine(verdict)
+            if not isinstance(verdict, Deferred):
+                return put_down(verdict)
+            if not verdict.called:
+                self._transcript.add(event, link.client_name, None)
+            return verdict.addCallback(put_down)
+
+        return recording

@@ -1,0 +1,97 @@
+"""A framing that is being tried: calls it, and complains where a call goes wrong that must not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from .._lane import Lane
+from ..errors import FramingError
+from ..framing import framing_of
+from ..interfaces import IFraming
+from ..model import Direction
+from ..verdicts import PASS_ON
+from ._conformance import ConformanceError, start_of, told
+
+__all__ = ["TriedFraming", "through_a_lane"]
+
+
+class TriedFraming:
+    """A framing, the payloads that it must carry, and its limit."""
+
+    def __init__(self, framing: IFraming, payloads: Sequence[bytes], max_frame: int) -> None:
+        self.framing = framing
+        self.payloads = payloads
+        self.max_frame = max_frame
+
+    def complain(self, complaint: str) -> NoReturn:
+        """Say what is wrong."""
+        raise ConformanceError(f"{type(self.framing).__name__}: {complaint}")
+
+    def encode(self, payload: bytes) -> bytes:
+        """Make a frame."""
+        try:
+            frame = self.framing.encode(payload)
+        except Exception as error:
+            self.complain(f"encode raised {told(error)} for a payload of {len(payload)} bytes, {start_of(payload)}")
+        if type(frame) is not bytes:
+            self.complain(f"encode gave {type(frame).__name__}, not bytes")
+        return frame
+
+    def find(self, data: bytes, start: int, end: int, what: str) -> tuple[int, int]:
+        """Find a good frame. Gives its end and where its body begins."""
+        try:
+            stop = self.framing.find(data, start, end)
+        except Exception as error:
+            self.complain(f"find raised {told(error)} for {what}")
+        return stop, self.framing.body
+
+    def payload_of(self, frame: bytes, what: str) -> bytes:
+        """Read a whole frame."""
+        stop, body = self.find(frame, 0, len(frame), what)
+        if stop != len(frame):
+            self.complain(f"find gave {stop} for {what}, which ends at {len(frame)}")
+        return frame[body:stop]
+
+    def sized(self, size: int) -> bytes:
+        """Make a payload of this size, out of one that is known to work."""
+        pattern = max(self.payloads, key=len, default=b"") or b"x"
+        return (pattern * (size // len(pattern) + 1))[:size]
+
+
+class _LaneEnds:
+    """Both outlets and the host of a lane that is tried."""
+
+    full = False
+
+    def __init__(self) -> None:
+        self.passed: list[bytes] = []
+        self.error: FramingError | None = None
+
+    def push(self, pieces: list[bytes]) -> None:
+        """See `LaneOutlet`."""
+        self.passed += pieces
+
+    def lane_flowing(self, lane: Lane) -> None:
+        """See `LaneHost`."""
+
+    def lane_framing_failed(self, lane: Lane, error: FramingError) -> None:
+        """See `LaneHost`."""
+        self.error = error
+
+
+def through_a_lane(framing: Any, pieces: Sequence[bytes]) -> tuple[FramingError | None, list[bytes], bytes]:
+    """Let a lane read these pieces. Gives its error, the messages that its filter saw, and what it passed on."""
+    ends: Any = _LaneEnds()
+    messages: list[bytes] = []
+    lane = Lane(Direction.TO_SERVER, framing_of(framing), ends, ends, ends)
+
+    def see(message: bytes, link: Any) -> Any:
+        messages.append(message)
+        return PASS_ON
+
+    lane.filter = see
+    lane.start()
+    for piece in pieces:
+        lane.feed(piece)
+    return ends.error, messages, b"".join(ends.passed)
