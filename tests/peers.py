@@ -7,17 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor as installed_reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IHalfCloseableProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, connectionDone
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from twisted_repeater import Repeater, dialects
+from twisted_repeater import Limits, Repeater, dialects
+from twisted_repeater._factory import Callbacks, RepeaterFactory
+from twisted_repeater._link import Link
+from twisted_repeater._protocols import ServerSideProtocol
 
 __all__ = [
     "END",
@@ -25,6 +30,7 @@ __all__ = [
     "REPEATER_NAME",
     "SERVER_NAME",
     "Client",
+    "MemoryWorld",
     "Peer",
     "PeerCase",
     "Seen",
@@ -33,6 +39,7 @@ __all__ = [
     "World",
     "frame",
     "hello",
+    "kept_by",
     "repeated",
     "turn",
 ]
@@ -357,12 +364,78 @@ class World:
 
     def check_nothing_is_left(self) -> None:
         """Check that the repeater has forgotten every link."""
-        factory = self.repeater._factory
-        kept = {
-            name: list(getattr(factory, name))
-            for name in ("links", "names", "_attempts", "_unfinished", "_placed", "_waiting")
-        }
-        self.case.assertEqual({name: things for name, things in kept.items() if things}, {})
+        self.case.assertEqual(kept_by(self.repeater._factory), {})
+
+
+def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
+    """Give what a factory keeps of its links and attempts."""
+    registries = ("links", "names", "_attempts", "_unfinished", "_placed", "_waiting")
+    return {name: list(getattr(factory, name)) for name in registries if getattr(factory, name)}
+
+
+class MemoryWorld:
+    """A repeater's factory with connections in memory and a clock that stands still, for what sockets cannot time.
+
+    ``servers`` has the server's side of every dial. What a side was sent is ``protocol.transport.value()``.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits = Limits(),
+        on_connect: Callable[[Any], Any] = lambda link: None,
+        is_client_allowed: Callable[[str], Any] = lambda name: True,
+        dial: Callable[[Link], Deferred[Any]] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.clock = Clock()
+        self.servers: list[Any] = []
+        self.calls: list[Any] = []
+        self.factory = RepeaterFactory(
+            settings.pop("dialect", dialects.int32()),
+            repeater_name=REPEATER_NAME,
+            server_name=SERVER_NAME,
+            is_client_allowed=is_client_allowed,
+            is_client_ip_authorized=settings.pop("is_client_ip_authorized", None),
+            dial=dial or self.dial,
+            limits=limits,
+            clock=self.clock,
+            observers=settings.pop("observers", ()),
+        )
+        self.factory.callbacks = Callbacks(
+            on_connect,
+            lambda link, side, error: self.calls.append(("on_error", link.client_name, side, error)),
+            lambda name, server_name, error: self.calls.append(("on_connecting_error", name, server_name, error)),
+            **settings,
+        )
+
+    def dial(self, link: Link) -> Deferred[Any]:
+        """Connect a link to the server, at once."""
+        protocol = ServerSideProtocol(link, self.factory.framing, self.factory.limits)
+        self.servers.append(protocol)
+        connect_in_memory(protocol)
+        return succeed(protocol)
+
+    def connect(self, data: bytes = b"", address: Any = None) -> Any:
+        """Connect a client, which sends this at once. Gives the repeater's protocol, ``None`` if it is refused."""
+        protocol = self.factory.buildProtocol(address or IPv4Address("TCP", "127.0.0.1", 4711))
+        if protocol is not None:
+            connect_in_memory(protocol)
+            if data:
+                protocol.dataReceived(data)
+        return protocol
+
+    @property
+    def refusals(self) -> list[tuple[str | None, type]]:
+        """The calls of ``on_connecting_error``, as the client's name and the type of the error."""
+        return [(call[1], type(call[3])) for call in self.calls if call[0] == "on_connecting_error"]
+
+
+def connect_in_memory(protocol: Any) -> None:
+    """Connect a protocol to a transport that keeps what is written."""
+    transport: Any = StringTransportWithDisconnection(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
+    transport.protocol = protocol
+    protocol.makeConnection(transport)
 
 
 class PeerCase(TestCase):
