@@ -1,0 +1,158 @@
+"""The modules of filters, which can be loaded anew while their filters run.
+
+Loaded anew, all together, is what belongs to the filters: the modules in the top-level packages that the filters are
+in, and the modules that lie beside these (in the directory that the top-level module or package of a filter is in,
+unless that is where installed packages go). Not loaded anew is what was loaded before the filters, above all what the
+dialect needs: links carry messages of its types, which a new filter would not know as its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import site
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from .loading import LoadingError, load_filter, trying
+
+__all__ = ["FilterModules"]
+
+INSTALLED = {
+    Path(path) for path in (*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages())
+}
+"""Where installed packages and Python's own modules are: what lies there beside a filter is none of its business."""
+
+OURS = {"twisted_repeater", "twisted"}
+
+Stamp = tuple[int, int] | None
+
+
+class FilterModules:
+    """The modules of filters.
+
+    ``names`` has the names of the filters, as ``package.module:name``, by the keys that ``filters`` has them by. What
+    is loaded when this is made will never be loaded anew.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+        self._kept = frozenset(sys.modules)
+        self.filters: dict[str, Any] = {key: load_filter(name) for key, name in names.items()}
+        modules = {name.partition(":")[0] for name in names.values()}
+        self._tops = {module.partition(".")[0] for module in modules}
+        self._homes = {_home(module, sys.modules[module]) for module in modules} - INSTALLED - {None}
+        self.fixed = sorted(modules & self._kept)
+        """The filters' modules that cannot be loaded anew, as they were loaded before."""
+        self._loaded = self._seen = _stamps(self._files())
+
+    def _own(self) -> dict[str, ModuleType]:
+        """Give the modules that belong to the filters."""
+        return {name: module for name, module in list(sys.modules.items()) if self._belongs(name, module)}
+
+    def _belongs(self, name: str, module: ModuleType) -> bool:
+        top = name.partition(".")[0]
+        if name in self._kept or top in OURS or not _file(module).endswith(".py"):
+            return False
+        return top in self._tops or _home(name, module) in self._homes
+
+    def _files(self) -> set[str]:
+        return {_file(module) for module in self._own().values()}
+
+    def changed(self) -> bool:
+        """Tell whether files have changed since they were loaded, and have not changed since this was asked last.
+
+        A file that is just being written is thus given the time until the next question.
+        """
+        now = _stamps(self._loaded)
+        settled = now == self._seen
+        self._seen = now
+        return settled and now != self._loaded
+
+    def load_anew(self) -> dict[str, Any]:
+        """Load all modules anew and give the new filters, which have taken over the state of the old ones.
+
+        Where that cannot be, `LoadingError` says why, and everything is as it was.
+        """
+        if self.fixed:
+            raise LoadingError(f"{', '.join(self.fixed)} was loaded before the filters, with the dialect, and stays")
+        stamps = _stamps(self._files())
+        old = self._own()
+        for name, module in old.items():
+            del sys.modules[name]
+            _remove_bytecode(module)
+        importlib.invalidate_caches()
+        try:
+            filters = {key: load_filter(name) for key, name in self.names.items()}
+            for key, name in self.names.items():
+                _migrate(name, filters[key], self.filters[key])
+        except LoadingError as error:
+            stamps |= _stamps(_files_in(error))
+            for name in self._own():
+                del sys.modules[name]
+            sys.modules.update(old)
+            for name, module in old.items():
+                parent, _, tail = name.rpartition(".")
+                if parent in sys.modules:
+                    setattr(sys.modules[parent], tail, module)
+            raise
+        finally:
+            self._loaded = self._seen = _stamps(self._files()) | stamps
+        self.filters = filters
+        return filters
+
+
+def _migrate(name: str, new: Any, old: Any) -> None:
+    """Let a filter take over the state of the one before it, if it has a way to."""
+    migrate = getattr(new, "migrate", None)
+    if migrate is None and isinstance(new, FunctionType):
+        migrate = new.__globals__.get("migrate")
+    if migrate is not None:
+        trying(f"{name}: cannot migrate", migrate, old)
+
+
+def _file(module: ModuleType) -> str:
+    """Give the file of a module, "" if it has none. Not by attribute: that would load a module that loads lazily."""
+    return str(getattr(module, "__dict__", {}).get("__file__") or "")
+
+
+def _home(name: str, module: ModuleType) -> Path | None:
+    """Give the directory that the top-level module or package of a module is in."""
+    path = Path(_file(module))
+    above = name.count(".") + (path.stem == "__init__")
+    return path.parents[above] if path.is_absolute() and above < len(path.parents) else None
+
+
+def _remove_bytecode(module: ModuleType) -> None:
+    """Make Python read the source: it takes bytecode for fresh that is of the same second and size."""
+    with suppress(OSError, NotImplementedError):
+        os.remove(importlib.util.cache_from_source(_file(module)))
+
+
+def _stamps(files: Iterable[str]) -> dict[str, Stamp]:
+    """Tell the state of files, which differs when they do."""
+    return {file: _stamp(file) for file in files}
+
+
+def _stamp(file: str) -> Stamp:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _files_in(error: LoadingError) -> set[str]:
+    """Give the files that an error came from, which may belong to modules that were never loaded."""
+    cause = error.__cause__
+    files = {frame.filename for frame in traceback.extract_tb(cause.__traceback__)} if cause is not None else set()
+    if isinstance(cause, SyntaxError) and cause.filename:
+        files.add(cause.filename)
+    return {file for file in files if Path(file).exists()}

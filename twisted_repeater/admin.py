@@ -1,0 +1,185 @@
+"""The administration of a running repeater over HTTP: what goes on, and the calls that an operator needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.web import http
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from ._link import Link
+from ._repeater import Repeater
+from .metrics import MetricsObserver, exposition
+from .model import Direction
+from .observers import address_text, printable
+
+__all__ = ["administration"]
+
+HELP = b"""\
+GET  /links                what each link is doing, as JSON
+GET  /metrics              counters and gauges, for Prometheus
+POST /clients/NAME/close   close that client's link
+POST /drop-new-clients     refuse newcomers from now on; links stay
+POST /accept-new-clients   accept newcomers again
+POST /reload               load the filters anew
+"""
+
+NO_METRICS = "there are no metrics: they need prometheus_client (pip install 'twisted_repeater[metrics]')"
+
+log = Logger()
+
+
+Answer = tuple[int, str]
+"""A status of HTTP and a line of text."""
+
+
+def administration(repeater: Repeater, *, reload: Callable[[], str | None], metrics: MetricsObserver) -> Site:
+    """Give the site that administers a repeater.
+
+    Who can connect to it can do all that it offers: there are no passwords. Listen on loopback or a Unix socket.
+
+    @param reload: loads the filters anew; gives why that could not be, ``None`` if all is well.
+    @param metrics: is one of the repeater's observers; what it counted is in ``/metrics``.
+    """
+
+    def drop() -> Answer:
+        repeater.drop_new_clients()
+        return (http.OK, "new clients are refused")
+
+    def accept() -> Answer:
+        repeater.accept_new_clients()
+        return (http.OK, "new clients are accepted")
+
+    def load_anew() -> Answer:
+        why = reload()
+        return (http.OK, "the filters are loaded anew") if why is None else (http.CONFLICT, printable(why))
+
+    root = _Node()
+    root.putChild(b"", _Page(lambda request: HELP))
+    root.putChild(b"links", _Page(lambda request: _links(request, repeater)))
+    root.putChild(b"metrics", _Page(lambda request: _metrics(request, metrics)))
+    root.putChild(b"clients", _Clients(repeater))
+    root.putChild(b"drop-new-clients", _Call(drop))
+    root.putChild(b"accept-new-clients", _Call(accept))
+    root.putChild(b"reload", _Call(load_anew))
+    return _Site(root)
+
+
+class _Site(Site):
+    """Logs the calls that change something; a line for each scrape of the metrics would bury them."""
+
+    noisy = False
+    displayTracebacks = False
+
+    def __init__(self, root: Resource) -> None:
+        super().__init__(root)  # type: ignore[no-untyped-call]
+
+    def log(self, request: Any) -> None:
+        """A request was answered."""
+        if request.method == b"POST":
+            path = printable(request.path.decode("utf-8", "replace"))
+            log.info("administration: POST {path}: {code}", path=path, code=request.code)
+
+
+class _Node(Resource):
+    """A path, which may have others below it; those that are not there are told in plain text."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        """See `IResource`."""
+        return _Page(lambda request: _text(request, (http.NOT_FOUND, "there is nothing here; / tells what there is")))
+
+
+class _Page(_Node):
+    """A page to read."""
+
+    def __init__(self, show: Callable[[Request], bytes]) -> None:
+        super().__init__()
+        self._show = show
+
+    def render_GET(self, request: Request) -> bytes:
+        """Give its text."""
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        request.setHeader(b"cache-control", b"no-store")
+        return self._show(request)
+
+
+class _Call(_Node):
+    """A call to make."""
+
+    def __init__(self, call: Callable[[], Answer]) -> None:
+        super().__init__()
+        self._call = call
+
+    def render_POST(self, request: Request) -> bytes:
+        """Make it, unless a browser asks on behalf of a web page, which could be any stranger's."""
+        if request.getHeader(b"origin") is not None:
+            return _text(request, (http.FORBIDDEN, "a web page may not make this call"))
+        return _text(request, self._call())
+
+
+class _Clients(_Node):
+    """``/clients/NAME/close``."""
+
+    def __init__(self, repeater: Repeater) -> None:
+        super().__init__()
+        self._repeater = repeater
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        """Give what can be done with one client."""
+        name = path.decode("utf-8", "surrogateescape")
+
+        def close() -> Answer:
+            if self._repeater.link(name) is None:
+                return (http.NOT_FOUND, f"no client {name!a} is linked")
+            self._repeater.close_connection_from_client(name)
+            return (http.OK, f"the link of client {name!a} is closed")
+
+        client = _Node()
+        client.putChild(b"close", _Call(close))
+        return client
+
+
+def _text(request: Request, answer: Answer) -> bytes:
+    code, line = answer
+    request.setResponseCode(code)
+    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+    return f"{line}\n".encode()
+
+
+def _metrics(request: Request, metrics: MetricsObserver) -> bytes:
+    try:
+        text, content_type = exposition(metrics, request.getHeader("accept") or "")
+    except ImportError:
+        return _text(request, (http.NOT_IMPLEMENTED, NO_METRICS))
+    request.setHeader(b"content-type", content_type.encode())
+    return text
+
+
+def _links(request: Request, repeater: Repeater) -> bytes:
+    request.setHeader(b"content-type", b"application/json")
+    links = [_link(link) for link in repeater.links()]
+    return json.dumps({"drops_new_clients": repeater.drops_new_clients, "links": links}, indent=1).encode() + b"\n"
+
+
+def _link(link: Link) -> dict[str, object]:
+    """Describe a link."""
+    state = "closing" if link.closing else "finishing" if link.finishing else "active" if link.active else "half gone"
+    told: dict[str, object] = {
+        "client": link.client_name,
+        "client_address": address_text(link.client_address),
+        "server": link.server_name,
+        "server_address": address_text(link.server_address),
+        "state": state,
+    }
+    for direction in Direction:
+        messages, size = link.received(direction)
+        waiting = link.end(direction.target).outlet.waiting
+        told[direction.value] = {"messages": messages, "bytes": size, "waiting_bytes": waiting}
+    return told

@@ -1,0 +1,125 @@
+"""Metrics: an observer that counts, and what it counted in the text format of Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import implementer
+
+from .errors import CallbackFailed, ConnectingError, Disconnected
+from .interfaces import ILink, IObserver
+from .model import Direction, Side
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+    from prometheus_client.registry import Collector
+
+__all__ = ["MetricsObserver", "exposition"]
+
+PREFIX = "twisted_repeater_"
+
+
+@implementer(IObserver)
+class MetricsObserver:
+    """Counts links, refusals, errors, messages and bytes, of all clients together.
+
+    It is a collector of ``prometheus_client`` (``registry.register(observer)``), which is needed only where the numbers
+    are read, not where they are counted. No label carries a client's name, so that strangers cannot make any number
+    of time series.
+    """
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.ended: Counter[tuple[str, str]] = Counter()
+        """By the side that began the end, "" if none did, and the type of the reason, "closed" if there is none."""
+        self.refused: Counter[str] = Counter()
+        """By the type of the error."""
+        self.errors: Counter[tuple[str, str, str]] = Counter()
+        """By the side, the type of the error, and the type of the error's own reason, "" if it has none."""
+        self.messages: Counter[Direction] = Counter()
+        self.bytes: Counter[Direction] = Counter()
+
+    @property
+    def links(self) -> int:
+        """How many links there are now."""
+        return self.made - self.ended.total()
+
+    # -- IObserver --------------------------------------------------------------------------------------------
+
+    def link_made(self, link: ILink) -> None:
+        """See `IObserver`."""
+        self.made += 1
+
+    def link_refused(self, client_name: str | None, error: ConnectingError) -> None:
+        """See `IObserver`."""
+        self.refused[type(error).__name__] += 1
+
+    def link_ended(self, link: ILink, reason: BaseException | None) -> None:
+        """See `IObserver`."""
+        if isinstance(reason, Disconnected) and reason.side is not None:
+            self.ended[reason.side.value, type(reason.reason).__name__] += 1
+        else:
+            self.ended["", "closed" if reason is None else type(reason).__name__] += 1
+
+    def link_error(self, link: ILink, side: Side, error: Exception) -> None:
+        """See `IObserver`."""
+        reason = type(error.reason).__name__ if isinstance(error, Disconnected | CallbackFailed) else ""
+        self.errors[side.value, type(error).__name__, reason] += 1
+
+    def relayed(self, link: ILink, direction: Direction, messages: int, size: int) -> None:
+        """See `IObserver`."""
+        self.messages[direction] += messages
+        self.bytes[direction] += size
+
+    # -- a collector of prometheus_client -----------------------------------------------------------------------
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what was counted, as ``prometheus_client`` wants it."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        yield GaugeMetricFamily(f"{PREFIX}links", "Links there are now", value=self.links)
+        yield CounterMetricFamily(f"{PREFIX}links_made", "Links made", value=self.made)
+        # Both directions are always there: a counter that appears with its first message hides that message.
+        messages = {(direction.value,): self.messages[direction] for direction in Direction}
+        size = {(direction.value,): self.bytes[direction] for direction in Direction}
+        refused = {(error,): count for error, count in self.refused.items()}
+        counters: list[tuple[str, str, tuple[str, ...], Mapping[Any, int]]] = [
+            ("links_ended", "Links ended, by the side that began it and why", ("side", "reason"), self.ended),
+            ("clients_refused", "Clients refused, by the error", ("error",), refused),
+            ("errors", "Trouble on links, by the side it is on and why", ("side", "error", "reason"), self.errors),
+            ("messages", "Messages received, by where they go", ("direction",), messages),
+            ("bytes", "Bytes of these messages with their headers", ("direction",), size),
+        ]
+        for name, documentation, labels, counts in counters:
+            family = CounterMetricFamily(f"{PREFIX}{name}", documentation, labels=labels)
+            for values, count in counts.items():
+                family.add_metric(values, count)
+            yield family
+
+
+def exposition(observer: MetricsObserver, accept: str) -> tuple[bytes, str]:
+    """Give all metrics in the format that a client accepts best, and the name of that format.
+
+    Besides what the observer counted that is what is in ``prometheus_client``'s own registry: the process's numbers,
+    and whatever metrics a filter made for itself. Raises ``ImportError`` where ``prometheus_client`` is not installed.
+    """
+    from prometheus_client import REGISTRY
+    from prometheus_client.exposition import choose_encoder
+
+    encode: Any
+    encode, content_type = choose_encoder(accept)
+    return encode(_Several(observer, REGISTRY)), content_type
+
+
+class _Several:
+    """Collectors as one, for as long as they are read."""
+
+    def __init__(self, *collectors: Collector) -> None:
+        self._collectors = collectors
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the metrics of each."""
+        for collector in self._collectors:
+            yield from collector.collect()

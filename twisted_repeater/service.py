@@ -1,0 +1,136 @@
+"""The repeater as a service of Twisted's: bound before privileges are given up, ended through `Repeater.shutdown`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ._reload import FilterModules
+from ._repeater import Repeater
+from .admin import administration
+from .loading import LoadingError
+from .metrics import MetricsObserver
+from .observers import printable
+
+__all__ = ["CannotStart", "RepeaterService"]
+
+log = Logger()
+
+
+class CannotStart(SystemExit, Exception):
+    """The service cannot be started; the message says why.
+
+    For an `Exception` twistd takes its pid file away again and, as a daemon, tells the shell that it was started from;
+    with a `SystemExit` Python ends with a line in place of a traceback, and not with 0.
+    """
+
+
+class RepeaterService(Service):
+    """Runs a repeater, its administration, and the loading of its filters.
+
+    @param create: gives what `Repeater.create` does.
+    @param callbacks: are given to `Repeater.start`, besides the filters.
+    @param modules: have the filters; they are loaded anew on SIGHUP and when the administration asks for it.
+    @param watch: whether they are loaded anew also when their files have changed.
+    @param admin: where the administration listens, ``None`` for nowhere.
+    @param metrics: is one of the repeater's observers; the administration shows what it counted.
+    """
+
+    def __init__(
+        self,
+        create: Callable[[], Deferred[Repeater]],
+        *,
+        callbacks: Mapping[str, Any],
+        modules: FilterModules,
+        reactor: Any,
+        watch: bool = False,
+        admin: IStreamServerEndpoint | None = None,
+        metrics: MetricsObserver | None = None,
+    ) -> None:
+        self.repeater: Repeater | None = None
+        self._create = create
+        self._callbacks = callbacks
+        self._modules = modules
+        self._reactor = reactor
+        self._admin = admin
+        self._metrics = metrics or MetricsObserver()
+        self._admin_port: IListeningPort | None = None
+        self._watching = LoopingCall(self._look) if watch else None
+        self._hangup: Any = None
+        self._error: CannotStart | None = None
+
+    # -- IService ---------------------------------------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """Bind the ports."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        Deferred.fromCoroutine(self._bind()).addErrback(self._failed)
+        if self._error is not None:
+            raise self._error
+
+    async def _bind(self) -> None:
+        self.repeater = await self._create()
+        self.repeater.start(**self._callbacks, **self._modules.filters)
+        if self._admin is not None:
+            site = administration(self.repeater, reload=self.reload, metrics=self._metrics)
+            self._admin_port = await self._admin.listen(site)
+
+    def _failed(self, failure: Failure) -> None:
+        message = f"cannot start: {printable(str(failure.value))}"
+        if self.running:  # an endpoint that took its time: the reactor runs, and ends by this signal
+            log.critical("{message}", message=message)
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            self._error = CannotStart(message)
+
+    def startService(self) -> None:
+        """Begin to listen to signals and to look at files."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if hasattr(signal, "SIGHUP"):
+            self._hangup = signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+        if self._watching is not None:
+            self._watching.clock = self._reactor
+            self._watching.start(1.0, now=False)
+
+    def stopService(self) -> Deferred[None]:
+        """End every link, then the administration; fires when all is done."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._watching is not None and self._watching.running:
+            self._watching.stop()
+        if self._hangup is not None:
+            signal.signal(signal.SIGHUP, self._hangup)
+            self._hangup = None
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self.repeater is not None:
+            await self.repeater.shutdown()
+        if self._admin_port is not None:
+            await maybeDeferred(self._admin_port.stopListening)
+
+    # -- filters ----------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        if self._modules.changed():
+            self.reload()
+
+    def reload(self) -> str | None:
+        """Load the filters anew, and let them take over. Gives why that cannot be; then the old ones stay."""
+        assert self.repeater is not None
+        try:
+            filters = self._modules.load_anew()
+        except LoadingError as error:
+            log.error("the filters stay as they are: {why}", why=printable(str(error)))
+            return str(error)
+        self.repeater.replace_filters(**filters)
+        log.info("filters loaded anew: {names}", names=", ".join(self._modules.names) or "there are none")
+        return None

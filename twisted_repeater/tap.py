@@ -1,0 +1,295 @@
+"""``twistd repeater``: its options, and the service that they describe."""
+
+from __future__ import annotations
+
+import fnmatch
+import ipaddress
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.python import usage
+
+from ._demo import DemoService
+from ._reload import FilterModules
+from ._repeater import Repeater, end_link
+from .loading import LoadingError, load_dialect
+from .metrics import MetricsObserver
+from .model import Limits, OnFilterError
+from .observers import LogObserver
+from .service import RepeaterService
+
+__all__ = ["Options", "makeService"]
+
+DEFAULTS = Limits()
+
+SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def size(text: str) -> int:
+    """Read a size: ``16MiB``, ``64KiB``, ``1GiB``, or bytes."""
+    match = re.fullmatch(r"(\d+) ?([KMG]iB|B|)", text, re.IGNORECASE | re.ASCII)
+    if match is None:
+        raise ValueError(f"{text!r} is no size such as 16MiB, 64KiB or 1000")
+    return int(match[1]) * SIZES[match[2].upper()]
+
+
+def number(text: str) -> int:
+    """Read a number."""
+    if not re.fullmatch(r"\d+", text, re.ASCII):
+        raise ValueError(f"{text!r} is no number")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Read a time in seconds."""
+    try:
+        time = float(text)
+    except ValueError:
+        time = math.nan
+    if not math.isfinite(time):
+        raise ValueError(f"{text!r} is no number of seconds")
+    return time
+
+
+def seconds_or_none(text: str) -> float | None:
+    """Read a time in seconds, or ``none``."""
+    return None if text == "none" else seconds(text)
+
+
+def network(text: str) -> Network:
+    """Read an address or a network. IPv4 addresses in the clothes of IPv6 are taken for what they are."""
+    read = ipaddress.ip_network(text)
+    if isinstance(read, ipaddress.IPv6Network) and read.prefixlen >= 96 and read.network_address.ipv4_mapped:
+        return ipaddress.IPv4Network((read.network_address.ipv4_mapped, read.prefixlen - 96))
+    return read
+
+
+def on_filter_error(text: str) -> OnFilterError:
+    """Read what is done when a filter fails."""
+    try:
+        return OnFilterError(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is none of {', '.join(choice.value for choice in OnFilterError)}") from None
+
+
+def endpoint(find: Callable[..., Any], reactor: object, text: str) -> Any:
+    """Read the description of an endpoint."""
+    try:
+        return find(reactor, text)
+    except Exception as error:  # each kind of endpoint has its own
+        raise ValueError(f"{text!r} is no endpoint: {type(error).__name__}: {error}") from error
+
+
+def shown(value: float | None, read: Callable[[str], Any]) -> str:
+    """Write a value as it is read."""
+    if value is None:
+        return "none"
+    if read is size:
+        for unit in ("GiB", "MiB", "KiB"):
+            if value % SIZES[unit.upper()] == 0:
+                return f"{value // SIZES[unit.upper()]:.0f}{unit}"
+    return f"{value:g}"
+
+
+def ip_filter(networks: Sequence[Network]) -> Callable[[str], bool]:
+    """Give what tells whether a client's address is in one of these networks."""
+
+    def is_authorized(ip: str) -> bool:
+        try:
+            address = ipaddress.ip_address(ip)
+        except ValueError:
+            return False  # a client on a Unix socket has no such address
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in networks)
+
+    return is_authorized
+
+
+def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Give what tells whether a client's name matches one of these patterns; without any, all do."""
+    if not patterns:
+        return lambda name: True
+    matches = re.compile("|".join(map(fnmatch.translate, patterns))).match
+    return lambda name: matches(name) is not None
+
+
+LIMITS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "max-clients": (number, "How many links and attempts there may be at once; newcomers wait."),
+    "max-frame": (size, "The longest message, either way."),
+    "max-hello": (size, "The longest hello."),
+    "max-waiting": (size, "How much may wait for a slow side when a filter sends it one more message."),
+    "max-unfinished-hellos": (number, "How many connections may be without a complete hello."),
+    "hello-timeout": (seconds, "How long a peer may take to say hello."),
+    "connect-timeout": (seconds, "How long the connection to the server may take."),
+    "close-timeout": (seconds, "How long a closing connection may make no progress before it is aborted."),
+    "linger": (seconds, "How long one direction is carried on after the other's stream ended."),
+    "filter-timeout": (seconds_or_none, "How long a filter may take for a verdict, or none."),
+    "stall-timeout": (seconds_or_none, "How long a side may take nothing of what waits for it, or none."),
+}
+"""An option for each of `Limits`: how it is read, and what it is."""
+
+
+class Options(usage.Options):
+    """The options of ``twistd repeater``."""
+
+    synopsis = "--listen=ENDPOINT --server=ENDPOINT --server-name=NAME [options]"
+
+    longdesc = (
+        "Stands between clients and a server: connects to the server in the name of each client, and shows each "
+        "message to filters, which pass it on, drop, replace or answer it. To see it work: twistd -n repeater --demo"
+    )
+
+    optFlags: ClassVar = [
+        ["reload", None, "Load the filters anew when their files change. SIGHUP does it in any case."],
+        ["convert-versions", None, "Let each connection agree on its own versions, and convert messages between them."],
+        ["demo", None, "See it work: needs no other option and no other program."],
+    ]
+
+    optParameters: ClassVar[list[list[Any]]] = [
+        ["listen", None, None, "Where clients connect, such as tcp:9000:interface=127.0.0.1 or unix:/run/quotes."],
+        ["server", None, None, "Where the server is, such as tcp:127.0.0.1:9001 or tls:quotes.example.org:9001."],
+        ["server-name", None, None, "The name that the server says in its hello."],
+        ["repeater-name", None, "repeater", "The name that the repeater says in the credentials of its hellos."],
+        ["dialect", None, "int32", "The wire protocol: int32, async_extra, or package.module:name."],
+        ["to-server-filter", None, None, "The filter of messages to the server, as package.module:name."],
+        ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
+        ["on-filter-error", None, "stop", "What becomes of a message whose filter fails: stop, pass-on, drop, close."],
+        ["admin", None, None, "Where the administration listens, such as tcp:8090:interface=127.0.0.1."],
+        *(
+            [name, None, shown(getattr(DEFAULTS, name.replace("-", "_")), read), about]
+            for name, (read, about) in LIMITS.items()
+        ),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self["allow-client"] = []
+        self["allow-ip"] = []
+
+    def opt_allow_client(self, pattern: str) -> None:
+        """A pattern of client names that are allowed, such as desk-*; may be given more than once. [default: all]"""
+        self["allow-client"].append(pattern)
+
+    def opt_allow_ip(self, text: str) -> None:
+        """A network, or an address, that clients may come from; may be given more than once. [default: all]"""
+        self["allow-ip"].append(self._read("allow-ip", network, text))
+
+    def opt_version(self) -> None:
+        """Tell the version and exit."""
+        from .__main__ import main
+
+        main(["--version"])
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Read the options; a wrong one ends the process with one line, where Twisted would print all the help."""
+        try:
+            super().parseOptions(options)  # type: ignore[no-untyped-call]
+        except usage.UsageError as error:
+            sys.exit(f"twistd repeater: {error}")
+
+    def _read(self, option: str, read: Callable[..., Any], *arguments: Any) -> Any:
+        """Read the value of an option; what is wrong with it is told with the option's name."""
+        try:
+            return read(*arguments)
+        except (ValueError, LoadingError) as error:
+            raise usage.UsageError(f"--{option}: {error}") from error
+
+    def postOptions(self) -> None:
+        """Put in the place of each value what it stands for."""
+        if self["demo"]:
+            self._check_demo()
+            return
+        for name in ("listen", "server", "server-name"):
+            if not self[name]:
+                raise usage.UsageError(f"--{name} is missing; see twistd repeater --help")
+        self["limits"] = self._limits()
+        self["on-filter-error"] = self._read("on-filter-error", on_filter_error, self["on-filter-error"])
+        self._find_endpoints()
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        self["dialect"] = self._read("dialect", load_dialect, self["dialect"])
+        self["modules"] = self._modules()
+
+    def _check_demo(self) -> None:
+        others = [name for name, value in self.items() if name != "demo" and value != self.defaults.get(name, [])]
+        if others:
+            raise usage.UsageError(f"--demo goes alone, without --{others[0]}")
+        if self.parent is not None and not self.parent.get("nodaemon", True):
+            raise usage.UsageError("the demo shows itself on the terminal: twistd -n repeater --demo")
+
+    def _limits(self) -> Limits:
+        limits = {name.replace("-", "_"): self._read(name, read, self[name]) for name, (read, _) in LIMITS.items()}
+        try:
+            return Limits(**limits)
+        except ValueError as error:
+            raise usage.UsageError(f"--{str(error).replace('_', '-')}") from error
+
+    def _find_endpoints(self) -> None:
+        from twisted.internet import reactor
+
+        admin = self["admin"] or ""
+        if admin.startswith(("tcp", "ssl", "tls")) and ":interface=" not in admin:
+            raise usage.UsageError("--admin: say interface=127.0.0.1; who can connect to it can do all that it offers")
+        for name, find in (("listen", serverFromString), ("server", clientFromString), ("admin", serverFromString)):
+            if self[name]:
+                self[name] = self._read(name, endpoint, find, reactor, self[name])
+
+    def _modules(self) -> FilterModules:
+        """Load the filters."""
+        names = {name.replace("-", "_"): self[name] for name in ("to-server-filter", "to-client-filter") if self[name]}
+        try:
+            modules = FilterModules(names)
+        except LoadingError as error:
+            raise usage.UsageError(str(error)) from error
+        if self["reload"] and not names:
+            raise usage.UsageError("--reload: there is no filter to load anew")
+        if self["reload"] and modules.fixed:
+            raise usage.UsageError(f"--reload: {', '.join(modules.fixed)} has the dialect, which stays as it is")
+        return modules
+
+
+def makeService(options: Options) -> IService:
+    """Make the service that the options describe. See `IServiceMaker`."""
+    from twisted.internet import reactor
+
+    if options["demo"]:
+        return DemoService(reactor)
+    metrics = MetricsObserver()
+
+    def create() -> Deferred[Repeater]:
+        return Repeater.create(
+            options["dialect"],
+            repeater_name=options["repeater-name"],
+            server_name=options["server-name"],
+            is_client_allowed=name_filter(options["allow-client"]),
+            listen=options["listen"],
+            server=options["server"],
+            is_client_ip_authorized=ip_filter(options["allow-ip"]) if options["allow-ip"] else None,
+            convert_versions=bool(options["convert-versions"]),
+            limits=options["limits"],
+            observers=[LogObserver(reactor), *([metrics] if options["admin"] else [])],
+            reactor=reactor,
+        )
+
+    return RepeaterService(
+        create,
+        callbacks={
+            "on_error": end_link,  # what there is to log is logged by the observer
+            "on_connecting_error": lambda client_name, server_name, error: None,
+            "on_filter_error": options["on-filter-error"],
+        },
+        modules=options["modules"],
+        reactor=reactor,
+        watch=bool(options["reload"]),
+        admin=options["admin"],
+        metrics=metrics,
+    )
