@@ -18,6 +18,8 @@ LEVELS: list[set[str]] = [
     {"errors", "model", "verdicts"},
     {"interfaces"},
     {"framing", "hello", "codecs", "bin_prot", "selectors", "observers", "metrics", "_valve"},
+    {"_awaited", "_backlog", "_output", "_unfinished"},
+    {"_flow"},
     {"_typed_codec"},
     {"fixed_codec", "msgspec_codecs", "protobuf_codec", "tagged_codec", "text_codec"},
     {"dialect", "filters", "_lane"},

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
-from . import _lane, framing, selectors
+from . import _flow, _lane, _output, framing, selectors
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
-HOT_PATH: tuple[ModuleType, ...] = (framing, selectors, _lane)
+HOT_PATH: tuple[ModuleType, ...] = (framing, selectors, _output, _flow, _lane)
 """The modules that are compiled where a compiler was found."""
 
 

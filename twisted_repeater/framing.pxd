@@ -24,5 +24,5 @@ cdef class Int64Framing(Framing):
 
 cdef class ForeignFraming(Framing):
     cdef public object provider
-    @cython.locals(stop=Py_ssize_t)
+    @cython.locals(stop=Py_ssize_t, body=Py_ssize_t)
     cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1

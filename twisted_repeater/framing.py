@@ -233,10 +233,14 @@ class ForeignFraming(Framing):
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
         stop = self.provider.find(data, start, end)
-        if stop:
-            if not start <= self.provider.body <= stop:
-                raise ValueError(f"{self.provider!r} found a frame at {start} to {stop}, its body at {self.provider.body}")
-            self.body = self.provider.body
+        if stop == 0:
+            return 0
+        body = self.provider.body
+        if stop <= start or not start <= body <= stop:
+            raise ValueError(f"{self.provider!r} found a frame from {start} to {stop}, its body at {body}")
+        if body > end:  # it knows the size already, but the header isn't complete
+            return 0
+        self.body = body
         return stop
 
     def encode(self, payload: bytes) -> bytes:
@@ -251,6 +255,12 @@ class ForeignFraming(Framing):
 classImplements(Framing, IFraming)
 
 
+CHECKED = frozenset({Int32Framing, Int64Framing, StampedFraming})
+"""The framings whose offsets a lane trusts."""
+
+
 def framing_of(provider: IFraming | Framing) -> Framing:
-    """Give the framing that a lane can call: the provider itself, or an adapter around it."""
-    return provider if isinstance(provider, Framing) else ForeignFraming(provider)
+    """Give the framing that a lane can call: the provider itself if it is of this module, or an adapter around it."""
+    if isinstance(provider, Framing) and (type(provider) in CHECKED or isinstance(provider, ForeignFraming)):
+        return provider
+    return ForeignFraming(provider)

@@ -1,0 +1,16 @@
+# The C types of _output.py.
+cimport cython
+
+cdef class Output:
+    cdef readonly Py_ssize_t made
+    cdef object _forward, _back
+    cdef list _frames, _answers
+    cdef bint _answered
+
+    cpdef put(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
+    cpdef extend(self, pieces)
+    cpdef send(self, message, bytes instead_of=*)
+    cpdef answer(self, message)
+    @cython.locals(pieces=list)
+    cpdef flush(self)
+    cpdef bint is_choked(self) except -1

@@ -1,0 +1,75 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
+"""What comes of received messages, collected until it is pushed.
+
+Compiled where a compiler was found at installation, with the types of ``_output.pxd``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+__all__ = ["LaneOutlet", "Output"]
+
+
+class LaneOutlet(Protocol):
+    """What a lane needs of the two outlets that it writes to."""
+
+    full: bool
+
+    def push(self, pieces: list[bytes]) -> None:
+        """Take the bytes of whole frames."""
+
+    def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
+        """Make a frame of a message; ``None`` if that cannot be, which is reported, or need not be."""
+
+
+class Output:
+    """Frames for the way ``forward`` and answers for the way ``back``."""
+
+    def __init__(self, forward: LaneOutlet, back: LaneOutlet) -> None:
+        self.made = 0
+        """How many bytes of the repeater's own making are collected."""
+        self._forward = forward
+        self._back = back
+        self._frames: list[bytes] = []
+        self._answers: list[bytes] = []
+        self._answered = False
+
+    def put(self, data: bytes, start: int, stop: int) -> None:
+        """Add a run of untouched frames."""
+        if start < stop:
+            self._frames.append(data[start:stop])
+
+    def extend(self, pieces: Iterable[bytes]) -> None:
+        """Add an untouched frame that came in pieces."""
+        self._frames.extend(pieces)
+
+    def send(self, message: Any, instead_of: bytes | None = None) -> None:
+        """Add a message that goes forward; ``instead_of`` is the frame it came in, if it is only translated."""
+        made = self._forward.encode(message, instead_of)
+        if made is not None:
+            self._frames.append(made)
+            self.made += len(made)
+
+    def answer(self, message: Any) -> None:
+        """Add a message that goes back."""
+        made = self._back.encode(message)
+        if made is not None:
+            self._answers.append(made)
+            self.made += len(made)
+
+    def flush(self) -> None:
+        """Push what is collected: forward first, so that an answer never overtakes what it answers."""
+        self.made = 0
+        if self._frames:
+            pieces, self._frames = self._frames, []
+            self._forward.push(pieces)
+        if self._answers:
+            self._answered = True
+            pieces, self._answers = self._answers, []
+            self._back.push(pieces)
+
+    def is_choked(self) -> bool:
+        """Tell whether an outlet that is filled from here is full."""
+        return self._forward.full or (self._answered and self._back.full)
