@@ -132,5 +132,5 @@ class RepeaterService(Service):
             log.error("the filters stay as they are: {why}", why=printable(str(error)))
             return str(error)
         self.repeater.replace_filters(**filters)
-        log.info("filters loaded anew: {names}", names=", ".join(self._modules.names) or "there are none")
+        log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()) or "there are none")
         return None
