@@ -26,9 +26,11 @@ class Valve:
 
     def close(self, reason: str) -> None:
         """Pause for this reason."""
-        if not self._reasons and self._producer is not None:
-            self._producer.pauseProducing()
+        if reason in self._reasons:
+            return
         self._reasons.add(reason)
+        if len(self._reasons) == 1 and self._producer is not None:
+            self._producer.pauseProducing()
 
     def open(self, reason: str) -> None:
         """This reason is gone: read on if it was the last."""
