@@ -137,6 +137,7 @@ class End:
         self._hello = Deferred()
         hello = self._hello
         if self._early:
+            self.valve.open("early")  # it may have been held up within the hello
             self._look_for_hello()
 
         def too_late(result: object, _: float) -> Any:
