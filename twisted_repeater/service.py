@@ -30,8 +30,12 @@ class CannotStart(SystemExit, Exception):
     """The service cannot be started; the message says why.
 
     For an `Exception` twistd takes its pid file away again and, as a daemon, tells the shell that it was started from;
-    with a `SystemExit` Python ends with a line in place of a traceback, and not with 0.
+    with a `SystemExit` Python ends without a traceback, and not with 0.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = 1  # with a message in its place Python would print it, which the log does already
 
 
 class RepeaterService(Service):
@@ -85,9 +89,9 @@ class RepeaterService(Service):
             self._admin_port = await self._admin.listen(site)
 
     def _failed(self, failure: Failure) -> None:
-        message = f"cannot start: {printable(str(failure.value))}"
+        message = printable(str(failure.value))
+        log.critical("cannot start: {message}", message=message)
         if self.running:  # an endpoint that took its time: the reactor runs, and ends by this signal
-            log.critical("{message}", message=message)
             os.kill(os.getpid(), signal.SIGTERM)
         else:
             self._error = CannotStart(message)
