@@ -21,7 +21,9 @@ __all__ = ["ForeignFraming", "Framing", "Int32Framing", "Int64Framing", "Stamped
 class Framing:
     """The base of the framings that a lane calls without going through Python.
 
-    ``max_frame`` is the longest payload allowed, in bytes. See `IFraming` for what each method promises.
+    ``max_frame`` is the longest payload allowed, in bytes. See `IFraming` for what each method promises. A lane relies on
+    the offsets that the framings of this module give; it uses any other, also one that is derived from them, as a
+    `ForeignFraming`.
     """
 
     def __init__(self, max_frame: int) -> None:
@@ -206,6 +208,8 @@ class Int64Framing(Framing):
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
+        if start < 0 or end > len(data):
+            raise ValueError("offsets outside of the data")
         body = start + 8
         if body > end:
             return 0
@@ -255,12 +259,10 @@ class ForeignFraming(Framing):
 classImplements(Framing, IFraming)
 
 
-CHECKED = frozenset({Int32Framing, Int64Framing, StampedFraming})
-"""The framings whose offsets a lane trusts."""
+CHECKED = frozenset({Int32Framing, Int64Framing, StampedFraming, ForeignFraming})
+"""The framings whose offsets a lane can rely on."""
 
 
-def framing_of(provider: IFraming | Framing) -> Framing:
+def framing_of(provider: IFraming) -> Framing:
     """Give the framing that a lane can call: the provider itself if it is of this module, or an adapter around it."""
-    if isinstance(provider, Framing) and (type(provider) in CHECKED or isinstance(provider, ForeignFraming)):
-        return provider
-    return ForeignFraming(provider)
+    return provider if isinstance(provider, Framing) and type(provider) in CHECKED else ForeignFraming(provider)

@@ -1,0 +1,388 @@
+"""Tests of the framings: judged by Twisted's own receiver, whole, byte by byte and cut at random."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.testing import StringTransport
+from twisted.protocols.basic import Int32StringReceiver
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from twisted_repeater.errors import BadLength, FrameTooLong, FramingError, MarshalingError
+from twisted_repeater.framing import (
+    ForeignFraming,
+    Framing,
+    Int32Framing,
+    Int64Framing,
+    StampedFraming,
+    framing_of,
+)
+from twisted_repeater.interfaces import IFraming
+
+LIMIT = 1000
+
+PAYLOADS = st.lists(st.binary(max_size=40) | st.integers(100, LIMIT).map(bytes), max_size=12)
+
+CUTS = st.lists(st.integers(0, 10_000), max_size=20)
+
+
+@implementer(IFraming)
+class Lines:
+    """A framing that is not of the package: a frame ends with a line feed."""
+
+    def __init__(self) -> None:
+        self.body = 0
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`."""
+        self.body = start
+        return data.find(b"\n", start, end) + 1
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return payload + b"\n"
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`. What stands in for a frame is marked."""
+        return b"*" + payload + b"\n"
+
+
+FRAMINGS: list[Framing] = [
+    Int32Framing(LIMIT),
+    Int64Framing(LIMIT),
+    StampedFraming(LIMIT, lambda: 1.5),
+    ForeignFraming(Int32Framing(LIMIT)),
+]
+
+
+class Judge(Int32StringReceiver):
+    """Twisted's receiver, which keeps what it receives."""
+
+    MAX_LENGTH = LIMIT
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        self.refused: int | None = None
+
+    def stringReceived(self, string: bytes) -> None:
+        """See `Int32StringReceiver`."""
+        self.received.append(string)
+
+    def lengthLimitExceeded(self, length: int) -> None:
+        """See `Int32StringReceiver`."""
+        self.refused = length
+        super().lengthLimitExceeded(length)
+
+
+def cut(stream: bytes, cuts: Iterable[int]) -> list[bytes]:
+    """Cut a stream into reads, at these places as far as it is so long."""
+    places = sorted({0, len(stream), *(place for place in cuts if place < len(stream))})
+    return [stream[start:stop] for start, stop in pairwise(places)]
+
+
+def payloads_in(framing: IFraming, reads: Iterable[bytes]) -> Iterator[bytes]:
+    """Read frames as simply as can be."""
+    data = b""
+    for read in reads:
+        data += read
+        at = 0
+        while at < len(data):
+            stop = framing.find(data, at, len(data))
+            if stop == 0 or stop > len(data):
+                break
+            yield data[framing.body : stop]
+            at = stop
+        data = data[at:]
+
+
+def skipped_by_find(framing: Framing, data: bytes) -> tuple[int, int]:
+    """Find the end of the last complete frame, and how many there are, frame by frame."""
+    at = count = 0
+    try:
+        while at < len(data):
+            stop = framing.find(data, at, len(data))
+            if stop == 0 or stop > len(data):
+                break
+            at = stop
+            count += 1
+    except FramingError:
+        pass
+    return at, count
+
+
+class Int32JudgedTests(SynchronousTestCase):
+    """``int32`` frames against Twisted's receiver."""
+
+    def judge(self, reads: Iterable[bytes]) -> None:
+        """Read a stream in both ways: the strings, and the length that is refused, must be the same."""
+        judge = Judge()
+        judge.makeConnection(StringTransport())
+        found: list[bytes] = []
+        refused = None
+        reads = list(reads)
+        for read in reads:
+            judge.dataReceived(read)
+        try:
+            for payload in payloads_in(Int32Framing(LIMIT), reads):
+                found.append(payload)
+        except FrameTooLong as error:
+            refused = error.size
+            self.assertEqual(error.limit, LIMIT)
+        self.assertEqual((found, refused), (judge.received, judge.refused))
+
+    @given(PAYLOADS, CUTS)
+    def test_frames(self, payloads: list[bytes], cuts: list[int]) -> None:
+        """What is encoded is found again, however it is cut."""
+        stream = b"".join(map(Int32Framing(LIMIT).encode, payloads))
+        self.judge([stream])
+        self.judge(cut(stream, range(len(stream))))
+        self.judge(cut(stream, cuts))
+
+    @given(st.lists(st.binary(max_size=9) | st.sampled_from([b"\0\0\0", b"\0\0\0\2", b"\0\0\3\xe9"])), CUTS)
+    def test_garbage(self, pieces: list[bytes], cuts: list[int]) -> None:
+        """Bytes that are no frames are understood, or refused, in the same way."""
+        stream = b"".join(pieces)
+        self.judge([stream])
+        self.judge(cut(stream, cuts))
+
+    @given(PAYLOADS)
+    def test_encode(self, payloads: list[bytes]) -> None:
+        """A frame is the bytes that Twisted sends."""
+        judge, transport = Judge(), StringTransport()
+        judge.makeConnection(transport)
+        for payload in payloads:
+            judge.sendString(payload)
+        self.assertEqual(b"".join(map(Int32Framing(LIMIT).encode, payloads)), transport.value())
+
+
+class AllFramingsTests(SynchronousTestCase):
+    """What every framing keeps."""
+
+    def test_interface(self) -> None:
+        """Each is a framing."""
+        for framing in [*FRAMINGS, framing_of(Lines())]:
+            self.assertTrue(verifyObject(IFraming, framing))
+
+    @given(st.sampled_from(FRAMINGS), PAYLOADS, CUTS)
+    def test_round_trip(self, framing: Framing, payloads: list[bytes], cuts: list[int]) -> None:
+        """What is encoded is found again, however it is cut."""
+        stream = b"".join(map(framing.encode, payloads))
+        for reads in ([stream], cut(stream, range(len(stream))), cut(stream, cuts)):
+            self.assertEqual(list(payloads_in(framing, reads)), payloads)
+
+    def test_empty_message(self) -> None:
+        """A message without a byte is a message."""
+        for framing in FRAMINGS:
+            frame = framing.encode(b"")
+            self.assertEqual(framing.find(frame, 0, len(frame)), len(frame))
+            self.assertEqual(framing.body, len(frame))
+
+    def test_offsets(self) -> None:
+        """Offsets count from the beginning of the data, wherever the frame begins; behind ``end`` is nothing."""
+        for framing in FRAMINGS:
+            frame = framing.encode(b"payload")
+            header = len(frame) - 7
+            data = b"before" + frame + b"behind"
+            stop = 6 + len(frame)
+            for end in range(6, 6 + header):
+                self.assertEqual(framing.find(data, 6, end), 0)
+            for end in range(6 + header, len(data) + 1):
+                self.assertEqual(framing.find(data, 6, end), stop)
+                self.assertEqual(framing.body, stop - 7)
+
+    def test_offsets_outside(self) -> None:
+        """Offsets outside of the data are refused: compiled code would read whatever lies there."""
+        for framing in FRAMINGS:
+            frame = framing.encode(b"payload")
+            for find in (framing.find, Int32Framing(LIMIT).skip):
+                self.assertRaises(ValueError, find, frame, -1, len(frame))
+                self.assertRaises(ValueError, find, frame, 0, len(frame) + 1)
+
+    def test_limit(self) -> None:
+        """A frame at the limit is found; one above it is refused as soon as its header is there."""
+        for framing in FRAMINGS:
+            frame = framing.encode(bytes(LIMIT))
+            self.assertEqual(framing.find(frame, 0, len(frame)), len(frame))
+        for generous, framing in (
+            (Int32Framing(2 * LIMIT), Int32Framing(LIMIT)),
+            (Int64Framing(2 * LIMIT), Int64Framing(LIMIT)),
+            (StampedFraming(2 * LIMIT, lambda: 0.0), StampedFraming(LIMIT, lambda: 0.0)),
+        ):
+            frame = generous.encode(bytes(LIMIT + 1))
+            header = frame[: -LIMIT - 1]
+            self.assertEqual(framing.find(header, 0, len(header) - 1), 0)
+            error = self.assertRaises(FrameTooLong, framing.find, header, 0, len(header))
+            self.assertEqual((error.size, error.limit), (LIMIT + 1, LIMIT))
+
+    def test_too_long_to_send(self) -> None:
+        """What the limit forbids isn't sent either."""
+        for framing in FRAMINGS:
+            error = self.assertRaises(MarshalingError, framing.encode, bytes(LIMIT + 1))
+            self.assertIn(str(LIMIT), str(error))
+            self.assertRaises(MarshalingError, framing.replace, framing.encode(b""), bytes(LIMIT + 1))
+
+    @given(st.sampled_from(FRAMINGS), PAYLOADS, st.binary(max_size=30), st.integers(0, 40))
+    def test_skip(self, framing: Framing, payloads: list[bytes], behind: bytes, short: int) -> None:
+        """Skipping ends where finding frame by frame ends, whatever comes behind or is missing."""
+        data = b"".join(map(framing.encode, payloads))
+        data = data[: max(0, len(data) - short)] if short < 20 else data + behind
+        at, count = skipped_by_find(framing, data)
+        self.assertEqual((framing.skip(data, 0, len(data)), framing.count), (at, count))
+        self.assertEqual((framing.skip(data, at, len(data)), framing.count), (at, 0))
+
+    def test_replace(self) -> None:
+        """Where a header has nothing but lengths, what stands in for a frame is a frame."""
+        for framing in (Int32Framing(LIMIT), Int64Framing(LIMIT)):
+            self.assertEqual(framing.replace(framing.encode(b"old"), b"new one"), framing.encode(b"new one"))
+
+    def test_abstract(self) -> None:
+        """The base finds and makes nothing."""
+        self.assertRaises(NotImplementedError, Framing(LIMIT).find, b"", 0, 0)
+        self.assertRaises(NotImplementedError, Framing(LIMIT).encode, b"")
+
+
+class Int64Tests(SynchronousTestCase):
+    """Frames with a signed 8-byte length."""
+
+    def test_negative(self) -> None:
+        """A negative length is refused, with its value."""
+        for length in (-1, -(2**63)):
+            error = self.assertRaises(BadLength, Int64Framing(LIMIT).find, struct.pack("<q", length), 0, 8)
+            self.assertIn(str(length), str(error))
+
+    def test_huge(self) -> None:
+        """So is the largest there is."""
+        self.assertRaises(FrameTooLong, Int64Framing(LIMIT).find, struct.pack("<q", 2**63 - 1), 0, 8)
+
+
+class StampedTests(SynchronousTestCase):
+    """Frames with a time stamp."""
+
+    framing = StampedFraming(2**40, lambda: 2.5)
+
+    def find(self, header: bytes, length: int | None = None) -> int:
+        """Look for a frame with this header behind its time stamp."""
+        data = struct.pack("<qd", len(header) + 8 if length is None else length, 0.0) + header
+        return self.framing.find(data, 0, len(data))
+
+    def test_stamp(self) -> None:
+        """An own message has the clock's time, one that stands for another has the other's."""
+        frame = self.framing.encode(b"abc")
+        self.assertEqual(frame, struct.pack("<qd", 9, 2.5) + b"\x03abc")
+        came = struct.pack("<qd", 9, 1.25) + b"\x03old"
+        self.assertEqual(self.framing.replace(came, b"abc"), struct.pack("<qd", 9, 1.25) + b"\x03abc")
+
+    def test_lengths_that_are_sent(self) -> None:
+        """Each length is written in the shortest form, and read again."""
+        for size, header in (
+            (0, b"\x00"),
+            (0x7F, b"\x7f"),
+            (0x80, b"\xfe\x80\x00"),
+            (0x7FFF, b"\xfe\xff\x7f"),
+            (0x8000, b"\xfd\x00\x80\x00\x00"),
+        ):
+            frame = self.framing.encode(bytes(size))
+            self.assertEqual(frame[16 : 16 + len(header)], header)
+            self.assertEqual(self.framing.find(frame, 0, len(frame)), len(frame))
+            self.assertEqual(self.framing.body, 16 + len(header))
+
+    def test_length_of_four_gigabytes(self) -> None:
+        """A body of 2 GiB and more has a length of 8 bytes."""
+
+        class Huge(bytes):
+            def __len__(self) -> int:
+                return 2**31
+
+        frame = self.framing.encode(Huge())
+        self.assertEqual(frame, struct.pack("<qdBq", 17, 2.5, 0xFC, 2**31))
+        self.assertEqual(self.framing.find(frame, 0, len(frame)), 25 + 2**31)
+
+    def test_longer_forms_than_needed(self) -> None:
+        """A length may be written in more bytes than it needs."""
+        for header in (b"\xfe\x05\x00", b"\xfd\x05\x00\x00\x00", b"\xfc\x05" + bytes(7)):
+            self.assertEqual(self.find(header), 16 + len(header) + 5)
+
+    def test_bad_header_lengths(self) -> None:
+        """A header that cannot be is refused, with its length, before anything else of it is looked at."""
+        for length in (-1, 0, 8, 18, 255, 9 + 2**8, 9 + 2**32, 9 + 2**40, 9 + 2**56, -(2**63)):
+            error = self.assertRaises(BadLength, self.framing.find, struct.pack("<q", length), 0, 8)
+            self.assertIn(str(length), str(error))
+
+    def test_header_of_another_size_than_its_fields(self) -> None:
+        """A header must end where its fields end."""
+        for header, length in ((b"\x05\x00", None), (b"\xfe\x05\x00\x00", None), (b"\xfd\x05", None), (b"\xfe", None)):
+            error = self.assertRaises(BadLength, self.find, header, length)
+            self.assertIn("its fields use", str(error))
+
+    def test_bad_code(self) -> None:
+        """A first byte that begins no length is refused."""
+        for code in (0x80, 0xFB, 0xFF):
+            self.assertIn(hex(code), str(self.assertRaises(BadLength, self.find, bytes([code]))))
+
+    def test_negative_bodies(self) -> None:
+        """A negative length is refused in every form that it can be written in."""
+        for header in (b"\xfe\xff\xff", b"\xfe\x00\x80", b"\xfd\xff\xff\xff\xff", b"\xfc" + b"\xff" * 8):
+            self.assertRaises(BadLength, self.find, header)
+
+    def test_huge_bodies(self) -> None:
+        """A length beyond all limits is refused with its value."""
+        error = self.assertRaises(FrameTooLong, self.find, b"\xfc" + b"\xff" * 7 + b"\x7f")
+        self.assertEqual((error.size, error.limit), (2**63 - 1, 2**40))
+
+
+class ForeignTests(SynchronousTestCase):
+    """Framings that are not of the package."""
+
+    def test_used_as_it_is(self) -> None:
+        """What the foreign framing finds and makes is what a lane gets."""
+        framing = framing_of(Lines())
+        self.assertEqual(list(payloads_in(framing, [b"ab\nc", b"d\n", b"ef"])), [b"ab\n", b"cd\n"])
+        self.assertEqual(framing.skip(b"ab\ncd\nef", 0, 8), 6)
+        self.assertEqual(framing.count, 2)
+        self.assertEqual((framing.encode(b"ab"), framing.replace(b"x\n", b"ab")), (b"ab\n", b"*ab\n"))
+
+    def test_wrapped_once(self) -> None:
+        """The package's own framings are relied upon, others are watched, also those derived from its own."""
+
+        class Derived(Int32Framing):
+            pass
+
+        own = Int32Framing(LIMIT)
+        self.assertIs(framing_of(own), own)
+        for provider in (Lines(), Derived(LIMIT)):
+            framing = framing_of(provider)
+            self.assertIsInstance(framing, ForeignFraming)
+            self.assertIs(framing_of(framing), framing)
+
+    def test_impossible_answers(self) -> None:
+        """A frame of no size would be found for ever, a payload outside of its frame would be anybody's bytes."""
+
+        class Impossible(Lines):
+            def __init__(self, stop: Any, body: Any) -> None:
+                self.stop, self.body = stop, body
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                return self.stop  # type: ignore[no-any-return]
+
+        for stop, body in ((2, 2), (1, 2), (-1, -1), (-1, 2), (5, 1), (5, 6), (5, -1), (5, 2**70)):
+            framing = ForeignFraming(Impossible(stop, body))
+            self.assertRaises((ValueError, OverflowError), framing.find, bytes(8), 2, 8)
+            self.assertEqual(framing.skip(bytes(8), 2, 8), 2)
+
+    def test_size_known_before_the_header_is_whole(self) -> None:
+        """As long as the payload hasn't begun, a frame counts as one whose header isn't complete."""
+
+        class Early(Lines):
+            def find(self, data: bytes, start: int, end: int) -> int:
+                self.body = start + 4
+                return start + 6
+
+        framing = ForeignFraming(Early())
+        self.assertEqual([framing.find(bytes(9), 1, end) for end in range(1, 10)], [0, 0, 0, 0, 7, 7, 7, 7, 7])
