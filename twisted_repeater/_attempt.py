@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from ._link import Link
 from .dialect import Dialect, MessageType
@@ -86,11 +85,11 @@ class Attempt:
         self.done.errback(why)
 
     def _made(self, result: Any) -> None:
-        """The last step is done, or one failed."""
+        """The last step is done, or one failed, which it did if the attempt was stopped."""
         if not self._stopped:
             self.done.callback(result)
-        elif isinstance(result, Failure):
-            error: Any = result.value
+        else:
+            error = result.value
             reason = error.__cause__ if isinstance(error, RefusedByApplication) else error
             if not isinstance(reason, (CancelledError, ConnectingError)):
                 log.failure("a callback failed while an attempt was given up", failure=result)
@@ -140,6 +139,7 @@ class Attempt:
             (to_client, dialect.to_client, server_versions[0], client_versions[1], link.client),
         ):
             lane.decode = kind.reader(read)
+            lane.codec = kind.codec_of_filters(read)
             lane.translates = read != write
             end.outlet.version = write
             end.outlet.writer = kind.writer(write)

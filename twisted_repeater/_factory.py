@@ -34,12 +34,11 @@ from .errors import (
     ServerUnreachable,
     TooManyClients,
 )
-from .interfaces import IFilter, IObserver
+from .filters import filter_function, selector_of
+from .interfaces import IObserver
 from .model import Direction, Hello, Limits, OnFilterError, Side
 
 __all__ = ["Callbacks", "RepeaterFactory"]
-
-FilterFunction = Callable[[Any, Any], Any]
 
 
 @dataclass
@@ -223,8 +222,16 @@ class RepeaterFactory(ServerFactory):
         assert self.callbacks is not None
         to_server = lane.direction is Direction.TO_SERVER
         provider = self.callbacks.to_server_filter if to_server else self.callbacks.to_client_filter
-        lane.filter = filter_function(provider)
-        lane.selector = getattr(provider, "selector", None)
+        lane.filter = None if provider is None else filter_function(provider)
+        lane.selector = selector_of(provider, lane.codec)
+
+    def check_filter(self, provider: Any, direction: Direction) -> None:
+        """Raise ``TypeError`` for what is no filter, or none for this dialect."""
+        if provider is not None:
+            filter_function(provider)
+        kind = self.dialect.to_server if direction is Direction.TO_SERVER else self.dialect.to_client
+        for version in range(kind.low, kind.test + 1):
+            selector_of(provider, kind.codec_of_filters(version))
 
     def _on_read(self, link: Link) -> Callable[[Lane, int, int], None]:
         def on_read(lane: Lane, messages: int, size: int) -> None:
@@ -358,19 +365,6 @@ class _Accepted(ClientSideProtocol):
         super().connectionMade()
         if self.end.connected:
             self._begin(self.link)
-
-
-def filter_function(provider: Any) -> FilterFunction | None:
-    """Give the callable of a filter: a function itself, or the method of an `IFilter` provider."""
-    if provider is None:
-        return None
-    if IFilter.providedBy(provider):
-        function: FilterFunction = provider.filter
-        return function
-    if callable(provider):
-        plain: FilterFunction = provider
-        return plain
-    raise TypeError(f"a filter must provide IFilter or be callable, {provider!r} is neither")
 
 
 def _within(deferred: Deferred[None], timeout: float, clock: IReactorTime, error: Exception) -> Deferred[None]:

@@ -7,7 +7,7 @@ from .framing cimport Framing
 from .selectors cimport Selector
 
 cdef class Lane(Flow):
-    cdef public object direction, filter, decode, on_read
+    cdef public object direction, filter, decode, codec, on_read
     cdef public Selector selector
     cdef public Py_ssize_t messages, size
     cdef public bint translates

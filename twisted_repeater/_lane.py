@@ -26,7 +26,7 @@ from ._unfinished import Unfinished
 from .codecs import LEFT_OUT
 from .errors import CallbackFailed, FramingError, ParseError, PartialFrame, WrongVerdict
 from .framing import Framing, framing_of
-from .interfaces import IFraming
+from .interfaces import ICodec, IFraming
 from .model import Direction, OnFilterError
 from .selectors import Selector
 from .verdicts import DO_NOTHING, PASS_ON, Close, Mixed, Verdict
@@ -69,8 +69,9 @@ class Lane(Flow):
     """One direction of one link.
 
     ``filter`` is a callable of a message and the link, or ``None`` to pass everything on. ``decode`` makes a
-    message of a payload; ``None`` leaves it as it is. ``translates`` says that the target needs another version, so
-    that nothing can pass as bytes. ``selector`` says which payloads the filter wants to see, ``None`` for all.
+    message of a payload; ``None`` leaves it as it is. ``codec`` is what decodes, for filters that ask; ``None`` if
+    messages are converted after that. ``translates`` says that the target needs another version, so that nothing can
+    pass as bytes. ``selector`` says which payloads the filter wants to see, ``None`` for all.
     ``on_read`` is called with the lane, messages and bytes after each read that brought a message.
     """
 
@@ -89,6 +90,7 @@ class Lane(Flow):
         self.filter: Callable[[Any, Any], Any] | None = None
         self.selector: Selector | None = None
         self.decode: Callable[[bytes], Any] | None = None
+        self.codec: ICodec | None = None
         self.translates = False
         self.on_read: Callable[[Lane, int, int], None] | None = None
         self._framing = framing_of(framing)

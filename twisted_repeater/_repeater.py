@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from twisted.internet import error
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.internet.protocol import ClientCreator, Factory
 from twisted.logger import Logger
 
-from ._factory import Callbacks, RepeaterFactory, filter_function
+from ._factory import Callbacks, RepeaterFactory
 from ._link import Link
 from ._protocols import ServerSideProtocol
 from ._valve import Valve
 from .dialect import Dialect
 from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
 from .interfaces import ILink, IObserver
-from .model import Limits, OnFilterError, Side
+from .model import Direction, Limits, OnFilterError, Side
 
 __all__ = ["Repeater"]
 
@@ -186,8 +187,9 @@ class Repeater:
             name and a `ConnectingError`. By default that is logged.
         @param on_filter_error: what becomes of a message whose filter fails.
         """
-        for provider in (to_server_filter, to_client_filter):
-            filter_function(provider)  # a wrong one is an error here rather than at the first client
+        # A wrong one is an error here rather than at the first client.
+        self._factory.check_filter(to_server_filter, Direction.TO_SERVER)
+        self._factory.check_filter(to_client_filter, Direction.TO_CLIENT)
         _check_callable("on_connect", on_connect)
         _check_callable("on_error", on_error)
         _check_callable("on_connecting_error", on_connecting_error)
@@ -205,8 +207,8 @@ class Repeater:
             raise RuntimeError("the repeater was not started yet")
         given = {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
         filters = {name: provider for name, provider in given.items() if provider is not _KEPT}
-        for provider in filters.values():
-            filter_function(provider)
+        for name, provider in filters.items():
+            self._factory.check_filter(provider, Direction(name.removesuffix("_filter")))
         self._factory.replace_filters(filters)
 
     # -- messages of the application's own: they go through no filter --------------------------------------------
@@ -327,9 +329,13 @@ def _dialler(
         factory = Factory.forProtocol(lambda: protocol(link))
         factory.noisy = False
         dialled = endpoint.connect(factory)
-        return dialled.addTimeout(timeout, reactor)
+        return dialled.addTimeout(timeout, reactor, onTimeoutCancel=_too_late)
 
     return dial
+
+
+def _too_late(result: object, timeout: float) -> Any:
+    raise error.TimeoutError(string=f"not connected within {timeout} seconds")
 
 
 def _check_port(name: str, port: Any, *, lowest: int) -> None:

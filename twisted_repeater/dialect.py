@@ -80,6 +80,10 @@ class MessageType:
             raise VersionMismatch(f"version {version} is needed, there are {self.low} to {self.test}")
         return self.codecs[version]
 
+    def codec_of_filters(self, version: int) -> ICodec | None:
+        """Give the codec whose messages filters see as it decodes them; ``None`` if they are converted after that."""
+        return self.codec(version) if version == self.test else None
+
     def reader(self, version: int) -> Callable[[bytes], Any] | None:
         """Give what makes messages, in their newest form, of payloads of a version; ``None`` if that is nothing to do.
 

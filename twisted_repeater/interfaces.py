@@ -10,11 +10,16 @@ if TYPE_CHECKING:
     from .errors import ConnectingError
     from .model import Direction, Hello, Side
 
-__all__ = ["ICodec", "IFilter", "IFraming", "IHandshake", "ILink", "IObserver"]
+__all__ = ["ICodec", "IFilter", "IFraming", "IHandshake", "ILink", "IObserver", "ITypedCodec"]
 
 
 class IFilter(Interface):
-    """Decides about the messages of one direction. A plain function ``f(message, link)`` serves as well."""
+    """Decides about the messages of one direction. A plain function ``f(message, link)`` serves as well.
+
+    A filter that wants to see some messages only says so in one of two ways, both optional: by an attribute
+    ``selector``, a `twisted_repeater.selectors.Selector`, or by a method ``selector_for(codec)`` that gives one, or
+    ``None`` for all; ``codec`` is that of the direction, ``None`` if versions are converted between it and the filter.
+    """
 
     def filter(message: Any, link: ILink) -> Any:
         """Give the verdict on a message.
@@ -39,6 +44,19 @@ class ICodec(Interface):
         """Make the payload of a message.
 
         @raise MarshalingError: this cannot be encoded. Any other exception is taken as one.
+        """
+
+
+class ITypedCodec(ICodec):
+    """A codec that knows the classes of its messages, and may tell them from the bytes."""
+
+    message_types = Attribute("tuple of classes: those a decoded message may be of; () if that is not known")
+
+    def selector_for(types: tuple[type, ...]) -> Any:
+        """Give a selector for the messages of some classes.
+
+        @return: a `twisted_repeater.selectors.Selector` that wants every payload that decodes to a message of these
+            classes, and as few others as can be told without decoding; ``None`` where nothing can be told.
         """
 
 

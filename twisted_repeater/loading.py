@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from . import dialects
-from ._factory import filter_function
 from .dialect import Dialect
+from .filters import filter_function
 from .interfaces import IFilter
 
 __all__ = ["LoadingError", "find", "load_dialect", "load_filter"]
@@ -45,9 +45,9 @@ def load_filter(name: str) -> Any:
     if isinstance(found, type) and not IFilter.providedBy(found):
         found = trying(f"cannot make a {name}", found)
     try:
-        function = filter_function(found)
-        if function is None:
+        if found is None:
             raise TypeError("None is no filter")
+        function = filter_function(found)
         _check_arguments(function)
     except TypeError as error:
         raise LoadingError(f"{name}: {error}") from error

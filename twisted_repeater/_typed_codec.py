@@ -1,0 +1,54 @@
+"""What the codecs of known classes have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zope.interface import implementer
+
+from .errors import MarshalingError
+from .interfaces import ITypedCodec
+from .selectors import NOTHING, Selector
+
+__all__ = ["TypedCodec", "in_path"]
+
+
+@implementer(ITypedCodec)
+class TypedCodec:
+    """The base of codecs whose messages are of known classes; see `ITypedCodec`."""
+
+    message_types: tuple[type, ...]
+
+    def decode(self, payload: bytes) -> Any:
+        """See `ICodec`."""
+        raise NotImplementedError
+
+    def encode(self, message: Any) -> bytes:
+        """See `ICodec`."""
+        raise NotImplementedError
+
+    def selector_for(self, types: tuple[type, ...]) -> Selector | None:
+        """See `ITypedCodec`."""
+        wanted = [own for own in self.message_types if any(_overlap(own, other) for other in types)]
+        if len(wanted) == len(self.message_types):
+            return None
+        return self.selector_of_some(wanted) if wanted else NOTHING
+
+    def selector_of_some(self, types: list[type]) -> Selector | None:
+        """Give the selector of some of ``message_types``, not all and not none."""
+        return None
+
+    def wrong_type(self, message: Any) -> MarshalingError:
+        """Make the error of a message of another class."""
+        expected = " or ".join(own.__name__ for own in self.message_types)
+        return MarshalingError(f"expected {expected}, got {type(message).__name__}")
+
+
+def _overlap(one: type, other: type) -> bool:
+    """Tell whether an object may be of both classes because one is a kind of the other."""
+    return issubclass(one, other) or issubclass(other, one)
+
+
+def in_path(path: str, field: str) -> str:
+    """Give the dotted path of a field inside another: ``legs[2].price``."""
+    return f"{path}.{field}" if path and not field.startswith("[") else path + field

@@ -1,0 +1,29 @@
+"""What helps to write filters, and filters that are ready to use."""
+
+from __future__ import annotations
+
+from ._provider import filter_function, selector_of
+from .allow import Allow, Deny
+from .by_type import ByType
+from .chain import Chain, chain
+from .count import Count
+from .log import Log
+from .rate_limit import WAIT, RateLimit
+from .shadow import Shadow
+from .wanting import wants
+
+__all__ = [
+    "WAIT",
+    "Allow",
+    "ByType",
+    "Chain",
+    "Count",
+    "Deny",
+    "Log",
+    "RateLimit",
+    "Shadow",
+    "chain",
+    "filter_function",
+    "selector_of",
+    "wants",
+]

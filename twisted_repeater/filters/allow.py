@@ -1,0 +1,58 @@
+"""`Allow` and `Deny`: lists of the classes of messages that may, or may not, go through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from zope.interface import implementer
+
+from ..interfaces import ICodec, IFilter
+from ..selectors import Selector
+from ..verdicts import DO_NOTHING, PASS_ON, Verdict
+from ._provider import selector_for_types
+
+__all__ = ["Allow", "Deny"]
+
+Answer = Verdict | Callable[[Any, Any], Any]
+"""A verdict, or a function of a message and its link that gives one."""
+
+
+@implementer(IFilter)
+class Allow:
+    """Passes on messages of these classes only.
+
+    ``otherwise`` is the verdict on the others, `DO_NOTHING` by default, or a function that gives it.
+    """
+
+    def __init__(self, *types: type, otherwise: Answer = DO_NOTHING) -> None:
+        self.types = types
+        self.otherwise = otherwise
+
+    def filter(self, message: Any, link: Any) -> Any:
+        """See `IFilter`."""
+        if isinstance(message, self.types):
+            return PASS_ON
+        return self.otherwise(message, link) if callable(self.otherwise) else self.otherwise
+
+
+@implementer(IFilter)
+class Deny:
+    """Passes on all messages but those of these classes.
+
+    ``answer`` is the verdict on them, `DO_NOTHING` by default, or a function that gives it.
+    """
+
+    def __init__(self, *types: type, answer: Answer = DO_NOTHING) -> None:
+        self.types = types
+        self.answer = answer
+
+    def selector_for(self, codec: ICodec | None) -> Selector | None:
+        """See `IFilter`. `Allow` has none: it must see what is not allowed, whatever it is."""
+        return selector_for_types(self.types, codec)
+
+    def filter(self, message: Any, link: Any) -> Any:
+        """See `IFilter`."""
+        if not isinstance(message, self.types):
+            return PASS_ON
+        return self.answer(message, link) if callable(self.answer) else self.answer

@@ -1,0 +1,103 @@
+"""`ByType`: a filter class with a method for each class of message."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import UnionType
+from typing import Any, ClassVar, Union, get_args, get_origin
+
+from zope.interface import implementer
+
+from ..interfaces import ICodec, IFilter
+from ..selectors import Selector
+from ..verdicts import PASS_ON
+from ._provider import selector_for_types
+
+__all__ = ["ByType"]
+
+Method = Callable[[Any, Any, Any], Any]
+
+
+@implementer(IFilter)
+class ByType:
+    """The base of filters with a method for each class of message.
+
+    Each method whose name begins with ``on_`` is given the messages of the class that its first parameter is
+    annotated with, or of any class of a union; what has no method passes on::
+
+        class Risk(ByType):
+            def on_order(self, order: Order, link: ILink) -> Verdict:
+                return DO_NOTHING if order.size > 100 else PASS_ON
+
+            async def on_cancel(self, cancel: Cancel | CancelAll, link: ILink) -> Verdict: ...
+
+    A message of a subclass goes to the method of its nearest base class. Messages without a method are not decoded
+    where the codec can tell them from the bytes.
+    """
+
+    _own: ClassVar[dict[type, Method] | None] = None
+    _methods: ClassVar[dict[type, Method]] = {}
+    """The methods, and those found for other classes since, `_pass_on` for most."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls._own = None
+        cls._methods = {}
+
+    def filter(self, message: Any, link: Any) -> Any:
+        """See `IFilter`."""
+        kind = type(message)
+        method = self._methods.get(kind) or self._find(kind)
+        return method(self, message, link)
+
+    def selector_for(self, codec: ICodec | None) -> Selector | None:
+        """See `IFilter`."""
+        return selector_for_types(tuple(self.own_methods()), codec)
+
+    @classmethod
+    def own_methods(cls) -> dict[type, Method]:
+        """Give the method of each class of message."""
+        if cls._own is None:  # not earlier: an annotation may name what stands further down in its module
+            own: dict[type, Method] = {}
+            for name in dir(cls):
+                if name.startswith("on_"):
+                    method = inspect.getattr_static(cls, name)
+                    for kind in _kinds(method):
+                        if kind in own:
+                            raise TypeError(f"{cls.__name__} has two methods for {kind.__name__}")
+                        own[kind] = method
+            cls._own = own
+        return cls._own
+
+    @classmethod
+    def _find(cls, kind: type) -> Method:
+        own = cls.own_methods()
+        method = next((own[base] for base in kind.__mro__ if base in own), _pass_on)
+        cls._methods[kind] = method
+        return method
+
+
+def _pass_on(self: ByType, message: Any, link: Any) -> Any:
+    """Be the method of messages that have none."""
+    return PASS_ON
+
+
+def _kinds(method: Any) -> tuple[type, ...]:
+    """Give the classes that the first parameter behind ``self`` is annotated with."""
+    what = f"{getattr(method, '__qualname__', method)}(self, message: ..., link)"
+    if not inspect.isfunction(method):
+        raise TypeError(f"{what} must be a plain method")
+    parameters = list(inspect.signature(method).parameters)
+    annotation = method.__annotations__.get(parameters[1]) if len(parameters) > 1 else None
+    if isinstance(annotation, str):
+        # Only this one: the others may name what is imported for type checkers alone.
+        try:
+            annotation = eval(annotation, method.__globals__)
+        except NameError as error:
+            raise TypeError(f"{what}: {error}") from error
+    is_union = isinstance(annotation, UnionType) or get_origin(annotation) is Union
+    kinds = get_args(annotation) if is_union else (annotation,)
+    if not all(isinstance(kind, type) for kind in kinds):
+        raise TypeError(f"{what}: annotate the message with a class or a union of classes")
+    return tuple(kinds)

@@ -1,0 +1,171 @@
+"""`chain`: several filters as one, where each sees what the one before let through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from inspect import iscoroutine
+from reprlib import repr as short_repr
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from ..errors import WrongVerdict
+from ..interfaces import ICodec, IFilter
+from ..selectors import Selector
+from ..verdicts import DO_NOTHING, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from ._provider import FilterFunction, common_selector, guarded, name_of
+
+__all__ = ["Chain", "chain"]
+
+
+def chain(*filters: Any) -> Chain:
+    """Make one filter of several, which a message goes through from the first to the last.
+
+    * What one drops or sends back, the next does not see. What one sends in place of it, the next sees, each message
+      by itself and in order.
+    * What is to be sent back goes to the sender, whichever filter says so, even if a later one drops the message.
+    * `Close` ends it: what the filters before made and what `Close` forwards go out, nothing else is looked at.
+    * A filter that answers later holds up the message and those behind it, as it would alone.
+    * A message that all pass on leaves as the bytes that came.
+    * Each sees only what it wants (`wants`); what none wants is not decoded. Where messages are decoded, the filters of
+      a chain must tell what they want by class: the bytes are gone.
+    """
+    return Chain(filters)
+
+
+@implementer(IFilter)
+class Chain:
+    """Filters one behind the other; `chain` makes it."""
+
+    filter: FilterFunction
+
+    def __init__(self, members: tuple[Any, ...]) -> None:
+        self.members = members
+        self.__qualname__ = f"chain({', '.join(map(name_of, members))})"
+        functions = [guarded(member) for member in members]
+        combined = functions.pop() if functions else _pass_on
+        while functions:
+            combined = _linked(functions.pop(), combined)
+        self.filter = combined
+
+    def __repr__(self) -> str:
+        return self.__qualname__
+
+    def __call__(self, message: Any, link: Any) -> Any:
+        """See `IFilter`."""
+        return self.filter(message, link)
+
+    def selector_for(self, codec: ICodec | None) -> Selector | None:
+        """See `IFilter`. What any of the members wants."""
+        return common_selector(self.members, codec)
+
+
+def _pass_on(message: Any, link: Any) -> Verdict:
+    """Be the chain of no filters."""
+    return PASS_ON
+
+
+def _linked(first: FilterFunction, rest: FilterFunction) -> FilterFunction:
+    """Put one filter before the others."""
+
+    def linked(message: Any, link: Any) -> Any:
+        verdict = first(message, link)
+        if verdict is PASS_ON:
+            return rest(message, link)
+        if isinstance(verdict, Verdict):
+            return _after(verdict, message, link, rest)
+        return _after_later(verdict, message, link, rest)
+
+    return linked
+
+
+def _after(verdict: Verdict, message: Any, link: Any, rest: FilterFunction) -> Any:
+    """Take what the first filter lets through to the rest."""
+    if not verdict.passes and not verdict.forward:
+        return verdict
+    total = _Total(verdict)
+    items = iter([*([(message, True)] if verdict.passes else []), *((other, False) for other in verdict.forward)])
+    for item, is_original in items:
+        answer = rest(item, link)
+        if not isinstance(answer, Verdict):
+            return _carry_on(total, answer, item, is_original, items, link, rest)
+        total.add(answer, item, is_original)
+        if answer.closes:
+            break
+    return total.verdict()
+
+
+async def _after_later(awaitable: Any, message: Any, link: Any, rest: FilterFunction) -> Verdict:
+    """Wait for the first filter, then do the same."""
+    answer = _after(await _verdict_from(awaitable), message, link, rest)
+    return answer if isinstance(answer, Verdict) else await _verdict_from(answer)
+
+
+async def _carry_on(
+    total: _Total,
+    awaitable: Any,
+    item: Any,
+    is_original: bool,
+    items: Iterator[tuple[Any, bool]],
+    link: Any,
+    rest: FilterFunction,
+) -> Verdict:
+    """Wait for the rest's verdict on an item, then go on with the next ones."""
+    answer = await _verdict_from(awaitable)
+    total.add(answer, item, is_original)
+    while not answer.closes:
+        try:
+            item, is_original = next(items)
+        except StopIteration:
+            break
+        answer = rest(item, link)
+        if not isinstance(answer, Verdict):
+            answer = await _verdict_from(answer)
+        total.add(answer, item, is_original)
+    return total.verdict()
+
+
+async def _verdict_from(awaitable: Any) -> Verdict:
+    """Wait for a verdict and make sure that it is one."""
+    verdict = await awaitable if isinstance(awaitable, Deferred) or iscoroutine(awaitable) else awaitable
+    if not isinstance(verdict, Verdict):
+        raise WrongVerdict(f"a filter of the chain gave {short_repr(verdict)}, which is no verdict")
+    return verdict
+
+
+class _Total:
+    """All that the filters of a chain want to happen on account of one message."""
+
+    __slots__ = ("back", "closes", "error", "forward", "passes")
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.passes = False
+        self.forward: list[Any] = []
+        self.back = list(verdict.back)
+        self.closes = verdict.closes
+        self.error = verdict.error
+
+    def add(self, answer: Verdict, item: Any, is_original: bool) -> None:
+        """Add a verdict on the original message, or on one that stands in its place."""
+        if answer.passes and is_original:
+            self.passes = True
+        elif answer.passes:
+            self.forward.append(item)
+        self.forward += answer.forward
+        self.back += answer.back
+        if answer.closes and not self.closes:
+            self.closes = True
+            self.error = answer.error
+
+    def verdict(self) -> Verdict:
+        """Give it as one verdict, in the form in which a single filter would say it."""
+        if self.closes and not self.passes:
+            return Close(self.error, forward=self.forward, back=self.back)
+        if self.closes or (self.forward and (self.passes or self.back)):
+            return Mixed(passes=self.passes, forward=self.forward, back=self.back, closes=self.closes, error=self.error)
+        if self.forward:
+            return Send(*self.forward)
+        if self.passes:
+            return PassOnAndSendBack(self.back) if self.back else PASS_ON
+        return SendBack(self.back) if self.back else DO_NOTHING

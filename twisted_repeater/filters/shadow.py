@@ -1,0 +1,128 @@
+"""`Shadow`: runs a filter without obeying it, to see what it would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import iscoroutine
+from reprlib import repr as short_repr
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..errors import WrongVerdict
+from ..interfaces import ICodec, IFilter
+from ..selectors import Selector
+from ..verdicts import PASS_ON, Verdict
+from ._provider import common_selector, filter_function, guarded, name_of, selector_of
+
+__all__ = ["Shadow"]
+
+
+@implementer(IFilter)
+class Shadow:
+    """Asks a candidate about each message, and obeys another filter: ``live``, or by default lets all pass on.
+
+    The numbers say how the verdicts compare: ``agreed``, ``differed``, ``failed`` (the candidate raised, or gave none)
+    and ``skipped`` (it was not asked: ``most_waiting`` of its answers had not come). ``on_difference`` is called with
+    the message, the link, the verdict that was obeyed and the candidate's.
+
+    Nothing waits for a candidate that answers later. It must not change messages, and what it does besides giving a
+    verdict is done: to ``link.state`` and by ``link.send_to_client``, for example.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        candidate: Any,
+        live: Any = None,
+        *,
+        on_difference: Callable[[Any, Any, Verdict, Verdict], Any] | None = None,
+        most_waiting: int = 1000,
+    ) -> None:
+        self.candidate = candidate
+        self.live = live
+        self.on_difference = on_difference
+        self.most_waiting = most_waiting
+        self.agreed = self.differed = self.failed = self.skipped = self.waiting = 0
+        self.__qualname__ = f"Shadow({name_of(candidate)})"
+        self._ask = filter_function(candidate) if live is None else guarded(candidate)
+        self._obey = _pass_on if live is None else guarded(live)
+
+    def selector_for(self, codec: ICodec | None) -> Selector | None:
+        """See `IFilter`."""
+        if self.live is None:
+            return selector_of(self.candidate, codec)
+        return common_selector((self.candidate, self.live), codec)
+
+    def filter(self, message: Any, link: Any) -> Any:
+        """See `IFilter`."""
+        obeyed = self._obey(message, link)
+        if iscoroutine(obeyed):
+            obeyed = Deferred.fromCoroutine(obeyed)
+        if self.waiting >= self.most_waiting:
+            self.skipped += 1
+            return obeyed
+        candidate = self._candidates(message, link)
+        if isinstance(obeyed, Deferred):
+            return obeyed.addCallback(self._compare, candidate, message, link)
+        return self._compare(obeyed, candidate, message, link)
+
+    def _candidates(self, message: Any, link: Any) -> Verdict | Deferred[Verdict | None] | None:
+        """Give the candidate's verdict or a Deferred of it, ``None`` if it failed."""
+        try:
+            verdict = self._ask(message, link)
+            if iscoroutine(verdict):
+                verdict = Deferred.fromCoroutine(verdict)
+            if not isinstance(verdict, Deferred):
+                return self._checked(verdict)
+        except Exception:
+            self._failed(Failure())
+            return None
+        self.waiting += 1
+        return verdict.addBoth(self._arrived).addCallbacks(self._checked, self._failed).addErrback(self._failed)
+
+    def _arrived(self, result: Any) -> Any:
+        self.waiting -= 1
+        return result
+
+    def _checked(self, verdict: Any) -> Verdict:
+        if not isinstance(verdict, Verdict):
+            raise WrongVerdict(f"{short_repr(verdict)} is no verdict")
+        return verdict
+
+    def _failed(self, failure: Failure) -> None:
+        self.failed += 1
+        if self.failed == 1:  # a broken candidate must not fill the disk
+            self.log.failure(
+                "{name} failed in shadow; the next times are only counted", failure, name=self.__qualname__
+            )
+
+    def _compare(self, obeyed: Any, candidate: Any, message: Any, link: Any) -> Any:
+        """Compare, at once or when the candidate answers; give what is obeyed."""
+        if isinstance(candidate, Deferred):
+            candidate.addCallback(self._count, obeyed, message, link)
+        else:
+            self._count(candidate, obeyed, message, link)
+        return obeyed
+
+    def _count(self, candidate: Any, obeyed: Any, message: Any, link: Any) -> None:
+        if candidate is None:
+            return
+        if candidate == obeyed:
+            self.agreed += 1
+            return
+        self.differed += 1
+        if self.on_difference is not None:
+            try:
+                self.on_difference(message, link, obeyed, candidate)
+            except Exception:
+                self.log.failure("on_difference raised")
+
+
+def _pass_on(message: Any, link: Any) -> Verdict:
+    """Be the filter that is obeyed where there is none."""
+    return PASS_ON

@@ -1,0 +1,43 @@
+"""The codec whose messages are strings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._typed_codec import TypedCodec
+from .errors import MarshalingError, ParseError
+
+__all__ = ["TextCodec", "text"]
+
+
+def text(encoding: str = "utf-8") -> TextCodec:
+    """Make the codec whose messages are ``str``: each payload is text in this encoding, strictly."""
+    return TextCodec(encoding)
+
+
+class TextCodec(TypedCodec):
+    """Text in one encoding; `text` makes it."""
+
+    message_types = (str,)
+
+    def __init__(self, encoding: str) -> None:
+        "".encode(encoding)  # one that is not known is told now, not at each message
+        self._encoding = encoding
+
+    def decode(self, payload: bytes) -> str:
+        """Read the text."""
+        try:
+            return payload.decode(self._encoding)
+        except UnicodeDecodeError as error:
+            message = f"not {self._encoding} at byte {error.start}: {error.reason}"
+            raise ParseError(message, offset=error.start) from error
+
+    def encode(self, message: Any) -> bytes:
+        """Write the text of a ``str``."""
+        if not isinstance(message, str):
+            raise self.wrong_type(message)
+        try:
+            return message.encode(self._encoding)
+        except UnicodeEncodeError as error:
+            shown = message[error.start : error.start + 1]
+            raise MarshalingError(f"{shown!a} cannot be written in {self._encoding}: {error.reason}") from error
