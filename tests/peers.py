@@ -166,11 +166,20 @@ class Peer(Int32StringReceiver):
 
 @implementer(IHalfCloseableProtocol)
 class HalfClosingPeer(Peer):
-    """A peer that stays when the other has ended its stream, which it sees as `END`."""
+    """A peer that stays when the other has ended its stream, which it sees as `END`, unless it has ended its own."""
+
+    has_ended = False
+
+    def end_stream(self) -> None:
+        """Say that nothing more comes, and keep reading."""
+        self.has_ended = True
+        super().end_stream()
 
     def readConnectionLost(self) -> None:
         """The other end has ended its stream."""
         self.seen.append(END)
+        if self.has_ended:
+            self.close()
 
     def writeConnectionLost(self) -> None:
         """Our stream has ended."""
@@ -271,7 +280,9 @@ class World:
     async def create(self, **settings: Any) -> None:
         """Make the repeater, which isn't started yet."""
         settings.setdefault("dialect", dialects.int32())
-        if "server" not in settings:
+        if (via := settings.pop("via", None)) is not None:
+            settings["server"] = via
+        else:
             settings.setdefault("server_ip", "127.0.0.1")
             settings.setdefault("server_port", self.server_port.getHost().port)
         if "listen_port" not in settings:
@@ -325,6 +336,13 @@ class World:
         where: IStreamClientEndpoint = endpoint or TCP4ClientEndpoint(reactor, "127.0.0.1", self.repeater.port)
         await where.connect(Factory.forProtocol(lambda: client))
         return client
+
+    async def until_accepted(self, *, heard: bool = False) -> None:
+        """Wait until the last client is accepted, and if ``heard`` until bytes came from it."""
+        port = self.clients[-1].transport.getHost().port
+        links = self.repeater._factory.links
+        while not any(link.client_address.port == port and link.client.heard >= heard for link in links):
+            await turn()
 
     async def linked(self, name: str, **behaviour: Any) -> tuple[Client, ServerPeer]:
         """Connect a client and see it linked: gives the client and the server's end of its link."""
@@ -446,7 +464,8 @@ class PeerCase(TestCase):
     async def world(self, *, server: Server | None = None, start: bool = True, **settings: Any) -> World:
         """Make a world, which is torn down at the end of the test.
 
-        Settings that are callbacks of `Repeater.start` go there, the others to `Repeater.create`.
+        Settings that are arguments of `Repeater.start` go there, the others to `Repeater.create`; ``via`` is an
+        endpoint through which the repeater reaches the server.
         """
         world = World(self, server or Server())
         self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))

@@ -1,0 +1,975 @@
+"""The making of a link: every step, every way in which it fails, and what each peer sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import error as internet_error
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.interfaces import IStreamClientEndpoint
+from zope.interface import implementer
+
+from twisted_repeater import PASS_ON, Dialect, Hello, Limits, Side, dialects
+from twisted_repeater.errors import (
+    ClientGone,
+    ClientNotAllowed,
+    ConnectingError,
+    Disconnected,
+    DuplicateClient,
+    HelloTimeout,
+    InvalidHello,
+    RefusedByApplication,
+    RepeaterClosed,
+    ServerUnreachable,
+    UnexpectedServerName,
+    VersionMismatch,
+    WrongMode,
+)
+
+from .peers import (
+    END,
+    LOST,
+    REPEATER_NAME,
+    SERVER_NAME,
+    Client,
+    MemoryWorld,
+    PeerCase,
+    Server,
+    ServerPeer,
+    World,
+    frame,
+    hello,
+    kept_by,
+    reactor,
+    repeated,
+    turn,
+)
+
+SHORT = Limits(hello_timeout=0.1)
+
+
+class Pending(Deferred[Any]):
+    """Something that a test doesn't let happen, and that tells whether it was cancelled."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        super().__init__(self._note)
+
+    def _note(self, _: Deferred[Any]) -> None:
+        self.cancelled = True
+
+
+@implementer(IStreamClientEndpoint)
+class FakeEndpoint:
+    """A way to the server that does what a test wants; ``dials`` has what it gave."""
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self.dials: list[Any] = []
+
+    def connect(self, factory: Any) -> Deferred[Any]:
+        """See `IStreamClientEndpoint`."""
+        dial: Deferred[Any] = self._connect()
+        self.dials.append(dial)
+        return dial
+
+
+class RefusalCase(PeerCase):
+    """What is promised of every refusal."""
+
+    async def refused(
+        self,
+        world: World,
+        first: bytes,
+        error: type[ConnectingError],
+        *,
+        name: str | None = None,
+        dialled: bool = False,
+    ) -> Any:
+        """Connect a client that is refused. Gives the error, after a look at what everybody saw.
+
+        The client saw nothing but its end. The server saw no connection, or the client's hello and the end. The
+        callback was called once.
+        """
+        peers, refusals = len(world.server.peers), len(world.refusals)
+        client = await world.connect(first)
+        await client.lost()
+        await world.refused(refusals + 1)
+        await turn(3)
+        self.assertEqual(client.seen, [LOST])
+        self.assertEqual(world.refusals[refusals:], [(name, error)])
+        if dialled:
+            (peer,) = world.server.peers[peers:]
+            await peer.lost()
+            self.assertEqual(peer.seen, [repeated(name or ""), LOST])
+        else:
+            self.assertEqual(world.server.peers[peers:], [])
+        return world.refusal
+
+    async def bystander(self, world: World) -> Callable[..., Any]:
+        """Link a client that must not notice anything. Gives what checks that it did not, and that a name is free."""
+        client, peer = await world.linked("bystander")
+
+        async def check(name: str | None = None) -> None:
+            if name is not None:
+                await world.linked(name)
+            await world.still_relays(client, peer)
+            self.assertEqual(world.errors, [])
+
+        return check
+
+
+class ClientHelloTests(RefusalCase):
+    """Steps 2 and 3: the client's hello."""
+
+    NO_HELLOS = (
+        ("another protocol", b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n", "frame of"),
+        ("a negative length", b"\xff\xff\xff\xff", "frame of 4294967295 bytes"),
+        ("a huge length", b"\x7f\xff\xff\xff{", "frame of 2147483647 bytes"),
+        ("a hello above 64 KiB, of which only the header came", (65537).to_bytes(4, "big"), "65536 are allowed"),
+        ("an empty frame", frame(b""), "JSON"),
+        ("bytes that are no text", frame(b'{"name": "\xff"}'), "UTF-8"),
+        ("text that is no JSON", frame(b"alice"), "JSON"),
+        ("a list", frame(b'["alice"]'), "object"),
+        ("no name", frame(b'{"mode": ""}'), "'name'"),
+        ("a name that is no string", frame(b'{"name": 7}'), "'name'"),
+        ("a version that is no whole number", frame(b'{"name": "a", "send_version": 1e400}'), "'send_version'"),
+        ("a version that is a truth", frame(b'{"name": "a", "send_version": true}'), "'send_version'"),
+        ("a version of too many digits", frame(b'{"name": "a", "send_version": %s}' % (b"9" * 50_000)), "JSON"),
+        ("a deep nest", frame(b"[" * 65_000), "JSON"),
+        ("a deep nest of objects", frame(b'{"a":' * 13_000), "JSON"),
+    )
+
+    async def test_no_hello(self) -> None:
+        """Whatever a stranger sends in place of a hello costs its own connection, and nothing else."""
+        world = await self.world()
+        check = await self.bystander(world)
+        for what, data, told in self.NO_HELLOS:
+            error = await self.refused(world, data, InvalidHello)
+            self.assertIn(told, str(error), what)
+            self.assertIs(error.side, Side.CLIENT)
+        await check()
+
+    async def test_largest_hello(self) -> None:
+        """A hello of exactly 64 KiB is read."""
+        world = await self.world()
+        bare = len(hello("alice", padding="")) - 4
+        client = await world.connect(hello("alice", padding="x" * (64 * 1024 - bare)))
+        await client.seen.reach(1)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME)])
+
+    async def test_byte_by_byte(self) -> None:
+        """A hello may come byte by byte, and nobody is dialled before it is complete."""
+        world = await self.world()
+        client = await world.connect()
+        client.transport.setTcpNoDelay(True)
+        *most, last = hello("alice")
+        for byte in most:
+            client.write(bytes([byte]))
+            await turn()
+        self.assertEqual((client.seen, world.server.peers), ([], []))
+        client.write(bytes([last]))
+        await client.seen.reach(1)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME)])
+
+    async def test_silence(self) -> None:
+        """A client that says nothing is closed after the hello timeout."""
+        world = await self.world(limits=SHORT)
+        check = await self.bystander(world)
+        error = await self.refused(world, b"", HelloTimeout)
+        self.assertIs(error.side, Side.CLIENT)
+        await check()
+
+    async def test_half_a_hello(self) -> None:
+        """So is one that doesn't finish what it says."""
+        world = await self.world(limits=SHORT)
+        await self.refused(world, hello("alice")[:-1], HelloTimeout)
+
+    def test_drop_by_drop(self) -> None:
+        """The timeout is for the whole hello: a byte now and then doesn't put it off."""
+        world = MemoryWorld()
+        client = world.connect()
+        for byte in hello("alice")[:9]:
+            client.dataReceived(bytes([byte]))
+            world.clock.advance(1)
+        self.assertEqual(world.refusals, [])
+        world.clock.advance(1)
+        self.assertEqual(world.refusals, [(None, HelloTimeout)])
+        self.assertFalse(client.transport.connected)
+        self.assertEqual((kept_by(world.factory), world.clock.getDelayedCalls()), ({}, []))
+
+    async def test_mode(self) -> None:
+        """A client in another mode is refused before the dial."""
+        world = await self.world(dialect=dialects.int32(mode="test"), server=Server(hello=hello("quotes", mode="test")))
+        error = await self.refused(world, hello("alice", mode="prod"), WrongMode, name="alice")
+        self.assertIs(error.side, Side.CLIENT)
+        self.assertIn("'prod'", str(error))
+        client = await world.connect(hello("alice", mode="test"))
+        await client.seen.reach(1)
+        self.assertEqual(client.seen, [repeated("quotes", mode="test")])
+
+    async def test_not_allowed(self) -> None:
+        """A client that ``is_client_allowed`` says no to is refused before the dial, at once or later."""
+        answers: list[Any] = [False, succeed(False), self.later(False), None]
+        world = await self.world(is_client_allowed=lambda name: name != "alice" or answers.pop(0))
+        check = await self.bystander(world)
+        while len(answers) > 0:
+            error = await self.refused(world, hello("alice"), ClientNotAllowed, name="alice")
+            self.assertIs(error.side, Side.CLIENT)
+        answers.append(self.later(True))
+        await check("alice")
+
+    @staticmethod
+    async def later(answer: object) -> object:
+        """Give an answer, a little later."""
+        await turn()
+        return answer
+
+    async def test_is_client_allowed_raises(self) -> None:
+        """What ``is_client_allowed`` raises refuses the client, whatever it is."""
+        causes: list[BaseException] = [ValueError("no database"), SystemExit(3), KeyboardInterrupt()]
+        answers: list[Any] = [fail(ZeroDivisionError("later"))]
+
+        def is_client_allowed(name: str) -> Any:
+            if name == "bystander":
+                return True
+            if causes:
+                raise causes.pop(0)
+            return answers.pop(0) if answers else True
+
+        world = await self.world(is_client_allowed=is_client_allowed)
+        check = await self.bystander(world)
+        for cause in (*causes, ZeroDivisionError("later")):
+            error = await self.refused(world, hello("alice"), RefusedByApplication, name="alice")
+            self.assertEqual(repr(error.__cause__), repr(cause))
+            self.assertEqual(str(error), f"{type(cause).__name__}: {cause}")
+        await check("alice")
+
+    async def test_own_reason(self) -> None:
+        """A callback may raise a `ConnectingError` of its own, which is told as it is."""
+
+        def is_client_allowed(name: str) -> bool:
+            raise ClientNotAllowed("not on Sundays")
+
+        world = await self.world(is_client_allowed=is_client_allowed)
+        error = await self.refused(world, hello("alice"), ClientNotAllowed, name="alice")
+        self.assertEqual(str(error), "not on Sundays")
+
+    async def test_client_version(self) -> None:
+        """A client with which no version can be agreed, in either direction, is refused before the dial."""
+        world = await self.world()
+        check = await self.bystander(world)
+        for member in ("send_version", "recv_version"):
+            error = await self.refused(world, hello("alice", **{member: 0}), VersionMismatch, name="alice")
+            self.assertIs(error.side, Side.CLIENT)
+            self.assertIn("version 0", str(error))
+        await check("alice")
+
+    async def test_newer_client(self) -> None:
+        """A client that has newer versions as well speaks the one that the repeater has."""
+        world = await self.world()
+        client = await world.connect(hello("alice", send_version=7, recv_version=10**30))
+        await client.seen.reach(1)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME)])
+
+    async def test_unsayable_name(self) -> None:
+        """A name that doesn't fit into the hello to the server is refused before the dial."""
+        world = await self.world()
+        name = "\N{SNOWMAN}" * 20_000  # three bytes each in the client's hello, six in ours
+        payload = f'{{"name": "{name}"}}'.encode()
+        error = await self.refused(world, frame(payload), InvalidHello, name=name)
+        self.assertIs(error.side, Side.CLIENT)
+
+
+class NameTests(RefusalCase):
+    """Step 4: the name."""
+
+    async def test_live_link(self) -> None:
+        """A newcomer with the name of a live link is refused before the dial; the link stays."""
+        world = await self.world()
+        alice, peer = await world.linked("alice")
+        error = await self.refused(world, hello("alice"), DuplicateClient, name="alice")
+        self.assertIs(error.side, Side.CLIENT)
+        await world.still_relays(alice, peer)
+        self.assertEqual(world.errors, [])
+
+    async def test_link_in_the_making(self) -> None:
+        """So is one with the name of a link that is still being made."""
+        world = await self.world(server=Server(when_greeted=False))
+        alice = await world.connect(hello("alice"))
+        await world.server.peers.reach(1)
+        await self.refused(world, hello("alice"), DuplicateClient, name="alice")
+        (peer,) = world.server.peers
+        peer.say_hello()
+        await alice.seen.reach(1)
+        await world.still_relays(alice, peer)
+
+    async def test_half_dead_link(self) -> None:
+        """So is one with the name of a link that has lost a side, as long as the application doesn't end it."""
+        world = await self.world(on_error=lambda link, side, error: None)
+        alice, peer = await world.linked("alice")
+        alice.close()
+        await world.calls.until(lambda: world.errors)
+        await self.refused(world, hello("alice"), DuplicateClient, name="alice")
+        world.repeater.close_connection_from_client("alice")
+        await peer.lost()
+        await world.linked("alice")
+
+    async def test_ending_link(self) -> None:
+        """A newcomer with the name of a link that is ending waits until it is over, and is linked then."""
+        world = await self.world(server=Server(half_close=True))
+        old, old_peer = await world.linked("alice")
+        old.end_stream()
+        await old_peer.seen.reach(2)
+        new = await world.connect(hello("alice"))
+        await turn(5)
+        self.assertEqual((new.seen, len(world.server.peers)), ([], 1))
+        old_peer.send(b"last reply")
+        old_peer.close()
+        await new.seen.reach(1)
+        self.assertEqual(old.seen[1:], [b"last reply", LOST])
+        await world.still_relays(new, world.server.peers[1])
+        self.assertEqual(world.refusals, [])
+
+    async def test_ending_takes_too_long(self) -> None:
+        """It doesn't wait longer than the hello timeout."""
+        world = await self.world(server=Server(half_close=True), limits=SHORT)
+        old, old_peer = await world.linked("alice")
+        old.end_stream()
+        await old_peer.seen.reach(2)
+        await self.refused(world, hello("alice"), DuplicateClient, name="alice")
+        old_peer.send(b"last reply")
+        await old.seen.reach(2)
+        old_peer.close()
+        await old.lost()
+        await world.linked("alice")
+
+    async def test_two_wait(self) -> None:
+        """Of two that wait for the same name the first gets it, the second is refused."""
+        world = await self.world(server=Server(half_close=True))
+        old, old_peer = await world.linked("alice")
+        old.end_stream()
+        await old_peer.seen.reach(2)
+        first = await world.connect(hello("alice"))
+        await turn(5)
+        second = await world.connect(hello("alice"))
+        await turn(5)
+        old_peer.close()
+        await first.seen.reach(1)
+        await second.lost()
+        self.assertEqual(second.seen, [LOST])
+        self.assertEqual(world.refusals, [("alice", DuplicateClient)])
+        await world.still_relays(first, world.server.peers[1])
+
+    async def test_gone_while_waiting(self) -> None:
+        """One that leaves while it waits for its name is forgotten, and the next gets the name."""
+        world = await self.world(server=Server(half_close=True))
+        old, old_peer = await world.linked("alice")
+        old.end_stream()
+        await old_peer.seen.reach(2)
+        first = await world.connect(hello("alice"))
+        await turn(5)
+        second = await world.connect(hello("alice"))
+        await turn(5)
+        first.abort()
+        await world.refused()
+        old_peer.close()
+        await second.seen.reach(1)
+        await world.still_relays(second, world.server.peers[1])
+        self.assertEqual(world.refusals, [("alice", ClientGone)])
+
+
+class ServerTests(RefusalCase):
+    """Steps 5 and 6: the server."""
+
+    async def test_what_the_server_sees(self) -> None:
+        """The server sees the client's name, and in the credentials who repeats it."""
+        world = await self.world()
+        _, peer = await world.linked("alice")
+        expected = {"name": "alice", "mode": "", "send_version": 1, "recv_version": 1, "credentials": REPEATER_NAME}
+        self.assertEqual(peer.seen, [expected])
+
+    async def test_own_credentials(self) -> None:
+        """What a client says in its credentials stays with the link; the server gets the repeater's."""
+        world = await self.world()
+        await world.connect(hello("alice", credentials="secret"))
+        await world.server.peers.reach(1)
+        await world.server.peers[0].seen.reach(1)
+        self.assertEqual(world.server.peers[0].seen, [repeated("alice")])
+        await world.calls.reach(1)
+        self.assertEqual(world.calls[0][1].client_hello, Hello("alice", credentials="secret"))
+
+    async def test_refused_connection(self) -> None:
+        """A server that isn't there: the client sees nothing, and may come again when it is."""
+        path = self.mktemp()
+        world = await self.world(via=f"unix:{path}")
+        error = await self.refused(world, hello("alice"), ServerUnreachable, name="alice")
+        self.assertIs(error.side, Side.SERVER)
+        self.assertIsNotNone(error.__cause__)
+        port = reactor.listenUNIX(path, world.server)
+        self.addCleanup(port.stopListening)
+        await world.linked("alice")
+
+    async def test_refused_tcp_connection(self) -> None:
+        """The cause is Twisted's own error."""
+        world = await self.world()
+        await world.server_port.stopListening()
+        error = await self.refused(world, hello("alice"), ServerUnreachable, name="alice")
+        self.assertIsInstance(error.__cause__, internet_error.ConnectionRefusedError)
+
+    async def test_dial_fails_at_once(self) -> None:
+        """An endpoint that raises is a server that cannot be reached, and so is one whose dial is cancelled."""
+
+        def out_of_order() -> Deferred[Any]:
+            raise OSError("out of order")
+
+        for connect in (out_of_order, lambda: fail(CancelledError())):
+            world = await self.world(via=FakeEndpoint(connect))
+            await self.refused(world, hello("alice"), ServerUnreachable, name="alice")
+
+    async def test_connect_timeout(self) -> None:
+        """A dial that takes longer than the connect timeout is given up."""
+        endpoint = FakeEndpoint(Pending)
+        world = await self.world(via=endpoint, limits=Limits(connect_timeout=0.1))
+        error = await self.refused(world, hello("alice"), ServerUnreachable, name="alice")
+        self.assertIsInstance(error.__cause__, internet_error.TimeoutError)
+        self.assertTrue(endpoint.dials[0].cancelled)
+
+    async def test_server_leaves(self) -> None:
+        """A server that goes before its hello, in whatever way, cannot be reached."""
+        for leave in (ServerPeer.close, ServerPeer.abort, ServerPeer.end_stream):
+            world = await self.world(server=Server(when_greeted=False, half_close=True))
+            client = await world.connect(hello("alice"))
+            await world.server.peers.reach(1)
+            (peer,) = world.server.peers
+            await peer.seen.reach(1)
+            leave(peer)
+            await client.lost()
+            await world.refused()
+            self.assertEqual((client.seen, world.refusals), ([LOST], [("alice", ServerUnreachable)]))
+            self.assertIs(world.refusal.side, Side.SERVER)
+            self.assertIsNotNone(world.refusal.__cause__)
+            peer.close()
+            await peer.lost()
+            world.server.when_greeted = True
+            await world.linked("alice")
+
+    async def test_silent_server(self) -> None:
+        """A server that doesn't say hello is given up after the hello timeout."""
+        world = await self.world(server=Server(when_greeted=False), limits=SHORT)
+        error = await self.refused(world, hello("alice"), HelloTimeout, name="alice", dialled=True)
+        self.assertIs(error.side, Side.SERVER)
+        world.server.when_greeted = True
+        await world.linked("alice")
+
+    async def test_no_hello_from_the_server(self) -> None:
+        """A server that says something else is given up; the client sees nothing of it."""
+        for no_hello in (b"HTTP/1.1 400 Bad Request\r\n\r\n", frame(b"\xff"), frame(b'{"name": 7}')):
+            world = await self.world(server=Server(hello=no_hello))
+            error = await self.refused(world, hello("alice"), InvalidHello, name="alice", dialled=True)
+            self.assertIs(error.side, Side.SERVER)
+            self.assertIn("server", str(error)) if b"HTTP" in no_hello else None
+            world.server.hello = hello(SERVER_NAME)
+            await world.linked("alice")
+
+    async def test_wrong_server(self) -> None:
+        """A server in another mode, of another name or without a common version is given up."""
+        wrong: tuple[tuple[bytes, type[ConnectingError]], ...] = (
+            (hello(SERVER_NAME, mode="test"), WrongMode),
+            (hello("weather"), UnexpectedServerName),
+            (hello(SERVER_NAME, send_version=0), VersionMismatch),
+            (hello(SERVER_NAME, recv_version=-1), VersionMismatch),
+        )
+        world = await self.world()
+        check = await self.bystander(world)
+        for wrong_hello, expected in wrong:
+            world.server.hello = wrong_hello
+            error = await self.refused(world, hello("alice"), expected, name="alice", dialled=True)
+            self.assertIs(error.side, Side.SERVER)
+        world.server.hello = hello(SERVER_NAME)
+        await check("alice")
+
+    async def test_hello_at_once(self) -> None:
+        """A server may say hello before it has read the client's, and messages behind it: they come in order."""
+        server = Server(hello=hello(SERVER_NAME) + frame(b"one") + frame(b"two"), at_once=True)
+        world = await self.world(server=server)
+        client = await world.connect(hello("alice"))
+        await client.seen.reach(3)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME), b"one", b"two"])
+        await world.still_relays(client, server.peers[0])
+
+    async def test_hello_before_it_is_asked_for(self) -> None:
+        """It may come before the dial is known to have worked, and be as long as a hello can be."""
+        long = hello(SERVER_NAME, padding="")
+        long = hello(SERVER_NAME, padding="x" * (64 * 1024 + 4 - len(long)))
+        reached: Deferred[Any] = Deferred()
+        world = MemoryWorld()
+        plainly = world.dial
+        world.factory.dial = lambda link: plainly(link).addCallback(lambda protocol: reached)
+        client = world.connect(hello("alice"))
+        (server,) = world.servers
+        server.dataReceived(long[:-1])
+        reached.callback(server)
+        self.assertEqual(server.transport.producerState, "producing")
+        server.dataReceived(long[-1:])
+        self.assertEqual(client.transport.value(), repeater_hello(SERVER_NAME))
+        self.assertTrue(client.link.made)
+        await self.end(world)
+
+    async def test_late_hello(self) -> None:
+        """A server may take its time, within the timeout, and the client is not answered before."""
+        world = await self.world(server=Server(when_greeted=False))
+        client = await world.connect(hello("alice"))
+        await world.server.peers.reach(1)
+        (peer,) = world.server.peers
+        await peer.seen.reach(1)
+        await turn(5)
+        self.assertEqual((client.seen, world.calls), ([], []))
+        peer.say_hello()
+        await client.seen.reach(1)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME)])
+
+    async def end(self, world: MemoryWorld) -> None:
+        """End a world in memory: nothing is left of it."""
+        ended = world.factory.close_all()
+        world.clock.advance(1)
+        self.successResultOf(ended)
+        self.assertEqual((kept_by(world.factory), world.clock.getDelayedCalls()), ({}, []))
+
+
+def repeater_hello(name: str) -> bytes:
+    """Give the hello of a repeater as it is on the wire."""
+    return dialects.int32().handshake(Limits()).encode(Hello(name, credentials=REPEATER_NAME))
+
+
+class OnConnectTests(RefusalCase):
+    """Step 7: ``on_connect``."""
+
+    async def test_what_it_sees(self) -> None:
+        """It sees both names, both hellos and both addresses."""
+        world = await self.world(server=Server(hello=hello(SERVER_NAME, credentials="c", extra=1)))
+        client = await world.connect(hello("alice", recv_version=3))
+        await client.seen.reach(1)
+        ((name, link),) = world.calls
+        self.assertEqual((name, link.client_name, link.server_name), ("on_connect", "alice", SERVER_NAME))
+        self.assertEqual(link.client_hello, Hello("alice", recv_version=3))
+        self.assertEqual(link.server_hello, Hello(SERVER_NAME, credentials="c"))
+        self.assertEqual(link.client_address, IPv4Address("TCP", "127.0.0.1", client.transport.getHost().port))
+        self.assertEqual(link.server_address, world.server_port.getHost())
+
+    async def test_state(self) -> None:
+        """What it returns becomes the link's state: a value, what a Deferred gives, or what a coroutine returns."""
+        answers: list[Any] = [7, succeed({"a": 1}), ClientHelloTests.later("soon"), None]
+        world = await self.world(on_connect=lambda link: answers.pop(0))
+        for name, state in (("a", 7), ("b", {"a": 1}), ("c", "soon"), ("d", None)):
+            await world.linked(name)
+            link = world.repeater.link(name)
+            assert link is not None
+            self.assertEqual(link.state, state)
+
+    async def test_before_the_answer(self) -> None:
+        """The client is answered when it is done, not earlier; until then the client is not active."""
+        answer = Pending()
+        world = await self.world(on_connect=lambda link: answer)
+        client = await world.connect(hello("alice") + frame(b"early"))
+        await world.calls.reach(1)
+        (peer,) = world.server.peers
+        await turn(5)
+        self.assertEqual((client.seen, peer.seen), ([], [repeated("alice")]))
+        self.assertEqual((world.repeater.active_clients(), world.repeater.links()), ([], []))
+        self.assertIsNone(world.repeater.link("alice"))
+        answer.callback("state")
+        await client.seen.reach(1)
+        await peer.seen.reach(2)
+        self.assertEqual(peer.seen, [repeated("alice"), b"early"])
+        self.assertEqual(world.repeater.active_clients(), ["alice"])
+
+    async def test_raises(self) -> None:
+        """If it raises, or fails later, the client is refused and sees nothing."""
+
+        async def fails() -> None:
+            await turn()
+            raise KeyError("later")
+
+        failures: list[Callable[[], Any]] = [lambda: 1 / 0, lambda: fail(ValueError("deferred")), fails]
+
+        def on_connect(link: Any) -> Any:
+            return failures.pop(0)() if link.client_name == "alice" and failures else None
+
+        world = await self.world(on_connect=on_connect)
+        check = await self.bystander(world)
+        for cause in (ZeroDivisionError, ValueError, KeyError):
+            error = await self.refused(world, hello("alice"), RefusedByApplication, name="alice", dialled=True)
+            self.assertIsInstance(error.__cause__, cause)
+            self.assertIsNone(error.side)
+        await check("alice")
+
+    async def test_closes_the_link(self) -> None:
+        """If it closes the link, the client is refused and sees nothing, whether it has returned by then or not."""
+        pending = Pending()
+
+        def on_connect(link: Any) -> Any:
+            if link.client_name == "at once":
+                link.close()
+            elif link.client_name == "later":
+                reactor.callLater(0, link.close)
+                return pending
+            return None
+
+        world = await self.world(on_connect=on_connect)
+        check = await self.bystander(world)
+        for name in ("at once", "later"):
+            error = await self.refused(world, hello(name), RefusedByApplication, name=name, dialled=True)
+            self.assertIn("closed the link", str(error))
+        self.assertTrue(pending.cancelled)
+        await check()
+
+    async def test_sends(self) -> None:
+        """What it sends arrives behind the hello, on both sides, and before what was received; nobody is refused it."""
+
+        def on_connect(link: Any) -> None:
+            link.send_to_client(b"welcome")
+            link.send_to_server(b"hear, hear")
+            if link.client_name == "mallory":
+                raise ValueError("after all")
+
+        world = await self.world(on_connect=on_connect)
+        client = await world.connect(hello("alice") + frame(b"early"))
+        await client.seen.reach(2)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME), b"welcome"])
+        await world.server.peers[0].seen.reach(3)
+        self.assertEqual(world.server.peers[0].seen, [repeated("alice"), b"hear, hear", b"early"])
+        await self.refused(world, hello("mallory"), RefusedByApplication, name="mallory", dialled=True)
+
+    async def test_sends_nonsense(self) -> None:
+        """A message that cannot be encoded goes to ``on_error``, here too, and the link is made without it."""
+        world = await self.world(on_connect=lambda link: link.send_to_client("no bytes"))
+        client, peer = await world.linked("alice")
+        ((name, side, error),) = world.errors
+        self.assertEqual((name, side), ("alice", Side.CLIENT))
+        self.assertIn("str", str(error))
+        await world.still_relays(client, peer)
+
+
+class EarlyMessageTests(RefusalCase):
+    """Step 9: what comes behind a hello waits for the link."""
+
+    async def test_in_order_and_bounded(self) -> None:
+        """A client that sends on behind its hello is held up: little is read, and nothing is lost or overtaken."""
+        answer = Pending()
+        world = await self.world(on_connect=lambda link: answer)
+        messages = [bytes([number % 256]) * 5000 for number in range(400)]
+        client = await world.connect(hello("alice") + b"".join(map(frame, messages)))
+        await world.calls.reach(1)
+        end = world.calls[0][1].client
+        while not end.valve.closed:
+            await turn()
+        held = end.early
+        await turn(5)
+        self.assertEqual(end.early, held)
+        self.assertLess(held, 256 * 1024)
+        self.assertEqual(world.server.peers[0].seen, [repeated("alice")])
+        answer.callback(None)
+        (peer,) = world.server.peers
+        await peer.seen.reach(401)
+        self.assertEqual(peer.seen[1:], messages)
+        await world.still_relays(client, peer)
+
+    async def test_early_messages_are_filtered(self) -> None:
+        """They go through the filters like the rest."""
+        seen = []
+
+        def to_server(message: bytes, link: Any) -> Any:
+            seen.append((message, link.state))
+            return PASS_ON
+
+        world = await self.world(to_server_filter=to_server)
+        await world.connect(hello("alice") + frame(b"one") + frame(b"two"))
+        await world.server.peers.reach(1)
+        await world.server.peers[0].seen.reach(3)
+        self.assertEqual(seen, [(b"one", None), (b"two", None)])
+
+    async def test_hello_messages_and_end_at_once(self) -> None:
+        """No reply is lost to a client that sends its hello, its messages and the end of its stream at once."""
+        world = await self.world(
+            server=Server(half_close=True, answer=lambda peer, message: peer.send(b"re " + message))
+        )
+        client = await world.connect(hello("alice") + frame(b"one") + frame(b"two"), ends=True, half_close=True)
+        await world.server.peers.reach(1)
+        (peer,) = world.server.peers
+        await peer.seen.holds(END)
+        peer.send(b"and good-bye")
+        peer.close()
+        await client.lost()
+        expected = [repeated(SERVER_NAME), b"re one", b"re two", b"and good-bye", END, LOST]
+        self.assertEqual(client.seen, expected)
+        ((name, side, error), *_) = world.errors
+        self.assertEqual((name, side, error.half_closed), ("alice", Side.CLIENT, True))
+        self.assertIsInstance(error, Disconnected)
+
+    async def test_hello_and_end_at_once(self) -> None:
+        """A client that ends its stream right behind its hello has left: nobody waits for anything."""
+        world = await self.world()
+        client = await world.connect(hello("alice"), ends=True, half_close=True)
+        await client.lost()
+        await world.refused()
+        self.assertEqual(world.refusals, [("alice", ClientGone)])
+        self.assertIsInstance(world.refusal.__cause__, internet_error.ConnectionDone)
+
+
+class ClientGoneTests(PeerCase):
+    """The client leaves while its link is being made."""
+
+    LEAVE = (Client.close, Client.abort)
+
+    async def gone(self, world: World, client: Client, name: str | None, leave: Callable[[Client], None]) -> None:
+        """Let a client leave, and see that it is told so, once, and nothing else is."""
+        refusals = len(world.refusals)
+        leave(client)
+        await world.refused(refusals + 1)
+        await client.lost()
+        await turn(3)
+        self.assertEqual(world.refusals[refusals:], [(name, ClientGone)])
+        self.assertIs(world.refusal.side, Side.CLIENT)
+        self.assertEqual(world.errors, [])
+
+    async def test_before_a_byte(self) -> None:
+        """A connection that closes before it sent a byte is no event at all."""
+        for leave in self.LEAVE:
+            world = await self.world()
+            client = await world.connect()
+            await world.until_accepted()
+            leave(client)
+            await client.lost()
+            while kept_by(world.repeater._factory):
+                await turn()
+            self.assertEqual((world.calls, world.server.peers), ([], []))
+
+    async def test_within_the_hello(self) -> None:
+        """One that closes within its hello is told of, without a name."""
+        for leave in self.LEAVE:
+            world = await self.world()
+            client = await world.connect(hello("alice")[:-1])
+            await world.until_accepted(heard=True)
+            await self.gone(world, client, None, leave)
+            self.assertEqual(world.server.peers, [])
+
+    async def test_while_it_is_asked_whether_it_is_allowed(self) -> None:
+        """The application's question is cancelled, and nobody is dialled."""
+        for leave in self.LEAVE:
+            asked: list[Pending] = []
+
+            def is_client_allowed(name: str, asked: list[Pending] = asked) -> Pending:
+                asked.append(Pending())
+                return asked[-1]
+
+            world = await self.world(is_client_allowed=is_client_allowed)
+            client = await world.connect(hello("alice"))
+            while not asked:
+                await turn()
+            await self.gone(world, client, "alice", leave)
+            self.assertTrue(asked[0].cancelled)
+            self.assertEqual(world.server.peers, [])
+
+    async def test_during_the_dial(self) -> None:
+        """The dial is cancelled."""
+        for leave in self.LEAVE:
+            endpoint = FakeEndpoint(Pending)
+            world = await self.world(via=endpoint)
+            client = await world.connect(hello("alice"))
+            while not endpoint.dials:
+                await turn()
+            await self.gone(world, client, "alice", leave)
+            self.assertTrue(endpoint.dials[0].cancelled)
+
+    async def test_before_the_server_answers(self) -> None:
+        """The server sees the client go."""
+        for leave in self.LEAVE:
+            world = await self.world(server=Server(when_greeted=False))
+            client = await world.connect(hello("alice"))
+            await world.server.peers.reach(1)
+            (peer,) = world.server.peers
+            await peer.seen.reach(1)
+            await self.gone(world, client, "alice", leave)
+            await peer.lost()
+            self.assertEqual(peer.seen, [repeated("alice"), LOST])
+
+    async def test_during_on_connect(self) -> None:
+        """What the application waits for is cancelled, and the server sees the client go."""
+        for leave in self.LEAVE:
+            answer = Pending()
+            world = await self.world(on_connect=lambda link, answer=answer: answer)
+            client = await world.connect(hello("alice"))
+            await world.calls.reach(1)
+            await self.gone(world, client, "alice", leave)
+            self.assertTrue(answer.cancelled)
+            (peer,) = world.server.peers
+            await peer.lost()
+            self.assertEqual(peer.seen, [repeated("alice"), LOST])
+
+    async def test_with_messages_waiting(self) -> None:
+        """A client that is lost, rather than at the end of its stream, is gone whatever it had sent."""
+        answer = Pending()
+        world = await self.world(on_connect=lambda link: answer)
+        client = await world.connect(hello("alice") + frame(b"early"))
+        await world.calls.reach(1)
+        await self.gone(world, client, "alice", Client.abort)
+        (peer,) = world.server.peers
+        await peer.lost()
+        self.assertEqual(peer.seen, [repeated("alice"), LOST])
+
+
+class RaceTests(RefusalCase):
+    """What sockets bring about only now and then, in memory."""
+
+    def setUp(self) -> None:
+        """Nothing must be left of the worlds."""
+        self.worlds: list[MemoryWorld] = []
+        self.addCleanup(self.check)
+
+    def memory(self, **settings: Any) -> MemoryWorld:
+        """Make a world in memory."""
+        self.worlds.append(MemoryWorld(**settings))
+        return self.worlds[-1]
+
+    def check(self) -> None:
+        """Nothing is left, and nothing waits."""
+        for world in self.worlds:
+            self.successResultOf(world.factory.close_all())
+            self.assertEqual((kept_by(world.factory), world.clock.getDelayedCalls()), ({}, []))
+
+    def test_client_lost_before_the_servers_hello(self) -> None:
+        """The client is lost, then the server's hello comes in the same turn: the link is not made."""
+        world = self.memory()
+        client = world.connect(hello("alice"))
+        (server,) = world.servers
+        client.transport.loseConnection()
+        server.dataReceived(hello(SERVER_NAME))
+        self.assertEqual(world.refusals, [("alice", ClientGone)])
+        self.assertFalse(server.transport.connected)
+
+    def test_client_lost_behind_the_servers_hello(self) -> None:
+        """The other way round the link is made, and then loses its client."""
+        world = self.memory()
+        client = world.connect(hello("alice"))
+        (server,) = world.servers
+        server.dataReceived(hello(SERVER_NAME))
+        client.transport.loseConnection()
+        ((what, name, side, error),) = world.calls
+        self.assertEqual((what, name, side, error.half_closed), ("on_error", "alice", Side.CLIENT, False))
+        self.assertTrue(server.transport.connected)
+
+    def test_server_lost_behind_its_hello(self) -> None:
+        """A server that says hello and goes while the application considers was not reached."""
+        answer = Pending()
+        world = self.memory(on_connect=lambda link: answer)
+        client = world.connect(hello("alice"))
+        (server,) = world.servers
+        server.dataReceived(hello(SERVER_NAME))
+        server.transport.loseConnection()
+        self.assertEqual(world.refusals, [("alice", ServerUnreachable)])
+        self.assertTrue(answer.cancelled)
+        self.assertEqual(client.transport.value(), b"")
+
+    def test_connected_although_cancelled(self) -> None:
+        """A dial that gives a connection although it was cancelled is none."""
+        world = self.memory()
+        dial: Deferred[Any] = Deferred(lambda dial: dial.callback(None))
+        world.factory.dial = lambda link: dial
+        client = world.connect(hello("alice"))
+        client.transport.loseConnection()
+        self.assertEqual(world.refusals, [("alice", ClientGone)])
+
+    def test_obstinate_callback(self) -> None:
+        """A callback that goes on although it is cancelled keeps nothing waiting, and what it gives is nothing."""
+        again: Deferred[Any] = Deferred()
+
+        async def on_connect(link: Any) -> None:
+            try:
+                await Deferred()
+            except CancelledError:
+                await again
+
+        world = self.memory(on_connect=on_connect)
+        client = world.connect(hello("alice"))
+        world.servers[0].dataReceived(hello(SERVER_NAME))
+        client.transport.loseConnection()
+        self.assertEqual(world.refusals, [("alice", ClientGone)])
+        self.check()
+        again.callback("state")
+        self.assertEqual(world.refusals, [("alice", ClientGone)])
+        self.assertEqual(client.transport.value(), b"")
+
+    def test_callback_fails_at_its_end(self) -> None:
+        """What a callback raises when it is cancelled is logged, for nobody else would tell."""
+
+        async def on_connect(link: Any) -> None:
+            try:
+                await Deferred()
+            finally:
+                raise ValueError("cannot clean up")
+
+        world = self.memory(on_connect=on_connect)
+        client = world.connect(hello("alice"))
+        world.servers[0].dataReceived(hello(SERVER_NAME))
+        client.transport.loseConnection()
+        self.assertEqual(world.refusals, [("alice", ClientGone)])
+        self.assertEqual(len(self.flushLoggedErrors(RefusedByApplication)), 1)
+
+    def callback_ends_everything(self, name: str, answers: Callable[[Deferred[None]], Any]) -> None:
+        """Let a callback of this name shut down and give this answer."""
+        world: Any = None
+        world = self.memory(**{name: lambda _: answers(world.factory.close_all())})
+        client = world.connect(hello("alice"))
+        for server in world.servers:
+            server.dataReceived(hello(SERVER_NAME))
+        self.assertEqual(world.refusals, [("alice", RepeaterClosed)])
+        self.assertEqual(client.transport.value(), b"")
+        self.assertFalse(client.transport.connected)
+
+    def test_callback_ends_everything(self) -> None:
+        """Either callback may shut the repeater down: the attempt ends there, and is told of once."""
+        for name in ("is_client_allowed", "on_connect"):
+            for answers in (lambda ended: None, lambda ended: ended, lambda ended: 1 / 0):
+                self.callback_ends_everything(name, answers)
+        self.flushLoggedErrors(ZeroDivisionError)
+
+    def test_stopped_by_what_it_cancels(self) -> None:
+        """What is cancelled may itself shut down; the first reason is told, once."""
+        world: Any = None
+        answer: Deferred[Any] = Deferred(lambda _: world.factory.close_all())
+        world = self.memory(on_connect=lambda link: answer)
+        client = world.connect(hello("alice"))
+        world.servers[0].dataReceived(hello(SERVER_NAME))
+        client.transport.loseConnection()
+        self.assertEqual(world.refusals, [("alice", ClientGone)])
+
+    def test_broken_dialect(self) -> None:
+        """A dialect that raises where it must not costs the client, and is logged."""
+
+        class Broken:
+            """Cannot say hello to a client."""
+
+            def __init__(self, limits: Limits) -> None:
+                self._plain: Any = dialects.int32().handshake(limits)
+                self.framing = self._plain.framing
+                self.decode = self._plain.decode
+                self._said = 0
+
+            def encode(self, said: Hello) -> bytes:
+                """The third hello, behind the one that is tried and the one to the server, fails."""
+                self._said += 1
+                if self._said == 3:
+                    raise ZeroDivisionError("broken")
+                encoded: bytes = self._plain.encode(said)
+                return encoded
+
+        plain = dialects.int32()
+        world = self.memory(dialect=Dialect("broken", plain.framing, Broken))  # type: ignore[arg-type]
+        client = world.connect(hello("alice"))
+        world.servers[0].dataReceived(hello(SERVER_NAME))
+        self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
+        self.assertEqual(client.transport.value(), b"")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
