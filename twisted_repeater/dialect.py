@@ -93,7 +93,7 @@ class MessageType:
         steps = [self.conversions[newer].up for newer in range(version + 1, self.test + 1)]
         if steps:
             return lambda payload: _converted(codec.decode(payload), steps)
-        return None if isinstance(codec, RawCodec) else codec.decode
+        return None if type(codec) is RawCodec else codec.decode
 
     def writer(self, version: int) -> Callable[[Any], Any]:
         """Give what makes payloads of a version of messages in their newest form.
