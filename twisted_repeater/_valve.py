@@ -17,7 +17,7 @@ class Valve:
 
     def __init__(self, producer: IPushProducer) -> None:
         self._producer: IPushProducer | None = producer
-        self._reasons: set[str] = set()
+        self._reasons: frozenset[str] = frozenset()  # the empty one is shared, and nearly all are empty
 
     @property
     def closed(self) -> bool:
@@ -28,21 +28,21 @@ class Valve:
         """Pause for this reason."""
         if reason in self._reasons:
             return
-        self._reasons.add(reason)
+        self._reasons |= {reason}
         if len(self._reasons) == 1 and self._producer is not None:
             self._producer.pauseProducing()
 
     def open(self, reason: str) -> None:
         """This reason is gone: read on if it was the last."""
         if reason in self._reasons:
-            self._reasons.remove(reason)
+            self._reasons -= {reason}
             if not self._reasons and self._producer is not None:
                 self._producer.resumeProducing()
 
     def open_fully(self) -> None:
         """No reason counts any more."""
         if self._reasons:
-            self._reasons.clear()
+            self._reasons = frozenset()
             if self._producer is not None:
                 self._producer.resumeProducing()
 
