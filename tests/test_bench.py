@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from .bench.__main__ import main
 from .bench.loads import LOADS
+from .bench.plot import plot
 from .bench.report import BEGIN, END
 from .bench.wire import wire_of
 
@@ -62,6 +64,18 @@ class BenchTests(SynchronousTestCase):
     def test_nothing_of_that_name(self) -> None:
         """A pattern that fits nothing is an error."""
         self.assertEqual(self.run_bench("--only", "nothing/*")[0], 2)
+
+    def test_plot(self) -> None:
+        """The plot is drawn of what was written as JSON, where matplotlib is installed; else the reason is given."""
+        rows = [{"load": load, "contestant": "usual", "ratio": 2.0} for load in ("oneway-16", "oneway-4k", "echo-1")]
+        with TemporaryDirectory() as directory:
+            path = Path(directory) / "plot.svg"
+            reason = plot({"rows": rows, "titles": {"usual": "the usual way"}}, path)
+            if find_spec("matplotlib") is None:
+                self.assertIn("matplotlib", reason)
+            else:
+                self.assertEqual((reason, "the usual way" in path.read_text()), (None, True))
+                self.assertIn("nothing", plot({"rows": []}, path))
 
     def test_frames(self) -> None:
         """Every load's frames are read back as they were made, whole or cut anywhere."""

@@ -40,6 +40,8 @@ class Sample:
     seconds: float
     client_cpu: float
     server_cpu: float
+    load_busy: float
+    """From 0 to 1: of the processor that client and server share, or of the busier one's."""
     proxy_cpu: float | None
     peak_memory: int | None
     grown_memory: int | None
@@ -50,7 +52,7 @@ class Sample:
 class _Process:
     """A child process that talks in lines of JSON."""
 
-    def __init__(self, command: list[str], cpu: int, directory: Path, environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], processor: int, directory: Path, environment: dict[str, str]) -> None:
         self.name = " ".join(Path(word).name for word in command[:3])
         self._log = (directory / f"log-{len(list(directory.iterdir()))}").open("w+")
         variables = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | environment
@@ -58,7 +60,8 @@ class _Process:
             command, cwd=ROOT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log
         )
         self.pid = self._popen.pid
-        os.sched_setaffinity(self.pid, {cpu})
+        self.processor = processor
+        os.sched_setaffinity(self.pid, {processor})
 
     def stop(self) -> None:
         self._popen.kill()
@@ -120,20 +123,20 @@ def measure(load: Load, contestant: Contestant, seconds: float) -> Sample:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         as_json = json.dumps(asdict(load))
 
-        def program(name: str, cpu: int, *arguments: str) -> _Process:
+        def program(name: str, processor: int, *arguments: str) -> _Process:
             command = [sys.executable, "-m", f"tests.bench.programs.{name}", *arguments]
-            return stack.enter_context(_running(command, cpu, directory, {}))
+            return stack.enter_context(_running(command, processor, directory, {}))
 
-        proxy_cpu, client_cpu, server_cpu = _processors(load)
-        server = program("server", server_cpu, as_json)
+        for_proxy, for_client, for_server = _processors(load)
+        server = program("server", for_server, as_json)
         port = int(server.answer()["port"])
         proxy = None
         if contestant.start is not None:
             wished = _free_port()
             command = contestant.start(load, port, wished, directory)
-            proxy = stack.enter_context(_running(command, proxy_cpu, directory, contestant.environment))
+            proxy = stack.enter_context(_running(command, for_proxy, directory, contestant.environment))
             port = _port_of(proxy, contestant, wished)
-        client = program("client", client_cpu, str(port), as_json)
+        client = program("client", for_client, str(port), as_json)
         try:
             return _measure(load, seconds, client, server, proxy)
         except Failed as failed:
@@ -155,12 +158,14 @@ def _measure(load: Load, seconds: float, client: _Process, server: _Process, pro
     before = [p.cpu() for p in processes]
     answer = client.ask(measured)
     used = [p.cpu() - b for p, b in zip(processes, before, strict=True)]
+    load_used = used[0] + used[1] if client.processor == server.processor else max(used[:2])
     return Sample(
         messages=int(answer["messages"]),
         bytes=int(answer["bytes"]),
         seconds=answer["seconds"],
         client_cpu=used[0],
         server_cpu=used[1],
+        load_busy=load_used / answer["seconds"],
         proxy_cpu=used[2] if proxy else None,
         peak_memory=proxy.memory("VmHWM") if proxy else None,
         grown_memory=proxy.memory("VmRSS") - memory if proxy else None,
@@ -169,8 +174,8 @@ def _measure(load: Load, seconds: float, client: _Process, server: _Process, pro
 
 
 @contextmanager
-def _running(command: list[str], cpu: int, directory: Path, environment: dict[str, str]) -> Iterator[_Process]:
-    process = _Process(command, cpu, directory, environment)
+def _running(command: list[str], processor: int, directory: Path, environment: dict[str, str]) -> Iterator[_Process]:
+    process = _Process(command, processor, directory, environment)
     try:
         yield process
     finally:

@@ -38,7 +38,6 @@ class Row:
     round_trip: float | None
     proxy_busy: float | None
     load_busy: float
-    """Of the busier of the load's two ends."""
     ratio: float | None = None
     """CPU time for each message, as a multiple of the repeater's."""
 
@@ -102,7 +101,7 @@ def _row(load: Load, contestant: Contestant, samples: list[Sample]) -> Row:
         else None,
         round_trip=middle(s.round_trip for s in samples),
         proxy_busy=middle(s.proxy_cpu and s.proxy_cpu / s.seconds for s in samples),
-        load_busy=median(max(s.client_cpu, s.server_cpu) / s.seconds for s in samples),
+        load_busy=median(s.load_busy for s in samples),
     )
 
 

@@ -20,6 +20,18 @@ from .serving import serve
 Filter = Callable[["Side", bytes], bool]
 
 
+def pass_on(client: Side, message: bytes) -> bool:
+    """Pass every message."""
+    return True
+
+
+def broadcast(client: Side, message: bytes) -> bool:
+    """Send every message to all clients instead."""
+    for each in client.factory.clients:
+        each.sendString(message)
+    return False
+
+
 class Side(Int32StringReceiver):
     """One connection of a link: the first string is a hello, each later one a message for the other side."""
 
@@ -28,21 +40,18 @@ class Side(Int32StringReceiver):
     factory: Any
     peer: Side | None = None
     greeted = False
+    filter: Filter = staticmethod(pass_on)
 
     def stringReceived(self, string: bytes) -> None:
         """Take the hello, pass what the filter accepts."""
         if not self.greeted:
             self.greeted = True
             self.greet(string)
-        elif self.peer is not None and self.accepts(string):
+        elif self.peer is not None and self.filter(self, string):
             self.peer.sendString(string)
 
     def greet(self, hello: bytes) -> None:
         """Act on the hello that came."""
-
-    def accepts(self, message: bytes) -> bool:
-        """Whether the message is passed on."""
-        return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Close the other side, too."""
@@ -73,17 +82,16 @@ class ServerSide(Side):
 
 
 class ClientSide(Side):
-    """The connection from the client."""
+    """The connection from the client, with the filter for its messages."""
+
+    def connectionMade(self) -> None:
+        """Take the filter."""
+        self.filter = self.factory.filter
 
     def greet(self, hello: bytes) -> None:
         """Connect to the server in the client's name."""
         json.loads(hello)["name"]
         ClientCreator(reactor, ServerSide, self, hello).connectTCP("127.0.0.1", self.factory.server_port)
-
-    def accepts(self, message: bytes) -> bool:
-        """Ask the filter."""
-        accepted: bool = self.factory.accepts(self, message)
-        return accepted
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave the list of clients."""
@@ -97,22 +105,10 @@ class UsualFactory(ServerFactory):
 
     protocol = ClientSide
 
-    def __init__(self, server_port: int, accepts: Filter) -> None:
+    def __init__(self, server_port: int, to_server_filter: Filter) -> None:
         self.server_port = server_port
-        self.accepts = accepts
+        self.filter = to_server_filter
         self.clients: list[ClientSide] = []
-
-
-def pass_on(client: Side, message: bytes) -> bool:
-    """Pass every message."""
-    return True
-
-
-def broadcast(client: Side, message: bytes) -> bool:
-    """Send every message to all clients instead."""
-    for each in client.factory.clients:
-        each.sendString(message)
-    return False
 
 
 def main() -> None:
