@@ -85,9 +85,13 @@ class FilterModules:
             raise LoadingError(f"{', '.join(self.fixed)} was loaded before the filters, with the dialect, and stays")
         stamps = _stamps(self._files())
         old = self._own()
-        for name, module in old.items():
-            del sys.modules[name]
+        attributes = [entry for name in old if (entry := _attribute(name)) is not None]
+        for parent, tail, _ in attributes:
+            delattr(parent, tail)
+        for module in old.values():
             _remove_bytecode(module)
+        for name in old:
+            del sys.modules[name]
         importlib.invalidate_caches()
         try:
             filters = {key: load_filter(name) for key, name in self.names.items()}
@@ -98,10 +102,8 @@ class FilterModules:
             for name in self._own():
                 del sys.modules[name]
             sys.modules.update(old)
-            for name, module in old.items():
-                parent, _, tail = name.rpartition(".")
-                if parent in sys.modules:
-                    setattr(sys.modules[parent], tail, module)
+            for parent, tail, module in attributes:
+                setattr(parent, tail, module)
             raise
         finally:
             self._loaded = self._seen = _stamps(self._files()) | stamps
@@ -118,9 +120,26 @@ def _migrate(name: str, new: Any, old: Any) -> None:
         trying(f"{name}: cannot migrate", migrate, old)
 
 
+def _attribute(name: str) -> tuple[ModuleType, str, ModuleType] | None:
+    """Give the package that has a module as its attribute, the attribute's name, and the module; ``None`` if none has.
+
+    The attribute has to go with the module: ``from package import module`` looks there first.
+    """
+    package, _, tail = name.rpartition(".")
+    parent, module = sys.modules.get(package), sys.modules[name]
+    return (parent, tail, module) if parent is not None and vars(parent).get(tail) is module else None
+
+
 def _file(module: ModuleType) -> str:
-    """Give the file of a module, "" if it has none. Not by attribute: that would load a module that loads lazily."""
-    return str(getattr(module, "__dict__", {}).get("__file__") or "")
+    """Give the file of a module, "" if it has none; for a package without a file, the one that it lacks.
+
+    Not by attribute: that would load a module that loads lazily.
+    """
+    attributes = getattr(module, "__dict__", {})
+    if attributes.get("__file__") is None and "__path__" in attributes:
+        with suppress(KeyError, StopIteration):  # a namespace within one that is gone, or without a directory
+            return str(Path(next(iter(attributes["__path__"])), "__init__.py"))
+    return str(attributes.get("__file__") or "")
 
 
 def _home(name: str, module: ModuleType) -> Path | None:

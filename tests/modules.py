@@ -1,0 +1,39 @@
+"""Modules that a test writes, imports and changes."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+__all__ = ["ModuleCase"]
+
+
+class ModuleCase(SynchronousTestCase):
+    """A test case with a directory that modules are imported from, which are forgotten with the test."""
+
+    def setUp(self) -> None:
+        """Make the directory."""
+        self.directory = Path(tempfile.mkdtemp(prefix="modules-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.addCleanup(self.forget, frozenset(sys.modules), list(sys.path))
+        sys.path.insert(0, str(self.directory))
+
+    def forget(self, modules: frozenset[str], path: list[str]) -> None:
+        """Forget what was imported from the directory."""
+        sys.path[:] = path
+        for name in set(sys.modules) - modules:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(self.directory)):
+                del sys.modules[name]
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file, with the directories it needs."""
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        importlib.invalidate_caches()
+        return path

@@ -1,0 +1,179 @@
+"""What an option names is found, or it is said in one line why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_repeater import PASS_ON, IFilter, dialects
+from twisted_repeater.loading import LoadingError, find, load_dialect, load_filter
+
+from .modules import ModuleCase
+
+FILTERS = """
+from zope.interface import implementer, provider
+from twisted_repeater import PASS_ON, IFilter
+
+def plain(message, link):
+    return PASS_ON
+
+@implementer(IFilter)
+class Counting:
+    def __init__(self, start=0):
+        self.count = start
+
+    def filter(self, message, link):
+        self.count += 1
+        return PASS_ON
+
+counting = Counting(7)
+
+@provider(IFilter)
+class Static:
+    @staticmethod
+    def filter(message, link):
+        return PASS_ON
+
+class Broken:
+    def __init__(self):
+        raise OSError("no\\ndisk")
+
+class NoFilter:
+    pass
+
+number = 7
+nothing = None
+takes_one = lambda message: PASS_ON
+built_in = min
+"""
+
+DIALECTS = """
+from twisted_repeater import dialects
+
+ready = dialects.int32(mode="test")
+
+def made():
+    return dialects.int32(mode="made")
+
+def broken():
+    raise ValueError("no mode")
+
+number = 7
+"""
+
+
+class LoadingCase(ModuleCase):
+    """A test case that expects errors."""
+
+    def assert_fails(self, load: Any, name: str, message: str) -> None:
+        """It cannot be loaded, for this reason."""
+        self.assertEqual(str(self.assertRaises(LoadingError, load, name)), message)
+
+
+class FindTests(LoadingCase):
+    """``package.module:name``."""
+
+    def test_found(self) -> None:
+        """A name in a module, in a module of a package, and within what a name names."""
+        self.write("alone.py", "class thing:\n    inner = 1\n")
+        self.write("family/__init__.py", "")
+        self.write("family/member.py", "thing = 2")
+        self.assertEqual(find("alone:thing.inner"), 1)
+        self.assertEqual(find("family.member:thing"), 2)
+
+    def test_form(self) -> None:
+        """What is not of the form is refused."""
+        for name in ("filters", "filters.f", "filters:", ":f", ""):
+            self.assert_fails(find, name, f"{name!r} is not of the form package.module:name")
+
+    def test_no_module(self) -> None:
+        """The module that is missing is named, be it the one asked for or one that it imports."""
+        self.write("needing.py", "import absent.module\n")
+        self.assert_fails(find, "absent:f", "cannot import absent: ModuleNotFoundError: No module named 'absent'")
+        self.assert_fails(
+            find,
+            "needing:f",
+            "cannot import needing: ModuleNotFoundError: No module named 'absent' (needing.py, line 1)",
+        )
+
+    def test_broken_module(self) -> None:
+        """What goes wrong in a module is told on one line, with its place, also if it wants to end the process."""
+        self.write("wrong.py", "f = (\n")
+        self.write("raising.py", "\nraise OSError('one\\ntwo')\n")
+        self.write("leaving.py", "import sys\nsys.exit('bye')\n")
+        self.assert_fails(find, "wrong:f", "cannot import wrong: SyntaxError: '(' was never closed (wrong.py, line 1)")
+        self.assert_fails(find, "raising:f", "cannot import raising: OSError: one two (raising.py, line 2)")
+        self.assert_fails(find, "leaving:f", "cannot import leaving: SystemExit: bye (leaving.py, line 2)")
+
+    def test_no_name(self) -> None:
+        """A name that the module does not have is told."""
+        self.write("alone.py", "class thing:\n    inner = 1\n")
+        self.assert_fails(find, "alone:thing.outer", "module alone has no 'thing.outer'")
+
+
+class FilterTests(LoadingCase):
+    """Filters."""
+
+    def setUp(self) -> None:
+        """Write the module."""
+        super().setUp()
+        self.write("some_filters.py", FILTERS)
+
+    def test_function(self) -> None:
+        """A function is the filter, also one that does not tell what it takes."""
+        self.assertIs(load_filter("some_filters:plain")(b"", None), PASS_ON)
+        self.assertIs(load_filter("some_filters:built_in"), min)
+
+    def test_provider(self) -> None:
+        """An object that provides the interface is the filter, also if it is a class."""
+        self.assertEqual(load_filter("some_filters:counting").count, 7)
+        self.assertIsInstance(load_filter("some_filters:Static"), type)
+
+    def test_class(self) -> None:
+        """A class is called without arguments, each time anew."""
+        first, second = load_filter("some_filters:Counting"), load_filter("some_filters:Counting")
+        self.assertTrue(IFilter.providedBy(first))
+        self.assertEqual(first.count, 0)
+        self.assertIsNot(first, second)
+
+    def test_none(self) -> None:
+        """What is no filter, or cannot be called as one, is refused."""
+        for name, message in [
+            ("number", "some_filters:number: a filter must provide IFilter or be callable, 7 is neither"),
+            ("nothing", "some_filters:nothing: None is no filter"),
+            ("takes_one", "some_filters:takes_one: a filter takes a message and its link, this takes (message)"),
+            ("Broken", "cannot make a some_filters:Broken: OSError: no disk (some_filters.py, line 27)"),
+        ]:
+            self.assert_fails(load_filter, f"some_filters:{name}", message)
+        error = self.assertRaises(LoadingError, load_filter, "some_filters:NoFilter")
+        self.assertIn("a filter must provide IFilter or be callable", str(error))
+
+
+class DialectTests(LoadingCase):
+    """Dialects."""
+
+    def setUp(self) -> None:
+        """Write the module."""
+        super().setUp()
+        self.write("some_dialects.py", DIALECTS)
+
+    def test_by_name(self) -> None:
+        """Every dialect of the package is found by its name."""
+        self.assertEqual([load_dialect(name).name for name in dialects.__all__], dialects.__all__)
+
+    def test_of_a_module(self) -> None:
+        """A dialect of one's own is found ready, or made."""
+        self.assertEqual(load_dialect("some_dialects:ready").mode, "test")
+        self.assertEqual(load_dialect("some_dialects:made").mode, "made")
+
+    def test_none(self) -> None:
+        """What is no dialect is refused."""
+        known = ", ".join(dialects.__all__)
+        for name, message in [
+            ("int33", f"there is no dialect 'int33': it is one of {known}, or package.module:name"),
+            ("some_dialects:number", "some_dialects:number is no dialect but int"),
+            (
+                "some_dialects:broken",
+                "cannot make the dialect some_dialects:broken: ValueError: no mode (some_dialects.py, line 10)",
+            ),
+        ]:
+            self.assert_fails(load_dialect, name, message)

@@ -1,0 +1,172 @@
+"""What `MetricsObserver` counts, and how it is read."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.trial.unittest import SkipTest, TestCase
+from zope.interface.verify import verifyObject
+
+from twisted_repeater import IObserver
+from twisted_repeater.metrics import MetricsObserver, exposition
+
+from .peers import PeerCase, hello
+
+
+def samples(observer: MetricsObserver) -> dict[str, float]:
+    """Give what an observer collected, by name and labels."""
+    collected = {}
+    for family in observer.collect():
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sample.labels.items())
+            collected[f"{sample.name.removeprefix('twisted_repeater_')}{{{labels}}}"] = sample.value
+    return collected
+
+
+def uninstalled(case: TestCase) -> None:
+    """Make ``prometheus_client`` look as if it were not installed, until the end of the test."""
+    modules: dict[str, Any] = sys.modules
+    if (module := modules.get("prometheus_client")) is not None:
+        case.addCleanup(modules.__setitem__, "prometheus_client", module)
+    else:
+        case.addCleanup(modules.pop, "prometheus_client")
+    modules["prometheus_client"] = None
+
+
+class MetricsCase(PeerCase):
+    """A test case that needs ``prometheus_client``."""
+
+    def setUp(self) -> None:
+        """See whether it is there."""
+        try:
+            import prometheus_client  # noqa: F401
+        except ImportError:
+            raise SkipTest("prometheus_client is missing") from None
+        self.observer = MetricsObserver()
+
+
+class CountingTests(MetricsCase):
+    """What is counted."""
+
+    def test_interface(self) -> None:
+        """It provides the interface."""
+        verifyObject(IObserver, self.observer)
+
+    def test_nothing_yet(self) -> None:
+        """Before anything has happened, what is certain to be counted is there, and 0."""
+        self.assertEqual(
+            samples(self.observer),
+            {
+                "links{}": 0,
+                "links_made_total{}": 0,
+                "messages_total{direction=to_server}": 0,
+                "messages_total{direction=to_client}": 0,
+                "bytes_total{direction=to_server}": 0,
+                "bytes_total{direction=to_client}": 0,
+            },
+        )
+
+    async def test_links(self) -> None:
+        """Links are counted while they are there, and when they have ended, by who left, or that they were closed."""
+        world = await self.world(observers=[self.observer])
+        ann, _ = await world.linked("ann")
+        _, peer = await world.linked("bob")
+        eve, _ = await world.linked("eve")
+        self.assertEqual(self.observer.links, 3)
+        ann.close()
+        peer.abort()
+        world.repeater.close_connection_from_client("eve")
+        await eve.lost()
+        await world.repeater.shutdown()
+        counted = samples(self.observer)
+        self.assertEqual((counted["links{}"], counted["links_made_total{}"]), (0, 3))
+        self.assertEqual(counted["links_ended_total{side=client,reason=ConnectionDone}"], 1)
+        self.assertEqual(counted["links_ended_total{side=server,reason=ConnectionLost}"], 1)
+        self.assertEqual(counted["links_ended_total{side=,reason=closed}"], 1)
+
+    async def test_messages(self) -> None:
+        """Messages and their bytes are counted each way."""
+        world = await self.world(observers=[self.observer])
+        client, peer = await world.linked("ann")
+        client.send(b"one", b"two")
+        await peer.seen.reach(3)
+        peer.send(b"three")
+        await client.seen.reach(2)
+        counted = samples(self.observer)
+        self.assertEqual(counted["messages_total{direction=to_server}"], 2)
+        self.assertEqual(counted["bytes_total{direction=to_server}"], 14)
+        self.assertEqual(counted["messages_total{direction=to_client}"], 1)
+        self.assertEqual(counted["bytes_total{direction=to_client}"], 9)
+
+    async def test_refusals(self) -> None:
+        """Refusals are counted by their error, never by what a stranger chooses."""
+        world = await self.world(observers=[self.observer], is_client_allowed=lambda name: False)
+        for name in ("ann", "bob"):
+            await world.connect(hello(name))
+        await world.connect(b"\0\0\0\1[")
+        await world.refused(3)
+        counted = samples(self.observer)
+        self.assertEqual(counted["clients_refused_total{error=ClientNotAllowed}"], 2)
+        self.assertEqual(counted["clients_refused_total{error=InvalidHello}"], 1)
+
+    async def test_errors(self) -> None:
+        """Trouble is counted by the side, the error, and its reason where it has one."""
+
+        def broken(message: bytes, link: Any) -> None:
+            link.send_to_client("no bytes")
+            raise OSError
+
+        world = await self.world(observers=[self.observer], to_server_filter=broken)
+        client, _ = await world.linked("ann")
+        client.send(b"one")
+        await world.calls.until(lambda: len(world.errors) == 2)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        counted = samples(self.observer)
+        self.assertEqual(counted["errors_total{side=client,error=MarshalingError,reason=}"], 1)
+        self.assertEqual(counted["errors_total{side=client,error=CallbackFailed,reason=OSError}"], 1)
+
+    async def test_ended_by_the_application(self) -> None:
+        """A link that is closed with an error of the application's is counted by that."""
+        world = await self.world(observers=[self.observer])
+        await world.linked("ann")
+        world.repeater.links()[0].close(KeyError())
+        await world.repeater.shutdown()
+        self.assertEqual(samples(self.observer)["links_ended_total{side=,reason=KeyError}"], 1)
+
+
+class ReadingTests(MetricsCase):
+    """The text."""
+
+    def test_text(self) -> None:
+        """It has what was counted, documented, and what ``prometheus_client`` knows of the process."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        self.observer.refused['Odd\\"\n'] += 1
+        text, content_type = exposition(self.observer, "")
+        self.assertTrue(content_type.startswith("text/plain; version=0.0.4"))
+        families = {family.name: family for family in text_string_to_metric_families(text.decode())}
+        (sample,) = families["twisted_repeater_clients_refused"].samples
+        self.assertEqual((sample.labels, sample.value), ({"error": 'Odd\\"\n'}, 1))
+        self.assertTrue(families["twisted_repeater_links"].documentation)
+        self.assertIn("python_info", families)
+
+    def test_open_metrics(self) -> None:
+        """A client that prefers OpenMetrics gets that."""
+        text, content_type = exposition(self.observer, "application/openmetrics-text; version=1.0.0")
+        self.assertTrue(content_type.startswith("application/openmetrics-text"))
+        self.assertTrue(text.endswith(b"# EOF\n"))
+
+    def test_registry(self) -> None:
+        """The observer can be registered like any other collector."""
+        from prometheus_client import CollectorRegistry
+
+        registry = CollectorRegistry()
+        registry.register(self.observer)
+        self.assertEqual(registry.get_sample_value("twisted_repeater_links_made_total"), 0)
+
+    def test_not_installed(self) -> None:
+        """Without ``prometheus_client`` counting goes on, reading is an ``ImportError``."""
+        uninstalled(self)
+        self.observer.link_refused(None, Exception())  # type: ignore[arg-type]
+        self.assertRaises(ImportError, exposition, self.observer, "")

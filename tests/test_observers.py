@@ -1,0 +1,162 @@
+"""The lines that `LogObserver` writes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from zope.interface.verify import verifyObject
+
+from twisted_repeater import (
+    CallbackFailed,
+    ClientNotAllowed,
+    Close,
+    Disconnected,
+    IObserver,
+    ParseError,
+    Side,
+)
+from twisted_repeater.observers import LogObserver, address_text, printable
+
+from .peers import PeerCase, Seen, hello
+
+
+class LogCase(PeerCase):
+    """A test case that records what an observer logs."""
+
+    def setUp(self) -> None:
+        """Record."""
+        self.lines = Seen()
+        observer: Any = self._record
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def _record(self, event: LogEvent) -> None:
+        if event.get("log_namespace") == "twisted_repeater.observers.LogObserver":
+            self.lines.append(formatEvent(event))
+
+    def line(self, number: int) -> Deferred[Any]:
+        """Fire when there are so many lines."""
+        return self.lines.reach(number)
+
+
+class LinkTests(LogCase):
+    """A link from its beginning to its end."""
+
+    def test_interface(self) -> None:
+        """It provides the interface."""
+        verifyObject(IObserver, LogObserver(Clock()))
+
+    async def test_made_and_ended(self) -> None:
+        """A line tells who is linked to whom, another who left, why, and what went each way."""
+        world = await self.world(observers=[LogObserver(Clock())])
+        client, peer = await world.linked("ann")
+        client.send(b"one", b"two")
+        await peer.seen.reach(3)
+        peer.send(b"three")
+        await client.seen.reach(2)
+        here = client.transport.getHost()
+        there = world.server_port.getHost()
+        made = f"client 'ann' linked: from 127.0.0.1:{here.port} to server 'quotes' at 127.0.0.1:{there.port}"
+        self.assertEqual(self.lines, [made])
+        client.close()
+        await self.line(2)
+        self.assertEqual(
+            self.lines[1],
+            "client 'ann' ended: the client left: end of stream: Connection was closed cleanly; "
+            "to the server 2 messages, 14 bytes; to the client 1 messages, 9 bytes",
+        )
+
+    async def test_closed_here(self) -> None:
+        """A link that the application closes was closed by the repeater; with an error, the error is told."""
+        world = await self.world(
+            observers=[LogObserver(Clock())], to_server_filter=lambda message, link: Close(ValueError("too much"))
+        )
+        await world.linked("ann")
+        world.repeater.close_connection_from_client("ann")
+        bob, _ = await world.linked("bob")
+        bob.send(b"more")
+        await self.line(4)
+        self.assertTrue(any(line.startswith("client 'ann' ended: closed by the repeater; ") for line in self.lines))
+        self.assertTrue(any(line.startswith("client 'bob' ended: ValueError: too much; ") for line in self.lines))
+
+    async def test_refused(self) -> None:
+        """A line tells who was refused, from where, and why; before its hello a client has no name."""
+        world = await self.world(observers=[LogObserver(Clock())], is_client_allowed=lambda name: False)
+        eve = await world.connect(hello("eve\n"))
+        await self.line(1)
+        port = eve.transport.getHost().port
+        told = f"client 'eve\\n' from 127.0.0.1:{port} refused: ClientNotAllowed: client 'eve\\n' is not allowed"
+        self.assertEqual(self.lines, [told])
+        stranger = await world.connect(b"\0\0\0\1[")
+        await self.line(2)
+        port = stranger.transport.getHost().port
+        self.assertTrue(self.lines[1].startswith(f"client of unknown name from 127.0.0.1:{port} refused: InvalidHello"))
+
+    def test_refused_at_no_address(self) -> None:
+        """A refusal without an address is told as well."""
+        LogObserver(Clock()).link_refused("ann", ClientNotAllowed("not now"))
+        self.assertEqual(self.lines, ["client 'ann' from None refused: ClientNotAllowed: not now"])
+
+
+class TroubleTests(LogCase):
+    """Trouble on a link."""
+
+    def setUp(self) -> None:
+        """Make an observer with a clock of its own."""
+        super().setUp()
+        self.clock = Clock()
+        self.observer = LogObserver(self.clock)
+
+    def trouble(self, error: Exception, client_name: str = "ann") -> None:
+        """Tell the observer of trouble."""
+        link: Any = SimpleNamespace(client_name=client_name)
+        self.observer.link_error(link, Side.SERVER, error)
+
+    def test_told(self) -> None:
+        """It is told with the client, the side and the error, on one line."""
+        self.trouble(ParseError("no\nway"))
+        self.assertEqual(self.lines, ["client 'ann', server side: ParseError: no\\nway"])
+
+    def test_told_elsewhere(self) -> None:
+        """A side that is gone is told when the link ends, a filter that failed by the repeater."""
+        self.trouble(Disconnected(ConnectionDone()))
+        self.trouble(CallbackFailed("filter f", 1, ValueError()))
+        self.assertEqual(self.lines, [])
+
+    def test_not_too_often(self) -> None:
+        """Of each kind there is at most one line a second; the next says how many there were in between."""
+        for _ in range(1000):
+            self.trouble(ParseError("bad"))
+        self.trouble(ValueError("of another kind"))
+        self.assertEqual(len(self.lines), 2)
+        self.clock.advance(1)
+        self.trouble(ParseError("bad again"), "bob")
+        told = "client 'bob', server side: ParseError: bad again (and 999 more ParseError since the last line)"
+        self.assertEqual(self.lines[2:], [told])
+        self.clock.advance(1)
+        self.trouble(ParseError("bad"))
+        self.assertEqual(self.lines[3:], ["client 'ann', server side: ParseError: bad"])
+
+
+class TextTests(LogCase):
+    """Words of strangers."""
+
+    def test_printable(self) -> None:
+        """What would break a line, change a terminal or not be written at all is escaped; letters stay."""
+        self.assertEqual(printable("zażółć\r\n\x1b[2J\u2028\udc80\0"), "zażółć\\r\\n\\x1b[2J\\u2028\\udc80\\x00")
+
+    def test_addresses(self) -> None:
+        """Addresses of every family are written as usual."""
+        for address, text in [
+            (IPv4Address("TCP", "127.0.0.1", 80), "127.0.0.1:80"),
+            (IPv6Address("TCP", "::1", 80), "[::1]:80"),
+            (UNIXAddress(b"/run/a\nb"), "unix:/run/a\\nb"),
+            (UNIXAddress(None), "unix:"),
+        ]:
+            self.assertEqual(address_text(address), text)

@@ -1,0 +1,289 @@
+"""Filter modules that are loaded anew: which, what becomes of the old ones, and what if that fails."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater._reload import FilterModules, _home
+from twisted_repeater.loading import LoadingError
+
+from .modules import ModuleCase
+
+
+class FilterModulesCase(ModuleCase):
+    """A test case with a filter in a module, whose verdict is whatever ``answer`` says."""
+
+    def answer(self, modules: FilterModules, key: str = "to_server_filter") -> Any:
+        """Ask a filter."""
+        found = modules.filters[key]
+        return getattr(found, "filter", found)(None, None)
+
+    def load(self, name: str = "rules:decide") -> FilterModules:
+        """Load one filter."""
+        return FilterModules({"to_server_filter": name})
+
+
+class LoadingAnewTests(FilterModulesCase):
+    """`FilterModules.load_anew`."""
+
+    def test_new_text(self) -> None:
+        """The new text counts, also when its file has the size and the second of the old one."""
+        path = self.write("rules.py", "def decide(message, link):\n    return 'a'\n")
+        modules = self.load()
+        self.assertEqual(self.answer(modules), "a")
+        status = path.stat()
+        for letter in "bcd":
+            self.write("rules.py", f"def decide(message, link):\n    return '{letter}'\n")
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+            modules.load_anew()
+            self.assertEqual(self.answer(modules), letter)
+
+    def test_helpers(self) -> None:
+        """A module that lies beside the filter's is loaded anew with it, whichever of them changed."""
+        self.write("limits.py", "limit = 1\n")
+        self.write("rules.py", "from limits import limit\ndef decide(message, link):\n    return limit\n")
+        modules = self.load()
+        self.write("limits.py", "limit = 20\n")
+        modules.load_anew()
+        self.assertEqual(self.answer(modules), 20)
+        self.assertIs(sys.modules["limits"].limit, 20)
+
+    def test_packages(self) -> None:
+        """So are the modules of the filter's own package, and what was imported later, in a function."""
+        self.write("desk/__init__.py", "")
+        self.write("desk/inner/limits.py", "limit = 1\n")
+        self.write(
+            "desk/rules.py", "def decide(message, link):\n    from .inner import limits\n    return limits.limit\n"
+        )
+        modules = self.load("desk.rules:decide")
+        self.assertEqual(self.answer(modules), 1)
+        self.write("desk/inner/limits.py", "limit = 20\n")
+        modules.load_anew()
+        self.assertEqual(self.answer(modules), 20)
+
+    def test_one_module_for_both(self) -> None:
+        """Two filters of one module have one module after as before."""
+        self.write("rules.py", "seen = []\ndef up(message, link):\n    return seen\ndown = up\n")
+        modules = FilterModules({"to_server_filter": "rules:up", "to_client_filter": "rules:down"})
+        old = self.answer(modules)
+        modules.load_anew()
+        new = self.answer(modules)
+        self.assertIsNot(new, old)
+        self.assertIs(self.answer(modules, "to_client_filter"), new)
+
+    def test_what_was_there_before_stays(self) -> None:
+        """What was loaded before the filters is not loaded anew: messages are of its types."""
+        self.write("orders.py", "class Order:\n    pass\n")
+        self.write("rules.py", "import json\nfrom orders import Order\ndef decide(message, link):\n    return Order\n")
+        order = importlib.import_module("orders").Order
+        modules = self.load()
+        json = sys.modules["json"]
+        modules.load_anew()
+        self.assertIs(self.answer(modules), order)
+        self.assertIs(sys.modules["json"], json)
+
+    def test_package_that_stays(self) -> None:
+        """A package that was loaded before stays, the modules in it that belong to the filter don't."""
+        self.write("desk/__init__.py", "")
+        self.write("desk/limits.py", "limit = 1\n")
+        self.write("desk/rules.py", "from . import limits\ndef decide(message, link):\n    return limits.limit\n")
+        desk = importlib.import_module("desk")
+        modules = self.load("desk.rules:decide")
+        self.write("desk/limits.py", "limit = 20\n")
+        modules.load_anew()
+        self.assertEqual(self.answer(modules), 20)
+        self.assertIs(sys.modules["desk"], desk)
+        self.write("desk/limits.py", "limit = 300\n")
+        self.write("desk/rules.py", "from . import limits\nraise ValueError\n")
+        self.assertRaises(LoadingError, modules.load_anew)
+        self.assertEqual(desk.limits.limit, 20)
+
+    def test_filter_beside_the_dialect(self) -> None:
+        """A filter whose own module was loaded before cannot be loaded anew, and that is said."""
+        self.write("rules.py", "def decide(message, link):\n    return 1\n")
+        importlib.import_module("rules")
+        modules = self.load()
+        self.assertEqual(modules.fixed, ["rules"])
+        error = self.assertRaises(LoadingError, modules.load_anew)
+        self.assertEqual(str(error), "rules was loaded before the filters, with the dialect, and stays")
+
+    def test_this_package_stays(self) -> None:
+        """This package is not loaded anew, even where it lies beside the filter."""
+        import twisted_repeater
+
+        self.write("rules.py", "def decide(message, link):\n    return 1\n")
+        modules = self.load()
+        modules._homes.add(Path(twisted_repeater.__file__).parents[1])
+        modules._kept = frozenset()
+        before = sys.modules["twisted_repeater.verdicts"]
+        modules.load_anew()
+        self.assertIs(sys.modules["twisted_repeater.verdicts"], before)
+
+    def test_no_filters(self) -> None:
+        """Without filters nothing is loaded."""
+        self.assertEqual(FilterModules({}).load_anew(), {})
+
+
+class FailureTests(FilterModulesCase):
+    """What cannot be loaded."""
+
+    def assert_stays(self, modules: FilterModules, message: str) -> None:
+        """It cannot be loaded anew for this reason, and nothing changes."""
+        before, loaded = modules.filters, dict(sys.modules)
+        error = self.assertRaises(LoadingError, modules.load_anew)
+        self.assertEqual(str(error), message)
+        self.assertIs(modules.filters, before)
+        self.assertEqual(sys.modules, loaded)
+
+    def test_old_one_stays(self) -> None:
+        """The old filter and its modules stay as they were, those that were loaded well already included."""
+        self.write("desk/__init__.py", "")
+        self.write("desk/limits.py", "limit = 1\n")
+        self.write("desk/rules.py", "from . import limits\ndef decide(message, link):\n    return limits.limit\n")
+        modules = self.load("desk.rules:decide")
+        self.write("desk/limits.py", "limit = 20\n")
+        self.write("desk/rules.py", "from . import limits\nwrong = 1 / 0\n")
+        self.assert_stays(modules, "cannot import desk.rules: ZeroDivisionError: division by zero (rules.py, line 2)")
+        self.assertEqual(self.answer(modules), 1)
+        desk = sys.modules["desk"]
+        self.assertEqual((desk.limits.limit, desk.rules), (1, sys.modules["desk.rules"]))
+
+    def test_name_is_gone(self) -> None:
+        """A module without the filter's name does not replace it."""
+        self.write("rules.py", "def decide(message, link):\n    return 1\n")
+        modules = self.load()
+        self.write("rules.py", "")
+        self.assert_stays(modules, "module rules has no 'decide'")
+
+    def test_module_is_gone(self) -> None:
+        """Nor does a file that is gone."""
+        path = self.write("rules.py", "def decide(message, link):\n    return 1\n")
+        modules = self.load()
+        path.unlink()
+        self.assert_stays(modules, "cannot import rules: ModuleNotFoundError: No module named 'rules'")
+
+
+STATEFUL = """
+class Filter:
+    version = {version}
+    def __init__(self):
+        self.seen = []
+    def __call__(self, message, link):
+        return self.seen
+    def migrate(self, old):
+        self.seen = old.seen{seen}
+"""
+
+
+class MigrationTests(FilterModulesCase):
+    """Filters that take over the state of those before them."""
+
+    def test_object(self) -> None:
+        """A filter's method ``migrate`` is called with the old filter."""
+        self.write("rules.py", STATEFUL.format(version=1, seen=""))
+        modules = self.load("rules:Filter")
+        self.answer(modules).append("one")
+        self.write("rules.py", STATEFUL.format(version=2, seen=""))
+        modules.load_anew()
+        self.assertEqual(modules.filters["to_server_filter"].version, 2)
+        self.assertEqual(self.answer(modules), ["one"])
+
+    def test_function(self) -> None:
+        """For a function it is the function ``migrate`` beside it."""
+        text = (
+            "seen = []\ndef decide(message, link):\n    return seen\n"
+            "def migrate(old):\n    seen.extend(old.__globals__['seen'])\n"
+        )
+        self.write("rules.py", text)
+        modules = self.load()
+        self.answer(modules).append("one")
+        modules.load_anew()
+        self.assertEqual(self.answer(modules), ["one"])
+
+    def test_failure(self) -> None:
+        """A filter that cannot take over does not."""
+        self.write("rules.py", STATEFUL.format(version=1, seen=""))
+        modules = self.load("rules:Filter")
+        self.write("rules.py", STATEFUL.format(version=2, seen=".no_such"))
+        error = self.assertRaises(LoadingError, modules.load_anew)
+        self.assertEqual(
+            str(error),
+            "rules:Filter: cannot migrate: AttributeError: 'list' object has no attribute 'no_such' (rules.py, line 9)",
+        )
+        self.assertEqual(modules.filters["to_server_filter"].version, 1)
+
+
+class ChangedTests(FilterModulesCase):
+    """`FilterModules.changed`."""
+
+    def setUp(self) -> None:
+        """Load a filter that needs a module."""
+        super().setUp()
+        self.limits = self.write("limits.py", "limit = 1\n")
+        self.write("rules.py", "import limits\ndef decide(message, link):\n    return limits.limit\n")
+        self.modules = self.load()
+
+    def test_settled(self) -> None:
+        """A change is told once the file is left alone between two questions, until it is loaded."""
+        self.assertFalse(self.modules.changed())
+        self.write("limits.py", "limit = 20\n")
+        self.assertFalse(self.modules.changed())
+        self.write("limits.py", "limit = 200\n")
+        self.assertFalse(self.modules.changed())
+        self.assertTrue(self.modules.changed())
+        self.assertTrue(self.modules.changed())
+        self.modules.load_anew()
+        self.assertFalse(self.modules.changed())
+
+    def test_failure_is_not_tried_again(self) -> None:
+        """What could not be loaded is not told again until something changes."""
+        self.write("limits.py", "limit = = 20\n")
+        self.modules.changed()
+        self.assertTrue(self.modules.changed())
+        self.assertRaises(LoadingError, self.modules.load_anew)
+        self.assertFalse(self.modules.changed())
+        self.write("limits.py", "limit = 20\n")
+        self.modules.changed()
+        self.assertTrue(self.modules.changed())
+
+    def test_failing_module_is_watched(self) -> None:
+        """A module that could not be loaded for the first time is looked at too."""
+        for text in ("limit = 1 / 0\n", "limit = \n"):
+            self.write("more.py", text)
+            self.write("limits.py", f"from more import limit  # {text}")
+            self.assertRaises(LoadingError, self.modules.load_anew)
+            self.assertFalse(self.modules.changed())
+            self.write("more.py", "limit = 300\n")
+            self.modules.changed()
+            self.assertTrue(self.modules.changed())
+        self.modules.load_anew()
+        self.assertEqual(self.answer(self.modules), 300)
+
+    def test_file_is_gone(self) -> None:
+        """A file that is gone has changed."""
+        self.limits.unlink()
+        self.modules.changed()
+        self.assertTrue(self.modules.changed())
+
+
+class HomeTests(SynchronousTestCase):
+    """The directory that a module's top-level package is in."""
+
+    def test_homes(self) -> None:
+        """It is found from the module's name and file; a module without a sensible file has none."""
+        for name, file, home in [
+            ("rules", "/desk/rules.py", Path("/desk")),
+            ("a.b.rules", "/desk/a/b/rules.py", Path("/desk")),
+            ("a.b", "/desk/a/b/__init__.py", Path("/desk")),
+            ("a.b.c.d", "/rules.py", None),
+            ("built_in", None, None),
+        ]:
+            module = type(sys)(name)
+            module.__file__ = file
+            self.assertEqual(_home(name, module), home)
