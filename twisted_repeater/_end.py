@@ -8,27 +8,31 @@ from typing import Any, Protocol
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
-from ._outlet import Outlet, OutletHost
+from ._greeting import Greeting
+from ._outlet import Outlet
 from ._valve import Valve
-from .errors import FramingError, HelloTimeout, InvalidHello
+from .errors import HelloTimeout, InvalidHello, MarshalingError
 from .framing import Framing
 from .interfaces import IHandshake
 from .model import Hello, Limits, Side
 
 __all__ = ["End", "EndHost"]
 
+log = Logger()
+
 MAX_EARLY = 64 * 1024
 """How many bytes behind a hello are read before the link is complete."""
 
-MAX_HEADER = 64
-"""More than the header of any hello."""
+MAX_LAST_READS = 1024
+"""How often a broken connection is read at most; a system keeps no more than some megabytes for it."""
 
 ACKNOWLEDGED_POLL = 0.05
 """How often, in seconds, a closing connection is asked whether its peer's system has taken everything."""
 
 
-class EndHost(OutletHost, Protocol):
+class EndHost(Protocol):
     """What an end needs of its link."""
 
     def end_stopped(self, end: End) -> None:
@@ -37,19 +41,28 @@ class EndHost(OutletHost, Protocol):
     def end_lost(self, end: End, reason: BaseException) -> None:
         """The connection is gone."""
 
+    def end_full(self, end: End) -> None:
+        """More waits for the peer than should."""
+
+    def end_drained(self, end: End) -> None:
+        """Nothing waits for the peer any more."""
+
+    def end_overflowed(self, end: End) -> None:
+        """The application sent more than may wait for the peer."""
+
+    def end_marshaling_error(self, end: End, error: MarshalingError) -> None:
+        """A message could not be encoded and is not sent."""
+
 
 class End:
     """One side of a link, from its connection to its end."""
 
     __slots__ = (
         "_all_written",
-        "_body",
         "_clock",
-        "_early",
-        "_greeted",
+        "_greeting",
         "_hello",
         "_host",
-        "_need",
         "_poll",
         "address",
         "connected",
@@ -86,11 +99,8 @@ class End:
         self.receive: Callable[[bytes], None] = self._greet
         self._host = host
         self._clock = clock
+        self._greeting = Greeting(side, handshake)
         self._hello: Deferred[Hello] | None = None
-        self._early = bytearray()
-        self._need = 0
-        self._body = 0
-        self._greeted = False
         self._poll: Any = None
         self._all_written = False
 
@@ -105,12 +115,12 @@ class End:
         """The connection is there."""
         self.transport = transport
         self.address = transport.getPeer()
-        self.connected = True
         if isinstance(self.address, (IPv4Address, IPv6Address)) and hasattr(transport, "setTcpKeepAlive"):
             transport.setTcpKeepAlive(True)  # a paused connection learns of its peer's death in no other way
             transport.setTcpNoDelay(True)
         self.valve = Valve(transport)
-        self.outlet = Outlet(transport, self._host, framing, limits.max_waiting)
+        self.outlet = Outlet(transport, self, framing, limits.max_waiting)
+        self.connected = True
 
     def stop(self) -> None:
         """The peer has ended its stream; it may still read."""
@@ -124,7 +134,7 @@ class End:
         if not self.lost:
             self.ended = self.lost = True
             self.valve.detach()
-            self.outlet.stopProducing()
+            self.outlet.discard()
             if self._poll is not None:
                 self._poll.cancel()
                 self._poll = None
@@ -134,11 +144,9 @@ class End:
 
     def read_hello(self, timeout: float) -> Deferred[Hello]:
         """Give the peer's hello. Fails with `InvalidHello`, or `HelloTimeout` after so many seconds."""
-        self._hello = Deferred()
-        hello = self._hello
-        if self._early:
-            self.valve.open("early")  # it may have been held up within the hello
-            self._look_for_hello()
+        hello: Deferred[Hello] = Deferred()
+        self._hello = hello
+        self._look_for_hello()
 
         def too_late(result: object, _: float) -> Any:
             raise HelloTimeout(f"no hello from the {self.side.value} in time", self.side)
@@ -146,55 +154,40 @@ class End:
         return hello.addTimeout(max(timeout, 0), self._clock, onTimeoutCancel=too_late)
 
     def _greet(self, data: bytes) -> None:
+        """Take bytes before the link is complete."""
         self.heard = True
-        self._early += data
+        self._greeting.add(data)
         self._look_for_hello()
 
     def _look_for_hello(self) -> None:
-        """Fire the hello once it is complete. A hello that comes before it is asked for waits."""
-        if self._hello is None:
-            if len(self._early) > MAX_EARLY:
-                self.valve.close("early")
+        """Fire the hello once it is asked for and complete. What comes before and behind that waits."""
+        asked = self._hello
+        if asked is None:
+            self._hold_back()
             return
         try:
-            if not self._need:
-                start = bytes(self._early[:MAX_HEADER])
-                self._need = self.handshake.framing.find(start, 0, len(start))
-                self._body = self.handshake.framing.body
-            if not self._need or len(self._early) < self._need:
-                return
-            payload = bytes(self._early[self._body : self._need])
-            del self._early[: self._need]
-            hello = self.handshake.decode(payload)
-        except (InvalidHello, FramingError) as error:
-            self._hello_arrived(_invalid(error, self.side))
-        except Exception as error:
-            # The rest is the dialect's own fault, but a stranger's bytes brought it out: it costs the stranger only.
-            self._hello_arrived(_invalid(error, self.side))
-        else:
-            self._hello_arrived(hello)
+            hello = self._greeting.read()
+        except InvalidHello as error:
+            self._hello = None
+            self.receive = _ignore
+            asked.errback(error)
+            return
+        if hello is None:
+            self.valve.open("early")
+            return
+        self._hello = None
+        self._hold_back()
+        asked.callback(hello)
 
-    def _hello_arrived(self, result: Hello | InvalidHello) -> None:
-        hello, self._hello = self._hello, None
-        self.receive = self._hold if isinstance(result, Hello) else _ignore
-        assert hello is not None
-        if isinstance(result, Hello):
-            self._greeted = True
-            self._hold(b"")
-            hello.callback(result)
-        else:
-            hello.errback(result)
-
-    def _hold(self, data: bytes) -> None:
-        """Keep what comes behind the hello until the link is complete."""
-        self._early += data
-        if len(self._early) > MAX_EARLY:
+    def _hold_back(self) -> None:
+        """Read no more than may wait."""
+        if self._greeting.size > MAX_EARLY:
             self.valve.close("early")
 
     @property
     def early(self) -> int:
         """How many bytes wait behind the hello."""
-        return len(self._early) if self._greeted else 0
+        return self._greeting.size if self._greeting.complete else 0
 
     def say_hello(self, frame: bytes) -> None:
         """Send a hello of our own, a whole frame."""
@@ -202,8 +195,7 @@ class End:
 
     def relay_to(self, feed: Callable[[bytes], None]) -> None:
         """The link is complete: what waited and what comes goes to the lane."""
-        early = bytes(self._early)
-        self._early = bytearray()
+        early = self._greeting.take_rest()
         self.receive = feed
         if early:
             feed(early)
@@ -259,38 +251,53 @@ class End:
         self._close_when_taken()
 
     def force(self) -> None:
-        """Close now: what is handed to the system is still delivered, what waits here is lost."""
-        if self.gone:
-            return
-        self.receive = _ignore
-        if self.outlet.waiting or not self.outlet.can_half_close:
-            self.transport.abortConnection()
-        elif self.outlet.ended:
+        """Close now. What waits is lost; what the peer's system could have taken already is not."""
+        if not self._all_written:
+            self.abort()
+        elif not self.lost:
             self.transport.loseConnection()
-        else:
-            self.outlet.when_empty(self.transport.loseConnection)
 
     def abort(self) -> None:
         """Close at once, whatever is lost."""
         if not self.gone:
             self.receive = _ignore
+            self.outlet.discard()
             self.transport.abortConnection()
 
-    def progress(self) -> tuple[int, int | None]:
+    def progress(self) -> object:
         """Something that changes whenever the peer takes something."""
-        return (self.outlet.progress, None if self.gone else self.outlet.unacknowledged())
+        return (self.outlet.progress, self.outlet.acknowledged())
+
+    # -- OutletHost -----------------------------------------------------------------------------------------
+
+    def outlet_full(self) -> None:
+        """See `OutletHost`."""
+        self._host.end_full(self)
+
+    def outlet_drained(self) -> None:
+        """See `OutletHost`."""
+        self._host.end_drained(self)
+
+    def outlet_overflowed(self) -> None:
+        """See `OutletHost`."""
+        self._host.end_overflowed(self)
+
+    def outlet_marshaling_error(self, error: MarshalingError) -> None:
+        """See `OutletHost`."""
+        self._host.end_marshaling_error(self, error)
+
+    def outlet_lost(self) -> None:
+        """Receive what the system still has: a connection that breaks on writing is read no more by the transport."""
+        read = getattr(self.transport, "doRead", None)
+        if self.gone or self.ended or self.receive is _ignore or read is None:
+            return
+        try:
+            for _ in range(MAX_LAST_READS):
+                if read() is not None:
+                    break
+        except Exception:  # the socket must be closed all the same
+            log.failure("bug: what a connection received at its end is lost")
 
 
 def _ignore(data: bytes) -> None:
     """Drop what a peer sends to a connection that is being closed."""
-
-
-def _invalid(error: Exception, side: Side) -> InvalidHello:
-    """Say whose hello it was."""
-    if isinstance(error, InvalidHello):
-        error.side = side
-        return error
-    text = str(error) if isinstance(error, FramingError) else f"{type(error).__name__}: {error}"
-    invalid = InvalidHello(f"the {side.value}'s hello: {text}", side)
-    invalid.__cause__ = error
-    return invalid

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from ._end import End
 from ._lane import Lane
-from ._outlet import Outlet
+from ._patience import Patience
 from .errors import (
     CallbackFailed,
     Disconnected,
@@ -67,13 +67,12 @@ class Link:
 
     __slots__ = (
         "__weakref__",
-        "_close_timer",
-        "_closed_by",
+        "_closing_patience",
         "_filter_timers",
         "_host",
         "_linger_timer",
         "_on_over",
-        "_stall_timers",
+        "_patience",
         "_unsent",
         "client",
         "client_hello",
@@ -108,11 +107,12 @@ class Link:
         self.reason: BaseException | None = None
         """What began its end."""
         self._on_over: list[Deferred[None]] = []
-        self._close_timer: Any = None
         self._linger_timer: Any = None
+        self._closing_patience: Patience | None = None
+        self._patience: dict[End, Patience] = {}
+        """With those ends for which more waits than should."""
         self._filter_timers: dict[Lane, Any] = {}
-        self._stall_timers: dict[Outlet, Any] = {}
-        self._unsent: list[tuple[Outlet, bytes]] = []
+        self._unsent: list[tuple[End, bytes]] = []
         """What the application sent before the link was made: no message may come before a hello."""
 
     def __repr__(self) -> str:
@@ -168,8 +168,8 @@ class Link:
         for end, lane in zip((self.client, self.server), self.lanes, strict=True):
             end.relay_to(lane.feed)
         unsent, self._unsent = self._unsent, []
-        for outlet, frame in unsent:
-            outlet.send(frame)
+        for end, frame in unsent:
+            end.outlet.send(frame)
         self._host.link_made(self)
         for end, lane in zip((self.client, self.server), self.lanes, strict=True):
             lane.start()
@@ -201,7 +201,7 @@ class Link:
             if self.made:
                 end.outlet.send(frame)
             else:
-                self._unsent.append((end.outlet, frame))
+                self._unsent.append((end, frame))
 
     def can_send(self, end: End) -> bool:
         """Whether a message for this side has a way to go."""
@@ -228,8 +228,10 @@ class Link:
             lane.seal()
         if not self.over:
             limits = self._host.limits
-            now = self._host.clock.seconds()
-            self._watch_closing(self._progress(), now + max(limits.linger, limits.close_timeout))
+            at_most = max(limits.linger, limits.close_timeout)
+            self._closing_patience = Patience(
+                self._host.clock, limits.close_timeout, self._progress, self.force, at_most=at_most
+            )
         self._proceed()
 
     # -- the end of a link ----------------------------------------------------------------------------------
@@ -246,13 +248,17 @@ class Link:
                 self.client.close()
                 self.server.close()
         else:
-            delivered = [end.ended and self._lane_from(end.side).idle for end in (self.client, self.server)]
-            if all(delivered):
+            ended = [self._has_ended(lane) for lane in self.lanes]
+            if all(ended):
                 self.close()
                 return
-            for end, is_delivered in zip((self.client, self.server), delivered, strict=True):
-                if is_delivered:
-                    self.end(end.side.other).end_stream()
+            for lane, has_ended in zip(self.lanes, ended, strict=True):
+                if has_ended:
+                    self.end(lane.direction.target).end_stream()
+
+    def _has_ended(self, lane: Lane) -> bool:
+        """Whether nothing more can come of a direction."""
+        return self.end(lane.direction.target).lost or (self.end(lane.direction.source).ended and lane.idle)
 
     def _target_gone(self, lane: Lane) -> bool:
         """Whether nothing that a lane still holds can reach anybody."""
@@ -267,19 +273,6 @@ class Link:
             [end.progress() for end in (self.client, self.server) if not end.gone],
             [lane.messages for lane in self.lanes or ()],
         )
-
-    def _watch_closing(self, progress: object, deadline: float) -> None:
-        """Look after ``close_timeout`` whether closing got on, and make an end of it if not."""
-
-        def look() -> None:
-            now = self._progress()
-            if now == progress or self._host.clock.seconds() >= deadline:
-                self._close_timer = None
-                self.force()
-            else:
-                self._watch_closing(now, deadline)
-
-        self._close_timer = self._host.clock.callLater(self._host.limits.close_timeout, look)
 
     def force(self) -> None:
         """Close both sides now."""
@@ -300,11 +293,13 @@ class Link:
         self.over = self.closing = True
         for lane in self.lanes or ():
             lane.discard()
-        timers = [self._close_timer, self._linger_timer, *self._filter_timers.values(), *self._stall_timers.values()]
-        for timer in timers:
+        for timer in (self._linger_timer, *self._filter_timers.values()):
             self._cancel(timer)
+        for patience in (self._closing_patience, *self._patience.values()):
+            if patience is not None:
+                patience.stop()
         self._filter_timers.clear()
-        self._stall_timers.clear()
+        self._patience.clear()
         self._host.link_over(self)
         waiting, self._on_over = self._on_over, []
         for deferred in waiting:
@@ -324,8 +319,7 @@ class Link:
         """A connection is gone."""
         if self.made:
             self._side_down(end, reason)
-            for lane in self.lanes or ():
-                lane.unchoke()
+            self.end_drained(end)
             self._proceed()
         else:
             self._host.link_broke(self, end.side, reason)
@@ -339,50 +333,47 @@ class Link:
             return
         end.reported = True
         half_closed = not end.lost and not end.outlet.ended
-        self._report(end.side, Disconnected(lane.unfinished or reason, half_closed=half_closed))
+        # What is cut off is an error of the side only if it ended inside of a frame by itself.
+        unfinished = lane.unfinished if lane.idle and not self.closing else None
+        if unfinished is not None:
+            unfinished.__cause__ = reason
+        self._report(end.side, Disconnected(unfinished or reason, half_closed=half_closed))
 
     def _report(self, side: Side, error: LinkError) -> None:
         if isinstance(error, Disconnected) and self.reason is None and not self.closing:
             self.reason = error
         self._host.link_error(self, side, error)
 
-    # -- OutletHost -----------------------------------------------------------------------------------------
-
-    def _end_of(self, outlet: Outlet) -> End:
-        return self.client if getattr(self.client, "outlet", None) is outlet else self.server
-
-    def outlet_full(self, outlet: Outlet) -> None:
+    def end_full(self, end: End) -> None:
         """More waits than should: watch whether the peer takes anything at all."""
         timeout = self._host.limits.stall_timeout
-        if timeout is not None and outlet not in self._stall_timers:
-            progress = self._end_of(outlet).progress()
-            self._stall_timers[outlet] = self._host.clock.callLater(timeout, self._stalled, outlet, progress)
+        if timeout is not None and end not in self._patience:
 
-    def _stalled(self, outlet: Outlet, progress: object) -> None:
-        del self._stall_timers[outlet]
-        end = self._end_of(outlet)
-        if end.progress() != progress:
-            self.outlet_full(outlet)
-        else:
-            self._too_slow(end, "took nothing of what waits for it in time")
+            def stalled() -> None:
+                del self._patience[end]
+                self._too_slow(end, "took nothing of what waits for it in time")
 
-    def outlet_drained(self, outlet: Outlet) -> None:
+            self._patience[end] = Patience(self._host.clock, timeout, end.progress, stalled)
+
+    def end_drained(self, end: End) -> None:
         """Nothing waits any more: go on with what was choked."""
-        self._cancel(self._stall_timers.pop(outlet, None))
+        patience = self._patience.pop(end, None)
+        if patience is not None:
+            patience.stop()
         for lane in self.lanes or ():
             lane.unchoke()
 
-    def outlet_overflowed(self, outlet: Outlet) -> None:
+    def end_overflowed(self, end: End) -> None:
         """The application sends more than the peer takes."""
-        self._too_slow(self._end_of(outlet), "did not take what was sent to it")
+        self._too_slow(end, "did not take what was sent to it")
 
     def _too_slow(self, end: End, what: str) -> None:
         waiting = end.outlet.waiting
         self._break(end, SlowConsumer(f"the {end.side.value} {what}: {waiting} bytes wait", waiting))
 
-    def outlet_marshaling_error(self, outlet: Outlet, error: MarshalingError) -> None:
+    def end_marshaling_error(self, end: End, error: MarshalingError) -> None:
         """A message is not sent."""
-        self._report(self._end_of(outlet).side, error)
+        self._report(end.side, error)
 
     def _break(self, end: End, reason: BaseException) -> None:
         """A side is useless: it goes down for this reason, and its connection with it."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import array
 import fcntl
+import socket
+import sys
 import termios
 from collections import deque
 from collections.abc import Callable
@@ -23,23 +25,32 @@ HIGH_WATER = 64 * 1024
 """Above so many waiting bytes an outlet is full."""
 
 CHUNK = 64 * 1024
-"""The most that is handed to a transport at once: it tells only when it has sent everything."""
+"""The most that is handed to a socket's transport at once: it tells only when it has sent everything."""
+
+SMALL = 4 * 1024
+"""Waiting pieces below this size are merged: a list entry for each tiny frame would cost many times the frame."""
+
+BYTES_ACKED = slice(120, 128)
+"""Where Linux's ``struct tcp_info`` has ``tcpi_bytes_acked``."""
 
 
 class OutletHost(Protocol):
-    """What an outlet needs of its link."""
+    """What an outlet needs of its end of a link."""
 
-    def outlet_full(self, outlet: Outlet) -> None:
+    def outlet_full(self) -> None:
         """More waits than should."""
 
-    def outlet_drained(self, outlet: Outlet) -> None:
+    def outlet_drained(self) -> None:
         """Nothing waits any more."""
 
-    def outlet_overflowed(self, outlet: Outlet) -> None:
+    def outlet_overflowed(self) -> None:
         """The application sent more than may wait."""
 
-    def outlet_marshaling_error(self, outlet: Outlet, error: MarshalingError) -> None:
+    def outlet_marshaling_error(self, error: MarshalingError) -> None:
         """A message could not be encoded and is not sent."""
+
+    def outlet_lost(self) -> None:
+        """The connection breaks; its socket is about to be closed."""
 
 
 @implementer(IPushProducer, IPullProducer)
@@ -48,7 +59,7 @@ class Outlet:
 
     On a plain socket the outlet tries the socket at once, and registers as a pull producer: the transport then tells
     each time that it has sent everything, so the outlet knows when it may try again, and counts what waits. Elsewhere
-    (TLS, transports in memory) it is a push producer and leaves the waiting to the transport.
+    (TLS, transports in memory) it is a push producer and writes to the transport until that asks it to pause.
     """
 
     __slots__ = (
@@ -58,7 +69,9 @@ class Outlet:
         "_ending",
         "_handed",
         "_host",
+        "_innermost",
         "_queue",
+        "_relayed",
         "_transport",
         "framing",
         "full",
@@ -71,10 +84,14 @@ class Outlet:
 
     def __init__(self, transport: Any, host: OutletHost, framing: Framing, max_waiting: int) -> None:
         self._transport = transport
+        self._innermost = _innermost(transport)
         self._host = host
-        self._queue: deque[bytes | memoryview] | None = None
+        self._queue: deque[bytes | bytearray | memoryview] | None = None
         self._busy = False
+        """Whether the transport has to speak before it gets more."""
         self._handed = 0
+        self._relayed = 0
+        """How many of the waiting bytes came from lanes, at most."""
         self._closed = False
         self._ending: Callable[[], None] | None = None
         self._direct = isinstance(transport, FileDescriptor) and not getattr(transport, "TLS", False)
@@ -84,7 +101,9 @@ class Outlet:
         self.version = 0
         self.full = False
         self.waiting = 0
+        """How many bytes wait here."""
         self.progress = 0
+        """Grows with what is written."""
         transport.registerProducer(self, not self._direct)
 
     # -- what goes out -----------------------------------------------------------------------------------
@@ -103,11 +122,11 @@ class Outlet:
                 return self.framing.encode(payload)
             return self.framing.replace(instead_of, payload)
         except MarshalingError as error:
-            self._host.outlet_marshaling_error(self, error)
+            self._host.outlet_marshaling_error(error)
         except Exception as error:
             marshaling_error = MarshalingError(f"{type(error).__name__} in the codec: {error}")
             marshaling_error.__cause__ = error
-            self._host.outlet_marshaling_error(self, marshaling_error)
+            self._host.outlet_marshaling_error(marshaling_error)
         return None
 
     def push(self, pieces: list[bytes]) -> None:
@@ -115,66 +134,71 @@ class Outlet:
         if self._closed:
             return
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if not self._direct:
-            self._write(data)
-        elif self._busy:
+        if self._busy:
             self._enqueue(data)
         else:
             self._try(data)
+        if self.waiting:
+            self._relayed = min(self._relayed + len(data), self.waiting)
 
     def send(self, frame: bytes) -> None:
-        """Write a frame of the application's own: one ``transport.write``, so that a burst leaves together."""
+        """Write a frame of the application's own. A small one waits for the next turn: a burst leaves together."""
         if self._closed:
             return
-        if self.waiting > self.max_waiting:
-            self._host.outlet_overflowed(self)
+        if self.waiting - self._relayed > self.max_waiting:
+            self._host.outlet_overflowed()
         elif self._busy:
             self._enqueue(frame)
+        elif len(frame) < SMALL:
+            self._hand_over(frame)
         else:
-            self._write(frame)
+            self._try(frame)
 
-    def _try(self, data: bytes | memoryview) -> None:
-        """Write to the socket what it takes now; the rest waits for the transport to say that it is empty."""
-        sent = self._transport.writeSomeData(data)
+    def _try(self, data: bytes | bytearray | memoryview) -> None:
+        """Write what the connection takes now; of the rest the transport gets a part, and tells when it is sent."""
         size = len(data)
-        while isinstance(sent, int) and 0 < sent < size:
-            self.progress += sent
-            data = memoryview(data)[sent:]
-            size -= sent
+        if self._direct:
             sent = self._transport.writeSomeData(data)
-        if sent == size:
-            self.progress += size
-            return
-        # Full, or lost: then the transport finds that out by itself, and tells the protocol in its own time.
-        if size > CHUNK:
-            self._enqueue(memoryview(data)[CHUNK:], first=True)
-            data = memoryview(data)[:CHUNK]
-        self._write(bytes(data))
+            while isinstance(sent, int) and 0 < sent < size:
+                self.progress += sent
+                data = memoryview(data)[sent:]
+                size -= sent
+                sent = self._transport.writeSomeData(data)
+            if sent == size:
+                self.progress += size
+                return
+            # Full, or lost: then the transport finds that out by itself, and tells the protocol in its own time.
+            if size > CHUNK:
+                self._enqueue(memoryview(data)[CHUNK:], first=True)
+                data = memoryview(data)[:CHUNK]
+        self._hand_over(bytes(data))
 
-    def _write(self, data: bytes) -> None:
-        """Hand bytes to the transport."""
+    def _hand_over(self, data: bytes) -> None:
         if self._direct:
             self._busy = True
             self._handed = len(data)
             self._wait(len(data))
-        elif self.full:
-            self.waiting += len(data)
         self._transport.write(data)
 
     def _enqueue(self, data: bytes | memoryview, first: bool = False) -> None:
-        if self._queue is None:
-            self._queue = deque()
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = deque()
         if first:
-            self._queue.appendleft(data)
+            queue.appendleft(data)
+        elif len(data) >= SMALL:
+            queue.append(data)
+        elif queue and isinstance(queue[-1], bytearray) and len(queue[-1]) < CHUNK:
+            queue[-1] += data
         else:
-            self._queue.append(data)
+            queue.append(bytearray(data))
         self._wait(len(data))
 
     def _wait(self, size: int) -> None:
         self.waiting += size
         if self.waiting > HIGH_WATER and not self.full:
             self.full = True
-            self._host.outlet_full(self)
+            self._host.outlet_full()
 
     # -- the end -------------------------------------------------------------------------------------------
 
@@ -193,44 +217,55 @@ class Outlet:
         if self._closed:
             return
         self._closed = True
-        self._ending = then
-        if not self._busy:
-            self._end()
+        if self._busy:
+            self._ending = then
+        else:
+            self._end(then)
 
-    def _end(self) -> None:
-        then, self._ending = self._ending, None
+    def _end(self, then: Callable[[], None]) -> None:
+        self._ending = None
         self._transport.unregisterProducer()  # first: with a producer registered a transport never closes
-        if then is not None:
-            then()
+        then()
+
+    def discard(self) -> None:
+        """Drop what waits and whatever comes."""
+        self._closed = True
+        self._ending = self._queue = None
+        self.full = False
+        self.waiting = self._handed = self._relayed = 0
 
     def unacknowledged(self) -> int | None:
         """How many bytes the peer's system has not taken yet; ``None`` where that cannot be known."""
-        if not self._direct:
-            return None
         answer = array.array("i", [0])
         try:
-            fcntl.ioctl(self._transport.fileno(), termios.TIOCOUTQ, answer)
+            fcntl.ioctl(self._innermost.fileno(), termios.TIOCOUTQ, answer)
         except (OSError, AttributeError, ValueError):
             return None
         return answer[0]
+
+    def acknowledged(self) -> int | None:
+        """Something that changes when the peer's system takes something; ``None`` where that cannot be known."""
+        try:
+            info = self._innermost.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_ACKED.stop)
+        except (OSError, AttributeError):  # a Unix socket, another system, or gone
+            return self.unacknowledged()
+        return int.from_bytes(info[BYTES_ACKED], sys.byteorder)
 
     # -- IPushProducer, IPullProducer: what the transport says ----------------------------------------------
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full. See `IPushProducer`."""
+        self._busy = True
         if not self.full:
             self.full = True
-            self._host.outlet_full(self)
+            self._host.outlet_full()
 
     def resumeProducing(self) -> None:
         """The transport has sent everything. See `IPushProducer` and `IPullProducer`."""
         self._busy = False
-        self.progress += self._handed
+        self.progress += self._handed or 1
         self.waiting -= self._handed
         self._handed = 0
-        if not self._direct:
-            self.progress += 1
-            self.waiting = 0
         while self._queue and not self._busy:
             data = self._queue.popleft()
             self.waiting -= len(data)
@@ -238,16 +273,21 @@ class Outlet:
         if self._busy:
             return
         self._queue = None
+        self._relayed = 0
         if self._ending is not None:
-            self._end()
+            self._end(self._ending)
         elif self.full:
             self.full = False
-            self._host.outlet_drained(self)
+            self._host.outlet_drained()
 
     def stopProducing(self) -> None:
-        """The connection is gone. See `IPushProducer`."""
-        self._closed = True
-        self._ending = None
-        self._queue = None
-        self.full = False
-        self.waiting = 0
+        """The connection breaks. See `IPushProducer`."""
+        self.discard()
+        self._host.outlet_lost()
+
+
+def _innermost(transport: Any) -> Any:
+    """Give the transport that has the socket, inside of TLS and other wrappers."""
+    while (inner := getattr(transport, "transport", None)) is not None:
+        transport = inner
+    return transport

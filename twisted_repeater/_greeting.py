@@ -1,0 +1,64 @@
+"""The first frame of a connection: bytes are collected until the hello is complete; what comes behind it is kept."""
+
+from __future__ import annotations
+
+from .errors import FramingError, InvalidHello
+from .interfaces import IHandshake
+from .model import Hello, Side
+
+__all__ = ["Greeting"]
+
+MAX_HEADER = 64
+"""More than the header of any hello."""
+
+
+class Greeting:
+    """Reads one hello."""
+
+    __slots__ = ("_body", "_data", "_handshake", "_need", "_side", "complete")
+
+    def __init__(self, side: Side, handshake: IHandshake) -> None:
+        self.complete = False
+        """Whether the hello was read."""
+        self._side = side
+        self._handshake = handshake
+        self._data = bytearray()
+        self._need = 0
+        self._body = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes are kept."""
+        return len(self._data)
+
+    def add(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        self._data += data
+
+    def read(self) -> Hello | None:
+        """Give the hello, ``None`` as long as it is not complete. Whatever is wrong with it is an `InvalidHello`."""
+        try:
+            if not self._need:
+                start = bytes(self._data[:MAX_HEADER])
+                self._need = self._handshake.framing.find(start, 0, len(start))
+                self._body = self._handshake.framing.body
+            if not self._need or self.size < self._need:
+                return None
+            payload = bytes(self._data[self._body : self._need])
+            hello = self._handshake.decode(payload)
+        except InvalidHello as error:
+            error.side = self._side
+            raise
+        except Exception as error:
+            # Unless it is a framing error it is the dialect's fault; but a stranger's bytes brought it out.
+            text = str(error) if isinstance(error, FramingError) else f"{type(error).__name__}: {error}"
+            raise InvalidHello(f"the {self._side.value}'s hello: {text}", self._side) from error
+        del self._data[: self._need]
+        self.complete = True
+        return hello
+
+    def take_rest(self) -> bytes:
+        """Give what came behind the hello, and keep it no longer."""
+        rest = bytes(self._data)
+        self._data = bytearray()
+        return rest
