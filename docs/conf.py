@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib.metadata import version as version_of
 from typing import Any
+
+from sphinx.pycode import ModuleAnalyzer
 
 project = "twisted_repeater"
 author = "the twisted_repeater developers"
@@ -18,14 +21,77 @@ html_title = f"twisted_repeater {release}"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+maximum_signature_line_length = 90
+toc_object_entries_show_parents = "hide"
 default_role = "py:obj"
+
+MADE_ELSEWHERE = {
+    "twisted_repeater.Repeater": "by `Repeater.create`",
+    "twisted_repeater.testing.Entry": "by the kit",
+    "twisted_repeater.testing.Outcome": "by the kit",
+    "twisted_repeater.testing.Peer": "by the kit",
+    "twisted_repeater.testing.ScriptedServer": "by the kit",
+    "twisted_repeater.testing.SocketRepeater": "by `SocketRepeater.start`",
+}
+"""Classes whose constructor is not for users, and how their instances come to be."""
 
 
 def fields_for_sphinx(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Turn the fields of Twisted's docstrings (``@param x: ...``) into those that Sphinx reads."""
+    """Turn the marks of Twisted's docstrings (``@param x: ...``, ``C{x}``) into those that Sphinx reads."""
+    if what == "data":
+        lines[:] = doc_of_data(name.rpartition(".")[2], obj) or lines
     lines[:] = [re.sub(r"^(\s*)@(\w+( \w+)?):", r"\1:\2:", line) for line in lines]
+    lines[:] = [re.sub(r"\bC\{(.*?)\}", r"``\1``", line) for line in lines]
+
+
+def doc_of_data(name: str, value: object) -> list[str]:
+    """Give the docstring below an assignment, wherever in the package it stands; empty if there is none."""
+    for module_name, module in sorted(sys.modules.items()):
+        if module_name.startswith("twisted_repeater") and getattr(module, name, None) is value:
+            doc = ModuleAnalyzer.for_module(module_name).find_attr_docs().get(("", name))
+            if doc:
+                return list(doc)
+    return []
+
+
+def data_has_docs(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Keep data that has a docstring in the module where it is defined, although the one documented only imports it."""
+    return False if skip and what == "module" and not callable(obj) and doc_of_data(name, obj) else None
+
+
+def plain_signature(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None] | None:
+    """Write interfaces in signatures by their names, and leave out constructors that are not for users."""
+    if name in MADE_ELSEWHERE:
+        return ("", None)
+
+    def plain(text: str | None) -> str | None:
+        return text and re.sub(r"<InterfaceClass ([\w.]+)>", r"~\1", text)
+
+    return (plain(signature), plain(returns))
+
+
+def find_short_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
+    """Resolve a name of ours that a docstring gives without its module, if only one object has it."""
+    target = node.get("reftarget", "")
+    if node.get("refdomain") != "py" or not target or target.startswith("twisted."):
+        return None
+    domain = env.get_domain("py")
+    full = target if target.startswith("twisted_repeater.") else f"twisted_repeater.{target}"
+    ends = f".{target.rpartition('twisted_repeater.')[2]}"
+    found = [name for name in domain.objects if name == full] or [
+        name for name in domain.objects if name.endswith(ends) and name.count(".") <= full.count(".") + 1
+    ]
+    if len(found) != 1:
+        return None
+    return domain.resolve_xref(env, node.get("refdoc"), app.builder, "obj", found[0], node, contnode)
 
 
 def setup(app: Any) -> None:
     """Connect the above."""
     app.connect("autodoc-process-docstring", fields_for_sphinx)
+    app.connect("autodoc-process-signature", plain_signature)
+    app.connect("autodoc-skip-member", data_has_docs)
+    app.connect("missing-reference", find_short_name)

@@ -1,0 +1,148 @@
+"""Runs the examples of one page of the docs as a reader would: in order, in an empty directory.
+
+Run as ``python run_page.py PAGE``. What is run:
+
+* Every fence of ``python``, all in one namespace. One whose first line is a comment with a file's name, such as
+  ``# risk.py``, is saved under that name as well.
+* Of these, one that calls ``react`` runs in a process of its own, listens on free ports in place of those that it says,
+  and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
+* Commands in fences of ``sh``: the options of each ``twistd ... repeater ...`` are read, but nothing is started, as the
+  ports of an example may be taken; each ``pytest ...`` is run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<language>[\w-]+) *\n(?P<code>.*?)^(?P=ticks) *$", re.M | re.S)
+
+
+class Fence(NamedTuple):
+    """A block of code on a page."""
+
+    language: str
+    line: int
+    """The number of its first line on the page, the first being 1."""
+    code: str
+
+
+def fences_of(text: str) -> Iterator[Fence]:
+    """Give the fences of a page, in order."""
+    for found in FENCE.finditer(text):
+        yield Fence(found["language"], text.count("\n", 0, found.start("code")) + 1, found["code"])
+
+
+def commands_of(code: str) -> Iterator[list[str]]:
+    """Give the commands of a shell fence, in words; lines that end with a backslash go on."""
+    for line in code.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            yield words
+
+
+def file_name_of(code: str) -> str | None:
+    """Give the name of the file that a fence says it is."""
+    found = re.match(r"# (\w+\.py)$", code, re.M)
+    return found[1] if found else None
+
+
+def in_a_process_of_its_own(call: Callable[[], object]) -> None:
+    """Call something that may end the process, or may run the reactor, which cannot be run twice."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            call()
+            status = 0
+        except SystemExit as error:
+            status = 0 if error.code is None else error.code if isinstance(error.code, int) else 1
+            if isinstance(error.code, str):
+                print(error.code, file=sys.stderr)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    _, ended = os.waitpid(child, 0)
+    if ended:
+        raise SystemExit(f"ended with status {os.waitstatus_to_exitcode(ended)}")
+
+
+def run_python(page: Path, fence: Fence, namespace: dict[str, object]) -> None:
+    """Run a fence of Python."""
+    name = file_name_of(fence.code)
+    if name is not None:
+        Path(name).write_text(fence.code)
+    is_program = re.search(r"^(task\.)?react\(", fence.code, re.M)
+    code = re.sub(r"\b(tcp|ssl):\d+:", r"\1:0:", fence.code) if is_program else fence.code
+    # The empty lines make tracebacks tell the lines of the page.
+    compiled = compile("\n" * (fence.line - 1) + code, str(page), "exec")
+
+    def run() -> None:
+        if is_program and "Ctrl-C" in code:
+            press_when_started()
+        exec(compiled, namespace)
+
+    if is_program:
+        in_a_process_of_its_own(run)
+    else:
+        run()
+
+
+def press_when_started() -> None:
+    """Press Ctrl-C as soon as a repeater has been started."""
+    from twisted.internet import reactor
+
+    from twisted_repeater import Repeater
+
+    start = Repeater.start
+
+    def start_and_press(self: Repeater, **options: Any) -> None:
+        start(self, **options)
+        reactor.callLater(0, os.kill, os.getpid(), signal.SIGINT)
+
+    Repeater.start = start_and_press  # type: ignore[method-assign]
+
+
+def run_command(words: list[str]) -> None:
+    """Run a command of the shell, if it is one that is run."""
+    program = Path(words[0]).name
+    if program == "twistd" and "repeater" in words:
+        from twisted_repeater.tap import Options
+
+        options = words[words.index("repeater") + 1 :]
+        in_a_process_of_its_own(lambda: Options().parseOptions(options))
+    elif program == "pytest":
+        subprocess.run([sys.executable, "-m", *words, "-p", "no:cacheprovider"], check=True)
+
+
+def main(page: Path) -> None:
+    """Run a page."""
+    sys.path[0] = os.getcwd()
+    program = ModuleType("__main__")
+    sys.modules["__main__"] = program
+    for fence in fences_of(page.read_text()):
+        try:
+            if fence.language == "python":
+                run_python(page, fence, program.__dict__)
+            elif fence.language == "sh":
+                for words in commands_of(fence.code):
+                    run_command(words)
+        except (SystemExit, subprocess.CalledProcessError) as error:
+            sys.exit(f"{page}, line {fence.line}: {error}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

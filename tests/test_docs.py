@@ -1,0 +1,222 @@
+"""The docs and the README: their examples run, and the reference has every public name."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import twisted_repeater
+from twisted_repeater.tap import Options
+
+from .programs import ProgramCase
+from .run_page import commands_of, fences_of, file_name_of
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+RUN_PAGE = Path(__file__).with_name("run_page.py").resolve()
+PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)]
+PACKAGE_PARENT = Path(twisted_repeater.__file__).resolve().parents[1]
+
+DIRECTIVE = re.compile(
+    r"^ *\.\. auto(?:(module):: ([\w.]+)\n *:members:|(?:class|function|data|interface):: ([\w.]+))$", re.M
+)
+"""What puts a docstring into the reference."""
+
+
+class PageTests(SynchronousTestCase):
+    """The examples of each page; see `tests.run_page`. Each page has a test of its own, which is added below."""
+
+    def run_page(self, page: Path) -> None:
+        """Run the examples of a page in an empty directory."""
+        directory = self.mktemp()
+        os.makedirs(directory)
+        path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            [sys.executable, RUN_PAGE, page],
+            cwd=directory,
+            env=os.environ | {"PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+
+def add_page_test(page: Path) -> None:
+    """Add the test of a page."""
+    name = page.relative_to(ROOT).as_posix()
+
+    def test(self: PageTests) -> None:
+        self.run_page(page)
+
+    test.__doc__ = f"The examples of {name} run."
+    test.__name__ = f"test_{re.sub('[^a-z0-9]+', '_', name.removesuffix('.md').lower())}"
+    setattr(PageTests, test.__name__, test)
+
+
+for page_with_examples in PAGES:
+    if any(fence.language in ("python", "sh") for fence in fences_of(page_with_examples.read_text())):
+        add_page_test(page_with_examples)
+
+
+class FenceTests(SynchronousTestCase):
+    """How examples are found."""
+
+    def test_fences(self) -> None:
+        """Fences are found with their language and their line; what stands in longer fences is theirs."""
+        text = "# A page\n\n```python\na = 1\n```\n\n````text\n```sh\nno\n```\n````\n```sh\nls -l \\\n  a\n```\n"
+        fences = list(fences_of(text))
+        self.assertEqual([(fence.language, fence.line) for fence in fences], [("python", 4), ("text", 8), ("sh", 13)])
+        self.assertEqual(fences[0].code, "a = 1\n")
+        self.assertEqual(list(commands_of(fences[2].code)), [["ls", "-l", "a"]])
+
+    def test_files(self) -> None:
+        """A fence is a file if its first line says so."""
+        self.assertEqual(file_name_of("# risk.py\nx = 1\n"), "risk.py")
+        self.assertIsNone(file_name_of("x = 1\n# risk.py\n"))
+
+    def test_failing_page(self) -> None:
+        """An example that fails is told with its line."""
+        page = Path(self.mktemp())
+        page.write_text("```python\na = 1\n```\nText.\n```python\n\nassert a == 2\n```\n")
+        done = subprocess.run([sys.executable, RUN_PAGE, page], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f'"{page}", line 7', done.stderr)
+
+
+class LinkTests(SynchronousTestCase):
+    """Links from page to page. Sphinx sees to those inside of docs/; this is about those that it doesn't see."""
+
+    def test_readme(self) -> None:
+        """Every file that the README links to is there."""
+        links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text())
+        self.assertEqual([link for link in links if not (ROOT / link).exists()], [])
+        self.assertTrue(links)
+
+
+class ReadmeTests(ProgramCase):
+    """The README's two ways to run its filter, between the example's server and client, each in its own process."""
+
+    def setUp(self) -> None:
+        """Start the server, and save the README's files, with ports that are free."""
+        super().setUp()
+        server = self.run_example("server", "0")
+        self.server_port = server.wait_for(r"^quotes on port (\d+)$")[1]
+        self.commands: list[list[str]] = []
+        for fence in fences_of((ROOT / "README.md").read_text()):
+            code = fence.code.replace("tcp:9000:", "tcp:0:").replace("tcp:127.0.0.1:9001", self.server_endpoint)
+            name = file_name_of(code)
+            if name is not None:
+                self.path(name).write_text(code)
+            elif fence.language == "sh":
+                self.commands += commands_of(code)
+
+    @property
+    def server_endpoint(self) -> str:
+        """Where the server is."""
+        return f"tcp:127.0.0.1:{self.server_port}"
+
+    def check_filter(self, port: str) -> None:
+        """See that the filter does what the README says, to a client that connects to this port."""
+        client = self.run_example("client", port, "ann")
+        client.wait_for("^linked to quotes$")
+        client.type("price ACME", "price INIT")
+        client.wait_for("^ACME costs 101.50$")
+        client.wait_for("^INIT is not for ann$")
+
+    def test_command(self) -> None:
+        """The command of twistd runs."""
+        (options,) = (words[1:] for words in self.commands if words[0] == "twistd")
+        repeater = self.run_twistd(*options[options.index("repeater") :])
+        self.check_filter(repeater.wait_for(r"starting on (\d+)$")[1])
+        repeater.send_signal(signal.SIGINT)
+        _, output = repeater.end()
+        self.assertNotIn("Traceback", output)
+
+    def test_program(self) -> None:
+        """The program runs, and ends with Ctrl-C."""
+        program = self.path("edge.py")
+        code = program.read_text()
+        told = code.replace("await Deferred()", "print('port', repeater.port, flush=True)\n    await Deferred()")
+        self.assertNotEqual(told, code)
+        program.write_text(told)
+        repeater = self.run_example("edge")
+        self.check_filter(repeater.wait_for(r"^port (\d+)$")[1])
+        repeater.send_signal(signal.SIGINT)
+        status, output = repeater.end()
+        self.assertEqual((status, output.splitlines()[1:]), (0, []))
+
+
+def public_modules() -> Iterator[ModuleType]:
+    """Give the modules that users may import; those of optional extras only where these are installed."""
+    yield twisted_repeater
+    for found in pkgutil.walk_packages(twisted_repeater.__path__, "twisted_repeater."):
+        if not any(part.startswith("_") for part in found.name.split(".")):
+            yield importlib.import_module(found.name)
+
+
+def find(path: str) -> Any:
+    """Give what a dotted path names in a module."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+class ReferenceTests(SynchronousTestCase):
+    """``docs/reference``."""
+
+    def documented(self) -> list[tuple[str, Any]]:
+        """Give what the reference documents: names with their objects."""
+        found: list[tuple[str, Any]] = []
+        for page in sorted((DOCS / "reference").glob("*.md")):
+            for is_module, module, path in DIRECTIVE.findall(page.read_text()):
+                if is_module:
+                    names = importlib.import_module(module).__all__
+                    found += [(name, find(f"{module}.{name}")) for name in names]
+                else:
+                    found.append((path.rpartition(".")[2], find(path)))
+        return found
+
+    def test_every_public_name(self) -> None:
+        """Every name in the ``__all__`` of a public module is documented, under whichever of its modules."""
+        documented = self.documented()
+        missing = [
+            f"{module.__name__}.{name}"
+            for module in public_modules()
+            for name in module.__all__
+            if not isinstance(getattr(module, name), ModuleType)
+            and not any(name == other and getattr(module, name) is it for other, it in documented)
+        ]
+        self.assertEqual(missing, [])
+
+    def test_nothing_twice(self) -> None:
+        """Nothing is documented twice: a link would not know where to go."""
+        documented = self.documented()
+        twice = [
+            name
+            for index, (name, it) in enumerate(documented)
+            for other, that in documented[:index]
+            if name == other and it is that
+        ]
+        self.assertEqual(twice, [])
+
+    def test_every_option(self) -> None:
+        """Every option of ``twistd repeater`` has a row on the page of the command line, with its default."""
+        text = (DOCS / "reference" / "command-line.md").read_text()
+        rows = dict(re.findall(r"^\| `--([\w-]+)` \|.*\| (.*?) ?\|$", text, re.M))
+        self.assertEqual(set(rows), {name.rstrip("=") for name in Options().longOpt})
+        for name, _, default, *_ in Options.optParameters:
+            if default is not None:
+                self.assertEqual(rows[name], f"`{default}`", name)
