@@ -37,6 +37,7 @@ __all__ = [
     "Server",
     "ServerPeer",
     "World",
+    "connect_in_memory",
     "frame",
     "hello",
     "kept_by",
@@ -196,6 +197,7 @@ class Client(HalfClosingPeer):
 
     def connectionMade(self) -> None:
         """Send what comes first."""
+        self.address = self.transport.getHost()
         self.write(self.first)
         if self.ends:
             self.end_stream()
@@ -218,6 +220,11 @@ class ServerPeer(Peer):
         self.factory.peers.append(self)
         if self.factory.at_once:
             self.say_hello()
+
+    @property
+    def greeted_by(self) -> str | None:
+        """The client's name, if its hello was seen."""
+        return self.seen[0]["name"] if self.seen and self.seen[0] != LOST else None
 
     def say_hello(self) -> None:
         """Send the server's hello."""
@@ -306,6 +313,10 @@ class World:
 
         return call
 
+    def set_limits(self, **limits: Any) -> None:
+        """Set other limits for what begins from now on; those that are not given are the defaults."""
+        self.repeater._factory.limits = Limits(**limits)
+
     # -- what happened ---------------------------------------------------------------------------------------
 
     @property
@@ -339,7 +350,7 @@ class World:
 
     async def until_accepted(self, *, heard: bool = False) -> None:
         """Wait until the last client is accepted, and if ``heard`` until bytes came from it."""
-        port = self.clients[-1].transport.getHost().port
+        port = self.clients[-1].address.port
         links = self.repeater._factory.links
         while not any(link.client_address.port == port and link.client.heard >= heard for link in links):
             await turn()
@@ -350,7 +361,7 @@ class World:
         client = await self.connect(hello(name), **behaviour)
         await client.seen.reach(1)
         self.case.assertEqual(client.seen, [repeated(self.server_name)])
-        (peer,) = [peer for peer in self.server.peers[before:] if peer.seen and peer.seen[0]["name"] == name]
+        (peer,) = [peer for peer in self.server.peers[before:] if peer.greeted_by == name]
         return client, peer
 
     @property
@@ -449,11 +460,12 @@ class MemoryWorld:
         return [(call[1], type(call[3])) for call in self.calls if call[0] == "on_connecting_error"]
 
 
-def connect_in_memory(protocol: Any) -> None:
-    """Connect a protocol to a transport that keeps what is written."""
+def connect_in_memory(protocol: Any) -> Any:
+    """Connect a protocol to a transport that keeps what is written; gives the transport."""
     transport: Any = StringTransportWithDisconnection(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
     transport.protocol = protocol
     protocol.makeConnection(transport)
+    return transport
 
 
 class PeerCase(TestCase):

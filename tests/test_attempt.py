@@ -47,8 +47,6 @@ from .peers import (
     turn,
 )
 
-SHORT = Limits(hello_timeout=0.1)
-
 
 class Pending(Deferred[Any]):
     """Something that a test doesn't let happen, and that tells whether it was cancelled."""
@@ -176,15 +174,17 @@ class ClientHelloTests(RefusalCase):
 
     async def test_silence(self) -> None:
         """A client that says nothing is closed after the hello timeout."""
-        world = await self.world(limits=SHORT)
+        world = await self.world()
         check = await self.bystander(world)
+        world.set_limits(hello_timeout=0.1)
         error = await self.refused(world, b"", HelloTimeout)
         self.assertIs(error.side, Side.CLIENT)
-        await check()
+        world.set_limits()
+        await check("alice")
 
     async def test_half_a_hello(self) -> None:
         """So is one that doesn't finish what it says."""
-        world = await self.world(limits=SHORT)
+        world = await self.world(limits=Limits(hello_timeout=0.1))
         await self.refused(world, hello("alice")[:-1], HelloTimeout)
 
     def test_drop_by_drop(self) -> None:
@@ -335,11 +335,16 @@ class NameTests(RefusalCase):
 
     async def test_ending_takes_too_long(self) -> None:
         """It doesn't wait longer than the hello timeout."""
-        world = await self.world(server=Server(half_close=True), limits=SHORT)
+        world = await self.world(server=Server(half_close=True))
         old, old_peer = await world.linked("alice")
         old.end_stream()
         await old_peer.seen.reach(2)
-        await self.refused(world, hello("alice"), DuplicateClient, name="alice")
+        world.set_limits(hello_timeout=0.1)
+        client = await world.connect(hello("alice"))
+        await client.lost()
+        self.assertEqual((client.seen, len(world.server.peers)), ([LOST], 1))
+        self.assertEqual(world.refusals, [("alice", DuplicateClient)])
+        world.set_limits()
         old_peer.send(b"last reply")
         await old.seen.reach(2)
         old_peer.close()
@@ -458,10 +463,17 @@ class ServerTests(RefusalCase):
 
     async def test_silent_server(self) -> None:
         """A server that doesn't say hello is given up after the hello timeout."""
-        world = await self.world(server=Server(when_greeted=False), limits=SHORT)
+
+        def is_client_allowed(name: str) -> bool:
+            world.set_limits(hello_timeout=0.1)  # the client has said its hello by now
+            return True
+
+        world = await self.world(server=Server(when_greeted=False), is_client_allowed=is_client_allowed)
         error = await self.refused(world, hello("alice"), HelloTimeout, name="alice", dialled=True)
         self.assertIs(error.side, Side.SERVER)
         world.server.when_greeted = True
+        world.repeater._factory.is_client_allowed = lambda name: True
+        world.set_limits()
         await world.linked("alice")
 
     async def test_no_hello_from_the_server(self) -> None:

@@ -118,7 +118,7 @@ class RepeaterFactory(ServerFactory):
                 authorized = self.is_client_ip_authorized(ip)
                 if isawaitable(authorized):  # which would pass for true
                     raise TypeError("is_client_ip_authorized must answer at once")
-            except Exception as error:
+            except BaseException as error:
                 raise RefusedByApplication(f"{type(error).__name__}: {error}") from error
             if not authorized:
                 raise ClientIPNotAuthorized(f"clients from {ip or addr} are not authorized", Side.CLIENT)
@@ -363,8 +363,7 @@ class _Accepted(ClientSideProtocol):
     def connectionMade(self) -> None:
         """See `IProtocol`."""
         super().connectionMade()
-        if self.end.connected:
-            self._begin(self.link)
+        self._begin(self.link)
 
 
 def _within(deferred: Deferred[None], timeout: float, clock: IReactorTime, error: Exception) -> Deferred[None]:
