@@ -86,24 +86,42 @@ class _Site(Site):
 
 
 class _Node(Resource):
-    """A path, which may have others below it; those that are not there are told in plain text."""
+    """A path, which may have others below it. Everything is told in plain text."""
+
+    method = b""
+    """How it may be asked; b"" if there is nothing to ask."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         """See `IResource`."""
-        return _Page(lambda request: _text(request, (http.NOT_FOUND, "there is nothing here; / tells what there is")))
+        return _Node()
+
+    def render(self, request: Request) -> bytes:
+        """See `IResource`."""
+        if not self.method:
+            return _text(request, (http.NOT_FOUND, "there is nothing here; / tells what there is"))
+        if (b"GET" if request.method == b"HEAD" else request.method) != self.method:
+            request.setHeader(b"allow", self.method)
+            return _text(request, (http.NOT_ALLOWED, f"this takes {self.method.decode()} only"))
+        return self.answer(request)
+
+    def answer(self, request: Request) -> bytes:
+        """Give the answer."""
+        raise NotImplementedError
 
 
 class _Page(_Node):
     """A page to read."""
 
+    method = b"GET"
+
     def __init__(self, show: Callable[[Request], bytes]) -> None:
         super().__init__()
         self._show = show
 
-    def render_GET(self, request: Request) -> bytes:
+    def answer(self, request: Request) -> bytes:
         """Give its text."""
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
@@ -113,11 +131,13 @@ class _Page(_Node):
 class _Call(_Node):
     """A call to make."""
 
+    method = b"POST"
+
     def __init__(self, call: Callable[[], Answer]) -> None:
         super().__init__()
         self._call = call
 
-    def render_POST(self, request: Request) -> bytes:
+    def answer(self, request: Request) -> bytes:
         """Make it, unless a browser asks on behalf of a web page, which could be any stranger's."""
         if request.getHeader(b"origin") is not None:
             return _text(request, (http.FORBIDDEN, "a web page may not make this call"))

@@ -89,12 +89,12 @@ class RepeaterService(Service):
             self._admin_port = await self._admin.listen(site)
 
     def _failed(self, failure: Failure) -> None:
-        message = printable(str(failure.value))
-        log.critical("cannot start: {message}", message=message)
+        why = printable(str(failure.value))
+        log.critical("cannot start: {why}", why=why)
         if self.running:  # an endpoint that took its time: the reactor runs, and ends by this signal
             os.kill(os.getpid(), signal.SIGTERM)
         else:
-            self._error = CannotStart(message)
+            self._error = CannotStart(why)
 
     def startService(self) -> None:
         """Begin to listen to signals and to look at files."""

@@ -1,0 +1,240 @@
+"""The administration of a running repeater, over HTTP on real sockets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SkipTest
+
+from twisted_repeater.admin import administration
+from twisted_repeater.metrics import MetricsObserver
+
+from .peers import PeerCase, Server, World, turn
+from .test_metrics import uninstalled
+
+reactor: Any = installed_reactor
+
+
+class _Exchange(Protocol):
+    """A request, and what comes back until the connection is closed."""
+
+    def __init__(self, request: bytes) -> None:
+        self._request = request
+        self._data = b""
+        self.received: Deferred[bytes] = Deferred()
+
+    def connectionMade(self) -> None:
+        """Ask."""
+        assert self.transport is not None
+        self.transport.write(self._request)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Something came back."""
+        self._data += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """That is all."""
+        self.received.callback(self._data)
+
+
+class AdminCase(PeerCase):
+    """A repeater with an administration."""
+
+    async def start(self, **settings: Any) -> World:
+        """Start both."""
+        self.metrics = MetricsObserver()
+        self.reloading: list[str | None] = []
+        world = await self.world(observers=[self.metrics], **settings)
+        site = administration(world.repeater, reload=lambda: self.reloading.pop(), metrics=self.metrics)
+        self.port = reactor.listenTCP(0, site, interface="127.0.0.1")
+        self.addCleanup(maybeDeferred, self.port.stopListening)
+        return world
+
+    async def ask(self, method: str, path: str, **headers: str) -> tuple[int, str]:
+        """Make a request; gives the status and the text."""
+        lines = [f"{method} {path} HTTP/1.0", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        exchange = _Exchange("\r\n".join(lines).encode())
+        await TCP4ClientEndpoint(reactor, "127.0.0.1", self.port.getHost().port).connect(
+            Factory.forProtocol(lambda: exchange)
+        )
+        head, _, text = (await exchange.received).decode().partition("\r\n\r\n")
+        status, *others = head.splitlines()
+        self.content_type = dict(line.lower().split(": ", 1) for line in others).get("content-type", "")
+        await turn(2)  # the server notices that the connection is closed
+        return int(status.split()[1]), text
+
+    async def links(self) -> dict[str, Any]:
+        """Give the links by their client's name."""
+        status, text = await self.ask("GET", "/links")
+        self.assertEqual((status, self.content_type), (200, "application/json"))
+        return {link["client"]: link for link in json.loads(text)["links"]}
+
+
+class ReadingTests(AdminCase):
+    """What can be read."""
+
+    async def test_help(self) -> None:
+        """The first page tells of every other one."""
+        await self.start()
+        status, text = await self.ask("GET", "/")
+        self.assertEqual((status, self.content_type), (200, "text/plain; charset=utf-8"))
+        for path in (
+            "/links",
+            "/metrics",
+            "/clients/NAME/close",
+            "/drop-new-clients",
+            "/accept-new-clients",
+            "/reload",
+        ):
+            self.assertIn(f" {path} ", text)
+
+    async def test_links(self) -> None:
+        """Each link is there with its ends, and what went each way."""
+        world = await self.start()
+        client, peer = await world.linked("ann")
+        client.send(b"one", b"two")
+        await peer.seen.reach(3)
+        here, there = client.transport.getHost(), world.server_port.getHost()
+        self.assertEqual(
+            await self.links(),
+            {
+                "ann": {
+                    "client": "ann",
+                    "client_address": f"127.0.0.1:{here.port}",
+                    "server": "quotes",
+                    "server_address": f"127.0.0.1:{there.port}",
+                    "state": "active",
+                    "to_server": {"messages": 2, "bytes": 14, "waiting_bytes": 0},
+                    "to_client": {"messages": 0, "bytes": 0, "waiting_bytes": 0},
+                }
+            },
+        )
+
+    async def test_states(self) -> None:
+        """A link that has lost a side, finishes, or closes is told apart."""
+        verdict: Deferred[Any] = Deferred()
+        world = await self.start(
+            on_error=lambda link, side, error: link.finish() if link.client_name == "bob" else None,
+            to_server_filter=lambda message, link: verdict,
+            server=Server(half_close=True),
+        )
+        for name in ("ann", "bob", "eve"):
+            await world.linked(name, half_close=True)
+        ann, bob, eve = world.clients
+        ann.end_stream()
+        bob.end_stream()
+        eve.send(b"one")
+        await world.calls.until(lambda: len(world.errors) == 2)
+        world.repeater.close_connection_from_client("eve")
+        links = await self.links()
+        states = {name: link["state"] for name, link in links.items()}
+        self.assertEqual(states, {"ann": "half gone", "bob": "finishing", "eve": "closing"})
+        verdict.cancel()
+        self.flushLoggedErrors()
+
+    async def test_metrics(self) -> None:
+        """The metrics are there in the format that Prometheus reads."""
+        try:
+            import prometheus_client  # noqa: F401
+        except ImportError:
+            raise SkipTest("prometheus_client is missing") from None
+        world = await self.start()
+        await world.linked("ann")
+        status, text = await self.ask("GET", "/metrics")
+        self.assertEqual(status, 200)
+        self.assertTrue(self.content_type.startswith("text/plain; version=0.0.4"))
+        self.assertIn("\ntwisted_repeater_links 1.0\n", text)
+
+    async def test_no_metrics(self) -> None:
+        """Where they cannot be had it says what is missing."""
+        await self.start()
+        uninstalled(self)
+        status, text = await self.ask("GET", "/metrics")
+        self.assertEqual(status, 501)
+        self.assertIn("pip install 'twisted_repeater[metrics]'", text)
+
+    async def test_nothing_there(self) -> None:
+        """Other paths are not found, reading is no calling, and calling no reading."""
+        await self.start()
+        for path in ("/nothing", "/links/more", "/clients", "/clients/ann", "/clients/ann/open", "/reload/now"):
+            self.assertEqual(await self.ask("GET", path), (404, "there is nothing here; / tells what there is\n"))
+        self.assertEqual(await self.ask("GET", "/drop-new-clients"), (405, "this takes POST only\n"))
+        self.assertEqual(await self.ask("POST", "/links"), (405, "this takes GET only\n"))
+        self.assertEqual(await self.ask("HEAD", "/links"), (200, ""))
+
+
+class CallTests(AdminCase):
+    """What can be called."""
+
+    async def test_close(self) -> None:
+        """A client's link is closed; others stay."""
+        world = await self.start()
+        ann, _ = await world.linked("ann")
+        bob, peer = await world.linked("bob")
+        self.assertEqual(await self.ask("POST", "/clients/ann/close"), (200, "the link of client 'ann' is closed\n"))
+        await ann.lost()
+        await world.still_relays(bob, peer)
+
+    async def test_close_nobody(self) -> None:
+        """For a client that is not linked that is told."""
+        await self.start()
+        self.assertEqual(await self.ask("POST", "/clients/ann/close"), (404, "no client 'ann' is linked\n"))
+
+    async def test_names(self) -> None:
+        """Names of any characters can be given, percent-encoded."""
+        world = await self.start()
+        for name in ("a/b c", "zażółć", "50%\n", ".."):
+            client, _ = await world.linked(name)
+            status, text = await self.ask("POST", f"/clients/{quote(name, safe='').replace('.', '%2E')}/close")
+            self.assertEqual((status, text), (200, f"the link of client {name!a} is closed\n"))
+            await client.lost()
+
+    async def test_drop_and_accept(self) -> None:
+        """Newcomers are refused, and accepted again; the links tell which."""
+        world = await self.start()
+        self.assertEqual((await self.ask("POST", "/drop-new-clients"))[0], 200)
+        self.assertIn('"drops_new_clients": true', (await self.ask("GET", "/links"))[1])
+        await (await world.connect()).lost()
+        self.assertEqual((await self.ask("POST", "/accept-new-clients"))[0], 200)
+        self.assertIn('"drops_new_clients": false', (await self.ask("GET", "/links"))[1])
+        await world.linked("ann")
+
+    async def test_reload(self) -> None:
+        """The filters are loaded anew; if they cannot be, it says why."""
+        await self.start()
+        self.reloading = ["no\nway", None]
+        self.assertEqual(await self.ask("POST", "/reload"), (200, "the filters are loaded anew\n"))
+        self.assertEqual(await self.ask("POST", "/reload"), (409, "no\\nway\n"))
+
+    async def test_web_pages(self) -> None:
+        """A web page in an operator's browser cannot make a call: browsers say where such a call comes from."""
+        world = await self.start()
+        for origin in ("https://example.org", "null"):
+            self.assertEqual((await self.ask("POST", "/drop-new-clients", origin=origin))[0], 403)
+        self.assertFalse(world.repeater.drops_new_clients)
+
+    async def test_log(self) -> None:
+        """Calls are logged, on one line; reading is not."""
+        lines = []
+
+        def record(event: LogEvent) -> None:
+            if event["log_namespace"] == "twisted_repeater.admin":
+                lines.append(formatEvent(event))
+
+        observer: Any = record
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        await self.start()
+        await self.ask("GET", "/links")
+        await self.ask("POST", "/drop-new-clients")
+        await self.ask("POST", "/clients/a%0Ab/close")
+        calls = ["administration: POST /drop-new-clients: 200", "administration: POST /clients/a%0Ab/close: 404"]
+        self.assertEqual(lines, calls)

@@ -1,0 +1,241 @@
+"""The repeater as a service: how it starts and ends, and how its filters are loaded anew."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+
+from twisted_repeater import Repeater, dialects
+from twisted_repeater._reload import FilterModules
+from twisted_repeater.metrics import MetricsObserver
+from twisted_repeater.service import CannotStart, RepeaterService
+
+from .modules import ModuleCase
+from .peers import PeerCase, Seen, Server, World, hello, turn
+
+reactor: Any = installed_reactor
+
+RULES = "from twisted_repeater import SendBack\ndef decide(message, link):\n    return SendBack([{answer}])\n"
+
+
+class ServiceCase(PeerCase, ModuleCase):
+    """A test case with a service, and a world whose repeater is the service's."""
+
+    def setUp(self) -> None:
+        """Record the log."""
+        ModuleCase.setUp(self)
+        self.lines = Seen()
+        observer: Any = self._record
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def _record(self, event: LogEvent) -> None:
+        if event["log_namespace"] == "twisted_repeater.service":
+            self.lines.append(formatEvent(event))
+
+    def service(self, to_server_filter: str | None = None, *, create: Any = None, **settings: Any) -> RepeaterService:
+        """Make a service with filters to the server."""
+        self.here = world = World(self, Server())
+        self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
+        settings.setdefault("reactor", reactor)
+        modules = FilterModules({"to_server_filter": to_server_filter} if to_server_filter else {})
+        service = RepeaterService(create or self.create, callbacks={}, modules=modules, **settings)
+        self.addCleanup(service.stopService)
+        return service
+
+    def create(self, port: int = 0) -> Deferred[Repeater]:
+        """Make the repeater."""
+        return Repeater.create(
+            dialects.int32(),
+            repeater_name="edge-1",
+            server_name="quotes",
+            is_client_allowed=lambda name: True,
+            listen=f"tcp:{port}:interface=127.0.0.1",
+            server_ip="127.0.0.1",
+            server_port=self.here.server_port.getHost().port,
+        )
+
+    def start(self, service: RepeaterService) -> None:
+        """Start it as twistd does."""
+        service.privilegedStartService()
+        service.startService()
+        assert service.repeater is not None
+        self.here.repeater = service.repeater
+
+    async def answer(self, name: str = "ann") -> bytes:
+        """Link a client, and give what it gets for a message."""
+        client, _ = await self.here.linked(name)
+        client.send(b"?")
+        await client.seen.reach(2)
+        client.close()
+        await client.lost()
+        message: bytes = client.seen[1]
+        return message
+
+
+class LifeTests(ServiceCase):
+    """From the start to the end."""
+
+    async def test_life(self) -> None:
+        """It relays when it is started; its end ends every link, and the port."""
+        service = self.service()
+        self.start(service)
+        client, peer = await self.here.linked("ann")
+        await self.here.still_relays(client, peer)
+        await service.stopService()
+        await client.lost()
+        taken = reactor.listenTCP(self.here.repeater.port, Server(), interface="127.0.0.1")
+        await maybeDeferred(taken.stopListening)
+
+    async def test_never_started(self) -> None:
+        """A service that was never started can be stopped."""
+        await self.service(watch=True).stopService()
+
+    async def test_admin(self) -> None:
+        """Its administration listens as long as it runs."""
+        endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        service = self.service(admin=endpoint, metrics=MetricsObserver())
+        self.start(service)
+        port: Any = service._admin_port
+        number = port.getHost().port
+        await service.stopService()
+        taken = reactor.listenTCP(number, Server(), interface="127.0.0.1")
+        await maybeDeferred(taken.stopListening)
+
+    async def test_port_in_use(self) -> None:
+        """A port that is taken fails the start, be it the repeater's or the administration's; the log says so."""
+        taken = reactor.listenTCP(0, Server(), interface="127.0.0.1")
+        self.addCleanup(maybeDeferred, taken.stopListening)
+        number = taken.getHost().port
+        for settings in (
+            {"create": lambda: self.create(number)},
+            {"admin": TCP4ServerEndpoint(reactor, number, interface="127.0.0.1")},
+        ):
+            error = self.assertRaises(CannotStart, self.service(**settings).privilegedStartService)
+            self.assertTrue(str(error).startswith(f"Couldn't listen on 127.0.0.1:{number}: "), error)
+            self.assertEqual(self.lines.pop(), f"cannot start: {error}")
+
+    def test_error(self) -> None:
+        """The error is one for which twistd cleans up, and Python exits with 1."""
+        error = CannotStart("no")
+        self.assertIsInstance(error, Exception)
+        self.assertIsInstance(error, SystemExit)
+        self.assertEqual((error.code, str(error)), (1, "no"))
+
+    def test_late_failure(self) -> None:
+        """An endpoint that fails after the start ends the process by SIGTERM, with a line in the log."""
+        signals: list[tuple[int, int]] = []
+        self.patch(os, "kill", lambda *arguments: signals.append(arguments))
+        creating: Deferred[Repeater] = Deferred()
+        service = self.service(create=lambda: creating)
+        service.privilegedStartService()
+        service.startService()
+        creating.errback(OSError("no\nway"))
+        self.assertEqual(signals, [(os.getpid(), signal.SIGTERM)])
+        self.assertEqual(self.lines, ["cannot start: no\\nway"])
+
+
+class ReloadTests(ServiceCase):
+    """Filters that are loaded anew."""
+
+    async def test_hangup(self) -> None:
+        """SIGHUP loads them; when the service has ended it does again what it did before."""
+        got: list[int] = []
+        before = signal.signal(signal.SIGHUP, lambda number, frame: got.append(number))
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide")
+        self.start(service)
+        self.assertEqual(await self.answer(), b"old")
+        self.write("rules.py", RULES.format(answer="b'new'"))
+        os.kill(os.getpid(), signal.SIGHUP)
+        await self.lines.reach(1)
+        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+        self.assertEqual(await self.answer(), b"new")
+        await service.stopService()
+        os.kill(os.getpid(), signal.SIGHUP)
+        while not got:
+            await turn()
+        self.assertEqual(len(self.lines), 1)
+
+    async def test_watch(self) -> None:
+        """With ``watch`` they are loaded when their files have changed, and were left alone for a second."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide", watch=True, reactor=clock)
+        self.start(service)
+        clock.pump([1, 1])
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.advance(1)
+        self.assertEqual(self.lines, [])
+        clock.advance(1)
+        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+        self.assertEqual(await self.answer(), b"newer")
+        clock.pump([1, 1])
+        self.assertEqual(len(self.lines), 1)
+        await service.stopService()
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    async def test_failure(self) -> None:
+        """What cannot be loaded leaves the old filter in place; the log and the caller are told why."""
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide")
+        self.start(service)
+        self.write("rules.py", "1 / 0\n")
+        why = "cannot import rules: ZeroDivisionError: division by zero (rules.py, line 1)"
+        self.assertEqual(service.reload(), why)
+        self.assertEqual(self.lines, [f"the filters stay as they are: {why}"])
+        self.assertEqual(await self.answer(), b"old")
+
+    async def test_none(self) -> None:
+        """Without filters there is nothing to load, which is no failure."""
+        service = self.service()
+        self.start(service)
+        self.assertIs(service.reload(), None)
+        self.assertEqual(self.lines, ["filters loaded anew: there are none"])
+
+    async def test_under_load(self) -> None:
+        """Messages that travel while filters are loaded anew all arrive, in order, each seen by one filter."""
+        rules = (
+            "from twisted_repeater import Send\n"
+            "def decide(message, link):\n"
+            "    return Send({letter!r}.encode() + message)\n"
+        )
+        self.write("rules.py", rules.format(letter="a"))
+        service = self.service("rules:decide")
+        self.start(service)
+        client, peer = await self.here.linked("ann")
+        sent = 0
+        for letter in "bcdefgh":
+            client.send(*(b"%d" % number for number in range(sent, sent + 2000)))
+            sent += 2000
+            await peer.seen.reach(sent - 1000)
+            self.write("rules.py", rules.format(letter=letter))
+            self.assertIs(service.reload(), None)
+        client.send(b"last")
+        await peer.seen.until(lambda: peer.seen[-1] == b"hlast")
+        self.assertEqual([message[1:] for message in peer.seen[1:-1]], [b"%d" % number for number in range(sent)])
+        letters = [message[:1] for message in peer.seen[1:]]
+        self.assertEqual(letters, sorted(letters))
+
+    async def test_hello_meanwhile(self) -> None:
+        """A client whose link is being made at that moment has the new filter."""
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide")
+        self.start(service)
+        self.here.server.when_greeted = False
+        client = await self.here.connect(hello("ann"))
+        await self.here.server.peers.reach(1)
+        self.write("rules.py", RULES.format(answer="b'new'"))
+        service.reload()
+        self.here.server.peers[0].say_hello()
+        client.send(b"?")
+        await client.seen.reach(2)
+        self.assertEqual(client.seen[1], b"new")
