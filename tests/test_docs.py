@@ -21,6 +21,7 @@ from twisted_repeater.tap import Options
 
 from .programs import ProgramCase
 from .run_page import commands_of, fences_of, file_name_of
+from .test_layout import LEVELS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -158,6 +159,20 @@ class ReadmeTests(ProgramCase):
         repeater.send_signal(signal.SIGINT)
         status, output = repeater.end()
         self.assertEqual((status, output.splitlines()[1:]), (0, []))
+
+
+class LayoutPageTests(SynchronousTestCase):
+    """The page about the layout of the code."""
+
+    def test_levels(self) -> None:
+        """It has every level and every module, in the order that `tests.test_layout` checks."""
+        text = (DOCS / "explanation" / "code-layout.md").read_text()
+        rows = re.findall(r"^\|[^|]*\|((?: `\w+`,?)+) \|", text.partition("## Who talks")[0], re.M)
+        told = [re.findall(r"`(\w+)`", row) for row in rows]
+        expected = [module for level in LEVELS for module in sorted(level)]
+        self.assertEqual(sorted(module for row in told for module in row), sorted(expected))
+        order = [next(at for at, level in enumerate(LEVELS) if module in level) for row in told for module in row]
+        self.assertEqual(order, sorted(order))
 
 
 def public_modules() -> Iterator[ModuleType]:
