@@ -88,8 +88,8 @@ class RepeaterFactory(ServerFactory):
         self.dropping = False
         self.closed = False
         self.port_valve: Valve | None = None
-        self.links: set[Link] = set()
-        """Every link and attempt whose connections are not both gone."""
+        self.links: dict[Link, None] = {}
+        """Every link and attempt whose connections are not both gone, the oldest first."""
         self.names: dict[str, Link] = {}
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}
@@ -129,7 +129,7 @@ class RepeaterFactory(ServerFactory):
 
     def begin(self, link: Link) -> None:
         """A client is connected: start to link it."""
-        self.links.add(link)
+        self.links[link] = None
         self._unfinished[link] = None
         attempt = self._attempts[link] = Attempt(link, self)
         attempt.start().addBoth(self._attempt_ended, link)
@@ -289,7 +289,7 @@ class RepeaterFactory(ServerFactory):
 
     def link_over(self, link: Link) -> None:
         """Both connections are gone: the name and the place are free."""
-        self.links.discard(link)
+        self.links.pop(link, None)
         if link.made:
             self._observe("link_ended", link, link.reason)
         if self.names.get(link.client_name) is link:
