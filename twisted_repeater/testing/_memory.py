@@ -28,6 +28,9 @@ from ._memory_socket import MemorySocket
 
 __all__ = ["MemoryEndpoint", "MemoryNetwork"]
 
+TURNS = 20_000
+"""How often each connection may read and write before a network has to settle."""
+
 
 class MemoryConnection(tcp.Connection):
     """A TCP transport of Twisted's on one of our sockets."""
@@ -124,18 +127,22 @@ class MemoryNetwork:
         self._settling = True
         try:
             self.clock.advance(0)
+            turns = 0
             while self._turn():
                 self.clock.advance(0)
+                turns += 1
+                if turns > TURNS:
+                    raise AssertionError("it does not come to an end: does somebody answer every answer?")
         finally:
             self._settling = False
 
     def _turn(self) -> bool:
         """Let each connection that can read or write do so once, in the order of arrival. Gives whether one could."""
         readable = [reader for reader in self._readers if reader.memory.readable]
+        writable = [writer for writer in self._writers if writer.memory.writable]
         for reader in sorted(readable, key=lambda reader: reader.memory.arrived):
             if reader in self._readers:
                 self._check(reader, reader.doRead(), reading=True)
-        writable = [writer for writer in self._writers if writer.memory.writable]
         for writer in writable:
             if writer in self._writers:
                 self._check(writer, writer.doWrite(), reading=False)
@@ -227,11 +234,13 @@ class MemoryEndpoint:
         connected: Deferred[IProtocol] = Deferred()
 
         def connect() -> None:
-            accepting = listening.factory.buildProtocol(address)
             connecting = factory.buildProtocol(self.address)
-            if connecting is not None:
-                self._network.connect(accepting or _Refusal(), connecting, address, self.address)
-                connected.callback(connecting)
+            if connecting is None:
+                connected.errback(error.NoProtocol())
+                return
+            accepting = listening.factory.buildProtocol(address) or _Refusal()
+            self._network.connect(accepting, connecting, address, self.address)
+            connected.callback(connecting)
 
         listening.accept(connect)
         return connected

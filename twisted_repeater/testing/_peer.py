@@ -226,9 +226,10 @@ class Peer(Protocol):
     def _codec(self, *, sends: bool) -> ICodec:
         """Give the codec of what it sends, or gets, in the version that it has agreed on with the repeater."""
         to_server = sends is (self.side is Side.CLIENT)
-        kind: MessageType = self._setting.dialect.to_server if to_server else self._setting.dialect.to_client
-        own = self.hello or Hello("", send_version=kind.prod, recv_version=kind.prod)
-        heard = self.heard or Hello("", send_version=kind.prod, recv_version=kind.prod)
+        dialect = self._setting.dialect
+        kind: MessageType = dialect.to_server if to_server else dialect.to_client
+        unheard = Hello("", send_version=dialect.stated(kind), recv_version=dialect.stated(kind))
+        own, heard = self.hello or unheard, self.heard or unheard
         if sends:
             return kind.codec(agreed_version(own.send_version, heard.recv_version))
         return kind.codec(agreed_version(heard.send_version, own.recv_version))

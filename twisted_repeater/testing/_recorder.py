@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from .._lane import Lane
+from .._repeater import Repeater
 from ..errors import ConnectingError, Disconnected
 from ..interfaces import IObserver
 from ..model import Direction, Side
@@ -28,11 +29,8 @@ class Recorder:
         self._transcript = transcript
 
     def link_made(self, link: Any) -> None:
-        """See `IObserver`. The lanes have their filters, and have not looked at anything yet."""
+        """See `IObserver`."""
         self._transcript.add(Event.LINKED, link.client_name)
-        for lane in link.lanes or ():
-            if lane.filter is not None:
-                lane.filter = self._recording(lane.filter, lane, link)
 
     def link_refused(self, client_name: str | None, error: ConnectingError) -> None:
         """See `IObserver`."""
@@ -54,24 +52,37 @@ class Recorder:
     def relayed(self, link: Any, direction: Direction, messages: int, size: int) -> None:
         """See `IObserver`."""
 
-    def _recording(self, ask: Callable[[Any, Any], Any], lane: Lane, link: Any) -> Callable[[Any, Any], Any]:
-        """Make a filter that puts down the verdicts of another."""
-        event = Event.TO_SERVER if lane.direction is Direction.TO_SERVER else Event.TO_CLIENT
+    def watch_filters(self, repeater: Repeater) -> None:
+        """Put down the verdicts of every filter that a lane is given, also of those that replace others later."""
+        factory: Any = repeater._factory
+        equip = factory.equip
 
-        def put_down(verdict: Any) -> Any:
+        def equip_and_watch(lane: Lane) -> None:
+            equip(lane)
+            if lane.filter is not None:
+                event = Event.TO_SERVER if lane.direction is Direction.TO_SERVER else Event.TO_CLIENT
+                lane.filter = self._watched(lane.filter, event)
+
+        factory.equip = equip_and_watch
+
+    def _watched(self, ask: Callable[[Any, Any], Any], event: Event) -> Callable[[Any, Any], Any]:
+        """Make a filter that puts down the verdicts of another."""
+
+        def put_down(verdict: Any, link: Any) -> Any:
             if isinstance(verdict, Verdict):
                 self._transcript.add(event, link.client_name, verdict)
             return verdict
 
         @wraps(ask)
-        def recording(message: Any, the_link: Any) -> Any:
-            verdict = ask(message, the_link)
+        def watched(message: Any, link: Any) -> Any:
+            verdict = ask(message, link)
             if iscoroutine(verdict):
                 verdict = Deferred.fromCoroutine(verdict)
             if not isinstance(verdict, Deferred):
-                return put_down(verdict)
+                return put_down(verdict, link)
             if not verdict.called:
                 self._transcript.add(event, link.client_name, None)
-            return verdict.addCallback(put_down)
+            return verdict.addCallback(put_down, link)
 
-        return recording
+        watched.__qualname__ = getattr(ask, "__qualname__", type(ask).__qualname__)  # what it is called in errors
+        return watched

@@ -64,7 +64,8 @@ class RunningRepeater:
         }
         self._create_options |= {name: value for name, value in options.items() if name not in START_OPTIONS}
         observers: Iterable[IObserver] = self._create_options.pop("observers", ())
-        self._create_options["observers"] = (Recorder(transcript), *observers)
+        self._recorder = Recorder(transcript)
+        self._create_options["observers"] = (self._recorder, *observers)
 
     @property
     def errors(self) -> list[LinkError]:
@@ -84,12 +85,17 @@ class RunningRepeater:
             raise self.transcript.error(f"client {client_name!r} is not linked")
         return link
 
+    def _start_repeater(self, repeater: Repeater) -> None:
+        self.repeater = repeater
+        self._recorder.watch_filters(repeater)
+        repeater.start(**self._start_options)
+
     def _hello(self, name: str, side: Side) -> Hello:
         """Make the hello of a peer that speaks the versions which the dialect states."""
         sends, gets = self.dialect.to_server, self.dialect.to_client
         if side is Side.SERVER:
             sends, gets = gets, sends
-        return Hello(name, self.dialect.mode, sends.prod, gets.prod)
+        return Hello(name, self.dialect.mode, self.dialect.stated(sends), self.dialect.stated(gets))
 
     def _new_client(self, name: str | None, members: dict[str, Any]) -> Peer:
         hello = None if name is None else replace(self._hello(name, Side.CLIENT), **members)
@@ -122,8 +128,7 @@ class MemoryRepeater(RunningRepeater):
         created = Repeater.create(
             self.dialect, listen=self.listening, server=self.server_endpoint, reactor=network, **self._create_options
         )
-        self.repeater = result_of(created)
-        self.repeater.start(**self._start_options)
+        self._start_repeater(result_of(created))
 
     def listen(self) -> None:
         """Let the server listen, again."""
@@ -193,11 +198,10 @@ class SocketRepeater(RunningRepeater):
             "reactor": self._reactor,
         }
         try:
-            self.repeater = await Repeater.create(self.dialect, **(options | self._create_options))
+            self._start_repeater(await Repeater.create(self.dialect, **(options | self._create_options)))
         except BaseException:
             await maybeDeferred(self._server_port.stopListening)
             raise
-        self.repeater.start(**self._start_options)
         return self
 
     def dial(self, name: str | None = "client", **members: Any) -> Deferred[Peer]:

@@ -1,0 +1,240 @@
+"""A scripted client or server: does as it is told, puts down what it sees, says what it has waited for in vain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import Disconnected, Hello, MessageType, dialects
+from twisted_repeater.bin_prot import bin_int, bin_prot_codec, text
+from twisted_repeater.dialect import Conversion
+from twisted_repeater.testing import Event, MemoryRepeater, Peer
+
+NUMBERS = bin_prot_codec(bin_int)
+TEXTS = bin_prot_codec(text())
+
+
+class PeerCase(SynchronousTestCase):
+    """A repeater between a client and a server."""
+
+    def setUp(self) -> None:
+        """Link the client."""
+        self.running = MemoryRepeater(dialects.int32(to_client=TEXTS))
+        self.client = self.running.connect("alice")
+        self.server = self.running.server["alice"]
+
+    def complaint(self, callable: Any, *arguments: Any) -> str:  # noqa: A002
+        """Give the first line of what an assertion complains about."""
+        return str(self.assertRaises(AssertionError, callable, *arguments)).splitlines()[0]
+
+
+class SendingTests(PeerCase):
+    """What it is told to send."""
+
+    def test_messages(self) -> None:
+        """Messages are encoded by the codec of their direction, and go out in one write."""
+        self.client.send(b"one", b"two")
+        self.assertEqual(self.server.received, [b"one", b"two"])
+        self.assertEqual(self.server.received_bytes, b"\0\0\0\3one\0\0\0\3two")
+        self.server.send("three")
+        self.assertEqual((self.client.received, self.client.received_bytes), (["three"], b"\0\0\0\6\5three"))
+
+    def test_payloads(self) -> None:
+        """Payloads are framed as they are; the other end has them as bytes where its codec cannot decode them."""
+        self.server.send_payloads(b"\5three", b"\6three")
+        self.assertEqual(self.client.received, ["three", b"\6three"])
+
+    def test_bytes(self) -> None:
+        """Bytes go out as they are."""
+        self.client.send_bytes(b"\0\0\0\4ha")
+        self.client.send_bytes(b"lf")
+        self.assertEqual(self.server.received, [b"half"])
+
+    def test_put_down(self) -> None:
+        """All that it sends and gets is put down."""
+        self.client.send(b"one")
+        self.server.send_payloads(b"\3two")
+        self.client.send_bytes(b"\0")
+        self.assertEqual(
+            [f"{entry.event.value} {entry.value!r}" for entry in self.running.transcript][1:],
+            [
+                "client sends b'one'",
+                "server gets b'one'",
+                "server sends \"payload b'\\\\x03two'\"",
+                "client gets 'two'",
+                "client sends \"bytes b'\\\\x00'\"",
+            ],
+        )
+
+    def test_without_a_hello(self) -> None:
+        """A client without a name is silent, until it says its hello."""
+        silent = self.running.connect(None)
+        self.assertEqual((silent.client_name, silent.heard, silent.open), ("", None, True))
+        silent.say_hello(Hello("bob"))
+        self.assertEqual((silent.client_name, getattr(silent.heard, "name", None)), ("bob", "server"))
+        self.assertEqual(repr(silent), "<the client side of 'bob'>")
+
+    def test_early(self) -> None:
+        """Messages may be sent before the repeater has said anything."""
+        early = self.running.connect(None)
+        early.hello = Hello("bob")
+        early.send_bytes(b'\0\0\0\x0e{"name":"bob"}')
+        early.send(b"one")
+        self.assertEqual(self.running.server["bob"].received, [b"one"])
+
+
+class EndingTests(PeerCase):
+    """How it ends its connection."""
+
+    def test_close(self) -> None:
+        """It closes in good order: the other end of the link sees that."""
+        self.client.close()
+        self.assertIsInstance(self.client.lost, ConnectionDone)
+        self.assertEqual((self.server.open, self.client.open), (False, False))
+        self.successResultOf(self.server.when_closed())
+
+    def test_abort(self) -> None:
+        """It breaks off: the repeater sees a lost connection."""
+        self.client.abort()
+        (error,) = [error for error in self.running.errors if isinstance(error, Disconnected)][:1]
+        self.assertIn("non-clean", str(error))
+
+    def test_end_of_stream(self) -> None:
+        """It ends its stream and still reads: replies come."""
+        self.server.keeps_open = True
+        self.client.send(b"last")
+        self.client.end_stream()
+        self.assertEqual((self.server.stream_ended, self.server.open, self.server.lost), (True, False, None))
+        self.server.send("reply")
+        self.server.close()
+        self.assertEqual((self.client.received, self.client.open), (["reply"], False))
+
+    def test_plain_protocol(self) -> None:
+        """When the repeater ends its stream it closes, as a plain protocol does."""
+        self.running.link("alice").close()
+        self.running.settle()
+        self.assertIsInstance(self.client.lost, ConnectionDone)
+
+    def test_slow_reader(self) -> None:
+        """While it is paused it reads nothing."""
+        self.client.pause()
+        self.server.send("waits")
+        self.assertEqual(self.client.received, [])
+        self.client.resume()
+        self.assertEqual(self.client.received, ["waits"])
+
+    def test_put_down(self) -> None:
+        """What it does is put down."""
+        for name, ending in (("bob", Peer.close), ("carol", Peer.abort), ("dave", Peer.end_stream)):
+            ending(self.running.connect(name))
+        self.running.server["alice"].close()
+        told = [str(entry) for entry in self.running.transcript if "ends" in entry.event.value]
+        self.assertEqual(
+            [" ".join(line.split()[2:]) for line in told],
+            [
+                "bob client ends its connection",
+                "carol client ends by a reset",
+                "dave client ends its stream",
+                "alice server ends its connection",
+            ],
+        )
+
+
+class AskingTests(PeerCase):
+    """What it is asked."""
+
+    def test_expect(self) -> None:
+        """It compares what has come since it was asked last."""
+        self.client.send(b"one", b"two")
+        self.server.expect(b"one", b"two")
+        self.server.expect()
+        self.client.send(b"three")
+        self.assertEqual(self.complaint(self.server.expect, b"two"), "the server, on the link of 'alice', got:")
+        self.server.send("four")
+        self.assertEqual(self.complaint(self.client.expect), "client 'alice' got:")
+
+    def test_will_get(self) -> None:
+        """It waits for as many messages as are expected, then compares."""
+        waiting = self.server.will_get(b"one", b"two")
+        self.client.send(b"one")
+        self.assertNoResult(waiting)
+        self.client.send(b"two")
+        self.successResultOf(waiting)
+        self.client.send(b"other")
+        self.failureResultOf(self.server.will_get(b"three"), AssertionError)
+
+    def test_will_not_get(self) -> None:
+        """Messages that don't come in time fail with what did come."""
+        waiting = self.server.will_get(b"one", b"two", timeout=2)
+        self.client.send(b"one")
+        self.running.advance(2)
+        self.assertIn(
+            "got:\n  1. b'one'\nexpected:\n  1. b'one'\n  2. b'two'\n",
+            self.failureResultOf(waiting, AssertionError).getErrorMessage(),
+        )
+
+    def test_receive(self) -> None:
+        """Messages may be taken one by one."""
+        self.client.send(b"one", b"two")
+        self.assertEqual(self.successResultOf(self.server.receive()), b"one")
+        self.server.expect(b"two")
+        waiting = self.server.receive()
+        self.client.send(b"three")
+        self.assertEqual(self.successResultOf(waiting), b"three")
+
+    def test_in_vain(self) -> None:
+        """What doesn't come in time is an error that says what was waited for, and what happened."""
+        waiting = self.client.receive(timeout=3)
+        other = self.client.when(lambda: False, "a miracle", timeout=10)
+        self.running.advance(3)
+        told = self.failureResultOf(waiting, AssertionError).getErrorMessage()
+        self.assertIn("<the client side of 'alice'> has waited 3 s for a message, in vain\n\nWhat happened:\n", told)
+        self.assertNoResult(other)
+        self.client.close()
+        told = self.failureResultOf(other, AssertionError).getErrorMessage()
+        self.assertIn("is gone (Connection was closed cleanly: Connection done.) while it waits for a miracle", told)
+
+    def test_when_linked_and_closed(self) -> None:
+        """It tells when the repeater has said hello, and when the connection is gone."""
+        silent = self.running.connect(None)
+        linked, closed = silent.when_linked(), silent.when_closed()
+        self.assertNoResult(linked)
+        silent.say_hello(Hello("bob"))
+        self.successResultOf(linked)
+        self.assertNoResult(closed)
+        silent.close()
+        self.successResultOf(closed)
+
+    def test_answer(self) -> None:
+        """A function answers the messages that come."""
+        self.server.answer = lambda message, peer: [message.decode() + " of " + peer.client_name]
+        self.client.send(b"one")
+        self.client.expect("one of alice")
+        self.server.answer = lambda message, peer: None
+        self.client.send(b"one")
+        self.client.expect()
+
+    def test_one_message_for_an_answer(self) -> None:
+        """A message in place of a list of them is an error."""
+        self.server.answer = lambda message, peer: "yes"
+        self.assertRaises(TypeError, self.client.send, b"one")
+
+
+class VersionTests(SynchronousTestCase):
+    """Peers of several versions."""
+
+    def test_agreed(self) -> None:
+        """Each speaks the version that it has agreed on with the repeater."""
+        both = MessageType(
+            codecs={1: NUMBERS, 2: TEXTS}, low=1, prod=2, test=2, conversions={2: Conversion(up=str, down=int)}
+        )
+        running = MemoryRepeater(dialects.int32(to_server=both, to_client=both), convert_versions=True)
+        old = running.connect("old", send_version=1, recv_version=1)
+        old.send(7)
+        running.server["old"].send("8")
+        new = running.connect("new")
+        new.send("9")
+        self.assertEqual([entry.value for entry in running.transcript if entry.event is Event.SERVER_GETS], ["7", "9"])
+        self.assertEqual((old.received, old.received_bytes), ([8], b"\0\0\0\1\x08"))

@@ -1,0 +1,70 @@
+"""A scripted server."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import Hello, HelloTimeout, ServerUnreachable
+from twisted_repeater.testing import MemoryRepeater
+
+
+class ServerTests(SynchronousTestCase):
+    """What it does for each connection."""
+
+    def setUp(self) -> None:
+        """Run a repeater."""
+        self.running = MemoryRepeater()
+        self.server = self.running.server
+
+    def test_connections(self) -> None:
+        """It has a connection for each client, by name; the last one, if there were several."""
+        for name in ("alice", "bob", "alice"):
+            client = self.running.connect(name)
+            client.send(name.encode())
+            last = self.server[name]
+            client.close()
+        self.assertIs(self.server["alice"], last)
+        self.assertEqual([peer.received for peer in self.server.connections], [[b"alice"], [b"bob"], [b"alice"]])
+        error = self.assertRaises(AssertionError, lambda: self.server["carol"])
+        self.assertTrue(str(error).startswith("nobody has connected to the server in the name of 'carol'"), error)
+
+    def test_answer(self) -> None:
+        """It answers on every connection."""
+        client = self.running.connect()
+        client.send(b"unanswered")
+        self.server.answer = lambda message, peer: [message.upper()]
+        client.send(b"one", b"two")
+        client.expect(b"ONE", b"TWO")
+
+    def test_silent(self) -> None:
+        """Without a hello it says nothing, until its connection is told to."""
+        self.server.hello = None
+        client = self.running.connect("alice")
+        self.assertIsNone(client.heard)
+        self.server["alice"].say_hello(Hello("server"))
+        self.assertIsNotNone(client.heard)
+        self.running.connect("bob")
+        self.running.advance(10)
+        self.assertEqual([type(error) for error in self.running.refusals], [HelloTimeout])
+
+    def test_unreachable(self) -> None:
+        """It may stop listening, and listen again."""
+        self.running.stop_listening()
+        self.running.stop_listening()
+        self.assertFalse(self.running.connect().open)
+        self.assertEqual([type(error) for error in self.running.refusals], [ServerUnreachable])
+        self.running.listen()
+        self.assertIsNotNone(self.running.connect().heard)
+
+    def test_when_connected(self) -> None:
+        """It tells when somebody connects in the name of a client."""
+        late, alice, never = (self.server.when_connected(name) for name in ("late", "alice", "never"))
+        self.running.connect("alice")
+        self.assertIs(self.successResultOf(alice), self.server["alice"])
+        self.assertIs(self.successResultOf(self.server.when_connected("alice")), self.server["alice"])
+        self.assertNoResult(late)
+        self.running.advance(5)
+        told = self.failureResultOf(never, AssertionError).getErrorMessage()
+        self.assertIn("has waited 5 s for a connection in the name of 'never', in vain", told)
+        self.running.connect("late")
+        self.failureResultOf(late, AssertionError)
