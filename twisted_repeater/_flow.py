@@ -121,8 +121,7 @@ class Flow:
 
     def _choke(self) -> None:
         """Look at nothing more until an outlet is emptied."""
-        if self._running:
-            self._enter(CHOKED)
+        self._enter(CHOKED)
 
     def _wait_for(self, awaited: Awaited) -> None:
         """Look at nothing more until the verdict is there."""

@@ -1,0 +1,155 @@
+"""A lane between two outlets and a host that write down what they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater._lane import Lane
+from twisted_repeater.codecs import LEFT_OUT
+from twisted_repeater.errors import CallbackFailed, FramingError, ParseError
+from twisted_repeater.framing import Int32Framing
+from twisted_repeater.interfaces import IFraming
+from twisted_repeater.model import Direction, OnFilterError
+from twisted_repeater.verdicts import PASS_ON, Verdict
+
+LIMIT = 1 << 20
+
+FRAMING = Int32Framing(LIMIT)
+
+
+def frames(*messages: bytes) -> bytes:
+    """Make a stream of messages."""
+    return b"".join(map(FRAMING.encode, messages))
+
+
+def messages_in(stream: bytes) -> list[bytes]:
+    """Read a stream of whole messages."""
+    found = []
+    at = 0
+    while at < len(stream):
+        stop = FRAMING.find(stream, at, len(stream))
+        assert 0 < stop <= len(stream), "an outlet got a part of a frame"
+        found.append(stream[FRAMING.body : stop])
+        at = stop
+    return found
+
+
+class RecordingOutlet:
+    """Where a lane writes to. ``on_push`` is called at each push, behind what is written down."""
+
+    def __init__(self, name: str, journal: list[str]) -> None:
+        self.name = name
+        self.full = False
+        self.pushes: list[list[bytes]] = []
+        self.replaced: list[bytes] = []
+        """The frames that messages stood for which were translated."""
+        self.on_push: Callable[[], None] = lambda: None
+        self._journal = journal
+
+    @property
+    def stream(self) -> bytes:
+        """All that was pushed."""
+        return b"".join(map(b"".join, self.pushes))
+
+    def push(self, pieces: list[bytes]) -> None:
+        """See `LaneOutlet`."""
+        self.pushes.append(pieces)
+        self._journal.append(f"{self.name}: {b' '.join(messages_in(b''.join(pieces))).decode()}")
+        self.on_push()
+
+    def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
+        """See `LaneOutlet`."""
+        if message is LEFT_OUT:
+            return None
+        if not isinstance(message, bytes):
+            self._journal.append(f"{self.name}: cannot encode {message!r}")
+            return None
+        if instead_of is not None:
+            self.replaced.append(instead_of)
+        return FRAMING.encode(message)
+
+
+class RecordingHost:
+    """What a lane reports to. ``on_event`` is called at each report, behind what is written down."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.policy = OnFilterError.STOP
+        self.errors: list[BaseException | None] = []
+        self.on_event: Callable[[str], None] = lambda event: None
+        self._journal = journal
+
+    def _tell(self, event: str) -> None:
+        self._journal.append(event)
+        self.on_event(event)
+
+    def lane_blocked(self, lane: Lane) -> None:
+        """See `LaneHost`."""
+        self._tell("blocked, waits for a verdict" if lane.awaited is not None else "blocked")
+
+    def lane_flowing(self, lane: Lane) -> None:
+        """See `LaneHost`."""
+        self._tell("flowing")
+
+    def lane_parse_error(self, lane: Lane, error: ParseError) -> None:
+        """See `LaneHost`."""
+        self.errors.append(error)
+        self._tell(f"parse error: {error}")
+
+    def lane_filter_failed(self, lane: Lane, error: CallbackFailed) -> OnFilterError:
+        """See `LaneHost`."""
+        self.errors.append(error)
+        self._tell(f"failed: {type(error.reason).__name__} on message {error.number}")
+        return self.policy
+
+    def lane_framing_failed(self, lane: Lane, error: FramingError) -> None:
+        """See `LaneHost`."""
+        self.errors.append(error)
+        self._tell(f"framing failed: {error}")
+
+    def lane_closes(self, lane: Lane, error: BaseException | None) -> None:
+        """See `LaneHost`."""
+        self.errors.append(error)
+        self._tell("closes")
+
+
+class LaneCase(SynchronousTestCase):
+    """Tests of one lane.
+
+    The filter looks a message up in ``answers``: there is the verdict, or a function that gives one, or an exception
+    to raise; what isn't there is passed on.
+    """
+
+    framing: IFraming = FRAMING
+
+    def setUp(self) -> None:
+        """Make the lane."""
+        self.journal: list[str] = []
+        self.asked: list[Any] = []
+        self.answers: dict[Any, Any] = {}
+        self.forward = RecordingOutlet("forward", self.journal)
+        self.back = RecordingOutlet("back", self.journal)
+        self.host = RecordingHost(self.journal)
+        self.lane = Lane(Direction.TO_SERVER, self.framing, self.forward, self.back, self.host)
+        self.lane.filter = self.answer
+
+    def answer(self, message: Any, link: Any) -> Any:
+        """Give the verdict that the test wants."""
+        assert link is self.host
+        self.asked.append(message)
+        answer = self.answers.get(message, PASS_ON)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer() if callable(answer) and not isinstance(answer, Verdict) else answer
+
+    def start(self) -> None:
+        """Start the lane; what comes of that is forgotten."""
+        self.lane.start()
+        self.journal.clear()
+
+    def assert_journal(self, *expected: str) -> None:
+        """Check what was told since the last time."""
+        self.assertEqual(self.journal, list(expected))
+        self.journal.clear()

@@ -1,0 +1,379 @@
+"""Tests of a lane's states: nothing is overtaken, nothing is forgotten, the host always knows how it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
+
+from .lanes import LaneCase, frames
+
+
+class HeldTests(LaneCase):
+    """Before the link is complete."""
+
+    def test_held_until_start(self) -> None:
+        """What comes before the start waits, and is looked at then, in order."""
+        self.lane.feed(frames(b"a", b"b"))
+        self.lane.feed(frames(b"c")[:3])
+        self.assert_journal()
+        self.assertEqual((self.lane.idle, self.lane.holding, self.asked), (False, 13, []))
+        self.lane.start()
+        self.assert_journal("forward: a b", "flowing")
+        self.assertEqual((self.lane.idle, self.lane.holding), (True, 0))
+        self.lane.feed(frames(b"c")[3:])
+        self.assert_journal("forward: c")
+
+    def test_nothing_held(self) -> None:
+        """A lane that is started with nothing to do is ready."""
+        self.lane.start()
+        self.assert_journal("flowing")
+        self.assertTrue(self.lane.idle)
+
+    def test_started_once(self) -> None:
+        """A second start changes nothing."""
+        self.start()
+        self.lane.start()
+        self.assert_journal()
+
+    def test_stopped_by_what_was_held(self) -> None:
+        """The first message that was held may stop the lane again."""
+        self.answers[b"wait"] = Deferred()
+        self.lane.feed(frames(b"a", b"wait", b"b"))
+        self.lane.feed(frames(b"c"))
+        self.lane.start()
+        self.assert_journal("forward: a", "blocked, waits for a verdict")
+        self.assertEqual(self.lane.holding, len(frames(b"b", b"c")))
+
+
+class WaitingTests(LaneCase):
+    """While a filter takes its time."""
+
+    def setUp(self) -> None:
+        """Have a message that is waited for."""
+        super().setUp()
+        self.start()
+        self.verdict: Deferred[Any] = Deferred()
+        self.answers[b"wait"] = self.verdict
+
+    def test_nothing_is_overtaken(self) -> None:
+        """What is behind the message waits, from the same read and from later ones."""
+        self.lane.feed(frames(b"a", b"wait", b"b"))
+        self.lane.feed(frames(b"c"))
+        self.assert_journal("forward: a", "blocked, waits for a verdict")
+        self.assertEqual((self.lane.idle, self.asked), (False, [b"a", b"wait"]))
+        self.verdict.callback(PASS_ON)
+        self.assert_journal("forward: wait", "forward: b", "forward: c", "flowing")
+        self.assertTrue(self.lane.idle)
+
+    def test_waiting_again(self) -> None:
+        """Each of several messages may be waited for."""
+        again: Deferred[Any] = Deferred()
+        self.answers[b"again"] = again
+        self.lane.feed(frames(b"wait", b"again", b"b"))
+        self.assert_journal("blocked, waits for a verdict")
+        self.verdict.callback(SendBack([b"no"]))
+        self.assert_journal("back: no", "blocked, waits for a verdict")
+        again.callback(Send(b"yes"))
+        self.assert_journal("forward: yes", "forward: b", "flowing")
+
+    def test_last_of_its_read(self) -> None:
+        """A message with nothing behind it stops the lane as well."""
+        self.lane.feed(frames(b"wait"))
+        self.assertEqual((self.lane.idle, self.lane.holding), (False, 0))
+        self.verdict.callback(DO_NOTHING)
+        self.assert_journal("blocked, waits for a verdict", "flowing")
+
+    def test_frame_cut_behind_it(self) -> None:
+        """The beginning of a frame behind it is completed by what comes later."""
+        stream = frames(b"wait", b"second")
+        self.lane.feed(stream[:-4])
+        self.lane.feed(stream[-4:])
+        self.verdict.callback(PASS_ON)
+        self.assert_journal("blocked, waits for a verdict", "forward: wait", "forward: second", "flowing")
+
+    def test_verdict_within_the_report(self) -> None:
+        """The verdict may come while the host hears of the wait."""
+        self.host.on_event = lambda event: self.verdict.callback(PASS_ON) if event.startswith("blocked") else None
+        self.lane.feed(frames(b"a", b"wait", b"b"))
+        self.assert_journal("forward: a", "blocked, waits for a verdict", "forward: wait", "forward: b", "flowing")
+
+    def test_verdict_within_a_push(self) -> None:
+        """Or while what is before the message is pushed: that is before it all the same."""
+        self.forward.on_push = lambda: None if self.verdict.called else self.verdict.callback(PASS_ON)
+        self.lane.feed(frames(b"a", b"wait", b"b"))
+        self.assert_journal("forward: a", "forward: wait", "forward: b", "flowing")
+
+
+class ChokedTests(LaneCase):
+    """While an outlet is full."""
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.start()
+
+    def fill(self) -> None:
+        """Be full from the next push on."""
+        self.forward.on_push = lambda: setattr(self.forward, "full", True)
+
+    def test_forward(self) -> None:
+        """A lane stops behind the read that filled the outlet, and goes on when it is emptied."""
+        self.fill()
+        self.lane.feed(frames(b"a", b"b"))
+        self.assert_journal("forward: a b", "blocked")
+        self.lane.feed(frames(b"c"))
+        self.assert_journal()
+        self.assertEqual((self.lane.idle, self.lane.holding), (False, 5))
+        self.lane.unchoke()
+        self.assert_journal()
+        self.forward.full = False
+        self.forward.on_push = lambda: None
+        self.lane.unchoke()
+        self.assert_journal("forward: c", "flowing")
+
+    def test_choked_again(self) -> None:
+        """What was held is looked at read by read, as long as there is room."""
+        self.fill()
+        for message in (b"a", b"b", b"c"):
+            self.lane.feed(frames(message))
+        self.assert_journal("forward: a", "blocked")
+        self.forward.full = False
+        self.lane.unchoke()
+        self.assert_journal("forward: b", "blocked")
+        self.assertEqual(self.lane.holding, 5)
+
+    def test_back(self) -> None:
+        """A full outlet on the way back stops a lane that answers, no other."""
+        self.back.full = True
+        self.answers[b"question"] = PassOnAndSendBack([b"answer"])
+        self.lane.feed(frames(b"a"))
+        self.assert_journal("forward: a")
+        self.lane.feed(frames(b"question"))
+        self.assert_journal("forward: question", "back: answer", "blocked")
+
+    def test_not_choked(self) -> None:
+        """An outlet that is emptied is no news to a lane that runs."""
+        self.lane.unchoke()
+        self.assert_journal()
+
+    def test_emptied_within_the_push(self) -> None:
+        """An outlet may be full and empty again before the push is over."""
+
+        def push() -> None:
+            self.forward.full = True
+            self.lane.unchoke()
+            self.forward.full = False
+            self.lane.unchoke()
+
+        self.forward.on_push = push
+        self.lane.feed(frames(b"a"))
+        self.lane.feed(frames(b"b"))
+        self.assert_journal("forward: a", "forward: b")
+
+    def test_emptied_while_at_work(self) -> None:
+        """An outlet that choked the lane in the middle of a read may be emptied by what is pushed at its end."""
+        self.answers[b"big"] = lambda: Send(bytes(300_000))
+        self.answers[b"question"] = lambda: PassOnAndSendBack([b"answer"])
+        self.fill()
+
+        def empty() -> None:
+            self.forward.full = False
+            self.forward.on_push = lambda: None
+            self.lane.unchoke()
+
+        self.back.on_push = empty
+        self.answers[b"both"] = lambda: PassOnAndSendBack([bytes(300_000)])
+        self.lane.feed(frames(b"both", b"a", b"b"))
+        self.assertEqual([entry[:12] for entry in self.journal], ["forward: bot", "back: \0\0\0\0\0\0", "forward: a b"])
+
+
+class EndTests(LaneCase):
+    """How a lane ends."""
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.start()
+
+    def test_sealed(self) -> None:
+        """At the end of the stream nothing more is taken."""
+        self.lane.feed(frames(b"a"))
+        self.lane.seal()
+        self.lane.feed(frames(b"b"))
+        self.assert_journal("forward: a")
+        self.assertTrue(self.lane.idle)
+
+    def test_sealed_while_held(self) -> None:
+        """What was received before the end is looked at, however long that takes."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"wait"] = verdict
+        self.lane.feed(frames(b"wait", b"a"))
+        self.lane.seal()
+        self.lane.feed(frames(b"b"))
+        self.assertFalse(self.lane.idle)
+        verdict.callback(PASS_ON)
+        self.assert_journal("blocked, waits for a verdict", "forward: wait", "forward: a", "flowing")
+
+    def test_sealed_at_work(self) -> None:
+        """A filter that ends the stream itself is waited for: the host hears when the lane is idle."""
+
+        def end() -> Any:
+            self.lane.seal()
+            self.assertFalse(self.lane.idle)
+            return PASS_ON
+
+        self.answers[b"end"] = end
+        self.lane.feed(frames(b"end", b"a"))
+        self.assert_journal("forward: end a", "flowing")
+        self.assertTrue(self.lane.idle)
+
+    def test_discarding(self) -> None:
+        """What is held is dropped, with whatever comes."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"wait"] = verdict
+        self.lane.feed(frames(b"wait", b"a"))
+        self.assertFalse(self.lane.discarding)
+        self.lane.discard()
+        self.lane.feed(frames(b"b"))
+        self.assert_journal("blocked, waits for a verdict")
+        self.assertEqual((self.lane.idle, self.lane.discarding, self.lane.holding), (True, True, 0))
+        self.assertTrue(verdict.called)
+
+    def test_discarded_before_start(self) -> None:
+        """What was never started never starts."""
+        self.lane.discard()
+        self.lane.start()
+        self.lane.unchoke()
+        self.lane.feed(frames(b"a"))
+        self.assert_journal()
+
+    def test_discarded_at_work(self) -> None:
+        """A filter that brings about the end of its lane sees nothing more; what it let pass before has passed."""
+        for verdict in (PASS_ON, DO_NOTHING):
+            self.setUp()
+
+            def end(verdict: Any = verdict) -> Any:
+                self.lane.discard()
+                return verdict
+
+            self.answers[b"end"] = end
+            self.lane.feed(frames(b"a", b"end", b"b"))
+            self.assertEqual(self.asked, [b"a", b"end"])
+            self.assertIn("flowing", self.journal)
+
+    def test_discarded_before_it_answers(self) -> None:
+        """A filter that ends its lane and then wants to be waited for isn't."""
+        verdict: Deferred[Any] = Deferred()
+
+        def end() -> Any:
+            self.lane.discard()
+            return verdict
+
+        self.answers[b"end"] = end
+        self.lane.feed(frames(b"a", b"end", b"b"))
+        self.assert_journal("forward: a", "flowing")
+        self.assertTrue(verdict.called)
+        self.assertTrue(self.lane.discarding)
+
+    def test_stopped_by_a_late_failure(self) -> None:
+        """A filter that fails late may end its lane; the host hears that nothing is held any more, and reads on."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"wait"] = verdict
+        self.lane.feed(frames(b"wait", b"a"))
+        verdict.errback(ValueError("no"))
+        self.assert_journal("blocked, waits for a verdict", "failed: ValueError on message 1", "flowing")
+        self.assertTrue(self.lane.discarding)
+
+
+class ReentrancyTests(LaneCase):
+    """Calls that come while a lane is at work."""
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.start()
+
+    def test_a_filter_that_feeds(self) -> None:
+        """What is received while a filter looks at a message comes behind what was received with it."""
+
+        def receive() -> Any:
+            self.lane.feed(frames(b"c"))
+            return PASS_ON
+
+        self.answers[b"a"] = receive
+        self.lane.feed(frames(b"a", b"b"))
+        self.assert_journal("forward: a b", "forward: c", "flowing")
+
+    def test_a_filter_that_feeds_and_waits(self) -> None:
+        """The same where the filter is waited for then."""
+        verdict: Deferred[Any] = Deferred()
+
+        def receive() -> Any:
+            self.lane.feed(frames(b"c"))
+            return verdict
+
+        self.answers[b"a"] = receive
+        self.lane.feed(frames(b"a", b"b"))
+        self.assert_journal("blocked, waits for a verdict")
+        self.assertEqual(self.lane.holding, 10)
+        verdict.callback(PASS_ON)
+        self.assert_journal("forward: a", "forward: b", "forward: c", "flowing")
+
+    def test_an_outlet_that_feeds(self) -> None:
+        """What is received within a push comes behind all that was received before it, also if that was held."""
+        more = [frames(b"d")]
+
+        def receive() -> None:
+            if more:
+                self.lane.feed(more.pop())
+
+        self.forward.on_push = receive
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"wait"] = verdict
+        self.lane.feed(frames(b"wait", b"b"))
+        self.lane.feed(frames(b"c"))
+        verdict.callback(PASS_ON)
+        self.assert_journal(
+            "blocked, waits for a verdict", "forward: wait", "forward: b", "forward: c", "forward: d", "flowing"
+        )
+
+    def test_an_outlet_that_feeds_before_answers(self) -> None:
+        """What comes of a message is pushed before what comes of messages behind it."""
+        more = [frames(b"second")]
+
+        def receive() -> None:
+            if more:
+                self.lane.feed(more.pop())
+
+        self.forward.on_push = receive
+        self.answers[b"first"] = PassOnAndSendBack([b"answer"])
+        self.lane.feed(frames(b"first"))
+        self.assert_journal("forward: first", "back: answer", "forward: second", "flowing")
+
+    def test_a_host_that_feeds(self) -> None:
+        """The host may go on reading at once when it hears that nothing is held."""
+        more = [frames(b"b")]
+
+        def read_on(event: str) -> None:
+            if event == "flowing" and more:
+                self.lane.feed(more.pop())
+
+        self.host.on_event = read_on
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"wait"] = verdict
+        self.lane.feed(frames(b"wait"))
+        verdict.callback(PASS_ON)
+        self.assert_journal("blocked, waits for a verdict", "forward: wait", "flowing", "forward: b")
+
+    def test_after_an_interruption(self) -> None:
+        """What is no `Exception` goes through, and leaves the lane ready."""
+
+        def interrupt() -> Any:
+            raise KeyboardInterrupt
+
+        self.answers[b"interrupt"] = interrupt
+        self.assertRaises(KeyboardInterrupt, self.lane.feed, frames(b"interrupt"))
+        self.assertTrue(self.lane.idle)

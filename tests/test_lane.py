@@ -1,0 +1,889 @@
+"""Tests of the lane: what each outlet gets for what comes, and what the host is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from twisted_repeater import _lane
+from twisted_repeater._lane import FLUSH_SIZE, Lane
+from twisted_repeater.codecs import LEFT_OUT
+from twisted_repeater.errors import (
+    CallbackFailed,
+    FilterTimeout,
+    FrameTooLong,
+    FramingError,
+    ParseError,
+    WrongVerdict,
+)
+from twisted_repeater.interfaces import IFraming
+from twisted_repeater.model import Direction, OnFilterError
+from twisted_repeater.selectors import Selector
+from twisted_repeater.verdicts import (
+    DO_NOTHING,
+    PASS_ON,
+    Close,
+    Mixed,
+    PassOnAndSendBack,
+    Send,
+    SendBack,
+    Verdict,
+)
+
+from .lanes import FRAMING, LIMIT, LaneCase, RecordingHost, RecordingOutlet, frames, messages_in
+
+LARGE = 200_000
+"""The size of a message that comes in several reads."""
+
+
+class FirstByte(Selector):
+    """Wants the payloads that begin with this byte; counts the payloads that it is asked about."""
+
+    def __init__(self, wanted: bytes) -> None:
+        self.wanted = wanted
+        self.asked = 0
+
+    def matches(self, data: bytes, start: int, stop: int) -> bool:
+        """See `Selector`."""
+        self.asked += 1
+        return data[start : min(start + 1, stop)] == self.wanted
+
+
+def reads_of(stream: bytes, size: int = 65536) -> Iterator[bytes]:
+    """Cut a stream into reads of this size."""
+    return (stream[at : at + size] for at in range(0, len(stream), size))
+
+
+class StartedLaneCase(LaneCase):
+    """Tests of a lane that runs."""
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.start()
+
+    def feed(self, stream: bytes, size: int = 65536) -> None:
+        """Feed a stream in reads of this size."""
+        for read in reads_of(stream, size):
+            self.lane.feed(read)
+
+
+class NoFilterTests(StartedLaneCase):
+    """Where nobody looks."""
+
+    def setUp(self) -> None:
+        """Have no filter."""
+        super().setUp()
+        self.lane.filter = None
+
+    def test_whole_read(self) -> None:
+        """A read of whole frames leaves as the object that came."""
+        data = frames(b"a", b"", b"c")
+        self.lane.feed(data)
+        ((piece,),) = self.forward.pushes
+        self.assertIs(piece, data)
+        self.assertEqual((self.lane.messages, self.lane.size), (3, len(data)))
+
+    def test_one_slice(self) -> None:
+        """The complete frames of a read leave as one slice; the rest waits for its end."""
+        data = frames(b"a", b"b", b"c")
+        self.lane.feed(data[:12])
+        self.assertEqual(self.forward.pushes, [[data[:10]]])
+        self.lane.feed(data[12:])
+        self.assertEqual(self.forward.stream, data)
+        self.assertEqual((self.lane.messages, self.lane.size), (3, 15))
+
+    def test_byte_by_byte(self) -> None:
+        """Nothing leaves before it is whole."""
+        data = frames(b"a", b"")
+        for size in range(1, len(data) + 1):
+            self.lane.feed(data[size - 1 : size])
+            self.assertEqual(self.forward.stream, data[: 0 if size < 5 else 5 if size < 9 else 9])
+
+    def test_large(self) -> None:
+        """A large message leaves when it is whole, in the pieces in which it came, with what comes behind it."""
+        data = frames(bytes(LARGE), b"b")
+        reads = list(reads_of(data))
+        for read in reads[:-1]:
+            self.lane.feed(read)
+            self.assertEqual(self.forward.pushes, [])
+        self.lane.feed(reads[-1])
+        for piece, came in zip(self.forward.pushes[0], reads, strict=True):
+            self.assertIs(piece, came)
+
+    def test_bad_frame(self) -> None:
+        """What comes before a bad frame is passed on; nothing after it is."""
+        data = frames(b"a", b"b")
+        self.lane.feed(data + b"\xff\xff\xff\xffab" + data)
+        self.assert_journal(
+            "forward: a b", f"framing failed: frame of 4294967295 bytes, at most {LIMIT} are allowed", "flowing"
+        )
+        self.lane.feed(data)
+        self.assert_journal()
+        self.assertEqual((self.lane.messages, self.lane.discarding, self.lane.unfinished), (2, True, None))
+
+    def test_bad_frame_behind_a_large_one(self) -> None:
+        """The same where what comes before it came in several reads."""
+        self.feed(frames(bytes(LARGE)) + b"\xff\xff\xff\xff")
+        self.assertEqual(self.forward.stream, frames(bytes(LARGE)))
+        self.assertIsInstance(self.host.errors[0], FrameTooLong)
+
+    def test_above_the_limit(self) -> None:
+        """A frame above the limit is refused at its header, before there is anything of its body."""
+        self.lane.feed((LIMIT + 1).to_bytes(4, "big"))
+        (error,) = self.host.errors
+        assert isinstance(error, FrameTooLong)
+        self.assertEqual((error.size, error.limit), (LIMIT + 1, LIMIT))
+
+
+class VerdictTests(StartedLaneCase):
+    """What becomes of a message."""
+
+    def test_each(self) -> None:
+        """Each verdict has its effect, between messages that pass."""
+        for verdict, forward, back in (
+            (PASS_ON, "m", ""),
+            (DO_NOTHING, "", ""),
+            (Send(b"x"), "x", ""),
+            (Send(b"x", b"y"), "x y", ""),
+            (SendBack([b"r", b"s"]), "", "r s"),
+            (SendBack([]), "", ""),
+            (PassOnAndSendBack([b"r", b"s"]), "m", "r s"),
+            (Mixed(passes=True, forward=[b"x"], back=[b"r"]), "m x", "r"),
+            (Mixed(forward=[b"x"], back=[b"r"]), "x", "r"),
+        ):
+            for size, prepare in ((65536, lambda verdict: verdict), (1, succeed), (3, coroutine_function)):
+                self.setUp()
+                self.answers[b"m"] = prepare(verdict)
+                self.feed(frames(b"a", b"m", b"b"), size)
+                self.assertEqual(self.forward.stream, frames(b"a", *forward.encode().split(), b"b"))
+                self.assertEqual(self.back.stream, frames(*back.encode().split()))
+                self.assertEqual(self.asked, [b"a", b"m", b"b"])
+                self.assertEqual((self.lane.messages, self.lane.size), (3, 15))
+
+    def test_each_on_a_large_message(self) -> None:
+        """The same where the message comes in several reads."""
+        message = b"m" * LARGE
+        for verdict, forward, back in (
+            (PASS_ON, [message], []),
+            (DO_NOTHING, [], []),
+            (Send(b"x"), [b"x"], []),
+            (SendBack([b"r"]), [], [b"r"]),
+            (PassOnAndSendBack([b"r"]), [message], [b"r"]),
+            (Mixed(passes=True, forward=[b"x"]), [message, b"x"], []),
+        ):
+            for prepare in (lambda verdict: verdict, succeed):
+                self.setUp()
+                self.answers[message] = prepare(verdict)
+                self.feed(frames(b"a", message, b"b"))
+                self.assertEqual(self.forward.stream, frames(b"a", *forward, b"b"))
+                self.assertEqual(self.back.stream, frames(*back))
+                self.assertEqual(self.asked, [b"a", message, b"b"])
+
+    def test_run(self) -> None:
+        """Messages that pass one behind the other leave as one slice; a whole read leaves as the object that came."""
+        data = frames(b"a", b"b", b"c")
+        self.lane.feed(data)
+        ((piece,),) = self.forward.pushes
+        self.assertIs(piece, data)
+
+    def test_runs_between_others(self) -> None:
+        """Several things come of one read: one push, a piece for each run and each message of the filter's own."""
+        self.answers |= {b"drop": DO_NOTHING, b"swap": Send(b"own"), b"reply": PassOnAndSendBack([b"r"])}
+        self.lane.feed(frames(b"a", b"b", b"drop", b"c", b"swap", b"d", b"e", b"reply", b"f"))
+        self.assertEqual(
+            [list(map(messages_in, pieces)) for pieces in self.forward.pushes],
+            [[[b"a", b"b"], [b"c"], [b"own"], [b"d", b"e", b"reply"], [b"f"]]],
+        )
+        self.assert_journal("forward: a b c own d e reply f", "back: r")
+
+    def test_forward_before_back(self) -> None:
+        """B has what A sent before A has the answer to it."""
+        self.answers[b"m"] = PassOnAndSendBack([b"r"])
+        self.lane.feed(frames(b"m"))
+        self.assert_journal("forward: m", "back: r")
+
+    def test_large_then_small(self) -> None:
+        """A large message that passes leaves together with the run behind it."""
+        data = frames(bytes(LARGE), b"a", b"b")
+        self.feed(data)
+        (pieces,) = self.forward.pushes
+        self.assertEqual([len(piece) for piece in pieces], [65536, 65536, 65536, len(data) - 3 * 65536])
+
+    def test_close(self) -> None:
+        """What is before it goes out, then its own messages, then the host is asked; what is behind it is dropped."""
+        why = ValueError("enough")
+        for size, pushes in ((65536, ["forward: a bye"]), (1, ["forward: a", "forward: bye"])):
+            self.setUp()
+            self.answers[b"m"] = Close(why, forward=[b"bye"], back=[b"sorry"])
+            self.feed(frames(b"a", b"m", b"b"), size)
+            self.assert_journal(*pushes, "back: sorry", "closes", "flowing")
+            self.assertEqual((self.host.errors, self.lane.discarding), ([why], True))
+
+    def test_what_cannot_be_encoded(self) -> None:
+        """A message that the outlet cannot encode is not sent; what is around it is."""
+        self.answers[b"m"] = Send(b"x", 5, b"y")
+        self.answers[b"n"] = SendBack(["text"])
+        self.lane.feed(frames(b"a", b"m", b"n", b"b"))
+        self.assert_journal("forward: cannot encode 5", "back: cannot encode 'text'", "forward: a x y b")
+
+    def test_much_of_its_own(self) -> None:
+        """What a filter makes of one read is pushed in parts, and stops when the outlet is full."""
+        size = FLUSH_SIZE // 4
+        self.answers[b"m"] = Send(bytes(size))
+        self.forward.on_push = lambda: setattr(self.forward, "full", len(self.forward.pushes) == 2)
+        self.lane.feed(frames(*[b"m"] * 20))
+        self.assertEqual([len(pieces) for pieces in self.forward.pushes], [4, 4])
+        self.assertEqual((len(self.asked), self.lane.holding), (8, 12 * 5))
+        self.assertEqual(self.journal.pop(), "blocked")
+        self.forward.full = False
+        self.lane.unchoke()
+        self.assertEqual([len(pieces) for pieces in self.forward.pushes], [4, 4, 4, 4, 4])
+
+    def test_much_of_its_own_within_a_large_message(self) -> None:
+        """The same where that comes of a message that came in several reads: what is behind it waits."""
+        message = b"m" * LARGE
+        self.answers[message] = Send(bytes(FLUSH_SIZE))
+        self.forward.on_push = lambda: setattr(self.forward, "full", True)
+        self.feed(frames(message, b"b"))
+        self.assertEqual(self.forward.stream, frames(bytes(FLUSH_SIZE)))
+        self.assertEqual((self.lane.holding, self.journal[-1]), (5, "blocked"))
+
+
+async def give(verdict: Any) -> Any:
+    """Give a verdict as a coroutine does."""
+    return verdict
+
+
+def coroutine_function(verdict: Any) -> Callable[[], Any]:
+    """Make a function whose coroutines give a verdict."""
+    return lambda: give(verdict)
+
+
+class LaterTests(StartedLaneCase):
+    """Verdicts that come later."""
+
+    def later(self, message: bytes) -> Deferred[Any]:
+        """Have the verdict on a message come later; give what it comes with."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[message] = lambda: verdict
+        return verdict
+
+    def test_each(self) -> None:
+        """Each verdict has the effect that it has at once."""
+        for message in (b"m", b"m" * LARGE):
+            for verdict, forward, back in (
+                (PASS_ON, [message], []),
+                (DO_NOTHING, [], []),
+                (Send(b"x", b"y"), [b"x", b"y"], []),
+                (SendBack([b"r"]), [], [b"r"]),
+                (PassOnAndSendBack([b"r"]), [message], [b"r"]),
+                (Mixed(passes=True, forward=[b"x"], back=[b"r"]), [message, b"x"], [b"r"]),
+            ):
+                self.setUp()
+                deferred = self.later(message)
+                self.feed(frames(b"a", message, b"b"))
+                self.assertEqual(self.forward.stream, frames(b"a"))
+                deferred.callback(verdict)
+                self.assertEqual(self.forward.stream, frames(b"a", *forward, b"b"))
+                self.assertEqual(self.back.stream, frames(*back))
+                self.assertEqual((self.lane.awaited, self.lane.idle), (None, True))
+
+    def test_close(self) -> None:
+        """A verdict that closes does so when it comes."""
+        deferred = self.later(b"m")
+        self.lane.feed(frames(b"a", b"m", b"b"))
+        deferred.callback(Close(back=[b"sorry"]))
+        self.assert_journal("forward: a", "blocked, waits for a verdict", "back: sorry", "closes", "flowing")
+
+    def test_coroutine(self) -> None:
+        """A coroutine may wait for what it likes before it gives its verdict."""
+        first: Deferred[None] = Deferred()
+        second: Deferred[None] = Deferred()
+
+        async def decide() -> Verdict:
+            await first
+            await second
+            return Send(b"x")
+
+        self.answers[b"m"] = decide
+        self.lane.feed(frames(b"m", b"b"))
+        first.callback(None)
+        self.assertEqual(self.forward.stream, b"")
+        second.callback(None)
+        self.assertEqual(self.forward.stream, frames(b"x", b"b"))
+
+    def test_full_then(self) -> None:
+        """A verdict may come to a full outlet."""
+        deferred = self.later(b"m")
+        self.lane.feed(frames(b"m", b"b"))
+        self.forward.full = True
+        deferred.callback(PASS_ON)
+        self.assert_journal("blocked, waits for a verdict", "forward: m", "blocked")
+        self.forward.full = False
+        self.lane.unchoke()
+        self.assert_journal("forward: b", "flowing")
+
+    def test_one_deferred_for_several(self) -> None:
+        """A filter may give the same Deferred for several messages, before and after it has fired."""
+        ready: Deferred[Any] = Deferred()
+        self.answers |= {b"m": ready, b"n": ready}
+        self.lane.feed(frames(b"m", b"n"))
+        ready.callback(PASS_ON)
+        self.assertEqual(self.forward.stream, frames(b"m", b"n"))
+
+    def test_too_late(self) -> None:
+        """A verdict on a message that isn't waited for any more has no effect."""
+        verdict: Deferred[Any] = Deferred(lambda cancelled: cancelled.callback(Send(b"x")))
+        self.answers[b"m"] = verdict
+        self.lane.feed(frames(b"m", b"b"))
+        self.lane.discard()
+        self.assertTrue(verdict.called)
+        self.assert_journal("blocked, waits for a verdict")
+
+    def test_ended_before_it_answers(self) -> None:
+        """A filter that brings about the end of its lane isn't waited for."""
+        verdict: Deferred[Any] = Deferred()
+
+        def end() -> Any:
+            self.lane.discard()
+            return verdict
+
+        self.answers[b"m"] = end
+        self.lane.feed(frames(b"a", b"m", b"b"))
+        self.assertTrue(verdict.called)
+        self.assert_journal("forward: a", "flowing")
+
+    def test_given_up(self) -> None:
+        """A verdict that doesn't come in time is a failure of the filter; the Deferred is cancelled."""
+        cancelled: list[Any] = []
+        self.answers[b"m"] = lambda: Deferred(cancelled.append)
+        self.host.policy = OnFilterError.PASS_ON
+        self.lane.feed(frames(b"m", b"b"))
+        self.lane.give_up_waiting(FilterTimeout("no verdict"))
+        self.assertEqual(len(cancelled), 1)
+        self.assert_journal(
+            "blocked, waits for a verdict",
+            "failed: FilterTimeout on message 1",
+            "forward: m",
+            "forward: b",
+            "flowing",
+        )
+
+    def test_nothing_to_give_up(self) -> None:
+        """Where no verdict is waited for, there is none to give up."""
+        self.lane.give_up_waiting(FilterTimeout("no verdict"))
+        self.assert_journal()
+
+
+class FailureTests(StartedLaneCase):
+    """Filters that fail."""
+
+    def fail_in_each_way(self) -> Iterator[type[BaseException]]:
+        """Set up a lane whose filter fails on ``m``, in each way that there is; give the reason's type."""
+
+        def broken() -> Any:
+            raise ValueError("no")
+
+        async def broken_later() -> Any:
+            raise ValueError("no")
+
+        for answer, reason in (
+            (broken, ValueError),
+            (broken_later, ValueError),
+            (lambda: fail(ValueError("no")), ValueError),
+            (lambda: fail(SystemExit(1)), SystemExit),
+            (lambda: None, WrongVerdict),
+            (lambda: b"m", WrongVerdict),
+            (lambda: PassOnAndSendBack, WrongVerdict),
+            (lambda: succeed(None), WrongVerdict),
+            (lambda: give("PASS_ON"), WrongVerdict),
+        ):
+            for size in (65536, 1):
+                policy = self.host.policy
+                self.setUp()
+                self.host.policy = policy
+                self.answers[b"m"] = answer
+                self.feed(frames(b"a", b"m", b"b"), size)
+                yield reason
+
+    def test_stop(self) -> None:
+        """By default receiving stops, behind the message before."""
+        for reason in self.fail_in_each_way():
+            self.assertEqual(self.forward.stream, frames(b"a"))
+            self.assertIn(f"failed: {reason.__name__} on message 2", self.journal)
+            self.assertEqual(self.journal[-1], "flowing")
+            self.assertTrue(self.lane.discarding)
+
+    def test_pass_on(self) -> None:
+        """Or the message passes, untouched."""
+        self.host.policy = OnFilterError.PASS_ON
+        for _ in self.fail_in_each_way():
+            self.assertEqual(self.forward.stream, frames(b"a", b"m", b"b"))
+            self.assertEqual(len(self.host.errors), 1)
+
+    def test_drop(self) -> None:
+        """Or it is dropped, and the next is looked at."""
+        self.host.policy = OnFilterError.DROP
+        for _ in self.fail_in_each_way():
+            self.assertEqual(self.forward.stream, frames(b"a", b"b"))
+            self.assertEqual(len(self.host.errors), 1)
+
+    def test_close(self) -> None:
+        """Or the link is closed, for that reason."""
+        self.host.policy = OnFilterError.CLOSE
+        for reason in self.fail_in_each_way():
+            self.assertEqual(self.forward.stream, frames(b"a"))
+            failure, closed = self.host.errors
+            self.assertIs(failure, closed)
+            assert isinstance(failure, CallbackFailed)
+            self.assertIsInstance(failure.reason, reason)
+            self.assertTrue(self.lane.discarding)
+
+    def test_later(self) -> None:
+        """A filter may fail later, in the same ways."""
+        for policy, passed in (
+            (OnFilterError.STOP, []),
+            (OnFilterError.PASS_ON, [b"m", b"b"]),
+            (OnFilterError.DROP, [b"b"]),
+            (OnFilterError.CLOSE, []),
+        ):
+            for failed in (
+                lambda verdict: verdict.errback(ValueError("no")),
+                lambda verdict: verdict.errback(SystemExit(1)),
+                lambda verdict: verdict.callback(None),
+                lambda verdict: verdict.cancel(),
+                lambda _: self.lane.give_up_waiting(FilterTimeout("no verdict")),
+            ):
+                self.setUp()
+                self.host.policy = policy
+                verdict: Deferred[Any] = Deferred()
+                self.answers[b"m"] = verdict
+                self.lane.feed(frames(b"a", b"m", b"b"))
+                failed(verdict)
+                self.assertEqual(self.forward.stream, frames(b"a", *passed))
+                self.assertEqual(self.journal[-1], "flowing")
+
+    def test_what_is_told(self) -> None:
+        """The failure names the filter and the message, and carries the exception with its traceback."""
+        error = ValueError("no")
+        self.answers[b"m"] = error
+        self.lane.feed(frames(b"a", b"b", b"m"))
+        (failure,) = self.host.errors
+        assert isinstance(failure, CallbackFailed)
+        self.assertEqual((failure.callback, failure.number), ("filter LaneCase.answer", 3))
+        self.assertIs(failure.reason, error)
+        self.assertIs(failure.__cause__, error)
+        self.assertIsNot(error.__traceback__, None)
+
+    def test_nameless_filter(self) -> None:
+        """A filter without a name is told by its looks."""
+
+        class Nameless:
+            def __repr__(self) -> str:
+                return "<nameless>"
+
+            def __call__(self, message: Any, link: Any) -> Any:
+                return None
+
+        self.lane.filter = Nameless()
+        self.lane.feed(frames(b"a"))
+        self.assertIn("filter <nameless>", str(self.host.errors[0]))
+        self.assertIn("returned None, which is no verdict", str(self.host.errors[0]))
+
+    def test_large_wrong_verdict(self) -> None:
+        """What is no verdict is told in short."""
+        self.answers[b"m"] = lambda: [bytes(100_000)] * 100
+        self.lane.feed(frames(b"m"))
+        self.assertLess(len(str(self.host.errors[0])), 300)
+
+
+class DecodingTests(StartedLaneCase):
+    """Messages that a codec makes of payloads."""
+
+    def setUp(self) -> None:
+        """Have a codec of numbers, in which there is no zero."""
+        super().setUp()
+        self.lane.decode = self.decode
+        self.decoded: list[bytes] = []
+
+    def decode(self, payload: bytes) -> Any:
+        """Make a number of a payload."""
+        self.decoded.append(payload)
+        if payload == b"?":
+            raise ParseError("what is this", offset=0)
+        return LEFT_OUT if payload == b"0" else int(payload)
+
+    def test_messages(self) -> None:
+        """The filter sees messages; what it passes is the bytes that came."""
+        self.answers[2] = DO_NOTHING
+        data = frames(b"1", b"2", b"03")
+        self.feed(data, 4)
+        self.assertEqual(self.asked, [1, 2, 3])
+        self.assertEqual(self.forward.stream, frames(b"1", b"03"))
+
+    def test_no_filter(self) -> None:
+        """Where nobody looks nothing is decoded."""
+        self.lane.filter = None
+        self.lane.feed(frames(b"1", b"?"))
+        self.assertEqual((self.forward.stream, self.decoded), (frames(b"1", b"?"), []))
+
+    def test_filter_taken_away(self) -> None:
+        """A filter that is taken away while a read is looked at is missed by nobody."""
+
+        def leave() -> Verdict:
+            self.lane.filter = None
+            return PASS_ON
+
+        self.answers[1] = leave
+        self.lane.feed(frames(b"1", b"2"))
+        self.assertEqual((self.asked, self.forward.stream), ([1], frames(b"1", b"2")))
+
+    def test_parse_error(self) -> None:
+        """A payload that is no message is told, and dropped; the next is looked at."""
+        for size in (65536, 3):
+            self.setUp()
+            self.feed(frames(b"1", b"?", b"2"), size)
+            self.assertEqual((self.asked, self.forward.stream), ([1, 2], frames(b"1", b"2")))
+            self.assertEqual(len(self.host.errors), 1)
+
+    def test_other_errors(self) -> None:
+        """Whatever else a codec raises is a parse error, too; what it was is told."""
+        self.lane.feed(frames(b"1", b"one", b"2"))
+        (error,) = self.host.errors
+        assert isinstance(error, ParseError)
+        self.assertIn("ValueError in the codec: invalid literal", str(error))
+        self.assertIsInstance(error.__cause__, ValueError)
+        self.assertEqual(self.forward.stream, frames(b"1", b"2"))
+
+    def test_left_out(self) -> None:
+        """A message that doesn't exist in the filter's version is dropped, unseen."""
+        self.lane.feed(frames(b"1", b"0", b"2"))
+        self.assertEqual((self.asked, self.forward.stream, self.host.errors), ([1, 2], frames(b"1", b"2"), []))
+
+
+class TranslationTests(StartedLaneCase):
+    """Messages that the target gets in another version."""
+
+    def setUp(self) -> None:
+        """Have a version of capitals on one side only."""
+        super().setUp()
+        self.lane.decode = bytes.upper
+        self.lane.translates = True
+
+    def test_no_filter(self) -> None:
+        """Every message is decoded and encoded, in the frame that it came in."""
+        self.lane.filter = None
+        self.feed(frames(b"a", b"b"), 4)
+        self.assertEqual(self.forward.stream, frames(b"A", b"B"))
+        self.assertEqual(self.forward.replaced, [frames(b"a"), frames(b"b")])
+
+    def test_bytes_to_another_header(self) -> None:
+        """A message that is its payload can be translated as well."""
+        self.lane.decode = None
+        self.lane.feed(frames(b"a"))
+        self.assertEqual((self.forward.stream, self.forward.replaced), (frames(b"a"), [frames(b"a")]))
+
+    def test_each_verdict(self) -> None:
+        """Each verdict has its effect; what passes is translated, what is sent is not put in place of a frame."""
+        for verdict, forward, back in (
+            (PASS_ON, [b"M"], []),
+            (DO_NOTHING, [], []),
+            (Send(b"x"), [b"x"], []),
+            (SendBack([b"r"]), [], [b"r"]),
+            (PassOnAndSendBack([b"r"]), [b"M"], [b"r"]),
+            (Mixed(passes=True, forward=[b"x"], back=[b"r"]), [b"M", b"x"], [b"r"]),
+            (Close(forward=[b"x"]), [b"x"], []),
+        ):
+            for size in (65536, 1):
+                for later in (False, True):
+                    self.setUp()
+                    deferred: Deferred[Any] = Deferred()
+                    self.answers[b"M"] = deferred if later else verdict
+                    self.feed(frames(b"m"), size)
+                    if later:
+                        deferred.callback(verdict)
+                    self.assertEqual((self.forward.stream, self.back.stream), (frames(*forward), frames(*back)))
+                    self.assertEqual(self.forward.replaced, [frames(b"m")] if verdict.passes else [])
+
+    def test_parse_error(self) -> None:
+        """What cannot be decoded cannot be translated."""
+        self.lane.filter = None
+
+        def refuse(payload: bytes) -> Any:
+            raise ParseError("what is this")
+
+        self.lane.decode = refuse
+        self.feed(frames(b"a"), 65536)
+        self.feed(frames(b"a"), 1)
+        self.assert_journal("parse error: what is this", "parse error: what is this")
+
+    def test_left_out(self) -> None:
+        """What the target's version lacks is left out."""
+        self.lane.decode = lambda payload: LEFT_OUT if payload == b"old" else payload
+        self.lane.feed(frames(b"a", b"old", b"b"))
+        self.assertEqual(self.forward.stream, frames(b"a", b"b"))
+
+    def test_failing_filter(self) -> None:
+        """A message that passes because its filter failed is translated, too."""
+        self.host.policy = OnFilterError.PASS_ON
+        self.answers[b"M"] = ValueError("no")
+        for size in (65536, 1):
+            self.feed(frames(b"m", b"n"), size)
+        self.assertEqual(self.forward.stream, frames(b"M", b"N", b"M", b"N"))
+
+    def test_selected(self) -> None:
+        """What the filter doesn't want to see is translated all the same."""
+        self.lane.selector = FirstByte(b"w")
+        for size in (65536, 1):
+            self.feed(frames(b"want", b"other"), size)
+        self.assertEqual((self.asked, self.forward.stream), ([b"WANT"] * 2, frames(b"WANT", b"OTHER") * 2))
+
+
+class SelectorTests(StartedLaneCase):
+    """A filter that wants to see some messages only."""
+
+    def setUp(self) -> None:
+        """Have a selector."""
+        super().setUp()
+        self.selector = self.lane.selector = FirstByte(b"w")
+
+    def test_selected(self) -> None:
+        """The filter sees what it wants; the rest passes in the same runs."""
+        data = frames(b"a", b"wb", b"", b"wc", b"d")
+        self.lane.feed(data)
+        self.assertEqual((self.asked, self.selector.asked), ([b"wb", b"wc"], 5))
+        ((piece,),) = self.forward.pushes
+        self.assertIs(piece, data)
+        self.assertEqual(self.lane.messages, 5)
+
+    def test_not_decoded(self) -> None:
+        """What isn't wanted isn't decoded, also when it comes in several reads."""
+        self.lane.decode = lambda payload: int(payload[1:])
+        for size in (65536, 3):
+            self.feed(frames(b"a", b"w5", b"b"), size)
+        self.assertEqual((self.asked, self.host.errors), ([5, 5], []))
+        self.assertEqual(self.forward.stream, frames(b"a", b"w5", b"b") * 2)
+
+    def test_large(self) -> None:
+        """A large message is looked at when it is whole."""
+        self.feed(frames(b"x" * LARGE, b"w" * LARGE))
+        self.assertEqual(self.asked, [b"w" * LARGE])
+        self.assertEqual(len(messages_in(self.forward.stream)), 2)
+
+    def test_failing(self) -> None:
+        """A selector that raises is a filter that fails."""
+
+        class Broken(Selector):
+            def matches(self, data: bytes, start: int, stop: int) -> bool:
+                raise ValueError("no")
+
+        self.host.policy = OnFilterError.PASS_ON
+        self.lane.selector = Broken()
+        for size in (65536, 3):
+            self.feed(frames(b"a", b"b"), size)
+        self.assertEqual(len(self.host.errors), 4)
+        self.assertEqual(self.forward.stream, frames(b"a", b"b") * 2)
+
+
+class FramingTests(StartedLaneCase):
+    """Streams that end within a frame, or are none."""
+
+    def test_unfinished(self) -> None:
+        """At the end of the stream a frame may be there in part: so much of it is told."""
+        stream = frames(b"a", b"bcdef")
+        have = []
+        for size in range(1, len(stream) + 1):
+            self.lane.feed(stream[size - 1 : size])
+            error = self.lane.unfinished
+            have.append(error.have if error is not None else 0)
+        self.assertEqual(have, [1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0])
+
+    def test_bad_frame(self) -> None:
+        """What comes before a bad frame is looked at and goes out."""
+        self.answers[b"m"] = Send(b"x")
+        self.lane.feed(frames(b"a", b"m", b"b") + b"\xff\xff\xff\xff" + frames(b"c"))
+        self.assertEqual(self.journal[0], "forward: a x b")
+        self.assertTrue(self.journal[1].startswith("framing failed"))
+        self.assertEqual((self.asked, self.lane.messages, self.lane.size), ([b"a", b"m", b"b"], 3, 15))
+        self.lane.feed(frames(b"d"))
+        self.assertEqual(self.forward.stream, frames(b"a", b"x", b"b"))
+
+    def test_bad_frame_behind_a_pending_one(self) -> None:
+        """A bad frame is found when its turn comes."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"m"] = verdict
+        self.lane.feed(frames(b"m", b"b") + b"\xff\xff\xff\xff")
+        self.assertEqual(self.host.errors, [])
+        verdict.callback(PASS_ON)
+        self.assertEqual(self.forward.stream, frames(b"m", b"b"))
+        self.assertIsInstance(self.host.errors[0], FrameTooLong)
+
+    def test_no_size(self) -> None:
+        """Empty messages are messages."""
+        self.lane.feed(frames(b"", b"", b""))
+        self.assertEqual((self.asked, self.forward.stream), ([b"", b"", b""], frames(b"", b"", b"")))
+
+
+@implementer(IFraming)
+class Strange:
+    """A framing of frames of one byte, which does as it is told when it meets certain bytes."""
+
+    body = 0
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`."""
+        self.body = start
+        byte = data[start : start + 1]
+        if byte == b"!":
+            raise FramingError("an exclamation mark")
+        if byte == b"/":
+            return start // 0
+        if byte == b"0":
+            return start
+        if byte == b"-":
+            return start - 1
+        return start + 1 if start < end else 0
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return payload
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return payload
+
+
+class ForeignFramingTests(SynchronousTestCase):
+    """Framings that are not of the package, and what they may do."""
+
+    def relayed(self, data: bytes, filtered: bool) -> tuple[bytes, list[BaseException | None]]:
+        """Feed a lane; give what it passed on and what it reported."""
+        host = RecordingHost([])
+        outlet = RecordingOutlet("forward", [])
+        pushed: list[bytes] = []
+        outlet.push = pushed.extend  # type: ignore[method-assign, assignment]
+        lane = Lane(Direction.TO_SERVER, Strange(), outlet, outlet, host)
+        lane.filter = (lambda message, link: PASS_ON) if filtered else None
+        lane.start()
+        lane.feed(data)
+        return b"".join(pushed), host.errors
+
+    def test_used(self) -> None:
+        """A framing of one's own is all that a lane needs."""
+        for filtered in (False, True):
+            self.assertEqual(self.relayed(b"abc", filtered), (b"abc", []))
+
+    def test_framing_error(self) -> None:
+        """It says what is wrong; what comes before that is passed on."""
+        for filtered in (False, True):
+            passed, (error,) = self.relayed(b"abc!d", filtered)
+            self.assertEqual((passed, str(error)), (b"abc", "an exclamation mark"))
+
+    def test_other_errors(self) -> None:
+        """Whatever else it raises ends this stream, and nothing else."""
+        for filtered in (False, True):
+            passed, (error,) = self.relayed(b"abc/d", filtered)
+            self.assertEqual(passed, b"abc")
+            self.assertIsInstance(error, FramingError)
+            self.assertIn("ZeroDivisionError in the framing", str(error))
+            assert error is not None
+            self.assertIsInstance(error.__cause__, ZeroDivisionError)
+
+    def test_frames_without_end(self) -> None:
+        """A frame of no size, which would be found for ever, is an error of the framing, and so is one of less."""
+        for filtered in (False, True):
+            for byte in (b"0", b"-"):
+                passed, (error,) = self.relayed(b"abc" + byte, filtered)
+                self.assertEqual(passed, b"abc")
+                self.assertIn("ValueError in the framing", str(error))
+
+
+class ObservationTests(StartedLaneCase):
+    """What is counted."""
+
+    def test_once_for_each_read(self) -> None:
+        """An observer hears of each read that brought a message: how many, of how many bytes."""
+        heard: list[tuple[Lane, int, int]] = []
+        self.lane.on_read = lambda *what: heard.append(what)
+        self.answers[b"drop"] = DO_NOTHING
+        self.lane.feed(frames(b"a", b"drop", b"b")[:-1])
+        self.lane.feed(b"b")
+        self.feed(frames(bytes(LARGE)))
+        self.lane.feed(b"\0")
+        self.assertEqual(heard, [(self.lane, 2, 13), (self.lane, 1, 5), (self.lane, 1, LARGE + 4)])
+
+    def test_counted_when_looked_at(self) -> None:
+        """A message counts when the filter is asked about it, also if its verdict comes later."""
+        heard: list[tuple[int, int]] = []
+        self.lane.on_read = lambda _, messages, size: heard.append((messages, size))
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"m"] = verdict
+        self.lane.feed(frames(b"a", b"m", b"b"))
+        self.assertEqual((heard, self.lane.messages, self.lane.size), ([(2, 10)], 2, 10))
+        verdict.callback(PASS_ON)
+        self.assertEqual((heard, self.lane.messages, self.lane.size), ([(2, 10), (1, 5)], 3, 15))
+
+    def test_how_it_runs(self) -> None:
+        """The module tells whether it is compiled."""
+        self.assertEqual(_lane.IS_COMPILED, not str(_lane.__file__).endswith(".py"))
+
+
+@implementer(IFraming)
+class Counting:
+    """Finds frames as ``int32`` does, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.body = 0
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`."""
+        self.calls += 1
+        stop = FRAMING.find(data, start, end)
+        self.body = FRAMING.body
+        return stop
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return FRAMING.encode(payload)
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return FRAMING.encode(payload)
+
+
+class CostTests(LaneCase):
+    """What a message may cost, counted in calls."""
+
+    def setUp(self) -> None:
+        """Count how often the framing is asked."""
+        self.counting = self.framing = Counting()
+        super().setUp()
+        self.start()
+
+    def calls(self, stream: bytes, size: int) -> int:
+        """Feed a stream in reads of this size; give how often the framing was asked."""
+        before = self.counting.calls
+        for read in reads_of(stream, size):
+            self.lane.feed(read)
+        return self.counting.calls - before
+
+    def test_many_small_ones(self) -> None:
+        """Each frame of a read is looked for once, and so is the end of the last."""
+        for filtered in (self.answer, None):
+            self.lane.filter = filtered
+            self.assertLessEqual(self.calls(frames(*[b"m"] * 1000), 65536), 1002)
+
+    def test_a_large_one(self) -> None:
+        """A frame is looked for until its header is there, not at each of its reads."""
+        for filtered in (self.answer, None):
+            self.lane.filter = filtered
+            few = self.calls(frames(bytes(100_000)), 1000)
+            self.assertEqual(self.calls(frames(bytes(400_000)), 1000), few)
+            self.assertLessEqual(few, 3)
+            self.assertLessEqual(self.calls(frames(bytes(10_000)), 1), 10)

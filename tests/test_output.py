@@ -1,0 +1,101 @@
+"""Tests of what a lane collects until it pushes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater._output import Output
+
+
+class Pipe:
+    """An outlet that writes down, together with another, what is pushed."""
+
+    def __init__(self, name: str, told: list[Any]) -> None:
+        self.name = name
+        self.told = told
+        self.full = False
+
+    def push(self, pieces: list[bytes]) -> None:
+        """See `LaneOutlet`."""
+        self.told.append((self.name, pieces))
+
+    def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
+        """See `LaneOutlet`. What is empty cannot be encoded; what stands for a frame is marked."""
+        if not message:
+            return None
+        return b"<%s>" % message if instead_of is None else b"<%s for %s>" % (message, instead_of)
+
+
+class OutputTests(SynchronousTestCase):
+    """Frames for one way, answers for the other."""
+
+    def setUp(self) -> None:
+        """Make an output between two outlets."""
+        self.told: list[Any] = []
+        self.forward, self.back = Pipe("forward", self.told), Pipe("back", self.told)
+        self.output = Output(self.forward, self.back)
+
+    def flushed(self) -> list[Any]:
+        """Flush; give what was pushed."""
+        self.told.clear()
+        self.output.flush()
+        return list(self.told)
+
+    def test_nothing(self) -> None:
+        """Where nothing was made, nothing is pushed."""
+        self.assertEqual(self.flushed(), [])
+
+    def test_runs(self) -> None:
+        """A run of untouched bytes leaves as one slice; the whole of what came leaves as itself."""
+        data = b"received bytes"
+        self.output.put(data, 0, len(data))
+        self.output.put(data, 3, 5)
+        self.output.put(data, 5, 5)
+        ((_, pieces),) = self.flushed()
+        self.assertEqual(pieces, [data, b"ei"])
+        self.assertIs(pieces[0], data)
+        self.assertEqual(self.output.made, 0)
+
+    def test_pieces(self) -> None:
+        """A frame that came in pieces leaves in these pieces."""
+        self.output.extend([b"a", b"b"])
+        self.assertEqual(self.flushed(), [("forward", [b"a", b"b"])])
+
+    def test_own_messages(self) -> None:
+        """Messages are encoded by the outlet that they leave through, and counted until they are pushed."""
+        self.output.send(b"one")
+        self.output.send(b"two", b"2")
+        self.output.answer(b"three")
+        self.assertEqual(self.output.made, len(b"<one><two for 2><three>"))
+        self.assertEqual(self.flushed(), [("forward", [b"<one>", b"<two for 2>"]), ("back", [b"<three>"])])
+        self.assertEqual(self.output.made, 0)
+        self.assertEqual(self.flushed(), [])
+
+    def test_what_cannot_be_encoded(self) -> None:
+        """It leaves a gap, no more."""
+        self.output.send(b"")
+        self.output.answer(b"")
+        self.output.send(b"one")
+        self.assertEqual(self.flushed(), [("forward", [b"<one>"])])
+
+    def test_forward_first(self) -> None:
+        """An answer never overtakes what it answers."""
+        self.output.answer(b"answer")
+        self.output.put(b"question", 0, 8)
+        self.assertEqual(self.flushed(), [("forward", [b"question"]), ("back", [b"<answer>"])])
+
+    def test_choked_by_what_it_fills(self) -> None:
+        """It is choked by a full outlet on the way forward, on the way back only if it answers at all."""
+        self.assertFalse(self.output.is_choked())
+        self.back.full = True
+        self.assertFalse(self.output.is_choked())
+        self.output.answer(b"answer")
+        self.assertFalse(self.output.is_choked())
+        self.output.flush()
+        self.assertTrue(self.output.is_choked())
+        self.back.full, self.forward.full = False, True
+        self.assertTrue(self.output.is_choked())
+        self.forward.full = False
+        self.assertFalse(self.output.is_choked())
