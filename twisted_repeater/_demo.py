@@ -154,7 +154,7 @@ class Demo:
         self._server_port: Any = None
         self._repeater: Repeater | None = None
         self._clients: dict[str, _Client] = {}
-        self._told = ""
+        self._verdicts: DeferredQueue[str] = DeferredQueue()
 
     async def run(self) -> None:
         """Start everything, let the clients talk, and say how to join in."""
@@ -192,16 +192,19 @@ class Demo:
         client = self._clients[name]
         self._server.received.clear()
         client.sendString(order.encode())  # type: ignore[no-untyped-call]
+        verdict = await self._verdicts.get()
         got = [await client.answers.get() for _ in range(answers)]
         await deferLater(self._reactor, self._pause)
-        self._row(name, order, self._told, "; ".join(self._server.received) or "-", "; ".join(got) or "-")
+        self._row(name, order, verdict, "; ".join(self._server.received) or "-", "; ".join(got) or "-")
 
     def _filter(self, message: bytes, link: ILink) -> Verdict:
         """Ask the filter, and tell what it says."""
         verdict = check_order(message, link)
-        self._told = "drops it" if verdict is DO_NOTHING else TOLD[type(verdict)]
-        if link.client_name not in self._clients:
-            self._row(printable(link.client_name), printable(message.decode("utf-8", "replace")), self._told, "", "")
+        told = "drops it" if verdict is DO_NOTHING else TOLD[type(verdict)]
+        if link.client_name in self._clients:
+            self._verdicts.put(told)
+        else:
+            self._row(printable(link.client_name), printable(message.decode("utf-8", "replace")), told, "", "")
         return verdict
 
     def _row(self, *cells: str) -> None:
