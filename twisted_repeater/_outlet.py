@@ -266,6 +266,11 @@ class Outlet:
         self.progress += self._handed or 1
         self.waiting -= self._handed
         self._handed = 0
+        if not self._direct and getattr(self._innermost, "disconnecting", False):
+            # The peer has ended TLS while this was paused: the transport waits for its producer, and closes then.
+            self.discard()
+            self._transport.unregisterProducer()
+            return
         while self._queue and not self._busy:
             data = self._queue.popleft()
             self.waiting -= len(data)
