@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from twisted_repeater import Limits, Repeater, dialects
+from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
 from twisted_repeater._factory import Callbacks, RepeaterFactory
 from twisted_repeater._link import Link
 from twisted_repeater._protocols import ServerSideProtocol
@@ -36,6 +36,8 @@ __all__ = [
     "Seen",
     "Server",
     "ServerPeer",
+    "Sockets",
+    "StoppedTime",
     "World",
     "connect_in_memory",
     "frame",
@@ -80,6 +82,33 @@ def turn(turns: int = 1) -> Deferred[None]:
 async def _turns(turns: int) -> None:
     for _ in range(turns):
         await deferLater(reactor, 0, lambda: None)
+
+
+class StoppedTime:
+    """The installed reactor, in which time passes only when a test says so."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reactor, name)
+
+    def seconds(self) -> float:
+        """See `IReactorTime`."""
+        return self.clock.seconds()
+
+    def callLater(self, delay: float, *call: Any, **named: Any) -> Any:
+        """See `IReactorTime`. What is asked for the next turn comes by itself."""
+        return (self.clock if delay else reactor).callLater(delay, *call, **named)
+
+    async def pass_until(self, happened: Deferred[Any], step: float = 0.05) -> float:
+        """Let so many seconds pass with each turn, until something has happened; tell how long it took."""
+        start = self.seconds()
+        while not happened.called:
+            await turn()
+            self.clock.advance(step)
+        await happened
+        return self.seconds() - start
 
 
 class Seen(list[Any]):
@@ -269,6 +298,26 @@ class Server(Factory):
         self.peers = Seen()
 
 
+class Sockets:
+    """How the connections of a world are made: by TCP, on loopback."""
+
+    def listen(self, server: Server) -> Any:
+        """Let the server listen; gives its port."""
+        return reactor.listenTCP(0, server, interface="127.0.0.1")
+
+    def for_clients(self) -> dict[str, Any]:
+        """Give the settings by which a repeater listens."""
+        return {"listen": "tcp:0:interface=127.0.0.1"}
+
+    def for_server(self, port: Any) -> dict[str, Any]:
+        """Give the settings by which a repeater connects to the server's port."""
+        return {"server_ip": "127.0.0.1", "server_port": port.getHost().port}
+
+    def to(self, repeater: Repeater) -> Any:
+        """Give the endpoint by which a client connects to a repeater."""
+        return TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port)
+
+
 class World:
     """A server, a repeater and clients, all on loopback, and what happened; `PeerCase.world` makes one.
 
@@ -277,10 +326,11 @@ class World:
 
     repeater: Repeater
 
-    def __init__(self, case: TestCase, server: Server) -> None:
+    def __init__(self, case: TestCase, server: Server, sockets: Sockets) -> None:
         self.case = case
         self.server = server
-        self.server_port = reactor.listenTCP(0, server, interface="127.0.0.1")
+        self.sockets = sockets
+        self.server_port = sockets.listen(server)
         self.clients: list[Client] = []
         self.calls = Seen()
 
@@ -290,10 +340,9 @@ class World:
         if (via := settings.pop("via", None)) is not None:
             settings["server"] = via
         else:
-            settings.setdefault("server_ip", "127.0.0.1")
-            settings.setdefault("server_port", self.server_port.getHost().port)
+            settings = self.sockets.for_server(self.server_port) | settings
         if "listen_port" not in settings:
-            settings.setdefault("listen", "tcp:0:interface=127.0.0.1")
+            settings = self.sockets.for_clients() | settings
         settings.setdefault("repeater_name", REPEATER_NAME)
         settings.setdefault("server_name", SERVER_NAME)
         settings.setdefault("is_client_allowed", lambda name: True)
@@ -334,6 +383,23 @@ class World:
         """The calls of ``on_error``, as the client's name, the side and the error."""
         return [(call[1].client_name, *call[2:]) for call in self.calls if call[0] == "on_error"]
 
+    @property
+    def disconnections(self) -> dict[tuple[str, Side], tuple[type, bool]]:
+        """What ``on_error`` heard of sides that are gone: for each client's name and side the reason's type, and
+        whether the side could be written to still. It must hear once of each.
+        """
+        heard: dict[tuple[str, Side], tuple[type, bool]] = {}
+        for name, side, error in self.errors:
+            if isinstance(error, Disconnected):
+                self.case.assertNotIn((name, side), heard)
+                heard[name, side] = (type(error.reason), error.half_closed)
+        return heard
+
+    async def disconnected(self, side: Side, name: str = "ann") -> Disconnected:
+        """Wait until ``on_error`` hears that a side is gone; gives what it heard."""
+        await self.calls.until(lambda: (name, side) in self.disconnections)
+        return next(error[2] for error in self.errors if error[:2] == (name, side) and isinstance(error[2], Disconnected))
+
     def refused(self, number: int = 1) -> Deferred[None]:
         """Fire when so many clients were refused."""
         return self.calls.until(lambda: len(self.refusals) >= number)
@@ -344,7 +410,7 @@ class World:
         """Connect a client, which sends ``first`` at once; what it does besides is said as for `Client`."""
         client = Client(first, **behaviour)
         self.clients.append(client)
-        where: IStreamClientEndpoint = endpoint or TCP4ClientEndpoint(reactor, "127.0.0.1", self.repeater.port)
+        where: IStreamClientEndpoint = endpoint or self.sockets.to(self.repeater)
         await where.connect(Factory.forProtocol(lambda: client))
         return client
 
@@ -472,6 +538,7 @@ class PeerCase(TestCase):
     """A test case with a world of peers."""
 
     timeout = 60
+    sockets = Sockets()
 
     async def world(self, *, server: Server | None = None, start: bool = True, **settings: Any) -> World:
         """Make a world, which is torn down at the end of the test.
@@ -479,7 +546,7 @@ class PeerCase(TestCase):
         Settings that are arguments of `Repeater.start` go there, the others to `Repeater.create`; ``via`` is an
         endpoint through which the repeater reaches the server.
         """
-        world = World(self, server or Server())
+        world = World(self, server or Server(), self.sockets)
         self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
         names = set(Repeater.start.__kwdefaults__ or ())
         callbacks = {name: settings.pop(name) for name in names & set(settings)}

@@ -1,0 +1,99 @@
+"""Other sockets than plain TCP for a world of peers."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint, wrapClientTLS
+from twisted.internet.ssl import PrivateCertificate, optionsForClientTLS
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from twisted_repeater import Repeater
+
+from .peers import Server, Sockets, reactor
+
+__all__ = ["TLSSockets", "UnixSockets"]
+
+PEM = serialization.Encoding.PEM
+
+
+class TLSSockets(Sockets):
+    """TLS on all connections, under one certificate made for the occasion; ``directory`` is for its files."""
+
+    def __init__(self, directory: str) -> None:
+        self.trusted = Path(directory, "trusted")
+        self.trusted.mkdir(parents=True)
+        self.key = Path(directory, "key.pem")
+        self.certificate = self.trusted / "certificate.pem"
+        key = ec.generate_private_key(ec.SECP256R1())
+        self.key.write_bytes(
+            key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+        self.certificate.write_bytes(certificate_for(key).public_bytes(PEM))
+        self.own = PrivateCertificate.loadPEM(self.certificate.read_bytes() + self.key.read_bytes())
+
+    def listen(self, server: Server) -> Any:
+        """See `Sockets`."""
+        return super().listen(TLSMemoryBIOFactory(self.own.options(), False, server))  # type: ignore[arg-type]
+
+    def for_clients(self) -> dict[str, Any]:
+        """See `Sockets`."""
+        return {"listen": f"ssl:0:interface=127.0.0.1:privateKey={self.key}:certKey={self.certificate}"}
+
+    def for_server(self, port: Any) -> dict[str, Any]:
+        """See `Sockets`."""
+        number = port.getHost().port
+        endpoint = rf"tcp\:127.0.0.1\:{number}"
+        return {"server": f"tls:localhost:{number}:trustRoots={self.trusted}:endpoint={endpoint}"}
+
+    def to(self, repeater: Repeater) -> Any:
+        """See `Sockets`."""
+        options = optionsForClientTLS("localhost", trustRoot=self.own)
+        return wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port))
+
+
+def certificate_for(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """Make a certificate that the key has signed itself, for a day."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=12))
+        .not_valid_after(now + datetime.timedelta(hours=12))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+class UnixSockets(Sockets):
+    """Unix sockets for all connections; ``directory`` is where they are."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True)
+
+    def listen(self, server: Server) -> Any:
+        """See `Sockets`."""
+        return reactor.listenUNIX(str(self.directory / "server"), server)
+
+    def for_clients(self) -> dict[str, Any]:
+        """See `Sockets`."""
+        return {"listen": f"unix:{self.directory / 'repeater'}"}
+
+    def for_server(self, port: Any) -> dict[str, Any]:
+        """See `Sockets`."""
+        return {"server": f"unix:{os.fsdecode(port.getHost().name)}"}
+
+    def to(self, repeater: Repeater) -> Any:
+        """See `Sockets`."""
+        return UNIXClientEndpoint(reactor, repeater.address.name)
