@@ -8,7 +8,7 @@ cdef class _ByteAt(Selector):
     cdef Py_ssize_t _offset
     cdef tuple _values
     cdef bytes _table
-    @cython.locals(view=cython.p_uchar, table=cython.p_uchar, at=Py_ssize_t)
+    @cython.locals(view=cython.p_uchar, table=cython.p_uchar)
     cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
 
 cdef class _BytesAt(Selector):

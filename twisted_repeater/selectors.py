@@ -89,12 +89,11 @@ class _ByteAt(Selector):
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
-        if start < 0 or stop > len(data):
+        if start < 0 or start > stop or stop > len(data):
             raise ValueError("offsets outside of the data")
         view = data
         table = self._table
-        at = start + self._offset
-        return at < stop and table[view[at]] != 0
+        return self._offset < stop - start and table[view[start + self._offset]] != 0
 
 
 class _BytesAt(Selector):
@@ -110,12 +109,12 @@ class _BytesAt(Selector):
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
-        if start < 0 or stop > len(data):
+        if start < 0 or start > stop or stop > len(data):
             raise ValueError("offsets outside of the data")
         view = data
         firsts = self._firsts
         at = start + self._offset
-        if at >= stop or firsts[view[at]] == 0:
+        if self._offset >= stop - start or firsts[view[at]] == 0:
             return False
         for value in self._values:
             size = len(value)

@@ -1,0 +1,206 @@
+"""Tests of the selectors: what each wants, combined, anywhere in a buffer, and in a lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import PASS_ON, Verdict
+from twisted_repeater.selectors import (
+    NOTHING,
+    Selector,
+    any_of,
+    bytes_at,
+    contains,
+    first_byte,
+    predicate,
+)
+from twisted_repeater.testing import FilterHarness
+
+SELECTORS = [
+    first_byte(b"OC"),
+    bytes_at(1, {b"a", b"b"}),
+    bytes_at(0, {b"ab", b"abc", b"b"}),
+    bytes_at(2, {b"ba"}),
+    contains([b"ab", b"c"]),
+    predicate(lambda payload: len(payload) % 2),
+    first_byte(b"a") | bytes_at(1, {b"b"}),
+    first_byte(b"a") & bytes_at(1, {b"b"}),
+    ~first_byte(b"a"),
+    NOTHING,
+]
+
+
+def wants(selector: Selector, payload: bytes) -> bool:
+    """Ask about a payload that stands alone."""
+    return selector.matches(payload, 0, len(payload))
+
+
+class SelectorTests(SynchronousTestCase):
+    """What each selector wants."""
+
+    def check(self, selector: Selector, wanted: list[bytes], unwanted: list[bytes]) -> None:
+        """Check what a selector wants, and what it does not."""
+        self.assertEqual([payload for payload in wanted if not wants(selector, payload)], [])
+        self.assertEqual([payload for payload in unwanted if wants(selector, payload)], [])
+
+    def test_first_byte(self) -> None:
+        """The first byte is one of these; an empty payload has none."""
+        self.check(first_byte(b"OC\0"), [b"O", b"Cxy", b"\0"], [b"", b"xO", b"o"])
+
+    def test_one_byte_at(self) -> None:
+        """The byte at an offset is one of these."""
+        self.check(bytes_at(2, [b"a", b"b"]), [b"..a", b"..b."], [b"", b"a", b"..", b"...a"])
+
+    def test_bytes_at(self) -> None:
+        """The bytes at an offset are one of these, which may differ in length."""
+        selector = bytes_at(1, {b"NEW", b"NE", b"CXL"})
+        self.check(selector, [b".NEW", b".NE", b".NEX", b".CXL."], [b"", b".", b".N", b".CX", b".NXW", b"NEW", b".ZZZ"])
+
+    def test_other_bytes(self) -> None:
+        """What is searched for may be given as any kind of bytes."""
+        self.check(bytes_at(0, [bytearray(b"ab"), memoryview(b"cd")]), [b"ab", b"cd"], [b"ac"])
+
+    def test_contains(self) -> None:
+        """One of these occurs somewhere."""
+        self.check(contains([b"ab", b"xyz"]), [b"ab", b"..ab..", b"..xyz"], [b"", b"a", b"ba", b"xy"])
+
+    def test_predicate(self) -> None:
+        """A function of the payload's bytes decides, by whatever is true."""
+        self.check(predicate(lambda payload: payload[3:]), [b"long"], [b"", b"sho"])
+
+    def test_nothing(self) -> None:
+        """`NOTHING` wants nothing."""
+        self.check(NOTHING, [], [b"", b"a"])
+
+    def test_combined(self) -> None:
+        """Selectors are combined by or, and, not."""
+        o, new = first_byte(b"O"), bytes_at(1, {b"NEW"})
+        self.check(o | new, [b"O", b"xNEW", b"ONEW"], [b"", b"xOLD"])
+        self.check(o & new, [b"ONEW"], [b"O", b"xNEW", b""])
+        self.check(~o, [b"", b"x"], [b"O"])
+        self.check(~(o | new) & contains([b"z"]), [b"z"], [b"Oz", b"x"])
+
+    def test_any_of(self) -> None:
+        """`any_of` wants what one of several does, and of none nothing."""
+        self.check(any_of([first_byte(b"a"), first_byte(b"b"), contains([b"c"])]), [b"a", b"b", b".c"], [b"d"])
+        self.assertIs(any_of([]), NOTHING)
+        one = first_byte(b"a")
+        self.assertIs(any_of([one]), one)
+
+    def test_only_with_selectors(self) -> None:
+        """Combining with anything else is a ``TypeError``."""
+        selector: Any = first_byte(b"a")
+        with self.assertRaises(TypeError):
+            selector | b"a"
+        with self.assertRaises(TypeError):
+            selector & None
+
+    def test_one_of_your_own(self) -> None:
+        """A subclass overrides `matches`, and combines with the others."""
+
+        class Long(Selector):
+            def matches(self, data: bytes, start: int, stop: int) -> bool:
+                return stop - start > 3
+
+        self.check(Long() & ~first_byte(b"x"), [b"abcd"], [b"abc", b"xbcd"])
+        with self.assertRaises(NotImplementedError):
+            Selector().matches(b"", 0, 0)
+
+    def test_mistakes(self) -> None:
+        """What can only be a mistake is told when the selector is made."""
+        with self.assertRaisesRegex(ValueError, "cannot be -1"):
+            bytes_at(-1, [b"a"])
+        with self.assertRaisesRegex(TypeError, r"write \[b'NEW'\]"):
+            bytes_at(0, b"NEW")  # type: ignore[arg-type]
+        with self.assertRaisesRegex(ValueError, "every payload"):
+            contains([b"a", b""])
+
+    def test_repr(self) -> None:
+        """A selector shows what it wants."""
+        shown = [
+            (first_byte(b"OC"), "first_byte(b'CO')"),
+            (bytes_at(1, [b"a"]), "bytes_at(1, [b'a'])"),
+            (bytes_at(0, [b"ab", b"c"]), "bytes_at(0, [b'ab', b'c'])"),
+            (contains([b"ab"]), "contains([b'ab'])"),
+            (predicate(len), "predicate(<built-in function len>)"),
+            (first_byte(b"a") | first_byte(b"b"), "(first_byte(b'a') | first_byte(b'b'))"),
+            (first_byte(b"a") & first_byte(b"b"), "(first_byte(b'a') & first_byte(b'b'))"),
+            (~first_byte(b"a"), "~first_byte(b'a')"),
+        ]
+        for selector, expected in shown:
+            self.assertEqual(repr(selector), expected)
+
+
+class BufferTests(SynchronousTestCase):
+    """Payloads inside a larger buffer."""
+
+    @given(st.binary(max_size=6), st.text("Oabcx", max_size=6).map(str.encode), st.binary(max_size=6))
+    def test_nothing_outside(self, before: bytes, payload: bytes, behind: bytes) -> None:
+        """What stands before and behind a payload makes no difference."""
+        for selector in SELECTORS:
+            inside = selector.matches(before + payload + behind, len(before), len(before) + len(payload))
+            self.assertEqual(inside, wants(selector, payload), selector)
+
+    def test_offsets_outside(self) -> None:
+        """Offsets outside of the data are a ``ValueError``, not a look at other memory."""
+        for selector in (first_byte(b"a"), bytes_at(0, [b"ab"])):
+            for start, stop in ((0, 4), (-1, 2), (2, 2**40), (2, 1)):
+                with self.assertRaises(ValueError):
+                    selector.matches(b"abc", start, stop)
+
+    def test_large_offset(self) -> None:
+        """No payload reaches an offset that is larger than any memory."""
+        most = 2**63 - 1
+        for selector in (bytes_at(most, [b"a"]), bytes_at(most, [b"ab"])):
+            self.assertFalse(selector.matches(b"abc", 1, 3))
+
+    def test_raising(self) -> None:
+        """What a predicate raises goes to the caller, also out of a combination."""
+
+        def fails(payload: bytes) -> bool:
+            raise LookupError(payload)
+
+        for selector in (predicate(fails), ~predicate(fails), NOTHING | predicate(fails), predicate(fails) & NOTHING):
+            with self.assertRaises(LookupError):
+                wants(selector, b"a")
+
+
+class LaneTests(SynchronousTestCase):
+    """A selector at work in a repeater."""
+
+    def setUp(self) -> None:
+        """Make a filter that notes what it sees."""
+        self.seen: list[bytes] = []
+
+    def harness(self, selector: Selector) -> FilterHarness:
+        """Run the filter with a selector."""
+
+        def note(message: bytes, link: Any) -> Verdict:
+            self.seen.append(message)
+            return PASS_ON
+
+        note.selector = selector  # type: ignore[attr-defined]
+        return FilterHarness(note)
+
+    def test_sees_the_wanted(self) -> None:
+        """The filter sees what it wants; the rest passes on in order."""
+        harness = self.harness(first_byte(b"O"))
+        messages = [b"O1", b"x", b"", b"O2", b"y"]
+        harness.client_sends(*messages).expect(to_server=messages, verdicts=[PASS_ON, PASS_ON])
+        self.assertEqual(self.seen, [b"O1", b"O2"])
+
+    def test_cut_anywhere(self) -> None:
+        """That holds wherever the stream is cut."""
+        messages = [b"O1", b"x2", b"O" * 300, b"x" * 300]
+        stream = b"".join(len(message).to_bytes(4, "big") + message for message in messages)
+        for size in (1, 2, 3, 7, 100):
+            self.seen.clear()
+            harness = self.harness(first_byte(b"O"))
+            for start in range(0, len(stream), size):
+                harness.client.send_bytes(stream[start : start + size])
+            harness.outcome().expect(to_server=messages)
+            self.assertEqual(self.seen, [messages[0], messages[2]])
