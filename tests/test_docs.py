@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import twisted_repeater
 from twisted_repeater.tap import Options
 
-from .programs import ProgramCase
+from .programs import Program, ProgramCase
 from .run_page import commands_of, fences_of, file_name_of
 from .test_layout import LEVELS
 
@@ -108,41 +108,57 @@ class LinkTests(SynchronousTestCase):
         self.assertTrue(links)
 
 
-class ReadmeTests(ProgramCase):
-    """The README's two ways to run its filter, between the example's server and client, each in its own process."""
+class TwistdCase(ProgramCase):
+    """A page that shows a command of twistd, run before the example's server, with ports that are free."""
+
+    page: Path
 
     def setUp(self) -> None:
-        """Start the server, and save the README's files, with ports that are free."""
+        """Start the server, and read the page."""
         super().setUp()
         server = self.run_example("server", "0")
-        self.server_port = server.wait_for(r"^quotes on port (\d+)$")[1]
-        self.commands: list[list[str]] = []
-        for fence in fences_of((ROOT / "README.md").read_text()):
-            code = fence.code.replace("tcp:9000:", "tcp:0:").replace("tcp:127.0.0.1:9001", self.server_endpoint)
+        server_port = server.wait_for(r"^quotes on port (\d+)$")[1]
+        self.files: list[tuple[str, str]] = []
+        """Names and contents of the page's files, in order."""
+        commands: list[list[str]] = []
+        for fence in fences_of(self.page.read_text()):
+            code = fence.code.replace("tcp:9000:", "tcp:0:").replace(":9001", f":{server_port}")
             name = file_name_of(code)
             if name is not None:
-                self.path(name).write_text(code)
+                self.files.append((name, code))
             elif fence.language == "sh":
-                self.commands += commands_of(code)
+                commands += commands_of(code)
+        self.options = next(words[words.index("repeater") :] for words in commands if words[0] == "twistd")
+        for name, code in reversed(self.files):
+            self.path(name).write_text(code)
 
-    @property
-    def server_endpoint(self) -> str:
-        """Where the server is."""
-        return f"tcp:127.0.0.1:{self.server_port}"
+    def start_repeater(self) -> tuple[Program, str]:
+        """Run the page's command, and give it with its port."""
+        repeater = self.run_twistd(*self.options)
+        return repeater, repeater.wait_for(r"RepeaterFactory starting on (\d+)$")[1]
 
-    def check_filter(self, port: str) -> None:
-        """See that the filter does what the README says, to a client that connects to this port."""
+    def start_client(self, port: str) -> Program:
+        """Start the example's client, and see it linked."""
         client = self.run_example("client", port, "ann")
         client.wait_for("^linked to quotes$")
+        return client
+
+
+class ReadmeTests(TwistdCase):
+    """The README's two ways to run its filter."""
+
+    page = ROOT / "README.md"
+
+    def check_filter(self, client: Program) -> None:
+        """See that the filter does what the README says."""
         client.type("price ACME", "price INIT")
         client.wait_for("^ACME costs 101.50$")
         client.wait_for("^INIT is not for ann$")
 
     def test_command(self) -> None:
-        """The command of twistd runs."""
-        (options,) = (words[1:] for words in self.commands if words[0] == "twistd")
-        repeater = self.run_twistd(*options[options.index("repeater") :])
-        self.check_filter(repeater.wait_for(r"starting on (\d+)$")[1])
+        """The command of twistd runs, and ends with Ctrl-C."""
+        repeater, port = self.start_repeater()
+        self.check_filter(self.start_client(port))
         repeater.send_signal(signal.SIGINT)
         _, output = repeater.end()
         self.assertNotIn("Traceback", output)
@@ -155,10 +171,29 @@ class ReadmeTests(ProgramCase):
         self.assertNotEqual(told, code)
         program.write_text(told)
         repeater = self.run_example("edge")
-        self.check_filter(repeater.wait_for(r"^port (\d+)$")[1])
+        self.check_filter(self.start_client(repeater.wait_for(r"^port (\d+)$")[1]))
         repeater.send_signal(signal.SIGINT)
         status, output = repeater.end()
         self.assertEqual((status, output.splitlines()[1:]), (0, []))
+
+
+class ReloadPageTests(TwistdCase):
+    """The page about changing a filter while it runs."""
+
+    page = DOCS / "howto" / "reload.md"
+
+    def test_change(self) -> None:
+        """The second file takes over from the first, with its state, on a link that was there before."""
+        repeater, port = self.start_repeater()
+        client = self.start_client(port)
+        client.type(*["price ACME"] * 4)
+        client.wait_for("^enough$")
+        name, code = self.files[1]
+        self.path(name).write_text(code)
+        repeater.wait_for("filters loaded anew: counting:Counting$")
+        client.type(*["price ACME"] * 2)
+        client.wait_for("^enough$", times=2)
+        client.wait_for("^ACME costs 101.50$", times=4)
 
 
 class LayoutPageTests(SynchronousTestCase):
