@@ -176,7 +176,7 @@ class ClientHelloTests(RefusalCase):
         """A client that says nothing is closed after the hello timeout."""
         world = await self.world()
         check = await self.bystander(world)
-        world.set_limits(hello_timeout=0.1)
+        world.set_limits(hello_timeout=0.3)
         error = await self.refused(world, b"", HelloTimeout)
         self.assertIs(error.side, Side.CLIENT)
         world.set_limits()
@@ -339,7 +339,7 @@ class NameTests(RefusalCase):
         old, old_peer = await world.linked("alice")
         old.end_stream()
         await old_peer.seen.reach(2)
-        world.set_limits(hello_timeout=0.1)
+        world.set_limits(hello_timeout=0.3)
         client = await world.connect(hello("alice"))
         await client.lost()
         self.assertEqual((client.seen, len(world.server.peers)), ([LOST], 1))
@@ -465,7 +465,7 @@ class ServerTests(RefusalCase):
         """A server that doesn't say hello is given up after the hello timeout."""
 
         def is_client_allowed(name: str) -> bool:
-            world.set_limits(hello_timeout=0.1)  # the client has said its hello by now
+            world.set_limits(hello_timeout=0.3)  # the client has said its hello by now
             return True
 
         world = await self.world(server=Server(when_greeted=False), is_client_allowed=is_client_allowed)

@@ -122,7 +122,7 @@ class Repeater:
                 is_client_allowed=is_client_allowed,
                 is_client_ip_authorized=is_client_ip_authorized,
                 limits=limits,
-                observers=tuple(observers),
+                observers=observers,
             )
         )
 
@@ -139,6 +139,9 @@ class Repeater:
     ) -> Repeater:
         if reactor is None:
             from twisted.internet import reactor
+        _check_is("dialect", dialect, Dialect)
+        _check_is("limits", settings["limits"], Limits)
+        settings["observers"] = tuple(settings["observers"])
         dialect.check_versions(convert_versions)
         _check_callable("is_client_allowed", settings["is_client_allowed"])
         if settings["is_client_ip_authorized"] is not None:
@@ -343,6 +346,11 @@ def _check_port(name: str, port: Any, *, lowest: int) -> None:
         raise TypeError(f"{name} must be a number, {port!r} is none")
     if not lowest <= port <= 65535:
         raise ValueError(f"{name} must be {lowest} to 65535, not {port}")
+
+
+def _check_is(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, {value!r} is none")
 
 
 def _check_callable(name: str, callback: Any) -> None:
