@@ -42,7 +42,7 @@ class ServiceCase(PeerCase, ModuleCase):
 
     def service(self, to_server_filter: str | None = None, *, create: Any = None, **settings: Any) -> RepeaterService:
         """Make a service with filters to the server."""
-        self.here = world = World(self, Server())
+        self.here = world = World(self, Server(), self.sockets)
         self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
         settings.setdefault("reactor", reactor)
         modules = FilterModules({"to_server_filter": to_server_filter} if to_server_filter else {})

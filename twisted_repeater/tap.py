@@ -19,6 +19,7 @@ from twisted.python import usage
 from ._demo import DemoService
 from ._reload import FilterModules
 from ._repeater import Repeater, end_link
+from .errors import MultipleVersionsError
 from .loading import LoadingError, load_dialect
 from .metrics import MetricsObserver
 from .model import Limits, OnFilterError
@@ -200,7 +201,7 @@ class Options(usage.Options):
         """Read the value of an option; what is wrong with it is told with the option's name."""
         try:
             return read(*arguments)
-        except (ValueError, LoadingError) as error:
+        except (ValueError, LoadingError, MultipleVersionsError) as error:
             raise usage.UsageError(f"--{option}: {error}") from error
 
     def postOptions(self) -> None:
@@ -217,6 +218,7 @@ class Options(usage.Options):
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
         self["dialect"] = self._read("dialect", load_dialect, self["dialect"])
+        self._read("dialect", self["dialect"].check_versions, bool(self["convert-versions"]))
         self["modules"] = self._modules()
 
     def _check_demo(self) -> None:
