@@ -81,10 +81,10 @@ class Int32Framing(Framing):
         if body > end:
             return 0
         view = data
-        size = view[start]
-        size = size << 8 | view[start + 1]
-        size = size << 8 | view[start + 2]
-        size = size << 8 | view[start + 3]
+        size = view[start + 2] << 8 | view[start + 3]
+        if view[start] or view[start + 1]:  # seldom: most messages are short, and interpreted every step counts
+            high = view[start] << 8 | view[start + 1]
+            size += high << 16
         if size > self.max_frame:
             raise FrameTooLong(size, self.max_frame)
         self.body = body
