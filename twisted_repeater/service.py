@@ -99,8 +99,7 @@ class RepeaterService(Service):
     def startService(self) -> None:
         """Begin to listen to signals and to look at files."""
         super().startService()  # type: ignore[no-untyped-call]
-        if hasattr(signal, "SIGHUP"):
-            self._hangup = signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+        self._hangup = signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
         if self._watching is not None:
             self._watching.clock = self._reactor
             self._watching.start(1.0, now=False)
