@@ -62,7 +62,8 @@ class SelectorTests(SynchronousTestCase):
 
     def test_other_bytes(self) -> None:
         """What is searched for may be given as any kind of bytes."""
-        self.check(bytes_at(0, [bytearray(b"ab"), memoryview(b"cd")]), [b"ab", b"cd"], [b"ac"])
+        values: list[Any] = [bytearray(b"ab"), memoryview(b"cd")]
+        self.check(bytes_at(0, values), [b"ab", b"cd"], [b"ac"])
 
     def test_contains(self) -> None:
         """One of these occurs somewhere."""

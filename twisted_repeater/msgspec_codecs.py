@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Callable
+from contextlib import suppress
 from types import UnionType
 from typing import Any
 
@@ -83,7 +84,9 @@ class MsgspecCodec(TypedCodec):
 
     def _named(self, path: str, what: str, payload: bytes) -> str:
         """Give a path that begins with a field's name where it began with the index in an array."""
-        values = self._raw.decode(payload)
+        values = None
+        with suppress(Exception):  # what is behind the field may be malformed
+            values = self._raw.decode(payload)
         if not isinstance(values, list):
             return path
         fields = next((of for tag, of in self._arrays if tag is None or tag == values[0]), ()) if values else ()
