@@ -141,18 +141,22 @@ class Outlet:
         if self.waiting:
             self._relayed = min(self._relayed + len(data), self.waiting)
 
-    def send(self, frame: bytes) -> None:
-        """Write a frame of the application's own. A small one waits for the next turn: a burst leaves together."""
+    def send(self, frame: bytes, *, at_once: bool = False) -> None:
+        """Write a frame of the application's own.
+
+        A small one waits for the next turn of the reactor, so that a burst leaves together, unless it is to go
+        ``at_once``: where it is the only one, that is cheaper.
+        """
         if self._closed:
             return
         if self.waiting - self._relayed > self.max_waiting:
             self._host.outlet_overflowed()
         elif self._busy:
             self._enqueue(frame)
-        elif len(frame) < SMALL:
-            self._hand_over(frame)
-        else:
+        elif at_once or len(frame) >= SMALL:
             self._try(frame)
+        else:
+            self._hand_over(frame)
 
     def _try(self, data: bytes | bytearray | memoryview) -> None:
         """Write what the connection takes now; of the rest the transport gets a part, and tells when it is sent."""
