@@ -38,7 +38,11 @@ def messages_in(stream: bytes) -> list[bytes]:
 
 
 class RecordingOutlet:
-    """Where a lane writes to. ``on_push`` is called at each push, behind what is written down."""
+    """Where a lane writes to.
+
+    ``on_push`` is called at each push, ``on_refusal`` at each message that cannot be encoded, behind what is written
+    down.
+    """
 
     def __init__(self, name: str, journal: list[str]) -> None:
         self.name = name
@@ -46,7 +50,8 @@ class RecordingOutlet:
         self.pushes: list[list[bytes]] = []
         self.replaced: list[bytes] = []
         """The frames that messages stood for which were translated."""
-        self.on_push: Callable[[], None] = lambda: None
+        self.on_push: Callable[[], object] = lambda: None
+        self.on_refusal: Callable[[], object] = lambda: None
         self._journal = journal
 
     @property
@@ -66,6 +71,7 @@ class RecordingOutlet:
             return None
         if not isinstance(message, bytes):
             self._journal.append(f"{self.name}: cannot encode {message!r}")
+            self.on_refusal()
             return None
         if instead_of is not None:
             self.replaced.append(instead_of)
@@ -78,7 +84,7 @@ class RecordingHost:
     def __init__(self, journal: list[str]) -> None:
         self.policy = OnFilterError.STOP
         self.errors: list[BaseException | None] = []
-        self.on_event: Callable[[str], None] = lambda event: None
+        self.on_event: Callable[[str], object] = lambda event: None
         self._journal = journal
 
     def _tell(self, event: str) -> None:

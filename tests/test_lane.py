@@ -502,6 +502,106 @@ class FailureTests(StartedLaneCase):
         self.assertLess(len(str(self.host.errors[0])), 300)
 
 
+class InterjectionTests(StartedLaneCase):
+    """What the application sends from within a filter, beside the verdict."""
+
+    def interject(self, message: bytes, outlet: RecordingOutlet | None = None) -> bool:
+        """Send a message as a link does."""
+        return self.lane.interject(outlet or self.forward, frames(message))
+
+    def sending(self, verdict: Any, *messages: bytes) -> Callable[[], Any]:
+        """Make an answer that sends these messages forward before it gives a verdict."""
+
+        def answer() -> Any:
+            for message in messages:
+                self.assertTrue(self.interject(message))
+            if isinstance(verdict, Exception):
+                raise verdict
+            return verdict
+
+        return answer
+
+    def test_between(self) -> None:
+        """It goes out behind the messages before, and before what becomes of the one that is looked at."""
+        self.host.policy = OnFilterError.DROP
+        for message in (b"m", b"m" * LARGE):
+            for verdict, forward in (
+                (PASS_ON, [message]),
+                (DO_NOTHING, []),
+                (Send(b"y"), [b"y"]),
+                (PassOnAndSendBack([b"r"]), [message]),
+                (succeed(PASS_ON), [message]),
+                (ValueError("no"), []),
+                (5, []),
+            ):
+                for size in (65536, 7):
+                    self.setUp()
+                    self.host.policy = OnFilterError.DROP
+                    self.answers[message] = self.sending(verdict, b"x1", b"x2")
+                    self.feed(frames(b"a", b"b", message, b"c", b"d"), size)
+                    self.assertEqual(self.forward.stream, frames(b"a", b"b", b"x1", b"x2", *forward, b"c", b"d"))
+                    self.assertEqual(self.asked, [b"a", b"b", message, b"c", b"d"])
+
+    def test_runs_go_on(self) -> None:
+        """Behind it messages leave in runs again."""
+        self.answers[b"m"] = self.sending(PASS_ON, b"x")
+        self.lane.feed(frames(b"a", b"b", b"m", b"c", b"d"))
+        self.assertEqual(list(map(messages_in, self.forward.pushes[0])), [[b"a", b"b"], [b"x"], [b"m", b"c", b"d"]])
+
+    def test_back(self) -> None:
+        """The same on the way back, between the answers to other messages."""
+        self.answers[b"q"] = SendBack([b"r"])
+        self.answers[b"m"] = lambda: PASS_ON if self.interject(b"x", self.back) else None
+        self.lane.feed(frames(b"q", b"m", b"q"))
+        self.assert_journal("forward: m", "back: r x r")
+
+    def test_waiting(self) -> None:
+        """Before a verdict that comes later; while that is waited for, the lane isn't at work."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"m"] = self.sending(verdict, b"x")
+        self.lane.feed(frames(b"a", b"m", b"b"))
+        self.assert_journal("forward: a x", "blocked, waits for a verdict")
+        self.assertFalse(self.interject(b"y"))
+        verdict.callback(PASS_ON)
+        self.assert_journal("forward: m", "forward: b", "flowing")
+
+    def test_not_at_work(self) -> None:
+        """A lane that looks at nothing takes nothing."""
+        self.assertFalse(self.interject(b"x"))
+
+    def test_from_a_report(self) -> None:
+        """It may be sent where the application hears of an error: a message that failed, or cannot be encoded."""
+        self.host.policy = OnFilterError.DROP
+        self.host.on_event = lambda event: self.interject(b"x")
+        self.forward.on_refusal = lambda: self.interject(b"y")
+        self.answers |= {b"m": ValueError("no"), b"n": Send(5)}
+        self.lane.feed(frames(b"a", b"m", b"b", b"n", b"c"))
+        self.assertEqual(self.forward.stream, frames(b"a", b"x", b"b", b"y", b"c"))
+        self.host.on_event = lambda event: self.interject(b"bye")
+        self.lane.feed(frames(b"d") + b"\xff\xff\xff\xff")
+        self.assertEqual(self.forward.stream, frames(b"a", b"x", b"b", b"y", b"c", b"d", b"bye"))
+
+    def test_from_an_observer(self) -> None:
+        """Or where a read is counted, or within a push."""
+
+        def observe(*_: object) -> None:
+            self.interject(b"x")
+
+        self.lane.on_read = observe
+        self.forward.on_push = lambda: len(self.forward.pushes) > 1 or self.interject(b"y")
+        self.lane.feed(frames(b"a"))
+        self.assert_journal("forward: a x", "forward: y")
+
+    def test_much(self) -> None:
+        """Much of it is pushed in parts, and stops the lane when the outlet is full."""
+        self.answers[b"m"] = self.sending(PASS_ON, bytes(FLUSH_SIZE // 2))
+        self.forward.on_push = lambda: setattr(self.forward, "full", True)
+        self.lane.feed(frames(*[b"m"] * 9))
+        self.assertEqual(len(self.asked), 2)
+        self.assertEqual((self.journal[-1], self.lane.holding), ("blocked", 7 * 5))
+        self.assertEqual(self.forward.stream, frames(bytes(FLUSH_SIZE // 2), b"m", bytes(FLUSH_SIZE // 2), b"m"))
+
+
 class DecodingTests(StartedLaneCase):
     """Messages that a codec makes of payloads."""
 

@@ -32,7 +32,7 @@ class Judge(Int32StringReceiver):
         self.received.append(string)
 
 
-VERDICTS = st.sampled_from(["pass", "pass", "drop", "send", "back", "both", "raise", "nonsense"])
+VERDICTS = st.sampled_from(["pass", "pass", "say", "drop", "send", "back", "both", "raise", "nonsense"])
 TIMES = st.sampled_from(["now", "now", "fired", "coroutine", "later"])
 PLANS = st.lists(st.tuples(VERDICTS, TIMES, st.sampled_from([0, 0, 5, 3000])), max_size=8)
 
@@ -61,7 +61,8 @@ class Way:
             message = f"{self.name}{number}".encode() + b"." * filler
             self.plans[message] = (verdict, time)
             forward, back = self.expected
-            forward += [message] if verdict in ("pass", "both") else [b"own " + message] if verdict == "send" else []
+            forward += [b"own " + message] if verdict in ("send", "say") else []
+            forward += [message] if verdict in ("pass", "both", "say") else []
             back += [b"reply " + message] if verdict in ("back", "both") else []
         stream = frames(*self.plans)
         places = sorted({0, len(stream), *(place % len(stream) for place in cuts)} if stream else [])
@@ -87,7 +88,10 @@ class Way:
         """Make a verdict, or raise."""
         if verdict == "raise":
             raise ValueError("no")
+        if verdict == "say":
+            self.say(b"own " + message)
         return {
+            "say": PASS_ON,
             "pass": PASS_ON,
             "drop": DO_NOTHING,
             "send": Send(b"own " + message),
@@ -95,6 +99,12 @@ class Way:
             "both": PassOnAndSendBack([b"reply " + message]),
             "nonsense": 5,
         }[verdict]
+
+    def say(self, message: bytes) -> None:
+        """Send a message from within the filter."""
+        frame = frames(message)
+        if not self.lane.interject(self.forward, frame):
+            self.forward.push([frame])
 
     async def coroutine(self, message: bytes, verdict: str) -> Any:
         """Make a verdict, or raise, a little later or at once."""

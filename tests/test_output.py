@@ -73,6 +73,15 @@ class OutputTests(SynchronousTestCase):
         self.assertEqual(self.output.made, 0)
         self.assertEqual(self.flushed(), [])
 
+    def test_made_already(self) -> None:
+        """Frames that are made already go the way of their outlet, in order with the others."""
+        self.output.send(b"one")
+        self.output.add(self.forward, b"two")
+        self.output.add(self.back, b"three")
+        self.output.answer(b"four")
+        self.assertEqual(self.output.made, len(b"<one>twothree<four>"))
+        self.assertEqual(self.flushed(), [("forward", [b"<one>", b"two"]), ("back", [b"three", b"<four>"])])
+
     def test_what_cannot_be_encoded(self) -> None:
         """It leaves a gap, no more."""
         self.output.send(b"")

@@ -5,7 +5,7 @@ cdef class Flow:
     cdef readonly object awaited
     cdef object _host, _held, _verdict
     cdef int _state
-    cdef bint _running, _busy, _sealed
+    cdef bint _running, _undisturbed, _busy, _sealed
 
     cdef _read(self, bytes data, Py_ssize_t at)
     cdef _carry_out(self, verdict)

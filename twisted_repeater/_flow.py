@@ -38,6 +38,8 @@ class Flow:
         self._host = host
         self._state = HELD
         self._running = False
+        self._undisturbed = False
+        """Whether it is running and may look at one message after the other without looking up."""
         self._busy = False
         self._sealed = False
         self._held: Backlog | None = None
@@ -117,7 +119,7 @@ class Flow:
 
     def _enter(self, state: int) -> None:
         self._state = state
-        self._running = state == RUNNING
+        self._running = self._undisturbed = state == RUNNING
 
     def _choke(self) -> None:
         """Look at nothing more until an outlet is emptied."""

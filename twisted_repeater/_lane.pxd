@@ -14,7 +14,7 @@ cdef class Lane(Flow):
     cdef Framing _framing
     cdef Output _output
     cdef object _unfinished, _message
-    cdef list _pending
+    cdef list _pending, _between
 
     @cython.locals(messages=Py_ssize_t, size=Py_ssize_t, run=Py_ssize_t)
     cdef _read(self, bytes data, Py_ssize_t at)
@@ -35,5 +35,6 @@ cdef class Lane(Flow):
     cdef _carry_out(self, verdict)
     @cython.locals(output=Output)
     cdef _obey(self, verdict, bytes frame=*)
+    cdef _take_between(self)
     cdef _push(self)
     cdef bint _is_choked(self) except -1

@@ -98,6 +98,7 @@ class Lane(Flow):
         self._unfinished: Unfinished | None = None
         self._message: Any = None
         self._pending: list[bytes] = []
+        self._between: list[tuple[LaneOutlet, bytes]] | None = None
 
     @property
     def unfinished(self) -> PartialFrame | None:
@@ -116,6 +117,20 @@ class Lane(Flow):
             awaited, self.awaited = self.awaited, None
             awaited.give_up()
             self._settle(self._failed(reason))
+
+    def interject(self, outlet: LaneOutlet, frame: bytes) -> bool:
+        """Take a frame that the application sends from within a filter, to go out between the messages of a read.
+
+        That is behind all messages before the one that the filter looks at. False if the lane is not at work; then
+        the frame can be sent at once.
+        """
+        if not self._busy:
+            return False
+        if self._between is None:
+            self._between = []
+        self._between.append((outlet, frame))
+        self._undisturbed = False
+        return True
 
     # -- the way of the bytes ------------------------------------------------------------------------------
 
@@ -146,9 +161,9 @@ class Lane(Flow):
             self._push()
             self.discard()
             self._host.lane_framing_failed(self, error)
-        self._push()
         if self.on_read is not None and self.messages != messages:
             self.on_read(self, self.messages - messages, self.size - size)
+        self._push()
 
     def _skip(self, data: bytes, at: int, run: int) -> None:
         """Pass all complete frames on as one slice: nobody looks at them."""
@@ -192,7 +207,7 @@ class Lane(Flow):
                         at = stop
                         continue
                     verdict = ask(view[body:stop], link)
-                    if verdict is not pass_on or not self._running:
+                    if verdict is not pass_on or not self._undisturbed:
                         break
                     at = stop
             except Exception as error:
@@ -207,6 +222,12 @@ class Lane(Flow):
                 if stop == 0 or stop > end:
                     break
                 verdict = self._checked(verdict)
+            if self._between is not None:
+                self._output.put(data, run, at)
+                run = at
+                self._take_between()
+                if self._output.made > FLUSH_SIZE:
+                    self._push()
             if verdict is None:
                 self._output.put(data, run, at)
                 self._pending = [data[at:stop]]
@@ -258,6 +279,7 @@ class Lane(Flow):
             verdict = self._failed(error)
         else:
             verdict = self._checked(verdict)
+        self._take_between()
         if verdict is None:
             self._pending = [*pieces, data[:at]]
             return at
@@ -372,6 +394,7 @@ class Lane(Flow):
             output.send(message)
         for message in verdict.back:
             output.answer(message)
+        self._take_between()
         if verdict.closes:
             self._push()
             self.discard()
@@ -379,9 +402,21 @@ class Lane(Flow):
         elif output.made > FLUSH_SIZE:
             self._push()
 
+    def _take_between(self) -> None:
+        """It is the turn of what the application sent meanwhile."""
+        if self._between is not None:
+            between, self._between = self._between, None
+            self._undisturbed = self._running
+            for outlet, frame in between:
+                self._output.add(outlet, frame)
+
     def _push(self) -> None:
         """Push what was made, and stop if that is enough for now."""
-        self._output.flush()
+        while True:
+            self._take_between()
+            self._output.flush()
+            if self._between is None:
+                break
         if self._running and self._is_choked():
             self._choke()
 

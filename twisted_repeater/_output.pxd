@@ -11,6 +11,7 @@ cdef class Output:
     cpdef extend(self, pieces)
     cpdef send(self, message, bytes instead_of=*)
     cpdef answer(self, message)
+    cpdef add(self, outlet, bytes frame)
     @cython.locals(pieces=list)
     cpdef flush(self)
     cpdef bint is_choked(self) except -1

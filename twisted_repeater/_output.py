@@ -59,6 +59,11 @@ class Output:
             self._answers.append(made)
             self.made += len(made)
 
+    def add(self, outlet: LaneOutlet, frame: bytes) -> None:
+        """Add a frame that is made already, for one of the two."""
+        (self._frames if outlet is self._forward else self._answers).append(frame)
+        self.made += len(frame)
+
     def flush(self) -> None:
         """Push what is collected: forward first, so that an answer never overtakes what it answers."""
         self.made = 0
