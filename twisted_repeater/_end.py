@@ -196,6 +196,7 @@ class End:
     def relay_to(self, feed: Callable[[bytes], None]) -> None:
         """The link is complete: what waited and what comes goes to the lane."""
         early = self._greeting.take_rest()
+        del self._greeting  # it is needed no more, and a link may be idle for long
         self.receive = feed
         if early:
             feed(early)

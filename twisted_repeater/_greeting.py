@@ -58,7 +58,5 @@ class Greeting:
         return hello
 
     def take_rest(self) -> bytes:
-        """Give what came behind the hello, and keep it no longer."""
-        rest = bytes(self._data)
-        self._data = bytearray()
-        return rest
+        """Give what came behind the hello."""
+        return bytes(self._data)

@@ -112,7 +112,7 @@ class Link:
         self._patience: dict[End, Patience] = {}
         """With those ends for which more waits than should."""
         self._filter_timers: dict[Lane, Any] = {}
-        self._unsent: list[tuple[End, bytes]] = []
+        self._unsent: list[tuple[End, bytes]] | None = None
         """What the application sent before the link was made: no message may come before a hello."""
 
     def __repr__(self) -> str:
@@ -167,8 +167,8 @@ class Link:
         assert self.lanes is not None
         for end, lane in zip((self.client, self.server), self.lanes, strict=True):
             end.relay_to(lane.feed)
-        unsent, self._unsent = self._unsent, []
-        for end, frame in unsent:
+        unsent, self._unsent = self._unsent, None
+        for end, frame in unsent or ():
             end.outlet.send(frame)
         self._host.link_made(self)
         for end, lane in zip((self.client, self.server), self.lanes, strict=True):
@@ -201,7 +201,7 @@ class Link:
             if self.made:
                 end.outlet.send(frame)
             else:
-                self._unsent.append((end, frame))
+                self._unsent = [*(self._unsent or ()), (end, frame)]
 
     def can_send(self, end: End) -> bool:
         """Whether a message for this side has a way to go."""

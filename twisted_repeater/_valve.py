@@ -6,6 +6,9 @@ from twisted.internet.interfaces import IPushProducer
 
 __all__ = ["Valve"]
 
+NO_REASON: frozenset[str] = frozenset()
+"""Shared, since nearly all valves are open, and a set takes 200 bytes."""
+
 
 class Valve:
     """Pauses a transport while at least one reason is left.
@@ -17,7 +20,7 @@ class Valve:
 
     def __init__(self, producer: IPushProducer) -> None:
         self._producer: IPushProducer | None = producer
-        self._reasons: frozenset[str] = frozenset()  # the empty one is shared, and nearly all are empty
+        self._reasons = NO_REASON
 
     @property
     def closed(self) -> bool:
@@ -35,14 +38,14 @@ class Valve:
     def open(self, reason: str) -> None:
         """This reason is gone: read on if it was the last."""
         if reason in self._reasons:
-            self._reasons -= {reason}
+            self._reasons = (self._reasons - {reason}) or NO_REASON
             if not self._reasons and self._producer is not None:
                 self._producer.resumeProducing()
 
     def open_fully(self) -> None:
         """No reason counts any more."""
         if self._reasons:
-            self._reasons = frozenset()
+            self._reasons = NO_REASON
             if self._producer is not None:
                 self._producer.resumeProducing()
 
