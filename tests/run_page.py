@@ -7,7 +7,7 @@ Run as ``python run_page.py PAGE``. What is run:
 * Of these, one that calls ``react`` runs in a process of its own, listens on free ports in place of those that it says,
   and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
 * Commands in fences of ``sh``: the options of each ``twistd ... repeater ...`` are read, but nothing is started, as the
-  ports of an example may be taken; each ``pytest ...`` is run.
+  ports of an example may be taken; each ``pytest ...`` and ``openssl ...`` is run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def run_python(page: Path, fence: Fence, namespace: dict[str, object]) -> None:
     if name is not None:
         Path(name).write_text(fence.code)
     is_program = re.search(r"^(task\.)?react\(", fence.code, re.M)
-    code = re.sub(r"\b(tcp|ssl):\d+:", r"\1:0:", fence.code) if is_program else fence.code
+    code = re.sub(r"\b[89]\d{3}\b", "0", fence.code) if is_program else fence.code
     # The empty lines make tracebacks tell the lines of the page.
     compiled = compile("\n" * (fence.line - 1) + code, str(page), "exec")
 
@@ -126,6 +127,11 @@ def run_command(words: list[str]) -> None:
         in_a_process_of_its_own(lambda: Options().parseOptions(options))
     elif program == "pytest":
         subprocess.run([sys.executable, "-m", *words, "-p", "no:cacheprovider"], check=True)
+    elif program == "openssl":
+        if shutil.which(program) is None:
+            print("there is no openssl here: the rest of the page is left out")
+            sys.exit(0)
+        subprocess.run(words, check=True, capture_output=True)
 
 
 def main(page: Path) -> None:
@@ -141,7 +147,9 @@ def main(page: Path) -> None:
                 for words in commands_of(fence.code):
                     run_command(words)
         except (SystemExit, subprocess.CalledProcessError) as error:
-            sys.exit(f"{page}, line {fence.line}: {error}")
+            if error.args != (0,):
+                raise SystemExit(f"{page}, line {fence.line}: {error}") from error
+            raise
 
 
 if __name__ == "__main__":

@@ -14,14 +14,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 import twisted_repeater
+from twisted_repeater.bin_prot import bin_prot_codec, enumeration
 from twisted_repeater.tap import Options
 
 from .programs import Program, ProgramCase
 from .run_page import commands_of, fences_of, file_name_of
 from .test_layout import LEVELS
+from .test_ocaml_judge import why_not
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -194,6 +196,56 @@ class ReloadPageTests(TwistdCase):
         client.type(*["price ACME"] * 2)
         client.wait_for("^enough$", times=2)
         client.wait_for("^ACME costs 101.50$", times=4)
+
+
+OCAML_DRIVER = """
+let print (writer : _ Bin_prot.Type_class.writer) value =
+  let size = writer.size value in
+  let buf = Bin_prot.Common.create_buf size in
+  ignore (writer.write buf ~pos:0 value : int);
+  for at = 0 to size - 1 do Printf.printf "%02x" (Char.code (Bigarray.Array1.get buf at)) done;
+  print_newline ()
+
+let () =
+  let order = { id = 7; side = Sell; symbol = "ACME"; price = Some 101.5; legs = [ "INIT", 3 ] } in
+  print bin_writer_to_server (Order order);
+  print bin_writer_to_server (Order { order with side = Buy; price = None; legs = [] });
+  print bin_writer_to_server (Cancel (-300));
+  print bin_writer_to_server Heartbeat;
+  print bin_writer_mode Production
+"""
+
+
+class OCamlPageTests(SynchronousTestCase):
+    """The page about OCaml programs."""
+
+    def test_types(self) -> None:
+        """The types that it shows in OCaml and in Python are the same on the wire."""
+        reason = why_not()
+        if reason is not None:
+            if os.environ.get("CI"):
+                self.fail(reason)
+            raise SkipTest(reason)
+        fences = list(fences_of((DOCS / "howto" / "ocaml.md").read_text()))
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        source = directory / "page.ml"
+        source.write_text("\n".join(fence.code for fence in fences if fence.language == "ocaml") + OCAML_DRIVER)
+        build = Path(__file__).with_name("ocaml") / "build.sh"
+        subprocess.run(["sh", build, directory, source.resolve()], check=True)
+        written = subprocess.run([directory / "judge"], check=True, capture_output=True, text=True).stdout.split()
+        page: dict[str, Any] = {"__name__": "page"}
+        sys.modules["page"] = ModuleType("page")  # where dataclasses look for their module
+        self.addCleanup(sys.modules.pop, "page")
+        for fence in fences:
+            if file_name_of(fence.code) == "orders.py" or "class Mode" in fence.code:
+                exec(fence.code, page)
+        order = page["Order"](7, page["Side"].SELL, "ACME", 101.5, [("INIT", 3)])
+        other = page["Order"](7, page["Side"].BUY, "ACME", None, [])
+        codec = page["dialect"]().to_server.codec(1)
+        ours = [codec.encode(message).hex() for message in (order, other, ("Cancel", -300), "Heartbeat")]
+        mode = bin_prot_codec(enumeration(page["Mode"])).encode(page["Mode"].PRODUCTION)
+        self.assertEqual([*ours, mode.hex()], written)
 
 
 class LayoutPageTests(SynchronousTestCase):

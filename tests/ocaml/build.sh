@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the judge: sh build.sh DIRECTORY
+# Builds the judge, or another program, as DIRECTORY/judge: sh build.sh DIRECTORY [SOURCE]
 set -eu
-source=$(cd "$(dirname "$0")" && pwd)/judge.ml
+source=${2:-$(cd "$(dirname "$0")" && pwd)/judge.ml}
 mkdir -p "$1"
 cd "$1"
 cp "$source" judge.ml
