@@ -4,15 +4,16 @@ It stands between an existing client and an existing server: for each client it 
 client's name, and shows each message to the application's filter, which passes it on, drops, replaces or answers it.
 """
 
-from . import dialects
+from . import dialects, filters
 from ._repeater import Repeater
 from .codecs import LEFT_OUT
 from .dialect import Conversion, Dialect, MessageType
 from .errors import *  # noqa: F403
 from .errors import __all__ as _errors
+from .filters import chain
 from .interfaces import ICodec, IFilter, IFraming, IHandshake, ILink, IObserver
 from .model import Direction, Hello, Limits, OnFilterError, Side
-from .verdicts import DO_NOTHING, PASS_ON, Close, PassOnAndSendBack, Send, SendBack, Verdict
+from .verdicts import DO_NOTHING, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 
 __all__ = [
     "DO_NOTHING",
@@ -31,6 +32,7 @@ __all__ = [
     "IObserver",
     "Limits",
     "MessageType",
+    "Mixed",
     "OnFilterError",
     "PassOnAndSendBack",
     "Repeater",
@@ -38,6 +40,8 @@ __all__ = [
     "SendBack",
     "Side",
     "Verdict",
+    "chain",
     "dialects",
+    "filters",
 ]
 __all__ += _errors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from inspect import iscoroutine
 from reprlib import repr as short_repr
 from typing import Any
@@ -38,7 +38,7 @@ def chain(*filters: Any) -> Chain:
 class Chain:
     """Filters one behind the other; `chain` makes it."""
 
-    filter: FilterFunction
+    filter: Callable[[Any, Any], Any]
 
     def __init__(self, members: tuple[Any, ...]) -> None:
         self.members = members
@@ -47,6 +47,7 @@ class Chain:
         combined = functions.pop() if functions else _pass_on
         while functions:
             combined = _linked(functions.pop(), combined)
+            combined.__qualname__ = self.__qualname__  # for the error, if one of them raises
         self.filter = combined
 
     def __repr__(self) -> str:

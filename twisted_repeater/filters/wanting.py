@@ -45,7 +45,7 @@ def wants(*wanted: Selector | type) -> Callable[[Any], Wanting]:
 class Wanting:
     """A filter that sees what it wants only; `wants` makes it."""
 
-    filter: FilterFunction
+    filter: Callable[[Any, Any], Any]
 
     def __init__(self, provider: Any, selector: Selector | None, types: tuple[type, ...]) -> None:
         self.provider = provider
