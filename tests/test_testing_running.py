@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet import error
+from twisted.internet import error, reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -19,6 +19,7 @@ from twisted_repeater import (
     Limits,
     MultipleVersionsError,
     SendBack,
+    ServerUnreachable,
     VersionMismatch,
     dialects,
 )
@@ -125,6 +126,16 @@ class MemoryTests(SynchronousTestCase):
         error = self.assertRaises(AssertionError, running.link, "alice")
         self.assertEqual(str(error).splitlines()[0], "client 'alice' is not linked")
 
+    def test_server_that_does_not_listen(self) -> None:
+        """The server may be unreachable, and come back."""
+        running = MemoryRepeater()
+        running.stop_listening()
+        running.stop_listening()
+        running.connect("alice")
+        self.assertEqual([type(error) for error in running.refusals], [ServerUnreachable])
+        running.listen()
+        self.assertIsNotNone(running.connect("alice").heard)
+
     def test_time(self) -> None:
         """Time is that of the clock, and passes in `advance`."""
         clock = Clock()
@@ -222,7 +233,7 @@ class SocketTests(TestCase):
 
     async def test_close(self) -> None:
         """Closing ends everything at once, whatever is under way."""
-        running = await self.start(to_server_filter=lambda message, link: Deferred())
+        running = await self.start(reactor=reactor, to_server_filter=lambda message, link: Deferred())
         alice, bob = await running.connect("alice"), await running.connect("bob")
         alice.send(b"never judged")
         bob.pause()

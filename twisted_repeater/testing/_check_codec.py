@@ -11,8 +11,8 @@ from zope.interface.verify import verifyObject
 
 from ..errors import MarshalingError, ParseError
 from ..interfaces import ICodec
-from ._conformance import MEMORY_FREE, STEPS_FREE, ConformanceError, positions, start_of, told
-from ._counting import memory_of, steps_of
+from ._conformance import STEPS_FREE, ConformanceError, positions, start_of, told
+from ._counting import copies_of, memory_of, steps_of
 from ._transcript import shown
 
 __all__ = ["check_codec"]
@@ -22,6 +22,10 @@ MEMORY_ALLOWED = 1024 * 1024
 
 MEMORY_PER_BYTE = 256
 """And for each byte of it: objects are larger than what they are made of."""
+
+
+MEMORY_FREE = 256 * 1024
+"""A cost below so many bytes is not worth comparing: Python keeps that much of small objects at hand."""
 
 
 def check_codec(codec: ICodec, messages: Sequence[Any], *, grow: Callable[[int], Any] | None = None) -> None:
@@ -121,28 +125,35 @@ class CodecCheck:
 
     def hostile(self, payload: bytes) -> None:
         """Whatever comes is a ParseError, or a message that decodes to itself when it can be encoded."""
-        message: Any = None
+        decoded: list[Any] = []
+        errors: list[Exception] = []
 
         def decode() -> None:
-            nonlocal message
-            message = self.codec.decode(payload)
+            try:
+                decoded.append(self.codec.decode(payload))
+            except Exception as error:
+                errors.append(error)
 
-        try:
-            memory = memory_of(decode)
-        except Exception as error:
-            self.parse_error(error, payload)
-            return
+        memory = memory_of(decode)
         if memory > MEMORY_ALLOWED + MEMORY_PER_BYTE * len(payload):
             self.complain(f"decode sets {memory} bytes aside for {len(payload)} bytes, {start_of(payload)}")
+        for error in errors:
+            self.parse_error(error, payload)
+        for message in decoded:
+            self.encoded_again(message, payload)
+
+    def encoded_again(self, message: Any, payload: bytes) -> None:
+        """What was decoded is encoded to itself, if it can be encoded."""
         try:
-            again = self.codec.decode(self.codec.encode(message))
+            encoded = self.codec.encode(message)
+            again = self.codec.decode(encoded)
         except MarshalingError:
             return
         except Exception as error:
             self.complain(
                 f"{shown(message)}, decoded from {start_of(payload)}, is not encoded and decoded: {told(error)}"
             )
-        if again != message and message == message:  # a NaN is unlike itself
+        if again != message and self.codec.encode(again) != encoded:  # a NaN in it is unlike itself
             self.complain(
                 f"{shown(message)}, decoded from {start_of(payload)}, is encoded and decoded to {shown(again)}"
             )
@@ -169,14 +180,15 @@ class CodecCheck:
         """Four times the message costs at most four times as much, and a bit."""
         messages = [grow(1000), grow(4000)]
         payloads = [self.encode(message) for message in messages]
-        for name, function, arguments in (
-            ("encode", self.codec.encode, messages),
-            ("decode", self.codec.decode, payloads),
-        ):
-            for unit, count, free in (("steps", steps_of, STEPS_FREE), ("bytes of memory", memory_of, MEMORY_FREE)):
-                cost, more = (count(function, argument) for argument in arguments)
-                if more > 6 * cost + free:
-                    self.complain(
-                        f"{name} takes {cost} {unit} for a payload of {len(payloads[0])} bytes and {more} for one of "
-                        f"{len(payloads[1])}: its cost is not linear"
-                    )
+        self._compare("encode", "steps", payloads, *(steps_of(self.codec.encode, message) for message in messages))
+        self._compare("encode", "bytes of memory", payloads, *(memory_of(self.codec.encode, each) for each in messages))
+        for unit, count in (("steps", steps_of), ("bytes of memory", memory_of), ("bytes copied", copies_of)):
+            self._compare("decode", unit, payloads, *(count(self.codec.decode, payload) for payload in payloads))
+
+    def _compare(self, name: str, unit: str, payloads: list[bytes], cost: int, more: int) -> None:
+        free = STEPS_FREE if unit == "steps" else MEMORY_FREE
+        if more > 6 * cost + free:
+            self.complain(
+                f"{name} takes {cost} {unit} for a payload of {len(payloads[0])} bytes and {more} for one of "
+                f"{len(payloads[1])}: its cost is not linear"
+            )

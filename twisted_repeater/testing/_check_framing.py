@@ -176,7 +176,12 @@ class FramingCheck(TriedFraming):
                 self.complain("encode accepts a payload above max_frame: it must raise MarshalingError")
         if self.longer is None:
             return
-        frame = self.longer.encode(self.sized(self.max_frame + 1))
+        try:
+            frame = self.longer.encode(self.sized(self.max_frame + 1))
+        except Exception as error:
+            self.complain(
+                f"encode raised {told(error)} for a payload of {self.max_frame + 1} bytes, the max_frame of its Limits"
+            )
         end = next(end for end in range(1, len(frame) + 1) if self.longer.find(frame, 0, end))
         try:
             self.framing.find(frame, 0, end)
@@ -199,20 +204,26 @@ class FramingCheck(TriedFraming):
         """Look at bytes that nobody sane has sent."""
         end = len(data)
         what = f"the bytes {start_of(data[start:], 24)}"
-        stop = 0
+        found: list[int] = []
+        errors: list[Exception] = []
 
         def find() -> None:
-            nonlocal stop
-            stop = self.framing.find(data, start, end)
+            try:
+                found.append(self.framing.find(data, start, end))
+            except Exception as error:
+                errors.append(error)
 
-        try:
-            memory = memory_of(find)
-        except FramingError:
-            return
-        except Exception as error:
-            self.complain(f"find raised {told(error)}, not a FramingError, for {what}")
+        memory = memory_of(find)
         if memory > LARGE:
             self.complain(f"find sets {memory} bytes aside for {what}, before the body is there")
+        for error in errors:
+            if not isinstance(error, FramingError):
+                self.complain(f"find raised {told(error)}, not a FramingError, for {what}")
+        for stop in found:
+            self.found(start, end, stop, what)
+
+    def found(self, start: int, end: int, stop: int, what: str) -> None:
+        """Look at what was found where nobody sane has sent anything."""
         if stop == 0:
             return
         body = self.framing.body

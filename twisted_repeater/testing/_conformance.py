@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["MEMORY_FREE", "STEPS_FREE", "ConformanceError", "positions", "start_of", "told"]
+__all__ = ["STEPS_FREE", "ConformanceError", "positions", "start_of", "told"]
 
 STEPS_FREE = 200
 """A cost below so many steps is not worth comparing."""
-
-MEMORY_FREE = 8 * 1024
-"""Nor one of so many bytes."""
 
 
 class ConformanceError(AssertionError):

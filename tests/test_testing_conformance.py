@@ -1,0 +1,83 @@
+"""Every framing and codec of the package keeps what a repeater relies on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import Limits, dialects
+from twisted_repeater.bin_prot import bin_float, bin_int, bin_prot_codec, list_of, option, pair, record, text, variant
+from twisted_repeater.codecs import RawCodec
+from twisted_repeater.framing import ForeignFraming, Int32Framing, Int64Framing, StampedFraming
+from twisted_repeater.model import Hello
+from twisted_repeater.testing import ConformanceError, check_codec, check_framing
+from twisted_repeater.testing._conformance import positions, start_of, told
+
+from .framings import PlainFraming
+
+
+class FramingsTests(SynchronousTestCase):
+    """The framings."""
+
+    def test_int32(self) -> None:
+        """`Int32Framing`, made by its dialect and at its own limit."""
+        check_framing(dialects.int32().framing)
+        check_framing(Int32Framing(Limits().max_frame))
+
+    def test_stamped(self) -> None:
+        """`StampedFraming`, by its dialect; with bodies of each way to write a length."""
+        check_framing(dialects.async_extra(clock=lambda: 1.5).framing, [b"", b"x" * 127, b"x" * 128, b"x" * 40_000])
+        check_framing(StampedFraming(1000, lambda: -1.0))
+
+    def test_int64(self) -> None:
+        """`Int64Framing`, which frames hellos."""
+        check_framing(lambda limits: Int64Framing(limits.max_frame))
+
+    def test_handshakes(self) -> None:
+        """The framings of the handshakes."""
+        for dialect in (dialects.int32(), dialects.async_extra()):
+            check_framing(dialect.handshake(Limits()).framing)
+
+    def test_foreign(self) -> None:
+        """A framing that is written in Python, as it is and in the adapter that a lane uses."""
+        check_framing(PlainFraming)
+        check_framing(lambda limits: ForeignFraming(PlainFraming(limits)))
+
+
+class CodecsTests(SynchronousTestCase):
+    """The codecs."""
+
+    def test_raw(self) -> None:
+        """`RawCodec`."""
+        check_codec(RawCodec(), [b"", b"hello"], grow=lambda size: b"x" * size)
+
+    def test_bin_prot(self) -> None:
+        """Codecs of bin_prot."""
+        hello = record(
+            Hello, name=text(), mode=variant("A", "B"), send_version=bin_int, recv_version=bin_int, credentials=text()
+        )
+        check_codec(bin_prot_codec(hello), [Hello("alice", "A"), Hello("", "B", -1, 1 << 40, "x" * 300)])
+        many: Any = bin_prot_codec(list_of(option(pair(bin_int, bin_float))))
+        check_codec(many, [[], [None, (1, 2.5)]], grow=lambda size: [(1, 2.5)] * size)
+
+
+class SharedTests(SynchronousTestCase):
+    """What the checks share."""
+
+    def test_positions(self) -> None:
+        """Short data is cut everywhere, long data near its ends and here and there."""
+        self.assertEqual(list(positions(5)), [0, 1, 2, 3, 4])
+        cuts = list(positions(1_000_000))
+        self.assertEqual((cuts[:3], cuts[-2:]), ([0, 1, 2], [999_998, 999_999]))
+        self.assertEqual(cuts, sorted(set(cuts)))
+        self.assertLess(len(cuts), 4000)
+
+    def test_printing(self) -> None:
+        """Bytes and errors are printed short."""
+        self.assertEqual((start_of(b"abc"), start_of(b"abc", 2)), ("b'abc'", "b'ab'..."))
+        self.assertEqual(told(KeyError("x")), "KeyError: 'x'")
+
+    def test_an_assertion(self) -> None:
+        """What fails a check is an assertion, for whatever runs the tests."""
+        self.assertTrue(issubclass(ConformanceError, AssertionError))
