@@ -72,7 +72,10 @@ class IFraming(Interface):
         """Tell where the frame that begins at ``start`` ends, as an offset into ``data``.
 
         The answer is above ``end`` when the frame is not complete but its header is, and 0 when more
-        bytes are needed to tell. When it is not 0, ``body`` is set.
+        bytes are needed to tell. When it is not 0, ``body`` is set. A frame has at least one byte.
+
+        As long as the answer is 0, what has come is joined with what comes next and looked at again: a framing whose
+        frames don't begin with their size is asked for each read, and has to limit what it waits for by itself.
 
         @raise FramingError: the header is none, or announces more than is allowed.
         """
