@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +16,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 
-from twisted_repeater.admin import administration
+from twisted_repeater.admin import HELP, administration
 from twisted_repeater.metrics import MetricsObserver
 
 from .peers import PeerCase, Server, World, turn
@@ -95,6 +97,12 @@ class ReadingTests(AdminCase):
             "/reload",
         ):
             self.assertIn(f" {path} ", text)
+
+    def test_page(self) -> None:
+        """The page that tells how to run it has every request too."""
+        page = (Path(__file__).parent.parent / "docs" / "running.md").read_text()
+        told = re.findall(r"^\| `((?:GET|POST) \S+)` \|", page, re.M)
+        self.assertEqual(told, [" ".join(line.split()[:2]) for line in HELP.decode().splitlines()])
 
     async def test_links(self) -> None:
         """Each link is there with its ends, and what went each way."""

@@ -109,6 +109,11 @@ class FindTests(LoadingCase):
         self.write("alone.py", "class thing:\n    inner = 1\n")
         self.assert_fails(find, "alone:thing.outer", "module alone has no 'thing.outer'")
 
+    def test_module_that_decides(self) -> None:
+        """What goes wrong in a module that decides itself what it has is told too."""
+        self.write("choosy.py", "def __getattr__(name):\n    raise ValueError(name)\n")
+        self.assert_fails(find, "choosy:f", "choosy:f: ValueError: f (choosy.py, line 2)")
+
 
 class FilterTests(LoadingCase):
     """Filters."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SkipTest, TestCase
@@ -133,6 +135,17 @@ class CountingTests(MetricsCase):
         world.repeater.links()[0].close(KeyError())
         await world.repeater.shutdown()
         self.assertEqual(samples(self.observer)["links_ended_total{side=,reason=KeyError}"], 1)
+
+
+class PageTests(MetricsCase):
+    """The page that tells how to run it."""
+
+    def test_every_metric(self) -> None:
+        """Every metric has a row there, and there are no others."""
+        page = (Path(__file__).parent.parent / "docs" / "running.md").read_text()
+        told = re.findall(r"^\| `(twisted_repeater_\w+)` \|", page, re.M)
+        names = [f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in self.observer.collect()]
+        self.assertEqual(told, names)
 
 
 class ReadingTests(MetricsCase):

@@ -161,6 +161,15 @@ class FailureTests(FilterModulesCase):
         self.write("rules.py", "")
         self.assert_stays(modules, "module rules has no 'decide'")
 
+    def test_interrupted(self) -> None:
+        """Nor does one during whose loading somebody loses patience, who is told."""
+        self.write("rules.py", "def decide(message, link):\n    return 1\n")
+        modules = self.load()
+        before = sys.modules["rules"]
+        self.write("rules.py", "raise KeyboardInterrupt\n")
+        self.assertRaises(KeyboardInterrupt, modules.load_anew)
+        self.assertIs(sys.modules["rules"], before)
+
     def test_module_is_gone(self) -> None:
         """Nor does a file that is gone."""
         path = self.write("rules.py", "def decide(message, link):\n    return 1\n")

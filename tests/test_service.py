@@ -201,6 +201,20 @@ class ReloadTests(ServiceCase):
         self.assertIs(service.reload(), None)
         self.assertEqual(self.lines, ["filters loaded anew: there are none"])
 
+    async def test_before_the_repeater(self) -> None:
+        """Filters that are loaded anew while the port is still being bound are those that the repeater starts with."""
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        bound: Deferred[None] = Deferred()
+        service = self.service("rules:decide", create=lambda: bound.addCallback(lambda _: self.create()))
+        service.privilegedStartService()
+        service.startService()
+        self.write("rules.py", RULES.format(answer="b'new'"))
+        self.assertIs(service.reload(), None)
+        bound.callback(None)
+        assert service.repeater is not None
+        self.here.repeater = service.repeater
+        self.assertEqual(await self.answer(), b"new")
+
     async def test_under_load(self) -> None:
         """Messages that travel while filters are loaded anew all arrive, in order, each seen by one filter."""
         rules = (

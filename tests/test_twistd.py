@@ -11,7 +11,7 @@ from pathlib import Path
 
 import twisted.test
 
-from .programs import LONGEST, Program, ProgramCase
+from .programs import EXAMPLES, LONGEST, Program, ProgramCase
 
 MADE = r"client '{}' linked: from 127\.0\.0\.1:\d+ to server 'quotes' at 127\.0\.0\.1:\d+"
 ENDED = r"client '{}' ended: (.*); to the server (\d+) messages, (\d+) bytes; to the client (\d+) messages, (\d+) bytes"
@@ -293,6 +293,16 @@ class ProcessTests(TwistdCase):
             self.assertTrue(error.startswith(f"twistd repeater: {text}"), error)
             self.assertEqual(error.count("\n"), 1)
             self.assertFalse(self.path("twistd.pid").exists())
+
+
+class PageTests(TwistdCase):
+    """The page that tells how to run it."""
+
+    def test_filter(self) -> None:
+        """It shows the example's filter."""
+        page = (EXAMPLES.parent / "running.md").read_text()
+        example = (EXAMPLES / "filters.py").read_text().partition("from twisted_repeater import")[2]
+        self.assertIn(example, page)
 
 
 class ReloadTests(TwistdCase):

@@ -97,7 +97,7 @@ class FilterModules:
             filters = {key: load_filter(name) for key, name in self.names.items()}
             for key, name in self.names.items():
                 _migrate(name, filters[key], self.filters[key])
-        except LoadingError as error:
+        except BaseException as error:
             stamps |= _stamps(_files_in(error))
             for name in self._own():
                 del sys.modules[name]
@@ -168,10 +168,10 @@ def _stamp(file: str) -> Stamp:
     return (status.st_mtime_ns, status.st_size)
 
 
-def _files_in(error: LoadingError) -> set[str]:
+def _files_in(error: BaseException) -> set[str]:
     """Give the files that an error came from, which may belong to modules that were never loaded."""
-    cause = error.__cause__
-    files = {frame.filename for frame in traceback.extract_tb(cause.__traceback__)} if cause is not None else set()
+    cause = error.__cause__ or error
+    files = {frame.filename for frame in traceback.extract_tb(cause.__traceback__)}
     if isinstance(cause, SyntaxError) and cause.filename:
         files.add(cause.filename)
     return {file for file in files if Path(file).exists()}

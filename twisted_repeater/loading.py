@@ -32,6 +32,8 @@ def find(name: str) -> Any:
             found = getattr(found, attribute)
         except AttributeError:
             raise LoadingError(f"module {module_name} has no {path!r}") from None
+        except Exception as error:  # a module may decide itself what it has
+            raise LoadingError(f"{name}: {_reason(error)}") from error
     return found
 
 

@@ -109,9 +109,6 @@ class RepeaterService(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._watching is not None and self._watching.running:
             self._watching.stop()
-        if self._hangup is not None:
-            signal.signal(signal.SIGHUP, self._hangup)
-            self._hangup = None
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -119,6 +116,9 @@ class RepeaterService(Service):
             await self.repeater.shutdown()
         if self._admin_port is not None:
             await maybeDeferred(self._admin_port.stopListening)
+        if self._hangup is not None:  # not before: what SIGHUP does by default is to kill
+            signal.signal(signal.SIGHUP, self._hangup)
+            self._hangup = None
 
     # -- filters ----------------------------------------------------------------------------------------------
 
@@ -128,12 +128,12 @@ class RepeaterService(Service):
 
     def reload(self) -> str | None:
         """Load the filters anew, and let them take over. Gives why that cannot be; then the old ones stay."""
-        assert self.repeater is not None
         try:
             filters = self._modules.load_anew()
         except LoadingError as error:
             log.error("the filters stay as they are: {why}", why=printable(str(error)))
             return str(error)
-        self.repeater.replace_filters(**filters)
+        if self.repeater is not None:  # else it is still being made, and starts with these
+            self.repeater.replace_filters(**filters)
         log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()) or "there are none")
         return None
