@@ -37,6 +37,7 @@ LEVELS: list[set[str]] = [
     {"service"},
     {"_demo"},
     {"tap", "testing", "__init__", "__main__"},
+    {"pytest_plugin"},
 ]
 """Where each module, or subpackage, stands. A module may import from its own level and from those above it in this
 table; of the private modules of one level, none may import another."""

@@ -71,7 +71,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         for transcript in item.stash.get(TRANSCRIPTS, []):
-            if str(transcript) not in report.longreprtext:
+            if not all(line.strip() in report.longreprtext for line in str(transcript).splitlines()):
                 report.sections.append(("what happened at the repeater", str(transcript)))
     return report
 
