@@ -665,6 +665,26 @@ class FilterTests(MemoryCase):
             self.assertEqual((name, side, type(error)), ("alice", Side.CLIENT, CallbackFailed))
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_exit(self) -> None:
+        """A filter that wants to end the process, at once or later, wherever its message came, has failed."""
+
+        async def exits_later(message: bytes, link: Any) -> Any:
+            raise SystemExit(3)
+
+        def exits(message: bytes, link: Any) -> Any:
+            raise SystemExit(3)
+
+        for to_server in (exits, exits_later):
+            world = self.memory(to_server_filter=to_server, on_filter_error=OnFilterError.PASS_ON)
+            client = world.connect(hello("alice") + frame(b"one"))
+            (server,) = world.servers
+            server.dataReceived(hello(SERVER_NAME))
+            client.dataReceived(frame(b"two")[:-1])
+            client.dataReceived(frame(b"two")[-1:] + frame(b"three"))
+            self.assertTrue(server.transport.value().endswith(frame(b"one") + frame(b"two") + frame(b"three")))
+            self.assertEqual([type(error.reason) for _, _, _, error in world.calls], [SystemExit] * 3)
+            self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+
     def test_log_stays_small(self) -> None:
         """A filter that fails on every message is logged once a second, and told each time."""
         world = self.memory(to_server_filter=raises_on_bad, on_filter_error=OnFilterError.DROP)

@@ -210,7 +210,7 @@ class Lane(Flow):
                     if verdict is not pass_on or not self._undisturbed:
                         break
                     at = stop
-            except Exception as error:
+            except BaseException as error:  # a filter that calls sys.exit() has failed, no more
                 self.messages = messages
                 if stop == at:  # no frame was found: it is the framing that raised
                     self._output.put(data, run, at)
@@ -275,7 +275,7 @@ class Lane(Flow):
         verdict: Any = None
         try:
             verdict = self._ask(unfinished.payload(memoryview(data)[:at]))
-        except Exception as error:
+        except BaseException as error:
             verdict = self._failed(error)
         else:
             verdict = self._checked(verdict)
@@ -425,7 +425,7 @@ class Lane(Flow):
         return self._output.is_choked()
 
 
-def _framing_error(error: Exception) -> FramingError:
+def _framing_error(error: BaseException) -> FramingError:
     """Whatever the framing raised is the end of this stream, and of nothing else."""
     if isinstance(error, FramingError):
         return error
