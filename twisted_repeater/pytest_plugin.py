@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 
 from .testing import FilterHarness, MemoryRepeater, SocketRepeater, Transcript
 
@@ -61,8 +61,7 @@ def socket_repeater(request: pytest.FixtureRequest) -> Iterator[Callable[..., De
         return SocketRepeater.start(*arguments, **options).addCallback(keep)
 
     yield start
-    for each in running:
-        pytest_twisted.blockon(each.close())
+    pytest_twisted.blockon(gatherResults([each.close() for each in running]))
 
 
 @pytest.hookimpl(wrapper=True)
