@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,10 @@ from twisted.internet import error as internet_error
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from twisted_repeater import PASS_ON, Dialect, Hello, Limits, Side, dialects
+from twisted_repeater import PASS_ON, Conversion, Dialect, Hello, ICodec, Limits, MessageType, Side, dialects
 from twisted_repeater.errors import (
     ClientGone,
     ClientNotAllowed,
@@ -554,6 +556,78 @@ class ServerTests(RefusalCase):
 def repeater_hello(name: str) -> bytes:
     """Give the hello of a repeater as it is on the wire."""
     return dialects.int32().handshake(Limits()).encode(Hello(name, credentials=REPEATER_NAME))
+
+
+class VersionTests(SynchronousTestCase):
+    """Each connection agrees on a version for each direction: the smaller of what is sent and what is received."""
+
+    def setUp(self) -> None:
+        """Make a dialect with two versions each way: version 2 has an upper-case letter before each message."""
+
+        @implementer(ICodec)
+        class Codec:
+            """Messages are their payloads."""
+
+            def decode(self, payload: bytes) -> Any:
+                return payload
+
+            def encode(self, message: Any) -> bytes:
+                return bytes(message)
+
+        steps = {2: Conversion(lambda message: b"V" + message, lambda message: message[1:])}
+        kind = MessageType({1: Codec(), 2: Codec()}, low=1, prod=2, test=2, conversions=steps)
+        self.filtered: list[bytes] = []
+        self.world = MemoryWorld(
+            dialect=dialects.int32(to_server=kind, to_client=kind),
+            to_server_filter=self.look,
+            to_client_filter=self.look,
+        )
+
+    def look(self, message: bytes, link: Any) -> Any:
+        """Keep what a filter sees."""
+        self.filtered.append(message)
+        return PASS_ON
+
+    def linked(self, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> tuple[Any, Any]:
+        """Link peers that send and receive these versions."""
+        sends, receives = client_versions
+        client = self.world.connect(hello("alice", send_version=sends, recv_version=receives))
+        (server,) = self.world.servers
+        sends, receives = server_versions
+        server.dataReceived(hello(SERVER_NAME, send_version=sends, recv_version=receives))
+        for protocol in (client, server):
+            said = json.loads(protocol.transport.value()[4:])
+            self.assertEqual((said["send_version"], said["recv_version"]), (2, 2))
+            protocol.transport.clear()
+        return client, server
+
+    def test_equal(self) -> None:
+        """Equal versions pass on the bytes that came."""
+        client, server = self.linked((2, 3), (5, 2))
+        client.dataReceived(frame(b"Vone"))
+        server.dataReceived(frame(b"Vtwo"))
+        self.assertEqual((server.transport.value(), client.transport.value()), (frame(b"Vone"), frame(b"Vtwo")))
+        self.assertEqual(self.filtered, [b"Vone", b"Vtwo"])
+
+    def test_old_client(self) -> None:
+        """Messages of an old client are made new for the server, and the server's are made old for it."""
+        client, server = self.linked((1, 1), (2, 2))
+        client.dataReceived(frame(b"one"))
+        server.dataReceived(frame(b"Vtwo"))
+        self.assertEqual((server.transport.value(), client.transport.value()), (frame(b"Vone"), frame(b"two")))
+        self.assertEqual(self.filtered, [b"Vone", b"Vtwo"])
+
+    def test_each_direction(self) -> None:
+        """The directions agree by themselves: here the client sends the old version and reads the new one."""
+        client, server = self.linked((1, 2), (1, 2))
+        client.dataReceived(frame(b"one"))
+        server.dataReceived(frame(b"two"))
+        self.assertEqual((server.transport.value(), client.transport.value()), (frame(b"Vone"), frame(b"Vtwo")))
+
+    def test_none(self) -> None:
+        """A peer that is older than the oldest version is refused."""
+        self.world.connect(hello("alice", send_version=0))
+        self.assertEqual(self.world.refusals, [("alice", VersionMismatch)])
 
 
 class OnConnectTests(RefusalCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +153,26 @@ class CreateTests(PeerCase):
         self.assertIsInstance(world.refusal.__cause__, internet_error.TimeoutError)
         self.assertIn("not connected within 0.1 seconds", str(world.refusal))
 
+    async def test_dial_under_way(self) -> None:
+        """A TCP dial that is under way ends with the connect timeout, with its client, and with the repeater."""
+        full = FullSocket()
+        self.addCleanup(full.close)
+        world = await self.world(server_port=full.port, limits=Limits(connect_timeout=0.3))
+        client = await world.connect(hello("alice"))
+        await client.lost()
+        await world.refused()
+        self.assertIsInstance(world.refusal.__cause__, internet_error.TimeoutError)
+
+        world = await self.world(server_port=full.port)
+        client = await world.connect(hello("bob"))
+        await world.until_accepted(heard=True)
+        client.abort()
+        await world.refused()
+        await world.connect(hello("bob"))
+        await world.until_accepted(heard=True)
+        await world.repeater.shutdown()
+        self.assertEqual(world.refusals, [("bob", ClientGone), ("bob", RepeaterClosed)])
+
     async def test_port_in_use(self) -> None:
         """A port in use fails the Deferred with Twisted's own error."""
         world = await self.world()
@@ -231,6 +252,25 @@ class CreateTests(PeerCase):
         await TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port).connect(ServerFactory.forProtocol(lambda: client))
         await client.lost()
         await repeater.shutdown()
+
+
+class FullSocket:
+    """A listening socket whose queue is full: who connects gets no answer."""
+
+    def __init__(self) -> None:
+        self._sockets = [socket.socket()]
+        self._sockets[0].bind(("127.0.0.1", 0))
+        self._sockets[0].listen(0)
+        self.port = self._sockets[0].getsockname()[1]
+        for _ in range(3):
+            self._sockets.append(filler := socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", self.port))
+
+    def close(self) -> None:
+        """Close all that belongs to it."""
+        for each in self._sockets:
+            each.close()
 
 
 def create(**changes: Any) -> Deferred[Repeater]:
