@@ -8,6 +8,7 @@ from importlib.metadata import version as version_of
 from typing import Any
 
 from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.nodes import make_refnode
 
 project = "twisted_repeater"
 author = "the twisted_repeater developers"
@@ -55,11 +56,6 @@ def doc_of_data(name: str, value: object) -> list[str]:
     return []
 
 
-def data_has_docs(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """Keep data that has a docstring in the module where it is defined, although the one documented only imports it."""
-    return False if skip and what == "module" and not callable(obj) and doc_of_data(name, obj) else None
-
-
 def plain_signature(
     app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None] | None:
@@ -78,20 +74,19 @@ def find_short_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     target = node.get("reftarget", "")
     if node.get("refdomain") != "py" or not target or target.startswith("twisted."):
         return None
-    domain = env.get_domain("py")
-    full = target if target.startswith("twisted_repeater.") else f"twisted_repeater.{target}"
-    ends = f".{target.rpartition('twisted_repeater.')[2]}"
-    found = [name for name in domain.objects if name == full] or [
-        name for name in domain.objects if name.endswith(ends) and name.count(".") <= full.count(".") + 1
-    ]
-    if len(found) != 1:
-        return None
-    return domain.resolve_xref(env, node.get("refdoc"), app.builder, "obj", found[0], node, contnode)
+    objects = env.get_domain("py").objects
+    for end in (f".{target.removeprefix('twisted_repeater.')}", f".{target.rpartition('.')[2]}"):
+        found = [name for name in objects if name.endswith(end)]
+        # The nearest to the top, so that a class is found rather than an attribute of that name.
+        found = [name for name in found if name.count(".") == min(other.count(".") for other in found)]
+        if len(found) == 1:
+            place = objects[found[0]]
+            return make_refnode(app.builder, node.get("refdoc"), place.docname, place.node_id, contnode, found[0])
+    return None
 
 
 def setup(app: Any) -> None:
     """Connect the above."""
     app.connect("autodoc-process-docstring", fields_for_sphinx)
     app.connect("autodoc-process-signature", plain_signature)
-    app.connect("autodoc-skip-member", data_has_docs)
     app.connect("missing-reference", find_short_name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import os
 import pkgutil
 import re
@@ -276,6 +278,19 @@ def find(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+def members_of(module: ModuleType) -> list[tuple[str, Any]]:
+    """Give what Sphinx documents of a module: its names, except for data that it imports from another."""
+    base = PACKAGE_PARENT.joinpath(*module.__name__.split("."))
+    source = base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
+    own = {
+        getattr(target, "id", getattr(target, "name", None))
+        for statement in ast.parse(source.read_text()).body
+        for target in getattr(statement, "targets", [getattr(statement, "target", statement)])
+    }
+    members = [(name, getattr(module, name)) for name in module.__all__]
+    return [(name, it) for name, it in members if name in own or inspect.isclass(it) or inspect.isroutine(it)]
+
+
 class ReferenceTests(SynchronousTestCase):
     """``docs/reference``."""
 
@@ -285,8 +300,7 @@ class ReferenceTests(SynchronousTestCase):
         for page in sorted((DOCS / "reference").glob("*.md")):
             for is_module, module, path in DIRECTIVE.findall(page.read_text()):
                 if is_module:
-                    names = importlib.import_module(module).__all__
-                    found += [(name, find(f"{module}.{name}")) for name in names]
+                    found += members_of(importlib.import_module(module))
                 else:
                     found.append((path.rpartition(".")[2], find(path)))
         return found
