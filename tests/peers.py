@@ -398,7 +398,8 @@ class World:
     async def disconnected(self, side: Side, name: str = "ann") -> Disconnected:
         """Wait until ``on_error`` hears that a side is gone; gives what it heard."""
         await self.calls.until(lambda: (name, side) in self.disconnections)
-        return next(error[2] for error in self.errors if error[:2] == (name, side) and isinstance(error[2], Disconnected))
+        errors = [error for *where, error in self.errors if where == [name, side]]
+        return next(error for error in errors if isinstance(error, Disconnected))
 
     def refused(self, number: int = 1) -> Deferred[None]:
         """Fire when so many clients were refused."""

@@ -24,9 +24,6 @@ __all__ = ["HIGH_WATER", "Outlet", "OutletHost"]
 HIGH_WATER = 64 * 1024
 """Above so many waiting bytes an outlet is full."""
 
-CHUNK = 64 * 1024
-"""The most that is handed to a socket's transport at once: it tells only when it has sent everything."""
-
 SMALL = 4 * 1024
 """Waiting pieces below this size are merged: a list entry for each tiny frame would cost many times the frame."""
 
@@ -57,9 +54,10 @@ class OutletHost(Protocol):
 class Outlet:
     """Writes whole frames to one connection.
 
-    On a plain socket the outlet tries the socket at once, and registers as a pull producer: the transport then tells
-    each time that it has sent everything, so the outlet knows when it may try again, and counts what waits. Elsewhere
-    (TLS, transports in memory) it is a push producer and writes to the transport until that asks it to pause.
+    On a plain socket the outlet writes past the transport's buffer, which stays empty, and keeps what the socket does
+    not take. It is registered there as a pull producer: when the transport is told to write, it finds that it has
+    nothing and asks for more, which means that the socket can be tried again. Elsewhere (TLS, transports in memory) the
+    outlet is a push producer and writes to the transport until that asks it to pause.
     """
 
     __slots__ = (
@@ -67,7 +65,6 @@ class Outlet:
         "_closed",
         "_direct",
         "_ending",
-        "_handed",
         "_host",
         "_innermost",
         "_queue",
@@ -88,8 +85,7 @@ class Outlet:
         self._host = host
         self._queue: deque[bytes | bytearray | memoryview] | None = None
         self._busy = False
-        """Whether the transport has to speak before it gets more."""
-        self._handed = 0
+        """Whether the transport has to ask before more is written."""
         self._relayed = 0
         """How many of the waiting bytes came from lanes, at most."""
         self._closed = False
@@ -153,38 +149,39 @@ class Outlet:
             self._host.outlet_overflowed()
         elif self._busy:
             self._enqueue(frame)
-        elif at_once or len(frame) >= SMALL:
-            self._try(frame)
+        elif self._direct and len(frame) < SMALL and not at_once:
+            self._enqueue(frame)
+            self._ask_for_turn()
         else:
-            self._hand_over(frame)
+            self._try(frame)
 
     def _try(self, data: bytes | bytearray | memoryview) -> None:
-        """Write what the connection takes now; of the rest the transport gets a part, and tells when it is sent."""
+        """Write what the connection takes now; the rest waits."""
+        if not self._direct:
+            self._transport.write(bytes(data))
+            return
         size = len(data)
-        if self._direct:
+        sent = self._transport.writeSomeData(data)
+        while isinstance(sent, int) and 0 < sent < size:
+            self.progress += sent
+            data = memoryview(data)[sent:]
+            size -= sent
             sent = self._transport.writeSomeData(data)
-            while isinstance(sent, int) and 0 < sent < size:
-                self.progress += sent
-                data = memoryview(data)[sent:]
-                size -= sent
-                sent = self._transport.writeSomeData(data)
-            if sent == size:
-                self.progress += size
-                return
-            # Full, or lost: then the transport finds that out by itself, and tells the protocol in its own time.
-            if size > CHUNK:
-                self._enqueue(memoryview(data)[CHUNK:], first=True)
-                data = memoryview(data)[:CHUNK]
-        self._hand_over(bytes(data))
-
-    def _hand_over(self, data: bytes) -> None:
-        if self._direct:
+        if sent == size:
+            self.progress += size
+        elif isinstance(sent, int):
+            self._enqueue(data, first=True)
+            self._ask_for_turn()
+        else:  # lost, it seems: the transport finds that out by itself, and tells the protocol in its own time
             self._busy = True
-            self._handed = len(data)
-            self._wait(len(data))
-        self._transport.write(data)
+            self._transport.write(bytes(data))
 
-    def _enqueue(self, data: bytes | memoryview, first: bool = False) -> None:
+    def _ask_for_turn(self) -> None:
+        """Have the transport ask for more as soon as the socket takes some."""
+        self._busy = True
+        self._transport.startWriting()
+
+    def _enqueue(self, data: bytes | bytearray | memoryview, first: bool = False) -> None:
         queue = self._queue
         if queue is None:
             queue = self._queue = deque()
@@ -192,14 +189,11 @@ class Outlet:
             queue.appendleft(data)
         elif len(data) >= SMALL:
             queue.append(data)
-        elif queue and isinstance(queue[-1], bytearray) and len(queue[-1]) < CHUNK:
+        elif queue and isinstance(queue[-1], bytearray) and len(queue[-1]) < HIGH_WATER:
             queue[-1] += data
         else:
             queue.append(bytearray(data))
-        self._wait(len(data))
-
-    def _wait(self, size: int) -> None:
-        self.waiting += size
+        self.waiting += len(data)
         if self.waiting > HIGH_WATER and not self.full:
             self.full = True
             self._host.outlet_full()
@@ -236,7 +230,7 @@ class Outlet:
         self._closed = True
         self._ending = self._queue = None
         self.full = False
-        self.waiting = self._handed = self._relayed = 0
+        self.waiting = self._relayed = 0
 
     def unacknowledged(self) -> int | None:
         """How many bytes the peer's system has not taken yet; ``None`` where that cannot be known."""
@@ -265,11 +259,10 @@ class Outlet:
             self._host.outlet_full()
 
     def resumeProducing(self) -> None:
-        """The transport has sent everything. See `IPushProducer` and `IPullProducer`."""
+        """The transport takes more. See `IPushProducer` and `IPullProducer`."""
         self._busy = False
-        self.progress += self._handed or 1
-        self.waiting -= self._handed
-        self._handed = 0
+        if not self._direct:
+            self.progress += 1
         if not self._direct and getattr(self._innermost, "disconnecting", False):
             # The peer has ended TLS while this was paused: the transport waits for its producer, and closes then.
             self.discard()

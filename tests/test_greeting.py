@@ -1,0 +1,82 @@
+"""Reading the first frame of a connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from twisted_repeater import Hello, IHandshake, InvalidHello, Limits, Side, dialects
+from twisted_repeater._greeting import Greeting
+from twisted_repeater.errors import FrameTooLong
+from twisted_repeater.framing import Int32Framing
+
+from .peers import frame, hello
+
+HANDSHAKE = dialects.int32().handshake(Limits(max_hello=1024))
+
+
+@implementer(IHandshake)
+class Broken:
+    """A handshake that raises what no handshake should."""
+
+    framing = Int32Framing(1024)
+
+    def decode(self, payload: bytes) -> Any:
+        """See `IHandshake`."""
+        raise LookupError("broken")
+
+    def encode(self, hello: Hello) -> bytes:
+        """See `IHandshake`."""
+        raise LookupError("broken")
+
+
+class GreetingTests(SynchronousTestCase):
+    """Bytes in, a hello out."""
+
+    def setUp(self) -> None:
+        """Begin to read a client's hello."""
+        self.greeting = Greeting(Side.CLIENT, HANDSHAKE)
+
+    def test_byte_by_byte(self) -> None:
+        """The hello is there with its last byte, and not before."""
+        wire = hello("ann")
+        for index in range(len(wire)):
+            self.assertIsNone(self.greeting.read())
+            self.assertFalse(self.greeting.complete)
+            self.greeting.add(wire[index : index + 1])
+        self.assertEqual(self.greeting.read(), Hello("ann"))
+        self.assertTrue(self.greeting.complete)
+        self.assertEqual(self.greeting.size, 0)
+
+    def test_rest(self) -> None:
+        """What comes behind the hello is kept until it is taken, once."""
+        self.greeting.add(hello("ann") + b"one")
+        self.assertEqual(self.greeting.read(), Hello("ann"))
+        self.greeting.add(b"two")
+        self.assertEqual(self.greeting.size, 6)
+        self.assertEqual((self.greeting.take_rest(), self.greeting.take_rest()), (b"onetwo", b""))
+
+    def refusal(self, data: bytes) -> InvalidHello:
+        """Give the error that these bytes are."""
+        self.greeting.add(data)
+        error: InvalidHello = self.assertRaises(InvalidHello, self.greeting.read)
+        return error
+
+    def test_no_hello(self) -> None:
+        """What the handshake refuses tells whose hello it was."""
+        error = self.refusal(frame(b"[]"))
+        self.assertEqual((error.side, self.greeting.complete), (Side.CLIENT, False))
+
+    def test_too_long(self) -> None:
+        """A hello that is too long is refused with its header."""
+        error = self.refusal(b"\0\0\4\1")
+        self.assertEqual(str(error), "the client's hello: frame of 1025 bytes, at most 1024 are allowed")
+        self.assertIsInstance(error.__cause__, FrameTooLong)
+
+    def test_broken_handshake(self) -> None:
+        """Whatever a handshake raises costs the stranger who brought it out only his own connection."""
+        self.greeting = Greeting(Side.SERVER, Broken())
+        error = self.refusal(frame(b"{}"))
+        self.assertEqual((str(error), error.side), ("the server's hello: LookupError: broken", Side.SERVER))

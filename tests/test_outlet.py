@@ -1,0 +1,600 @@
+"""The writing half of a connection, on real sockets and on transports that push back."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer, IPushProducer
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.testing import StringTransport
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from twisted_repeater._outlet import HIGH_WATER, SMALL, Outlet
+from twisted_repeater.codecs import LEFT_OUT
+from twisted_repeater.errors import MarshalingError
+from twisted_repeater.framing import Framing, Int32Framing
+
+from .peers import END, LOST, Seen, turn
+
+reactor: Any = installed_reactor
+
+MAX_WAITING = 1024 * 1024
+BUFFER = 16 * 1024
+"""What is asked of the system for its own buffers, to have them full soon."""
+
+
+class Host:
+    """Stands for an end of a link; ``told`` has what it heard, and how much waited when it did."""
+
+    def __init__(self) -> None:
+        self.told = Seen()
+        self.outlet: Any = None
+        self.when_drained: Callable[[], object] = lambda: None
+
+    def outlet_full(self) -> None:
+        """See `OutletHost`."""
+        self.told.append("full")
+
+    def outlet_drained(self) -> None:
+        """See `OutletHost`."""
+        self.told.append("drained")
+        self.when_drained()
+
+    def outlet_overflowed(self) -> None:
+        """See `OutletHost`."""
+        self.told.append("overflowed")
+
+    def outlet_marshaling_error(self, error: MarshalingError) -> None:
+        """See `OutletHost`."""
+        self.told.append(error)
+
+    def outlet_lost(self) -> None:
+        """See `OutletHost`."""
+        self.told.append("lost")
+
+
+@implementer(IHalfCloseableProtocol)
+class Raw(Protocol):
+    """One end of a connection that keeps what it receives; ``seen`` tells of every read, and of how it ends."""
+
+    transport: Any
+    reason: Any = None
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.seen = Seen()
+
+    def connectionMade(self) -> None:
+        """Keep the system's buffers small."""
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            self.transport.getHandle().setsockopt(socket.SOL_SOCKET, option, BUFFER)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came."""
+        self.received += data
+        self.seen.append(len(data))
+
+    def readConnectionLost(self) -> None:
+        """The other end has ended its stream."""
+        self.seen.append(END)
+
+    def writeConnectionLost(self) -> None:
+        """Our stream has ended."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        self.reason = reason.value
+        self.seen.append(LOST)
+
+    def has(self, size: int) -> Deferred[None]:
+        """Fire when so many bytes came."""
+        return self.seen.until(lambda: len(self.received) >= size)
+
+
+class SocketCase(TestCase):
+    """A test case with an outlet on a real connection, and its peer."""
+
+    timeout = 60
+    unix = False
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        """Connect them."""
+        self.own, self.peer = Raw(), Raw()
+        accepted: Deferred[Any] = Deferred()
+        self.peer.connectionMade = lambda: (Raw.connectionMade(self.peer), accepted.callback(None))  # type: ignore
+        factory = Factory.forProtocol(lambda: self.peer)
+        factory.noisy = False
+        if self.unix:
+            path = self.mktemp()
+            port = reactor.listenUNIX(path, factory)
+            endpoint: Any = UNIXClientEndpoint(reactor, path)
+        else:
+            port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+            endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
+        self.addCleanup(port.stopListening)
+        self.addCleanup(self.cut_off)
+        await endpoint.connect(Factory.forProtocol(lambda: self.own))
+        await accepted
+        self.host = Host()
+        self.outlet = self.host.outlet = Outlet(self.own.transport, self.host, Int32Framing(1 << 30), MAX_WAITING)
+
+    async def cut_off(self) -> None:
+        """Close both ends."""
+        for end in (self.own, self.peer):
+            if end.connected and LOST not in end.seen:
+                end.transport.abortConnection()
+                await end.seen.holds(LOST)
+
+    async def fill(self) -> bytes:
+        """Push until the outlet is full, while the peer doesn't read. Gives what was pushed."""
+        self.peer.transport.pauseProducing()
+        pushed = bytearray()
+        while not self.outlet.full:
+            piece = random.randbytes(10_000)
+            pushed += piece
+            self.outlet.push([piece])
+            await turn()
+        return bytes(pushed)
+
+
+class WritingTests(SocketCase):
+    """What goes out, and when."""
+
+    def test_interfaces(self) -> None:
+        """An outlet is a producer of either kind."""
+        verifyObject(IPushProducer, self.outlet)
+        verifyObject(IPullProducer, self.outlet)
+
+    async def test_at_once(self) -> None:
+        """What a connection takes is written before `push` returns, in order."""
+        self.outlet.push([b"one"])
+        self.outlet.push([b"two", b"three"])
+        self.assertEqual((self.outlet.waiting, self.outlet.progress), (0, 11))
+        await self.peer.has(11)
+        self.assertEqual(self.peer.received, b"onetwothree")
+
+    async def test_burst(self) -> None:
+        """Small messages of the application's own leave together, in the next turn, behind nothing that comes later."""
+        for index in range(100):
+            self.outlet.send(b"%03d," % index)
+        self.outlet.push([b"pushed"])
+        self.assertEqual(self.outlet.waiting, 406)
+        await self.peer.has(406)
+        self.assertEqual(self.peer.received, b"".join(b"%03d," % index for index in range(100)) + b"pushed")
+        self.assertLessEqual(len(self.peer.seen), 2)
+        self.assertEqual((self.outlet.waiting, self.outlet.full), (0, False))
+
+    async def test_send_at_once(self) -> None:
+        """One that is to go at once is written before `send` returns."""
+        self.outlet.send(b"one", at_once=True)
+        self.assertEqual((self.outlet.waiting, self.outlet.progress), (0, 3))
+        await self.peer.has(3)
+
+    async def test_large_frame(self) -> None:
+        """A frame far larger than all buffers arrives whole."""
+        for write in (lambda data: self.outlet.push([data]), self.outlet.send):
+            data = random.randbytes(3_000_000)
+            self.peer.received.clear()
+            write(data)
+            await self.peer.has(len(data))
+            self.assertEqual(self.peer.received, data)
+            await self.peer.seen.until(lambda: True)
+
+    async def test_order(self) -> None:
+        """Bytes leave in the order in which they were written, whichever way, however the peer reads."""
+        generator = random.Random(42)
+        written = bytearray()
+        for step in range(600):
+            size = generator.choice((5, 50, SMALL, 20_000, 70_000, 200_000 if step % 50 == 0 else 1))
+            piece = generator.randbytes(size)
+            if generator.random() < 0.5:
+                written += piece
+                self.outlet.push([piece[: size // 2], piece[size // 2 :]])
+            elif self.outlet.waiting < MAX_WAITING // 2:
+                written += piece
+                self.outlet.send(piece)
+            if generator.random() < 0.3:
+                await turn()
+            if generator.random() < 0.2:
+                self.peer.transport.pauseProducing()
+            elif generator.random() < 0.5:
+                self.peer.transport.resumeProducing()
+        self.peer.transport.resumeProducing()
+        await self.peer.has(len(written))
+        self.assertEqual(self.peer.received, written)
+        await self.host.told.until(lambda: self.host.told[-1] == "drained")
+        self.assertEqual((self.outlet.waiting, self.outlet.full), (0, False))
+        self.assertEqual(self.host.told, ["full", "drained"] * (len(self.host.told) // 2))
+
+    async def test_full_and_drained(self) -> None:
+        """The host hears when more waits than should, and when nothing waits any more."""
+        pushed = await self.fill()
+        self.assertEqual(self.host.told, ["full"])
+        self.assertTrue(HIGH_WATER < self.outlet.waiting <= HIGH_WATER + 10_000, self.outlet.waiting)
+        seen: list[Any] = []
+        self.host.when_drained = lambda: seen.append((self.outlet.full, self.outlet.waiting))
+        self.peer.transport.resumeProducing()
+        await self.host.told.holds("drained")
+        self.assertEqual((self.host.told, seen), (["full", "drained"], [(False, 0)]))
+        await self.peer.has(len(pushed))
+        self.assertEqual(self.peer.received, pushed)
+
+    async def test_does_not_spin(self) -> None:
+        """A transport that waits for its peer, or has nothing to send, is left alone by the reactor."""
+        await self.fill()
+        calls: list[None] = []
+        write = self.own.transport.doWrite
+        self.own.transport.doWrite = lambda: (calls.append(None), write())[1]  # type: ignore[func-returns-value]
+        await turn(20)
+        self.assertEqual(calls, [])
+        self.peer.transport.resumeProducing()
+        await self.host.told.holds("drained")
+        calls.clear()
+        await turn(20)
+        self.assertEqual(calls, [])
+
+    async def test_pushed_when_drained(self) -> None:
+        """What the host pushes as soon as it hears that nothing waits any more goes out as well."""
+        pushed = await self.fill()
+        self.host.when_drained = lambda: self.outlet.push([b"the rest"])
+        self.peer.transport.resumeProducing()
+        await self.peer.has(len(pushed) + 8)
+        self.assertTrue(self.peer.received.endswith(b"the rest"))
+
+    async def test_tiny_messages(self) -> None:
+        """Many tiny messages that wait are kept as a few large pieces."""
+        pushed = await self.fill()
+        for index in range(100_000):
+            self.outlet.send(b"%05d" % index)
+        assert self.outlet._queue is not None
+        self.assertLess(len(self.outlet._queue), 20)
+        self.peer.transport.resumeProducing()
+        await self.peer.has(len(pushed) + 500_000)
+        self.assertEqual(self.peer.received[len(pushed) :], b"".join(b"%05d" % index for index in range(100_000)))
+
+
+class OverflowTests(SocketCase):
+    """An application that sends more than its peer takes."""
+
+    async def test_overflow(self) -> None:
+        """The host hears of the first message above what may wait; that message is not taken."""
+        await self.fill()
+        while "overflowed" not in self.host.told:
+            before = self.outlet.waiting
+            self.outlet.send(bytes(50_000))
+        self.assertEqual(self.outlet.waiting, before)
+        self.assertGreater(before, MAX_WAITING)
+        self.assertLess(before, MAX_WAITING + 50_000 + HIGH_WATER + 10_000)
+
+    async def test_pushed_bytes_do_not_count(self) -> None:
+        """However much a peer sent at once, a message of the application's own may wait behind it."""
+        self.peer.transport.pauseProducing()
+        self.outlet.push([bytes(20 * MAX_WAITING)])
+        self.outlet.send(b"tick")
+        self.assertEqual(self.host.told, ["full"])
+        self.peer.transport.resumeProducing()
+        await self.peer.has(20 * MAX_WAITING + 4)
+        self.assertTrue(self.peer.received.endswith(b"tick"))
+
+    async def test_count_is_of_what_waits(self) -> None:
+        """What was pushed and is gone gives no allowance: the application's own bytes are limited as ever."""
+        for _ in range(20):
+            self.outlet.send(b"a small one keeps the outlet busy")
+            self.outlet.push([bytes(60_000)])
+            while self.outlet.waiting > 10_000:
+                await turn()
+        self.peer.transport.pauseProducing()
+        while "overflowed" not in self.host.told:
+            self.outlet.send(bytes(50_000))
+        self.assertLess(self.outlet.waiting, MAX_WAITING + 50_000 + HIGH_WATER + 60_000)
+
+
+class EndTests(SocketCase):
+    """How the writing ends."""
+
+    async def test_when_empty(self) -> None:
+        """What was written before goes out first; nothing is taken any more; no producer is left to hold up closing."""
+        pushed = await self.fill()
+        ended: list[Any] = []
+
+        def then() -> None:
+            ended.append(self.own.transport.producer)
+            self.own.transport.loseConnection()
+
+        self.outlet.when_empty(then)
+        self.outlet.when_empty(lambda: ended.append("again"))
+        self.outlet.push([b"too late"])
+        self.outlet.send(b"too late")
+        self.assertEqual((self.outlet.ended, ended), (True, []))
+        self.peer.transport.resumeProducing()
+        await self.own.seen.holds(LOST)
+        await self.peer.seen.holds(END)
+        self.assertEqual((self.peer.received, ended), (pushed, [None]))
+        self.assertEqual(self.host.told, ["full"])
+
+    async def test_when_empty_already(self) -> None:
+        """An outlet without anything waiting ends at once."""
+        ended: list[Any] = []
+        self.outlet.when_empty(lambda: ended.append(self.own.transport.producer))
+        self.assertEqual(ended, [None])
+
+    async def test_half_close(self) -> None:
+        """The stream can be ended alone: the peer's own is still read."""
+        self.assertTrue(self.outlet.can_half_close)
+        self.outlet.push([b"last"])
+        self.outlet.when_empty(self.own.transport.loseWriteConnection)
+        await self.peer.seen.holds(END)
+        self.assertEqual(self.peer.received, b"last")
+        self.peer.transport.write(b"answer")
+        await self.own.has(6)
+        self.assertEqual(self.own.received, b"answer")
+
+    async def test_reset(self) -> None:
+        """A connection that the peer has reset loses no word about it: the transport finds it out and tells."""
+        self.own.transport.pauseProducing()
+        self.peer.transport.abortConnection()
+        await self.peer.seen.holds(LOST)
+        self.outlet.push([b"one"])
+        self.assertEqual(self.own.seen, [])
+        self.outlet.push([b"two"])
+        self.outlet.send(b"three")
+        await self.own.seen.holds(LOST)
+        self.assertIsInstance(self.own.reason, ConnectionLost)
+        self.assertEqual(self.host.told, ["lost"])
+        self.outlet.push([b"four"])
+        self.outlet.send(b"five")
+        self.assertEqual((self.outlet.ended, self.outlet.waiting), (True, 0))
+
+    async def test_lost_before_the_end(self) -> None:
+        """A connection that breaks while the last bytes wait has no end any more."""
+        await self.fill()
+        self.outlet.when_empty(lambda: self.fail("it did not get empty"))
+        self.peer.transport.abortConnection()
+        await self.own.seen.holds(LOST)
+        self.assertEqual((self.host.told, self.outlet.waiting), (["full", "lost"], 0))
+
+    async def test_lost_with_the_socket_open(self) -> None:
+        """The host hears of the loss while the socket can still be read."""
+        heard: list[Any] = []
+        self.host.outlet_lost = lambda: heard.append(self.own.transport.getHandle().fileno())  # type: ignore
+        self.own.transport.abortConnection()
+        await self.own.seen.holds(LOST)
+        self.assertIsInstance(self.own.reason, ConnectionAborted)
+        self.assertGreater(heard[0], 0)
+
+    async def test_discard(self) -> None:
+        """What waits can be dropped; the transport, when it has sent what it was handed, gets no more."""
+        await self.fill()
+        self.outlet.discard()
+        self.assertEqual((self.outlet.ended, self.outlet.full, self.outlet.waiting), (True, False, 0))
+        self.peer.transport.resumeProducing()
+        await turn(20)
+        self.assertEqual((self.outlet.waiting, self.host.told), (0, ["full"]))
+
+
+class TakenTests(SocketCase):
+    """What is known of the peer's system."""
+
+    async def test_unacknowledged(self) -> None:
+        """It is known how much the peer's system has not taken, until the peer reads."""
+        self.assertEqual(self.outlet.unacknowledged(), 0)
+        await self.fill()
+        waiting = self.outlet.unacknowledged()
+        assert waiting is not None
+        self.assertGreater(waiting, 0)
+        self.peer.transport.resumeProducing()
+        await self.host.told.holds("drained")
+        while self.outlet.unacknowledged():
+            await turn()
+
+    async def test_acknowledged(self) -> None:
+        """It is seen when the peer's system has taken something, while much more waits."""
+
+        def taken() -> tuple[Any, Any]:
+            return (self.outlet.progress, self.outlet.acknowledged())
+
+        await self.fill()
+        before = taken()
+        await turn(20)
+        self.assertEqual(taken(), before)
+        self.peer.transport.resumeProducing()
+        await self.peer.has(1)
+        self.peer.transport.pauseProducing()
+        while taken() == before:
+            await turn()
+
+    async def test_lost(self) -> None:
+        """Nothing is known of a lost connection."""
+        self.own.transport.abortConnection()
+        await self.own.seen.holds(LOST)
+        self.assertEqual((self.outlet.unacknowledged(), self.outlet.acknowledged()), (None, None))
+
+
+    async def test_wrapped(self) -> None:
+        """It is known through wrappers around the transport, such as TLS, too."""
+        self.own.transport.unregisterProducer()
+        wrapper = ProtocolWrapper(WrappingFactory(Factory()), self.own)
+        wrapper.transport = self.own.transport
+        outlet = Outlet(wrapper, self.host, Int32Framing(100), MAX_WAITING)
+        self.assertFalse(outlet.can_half_close)
+        before = outlet.acknowledged()
+        outlet.push([b"wrapped"])
+        await self.peer.has(7)
+        while outlet.unacknowledged() or outlet.acknowledged() == before:
+            await turn()
+
+
+class UnixTests(SocketCase):
+    """The same on Unix sockets, as far as they differ."""
+
+    unix = True
+    test_order = WritingTests.test_order
+    test_full_and_drained = WritingTests.test_full_and_drained
+    test_does_not_spin = WritingTests.test_does_not_spin
+    test_when_empty = EndTests.test_when_empty
+    test_unacknowledged = TakenTests.test_unacknowledged
+    test_acknowledged = TakenTests.test_acknowledged
+    test_lost = TakenTests.test_lost
+
+
+class PushTests(SynchronousTestCase):
+    """On a transport that asks its producer to pause and to go on, as TLS does."""
+
+    def setUp(self) -> None:
+        """Make an outlet on a transport that only keeps what is written."""
+        self.host = Host()
+        self.transport = StringTransport()
+        self.outlet = Outlet(self.transport, self.host, Int32Framing(100), MAX_WAITING)
+
+    def test_registered(self) -> None:
+        """It is registered as a push producer, and can end the stream only with the connection."""
+        self.assertIs(self.transport.producer, self.outlet)
+        self.assertTrue(self.transport.streaming)
+        self.assertFalse(self.outlet.can_half_close)
+
+    def test_written_at_once(self) -> None:
+        """Everything is written as it comes, until the transport asks for a pause."""
+        self.outlet.push([b"one", b"two"])
+        self.outlet.send(b"three")
+        self.outlet.send(bytes(HIGH_WATER))
+        self.assertEqual(self.transport.value(), b"onetwothree" + bytes(HIGH_WATER))
+        self.assertEqual((self.outlet.waiting, self.host.told), (0, []))
+
+    def test_paused(self) -> None:
+        """During a pause everything waits, in order; then it goes out."""
+        self.outlet.pauseProducing()
+        self.outlet.pauseProducing()
+        self.outlet.push([b"one"])
+        self.outlet.send(b"two")
+        self.assertEqual((self.transport.value(), self.outlet.waiting), (b"", 6))
+        self.assertTrue(self.outlet.full)
+        self.outlet.resumeProducing()
+        self.assertEqual((self.transport.value(), self.outlet.waiting), (b"onetwo", 0))
+        self.assertEqual(self.host.told, ["full", "drained"])
+
+    def test_paused_again(self) -> None:
+        """A pause in the middle of what waited holds the rest."""
+        self.outlet.pauseProducing()
+        for _ in range(3):
+            self.outlet.push([bytes(SMALL)])
+        write = self.transport.write
+
+        def write_and_pause(data: bytes) -> None:
+            write(data)
+            self.outlet.pauseProducing()
+
+        self.transport.write = write_and_pause  # type: ignore[method-assign]
+        for left in (2, 1, 0):
+            progress = self.outlet.progress
+            self.outlet.resumeProducing()
+            self.assertEqual(self.outlet.waiting, left * SMALL)
+            self.assertGreater(self.outlet.progress, progress)
+        self.assertEqual(self.host.told, ["full"])
+        self.outlet.resumeProducing()
+        self.assertEqual(self.host.told, ["full", "drained"])
+
+    def test_overflow(self) -> None:
+        """What the application sends during a pause is limited."""
+        self.outlet.pauseProducing()
+        for _ in range(MAX_WAITING // HIGH_WATER + 1):
+            self.outlet.send(bytes(HIGH_WATER))
+        self.assertEqual(self.host.told, ["full"])
+        self.outlet.send(b"one more")
+        self.assertEqual(self.host.told, ["full", "overflowed"])
+
+    def test_when_empty(self) -> None:
+        """The end waits for the pause to be over."""
+        self.outlet.pauseProducing()
+        self.outlet.push([b"last"])
+        self.outlet.when_empty(self.transport.loseConnection)
+        self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"", False))
+        self.outlet.resumeProducing()
+        self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"last", True))
+        self.assertIsNone(self.transport.producer)
+
+    def test_transport_ends_by_itself(self) -> None:
+        """A transport that is closing, and waits for its producer only, is set free."""
+        self.outlet.pauseProducing()
+        self.outlet.push([b"nobody takes this"])
+        self.transport.loseConnection()
+        self.outlet.resumeProducing()
+        self.assertIsNone(self.transport.producer)
+        self.assertEqual((self.outlet.ended, self.transport.value()), (True, b""))
+
+    def test_lost(self) -> None:
+        """The host hears of a loss; nothing goes out any more."""
+        self.outlet.stopProducing()
+        self.outlet.push([b"one"])
+        self.outlet.send(b"two")
+        self.outlet.when_empty(lambda: self.fail("it has ended already"))
+        self.assertEqual((self.host.told, self.transport.value()), (["lost"], b""))
+
+    def test_nothing_is_known(self) -> None:
+        """Without a socket nothing is known of what the peer has taken."""
+        self.assertEqual((self.outlet.unacknowledged(), self.outlet.acknowledged()), (None, None))
+
+
+class NumberedFraming(Int32Framing):
+    """Frames whose payloads begin with a letter that stays when a payload is replaced."""
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return self.encode(frame[4:5] + payload)
+
+
+class EncodeTests(SynchronousTestCase):
+    """Messages into frames."""
+
+    def outlet(self, writer: Callable[[Any], Any], framing: Framing | None = None) -> Outlet:
+        """Make an outlet whose messages are encoded so."""
+        self.host = Host()
+        outlet = Outlet(StringTransport(), self.host, framing or NumberedFraming(10), MAX_WAITING)
+        outlet.writer = writer
+        return outlet
+
+    def test_encode(self) -> None:
+        """A message becomes a frame."""
+        self.assertEqual(self.outlet(str.encode).encode("one"), b"\0\0\0\3one")
+
+    def test_instead_of(self) -> None:
+        """A message that stands for another keeps what the framing knows to keep of it."""
+        self.assertEqual(self.outlet(str.encode).encode("one", b"\0\0\0\2ab"), b"\0\0\0\4aone")
+
+    def test_left_out(self) -> None:
+        """A message that does not exist in the version is none, which is no error."""
+        self.assertIsNone(self.outlet(lambda message: LEFT_OUT).encode("one"))
+        self.assertEqual(self.host.told, [])
+
+    def test_marshaling_error(self) -> None:
+        """What a codec cannot encode is reported, and none."""
+        error = MarshalingError("no")
+
+        def refuse(message: Any) -> Any:
+            raise error
+
+        self.assertIsNone(self.outlet(refuse).encode("one"))
+        self.assertEqual(self.host.told, [error])
+
+    def test_too_long(self) -> None:
+        """So is what the framing cannot send."""
+        self.assertIsNone(self.outlet(str.encode).encode("far too long"))
+        self.assertIsInstance(self.host.told[0], MarshalingError)
+
+    def test_broken_codec(self) -> None:
+        """Whatever else a codec raises is taken for one."""
+        self.assertIsNone(self.outlet(str.encode).encode(b"no text"))
+        (error,) = self.host.told
+        self.assertIsInstance(error, MarshalingError)
+        self.assertIn("TypeError in the codec: ", str(error))
+        self.assertIsInstance(error.__cause__, TypeError)

@@ -1,0 +1,83 @@
+"""A deadline that counts from the last progress."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater._patience import LOOKS, Patience
+
+
+class PatienceTests(SynchronousTestCase):
+    """With what is not getting on."""
+
+    def setUp(self) -> None:
+        """Make no progress yet."""
+        self.clock = Clock()
+        self.made = 0
+        self.ran_out: list[float] = []
+
+    def patience(self, timeout: float, at_most: float = float("inf")) -> Patience:
+        """Watch over the progress."""
+        return Patience(
+            self.clock, timeout, lambda: self.made, lambda: self.ran_out.append(self.clock.seconds()), at_most=at_most
+        )
+
+    def advance(self, seconds: int, progress: int = 0) -> None:
+        """Let whole seconds pass, with so much progress in each."""
+        for _ in range(seconds):
+            self.made += progress
+            self.clock.advance(1)
+
+    def test_no_progress(self) -> None:
+        """It runs out when the time is over, once, and no timer is left."""
+        self.patience(8)
+        self.advance(100)
+        self.assertEqual(self.ran_out, [8])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_progress(self) -> None:
+        """As long as there is progress it does not run out."""
+        self.patience(8)
+        self.advance(100, progress=1)
+        self.assertEqual(self.ran_out, [])
+        self.advance(100)
+        self.assertEqual(self.ran_out, [108])
+
+    def test_now_and_then(self) -> None:
+        """The time counts from the last progress, as exactly as it is looked for."""
+        self.patience(8)
+        for _ in range(10):
+            self.advance(1, progress=1)
+            self.advance(6)
+        self.assertEqual(self.ran_out, [])
+        self.advance(100)
+        self.assertEqual(len(self.ran_out), 1)
+        last = 9 * 7 + 1
+        self.assertTrue(last + 8 <= self.ran_out[0] <= last + 8 + 8 / LOOKS, self.ran_out)
+
+    def test_at_most(self) -> None:
+        """It runs out after the longest time allowed, whatever progress there is."""
+        self.patience(8, at_most=20)
+        self.advance(100, progress=1)
+        self.assertEqual(self.ran_out, [20])
+
+    def test_at_most_is_no_longer(self) -> None:
+        """The longest time allowed adds nothing to the time without progress."""
+        self.patience(8, at_most=20)
+        self.advance(100)
+        self.assertEqual(self.ran_out, [8])
+
+    def test_stop(self) -> None:
+        """Once stopped it never runs out; stopping twice, or when it has run out, is nothing."""
+        patience = self.patience(8)
+        self.advance(5)
+        patience.stop()
+        patience.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.advance(100)
+        self.assertEqual(self.ran_out, [])
+        patience = self.patience(8)
+        self.advance(8)
+        patience.stop()
+        self.assertEqual(len(self.ran_out), 1)
