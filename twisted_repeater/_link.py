@@ -201,7 +201,8 @@ class Link:
             if self.made:
                 end.outlet.send(frame)
             else:
-                self._unsent = [*(self._unsent or ()), (end, frame)]
+                self._unsent = self._unsent or []
+                self._unsent.append((end, frame))
 
     def can_send(self, end: End) -> bool:
         """Whether a message for this side has a way to go."""
