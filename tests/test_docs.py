@@ -46,6 +46,7 @@ class PageTests(SynchronousTestCase):
         """Run the examples of a page in an empty directory."""
         directory = self.mktemp()
         os.makedirs(directory)
+        Path(directory, "pytest.ini").touch()  # else the pytest of an example takes the settings of this project
         path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
         done = subprocess.run(
             [sys.executable, RUN_PAGE, page],
