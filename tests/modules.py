@@ -7,10 +7,21 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-__all__ = ["ModuleCase"]
+__all__ = ["ModuleCase", "missing"]
+
+
+def missing(case: SynchronousTestCase, name: str) -> None:
+    """Make a module look as if it were not installed, until the end of the test."""
+    modules: dict[str, Any] = sys.modules
+    if name in modules:
+        case.addCleanup(modules.__setitem__, name, modules[name])
+    else:
+        case.addCleanup(modules.pop, name)
+    modules[name] = None
 
 
 class ModuleCase(SynchronousTestCase):

@@ -19,8 +19,8 @@ from twisted.trial.unittest import SkipTest
 from twisted_repeater.admin import HELP, administration
 from twisted_repeater.metrics import MetricsObserver
 
+from .modules import missing
 from .peers import PeerCase, Server, World, turn
-from .test_metrics import uninstalled
 
 reactor: Any = installed_reactor
 
@@ -164,7 +164,7 @@ class ReadingTests(AdminCase):
     async def test_no_metrics(self) -> None:
         """Where they cannot be had it says what is missing."""
         await self.start()
-        uninstalled(self)
+        missing(self, "prometheus_client")
         status, text = await self.ask("GET", "/metrics")
         self.assertEqual(status, 501)
         self.assertIn("pip install 'twisted_repeater[metrics]'", text)

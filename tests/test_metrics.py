@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SkipTest, TestCase
+from twisted.trial.unittest import SkipTest
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import IObserver
 from twisted_repeater.metrics import MetricsObserver, exposition
 
+from .modules import missing
 from .peers import PeerCase, hello
 
 
@@ -24,16 +24,6 @@ def samples(observer: MetricsObserver) -> dict[str, float]:
             labels = ",".join(f"{name}={value}" for name, value in sample.labels.items())
             collected[f"{sample.name.removeprefix('twisted_repeater_')}{{{labels}}}"] = sample.value
     return collected
-
-
-def uninstalled(case: TestCase) -> None:
-    """Make ``prometheus_client`` look as if it were not installed, until the end of the test."""
-    modules: dict[str, Any] = sys.modules
-    if (module := modules.get("prometheus_client")) is not None:
-        case.addCleanup(modules.__setitem__, "prometheus_client", module)
-    else:
-        case.addCleanup(modules.pop, "prometheus_client")
-    modules["prometheus_client"] = None
 
 
 class MetricsCase(PeerCase):
@@ -180,6 +170,6 @@ class ReadingTests(MetricsCase):
 
     def test_not_installed(self) -> None:
         """Without ``prometheus_client`` counting goes on, reading is an ``ImportError``."""
-        uninstalled(self)
+        missing(self, "prometheus_client")
         self.observer.link_refused(None, Exception())  # type: ignore[arg-type]
         self.assertRaises(ImportError, exposition, self.observer, "")

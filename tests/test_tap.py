@@ -33,7 +33,7 @@ from twisted_repeater.tap import (
     size,
 )
 
-from .modules import ModuleCase
+from .modules import ModuleCase, missing
 from .peers import PeerCase, Server, World, hello
 
 reactor: Any = installed_reactor
@@ -171,6 +171,13 @@ class OptionsTests(ModuleCase):
         self.assertIsInstance(options["listen"], UNIXServerEndpoint)
         self.assertIsInstance(options["admin"], TCP6ServerEndpoint)
         self.assertIsInstance(parsed("--admin", "unix:/run/x")["admin"], UNIXServerEndpoint)
+
+    def test_no_tls(self) -> None:
+        """Where TLS cannot be had it is said what it needs."""
+        missing(self, "OpenSSL")
+        needs = "needs pyOpenSSL: pip install 'twisted_repeater[tls]'"
+        self.assert_wrong(f"--server: 'tls:localhost:1' {needs}", "--server", "tls:localhost:1")
+        self.assert_wrong(f"--listen: 'ssl:443' {needs}", "--listen", "ssl:443")
 
     def test_missing(self) -> None:
         """What must be given and isn't is named."""

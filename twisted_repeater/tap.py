@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
@@ -84,6 +85,8 @@ def on_filter_error(text: str) -> OnFilterError:
 
 def endpoint(find: Callable[..., Any], reactor: object, text: str) -> Any:
     """Read the description of an endpoint."""
+    if text.startswith(("tls:", "ssl:")) and find_spec("OpenSSL") is None:
+        raise ValueError(f"{text!r} needs pyOpenSSL: pip install 'twisted_repeater[tls]'")
     try:
         return find(reactor, text)
     except Exception as error:  # each kind of endpoint has its own
