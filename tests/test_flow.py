@@ -102,9 +102,16 @@ class WaitingTests(LaneCase):
 
     def test_verdict_within_a_push(self) -> None:
         """Or while what is before the message is pushed: that is before it all the same."""
-        self.forward.on_push = lambda: None if self.verdict.called else self.verdict.callback(PASS_ON)
+        self.forward.on_push = lambda: self.verdict.called or self.verdict.callback(PASS_ON)
         self.lane.feed(frames(b"a", b"wait", b"b"))
         self.assert_journal("forward: a", "forward: wait", "forward: b", "flowing")
+
+    def test_verdict_within_a_push_before_an_answer(self) -> None:
+        """What comes of the messages before is pushed as a whole, then what comes of the verdict."""
+        self.answers[b"q"] = PassOnAndSendBack([b"r"])
+        self.forward.on_push = lambda: self.verdict.called or self.verdict.callback(PASS_ON)
+        self.lane.feed(frames(b"q", b"wait", b"b"))
+        self.assert_journal("forward: q", "back: r", "forward: wait", "forward: b", "flowing")
 
 
 class ChokedTests(LaneCase):
@@ -261,7 +268,7 @@ class EndTests(LaneCase):
 
             self.answers[b"end"] = end
             self.lane.feed(frames(b"a", b"end", b"b"))
-            self.assertEqual(self.asked, [b"a", b"end"])
+            self.assertEqual((self.asked, self.lane.holding), ([b"a", b"end"], 0))
             self.assertIn("flowing", self.journal)
 
     def test_discarded_before_it_answers(self) -> None:
@@ -369,11 +376,11 @@ class ReentrancyTests(LaneCase):
         self.assert_journal("blocked, waits for a verdict", "forward: wait", "flowing", "forward: b")
 
     def test_after_an_interruption(self) -> None:
-        """What is no `Exception` goes through, and leaves the lane ready."""
+        """What an outlet raises is not the lane's to handle; it goes through, and the lane is no longer at work."""
 
-        def interrupt() -> Any:
+        def interrupt() -> None:
             raise KeyboardInterrupt
 
-        self.answers[b"interrupt"] = interrupt
-        self.assertRaises(KeyboardInterrupt, self.lane.feed, frames(b"interrupt"))
+        self.forward.on_push = interrupt
+        self.assertRaises(KeyboardInterrupt, self.lane.feed, frames(b"a"))
         self.assertTrue(self.lane.idle)

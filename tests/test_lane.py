@@ -389,11 +389,15 @@ class FailureTests(StartedLaneCase):
         def broken() -> Any:
             raise ValueError("no")
 
+        def leaving() -> Any:
+            raise SystemExit(1)
+
         async def broken_later() -> Any:
             raise ValueError("no")
 
         for answer, reason in (
             (broken, ValueError),
+            (leaving, SystemExit),
             (broken_later, ValueError),
             (lambda: fail(ValueError("no")), ValueError),
             (lambda: fail(SystemExit(1)), SystemExit),

@@ -97,7 +97,7 @@ class Lane(Flow):
         self._output = Output(forward, back)
         self._unfinished: Unfinished | None = None
         self._message: Any = None
-        self._pending: list[bytes] = []
+        self._pending: list[bytes] | None = None
         self._between: list[tuple[LaneOutlet, bytes]] | None = None
 
     @property
@@ -107,8 +107,7 @@ class Lane(Flow):
 
     def discard(self) -> None:
         """Drop what is held and whatever comes, for good."""
-        self._unfinished = self._message = None
-        self._pending = []
+        self._unfinished = self._message = self._pending = None
         Flow.discard(self)
 
     def give_up_waiting(self, reason: BaseException) -> None:
@@ -376,7 +375,8 @@ class Lane(Flow):
 
     def _carry_out(self, verdict: Verdict) -> None:
         """Do what the verdict on the pending message says."""
-        pending, self._pending = self._pending, []
+        pending: Any = self._pending
+        self._pending = None
         if verdict.passes and not self.translates:
             self._output.extend(pending)
             self._obey(verdict)
