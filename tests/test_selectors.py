@@ -12,6 +12,7 @@ from twisted_repeater import PASS_ON, Verdict
 from twisted_repeater.selectors import (
     NOTHING,
     Selector,
+    _Contains,
     any_of,
     bytes_at,
     contains,
@@ -26,6 +27,8 @@ SELECTORS = [
     bytes_at(0, {b"ab", b"abc", b"b"}),
     bytes_at(2, {b"ba"}),
     contains([b"ab", b"c"]),
+    _Contains((b"ab", b"c"), in_one_pass=True),
+    _Contains((b"ab", b"c"), in_one_pass=False),
     predicate(lambda payload: len(payload) % 2),
     first_byte(b"a") | bytes_at(1, {b"b"}),
     first_byte(b"a") & bytes_at(1, {b"b"}),
@@ -67,7 +70,9 @@ class SelectorTests(SynchronousTestCase):
 
     def test_contains(self) -> None:
         """One of these occurs somewhere."""
-        self.check(contains([b"ab", b"xyz"]), [b"ab", b"..ab..", b"..xyz"], [b"", b"a", b"ba", b"xy"])
+        values = (b"ab", b"xyz")
+        for selector in (contains(values), _Contains(values, in_one_pass=True), _Contains(values, in_one_pass=False)):
+            self.check(selector, [b"ab", b"..ab..", b"..xyz", b"xyxyz"], [b"", b"a", b"ba", b"xy", b"..xy"])
 
     def test_predicate(self) -> None:
         """A function of the payload's bytes decides, by whatever is true."""
@@ -75,7 +80,8 @@ class SelectorTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """`NOTHING` wants nothing."""
-        self.check(NOTHING, [], [b"", b"a"])
+        for selector in (NOTHING, _Contains((), in_one_pass=True), _Contains((), in_one_pass=False)):
+            self.check(selector, [], [b"", b"a"])
 
     def test_combined(self) -> None:
         """Selectors are combined by or, and, not."""
@@ -148,7 +154,7 @@ class BufferTests(SynchronousTestCase):
 
     def test_offsets_outside(self) -> None:
         """Offsets outside of the data are a ``ValueError``, not a look at other memory."""
-        for selector in (first_byte(b"a"), bytes_at(0, [b"ab"])):
+        for selector in (first_byte(b"a"), bytes_at(0, [b"ab"]), _Contains((b"x",), in_one_pass=True)):
             for start, stop in ((0, 4), (-1, 2), (2, 2**40), (2, 1)):
                 with self.assertRaises(ValueError):
                     selector.matches(b"abc", start, stop)

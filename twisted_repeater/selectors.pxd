@@ -4,24 +4,28 @@ cimport cython
 cdef class Selector:
     cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
 
+@cython.locals(value=bytes, wanted=cython.p_uchar, size=Py_ssize_t, index=Py_ssize_t)
+cdef bint _begins_with(const unsigned char *view, Py_ssize_t at, Py_ssize_t stop, tuple values) except -1
+
 cdef class _ByteAt(Selector):
     cdef Py_ssize_t _offset
     cdef tuple _values
-    cdef bytes _table
-    @cython.locals(view=cython.p_uchar, table=cython.p_uchar)
+    cdef bytes _firsts
+    @cython.locals(view=cython.p_uchar, firsts=cython.p_uchar)
     cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
 
 cdef class _BytesAt(Selector):
     cdef Py_ssize_t _offset
     cdef tuple _values
     cdef bytes _firsts
-    @cython.locals(view=cython.p_uchar, firsts=cython.p_uchar, wanted=cython.p_uchar, value=bytes,
-                   at=Py_ssize_t, size=Py_ssize_t, index=Py_ssize_t)
+    @cython.locals(view=cython.p_uchar, firsts=cython.p_uchar, at=Py_ssize_t)
     cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
 
 cdef class _Contains(Selector):
     cdef tuple _values
-    @cython.locals(value=bytes)
+    cdef bytes _firsts
+    cdef bint _in_one_pass
+    @cython.locals(view=cython.p_uchar, firsts=cython.p_uchar, at=Py_ssize_t)
     cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
 
 cdef class _Predicate(Selector):

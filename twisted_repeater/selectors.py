@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable
 
 __all__ = ["NOTHING", "Selector", "any_of", "bytes_at", "contains", "first_byte", "predicate"]
 
+IS_COMPILED = not __file__.endswith(".py")
+"""Whether this module runs compiled."""
+
 
 class Selector:
     """Says whether a filter wants a payload. The others pass on, undecoded and unseen.
@@ -75,13 +78,18 @@ def _checked(values: Iterable[bytes], function: str) -> tuple[bytes, ...]:
     return wanted
 
 
+def _first_bytes(values: tuple[bytes, ...]) -> bytes:
+    """Give a table of the bytes that a value begins with: 1 for these, 0 for others."""
+    return bytes(any(value[0] == byte for value in values) for byte in range(256))
+
+
 class _ByteAt(Selector):
     """One byte, looked up in a table."""
 
     def __init__(self, offset: int, values: tuple[bytes, ...]) -> None:
         self._offset = offset
         self._values = values
-        self._table = bytes(bytes([value]) in values for value in range(256))
+        self._firsts = _first_bytes(values)
 
     def __repr__(self) -> str:
         joined = b"".join(self._values)
@@ -92,8 +100,8 @@ class _ByteAt(Selector):
         if start < 0 or start > stop or stop > len(data):
             raise ValueError("offsets outside of the data")
         view = data
-        table = self._table
-        return self._offset < stop - start and table[view[start + self._offset]] != 0
+        firsts = self._firsts
+        return self._offset < stop - start and firsts[view[start + self._offset]] != 0
 
 
 class _BytesAt(Selector):
@@ -102,7 +110,7 @@ class _BytesAt(Selector):
     def __init__(self, offset: int, values: tuple[bytes, ...]) -> None:
         self._offset = offset
         self._values = values
-        self._firsts = bytes(any(value[0] == byte for value in values) for byte in range(256))
+        self._firsts = _first_bytes(values)
 
     def __repr__(self) -> str:
         return f"bytes_at({self._offset}, {list(self._values)})"
@@ -116,32 +124,50 @@ class _BytesAt(Selector):
         at = start + self._offset
         if self._offset >= stop - start or firsts[view[at]] == 0:
             return False
-        for value in self._values:
-            size = len(value)
-            if at + size > stop:
-                continue
-            wanted = value
-            index = 0
-            while index < size and view[at + index] == wanted[index]:
-                index += 1
-            if index == size:
-                return True
-        return False
+        return _begins_with(view, at, stop, self._values)
+
+
+def _begins_with(view: bytes, at: int, stop: int, values: tuple[bytes, ...]) -> bool:
+    """Tell whether one of the values stands at an offset."""
+    for value in values:
+        size = len(value)
+        if size > stop - at:
+            continue
+        wanted = value
+        index = 0
+        while index < size and view[at + index] == wanted[index]:
+            index += 1
+        if index == size:
+            return True
+    return False
 
 
 class _Contains(Selector):
-    """Values searched for in the whole payload."""
+    """Values searched for in the whole payload, in one pass where that is compiled."""
 
-    def __init__(self, values: tuple[bytes, ...]) -> None:
+    def __init__(self, values: tuple[bytes, ...], in_one_pass: bool = IS_COMPILED) -> None:
         self._values = values
+        self._firsts = _first_bytes(values)
+        self._in_one_pass = in_one_pass
 
     def __repr__(self) -> str:
         return f"contains({list(self._values)})"
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
-        for value in self._values:  # noqa: SIM110 - compiled, a loop is faster than any()
-            if data.find(value, start, stop) >= 0:
+        if not self._in_one_pass:
+            for value in self._values:  # noqa: SIM110 - no closures in what is compiled
+                if data.find(value, start, stop) >= 0:
+                    return True
+            return False
+        if start < 0 or start > stop or stop > len(data):
+            raise ValueError("offsets outside of the data")
+        if not self._values:
+            return False
+        view = data
+        firsts = self._firsts
+        for at in range(start, stop):  # noqa: SIM110 - likewise
+            if firsts[view[at]] != 0 and _begins_with(view, at, stop, self._values):
                 return True
         return False
 

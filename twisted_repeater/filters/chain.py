@@ -85,6 +85,8 @@ def _after(verdict: Verdict, message: Any, link: Any, rest: FilterFunction) -> A
     """Take what the first filter lets through to the rest."""
     if not verdict.passes and not verdict.forward:
         return verdict
+    if not (verdict.passes and verdict.forward) and len(verdict.forward) < 2:
+        return _after_one(verdict, message, link, rest)
     total = _Total(verdict)
     items = iter([*([(message, True)] if verdict.passes else []), *((other, False) for other in verdict.forward)])
     for item, is_original in items:
@@ -94,6 +96,21 @@ def _after(verdict: Verdict, message: Any, link: Any, rest: FilterFunction) -> A
         total.add(answer, item, is_original)
         if answer.closes:
             break
+    return total.verdict()
+
+
+def _after_one(verdict: Verdict, message: Any, link: Any, rest: FilterFunction) -> Any:
+    """The same, where that is one message: what comes of it is often one of the two verdicts as it is."""
+    item = message if verdict.passes else verdict.forward[0]
+    answer = rest(item, link)
+    if answer is PASS_ON:
+        return verdict
+    total = _Total(verdict)
+    if not isinstance(answer, Verdict):
+        return _carry_on(total, answer, item, verdict.passes, iter(()), link, rest)
+    if not answer.passes and not verdict.back and not verdict.closes:
+        return answer
+    total.add(answer, item, verdict.passes)
     return total.verdict()
 
 
