@@ -32,7 +32,7 @@ class ByType:
 
             async def on_cancel(self, cancel: Cancel | CancelAll, link: ILink) -> Verdict: ...
 
-    A message of a subclass goes to the method of its nearest base class. Messages without a method are not decoded
+    A message of a subclass goes to the method of its nearest base class; ``object`` is the base of all. Messages without a method are not decoded
     where the codec can tell them from the bytes.
     """
 
@@ -97,7 +97,7 @@ def _kinds(method: Any) -> tuple[type, ...]:
         except NameError as error:
             raise TypeError(f"{what}: {error}") from error
     is_union = isinstance(annotation, UnionType) or get_origin(annotation) is Union
-    kinds = get_args(annotation) if is_union else (annotation,)
+    kinds = get_args(annotation) if is_union else (object if annotation is Any else annotation,)
     if not all(isinstance(kind, type) for kind in kinds):
         raise TypeError(f"{what}: annotate the message with a class or a union of classes")
     return tuple(kinds)

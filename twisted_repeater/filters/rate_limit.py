@@ -67,13 +67,14 @@ class RateLimit:
         full_at = max(now, self._full_at.get(link.client_name, now))
         full_at = min(full_at, now + self._allowance + self._interval)  # should the clock have been set back
         early = full_at - now - self._allowance
-        if early < ROUNDING or self.above is WAIT:
-            self._take(link.client_name, full_at + self._interval, now)
+        takes = early < ROUNDING or self.above is WAIT
+        self._note(link.client_name, full_at + self._interval if takes else full_at, now)
+        if takes:
             return PASS_ON if early < ROUNDING else self._later(early)
         return self.above(message, link) if callable(self.above) else self.above
 
-    def _take(self, name: str, full_at: float, now: float) -> None:
-        """Take a token."""
+    def _note(self, name: str, full_at: float, now: float) -> None:
+        """Note when a bucket would be full again."""
         self._full_at[name] = full_at
         if len(self._full_at) > self._crowd:
             self._full_at = {other: at for other, at in self._full_at.items() if at > now}

@@ -1,0 +1,238 @@
+"""Tests of `ByType`."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from twisted_repeater import DO_NOTHING, PASS_ON, IFilter, Send, SendBack, Verdict
+from twisted_repeater.dialects import int32
+from twisted_repeater.filters import ByType, chain, selector_of
+from twisted_repeater.fixed_codec import fixed
+from twisted_repeater.tagged_codec import tagged
+from twisted_repeater.testing import FilterHarness
+
+if TYPE_CHECKING:
+    from twisted_repeater import ILink
+
+
+@dataclass
+class Order:
+    """A message."""
+
+    size: int
+
+
+class BigOrder(Order):
+    """A kind of it."""
+
+
+@dataclass
+class Cancel:
+    """Another message."""
+
+    id: int
+
+
+@dataclass
+class Ping:
+    """Another."""
+
+    id: int
+
+
+class Risk(ByType):
+    """A filter with two methods."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def on_order(self, order: Order, link: ILink) -> Verdict:
+        """Limit the size."""
+        return PASS_ON if order.size <= self.limit else SendBack([Cancel(0)])
+
+    async def on_rest(self, message: Cancel | Later, link: ILink) -> Verdict:
+        """Answer later."""
+        return Send(Ping(1))
+
+    def once(self, message: Ping, link: ILink) -> Verdict:
+        """Be no method for messages: the name does not say so."""
+        raise AssertionError("not called")
+
+
+class Later:
+    """A class that stands behind the annotation that names it."""
+
+
+CODEC = tagged({b"O": fixed(Order, size="B"), b"C": fixed(Cancel, id="B"), b"P": fixed(Ping, id="B")})
+
+
+class MethodTests(SynchronousTestCase):
+    """Each class of message has its method."""
+
+    def test_interface(self) -> None:
+        """It is a filter."""
+        self.assertTrue(verifyObject(IFilter, Risk(1)))
+
+    def test_by_annotation(self) -> None:
+        """The annotation of the first parameter says which; what has no method passes on."""
+        harness = FilterHarness(Risk(10), dialect=int32(to_server=CODEC, to_client=CODEC))
+        harness.client_sends(Order(10)).expect(to_server=[Order(10)])
+        harness.client_sends(Order(11)).expect(to_client=[Cancel(0)])
+        harness.client_sends(Cancel(5)).expect(to_server=[Ping(1)])
+        outcome = harness.client_sends(Ping(2))
+        outcome.expect(to_server=[Ping(2)], verdicts=[])
+
+    def test_subclass_of_a_message(self) -> None:
+        """A message of a subclass goes to the method of its nearest base class."""
+
+        class Both(ByType):
+            def on_order(self, order: Order, link: Any) -> Verdict:
+                return Send("order")
+
+            def on_any(self, message: object, link: Any) -> Verdict:
+                return Send("any")
+
+        for _ in range(2):
+            self.assertEqual(Both().filter(BigOrder(1), None), Send("order"))
+            self.assertEqual(Both().filter(b"", None), Send("any"))
+
+    def test_all_others(self) -> None:
+        """``Any`` stands for all messages that have no method of their own."""
+
+        class All(ByType):
+            def on_order(self, order: Order, link: Any) -> Verdict:
+                return PASS_ON
+
+            def on_rest(self, message: Any, link: Any) -> Verdict:
+                return DO_NOTHING
+
+        FilterHarness(All()).client_sends(b"a").expect()
+        self.assertIs(All().filter(Order(1), None), PASS_ON)
+
+    def test_inherited(self) -> None:
+        """Methods are inherited, and overridden."""
+
+        class Stricter(Risk):
+            def on_order(self, order: Order, link: Any) -> Verdict:
+                return DO_NOTHING
+
+            def on_ping(self, ping: Ping, link: Any) -> Verdict:
+                return DO_NOTHING
+
+        self.assertEqual(set(Stricter.own_methods()), {Order, Cancel, Later, Ping})
+        self.assertEqual(set(Risk.own_methods()), {Order, Cancel, Later})
+        self.assertIs(Stricter(5).filter(Order(1), None), DO_NOTHING)
+        self.assertIs(Risk(5).filter(Order(1), None), PASS_ON)
+        self.assertIs(Risk(5).filter(Ping(1), None), PASS_ON)
+
+    def test_unions(self) -> None:
+        """Unions may be written in every way."""
+
+        class Three(ByType):
+            def on_old(self, message: Union[Order, Ping], link: Any) -> Verdict:  # noqa: UP007
+                return DO_NOTHING
+
+            def on_optional(self, message: Optional[Cancel], link: Any) -> Verdict:  # noqa: UP045
+                return DO_NOTHING
+
+        self.assertEqual(set(Three.own_methods()), {Order, Ping, Cancel, type(None)})
+
+    def test_decorated(self) -> None:
+        """A method may be decorated."""
+
+        def twice(method: Any) -> Any:
+            @functools.wraps(method)
+            def wrapped(self: Any, message: Any, link: Any) -> Any:
+                method(self, message, link)
+                return method(self, message, link)
+
+            return wrapped
+
+        class Counting(ByType):
+            count = 0
+
+            @twice
+            def on_ping(self, ping: Ping, link: Any) -> Verdict:
+                self.count += 1
+                return PASS_ON
+
+        counting = Counting()
+        counting.filter(Ping(1), None)
+        self.assertEqual(counting.count, 2)
+
+    def test_without_methods(self) -> None:
+        """Without any, all passes on."""
+        self.assertIs(ByType().filter(Order(1), None), PASS_ON)
+
+    def test_in_a_chain(self) -> None:
+        """It can be in a chain."""
+        self.assertEqual(chain(Risk(1), Risk(2)).filter(Order(2), None), SendBack([Cancel(0)]))
+
+
+class SelectorTests(SynchronousTestCase):
+    """What it wants to see."""
+
+    def test_by_the_codec(self) -> None:
+        """It wants the messages that it has methods for, if the codec can tell them."""
+        self.assertEqual(repr(selector_of(Risk(1), CODEC)), "first_byte(b'CO')")
+        self.assertIsNone(selector_of(Risk(1), None))
+
+
+class MistakeTests(SynchronousTestCase):
+    """Mistakes in the methods are told when the filter is first used, by the repeater at its start."""
+
+    def check(self, cls: type[ByType], told: str) -> None:
+        """Check what is told about a class."""
+        with self.assertRaisesRegex(TypeError, told):
+            FilterHarness(cls())
+
+    def test_no_annotation(self) -> None:
+        """A method must say of which class its messages are."""
+
+        class Silent(ByType):
+            def on_order(self, order, link):  # type: ignore[no-untyped-def]
+                return PASS_ON
+
+        class List(ByType):
+            def on_order(self, order: list[int], link: Any) -> Verdict:
+                return PASS_ON
+
+        class Short(ByType):
+            def on_order(self) -> None: ...
+
+        for cls in (Silent, List, Short):
+            self.check(cls, r"on_order\(self, message: ..., link\): annotate the message with a class")
+
+    def test_unknown_name(self) -> None:
+        """An annotation that names nothing is told with its method."""
+
+        class Wrong(ByType):
+            def on_order(self, order: NoSuchClass, link: Any) -> Verdict:  # type: ignore[name-defined]  # noqa: F821
+                return PASS_ON
+
+        self.check(Wrong, "on_order.*: name 'NoSuchClass' is not defined")
+
+    def test_no_method(self) -> None:
+        """What is called like a method must be one."""
+
+        class Wrong(ByType):
+            on_order = 5
+
+        self.check(Wrong, "5.* must be a plain method")
+
+    def test_class_twice(self) -> None:
+        """No class may have two methods."""
+
+        class Twice(ByType):
+            def on_order(self, order: Order, link: Any) -> Verdict:
+                return PASS_ON
+
+            def on_new_order(self, order: Order | Cancel, link: Any) -> Verdict:
+                return PASS_ON
+
+        self.check(Twice, "Twice has two methods for Order")

@@ -1,0 +1,79 @@
+"""Tests of `Log`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import CallbackFailed
+from twisted_repeater.filters import Log
+from twisted_repeater.testing import FilterHarness
+
+
+class LogTests(SynchronousTestCase):
+    """What is logged."""
+
+    def logged(self, messages: list[bytes], log: Log) -> list[str]:
+        """Let messages go through, and give what is logged of them."""
+        harness = FilterHarness(log, client_name="ann")
+        with capturedLogs() as events:
+            harness.client_sends(*messages).expect(to_server=messages)
+        self.level = [event["log_level"] for event in events]
+        return [str(formatEvent(event)) for event in events]
+
+    def test_all(self) -> None:
+        """Each message is logged and passes on."""
+        told = ["client 'ann', to the server: b'a'", "client 'ann', to the server: b'b'"]
+        self.assertEqual(self.logged([b"a", b"b"], Log("to the server")), told)
+        self.assertEqual(self.level, [LogLevel.info] * 2)
+
+    def test_long(self) -> None:
+        """A long message is cut short."""
+        (told,) = self.logged([b"x" * 10**6], Log(level=LogLevel.debug))
+        self.assertLess(len(told), 100)
+        self.assertEqual(self.level, [LogLevel.debug])
+
+    def test_sample(self) -> None:
+        """Of a sample, the first is logged, and then the share that was asked for."""
+        messages = [b"%d" % number for number in range(1000)]
+        self.assertEqual(len(self.logged(messages, Log(sample=0.01))), 10)
+        self.assertEqual(len(self.logged(messages, Log(sample=0.75))), 750)
+        told = self.logged(messages[:5], Log(sample=0.5))
+        self.assertEqual([one[-3:] for one in told], ["'0'", "'2'", "'4'"])
+
+    def test_redact(self) -> None:
+        """The log shows what redaction makes of a message; it isn't called for what is not logged."""
+        called: list[Any] = []
+
+        def redact(message: bytes) -> str:
+            called.append(message)
+            return f"{len(message)} bytes"
+
+        self.assertEqual(
+            self.logged([b"secret", b"b"], Log(sample=0.5, redact=redact)), ["client 'ann', message: 6 bytes"]
+        )
+        self.assertEqual(called, [b"secret"])
+
+    def test_braces(self) -> None:
+        """A message is no format."""
+        self.assertEqual(self.logged([b"{client}"], Log()), ["client 'ann', message: b'{client}'"])
+
+    def test_redaction_fails(self) -> None:
+        """What cannot be redacted is not logged."""
+
+        def redact(message: bytes) -> str:
+            raise LookupError("cannot")
+
+        with capturedLogs() as events:
+            FilterHarness(Log(redact=redact)).client_sends(b"secret").expect(errors=[CallbackFailed])
+        self.assertNotIn("secret", str(events))
+        self.flushLoggedErrors(LookupError)
+
+    def test_wrong_sample(self) -> None:
+        """A sample is a share."""
+        make: Callable[[float], Log] = lambda sample: Log(sample=sample)  # noqa: E731
+        for sample in (0, -1, 1.5):
+            self.assertRaises(ValueError, make, sample)

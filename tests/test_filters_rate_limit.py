@@ -1,0 +1,163 @@
+"""Tests of `RateLimit`."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import DO_NOTHING, PASS_ON, FilterTimeout, Limits, PassOnAndSendBack, SendBack, Verdict
+from twisted_repeater.errors import CallbackFailed
+from twisted_repeater.filters import WAIT, RateLimit
+from twisted_repeater.testing import FilterHarness
+
+ANN: Any = SimpleNamespace(client_name="ann")
+BOB: Any = SimpleNamespace(client_name="bob")
+
+
+class BucketTests(SynchronousTestCase):
+    """The bucket of tokens."""
+
+    def setUp(self) -> None:
+        """Make a clock."""
+        self.clock = Clock()
+
+    def passed(self, limit: RateLimit, count: int, link: Any = ANN) -> int:
+        """Tell how many of so many messages pass now."""
+        return sum(limit.filter(b"", link) is PASS_ON for _ in range(count))
+
+    def test_burst(self) -> None:
+        """A burst passes, and what is above it does not."""
+        self.assertEqual(self.passed(RateLimit(10, burst=5, clock=self.clock), 20), 5)
+        self.assertEqual(self.passed(RateLimit(10, clock=self.clock), 20), 1)
+
+    def test_refilled(self) -> None:
+        """The bucket gets the rate each second, and never more than the burst."""
+        limit = RateLimit(10, burst=5, clock=self.clock)
+        self.passed(limit, 20)
+        self.clock.advance(0.3)
+        self.assertEqual(self.passed(limit, 20), 3)
+        self.clock.advance(100)
+        self.assertEqual(self.passed(limit, 20), 5)
+
+    def test_at_the_rate(self) -> None:
+        """Who keeps exactly to the rate is never limited."""
+        limit = RateLimit(10, clock=self.clock)
+        for _ in range(1000):
+            self.assertEqual(self.passed(limit, 1), 1)
+            self.clock.advance(0.1)
+
+    @given(st.lists(st.floats(0, 0.5), max_size=50))
+    def test_like_a_bucket(self, pauses: list[float]) -> None:
+        """It is what a bucket that is filled drop by drop would be."""
+        clock, tokens = Clock(), 4.0
+        limit = RateLimit(8, burst=4, clock=clock)
+        for pause in pauses:
+            clock.advance(pause)
+            tokens = min(4.0, tokens + 8 * pause)
+            if abs(tokens - 1) < 1e-6:
+                return  # rounding decides
+            passes = tokens > 1
+            tokens -= passes
+            self.assertEqual(self.passed(limit, 1), passes)
+
+    def test_each_client(self) -> None:
+        """Each client has a bucket of its own, by its name."""
+        limit = RateLimit(10, burst=2, clock=self.clock)
+        self.assertEqual(self.passed(limit, 5), 2)
+        self.assertEqual(self.passed(limit, 5, BOB), 2)
+        self.assertEqual(self.passed(limit, 5, SimpleNamespace(client_name="ann")), 0)
+
+    def test_clock_set_back(self) -> None:
+        """When the clock is set back, nobody is kept out for longer than an emptied bucket takes."""
+        limit = RateLimit(10, burst=5, clock=self.clock)
+        self.clock.advance(10000)
+        self.passed(limit, 20)
+        self.clock.rightNow = 0
+        self.clock.advance(0.5)
+        self.passed(limit, 1)
+        self.clock.advance(0.5)
+        self.assertEqual(self.passed(limit, 20), 5)
+
+    def test_forgets(self) -> None:
+        """Buckets that are full again are forgotten, when there are many."""
+        limit = RateLimit(10, clock=self.clock)
+        for number in range(1000):
+            self.passed(limit, 1, SimpleNamespace(client_name=str(number)))
+            self.clock.advance(0.01)
+        self.assertLess(len(limit._full_at), 150)
+
+    def test_many_at_once(self) -> None:
+        """None is forgotten that isn't full."""
+        limit = RateLimit(10, clock=self.clock)
+        crowd = [SimpleNamespace(client_name=str(number)) for number in range(1000)]
+        for expected in (1, 0):
+            self.assertEqual([self.passed(limit, 1, link) for link in crowd], [expected] * 1000)
+
+    def test_wrong_numbers(self) -> None:
+        """The rate is above 0, the burst at least 1."""
+        self.assertRaises(ValueError, RateLimit, 0, clock=self.clock)
+        self.assertRaises(ValueError, RateLimit, 10, burst=0, clock=self.clock)
+
+
+class AboveTests(SynchronousTestCase):
+    """What happens to messages above the limit."""
+
+    def harness(self, above: Any, **options: Any) -> FilterHarness:
+        """Run a limit of two a second."""
+        clock = Clock()
+        return FilterHarness(RateLimit(2, above=above, clock=clock), clock=clock, **options)
+
+    def test_drop(self) -> None:
+        """They are dropped."""
+        harness = self.harness(DO_NOTHING)
+        harness.client_sends(b"a", b"b").expect(to_server=[b"a"])
+        harness.advance(0.5)
+        harness.client_sends(b"c").expect(to_server=[b"c"])
+
+    def test_answer(self) -> None:
+        """They are answered, always the same or as a function says."""
+        self.harness(SendBack([b"busy"])).client_sends(b"a", b"b").expect(to_server=[b"a"], to_client=[b"busy"])
+
+        def answer(message: bytes, link: Any) -> Verdict:
+            return PassOnAndSendBack([b"slow down, " + link.client_name.encode()])
+
+        self.harness(answer, client_name="ann").client_sends(b"a", b"b").expect(
+            to_server=[b"a", b"b"], to_client=[b"slow down, ann"]
+        )
+
+    def test_wait(self) -> None:
+        """They wait until they are within the limit, in order."""
+        harness = self.harness(WAIT)
+        harness.client_sends(b"a", b"b", b"c").expect(to_server=[b"a"])
+        harness.advance(0.25).expect()
+        harness.advance(0.25).expect(to_server=[b"b"])
+        harness.advance(0.5).expect(to_server=[b"c"])
+        harness.advance(0.5)
+        harness.client_sends(b"d").expect(to_server=[b"d"])
+
+    def test_closed_meanwhile(self) -> None:
+        """Nothing is left behind when the link is closed while a message waits."""
+        harness = self.harness(WAIT, limits=Limits(close_timeout=0.1, linger=0.1))
+        harness.client_sends(b"a", b"b")
+        harness.link.close()
+        harness.advance(0.2)
+        self.assertTrue(harness.link.over)
+        self.assertEqual(harness.clock.getDelayedCalls(), [])
+
+    def test_filter_timeout(self) -> None:
+        """They wait no longer than any filter may take."""
+        harness = self.harness(WAIT, limits=Limits(filter_timeout=0.1))
+        harness.client_sends(b"a", b"b")
+        (error,) = harness.advance(0.2).errors
+        assert isinstance(error, CallbackFailed)
+        self.assertIsInstance(error.reason, FilterTimeout)
+        self.flushLoggedErrors(FilterTimeout)
+
+    def test_repr(self) -> None:
+        """`WAIT` is shown by its name."""
+        self.assertEqual(repr(WAIT), "WAIT")
