@@ -262,6 +262,12 @@ class EndTests(LaneCase):
         self.lane.feed(frames(b"a"))
         self.assert_journal()
 
+    def test_discarded_within_a_frame(self) -> None:
+        """A frame that has begun is dropped, too: the stream doesn't end inside of it."""
+        self.lane.feed(frames(b"a")[:-1])
+        self.lane.discard()
+        self.assertIs(self.lane.unfinished, None)
+
     def test_discarded_at_work(self) -> None:
         """A filter that brings about the end of its lane sees nothing more; what it let pass before has passed."""
         for verdict in (PASS_ON, DO_NOTHING):

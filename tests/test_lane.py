@@ -72,6 +72,16 @@ class StartedLaneCase(LaneCase):
             self.lane.feed(read)
 
 
+class NewLaneTests(LaneCase):
+    """A lane before anything was received."""
+
+    def test_new(self) -> None:
+        """It knows its direction, has counted nothing, and waits to be started."""
+        self.assertIs(self.lane.direction, Direction.TO_SERVER)
+        self.assertEqual((self.lane.messages, self.lane.size, self.lane.idle), (0, 0, False))
+        self.assertIs(self.lane.awaited, None)
+
+
 class NoFilterTests(StartedLaneCase):
     """Where nobody looks."""
 

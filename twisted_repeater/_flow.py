@@ -64,7 +64,7 @@ class Flow:
     @property
     def idle(self) -> bool:
         """Whether everything that was received whole is filtered and pushed."""
-        return self._state == DISCARDING or (self._running and not self._busy and self._held is None)
+        return self._state == DISCARDING or (self._running and not self._busy)
 
     @property
     def holding(self) -> int:
