@@ -129,7 +129,7 @@ class TalkTests(TwistdCase):
 
     def test_silent_client(self) -> None:
         """A client that never says hello is refused in time; the server never hears of it, nor does another client."""
-        server, repeater, ann, port = self.start_all("--hello-timeout", "0.5")
+        server, repeater, ann, port = self.start_all("--hello-timeout", "2")
         with socket.create_connection(("127.0.0.1", port), LONGEST) as silent:
             silent.sendall(b"\0")
             self.assertEqual(silent.recv(1), b"")
