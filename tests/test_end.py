@@ -1,0 +1,550 @@
+"""One of a link's two connections, from its hello to its end."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+
+from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, dialects
+from twisted_repeater._end import ACKNOWLEDGED_POLL, MAX_EARLY, End
+
+from .peers import END, LOST, Seen, frame, hello, turn
+
+reactor: Any = installed_reactor
+
+DIALECT = dialects.int32()
+LIMITS = Limits()
+BUFFER = 16 * 1024
+
+
+class Host:
+    """Stands for a link; ``told`` has what it heard."""
+
+    def __init__(self) -> None:
+        self.told = Seen()
+
+    def end_stopped(self, end: End) -> None:
+        """See `EndHost`."""
+        self.told.append("stopped")
+
+    def end_lost(self, end: End, reason: BaseException) -> None:
+        """See `EndHost`."""
+        self.told.append(type(reason))
+
+    def end_full(self, end: End) -> None:
+        """See `EndHost`."""
+        self.told.append("full")
+
+    def end_drained(self, end: End) -> None:
+        """See `EndHost`."""
+        self.told.append("drained")
+
+    def end_overflowed(self, end: End) -> None:
+        """See `EndHost`."""
+        self.told.append("overflowed")
+
+    def end_marshaling_error(self, end: End, error: MarshalingError) -> None:
+        """See `EndHost`."""
+        self.told.append(error)
+
+
+class MemoryCase(SynchronousTestCase):
+    """A test case with an end whose transport keeps what is written."""
+
+    def setUp(self) -> None:
+        """Connect it."""
+        self.host, self.clock = Host(), Clock()
+        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock)
+        self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
+
+    def connect(self) -> None:
+        """Connect it."""
+        self.end.connect(self.transport, DIALECT.framing(LIMITS), LIMITS)
+
+    def paused(self) -> bool:
+        """Whether nothing is read."""
+        return self.transport.producerState == "paused"
+
+
+class StateTests(MemoryCase):
+    """What is known of a connection."""
+
+    def test_before(self) -> None:
+        """Before there is a connection nothing is there to be closed."""
+        self.assertTrue(self.end.gone)
+        self.assertFalse(self.end.connected)
+        for close in (self.end.drop, self.end.end_stream, self.end.close, self.end.force, self.end.abort):
+            close()
+        self.assertEqual(self.host.told, [])
+
+    def test_connected(self) -> None:
+        """The connection's address is known."""
+        self.connect()
+        self.assertEqual((self.end.gone, self.end.connected, self.end.address.host), (False, True, "192.0.2.1"))
+
+    def test_no_tcp(self) -> None:
+        """A connection that isn't TCP's is fine as well."""
+        self.transport = StringTransport(peerAddress=UNIXAddress("client"))
+        self.connect()
+        self.assertEqual(self.end.address, UNIXAddress("client"))
+
+    def test_stopped(self) -> None:
+        """The link hears once that the peer has ended its stream; reading is not touched any more."""
+        self.connect()
+        self.end.valve.close("lane")
+        self.end.stop()
+        self.end.stop()
+        self.assertEqual((self.host.told, self.end.ended, self.end.lost), (["stopped"], True, False))
+        self.end.valve.open("lane")
+        self.assertTrue(self.paused())
+
+    def test_lost(self) -> None:
+        """The link hears once that the connection is gone; nothing is written any more."""
+        self.connect()
+        self.end.lose(ConnectionLost())
+        self.end.lose(ConnectionLost())
+        self.assertEqual((self.host.told, self.end.ended, self.end.lost), ([ConnectionLost], True, True))
+        self.assertTrue(self.end.outlet.ended)
+        for close in (self.end.drop, self.end.end_stream, self.end.close, self.end.force, self.end.abort):
+            close()
+        self.assertFalse(self.transport.disconnecting)
+
+    def test_outlet(self) -> None:
+        """The link hears what the outlet has to say."""
+        self.connect()
+        error = MarshalingError("no")
+        self.end.outlet_full()
+        self.end.outlet_drained()
+        self.end.outlet_overflowed()
+        self.end.outlet_marshaling_error(error)
+        self.assertEqual(self.host.told, ["full", "drained", "overflowed", error])
+
+    def test_lost_in_memory(self) -> None:
+        """A transport that breaks and cannot be read is left alone."""
+        self.connect()
+        self.end.outlet_lost()
+        self.assertEqual(self.host.told, [])
+
+
+class HelloTests(MemoryCase):
+    """The first frame each way."""
+
+    def setUp(self) -> None:
+        """Connect it."""
+        super().setUp()
+        self.connect()
+
+    def test_read(self) -> None:
+        """The hello is there with its last byte."""
+        reading = self.end.read_hello(10)
+        self.assertFalse(self.end.heard)
+        for byte in hello("ann"):
+            self.assertNoResult(reading)
+            self.end.receive(bytes([byte]))
+        self.assertTrue(self.end.heard)
+        self.assertEqual(self.successResultOf(reading), Hello("ann"))
+        self.assertEqual((self.end.early, self.clock.getDelayedCalls()), (0, []))
+
+    def test_not_asked_yet(self) -> None:
+        """A hello that comes before it is asked for waits."""
+        self.end.receive(hello("ann") + b"more")
+        self.assertEqual(self.end.early, 0)
+        self.assertEqual(self.successResultOf(self.end.read_hello(10)), Hello("ann"))
+        self.assertEqual(self.end.early, 4)
+
+    def test_behind(self) -> None:
+        """What comes behind the hello waits, until the link is complete, in order; then all goes there."""
+        self.end.read_hello(10)
+        self.end.receive(hello("ann") + b"one")
+        self.end.receive(b"two")
+        self.assertEqual(self.end.early, 6)
+        fed: list[bytes] = []
+        self.end.relay_to(fed.append)
+        self.assertEqual(fed, [b"onetwo"])
+        self.end.receive(b"three")
+        self.assertEqual(fed, [b"onetwo", b"three"])
+
+    def test_nothing_behind(self) -> None:
+        """Without anything behind the hello nothing is fed."""
+        self.end.read_hello(10)
+        self.end.receive(hello("ann"))
+        self.end.relay_to(lambda data: self.fail("there is nothing"))
+
+    def test_much_behind(self) -> None:
+        """No more is read than may wait, until the link is complete."""
+        self.end.read_hello(10)
+        self.end.receive(hello("ann") + bytes(MAX_EARLY))
+        self.assertFalse(self.paused())
+        self.end.receive(b"x")
+        self.assertTrue(self.paused())
+        fed: list[bytes] = []
+        self.end.relay_to(fed.append)
+        self.assertEqual((fed, self.paused()), ([bytes(MAX_EARLY) + b"x"], False))
+
+    def test_long_and_early(self) -> None:
+        """A hello as long as is allowed is understood though it came before it was asked for, with more behind it."""
+        wire = hello("ann", comment="x" * (LIMITS.max_hello - 30))
+        self.assertEqual(len(wire), LIMITS.max_hello + 4)
+        self.end.receive(wire[:-1])
+        self.assertTrue(self.paused())
+        reading = self.end.read_hello(10)
+        self.assertFalse(self.paused())
+        self.end.receive(wire[-1:] + bytes(MAX_EARLY + 1))
+        self.assertEqual(self.successResultOf(reading).name, "ann")
+        self.assertTrue(self.paused())
+
+    def test_invalid(self) -> None:
+        """What is no hello is an error, and whatever comes then is ignored."""
+        reading = self.end.read_hello(10)
+        self.end.receive(frame(b"[]"))
+        self.assertEqual(self.failureResultOf(reading, InvalidHello).value.side, Side.CLIENT)
+        self.end.receive(hello("ann"))
+        self.assertEqual(self.end.early, 0)
+
+    def test_too_late(self) -> None:
+        """A hello that doesn't come in time is an error; coming too late it changes nothing."""
+        reading = self.end.read_hello(10)
+        self.end.receive(hello("ann")[:-1])
+        self.clock.advance(9.9)
+        self.assertNoResult(reading)
+        self.clock.advance(0.2)
+        self.assertEqual(self.failureResultOf(reading, HelloTimeout).value.side, Side.CLIENT)
+        self.end.receive(hello("ann")[-1:])
+
+    def test_no_time_left(self) -> None:
+        """With no time left the hello has to be there."""
+        self.end.receive(hello("ann"))
+        self.assertEqual(self.successResultOf(self.end.read_hello(-1)), Hello("ann"))
+
+    def test_say(self) -> None:
+        """Our own hello goes out."""
+        self.end.say_hello(hello("quotes"))
+        self.assertEqual(self.transport.value(), hello("quotes"))
+
+
+class NoHalfCloseTests(MemoryCase):
+    """Closing where a stream cannot be ended alone, as with TLS."""
+
+    def setUp(self) -> None:
+        """Connect it."""
+        super().setUp()
+        self.connect()
+
+    def test_end_stream(self) -> None:
+        """The stream stays open."""
+        self.end.end_stream()
+        self.assertEqual((self.transport.disconnecting, self.end.outlet.ended), (False, False))
+
+    def test_close(self) -> None:
+        """What waits goes out, then the transport closes; what the peer sends is dropped, and so is a pause."""
+        self.end.valve.close("lane")
+        self.end.outlet.pauseProducing()
+        self.end.outlet.push([b"last"])
+        self.end.close()
+        self.end.receive(b"ignored")
+        self.assertEqual((self.paused(), self.transport.disconnecting), (False, False))
+        self.end.outlet.resumeProducing()
+        self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"last", True))
+
+    def test_force(self) -> None:
+        """In the end the transport is aborted."""
+        self.end.close()
+        self.end.force()
+        self.assertTrue(self.transport.disconnected)
+
+
+@implementer(IHalfCloseableProtocol)
+class Shell(Protocol):
+    """Hands everything to an end, as the protocols of a link do, or keeps it in ``seen`` if there is none."""
+
+    transport: Any
+    reason: Any = None
+
+    def __init__(self, end: End | None = None) -> None:
+        self.end = end
+        self.seen = Seen()
+        self.received = bytearray()
+        self.connecting: Deferred[None] = Deferred()
+
+    def connectionMade(self) -> None:
+        """The connection is there."""
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            self.transport.getHandle().setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        if self.end is not None:
+            self.end.connect(self.transport, DIALECT.framing(LIMITS), LIMITS)
+        self.connecting.callback(None)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came."""
+        if self.end is not None:
+            self.end.receive(data)
+        self.received += data
+        self.seen.append(len(data))
+
+    def readConnectionLost(self) -> None:
+        """The peer has ended its stream."""
+        if self.end is not None:
+            self.end.stop()
+        self.seen.append(END)
+
+    def writeConnectionLost(self) -> None:
+        """Our stream has ended."""
+        if self.end is not None:
+            self.end.stream_ended()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        if self.end is not None:
+            assert reason.value is not None
+            self.end.lose(reason.value)
+        self.reason = reason.value
+        self.seen.append(LOST)
+
+
+class SocketCase(TestCase):
+    """A test case with an end on a real connection, and its peer. ``received`` has what the end was fed."""
+
+    timeout = 60
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        """Connect them."""
+        self.host, self.clock = Host(), Clock()
+        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock)
+        self.own, self.peer = Shell(self.end), Shell()
+        factory = Factory.forProtocol(lambda: self.own)
+        factory.noisy = False
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        self.addCleanup(self.cut_off)
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
+        await endpoint.connect(Factory.forProtocol(lambda: self.peer))
+        await self.own.connecting
+        self.received = Seen()
+        self.end.relay_to(self.received.append)
+
+    async def cut_off(self) -> None:
+        """Close both ends."""
+        for shell in (self.own, self.peer):
+            if shell.connected and LOST not in shell.seen:
+                shell.transport.abortConnection()
+                await shell.seen.holds(LOST)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def fill(self) -> bytes:
+        """Push until the outlet is full, while the peer doesn't read. Gives what was pushed."""
+        self.peer.transport.pauseProducing()
+        pushed = b""
+        while not self.end.outlet.full:
+            self.end.outlet.push([bytes(10_000)])
+            pushed += bytes(10_000)
+            await turn()
+        return pushed
+
+
+class ClosingTests(SocketCase):
+    """Closing on a plain socket."""
+
+    def test_options(self) -> None:
+        """A connection notices in time that its peer has died, and small messages leave at once."""
+        self.assertTrue(self.own.transport.getTcpKeepAlive())
+        self.assertTrue(self.own.transport.getTcpNoDelay())
+
+    async def test_close(self) -> None:
+        """What was written arrives, then the end of the stream; then the connection is gone, in good order."""
+        self.end.outlet.push([b"last"])
+        self.end.close()
+        self.end.close()
+        await self.peer.seen.holds(END)
+        self.assertEqual(self.peer.received, b"last")
+        while LOST not in self.own.seen:
+            await turn()
+            self.clock.advance(ACKNOWLEDGED_POLL)
+        self.assertEqual(self.host.told, [ConnectionDone])
+
+    async def test_close_slow_reader(self) -> None:
+        """The connection isn't closed before the peer's system has taken everything."""
+        pushed = await self.fill()
+        self.end.close()
+        for _ in range(50):
+            await turn()
+            self.clock.advance(ACKNOWLEDGED_POLL)
+        self.assertEqual(self.own.seen, [])
+        self.peer.transport.resumeProducing()
+        while LOST not in self.own.seen:
+            await turn()
+            self.clock.advance(ACKNOWLEDGED_POLL)
+        await self.peer.seen.holds(END)
+        self.assertEqual(self.peer.received, pushed)
+        self.assertEqual(self.host.told, ["full", ConnectionDone])
+
+    async def test_close_while_peer_sends(self) -> None:
+        """A peer that goes on sending doesn't lose what it was sent: what comes from it is read, and dropped."""
+        self.end.valve.close("lane")
+        self.peer.transport.write(bytes(500_000))
+        pushed = await self.fill()
+        self.end.close()
+        await turn(10)
+        self.peer.transport.resumeProducing()
+        await self.peer.seen.holds(END)
+        self.assertEqual((len(self.peer.received), self.received), (len(pushed), []))
+        while LOST not in self.own.seen:
+            await turn()
+            self.clock.advance(ACKNOWLEDGED_POLL)
+        self.assertEqual(self.host.told, ["full", ConnectionDone])
+
+    async def test_close_when_peer_has_ended(self) -> None:
+        """A peer that has ended its stream is waited for no longer than until everything is written."""
+        self.peer.transport.loseWriteConnection()
+        await self.host.told.holds("stopped")
+        self.end.outlet.push([b"last"])
+        self.end.close()
+        await self.own.seen.holds(LOST)
+        await self.peer.seen.holds(END)
+        self.assertEqual((self.peer.received, self.clock.getDelayedCalls()), (b"last", []))
+
+    async def test_end_stream(self) -> None:
+        """The peer sees the end of the stream behind what was written, and is still heard."""
+        self.end.outlet.push([b"last"])
+        self.end.end_stream()
+        await self.peer.seen.holds(END)
+        self.peer.transport.write(b"still here")
+        await self.received.reach(1)
+        self.assertEqual((self.peer.received, self.received), (b"last", [b"still here"]))
+        self.assertFalse(self.end.gone)
+
+    async def test_close_after_end_stream(self) -> None:
+        """When the stream is ended already, closing is all that is left."""
+        self.end.end_stream()
+        await self.peer.seen.holds(END)
+        self.peer.transport.loseWriteConnection()
+        await self.host.told.holds("stopped")
+        self.end.close()
+        self.assertEqual(self.host.told, ["stopped", ConnectionDone])
+
+    async def test_lost_while_waiting(self) -> None:
+        """A connection that is lost while it waits for its peer leaves no timer."""
+        await self.fill()
+        self.end.close()
+        self.peer.transport.resumeProducing()
+        await self.peer.seen.holds(END)
+        self.end.close()
+        self.peer.transport.abortConnection()
+        await self.own.seen.holds(LOST)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_drop(self) -> None:
+        """A connection on which nothing matters is closed at once; what comes meanwhile is dropped."""
+        self.end.drop()
+        self.end.drop()
+        self.end.receive(b"ignored")
+        await self.peer.seen.holds(END)
+        await self.own.seen.holds(LOST)
+        self.assertEqual((self.received, self.host.told), ([], [ConnectionDone]))
+
+
+class ForcingTests(SocketCase):
+    """Closing when there is no more time."""
+
+    async def test_force(self) -> None:
+        """A peer that takes nothing is cut off."""
+        await self.fill()
+        self.end.close()
+        self.end.force()
+        self.end.force()
+        await self.own.seen.holds(LOST)
+        self.assertEqual(self.host.told, ["full", ConnectionAborted])
+        self.peer.transport.resumeProducing()
+        await self.peer.seen.holds(LOST)
+        self.assertIsInstance(self.peer.reason, ConnectionLost)
+
+    async def test_force_when_written(self) -> None:
+        """What the system has taken is delivered all the same, and the end of the stream behind it."""
+        self.peer.transport.pauseProducing()
+        self.end.outlet.push([b"last"])
+        self.end.close()
+        while not self.end._all_written:
+            await turn()
+        self.end.force()
+        self.assertEqual(self.host.told, [ConnectionDone])
+        self.end.force()
+        self.peer.transport.resumeProducing()
+        await self.peer.seen.holds(END)
+        self.assertEqual(self.peer.received, b"last")
+
+    async def test_abort(self) -> None:
+        """Nothing that waits goes out, nothing that comes is heard."""
+        await self.fill()
+        self.peer.transport.write(b"unheard")
+        self.end.abort()
+        self.assertTrue(self.end.outlet.ended)
+        await self.own.seen.holds(LOST)
+        self.assertEqual((self.received, self.host.told), ([], ["full", ConnectionAborted]))
+
+    async def test_progress(self) -> None:
+        """It is seen whether the peer takes something."""
+        await self.fill()
+        before = self.end.progress()
+        await turn(20)
+        self.assertEqual(self.end.progress(), before)
+        self.peer.transport.resumeProducing()
+        await self.peer.seen.reach(1)
+        self.peer.transport.pauseProducing()
+        while self.end.progress() == before:
+            await turn()
+
+
+class LastWordsTests(SocketCase):
+    """A connection that breaks with bytes in it that were not read yet."""
+
+    async def break_it(self) -> None:
+        """Write to a peer that has sent something, while nothing was read, and is gone then."""
+        self.end.valve.close("lane")
+        self.peer.transport.write(bytes(20_000))
+        await turn(5)
+        self.peer.transport.abortConnection()
+        await self.peer.seen.holds(LOST)
+        self.end.outlet.push([b"nobody reads this"])
+        await self.own.seen.holds(LOST)
+
+    async def test_received(self) -> None:
+        """They are received before the link hears of the loss."""
+        heard: list[Any] = []
+        self.end.receive = lambda data: heard.append((len(data), list(self.host.told)))
+        await self.break_it()
+        self.assertEqual(heard, [(20_000, [])])
+        self.assertEqual(self.host.told, [ConnectionLost])
+
+    async def test_not_when_closing(self) -> None:
+        """Where nothing that comes matters any more they are left unread."""
+        await self.fill()
+        self.end.close()
+        self.own.transport.pauseProducing()
+        self.peer.transport.write(bytes(20_000))
+        await turn(5)
+        self.peer.transport.abortConnection()
+        await self.own.seen.holds(LOST)
+        self.assertEqual((self.own.received, self.received), (b"", []))
+
+    async def test_bug(self) -> None:
+        """Whatever happens then, the connection is closed."""
+
+        def receive(data: bytes) -> None:
+            raise ZeroDivisionError
+
+        self.end.receive = receive
+        await self.break_it()
+        self.assertEqual(self.host.told, [ConnectionLost])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
