@@ -33,15 +33,20 @@ class Program:
     """A running program, whose output is read while it runs, so that it never waits for us."""
 
     def __init__(self, *command: str, cwd: str, env: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        # Where the tests run in the background, SIGINT is ignored, which a program would inherit.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
         self.output = ""
         self._complete = False
         self._changed = threading.Condition()
