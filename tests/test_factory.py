@@ -43,6 +43,7 @@ from twisted_repeater.errors import (
     TooManyClients,
 )
 from twisted_repeater.filters import wants
+from twisted_repeater.framing import Int32Framing
 from twisted_repeater.selectors import first_byte
 
 from .peers import (
@@ -593,6 +594,31 @@ class BrokenAttemptTests(MemoryCase):
         self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
         self.assertIn("AttributeError", str(world.calls[0][3]))
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
+
+class BrokenLinkTests(MemoryCase):
+    """What nobody thought of, on a link that was made."""
+
+    def test_closed(self) -> None:
+        """A link that fails as it begins to relay is logged and closed, both sides; others are not."""
+
+        class Broken(Int32Framing):
+            """Ends the process, if it can."""
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                raise SystemExit(3)
+
+        world = self.memory()
+        bystander, bystander_server = self.linked(world, "bystander")
+        world.factory.framing = Broken(100)
+        client = world.connect(hello("alice") + frame(b"one"))
+        server = world.servers[-1]
+        server.dataReceived(hello(SERVER_NAME))
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        world.clock.advance(5)
+        self.assertFalse(client.transport.connected or server.transport.connected)
+        bystander.dataReceived(frame(b"two"))
+        self.assertEqual(bystander_server.transport.value(), frame(b"two"))
 
 
 class FilterTests(MemoryCase):

@@ -132,7 +132,7 @@ class RepeaterFactory(ServerFactory):
         self.links[link] = None
         self._unfinished[link] = None
         attempt = self._attempts[link] = Attempt(link, self)
-        attempt.start().addBoth(self._attempt_ended, link)
+        attempt.start().addBoth(self._attempt_ended, link).addErrback(self._relaying_failed, link)
         if len(self._unfinished) > self.limits.max_unfinished_hellos:
             oldest = next(iter(self._unfinished))
             self._attempts[oldest].stop(HelloTimeout("no hello yet, and too many newer connections", Side.CLIENT))
@@ -151,6 +151,11 @@ class RepeaterFactory(ServerFactory):
             self._refused(link.client_name if link.client_hello is not None else None, link.client_address, error)
         link.close(error)
         link.check_over()
+
+    def _relaying_failed(self, failure: Failure, link: Link) -> None:
+        """A link that is made could not begin: that must not be more than the end of this link."""
+        self.log.failure("bug: a link failed as it began to relay", failure=failure)
+        link.close(failure.value)
 
     def _refused(self, client_name: str | None, address: IAddress | None, error: ConnectingError) -> None:
         """Tell the application and the observers, once."""
