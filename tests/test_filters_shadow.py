@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -85,6 +86,13 @@ class ShadowTests(SynchronousTestCase):
             FilterHarness(shadow).client_sends(b"a", b"b").expect(to_server=[b"a", b"b"])
             self.check(shadow, failed=2)
             self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+
+    def test_candidate_exits(self) -> None:
+        """One that calls ``sys.exit`` has failed, no more."""
+        shadow = Shadow(lambda message, link: sys.exit())
+        FilterHarness(shadow).client_sends(b"a").expect(to_server=[b"a"])
+        self.check(shadow, failed=1)
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
 
     def test_no_verdict(self) -> None:
         """A candidate that gives no verdict has failed."""

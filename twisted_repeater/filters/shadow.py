@@ -79,7 +79,7 @@ class Shadow:
                 verdict = Deferred.fromCoroutine(verdict)
             if not isinstance(verdict, Deferred):
                 return self._checked(verdict)
-        except Exception:
+        except BaseException:  # one that calls sys.exit() has failed, no more
             self._failed(Failure())
             return None
         self.waiting += 1
@@ -119,7 +119,7 @@ class Shadow:
         if self.on_difference is not None:
             try:
                 self.on_difference(message, link, obeyed, candidate)
-            except Exception:
+            except BaseException:
                 self.log.failure("on_difference raised")
 
 
