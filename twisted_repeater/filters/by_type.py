@@ -32,8 +32,8 @@ class ByType:
 
             async def on_cancel(self, cancel: Cancel | CancelAll, link: ILink) -> Verdict: ...
 
-    A message of a subclass goes to the method of its nearest base class; ``object`` is the base of all. Messages without a method are not decoded
-    where the codec can tell them from the bytes.
+    A message of a subclass goes to the method of its nearest base class; ``object`` is the base of all. Messages
+    without a method are not decoded where the codec can tell them from the bytes.
     """
 
     _own: ClassVar[dict[type, Method] | None] = None

@@ -74,6 +74,8 @@ def _linked(first: FilterFunction, rest: FilterFunction) -> FilterFunction:
         verdict = first(message, link)
         if verdict is PASS_ON:
             return rest(message, link)
+        if verdict is DO_NOTHING:
+            return verdict
         if isinstance(verdict, Verdict):
             return _after(verdict, message, link, rest)
         return _after_later(verdict, message, link, rest)
