@@ -27,6 +27,9 @@ HIGH_WATER = 64 * 1024
 SMALL = 4 * 1024
 """Waiting pieces below this size are merged: a list entry for each tiny frame would cost many times the frame."""
 
+LARGE = 16 * 1024
+"""Pieces of this size on average go to a socket one by one: joining them would cost more than a system call each."""
+
 BYTES_ACKED = slice(120, 128)
 """Where Linux's ``struct tcp_info`` has ``tcpi_bytes_acked``."""
 
@@ -129,13 +132,16 @@ class Outlet:
         """Write whole frames, at once as far as the connection takes them. What a lane does at the end of a read."""
         if self._closed:
             return
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if self._busy:
-            self._enqueue(data)
-        else:
-            self._try(data)
+        size = sum(map(len, pieces))
+        if len(pieces) > 1 and not (self._direct and size >= LARGE * len(pieces)):
+            pieces = [b"".join(pieces)]
+        for data in pieces:
+            if self._busy:
+                self._enqueue(data)
+            else:
+                self._try(data)
         if self.waiting:
-            self._relayed = min(self._relayed + len(data), self.waiting)
+            self._relayed = min(self._relayed + size, self.waiting)
 
     def send(self, frame: bytes, *, at_once: bool = False) -> None:
         """Write a frame of the application's own.
