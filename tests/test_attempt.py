@@ -947,6 +947,21 @@ class RaceTests(RefusalCase):
         self.assertEqual((what, name, side, error.half_closed), ("on_error", "alice", Side.CLIENT, False))
         self.assertTrue(server.transport.connected)
 
+    def test_application_that_never_answers(self) -> None:
+        """A callback that promises an answer is waited for as long as for a hello, and then refuses the client."""
+        for name in ("is_client_allowed", "on_connect"):
+            answer = Pending()
+            world = self.memory(limits=Limits(hello_timeout=3), **{name: lambda _, answer=answer: answer})
+            world.connect(hello("alice"))
+            for server in world.servers:
+                server.dataReceived(hello(SERVER_NAME))
+            world.clock.advance(2.9)
+            self.assertEqual(world.refusals, [])
+            world.clock.advance(0.1)
+            self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
+            self.assertIn("no answer of the application within 3 seconds", str(world.calls[-1][-1]))
+            self.assertTrue(answer.cancelled)
+
     def test_server_lost_behind_its_hello(self) -> None:
         """A server that says hello and goes while the application considers was not reached."""
         answer = Pending()

@@ -84,6 +84,15 @@ class SelectorTests(SynchronousTestCase):
         self.assertIsNone(selector_of(plain, RAW))
         self.assertIsNone(selector_of(None, None))
 
+    def test_no_selector(self) -> None:
+        """What is no selector is refused when it is asked for, rather than at the first message."""
+
+        class Wrong(Provider):
+            selector: Any = "first byte"
+
+        with self.assertRaisesRegex(TypeError, "must be a Selector"):
+            selector_of(Wrong(), RAW)
+
     def test_of_several(self) -> None:
         """Of several it is what any of them wants; everything, if one wants that."""
         self.assertEqual(repr(common_selector([Provider(), Provider()], RAW)), "(first_byte(b'O') | first_byte(b'O'))")

@@ -28,6 +28,7 @@ from twisted_repeater import (
     Hello,
     HelloTimeout,
     ICodec,
+    ILink,
     InvalidHello,
     Limits,
     MarshalingError,
@@ -321,6 +322,11 @@ class StartTests(PeerCase):
         client = await world.connect(hello("alice"))
         await client.lost()
 
+    async def test_twice(self) -> None:
+        """Starting twice is refused: filters are replaced in another way."""
+        world = await self.world()
+        self.assertRaises(RuntimeError, world.repeater.start)
+
     async def test_replace_filters(self) -> None:
         """Filters can be replaced, each by itself; a wrong one changes nothing."""
         world = await self.world(to_server_filter=lambda message, link: SendBack([b"no: " + message]))
@@ -461,6 +467,24 @@ class RunningTests(PeerCase):
         self.assertEqual(bob[1].seen, [repeated("bob"), b"order"])
         await world.still_relays(*alice)
         self.assertEqual(alice[1].seen, [repeated("alice"), b"there?"])
+
+    async def test_from_within_a_filter(self) -> None:
+        """What is sent from within a filter goes out behind the messages before, and before the one it looks at."""
+
+        def beside(message: bytes, link: ILink) -> Any:
+            if message == b"3":
+                link.send_to_server(b"beside 3")
+                world.repeater.send_from_all_clients(b"from all")
+                link.send_to_client(b"hint")
+            return PASS_ON
+
+        world = await self.world(to_server_filter=beside)
+        client, peer = await world.linked("ann")
+        client.send(b"1", b"2", b"3", b"4")
+        await peer.seen.reach(7)
+        await client.seen.reach(2)
+        self.assertEqual(peer.seen[1:], [b"1", b"2", b"beside 3", b"from all", b"3", b"4"])
+        self.assertEqual(client.seen[1:], [b"hint"])
 
     async def test_links(self) -> None:
         """Links can be had by name and all together; attempts are none yet."""

@@ -194,6 +194,20 @@ class ReloadTests(ServiceCase):
         self.assertEqual(self.lines, [f"the filters stay as they are: {why}"])
         self.assertEqual(await self.answer(), b"old")
 
+    async def test_refused(self) -> None:
+        """What can be loaded but is no filter for the dialect leaves the old one in place, too."""
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide")
+        self.start(service)
+        self.write("rules.py", "def decide(message, link): ...\ndecide.selector = 'not a selector'\n")
+        why = service.reload()
+        assert why is not None
+        self.assertTrue(why.startswith("the new filters cannot be used: TypeError: "), why)
+        self.assertEqual(await self.answer(), b"old")
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        self.assertIs(service.reload(), None)
+        self.assertEqual(await self.answer(), b"newer")
+
     async def test_none(self) -> None:
         """Without filters there is nothing to load, which is no failure."""
         service = self.service()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ._link import Link
@@ -60,12 +60,14 @@ class Attempt:
     ``done`` fires with ``None`` when the link is complete, with a `ConnectingError` when it cannot be.
     """
 
-    __slots__ = ("_awaited", "_deadline", "_host", "_link", "_stopped", "done")
+    __slots__ = ("_awaited", "_deadline", "_host", "_link", "_stopped", "_timeout", "done")
 
     def __init__(self, link: Link, host: AttemptHost) -> None:
         self._link = link
         self._host = host
         self._awaited: Deferred[Any] | None = None
+        self._timeout: IDelayedCall | None = None
+        """For an answer of the application."""
         self._stopped = False
         self._deadline = host.clock.seconds() + host.limits.hello_timeout
         self.done: Deferred[None] = Deferred()
@@ -80,6 +82,7 @@ class Attempt:
         if self._stopped or self.done.called:
             return
         self._stopped = True
+        self._forget_timeout()
         if self._awaited is not None:
             self._awaited.cancel()
         self.done.errback(why)
@@ -201,10 +204,19 @@ class Attempt:
         return versions
 
     async def _ask(self, callback: Callable[..., Any], *arguments: Any) -> Any:
-        """Call back into the application; what it raises refuses the client."""
+        """Call back into the application; what it raises, or an answer that does not come, refuses the client."""
+        timeout = self._host.limits.hello_timeout
+        late = RefusedByApplication(f"no answer of the application within {timeout} seconds")
+        self._timeout = self._host.clock.callLater(timeout, self.stop, late)
         try:
             return await self._step(maybeDeferred(callback, *arguments))
         except (ConnectingError, GeneratorExit):
             raise
         except BaseException as error:
             raise RefusedByApplication(f"{type(error).__name__}: {error}") from error
+        finally:
+            self._forget_timeout()
+
+    def _forget_timeout(self) -> None:
+        if self._timeout is not None and self._timeout.active():
+            self._timeout.cancel()

@@ -323,7 +323,7 @@ class RepeaterFactory(ServerFactory):
                     frames[version] = end.outlet.encode(message)
                 frame = frames[version]
                 if frame is not None:
-                    end.outlet.send(frame, at_once=True)
+                    link.send_frame(end, frame, at_once=True)
 
     def close_all(self) -> Deferred[None]:
         """Close every link and end every attempt; fire when every connection is gone."""

@@ -196,13 +196,16 @@ class Link:
     def _send(self, end: End, message: Any) -> None:
         if self.can_send(end):
             frame = end.outlet.encode(message)
-            if frame is None:
-                return
-            if self.made:
-                end.outlet.send(frame)
-            else:
-                self._unsent = self._unsent or []
-                self._unsent.append((end, frame))
+            if frame is not None:
+                self.send_frame(end, frame)
+
+    def send_frame(self, end: End, frame: bytes, *, at_once: bool = False) -> None:
+        """Send a frame of the application's own: from within a filter, behind the messages before the one it sees."""
+        if not self.made:
+            self._unsent = self._unsent or []
+            self._unsent.append((end, frame))
+        elif not any(lane.interject(end.outlet, frame) for lane in self.lanes or ()):
+            end.outlet.send(frame, at_once=at_once)
 
     def can_send(self, end: End) -> bool:
         """Whether a message for this side has a way to go."""

@@ -15,7 +15,7 @@ import site
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -76,10 +76,11 @@ class FilterModules:
         self._seen = now
         return settled and now != self._loaded
 
-    def load_anew(self) -> dict[str, Any]:
+    def load_anew(self, use: Callable[[dict[str, Any]], None] = lambda filters: None) -> dict[str, Any]:
         """Load all modules anew and give the new filters, which have taken over the state of the old ones.
 
-        Where that cannot be, `LoadingError` says why, and everything is as it was.
+        ``use`` is called with them and may refuse them. Where any of this fails, `LoadingError` says why, and
+        everything is as it was.
         """
         if self.fixed:
             raise LoadingError(f"{', '.join(self.fixed)} was loaded before the filters, with the dialect, and stays")
@@ -97,6 +98,7 @@ class FilterModules:
             filters = {key: load_filter(name) for key, name in self.names.items()}
             for key, name in self.names.items():
                 _migrate(name, filters[key], self.filters[key])
+            trying("the new filters cannot be used", use, filters)
         except BaseException as error:
             stamps |= _stamps(_files_in(error))
             for name in self._own():

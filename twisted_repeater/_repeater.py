@@ -179,6 +179,8 @@ class Repeater:
     ) -> None:
         """Accept clients from now on.
 
+        Starting twice is a ``RuntimeError``; `replace_filters` changes filters.
+
         @param on_connect: called with the link when both hellos are agreed, before the client is answered. What
             it returns, or its Deferred gives, becomes ``link.state``. Raising refuses the client.
         @param to_server_filter: an `IFilter` provider or a function of a message and its link, asked about every
@@ -190,6 +192,8 @@ class Repeater:
             name and a `ConnectingError`. By default that is logged.
         @param on_filter_error: what becomes of a message whose filter fails.
         """
+        if self._factory.callbacks is not None:
+            raise RuntimeError("the repeater was started already")
         # A wrong one is an error here rather than at the first client.
         self._factory.check_filter(to_server_filter, Direction.TO_SERVER)
         self._factory.check_filter(to_client_filter, Direction.TO_CLIENT)

@@ -21,9 +21,9 @@ __all__ = ["ForeignFraming", "Framing", "Int32Framing", "Int64Framing", "Stamped
 class Framing:
     """The base of the framings that a lane calls without going through Python.
 
-    ``max_frame`` is the longest payload allowed, in bytes. See `IFraming` for what each method promises. A lane relies on
-    the offsets that the framings of this module give; it uses any other, also one that is derived from them, as a
-    `ForeignFraming`.
+    ``max_frame`` is the longest payload allowed, in bytes. See `IFraming` for what each method promises. A lane
+    relies on the offsets that the framings of this module give; it uses any other, also one that is derived from them,
+    as a `ForeignFraming`.
     """
 
     def __init__(self, max_frame: int) -> None:

@@ -58,7 +58,8 @@ class Limits:
     """Every limit of a repeater: times in seconds, sizes in bytes. ``None`` means no limit where it is allowed."""
 
     hello_timeout: float = 10.0
-    """How long a peer may take from its connection to the end of its hello."""
+    """How long a peer may take from its connection to the end of its hello, and the application for an answer that
+    comes later (``is_client_allowed``, ``on_connect``)."""
     connect_timeout: float = 10.0
     """How long the connection to the server may take."""
     close_timeout: float = 5.0

@@ -126,14 +126,16 @@ class RepeaterService(Service):
         if self._modules.changed():
             self.reload()
 
+    def _use(self, filters: dict[str, Any]) -> None:
+        if self.repeater is not None:  # else it is still being made, and starts with these
+            self.repeater.replace_filters(**filters)
+
     def reload(self) -> str | None:
         """Load the filters anew, and let them take over. Gives why that cannot be; then the old ones stay."""
         try:
-            filters = self._modules.load_anew()
+            self._modules.load_anew(self._use)
         except LoadingError as error:
             log.error("the filters stay as they are: {why}", why=printable(str(error)))
             return str(error)
-        if self.repeater is not None:  # else it is still being made, and starts with these
-            self.repeater.replace_filters(**filters)
         log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()) or "there are none")
         return None

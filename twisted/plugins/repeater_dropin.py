@@ -3,5 +3,8 @@
 from twisted.application.service import ServiceMaker
 
 repeater = ServiceMaker(
-    "twisted_repeater", "twisted_repeater.tap", "Stands between clients and a server, and lets filters decide", "repeater"
+    "twisted_repeater",
+    "twisted_repeater.tap",
+    "Stands between clients and a server, and lets filters decide",
+    "repeater",
 )

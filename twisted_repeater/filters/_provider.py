@@ -42,7 +42,9 @@ def selector_of(provider: Any, codec: ICodec | None) -> Selector | None:
     if the filter cannot work with such messages.
     """
     selector_for = getattr(provider, "selector_for", None)
-    selector: Selector | None = selector_for(codec) if selector_for is not None else getattr(provider, "selector", None)
+    selector = selector_for(codec) if selector_for is not None else getattr(provider, "selector", None)
+    if selector is not None and not isinstance(selector, Selector):
+        raise TypeError(f"what a filter wants to see must be a Selector, {provider!r} has {selector!r}")
     return selector
 
 
