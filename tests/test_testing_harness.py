@@ -118,8 +118,13 @@ class LinkTests(SynchronousTestCase):
 
     def test_on_connect(self) -> None:
         """An ``on_connect`` makes the state instead."""
-        harness = FilterHarness(on_connect=lambda link: link.client_hello.send_version, members={"send_version": 3})
-        self.assertEqual(harness.link.state, 3)
+        harness = FilterHarness(
+            on_connect=lambda link: (link.client_hello.send_version, link.server_hello.recv_version),
+            client_members={"send_version": 3},
+            server_members={"recv_version": 4},
+        )
+        self.assertEqual(harness.link.state, (3, 4))
+        self.assertEqual(harness.repeater.active_clients(), ["client"])
 
     def test_refused(self) -> None:
         """A link that cannot be made is an error that says why."""

@@ -13,7 +13,7 @@ from ._check_framing import check_framing
 from ._conformance import ConformanceError
 from ._harness import FilterHarness, Outcome
 from ._peer import Peer
-from ._running import MemoryRepeater, SocketRepeater
+from ._running import MemoryRepeater, RunningRepeater, SocketRepeater
 from ._server import ScriptedServer
 from ._transcript import Entry, Event, Transcript
 
@@ -25,6 +25,7 @@ __all__ = [
     "MemoryRepeater",
     "Outcome",
     "Peer",
+    "RunningRepeater",
     "ScriptedServer",
     "SocketRepeater",
     "Transcript",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.task import Clock
 
 from .._link import Link
+from .._repeater import Repeater
 from ..dialect import Dialect
 from ..errors import LinkError
 from ..verdicts import Verdict
@@ -104,8 +106,8 @@ class FilterHarness:
     """One link of a repeater, in memory, with these filters.
 
     The lanes, the link and the repeater are the real ones. ``state`` is the state of the link; where an ``on_connect``
-    is among the ``options``, which are those of `MemoryRepeater`, that makes it. ``members`` change the hello of the
-    client: ``{"send_version": 2}``.
+    is among the ``options``, which are those of `MemoryRepeater`, that makes it. ``client_members`` and
+    ``server_members`` change what the two say of themselves: ``{"send_version": 2}``.
 
     Whatever is done gives an `Outcome`: what happened since the one before.
     """
@@ -119,25 +121,36 @@ class FilterHarness:
         state: Any = None,
         client_name: str = "client",
         client_host: str = "127.0.0.1",
-        members: dict[str, Any] | None = None,
+        client_members: Mapping[str, Any] = MappingProxyType({}),
+        server_members: Mapping[str, Any] = MappingProxyType({}),
         clock: Clock | None = None,
         **options: Any,
     ) -> None:
         options = {"on_connect": lambda link: state} | options
         options |= {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
-        self.repeater = MemoryRepeater(dialect, clock=clock, **options)
-        self.transcript = self.repeater.transcript
-        self.client: Peer = self.repeater.connect(client_name, host=client_host, **(members or {}))
+        self.running = MemoryRepeater(dialect, clock=clock, **options)
+        """The repeater with all around it."""
+        assert self.running.server.hello is not None
+        self.running.server.hello = replace(self.running.server.hello, **server_members)
+        self.transcript: Transcript = self.running.transcript
+        """What happened, in order."""
+        self.client: Peer = self.running.connect(client_name, host=client_host, **client_members)
         """The client, for what the methods here cannot do; `outcome` gives what came of it."""
-        self.link: Link = self.repeater.link(client_name)
-        self.server: Peer = self.repeater.server[client_name]
+        self.link: Link = self.running.link(client_name)
+        """The link, as filters see it."""
+        self.server: Peer = self.running.server[client_name]
         """The server, likewise."""
         self._mark = len(self.transcript)
 
     @property
+    def repeater(self) -> Repeater:
+        """The repeater itself."""
+        return self.running.repeater
+
+    @property
     def clock(self) -> Clock:
         """The clock that everything in the harness goes by."""
-        return self.repeater.clock
+        return self.running.clock
 
     def client_sends(self, *messages: Any) -> Outcome:
         """Let the client send messages, all in one write."""
@@ -161,12 +174,12 @@ class FilterHarness:
 
     def advance(self, seconds: float) -> Outcome:
         """Let time pass."""
-        self.repeater.advance(seconds)
+        self.running.advance(seconds)
         return self.outcome()
 
     def outcome(self) -> Outcome:
         """Let everything happen that can without time passing, and give what happened since the last outcome."""
-        self.repeater.settle()
+        self.running.settle()
         mark, self._mark = self._mark, len(self.transcript)
         lanes = self.link.lanes or ()
         pending = any(lane.awaited is not None for lane in lanes)

@@ -27,7 +27,7 @@ from ._server import ScriptedServer
 from ._setting import TIMEOUT, Setting
 from ._transcript import Event, Transcript
 
-__all__ = ["MemoryRepeater", "SocketRepeater"]
+__all__ = ["MemoryRepeater", "RunningRepeater", "SocketRepeater"]
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ class RunningRepeater:
     """What a repeater in memory and one on sockets share."""
 
     repeater: Repeater
+    """The repeater itself."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class RunningRepeater:
         """What happened, in order."""
         self._setting = Setting(self.dialect, transcript, clock, settle)
         self.server = ScriptedServer(self._setting, self._hello(server_name, Side.SERVER))
+        """The server. What it says of itself may be changed before a client connects: it is in ``server.hello``."""
         self.clients: list[Peer] = []
         """Every client that has connected, in order."""
         self._start_options = {name: value for name, value in options.items() if name in START_OPTIONS}
@@ -105,7 +107,7 @@ class RunningRepeater:
 
 
 class MemoryRepeater(RunningRepeater):
-    """A running repeater in memory: no sockets, and no time passes but in `advance`.
+    """A running repeater in memory: no sockets, and no time passes but in `advance`. See `RunningRepeater` too.
 
     Whatever a peer is told to do has happened, with all that follows from it, when the call returns.
 
@@ -170,7 +172,10 @@ class MemoryRepeater(RunningRepeater):
 
 
 class SocketRepeater(RunningRepeater):
-    """A running repeater on real sockets of 127.0.0.1, on ports that were free. Make one with `start`."""
+    """A running repeater on real sockets of 127.0.0.1, on ports that were free. See `RunningRepeater` too.
+
+    Make one with `start`.
+    """
 
     _server_port: Any
 

@@ -70,7 +70,7 @@ def test_reload() -> None:
     harness = FilterHarness(old, dialect=dialect(), client_name="ann", clock=clock)
     harness.client_sends(*(order(number) for number in range(5)))
     new.migrate(old)
-    harness.repeater.repeater.replace_filters(to_server_filter=new)
+    harness.repeater.replace_filters(to_server_filter=new)
     harness.client_sends(order(5)).expect(to_client=[Rejected(5, "more than 5 orders in a second")])
 
 
