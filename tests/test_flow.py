@@ -201,6 +201,19 @@ class ChokedTests(LaneCase):
         self.lane.feed(frames(b"both", b"a", b"b"))
         self.assertEqual([entry[:12] for entry in self.journal], ["forward: bot", "back: \0\0\0\0\0\0", "forward: a b"])
 
+    def test_waiting_at_a_full_outlet(self) -> None:
+        """A lane that waits for a verdict does so, whether there is room or not."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"wait"] = verdict
+        self.fill()
+        self.lane.feed(frames(b"a", b"wait", b"b"))
+        self.assert_journal("forward: a", "blocked, waits for a verdict")
+        self.forward.full = False
+        self.lane.unchoke()
+        self.assert_journal()
+        verdict.callback(PASS_ON)
+        self.assert_journal("forward: wait", "blocked")
+
 
 class EndTests(LaneCase):
     """How a lane ends."""

@@ -394,7 +394,6 @@ class Lane(Flow):
             output.send(message)
         for message in verdict.back:
             output.answer(message)
-        self._take_between()
         if verdict.closes:
             self._push()
             self.discard()

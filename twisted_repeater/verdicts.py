@@ -34,9 +34,9 @@ class Verdict:
         return (self.passes, self.forward, self.back, self.closes, self.error)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Verdict) or type(other) is not type(self):
+        if not isinstance(other, Verdict):
             return NotImplemented
-        return self._effects() == other._effects()
+        return type(other) is type(self) and self._effects() == other._effects()
 
     def __hash__(self) -> int:
         return hash((type(self), *self._effects()))
