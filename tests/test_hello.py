@@ -112,6 +112,12 @@ class EncodeTests(SynchronousTestCase):
         error = self.assertRaises(InvalidHello, JSONHandshake(100).encode, Hello("a" * 100))
         self.assertIn("at most 100", str(error))
 
+    def test_at_the_limit(self) -> None:
+        """A hello of just the size that is allowed is sent."""
+        frame = HANDSHAKE.encode(Hello("alice"))
+        self.assertEqual(JSONHandshake(len(frame) - 4).encode(Hello("alice")), frame)
+        self.assertRaises(InvalidHello, JSONHandshake(len(frame) - 5).encode, Hello("alice"))
+
     def test_limit_on_what_is_read(self) -> None:
         """The framing of hellos has the hello's own limit."""
         framing = JSONHandshake(100).framing
