@@ -415,6 +415,16 @@ class ClosingTests(SocketCase):
         await self.peer.seen.holds(END)
         self.assertEqual((self.peer.received, self.clock.getDelayedCalls()), (b"last", []))
 
+    async def test_peer_ends_while_waited_for(self) -> None:
+        """A peer that ends its stream, too, is not waited for any longer."""
+        await self.fill()
+        self.end.close()
+        self.peer.transport.resumeProducing()
+        await self.peer.seen.holds(END)
+        self.peer.transport.loseConnection()
+        await self.own.seen.holds(LOST)
+        self.assertEqual(self.host.told, ["full", "stopped", ConnectionDone])
+
     async def test_end_stream(self) -> None:
         """The peer sees the end of the stream behind what was written, and is still heard."""
         self.end.outlet.push([b"last"])
@@ -483,6 +493,17 @@ class ForcingTests(SocketCase):
         self.peer.transport.resumeProducing()
         await self.peer.seen.holds(END)
         self.assertEqual(self.peer.received, b"last")
+
+    async def test_force_when_nothing_waits(self) -> None:
+        """A peer that has taken everything sees nothing but the end of the stream."""
+        self.end.outlet.push([b"last"])
+        await self.peer.seen.reach(1)
+        while self.end.outlet.unacknowledged():
+            await turn()
+        self.end.force()
+        await self.peer.seen.holds(END)
+        await self.own.seen.holds(LOST)
+        self.assertEqual(self.host.told, [ConnectionDone])
 
     async def test_abort(self) -> None:
         """Nothing that waits goes out, nothing that comes is heard."""

@@ -128,6 +128,9 @@ class End:
             self.ended = True
             self.valve.detach()
             self._host.end_stopped(self)
+            if self._poll is not None:
+                self._poll.cancel()
+                self._polled()
 
     def lose(self, reason: BaseException) -> None:
         """The connection is gone."""
@@ -252,11 +255,16 @@ class End:
         self._close_when_taken()
 
     def force(self) -> None:
-        """Close now. What waits is lost; what the peer's system could have taken already is not."""
-        if not self._all_written:
-            self.abort()
-        elif not self.lost:
+        """Close now, in good order where nothing stands in the way; what waits is lost."""
+        if self.gone:
+            return
+        self.receive = _ignore
+        if self._all_written:
             self.transport.loseConnection()
+        elif self.outlet.waiting or self.outlet.unacknowledged() or not self.outlet.can_half_close:
+            self.abort()  # transports close when the socket takes more, or the peer's TLS agrees: that may be never
+        else:
+            self.outlet.when_empty(self.transport.loseConnection)
 
     def abort(self) -> None:
         """Close at once, whatever is lost."""

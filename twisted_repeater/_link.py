@@ -230,12 +230,11 @@ class Link:
         self._cancel(self._linger_timer)
         for lane in self.lanes or ():
             lane.seal()
-        if not self.over:
-            limits = self._host.limits
-            at_most = max(limits.linger, limits.close_timeout)
-            self._closing_patience = Patience(
-                self._host.clock, limits.close_timeout, self._progress, self.force, at_most=at_most
-            )
+        limits = self._host.limits
+        at_most = max(limits.linger, limits.close_timeout)
+        self._closing_patience = Patience(
+            self._host.clock, limits.close_timeout, self._progress, self.force, at_most=at_most
+        )
         self._proceed()
 
     # -- the end of a link ----------------------------------------------------------------------------------
@@ -248,7 +247,7 @@ class Link:
             self.client.drop()
             self.server.drop()
         elif self.closing:
-            if all(lane.idle or self._target_gone(lane) for lane in self.lanes):
+            if all(lane.idle for lane in self.lanes):
                 self.client.close()
                 self.server.close()
         else:
@@ -263,10 +262,6 @@ class Link:
     def _has_ended(self, lane: Lane) -> bool:
         """Whether nothing more can come of a direction."""
         return self.end(lane.direction.target).lost or (self.end(lane.direction.source).ended and lane.idle)
-
-    def _target_gone(self, lane: Lane) -> bool:
-        """Whether nothing that a lane still holds can reach anybody."""
-        return self.end(lane.direction.target).gone and self.end(lane.direction.source).gone
 
     def _lingered(self) -> None:
         self._linger_timer = None
@@ -381,11 +376,11 @@ class Link:
 
     def _break(self, end: End, reason: BaseException) -> None:
         """A side is useless: it goes down for this reason, and its connection with it."""
-        lane = self._lane_from(end.side)
-        lane.seal()
-        if not end.reported:
-            end.reported = True
-            self._report(end.side, Disconnected(reason))
+        if self.made:
+            self._lane_from(end.side).seal()
+            if not end.reported:
+                end.reported = True
+                self._report(end.side, Disconnected(reason))
         end.abort()
 
     # -- LaneHost -------------------------------------------------------------------------------------------

@@ -1,0 +1,1156 @@
+"""Links on real sockets: how they end, what is delivered all the same, and what the application hears of it."""
+
+from __future__ import annotations
+
+import select
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from twisted_repeater import (
+    DO_NOTHING,
+    PASS_ON,
+    Close,
+    Direction,
+    ICodec,
+    ILink,
+    Limits,
+    OnFilterError,
+    PassOnAndSendBack,
+    Send,
+    SendBack,
+    Side,
+    dialects,
+)
+from twisted_repeater._link import Link
+from twisted_repeater._outlet import HIGH_WATER
+from twisted_repeater.errors import (
+    CallbackFailed,
+    ClientGone,
+    DuplicateClient,
+    FilterTimeout,
+    FrameTooLong,
+    MarshalingError,
+    ParseError,
+    PartialFrame,
+    ServerUnreachable,
+    SlowConsumer,
+)
+
+from .peers import (
+    END,
+    LOST,
+    SERVER_NAME,
+    MemoryWorld,
+    Peer,
+    PeerCase,
+    Server,
+    ServerPeer,
+    StoppedTime,
+    frame,
+    hello,
+    repeated,
+    turn,
+)
+
+CLIENT, SERVER = Side.CLIENT, Side.SERVER
+
+
+def messages(peer: Peer) -> list[bytes]:
+    """Give the messages that a peer has received."""
+    return [item for item in peer.seen if isinstance(item, bytes)]
+
+
+def keep(*arguments: Any) -> None:
+    """An ``on_error`` that leaves links as they are."""
+
+
+def answering(peer: ServerPeer, message: bytes) -> None:
+    """Answer, as a server does."""
+    peer.send(b"re: " + message)
+
+
+async def after_a_turn(message: bytes, link: Any) -> Any:
+    """Pass on, but not at once."""
+    await turn()
+    return PASS_ON
+
+
+class LinkCase(PeerCase):
+    """A test case with one client, ann, on a link. ``limits`` are the repeater's."""
+
+    limits = Limits()
+
+    async def link(self, *, client: dict[str, Any] | None = None, **settings: Any) -> None:
+        """Make a world with a link in it; what the client does is said as for `Client`."""
+        settings.setdefault("limits", self.limits)
+        self.here = await self.world(**settings)
+        self.client, self.peer = await self.here.linked("ann", **(client or {}))
+        link = self.here.repeater.link("ann")
+        assert link is not None
+        self.ann: Any = link
+
+    @property
+    def heard(self) -> dict[Side, tuple[type, bool]]:
+        """What the application heard of sides that are gone: why, and whether they can be written to still."""
+        return {side: heard for (_, side), heard in self.here.disconnections.items()}
+
+    async def over(self) -> None:
+        """Wait until the link is over."""
+        await self.ann.when_over()
+        self.assertIsNone(self.here.repeater.link("ann"))
+
+    async def until(self, condition: Any) -> None:
+        """Go round until something is true."""
+        while not condition():
+            await turn()
+
+
+class EndOfStreamTests(LinkCase):
+    """A peer ends its stream, and goes on reading."""
+
+    async def test_no_reply_is_lost(self) -> None:
+        """A client that sends its requests, ends its stream and then reads gets every reply."""
+        await self.link(server=Server(answer=answering, half_close=True), client={"half_close": True})
+        requests = [b"%d" % index for index in range(1000)]
+        self.client.send(*requests)
+        self.client.end_stream()
+        await self.peer.seen.holds(END)
+        self.assertEqual(self.peer.seen[1:-1], requests)
+        self.peer.close()
+        await self.client.seen.holds(END)
+        self.assertEqual(messages(self.client), [b"re: " + request for request in requests])
+        await self.over()
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True), SERVER: (ConnectionDone, False)})
+
+    async def test_filters_that_wait(self) -> None:
+        """So it does when filters take their time, in both directions."""
+        await self.link(
+            server=Server(answer=answering, half_close=True),
+            to_server_filter=after_a_turn,
+            to_client_filter=after_a_turn,
+        )
+        requests = [b"%d" % index for index in range(50)]
+        self.client.send(*requests)
+        self.client.end_stream()
+        await self.peer.seen.holds(END)
+        self.peer.close()
+        await self.client.lost()
+        self.assertEqual(self.client.seen[1:-1], [b"re: " + request for request in requests])
+        await self.over()
+
+    async def test_slow_reader(self) -> None:
+        """So it does when it reads a large backlog of replies slowly, when the server is gone already."""
+        reply = bytes(100_000)
+        await self.link(
+            server=Server(answer=lambda peer, message: peer.send(reply), half_close=True),
+            client={"half_close": True},
+        )
+        self.client.transport.pauseProducing()
+        self.client.send(*[b"more"] * 100)
+        self.client.end_stream()
+        await self.peer.seen.holds(END)
+        self.peer.close()
+        await self.until(lambda: self.ann.client.outlet.full)
+        while END not in self.client.seen:
+            self.client.transport.resumeProducing()
+            await turn()
+            self.client.transport.pauseProducing()
+            await turn()
+        self.assertEqual(messages(self.client), [reply] * 100)
+        await self.over()
+
+    async def test_answers_of_a_filter(self) -> None:
+        """What a filter answers goes to a client that has ended its stream, too."""
+        await self.link(
+            server=Server(half_close=True),
+            to_server_filter=lambda message, link: SendBack([b"no: " + message]),
+            client={"half_close": True},
+        )
+        self.client.send(b"1", b"2")
+        self.client.end_stream()
+        await self.client.seen.reach(3)
+        await self.peer.seen.holds(END)
+        self.peer.close()
+        await self.over()
+        self.assertEqual((self.client.seen[1:3], self.peer.seen[1:]), ([b"no: 1", b"no: 2"], [END, LOST]))
+
+    async def test_server_ends_first(self) -> None:
+        """When the server ends its stream, the client still sends until it ends too."""
+        await self.link(server=Server(half_close=True), client={"half_close": True})
+        self.peer.send(b"last")
+        self.peer.end_stream()
+        await self.client.seen.holds(END)
+        self.client.send(b"1", b"2")
+        await self.peer.seen.reach(3)
+        self.client.send(b"3")
+        self.client.end_stream()
+        await self.peer.seen.holds(END)
+        await self.over()
+        self.assertEqual(self.peer.seen[1:5], [b"1", b"2", b"3", END])
+        self.assertEqual(self.heard, {SERVER: (ConnectionDone, True), CLIENT: (ConnectionDone, False)})
+
+    async def test_before_the_link_is_made(self) -> None:
+        """A client may end its stream behind its first requests before it is linked."""
+        world = await self.world(server=Server(answer=answering, half_close=True, when_greeted=False))
+        client = await world.connect(hello("ann") + frame(b"1") + frame(b"2"), ends=True)
+        await world.until_accepted(heard=True)
+        await turn(10)
+        (peer,) = world.server.peers
+        peer.say_hello()
+        await peer.seen.holds(END)
+        peer.close()
+        await client.lost()
+        self.assertEqual(client.seen, [repeated(SERVER_NAME), b"re: 1", b"re: 2", LOST])
+        self.assertEqual(world.disconnections["ann", CLIENT], (ConnectionDone, True))
+
+    async def test_left_alone(self) -> None:
+        """An application that doesn't mind keeps the link: the other side is up, and messages still go both ways."""
+        await self.link(server=Server(half_close=True), client={"half_close": True}, on_error=keep)
+        self.client.end_stream()
+        error = await self.here.disconnected(CLIENT)
+        self.assertTrue(error.half_closed)
+        self.assertEqual(str(error), "end of stream: Connection was closed cleanly.")
+        self.assertEqual(self.here.repeater.active_clients(), [])
+        self.ann.send_to_client(b"to you")
+        self.ann.send_to_server(b"from me")
+        self.peer.send(b"reply")
+        await self.client.seen.reach(3)
+        await self.peer.seen.reach(2)
+        self.assertEqual((self.client.seen[1:], self.peer.seen[1:]), ([b"to you", b"reply"], [b"from me"]))
+        self.peer.end_stream()
+        await self.here.disconnected(SERVER)
+        self.assertFalse(self.ann.closing)
+        self.here.repeater.close_connection_from_client("ann")
+        await self.over()
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True), SERVER: (ConnectionDone, True)})
+
+    async def test_told_behind_what_was_sent(self) -> None:
+        """The application hears of the end of a stream when the filter has seen all that came before."""
+        seen: list[Any] = []
+
+        async def decide(message: bytes, link: Any) -> Any:
+            await turn()
+            seen.append(message)
+            return DO_NOTHING
+
+        await self.link(to_server_filter=decide, on_error=lambda *arguments: seen.append("gone"))
+        self.client.send(b"1", b"2", b"3")
+        self.client.end_stream()
+        await self.here.disconnected(CLIENT)
+        self.assertEqual(seen, [b"1", b"2", b"3", "gone"])
+        self.ann.close()
+
+    async def test_linger(self) -> None:
+        """What is left when the other direction is carried on for longer than is allowed is closed."""
+        time = StoppedTime()
+        await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time)
+        self.client.end_stream()
+        await self.peer.seen.holds(END)
+        time.clock.advance(self.limits.linger - 0.1)
+        self.peer.send(b"still")
+        await self.client.seen.reach(2)
+        self.assertFalse(self.ann.closing)
+        await time.pass_until(self.ann.when_over())
+        await self.client.seen.holds(END)
+        self.assertEqual(messages(self.client), [b"still"])
+        self.assertEqual(time.clock.getDelayedCalls(), [])
+
+    async def test_nobody_left(self) -> None:
+        """When a client that has ended its stream is gone, its link doesn't linger."""
+        time = StoppedTime()
+        await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time)
+        self.client.end_stream()
+        await self.peer.seen.holds(END)
+        self.client.abort()
+        over = self.ann.when_over()
+        for _ in range(3):
+            self.peer.send(b"nobody reads this")
+            await turn(3)
+        self.assertLess(await time.pass_until(over), 2)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True), SERVER: (ConnectionDone, False)})
+
+    async def test_finish_twice(self) -> None:
+        """Finishing is begun once; before a link is made, or when it closes, it is nothing."""
+        await self.link(on_connect=lambda link: link.finish(), on_error=keep, reactor=(time := StoppedTime()))
+        self.assertFalse(self.ann.finishing)
+        self.ann.finish()
+        time.clock.advance(1)
+        self.ann.finish()
+        self.assertEqual(len(time.clock.getDelayedCalls()), 1)
+        self.ann.close()
+        self.ann.finish()
+        await time.pass_until(self.ann.when_over())
+
+
+class LossTests(LinkCase):
+    """A side goes down, for whatever reason."""
+
+    async def test_server_lost(self) -> None:
+        """What a server sent before its connection broke reaches the client, whose link is closed then."""
+        await self.link()
+        self.peer.send(b"1", b"2")
+        await self.client.seen.reach(3)
+        self.peer.abort()
+        await self.client.lost()
+        self.assertEqual(self.client.seen[1:], [b"1", b"2", LOST])
+        self.assertIsInstance(self.client.reason, ConnectionDone)
+        await self.over()
+        self.assertEqual(self.heard, {SERVER: (ConnectionLost, False), CLIENT: (ConnectionDone, False)})
+
+    async def test_client_lost(self) -> None:
+        """So does what a client sent reach the server."""
+        await self.link()
+        self.client.send(b"1", b"2")
+        await self.peer.seen.reach(3)
+        self.client.abort()
+        await self.peer.lost()
+        self.assertEqual(self.peer.seen[1:], [b"1", b"2", LOST])
+        await self.over()
+        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False), SERVER: (ConnectionDone, False)})
+        self.assertIs(type(self.ann.reason.reason), ConnectionLost)
+
+    async def test_the_other_stays(self) -> None:
+        """The other side stays up for an application that doesn't mind, until it closes the link."""
+        for name in ("client", "server"):
+            await self.link(on_error=keep)
+            gone, left, side = (
+                (self.client, self.peer, CLIENT) if name == "client" else (self.peer, self.client, SERVER)
+            )
+            gone.abort()
+            await self.here.disconnected(side)
+            await turn(5)
+            left.send(b"nobody reads this", b"nor this")
+            self.ann.send_to_client(b"hello, client")
+            self.ann.send_to_server(b"hello, server")
+            self.here.repeater.send_to_all_clients(b"all")
+            self.here.repeater.send_from_all_clients(b"all")
+            await left.seen.reach(3)
+            self.assertEqual(left.seen[1:], [b"hello, " + side.other.value.encode(), b"all"])
+            self.here.repeater.close_connection_from_client("ann")
+            await self.over()
+            self.assertEqual(self.heard, {side: (ConnectionLost, False), side.other: (ConnectionDone, False)})
+            await left.lost()
+
+    async def test_name_is_taken(self) -> None:
+        """As long as one side is up the name is taken; a newcomer waits for a link that is closing."""
+        await self.link(on_error=keep)
+        self.client.abort()
+        await self.here.disconnected(CLIENT)
+        await self.here.connect(hello("ann"))
+        await self.here.refused()
+        self.assertEqual(self.here.refusals, [("ann", DuplicateClient)])
+        again = await self.here.connect(hello("ann"))
+        self.ann.close()
+        await again.seen.reach(1)
+        self.assertEqual(again.seen, [repeated(SERVER_NAME)])
+
+    async def test_unread_replies(self) -> None:
+        """A client that sends its orders and leaves without reading what it was answered loses none of them."""
+        await self.link(server=Server(answer=lambda peer, message: peer.send(bytes(200))))
+        orders = [b"%05d" % index + bytes(1000) for index in range(3000)]
+        self.client.transport.pauseProducing()
+        self.client.send(*orders)
+        self.client.close()
+        await self.peer.lost()
+        self.assertEqual(self.peer.seen[1:-1], orders)
+        await self.over()
+
+    async def test_reset_while_paused(self) -> None:
+        """What a client sent before it was killed is delivered even if it was not read yet then."""
+        verdicts: list[Deferred[Any]] = []
+
+        def wait(message: bytes, link: Any) -> Any:
+            verdicts.append(Deferred())
+            return verdicts[-1]
+
+        await self.link(to_server_filter=wait)
+        self.client.transport.setTcpNoDelay(True)
+        self.client.send(b"first")
+        await self.until(lambda: verdicts)
+        self.client.send(b"second", b"third")
+        await turn(5)
+        self.client.abort()
+        await self.client.lost()
+        self.peer.send(b"finds out that the client is gone")
+        await self.here.disconnected(CLIENT)
+        self.assertEqual(self.ann.received(Direction.TO_SERVER)[0], 1)
+        for index in range(3):
+            verdicts[index].callback(PASS_ON)
+        await self.peer.lost()
+        self.assertEqual(self.peer.seen[1:], [b"first", b"second", b"third", LOST])
+
+    async def test_server_sends_much_and_leaves(self) -> None:
+        """Whatever a server sent before it left reaches a client that reads slowly."""
+        await self.link()
+        self.client.transport.pauseProducing()
+        messages = [bytes([index]) * 200_000 for index in range(100)]
+        self.peer.send(*messages)
+        self.peer.close()
+        await self.until(lambda: self.ann.client.outlet.full)
+        self.client.transport.resumeProducing()
+        await self.client.lost()
+        self.assertEqual(self.client.seen[1:-1], messages)
+        await self.over()
+        self.assertEqual(self.heard, {SERVER: (ConnectionDone, True), CLIENT: (ConnectionDone, False)})
+
+    async def test_on_error_raises(self) -> None:
+        """An ``on_error`` that raises is logged, and the link is closed."""
+
+        def fail(link: Any, side: Side, error: Any) -> None:
+            raise ZeroDivisionError
+
+        await self.link(on_error=fail)
+        self.client.abort()
+        await self.peer.lost()
+        await self.over()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    async def test_other_links(self) -> None:
+        """Other clients notice nothing."""
+        await self.link()
+        bob, peer = await self.here.linked("bob")
+        self.client.write(b"\xff\xff\xff\xff")
+        await self.over()
+        await self.here.still_relays(bob, peer)
+        self.assertEqual(self.here.repeater.active_clients(), ["bob"])
+
+
+class FramesTests(LinkCase):
+    """Streams that end, or go wrong, inside a frame."""
+
+    async def test_partial_frame(self) -> None:
+        """A stream that ends inside a frame is a side's own error; its whole messages are delivered."""
+        for cut in (2, 4, 6):
+            await self.link(server=Server(half_close=True), client={"half_close": True})
+            self.client.write(frame(b"whole") + frame(b"cut off")[:cut])
+            self.client.end_stream()
+            await self.peer.seen.holds(END)
+            self.assertEqual(self.peer.seen[1:], [b"whole", END])
+            error = await self.here.disconnected(CLIENT)
+            reason: Any = error.reason
+            self.assertEqual((type(reason), reason.have, error.half_closed), (PartialFrame, cut, True))
+            self.assertIsInstance(reason.__cause__, ConnectionDone)
+            self.peer.send(b"reply")
+            await self.client.seen.reach(2)
+            self.peer.close()
+            await self.over()
+
+    async def test_partial_frame_of_a_server(self) -> None:
+        """So it is when the server's connection breaks inside a frame."""
+        await self.link()
+        self.peer.write(frame(b"whole") + frame(b"cut off")[:6])
+        await self.client.seen.reach(2)
+        self.peer.abort()
+        await self.client.lost()
+        self.assertEqual(self.client.seen[1:], [b"whole", LOST])
+        error = await self.here.disconnected(SERVER)
+        self.assertEqual((type(error.reason), error.half_closed), (PartialFrame, False))
+        self.assertIsInstance(error.reason.__cause__, ConnectionLost)
+
+    async def test_cut_off_by_our_own_closing(self) -> None:
+        """A frame that is not complete when the application closes the link is nobody's error."""
+        await self.link()
+        self.client.write(frame(b"whole") + frame(b"cut off")[:6])
+        await self.peer.seen.reach(2)
+        self.ann.close()
+        await self.over()
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
+        self.assertIsNone(self.ann.reason)
+
+    async def test_too_long(self) -> None:
+        """A side that announces too long a frame is gone at once; what it sent before is delivered."""
+        await self.link(limits=Limits(max_frame=1000), on_error=keep)
+        self.client.write(frame(b"whole") + (1001).to_bytes(4, "big") + b"...")
+        await self.client.lost()
+        self.assertIsInstance(self.client.reason, ConnectionLost)
+        await self.peer.seen.reach(2)
+        self.ann.send_to_server(b"still up")
+        await self.peer.seen.reach(3)
+        self.assertEqual(self.peer.seen[1:], [b"whole", b"still up"])
+        self.assertEqual(self.heard, {CLIENT: (FrameTooLong, False)})
+        self.ann.close()
+        await self.over()
+
+    async def test_too_long_from_a_server(self) -> None:
+        """By default the link is closed then, with all that was delivered."""
+        await self.link(limits=Limits(max_frame=1000))
+        self.peer.write(frame(b"whole") + b"\xff\xff\xff\xff")
+        await self.client.lost()
+        self.assertEqual(self.client.seen[1:], [b"whole", LOST])
+        await self.over()
+        self.assertEqual(self.heard, {SERVER: (FrameTooLong, False), CLIENT: (ConnectionDone, False)})
+
+    async def test_not_looked_at_yet(self) -> None:
+        """A connection that breaks while frames wait to be looked at has not broken inside of one."""
+        await self.link(to_client_filter=lambda message, link: Deferred(), on_error=keep)
+        self.peer.write(frame(b"first") + frame(b"second"))
+        await self.until(lambda: self.ann.lanes[1].awaited)
+        self.peer.abort()
+        await self.peer.lost()
+        self.client.send(b"finds out that the server is gone")
+        error = await self.here.disconnected(SERVER)
+        self.assertIsInstance(error.reason, ConnectionLost)
+        self.ann.force()
+        await self.over()
+
+
+class ClosingTests(LinkCase):
+    """The application closes a link."""
+
+    async def test_close(self) -> None:
+        """What was received is delivered, then both sides see the end of the stream."""
+        await self.link(server=Server(half_close=True), client={"half_close": True}, to_client_filter=after_a_turn)
+        self.client.send(b"1", b"2")
+        self.peer.send(b"3", b"4")
+        await self.until(lambda: all(self.ann.received(direction)[0] for direction in Direction))
+        self.ann.close()
+        self.ann.close()
+        self.assertEqual(self.here.repeater.active_clients(), [])
+        await self.peer.seen.holds(END)
+        await self.client.seen.holds(END)
+        await self.over()
+        self.assertEqual((self.peer.seen[1:3], self.client.seen[1:3]), ([b"1", b"2"], [b"3", b"4"]))
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
+
+    async def test_in_a_filter(self) -> None:
+        """A filter may close the link; what came with that message is delivered, and it takes no time."""
+        time = StoppedTime()
+
+        def decide(message: bytes, link: Any) -> Any:
+            link.close()
+            return PASS_ON
+
+        await self.link(to_server_filter=decide, reactor=time)
+        self.client.send(b"1", b"2")
+        self.assertLess(await time.pass_until(self.ann.when_over()), 2)
+        self.assertEqual(self.peer.seen[1:], [b"1", b"2", LOST])
+
+    async def test_by_a_verdict(self) -> None:
+        """A verdict may close the link, with last words to both; why is known then."""
+        reason = ValueError("enough")
+        time = StoppedTime()
+        await self.link(
+            to_server_filter=lambda message, link: Close(reason, forward=[b"bye"], back=[b"no"]), reactor=time
+        )
+        self.client.send(b"1", b"2")
+        self.assertLess(await time.pass_until(self.ann.when_over()), 2)
+        await self.client.lost()
+        self.assertEqual((self.peer.seen[1:], self.client.seen[1:]), ([b"bye", LOST], [b"no", LOST]))
+        self.assertIs(self.ann.reason, reason)
+
+    async def test_slow_reader(self) -> None:
+        """A client that goes on reading, however slowly, gets everything: progress moves the deadline."""
+        time = StoppedTime()
+        await self.link(reactor=time, limits=Limits(close_timeout=1, linger=10_000))
+        self.client.transport.pauseProducing()
+        self.peer.send(*[bytes(100_000)] * 100)
+        await self.until(lambda: self.ann.client.outlet.full)
+        self.ann.close()
+        over = self.ann.when_over()
+        pauses = 0
+        while not over.called:
+            taken = self.ann.client.progress()
+            self.client.transport.resumeProducing()
+            await self.until(lambda taken=taken: over.called or self.ann.client.progress() != taken)
+            self.client.transport.pauseProducing()
+            await turn()
+            time.clock.advance(0.75)
+            pauses += 1
+        self.client.transport.resumeProducing()
+        await self.client.lost()
+        self.assertEqual(len(messages(self.client)), self.ann.received(Direction.TO_CLIENT)[0])
+        self.assertGreater(pauses, 2)
+
+    async def test_takes_nothing(self) -> None:
+        """A client that takes nothing is cut off when the time for closing is over; the server sees a good end."""
+        time = StoppedTime()
+        await self.link(reactor=time)
+        self.client.transport.pauseProducing()
+        self.peer.send(*[bytes(100_000)] * 100)
+        await self.until(lambda: self.ann.client.outlet.full)
+        await turn(10)
+        self.ann.close()
+        took = await time.pass_until(self.ann.when_over())
+        self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
+        self.client.transport.resumeProducing()
+        await self.client.lost()
+        self.assertIsInstance(self.client.reason, ConnectionLost)
+        self.assertEqual(self.heard[CLIENT], (ConnectionAborted, False))
+
+    async def test_socket_is_full(self) -> None:
+        """A client that takes nothing is cut off also when nothing waits but in a socket that takes no more."""
+        time = StoppedTime()
+        await self.link(reactor=time)
+        self.client.transport.pauseProducing()
+        handle = self.ann.client.transport.getHandle()
+        while select.select([], [handle], [], 0)[1]:
+            self.peer.send(bytes(50_000))
+            await turn(3)
+        self.assertEqual(self.ann.client.outlet.waiting, 0)
+        self.ann.close()
+        took = await time.pass_until(self.ann.when_over())
+        self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
+
+    async def test_at_most(self) -> None:
+        """However it gets on, closing takes no longer than ``linger``."""
+        time = StoppedTime()
+
+        async def slow(message: bytes, link: Any) -> Any:
+            wait: Deferred[None] = Deferred()
+            time.clock.callLater(1, wait.callback, None)
+            await wait
+            return PASS_ON
+
+        await self.link(reactor=time, to_server_filter=slow)
+        self.client.send(*[b"%d" % index for index in range(100)])
+        await self.until(lambda: self.ann.lanes[0].awaited)
+        self.ann.close()
+        took = await time.pass_until(self.ann.when_over(), 0.5)
+        self.assertTrue(self.limits.linger <= took < self.limits.linger + 2, took)
+        await self.peer.lost()
+        self.assertGreater(len(self.peer.seen), 25)
+
+    async def test_filter_that_never_answers(self) -> None:
+        """A filter that never answers holds up closing for the time allowed; then it is cancelled."""
+        time = StoppedTime()
+        cancelled: list[Any] = []
+        await self.link(reactor=time, to_server_filter=lambda message, link: Deferred(cancelled.append))
+        self.client.send(b"1")
+        await self.until(lambda: self.ann.lanes[0].awaited)
+        self.ann.close()
+        took = await time.pass_until(self.ann.when_over())
+        self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
+        self.assertEqual((len(cancelled), time.clock.getDelayedCalls()), (1, []))
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
+
+    async def test_deadlines_are_forgotten(self) -> None:
+        """When a link is over no timer is left, whatever it was waiting for."""
+        time = StoppedTime()
+        await self.link(
+            reactor=time, limits=Limits(filter_timeout=100), to_server_filter=lambda message, link: Deferred()
+        )
+        self.client.send(b"1")
+        self.client.transport.pauseProducing()
+        self.peer.send(*[bytes(100_000)] * 100)
+        await self.until(lambda: self.ann.client.outlet.full and self.ann.lanes[0].awaited)
+        self.ann.finish()
+        self.assertEqual(len(time.clock.getDelayedCalls()), 3)
+        self.ann.close()
+        self.client.abort()
+        self.peer.abort()
+        await self.over()
+        self.assertEqual(time.clock.getDelayedCalls(), [])
+        again = self.ann.when_over()
+        self.successResultOf(again)
+
+
+class ShutdownTests(LinkCase):
+    """The repeater is shut down."""
+
+    async def test_links_in_every_state(self) -> None:
+        """Nothing that was received is lost, whatever the links are about; when it is over nobody is connected."""
+        verdicts: list[Deferred[Any]] = []
+
+        def decide(message: bytes, link: Any) -> Any:
+            if message != b"wait":
+                return PASS_ON
+            verdicts.append(Deferred())
+            return verdicts[-1]
+
+        world = self.here = await self.world(
+            server=Server(half_close=True), to_server_filter=decide, limits=self.limits
+        )
+        idle, _ = await world.linked("idle")
+        slow, slow_peer = await world.linked("slow")
+        ended, ended_peer = await world.linked("ended", half_close=True)
+        waits, waits_peer = await world.linked("waits")
+        slow.transport.pauseProducing()
+        slow_peer.send(*[bytes(100_000)] * 100)
+        link: Any = world.repeater.link("slow")
+        await self.until(lambda: link.client.outlet.full)
+        ended.send(b"last")
+        ended.end_stream()
+        await ended_peer.seen.holds(END)
+        waits.send(b"1", b"wait", b"2")
+        await self.until(lambda: verdicts)
+        down = world.repeater.shutdown()
+        await turn(5)
+        verdicts[0].callback(PASS_ON)
+        slow.transport.resumeProducing()
+        await down
+        self.assertEqual(waits_peer.seen[1:], [b"1", b"wait", b"2", END])
+        self.assertEqual(ended_peer.seen[1:], [b"last", END])
+        for client in (idle, slow, ended, waits):
+            await self.until(lambda client=client: client.seen[-1] in (END, LOST))
+        self.assertEqual(slow.seen[1:-1], [bytes(100_000)] * link.received(Direction.TO_CLIENT)[0])
+        self.assertEqual(len(world.disconnections), 8)
+
+    async def test_in_time(self) -> None:
+        """Peers that take nothing, filters that never answer: shutting down ends within the time for closing."""
+        time = StoppedTime()
+        world = await self.world(to_server_filter=lambda message, link: Deferred(), reactor=time)
+        slow, slow_peer = await world.linked("slow")
+        waits, _ = await world.linked("waits")
+        slow.transport.pauseProducing()
+        slow_peer.send(*[bytes(100_000)] * 100)
+        link: Any = world.repeater.link("slow")
+        await self.until(lambda: link.client.outlet.full)
+        waits.send(b"1")
+        await turn(10)
+        took = await time.pass_until(world.repeater.shutdown())
+        self.assertLess(took, 2 * self.limits.close_timeout)
+        self.assertEqual(time.clock.getDelayedCalls(), [])
+        slow.transport.resumeProducing()
+
+
+class SlowConsumerTests(LinkCase):
+    """Sides that don't take what is sent to them."""
+
+    async def test_messages_of_the_application(self) -> None:
+        """A client that doesn't take what the application sends is disconnected; the server's side is up."""
+        await self.link(on_error=keep, limits=Limits(max_waiting=200_000))
+        self.client.transport.pauseProducing()
+        sent = 0
+        while not self.heard:
+            self.ann.send_to_client(bytes(50_000))
+            sent += 1
+            await turn()
+        error = await self.here.disconnected(CLIENT)
+        reason: Any = error.reason
+        self.assertIsInstance(reason, SlowConsumer)
+        self.assertTrue(200_000 < reason.waiting < 300_000, reason.waiting)
+        self.ann.send_to_client(b"nobody gets this")
+        self.client.transport.resumeProducing()
+        await self.client.lost()
+        self.ann.send_to_server(b"still up")
+        await self.peer.seen.reach(2)
+        self.ann.close()
+        await self.over()
+
+    async def test_messages_behind_a_large_one(self) -> None:
+        """What a server sent at once is not held against its client."""
+        await self.link(limits=Limits(max_waiting=1000))
+        self.client.transport.pauseProducing()
+        self.peer.send(bytes(10_000_000))
+        await self.until(lambda: self.ann.client.outlet.waiting > 1_000_000)
+        self.here.repeater.send_to_all_clients(b"tick")
+        self.client.transport.resumeProducing()
+        await self.client.seen.reach(3)
+        self.assertEqual((self.client.seen[2], self.here.errors), (b"tick", []))
+
+    async def test_stalled(self) -> None:
+        """A client that takes nothing at all of what waits for it is disconnected after ``stall_timeout``."""
+        time = StoppedTime()
+        await self.link(reactor=time)
+        self.client.transport.pauseProducing()
+        self.peer.send(*[bytes(100_000)] * 100)
+        await self.until(lambda: self.ann.client.outlet.full)
+        await turn(10)
+        took = await time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 10)
+        stall = self.limits.stall_timeout or 0
+        self.assertTrue(stall <= took < 1.2 * stall, took)
+        self.assertEqual(self.heard, {CLIENT: (SlowConsumer, False)})
+        await time.pass_until(self.ann.when_over())
+        self.client.transport.resumeProducing()
+
+    async def test_stalled_after_its_end(self) -> None:
+        """One that has ended its stream before is closed as well; the application hears of each side once."""
+        time = StoppedTime()
+        await self.link(reactor=time, server=Server(half_close=True), on_error=keep)
+        self.client.end_stream()
+        await self.here.disconnected(CLIENT)
+        self.client.transport.pauseProducing()
+        self.peer.send(*[bytes(100_000)] * 100)
+        await self.until(lambda: self.ann.client.outlet.full)
+        while not self.ann.client.lost:
+            await turn()
+            time.clock.advance(10)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True)})
+        self.client.transport.resumeProducing()
+        self.ann.close()
+
+    async def test_slow_but_not_stalled(self) -> None:
+        """A client that takes something now and then is waited for."""
+        time = StoppedTime()
+        await self.link(reactor=time, limits=Limits(stall_timeout=1))
+        self.client.transport.pauseProducing()
+        self.peer.send(*[bytes(100_000)] * 100)
+        await self.until(lambda: self.ann.client.outlet.full)
+        while len(self.client.seen) < 101:
+            taken = self.ann.client.progress()
+            self.client.transport.resumeProducing()
+            await self.until(lambda taken=taken: len(self.client.seen) == 101 or self.ann.client.progress() != taken)
+            self.client.transport.pauseProducing()
+            await turn()
+            time.clock.advance(0.75)
+        self.assertEqual(self.here.errors, [])
+        self.assertEqual(time.clock.getDelayedCalls(), [])
+
+    async def test_no_stall_timeout(self) -> None:
+        """Without that limit a client may stop reading for as long as it wants."""
+        time = StoppedTime()
+        await self.link(reactor=time, limits=Limits(stall_timeout=None))
+        self.client.transport.pauseProducing()
+        self.peer.send(*[bytes(100_000)] * 100)
+        await self.until(lambda: self.ann.client.outlet.full)
+        self.assertEqual(time.clock.getDelayedCalls(), [])
+        self.client.transport.resumeProducing()
+        await self.client.seen.reach(101)
+
+    async def test_full_again(self) -> None:
+        """Each time that more waits than should is watched on its own."""
+        time = StoppedTime()
+        await self.link(reactor=time)
+        for _ in range(3):
+            self.client.transport.pauseProducing()
+            self.peer.send(*[bytes(100_000)] * 100)
+            await self.until(lambda: self.ann.client.outlet.full)
+            self.assertEqual(len(time.clock.getDelayedCalls()), 1)
+            self.client.transport.resumeProducing()
+            await self.until(lambda: not self.ann.client.outlet.full and len(self.client.seen) % 100 == 1)
+        self.assertEqual(time.clock.getDelayedCalls(), [])
+
+
+class BackPressureTests(LinkCase):
+    """A side that doesn't read stops the other from being read."""
+
+    async def test_pauses_and_goes_on(self) -> None:
+        """While a client doesn't read, the server isn't read either; later every byte arrives, in order."""
+        await self.link()
+        messages = [b"%05d" % index * 2000 for index in range(2000)]
+        self.client.transport.pauseProducing()
+        self.peer.send(*messages)
+        await self.until(lambda: self.ann.server.valve.closed)
+        before = self.ann.received(Direction.TO_CLIENT)
+        await turn(20)
+        self.assertEqual(self.ann.received(Direction.TO_CLIENT), before)
+        self.assertLess(self.ann.client.outlet.waiting, HIGH_WATER + 200_000)
+        self.client.send(b"the other direction goes on")
+        await self.peer.seen.reach(2)
+        self.client.transport.resumeProducing()
+        await self.client.seen.reach(2001)
+        self.assertEqual(self.client.seen[1:], messages)
+
+    async def test_answers(self) -> None:
+        """A client that doesn't read the answers of a filter isn't read any further."""
+        await self.link(to_server_filter=lambda message, link: SendBack([message * 10]))
+        self.client.transport.pauseProducing()
+        messages = [b"%05d" % index * 1000 for index in range(1000)]
+        self.client.send(*messages)
+        await self.until(lambda: self.ann.client.valve.closed)
+        await turn(20)
+        self.assertLess(self.ann.client.outlet.waiting, HIGH_WATER + 500_000)
+        self.client.transport.resumeProducing()
+        await self.client.seen.reach(1001)
+        self.assertEqual(self.client.seen[1:], [message * 10 for message in messages])
+
+    async def test_passed_on_and_answered(self) -> None:
+        """With both ways from one message, each side gets its own, in order, however the other reads."""
+        await self.link(to_server_filter=lambda message, link: PassOnAndSendBack([b"got " + message]))
+        self.client.transport.pauseProducing()
+        messages = [b"%05d" % index * 2000 for index in range(1000)]
+        self.client.send(*messages)
+        await self.until(lambda: self.ann.client.valve.closed)
+        self.client.transport.resumeProducing()
+        await self.client.seen.reach(1001)
+        await self.peer.seen.reach(1001)
+        self.assertEqual(self.client.seen[1:], [b"got " + message for message in messages])
+        self.assertEqual(self.peer.seen[1:], messages)
+
+    async def test_before_the_link_is_made(self) -> None:
+        """What a client sends behind its hello isn't read beyond what may wait, and delivered when it is linked."""
+        messages = [b"%05d" % index * 2000 for index in range(1000)]
+        world = await self.world(server=Server(when_greeted=False))
+        await world.connect(hello("ann") + b"".join(map(frame, messages)))
+        await world.server.peers.reach(1)
+        (link,) = world.repeater._factory.links
+        await self.until(lambda: link.client.valve.closed)
+        await turn(20)
+        self.assertLess(link.client.early, 200_000)
+        (peer,) = world.server.peers
+        peer.say_hello()
+        await peer.seen.reach(1001)
+        self.assertEqual(peer.seen[1:], messages)
+
+    async def test_pending_filter(self) -> None:
+        """While a verdict is awaited its direction is read no further than it was; the other goes on."""
+        verdicts: list[Deferred[Any]] = []
+
+        def decide(message: bytes, link: Any) -> Any:
+            if message:
+                return PASS_ON
+            verdicts.append(Deferred())
+            return verdicts[-1]
+
+        await self.link(to_server_filter=decide)
+        messages = [b"", *(b"%05d" % index * 2000 for index in range(1000))]
+        self.client.send(*messages)
+        await self.until(lambda: self.ann.client.valve.closed)
+        await turn(20)
+        self.assertLess(self.ann.lanes[0].holding, 200_000)
+        self.peer.send(b"the other direction")
+        await self.client.seen.reach(2)
+        verdicts[0].callback(PASS_ON)
+        await self.peer.seen.reach(1002)
+        self.assertEqual(self.peer.seen[1:], messages)
+
+    async def test_lost_while_choked(self) -> None:
+        """When the side that didn't read is lost, the other is read again; what it sends is dropped."""
+        await self.link(on_error=keep)
+        self.client.transport.pauseProducing()
+        self.peer.send(*[bytes(100_000)] * 100)
+        await self.until(lambda: self.ann.server.valve.closed)
+        self.client.abort()
+        await self.until(lambda: self.ann.received(Direction.TO_CLIENT)[0] == 100)
+        self.assertFalse(self.ann.server.valve.closed)
+        self.ann.close()
+
+
+class FilterTests(LinkCase):
+    """Filters that fail, or take too long."""
+
+    def check_goes_on(self, name: str) -> Any:
+        """Check that the other direction, and other links, go on."""
+
+        async def check() -> None:
+            self.peer.send(b"the other direction")
+            await self.client.seen.until(lambda: self.client.seen[-1] == b"the other direction")
+            bob, peer = await self.here.linked(name)
+            await self.here.still_relays(bob, peer)
+
+        return check()
+
+    async def test_raises(self) -> None:
+        """A filter that raises stops receiving on the side whose message it was, for good; all else goes on."""
+
+        def decide(message: bytes, link: Any) -> Any:
+            if message == b"bad":
+                raise ZeroDivisionError
+            return PASS_ON
+
+        await self.link(to_server_filter=decide)
+        self.client.send(b"1", b"bad", b"2")
+        await self.peer.seen.reach(2)
+        self.client.send(b"3")
+        await self.check_goes_on("bob")
+        (error,) = [error for *_, error in self.here.errors]
+        self.assertIsInstance(error, CallbackFailed)
+        self.assertEqual((error.number, type(error.reason)), (2, ZeroDivisionError))
+        self.assertEqual(self.peer.seen[1:], [b"1"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.ann.received(Direction.TO_SERVER)[0], 2)
+
+    async def test_gone_after_that(self) -> None:
+        """A side that isn't received any more is still seen to go, after a filter that failed at once or later."""
+
+        def at_once(message: bytes, link: Any) -> Any:
+            raise ZeroDivisionError
+
+        async def later(message: bytes, link: Any) -> Any:
+            await turn()
+            raise ZeroDivisionError
+
+        for decide in (at_once, later):
+            await self.link(to_server_filter=decide)
+            self.client.send(b"1", b"2")
+            await self.here.calls.until(lambda: self.here.errors)
+            self.client.close()
+            await self.peer.lost()
+            await self.over()
+            self.assertEqual(self.heard[CLIENT], (ConnectionDone, True))
+            self.assertEqual(self.peer.seen[1:], [LOST])
+            self.flushLoggedErrors(ZeroDivisionError)
+
+    async def test_timeout(self) -> None:
+        """A verdict that doesn't come in time is a failure of the filter, and treated as one."""
+        expected = {
+            OnFilterError.STOP: [],
+            OnFilterError.DROP: [b"2"],
+            OnFilterError.PASS_ON: [b"wait", b"2"],
+        }
+        for policy, delivered in expected.items():
+            time = StoppedTime()
+            await self.link(
+                reactor=time,
+                limits=Limits(filter_timeout=10),
+                to_server_filter=lambda message, link: Deferred() if message == b"wait" else PASS_ON,
+                on_filter_error=policy,
+            )
+            self.client.send(b"wait", b"2")
+            await self.until(lambda: self.ann.lanes[0].awaited)
+            self.assertEqual([call.getTime() for call in time.clock.getDelayedCalls()], [10])
+            time.clock.advance(10)
+            await self.peer.seen.reach(1 + len(delivered))
+            await self.check_goes_on(f"bob-{policy.value}")
+            self.assertEqual(self.peer.seen[1:], delivered)
+            (error,) = [error for *_, error in self.here.errors]
+            self.assertIsInstance(error.reason, FilterTimeout)
+            self.assertEqual(time.clock.getDelayedCalls(), [])
+            self.flushLoggedErrors(FilterTimeout)
+
+    async def test_timeout_closes(self) -> None:
+        """If the application wants so, the link is closed then."""
+        time = StoppedTime()
+        await self.link(
+            reactor=time,
+            limits=Limits(filter_timeout=10),
+            to_server_filter=lambda message, link: Deferred(),
+            on_filter_error=OnFilterError.CLOSE,
+        )
+        self.client.send(b"1")
+        await self.until(lambda: self.ann.lanes[0].awaited)
+        time.clock.advance(10)
+        self.assertLess(await time.pass_until(self.ann.when_over()), 2)
+        self.assertIsInstance(self.ann.reason, CallbackFailed)
+        self.flushLoggedErrors(FilterTimeout)
+
+    async def test_in_time(self) -> None:
+        """A verdict that comes in time stops the clock; the next message has all the time again."""
+        time = StoppedTime()
+        verdicts: list[Deferred[Any]] = []
+
+        def decide(message: bytes, link: Any) -> Any:
+            verdicts.append(Deferred())
+            return verdicts[-1]
+
+        await self.link(reactor=time, limits=Limits(filter_timeout=10), to_server_filter=decide)
+        self.client.send(b"1", b"2")
+        for index in range(2):
+            await self.until(lambda index=index: len(verdicts) > index)
+            time.clock.advance(9)
+            verdicts[index].callback(PASS_ON)
+        self.assertEqual(time.clock.getDelayedCalls(), [])
+        await self.peer.seen.reach(3)
+        self.assertEqual((self.peer.seen[1:], self.here.errors), ([b"1", b"2"], []))
+
+
+@implementer(ICodec)
+class Numbers:
+    """A codec of whole numbers."""
+
+    def decode(self, payload: bytes) -> int:
+        """See `ICodec`."""
+        return int(payload)
+
+    def encode(self, message: Any) -> bytes:
+        """See `ICodec`."""
+        return b"%d" % message
+
+
+class MessageTests(LinkCase):
+    """Messages that cannot be understood, or sent, and the application's own."""
+
+    async def test_parse_error(self) -> None:
+        """A payload that cannot be decoded is dropped; the next is read."""
+        await self.link(
+            dialect=dialects.int32(to_server=Numbers()), to_server_filter=lambda message, link: PASS_ON
+        )
+        self.client.send(b"1", b"two", b"3")
+        await self.peer.seen.reach(3)
+        self.assertEqual(self.peer.seen[1:], [b"1", b"3"])
+        ((name, side, error),) = self.here.errors
+        self.assertEqual((name, side, type(error)), ("ann", CLIENT, ParseError))
+
+    async def test_marshaling_error(self) -> None:
+        """A message that cannot be encoded is not sent; the rest goes on. The side is the one it was for."""
+        await self.link(
+            dialect=dialects.int32(to_server=Numbers()),
+            to_server_filter=lambda message, link: Send(message, "not a number", message + 1),
+        )
+        self.client.send(b"1")
+        self.ann.send_to_server("no number either")
+        await self.peer.seen.reach(3)
+        self.assertEqual(self.peer.seen[1:], [b"1", b"2"])
+        self.assertEqual(
+            [(side, type(error)) for _, side, error in self.here.errors], [(SERVER, MarshalingError)] * 2
+        )
+
+    async def test_sent_by_a_filter(self) -> None:
+        """What a filter sends itself goes behind the messages before the one it sees, and before that one."""
+
+        def decide(message: bytes, link: Any) -> Any:
+            link.send_to_server(b"before " + message)
+            return PASS_ON
+
+        await self.link(to_server_filter=decide)
+        self.client.send(b"1", b"2")
+        await self.peer.seen.reach(5)
+        self.assertEqual(messages(self.peer), [b"before 1", b"1", b"before 2", b"2"])
+
+    async def test_sent_before_it_is_made(self) -> None:
+        """What the application sends while a link is being made goes out behind the hellos, before all else."""
+
+        def on_connect(link: Any) -> None:
+            for index in range(3):
+                link.send_to_client(b"to client %d" % index)
+                link.send_to_server(b"to server %d" % index)
+
+        world = await self.world(on_connect=on_connect, server=Server(when_greeted=False))
+        client = await world.connect(hello("ann") + frame(b"early"))
+        await world.server.peers.reach(1)
+        (peer,) = world.server.peers
+        peer.write(hello(SERVER_NAME) + frame(b"early"))
+        await peer.seen.reach(5)
+        await client.seen.reach(5)
+        self.assertEqual(peer.seen[1:], [*(b"to server %d" % index for index in range(3)), b"early"])
+        self.assertEqual(client.seen[1:], [*(b"to client %d" % index for index in range(3)), b"early"])
+
+    async def test_what_a_link_tells(self) -> None:
+        """A link knows its peers and what they sent."""
+        await self.link()
+        verifyObject(ILink, self.ann)
+        self.assertEqual(repr(self.ann), "<link of 'ann' to 'quotes'>")
+        self.assertEqual(self.ann.client_address.port, self.client.transport.getHost().port)
+        self.assertEqual(self.ann.server_address.port, self.peer.transport.getHost().port)
+        self.client.send(b"1", b"22")
+        await self.peer.seen.reach(3)
+        self.assertEqual(self.ann.received(Direction.TO_SERVER), (2, 11))
+        self.assertEqual(self.ann.received(Direction.TO_CLIENT), (0, 0))
+        self.assertTrue(self.ann.active)
+
+
+class UnmadeTests(SynchronousTestCase):
+    """Links that are not made yet, or never will be."""
+
+    def setUp(self) -> None:
+        """Connect a client whose server doesn't answer."""
+        self.memory = MemoryWorld(limits=Limits(stall_timeout=1))
+        self.protocol = self.memory.connect(hello("ann"))
+        self.link = self.protocol.link
+
+    def test_received(self) -> None:
+        """Nothing was received."""
+        self.assertEqual([self.link.received(direction) for direction in Direction], [(0, 0), (0, 0)])
+
+    def test_send(self) -> None:
+        """Nothing can be sent before the peers are known."""
+        self.link.send_to_client(b"1")
+        self.link.send_to_server(b"1")
+        self.assertEqual(self.protocol.transport.value(), b"")
+
+    def test_stalled(self) -> None:
+        """A server that doesn't take its hello is given up."""
+        self.link.server.outlet_full()
+        self.memory.clock.advance(1)
+        self.memory.clock.advance(1)
+        self.assertEqual(self.memory.refusals, [("ann", ServerUnreachable)])
+
+    def test_client_leaves(self) -> None:
+        """A client that ends its stream behind nothing but its hello is gone."""
+        self.protocol.readConnectionLost()
+        self.assertEqual(self.memory.refusals, [("ann", ClientGone)])
+        self.assertTrue(self.link.over)
+
+    def test_close_when_over(self) -> None:
+        """Closing a link that is over is nothing."""
+        host = self.memory.factory
+        link = Link(host, SERVER_NAME)
+        link.check_over()
+        link.close()
+        self.assertTrue(link.over)
+        self.assertEqual(len([call for call in self.memory.clock.getDelayedCalls() if call.active()]), 1)
