@@ -110,6 +110,17 @@ class EndingTests(PeerCase):
         self.server.send("reply")
         self.server.close()
         self.assertEqual((self.client.received, self.client.open), (["reply"], False))
+        self.assertIsInstance(self.client.lost, ConnectionDone)
+
+    def test_end_of_both_streams(self) -> None:
+        """Its connection is gone when it ends its stream behind the repeater's."""
+        self.server.keeps_open = True
+        self.client.end_stream()
+        self.assertIsNone(self.server.lost)
+        self.server.send("reply")
+        self.server.end_stream()
+        self.assertIsInstance(self.server.lost, ConnectionDone)
+        self.assertEqual(self.client.received, ["reply"])
 
     def test_plain_protocol(self) -> None:
         """When the repeater ends its stream it closes, as a plain protocol does."""

@@ -42,7 +42,7 @@ class Peer(Protocol):
         self.lost: BaseException | None = None
         """Why the connection is gone, ``None`` while it is there."""
         self.keeps_open = False
-        """Whether it stays when the repeater ends its stream. A plain protocol closes then."""
+        """Whether it stays when the repeater ends its stream, until it ends its own. A plain protocol closes then."""
         self.answer: Callable[[Any, Peer], Iterable[Any] | None] | None = None
         """Called with each message that comes and the peer; gives the messages that it answers with."""
         self.on_hello: Callable[[Peer], None] = lambda peer: None
@@ -92,8 +92,11 @@ class Peer(Protocol):
     def end_stream(self) -> None:
         """Send nothing more, but go on reading."""
         self._put_down(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its stream"))
-        self.keeps_open = True
-        self._transport.loseWriteConnection()
+        self.keeps_open = False
+        if self.stream_ended:
+            self._transport.loseConnection()
+        else:
+            self._transport.loseWriteConnection()
         self._setting.settle()
 
     def close(self) -> None:
