@@ -50,7 +50,7 @@ class ScriptedServer(ServerFactory):
         raise self._setting.transcript.error(f"nobody has connected to the server in the name of {client_name!r}")
 
     def when_connected(self, client_name: str, timeout: float = TIMEOUT) -> Deferred[Peer]:
-        """Give the connection in the name of a client, as soon as there is one."""
+        """Give the connection in the name of a client, as soon as there is one; those that are gone don't count."""
         connected: Deferred[Peer] = Deferred()
 
         def too_late(result: object, _: float) -> Any:
@@ -61,7 +61,8 @@ class ScriptedServer(ServerFactory):
         connected.addTimeout(timeout, self._setting.clock, onTimeoutCancel=too_late)
         self._waiting.append((client_name, connected))
         for peer in self.connections:
-            self._greeted(peer)
+            if peer.lost is None:
+                self._greeted(peer)
         return connected
 
     def _greeted(self, peer: Peer) -> None:
