@@ -15,6 +15,8 @@ from .bench.__main__ import main
 from .bench.loads import LOADS
 from .bench.plot import plot
 from .bench.report import BEGIN, END
+from .bench.results import Row
+from .bench.targets import outcomes
 from .bench.wire import wire_of
 
 
@@ -77,6 +79,21 @@ class BenchTests(SynchronousTestCase):
                 self.assertEqual((reason, "the usual way" in path.read_text()), (None, True))
                 self.assertIn("nothing", plot({"rows": []}, path))
 
+    def test_targets(self) -> None:
+        """Each target is judged by the rows that it is about, and left out where one of them is missing."""
+        measured = {
+            ("oneway-16", "repeater-pass"): 10.0,
+            ("oneway-16", "usual"): 200.0,
+            ("async-extra", "repeater-pass"): 12.0,
+            ("selector", "repeater-pass"): 10.0,
+            ("selector", "repeater-selector"): 7.0,
+        }
+        rows = [row_of(load, contestant, cpu) for (load, contestant), cpu in measured.items()]
+        self.assertEqual(
+            [(outcome.at_most, outcome.measured, outcome.met) for outcome in outcomes(rows)],
+            [(0.04, 0.05, False), (0.6, 0.7, False), (1.3, 1.2, True)],
+        )
+
     def test_frames(self) -> None:
         """Every load's frames are read back as they were made, whole or cut anywhere."""
         for load in LOADS:
@@ -89,3 +106,20 @@ class BenchTests(SynchronousTestCase):
                 body = wire.split(data)
                 assert body is not None
                 self.assertEqual((len(body), wire.frame(body)), (load.size, frame))
+
+
+def row_of(load: str, contestant: str, cpu: float) -> Row:
+    """Make a row of a table in which only the CPU time matters."""
+    return Row(
+        load=load,
+        contestant=contestant,
+        rounds=1,
+        messages_per_second=1.0,
+        bytes_per_second=1.0,
+        cpu_per_message=cpu,
+        peak_memory=None,
+        memory_per_link=None,
+        round_trip=None,
+        proxy_busy=None,
+        load_busy=0.0,
+    )

@@ -26,6 +26,7 @@ CPU_TARGETS = (
     ("oneway-64k", OURS, "nginx", 1.5),
     *((f"oneway-{size}", NO_FILTER, "portforward", 1.1) for size in SIZES),
     ("broadcast", OURS, "broadcaster", 1.0),
+    ("selector", "repeater-selector", OURS, 0.6),
 )
 
 
@@ -58,6 +59,9 @@ def outcomes(rows: list[Row]) -> Iterator[Outcome]:
         a, b = cpu(load, ours), cpu(load, theirs)
         if a and b:
             yield Outcome(f"{load}, CPU for each message, {ours} / {theirs}", at_most, a / b)
+    stamped, plain = cpu("async-extra", OURS), cpu("oneway-16", OURS)
+    if stamped and plain:
+        yield Outcome(f"CPU for each message of 16 B, {OURS}, async_extra / int32", 1.3, stamped / plain)
     small, large = cpu("oneway-64k", OURS), cpu("oneway-4m", OURS)
     if small and large:
         yield Outcome(f"bytes for each second of {OURS}'s CPU time, at 64 KiB / at 4 MiB", 1.0, large / 64 / small)
