@@ -72,6 +72,21 @@ class LinkTests(LogCase):
             "to the server 2 messages, 14 bytes; to the client 1 messages, 9 bytes",
         )
 
+    async def test_cut_off(self) -> None:
+        """A client that sends what is no frame is cut off; one that ends within a frame has left."""
+        world = await self.world(observers=[LogObserver(Clock())])
+        for name, data, told in (
+            ("ann", b"\xff" * 4, "the client was cut off: frame of 4294967295 bytes"),
+            ("bob", b"\0", "the client left: end of stream: the stream ended inside a frame"),
+        ):
+            self.lines.clear()
+            client, _ = await world.linked(name)
+            client.write(data)
+            if name == "bob":
+                client.close()
+            await self.line(2)
+            self.assertIn(f"client {name!r} ended: {told}", self.lines[1])
+
     async def test_closed_here(self) -> None:
         """A link that the application closes was closed by the repeater; with an error, the error is told."""
         world = await self.world(

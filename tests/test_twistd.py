@@ -156,7 +156,7 @@ class TalkTests(TwistdCase):
                 while stranger.recv(1000):
                     pass
         ended = repeater.wait_for(ENDED.format("eve"))
-        self.assertTrue(ended[1].startswith("the client left: frame of 4294967295 bytes"), ended[1])
+        self.assertTrue(ended[1].startswith("the client was cut off: frame of 4294967295 bytes"), ended[1])
         server.wait_for("^eve is gone")
         self.check_still_talks(ann)
 

@@ -7,7 +7,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from .errors import CallbackFailed, ConnectingError, Disconnected
+from .errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
 from .interfaces import ILink, IObserver
 from .model import Direction, Side
 
@@ -93,8 +93,14 @@ def _reason_text(error: BaseException | None) -> str:
     if error is None:
         return "closed by the repeater"
     if isinstance(error, Disconnected) and error.side is not None:
-        return printable(f"the {error.side.value} left: {error}".rstrip("."))
+        happened = "was cut off" if _is_cut_off(error.reason) else "left"
+        return printable(f"the {error.side.value} {happened}: {error}".rstrip("."))
     return printable(f"{type(error).__name__}: {error}".rstrip("."))
+
+
+def _is_cut_off(reason: BaseException) -> bool:
+    """Tell whether a side went down because of what the repeater would not bear, not by itself."""
+    return isinstance(reason, (FramingError, SlowConsumer)) and not isinstance(reason, PartialFrame)
 
 
 def printable(text: str) -> str:
