@@ -185,6 +185,25 @@ class NewcomerTests(PeerCase):
         world.repeater.accept_new_clients()
         await world.linked("alice")
 
+    async def test_behind_a_wrapper(self) -> None:
+        """Behind a factory that wraps ours, such as that of TLS, they are closed at once as well."""
+        world = await self.world(start=False, listen="haproxy:tcp:0:interface=127.0.0.1")
+        greeting = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 9000\r\n" + hello("alice")
+        silent, client = await world.connect(), await world.connect(greeting)
+        await silent.lost()
+        await client.lost()
+        self.assertEqual((client.seen, world.calls), ([LOST], []))
+        world.start()
+        world.repeater.drop_new_clients()
+        client = await world.connect(greeting)
+        await client.lost()
+        await world.refused()
+        self.assertEqual((client.seen, world.refusals), ([LOST], [(None, NewClientsDropped)]))
+        world.repeater.accept_new_clients()
+        client = await world.connect(greeting)
+        await client.seen.reach(1)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME)])
+
     async def test_on_its_way_when_dropping_begins(self) -> None:
         """A client that was accepted before is linked yet."""
         world = await self.world()

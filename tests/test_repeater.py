@@ -34,6 +34,7 @@ from twisted_repeater import (
     MarshalingError,
     MessageType,
     MultipleVersionsError,
+    NewClientsDropped,
     ParseError,
     Repeater,
     RepeaterClosed,
@@ -111,7 +112,7 @@ class CreateTests(PeerCase):
         self.assertEqual(client.seen[2:], [b"last reply", END, LOST])
 
     async def test_tls(self) -> None:
-        """Both sides may speak TLS; a server whose certificate isn't trusted cannot be reached."""
+        """Both sides may speak TLS; untrusted servers cannot be reached, and refused clients are closed at once."""
         self.addCleanup(self.flushWarnings)  # Twisted calls pyOpenSSL in ways that are out of date
         folder = self.mktemp()
         os.mkdir(folder)
@@ -130,6 +131,12 @@ class CreateTests(PeerCase):
         await peer.seen.holds(large)
         client.close()
         await peer.lost()
+
+        world.repeater.drop_new_clients()
+        client = await world.connect(endpoint=to_repeater)
+        await client.lost()
+        await world.refused()
+        self.assertEqual((client.seen, world.refusals), ([LOST], [(None, NewClientsDropped)]))
 
         other = await self.world(server=server, via=f"tls:127.0.0.1:{port.getHost().port}")
         client = await other.connect(hello("bob"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -88,6 +88,8 @@ class RepeaterFactory(ServerFactory):
         self.dropping = False
         self.closed = False
         self.port_valve: Valve | None = None
+        self.wrapped = False
+        """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
         self.links: dict[Link, None] = {}
         """Every link and attempt whose connections are not both gone, the oldest first."""
         self.names: dict[str, Link] = {}
@@ -100,16 +102,21 @@ class RepeaterFactory(ServerFactory):
 
     # -- accepting -------------------------------------------------------------------------------------------
 
-    def buildProtocol(self, addr: IAddress | None) -> ClientSideProtocol | None:
-        """Make the protocol of a new client, or refuse it by giving none."""
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """Make the protocol of a new client, or refuse it by giving none, or one that closes."""
+        if self._lets_in(addr):
+            return _Accepted(Link(self, self.server_name), self)
+        return _Refused() if self.wrapped else None
+
+    def _lets_in(self, addr: IAddress | None) -> bool:
         if self.callbacks is None or self.closed:
-            return None
+            return False
         try:
             self._check_newcomer(addr)
         except ConnectingError as error:
             self._refused(None, addr, error)
-            return None
-        return _Accepted(Link(self, self.server_name), self)
+            return False
+        return True
 
     def _check_newcomer(self, addr: IAddress | None) -> None:
         if self.is_client_ip_authorized is not None:
@@ -369,6 +376,15 @@ class _Accepted(ClientSideProtocol):
         """See `IProtocol`."""
         super().connectionMade()
         self._begin(self.link)
+
+
+class _Refused(Protocol):
+    """Closes at once."""
+
+    def connectionMade(self) -> None:
+        """See `IProtocol`."""
+        assert self.transport is not None
+        self.transport.loseConnection()
 
 
 def _within(deferred: Deferred[None], timeout: float, clock: IReactorTime, error: Exception) -> Deferred[None]:

@@ -68,6 +68,7 @@ class Repeater:
         self._outcome: tuple[object] | None = None
         """What `shutdown` came to, once it is over."""
         self._callers: list[Deferred[None]] = []
+        factory.wrapped = getattr(port, "factory", factory) is not factory
         if hasattr(port, "pauseProducing"):
             factory.port_valve = Valve(port)  # type: ignore[arg-type]
 
