@@ -67,6 +67,7 @@ class GreetingTests(SynchronousTestCase):
     def test_no_hello(self) -> None:
         """What the handshake refuses tells whose hello it was."""
         error = self.refusal(frame(b"[]"))
+        self.assertEqual(str(error), "the client's hello: a hello must be a JSON object, not list")
         self.assertEqual((error.side, self.greeting.complete), (Side.CLIENT, False))
 
     def test_too_long(self) -> None:

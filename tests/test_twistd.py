@@ -142,8 +142,8 @@ class TalkTests(TwistdCase):
         server, repeater, ann, port = self.start_all()
         for garbage, error in [
             (b"GET / HTTP/1.1\r\n\r\n", "InvalidHello: the client's hello: frame of 1195725856 bytes"),
-            (b"\0\0\0\x04\xff\xfe\n'", "InvalidHello: a hello must be UTF-8"),
-            (b'\0\0\0\x0d{"name": "x"]', "InvalidHello: a hello must be a JSON object"),
+            (b"\0\0\0\x04\xff\xfe\n'", "InvalidHello: the client's hello: a hello must be UTF-8"),
+            (b'\0\0\0\x0d{"name": "x"]', "InvalidHello: the client's hello: a hello must be a JSON object"),
         ]:
             with socket.create_connection(("127.0.0.1", port), LONGEST) as stranger:
                 stranger.sendall(garbage)

@@ -46,12 +46,10 @@ class Greeting:
                 return None
             payload = bytes(self._data[self._body : self._need])
             hello = self._handshake.decode(payload)
-        except InvalidHello as error:
-            error.side = self._side
-            raise
         except Exception as error:
-            # Unless it is a framing error it is the dialect's fault; but a stranger's bytes brought it out.
-            text = str(error) if isinstance(error, FramingError) else f"{type(error).__name__}: {error}"
+            # Some are the dialect's fault; but a stranger's bytes brought them out.
+            expected = isinstance(error, (InvalidHello, FramingError))
+            text = str(error) if expected else f"{type(error).__name__}: {error}"
             raise InvalidHello(f"the {self._side.value}'s hello: {text}", self._side) from error
         del self._data[: self._need]
         self.complete = True
