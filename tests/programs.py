@@ -47,6 +47,7 @@ class Program:
             )
         finally:
             signal.signal(signal.SIGINT, before)
+        self.pid = self._process.pid
         self.output = ""
         self._complete = False
         self._changed = threading.Condition()
