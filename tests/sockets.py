@@ -32,9 +32,7 @@ class TLSSockets(Sockets):
         self.key = Path(directory, "key.pem")
         self.certificate = self.trusted / "certificate.pem"
         key = ec.generate_private_key(ec.SECP256R1())
-        self.key.write_bytes(
-            key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        )
+        self.key.write_bytes(key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         self.certificate.write_bytes(certificate_for(key).public_bytes(PEM))
         self.own = PrivateCertificate.loadPEM(self.certificate.read_bytes() + self.key.read_bytes())
 

@@ -1047,9 +1047,7 @@ class MessageTests(LinkCase):
 
     async def test_parse_error(self) -> None:
         """A payload that cannot be decoded is dropped; the next is read."""
-        await self.link(
-            dialect=dialects.int32(to_server=Numbers()), to_server_filter=lambda message, link: PASS_ON
-        )
+        await self.link(dialect=dialects.int32(to_server=Numbers()), to_server_filter=lambda message, link: PASS_ON)
         self.client.send(b"1", b"two", b"3")
         await self.peer.seen.reach(3)
         self.assertEqual(self.peer.seen[1:], [b"1", b"3"])
@@ -1066,9 +1064,7 @@ class MessageTests(LinkCase):
         self.ann.send_to_server("no number either")
         await self.peer.seen.reach(3)
         self.assertEqual(self.peer.seen[1:], [b"1", b"2"])
-        self.assertEqual(
-            [(side, type(error)) for _, side, error in self.here.errors], [(SERVER, MarshalingError)] * 2
-        )
+        self.assertEqual([(side, type(error)) for _, side, error in self.here.errors], [(SERVER, MarshalingError)] * 2)
 
     async def test_sent_by_a_filter(self) -> None:
         """What a filter sends itself goes behind the messages before the one it sees, and before that one."""

@@ -420,7 +420,6 @@ class TakenTests(SocketCase):
         await self.own.seen.holds(LOST)
         self.assertEqual((self.outlet.unacknowledged(), self.outlet.acknowledged()), (None, None))
 
-
     async def test_wrapped(self) -> None:
         """It is known through wrappers around the transport, such as TLS, too."""
         self.own.transport.unregisterProducer()

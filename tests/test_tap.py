@@ -197,6 +197,13 @@ class OptionsTests(ModuleCase):
             (["--on-filter-error", "cry"], "--on-filter-error: 'cry' is none of stop, pass-on, drop, close"),
             (["--listen", "pigeon:1"], "--listen: 'pigeon:1' is no endpoint: ValueError: Unknown endpoint type"),
             (["--server", "tcp:"], "--server: 'tcp:' is no endpoint: "),
+            (["--server", "tcp:[::1]:1"], "--server: 'tcp:[::1]:1' is no endpoint: "),
+            (["--server", "tcp:localhost:99999"], "--server: 'tcp:localhost:99999' is no endpoint: port 99999 is"),
+            (
+                ["--server", "tls:x:port=70000"],
+                "--server: 'tls:x:port=70000' is no endpoint: port 70000 is above 65535",
+            ),
+            (["--listen", "tcp:65536"], "--listen: 'tcp:65536' is no endpoint: port 65536 is above 65535"),
             (["--admin", "tcp:8090"], "--admin: say interface=127.0.0.1"),
             (["--admin", "ssl:8090"], "--admin: say interface=127.0.0.1"),
             (["--reload"], "--reload: there is no filter to load anew"),

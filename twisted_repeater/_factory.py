@@ -198,7 +198,7 @@ class RepeaterFactory(ServerFactory):
                     self._waiting.remove(turn)
         self._placed.add(link)
         if len(self._placed) >= self.limits.max_clients and self.port_valve is not None:
-            self.log.warn("{count} clients: newcomers wait", count=len(self._placed))
+            self.log.info("max_clients, {count}, is reached: newcomers wait", count=len(self._placed))
             self.port_valve.close("max_clients")
 
     def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:

@@ -33,6 +33,9 @@ DEFAULTS = Limits()
 
 SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 
+PORT = re.compile(r"^(?:tcp6?|ssl|tls)\b.*?(?<=:)(?:port=)?(\d+)(?=:|$)", re.ASCII)
+"""Finds the port in the description of an endpoint: the first part that is a number."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -87,6 +90,9 @@ def endpoint(find: Callable[..., Any], reactor: object, text: str) -> Any:
     """Read the description of an endpoint."""
     if text.startswith(("tls:", "ssl:")) and find_spec("OpenSSL") is None:
         raise ValueError(f"{text!r} needs pyOpenSSL: pip install 'twisted_repeater[tls]'")
+    port = PORT.match(text)
+    if port is not None and int(port[1]) > 0xFFFF:  # which Twisted would find out only when it connects
+        raise ValueError(f"{text!r} is no endpoint: port {port[1]} is above 65535")
     try:
         return find(reactor, text)
     except Exception as error:  # each kind of endpoint has its own
