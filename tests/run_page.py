@@ -108,6 +108,7 @@ def press_when_started() -> None:
 
     from twisted_repeater import Repeater
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
     start = Repeater.start
 
     def start_and_press(self: Repeater, **options: Any) -> None:
