@@ -12,7 +12,7 @@ installation it runs compiled, with the types of ``_lane.pxd``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import iscoroutine
+from inspect import iscoroutine, ismethod
 from reprlib import repr as short_repr
 from typing import Any, Protocol
 
@@ -359,8 +359,7 @@ class Lane(Flow):
 
     def _failed(self, error: BaseException) -> Verdict:
         """Report that the filter failed, and do what the application chose for that."""
-        name = getattr(self.filter, "__qualname__", None) or short_repr(self.filter)
-        failure = CallbackFailed(f"filter {name}", self.messages, error)
+        failure = CallbackFailed(f"filter {_name_of(self.filter)}", self.messages, error)
         failure.__cause__ = error
         policy = self._host.lane_filter_failed(self, failure)
         if policy is OnFilterError.PASS_ON:
@@ -429,3 +428,10 @@ def _framing_error(error: BaseException) -> FramingError:
     if isinstance(error, FramingError):
         return error
     return FramingError(f"{type(error).__name__} in the framing: {error}")
+
+
+def _name_of(function: Any) -> str:
+    """What a filter's function is called in errors: a method after the class of its object, which may inherit it."""
+    if ismethod(function):
+        return f"{type(function.__self__).__qualname__}.{function.__name__}"
+    return getattr(function, "__qualname__", None) or short_repr(function)
