@@ -1,6 +1,8 @@
 # The C types of framing.py.
 cimport cython
 
+cdef bint COMPILED
+
 cdef class Framing:
     cdef public Py_ssize_t max_frame
     cdef public Py_ssize_t body, count
@@ -9,7 +11,7 @@ cdef class Framing:
     cpdef Py_ssize_t skip(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
 
 cdef class Int32Framing(Framing):
-    @cython.locals(view=cython.p_uchar, body=Py_ssize_t, size=Py_ssize_t, high=Py_ssize_t)
+    @cython.locals(view=cython.p_uchar, body=Py_ssize_t, size=Py_ssize_t)
     cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
     @cython.locals(view=cython.p_uchar, size=Py_ssize_t, stop=Py_ssize_t, count=Py_ssize_t, limit=Py_ssize_t)
     cpdef Py_ssize_t skip(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1

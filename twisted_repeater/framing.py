@@ -17,6 +17,11 @@ from .interfaces import IFraming
 
 __all__ = ["ForeignFraming", "Framing", "Int32Framing", "Int64Framing", "StampedFraming", "framing_of"]
 
+COMPILED = not __file__.endswith(".py")
+"""Whether this module runs compiled."""
+
+unpack_uint32 = struct.Struct(">I").unpack_from
+
 
 class Framing:
     """The base of the framings that a lane calls without going through Python.
@@ -80,11 +85,14 @@ class Int32Framing(Framing):
         body = start + 4
         if body > end:
             return 0
-        view = data
-        size = view[start + 2] << 8 | view[start + 3]
-        if view[start] or view[start + 1]:  # seldom: most messages are short, and interpreted every step counts
-            high = view[start] << 8 | view[start + 1]
-            size += high << 16
+        if COMPILED:
+            view = data
+            size = view[start]
+            size = size << 8 | view[start + 1]
+            size = size << 8 | view[start + 2]
+            size = size << 8 | view[start + 3]
+        else:  # the same, a fifth of a passed message's cost cheaper
+            (size,) = unpack_uint32(data, start)
         if size > self.max_frame:
             raise FrameTooLong(size, self.max_frame)
         self.body = body
