@@ -11,18 +11,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sysconfig
 import tempfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import SkipTest
 
-from twisted.trial.unittest import SynchronousTestCase
-
-import twisted_repeater
-
 from .ocaml import judged_filters
+from .programs import LONGEST, Program, ProgramCase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +26,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE / "vectors" / "async_extra.json"
-LONGEST = 120.0  # seconds; a bound for a test that hangs, far above what any takes
 DEBIAN_PACKAGES = "ocaml ocaml-findlib libppx-bin-prot-ocaml-dev libbin-prot-ocaml-dev libfieldslib-ocaml-dev"
 NEEDED_LIBRARIES = "ppx_bin_prot", "ppxlib.runner", "bin_prot", "unix", "threads.posix"
 NAMES = "alice", "bob", "carol"
@@ -70,68 +64,8 @@ def judge() -> str:
     return f"{directory}/judge"
 
 
-class Program:
-    """A running program, whose output is read while it runs, so that it never waits for us."""
-
-    def __init__(self, *command: str, cwd: str | None = None, env: dict[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.output = ""
-        self._complete = False
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            with self._changed:
-                self.output += line
-                self._changed.notify_all()
-        with self._changed:
-            self._complete = True
-            self._changed.notify_all()
-
-    def wait_for(self, text: str) -> None:
-        """Return when it has printed this."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._complete or text in self.output, LONGEST)
-            if text not in self.output:
-                raise AssertionError(f"{text!r} was never printed:\n{self.output}")
-
-    def first_line(self) -> str:
-        """Give the first line that it prints."""
-        self.wait_for("\n")
-        return self.output.splitlines()[0]
-
-    def end(self) -> tuple[int, str]:
-        """Wait for its end, and give its status and all that it printed."""
-        status = self._process.wait(LONGEST)
-        self._reader.join(LONGEST)
-        return status, self.output
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self._process.terminate()
-
-    def kill(self) -> None:
-        """End it if it still runs, and close its output."""
-        self._process.kill()
-        self._process.wait()
-        self._reader.join(LONGEST)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-
-class JudgeCase(SynchronousTestCase):
-    """What the tests share: a judge, a short directory for sockets, and programs that never outlive their test."""
+class JudgeCase(ProgramCase):
+    """A test case with a judge."""
 
     def setUp(self) -> None:
         """Build the judge, or say why this cannot be tested here."""
@@ -140,21 +74,14 @@ class JudgeCase(SynchronousTestCase):
             if os.environ.get("CI"):
                 self.fail(reason)
             raise SkipTest(reason)
+        super().setUp()
         self.judge = judge()
-        self.directory = tempfile.mkdtemp(prefix="judged-")  # short: the path of a Unix socket has an end
-        self.addCleanup(shutil.rmtree, self.directory)
-
-    def run_program(self, *command: str, **options: Any) -> Program:
-        """Start a program that ends with the test at the latest."""
-        program = Program(*command, **options)
-        self.addCleanup(program.kill)
-        return program
 
     def start_server(self, *options: str) -> tuple[Program, str]:
         """Start the judge as a server, and give it with its address when it listens."""
         path = f"{self.directory}/server"
         program = self.run_program(self.judge, "server", path, *PATIENCE, *options)
-        program.wait_for(f"listening {path}\n")
+        program.wait_for(f"listening {path}$")
         return program, path
 
     def start_client(self, path: str, *options: str) -> Program:
@@ -196,7 +123,7 @@ class JudgeTests(JudgeCase):
     def test_agree_over_tcp(self) -> None:
         """The same over TCP, with a client that ends its stream before it reads the replies."""
         server = self.run_program(self.judge, "server", "127.0.0.1:0", "--seed", "2")
-        address = server.first_line().removeprefix("listening ")
+        address = server.wait_for("listening (.+)$")[1]
         self.assert_ok(self.start_client(address, "--seed", "2", "--half-close"))
         self.assert_ok(server)
 
@@ -254,22 +181,11 @@ class JudgedRepeaterTests(JudgeCase):
     def start_repeater(self, server: str, *options: str) -> tuple[Program, str]:
         """Start a repeater before a server, and give it with its address when it listens."""
         path = f"{self.directory}/repeater"
-        package_parent = str(Path(twisted_repeater.__file__).resolve().parents[1])
         shutil.copy(HERE / "ocaml" / "judged_filters.py", self.directory)
-        command = ["-n", "--pidfile=", "repeater", "--dialect", "async_extra"]
-        command += ["--listen", f"unix:{path}", "--server", f"unix:{server}"]
+        command = ["repeater", "--dialect", "async_extra", "--listen", f"unix:{path}", "--server", f"unix:{server}"]
         command += ["--server-name", "server", "--repeater-name", "rep-1"]
-        program = self.run_program(
-            f"{sysconfig.get_path('scripts')}/twistd",
-            *command,
-            *options,
-            cwd=self.directory,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")])),
-            },
-        )
-        program.wait_for("starting on")
+        program = self.run_twistd(*command, *options)
+        program.wait_for("clients are taken at")
         return program, path
 
     def judge_repeater(
@@ -283,8 +199,7 @@ class JudgedRepeaterTests(JudgeCase):
         ended = [judge.end() for judge in [judged_server, *judges]]
         report = "".join(output for _, output in ended) + twistd.output
         assert [status for status, _ in ended] == [0] * len(ended), report
-        twistd.terminate()
-        status, log = twistd.end()
+        status, log = twistd.terminate()
         assert status in (0, -signal.SIGTERM), log  # twistd ends by the signal that it was sent
         assert "Main loop terminated" in log
         assert "Traceback" not in log

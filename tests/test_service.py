@@ -63,11 +63,12 @@ class ServiceCase(PeerCase, ModuleCase):
         )
 
     def start(self, service: RepeaterService) -> None:
-        """Start it as twistd does."""
+        """Start it as twistd does; it logs where it listens."""
         service.privilegedStartService()
         service.startService()
         assert service.repeater is not None
         self.here.repeater = service.repeater
+        self.assertEqual(self.lines.pop(), f"clients are taken at 127.0.0.1:{service.repeater.port}")
 
     async def answer(self, name: str = "ann") -> bytes:
         """Link a client, and give what it gets for a message."""

@@ -175,7 +175,7 @@ class TalkTests(TwistdCase):
         _, server_port = self.start_server()
         name = ("--server-name", "quotes", "--repeater-name", "inner")
         inner = ("--listen", f"unix:{self.path('socket')}", "--server", f"tcp:127.0.0.1:{server_port}", *name)
-        self.run_twistd("repeater", *inner).wait_for("RepeaterFactory starting on ")
+        self.run_twistd("repeater", *inner).wait_for("clients are taken at unix:")
         tls = f"ssl:0:interface=127.0.0.1:privateKey={certificate}:certKey={certificate}"
         outer = self.run_twistd("repeater", "--listen", tls, "--server", f"unix:{self.path('socket')}", *name)
         port = int(outer.wait_for(r"starting on (\d+)$")[1])

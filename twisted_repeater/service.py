@@ -19,7 +19,7 @@ from ._repeater import Repeater
 from .admin import administration
 from .loading import LoadingError
 from .metrics import MetricsObserver
-from .observers import printable
+from .observers import address_text, printable
 
 __all__ = ["CannotStart", "RepeaterService"]
 
@@ -87,6 +87,7 @@ class RepeaterService(Service):
         if self._admin is not None:
             site = administration(self.repeater, reload=self.reload, metrics=self._metrics)
             self._admin_port = await self._admin.listen(site)
+        log.info("clients are taken at {address}", address=address_text(self.repeater.address))
 
     def _failed(self, failure: Failure) -> None:
         why = printable(str(failure.value))
