@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import (
     DO_NOTHING,
+    LEFT_OUT,
     PASS_ON,
     Direction,
     IObserver,
@@ -789,7 +790,11 @@ class BroadcastTests(MemoryCase):
                 encoded.append(self.version)
                 return b"%d:%s" % (self.version, message)
 
-        conversion = Conversion(lambda message: message, lambda message: message.lower())
+        def older(message: bytes) -> Any:
+            encoded.append("older")
+            return LEFT_OUT if message == b"NEW" else message.lower()
+
+        conversion = Conversion(lambda message: message, older)
         codecs: Any = {1: Codec(1), 2: Codec(2)}
         to_client = MessageType(codecs, low=1, prod=2, test=2, conversions={2: conversion})
         world = self.memory(dialect=dialects.int32(to_client=to_client))
@@ -799,10 +804,13 @@ class BroadcastTests(MemoryCase):
             world.servers[-1].dataReceived(hello(SERVER_NAME, send_version=2))
             clients[-1].transport.clear()
         world.factory.broadcast(Side.CLIENT, b"LOUD")
-        self.assertEqual(sorted(encoded), [1, 2])
+        self.assertEqual(encoded, ["older", 1, 2])
+        world.factory.broadcast(Side.CLIENT, b"NEW")  # which version 1 lacks
+        self.assertEqual(encoded, ["older", 1, 2, "older", 2])
+        loud, upper, new = frame(b"1:loud"), frame(b"2:LOUD"), frame(b"2:NEW")
         self.assertEqual(
             [client.transport.value() for client in clients],
-            [frame(b"1:loud"), frame(b"2:LOUD"), frame(b"1:loud"), frame(b"2:LOUD"), frame(b"1:loud")],
+            [loud, upper + new, loud, upper + new, loud],
         )
 
     def test_unencodable(self) -> None:

@@ -329,7 +329,7 @@ class RepeaterFactory(ServerFactory):
                 if frames.get(version) is None:  # one that failed is tried for each link, so that each is told
                     frames[version] = end.outlet.encode(message)
                 frame = frames[version]
-                if frame is not None:
+                if frame:
                     link.send_frame(end, frame, at_once=True)
 
     def close_all(self) -> Deferred[None]:

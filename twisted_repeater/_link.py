@@ -196,7 +196,7 @@ class Link:
     def _send(self, end: End, message: Any) -> None:
         if self.can_send(end):
             frame = end.outlet.encode(message)
-            if frame is not None:
+            if frame:
                 self.send_frame(end, frame)
 
     def send_frame(self, end: End, frame: bytes, *, at_once: bool = False) -> None:

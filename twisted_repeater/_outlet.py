@@ -108,7 +108,8 @@ class Outlet:
     # -- what goes out -----------------------------------------------------------------------------------
 
     def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
-        """Make a frame of a message; ``None`` if that cannot be, which is reported, or need not be.
+        """Make a frame of a message: empty for one that does not exist in the version of this connection, ``None``
+        where that cannot be done, which is reported.
 
         ``instead_of`` is the frame that the message came in, when it goes on in another version.
         """
@@ -116,7 +117,7 @@ class Outlet:
         try:
             payload = self.writer(message)
             if payload is LEFT_OUT:
-                return None
+                return b""
             if instead_of is None:
                 return self.framing.encode(payload)
             return self.framing.replace(instead_of, payload)

@@ -21,7 +21,7 @@ class LaneOutlet(Protocol):
         """Take the bytes of whole frames."""
 
     def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
-        """Make a frame of a message; ``None`` if that cannot be, which is reported, or need not be."""
+        """Make a frame of a message; empty if it is left out, ``None`` if that cannot be done, which is reported."""
 
 
 class Output:
@@ -48,14 +48,14 @@ class Output:
     def send(self, message: Any, instead_of: bytes | None = None) -> None:
         """Add a message that goes forward; ``instead_of`` is the frame it came in, if it is only translated."""
         made = self._forward.encode(message, instead_of)
-        if made is not None:
+        if made:
             self._frames.append(made)
             self.made += len(made)
 
     def answer(self, message: Any) -> None:
         """Add a message that goes back."""
         made = self._back.encode(message)
-        if made is not None:
+        if made:
             self._answers.append(made)
             self.made += len(made)
 
