@@ -23,6 +23,7 @@ from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
 from twisted_repeater._factory import Callbacks, RepeaterFactory
 from twisted_repeater._link import Link
 from twisted_repeater._protocols import ServerSideProtocol
+from twisted_repeater._repeater import end_link
 
 __all__ = [
     "END",
@@ -349,10 +350,12 @@ class World:
         self.repeater = await Repeater.create(settings.pop("dialect"), **settings)
 
     def start(self, **callbacks: Any) -> None:
-        """Start the repeater; the callbacks that are missing are its own defaults, and recorded too."""
-        defaults: Any = Repeater.start.__kwdefaults__
+        """Start the repeater, with its own defaults for callbacks that are missing, but no log; all are recorded."""
+        callbacks.setdefault("on_connect", lambda link: None)
+        callbacks.setdefault("on_error", end_link)
+        callbacks.setdefault("on_connecting_error", lambda *arguments: None)
         for name in ("on_connect", "on_error", "on_connecting_error"):
-            callbacks[name] = self._recorded(name, callbacks.get(name, defaults[name]))
+            callbacks[name] = self._recorded(name, callbacks[name])
         self.repeater.start(**callbacks)
 
     def _recorded(self, name: str, callback: Callable[..., Any]) -> Callable[..., Any]:

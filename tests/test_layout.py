@@ -17,7 +17,8 @@ PACKAGE = Path(twisted_repeater.__file__).parent
 LEVELS: list[set[str]] = [
     {"errors", "model", "verdicts"},
     {"interfaces"},
-    {"framing", "hello", "codecs", "bin_prot", "selectors", "observers", "metrics", "_greeting", "_patience", "_valve"},
+    {"_greeting", "_patience", "_seldom", "_valve"},
+    {"framing", "hello", "codecs", "bin_prot", "selectors", "observers", "metrics"},
     {"_awaited", "_backlog", "_output", "_unfinished"},
     {"_flow"},
     {"_typed_codec"},

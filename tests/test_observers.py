@@ -152,7 +152,7 @@ class TroubleTests(LogCase):
         self.assertEqual(len(self.lines), 2)
         self.clock.advance(1)
         self.trouble(ParseError("bad again"), "bob")
-        told = "client 'bob', server side: ParseError: bad again (and 999 more ParseError since the last line)"
+        told = "client 'bob', server side: ParseError: bad again (and 999 more since the last such line)"
         self.assertEqual(self.lines[2:], [told])
         self.clock.advance(1)
         self.trouble(ParseError("bad"))

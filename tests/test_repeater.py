@@ -16,7 +16,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, c
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
 from twisted_repeater import (
@@ -24,6 +24,7 @@ from twisted_repeater import (
     PASS_ON,
     CallbackFailed,
     ClientGone,
+    Direction,
     Disconnected,
     Hello,
     HelloTimeout,
@@ -44,6 +45,7 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._repeater import end_link
+from twisted_repeater.observers import LogObserver
 
 from .peers import (
     END,
@@ -53,6 +55,7 @@ from .peers import (
     Client,
     PeerCase,
     Server,
+    StoppedTime,
     World,
     connect_in_memory,
     frame,
@@ -61,6 +64,8 @@ from .peers import (
     repeated,
     turn,
 )
+
+LOG_OBSERVER = "twisted_repeater.observers.LogObserver"
 
 
 class CreateTests(PeerCase):
@@ -356,7 +361,8 @@ class StartTests(PeerCase):
 
     async def test_default_on_error_ends(self) -> None:
         """By default a link ends when a side is lost, and when a side ends its stream no reply is lost."""
-        world = await self.world(server=Server(half_close=True))
+        world = await self.world(server=Server(half_close=True), start=False)
+        world.repeater.start()
         client, peer = await world.linked("alice", half_close=True)
         client.end_stream()
         await peer.seen.holds(END)
@@ -371,7 +377,7 @@ class StartTests(PeerCase):
         await peer.lost()
 
     async def test_default_on_error_logs(self) -> None:
-        """By default trouble with a message is logged in a line, but for filters, whose failures are logged anyway."""
+        """By default trouble with a message is logged, in a line a second, however often it comes."""
 
         @implementer(ICodec)
         class Codec:
@@ -384,15 +390,35 @@ class StartTests(PeerCase):
                 return bytes(message)
 
         with capturedLogs() as captured:
-            world = await self.world(dialect=dialects.int32(to_server=Codec()), to_server_filter=lambda *_: PASS_ON)
+            world = await self.world(dialect=dialects.int32(to_server=Codec()), reactor=StoppedTime(), start=False)
+            world.repeater.start(to_server_filter=lambda *_: PASS_ON)
             client, peer = await world.linked("alice")
-            client.send(b"one")
-            await world.calls.until(lambda: world.errors)
+            client.send(*[b"one"] * 1000)
+            link: Any = world.repeater.link("alice")
+            while link.received(Direction.TO_SERVER)[0] < 1000:
+                await turn()
             peer.send(b"still up")
             await client.seen.holds(b"still up")
-        (event,) = [event for event in captured if event["log_namespace"] == "twisted_repeater._repeater"]
+        (event,) = [event for event in captured if event["log_namespace"] == LOG_OBSERVER]
         self.assertEqual((event["log_level"], event["client"], event["side"]), (LogLevel.warn, "alice", "client"))
-        self.assertIsInstance(event["error"], ParseError)
+        self.assertEqual(event["error"], "ParseError: nonsense")
+
+    async def test_default_callbacks_beside_a_log(self) -> None:
+        """What an observer logs is not logged a second time."""
+        with capturedLogs() as captured:
+            world = await self.world(observers=[LogObserver(reactor)], start=False)
+            world.repeater.start()
+            client = await world.connect(b"\0\0\0\1[")
+            await client.lost()
+            alice, peer = await world.linked("alice")
+            alice.write(b"\xff\xff\xff\xff")
+            world.repeater.send_to_all_clients("no bytes")
+            await alice.lost()
+            await peer.lost()
+            await world.repeater.shutdown()
+        lines = [formatEvent(event) for event in captured if event["log_namespace"] == LOG_OBSERVER]
+        told = ("refused", "linked", "MarshalingError", "ended")
+        self.assertEqual([word for line in lines for word in told if word in line], list(told))
 
     async def test_filter_failures_are_logged_once(self) -> None:
         """The failure of a filter is logged with its traceback, and not a second time."""
@@ -403,20 +429,19 @@ class StartTests(PeerCase):
             await world.calls.until(lambda: world.errors)
         self.assertIsInstance(world.errors[0][2], CallbackFailed)
         self.assertEqual(len([event for event in captured if "log_failure" in event]), 1)
-        self.assertEqual([event for event in captured if event["log_namespace"] == "twisted_repeater._repeater"], [])
+        self.assertEqual([event for event in captured if event["log_namespace"] == LOG_OBSERVER], [])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     async def test_default_on_connecting_error(self) -> None:
         """By default a refusal is logged in a line."""
         with capturedLogs() as captured:
-            world = await self.world(is_client_allowed=lambda name: False)
+            world = await self.world(is_client_allowed=lambda name: False, start=False)
+            world.repeater.start()
             client = await world.connect(hello("alice"))
             await client.lost()
-            await world.refused()
-        (event,) = [event for event in captured if event["log_namespace"] == "twisted_repeater._repeater"]
-        self.assertEqual(
-            (event["log_level"], event["client"], event["kind"]), (LogLevel.info, "alice", "ClientNotAllowed")
-        )
+        (event,) = [event for event in captured if event["log_namespace"] == LOG_OBSERVER]
+        self.assertEqual((event["log_level"], event["client"]), (LogLevel.info, "'alice'"))
+        self.assertRegex(event["reason"], "^ClientNotAllowed: ")
 
     async def test_end_link(self) -> None:
         """An ``on_error`` of one's own can end links in the same way; other errors end nothing."""

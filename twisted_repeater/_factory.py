@@ -18,6 +18,7 @@ from ._attempt import Attempt
 from ._lane import Lane
 from ._link import Link
 from ._protocols import ClientSideProtocol
+from ._seldom import Seldom
 from ._valve import Valve
 from .dialect import Dialect
 from .errors import (
@@ -37,6 +38,7 @@ from .errors import (
 from .filters import filter_function, selector_of
 from .interfaces import IObserver
 from .model import Direction, Hello, Limits, OnFilterError, Side
+from .observers import printable
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 
@@ -98,7 +100,7 @@ class RepeaterFactory(ServerFactory):
         """Those without a complete hello of the client, the oldest first."""
         self._placed: set[Link] = set()
         self._waiting: deque[Deferred[None]] = deque()
-        self._logged: dict[str, float] = {}
+        self._seldom = Seldom(clock)
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -287,16 +289,16 @@ class RepeaterFactory(ServerFactory):
         return self.callbacks.on_filter_error
 
     def _log_filter_failure(self, link: Link, direction: Direction, error: CallbackFailed) -> None:
-        now = self.clock.seconds()
-        if now - self._logged.get(error.callback, float("-inf")) < 1.0:
-            return  # a broken filter must not fill the disk
-        self._logged[error.callback] = now
+        more = self._seldom.take((direction, error.callback))
+        if more is None:
+            return
         self.log.failure(
-            "client {client!r}, {direction}: {error}",
+            "client {client!r}, {direction}: {error}{more}",
             failure=Failure(error.reason),
             client=link.client_name,
             direction=direction.value,
-            error=error,
+            error=printable(str(error)),
+            more=more,
         )
 
     def link_over(self, link: Link) -> None:

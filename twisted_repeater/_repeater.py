@@ -10,21 +10,18 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.internet.protocol import ClientCreator, Factory
-from twisted.logger import Logger
 
 from ._factory import Callbacks, RepeaterFactory
 from ._link import Link
 from ._protocols import ServerSideProtocol
 from ._valve import Valve
 from .dialect import Dialect
-from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
+from .errors import ConnectingError, Disconnected, LinkError
 from .interfaces import ILink, IObserver
 from .model import Direction, Limits, OnFilterError, Side
+from .observers import LogObserver
 
 __all__ = ["Repeater"]
-
-log = Logger()
-
 
 _KEPT = object()
 """Stands for a filter that is not replaced; ``None`` is no filter."""
@@ -43,18 +40,21 @@ def end_link(link: ILink, side: Side, error: LinkError) -> None:
             link.close(error)
 
 
-def _log_or_end(link: Link, side: Side, error: LinkError) -> None:
-    """The default ``on_error``: close the link when a side is lost, without losing a reply; log the rest."""
-    if not isinstance(error, (Disconnected, CallbackFailed)):  # a filter's failure is logged with its traceback
-        log.warn("client {client!r}, {side}: {error}", client=link.client_name, side=side.value, error=error)
-    end_link(link, side, error)
+class _Defaults:
+    """The default ``on_error`` and ``on_connecting_error``: log, unless an observer does, and end what lost a side."""
 
+    def __init__(self, factory: RepeaterFactory) -> None:
+        is_logged = any(isinstance(observer, LogObserver) for observer in factory.observers)
+        self._log = None if is_logged else LogObserver(factory.clock)
 
-def _log_refusal(client_name: str | None, server_name: str, error: ConnectingError) -> None:
-    """The default ``on_connecting_error``."""
-    log.info(
-        "client {client!r} not linked: {kind}: {error}", client=client_name, kind=type(error).__name__, error=error
-    )
+    def on_error(self, link: ILink, side: Side, error: LinkError) -> None:
+        if self._log is not None:
+            self._log.link_error(link, side, error)
+        end_link(link, side, error)
+
+    def on_connecting_error(self, client_name: str | None, server_name: str, error: ConnectingError) -> None:
+        if self._log is not None:
+            self._log.link_refused(client_name, error)
 
 
 class Repeater:
@@ -174,8 +174,8 @@ class Repeater:
         on_connect: Callable[[Any], Any] = _no_state,
         to_server_filter: Any = None,
         to_client_filter: Any = None,
-        on_error: Callable[[Any, Side, LinkError], Any] = _log_or_end,
-        on_connecting_error: Callable[[str | None, str, ConnectingError], Any] = _log_refusal,
+        on_error: Callable[[Any, Side, LinkError], Any] | None = None,
+        on_connecting_error: Callable[[str | None, str, ConnectingError], Any] | None = None,
         on_filter_error: OnFilterError = OnFilterError.STOP,
     ) -> None:
         """Accept clients from now on.
@@ -198,6 +198,9 @@ class Repeater:
         # A wrong one is an error here rather than at the first client.
         self._factory.check_filter(to_server_filter, Direction.TO_SERVER)
         self._factory.check_filter(to_client_filter, Direction.TO_CLIENT)
+        defaults = _Defaults(self._factory)
+        on_error = defaults.on_error if on_error is None else on_error
+        on_connecting_error = defaults.on_connecting_error if on_connecting_error is None else on_connecting_error
         _check_callable("on_connect", on_connect)
         _check_callable("on_error", on_error)
         _check_callable("on_connecting_error", on_connecting_error)

@@ -7,14 +7,12 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from ._seldom import Seldom
 from .errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
 from .interfaces import ILink, IObserver
 from .model import Direction, Side
 
 __all__ = ["LogObserver", "address_text", "printable"]
-
-EVERY = 1.0
-"""At most one line in so many seconds for each kind of trouble: a client must not fill the disk with its mistakes."""
 
 
 @implementer(IObserver)
@@ -27,9 +25,7 @@ class LogObserver:
     log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._logged: dict[str, float] = {}
-        self._left_out: dict[str, int] = {}
+        self._seldom = Seldom(clock)
 
     def link_made(self, link: ILink) -> None:
         """See `IObserver`."""
@@ -70,19 +66,15 @@ class LogObserver:
         """See `IObserver`."""
         if isinstance(error, (Disconnected, CallbackFailed)):
             return  # the one is told when the link ends; the other is logged by the repeater, with its traceback
-        kind = type(error).__name__
-        now = self._clock.seconds()
-        if now - self._logged.get(kind, float("-inf")) < EVERY:
-            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+        more = self._seldom.take(type(error).__name__)
+        if more is None:
             return
-        self._logged[kind] = now
-        left_out = self._left_out.pop(kind, 0)
         self.log.warn(
             "client {client!r}, {side} side: {error}{more}",
             client=link.client_name,
             side=side.value,
             error=_reason_text(error),
-            more=f" (and {left_out} more {kind} since the last line)" if left_out else "",
+            more=more,
         )
 
     def relayed(self, link: ILink, direction: Direction, messages: int, size: int) -> None:
