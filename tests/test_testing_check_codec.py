@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
+from zope.interface import classImplements, implementer
 
 from twisted_repeater import ICodec, MarshalingError, ParseError
+from twisted_repeater.interfaces import ITypedCodec
+from twisted_repeater.selectors import Selector, first_byte
 from twisted_repeater.testing import ConformanceError, check_codec
 
 
@@ -49,6 +51,21 @@ class JSONCodec:
             return json.dumps(message).encode()
         except TypeError as error:
             raise MarshalingError(str(error)) from error
+
+
+class Ranges(PlainCodec):
+    """A `PlainCodec` that can read several messages, of which none is empty."""
+
+    def each(self, payload: bytes) -> list[Any]:
+        """Read all."""
+        messages = []
+        while payload:
+            if payload[0] == 0:
+                raise ParseError("an empty one")
+            end = payload[0] + 1
+            messages.append(PlainCodec.decode(self, payload[:end]))
+            payload = payload[end:]
+        return messages
 
 
 class Long(PlainCodec):
@@ -171,6 +188,39 @@ class BrokenCodecTests(SynchronousTestCase):
             (decoding(prepares), r"Broken: decode sets 2\d+ bytes aside for 4 bytes, b'\\xf\w\\x01\\x02\\x03'"),
         )
 
+    def test_another_message_behind(self) -> None:
+        """A message behind another that is ignored, whichever it is, though single bytes there are not."""
+
+        class First(Ranges):
+            """Reads all messages, and gives the first."""
+
+            def decode(self, payload: bytes) -> Any:
+                if not payload:
+                    raise ParseError("nothing there")
+                messages = self.each(payload)
+                return messages[0]
+
+        check_codec(First(), [[1, 2, 3]])  # it takes a second one to see it
+        check_codec(First(), [[1, 2, 3], [1, 2, 3]])
+        error = self.assertRaises(ConformanceError, check_codec, First(), [[1, 2, 3], [4]])
+        self.assertEqual(
+            str(error), r"First: decode ignores the b'\x01\x04' behind b'\x03\x01\x02\x03': it must raise ParseError"
+        )
+
+    def test_joined_messages(self) -> None:
+        """A codec whose messages may be joined passes, also where the first of two has all that the second has."""
+
+        class Joined(Ranges):
+            """Sets of numbers, of which any number may follow each other."""
+
+            def decode(self, payload: bytes) -> Any:
+                return sorted({number for message in self.each(payload) for number in message})
+
+            def encode(self, message: Any) -> bytes:
+                return super().encode(message) if message else b""
+
+        check_codec(Joined(), [[1, 2, 3], [1, 2], [4], []])
+
     def test_messages_from_hostile_payloads(self) -> None:
         """What is read from them must be written as what it is; what cannot be written is not."""
         self.check(
@@ -288,6 +338,29 @@ class GivenTests(SynchronousTestCase):
                 return bytes.fromhex(message) if isinstance(message, str) else repr(message).encode()
 
         check_codec(Printing(), ["", "00ff"])
+
+    def test_typed(self) -> None:
+        """One that knows the classes of its messages is asked about them, and for its selectors."""
+
+        class Lists(Long):
+            message_types: Any = (list,)
+
+            def selector_for(self, types: tuple[type, ...]) -> Selector | None:
+                return first_byte(b"\1")
+
+        def told(codec: Any) -> str:
+            return str(self.assertRaises(ConformanceError, check_codec, codec, [[1]]))
+
+        classImplements(Lists, ITypedCodec)
+        self.assertEqual(
+            told(Lists()), r"Lists: the selector for list, first_byte(b'\x01'), misses b'', which decodes to []"
+        )
+        self.assertRegex(told(type("Lists", (Lists,), {"selector_for": None})()), "it does not provide ITypedCodec: ")
+        for types, complaint in (
+            ([list], r"message_types is \[<class 'list'>\]: it must be a tuple of classes"),
+            ((dict,), r"\[1\], which it must carry, is of none of its message_types: dict"),
+        ):
+            self.assertRegex(told(type("Lists", (Lists,), {"message_types": types})()), complaint)
 
     def test_nan(self) -> None:
         """A message that is unlike itself is let be, where it comes from a hostile payload."""

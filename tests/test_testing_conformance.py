@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.wrappers_pb2 import StringValue
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, dialects
@@ -11,8 +13,9 @@ from twisted_repeater.bin_prot import bin_float, bin_int, bin_prot_codec, list_o
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.framing import ForeignFraming, Int32Framing, Int64Framing, StampedFraming
 from twisted_repeater.model import Hello
+from twisted_repeater.protobuf_codec import protobuf
 from twisted_repeater.testing import ConformanceError, check_codec, check_framing
-from twisted_repeater.testing._conformance import positions, start_of, told
+from twisted_repeater.testing._conformance import Tried, positions, start_of, told
 
 from .framings import PlainFraming
 
@@ -52,6 +55,13 @@ class CodecsTests(SynchronousTestCase):
         """`RawCodec`."""
         check_codec(RawCodec(), [b"", b"hello"], grow=lambda size: b"x" * size)
 
+    def test_protobuf(self) -> None:
+        """Messages of Protocol Buffers, of which any number joined are one."""
+        codec = protobuf(Timestamp)
+        for messages in ([Timestamp(seconds=3, nanos=1)], [Timestamp(seconds=3), Timestamp(nanos=4), Timestamp()]):
+            check_codec(codec, messages)
+        check_codec(protobuf(StringValue), [StringValue(value="a"), StringValue(value="b")])
+
     def test_bin_prot(self) -> None:
         """Codecs of bin_prot."""
         hello = record(
@@ -64,6 +74,21 @@ class CodecsTests(SynchronousTestCase):
 
 class SharedTests(SynchronousTestCase):
     """What the checks share."""
+
+    def test_tried(self) -> None:
+        """What is tried is named in a complaint, and must encode to bytes."""
+
+        class Printing(RawCodec):
+            def encode(self, message: Any) -> Any:
+                return super().encode(message) if message else "?"
+
+        tried = Tried(Printing())
+        self.assertEqual(tried.encoded(b"abc", "three letters"), b"abc")
+        for value, complaint in (
+            ("abc", "Printing: encode raised MarshalingError: .* for three letters"),
+            (b"", "Printing: encode gave str, not bytes, for three letters"),
+        ):
+            self.assertRegex(str(self.assertRaises(ConformanceError, tried.encoded, value, "three letters")), complaint)
 
     def test_positions(self) -> None:
         """Short data is cut everywhere, long data near its ends and here and there."""

@@ -42,7 +42,8 @@ class TriedFramingTests(SynchronousTestCase):
         """A payload that is not encoded, or not into bytes, is a complaint."""
         told = self.complaint("encode", b"abc", encode={}.__getitem__)
         self.assertEqual(told, "Broken: encode raised KeyError: b'abc' for a payload of 3 bytes, b'abc'")
-        self.assertEqual(self.complaint("encode", b"abc", encode=bytearray), "Broken: encode gave bytearray, not bytes")
+        told = self.complaint("encode", b"abc", encode=bytearray)
+        self.assertEqual(told, "Broken: encode gave bytearray, not bytes, for a payload of 3 bytes, b'abc'")
 
     def test_find(self) -> None:
         """A frame that is not found is a complaint."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from itertools import combinations
+from typing import Any
 
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
 from ..errors import MarshalingError, ParseError
-from ..interfaces import ICodec
-from ._conformance import STEPS_FREE, ConformanceError, positions, start_of, told
+from ..interfaces import ICodec, ITypedCodec
+from ._check_types import TypesCheck
+from ._conformance import STEPS_FREE, Tried, positions, start_of, told
 from ._counting import copies_of, memory_of, steps_of
 from ._transcript import shown
 
@@ -22,7 +24,6 @@ MEMORY_ALLOWED = 1024 * 1024
 
 MEMORY_PER_BYTE = 256
 """And for each byte of it: objects are larger than what they are made of."""
-
 
 MEMORY_FREE = 256 * 1024
 """A cost below so many bytes is not worth comparing: Python keeps that much of small objects at hand."""
@@ -35,7 +36,12 @@ def check_codec(codec: ICodec, messages: Sequence[Any], *, grow: Callable[[int],
     whatever it can grow by; with it, the cost of decoding and encoding is counted, and must be linear.
 
     The payloads are cut at every byte, lengthened, and changed at every byte; whatever comes of that must be a
-    `ParseError` or a message, and cost no more memory than the payload is worth.
+    `ParseError` or a message, and cost no more memory than the payload is worth. Where the codec provides
+    `ITypedCodec`, each message must be of its classes, and its selector must want the payload.
+
+    What is left over behind a message is tried with one byte of four kinds, and with the payload of another message,
+    where at least two are given. So a codec that goes unpunished may still ignore other bytes, or take the last of
+    several messages for all; where joined payloads are one message, as those of Protocol Buffers are, that is right.
     """
     check = CodecCheck(codec)
     check.provides()
@@ -44,6 +50,8 @@ def check_codec(codec: ICodec, messages: Sequence[Any], *, grow: Callable[[int],
     payloads = [check.round_trip(message) for message in messages]
     for message, payload in zip(messages, payloads, strict=True):
         check.left_over(message, payload)
+    check.ignored(messages, payloads)
+    for payload in payloads:
         for hostile in hostile_payloads(payload):
             check.hostile(hostile)
     check.no_message()
@@ -65,32 +73,27 @@ def hostile_payloads(payload: bytes) -> Iterator[bytes]:
     yield from (opening * 20_000 for opening in (b"[", b'{"a":', b"\x91", b"\x81\xa1a"))  # nested too deep
 
 
-class CodecCheck:
+class CodecCheck(Tried):
     """One codec being tried."""
 
     def __init__(self, codec: ICodec) -> None:
+        super().__init__(codec)
         self.codec = codec
-
-    def complain(self, complaint: str) -> NoReturn:
-        """Say what is wrong."""
-        raise ConformanceError(f"{type(self.codec).__name__}: {complaint}")
+        self.types = TypesCheck(codec) if ITypedCodec.providedBy(codec) else None
 
     def provides(self) -> None:
         """It must have the methods."""
+        interface = ICodec if self.types is None else ITypedCodec
         try:
-            verifyObject(ICodec, self.codec)
+            verifyObject(interface, self.codec)
         except Invalid as error:
-            self.complain(f"it does not provide ICodec: {error}")
+            self.complain(f"it does not provide {interface.__name__}: {error}")
+        if self.types is not None:
+            self.types.known()
 
     def encode(self, message: Any) -> bytes:
         """Encode a good message."""
-        try:
-            payload = self.codec.encode(message)
-        except Exception as error:
-            self.complain(f"encode raised {told(error)} for {shown(message)}")
-        if type(payload) is not bytes:
-            self.complain(f"encode gave {type(payload).__name__}, not bytes, for {shown(message)}")
-        return payload
+        return self.encoded(message, shown(message))
 
     def decode(self, payload: bytes, message: Any) -> Any:
         """Decode a good payload, which was made of this message."""
@@ -106,13 +109,14 @@ class CodecCheck:
             got = self.decode(again, message)
             if got != message:
                 self.complain(f"{shown(message)} becomes {shown(got)} when it is encoded and decoded")
+        if self.types is not None:
+            self.types.given(message)
+            self.types.decoded(got, payload)
         return payload
 
     def left_over(self, message: Any, payload: bytes) -> None:
         """Bytes behind a message are an error, or a part of another message; they are never ignored."""
-        for tail in (b"\0", b"\x01", b"\xff", b"x", payload):
-            if not tail:
-                continue
+        for tail in (b"\0", b"\x01", b"\xff", b"x"):
             try:
                 got = self.codec.decode(payload + tail)
             except Exception as error:
@@ -122,6 +126,24 @@ class CodecCheck:
                 self.complain(
                     f"decode ignores the {start_of(tail)} behind {start_of(payload)}: it must raise ParseError"
                 )
+
+    def ignored(self, messages: Sequence[Any], payloads: Sequence[bytes]) -> None:
+        """Of two payloads in one, the second must not be ignored, whichever that is."""
+
+        def first_of(one: int, other: int) -> bool:
+            try:
+                return bool(self.codec.decode(payloads[one] + payloads[other]) == messages[one])
+            except Exception as error:
+                self.parse_error(error, payloads[one] + payloads[other])
+                return False
+
+        for one, other in combinations(range(len(messages)), 2):
+            if not payloads[one] or not payloads[other] or messages[one] == messages[other]:
+                continue
+            # Once may be chance, or right: what has all that the other has is what comes of both.
+            if first_of(one, other) and first_of(other, one):
+                tail, payload = start_of(payloads[other]), start_of(payloads[one])
+                self.complain(f"decode ignores the {tail} behind {payload}: it must raise ParseError")
 
     def hostile(self, payload: bytes) -> None:
         """Whatever comes is a ParseError, or a message that decodes to itself when it can be encoded."""
@@ -140,6 +162,8 @@ class CodecCheck:
         for error in errors:
             self.parse_error(error, payload)
         for message in decoded:
+            if self.types is not None:
+                self.types.decoded(message, payload)
             self.encoded_again(message, payload)
 
     def encoded_again(self, message: Any, payload: bytes) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, NoReturn
 
-__all__ = ["STEPS_FREE", "ConformanceError", "positions", "start_of", "told"]
+__all__ = ["STEPS_FREE", "ConformanceError", "Tried", "positions", "start_of", "told"]
 
 STEPS_FREE = 200
 """A cost below so many steps is not worth comparing."""
@@ -12,6 +13,27 @@ STEPS_FREE = 200
 
 class ConformanceError(AssertionError):
     """A framing or codec does not keep a promise that a repeater relies on; the message says which and how."""
+
+
+class Tried:
+    """A framing or a codec that is being tried."""
+
+    def __init__(self, tried: Any) -> None:
+        self.tried = tried
+
+    def complain(self, complaint: str) -> NoReturn:
+        """Say what is wrong."""
+        raise ConformanceError(f"{type(self.tried).__name__}: {complaint}")
+
+    def encoded(self, value: Any, what: str) -> bytes:
+        """Encode what it must be able to encode."""
+        try:
+            data = self.tried.encode(value)
+        except Exception as error:
+            self.complain(f"encode raised {told(error)} for {what}")
+        if type(data) is not bytes:
+            self.complain(f"encode gave {type(data).__name__}, not bytes, for {what}")
+        return data
 
 
 def positions(size: int) -> Iterator[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from .._lane import Lane
 from ..errors import FramingError
@@ -11,32 +11,23 @@ from ..framing import framing_of
 from ..interfaces import IFraming
 from ..model import Direction
 from ..verdicts import PASS_ON
-from ._conformance import ConformanceError, start_of, told
+from ._conformance import Tried, start_of, told
 
 __all__ = ["TriedFraming", "through_a_lane"]
 
 
-class TriedFraming:
+class TriedFraming(Tried):
     """A framing, the payloads that it must carry, and its limit."""
 
     def __init__(self, framing: IFraming, payloads: Sequence[bytes], max_frame: int) -> None:
+        super().__init__(framing)
         self.framing = framing
         self.payloads = payloads
         self.max_frame = max_frame
 
-    def complain(self, complaint: str) -> NoReturn:
-        """Say what is wrong."""
-        raise ConformanceError(f"{type(self.framing).__name__}: {complaint}")
-
     def encode(self, payload: bytes) -> bytes:
         """Make a frame."""
-        try:
-            frame = self.framing.encode(payload)
-        except Exception as error:
-            self.complain(f"encode raised {told(error)} for a payload of {len(payload)} bytes, {start_of(payload)}")
-        if type(frame) is not bytes:
-            self.complain(f"encode gave {type(frame).__name__}, not bytes")
-        return frame
+        return self.encoded(payload, f"a payload of {len(payload)} bytes, {start_of(payload)}")
 
     def find(self, data: bytes, start: int, end: int, what: str) -> tuple[int, int]:
         """Find a good frame. Gives its end and where its body begins."""
