@@ -244,9 +244,37 @@ class NoHalfCloseTests(MemoryCase):
         self.connect()
 
     def test_end_stream(self) -> None:
-        """The stream stays open."""
+        """The transport is told to close, which for TLS means that what the peer still sends is received."""
+        received: list[bytes] = []
+        self.end.receive = received.append
+        self.end.outlet.pauseProducing()
+        self.end.outlet.push([b"last"])
         self.end.end_stream()
-        self.assertEqual((self.transport.disconnecting, self.end.outlet.ended), (False, False))
+        self.assertFalse(self.transport.disconnecting)
+        self.end.outlet.resumeProducing()
+        self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"last", True))
+        self.end.receive(b"still")
+        self.assertEqual(received, [b"still"])
+
+    def test_end_stream_then_close(self) -> None:
+        """Then closing doesn't wait for the peer, once it has taken everything."""
+        self.end.end_stream()
+        self.transport.disconnecting = False
+        self.end.close()
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_close_without_an_answer(self) -> None:
+        """A transport that waits for the peer to agree to its closing is closed underneath soon."""
+        self.end.close()
+        self.transport.disconnecting = False
+        self.clock.advance(1)
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_close_and_lost(self) -> None:
+        """A transport that closes at once is not looked after."""
+        self.transport.loseConnection = lambda: self.end.lose(ConnectionDone())  # type: ignore[method-assign]
+        self.end.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_close(self) -> None:
         """What waits goes out, then the transport closes; what the peer sends is dropped, and so is a pause."""

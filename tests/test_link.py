@@ -1166,3 +1166,52 @@ class UnmadeTests(SynchronousTestCase):
         link.close()
         self.assertTrue(link.over)
         self.assertEqual(len([call for call in self.memory.clock.getDelayedCalls() if call.active()]), 1)
+
+
+class NoHalfCloseTests(SynchronousTestCase):
+    """A server that cannot be told that the client's stream has ended but by the end of both ways, as with TLS."""
+
+    def setUp(self) -> None:
+        """Link a client, which ends its stream."""
+        self.memory = MemoryWorld(limits=Limits(close_timeout=8, linger=100))
+        self.protocol = self.memory.connect(hello("ann"))
+        self.link = self.protocol.link
+        (self.server,) = self.memory.servers
+        self.server.dataReceived(hello(SERVER_NAME))
+        self.protocol.readConnectionLost()
+        self.link.finish()
+
+    def tearDown(self) -> None:
+        """Nothing is left."""
+        self.link.force()
+        self.assertEqual(self.memory.clock.getDelayedCalls(), [])
+
+    def pass_seconds(self, seconds: int) -> None:
+        """Let time pass."""
+        self.memory.clock.pump([1] * seconds)
+
+    def test_quiet(self) -> None:
+        """It is told when it has been quiet for as long as closing may take."""
+        self.pass_seconds(7)
+        self.assertTrue(self.server.transport.connected)
+        self.pass_seconds(2)
+        self.assertFalse(self.server.transport.connected)
+
+    def test_not_quiet(self) -> None:
+        """Whatever comes of a message starts that time anew."""
+        for data in frame(b"abc"):
+            self.pass_seconds(7)
+            self.server.dataReceived(bytes([data]))
+        self.pass_seconds(7)
+        self.assertTrue(self.server.transport.connected)
+        self.assertTrue(self.protocol.transport.value().endswith(frame(b"abc")))
+
+    def test_gives_way(self) -> None:
+        """A newcomer of the same name doesn't wait for that."""
+        self.link.give_way()
+        self.assertTrue(self.link.closing)
+
+    def test_has_told_all(self) -> None:
+        """A server that has ended its own stream need not be told."""
+        self.server.readConnectionLost()
+        self.assertTrue(self.link.closing)

@@ -108,3 +108,11 @@ class OutputTests(SynchronousTestCase):
         self.assertTrue(self.output.is_choked())
         self.forward.full = False
         self.assertFalse(self.output.is_choked())
+
+    def test_choked_by_others(self) -> None:
+        """What another fills the way back with, when the answers are gone, doesn't choke it."""
+        self.output.answer(b"answer")
+        self.output.flush()
+        self.assertFalse(self.output.is_choked())
+        self.back.full = True
+        self.assertFalse(self.output.is_choked())

@@ -20,6 +20,9 @@ from .test_link import messages
 
 CLIENT, SERVER = Side.CLIENT, Side.SERVER
 
+UNHURRIED = Limits(hello_timeout=1000, linger=1000, close_timeout=1000, stall_timeout=1000)
+"""With these a test does not come to its end by one of them."""
+
 
 class SocketsCase(PeerCase):
     """A test case with a client, ann, on a link over sockets of some kind."""
@@ -248,14 +251,16 @@ class TLSTests(CommonTests, SocketsCase):
         self.assertEqual(self.heard[CLIENT], (ConnectionLost, False))
 
     async def test_no_farewell(self) -> None:
-        """A peer that never answers the end of TLS holds up closing for the time allowed only."""
-        time = StoppedTime()
-        await self.link(reactor=time)
+        """A peer that never answers the end of TLS doesn't hold up closing, and loses nothing by that."""
+        await self.link(limits=UNHURRIED)
         self.client.transport.pauseProducing()
+        self.peer.send(b"last")
+        await self.until(lambda: self.ann.lanes[1].messages)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over())
-        self.assertTrue(5 <= took < 10, took)
+        await self.ann.when_over()
         self.client.transport.resumeProducing()
+        await self.client.lost()
+        self.assertEqual(messages(self.client), [b"last"])
 
     async def test_no_handshake(self) -> None:
         """A stranger that doesn't speak TLS, or nothing at all, costs no more than its own connection."""
@@ -309,7 +314,7 @@ class HalfTLSTests(SocketsCase):
         self.addCleanup(self.flushWarnings)
 
     async def test_no_reply_is_lost(self) -> None:
-        """A client that ends its stream gets its replies, though the server cannot be told of the end."""
+        """A client that ends its stream gets its replies: the server is told of the end when it has been quiet."""
         time = StoppedTime()
         await self.link(
             server=Server(answer=lambda peer, message: peer.send(message)), client={"half_close": True}, reactor=time
@@ -321,7 +326,61 @@ class HalfTLSTests(SocketsCase):
         self.assertEqual(messages(self.client), requests)
         self.assertFalse(self.ann.closing)
         took = await time.pass_until(self.ann.when_over())
-        self.assertTrue(Limits().linger <= took < Limits().linger + 5, took)
+        self.assertTrue(Limits().close_timeout <= took < 2 * Limits().close_timeout, took)
+
+    async def test_comes_again(self) -> None:
+        """A client that leaves is not kept out by its last link, of whose end the server is not told yet."""
+        await self.link(limits=UNHURRIED)
+        self.client.close()
+        again, peer = await self.here.linked("ann")
+        await self.peer.lost()
+        await self.here.still_relays(again, peer)
+        self.assertEqual(self.here.refusals, [])
+
+    async def test_never_quiet(self) -> None:
+        """A server that goes on and on is cut off when the time to linger is over."""
+        time = StoppedTime()
+        await self.link(client={"half_close": True}, reactor=time)
+        self.client.end_stream()
+        await self.here.disconnected(CLIENT)
+        over = self.ann.when_over()
+        while not over.called:
+            seen = len(self.client.seen)
+            self.peer.send(b"tick")
+            await self.until(lambda seen=seen: over.called or len(self.client.seen) > seen)
+            time.clock.advance(1)
+        self.assertTrue(Limits().linger <= time.seconds() < Limits().linger + 10, time.seconds())
+
+
+class TLSToClientsSockets(TLSSockets):
+    """TLS between the clients and the repeater only."""
+
+    def listen(self, server: Server) -> Any:
+        """See `Sockets`."""
+        return Sockets.listen(self, server)
+
+    def for_server(self, port: Any) -> dict[str, Any]:
+        """See `Sockets`."""
+        return Sockets.for_server(self, port)
+
+
+class TLSToClientsTests(SocketsCase):
+    """TLS on the client's side only."""
+
+    def setUp(self) -> None:
+        """Make a certificate."""
+        self.sockets = TLSToClientsSockets(self.mktemp())
+        self.addCleanup(self.flushWarnings)
+
+    async def test_server_leaves(self) -> None:
+        """A client is told at once that its server has gone, behind all that the server sent."""
+        await self.link(limits=UNHURRIED)
+        sent = await self.backlog()
+        self.peer.close()
+        self.client.transport.resumeProducing()
+        await self.client.lost()
+        self.assertEqual(messages(self.client), sent)
+        await self.ann.when_over()
 
 
 class UnixTests(CommonTests, SocketsCase):

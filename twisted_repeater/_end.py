@@ -214,9 +214,21 @@ class End:
             self.outlet.when_empty(self.transport.loseConnection)
 
     def end_stream(self) -> None:
-        """After what waits, tell the peer that nothing more comes; the other way stays open."""
-        if self.connected and not self.lost and self.outlet.can_half_close:
-            self.outlet.when_empty(self.transport.loseWriteConnection)
+        """After what waits, tell the peer that nothing more comes; the other way stays open.
+
+        With TLS it does until the peer ends it too, which many do at once. With other wrappers it doesn't.
+        """
+        if not self.gone:
+            self.outlet.when_empty(self._end_stream)
+
+    def _end_stream(self) -> None:
+        if self.outlet.can_half_close:
+            self.transport.loseWriteConnection()
+            return
+        self.transport.loseConnection()
+        self._all_written = True
+        if self.receive is _ignore:
+            self._poll_soon()
 
     def close(self) -> None:
         """After what waits, end the stream and close, without cutting off what the peer has not taken.
@@ -228,12 +240,10 @@ class End:
             return
         self.receive = _ignore
         self.valve.open_fully()
-        if not self.outlet.can_half_close:
-            self.outlet.when_empty(self.transport.loseConnection)
-        elif self._all_written:
+        if self._all_written:
             self._close_when_taken()
         else:
-            self.outlet.when_empty(self.transport.loseWriteConnection)
+            self.outlet.when_empty(self._end_stream)
 
     def stream_ended(self) -> None:
         """Our end of the stream is written."""
@@ -246,8 +256,12 @@ class End:
         if self.lost or self._poll is not None:
             return
         if self.ended or not self.outlet.unacknowledged():
-            self.transport.loseConnection()
+            self.outlet.close_connection()
         else:
+            self._poll_soon()
+
+    def _poll_soon(self) -> None:
+        if not self.lost:
             self._poll = self._clock.callLater(ACKNOWLEDGED_POLL, self._polled)
 
     def _polled(self) -> None:
@@ -259,7 +273,7 @@ class End:
         if self.gone:
             return
         self.receive = _ignore
-        if self._all_written:
+        if self._all_written and self.outlet.can_half_close:
             self.transport.loseConnection()
         elif self.outlet.waiting or self.outlet.unacknowledged() or not self.outlet.can_half_close:
             self.abort()  # transports close when the socket takes more, or the peer's TLS agrees: that may be never

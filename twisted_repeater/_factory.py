@@ -213,6 +213,7 @@ class RepeaterFactory(ServerFactory):
             error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
             if not (holder.closing or holder.finishing):
                 raise error
+            holder.give_way()
             await _within(holder.when_over(), deadline - self.clock.seconds(), self.clock, error)
         self.names[name] = link
 

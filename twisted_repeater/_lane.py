@@ -103,7 +103,12 @@ class Lane(Flow):
     @property
     def unfinished(self) -> PartialFrame | None:
         """The error that the stream ended inside a frame, if it ends here."""
-        return PartialFrame(self._unfinished.have) if self._unfinished is not None else None
+        return PartialFrame(self.unfinished_size) if self._unfinished is not None else None
+
+    @property
+    def unfinished_size(self) -> int:
+        """How much has come of a frame that is not complete."""
+        return self._unfinished.have if self._unfinished is not None else 0
 
     def discard(self) -> None:
         """Drop what is held and whatever comes, for good."""

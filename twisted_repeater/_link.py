@@ -73,6 +73,7 @@ class Link:
         "_linger_timer",
         "_on_over",
         "_patience",
+        "_quiet",
         "_unsent",
         "client",
         "client_hello",
@@ -109,6 +110,8 @@ class Link:
         self._on_over: list[Deferred[None]] = []
         self._linger_timer: Any = None
         self._closing_patience: Patience | None = None
+        self._quiet: Patience | None = None
+        """Waits for a server that cannot be told of the end of the client's stream to have nothing more to say."""
         self._patience: dict[End, Patience] = {}
         """With those ends for which more waits than should."""
         self._filter_timers: dict[Lane, Any] = {}
@@ -228,6 +231,8 @@ class Link:
         if self.reason is None:
             self.reason = reason
         self._cancel(self._linger_timer)
+        if self._quiet is not None:
+            self._quiet.stop()
         for lane in self.lanes or ():
             lane.seal()
         limits = self._host.limits
@@ -257,7 +262,23 @@ class Link:
                 return
             for lane, has_ended in zip(self.lanes, ended, strict=True):
                 if has_ended:
-                    self.end(lane.direction.target).end_stream()
+                    self._end_stream(self.end(lane.direction.target))
+
+    def _end_stream(self, end: End) -> None:
+        """Nothing more comes for an end: tell it.
+
+        A server that would take that for the end of both ways is told when it has been quiet for a while.
+        """
+        if end is self.client or end.gone or end.outlet.can_half_close:
+            end.end_stream()
+        elif self._quiet is None:
+            limits = self._host.limits
+            self._quiet = Patience(self._host.clock, limits.close_timeout, self._progress, end.end_stream)
+
+    def give_way(self) -> None:
+        """A newcomer wants the name: don't wait until a server is quiet."""
+        if self._quiet is not None:
+            self.close()
 
     def _has_ended(self, lane: Lane) -> bool:
         """Whether nothing more can come of a direction."""
@@ -270,7 +291,7 @@ class Link:
     def _progress(self) -> object:
         return (
             [end.progress() for end in (self.client, self.server) if not end.gone],
-            [lane.messages for lane in self.lanes or ()],
+            [(lane.messages, lane.unfinished_size) for lane in self.lanes or ()],
         )
 
     def force(self) -> None:
@@ -294,7 +315,7 @@ class Link:
             lane.discard()
         for timer in (self._linger_timer, *self._filter_timers.values()):
             self._cancel(timer)
-        for patience in (self._closing_patience, *self._patience.values()):
+        for patience in (self._closing_patience, self._quiet, *self._patience.values()):
             if patience is not None:
                 patience.stop()
         self._filter_timers.clear()

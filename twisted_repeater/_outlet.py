@@ -232,6 +232,10 @@ class Outlet:
         self._transport.unregisterProducer()  # first: with a producer registered a transport never closes
         then()
 
+    def close_connection(self) -> None:
+        """Close the connection itself, without waiting for what the peer says to that, as TLS would."""
+        self._innermost.loseConnection()
+
     def discard(self) -> None:
         """Drop what waits and whatever comes."""
         self._closed = True
