@@ -84,4 +84,11 @@ class ListTests(SynchronousTestCase):
         """What is allowed must be known, so all is decoded; what is not denied need not be."""
         self.harness(Allow(Order)).client_sends_payloads(b"O", b"X").expect(errors=[ParseError, ParseError])
         self.assertIsNone(selector_of(Allow(Order), CODEC))
+        self.assertIsNone(selector_of(Allow(), CODEC))
         self.assertEqual(repr(selector_of(Deny(Order), CODEC)), "first_byte(b'O')")
+
+    def test_never_there(self) -> None:
+        """Classes of which no message can be are a ``TypeError`` at the start."""
+        for it in (Allow(str, Ping), Deny(str, Ping)):
+            with self.assertRaisesRegex(TypeError, "(Allow|Deny) wants str or Ping; the messages are bytes"):
+                FilterHarness(it)

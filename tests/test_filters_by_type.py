@@ -236,3 +236,9 @@ class MistakeTests(SynchronousTestCase):
                 return PASS_ON
 
         self.check(Twice, "Twice has two methods for Order")
+
+    def test_never_there(self) -> None:
+        """Methods for none of the messages that there can be are told at the start."""
+        with self.assertRaisesRegex(TypeError, "^to_server_filter: Risk wants Order or Cancel or Later; .* are bytes"):
+            FilterHarness(Risk(1))
+        FilterHarness(Risk(1), dialect=int32(to_server=fixed(Order, size="B"))).client_sends(Order(1))

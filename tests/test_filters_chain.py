@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import given
@@ -26,12 +27,21 @@ from twisted_repeater import (
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.dialects import int32
 from twisted_repeater.errors import CallbackFailed
-from twisted_repeater.filters import chain, selector_of, wants
-from twisted_repeater.selectors import NOTHING, first_byte
+from twisted_repeater.filters import Shadow, chain, selector_of, wants
+from twisted_repeater.fixed_codec import fixed
+from twisted_repeater.selectors import NOTHING, Selector, contains, first_byte
+from twisted_repeater.tagged_codec import tagged
 from twisted_repeater.testing import FilterHarness
 from twisted_repeater.text_codec import text
 
 Answers = dict[Any, Any]
+
+
+@dataclass
+class Number:
+    """A message."""
+
+    value: int
 
 
 class Seen:
@@ -297,7 +307,8 @@ class SelectorTests(SynchronousTestCase):
     def test_by_class(self) -> None:
         """Where messages are decoded, members want them by class."""
         texts, numbers = Seen(), Seen()
-        harness = FilterHarness(chain(wants(str)(texts), wants(int)(numbers)), dialect=int32(to_server=text()))
+        wire = tagged({b"T": text(), b"N": fixed(Number, value="I")})
+        harness = FilterHarness(chain(wants(str)(texts), wants(Number)(numbers)), dialect=int32(to_server=wire))
         harness.client_sends("a", "b").expect(to_server=["a", "b"])
         self.assertEqual((texts.seen, numbers.seen), (["a", "b"], []))
 
@@ -306,10 +317,42 @@ class SelectorTests(SynchronousTestCase):
         with self.assertRaisesRegex(TypeError, "Seen selects messages by their bytes"):
             FilterHarness(chain(Seen(), wants(first_byte(b"O"))(Seen())), dialect=int32(to_server=text()))
 
+    def test_class_that_never_comes(self) -> None:
+        """A member that wants classes of which no message can be is a ``TypeError`` too."""
+        with self.assertRaisesRegex(TypeError, "^to_server_filter: Seen wants int; the messages are str$"):
+            FilterHarness(chain(wants(str)(Seen()), wants(int)(Seen())), dialect=int32(to_server=text()))
+
+    def test_however_it_is_told(self) -> None:
+        """A member selects by the bytes however it says so, and in a chain that does."""
+
+        class Asked(Seen):
+            def selector_for(self, codec: Any) -> Selector:
+                return first_byte(b"O")
+
+        for make in (Asked, lambda: chain(Asked(), Asked()), lambda: chain(chain(Asked()))):
+            for member in (make(), Shadow(make()), wants(object)(make()), wants(contains([b"1"]))(make())):
+                filters = chain(Seen(), member)
+                FilterHarness(filters).client_sends(b"O1", b"x").expect(to_server=[b"O1", b"x"])
+                with self.assertRaisesRegex(TypeError, "selects messages by their bytes"):
+                    FilterHarness(filters, dialect=int32(to_server=text()))
+        member, both = Asked(), Asked()
+        FilterHarness(chain(Seen(), member, wants(contains([b"1"]))(both))).client_sends(b"O1", b"x1", b"O2")
+        self.assertEqual(member.seen, [b"O1", b"O2"])
+        self.assertEqual(both.seen, [b"O1"])
+
+    def test_one_by_bytes(self) -> None:
+        """A chain of one member works as that one does alone: it may select by the bytes of what is decoded."""
+        for filters in (chain(wants(first_byte(b"O"))(Seen({"Old": DO_NOTHING}))), chain()):
+            FilterHarness(filters, dialect=int32(to_server=text())).client_sends("new").expect(to_server=["new"])
+        seen = Seen()
+        harness = FilterHarness(chain(wants(first_byte(b"O"))(seen)), dialect=int32(to_server=text()))
+        harness.client_sends("Old", "new").expect(to_server=["Old", "new"])
+        self.assertEqual(seen.seen, ["Old"])
+
     def test_interface(self) -> None:
         """A chain is a filter, shown as its members."""
         self.assertTrue(verifyObject(IFilter, chain(Seen())))
-        self.assertEqual(repr(chain(Seen(), chain(verdict_of))), "chain(Seen, chain(verdict_of))")
+        self.assertEqual(repr(chain(Seen(), chain(by_the_book))), "chain(Seen, chain(by_the_book))")
 
 
 def by_the_book(tables: list[Answers], message: Any) -> Verdict:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
+from zope.interface import implementer, provider
 
 from twisted_repeater import PASS_ON, IFilter
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.filters._provider import (
+    checked_function,
     common_selector,
     filter_function,
     guarded,
     name_of,
+    pass_on,
     selector_for_types,
     selector_of,
 )
+from twisted_repeater.interfaces import ICodec, ITypedCodec
 from twisted_repeater.selectors import NOTHING, Selector, first_byte
 from twisted_repeater.text_codec import text
 
@@ -35,14 +39,54 @@ class Provider:
         return ("seen", message)
 
 
-class OfText(Provider):
+class OfClasses(Provider):
     """A filter that asks the codec."""
 
     selector = None  # type: ignore[assignment]
 
+    def __init__(self, *types: type) -> None:
+        self.types = types
+
     def selector_for(self, codec: Any) -> Selector | None:
         """See `IFilter`."""
-        return selector_for_types((int,), codec)
+        return selector_for_types(self, self.types, codec)
+
+
+class Callback:
+    """A filter that is called."""
+
+    def __call__(self, message: Any, link: Any) -> Any:
+        """See `IFilter`."""
+        return PASS_ON
+
+
+@provider(IFilter)
+class ItsOwn:
+    """A class that is a filter itself."""
+
+    @staticmethod
+    def filter(message: Any, link: Any) -> Any:
+        """See `IFilter`."""
+        return PASS_ON
+
+
+class Narrow:
+    """A filter that forgot the link."""
+
+    def __call__(self, message: Any) -> Any:
+        """See `IFilter`."""
+        return PASS_ON
+
+
+@implementer(ITypedCodec)
+class OfUnknown(RawCodec):
+    """A codec that does not know the classes of its messages."""
+
+    message_types = ()
+
+    def selector_for(self, types: tuple[type, ...]) -> Selector | None:
+        """See `ITypedCodec`."""
+        return None
 
 
 def plain(message: Any, link: Any) -> Any:
@@ -67,6 +111,26 @@ class FunctionTests(SynchronousTestCase):
         with self.assertRaisesRegex(TypeError, "IFilter or be callable, 5 is neither"):
             filter_function(5)
 
+    def test_class(self) -> None:
+        """A class in place of its instance is told as that; unless the class itself is a filter."""
+        for cls in (Provider, Callback):
+            with self.assertRaisesRegex(TypeError, rf"{cls.__name__} is a class, .* an instance, {cls.__name__}\(\)"):
+                filter_function(cls)
+        self.assertEqual(filter_function(ItsOwn), ItsOwn.filter)
+
+    def test_arguments(self) -> None:
+        """A filter must take a message and its link, as far as it tells what it takes."""
+        for good in (plain, Provider(), Callback(), lambda *both: PASS_ON, {"a": PASS_ON}.get, ItsOwn):
+            self.assertEqual(checked_function(good), filter_function(good))
+        self.assertEqual(checked_function(iter), iter)  # which has no signature
+        for bad, takes in ((lambda message: PASS_ON, "<lambda> takes \\(message\\)"), (Narrow(), "Narrow takes")):
+            with self.assertRaisesRegex(TypeError, f"takes a message and its link, .*{takes}"):
+                checked_function(bad)
+
+    def test_pass_on(self) -> None:
+        """The simplest filter passes everything on."""
+        self.assertIs(checked_function(pass_on)("any", LINK), PASS_ON)
+
     def test_name(self) -> None:
         """A filter is called as its function or its class."""
         self.assertEqual(name_of(plain), "plain")
@@ -79,10 +143,29 @@ class SelectorTests(SynchronousTestCase):
     def test_of_one(self) -> None:
         """It is an attribute, or depends on the codec, or everything."""
         self.assertIs(selector_of(Provider(), RAW), Provider.selector)
-        self.assertIs(selector_of(OfText(), text()), NOTHING)
-        self.assertIsNone(selector_of(OfText(), RAW))
+        self.assertIs(selector_of(OfClasses(), text()), NOTHING)
+        self.assertIsNone(selector_of(OfClasses(), RAW))
         self.assertIsNone(selector_of(plain, RAW))
         self.assertIsNone(selector_of(None, None))
+
+    def test_of_classes(self) -> None:
+        """Of classes it is what the codec tells; all, as far as it doesn't."""
+        codecs: list[tuple[ICodec, type]] = [(text(), str), (RAW, bytes)]
+        for codec, made in codecs:
+            for types in ((made,), (int, made), (object,), (type("Kind", (made,), {}),), (Sequence,)):
+                self.assertIsNone(selector_of(OfClasses(*types), codec))
+        for unknown in (None, OfUnknown()):
+            self.assertIsNone(selector_of(OfClasses(int), unknown))
+
+    def test_of_classes_that_never_come(self) -> None:
+        """Classes that no message can be of are a mistake: nothing would ever be checked."""
+        with self.assertRaisesRegex(TypeError, "^OfClasses wants int; the messages are str$"):
+            selector_of(OfClasses(int), text())
+        with self.assertRaisesRegex(TypeError, "^OfClasses wants int or str; the messages are bytes: .* no codec"):
+            selector_of(OfClasses(int, str), RAW)
+        namesake = type("str", (), {})
+        with self.assertRaisesRegex(TypeError, r"wants tests\.test_filters_provider\.str; the .* are builtins\.str$"):
+            selector_of(OfClasses(namesake), text())
 
     def test_no_selector(self) -> None:
         """What is no selector is refused when it is asked for, rather than at the first message."""
@@ -103,7 +186,7 @@ class SelectorTests(SynchronousTestCase):
         """Where messages are decoded, a filter among others cannot tell by the bytes."""
         for codec in (text(), None):
             with self.assertRaisesRegex(TypeError, "Provider selects messages by their bytes"):
-                common_selector([OfText(), Provider()], codec)
+                common_selector([OfClasses(), Provider()], codec)
 
 
 class GuardTests(SynchronousTestCase):
@@ -123,3 +206,19 @@ class GuardTests(SynchronousTestCase):
     def test_decoded(self) -> None:
         """A decoded message is a ``TypeError``: its bytes are gone."""
         self.assertRaises(TypeError, guarded(Provider()), "O1", LINK)
+
+    def test_of_decoded_messages_only(self) -> None:
+        """A filter that refuses to work with bytes selects nothing by them."""
+
+        class OfDecoded(Provider):
+            def selector_for(self, codec: Any) -> Selector | None:
+                if isinstance(codec, RawCodec):
+                    raise TypeError("a codec is needed")
+                return None
+
+        self.assertEqual(guarded(OfDecoded())("O1", LINK), ("seen", "O1"))
+        self.assertIsNone(common_selector([OfDecoded(), plain], text()))
+
+    def test_wrong_arguments(self) -> None:
+        """A filter among others is checked like one alone."""
+        self.assertRaises(TypeError, guarded, Narrow())

@@ -96,11 +96,17 @@ class ClassTests(SynchronousTestCase):
 
     def test_not_told(self) -> None:
         """What the codec cannot tell is decoded, and not shown."""
-        self.assertIsNone(wants(str)(stop).selector_for(RawCodec()))
+        self.assertIsNone(wants(str, bytes)(stop).selector_for(RawCodec()))
         self.assertIsNone(wants(str)(stop).selector_for(None))
         decorated = wants(str, bytes)(stop)
         self.assertIs(decorated.filter(Number(5), None), PASS_ON)
         self.assertIs(decorated.filter("text", None), DO_NOTHING)
+
+    def test_never_there(self) -> None:
+        """Classes of which no message can be are a ``TypeError`` at the start."""
+        for codec, are in ((None, "bytes"), (text(), "str")):
+            with self.assertRaisesRegex(TypeError, f"^to_server_filter: stop wants Number; the messages are {are}"):
+                FilterHarness(wants(Number)(stop), dialect=int32(to_server=codec))
 
     def test_subclass(self) -> None:
         """A message of a subclass is wanted too."""

@@ -145,7 +145,7 @@ class FilterTests(LoadingCase):
         for name, message in [
             ("number", "some_filters:number: a filter must provide IFilter or be callable, 7 is neither"),
             ("nothing", "some_filters:nothing: None is no filter"),
-            ("takes_one", "some_filters:takes_one: a filter takes a message and its link, this takes (message)"),
+            ("takes_one", "some_filters:takes_one: a filter takes a message and its link, <lambda> takes (message)"),
             ("Broken", "cannot make a some_filters:Broken: OSError: no disk (some_filters.py, line 27)"),
         ]:
             self.assert_fails(load_filter, f"some_filters:{name}", message)

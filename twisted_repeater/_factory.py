@@ -36,6 +36,7 @@ from .errors import (
     TooManyClients,
 )
 from .filters import filter_function, selector_of
+from .filters._provider import checked_function
 from .interfaces import IObserver
 from .model import Direction, Hello, Limits, OnFilterError, Side
 from .observers import printable
@@ -242,11 +243,14 @@ class RepeaterFactory(ServerFactory):
 
     def check_filter(self, provider: Any, direction: Direction) -> None:
         """Raise ``TypeError`` for what is no filter, or none for this dialect."""
-        if provider is not None:
-            filter_function(provider)
         kind = self.dialect.to_server if direction is Direction.TO_SERVER else self.dialect.to_client
-        for version in range(kind.low, kind.test + 1):
-            selector_of(provider, kind.codec_of_filters(version))
+        try:
+            if provider is not None:
+                checked_function(provider)
+            for version in range(kind.low, kind.test + 1):
+                selector_of(provider, kind.codec_of_filters(version))
+        except TypeError as error:
+            raise TypeError(f"{direction.value}_filter: {error}") from error
 
     def _on_read(self, link: Link) -> Callable[[Lane, int, int], None]:
         def on_read(lane: Lane, messages: int, size: int) -> None:

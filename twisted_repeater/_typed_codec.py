@@ -10,7 +10,7 @@ from .errors import MarshalingError
 from .interfaces import ITypedCodec
 from .selectors import NOTHING, Selector
 
-__all__ = ["TypedCodec", "in_path"]
+__all__ = ["TypedCodec", "in_path", "overlap"]
 
 
 @implementer(ITypedCodec)
@@ -29,7 +29,7 @@ class TypedCodec:
 
     def selector_for(self, types: tuple[type, ...]) -> Selector | None:
         """See `ITypedCodec`."""
-        wanted = [own for own in self.message_types if any(_overlap(own, other) for other in types)]
+        wanted = [own for own in self.message_types if any(overlap(own, other) for other in types)]
         if len(wanted) == len(self.message_types):
             return None
         return self.selector_of_some(wanted) if wanted else NOTHING
@@ -44,7 +44,7 @@ class TypedCodec:
         return MarshalingError(f"expected {expected}, got {type(message).__name__}")
 
 
-def _overlap(one: type, other: type) -> bool:
+def overlap(one: type, other: type) -> bool:
     """Tell whether an object may be of both classes because one is a kind of the other."""
     return issubclass(one, other) or issubclass(other, one)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from . import dialects
 from .dialect import Dialect
-from .filters import filter_function
+from .filters._provider import checked_function
 from .interfaces import IFilter
 
 __all__ = ["LoadingError", "find", "load_dialect", "load_filter"]
@@ -49,23 +48,10 @@ def load_filter(name: str) -> Any:
     try:
         if found is None:
             raise TypeError("None is no filter")
-        function = filter_function(found)
-        _check_arguments(function)
+        checked_function(found)
     except TypeError as error:
         raise LoadingError(f"{name}: {error}") from error
     return found
-
-
-def _check_arguments(function: Callable[..., Any]) -> None:
-    """Raise ``TypeError`` for a function that cannot be called with a message and a link."""
-    try:
-        signature = inspect.signature(function)
-    except ValueError:
-        return  # a built-in function that doesn't tell
-    try:
-        signature.bind(None, None)
-    except TypeError:
-        raise TypeError(f"a filter takes a message and its link, this takes {signature}") from None
 
 
 def load_dialect(name: str) -> Dialect:

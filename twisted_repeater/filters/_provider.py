@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .._typed_codec import overlap
 from ..codecs import RawCodec
 from ..interfaces import ICodec, IFilter, ITypedCodec
 from ..selectors import Selector, any_of
-from ..verdicts import PASS_ON
+from ..verdicts import PASS_ON, Verdict
 
 __all__ = [
     "FilterFunction",
+    "checked_function",
     "common_selector",
     "filter_function",
     "guarded",
     "name_of",
+    "pass_on",
     "selector_for_types",
     "selector_of",
 ]
@@ -24,15 +28,45 @@ FilterFunction = Callable[[Any, Any], Any]
 """A function of a message and its link, which gives a verdict or something to await it from."""
 
 
+class _Payloads(RawCodec):
+    """Stands for the bytes of messages of whatever classes."""
+
+
+PAYLOADS = _Payloads()
+"""Asks a filter what it wants to see by the bytes alone."""
+
+
 def filter_function(provider: Any) -> FilterFunction:
     """Give the callable of a filter: a function itself, or the method of an `IFilter` provider."""
     if IFilter.providedBy(provider):
         function: FilterFunction = provider.filter
         return function
+    if isinstance(provider, type):
+        name = provider.__qualname__
+        raise TypeError(f"{name} is a class, not a filter: give an instance, {name}()")
     if callable(provider):
         plain: FilterFunction = provider
         return plain
     raise TypeError(f"a filter must provide IFilter or be callable, {provider!r} is neither")
+
+
+def checked_function(provider: Any) -> FilterFunction:
+    """Give the callable of a filter, ``TypeError`` if it cannot be called with a message and a link."""
+    function = filter_function(provider)
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        return function  # a built-in function that doesn't tell
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise TypeError(f"a filter takes a message and its link, {name_of(provider)} takes {signature}") from None
+    return function
+
+
+def pass_on(message: Any, link: Any) -> Verdict:
+    """Be a filter that passes everything on."""
+    return PASS_ON
 
 
 def selector_of(provider: Any, codec: ICodec | None) -> Selector | None:
@@ -48,24 +82,39 @@ def selector_of(provider: Any, codec: ICodec | None) -> Selector | None:
     return selector
 
 
-def selector_for_types(types: tuple[type, ...], codec: ICodec | None) -> Selector | None:
-    """Give what wants the messages of some classes: none at all, as far as it can be told, where there are none."""
+def selector_for_types(provider: Any, types: tuple[type, ...], codec: ICodec | None) -> Selector | None:
+    """Give what wants the messages of some classes: none at all, as far as it can be told, where there are none.
+
+    ``TypeError`` if the codec makes no messages of any of these classes: the filter would never see one.
+    """
+    selector: Selector | None = None
+    made: tuple[type, ...] = (bytes,) if type(codec) is RawCodec else ()
     if ITypedCodec.providedBy(codec):
-        selector: Selector | None = codec.selector_for(types)
-        return selector
-    return None
+        made = codec.message_types
+        selector = codec.selector_for(types)
+    if types and made and not any(overlap(one, other) for one in types for other in made):
+        are = _names(made, types) + (": the dialect has no codec for them" if made == (bytes,) else "")
+        raise TypeError(f"{name_of(provider)} wants {_names(types, made)}; the messages are {are}")
+    return selector
+
+
+def _names(classes: tuple[type, ...], others: tuple[type, ...]) -> str:
+    """Name classes, with their modules where others are called like them."""
+    alike = {cls.__name__ for cls in classes} & {cls.__name__ for cls in others}
+    return " or ".join(f"{cls.__module__}.{cls.__qualname__}" if alike else cls.__name__ for cls in classes)
 
 
 def guarded(member: Any) -> FilterFunction:
     """Give the function of a filter among others, which sees only the payloads that its own selector wants."""
-    function = filter_function(member)
-    selector: Selector | None = getattr(member, "selector", None)
+    function = checked_function(member)
+    selector = _byte_selector(member)
     if selector is None:
         return function
     matches = selector.matches
 
     def guard(message: Any, link: Any) -> Any:
-        payload = bytes(memoryview(message))  # a TypeError where messages are decoded
+        # A TypeError where messages are decoded.
+        payload = message if type(message) is bytes else bytes(memoryview(message))
         return function(message, link) if matches(payload, 0, len(payload)) else PASS_ON
 
     return guard
@@ -78,13 +127,21 @@ def common_selector(members: Iterable[Any], codec: ICodec | None) -> Selector | 
     """
     wanted = []
     for member in members:
-        if getattr(member, "selector", None) is not None and not isinstance(codec, RawCodec):
+        wanted.append(selector_of(member, codec))
+        if not isinstance(codec, RawCodec) and _byte_selector(member) is not None:
             raise TypeError(
                 f"{name_of(member)} selects messages by their bytes: together with other filters, where messages are "
                 "decoded, it must select them by class"
             )
-        wanted.append(selector_of(member, codec))
     return None if None in wanted else any_of(wanted)  # type: ignore[arg-type]
+
+
+def _byte_selector(member: Any) -> Selector | None:
+    """Give what a filter wants to see by the bytes, whatever they are decoded to; ``None`` is all."""
+    try:
+        return selector_of(member, PAYLOADS)
+    except TypeError:
+        return None  # it works with decoded messages only, or not at all, which is told when it is given its codec
 
 
 def name_of(provider: Any) -> str:

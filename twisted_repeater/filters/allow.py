@@ -29,6 +29,11 @@ class Allow:
         self.types = types
         self.otherwise = otherwise
 
+    def selector_for(self, codec: ICodec | None) -> Selector | None:
+        """See `IFilter`. All: it must see what is not allowed, whatever it is."""
+        selector_for_types(self, self.types, codec)  # for its error
+        return None
+
     def filter(self, message: Any, link: Any) -> Any:
         """See `IFilter`."""
         if isinstance(message, self.types):
@@ -48,8 +53,8 @@ class Deny:
         self.answer = answer
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `IFilter`. `Allow` has none: it must see what is not allowed, whatever it is."""
-        return selector_for_types(self.types, codec)
+        """See `IFilter`."""
+        return selector_for_types(self, self.types, codec)
 
     def filter(self, message: Any, link: Any) -> Any:
         """See `IFilter`."""

@@ -53,7 +53,7 @@ class ByType:
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `IFilter`."""
-        return selector_for_types(tuple(self.own_methods()), codec)
+        return selector_for_types(self, tuple(self.own_methods()), codec)
 
     @classmethod
     def own_methods(cls) -> dict[type, Method]:

@@ -14,7 +14,7 @@ from ..errors import WrongVerdict
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
-from ._provider import FilterFunction, common_selector, guarded, name_of
+from ._provider import FilterFunction, checked_function, common_selector, guarded, name_of, pass_on, selector_of
 
 __all__ = ["Chain", "chain"]
 
@@ -43,8 +43,10 @@ class Chain:
     def __init__(self, members: tuple[Any, ...]) -> None:
         self.members = members
         self.__qualname__ = f"chain({', '.join(map(name_of, members))})"
-        functions = [guarded(member) for member in members]
-        combined = functions.pop() if functions else _pass_on
+        # One alone is not asked about messages of others: its selector sees what it would see without a chain.
+        function_of = checked_function if len(members) == 1 else guarded
+        functions = [function_of(member) for member in members]
+        combined = functions.pop() if functions else pass_on
         while functions:
             combined = _linked(functions.pop(), combined)
             combined.__qualname__ = self.__qualname__  # for the error, if one of them raises
@@ -59,12 +61,9 @@ class Chain:
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `IFilter`. What any of the members wants."""
+        if len(self.members) == 1:
+            return selector_of(self.members[0], codec)
         return common_selector(self.members, codec)
-
-
-def _pass_on(message: Any, link: Any) -> Verdict:
-    """Be the chain of no filters."""
-    return PASS_ON
 
 
 def _linked(first: FilterFunction, rest: FilterFunction) -> FilterFunction:

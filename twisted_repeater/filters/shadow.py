@@ -15,8 +15,8 @@ from zope.interface import implementer
 from ..errors import WrongVerdict
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
-from ..verdicts import PASS_ON, Verdict
-from ._provider import common_selector, filter_function, guarded, name_of, selector_of
+from ..verdicts import Verdict
+from ._provider import checked_function, common_selector, guarded, name_of, pass_on, selector_of
 
 __all__ = ["Shadow"]
 
@@ -49,8 +49,8 @@ class Shadow:
         self.most_waiting = most_waiting
         self.agreed = self.differed = self.failed = self.skipped = self.waiting = 0
         self.__qualname__ = f"Shadow({name_of(candidate)})"
-        self._ask = filter_function(candidate) if live is None else guarded(candidate)
-        self._obey = _pass_on if live is None else guarded(live)
+        self._ask = checked_function(candidate) if live is None else guarded(candidate)
+        self._obey = pass_on if live is None else guarded(live)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `IFilter`."""
@@ -121,8 +121,3 @@ class Shadow:
                 self.on_difference(message, link, obeyed, candidate)
             except BaseException:
                 self.log.failure("on_difference raised")
-
-
-def _pass_on(message: Any, link: Any) -> Verdict:
-    """Be the filter that is obeyed where there is none."""
-    return PASS_ON

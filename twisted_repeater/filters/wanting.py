@@ -10,7 +10,7 @@ from zope.interface import implementer
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON
-from ._provider import FilterFunction, filter_function, name_of, selector_for_types, selector_of
+from ._provider import FilterFunction, checked_function, filter_function, name_of, selector_for_types, selector_of
 
 __all__ = ["Wanting", "wants"]
 
@@ -51,7 +51,7 @@ class Wanting:
         self.provider = provider
         self.selector = selector
         self.types = types
-        function = filter_function(provider)
+        function = checked_function(provider)
         self.filter = _only(function, types) if types else function
         self.__qualname__ = name_of(provider)
 
@@ -65,7 +65,7 @@ class Wanting:
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `IFilter`."""
-        own = self.selector if self.selector is not None else selector_for_types(self.types, codec)
+        own = self.selector if self.selector is not None else selector_for_types(self, self.types, codec)
         inner = selector_of(self.provider, codec)
         return own & inner if own is not None and inner is not None else own or inner
 
