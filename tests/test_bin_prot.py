@@ -23,8 +23,11 @@ from twisted_repeater.bin_prot import (
     BinType,
     array_of,
     bin_bool,
+    bin_char,
     bin_float,
     bin_int,
+    bin_int32,
+    bin_int64,
     bin_nat0,
     bin_prot_codec,
     bin_string,
@@ -142,6 +145,9 @@ WIDE = variant(*[f"C{number}" for number in range(300)], ("Last", lazy(lambda: M
 TYPES: dict[str, BinType[Any]] = {
     "int": bin_int,
     "nat0": bin_nat0,
+    "int32": bin_int32,
+    "int64": bin_int64,
+    "chars": list_of(bin_char),
     "float": bin_float,
     "text": bin_text,
     "units": list_of(bin_unit),
@@ -293,6 +299,37 @@ class NumberTests(_Transcripts):
         ]:
             self.check_same(bin_nat0, value, hexa)
 
+    def test_int32_and_int64_at_their_edges(self) -> None:
+        """They are written like an int, each up to the ends of its own range."""
+        for value, hexa in [
+            (5, "05"),
+            (128, "fe8000"),
+            (-1, "ffff"),
+            (2**31 - 1, "fdffffff7f"),
+            (-(2**31), "fd00000080"),
+        ]:
+            for of in (bin_int, bin_int32, bin_int64):
+                self.check_same(of, value, hexa)
+        for value, hexa in [
+            (2**31, "fc0000008000000000"),
+            (2**62, "fc0000000000000040"),
+            (2**63 - 1, "fcffffffffffffff7f"),
+            (-(2**63), "fc0000000000000080"),
+        ]:
+            self.check_same(bin_int64, value, hexa)
+
+    def test_no_int32_and_no_int64(self) -> None:
+        """The errors state the range of the type, and an int32 is never written in eight bytes."""
+        low, high = -(2**31), 2**31 - 1
+        self.check_unwritable(bin_int32, 2**31, f"expected int32 from {low} to {high}, got {2**31}")
+        self.check_unwritable(bin_int32, low - 1, f"expected int32 from {low} to {high}, got {low - 1}")
+        self.check_unwritable(bin_int32, True, "expected int32, got True")
+        self.check_unreadable(bin_int32, "fc" + "00" * 8, "expected int32 at byte 0, found the byte fc", 0)
+        low, high = -(2**63), 2**63 - 1
+        self.check_unwritable(bin_int64, 2**63, f"expected int64 from {low} to {high}, got {2**63}")
+        self.check_unwritable(bin_int64, low - 1, f"expected int64 from {low} to {high}, got {low - 1}")
+        self.check_unreadable(bin_int64, "fc00", "expected int64 of 9 bytes at byte 0, found only 2 bytes", 0)
+
     def test_longer_than_needed(self) -> None:
         """A value that was written longer than needed is read, whatever it is part of."""
         cases: list[tuple[BinType[Any], str, Any]] = [
@@ -394,6 +431,15 @@ class SmallTests(_Transcripts):
         )
         self.check_unreadable(bin_string, "80", "expected nat0 at byte 0, found the byte 80", 0)
         self.check_unwritable(bin_string, "hi", "expected string, as bytes, got 'hi'")
+
+    def test_char(self) -> None:
+        """A char is one byte, whichever."""
+        for byte in (b"\0", b"a", b"\xff"):
+            self.check_same(bin_char, byte, byte.hex())
+        self.check_unreadable(bin_char, "", "expected char at byte 0, found the end", 0)
+        self.check_unwritable(bin_char, b"", "expected char, as bytes of length 1, got b''")
+        self.check_unwritable(bin_char, b"ab", "expected char, as bytes of length 1, got b'ab'")
+        self.check_unwritable(bin_char, "a", "expected char, as bytes of length 1, got 'a'")
 
     def test_text(self) -> None:
         """Text is a string that holds UTF-8; the error of other bytes says where they are."""
@@ -757,15 +803,15 @@ class CodecTests(_Transcripts):
     def test_type_of_ones_own(self) -> None:
         """A type of one's own is described by its name, its least size, a reader and a writer."""
 
-        def read_char(data: bytes, at: int, levels: int) -> tuple[str, int]:
+        def read_latin(data: bytes, at: int, levels: int) -> tuple[str, int]:
             if at >= len(data):
-                raise ParseError("expected a char", offset=at)
+                raise ParseError("expected a letter", offset=at)
             return chr(data[at]), at + 1
 
-        def write_char(out: bytearray, value: str, levels: int) -> None:
+        def write_latin(out: bytearray, value: str, levels: int) -> None:
             out += value.encode("latin-1")
 
-        bin_char = BinType("char", 1, read_char, write_char)
-        self.check_same(list_of(bin_char), ["a", "b"], "026162")
-        self.check_unreadable(pair(bin_char, bin_char), "61", "[1]: expected a char", 1, "[1]")
-        self.assertEqual(repr(bin_char), "<bin_prot type: char>")
+        letter = BinType("letter", 1, read_latin, write_latin)
+        self.check_same(list_of(letter), ["a", "b"], "026162")
+        self.check_unreadable(pair(letter, letter), "61", "[1]: expected a letter", 1, "[1]")
+        self.assertEqual(repr(letter), "<bin_prot type: letter>")

@@ -69,6 +69,8 @@ type request =
   ; wide : wide
   ; nested : int option option
   ; integers : int list
+  ; sign : char
+  ; boxed : int32 * int64 * nativeint
   }
 [@@deriving bin_io]
 
@@ -180,6 +182,8 @@ let draw_string r =
   in
   String.init size (fun _ -> Char.chr (R.int r 256))
 
+(* 64 bits, of which the highest may differ from the next. *)
+let draw_int64 r = Int64.shift_left (Int64.of_int (draw_int r)) (R.int r 2)
 let draw_option draw r = if R.bool r then Some (draw r) else None
 
 let draw_array draw r =
@@ -217,6 +221,8 @@ let draw_request r number =
   ; wide = draw_wide r
   ; nested = draw_option (draw_option draw_int) r
   ; integers = draw_list draw_int r
+  ; sign = Char.chr (R.int r 256)
+  ; boxed = Int64.to_int32 (draw_int64 r), draw_int64 r, Int64.to_nativeint (draw_int64 r)
   }
 
 let draw_answer r =

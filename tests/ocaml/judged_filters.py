@@ -11,8 +11,11 @@ from twisted_repeater.bin_prot import (
     BinType,
     array_of,
     bin_bool,
+    bin_char,
     bin_float,
     bin_int,
+    bin_int32,
+    bin_int64,
     bin_prot_codec,
     bin_string,
     bin_unit,
@@ -79,6 +82,8 @@ class Request:
     wide: Any
     nested: Any
     integers: list[int]
+    sign: bytes
+    boxed: tuple[int, int, int]
 
 
 @dataclass
@@ -125,6 +130,8 @@ request = record(
     wide=wide,
     nested=variant("None", ("Some", option(bin_int))),
     integers=list_of(bin_int),
+    sign=bin_char,
+    boxed=tuple_of(bin_int32, bin_int64, bin_int64),
 )
 reply = record(
     Reply,

@@ -14,7 +14,20 @@ Values are written in their shortest form; longer legal forms are read as well.
 
 from __future__ import annotations
 
-from ._basics import bin_bool, bin_float, bin_int, bin_nat0, bin_string, bin_text, bin_time, bin_unit, text
+from ._basics import (
+    bin_bool,
+    bin_char,
+    bin_float,
+    bin_int,
+    bin_int32,
+    bin_int64,
+    bin_nat0,
+    bin_string,
+    bin_text,
+    bin_time,
+    bin_unit,
+    text,
+)
 from ._compounds import array_of, lazy, list_of, option, pair, record, tuple_of
 from ._type import BinProtCodec, BinType, bin_prot_codec
 from ._variant import enumeration, variant
@@ -24,8 +37,11 @@ __all__ = [
     "BinType",
     "array_of",
     "bin_bool",
+    "bin_char",
     "bin_float",
     "bin_int",
+    "bin_int32",
+    "bin_int64",
     "bin_nat0",
     "bin_prot_codec",
     "bin_string",

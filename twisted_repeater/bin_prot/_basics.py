@@ -10,8 +10,11 @@ from ._type import BinType, cut_short, unexpected, wrong
 
 __all__ = [
     "bin_bool",
+    "bin_char",
     "bin_float",
     "bin_int",
+    "bin_int32",
+    "bin_int64",
     "bin_nat0",
     "bin_string",
     "bin_text",
@@ -33,7 +36,7 @@ def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
     The writer takes the first form whose range holds the value.
     """
     coded = {code: (struct.Struct("<" + form), low, high) for code, (form, low, high) in forms.items()}
-    least = min(low for _, low, _ in forms.values())
+    least, most = min(low for _, low, _ in forms.values()), max(high for _, _, high in forms.values())
 
     def read(data: bytes, at: int, levels: int) -> tuple[int, int]:
         try:
@@ -64,7 +67,7 @@ def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
                 out.append(code)
                 out += form.pack(value)
                 return
-        raise wrong(f"{name} from {least} to {MAX_INT}", value)
+        raise wrong(f"{name} from {least} to {most}", value)
 
     return BinType(name, 1, read, write)
 
@@ -77,16 +80,16 @@ def _checked_int(name: str, value: object) -> int:
     raise wrong(name, value)
 
 
-bin_int = _integer(
-    "int",
-    {
-        0xFF: ("b", -(2**7), -1),
-        0xFE: ("h", -(2**15), 2**15 - 1),
-        0xFD: ("i", -(2**31), 2**31 - 1),
-        0xFC: ("q", MIN_INT, MAX_INT),
-    },
-)
+UP_TO_32_BITS = {0xFF: ("b", -(2**7), -1), 0xFE: ("h", -(2**15), 2**15 - 1), 0xFD: ("i", -(2**31), 2**31 - 1)}
+
+bin_int = _integer("int", UP_TO_32_BITS | {0xFC: ("q", MIN_INT, MAX_INT)})
 """``int``, which has 63 bits."""
+
+bin_int32 = _integer("int32", UP_TO_32_BITS)
+"""``int32``. It differs from `bin_int` in its range only."""
+
+bin_int64 = _integer("int64", UP_TO_32_BITS | {0xFC: ("q", -(2**63), 2**63 - 1)})
+"""``int64``, and ``nativeint`` of programs for 64 bits. It differs from `bin_int` in its range only."""
 
 bin_nat0 = _integer("nat0", {0xFE: ("H", 0, 2**16 - 1), 0xFD: ("I", 0, 2**32 - 1), 0xFC: ("Q", 0, MAX_INT)})
 """``Nat0.t``, an int from 0: what lengths are written as. It differs from `bin_int` from 32768 on."""
@@ -118,6 +121,22 @@ bin_float = _float("float")
 
 bin_time = _float("time")
 """``Time.t``: a ``float``, seconds since the Unix epoch."""
+
+
+def _read_char(data: bytes, at: int, levels: int) -> tuple[bytes, int]:
+    if at >= len(data):
+        raise cut_short("char", data, at)
+    return data[at : at + 1], at + 1
+
+
+def _write_char(out: bytearray, value: bytes, levels: int) -> None:
+    if not isinstance(value, bytes) or len(value) != 1:
+        raise wrong("char, as bytes of length 1", value)
+    out += value
+
+
+bin_char = BinType("char", 1, _read_char, _write_char)
+"""``char``, as ``bytes`` of length 1."""
 
 
 def _read_string(data: bytes, at: int, levels: int) -> tuple[bytes, int]:
