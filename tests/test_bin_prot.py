@@ -68,6 +68,18 @@ class Mode(enum.Enum):
     PRODUCTION = "prod"
 
 
+class Doubled(enum.Enum):
+    A = 1
+    B = 1  # noqa: PIE796
+    C = 2
+
+
+class United(enum.Flag):
+    A = 1
+    C = 2
+    B = A | C
+
+
 @dataclass(frozen=True, slots=True)
 class HelloRecord:
     name: bytes
@@ -476,7 +488,21 @@ class SmallTests(_Transcripts):
             option(bin_int), "02", "expected option of int (a byte up to 01) at byte 0, found the byte 02", 0
         )
         self.check_unreadable(option(bin_int), "01", "expected int at byte 1, found the end", 1)
-        self.assertRaises(TypeError, option, option(bin_int))
+        error = self.assertRaises(TypeError, option, option(bin_int))
+        self.assertIn("describe the inner option as a variant", str(error))
+
+    def test_option_that_hides_another(self) -> None:
+        """A Some None is not read where it would be written as None; described as a variant, it is kept."""
+        hidden: BinType[Any] = option(bin_int)
+        hiding = pair(bin_int, option(lazy(lambda: hidden)))
+        self.check_same(hiding, (5, None), "05 00")
+        self.check_same(hiding, (5, 7), "05 01 01 07")
+        message = "[1]: Some None at byte 1 cannot be told from None: describe the inner option as a variant"
+        self.check_unreadable(hiding, "05 01 00", message, 1, "[1]")
+        described = option(lazy(lambda: variant("None", ("Some", bin_int))))
+        self.check_same(described, None, "00")
+        self.check_same(described, "None", "01 00")
+        self.check_same(described, ("Some", 7), "01 01 07")
 
 
 class CompoundTests(_Transcripts):
@@ -549,6 +575,36 @@ class CompoundTests(_Transcripts):
         """A field that the class does not know, or one that it misses, is told when the type is described."""
         self.assertRaises(TypeError, record, Body, seq=bin_int, boddy=bin_string)
         self.assertRaises(TypeError, record, Body, seq=bin_int)
+
+    def test_parts_that_are_no_types(self) -> None:
+        """What is no bin_prot type is refused where it is given, with what is wanted."""
+        expected = "expected a bin_prot type such as bin_int, got"
+        made: Callable[[], Any]
+        wrong: Any = bin_prot_codec(bin_int)
+        no_type: Any = int
+        for made, told in [
+            (lambda: record(Body, seq=bin_int, body=no_type), f"body: {expected} <class 'int'>"),
+            (lambda: list_of(no_type), f"list_of: {expected} <class 'int'>"),
+            (lambda: option(no_type), f"option: {expected} <class 'int'>"),
+            (lambda: pair(bin_int, no_type), f"[1]: {expected} <class 'int'>"),
+            (lambda: tuple_of(no_type), f"[0]: {expected} <class 'int'>"),
+            (lambda: variant("A", ("B", bin_int, no_type)), f"B[1]: {expected} <class 'int'>"),
+            (lambda: bin_prot_codec(no_type), f"bin_prot_codec: {expected} <class 'int'>"),
+            (lambda: list_of(wrong), f"list_of: {expected} {wrong!r}: give the type that the codec was made of"),
+            (lambda: list_of(text), f"list_of: {expected} {text!r}: call it"),  # type: ignore[arg-type]
+        ]:
+            self.assertEqual(str(self.assertRaises(TypeError, made)), told)
+
+    def test_recursive_type_without_a_function(self) -> None:
+        """A recursive type is given by a function, which has to give a type."""
+        given: Any = bin_int
+        error = self.assertRaises(TypeError, lazy, given)
+        self.assertIn("as in lazy(lambda: tree), got <bin_prot type: int>", str(error))
+        given = int
+        codec: Any = bin_prot_codec(list_of(lazy(given)))
+        self.assertEqual(codec.decode(b"\0"), [])
+        error = self.assertRaises(TypeError, codec.decode, b"\1\0")
+        self.assertEqual(str(error), "lazy: expected a bin_prot type such as bin_int, got 0")
 
     def test_values_that_the_class_refuses(self) -> None:
         """A class that raises on what was read makes that payload an error, with the cause."""
@@ -629,6 +685,17 @@ class VariantTests(_Transcripts):
         )
         self.check_unwritable(enumeration(Mode), "test", "expected a value of Mode, got 'test'")
 
+    def test_enumeration_of_something_else(self) -> None:
+        """What is no enum is refused, and one whose members are not all constructors."""
+        given: Any
+        for given in (["a"], "ab", int, Mode.TEST):
+            error = self.assertRaises(TypeError, enumeration, given)
+            self.assertEqual(str(error), f"enumeration: expected a class derived from enum.Enum, got {given!r}")
+        for given in (Doubled, United):
+            error = self.assertRaises(ValueError, enumeration, given)
+            told = f"{given.__name__}.B is no constructor of its own: other members have its value"
+            self.assertEqual(str(error), told)
+
     def test_width_of_the_index(self) -> None:
         """Up to 256 constructors the index is one byte, above that two, little-endian."""
         names = [f"C{number}" for number in range(257)]
@@ -672,8 +739,11 @@ class VariantTests(_Transcripts):
 
     def test_constructors_that_are_none(self) -> None:
         """A variant is refused when it is described with what is no constructor, or with one twice."""
-        for bad in (bin_int, Cancel, None, (), (bin_int, bin_int), (Cancel, bin_int), enumeration(Mode)):
-            self.assertRaises(TypeError, variant, "A", bad)
+        codec = bin_prot_codec(bin_int)
+        for bad in (bin_int, Cancel, None, (), (bin_int, bin_int), (Cancel, bin_int), enumeration(Mode), [1], codec):
+            error = self.assertRaises(TypeError, variant, "A", bad)
+            told = f"{bad!r} is no constructor: give a constant, a record, or a tuple of a name and types"
+            self.assertEqual(str(error), told)
         self.assertRaises(ValueError, variant)
         self.assertRaises(ValueError, variant, "A", "B", "A")
         self.assertRaises(ValueError, variant, "A", ("A", bin_int))
@@ -709,14 +779,33 @@ class DepthTests(_Transcripts):
         self.assertRaises(ParseError, codec.decode, chain(1000))
 
     def test_deeper_than_python_goes(self) -> None:
-        """Where the limit is above what Python's stack holds, that ends in the same errors."""
+        """Where the limit is above what Python's stack holds, that ends in the same errors, which say where."""
         codec = bin_prot_codec(TREE, max_depth=10**9)
         error = self.assertRaises(ParseError, codec.decode, chain(100_000))
-        self.assertIn("nested", str(error))
+        levels = (error.offset or 0) // 2
+        self.assertTrue(100 < levels < 100_000)
+        path = ".".join(["children[0]"] * levels)
+        told = f"{path}: nested deeper than Python can read at byte {2 * levels}"
+        self.assertEqual((str(error), error.offset, error.field), (told, 2 * levels, path))
         endless = Tree(1, [])
         endless.children.append(endless)
-        self.check_unwritable(TREE, endless, "nested deeper than can be written", max_depth=10**9)
+        error = self.assertRaises(MarshalingError, codec.encode, endless)
+        self.assertRegex(str(error), r"^(children\[0\]\.)+children\[0\]: nested deeper than Python can write$")
+        self.assertTrue(str(error).startswith(f"{error.field}: nested"))
         self.assertRaises(MarshalingError, bin_prot_codec(TREE).encode, endless)
+
+    def test_type_of_ones_own_without_an_end(self) -> None:
+        """A recursive type of one's own, which counts no levels, ends in the same errors."""
+
+        def read(data: bytes, at: int, levels: int) -> Any:
+            return read(data, at, levels)
+
+        def write(out: bytearray, value: Any, levels: int) -> None:
+            write(out, value, levels)
+
+        endless = BinType("endless", 1, read, write)
+        self.check_unreadable(endless, "00", "nested deeper than can be read", None)
+        self.check_unwritable(endless, 0, "nested deeper than can be written")
 
     def test_type_that_is_nothing_but_itself(self) -> None:
         """A type without an end ends in the same errors."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import MarshalingError, ParseError
 from ._basics import read_code, read_nat0, write_nat0
-from ._type import BinType, add_to_path, count_bytes, unexpected, wrong
+from ._type import BinType, add_to_path, check_type, count_bytes, unexpected, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,8 @@ __all__ = ["RecordType", "array_of", "lazy", "list_of", "option", "pair", "recor
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
+
+AS_VARIANT = "describe the inner option as a variant"
 
 
 class _Option(BinType[Any]):
@@ -36,13 +38,23 @@ class RecordType(BinType[T]):
 
 
 def option(of: BinType[T]) -> BinType[T | None]:
-    """Describe ``t option``, as ``None`` or a value."""
+    """Describe ``t option``, as ``None`` or a value.
+
+    ``Some None`` would be ``None`` as well, so an option of an option is refused: describe the inner one as a variant,
+    ``variant("None", ("Some", t))``. Behind `lazy`, where it is not seen at once, a ``Some None`` is a `ParseError`.
+    """
+    check_type(of, "option")
     if isinstance(of, _Option):
-        raise TypeError("None and Some None are the same in Python: describe the inner option as a variant")
+        raise TypeError(f"None and Some None are the same in Python: {AS_VARIANT}")
     name, read_value, write_value = f"option of {of.name}", of.read, of.write
 
     def read(data: bytes, at: int, levels: int) -> tuple[T | None, int]:
-        return read_value(data, at + 1, levels) if read_code(name, 2, data, at) else (None, at + 1)
+        if not read_code(name, 2, data, at):
+            return None, at + 1
+        value, end = read_value(data, at + 1, levels)
+        if value is None:
+            raise ParseError(f"Some None at byte {at} cannot be told from None: {AS_VARIANT}", offset=at)
+        return value, end
 
     def write(out: bytearray, value: T | None, levels: int) -> None:
         if value is None:
@@ -56,6 +68,7 @@ def option(of: BinType[T]) -> BinType[T | None]:
 
 def list_of(of: BinType[T]) -> BinType[list[T]]:
     """Describe ``t list``, as a ``list``; a ``tuple`` is written as well."""
+    check_type(of, "list_of")
     if of.least < 1:
         raise ValueError(f"a list needs values of at least one byte, {of.name} may take none")
     name, least, read_value, write_value = f"list of {of.name}", of.least, of.read, of.write
@@ -97,6 +110,8 @@ array_of = list_of
 
 def tuple_of(*of: BinType[Any]) -> BinType[tuple[Any, ...]]:
     """Describe ``a * b * c``, as a ``tuple``."""
+    for index, part in enumerate(of):
+        check_type(part, f"[{index}]")
     name = f"tuple of {len(of)}"
     readers, writers = [part.read for part in of], [part.write for part in of]
 
@@ -137,6 +152,8 @@ def record(cls: type[T], /, **fields: BinType[Any]) -> BinType[T]:
     The fields stand in the order of the OCaml type. ``cls`` is called with all of them by keyword, and each is
     read back as the attribute of that name.
     """
+    for field, of in fields.items():
+        check_type(of, field)
     with suppress(ValueError):  # a few classes have no signature to ask
         inspect.signature(cls).bind(**fields)  # what does not fit the class is told now, not at each message
     name = cls.__name__
@@ -175,18 +192,32 @@ def record(cls: type[T], /, **fields: BinType[Any]) -> BinType[T]:
 def lazy(of: Callable[[], BinType[T]]) -> BinType[T]:
     """Stand for a type that is not made yet, as recursive types need: ``lazy(lambda: tree)``.
 
-    Each of these that is entered inside another counts as one level of nesting, which a codec limits.
+    Each of these that is entered inside another counts as one level of nesting, which a codec limits by its
+    ``max_depth``. Python's recursion limit may bind earlier, with the same errors.
     """
-    get = functools.cache(of)
+    if not callable(of):
+        raise TypeError(f"lazy: expected a function that gives the type, as in lazy(lambda: tree), got {of!r}")
+
+    @functools.cache
+    def get() -> BinType[T]:
+        made = of()
+        check_type(made, "lazy")
+        return made
 
     def read(data: bytes, at: int, levels: int) -> tuple[T, int]:
         if levels < 1:
             raise ParseError(f"nested deeper than allowed at byte {at}", offset=at)
-        return get().read(data, at, levels - 1)
+        try:
+            return get().read(data, at, levels - 1)
+        except RecursionError:  # if this fails for the same reason, the next one outside tries again
+            raise ParseError(f"nested deeper than Python can read at byte {at}", offset=at) from None
 
     def write(out: bytearray, value: T, levels: int) -> None:
         if levels < 1:
             raise MarshalingError("nested deeper than allowed")
-        get().write(out, value, levels - 1)
+        try:
+            get().write(out, value, levels - 1)
+        except RecursionError:
+            raise MarshalingError("nested deeper than Python can write") from None
 
     return BinType("recursive value", 1, read, write)

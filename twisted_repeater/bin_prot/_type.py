@@ -14,7 +14,7 @@ from ..interfaces import ICodec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BinProtCodec", "BinType", "add_to_path", "bin_prot_codec", "cut_short", "unexpected", "wrong"]
+__all__ = ["BinProtCodec", "BinType", "add_to_path", "bin_prot_codec", "check_type", "cut_short", "unexpected", "wrong"]
 
 T = TypeVar("T")
 
@@ -80,9 +80,27 @@ class BinProtCodec(Generic[T]):
 def bin_prot_codec(message: BinType[T], *, max_depth: int = 100) -> BinProtCodec[T]:
     """Make the codec of messages of a type.
 
-    @param max_depth: how deep its recursive types (see `lazy`) may nest.
+    A message is decoded in one go: one of 16 MiB, the default of `Limits.max_frame`, takes seconds of the reactor's
+    time if it is made of many tiny values (2 MiB of empty lists took 1.2 s). Set that limit to what the messages need.
+
+    @param max_depth: how deep its recursive types (see `lazy`) may nest. Python's recursion limit, of 1000 calls by
+        default, may bind earlier, with the same errors: a level takes a call for each type from one `lazy` to the next,
+        two for a constructor with arguments. A list that is a variant of records nests about 300 deep.
     """
+    check_type(message, "bin_prot_codec")
     return BinProtCodec(message, max_depth)
+
+
+def check_type(of: object, where: str) -> None:
+    """Raise ``TypeError``, which says where this was given, unless it is a bin_prot type."""
+    if isinstance(of, BinType):
+        return
+    hint = ""
+    if isinstance(of, BinProtCodec):
+        hint = ": give the type that the codec was made of"
+    elif callable(of) and not isinstance(of, type):
+        hint = ": call it"
+    raise TypeError(f"{where}: expected a bin_prot type such as bin_int, got {of!r}{hint}")
 
 
 def unexpected(what: str, at: int, found: str) -> ParseError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..errors import MarshalingError, ParseError
 from ._basics import read_code
 from ._compounds import RecordType, tuple_of
-from ._type import BinType, add_to_path, cut_short, unexpected, wrong
+from ._type import BinProtCodec, BinType, add_to_path, check_type, cut_short, unexpected, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -59,6 +59,12 @@ def variant(*constructors: Any, name: str = "variant") -> BinType[Any]:
 
 def enumeration(members: type[E]) -> BinType[E]:
     """Describe a variant of constants, as the members of an enum, which stand in the order of the OCaml type."""
+    if not (isinstance(members, type) and issubclass(members, enum.Enum)):
+        raise TypeError(f"enumeration: expected a class derived from enum.Enum, got {members!r}")
+    names = [member.name for member in members]
+    for name in members.__members__:
+        if name not in names:
+            raise ValueError(f"{members.__name__}.{name} is no constructor of its own: other members have its value")
     return variant(*members, name=members.__name__)
 
 
@@ -67,9 +73,17 @@ def _constructor(given: Any) -> tuple[Any, BinType[Any]]:
     if isinstance(given, RecordType):
         return given.cls, given
     key, *arguments = (given or (None,)) if isinstance(given, tuple) else (given,)
-    if key is None or isinstance(key, (BinType, type)):
+    if key is None or isinstance(key, (BinType, BinProtCodec, type)) or not _is_hashable(key):
         raise TypeError(f"{given!r} is no constructor: give a constant, a record, or a tuple of a name and types")
     return key, _tagged(key, arguments) if isinstance(given, tuple) else _constant(given)
+
+
+def _is_hashable(key: object) -> bool:
+    try:
+        hash(key)
+    except TypeError:
+        return False
+    return True
 
 
 def _constant(constant: Any) -> BinType[Any]:
@@ -84,8 +98,10 @@ def _constant(constant: Any) -> BinType[Any]:
 
 
 def _tagged(tag: Any, types: list[BinType[Any]]) -> BinType[Any]:
-    arguments = tuple_of(*types)
     label = tag.name if isinstance(tag, enum.Enum) else str(tag)
+    for index, of in enumerate(types):
+        check_type(of, f"{label}[{index}]")
+    arguments = tuple_of(*types)
 
     def read(data: bytes, at: int, levels: int) -> tuple[Any, int]:
         try:
