@@ -8,6 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from twisted_repeater.bin_prot import bin_int
 from twisted_repeater.codecs import LEFT_OUT, RawCodec
 from twisted_repeater.dialect import Conversion, Dialect, MessageType
 from twisted_repeater.errors import MultipleVersionsError, ParseError, VersionMismatch
@@ -98,6 +99,40 @@ class MessageTypeTests(SynchronousTestCase):
         """A version without a codec is told at once, not when the first message of it comes."""
         error = self.assertRaises(ValueError, MessageType, {1: ListCodec(1), 3: ListCodec(3)}, 1, 1, 3)
         self.assertIn("version 2", str(error))
+
+    def test_no_codec(self) -> None:
+        """What has no methods to decode and encode, and a class that has, is refused when the type is made."""
+        no_codec: Any
+        for no_codec in (bin_int, RawCodec, object(), b"", {1: RawCodec()}):
+            for given in (MessageType.of, lambda codec: MessageType({1: RawCodec(), 2: codec})):
+                error = self.assertRaises(TypeError, given, no_codec)
+                told = f"{no_codec!r} is no codec: expected an object with the methods decode and encode, such as "
+                self.assertEqual(str(error), told + "bin_prot_codec makes of a bin_prot type")
+
+    def test_order(self) -> None:
+        """The parts are given by name, with the codecs first, or with the versions first."""
+        steps = {2: LONGER, 3: LONGER}
+        versions_first: Any = MessageType
+        for kind in (
+            MessageType(CODECS, 1, 2, 3, steps),
+            versions_first(1, 2, 3, CODECS, steps),
+            versions_first(1, 2, 3, CODECS, conversions=steps),
+            MessageType(conversions=steps, low=1, prod=2, test=3, codecs=CODECS),
+        ):
+            self.assertEqual((kind.low, kind.prod, kind.test), (1, 2, 3))
+            self.assertIs(kind.codecs, CODECS)
+            self.assertIs(kind.conversions, steps)
+
+    def test_parts_of_other_kinds(self) -> None:
+        """A part that is not of its kind is named."""
+        made: Any = MessageType
+        for given, told in (
+            ((RawCodec,), f"codecs: expected a mapping whose keys are versions, got {RawCodec!r}"),
+            ((1, 2, 3), "codecs: expected a mapping whose keys are versions, got 1"),
+            ((CODECS, 1, 2, 3, LONGER), f"conversions: expected a mapping whose keys are versions, got {LONGER!r}"),
+            ((CODECS, "1", 2, 3), "low, prod and test: expected numbers of versions, got '1', 2, 3"),
+        ):
+            self.assertEqual(str(self.assertRaises(TypeError, made, *given)), told)
 
     def test_codec(self) -> None:
         """There is a codec from the oldest to the newest version, for others there is none, whatever was given."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import dialects
@@ -47,3 +49,10 @@ class Int32Tests(SynchronousTestCase):
         self.assertIs(dialect.to_server.codec(1), codec)
         self.assertIs(dialect.to_client, versions)
         self.assertEqual((dialect.mode, dialect.stated(versions)), ("test", 2))
+
+    def test_no_codec(self) -> None:
+        """What is no codec is told when the dialect is made."""
+        no_codec: Any = RawCodec
+        for direction in ("to_server", "to_client"):
+            with self.assertRaisesRegex(TypeError, "is no codec"):
+                int32(**{direction: no_codec})

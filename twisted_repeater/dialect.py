@@ -45,6 +45,9 @@ class MessageType:
     conversions: Mapping[int, Conversion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.codecs, int):  # given in the order low, prod, test, codecs, conversions
+            vars(self).update(low=self.codecs, prod=self.low, test=self.prod, codecs=self.test)
+        _check_kinds((self.low, self.prod, self.test), self.codecs, self.conversions)
         if not self.low <= self.prod <= self.test:
             raise ValueError(f"low, prod and test must not fall: {self.low}, {self.prod}, {self.test}")
         missing = [version for version in range(self.low, self.test + 1) if version not in self.codecs]
@@ -142,6 +145,22 @@ class Dialect:
     def stated(self, kind: MessageType) -> int:
         """Give the version of a message type that hellos state."""
         return kind.prod if self.production else kind.test
+
+
+def _check_kinds(versions: tuple[object, ...], codecs: Mapping[int, object], conversions: object) -> None:
+    """Raise ``TypeError`` unless the parts of a message type are of their kinds."""
+    for name, by_version in (("codecs", codecs), ("conversions", conversions)):
+        if not isinstance(by_version, Mapping):
+            raise TypeError(f"{name}: expected a mapping whose keys are versions, got {by_version!r}")
+    if not all(isinstance(version, int) for version in versions):
+        raise TypeError(f"low, prod and test: expected numbers of versions, got {', '.join(map(repr, versions))}")
+    for codec in codecs.values():
+        methods = (getattr(codec, "decode", None), getattr(codec, "encode", None))
+        if isinstance(codec, type) or not all(map(callable, methods)):
+            raise TypeError(
+                f"{codec!r} is no codec: expected an object with the methods decode and encode, such as "
+                "bin_prot_codec makes of a bin_prot type"
+            )
 
 
 def _converted(message: Any, steps: list[Callable[[Any], Any]]) -> Any:
