@@ -21,7 +21,7 @@ from twisted_repeater import (
     Limits,
     dialects,
 )
-from twisted_repeater.bin_prot import bin_int, bin_string, pair, variant
+from twisted_repeater.bin_prot import bin_int, bin_string, list_of, pair, variant
 from twisted_repeater.dialects.async_extra import DONT_CARE_ABOUT_MODE
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "async_extra.json").read_text())["entries"]
@@ -93,6 +93,33 @@ class HelloTests(SynchronousTestCase):
         raw = handshake.encode(Hello("alice", dialect.mode))[8:]
         self.assertEqual(raw, b"\x05alice\x01\x07\x01x\x01\x01\x00")
         self.assertEqual(handshake.decode(raw).mode, dialect.mode)
+
+    def test_mode_that_needs_its_type(self) -> None:
+        """What type a mode has is only guessed where it can be nothing else."""
+        for mode in ([1], 1, True, None, b"x", ("On", 1), bin_int):
+            with self.assertRaisesRegex(
+                TypeError, "^mode: expected a string, or a member of an enum; .* mode_type as well$"
+            ):
+                dialects.async_extra(mode=mode)
+
+    def test_mode_that_its_type_does_not_have(self) -> None:
+        """A mode that no hello could carry is refused when the dialect is made."""
+        for mode, mode_type, told in (
+            ("x", bin_int, "^mode: expected int, got 'x'$"),
+            ((1, 2), list_of(bin_int), r"^mode: \(1, 2\) would be read as \[1, 2\], which is not equal$"),
+        ):
+            with self.assertRaisesRegex(ValueError, told):
+                dialects.async_extra(mode=mode, mode_type=mode_type)
+        no_type: Any = int
+        with self.assertRaisesRegex(TypeError, "expected a bin_prot type"):
+            dialects.async_extra(mode=1, mode_type=no_type)
+
+    def test_messages_without_a_codec(self) -> None:
+        """A type in the place of its codec is told when the dialect is made."""
+        no_codec: Any = bin_int
+        for direction in ("to_server", "to_client"):
+            with self.assertRaisesRegex(TypeError, "^<bin_prot type: int> is no codec: .* bin_prot_codec makes"):
+                dialects.async_extra(**{direction: no_codec})
 
     def test_wrong_hello(self) -> None:
         """What is no hello is refused with the field and the byte."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ..bin_prot import BinType, bin_int, bin_prot_codec, enumeration, record, text, variant
+from ..bin_prot import BinProtCodec, BinType, bin_int, bin_prot_codec, enumeration, record, text, variant
 from ..dialect import Dialect, MessageType
 from ..errors import InvalidHello, MarshalingError, ParseError
 from ..framing import Framing, Int64Framing, StampedFraming
@@ -36,8 +36,9 @@ def async_extra(
     ``to_server`` and ``to_client`` are the messages of the two directions: a codec (of `twisted_repeater.bin_prot`), a
     `MessageType` for codecs with versions, or ``None`` for plain ``bytes``.
 
-    ``mode`` must be equal in the hellos of both peers: by default the constant constructor, one byte 0. A member of an
-    enum stands for the constructors in the order of the enum; ``mode_type`` describes any other type.
+    ``mode`` must be equal in the hellos of both peers: by default the constant constructor, one byte 0. A string stands
+    for the only constructor of its type, a member of an enum for the constructors in the order of the enum;
+    ``mode_type`` describes any other type. A mode that is no value of its type is refused.
 
     ``production`` says which versions the repeater's hellos state: ``prod`` or ``test``.
 
@@ -45,7 +46,8 @@ def async_extra(
     on keeps its sender's.
     """
     if mode_type is None:
-        mode_type = enumeration(type(mode)) if isinstance(mode, enum.Enum) else variant(mode, name="mode")
+        mode_type = _type_of_mode(mode)
+    _check_mode(mode, bin_prot_codec(mode_type))
     return Dialect(
         name="async_extra",
         framing=lambda limits: StampedFraming(limits.max_frame, clock),
@@ -55,6 +57,25 @@ def async_extra(
         mode=mode,
         production=production,
     )
+
+
+def _type_of_mode(mode: object) -> BinType[Any]:
+    """Give the type that is meant where only a mode is given."""
+    if isinstance(mode, enum.Enum):
+        return enumeration(type(mode))
+    if isinstance(mode, str):
+        return variant(mode, name="mode")
+    raise TypeError(f"mode: expected a string, or a member of an enum; {mode!r} needs its mode_type as well")
+
+
+def _check_mode(mode: object, codec: BinProtCodec[Any]) -> None:
+    """Raise ``ValueError`` unless hellos can carry a mode, so that it is told before the first one comes."""
+    try:
+        carried = codec.decode(codec.encode(mode))
+    except MarshalingError as error:
+        raise ValueError(f"mode: {error}") from error
+    if carried != mode:
+        raise ValueError(f"mode: {mode!r} would be read as {carried!r}, which is not equal")
 
 
 @implementer(IHandshake)
