@@ -12,7 +12,7 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, capturedLogs, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 
@@ -176,7 +176,9 @@ class ReadingTests(AdminCase):
             self.assertEqual(await self.ask("GET", path), (404, "there is nothing here; / tells what there is\n"))
         self.assertEqual(await self.ask("GET", "/drop-new-clients"), (405, "this takes POST only\n"))
         self.assertEqual(await self.ask("POST", "/links"), (405, "this takes GET only\n"))
-        self.assertEqual(await self.ask("HEAD", "/links"), (200, ""))
+        with capturedLogs() as captured:
+            self.assertEqual(await self.ask("HEAD", "/links"), (200, ""))
+        self.assertEqual([event for event in captured if "body" in formatEvent(event)], [])
 
 
 class CallTests(AdminCase):

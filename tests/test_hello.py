@@ -53,6 +53,12 @@ class DecodeTests(SynchronousTestCase):
         """Bytes that are no UTF-8 are no hello."""
         self.assertIn("UTF-8", self.refused(b'{"name": "\xff"}'))
 
+    def test_half_a_surrogate_pair(self) -> None:
+        """Text that JSON can say but nobody can write is refused; a whole pair is a character."""
+        for member in ("name", "credentials"):
+            self.assertIn(f"'{member}'", self.refused(b'{"name": "alice", "%s": "\\ud83d"}' % member.encode()))
+        self.assertEqual(HANDSHAKE.decode(b'{"name": "\\ud83d\\ude00"}'), Hello("\U0001f600"))
+
     def test_not_json(self) -> None:
         """Neither is text that is no JSON."""
         for payload in (b"", b"GET / HTTP/1.1", b'{"name": ', b'\xef\xbb\xbf{"name": "alice"}', b'{"name": "a"} more'):

@@ -64,6 +64,13 @@ class LimitsTests(SynchronousTestCase):
                 error = self.assertRaises(ValueError, lambda wrong=wrong: Limits(**wrong))
                 self.assertIn(f"{field.name} must be above 0", str(error))
 
+    def test_whole_numbers(self) -> None:
+        """Sizes and numbers of connections are whole, times need not be."""
+        self.assertEqual(Limits(hello_timeout=0.5).hello_timeout, 0.5)
+        for value in (1.5, 2.0, True):
+            error = self.assertRaises(ValueError, lambda value=value: Limits(max_clients=value))
+            self.assertEqual(str(error), f"max_clients must be a whole number, not {value}")
+
     def test_frozen(self) -> None:
         """Limits don't change under a running repeater."""
         limits: Any = Limits()

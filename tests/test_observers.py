@@ -113,6 +113,13 @@ class LinkTests(LogCase):
         port = stranger.transport.getHost().port
         self.assertTrue(self.lines[1].startswith(f"client of unknown name from 127.0.0.1:{port} refused: InvalidHello"))
 
+    def test_long_names(self) -> None:
+        """A name as long as a hello doesn't make a line of that length."""
+        error = ClientNotAllowed(f"client {'x' * 60_000!r} is not allowed")
+        LogObserver(Clock()).link_refused("\x7f" * 60_000, error)
+        self.assertLess(len(self.lines[0]), 1500)
+        self.assertIn("... (60000 characters)' from None refused: ClientNotAllowed: client 'xxx", self.lines[0])
+
     def test_refused_at_no_address(self) -> None:
         """A refusal without an address is told as well."""
         LogObserver(Clock()).link_refused("ann", ClientNotAllowed("not now"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -597,3 +598,8 @@ class EncodeTests(SynchronousTestCase):
         self.assertIsInstance(error, MarshalingError)
         self.assertIn("TypeError in the codec: ", str(error))
         self.assertIsInstance(error.__cause__, TypeError)
+
+    def test_codec_that_exits(self) -> None:
+        """So is a codec that would end the process."""
+        self.assertIsNone(self.outlet(sys.exit).encode("one"))
+        self.assertIn("SystemExit in the codec: one", str(self.host.told[0]))

@@ -200,6 +200,7 @@ class CreateTests(PeerCase):
             (TypeError, "listen", {"listen_port": None}),
             (TypeError, "listen", {"listen": "tcp:0", "listen_port": 0}),
             (TypeError, "listen_port", {"listen_port": "9000"}),
+            (TypeError, "listen_port", {"listen_port": True}),
             (ValueError, "listen_port", {"listen_port": 65536}),
             (ValueError, "listen_port", {"listen_port": -1}),
             (ValueError, "nonsense", {"listen_port": None, "listen": "nonsense:7"}),
@@ -220,7 +221,8 @@ class CreateTests(PeerCase):
             (TypeError, "is_client_allowed", {"is_client_allowed": None}),
             (TypeError, "is_client_ip_authorized", {"is_client_ip_authorized": ["127.0.0.1"]}),
             (InvalidHello, "bytes", {"server_name": "x" * 70_000}),
-            (TypeError, "bytes", {"repeater_name": b"edge-1"}),
+            (TypeError, "repeater_name must be a str, b'edge-1' is none", {"repeater_name": b"edge-1"}),
+            (TypeError, "server_name must be a str, 5 is none", {"server_name": 5}),
         )
         for kind, told, arguments in wrong:
             failure = self.failureResultOf(create(**arguments))

@@ -123,7 +123,7 @@ class Outlet:
             return self.framing.replace(instead_of, payload)
         except MarshalingError as error:
             self._host.outlet_marshaling_error(error)
-        except Exception as error:
+        except BaseException as error:  # a codec that calls sys.exit() has failed, no more
             marshaling_error = MarshalingError(f"{type(error).__name__} in the codec: {error}")
             marshaling_error.__cause__ = error
             self._host.outlet_marshaling_error(marshaling_error)

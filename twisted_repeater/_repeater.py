@@ -142,6 +142,8 @@ class Repeater:
             from twisted.internet import reactor
         _check_is("dialect", dialect, Dialect)
         _check_is("limits", settings["limits"], Limits)
+        _check_is("repeater_name", settings["repeater_name"], str)
+        _check_is("server_name", settings["server_name"], str)
         settings["observers"] = tuple(settings["observers"])
         dialect.check_versions(convert_versions)
         _check_callable("is_client_allowed", settings["is_client_allowed"])
@@ -350,7 +352,7 @@ def _too_late(result: object, timeout: float) -> Any:
 
 
 def _check_port(name: str, port: Any, *, lowest: int) -> None:
-    if not isinstance(port, int):
+    if not isinstance(port, int) or isinstance(port, bool):
         raise TypeError(f"{name} must be a number, {port!r} is none")
     if not lowest <= port <= 65535:
         raise ValueError(f"{name} must be {lowest} to 65535, not {port}")

@@ -105,7 +105,8 @@ class _Node(Resource):
         if (b"GET" if request.method == b"HEAD" else request.method) != self.method:
             request.setHeader(b"allow", self.method)
             return _text(request, (http.NOT_ALLOWED, f"this takes {self.method.decode()} only"))
-        return self.answer(request)
+        answer = self.answer(request)
+        return b"" if request.method == b"HEAD" else answer
 
     def answer(self, request: Request) -> bytes:
         """Give the answer."""

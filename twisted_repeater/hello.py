@@ -54,6 +54,8 @@ class JSONHandshake:
                 value = members[member]
                 if not isinstance(value, kind) or isinstance(value, bool):
                     raise InvalidHello(f"'{member}' in a hello must be {kind.__name__}, not {type(value).__name__}")
+                if isinstance(value, str) and not is_text(value):
+                    raise InvalidHello(f"'{member}' in a hello has half a surrogate pair, which no UTF-8 can say")
                 known[member] = value
         return Hello(**known)
 
@@ -63,6 +65,15 @@ class JSONHandshake:
         if len(payload) > self.framing.max_frame:
             raise InvalidHello(f"a hello of {len(payload)} bytes, at most {self.framing.max_frame} can be sent")
         return self.framing.encode(payload)
+
+
+def is_text(value: str) -> bool:
+    """Tell whether a string can be written in UTF-8: JSON can say halves of surrogate pairs."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def agreed_version(sends: int, receives: int) -> int:

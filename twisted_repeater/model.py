@@ -91,6 +91,8 @@ class Limits:
                 raise ValueError(f"{field.name} must be a number, not None")
             if not value > 0:
                 raise ValueError(f"{field.name} must be above 0, not {value!r}")
+            if field.type == "int" and type(value) is not int:
+                raise ValueError(f"{field.name} must be a whole number, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from .model import Direction, Side
 
 __all__ = ["LogObserver", "address_text", "printable"]
 
+LONGEST = 200
+"""How many characters of a name or a reason are logged."""
+
 
 @implementer(IObserver)
 class LogObserver:
@@ -31,7 +34,7 @@ class LogObserver:
         """See `IObserver`."""
         self.log.info(
             "client {client!r} linked: from {client_address} to server {server!r} at {server_address}",
-            client=link.client_name,
+            client=_short(link.client_name),
             client_address=address_text(link.client_address),
             server=link.server_name,
             server_address=address_text(link.server_address),
@@ -41,7 +44,7 @@ class LogObserver:
         """See `IObserver`."""
         self.log.info(
             "client {client} from {address} refused: {reason}",
-            client="of unknown name" if client_name is None else repr(client_name),
+            client="of unknown name" if client_name is None else repr(_short(client_name)),
             address=address_text(error.client_address),
             reason=_reason_text(error),
         )
@@ -54,7 +57,7 @@ class LogObserver:
             "client {client!r} ended: {reason}; "
             "to the server {messages_to_server} messages, {bytes_to_server} bytes; "
             "to the client {messages_to_client} messages, {bytes_to_client} bytes",
-            client=link.client_name,
+            client=_short(link.client_name),
             reason=_reason_text(reason),
             messages_to_server=messages_to_server,
             bytes_to_server=bytes_to_server,
@@ -71,7 +74,7 @@ class LogObserver:
             return
         self.log.warn(
             "client {client!r}, {side} side: {error}{more}",
-            client=link.client_name,
+            client=_short(link.client_name),
             side=side.value,
             error=_reason_text(error),
             more=more,
@@ -86,8 +89,13 @@ def _reason_text(error: BaseException | None) -> str:
         return "closed by the repeater"
     if isinstance(error, Disconnected) and error.side is not None:
         happened = "was cut off" if _is_cut_off(error.reason) else "left"
-        return printable(f"the {error.side.value} {happened}: {error}".rstrip("."))
-    return printable(f"{type(error).__name__}: {error}".rstrip("."))
+        return printable(_short(f"the {error.side.value} {happened}: {error}".rstrip(".")))
+    return printable(_short(f"{type(error).__name__}: {error}".rstrip(".")))
+
+
+def _short(text: str) -> str:
+    """Cut a text that a stranger could make as long as a hello."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
 
 
 def _is_cut_off(reason: BaseException) -> bool:
