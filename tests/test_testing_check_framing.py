@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import FrameTooLong, FramingError, IFraming, Limits
+from twisted_repeater import FrameTooLong, FramingError, IFraming, Limits, MarshalingError
 from twisted_repeater.framing import Int32Framing
 from twisted_repeater.testing import ConformanceError, check_framing
 
@@ -107,6 +107,11 @@ def with_one_over(self: PlainFraming, data: bytes, start: int, end: int) -> int:
     )
 
 
+def with_one_over_if_odd(self: PlainFraming, data: bytes, start: int, end: int) -> int:
+    """Is wrong by one about some limits."""
+    return (with_one_over if self.limit % 2 else PlainFraming.find)(self, data, start, end)
+
+
 def preparing(self: PlainFraming, data: bytes, start: int, end: int) -> int:
     """Makes room for a body before it is there."""
     stop = PlainFraming.find(self, data, start, end)
@@ -123,13 +128,13 @@ def misled(self: PlainFraming, start: int, end: int, stop: int) -> int:
 
 
 def wrong_error(error: type[Exception], hostile: bool = True) -> type[PlainFraming]:
-    """Make a framing that raises this for lengths that are too long, or only for those that are too long by one."""
+    """Make a framing that raises this for lengths that are too long, or only for those that are by one, and even."""
 
     def find(self: PlainFraming, data: bytes, start: int, end: int) -> int:
         try:
             return PlainFraming.find(self, data, start, end)
         except FrameTooLong as too_long:
-            if hostile or too_long.size == self.limit + 1:
+            if hostile or (too_long.size == self.limit + 1 and self.limit % 2):
                 raise error("too long") from None
             raise
 
@@ -169,6 +174,13 @@ def encoding_raises(self: PlainFraming, payload: bytes) -> bytes:
     """Has no error of its own for what is too long."""
     if len(payload) > self.limit:
         raise ValueError("too long")
+    return PlainFraming.encode(self, payload)
+
+
+def refuses_letters(self: PlainFraming, payload: bytes) -> bytes:
+    """Has no place for some bytes."""
+    if b"l" in payload:
+        raise MarshalingError("letters")
     return PlainFraming.encode(self, payload)
 
 
@@ -255,15 +267,25 @@ class BrokenFramingTests(SynchronousTestCase):
             (found(rejects_the_longest), "a payload of max_frame bytes does not come out again"),
         )
         told = self.told(finding(with_one_over), payloads=[b"ab"])
-        self.assertIn("Broken: find accepts a header that announces 65537 bytes where 65536 are allowed", told)
+        self.assertIn("Broken: find accepts a body of 65537 bytes where 65536 are allowed, for the bytes b'", told)
+        told = self.told(finding(with_one_over_if_odd), payloads=[b"ab"])
+        self.assertIn("Broken: find accepts a header that announces 65536 bytes where 65535 are allowed", told)
         told = self.told(wrong_error(ValueError, hostile=False), payloads=[b"ab"])
         self.assertIn("Broken: find raised ValueError: too long, not FrameTooLong, for a header", told)
         told = self.told(lambda limits: PlainFraming(Limits()), max_frame=100)
         self.assertIn("PlainFraming: find accepts a body of", told)
         told = self.told(lambda limits: PlainFraming(Limits(max_frame=100)), payloads=[b"ab"], max_frame=100)
+        self.assertIn("encode accepts a payload of 100 bytes, one more than the max_frame of its Limits: it must", told)
+
+        class OneLess(PlainFraming):
+            def encode(self, payload: bytes) -> bytes:
+                return PlainFraming.encode(self, payload if len(payload) < self.limit else b"x" * (self.limit + 1))
+
         self.assertIn(
-            "encode raised MarshalingError: too long for a payload of 101 bytes, the max_frame of its Limits", told
+            "OneLess: encode raised MarshalingError: too long for a payload of 65535 bytes", self.told(OneLess)
         )
+        told = self.told(OneLess(Limits(max_frame=1000)), max_frame=1000)
+        self.assertIn("OneLess: find accepts a body of 1000 bytes where 999 are allowed, for the bytes b'", told)
 
     def test_streams(self) -> None:
         """Streams that do not come out as they went in, though each frame does."""
@@ -281,6 +303,46 @@ class BrokenFramingTests(SynchronousTestCase):
             return stop if stop <= end else 0
 
         self.check((finding(find), "find does not tell where a frame of 65539 bytes ends before"))
+
+    def test_endless_headers(self) -> None:
+        """A header that never ends is not waited for."""
+
+        class Varint(PlainFraming):
+            longest = 1 << 30
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                size = 0
+                for at in range(start, min(end, start + self.longest)):
+                    size |= (data[at] & 0x7F) << 7 * (at - start)
+                    if data[at] < 0x80:
+                        if size > self.limit:
+                            raise FrameTooLong(size, self.limit)
+                        self.body = at + 1
+                        return self.body + size
+                if end >= start + self.longest:
+                    raise FramingError("no length")
+                return 0
+
+            def encode(self, payload: bytes) -> bytes:
+                PlainFraming.encode(self, payload)
+                header, size = bytearray(), len(payload)
+                while size > 0x7F:
+                    header.append(size & 0x7F | 0x80)
+                    size >>= 7
+                return bytes([*header, size]) + payload
+
+        told = self.told(Varint)
+        self.assertRegex(
+            told, r"^Varint: find gave 0 for 4096 bytes, b'\\x80.*'\.\.\.: a header without an end must be refused$"
+        )
+        check_framing(type("Varint", (Varint,), {"longest": 5}))
+
+        def find(self: PlainFraming, data: bytes, start: int, end: int) -> int:
+            if data == b"\x80" * 4096:
+                raise OverflowError("too much")
+            return PlainFraming.find(self, data, start, end)
+
+        self.check((finding(find), r"find raised OverflowError: too much, not a FramingError, for 4096 bytes, b'"))
 
 
 class GivenTests(SynchronousTestCase):
@@ -316,6 +378,45 @@ class GivenTests(SynchronousTestCase):
         )
         check_framing(narrow, [b"a", b"b"])
         self.assertRaises(ConformanceError, check_framing, narrow)
+
+    def test_limit_of_the_wire(self) -> None:
+        """A wire whose length has one byte, or two, carries less than it is asked for; that is found out."""
+        for size in (1, 2):
+
+            class Short(PlainFraming):
+                header = size
+
+                def find(self, data: bytes, start: int, end: int) -> int:
+                    if start + self.header > end:
+                        return 0
+                    length = int.from_bytes(data[start : start + self.header], "big")
+                    if length > self.limit:
+                        raise FrameTooLong(length, self.limit)
+                    self.body = start + self.header
+                    return self.body + length
+
+                def encode(self, payload: bytes) -> bytes:
+                    if len(payload) > min(self.limit, (1 << 8 * self.header) - 1):
+                        raise MarshalingError("no room")
+                    return len(payload).to_bytes(self.header, "big") + payload
+
+            limit = (1 << 8 * size) - 1
+            check_framing(Short)
+            for max_frame in (100, limit, limit + 1, 1 << 20, 1 << 31):
+                check_framing(Short, max_frame=max_frame)
+                check_framing(Short(Limits(max_frame=max_frame)), max_frame=max_frame)
+            told = str(self.assertRaises(ConformanceError, check_framing, Short, [b"x" * (limit + 1)]))
+            self.assertIn(f"encode raised MarshalingError: no room for a payload of {limit + 1} bytes, b'xxx", told)
+
+    def test_no_limit_of_the_wire(self) -> None:
+        """What is refused for something else than its length is no limit."""
+        picky = encoding(encode=refuses_letters)
+        told = str(self.assertRaises(ConformanceError, check_framing, picky))
+        self.assertIn("Broken: encode raised MarshalingError: letters for a payload of 5 bytes, b'hello'", told)
+        nothing = encoding(encode=lambda self, payload: PlainFraming.encode(self, payload and bytes(self.limit + 1)))
+        told = str(self.assertRaises(ConformanceError, check_framing, nothing, [b""]))
+        self.assertIn("Broken: encode raised MarshalingError: too long for a payload of 1 bytes, b'x'", told)
+        check_framing(PlainFraming, max_frame=1)
 
     def test_other_errors(self) -> None:
         """A hostile header may be any error of framing."""

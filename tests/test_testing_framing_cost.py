@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing._framing_cost import LARGE, check_cost
-from twisted_repeater.testing._tried_framing import TriedFraming
+from twisted_repeater.testing._framing_cost import check_cost
+from twisted_repeater.testing._tried_framing import LARGE, TriedFraming
 
 from .framings import PlainFraming
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import FrameTooLong, Limits
+from twisted_repeater import FrameTooLong, Limits, MarshalingError
 from twisted_repeater.testing import ConformanceError
 from twisted_repeater.testing._tried_framing import TriedFraming, through_a_lane
 
@@ -37,6 +37,7 @@ class TriedFramingTests(SynchronousTestCase):
         self.assertEqual(frame, b"\0\0\3abc")
         self.assertEqual(tried.find(frame, 0, 6, "a frame"), (6, 3))
         self.assertEqual(tried.payload_of(frame, "a frame"), b"abc")
+        self.assertEqual(tried.header(b"abc"), b"\0\0\3")
 
     def test_encode(self) -> None:
         """A payload that is not encoded, or not into bytes, is a complaint."""
@@ -58,6 +59,37 @@ class TriedFramingTests(SynchronousTestCase):
         self.assertEqual(TriedFraming(Broken(), [b"a", b"bcd"], 100).sized(7), b"bcdbcdb")
         for payloads in ([b""], []):
             self.assertEqual(TriedFraming(Broken(), payloads, 100).sized(3), b"xxx")
+
+
+class LimitTests(SynchronousTestCase):
+    """The longest payload that a framing can carry."""
+
+    def limit(self, max_frame: int, encode: Any) -> int:
+        """Give the limit of a framing."""
+        return TriedFraming(Broken(encode=encode), [b"abc"], max_frame).wire_limit()
+
+    def test_limit(self) -> None:
+        """It is `max_frame`, or what the wire has room for."""
+
+        def at_most_1000(payload: bytes) -> bytes:
+            if len(payload) > 1000:
+                raise MarshalingError("no room")
+            return payload
+
+        for max_frame, limit in ((999, 999), (1000, 1000), (1001, 1000), (100_000, 1000), (1 << 40, 1000)):
+            self.assertEqual(self.limit(max_frame, at_most_1000), limit)
+        self.assertEqual(self.limit(1 << 40, bytes), 1 << 40)
+
+    def test_none(self) -> None:
+        """What is refused for what is in it, or with another error, is none."""
+
+        def no_letters(payload: bytes) -> bytes:
+            if b"a" in payload:
+                raise MarshalingError("a letter")
+            return payload
+
+        self.assertEqual(self.limit(1000, no_letters), 1000)
+        self.assertEqual(self.limit(1000, {}.__getitem__), 1000)
 
 
 class LaneTests(SynchronousTestCase):

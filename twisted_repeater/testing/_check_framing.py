@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from zope.interface.exceptions import Invalid
@@ -14,16 +13,14 @@ from ..interfaces import IFraming
 from ..model import Limits
 from ._conformance import positions, start_of, told
 from ._counting import memory_of
-from ._framing_cost import LARGE, check_cost
-from ._tried_framing import TriedFraming, through_a_lane
+from ._framing_cost import check_cost
+from ._hostile_headers import endless_headers, hostile_headers
+from ._tried_framing import BIG, LARGE, TriedFraming, through_a_lane
 
 __all__ = ["PAYLOADS", "check_framing"]
 
 PAYLOADS: Sequence[bytes] = (b"", b"\0", b"hello", b"\xff" * 9, b"\r\n\0" * 50, bytes(range(256)) * 2)
 """What a framing is tried with unless one is told better."""
-
-BIG = 64 * 1024 * 1024
-"""Limits above this are not tried with a payload of that size."""
 
 
 def check_framing(
@@ -35,34 +32,48 @@ def check_framing(
     """Raise `ConformanceError` unless a framing keeps what `IFraming` promises.
 
     ``framing`` is what makes one for given `Limits`, as a `Dialect` has it, or a framing. Of a framing, the limit is in
-    its attribute ``max_frame`` or given here. ``payloads`` are some that it must carry.
+    its attribute ``max_frame`` or given here. ``payloads`` are some that it must carry; those that it is tried with
+    otherwise are left out where they are longer than its limit.
 
-    It is tried with every cut of its frames, at the limits, with hostile lengths, and its cost is counted: it must be
-    linear in the size of a frame, and independent of what lies behind the frame.
+    A wire may have a limit of its own, below ``max_frame``: its header has no room for a greater length. What makes a
+    framing is then asked for one of that limit, which must keep it exactly. Of a framing that is given as it is, this
+    cannot be told from one that is wrong about its ``max_frame``.
+
+    It is tried with every cut of its frames, at the limits, with hostile lengths and headers that never end, and its
+    cost is counted: it must be linear in the size of a frame, and independent of what lies behind the frame.
     """
-    longer: IFraming | None = None
+    shorter: IFraming | None = None
     if IFraming.providedBy(framing):
         tried: Any = framing
         max_frame = getattr(tried, "max_frame", None) if max_frame is None else max_frame
         if max_frame is None:
             raise TypeError("give check_framing the max_frame of this framing, or what makes it for given Limits")
+        max_frame = wire_limit(tried, payloads, max_frame)
     elif callable(framing):
         max_frame = max([LARGE, *map(len, payloads)]) if max_frame is None else max_frame
+        max_frame = wire_limit(framing(Limits(max_frame=max_frame)), payloads, max_frame)
         tried = framing(Limits(max_frame=max_frame))
-        longer = framing(Limits(max_frame=max_frame + 1))
+        shorter = framing(Limits(max_frame=max_frame - 1)) if max_frame > 1 else None
     else:
         tried, max_frame = framing, 0
-    FramingCheck(tried, payloads, max_frame, longer).run()
+    if payloads is PAYLOADS:
+        payloads = [payload for payload in payloads if len(payload) <= max_frame]
+    FramingCheck(tried, payloads, max_frame, shorter).run()
+
+
+def wire_limit(framing: IFraming, payloads: Sequence[bytes], max_frame: int) -> int:
+    """Give the limit of a framing: of its wire, where that is below ``max_frame``; at least 1, as of `Limits`."""
+    return max(TriedFraming(framing, payloads, max_frame).wire_limit(), 1)
 
 
 class FramingCheck(TriedFraming):
     """One framing being tried."""
 
     def __init__(
-        self, framing: IFraming, payloads: Sequence[bytes], max_frame: int, longer: IFraming | None = None
+        self, framing: IFraming, payloads: Sequence[bytes], max_frame: int, shorter: IFraming | None = None
     ) -> None:
         super().__init__(framing, payloads, max_frame)
-        self.longer = longer
+        self.shorter = shorter
 
     def run(self) -> None:
         """Try everything, the simplest first."""
@@ -80,6 +91,7 @@ class FramingCheck(TriedFraming):
         self.limits()
         self.stream()
         check_cost(self)
+        self.headers_end()
 
     # -- good frames -----------------------------------------------------------------------------------------
 
@@ -91,8 +103,9 @@ class FramingCheck(TriedFraming):
         if got != payload:
             self.complain(f"the body of {what} is {start_of(got)}")
         for other in self.payloads:
+            other_frame = self.encode(other)
             try:
-                replaced = self.framing.replace(self.encode(other), payload)
+                replaced = self.framing.replace(other_frame, payload)
             except Exception as error:
                 self.complain(f"replace raised {told(error)} for the payload {start_of(payload)}")
             got = self.payload_of(replaced, f"what replace gave for {start_of(payload)}")
@@ -159,44 +172,45 @@ class FramingCheck(TriedFraming):
     # -- limits and hostile bytes ----------------------------------------------------------------------------
 
     def limits(self) -> None:
-        """What is as long as allowed goes through; what is longer is refused, in a header before its body is there."""
-        if self.max_frame <= BIG:
-            longest = self.sized(self.max_frame)
-            if len(self.payload_of(self.encode(longest), f"a payload of max_frame, {self.max_frame} bytes")) != len(
-                longest
-            ):
-                self.complain("a payload of max_frame bytes does not come out again")
-            try:
-                self.framing.encode(longest + b"x")
-            except MarshalingError:
-                pass
-            except Exception as error:
-                self.complain(f"encode raised {told(error)}, not MarshalingError, for a payload above max_frame")
-            else:
-                self.complain("encode accepts a payload above max_frame: it must raise MarshalingError")
-        if self.longer is None:
+        """What is as long as allowed goes through; what is longer is refused."""
+        if self.max_frame > BIG:
             return
+        longest = self.sized(self.max_frame)
+        frame = self.encode(longest)
+        if self.payload_of(frame, f"a payload of max_frame, {self.max_frame} bytes") != longest:
+            self.complain("a payload of max_frame bytes does not come out again")
+        self.refuses(self.framing, longest + b"x", "above max_frame")
+        if self.shorter is not None:
+            self.refuses(self.shorter, longest, f"of {self.max_frame} bytes, one more than the max_frame of its Limits")
+            self.refused_in_header(self.shorter, frame)
+
+    def refuses(self, framing: IFraming, payload: bytes, which: str) -> None:
+        """What is too long is not encoded."""
         try:
-            frame = self.longer.encode(self.sized(self.max_frame + 1))
+            framing.encode(payload)
+        except MarshalingError:
+            return
         except Exception as error:
-            self.complain(
-                f"encode raised {told(error)} for a payload of {self.max_frame + 1} bytes, the max_frame of its Limits"
-            )
-        end = next(end for end in range(1, len(frame) + 1) if self.longer.find(frame, 0, end))
+            self.complain(f"encode raised {told(error)}, not MarshalingError, for a payload {which}")
+        self.complain(f"encode accepts a payload {which}: it must raise MarshalingError")
+
+    def refused_in_header(self, framing: IFraming, frame: bytes) -> None:
+        """A frame that is too long is refused by its header, before its body is there."""
+        end = next(end for end in range(1, len(frame) + 1) if self.find(frame, 0, end, "a part of a frame")[0])
         try:
-            self.framing.find(frame, 0, end)
+            framing.find(frame, 0, end)
         except FramingError:
             return
         except Exception as error:
             self.complain(f"find raised {told(error)}, not FrameTooLong, for a header that announces too much")
         self.complain(
-            f"find accepts a header that announces {self.max_frame + 1} bytes where {self.max_frame} are allowed: "
+            f"find accepts a header that announces {self.max_frame} bytes where {self.max_frame - 1} are allowed: "
             "it must raise FrameTooLong before the body is there"
         )
 
     def hostile_lengths(self) -> None:
         """Whatever stands where a header should: a FramingError, or a frame within the limits; nothing is set aside."""
-        for data in self.hostile():
+        for data in hostile_headers(self):
             for start in (0, 3):
                 self.hostile_length(b"\x01" * start + data, start)
 
@@ -234,30 +248,16 @@ class FramingCheck(TriedFraming):
         if stop - body > self.max_frame:
             self.complain(f"find accepts a body of {stop - body} bytes where {self.max_frame} are allowed, for {what}")
 
-    def hostile(self) -> Iterator[bytes]:
-        """Make headers that are wrong, or might be, each with some bytes behind it."""
-        tail = b"\x2a" * 40
-        for value in (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF):
-            yield bytes([value]) * 40
-        dice = random.Random(0)
-        for payload in self.payloads:
-            frame = self.encode(payload)
-            _, body = self.find(frame, 0, len(frame), "a frame")
-            header = frame[:body]
-            for at in range(len(header)):
-                for value in (
-                    0x00,
-                    0x01,
-                    0x7F,
-                    0x80,
-                    0xFC,
-                    0xFD,
-                    0xFE,
-                    0xFF,
-                    *(header[at] ^ 1 << bit for bit in range(8)),
-                ):
-                    yield header[:at] + bytes([value]) + header[at + 1 :] + tail
-                yield header[:at] + b"\xff" * (len(header) - at) + tail
-                yield header[:at] + b"\x80" + b"\0" * (len(header) - at - 1) + tail
-            for _ in range(50):
-                yield dice.randbytes(len(header)) + tail
+    def headers_end(self) -> None:
+        """A header ends: whoever sends one that does not would be waited for, and all that came kept for ever."""
+        for data in endless_headers(self):
+            try:
+                stop = self.framing.find(data, 0, len(data))
+            except FramingError:
+                continue
+            except Exception as error:
+                self.complain(f"find raised {told(error)}, not a FramingError, for {len(data)} bytes, {start_of(data)}")
+            if stop == 0:
+                self.complain(
+                    f"find gave 0 for {len(data)} bytes, {start_of(data)}: a header without an end must be refused"
+                )

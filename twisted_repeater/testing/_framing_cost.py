@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from ._conformance import STEPS_FREE
 from ._counting import memory_of, steps_of
-from ._tried_framing import TriedFraming
+from ._tried_framing import LARGE, TriedFraming
 
-__all__ = ["LARGE", "check_cost"]
-
-LARGE = 64 * 1024
-"""How long a payload the counting is done with, as far as the limit of the framing allows."""
+__all__ = ["check_cost"]
 
 MEMORY_FREE = 8 * 1024
 """Costs below so many bytes are not worth comparing."""

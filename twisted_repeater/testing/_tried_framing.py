@@ -1,4 +1,4 @@
-"""A framing that is being tried: calls it, and complains where a call goes wrong that must not."""
+"""A framing that is being tried: calls it, complains where a call goes wrong that must not, finds its own limit."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._lane import Lane
-from ..errors import FramingError
+from ..errors import FramingError, MarshalingError
 from ..framing import framing_of
 from ..interfaces import IFraming
 from ..model import Direction
 from ..verdicts import PASS_ON
 from ._conformance import Tried, start_of, told
 
-__all__ = ["TriedFraming", "through_a_lane"]
+__all__ = ["BIG", "LARGE", "TriedFraming", "through_a_lane"]
+
+LARGE = 64 * 1024
+"""How long a payload is that a framing is tried with, as far as its limit allows."""
+
+BIG = 64 * 1024 * 1024
+"""Limits above this are not tried with a payload of that size."""
 
 
 class TriedFraming(Tried):
@@ -44,10 +50,38 @@ class TriedFraming(Tried):
             self.complain(f"find gave {stop} for {what}, which ends at {len(frame)}")
         return frame[body:stop]
 
+    def header(self, payload: bytes) -> bytes:
+        """Give what stands before a payload in its frame."""
+        frame = self.encode(payload)
+        _, body = self.find(frame, 0, len(frame), "a frame")
+        return frame[:body]
+
     def sized(self, size: int) -> bytes:
         """Make a payload of this size, out of one that is known to work."""
         pattern = max(self.payloads, key=len, default=b"") or b"x"
         return (pattern * (size // len(pattern) + 1))[:size]
+
+    def wire_limit(self) -> int:
+        """Give the longest payload that the framing can carry: ``max_frame``, or less where its wire has no room."""
+        least, most = 0, self.max_frame if self.max_frame <= BIG else LARGE
+        if not self._too_long(most):
+            return self.max_frame
+        while most - least > 1:
+            middle = (least + most) // 2
+            least, most = (least, middle) if self._too_long(middle) else (middle, most)
+        return least
+
+    def _too_long(self, size: int) -> bool:
+        """Tell whether payloads of this size are refused, whatever they are made of."""
+        for payload in (self.sized(size), bytes(size), b"x" * size):
+            try:
+                self.framing.encode(payload)
+            except MarshalingError:
+                continue
+            except Exception:  # complained about when it is tried
+                pass
+            return False
+        return True
 
 
 class _LaneEnds:
