@@ -30,7 +30,7 @@ LEVELS: list[set[str]] = [
     {"_link"},
     {"_attempt"},
     {"_protocols"},
-    {"_factory"},
+    {"_endpoints", "_factory"},
     {"_repeater"},
     {"loading"},
     {"_reload"},

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from twisted.internet import error
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
-from twisted.internet.protocol import ClientCreator, Factory
 
+from ._endpoints import dialler, listener
 from ._factory import Callbacks, RepeaterFactory
 from ._link import Link
 from ._protocols import ServerSideProtocol
@@ -154,8 +152,8 @@ class Repeater:
         def protocol(link: Link) -> ServerSideProtocol:
             return ServerSideProtocol(link, factory.framing, factory.limits)
 
-        dial = _dialler(reactor, settings["limits"].connect_timeout, protocol, *server)
-        listening = _listener(reactor, *listen)
+        dial = dialler(reactor, settings["limits"].connect_timeout, protocol, *server)
+        listening = listener(reactor, *listen)
         factory = RepeaterFactory(dialect, dial=dial, clock=reactor, **settings)
         return cls(factory, await listening(factory))
 
@@ -302,60 +300,6 @@ class Repeater:
         callers, self._callers = self._callers, []
         for done in callers:
             done.callback(result)  # type: ignore[arg-type]
-
-
-def _listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[RepeaterFactory], Any]:
-    """Give what listens: a coroutine function that takes the factory."""
-    if (endpoint is None) == (port is None):
-        raise TypeError("give either listen or listen_port")
-    if isinstance(endpoint, str):
-        endpoint = serverFromString(reactor, endpoint)
-    if endpoint is None:
-        _check_port("listen_port", port, lowest=0)
-    elif not IStreamServerEndpoint.providedBy(endpoint):
-        raise TypeError(f"listen must be a server endpoint or its description, not {endpoint!r}")
-
-    async def listening(factory: RepeaterFactory) -> Any:
-        return reactor.listenTCP(port, factory) if endpoint is None else await endpoint.listen(factory)
-
-    return listening
-
-
-def _dialler(
-    reactor: Any, timeout: float, protocol: Callable[[Link], ServerSideProtocol], endpoint: Any, ip: Any, port: Any
-) -> Callable[[Link], Deferred[Any]]:
-    """Give what connects a link to the server."""
-    if (endpoint is None) == (ip is None and port is None) or (ip is None) != (port is None):
-        raise TypeError("give either server or server_ip and server_port")
-    if isinstance(endpoint, str):
-        endpoint = clientFromString(reactor, endpoint)
-    if endpoint is None:
-        _check_port("server_port", port, lowest=1)
-    elif not IStreamClientEndpoint.providedBy(endpoint):
-        raise TypeError(f"server must be a client endpoint or its description, not {endpoint!r}")
-
-    def dial(link: Link) -> Deferred[Any]:
-        dialled: Deferred[Any]
-        if endpoint is None:
-            dialled = ClientCreator(reactor, protocol, link).connectTCP(ip, port, timeout=timeout)
-            return dialled
-        factory = Factory.forProtocol(lambda: protocol(link))
-        factory.noisy = False
-        dialled = endpoint.connect(factory)
-        return dialled.addTimeout(timeout, reactor, onTimeoutCancel=_too_late)
-
-    return dial
-
-
-def _too_late(result: object, timeout: float) -> Any:
-    raise error.TimeoutError(string=f"not connected within {timeout} seconds")
-
-
-def _check_port(name: str, port: Any, *, lowest: int) -> None:
-    if not isinstance(port, int) or isinstance(port, bool):
-        raise TypeError(f"{name} must be a number, {port!r} is none")
-    if not lowest <= port <= 65535:
-        raise ValueError(f"{name} must be {lowest} to 65535, not {port}")
 
 
 def _check_is(name: str, value: Any, kind: type) -> None:

@@ -61,7 +61,8 @@ class Limits:
     """How long a peer may take from its connection to the end of its hello, and the application for an answer that
     comes later (``is_client_allowed``, ``on_connect``)."""
     connect_timeout: float = 10.0
-    """How long the connection to the server may take."""
+    """How long the connection to the server may take. An endpoint may have a shorter time of its own: those that are
+    given by a description have 30 seconds unless it says ``timeout=``."""
     close_timeout: float = 5.0
     """How long a closing connection may make no progress before it is aborted."""
     linger: float = 30.0
