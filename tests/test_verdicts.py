@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import Any
+from collections import deque
+from typing import Any, NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,6 +22,13 @@ from twisted_repeater.verdicts import (
 )
 
 WHY = ValueError("enough")
+
+
+class Reject(NamedTuple):
+    """A message."""
+
+    id: int
+    reason: str
 
 
 def effects(verdict: Verdict) -> tuple[Any, ...]:
@@ -55,8 +63,9 @@ class EffectTests(SynchronousTestCase):
         self.assertIn("DO_NOTHING", str(error))
 
     def test_one_message_is_no_list(self) -> None:
-        """A message where a list of messages is meant is refused: its bytes would be sent one by one."""
-        for one in (b"m", bytearray(b"m"), memoryview(b"m"), "m"):
+        """A message where a list of messages is meant is refused: its bytes, or fields, would be sent one by one."""
+        one: Any
+        for one in (b"m", bytearray(b"m"), memoryview(b"m"), "m", {"m": 1}, Reject(1, "no"), 5):
             for make, hint in (
                 (lambda one=one: SendBack(one), "SendBack([message])"),
                 (lambda one=one: PassOnAndSendBack(one), "PassOnAndSendBack([message])"),
@@ -65,6 +74,20 @@ class EffectTests(SynchronousTestCase):
                 (lambda one=one: Mixed(back=one), "Mixed(back=[message])"),
             ):
                 self.assertIn(hint, str(self.assertRaises(TypeError, make)))
+
+    def test_any_list(self) -> None:
+        """The messages may come in whatever holds several."""
+        message = Reject(1, "no")
+        for several in ([message], (message,), {message}, iter([message]), deque([message])):
+            self.assertEqual(SendBack(several), SendBack([message]))
+
+    def test_error(self) -> None:
+        """Why a link is closed is said by an exception."""
+        wrong: Any = "enough"
+        with self.assertRaisesRegex(TypeError, "Close takes an exception that says why, not 'enough'"):
+            Close(wrong)
+        with self.assertRaisesRegex(TypeError, "Mixed takes an exception that says why, not <class 'ValueError'>"):
+            Mixed(error=ValueError)  # type: ignore[arg-type]
 
 
 class ValueTests(SynchronousTestCase):
@@ -79,6 +102,14 @@ class ValueTests(SynchronousTestCase):
         self.assertNotEqual(SendBack([b"m"]), PassOnAndSendBack([b"m"]))
         self.assertNotEqual(Close(WHY), Close())
         self.assertNotEqual(Send(b"m"), "Send(b'm')")
+
+    def test_equal_errors(self) -> None:
+        """Errors are the same if they are of one class and say the same."""
+        self.assertEqual(Close(ValueError("enough")), Close(WHY))
+        self.assertEqual(hash(Close(ValueError("enough"))), hash(Close(WHY)))
+        self.assertEqual(Mixed(closes=True, error=ValueError("enough")), Mixed(closes=True, error=WHY))
+        for other in (ValueError("more"), ValueError(), ValueError("enough", 1), LookupError("enough")):
+            self.assertNotEqual(Close(other), Close(WHY))
 
     def test_constants_stay_themselves(self) -> None:
         """A copy of a constant is the constant: a lane knows it by identity."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = ["DO_NOTHING", "PASS_ON", "Close", "Mixed", "PassOnAndSendBack", "Send", "SendBack", "Verdict"]
 
-ONE_MESSAGE = (bytes, bytearray, memoryview, str)
+ONE_MESSAGE = (bytes, bytearray, memoryview, str, Mapping)
+"""Types of messages that could be iterated over; and named tuples."""
 
 
 class Verdict:
@@ -31,7 +32,9 @@ class Verdict:
     """Why it is closed, for the log; ``None`` is no trouble."""
 
     def _effects(self) -> tuple[object, ...]:
-        return (self.passes, self.forward, self.back, self.closes, self.error)
+        # Two errors made alike are never equal, but mean the same.
+        why = (type(self.error), getattr(self.error, "args", ()))
+        return (self.passes, self.forward, self.back, self.closes, why)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Verdict):
@@ -118,7 +121,7 @@ class Close(Verdict):
     def __init__(
         self, error: BaseException | None = None, *, forward: Iterable[Any] = (), back: Iterable[Any] = ()
     ) -> None:
-        self.error = error
+        self.error = _checked_error(error, "Close")
         self.forward = _several(forward, "Close", "forward=")
         self.back = _several(back, "Close", "back=")
 
@@ -144,7 +147,7 @@ class Mixed(Verdict):
         self.forward = _several(forward, "Mixed", "forward=")
         self.back = _several(back, "Mixed", "back=")
         self.closes = closes
-        self.error = error
+        self.error = _checked_error(error, "Mixed")
 
     def __repr__(self) -> str:
         return (
@@ -154,7 +157,17 @@ class Mixed(Verdict):
 
 
 def _several(messages: Iterable[Any], verdict: str, argument: str = "") -> tuple[Any, ...]:
-    """Refuse one message where a list is meant: iterating over its bytes or letters would send nonsense."""
-    if isinstance(messages, ONE_MESSAGE):
+    """Refuse one message where a list is meant: iterating over its bytes, letters or fields would send nonsense."""
+    kind = type(messages)
+    if kind is not list and (
+        isinstance(messages, ONE_MESSAGE) or hasattr(kind, "_fields") or not hasattr(kind, "__iter__")
+    ):
         raise TypeError(f"{verdict} takes a list of messages: write {verdict}({argument}[message])")
     return tuple(messages)
+
+
+def _checked_error(error: BaseException | None, verdict: str) -> BaseException | None:
+    """Refuse what is no exception."""
+    if error is not None and not isinstance(error, BaseException):
+        raise TypeError(f"{verdict} takes an exception that says why, not {error!r}")
+    return error
