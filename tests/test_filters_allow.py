@@ -92,3 +92,14 @@ class ListTests(SynchronousTestCase):
         for it in (Allow(str, Ping), Deny(str, Ping)):
             with self.assertRaisesRegex(TypeError, "(Allow|Deny) wants str or Ping; the messages are bytes"):
                 FilterHarness(it)
+
+    def test_wrong_arguments(self) -> None:
+        """What is listed must be classes, and the answer one."""
+        wrong: Any = "bytes"
+        for it in (Allow, Deny):
+            with self.assertRaisesRegex(TypeError, f"{it.__name__} takes classes of messages, not 'bytes'"):
+                it(bytes, wrong)
+        with self.assertRaisesRegex(TypeError, "otherwise is a verdict or a function that gives one, not 'bytes'"):
+            Allow(otherwise=wrong)
+        with self.assertRaisesRegex(TypeError, "answer is a verdict or a function that gives one, not 'bytes'"):
+            Deny(answer=wrong)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, TypedDict
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer, provider
@@ -11,6 +11,8 @@ from zope.interface import implementer, provider
 from twisted_repeater import PASS_ON, IFilter
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.filters._provider import (
+    checked_answer,
+    checked_classes,
     checked_function,
     common_selector,
     filter_function,
@@ -126,6 +128,30 @@ class FunctionTests(SynchronousTestCase):
         for bad, takes in ((lambda message: PASS_ON, "<lambda> takes \\(message\\)"), (Narrow(), "Narrow takes")):
             with self.assertRaisesRegex(TypeError, f"takes a message and its link, .*{takes}"):
                 checked_function(bad)
+
+    def test_answer(self) -> None:
+        """An answer is a verdict, or a function like a filter."""
+        for answer in (PASS_ON, plain):
+            self.assertIs(checked_answer("answer", answer), answer)
+        wrong: Any
+        for wrong in (None, "PASS_ON", Narrow(), Callback):
+            self.assertRaises(TypeError, checked_answer, "answer", wrong)
+
+    def test_classes(self) -> None:
+        """Classes must be such that it can be told what is of them."""
+        self.assertEqual(checked_classes("it", [bytes, Sequence]), (bytes, Sequence))
+
+        class HasSize(Protocol):
+            size: int
+
+        for wrong, told in (
+            ("bytes", "it takes classes of messages, not 'bytes'"),
+            (bytes | str, r"it takes classes of messages, not bytes \| str"),
+            (HasSize, "it cannot tell what is a HasSize: .*runtime_checkable"),
+            (TypedDict("Dict", {}), "it cannot tell what is a Dict: TypedDict does not support"),  # type: ignore[operator]
+        ):
+            with self.assertRaisesRegex(TypeError, told):
+                checked_classes("it", [bytes, wrong])
 
     def test_pass_on(self) -> None:
         """The simplest filter passes everything on."""

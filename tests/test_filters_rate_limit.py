@@ -7,10 +7,20 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import DO_NOTHING, PASS_ON, FilterTimeout, Limits, PassOnAndSendBack, SendBack, Verdict
+from twisted_repeater import (
+    DO_NOTHING,
+    PASS_ON,
+    FilterTimeout,
+    Limits,
+    OnFilterError,
+    PassOnAndSendBack,
+    SendBack,
+    Verdict,
+)
 from twisted_repeater.errors import CallbackFailed
 from twisted_repeater.filters import WAIT, RateLimit
 from twisted_repeater.testing import FilterHarness
@@ -103,6 +113,18 @@ class BucketTests(SynchronousTestCase):
         self.assertRaises(ValueError, RateLimit, 0, clock=self.clock)
         self.assertRaises(ValueError, RateLimit, 10, burst=0, clock=self.clock)
 
+    def test_wrong_types(self) -> None:
+        """The burst is a whole number, and what happens above the limit must be known."""
+        wrong: list[tuple[dict[str, Any], str]] = [
+            ({"burst": 2.5}, "burst is a whole number of messages, not 2.5"),
+            ({"above": None}, "above is a verdict or a function that gives one, not None"),
+            ({"above": SendBack}, r"SendBack is a class, .* give an instance"),
+            ({"above": lambda message: DO_NOTHING}, "takes a message and its link"),
+        ]
+        for arguments, told in wrong:
+            with self.assertRaisesRegex(TypeError, told):
+                RateLimit(10, clock=self.clock, **arguments)
+
 
 class AboveTests(SynchronousTestCase):
     """What happens to messages above the limit."""
@@ -157,6 +179,32 @@ class AboveTests(SynchronousTestCase):
         assert isinstance(error, CallbackFailed)
         self.assertIsInstance(error.reason, FilterTimeout)
         self.flushLoggedErrors(FilterTimeout)
+
+    def test_timeouts_take_no_token(self) -> None:
+        """Messages that fail, as they would wait too long, take nothing from those behind them."""
+        options: dict[str, Any] = {"limits": Limits(filter_timeout=0.25), "on_filter_error": OnFilterError.DROP}
+        harness = self.harness(WAIT, **options)
+        messages = [b"%d" % number for number in range(100)]
+        harness.client_sends(*messages).expect(to_server=[b"0"])
+        passed = []
+        for _ in range(40):
+            passed += harness.advance(0.125).to_server
+        self.assertEqual(len(passed), 10)  # in five seconds
+        self.flushLoggedErrors(FilterTimeout)
+
+    def test_leaving_takes_no_token(self) -> None:
+        """A client that leaves while a message waits finds its bucket as that message did."""
+        clock = Clock()
+        limit = RateLimit(2, above=WAIT, clock=clock)
+        self.assertIs(limit.filter(b"", ANN), PASS_ON)
+        for name in ("ann", "ann", "bob"):
+            waiting = limit.filter(b"", SimpleNamespace(client_name=name))
+            if isinstance(waiting, Deferred):
+                waiting.cancel()
+                self.failureResultOf(waiting, CancelledError)
+        clock.advance(0.5)
+        self.assertIs(limit.filter(b"", ANN), PASS_ON)
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_repr(self) -> None:
         """`WAIT` is shown by its name."""

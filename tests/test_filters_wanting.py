@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -136,6 +136,15 @@ class MistakeTests(SynchronousTestCase):
         for wanted in wrong:
             with self.assertRaisesRegex(TypeError, "either selectors or classes"):
                 wants(*wanted)
+
+    def test_no_instances(self) -> None:
+        """Classes of which nothing can be told to be are refused."""
+
+        class HasSize(Protocol):
+            size: int
+
+        with self.assertRaisesRegex(TypeError, "wants cannot tell what is a HasSize"):
+            wants(HasSize)
 
     def test_no_filter(self) -> None:
         """What is decorated must be a filter."""

@@ -13,7 +13,10 @@ from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON, Verdict
 
 __all__ = [
+    "Answer",
     "FilterFunction",
+    "checked_answer",
+    "checked_classes",
     "checked_function",
     "common_selector",
     "filter_function",
@@ -26,6 +29,10 @@ __all__ = [
 
 FilterFunction = Callable[[Any, Any], Any]
 """A function of a message and its link, which gives a verdict or something to await it from."""
+
+
+Answer = Verdict | FilterFunction
+"""A verdict, or a function of a message and its link that gives one."""
 
 
 class _Payloads(RawCodec):
@@ -62,6 +69,28 @@ def checked_function(provider: Any) -> FilterFunction:
     except TypeError:
         raise TypeError(f"a filter takes a message and its link, {name_of(provider)} takes {signature}") from None
     return function
+
+
+def checked_answer(name: str, answer: Answer) -> Answer:
+    """Give the verdict, or the function of a message and its link, that an argument must be; else ``TypeError``."""
+    if isinstance(answer, Verdict):
+        return answer
+    if not callable(answer):
+        raise TypeError(f"{name} is a verdict or a function that gives one, not {answer!r}")
+    return checked_function(answer)
+
+
+def checked_classes(what: str, classes: Iterable[Any]) -> tuple[type, ...]:
+    """Give the classes of messages that are listed; ``TypeError`` if one is no class, or one without instances."""
+    classes = tuple(classes)
+    for cls in classes:
+        if not isinstance(cls, type):
+            raise TypeError(f"{what} takes classes of messages, not {cls!r}")
+        try:
+            issubclass(object, cls)
+        except TypeError as error:
+            raise TypeError(f"{what} cannot tell what is a {cls.__name__}: {error}") from error
+    return classes
 
 
 def pass_on(message: Any, link: Any) -> Verdict:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from zope.interface import implementer
 
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
-from ..verdicts import DO_NOTHING, PASS_ON, Verdict
-from ._provider import selector_for_types
+from ..verdicts import DO_NOTHING, PASS_ON
+from ._provider import Answer, checked_answer, checked_classes, selector_for_types
 
 __all__ = ["Allow", "Deny"]
-
-Answer = Verdict | Callable[[Any, Any], Any]
-"""A verdict, or a function of a message and its link that gives one."""
 
 
 @implementer(IFilter)
@@ -26,8 +22,8 @@ class Allow:
     """
 
     def __init__(self, *types: type, otherwise: Answer = DO_NOTHING) -> None:
-        self.types = types
-        self.otherwise = otherwise
+        self.types = checked_classes("Allow", types)
+        self.otherwise = checked_answer("otherwise", otherwise)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `IFilter`. All: it must see what is not allowed, whatever it is."""
@@ -49,8 +45,8 @@ class Deny:
     """
 
     def __init__(self, *types: type, answer: Answer = DO_NOTHING) -> None:
-        self.types = types
-        self.answer = answer
+        self.types = checked_classes("Deny", types)
+        self.answer = checked_answer("answer", answer)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `IFilter`."""

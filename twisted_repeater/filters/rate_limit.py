@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from ..interfaces import IFilter
 from ..verdicts import DO_NOTHING, PASS_ON, Verdict
+from ._provider import checked_answer
 
 __all__ = ["WAIT", "RateLimit"]
 
@@ -38,7 +39,7 @@ class RateLimit:
 
     ``above`` is what happens to a message for which there is no token: a verdict (`DO_NOTHING` by default), a function
     of the message and the link that gives one, which may answer the client, or `WAIT`. A waiting message is held up by
-    ``limits.filter_timeout`` at the longest.
+    ``limits.filter_timeout`` at the longest; one that fails by that has taken no token.
 
     ``clock`` is the reactor, or a ``task.Clock`` in tests. Make one filter for each direction.
     """
@@ -51,9 +52,11 @@ class RateLimit:
         above: Verdict | _Wait | Callable[[Any, Any], Any] = DO_NOTHING,
         clock: IReactorTime,
     ) -> None:
+        if not isinstance(burst, int):
+            raise TypeError(f"burst is a whole number of messages, not {burst!r}")
         if not (rate > 0 and burst >= 1):
             raise ValueError("the rate must be above 0, and the burst at least 1")
-        self.above = above
+        self.above = above if isinstance(above, _Wait) else checked_answer("above", above)
         self._interval = 1 / rate
         self._allowance = (burst - 1) / rate
         self._clock = clock
@@ -70,7 +73,7 @@ class RateLimit:
         takes = early < ROUNDING or self.above is WAIT
         self._note(link.client_name, full_at + self._interval if takes else full_at, now)
         if takes:
-            return PASS_ON if early < ROUNDING else self._later(early)
+            return PASS_ON if early < ROUNDING else self._later(early, link.client_name)
         return self.above(message, link) if callable(self.above) else self.above
 
     def _note(self, name: str, full_at: float, now: float) -> None:
@@ -80,8 +83,13 @@ class RateLimit:
             self._full_at = {other: at for other, at in self._full_at.items() if at > now}
             self._crowd = max(100, 2 * len(self._full_at))
 
-    def _later(self, seconds: float) -> Deferred[Verdict]:
-        """Pass on in so many seconds."""
-        waiting: Deferred[Verdict] = Deferred(lambda _: call.cancel())
+    def _later(self, seconds: float, name: str) -> Deferred[Verdict]:
+        """Pass on in so many seconds. A message that does not wait that long gives its token back."""
+
+        def give_up(_: Deferred[Verdict]) -> None:
+            call.cancel()
+            self._full_at[name] = self._full_at.get(name, 0.0) - self._interval
+
+        waiting: Deferred[Verdict] = Deferred(give_up)
         call = self._clock.callLater(seconds, waiting.callback, PASS_ON)
         return waiting

@@ -10,7 +10,15 @@ from zope.interface import implementer
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON
-from ._provider import FilterFunction, checked_function, filter_function, name_of, selector_for_types, selector_of
+from ._provider import (
+    FilterFunction,
+    checked_classes,
+    checked_function,
+    filter_function,
+    name_of,
+    selector_for_types,
+    selector_of,
+)
 
 __all__ = ["Wanting", "wants"]
 
@@ -34,6 +42,7 @@ def wants(*wanted: Selector | type) -> Callable[[Any], Wanting]:
     types = tuple(item for item in wanted if isinstance(item, type))
     if len(selectors) != len(wanted) and len(types) != len(wanted):
         raise TypeError("wants takes either selectors or classes")
+    checked_classes("wants", types)
 
     def decorate(provider: Any) -> Wanting:
         return Wanting(provider, any_of(selectors) if selectors else None, types)
