@@ -468,8 +468,9 @@ class World:
 
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
     """Give what a factory keeps of its links and attempts."""
-    registries = ("links", "names", "_attempts", "_unfinished", "_placed", "_waiting")
-    return {name: list(getattr(factory, name)) for name in registries if getattr(factory, name)}
+    registries = {name: getattr(factory, name) for name in ("links", "_attempts", "_unfinished")}
+    registries |= {name: getattr(factory.places, name) for name in ("names", "_placed", "_waiting")}
+    return {name: list(registry) for name, registry in registries.items() if registry}
 
 
 class MemoryWorld:

@@ -392,7 +392,7 @@ class PlaceTests(MemoryCase):
     def test_accepting_stops_and_goes_on(self) -> None:
         """The port is paused while every place is taken, also by attempts, and not a moment longer."""
         world = self.memory(limits=Limits(max_clients=2))
-        valve = world.factory.port_valve = Valve(connect_in_memory(_Nobody()))
+        valve = world.factory.places.port_valve = Valve(connect_in_memory(_Nobody()))
         alice, _ = self.linked(world, "alice")
         self.assertFalse(valve.closed)
         bob = world.connect(hello("bob"))

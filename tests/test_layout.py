@@ -28,7 +28,7 @@ LEVELS: list[set[str]] = [
     {"_outlet"},
     {"_end"},
     {"_link"},
-    {"_attempt"},
+    {"_attempt", "_places"},
     {"_protocols"},
     {"_endpoints", "_factory"},
     {"_repeater"},

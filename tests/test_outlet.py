@@ -383,6 +383,12 @@ class EndTests(SocketCase):
         await turn(20)
         self.assertEqual((self.outlet.waiting, self.host.told), (0, ["full"]))
 
+    async def test_close_connection(self) -> None:
+        """The connection itself can be closed, when nothing is to come."""
+        self.outlet.when_empty(lambda: None)
+        self.outlet.close_connection()
+        await self.peer.seen.holds(LOST)
+
 
 class TakenTests(SocketCase):
     """What is known of the peer's system."""

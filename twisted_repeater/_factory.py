@@ -1,8 +1,7 @@
-"""The factory: makes a link for each client, keeps the registry of names, the places and the callbacks."""
+"""The factory: makes a link for each client, keeps all links and attempts, calls back into the application."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from inspect import isawaitable
@@ -17,23 +16,21 @@ from twisted.python.failure import Failure
 from ._attempt import Attempt
 from ._lane import Lane
 from ._link import Link
+from ._places import Places
 from ._protocols import ClientSideProtocol
 from ._seldom import Seldom
-from ._valve import Valve
 from .dialect import Dialect
 from .errors import (
     CallbackFailed,
     ClientGone,
     ClientIPNotAuthorized,
     ConnectingError,
-    DuplicateClient,
     HelloTimeout,
     LinkError,
     NewClientsDropped,
     RefusedByApplication,
     RepeaterClosed,
     ServerUnreachable,
-    TooManyClients,
 )
 from .filters import filter_function, selector_of
 from .filters._provider import checked_function
@@ -90,17 +87,14 @@ class RepeaterFactory(ServerFactory):
         self.callbacks: Callbacks | None = None
         self.dropping = False
         self.closed = False
-        self.port_valve: Valve | None = None
         self.wrapped = False
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
         self.links: dict[Link, None] = {}
         """Every link and attempt whose connections are not both gone, the oldest first."""
-        self.names: dict[str, Link] = {}
+        self.places = Places(clock)
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}
         """Those without a complete hello of the client, the oldest first."""
-        self._placed: set[Link] = set()
-        self._waiting: deque[Deferred[None]] = deque()
         self._seldom = Seldom(clock)
 
     # -- accepting -------------------------------------------------------------------------------------------
@@ -186,37 +180,11 @@ class RepeaterFactory(ServerFactory):
     def take_place(self, link: Link, timeout: float) -> Deferred[None]:
         """The link's hello is complete: fire when there is room for one more."""
         self._unfinished.pop(link, None)
-        return Deferred.fromCoroutine(self._take_place(link, timeout))
-
-    async def _take_place(self, link: Link, timeout: float) -> None:
-        deadline = self.clock.seconds() + timeout
-        while len(self._placed) >= self.limits.max_clients:
-            turn: Deferred[None] = Deferred()
-            self._waiting.append(turn)
-            try:
-                error = TooManyClients(f"{self.limits.max_clients} clients are linked, and none left in time")
-                await _within(turn, deadline - self.clock.seconds(), self.clock, error)
-            finally:
-                if turn in self._waiting:
-                    self._waiting.remove(turn)
-        self._placed.add(link)
-        if len(self._placed) >= self.limits.max_clients and self.port_valve is not None:
-            self.log.info("max_clients, {count}, is reached: newcomers wait", count=len(self._placed))
-            self.port_valve.close("max_clients")
+        return self.places.take(link, self.limits.max_clients, timeout)
 
     def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's. Waits for a link of that name that is ending already."""
-        return Deferred.fromCoroutine(self._take_name(link, name, timeout))
-
-    async def _take_name(self, link: Link, name: str, timeout: float) -> None:
-        deadline = self.clock.seconds() + timeout
-        while (holder := self.names.get(name)) is not None:
-            error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
-            if not (holder.closing or holder.finishing):
-                raise error
-            holder.give_way()
-            await _within(holder.when_over(), deadline - self.clock.seconds(), self.clock, error)
-        self.names[name] = link
+        return self.places.take_name(link, name, timeout)
 
     def set_up(self, link: Link) -> None:
         """Give the lanes their filters."""
@@ -311,14 +279,7 @@ class RepeaterFactory(ServerFactory):
         self.links.pop(link, None)
         if link.made:
             self._observe("link_ended", link, link.reason)
-        if self.names.get(link.client_name) is link:
-            del self.names[link.client_name]
-        if link in self._placed:
-            self._placed.discard(link)
-            if self.port_valve is not None:
-                self.port_valve.open("max_clients")
-            if self._waiting:
-                self._waiting.popleft().callback(None)
+        self.places.leave(link)
 
     # -- the running repeater --------------------------------------------------------------------------------
 
@@ -392,12 +353,3 @@ class _Refused(Protocol):
         """See `IProtocol`."""
         assert self.transport is not None
         self.transport.loseConnection()
-
-
-def _within(deferred: Deferred[None], timeout: float, clock: IReactorTime, error: Exception) -> Deferred[None]:
-    """Fail with ``error`` unless the Deferred fires within so many seconds."""
-
-    def too_late(result: object, _: float) -> Any:
-        raise error
-
-    return deferred.addTimeout(max(timeout, 0), clock, onTimeoutCancel=too_late)

@@ -68,7 +68,7 @@ class Repeater:
         self._callers: list[Deferred[None]] = []
         factory.wrapped = getattr(port, "factory", factory) is not factory
         if hasattr(port, "pauseProducing"):
-            factory.port_valve = Valve(port)  # type: ignore[arg-type]
+            factory.places.port_valve = Valve(port)  # type: ignore[arg-type]
 
     @classmethod
     def create(
@@ -242,7 +242,7 @@ class Repeater:
 
     def link(self, client_name: str) -> Link | None:
         """Give the link of a client, ``None`` if there is none."""
-        link = self._factory.names.get(client_name)
+        link = self._factory.places.names.get(client_name)
         return link if link is not None and link.made else None
 
     def links(self) -> list[Link]:
@@ -285,8 +285,8 @@ class Repeater:
         self._callers.append(done)
         if not self._stopping:
             self._stopping = True  # first: what is called back from here may ask again
-            if self._factory.port_valve is not None:
-                self._factory.port_valve.detach()
+            if self._factory.places.port_valve is not None:
+                self._factory.places.port_valve.detach()
             Deferred.fromCoroutine(self._shut_down()).addBoth(self._is_shut_down)
         return done
 

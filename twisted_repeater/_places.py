@@ -1,0 +1,90 @@
+"""The places that a repeater has for links, and the names that are taken; for both a newcomer may have to wait."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ._link import Link
+from ._valve import Valve
+from .errors import DuplicateClient, TooManyClients
+from .model import Side
+
+__all__ = ["Places"]
+
+log = Logger()
+
+
+class Places:
+    """Who has a place, and who a name.
+
+    ``names`` has the link that each name belongs to. ``port_valve`` is closed as long as no place is left, so that
+    newcomers wait in the listen queue; those that were accepted before that wait here.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.names: dict[str, Link] = {}
+        self.port_valve: Valve | None = None
+        self._clock = clock
+        self._placed: set[Link] = set()
+        self._waiting: deque[Deferred[None]] = deque()
+
+    def take(self, link: Link, places: int, timeout: float) -> Deferred[None]:
+        """Fire when the link has one of so many places. Fails with `TooManyClients` after so many seconds."""
+        return Deferred.fromCoroutine(self._take(link, places, timeout))
+
+    async def _take(self, link: Link, places: int, timeout: float) -> None:
+        deadline = self._clock.seconds() + timeout
+        while len(self._placed) >= places:
+            turn: Deferred[None] = Deferred()
+            self._waiting.append(turn)
+            try:
+                error = TooManyClients(f"{places} clients are linked, and none left in time")
+                await self._within(turn, deadline, error)
+            finally:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+        self._placed.add(link)
+        if len(self._placed) >= places and self.port_valve is not None:
+            log.info("max_clients, {count}, is reached: newcomers wait", count=len(self._placed))
+            self.port_valve.close("max_clients")
+
+    def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
+        """Fire when the name is the link's.
+
+        Waits for a link of that name that is ending already. Fails with `DuplicateClient` after so many seconds, and at
+        once where there is a link that is not.
+        """
+        return Deferred.fromCoroutine(self._take_name(link, name, timeout))
+
+    async def _take_name(self, link: Link, name: str, timeout: float) -> None:
+        deadline = self._clock.seconds() + timeout
+        while (holder := self.names.get(name)) is not None:
+            error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
+            if not (holder.closing or holder.finishing):
+                raise error
+            holder.give_way()
+            await self._within(holder.when_over(), deadline, error)
+        self.names[name] = link
+
+    def _within(self, deferred: Deferred[None], deadline: float, error: Exception) -> Deferred[None]:
+        """Fail with ``error`` unless the Deferred fires before the deadline."""
+
+        def too_late(result: object, _: float) -> None:
+            raise error
+
+        return deferred.addTimeout(max(deadline - self._clock.seconds(), 0), self._clock, onTimeoutCancel=too_late)
+
+    def leave(self, link: Link) -> None:
+        """The link is over: its name and its place are free."""
+        if self.names.get(link.client_name) is link:
+            del self.names[link.client_name]
+        if link in self._placed:
+            self._placed.discard(link)
+            if self.port_valve is not None:
+                self.port_valve.open("max_clients")
+            if self._waiting:
+                self._waiting.popleft().callback(None)
