@@ -387,7 +387,7 @@ class EndTests(SocketCase):
         """The connection itself can be closed, when nothing is to come."""
         self.outlet.when_empty(lambda: None)
         self.outlet.close_connection()
-        await self.peer.seen.holds(LOST)
+        await self.own.seen.holds(LOST)
 
 
 class TakenTests(SocketCase):

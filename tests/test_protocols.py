@@ -100,15 +100,16 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(self.host.told, [])
 
     def test_own_stream_is_written(self) -> None:
-        """The end learns that its own end of stream is written, and then closes if that is what it is about."""
+        """The end learns that its own end of stream is written: closing has nothing to wait for then."""
         protocol, transport = self.connected(Side.CLIENT)
         protocol.writeConnectionLost()
         self.assertFalse(transport.disconnecting)
+        protocol.end.close()
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(self.host.clock.getDelayedCalls(), [])
         protocol, transport = self.connected(Side.SERVER)
         protocol.end.close()
-        transport.disconnecting = False
-        protocol.writeConnectionLost()
-        self.assertTrue(transport.disconnecting)
+        self.assertNotEqual(self.host.clock.getDelayedCalls(), [])
 
     def test_loss(self) -> None:
         """The end learns that its connection is gone, and why."""
