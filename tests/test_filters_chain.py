@@ -429,3 +429,38 @@ class BookTests(SynchronousTestCase):
             deferred, verdict = waiting.pop()
             deferred.callback(verdict)
         self.assertEqual(effects(got[0]), effects(by_the_book(tables, "a")))
+
+
+class Kept:
+    """A filter that remembers the one that it took over from."""
+
+    def __init__(self) -> None:
+        self.before: Any = None
+
+    def __call__(self, message: Any, link: Any) -> Verdict:
+        return PASS_ON
+
+    def migrate(self, old: Any) -> None:
+        """Take over."""
+        self.before = old
+
+
+class Also(Kept):
+    """Another."""
+
+
+class MigrationTests(SynchronousTestCase):
+    """Chains that take over from others."""
+
+    def test_chain(self) -> None:
+        """Each filter takes over from the one of its name, wherever that stood."""
+        old = [Kept(), Also()]
+        new = [Also(), Kept(), Kept()]
+        chain(*new).migrate(chain(*old))
+        self.assertEqual([member.before for member in new], [old[1], old[0], None])
+
+    def test_no_chain(self) -> None:
+        """What was alone is taken over by the filter of its name."""
+        old, new = Kept(), [Also(), Kept()]
+        chain(*new).migrate(old)
+        self.assertEqual([member.before for member in new], [None, old])

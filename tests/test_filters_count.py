@@ -24,3 +24,12 @@ class CountTests(SynchronousTestCase):
         FilterHarness(count, client_name="ann").client_sends(b"a1", b"a2", b"b")
         self.assertEqual(count.counts, {("ann", b"a"): 2, ("ann", b"b"): 1})
         self.assertEqual(count.total, 3)
+
+    def test_migrate(self) -> None:
+        """One that takes over goes on from the numbers of the one before, which keeps its own."""
+        old, new = Count(), Count()
+        FilterHarness(old).client_sends(b"a", b"b")
+        new.migrate(old)
+        new.migrate(object())
+        FilterHarness(new).client_sends(b"c")
+        self.assertEqual((old.counts, new.counts), ({"bytes": 2}, {"bytes": 3}))

@@ -209,3 +209,32 @@ class AboveTests(SynchronousTestCase):
     def test_repr(self) -> None:
         """`WAIT` is shown by its name."""
         self.assertEqual(repr(WAIT), "WAIT")
+
+
+class MigrationTests(SynchronousTestCase):
+    """A limit that takes over from another."""
+
+    def passed(self, limit: RateLimit, link: Any = ANN) -> int:
+        """Tell how many of 20 messages pass now."""
+        return sum(limit.filter(b"", link) is PASS_ON for _ in range(20))
+
+    def test_tokens(self) -> None:
+        """Who has taken tokens lacks as many after, be the rate, the burst or the clock another; others lack none."""
+        for rate, burst, left in ((10, 5, 2), (1, 5, 2), (1000, 5, 2), (10, 9, 6), (10, 3, 0), (10, 2, 0)):
+            clocks = Clock(), Clock()
+            clocks[1].advance(1000)
+            old = RateLimit(10, burst=5, clock=clocks[0])
+            new = RateLimit(rate, burst=burst, clock=clocks[1])
+            clocks[0].advance(1)
+            for _ in range(3):
+                old.filter(b"", ANN)
+            new.migrate(old)
+            self.assertEqual(self.passed(new), left)
+            self.assertEqual(self.passed(new, BOB), burst)
+            self.assertEqual(self.passed(old), 2)
+
+    def test_other(self) -> None:
+        """From what is no limit there is nothing to take over."""
+        new = RateLimit(10, burst=5, clock=Clock())
+        new.migrate(object())
+        self.assertEqual(self.passed(new), 5)

@@ -185,3 +185,50 @@ class SelectorTests(SynchronousTestCase):
     def test_in_a_chain(self) -> None:
         """It can be in a chain, under its name."""
         self.assertEqual(repr(chain(Shadow(strict), drop)), "chain(Shadow(strict), drop)")
+
+
+class Kept:
+    """A filter that remembers the one that it took over from."""
+
+    def __init__(self) -> None:
+        self.before: Any = None
+
+    def __call__(self, message: Any, link: Any) -> Verdict:
+        return PASS_ON
+
+    def migrate(self, old: Any) -> None:
+        """Take over."""
+        self.before = old
+
+
+class Also(Kept):
+    """Another."""
+
+
+class MigrationTests(SynchronousTestCase):
+    """What takes over from a filter, with its candidate."""
+
+    def test_roles(self) -> None:
+        """The filter that is obeyed takes over from the one that was, the candidate from the candidate."""
+        old, new = (Kept(), Kept()), (Kept(), Kept())
+        Shadow(*new).migrate(Shadow(*old))
+        self.assertEqual(tuple(one.before for one in new), old)
+
+    def test_names(self) -> None:
+        """Another candidate begins anew; one that is obeyed from now on goes on."""
+        live, candidate = Kept(), Also()
+        new = Also(), Kept()
+        Shadow(new[0], Also()).migrate(Shadow(candidate, live))
+        self.assertIsNone(new[0].before)
+        Shadow(new[1], new[0]).migrate(Shadow(candidate, live))
+        self.assertEqual([one.before for one in new], [candidate, live])
+
+    def test_alone(self) -> None:
+        """What was alone is taken over by the filter that is obeyed; numbers begin anew."""
+        old, new = Kept(), (Kept(), Kept())
+        Shadow(*new).migrate(old)
+        self.assertEqual([one.before for one in new], [None, old])
+        before, after = Shadow(Kept()), Shadow(Kept())
+        FilterHarness(before).client_sends(b"a")
+        after.migrate(before)
+        self.assertEqual((before.agreed, after.agreed), (1, 0))

@@ -150,3 +150,23 @@ class MistakeTests(SynchronousTestCase):
         """What is decorated must be a filter."""
         with self.assertRaisesRegex(TypeError, "IFilter or be callable"):
             wants(str)(5)
+
+
+class MigrationTests(SynchronousTestCase):
+    """A filter that takes over from another."""
+
+    def test_migrate(self) -> None:
+        """It is the filter inside that takes over, from the one inside, or from one that was not decorated."""
+
+        class Kept(Stop):
+            before: Any = None
+
+            def migrate(self, old: Any) -> None:
+                self.before = old
+
+        old, new = Kept(), Kept()
+        decorate = wants(first_byte(b"O"))
+        for before in (decorate(old), old):
+            decorate(new).migrate(before)
+            self.assertIs(new.before, old)
+            new.before = None

@@ -104,6 +104,18 @@ class FindTests(LoadingCase):
         self.assert_fails(find, "raising:f", "cannot import raising: OSError: one two (raising.py, line 2)")
         self.assert_fails(find, "leaving:f", "cannot import leaving: SystemExit: bye (leaving.py, line 2)")
 
+    def test_place(self) -> None:
+        """The place is that in the user's code, also where this package raises for it."""
+        self.write(
+            "wrong_wants.py", "from twisted_repeater.filters import wants\n\n@wants()\ndef f(message, link): pass\n"
+        )
+        self.assert_fails(
+            find,
+            "wrong_wants:f",
+            "cannot import wrong_wants: TypeError: wants needs to be told what: selectors or classes "
+            "(wrong_wants.py, line 3)",
+        )
+
     def test_no_name(self) -> None:
         """A name that the module does not have is told."""
         self.write("alone.py", "class thing:\n    inner = 1\n")

@@ -119,6 +119,7 @@ class LoadingAnewTests(FilterModulesCase):
 
         self.write("rules.py", "def decide(message, link):\n    return 1\n")
         modules = self.load()
+        self.addCleanup(sys.modules.update, dict(sys.modules))  # the tests lie there, too
         modules._homes.add(Path(twisted_repeater.__file__).parents[1])
         modules._kept = frozenset()
         before = sys.modules["twisted_repeater.verdicts"]
@@ -215,6 +216,40 @@ class MigrationTests(FilterModulesCase):
         modules.load_anew()
         self.assertEqual(self.answer(modules), ["one"])
 
+    def test_any_filter(self) -> None:
+        """So it is for any other filter without a method: decorated, made, or from another module."""
+        self.write("more.py", "def other(message, link):\n    return 'other'\n")
+        self.write(
+            "rules.py",
+            "import functools\nfrom more import other\nfrom twisted_repeater.filters import wants\n"
+            "from twisted_repeater.selectors import first_byte\ntaken = []\n"
+            "@wants(first_byte(b'O'))\ndef decorated(message, link):\n    pass\n"
+            "@functools.cache\ndef cached(message, link):\n    pass\n"
+            "partial = functools.partial(lambda other, message, link: None, 1)\n"
+            "class Plain:\n    def __call__(self, message, link):\n        pass\n"
+            "def migrate(old):\n    taken.append(old)\n",
+        )
+        for name in ("decorated", "cached", "partial", "Plain", "other"):
+            modules = self.load(f"rules:{name}")
+            old = modules.filters["to_server_filter"]
+            modules.load_anew()
+            self.assertEqual(sys.modules["rules"].taken, [getattr(old, "provider", old)])
+            self.forget(frozenset(), sys.path)
+
+    def test_later(self) -> None:
+        """A filter that takes over later does not take over at all, and that is said."""
+        self.write(
+            "rules.py",
+            "def decide(message, link):\n    return 1\nasync def migrate(old):\n    raise AssertionError\n",
+        )
+        modules = self.load()
+        error = self.assertRaises(LoadingError, modules.load_anew)
+        self.assertEqual(
+            str(error),
+            "rules:decide: cannot migrate: "
+            "TypeError: migrate must be done when it returns, for decide it gave a coroutine",
+        )
+
     def test_failure(self) -> None:
         """A filter that cannot take over does not."""
         self.write("rules.py", STATEFUL.format(version=1, seen=""))
@@ -273,6 +308,46 @@ class ChangedTests(FilterModulesCase):
             self.assertTrue(self.modules.changed())
         self.modules.load_anew()
         self.assertEqual(self.answer(self.modules), 300)
+
+    def test_imported_later(self) -> None:
+        """A module that a filter has imported since, in a function, is looked at too."""
+        self.write("more.py", "limit = 1\n")
+        self.write("rules.py", "def decide(message, link):\n    from more import limit\n    return limit\n")
+        self.modules.load_anew()
+        self.assertFalse(self.modules.changed())
+        self.answer(self.modules)
+        self.assertFalse(self.modules.changed())
+        self.write("more.py", "limit = 20\n")
+        self.modules.changed()
+        self.assertTrue(self.modules.changed())
+        self.modules.load_anew()
+        self.assertEqual(self.answer(self.modules), 20)
+
+    def test_missing_module(self) -> None:
+        """So is one that is missing, until it is there."""
+        self.write("desk/__init__.py", "")
+        for number, (statement, path) in enumerate(
+            (
+                ("import more", "more.py"),
+                ("import some.thing", "some/thing.py"),
+                ("import desk.limits", "desk/limits/__init__.py"),
+                ("from desk import rules", "desk/rules.py"),
+            )
+        ):
+            self.write("limits.py", f"{statement}\nlimit = {number}\n")
+            self.assertRaises(LoadingError, self.modules.load_anew)
+            self.assertFalse(self.modules.changed())
+            self.write(path, "")
+            self.modules.changed()
+            self.assertTrue(self.modules.changed(), statement)
+            self.modules.load_anew()
+            self.assertEqual(self.answer(self.modules), number)
+
+    def test_missing_name(self) -> None:
+        """What is missing in a module makes no module of that name worth waiting for where there is no name at all."""
+        self.write("limits.py", "raise ImportError('no')\n")
+        self.assertRaises(LoadingError, self.modules.load_anew)
+        self.assertFalse(self.modules.changed())
 
     def test_file_is_gone(self) -> None:
         """A file that is gone has changed."""

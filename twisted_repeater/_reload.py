@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import site
 import sys
 import sysconfig
@@ -18,9 +19,10 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
+from .filters._migration import hand_over
 from .loading import LoadingError, load_filter, trying
 
 __all__ = ["FilterModules"]
@@ -48,7 +50,7 @@ class FilterModules:
         self.filters: dict[str, Any] = {key: load_filter(name) for key, name in names.items()}
         modules = {name.partition(":")[0] for name in names.values()}
         self._tops = {module.partition(".")[0] for module in modules}
-        self._homes = {_home(module, sys.modules[module]) for module in modules} - INSTALLED - {None}
+        self._homes = {home for module in modules if (home := _home(module, sys.modules[module]))} - INSTALLED
         self.fixed = sorted(modules & self._kept)
         """The filters' modules that cannot be loaded anew, as they were loaded before."""
         self._loaded = self._seen = _stamps(self._files())
@@ -71,6 +73,8 @@ class FilterModules:
 
         A file that is just being written is thus given the time until the next question.
         """
+        for file in self._files() - self._loaded.keys():  # imported since, in a function
+            self._loaded[file] = self._seen[file] = _stamp(file)
         now = _stamps(self._loaded)
         settled = now == self._seen
         self._seen = now
@@ -85,41 +89,58 @@ class FilterModules:
         if self.fixed:
             raise LoadingError(f"{', '.join(self.fixed)} was loaded before the filters, with the dialect, and stays")
         stamps = _stamps(self._files())
-        old = self._own()
-        attributes = [entry for name in old if (entry := _attribute(name)) is not None]
-        for parent, tail, _ in attributes:
-            delattr(parent, tail)
-        for module in old.values():
-            _remove_bytecode(module)
-        for name in old:
-            del sys.modules[name]
-        importlib.invalidate_caches()
+        forgotten = _Forgotten(self._own())
         try:
-            filters = {key: load_filter(name) for key, name in self.names.items()}
-            for key, name in self.names.items():
-                _migrate(name, filters[key], self.filters[key])
+            filters = self._new_filters()
             trying("the new filters cannot be used", use, filters)
         except BaseException as error:
-            stamps |= _stamps(_files_in(error))
-            for name in self._own():
-                del sys.modules[name]
-            sys.modules.update(old)
-            for parent, tail, module in attributes:
-                setattr(parent, tail, module)
+            stamps |= _stamps(_files_in(error) | self._missing(error))
+            forgotten.recall(self._own())
             raise
         finally:
             self._loaded = self._seen = _stamps(self._files()) | stamps
         self.filters = filters
         return filters
 
+    def _new_filters(self) -> dict[str, Any]:
+        """Load the filters, and let them take over."""
+        filters = {key: load_filter(name) for key, name in self.names.items()}
+        for key, name in self.names.items():
+            module = name.partition(":")[0]
+            trying(f"{name}: cannot migrate", hand_over, filters[key], self.filters[key], module)
+        return filters
 
-def _migrate(name: str, new: Any, old: Any) -> None:
-    """Let a filter take over the state of the one before it, if it has a way to."""
-    migrate = getattr(new, "migrate", None)
-    if migrate is None and isinstance(new, FunctionType):
-        migrate = new.__globals__.get("migrate")
-    if migrate is not None:
-        trying(f"{name}: cannot migrate", migrate, old)
+    def _missing(self, error: BaseException) -> set[str]:
+        """Give the files that a module would be in which an error says is not there."""
+        cause = error.__cause__ or error
+        if not isinstance(cause, ImportError) or not cause.name:
+            return set()
+        lacking = re.match(r"cannot import name '(\w+)'", str(cause))  # of a package: a module, perhaps
+        path = f"{cause.name}.{lacking[1]}" if lacking else cause.name
+        places = [Path(home, *path.split(".")) for home in self._homes]
+        return {str(file) for place in places for file in (place, place.with_suffix(".py"), place / "__init__.py")}
+
+
+class _Forgotten:
+    """Modules that Python is made to forget, so that it loads them anew; it may be told to recall them."""
+
+    def __init__(self, modules: dict[str, ModuleType]) -> None:
+        self._modules = modules
+        self._attributes = [entry for name in modules if (entry := _attribute(name)) is not None]
+        for parent, tail, _ in self._attributes:
+            delattr(parent, tail)
+        for name, module in modules.items():
+            _remove_bytecode(module)
+            del sys.modules[name]
+        importlib.invalidate_caches()
+
+    def recall(self, instead_of: Iterable[str]) -> None:
+        """Put them back, in the place of what was loaded since."""
+        for name in instead_of:
+            del sys.modules[name]
+        sys.modules.update(self._modules)
+        for parent, tail, module in self._attributes:
+            setattr(parent, tail, module)
 
 
 def _attribute(name: str) -> tuple[ModuleType, str, ModuleType] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from .filters._provider import checked_function
 from .interfaces import IFilter
 
 __all__ = ["LoadingError", "find", "load_dialect", "load_filter"]
+
+OURS = str(Path(__file__).parent) + os.sep
+"""Where the files of this package are."""
 
 
 class LoadingError(Exception):
@@ -87,6 +91,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return reason  # which says where
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith("<frozen") and frame.filename not in (__file__, importlib.__file__):
+        if not frame.filename.startswith(("<frozen", OURS)) and frame.filename != importlib.__file__:
             return f"{reason} ({Path(frame.filename).name}, line {frame.lineno})"
     return reason

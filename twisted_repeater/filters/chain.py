@@ -14,6 +14,7 @@ from ..errors import WrongVerdict
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from ._migration import hand_over_by_name
 from ._provider import FilterFunction, checked_function, common_selector, guarded, name_of, pass_on, selector_of
 
 __all__ = ["Chain", "chain"]
@@ -58,6 +59,10 @@ class Chain:
     def __call__(self, message: Any, link: Any) -> Any:
         """See `IFilter`."""
         return self.filter(message, link)
+
+    def migrate(self, old: Any) -> None:
+        """Let each filter take over from the one of its name in the chain before, or from what was no chain."""
+        hand_over_by_name(self.members, old.members if isinstance(old, Chain) else (old,))
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `IFilter`. What any of the members wants."""

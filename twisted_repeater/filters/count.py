@@ -35,6 +35,11 @@ class Count:
         """How many messages there were."""
         return self.counts.total()
 
+    def migrate(self, old: Any) -> None:
+        """Go on from the numbers of the filter before."""
+        if isinstance(old, Count):
+            self.counts = Counter(old.counts)
+
     def filter(self, message: Any, link: Any) -> Verdict:
         """See `IFilter`."""
         self.counts[self.key(message, link)] += 1

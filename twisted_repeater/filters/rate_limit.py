@@ -64,6 +64,13 @@ class RateLimit:
         self._full_at: dict[str, float] = {}
         self._crowd = 100
 
+    def migrate(self, old: Any) -> None:
+        """Take over the buckets of the limit before: each lacks as many tokens as it did."""
+        if isinstance(old, RateLimit):
+            now, before = self._clock.seconds(), old._clock.seconds()
+            longer = self._interval / old._interval
+            self._full_at = {name: now + (at - before) * longer for name, at in old._full_at.items()}
+
     def filter(self, message: Any, link: Any) -> Any:
         """See `IFilter`."""
         now: float = self._clock.seconds()

@@ -16,6 +16,7 @@ from ..errors import WrongVerdict
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
 from ..verdicts import Verdict
+from ._migration import hand_over_by_name
 from ._provider import checked_function, common_selector, guarded, name_of, pass_on, selector_of
 
 __all__ = ["Shadow"]
@@ -51,6 +52,11 @@ class Shadow:
         self.__qualname__ = f"Shadow({name_of(candidate)})"
         self._ask = checked_function(candidate) if live is None else guarded(candidate)
         self._obey = pass_on if live is None else guarded(live)
+
+    def migrate(self, old: Any) -> None:
+        """Let both filters take over from those of their names before; the numbers begin anew, for a new candidate."""
+        before = (old.live, old.candidate) if isinstance(old, Shadow) else (old,)
+        hand_over_by_name((self.live, self.candidate), before)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `IFilter`."""

@@ -10,6 +10,7 @@ from zope.interface import implementer
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON
+<<<<<<< Updated upstream
 from ._provider import (
     FilterFunction,
     checked_classes,
@@ -19,6 +20,10 @@ from ._provider import (
     selector_for_types,
     selector_of,
 )
+=======
+from ._migration import hand_over
+from ._provider import FilterFunction, checked_function, filter_function, name_of, selector_for_types, selector_of
+>>>>>>> Stashed changes
 
 __all__ = ["Wanting", "wants"]
 
@@ -71,6 +76,10 @@ class Wanting:
     def __call__(self, message: Any, link: Any) -> Any:
         """Ask the filter, as if it were not decorated."""
         return filter_function(self.provider)(message, link)
+
+    def migrate(self, old: Any) -> None:
+        """Let the filter take over from the one before it."""
+        hand_over(self.provider, old.provider if isinstance(old, Wanting) else old)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `IFilter`."""
