@@ -10,7 +10,7 @@ from zope.interface import implementer
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON
-<<<<<<< Updated upstream
+from ._migration import hand_over
 from ._provider import (
     FilterFunction,
     checked_classes,
@@ -20,10 +20,6 @@ from ._provider import (
     selector_for_types,
     selector_of,
 )
-=======
-from ._migration import hand_over
-from ._provider import FilterFunction, checked_function, filter_function, name_of, selector_for_types, selector_of
->>>>>>> Stashed changes
 
 __all__ = ["Wanting", "wants"]
 
