@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._awaited import NOT_YET, Awaited
+from twisted_repeater import DO_NOTHING, PASS_ON, Verdict, WrongVerdict
+from twisted_repeater._awaited import NOT_YET, Awaited, verdict_later
 
 
 class AwaitedTests(SynchronousTestCase):
-    """Waiting for a Deferred."""
+    """Waiting for what a filter gave."""
 
     def setUp(self) -> None:
         """Keep what comes later."""
         self.later: list[Any] = []
 
-    def wait(self, deferred: Deferred[Any]) -> Awaited:
-        """Wait for a Deferred."""
-        return Awaited(deferred, self.later.append)
+    def wait(self, answer: Any) -> Awaited:
+        """Wait for an answer."""
+        return Awaited(answer, self.later.append)
 
     def test_at_once(self) -> None:
         """What is there already is the result; nothing comes later."""
-        self.assertEqual(self.wait(succeed("verdict")).result, "verdict")
+        self.assertEqual(self.wait(succeed(PASS_ON)).result, PASS_ON)
         self.assertEqual(self.later, [])
 
     def test_failed_at_once(self) -> None:
@@ -37,46 +38,74 @@ class AwaitedTests(SynchronousTestCase):
 
     def test_later(self) -> None:
         """What comes later is given when it comes."""
-        deferred: Deferred[str] = Deferred()
+        deferred: Deferred[Verdict] = Deferred()
         self.assertIs(self.wait(deferred).result, NOT_YET)
         self.assertEqual(self.later, [])
-        deferred.callback("verdict")
-        self.assertEqual(self.later, ["verdict"])
+        deferred.callback(PASS_ON)
+        self.assertEqual(self.later, [PASS_ON])
 
     def test_failed_later(self) -> None:
         """So is a failure, which then has been seen."""
-        deferred: Deferred[str] = Deferred()
+        deferred: Deferred[Verdict] = Deferred()
         self.wait(deferred)
         deferred.errback(SystemExit(1))
         self.assertIs(self.later[0].type, SystemExit)
 
+    def test_coroutine(self) -> None:
+        """A coroutine is run; what it gives is there at once, or comes later."""
+        asked: Deferred[Verdict] = Deferred()
+
+        async def answer() -> Verdict:
+            return await asked
+
+        self.assertIs(self.wait(answer()).result, NOT_YET)
+        asked.callback(PASS_ON)
+        self.assertEqual(self.later, [PASS_ON])
+        asked = succeed(DO_NOTHING)
+        self.assertIs(self.wait(answer()).result, DO_NOTHING)
+
+    def test_no_verdict(self) -> None:
+        """Anything else is a failure, at once or later, that tells who gave it."""
+        deferred: Deferred[Any] = Deferred()
+        Awaited(deferred, self.later.append, "risk")
+        deferred.callback("PASS_ON")
+        failures = [self.wait(None).result, self.wait(succeed(5)).result, *self.later]
+        for failure in failures:
+            self.assertIs(failure.type, WrongVerdict)
+        told = [
+            "the filter returned None, which is no verdict",
+            "the filter's Deferred gave 5, which is no verdict",
+            "risk's Deferred gave 'PASS_ON', which is no verdict",
+        ]
+        self.assertEqual([str(failure.value) for failure in failures], told)
+
     def test_shared(self) -> None:
         """Several can wait for one Deferred: each gets its result."""
-        deferred: Deferred[str] = Deferred()
+        deferred: Deferred[Verdict] = Deferred()
         self.wait(deferred)
         self.wait(deferred)
-        deferred.callback("verdict")
-        self.assertEqual(self.later, ["verdict", "verdict"])
-        self.assertEqual(self.wait(deferred).result, "verdict")
+        deferred.callback(PASS_ON)
+        self.assertEqual(self.later, [PASS_ON, PASS_ON])
+        self.assertEqual(self.wait(deferred).result, PASS_ON)
 
     def test_given_up(self) -> None:
         """Giving up cancels the Deferred, and is not told of that."""
-        cancelled: list[Deferred[str]] = []
-        deferred: Deferred[str] = Deferred(cancelled.append)
+        cancelled: list[Deferred[Verdict]] = []
+        deferred: Deferred[Verdict] = Deferred(cancelled.append)
         self.wait(deferred).give_up()
         self.assertEqual(cancelled, [deferred])
         self.assertEqual(self.later, [])
 
     def test_too_late(self) -> None:
         """A result that comes all the same, as its work cannot be cancelled, is ignored."""
-        deferred: Deferred[str] = Deferred(lambda cancelled: cancelled.callback("verdict"))
+        deferred: Deferred[Verdict] = Deferred(lambda cancelled: cancelled.callback(PASS_ON))
         self.wait(deferred).give_up()
-        self.assertEqual(self.successResultOf(deferred), "verdict")
+        self.assertEqual(self.successResultOf(deferred), PASS_ON)
         self.assertEqual(self.later, [])
 
     def test_error_too_late(self) -> None:
         """An error that comes too late for anybody is logged."""
-        deferred: Deferred[str] = Deferred(lambda cancelled: cancelled.errback(ValueError("too late")))
+        deferred: Deferred[Verdict] = Deferred(lambda cancelled: cancelled.errback(ValueError("too late")))
         self.wait(deferred).give_up()
         del deferred
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
@@ -85,9 +114,39 @@ class AwaitedTests(SynchronousTestCase):
     def test_cancelling_fails(self) -> None:
         """A Deferred that cannot be cancelled is given up all the same; the error is logged."""
 
-        def refuse(_: Deferred[str]) -> None:
+        def refuse(_: Deferred[Verdict]) -> None:
             raise ValueError("never")
 
         self.wait(Deferred(refuse)).give_up()
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
         self.assertEqual(self.later, [])
+
+
+class LaterTests(SynchronousTestCase):
+    """A Deferred of one's own for what a filter gave."""
+
+    def test_its_own(self) -> None:
+        """What is done with it is nothing to others who wait for the same."""
+        shared: Deferred[Verdict] = Deferred()
+        first, second = verdict_later(shared), verdict_later(shared)
+        first.addCallback(lambda verdict: None)
+        shared.callback(PASS_ON)
+        self.assertIsNone(self.successResultOf(first))
+        self.assertIs(self.successResultOf(second), PASS_ON)
+        self.assertIs(self.successResultOf(verdict_later(shared)), PASS_ON)
+
+    def test_failure(self) -> None:
+        """It fails with what the filter's own fails with, or if that gives no verdict."""
+        error = self.failureResultOf(verdict_later(fail(ValueError("no"))), ValueError)
+        self.assertEqual(str(error.value), "no")
+        error = self.failureResultOf(verdict_later(None, "risk"), WrongVerdict)
+        self.assertEqual(str(error.value), "risk returned None, which is no verdict")
+
+    def test_cancelled(self) -> None:
+        """If it is cancelled, so is the filter's own, whether or not that can be."""
+        cancelled: list[Deferred[Verdict]] = []
+        for canceller in (None, cancelled.append, lambda deferred: deferred.callback(PASS_ON)):
+            later = verdict_later(Deferred(canceller))
+            later.cancel()
+            self.failureResultOf(later, CancelledError)
+        self.assertEqual(len(cancelled), 1)

@@ -63,7 +63,7 @@ def verdict_of(result: Any) -> Any:
     if isinstance(result, Verdict):
         return result
     got: list[Any] = []
-    Deferred.fromCoroutine(result).addBoth(got.append)
+    (result if isinstance(result, Deferred) else Deferred.fromCoroutine(result)).addBoth(got.append)
     return got[0]
 
 
@@ -229,6 +229,29 @@ class AsynchronousTests(SynchronousTestCase):
         expected = Mixed(forward=["a!!"], back=["a!!"])
         self.assertEqual(verdict_of(chain(replace, replace, answer).filter("a", None)), expected)
 
+    def test_shared(self) -> None:
+        """Messages of several links may wait for the same Deferred: each gets its result, in a chain as without."""
+        asked: Deferred[Verdict] = Deferred()
+
+        def ask(message: Any, link: Any) -> Deferred[Verdict]:
+            return asked
+
+        for members, expected in (
+            ((ask,), [b"a"]),
+            ((ask, Seen()), [b"a"]),
+            ((Seen(), ask), [b"a"]),
+            ((ask, ask), [b"a"]),
+            ((Seen({b"a": Send(b"b", b"c")}), ask), [b"b", b"c"]),
+        ):
+            asked = Deferred()
+            harnesses = [FilterHarness(chain(*members)) for _ in range(3)]
+            for harness in harnesses:
+                harness.client_sends(b"a").expect()
+            asked.callback(PASS_ON)
+            for harness in harnesses:
+                harness.outcome().expect(to_server=expected)
+            self.assertIs(self.successResultOf(asked), PASS_ON)
+
     def test_cancelled(self) -> None:
         """When the link is closed meanwhile, what is waited for is cancelled."""
         cancelled: list[Any] = []
@@ -275,6 +298,30 @@ class FailureTests(SynchronousTestCase):
                 failure = verdict_of(chain(*map(Seen, tables)).filter("a", None))
                 self.assertIsInstance(failure.value, WrongVerdict)
                 self.assertIn("which is no verdict", str(failure.value))
+
+    def test_whose_it_is(self) -> None:
+        """It is told which of the members gave what is no verdict."""
+
+        def risk(message: Any, link: Any) -> Any:
+            return None
+
+        async def risk_later(message: Any, link: Any) -> Any:
+            return True
+
+        for culprit in (risk, risk_later):
+            first, other, replaced = Seen(), Seen(), Seen({"a": Send("b")})
+            for members in (
+                (culprit, other),
+                (first, culprit),
+                (first, culprit, other),
+                (replaced, culprit),
+                (Seen({"a": Send("b", "c")}), culprit),
+                (first, chain(other, culprit)),
+                (chain(culprit, other), first),
+            ):
+                failure = verdict_of(chain(*members).filter("a", None))
+                self.assertIn(f"{culprit.__qualname__}", str(failure.value))
+                self.assertIs(failure.type, WrongVerdict)
 
     def test_no_filter(self) -> None:
         """Each member must be a filter."""

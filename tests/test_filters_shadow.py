@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import DO_NOTHING, PASS_ON, CallbackFailed, Send, SendBack, Verdict
+from twisted_repeater import DO_NOTHING, PASS_ON, CallbackFailed, Send, SendBack, Verdict, WrongVerdict
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.filters import Shadow, chain, selector_of, wants
 from twisted_repeater.selectors import first_byte
@@ -33,6 +33,10 @@ def fails(message: bytes, link: Any) -> Verdict:
 def drop(message: bytes, link: Any) -> Verdict:
     """Let nothing pass."""
     return DO_NOTHING
+
+
+def nothing(message: bytes, link: Any) -> None:
+    """Give no verdict."""
 
 
 class ShadowTests(SynchronousTestCase):
@@ -97,10 +101,10 @@ class ShadowTests(SynchronousTestCase):
     def test_no_verdict(self) -> None:
         """A candidate that gives no verdict has failed."""
 
-        async def nothing(message: bytes, link: Any) -> None:
+        async def nothing_later(message: bytes, link: Any) -> None:
             return None
 
-        for candidate in (nothing, lambda message, link: None):
+        for candidate in (nothing, nothing_later):
             shadow = Shadow(candidate)
             FilterHarness(shadow).client_sends(b"a").expect(to_server=[b"a"])
             self.check(shadow, failed=1)
@@ -113,8 +117,31 @@ class ShadowTests(SynchronousTestCase):
             async def later() -> Verdict:
                 return fails(b"", None)
 
-            FilterHarness(Shadow(strict, live)).client_sends(b"a").expect(errors=[CallbackFailed])
+            shadow = Shadow(strict, live)
+            FilterHarness(shadow).client_sends(b"a").expect(errors=[CallbackFailed])
+            self.check(shadow)  # there is nothing to compare with
             self.flushLoggedErrors()
+
+    def test_live_without_verdict(self) -> None:
+        """That the other filter gives no verdict is told with its name."""
+        (error,) = FilterHarness(Shadow(strict, nothing)).client_sends(b"a").errors
+        assert isinstance(error, CallbackFailed)
+        self.assertEqual(str(error.reason), "nothing returned None, which is no verdict")
+        self.flushLoggedErrors(WrongVerdict)
+
+    def test_cannot_be_compared(self) -> None:
+        """Messages that cannot be compared are a failure of the candidate; the other filter is obeyed."""
+
+        class Odd(bytes):
+            __hash__ = bytes.__hash__
+
+            def __eq__(self, other: object) -> bool:
+                raise LookupError("cannot tell")
+
+        shadow = Shadow(lambda message, link: Send(Odd(message)), lambda message, link: Send(Odd(message)))
+        FilterHarness(shadow).client_sends(b"a", b"b").expect(to_server=[b"a", b"b"])
+        self.check(shadow, failed=2)
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
 
 
 class LaterTests(ShadowTests):
@@ -152,6 +179,23 @@ class LaterTests(ShadowTests):
                 deferred.callback(verdict)
             harness.outcome().expect(to_server=[b"b"])
             self.check(shadow, agreed=1)
+
+    def test_shared(self) -> None:
+        """The Deferred of either may be that of other messages as well."""
+        asked: Deferred[Verdict] = Deferred()
+
+        def ask(message: bytes, link: Any) -> Deferred[Verdict]:
+            return asked
+
+        shadow = Shadow(ask, ask)
+        harnesses = [FilterHarness(shadow), FilterHarness(shadow), FilterHarness(ask)]
+        for harness in harnesses:
+            harness.client_sends(b"a").expect()
+        asked.callback(DO_NOTHING)
+        for harness in harnesses:
+            harness.outcome().expect(verdicts=[DO_NOTHING])
+        self.check(shadow, agreed=2)
+        self.assertIs(self.successResultOf(asked), DO_NOTHING)
 
     def test_too_many(self) -> None:
         """A candidate whose answers do not come is not asked any more."""

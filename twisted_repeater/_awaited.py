@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutine
+from reprlib import repr as short_repr
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["NOT_YET", "Awaited"]
+from .errors import WrongVerdict
+from .verdicts import Verdict
+
+__all__ = ["NOT_YET", "Awaited", "verdict_later"]
 
 NOT_YET = object()
 """What stands for the result before there is one."""
 
 
 class Awaited:
-    """Waits for a Deferred that may have fired already, fires later, or never.
+    """Waits for what a filter gave that is no verdict: a coroutine, or a Deferred that fired, fires later, or never.
 
-    ``then`` is called with the result, unless that is there at once or comes after `give_up`. Others may wait for the
-    same Deferred: a result is left in it, a failure is not, as that would be logged as if nobody had seen it.
+    ``result`` becomes a verdict, or a failure: a `WrongVerdict` of ``who`` if that is what it is. ``then`` is called
+    with it, unless it is there at once or comes after `give_up`. Others may wait for the same Deferred: a result is
+    left in it, a failure is not, as that would be logged as if nobody had seen it.
     """
 
-    __slots__ = ("_deferred", "_given_up", "_then", "result")
+    __slots__ = ("_deferred", "_given_up", "_then", "_who", "result")
 
     log = Logger()
 
-    def __init__(self, deferred: Deferred[Any], then: Callable[[Any], None]) -> None:
+    def __init__(self, answer: Any, then: Callable[[Any], Any], who: str = "the filter") -> None:
         self.result: Any = NOT_YET
         self._given_up = False
-        self._then: Callable[[Any], None] | None = None
-        self._deferred = deferred
-        deferred.addBoth(self._arrived)
+        self._then: Callable[[Any], Any] | None = None
+        self._who = who
+        self._deferred = Deferred.fromCoroutine(answer) if iscoroutine(answer) else answer
+        if isinstance(self._deferred, Deferred):
+            self._deferred.addBoth(self._arrived)
+        else:
+            self.result = Failure(WrongVerdict(f"{who} returned {short_repr(answer)}, which is no verdict"))
         self._then = then
 
     def _arrived(self, result: Any) -> Any:
         failed = isinstance(result, Failure)
         if self._given_up:  # an error that nobody waits for is still worth a log entry
             return None if failed and result.check(CancelledError) else result
-        self.result = result
+        if failed or isinstance(result, Verdict):
+            self.result = result
+        else:
+            message = f"{self._who}'s Deferred gave {short_repr(result)}, which is no verdict"
+            self.result = Failure(WrongVerdict(message))
         if self._then is not None:
-            self._then(result)
+            self._then(self.result)
         return None if failed else result
 
     def give_up(self) -> None:
@@ -50,3 +64,15 @@ class Awaited:
             self._deferred.cancel()
         except Exception:
             self.log.failure("a Deferred that a filter returned cannot be cancelled")
+
+
+def verdict_later(answer: Any, who: str = "the filter") -> Deferred[Verdict]:
+    """Give a Deferred of its own for the verdict of what a filter gave that is none; see `Awaited`.
+
+    Whatever is done with it, others can wait for the filter's Deferred too. If it is cancelled, so is that.
+    """
+    later: Deferred[Verdict] = Deferred(lambda _: awaited.give_up())
+    awaited = Awaited(answer, later.callback, who)
+    if awaited.result is not NOT_YET:
+        later.callback(awaited.result)
+    return later

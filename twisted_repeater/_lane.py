@@ -12,19 +12,16 @@ installation it runs compiled, with the types of ``_lane.pxd``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import iscoroutine, ismethod
+from inspect import ismethod
 from reprlib import repr as short_repr
 from typing import Any, Protocol
-
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from ._awaited import NOT_YET, Awaited
 from ._flow import Flow
 from ._output import LaneOutlet, Output
 from ._unfinished import Unfinished
 from .codecs import LEFT_OUT
-from .errors import CallbackFailed, FramingError, ParseError, PartialFrame, WrongVerdict
+from .errors import CallbackFailed, FramingError, ParseError, PartialFrame
 from .framing import Framing, framing_of
 from .interfaces import ICodec, IFraming
 from .model import Direction, OnFilterError
@@ -335,10 +332,6 @@ class Lane(Flow):
         """Make sure of a verdict; ``None`` means that it has to be waited for."""
         if isinstance(verdict, Verdict):
             return verdict
-        if iscoroutine(verdict):
-            verdict = Deferred.fromCoroutine(verdict)
-        if not isinstance(verdict, Deferred):
-            return self._failed(WrongVerdict(f"the filter returned {short_repr(verdict)}, which is no verdict"))
         awaited = Awaited(verdict, self._arrived)
         if awaited.result is not NOT_YET:
             return self._verdict_of(awaited.result)
@@ -349,13 +342,8 @@ class Lane(Flow):
         return None
 
     def _verdict_of(self, result: Any) -> Verdict:
-        """Read what a Deferred fired with."""
-        if isinstance(result, Verdict):
-            return result
-        if isinstance(result, Failure):
-            assert result.value is not None
-            return self._failed(result.value)
-        return self._failed(WrongVerdict(f"the filter's Deferred gave {short_repr(result)}, which is no verdict"))
+        """Give the verdict that was awaited, or what a failure comes to."""
+        return result if isinstance(result, Verdict) else self._failed(result.value)
 
     def _arrived(self, result: Any) -> None:
         """The verdict that was awaited is there."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from inspect import iscoroutine
-from reprlib import repr as short_repr
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from ..errors import WrongVerdict
+from .._awaited import verdict_later
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
@@ -46,12 +44,12 @@ class Chain:
         self.__qualname__ = f"chain({', '.join(map(name_of, members))})"
         # One alone is not asked about messages of others: its selector sees what it would see without a chain.
         function_of = checked_function if len(members) == 1 else guarded
-        functions = [function_of(member) for member in members]
-        combined = functions.pop() if functions else pass_on
-        while functions:
-            combined = _linked(functions.pop(), combined)
-            combined.__qualname__ = self.__qualname__  # for the error, if one of them raises
-        self.filter = combined
+        parts = [_Part(function_of(member), name_of(member)) for member in members]
+        combined = parts.pop() if parts else _Part(pass_on, self.__qualname__)
+        while parts:
+            combined = _Part(_linked(parts.pop(), combined), self.__qualname__)
+            combined.ask.__qualname__ = self.__qualname__  # for the error, if one of them raises
+        self.filter = combined.ask
 
     def __repr__(self) -> str:
         return self.__qualname__
@@ -71,32 +69,42 @@ class Chain:
         return common_selector(self.members, codec)
 
 
-def _linked(first: FilterFunction, rest: FilterFunction) -> FilterFunction:
+class _Part(NamedTuple):
+    """One filter of a chain, or the rest of it."""
+
+    ask: FilterFunction
+    name: str
+
+
+def _linked(first: _Part, rest: _Part) -> FilterFunction:
     """Put one filter before the others."""
+    ask_first, ask_rest = first.ask, rest.ask
 
     def linked(message: Any, link: Any) -> Any:
-        verdict = first(message, link)
+        verdict = ask_first(message, link)
         if verdict is PASS_ON:
-            return rest(message, link)
+            answer = ask_rest(message, link)
+            if answer is PASS_ON or isinstance(answer, Verdict):
+                return answer
+            return verdict_later(answer, rest.name)
         if verdict is DO_NOTHING:
             return verdict
         if isinstance(verdict, Verdict):
             return _after(verdict, message, link, rest)
-        return _after_later(verdict, message, link, rest)
+        return _after_later(verdict_later(verdict, first.name), message, link, rest)
 
     return linked
 
 
-def _after(verdict: Verdict, message: Any, link: Any, rest: FilterFunction) -> Any:
+def _after(verdict: Verdict, message: Any, link: Any, rest: _Part) -> Any:
     """Take what the first filter lets through to the rest."""
-    if not verdict.passes and not verdict.forward:
-        return verdict
-    if not (verdict.passes and verdict.forward) and len(verdict.forward) < 2:
-        return _after_one(verdict, message, link, rest)
+    count = verdict.passes + len(verdict.forward)
+    if count < 2:
+        return _after_one(verdict, message, link, rest) if count else verdict
     total = _Total(verdict)
     items = iter([*([(message, True)] if verdict.passes else []), *((other, False) for other in verdict.forward)])
     for item, is_original in items:
-        answer = rest(item, link)
+        answer = rest.ask(item, link)
         if not isinstance(answer, Verdict):
             return _carry_on(total, answer, item, is_original, items, link, rest)
         total.add(answer, item, is_original)
@@ -105,10 +113,10 @@ def _after(verdict: Verdict, message: Any, link: Any, rest: FilterFunction) -> A
     return total.verdict()
 
 
-def _after_one(verdict: Verdict, message: Any, link: Any, rest: FilterFunction) -> Any:
+def _after_one(verdict: Verdict, message: Any, link: Any, rest: _Part) -> Any:
     """The same, where that is one message: what comes of it is often one of the two verdicts as it is."""
     item = message if verdict.passes else verdict.forward[0]
-    answer = rest(item, link)
+    answer = rest.ask(item, link)
     if answer is PASS_ON:
         return verdict
     total = _Total(verdict)
@@ -120,42 +128,33 @@ def _after_one(verdict: Verdict, message: Any, link: Any, rest: FilterFunction) 
     return total.verdict()
 
 
-async def _after_later(awaitable: Any, message: Any, link: Any, rest: FilterFunction) -> Verdict:
+async def _after_later(later: Deferred[Verdict], message: Any, link: Any, rest: _Part) -> Verdict:
     """Wait for the first filter, then do the same."""
-    answer = _after(await _verdict_from(awaitable), message, link, rest)
-    return answer if isinstance(answer, Verdict) else await _verdict_from(answer)
+    answer = _after(await later, message, link, rest)
+    return answer if isinstance(answer, Verdict) else await answer
 
 
 async def _carry_on(
     total: _Total,
-    awaitable: Any,
+    answer: Any,
     item: Any,
     is_original: bool,
     items: Iterator[tuple[Any, bool]],
     link: Any,
-    rest: FilterFunction,
+    rest: _Part,
 ) -> Verdict:
     """Wait for the rest's verdict on an item, then go on with the next ones."""
-    answer = await _verdict_from(awaitable)
-    total.add(answer, item, is_original)
-    while not answer.closes:
+    while True:
+        verdict = answer if isinstance(answer, Verdict) else await verdict_later(answer, rest.name)
+        total.add(verdict, item, is_original)
+        if verdict.closes:
+            break
         try:
             item, is_original = next(items)
         except StopIteration:
             break
-        answer = rest(item, link)
-        if not isinstance(answer, Verdict):
-            answer = await _verdict_from(answer)
-        total.add(answer, item, is_original)
+        answer = rest.ask(item, link)
     return total.verdict()
-
-
-async def _verdict_from(awaitable: Any) -> Verdict:
-    """Wait for a verdict and make sure that it is one."""
-    verdict = await awaitable if isinstance(awaitable, Deferred) or iscoroutine(awaitable) else awaitable
-    if not isinstance(verdict, Verdict):
-        raise WrongVerdict(f"a filter of the chain gave {short_repr(verdict)}, which is no verdict")
-    return verdict
 
 
 class _Total:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import iscoroutine
-from reprlib import repr as short_repr
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..errors import WrongVerdict
+from .._awaited import verdict_later
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
 from ..verdicts import Verdict
@@ -26,9 +24,10 @@ __all__ = ["Shadow"]
 class Shadow:
     """Asks a candidate about each message, and obeys another filter: ``live``, or by default lets all pass on.
 
-    The numbers say how the verdicts compare: ``agreed``, ``differed``, ``failed`` (the candidate raised, or gave none)
-    and ``skipped`` (it was not asked: ``most_waiting`` of its answers had not come). ``on_difference`` is called with
-    the message, the link, the verdict that was obeyed and the candidate's.
+    The numbers say how the verdicts compare: ``agreed``, ``differed``, ``failed`` (the candidate raised, gave none, or
+    one that cannot be compared) and ``skipped`` (it was not asked: ``most_waiting`` of its answers had not come). Where
+    ``live`` fails, nothing is compared. ``on_difference`` is called with the message, the link, the verdict that was
+    obeyed and the candidate's.
 
     Nothing waits for a candidate that answers later. It must not change messages, and what it does besides giving a
     verdict is done: to ``link.state`` and by ``link.send_to_client``, for example.
@@ -67,8 +66,8 @@ class Shadow:
     def filter(self, message: Any, link: Any) -> Any:
         """See `IFilter`."""
         obeyed = self._obey(message, link)
-        if iscoroutine(obeyed):
-            obeyed = Deferred.fromCoroutine(obeyed)
+        if not isinstance(obeyed, Verdict):
+            obeyed = verdict_later(obeyed, name_of(self.live))
         if self.waiting >= self.most_waiting:
             self.skipped += 1
             return obeyed
@@ -81,24 +80,18 @@ class Shadow:
         """Give the candidate's verdict or a Deferred of it, ``None`` if it failed."""
         try:
             verdict = self._ask(message, link)
-            if iscoroutine(verdict):
-                verdict = Deferred.fromCoroutine(verdict)
-            if not isinstance(verdict, Deferred):
-                return self._checked(verdict)
+            if isinstance(verdict, Verdict):
+                return verdict
+            later = verdict_later(verdict, name_of(self.candidate))
         except BaseException:  # one that calls sys.exit() has failed, no more
             self._failed(Failure())
             return None
         self.waiting += 1
-        return verdict.addBoth(self._arrived).addCallbacks(self._checked, self._failed).addErrback(self._failed)
+        return later.addBoth(self._arrived).addErrback(self._failed)
 
     def _arrived(self, result: Any) -> Any:
         self.waiting -= 1
         return result
-
-    def _checked(self, verdict: Any) -> Verdict:
-        if not isinstance(verdict, Verdict):
-            raise WrongVerdict(f"{short_repr(verdict)} is no verdict")
-        return verdict
 
     def _failed(self, failure: Failure) -> None:
         self.failed += 1
@@ -118,7 +111,12 @@ class Shadow:
     def _count(self, candidate: Any, obeyed: Any, message: Any, link: Any) -> None:
         if candidate is None:
             return
-        if candidate == obeyed:
+        try:
+            agreed = candidate == obeyed
+        except BaseException:  # of messages that are compared
+            self._failed(Failure())
+            return
+        if agreed:
             self.agreed += 1
             return
         self.differed += 1

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from .._awaited import verdict_later
 from .._lane import Lane
 from .._repeater import Repeater
 from ..errors import ConnectingError, Disconnected
@@ -68,21 +67,19 @@ class Recorder:
     def _watched(self, ask: Callable[[Any, Any], Any], event: Event) -> Callable[[Any, Any], Any]:
         """Make a filter that puts down the verdicts of another."""
 
-        def put_down(verdict: Any, link: Any) -> Any:
-            if isinstance(verdict, Verdict):
-                self._transcript.add(event, link.client_name, verdict)
+        def put_down(verdict: Verdict, link: Any) -> Verdict:
+            self._transcript.add(event, link.client_name, verdict)
             return verdict
 
         @wraps(ask)
         def watched(message: Any, link: Any) -> Any:
             verdict = ask(message, link)
-            if iscoroutine(verdict):
-                verdict = Deferred.fromCoroutine(verdict)
-            if not isinstance(verdict, Deferred):
+            if isinstance(verdict, Verdict):
                 return put_down(verdict, link)
-            if not verdict.called:
+            later = verdict_later(verdict)
+            if not later.called:
                 self._transcript.add(event, link.client_name, None)
-            return verdict.addCallback(put_down, link)
+            return later.addCallback(put_down, link)
 
         watched.__qualname__ = getattr(ask, "__qualname__", type(ask).__qualname__)  # what it is called in errors
         return watched
