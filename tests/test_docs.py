@@ -169,17 +169,16 @@ class ReadmeTests(TwistdCase):
         self.assertNotIn("Traceback", output)
 
     def test_program(self) -> None:
-        """The program runs, and ends with Ctrl-C."""
-        program = self.path("edge.py")
-        code = program.read_text()
-        told = code.replace("await Deferred()", "print('port', repeater.port, flush=True)\n    await Deferred()")
-        self.assertNotEqual(told, code)
-        program.write_text(told)
+        """The program runs, says whom it refuses, and ends with Ctrl-C."""
         repeater = self.run_example("edge")
-        self.check_filter(self.start_client(repeater.wait_for(r"^port (\d+)$")[1]))
+        port = repeater.wait_for(r"RepeaterFactory starting on (\d+)$")[1]
+        self.check_filter(self.start_client(port))
+        self.run_example("client", port, "eve").wait_for("^disconnected$")
+        repeater.wait_for(r"client 'eve' from 127.0.0.1:\d+ refused: ClientNotAllowed: client 'eve' is not allowed$")
         repeater.send_signal(signal.SIGINT)
         status, output = repeater.end()
-        self.assertEqual((status, output.splitlines()[1:]), (0, []))
+        self.assertEqual((status, output.count("client ")), (0, 2), output)  # the two of that one line
+        self.assertNotRegex(output, "Traceback|Unhandled|[Ee]rror|[Ww]arning")
 
 
 class ReloadPageTests(TwistdCase):

@@ -23,9 +23,12 @@ BLOCK = re.compile(r"^```\{code-block\} (\w+)\n(?::caption: ([^\n]*)\n)?\n?(.*?)
 SET_UP = [
     "mkdir risk && cd risk",
     "python3 -m venv .venv && . .venv/bin/activate",
-    "pip install 'twisted_repeater[msgspec]' pytest",
+    "pip install '/path/to/twisted_repeater[msgspec]' pytest",
 ]
 """What has been done before this reader begins."""
+
+MANY = 20_000
+"""How many orders this reader sends where the page sends a million: nobody has to type meanwhile."""
 
 
 class Block(NamedTuple):
@@ -147,15 +150,14 @@ class Reader(ProgramCase):
         typed: list[str] = []
         for line in lines:
             if line.startswith("> "):
-                typed.append(line[2:])
+                typed.append(line[2:].replace("1000000", str(MANY)))
                 continue
             if typed:
                 program.type(*typed)
                 typed = []
             self.seen[name][line] += 1
-            pattern = re.sub(r"^answers: \d+ accepted \d+ rejected$", r"answers: \\d+ accepted \\d+ rejected", line)
-            if pattern == line:
-                pattern = re.escape(line)
+            varies = r"(?<=127.0.0.1:)\d+" if name == "repeater" else r"(?<=^answers: )\d+|(?<=accepted )\d+"
+            pattern = r"\d+".join(map(re.escape, re.split(varies, line)))
             program.wait_for(pattern if name == "repeater" else f"^{pattern}$", self.seen[name][line])
         if typed:
             program.type(*typed)
@@ -170,8 +172,8 @@ class TutorialTests(Reader):
             self.follow(block)
         answers = self.running["trader"].wait_for(r"^answers: (\d+) accepted (\d+) rejected$")
         accepted, rejected = int(answers[1]), int(answers[2])
-        self.assertEqual(accepted + rejected, 20_000)
-        self.assertTrue(10_000 < accepted < 20_000, answers[0])
+        self.assertEqual(accepted + rejected, MANY)
+        self.assertTrue(MANY // 2 < accepted < MANY, answers[0])
         self.assertEqual(self.printed, f"{accepted}\n")
         self.end("trader")
         self.end("repeater")

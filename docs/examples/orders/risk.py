@@ -20,7 +20,7 @@ class Limit(NamedTuple):
     """Orders within a second."""
 
 
-LIMITS = {"ann": Limit(size=1_000, rate=5), "robot": Limit(size=1_000, rate=50_000)}
+LIMITS = {"ann": Limit(size=1_000, rate=5), "robot": Limit(size=1_000, rate=1_000_000)}
 OTHERS = Limit(size=100, rate=1)
 HALT = Path("HALT")
 
