@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Protocol, Union
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -62,6 +63,12 @@ class Risk(ByType):
     def once(self, message: Ping, link: ILink) -> Verdict:
         """Be no method for messages: the name does not say so."""
         raise AssertionError("not called")
+
+
+class HasSize(Protocol):
+    """What has a size."""
+
+    size: int
 
 
 class Later:
@@ -165,6 +172,65 @@ class MethodTests(SynchronousTestCase):
         counting.filter(Ping(1), None)
         self.assertEqual(counting.count, 2)
 
+    def test_decorated_elsewhere(self) -> None:
+        """The annotation is read where the method was written, not where its decorator was."""
+        decorators: dict[str, Any] = {"functools": functools}
+        exec(
+            "def logged(method):\n"
+            "    @functools.wraps(method)\n"
+            "    def wrapped(self, message, link):\n"
+            "        return method(self, message, link)\n"
+            "    return wrapped\n",
+            decorators,
+        )
+
+        class Logging(ByType):
+            @decorators["logged"]  # type: ignore[untyped-decorator]
+            def on_order(self, order: Order, link: Any) -> Verdict:
+                return DO_NOTHING
+
+        self.assertIs(Logging().filter(Order(1), None), DO_NOTHING)
+
+    def test_abstract(self) -> None:
+        """An abstract base class takes the messages that are of it, before the method for all others does."""
+
+        class Abstract(ByType):
+            def on_mapping(self, message: Mapping[str, Any], link: Any) -> Verdict:
+                return Send("mapping")
+
+            on_mapping.__annotations__["message"] = Mapping
+
+            def on_list(self, message: list, link: Any) -> Verdict:  # type: ignore[type-arg]
+                return Send("list")
+
+            def on_sized(self, message: Sized, link: Any) -> Verdict:
+                return Send("sized")
+
+            def on_rest(self, message: Any, link: Any) -> Verdict:
+                return Send("rest")
+
+        for message, told in (({}, "mapping"), ([], "list"), ("", "sized"), (5, "rest"), ({}, "mapping")):
+            self.assertEqual(Abstract().filter(message, None), Send(told))
+
+    def test_ambiguous(self) -> None:
+        """A message of two abstract classes neither of which is nearer is an error, not a guess."""
+
+        class Ambiguous(ByType):
+            def on_sized(self, message: Sized, link: Any) -> Verdict:
+                return PASS_ON
+
+            def on_iterable(self, message: Iterable, link: Any) -> Verdict:  # type: ignore[type-arg]
+                return PASS_ON
+
+        class Both:
+            def __len__(self) -> int:
+                return 0
+
+            def __iter__(self) -> Any: ...
+
+        with self.assertRaisesRegex(RuntimeError, "Ambiguous dispatch"):
+            Ambiguous().filter(Both(), None)
+
     def test_without_methods(self) -> None:
         """Without any, all passes on."""
         self.assertIs(ByType().filter(Order(1), None), PASS_ON)
@@ -184,7 +250,7 @@ class SelectorTests(SynchronousTestCase):
 
 
 class MistakeTests(SynchronousTestCase):
-    """Mistakes in the methods are told when the filter is first used, by the repeater at its start."""
+    """Mistakes in the annotations are told when the filter is first used, by the repeater at its start."""
 
     def check(self, cls: type[ByType], told: str) -> None:
         """Check what is told about a class."""
@@ -202,10 +268,11 @@ class MistakeTests(SynchronousTestCase):
             def on_order(self, order: list[int], link: Any) -> Verdict:
                 return PASS_ON
 
-        class Short(ByType):
-            def on_order(self) -> None: ...
+        class Loose(ByType):
+            def on_order(*everything: Any) -> Verdict:
+                return PASS_ON
 
-        for cls in (Silent, List, Short):
+        for cls in (Silent, List, Loose):
             self.check(cls, r"on_order\(self, message: ..., link\): annotate the message with a class")
 
     def test_unknown_name(self) -> None:
@@ -215,15 +282,21 @@ class MistakeTests(SynchronousTestCase):
             def on_order(self, order: NoSuchClass, link: Any) -> Verdict:  # type: ignore[name-defined]  # noqa: F821
                 return PASS_ON
 
+        class Misspelt(ByType):
+            def on_order(self, order: functools.NoSuchClass, link: Any) -> Verdict:  # type: ignore[name-defined]
+                return PASS_ON
+
         self.check(Wrong, "on_order.*: name 'NoSuchClass' is not defined")
+        self.check(Misspelt, "on_order.*: module 'functools' has no attribute 'NoSuchClass'")
 
-    def test_no_method(self) -> None:
-        """What is called like a method must be one."""
+    def test_no_instances(self) -> None:
+        """A class of which nothing can be told to be is told with its method."""
 
-        class Wrong(ByType):
-            on_order = 5
+        class OfProtocol(ByType):
+            def on_any(self, message: HasSize, link: Any) -> Verdict:
+                return PASS_ON
 
-        self.check(Wrong, "5.* must be a plain method")
+        self.check(OfProtocol, r"OfProtocol.on_any\(self, message: ..., link\) cannot tell what is a HasSize")
 
     def test_class_twice(self) -> None:
         """No class may have two methods."""
@@ -242,3 +315,34 @@ class MistakeTests(SynchronousTestCase):
         with self.assertRaisesRegex(TypeError, "^to_server_filter: Risk wants Order or Cancel or Later; .* are bytes"):
             FilterHarness(Risk(1))
         FilterHarness(Risk(1), dialect=int32(to_server=fixed(Order, size="B"))).client_sends(Order(1))
+
+
+class DeclarationTests(SynchronousTestCase):
+    """Mistakes in what else there is to a method are told as the class is made."""
+
+    def check(self, attribute: Any, told: str) -> None:
+        """Check what is told of a class with something that is called like a method."""
+        with self.assertRaisesRegex(TypeError, told):
+            type("Wrong", (ByType,), {"on_order": attribute})
+
+    def test_no_method(self) -> None:
+        """What is called like a method must be one."""
+        wraps_none = functools.wraps(len)(lambda self, message, link: PASS_ON)
+        for attribute in (5, None, staticmethod(len), property(len), wraps_none):
+            self.check(attribute, r"Wrong.on_order, .*, must be a plain method for messages, or not begin with on_")
+
+    def test_arguments(self) -> None:
+        """A method must take a message and a link."""
+
+        def short(self: Any) -> None: ...
+
+        def no_link(self: Any, order: Order) -> None: ...
+
+        def more(self: Any, order: Order, link: Any, what: str) -> None: ...
+
+        for attribute in (short, no_link, more):
+            self.check(attribute, r"Wrong.on_order must take \(self, message: ..., link\), it takes \(self")
+
+        def enough(self: Any, order: Order, link: Any, what: str = "") -> None: ...
+
+        type("Right", (ByType,), {"on_order": enough})

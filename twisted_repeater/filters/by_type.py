@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import singledispatch
 from types import UnionType
 from typing import Any, ClassVar, Union, get_args, get_origin
 
@@ -12,7 +13,7 @@ from zope.interface import implementer
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
 from ..verdicts import PASS_ON
-from ._provider import selector_for_types
+from ._provider import checked_classes, selector_for_types
 
 __all__ = ["ByType"]
 
@@ -32,8 +33,9 @@ class ByType:
 
             async def on_cancel(self, cancel: Cancel | CancelAll, link: ILink) -> Verdict: ...
 
-    A message of a subclass goes to the method of its nearest base class; ``object`` is the base of all. Messages
-    without a method are not decoded where the codec can tell them from the bytes.
+    A message of a subclass goes to the method of its nearest base class, which may be an abstract one (``Mapping``);
+    ``object`` is the base of all. Messages without a method are not decoded where the codec can tell them from the
+    bytes.
     """
 
     _own: ClassVar[dict[type, Method] | None] = None
@@ -44,6 +46,8 @@ class ByType:
         super().__init_subclass__(**arguments)
         cls._own = None
         cls._methods = {}
+        for name in _names(cls):
+            _check_method(f"{cls.__qualname__}.{name}", inspect.getattr_static(cls, name))
 
     def filter(self, message: Any, link: Any) -> Any:
         """See `IFilter`."""
@@ -60,22 +64,23 @@ class ByType:
         """Give the method of each class of message."""
         if cls._own is None:  # not earlier: an annotation may name what stands further down in its module
             own: dict[type, Method] = {}
-            for name in dir(cls):
-                if name.startswith("on_"):
-                    method = inspect.getattr_static(cls, name)
-                    for kind in _kinds(method):
-                        if kind in own:
-                            raise TypeError(f"{cls.__name__} has two methods for {kind.__name__}")
-                        own[kind] = method
+            for name in _names(cls):
+                method = inspect.getattr_static(cls, name)
+                for kind in _kinds(f"{cls.__qualname__}.{name}", method):
+                    if kind in own:
+                        raise TypeError(f"{cls.__name__} has two methods for {kind.__name__}")
+                    own[kind] = method
             cls._own = own
         return cls._own
 
     @classmethod
     def _find(cls, kind: type) -> Method:
-        own = cls.own_methods()
-        method = next((own[base] for base in kind.__mro__ if base in own), _pass_on)
-        cls._methods[kind] = method
-        return method
+        dispatcher = singledispatch(_pass_on)
+        for of, method in cls.own_methods().items():
+            dispatcher.register(of, method)
+        found: Method = dispatcher.dispatch(kind)
+        cls._methods[kind] = found
+        return found
 
 
 def _pass_on(self: ByType, message: Any, link: Any) -> Any:
@@ -83,21 +88,36 @@ def _pass_on(self: ByType, message: Any, link: Any) -> Any:
     return PASS_ON
 
 
-def _kinds(method: Any) -> tuple[type, ...]:
+def _names(cls: type[ByType]) -> list[str]:
+    """Give the names of the methods for messages."""
+    return [name for name in dir(cls) if name.startswith("on_")]
+
+
+def _check_method(what: str, method: Any) -> None:
+    """Raise ``TypeError`` for what cannot be called as a method for messages."""
+    if not inspect.isfunction(method) or not inspect.isfunction(inspect.unwrap(method)):
+        raise TypeError(f"{what}, {method!r}, must be a plain method for messages, or not begin with on_")
+    signature = inspect.signature(method)
+    try:
+        signature.bind(None, None, None)
+    except TypeError:
+        raise TypeError(f"{what} must take (self, message: ..., link), it takes {signature}") from None
+
+
+def _kinds(what: str, method: Any) -> tuple[type, ...]:
     """Give the classes that the first parameter behind ``self`` is annotated with."""
-    what = f"{getattr(method, '__qualname__', method)}(self, message: ..., link)"
-    if not inspect.isfunction(method):
-        raise TypeError(f"{what} must be a plain method")
+    what = f"{what}(self, message: ..., link)"
+    method = inspect.unwrap(method)  # with the names that its annotations were written among
     parameters = list(inspect.signature(method).parameters)
     annotation = method.__annotations__.get(parameters[1]) if len(parameters) > 1 else None
     if isinstance(annotation, str):
         # Only this one: the others may name what is imported for type checkers alone.
         try:
             annotation = eval(annotation, method.__globals__)
-        except NameError as error:
+        except Exception as error:
             raise TypeError(f"{what}: {error}") from error
     is_union = isinstance(annotation, UnionType) or get_origin(annotation) is Union
     kinds = get_args(annotation) if is_union else (object if annotation is Any else annotation,)
     if not all(isinstance(kind, type) for kind in kinds):
         raise TypeError(f"{what}: annotate the message with a class or a union of classes")
-    return tuple(kinds)
+    return checked_classes(what, kinds)
