@@ -25,7 +25,7 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater.bin_prot import bin_int, bin_prot_codec
-from twisted_repeater.testing import FilterHarness
+from twisted_repeater.testing import Event, FilterHarness
 
 NUMBERS = dialects.int32(to_server=bin_prot_codec(bin_int), to_client=bin_prot_codec(bin_int))
 
@@ -149,6 +149,31 @@ class LinkTests(SynchronousTestCase):
         harness = FilterHarness(lambda message, link: None, on_filter_error=OnFilterError.PASS_ON)
         harness.client_sends(b"x").expect(to_server=[b"x"], errors=[CallbackFailed])
         self.flushLoggedErrors()
+
+
+class StoppedTests(SynchronousTestCase):
+    """A direction that has stopped for good, as it does by default when a filter fails."""
+
+    def test_said(self) -> None:
+        """What is sent there later is put down with a remark; the other direction goes on."""
+
+        def fails(message: bytes, link: Any) -> Any:
+            raise LookupError(message)
+
+        for filters, stopped, where in (((fails,), "client", "server"), ((None, fails), "server", "client")):
+            harness = FilterHarness(*filters)
+            other = "server" if stopped == "client" else "client"
+            getattr(harness, f"{stopped}_sends")(b"1").expect(errors=[CallbackFailed])
+            for send in (f"{stopped}_sends", f"{stopped}_sends_payloads"):
+                outcome = getattr(harness, send)(b"2")
+                outcome.expect()
+                self.assertIn(
+                    f"stopped       nothing is looked at any more on the way to the {where}", str(outcome.entries[-1])
+                )
+            outcome = getattr(harness, f"{other}_sends")(b"3")
+            outcome.expect(**{f"to_{stopped}": [b"3"]})
+            self.assertNotIn(Event.STOPPED, [entry.event for entry in outcome.entries])
+            self.flushLoggedErrors()
 
 
 class TimeTests(SynchronousTestCase):

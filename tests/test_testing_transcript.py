@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import PASS_ON, SendBack
 from twisted_repeater.testing import Event, Transcript
-from twisted_repeater.testing._transcript import LINES, Remark
+from twisted_repeater.testing._transcript import LINES, Remark, numbered
 
 
 class TranscriptTests(SynchronousTestCase):
@@ -57,6 +57,27 @@ class TranscriptTests(SynchronousTestCase):
         self.assertEqual([entry.value for entry in transcript], [b"1", b"2"])
         self.assertEqual([entry.value for entry in transcript.since(mark)], [b"2"])
         self.assertEqual(next(iter(transcript)).data, b"\0\0\0\x011")
+
+    def test_one_line(self) -> None:
+        """Whatever would break a line is escaped."""
+
+        class Lines:
+            def __repr__(self) -> str:
+                return "seconds: 1\nnanos: 2\n"
+
+        transcript = Transcript()
+        transcript.add(Event.CLIENT_SENDS, "alice", Lines())
+        transcript.add(Event.CLIENT_ERROR, "alice", ValueError("one\ntwo"))
+        transcript.add(Event.CLIENT_ENDS, "alice", Remark("\x1b[2J"))
+        self.assertEqual(
+            str(transcript).splitlines(),
+            [
+                r"alice      client sends  seconds: 1\nnanos: 2\n",
+                r"alice      client error  ValueError: one\ntwo",
+                r"alice      client ends   \x1b[2J",
+            ],
+        )
+        self.assertEqual(numbered([Lines()]), r"  1. seconds: 1\nnanos: 2\n")
 
     def test_long(self) -> None:
         """Long messages are cut, with their length, and of many entries the last are printed."""

@@ -11,7 +11,7 @@ from .dialect import Conversion, Dialect, MessageType
 from .errors import *  # noqa: F403
 from .errors import __all__ as _errors
 from .filters import chain
-from .interfaces import ICodec, IFilter, IFraming, IHandshake, ILink, IObserver
+from .interfaces import ICodec, IFilter, IFraming, IHandshake, ILink, IObserver, ITypedCodec
 from .model import Direction, Hello, Limits, OnFilterError, Side
 from .verdicts import DO_NOTHING, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 
@@ -30,6 +30,7 @@ __all__ = [
     "IHandshake",
     "ILink",
     "IObserver",
+    "ITypedCodec",
     "Limits",
     "MessageType",
     "Mixed",

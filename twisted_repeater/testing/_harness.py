@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -13,10 +13,11 @@ from .._link import Link
 from .._repeater import Repeater
 from ..dialect import Dialect
 from ..errors import LinkError
+from ..model import Direction
 from ..verdicts import Verdict
 from ._peer import Peer
 from ._running import MemoryRepeater
-from ._transcript import Entry, Event, Transcript, numbered
+from ._transcript import Entry, Event, Remark, Transcript, numbered
 
 __all__ = ["FilterHarness", "Outcome"]
 
@@ -154,22 +155,28 @@ class FilterHarness:
 
     def client_sends(self, *messages: Any) -> Outcome:
         """Let the client send messages, all in one write."""
-        self.client.send(*messages)
-        return self.outcome()
+        return self._let(self.client.send, messages, Direction.TO_SERVER)
 
     def server_sends(self, *messages: Any) -> Outcome:
         """Let the server send messages, all in one write."""
-        self.server.send(*messages)
-        return self.outcome()
+        return self._let(self.server.send, messages, Direction.TO_CLIENT)
 
     def client_sends_payloads(self, *payloads: bytes) -> Outcome:
         """Let the client send messages that no codec has made."""
-        self.client.send_payloads(*payloads)
-        return self.outcome()
+        return self._let(self.client.send_payloads, payloads, Direction.TO_SERVER)
 
     def server_sends_payloads(self, *payloads: bytes) -> Outcome:
         """Let the server send messages that no codec has made."""
-        self.server.send_payloads(*payloads)
+        return self._let(self.server.send_payloads, payloads, Direction.TO_CLIENT)
+
+    def _let(self, send: Callable[..., None], what: Sequence[Any], direction: Direction) -> Outcome:
+        """Let a peer send; put down if nobody will look at it."""
+        stopped = any(lane.direction is direction and lane.discarding for lane in self.link.lanes or ())
+        send(*what)
+        if stopped:
+            towards = "the server" if direction is Direction.TO_SERVER else "the client"
+            remark = Remark(f"nothing is looked at any more on the way to {towards}")
+            self.transcript.add(Event.STOPPED, self.link.client_name, remark)
         return self.outcome()
 
     def advance(self, seconds: float) -> Outcome:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..observers import printable
+
 __all__ = ["Entry", "Event", "Transcript", "numbered"]
 
 WIDTH = 160
@@ -29,6 +31,7 @@ class Event(enum.Enum):
     REFUSED = "refused"
     CLIENT_ERROR = "client error"
     SERVER_ERROR = "server error"
+    STOPPED = "stopped"
     CLIENT_GONE = "client gone"
     SERVER_GONE = "server gone"
     ENDED = "link ended"
@@ -55,9 +58,9 @@ class Entry:
         if self.event in (Event.TO_SERVER, Event.TO_CLIENT):
             what = "(no verdict yet)" if self.value is None else shown(self.value)
         elif isinstance(self.value, BaseException):
-            what = f"{type(self.value).__name__}: {self.value}"
+            what = printable(f"{type(self.value).__name__}: {self.value}")
         elif isinstance(self.value, Remark):
-            what = str(self.value)
+            what = printable(self.value)
         else:
             what = shown(self.value)
         return f"{time}{self.client or '-':10} {self.event.value:13} {what}".rstrip()
@@ -121,6 +124,8 @@ def numbered(values: Sequence[Any]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Print a value, cut where it is long."""
+    """Print a value on one line, cut where it is long."""
     text = repr(value)
-    return text if len(text) <= WIDTH else f"{text[: WIDTH - 20]}... ({len(text)} characters)"
+    if len(text) > WIDTH:
+        text = f"{text[: WIDTH - 20]}... ({len(text)} characters)"
+    return printable(text)
