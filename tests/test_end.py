@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, dialects
-from twisted_repeater._end import ACKNOWLEDGED_POLL, MAX_EARLY, End
+from twisted_repeater._end import ACKNOWLEDGED_POLL, MAX_EARLY, QUIET_POLLS, End
 
 from .peers import END, LOST, Seen, frame, hello, turn
 
@@ -417,6 +417,19 @@ class ClosingTests(SocketCase):
         await self.peer.seen.holds(END)
         self.assertEqual(self.peer.received, pushed)
         self.assertEqual(self.host.told, ["full", ConnectionDone])
+
+    async def test_close_while_peer_answers(self) -> None:
+        """As long as something comes of a peer that has taken everything, the connection stays; then it is closed."""
+        self.end.close()
+        await self.peer.seen.holds(END)
+        for number in range(3 * QUIET_POLLS):
+            self.peer.transport.write(b"answer")
+            await self.own.seen.reach(number + 1)
+            self.clock.advance(ACKNOWLEDGED_POLL)
+        self.assertNotIn(LOST, self.own.seen)
+        while LOST not in self.own.seen:
+            await turn()
+            self.clock.advance(ACKNOWLEDGED_POLL)
 
     async def test_close_while_peer_sends(self) -> None:
         """A peer that goes on sending doesn't lose what it was sent: what comes from it is read, and dropped."""

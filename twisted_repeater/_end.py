@@ -31,6 +31,9 @@ MAX_LAST_READS = 1024
 ACKNOWLEDGED_POLL = 0.05
 """How often, in seconds, a closing connection is asked whether its peer's system has taken everything."""
 
+QUIET_POLLS = 20
+"""So often in a row, which takes a second, nothing must have come of a peer that has taken everything."""
+
 
 class EndHost(Protocol):
     """What an end needs of its link."""
@@ -60,10 +63,12 @@ class End:
     __slots__ = (
         "_all_written",
         "_clock",
+        "_dropping",
         "_greeting",
         "_hello",
         "_host",
         "_poll",
+        "_quiet_polls",
         "address",
         "connected",
         "ended",
@@ -103,6 +108,9 @@ class End:
         self._hello: Deferred[Hello] | None = None
         self._poll: Any = None
         self._all_written = False
+        self._dropping = False
+        """Whether what comes is dropped: the connection is being closed."""
+        self._quiet_polls = 0
 
     @property
     def gone(self) -> bool:
@@ -136,6 +144,7 @@ class End:
         """The connection is gone."""
         if not self.lost:
             self.ended = self.lost = True
+            self.receive = _ignore
             self.valve.detach()
             self.outlet.discard()
             if self._poll is not None:
@@ -172,7 +181,7 @@ class End:
             hello = self._greeting.read()
         except InvalidHello as error:
             self._hello = None
-            self.receive = _ignore
+            self._drop_what_comes()
             asked.errback(error)
             return
         if hello is None:
@@ -210,7 +219,7 @@ class End:
     def drop(self) -> None:
         """Close a connection on which nothing waits, or nothing matters."""
         if self.connected and not self.lost:
-            self.receive = _ignore
+            self._drop_what_comes()
             self.outlet.when_empty(self.transport.loseConnection)
 
     def end_stream(self) -> None:
@@ -227,7 +236,7 @@ class End:
             return
         self.transport.loseConnection()
         self._all_written = True
-        if self.receive is _ignore:
+        if self._dropping:
             self._poll_soon()
 
     def close(self) -> None:
@@ -238,7 +247,7 @@ class End:
         """
         if self.gone:
             return
-        self.receive = _ignore
+        self._drop_what_comes()
         self.valve.open_fully()
         if self._all_written:
             self._close_when_taken()
@@ -248,17 +257,23 @@ class End:
     def stream_ended(self) -> None:
         """Our end of the stream is written."""
         self._all_written = True
-        if self.receive is _ignore:
+        if self._dropping:
             self._close_when_taken()
 
     def _close_when_taken(self) -> None:
-        """Close as soon as the peer's system has taken everything."""
+        """Close when the peer has ended its stream, too, or its system has taken everything and nothing more comes.
+
+        A peer that still sends is at work on what it was sent. What it sends behind the close the system answers by a
+        reset, which makes many drop what they have not read.
+        """
         if self.lost or self._poll is not None:
             return
-        if self.ended or not self.outlet.unacknowledged():
+        waiting = self.outlet.unacknowledged()
+        if self.ended or waiting is None or (not waiting and self._quiet_polls >= QUIET_POLLS):
             self.outlet.close_connection()
-        else:
-            self._poll_soon()
+            return
+        self._quiet_polls = 0 if waiting else self._quiet_polls + 1
+        self._poll_soon()
 
     def _poll_soon(self) -> None:
         if not self.lost:
@@ -272,7 +287,7 @@ class End:
         """Close now, in good order where nothing stands in the way; what waits is lost."""
         if self.gone:
             return
-        self.receive = _ignore
+        self._drop_what_comes()
         if self._all_written and self.outlet.can_half_close:
             self.transport.loseConnection()
         elif self.outlet.waiting or self.outlet.unacknowledged() or not self.outlet.can_half_close:
@@ -283,9 +298,17 @@ class End:
     def abort(self) -> None:
         """Close at once, whatever is lost."""
         if not self.gone:
-            self.receive = _ignore
+            self._drop_what_comes()
             self.outlet.discard()
             self.transport.abortConnection()
+
+    def _drop_what_comes(self) -> None:
+        self._dropping = True
+        self.receive = self._drop
+
+    def _drop(self, data: bytes) -> None:
+        """Drop what comes of a connection that is gone."""
+        self._quiet_polls = 0
 
     def progress(self) -> object:
         """Something that changes whenever the peer takes something."""
@@ -312,7 +335,7 @@ class End:
     def outlet_lost(self) -> None:
         """Receive what the system still has: a connection that breaks on writing is read no more by the transport."""
         read = getattr(self.transport, "doRead", None)
-        if self.gone or self.ended or self.receive is _ignore or read is None:
+        if self.gone or self.ended or self._dropping or read is None:
             return
         try:
             for _ in range(MAX_LAST_READS):
@@ -323,4 +346,4 @@ class End:
 
 
 def _ignore(data: bytes) -> None:
-    """Drop what a peer sends to a connection that is being closed."""
+    """Drop what comes of a connection that is gone."""
