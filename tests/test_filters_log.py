@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import CallbackFailed
 from twisted_repeater.filters import Log
+from twisted_repeater.filters.log import short_repr
 from twisted_repeater.testing import FilterHarness
 
 
@@ -32,9 +33,19 @@ class LogTests(SynchronousTestCase):
 
     def test_long(self) -> None:
         """A long message is cut short."""
-        (told,) = self.logged([b"x" * 10**6], Log(level=LogLevel.debug))
-        self.assertLess(len(told), 100)
-        self.assertEqual(self.level, [LogLevel.debug])
+        for long in (b"x" * 10**6, b"\n" * 10**6):
+            (told,) = self.logged([long], Log(level=LogLevel.debug))
+            self.assertLess(len(told), 225)
+            self.assertEqual(self.level, [LogLevel.debug])
+        self.assertLessEqual(len(short_repr([list(range(100))] * 100)), 200)
+        self.assertLessEqual(len(short_repr(10**1000)), 200)
+
+    def test_not_long(self) -> None:
+        """One that is not long is shown in full."""
+        message = b"buy 500000 ACME at 10.50, good till cancelled, for the account of ann; the note is: " + b"x" * 100
+        self.assertEqual(self.logged([message], Log()), [f"client 'ann', message: {message!r}"])
+        order = {f"field{number}": "x" * 5 for number in range(8)}
+        self.assertEqual(short_repr(order), repr(order))
 
     def test_sample(self) -> None:
         """Of a sample, the first is logged, and then the share that was asked for."""
@@ -43,6 +54,14 @@ class LogTests(SynchronousTestCase):
         self.assertEqual(len(self.logged(messages, Log(sample=0.75))), 750)
         told = self.logged(messages[:5], Log(sample=0.5))
         self.assertEqual([one[-3:] for one in told], ["'0'", "'2'", "'4'"])
+
+    def test_exact_sample(self) -> None:
+        """The share is exact, also where it is none that a float can be."""
+        messages = [b"%d" % number for number in range(1, 301)]
+        for sample, step in ((0.1, 10), (0.01, 100), (1 / 3, 3), (1 / 7, 7), (0.05, 20)):
+            told = self.logged(messages, Log(sample=sample, redact=bytes.decode))
+            expected = [f"client 'ann', message: {number}" for number in range(1, 301, step)]
+            self.assertEqual(told, expected, sample)
 
     def test_redact(self) -> None:
         """The log shows what redaction makes of a message; it isn't called for what is not logged."""
@@ -57,12 +76,18 @@ class LogTests(SynchronousTestCase):
         )
         self.assertEqual(called, [b"secret"])
 
+    def test_own_line(self) -> None:
+        """What redaction makes of a message stays on its line and cannot pass for another."""
+        told = self.logged([b"pay\n2026 [-] client 'admin' linked\x1b[2J"], Log(redact=bytes.decode))
+        self.assertEqual(told, [r"client 'ann', message: pay\n2026 [-] client 'admin' linked\x1b[2J"])
+        self.assertEqual(self.logged([b"abc"], Log(redact=len)), ["client 'ann', message: 3"])
+
     def test_braces(self) -> None:
         """A message is no format."""
         self.assertEqual(self.logged([b"{client}"], Log()), ["client 'ann', message: b'{client}'"])
 
     def test_redaction_fails(self) -> None:
-        """What cannot be redacted is not logged."""
+        """What cannot be redacted is not logged, but that is."""
 
         def redact(message: bytes) -> str:
             raise LookupError("cannot")

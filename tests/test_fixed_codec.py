@@ -184,6 +184,10 @@ class DeclarationTests(SynchronousTestCase):
         for wrong in ("", "2I", "IQ", ">I", "P", "8p", "z"):
             with self.assertRaisesRegex(ValueError, f"id: '{wrong}' is not the format of one value"):
                 fixed(Cancel, id=wrong)
+        no_format: Any
+        for no_format in (3, b"Q", int, chars):
+            with self.assertRaisesRegex(TypeError, "id: a field is a format of the struct module or chars, not "):
+                fixed(Cancel, id=no_format)
 
     def test_byte_order(self) -> None:
         """The byte order is one of two."""

@@ -121,6 +121,18 @@ class SelectorTests(SynchronousTestCase):
         """What can only be a mistake is told when the selector is made."""
         with self.assertRaisesRegex(ValueError, "cannot be -1"):
             bytes_at(-1, [b"a"])
+        wrong: Any
+        for wrong in ("OX", [b"O"], 5):
+            with self.assertRaisesRegex(TypeError, "^first_byte takes bytes, not "):
+                first_byte(wrong)
+        wrong = ["x"]
+        with self.assertRaisesRegex(TypeError, "^bytes_at takes values of bytes, not 'x'"):
+            bytes_at(0, wrong)
+        with self.assertRaisesRegex(TypeError, "^contains takes values of bytes, not 'x'"):
+            contains(wrong)
+        wrong = 3
+        with self.assertRaisesRegex(TypeError, "^predicate takes a function of a payload, not 3"):
+            predicate(wrong)
         with self.assertRaisesRegex(TypeError, r"write \[b'NEW'\]"):
             bytes_at(0, b"NEW")  # type: ignore[arg-type]
         with self.assertRaisesRegex(ValueError, "every payload"):

@@ -160,6 +160,8 @@ def _field(name: str, what: str | chars, at: int) -> _Field:
     """Check a declaration."""
     if isinstance(what, chars):
         return _Field(name, f"{what.size}s", at, what.size, what)
+    if not isinstance(what, str):
+        raise TypeError(f"{name}: a field is a format of the struct module or chars, not {what!r}")
     if not re.fullmatch(r"[cbB?hHiIlLqQefd]|\d*[sx]", what):
         raise ValueError(f"{name}: {what!r} is not the format of one value")
     return _Field(name, what, at, struct.calcsize(f">{what}"), None)

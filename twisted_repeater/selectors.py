@@ -37,7 +37,9 @@ class Selector:
 
 def first_byte(values: bytes) -> Selector:
     """Want the payloads whose first byte is one of these: ``first_byte(b"OC")``. An empty payload has none."""
-    return bytes_at(0, {bytes([value]) for value in values})
+    if not isinstance(values, (bytes, bytearray, memoryview)):
+        raise TypeError(f"first_byte takes bytes, not {values!r}")
+    return bytes_at(0, {bytes([value]) for value in bytes(values)})
 
 
 def bytes_at(offset: int, values: Iterable[bytes]) -> Selector:
@@ -57,6 +59,8 @@ def contains(values: Iterable[bytes]) -> Selector:
 
 def predicate(function: Callable[[bytes], object]) -> Selector:
     """Want the payloads of which a function of their bytes is true. It is called for each message."""
+    if not callable(function):
+        raise TypeError(f"predicate takes a function of a payload, not {function!r}")
     return _Predicate(function)
 
 
@@ -72,10 +76,15 @@ def _checked(values: Iterable[bytes], function: str) -> tuple[bytes, ...]:
     """Give the values sorted, each once."""
     if isinstance(values, (bytes, bytearray, memoryview, str)):
         raise TypeError(f"{function} takes several values: write [{values!r}]")
-    wanted = tuple(sorted({bytes(memoryview(value)) for value in values}))
+    wanted = set()
+    for value in values:
+        try:
+            wanted.add(bytes(memoryview(value)))
+        except TypeError:
+            raise TypeError(f"{function} takes values of bytes, not {value!r}") from None
     if b"" in wanted:
         raise ValueError("every payload has an empty value in it: leave the selector out to see all")
-    return wanted
+    return tuple(sorted(wanted))
 
 
 def _first_bytes(values: tuple[bytes, ...]) -> bytes:
