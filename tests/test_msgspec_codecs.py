@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 from hypothesis import given
@@ -117,6 +117,13 @@ class MessageTests(SynchronousTestCase):
         self.assertEqual(msgspec_json(list[int]).decode(b"[1, 2]"), [1, 2])
         self.assertEqual(msgspec_json(Order | None).decode(b"null"), None)
         self.assertEqual(msgspec_json(Any).decode(b'{"a": []}'), {"a": []})
+
+    def test_no_instances(self) -> None:
+        """A type of which it cannot be told what is of it serves as well: its messages are of unknown classes."""
+        for of in (Any, TypedDict("Dict", {"a": int}), Any | None):  # type: ignore[operator]
+            codec = msgspec_json(of)
+            self.assertEqual(codec.message_types, ())
+            check_codec(codec, [{"a": 1}])
 
     def test_hooks(self) -> None:
         """Strictness and the hooks for other types are msgspec's own."""

@@ -57,7 +57,7 @@ class MsgspecCodec(TypedCodec):
         self._encode = encoder.encode
         self._selector = selector
         parts = typing.get_args(of) if isinstance(of, UnionType) or typing.get_origin(of) is typing.Union else (of,)
-        self.message_types = parts if all(isinstance(part, type) for part in parts) else ()
+        self.message_types = parts if all(map(_has_instances, parts)) else ()
         self._raw = type(decoder)()
         self._arrays = _arrays(self.message_types)
 
@@ -114,6 +114,15 @@ class MsgspecCodec(TypedCodec):
         if not all(isinstance(tag, str) and tag for tag in tags):
             return None
         return self._selector([_tag(own) for own in types])
+
+
+def _has_instances(part: Any) -> bool:
+    """Tell whether a type is a class of which it can be told what is of it, as ``Any`` and a ``TypedDict`` are not."""
+    try:
+        isinstance(None, part)
+    except TypeError:
+        return False
+    return isinstance(part, type)
 
 
 def _tag(cls: type) -> Any:
