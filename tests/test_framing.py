@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+import twisted_repeater.framing
 from twisted_repeater.errors import BadLength, FrameTooLong, FramingError, MarshalingError
 from twisted_repeater.framing import (
     ForeignFraming,
@@ -162,6 +163,20 @@ class Int32JudgedTests(SynchronousTestCase):
         for payload in payloads:
             judge.sendString(payload)
         self.assertEqual(b"".join(map(Int32Framing(LIMIT).encode, payloads)), transport.value())
+
+
+class Int32LengthTests(SynchronousTestCase):
+    """A length is read in one way where the module runs compiled, in another where it does not."""
+
+    def test_both_ways(self) -> None:
+        """Each way reads every byte of it, wherever it stands."""
+        for compiled in (False, True):
+            if hasattr(twisted_repeater.framing, "COMPILED"):  # not compiled: here the other way can run too
+                self.patch(twisted_repeater.framing, "COMPILED", compiled)
+            int32 = Int32Framing(2**32 - 1)
+            for size in (0, 1, 255, 256, 65_535, 65_536, 0x01020304, 2**31, 2**32 - 1):
+                data = b"..." + size.to_bytes(4, "big")
+                self.assertEqual((int32.find(data, 3, len(data)), int32.body), (7 + size, 7))
 
 
 class AllFramingsTests(SynchronousTestCase):
