@@ -34,6 +34,8 @@ from twisted_repeater.tagged_codec import tagged
 from twisted_repeater.testing import FilterHarness
 from twisted_repeater.text_codec import text
 
+from .successors import Also, Kept
+
 Answers = dict[Any, Any]
 
 
@@ -476,24 +478,6 @@ class BookTests(SynchronousTestCase):
             deferred, verdict = waiting.pop()
             deferred.callback(verdict)
         self.assertEqual(effects(got[0]), effects(by_the_book(tables, "a")))
-
-
-class Kept:
-    """A filter that remembers the one that it took over from."""
-
-    def __init__(self) -> None:
-        self.before: Any = None
-
-    def __call__(self, message: Any, link: Any) -> Verdict:
-        return PASS_ON
-
-    def migrate(self, old: Any) -> None:
-        """Take over."""
-        self.before = old
-
-
-class Also(Kept):
-    """Another."""
 
 
 class MigrationTests(SynchronousTestCase):

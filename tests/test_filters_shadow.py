@@ -14,6 +14,8 @@ from twisted_repeater.filters import Shadow, chain, selector_of, wants
 from twisted_repeater.selectors import first_byte
 from twisted_repeater.testing import FilterHarness
 
+from .successors import Also, Kept
+
 
 def strict(message: bytes, link: Any) -> Verdict:
     """Refuse what begins with an x."""
@@ -229,24 +231,6 @@ class SelectorTests(SynchronousTestCase):
     def test_in_a_chain(self) -> None:
         """It can be in a chain, under its name."""
         self.assertEqual(repr(chain(Shadow(strict), drop)), "chain(Shadow(strict), drop)")
-
-
-class Kept:
-    """A filter that remembers the one that it took over from."""
-
-    def __init__(self) -> None:
-        self.before: Any = None
-
-    def __call__(self, message: Any, link: Any) -> Verdict:
-        return PASS_ON
-
-    def migrate(self, old: Any) -> None:
-        """Take over."""
-        self.before = old
-
-
-class Also(Kept):
-    """Another."""
 
 
 class MigrationTests(SynchronousTestCase):
