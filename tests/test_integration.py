@@ -133,11 +133,15 @@ class MemoryTests(RepeaterCase):
         grown = self.memory("VmHWM") - self.before
         self.assertLess(grown, ALLOWED, f"{grown / MIB:.1f} MiB")
 
-    def wait_until_stuck(self) -> None:
-        """Return when the repeater receives nothing any more."""
+    def send_until_stuck(self, connection: socket.socket) -> Bulk:
+        """Begin to send, and return when the repeater receives nothing any more; it must not have cost much."""
+        sent = Bulk(connection, AMOUNT)
         answers: list[str] = []
         while len(answers) < 50 or len(set(answers[-50:])) > 1:
             answers.append(self.asked(self.repeater))
+        self.assertTrue(sent.is_alive())
+        self.check_memory()
+        return sent
 
     def receive(self, connection: socket.socket, sent: Bulk) -> None:
         """Read all that was sent, and check it."""
@@ -158,10 +162,7 @@ class MemoryTests(RepeaterCase):
             self.start(name)
             client, server = self.link()
             self.begin_to_watch()
-            sent = Bulk(server, AMOUNT)
-            self.wait_until_stuck()
-            self.assertTrue(sent.is_alive())
-            self.check_memory()
+            sent = self.send_until_stuck(server)
             self.receive(client, sent)
 
     def test_server_does_not_read(self) -> None:
@@ -169,10 +170,7 @@ class MemoryTests(RepeaterCase):
         self.start("look")
         client, server = self.link()
         self.begin_to_watch()
-        sent = Bulk(client, AMOUNT)
-        self.wait_until_stuck()
-        self.assertTrue(sent.is_alive())
-        self.check_memory()
+        sent = self.send_until_stuck(client)
         self.receive(server, sent)
 
     def test_filter_waits(self) -> None:
@@ -180,10 +178,7 @@ class MemoryTests(RepeaterCase):
         self.start("wait")
         client, server = self.link()
         self.begin_to_watch()
-        sent = Bulk(server, AMOUNT)
-        self.wait_until_stuck()
-        self.assertTrue(sent.is_alive())
-        self.check_memory()
+        sent = self.send_until_stuck(server)
         self.repeater.type("go")
         self.receive(client, sent)
 
@@ -193,10 +188,7 @@ class MemoryTests(RepeaterCase):
         client = self.connect()
         server = self.accept()
         self.begin_to_watch()
-        sent = Bulk(client, AMOUNT)
-        self.wait_until_stuck()
-        self.assertTrue(sent.is_alive())
-        self.check_memory()
+        sent = self.send_until_stuck(client)
         server.sendall(hello("quotes"))
         self.assertEqual(self.read_frame(client)["name"], "quotes")
         self.receive(server, sent)
@@ -206,10 +198,7 @@ class MemoryTests(RepeaterCase):
         self.start("answer")
         client, _ = self.link()
         self.begin_to_watch()
-        sent = Bulk(client, AMOUNT)
-        self.wait_until_stuck()
-        self.assertTrue(sent.is_alive())
-        self.check_memory()
+        sent = self.send_until_stuck(client)
         self.receive(client, sent)
 
     def test_messages_of_the_application(self) -> None:

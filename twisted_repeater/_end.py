@@ -144,7 +144,7 @@ class End:
         """The connection is gone."""
         if not self.lost:
             self.ended = self.lost = True
-            self.receive = _ignore
+            self.receive = _ignore  # a method of its own would be a cycle, which keeps it and its link for longer
             self.valve.detach()
             self.outlet.discard()
             if self._poll is not None:
@@ -307,7 +307,7 @@ class End:
         self.receive = self._drop
 
     def _drop(self, data: bytes) -> None:
-        """Drop what comes of a connection that is gone."""
+        """Drop what a peer sends to a connection that is being closed, but note that it does."""
         self._quiet_polls = 0
 
     def progress(self) -> object:

@@ -54,7 +54,7 @@ class JSONHandshake:
                 value = members[member]
                 if not isinstance(value, kind) or isinstance(value, bool):
                     raise InvalidHello(f"'{member}' in a hello must be {kind.__name__}, not {type(value).__name__}")
-                if isinstance(value, str) and not is_text(value):
+                if isinstance(value, str) and not _is_text(value):
                     raise InvalidHello(f"'{member}' in a hello has half a surrogate pair, which no UTF-8 can say")
                 known[member] = value
         return Hello(**known)
@@ -67,7 +67,7 @@ class JSONHandshake:
         return self.framing.encode(payload)
 
 
-def is_text(value: str) -> bool:
+def _is_text(value: str) -> bool:
     """Tell whether a string can be written in UTF-8: JSON can say halves of surrogate pairs."""
     try:
         value.encode()
