@@ -30,6 +30,20 @@ async def wait(message, link):
 '''
 
 
+ASYNCIO_FILTER = '''
+"""Waits as asyncio does and as Twisted does before it answers or passes a message on."""
+import asyncio
+from twisted.internet import reactor, task
+from twisted_repeater import PASS_ON, SendBack
+
+async def wait(message, link):
+    async with asyncio.timeout(30):
+        await asyncio.sleep(0.001)
+        await task.deferLater(reactor, 0.001)
+    return SendBack([b"asyncio"]) if message == b"which" else PASS_ON
+'''
+
+
 class TwistdCase(ProgramCase):
     """An example server with a repeater before it."""
 
@@ -235,6 +249,20 @@ class ProcessTests(TwistdCase):
         self.check_still_talks(ann)
         self.assertEqual(repeater.terminate()[0], -signal.SIGTERM)
         ann.wait_for("^disconnected")
+
+    def test_asyncio_filter(self) -> None:
+        """There a filter may await asyncio too; with another reactor the log says that this needs asyncio's."""
+        self.path("waiting.py").write_text(ASYNCIO_FILTER)
+        _, server_port = self.start_server()
+        options = ("--to-server-filter", "waiting:wait")
+        _, port = self.start_repeater(server_port, *options, twistd=("-r", "asyncio"))
+        ann = self.start_client(port, "ann")
+        ann.type("which")
+        ann.wait_for("^asyncio$")
+        self.check_still_talks(ann)
+        repeater, port = self.start_repeater(server_port, *options, twistd=("-r", "poll"))
+        self.start_client(port, "bob").type("which")
+        repeater.wait_for("filter wait failed on message 1: RuntimeError: .* needs Twisted's asyncio reactor")
 
     def kill_daemon(self, pid: int, pid_file: Path) -> None:
         """End a daemon that did not end itself."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from ._coroutines import call
 from ._link import Link
 from .dialect import Dialect, MessageType
 from .errors import (
@@ -209,7 +210,7 @@ class Attempt:
         late = RefusedByApplication(f"no answer of the application within {timeout} seconds")
         self._timeout = self._host.clock.callLater(timeout, self.stop, late)
         try:
-            return await self._step(maybeDeferred(callback, *arguments))
+            return await self._step(call(callback, *arguments))
         except (ConnectingError, GeneratorExit):
             raise
         except BaseException as error:

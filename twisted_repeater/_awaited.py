@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ._coroutines import run
 from .errors import WrongVerdict
 from .verdicts import Verdict
 
@@ -37,7 +38,7 @@ class Awaited:
         self._given_up = False
         self._then: Callable[[Any], Any] | None = None
         self._who = who
-        self._deferred = Deferred.fromCoroutine(answer) if iscoroutine(answer) else answer
+        self._deferred = run(answer) if iscoroutine(answer) else answer
         if isinstance(self._deferred, Deferred):
             self._deferred.addBoth(self._arrived)
         else:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._attempt import Attempt
+from ._coroutines import call
 from ._lane import Lane
 from ._link import Link
 from ._places import Places
@@ -322,7 +323,7 @@ class RepeaterFactory(ServerFactory):
             if otherwise is not None:
                 otherwise()
 
-        maybeDeferred(callback, *arguments).addErrback(failed)
+        call(callback, *arguments).addErrback(failed)
 
     def _observe(self, event: str, *arguments: Any) -> None:
         for observer in self.observers:

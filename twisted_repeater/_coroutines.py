@@ -1,0 +1,139 @@
+"""Runs the coroutines of an application, which may await Deferreds and, with Twisted's asyncio reactor, asyncio too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Coroutine, Generator
+from inspect import iscoroutine
+from types import coroutine as awaitable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["call", "run"]
+
+NEEDS_ASYNCIO = (
+    "no running event loop",
+    "await wasn't used with future",
+    "Timeout should be used inside a task",
+)
+"""What asyncio raises where its loop does not run, in words that do not say what to do about it."""
+
+
+def call(callback: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    """Call a callback of the application; return a Deferred of its result, whatever kind of function it is."""
+    return maybeDeferred(_call, callback, arguments)
+
+
+def _call(callback: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    result = callback(*arguments)
+    return run(result) if iscoroutine(result) else result
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+    """Run a coroutine of the application; return a Deferred of what it returns.
+
+    Where asyncio's loop runs, which is where Twisted's asyncio reactor does, the coroutine is an asyncio task: it may
+    await what asyncio can await, and Deferreds. Cancelling the Deferred cancels the task. Elsewhere the coroutine may
+    await Deferreds, and begins at once.
+    """
+    loop = _running_loop()
+    if loop is None:
+        return Deferred.fromCoroutine(coroutine).addErrback(_explain)
+    task = loop.create_task(_outcome(coroutine, loop))
+    task.add_done_callback(lambda _: coroutine.close())  # one that is cancelled before its first step has not begun
+    return Deferred.fromFuture(task).addErrback(_cancelled)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return asyncio's loop if it runs in this thread. Nothing is imported: a loop that runs has been."""
+    events = sys.modules.get("asyncio.events")
+    return None if events is None else events._get_running_loop()  # get_running_loop costs an exception instead
+
+
+def _explain(failure: Failure) -> Failure:
+    """Put plain words in the place of what asyncio raises where its loop does not run."""
+    if isinstance(failure.value, RuntimeError) and str(failure.value) in NEEDS_ASYNCIO:
+        error = RuntimeError(
+            "a coroutine awaits something of asyncio, which needs Twisted's asyncio reactor: twistd -r asyncio"
+        )
+        error.__cause__ = failure.value
+        return Failure(error)
+    return failure
+
+
+# -- with asyncio's loop --------------------------------------------------------------------------------------
+
+
+async def _outcome(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> Any:
+    """Run a coroutine as a task does; return its result, or its failure.
+
+    A ``SystemExit`` that leaves a task would end the loop, and with it the process.
+    """
+    from asyncio import CancelledError as TaskCancelled
+
+    try:
+        return await _stepped(coroutine, loop)
+    except (KeyboardInterrupt, GeneratorExit, TaskCancelled):
+        raise
+    except BaseException:
+        return Failure()
+
+
+@awaitable
+def _stepped(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> Generator[Any, Any, Any]:
+    """Take a coroutine from one thing that it awaits to the next: a task waits for futures, this for Deferreds."""
+    error: BaseException | None = None
+    while True:
+        try:
+            awaited = coroutine.send(None) if error is None else coroutine.throw(error)
+        except StopIteration as end:
+            return end.value
+        error = None
+        try:
+            if isinstance(awaited, Deferred):
+                yield from _fired(awaited, loop)
+            else:
+                yield awaited
+        except GeneratorExit:
+            raise
+        except BaseException as thrown:  # what the future failed with, or that the task was cancelled
+            error = thrown
+
+
+def _fired(deferred: Deferred[Any], loop: asyncio.AbstractEventLoop) -> Generator[Any, None, None]:
+    """Wait until a Deferred has fired, and leave its result in it for the coroutine that awaits it."""
+    future: asyncio.Future[None] = loop.create_future()
+
+    def fired(result: Any) -> Any:
+        if not future.done():
+            future.set_result(None)
+        return result
+
+    deferred.addBoth(fired)
+    try:
+        yield from future
+    except BaseException:  # the task was cancelled: nobody waits for the Deferred any more
+        deferred.addErrback(_ignore_cancelled)
+        deferred.cancel()
+        raise
+
+
+def _ignore_cancelled(failure: Failure) -> None:
+    """Ignore that a Deferred was cancelled; other errors are still worth a log entry."""
+    failure.trap(CancelledError)
+
+
+def _cancelled(failure: Failure) -> Failure:
+    """Make Twisted's `CancelledError` of asyncio's."""
+    from asyncio import CancelledError as TaskCancelled
+
+    if isinstance(failure.value, TaskCancelled):
+        error = CancelledError()
+        error.__cause__ = failure.value
+        return Failure(error)
+    return failure
