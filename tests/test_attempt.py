@@ -137,7 +137,11 @@ class ClientHelloTests(RefusalCase):
         ("a name that is no string", frame(b'{"name": 7}'), "'name'"),
         ("a version that is no whole number", frame(b'{"name": "a", "send_version": 1e400}'), "'send_version'"),
         ("a version that is a truth", frame(b'{"name": "a", "send_version": true}'), "'send_version'"),
-        ("a version of too many digits", frame(b'{"name": "a", "send_version": %s}' % (b"9" * 50_000)), "JSON"),
+        (
+            "a version of too many digits",
+            frame(b'{"name": "a", "send_version": %s}' % (b"9" * 50_000)),
+            "'send_version'",
+        ),
         ("a deep nest", frame(b"[" * 65_000), "JSON"),
         ("a deep nest of objects", frame(b'{"a":' * 13_000), "JSON"),
     )
@@ -277,12 +281,66 @@ class ClientHelloTests(RefusalCase):
         self.assertEqual(client.seen, [repeated(SERVER_NAME)])
 
     async def test_unsayable_name(self) -> None:
-        """A name that doesn't fit into the hello to the server is refused before the dial."""
-        world = await self.world()
-        name = "\N{SNOWMAN}" * 20_000  # three bytes each in the client's hello, six in ours
-        payload = f'{{"name": "{name}"}}'.encode()
-        error = await self.refused(world, frame(payload), InvalidHello, name=name)
+        """A name that the handshake cannot write is refused before the dial."""
+
+        class Shy:
+            """Says no name but the server's."""
+
+            def __init__(self, limits: Limits) -> None:
+                self._plain: Any = dialects.int32().handshake(limits)
+                self.framing = self._plain.framing
+                self.decode = self._plain.decode
+
+            def encode(self, said: Hello) -> Any:
+                """See `IHandshake`."""
+                if said.name != SERVER_NAME:
+                    raise InvalidHello("never")
+                return self._plain.encode(said)
+
+        plain = dialects.int32()
+        world = await self.world(dialect=Dialect("shy", plain.framing, Shy))  # type: ignore[arg-type]
+        error = await self.refused(world, hello("alice"), InvalidHello, name="alice")
         self.assertIs(error.side, Side.CLIENT)
+
+    async def test_long_name(self) -> None:
+        """A name that fills the longest hello is repeated, whatever characters it has."""
+        world = await self.world()
+        name = "\N{SNOWMAN}" * 21_840
+        client = await world.connect(frame(f'{{"name":"{name}"}}'.encode()))
+        await client.seen.reach(1)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME)])
+        self.assertEqual(world.server.peers[0].seen, [repeated(name)])
+
+
+class RawPeer(ServerPeer):
+    """A server's end that sees the client's hello as the bytes that came."""
+
+    greets = False
+
+
+class ExtraTests(RefusalCase):
+    """Members of a hello that the repeater does not know."""
+
+    async def test_forwarded(self) -> None:
+        """They reach the other peer both ways, as they were written and in their order; the application sees them."""
+        theirs = b'"token":"s3cret","rate":1.10,"far":1e400,"id":%s,"more":{"b": [1 , 2], "a": null}'
+        theirs %= b"7" * 5000
+        ours = b'"session": 7, "__proto__": {"x": 1}, "name\\ud83d": "\xc3\xa9"'
+        server = Server(hello=frame(b'{"name": "quotes", "credentials": "c", %s}' % ours))
+        server.protocol = RawPeer
+        world = await self.world(server=server)
+        client = await world.connect(frame(b'{%s, "name": "alice", "credentials": "mine"}' % theirs))
+        await client.seen.reach(1)
+        said = b'{"name":"%s","mode":"","send_version":1,"recv_version":1,"credentials":"edge-1",%s}'
+        (peer,) = world.server.peers
+        self.assertEqual(peer.seen[0], said % (b"alice", theirs))
+        self.assertEqual(client.seen[0]["session"], 7)
+        ((_, link),) = world.calls
+        self.assertEqual((link.client_hello.credentials, link.server_hello.credentials), ("mine", "c"))
+        self.assertEqual(list(link.client_hello.extra), ["token", "rate", "far", "id", "more"])
+        self.assertEqual(link.client_hello.extra["token"], "s3cret")
+        self.assertEqual(link.server_hello.extra["__proto__"], {"x": 1})
+        self.assertNotIn("s3cret", repr(link.client_hello))
 
 
 class NameTests(RefusalCase):
@@ -528,7 +586,7 @@ class ServerTests(RefusalCase):
         reached.callback(server)
         self.assertEqual(server.transport.producerState, "producing")
         server.dataReceived(long[-1:])
-        self.assertEqual(client.transport.value(), repeater_hello(SERVER_NAME))
+        self.assertIn(b'"padding":"xxx', client.transport.value())
         self.assertTrue(client.link.made)
         await self.end(world)
 
@@ -641,7 +699,7 @@ class OnConnectTests(RefusalCase):
         ((name, link),) = world.calls
         self.assertEqual((name, link.client_name, link.server_name), ("on_connect", "alice", SERVER_NAME))
         self.assertEqual(link.client_hello, Hello("alice", recv_version=3))
-        self.assertEqual(link.server_hello, Hello(SERVER_NAME, credentials="c"))
+        self.assertEqual(link.server_hello, Hello(SERVER_NAME, credentials="c", extra={"extra": 1}))
         self.assertEqual(link.client_address, IPv4Address("TCP", "127.0.0.1", client.transport.getHost().port))
         self.assertEqual(link.server_address, world.server_port.getHost())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,16 @@ class HelloTests(SynchronousTestCase):
         ):
             with self.assertRaises(InvalidHello):
                 handshake.encode(hello)
+
+    def test_longer_by_credentials(self) -> None:
+        """A hello may be longer than the limit by its credentials, and by no more."""
+        handshake = dialects.async_extra().handshake(Limits(max_hello=20))
+        said = Hello("x" * 15, DONT_CARE_ABOUT_MODE, credentials="y" * 19)
+        frame = handshake.encode(said)
+        self.assertEqual(frame[:8], (39).to_bytes(8, "little"))
+        self.assertEqual(dialects.async_extra().handshake(Limits()).decode(frame[8:]), said)
+        for hello in (replace(said, name="x" * 16), replace(said, credentials="y" * 21)):
+            self.assertRaises(InvalidHello, handshake.encode, hello)
 
     def test_lengths(self) -> None:
         """A negative length, and one above the limit, are refused at the length."""

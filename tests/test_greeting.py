@@ -37,7 +37,7 @@ class GreetingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Begin to read a client's hello."""
-        self.greeting = Greeting(Side.CLIENT, HANDSHAKE)
+        self.greeting = Greeting(Side.CLIENT, HANDSHAKE, "int32")
 
     def test_byte_by_byte(self) -> None:
         """The hello is there with its last byte, and not before."""
@@ -65,19 +65,36 @@ class GreetingTests(SynchronousTestCase):
         return error
 
     def test_no_hello(self) -> None:
-        """What the handshake refuses tells whose hello it was."""
-        error = self.refusal(frame(b"[]"))
-        self.assertEqual(str(error), "the client's hello: a hello must be a JSON object, not list")
-        self.assertEqual((error.side, self.greeting.complete), (Side.CLIENT, False))
+        """What is no hello says whose it is, of which dialect it should be, and how it begins, in at most 32 bytes."""
+        for sent, told in (
+            (frame(b"[]"), "a hello must be a JSON object, not list; no hello of int32: b'\\x00\\x00\\x00\\x02[]'"),
+            (frame(b"ann"), "no hello of int32: b'\\x00\\x00\\x00\\x03ann'"),
+            (frame(b"\xff\n"), "no hello of int32: b'\\x00\\x00\\x00\\x02\\xff\\n'"),
+            (
+                b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
+                "at most 1024 are allowed; no hello of int32: b'GET / HTTP/1.1\\r\\nHost: example.or'",
+            ),
+        ):
+            self.setUp()
+            error = self.refusal(sent)
+            self.assertTrue(str(error).startswith("the client's hello: "), error)
+            self.assertTrue(str(error).endswith(told), error)
+            self.assertEqual((error.side, self.greeting.complete), (Side.CLIENT, False))
+
+    def test_wrong_hello(self) -> None:
+        """Nothing is shown of a hello with something wrong in it, which may have a secret."""
+        error = self.refusal(frame(b'{"token": "s3cret", "name": 7}'))
+        self.assertEqual(str(error), "the client's hello: 'name' in a hello must be str, not int")
 
     def test_too_long(self) -> None:
         """A hello that is too long is refused with its header."""
         error = self.refusal(b"\0\0\4\1")
-        self.assertEqual(str(error), "the client's hello: frame of 1025 bytes, at most 1024 are allowed")
+        self.assertIn("the client's hello: frame of 1025 bytes, at most 1024 are allowed; ", str(error))
         self.assertIsInstance(error.__cause__, FrameTooLong)
 
     def test_broken_handshake(self) -> None:
         """Whatever a handshake raises costs the stranger who brought it out only his own connection."""
-        self.greeting = Greeting(Side.SERVER, Broken())
+        self.greeting = Greeting(Side.SERVER, Broken(), "broken")
         error = self.refusal(frame(b"{}"))
-        self.assertEqual((str(error), error.side), ("the server's hello: LookupError: broken", Side.SERVER))
+        self.assertEqual(error.side, Side.SERVER)
+        self.assertIn("the server's hello: LookupError: broken; no hello of broken: ", str(error))

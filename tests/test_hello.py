@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -12,7 +13,7 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater.errors import InvalidHello
 from twisted_repeater.framing import Int32Framing
-from twisted_repeater.hello import JSONHandshake, agreed_version
+from twisted_repeater.hello import MEMBERS, JSONHandshake, agreed_version
 from twisted_repeater.interfaces import IHandshake
 from twisted_repeater.model import Hello
 
@@ -23,6 +24,8 @@ ANY_JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
+
+EXTRA = st.dictionaries(st.text().filter(lambda name: name.casefold() not in MEMBERS), ANY_JSON)
 
 
 class DecodeTests(SynchronousTestCase):
@@ -46,8 +49,32 @@ class DecodeTests(SynchronousTestCase):
         self.assertEqual(HANDSHAKE.decode(b'{"name": "alice"}'), Hello("alice"))
 
     def test_unknown_members(self) -> None:
-        """What a newer peer says beyond that is ignored."""
-        self.assertEqual(HANDSHAKE.decode(b'{"name": "alice", "colour": [1, 2]}'), Hello("alice"))
+        """What a newer peer says beyond that is kept, in its order; a hello with it can still be hashed."""
+        said = HANDSHAKE.decode(b'{"colour": [1, 2] , "name" : "alice","size":1.5}')
+        self.assertEqual(said, Hello("alice", extra={"colour": [1, 2], "size": 1.5}))
+        self.assertEqual(list(said.extra), ["colour", "size"])
+        self.assertEqual((len(said.extra), repr(said.extra)), (2, "<the members 'colour', 'size'>"))
+        self.assertEqual(hash(said), hash(Hello("alice")))
+        self.assertRaises(KeyError, lambda: said.extra["name"])
+
+    def test_said_twice(self) -> None:
+        """A member that is said twice is what it is the last time, and is forwarded once."""
+        said = HANDSHAKE.decode(b'{"a": 1, "name": "ann", "a": {"b": 2, "b": 3}, "name": "bob"}')
+        self.assertEqual((said.name, dict(said.extra)), ("bob", {"a": {"b": 3}}))
+        self.assertIn(b'"credentials":"","a":{"b": 2, "b": 3}}', HANDSHAKE.encode(said))
+
+    def test_almost_known(self) -> None:
+        """A member that some servers would take for a known one is refused: it would change who the client is."""
+        for member in ("Name", "NAME", "Credentials", "\u017fend_version"):
+            payload = json.dumps({"name": "alice", member: "bob"}).encode()
+            self.assertIn(f"must be written so, not {member!r}", self.refused(payload))
+
+    def test_numbers_without_end(self) -> None:
+        """An unknown number of any length is no reason to refuse a hello, and stays what it is."""
+        digits = b"9" * 60_000
+        said = HANDSHAKE.decode(b'{"name": "alice", "n": [-%s]}' % digits)
+        self.assertEqual(str(said.extra["n"][0]), f"-{digits.decode()}")
+        self.assertIn(digits, HANDSHAKE.encode(said))
 
     def test_not_utf8(self) -> None:
         """Bytes that are no UTF-8 are no hello."""
@@ -119,10 +146,27 @@ class EncodeTests(SynchronousTestCase):
         self.assertIn("at most 100", str(error))
 
     def test_at_the_limit(self) -> None:
-        """A hello of just the size that is allowed is sent."""
-        frame = HANDSHAKE.encode(Hello("alice"))
-        self.assertEqual(JSONHandshake(len(frame) - 4).encode(Hello("alice")), frame)
-        self.assertRaises(InvalidHello, JSONHandshake(len(frame) - 5).encode, Hello("alice"))
+        """A hello may be longer than the limit by what the repeater says of itself, and by no more."""
+        said = HANDSHAKE.decode(b'{"name":"alice","token":"12"}')
+        own = b',"mode":"","send_version":1,"recv_version":1,"credentials":"edge-1-of-many"'
+        said = replace(said, credentials="edge-1-of-many")
+        frame = JSONHandshake(29).encode(said)
+        self.assertEqual(frame[4:], b'{"name":"alice"%s,"token":"12"}' % own)
+        self.assertRaises(InvalidHello, JSONHandshake(28).encode, replace(said, credentials=""))
+        self.assertRaises(InvalidHello, JSONHandshake(100).encode, replace(said, credentials="x" * 101))
+
+    def test_characters(self) -> None:
+        """Characters are written as they are, so that a name does not become longer than it was."""
+        frame = HANDSHAKE.encode(Hello("\u5b57\u00e9\U0001f600"))
+        self.assertIn('"name":"\u5b57\u00e9\U0001f600"'.encode(), frame)
+        self.assertRaises(InvalidHello, HANDSHAKE.encode, Hello("\ud83d"))
+
+    def test_members_of_ones_own(self) -> None:
+        """Members that no peer wrote are written too, but none in the place of a known one."""
+        frame = HANDSHAKE.encode(Hello("alice", extra={"token": "s", "list": [1, {"a": None}]}))
+        self.assertEqual(HANDSHAKE.decode(frame[4:]).extra["list"], [1, {"a": None}])
+        for member in ("name", "Mode"):
+            self.assertRaises(InvalidHello, HANDSHAKE.encode, Hello("alice", extra={member: "x"}))
 
     def test_limit_on_what_is_read(self) -> None:
         """The framing of hellos has the hello's own limit."""
@@ -130,11 +174,14 @@ class EncodeTests(SynchronousTestCase):
         self.assertIsInstance(framing, Int32Framing)
         self.assertEqual(framing.max_frame, 100)
 
-    @given(st.builds(Hello, st.text(), st.text(), st.integers(-5, 5), st.integers(), st.text(st.characters())))
+    @given(st.builds(Hello, st.text(), st.text(), st.integers(-5, 5), st.integers(), st.text(), EXTRA))
     def test_round_trip(self, hello: Hello) -> None:
         """What is written is read again, whatever characters there are in it."""
         frame = HANDSHAKE.encode(hello)
-        self.assertEqual(HANDSHAKE.decode(frame[4:]), hello)
+        read = HANDSHAKE.decode(frame[4:])
+        self.assertEqual(replace(read, extra={}), replace(hello, extra={}))
+        self.assertEqual(list(read.extra), list(hello.extra))
+        self.assertEqual(HANDSHAKE.encode(read), frame)
 
 
 class AgreedVersionTests(SynchronousTestCase):

@@ -26,6 +26,7 @@ class Host:
 
     clock: Any
     limits = LIMITS
+    dialect = DIALECT
     framing = DIALECT.framing(LIMITS)
     handshake = DIALECT.handshake(LIMITS)
 

@@ -201,7 +201,7 @@ class TalkTests(TwistdCase):
             received = b""
             while b"101.50" not in received:
                 received += client.recv(1000)
-        self.assertIn(b'"credentials": "inner"', received)
+        self.assertIn(b'"credentials":"inner"', received)
         outer.wait_for(ENDED.format("ann"))
 
 

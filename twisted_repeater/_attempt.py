@@ -123,7 +123,7 @@ class Attempt:
         client_versions = self._agree(hello, Side.CLIENT)
         await self._step(host.take_name(link, hello.name, self._left()))
 
-        server_hello = await self._greet_server(hello.name)
+        server_hello = await self._greet_server(hello)
         link.server_hello = server_hello
         link.server_name = server_hello.name
         self._equip_lanes(client_versions, self._check_server(server_hello))
@@ -131,7 +131,7 @@ class Attempt:
         link.state = await self._ask(host.on_connect, link)
         if link.closing:
             raise RefusedByApplication("on_connect closed the link")
-        own = self._hello(server_hello.name, host.dialect.to_client, host.dialect.to_server)
+        own = self._hello(server_hello, host.dialect.to_client, host.dialect.to_server)
         link.client.say_hello(link.client.handshake.encode(own))
 
     def _equip_lanes(self, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> None:
@@ -152,15 +152,16 @@ class Attempt:
         """How much of the hello timeout is left."""
         return self._deadline - self._host.clock.seconds()
 
-    def _hello(self, name: str, sends: MessageType, receives: MessageType) -> Hello:
+    def _hello(self, peers: Hello, sends: MessageType, receives: MessageType) -> Hello:
+        """Make the hello in which one peer is told of the other's, with the repeater's own name as credentials."""
         dialect = self._host.dialect
         versions = (dialect.stated(sends), dialect.stated(receives))
-        return Hello(name, dialect.mode, *versions, credentials=self._host.repeater_name)
+        return Hello(peers.name, dialect.mode, *versions, self._host.repeater_name, peers.extra)
 
-    async def _greet_server(self, client_name: str) -> Hello:
+    async def _greet_server(self, client: Hello) -> Hello:
         """Connect to the server in the client's name and read its hello."""
         host, server = self._host, self._link.server
-        own = self._hello(client_name, host.dialect.to_server, host.dialect.to_client)
+        own = self._hello(client, host.dialect.to_server, host.dialect.to_client)
         try:
             greeting = server.handshake.encode(own)  # before the dial: this may be what cannot be done
         except InvalidHello as error:

@@ -87,7 +87,9 @@ class End:
     outlet: Outlet
     valve: Valve
 
-    def __init__(self, side: Side, host: EndHost, handshake: IHandshake, clock: IReactorTime) -> None:
+    def __init__(
+        self, side: Side, host: EndHost, handshake: IHandshake, clock: IReactorTime, dialect: str = ""
+    ) -> None:
         self.side = side
         self.handshake = handshake
         self.address: Any = None
@@ -104,7 +106,7 @@ class End:
         self.receive: Callable[[bytes], None] = self._greet
         self._host = host
         self._clock = clock
-        self._greeting = Greeting(side, handshake)
+        self._greeting = Greeting(side, handshake, dialect)
         self._hello: Deferred[Hello] | None = None
         self._poll: Any = None
         self._all_written = False

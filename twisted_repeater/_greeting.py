@@ -11,15 +11,19 @@ __all__ = ["Greeting"]
 MAX_HEADER = 64
 """More than the header of any hello."""
 
+SHOWN = 32
+"""How many of the first bytes are shown where they are no hello: enough for "GET / HTTP/1.1"."""
+
 
 class Greeting:
-    """Reads one hello."""
+    """Reads one hello. ``dialect`` is the name of its dialect, for errors."""
 
-    __slots__ = ("_body", "_data", "_handshake", "_need", "_side", "complete")
+    __slots__ = ("_body", "_data", "_dialect", "_handshake", "_need", "_side", "complete")
 
-    def __init__(self, side: Side, handshake: IHandshake) -> None:
+    def __init__(self, side: Side, handshake: IHandshake, dialect: str) -> None:
         self.complete = False
         """Whether the hello was read."""
+        self._dialect = dialect
         self._side = side
         self._handshake = handshake
         self._data = bytearray()
@@ -50,6 +54,8 @@ class Greeting:
             # Some are the dialect's fault; but a stranger's bytes brought them out.
             expected = isinstance(error, (InvalidHello, FramingError))
             text = str(error) if expected else f"{type(error).__name__}: {error}"
+            if not (isinstance(error, InvalidHello) and error.is_hello):
+                text = f"{text}; no hello of {self._dialect}: {bytes(self._data[:SHOWN])!r}"
             raise InvalidHello(f"the {self._side.value}'s hello: {text}", self._side) from error
         del self._data[: self._need]
         self.complete = True

@@ -20,6 +20,7 @@ from zope.interface import implementer
 from ._end import End
 from ._lane import Lane
 from ._patience import Patience
+from .dialect import Dialect
 from .errors import (
     CallbackFailed,
     Disconnected,
@@ -42,6 +43,7 @@ class LinkHost(Protocol):
 
     clock: IReactorTime
     limits: Limits
+    dialect: Dialect
     framing: Framing
     handshake: IHandshake
 
@@ -92,8 +94,8 @@ class Link:
 
     def __init__(self, host: LinkHost, server_name: str) -> None:
         self._host = host
-        self.client = End(Side.CLIENT, self, host.handshake, host.clock)
-        self.server = End(Side.SERVER, self, host.handshake, host.clock)
+        self.client = End(Side.CLIENT, self, host.handshake, host.clock, host.dialect.name)
+        self.server = End(Side.SERVER, self, host.handshake, host.clock, host.dialect.name)
         self.client_name: str = ""
         self.server_name = server_name
         self.client_hello: Hello | None = None

@@ -112,7 +112,13 @@ class HelloTimeout(ConnectingError):
 
 
 class InvalidHello(ConnectingError):
-    """The first frame of ``side`` is not a hello of the dialect."""
+    """The first frame of ``side`` is not a hello of the dialect.
+
+    ``is_hello`` is true where it is one with something wrong in it, such as a version that is no number. The message
+    then shows none of its bytes: they may be a secret.
+    """
+
+    is_hello = False
 
 
 class WrongMode(ConnectingError):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from dataclasses import field as having
+from typing import Any
 
 __all__ = ["Direction", "Hello", "Limits", "OnFilterError", "Side"]
 
@@ -110,3 +113,5 @@ class Hello:
     """The newest version it receives."""
     credentials: str = ""
     """Free text; a repeater puts its own name here."""
+    extra: Mapping[str, Any] = having(default_factory=dict, hash=False, repr=False)
+    """What else it says, where the dialect has room for more: the repeater forwards it to the other peer unchanged."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from zope.interface import implementer
@@ -83,7 +84,8 @@ class BinProtHandshake:
     """A hello is an 8-byte length and a bin_prot record.
 
     Its fields are ``name``, ``mode``, ``send_version``, ``recv_version`` and ``credentials``. OCaml's strings are
-    bytes; those that are not UTF-8 are kept as surrogate escapes.
+    bytes; those that are not UTF-8 are kept as surrogate escapes. A hello that is written may be longer than
+    ``max_hello`` by its credentials.
     """
 
     framing: Framing
@@ -105,6 +107,11 @@ class BinProtHandshake:
     def encode(self, hello: Hello) -> bytes:
         """Write a hello; see `IHandshake`."""
         try:
-            return self.framing.encode(self._codec.encode(hello))
+            payload = self._codec.encode(hello)
+            rest = len(self._codec.encode(replace(hello, credentials="")))
         except MarshalingError as error:
             raise InvalidHello(f"this hello cannot be written: {error}") from error
+        for size in (rest, len(payload) - rest):
+            if size > self.framing.max_frame:
+                raise InvalidHello(f"a hello of {size} bytes, at most {self.framing.max_frame} can be sent")
+        return len(payload).to_bytes(8, "little") + payload
