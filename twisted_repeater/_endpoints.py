@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from twisted.internet import error
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import clientFromString, serverFromString
-from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, clientFromString, serverFromString
+from twisted.internet.interfaces import (
+    IHostResolution,
+    IListeningPort,
+    IResolutionReceiver,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
 from twisted.internet.protocol import ClientCreator, Factory, Protocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
-__all__ = ["dialler", "listener"]
+__all__ = ["check_server", "dialler", "listener", "server_endpoint"]
 
 T = TypeVar("T")
+
+ARGUMENT = re.compile(r"(?:^|:)((?:[^\\:]|\\.)*)", re.DOTALL)
+"""One part of the description of an endpoint: up to a colon that has no backslash before it."""
+
+NAMED = re.compile(r"((?:[^\\=]|\\.)*)=(.*)", re.DOTALL)
+
+HEAD_START = 0.3
+"""How many seconds an address is tried before the next one is tried at the same time; as `HostnameEndpoint` does."""
 
 
 def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awaitable[IListeningPort]]:
@@ -49,9 +69,13 @@ def dialler(
     if (endpoint is None) == (ip is None and port is None) or (ip is None) != (port is None):
         raise TypeError("give either server or server_ip and server_port")
     if isinstance(endpoint, str):
-        endpoint = clientFromString(reactor, endpoint)
+        check_server(endpoint)
+        endpoint = server_endpoint(reactor, endpoint)
     if endpoint is None:
         _check_port("server_port", port, lowest=1)
+        _check_host("server_ip", ip)
+        if not _is_address(ip):
+            endpoint = EachAddress(reactor, ip, port, timeout)
     elif not IStreamClientEndpoint.providedBy(endpoint):
         raise TypeError(f"server must be a client endpoint or its description, not {endpoint!r}")
 
@@ -66,6 +90,180 @@ def dialler(
         return dialled.addTimeout(timeout, reactor, onTimeoutCancel=_too_late)
 
     return dial
+
+
+def check_server(description: str) -> None:
+    """Raise ``ValueError`` for the description of a server that cannot be connected to, or not safely."""
+    kind, arguments = _described(description)
+    if kind == "SSL":
+        raise ValueError(
+            "ssl: does not check whose certificate the server has; write tls:HOST:PORT, which does, and add "
+            "trustRoots=DIRECTORY for certificates of your own"
+        )
+    if kind == "UNIX" and not arguments.get("path"):
+        raise ValueError("the path of the server's socket is missing")
+    if kind in ("TCP", "TLS"):
+        _check_host("the server's host", arguments.get("host", ""))
+        if re.fullmatch(r"\s*\d+\s*", arguments.get("port", "")):  # Twisted refuses what is no number
+            _check_port("the server's port", int(arguments["port"]), lowest=1)
+    if "endpoint" in arguments:  # the one that tls: connects through
+        check_server(arguments["endpoint"])
+
+
+def server_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
+    """Make the endpoint of a server of its description. For ``tcp:``, each address that its host has is tried."""
+    endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
+    kind, given = _described(description)
+    if kind != "TCP" or _is_address(given["host"]):
+        return endpoint
+    bind = (given["bindAddress"], 0) if "bindAddress" in given else None
+    return EachAddress(reactor, given["host"], int(given["port"]), int(given.get("timeout", 30)), bind)
+
+
+def _described(description: str) -> tuple[str, dict[str, str]]:
+    """Take a description apart: its kind, and its arguments by their names, as far as these are known."""
+    kind, *parts = ARGUMENT.findall(description)
+    named: dict[str, str] = {}
+    positional: list[str] = []
+    for part in parts:
+        match = NAMED.fullmatch(part)
+        if match is None:
+            positional.append(_unescaped(part))
+        else:
+            named[_unescaped(match[1])] = _unescaped(match[2])
+    names = ["path"] if kind.upper() == "UNIX" else ["host", "port", "timeout", "bindAddress"]
+    free = [name for name in names if name not in named]
+    return kind.upper(), dict(zip(free, positional, strict=False)) | named
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def _is_address(host: str) -> bool:
+    return isIPAddress(host) or isIPv6Address(host)
+
+
+def _check_host(name: str, host: Any) -> None:
+    if not isinstance(host, str):
+        raise TypeError(f"{name} must be a string, not {host!r}")
+    if host.startswith("["):
+        raise ValueError(rf"{name} must be an address without brackets; in a description write \:\:1 for ::1")
+    try:
+        valid = bool(host) and (_is_address(host) or bool(host.encode("idna")))
+    except UnicodeError:
+        valid = False
+    if not valid:
+        raise ValueError(f"{name} must be an address or a host name, not {host!r}")
+
+
+@implementer(IStreamClientEndpoint)
+class EachAddress:
+    """A TCP server at a host name: each address that the name has is tried.
+
+    `HostnameEndpoint` does nearly the same, but waits before it tries the next address also where one is refused at
+    once: that would delay each link to a ``localhost`` that has two addresses, and a server at one of them.
+    """
+
+    def __init__(
+        self, reactor: Any, host: str, port: int, timeout: float, bind_address: tuple[str, int] | None = None
+    ) -> None:
+        self._reactor = reactor
+        self._host = host
+        self._port = port
+        self._settings = (timeout, bind_address)
+
+    def connect(self, factory: Any) -> Deferred[Any]:
+        """See `IStreamClientEndpoint`."""
+        return Deferred.fromCoroutine(self._connect(factory))
+
+    async def _connect(self, factory: Any) -> Any:
+        found = _Found()
+        self._reactor.nameResolver.resolveHostName(found, self._host, self._port)
+        endpoints: deque[IStreamClientEndpoint] = deque()
+        for address in await found.complete:
+            if isinstance(address, (IPv4Address, IPv6Address)):
+                kind = TCP4ClientEndpoint if isinstance(address, IPv4Address) else TCP6ClientEndpoint
+                endpoints.append(kind(self._reactor, address.host, address.port, *self._settings))
+        if not endpoints:
+            raise error.DNSLookupError(f"no address was found for the host {self._host!r}")
+        return await _Race(self._reactor, endpoints, factory).winner
+
+
+@implementer(IResolutionReceiver)
+class _Found:
+    """Collects the addresses of a name."""
+
+    def __init__(self) -> None:
+        self._addresses: list[Any] = []
+        self.complete: Deferred[list[Any]] = Deferred()
+
+    def resolutionBegan(self, resolution: IHostResolution) -> None:
+        """See `IResolutionReceiver`."""
+
+    def addressResolved(self, address: Any) -> None:
+        """See `IResolutionReceiver`."""
+        self._addresses.append(address)
+
+    def resolutionComplete(self) -> None:
+        """See `IResolutionReceiver`."""
+        self.complete.callback(self._addresses)
+
+
+class _Race:
+    """Connects to endpoints in their order, each when the one before has failed or had its `HEAD_START`.
+
+    ``winner`` fires with the first protocol that is connected, or fails with the last error. Nothing is left of the
+    other attempts then, nor if it is cancelled.
+    """
+
+    def __init__(self, reactor: Any, endpoints: deque[IStreamClientEndpoint], factory: Any) -> None:
+        self.winner: Deferred[Any] = Deferred(lambda _: self._stop())
+        self._reactor = reactor
+        self._endpoints = endpoints
+        self._factory = factory
+        self._attempts: list[Deferred[Any]] = []
+        self._timer: Any = None
+        self._over = False
+        self._try_next()
+
+    def _try_next(self) -> None:
+        self._cancel_timer()
+        attempt: Deferred[Any] = self._endpoints.popleft().connect(self._factory)
+        self._attempts.append(attempt)
+        if self._endpoints:
+            self._timer = self._reactor.callLater(HEAD_START, self._timed_out)
+        attempt.addCallbacks(self._connected, self._failed, callbackArgs=(attempt,), errbackArgs=(attempt,))
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        self._try_next()
+
+    def _connected(self, protocol: Any, attempt: Deferred[Any]) -> None:
+        self._attempts.remove(attempt)
+        self._stop()
+        self.winner.callback(protocol)
+
+    def _failed(self, failure: Failure, attempt: Deferred[Any]) -> None:
+        self._attempts.remove(attempt)
+        if self._over:
+            return
+        if self._endpoints:
+            self._try_next()
+        elif not self._attempts:
+            self._over = True
+            self.winner.errback(failure)
+
+    def _stop(self) -> None:
+        self._over = True
+        self._cancel_timer()
+        for attempt in list(self._attempts):
+            attempt.cancel()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 def _too_late(result: object, timeout: float) -> Any:

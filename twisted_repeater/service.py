@@ -138,5 +138,8 @@ class RepeaterService(Service):
         except LoadingError as error:
             log.error("the filters stay as they are: {why}", why=printable(str(error)))
             return str(error)
-        log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()) or "there are none")
+        if self._modules.names:
+            log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()))
+        else:
+            log.info("nothing to load anew: there is no filter, and certificates are read at the start only")
         return None

@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from ._demo import DemoService
+from ._endpoints import check_server, server_endpoint
 from ._reload import FilterModules
 from ._repeater import Repeater, end_link
 from .errors import MultipleVersionsError
@@ -88,6 +89,11 @@ def on_filter_error(text: str) -> OnFilterError:
 
 def endpoint(find: Callable[..., Any], reactor: object, text: str) -> Any:
     """Read the description of an endpoint."""
+    if find is server_endpoint:
+        try:
+            check_server(text)
+        except ValueError as error:
+            raise ValueError(f"{text!r} cannot be used: {error}") from error
     if text.startswith(("tls:", "ssl:")) and find_spec("OpenSSL") is None:
         raise ValueError(f"{text!r} needs pyOpenSSL: pip install 'twisted_repeater[tls]'")
     port = PORT.match(text)
@@ -250,7 +256,7 @@ class Options(usage.Options):
         admin = self["admin"] or ""
         if admin.startswith(("tcp", "ssl", "tls")) and ":interface=" not in admin:
             raise usage.UsageError("--admin: say interface=127.0.0.1; who can connect to it can do all that it offers")
-        for name, find in (("listen", serverFromString), ("server", clientFromString), ("admin", serverFromString)):
+        for name, find in (("listen", serverFromString), ("server", server_endpoint), ("admin", serverFromString)):
             if self[name]:
                 self[name] = self._read(name, endpoint, find, reactor, self[name])
 
