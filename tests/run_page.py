@@ -4,8 +4,8 @@ Run as ``python run_page.py PAGE``. What is run:
 
 * Every fence of ``python``, all in one namespace. One whose first line is a comment with a file's name, such as
   ``# risk.py``, is saved under that name as well.
-* Of these, one that calls ``react`` runs in a process of its own, listens on free ports in place of those that it says,
-  and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
+* Of these, one that calls ``react`` runs in a process of its own, listens on free ports in place of those that it says
+  (9001 is left, which is the server's), and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
 * Commands in fences of ``sh``: the options of each ``twistd ... repeater ...`` are read, but nothing is started, as the
   ports of an example may be taken; each ``pytest ...`` and ``openssl ...`` is run.
 """
@@ -87,7 +87,7 @@ def run_python(page: Path, fence: Fence, namespace: dict[str, object]) -> None:
     if name is not None:
         Path(name).write_text(fence.code)
     is_program = re.search(r"^(task\.)?react\(", fence.code, re.M)
-    code = re.sub(r"\b[89]\d{3}\b", "0", fence.code) if is_program else fence.code
+    code = re.sub(r"\b(?!9001\b)[89]\d{3}\b", "0", fence.code) if is_program else fence.code  # 9001 is the server's
     # The empty lines make tracebacks tell the lines of the page.
     compiled = compile("\n" * (fence.line - 1) + code, str(page), "exec")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ._coroutines import call
@@ -39,11 +39,15 @@ class AttemptHost(Protocol):
     repeater_name: str
     server_name: str
     is_client_allowed: Callable[[str], Any]
+    proxied: bool
     dial: Callable[[Link], Deferred[Any]]
 
     @property
     def on_connect(self) -> Callable[[Any], Any]:
         """The application's callback."""
+
+    def check_newcomer(self, addr: IAddress | None) -> None:
+        """Raise a `ConnectingError` unless a client from this address may come."""
 
     def take_place(self, link: Link, timeout: float) -> Deferred[None]:
         """The link's hello is complete: fire when there is room for one more."""
@@ -113,6 +117,10 @@ class Attempt:
     async def _make(self) -> None:
         """The steps, in the order that matters."""
         host, link = self._host, self._link
+        if host.proxied:
+            await self._step(link.client.when_address_known(host.limits.hello_timeout))
+            host.check_newcomer(link.client_address)
+            self._deadline = host.clock.seconds() + host.limits.hello_timeout
         hello = await self._step(link.client.read_hello(host.limits.hello_timeout))
         link.client_hello = hello
         link.client_name = hello.name

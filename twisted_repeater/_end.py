@@ -61,6 +61,7 @@ class End:
     """One side of a link, from its connection to its end."""
 
     __slots__ = (
+        "_address_known",
         "_all_written",
         "_clock",
         "_dropping",
@@ -108,6 +109,7 @@ class End:
         self._clock = clock
         self._greeting = Greeting(side, handshake, dialect)
         self._hello: Deferred[Hello] | None = None
+        self._address_known: Deferred[None] | None = None
         self._poll: Any = None
         self._all_written = False
         self._dropping = False
@@ -154,6 +156,25 @@ class End:
                 self._poll = None
             self._host.end_lost(self, reason)
 
+    # -- the address ----------------------------------------------------------------------------------------
+
+    def when_address_known(self, timeout: float) -> Deferred[None]:
+        """Fire when a PROXY header has told the peer's address. Fails with `HelloTimeout` after so many seconds."""
+        known: Deferred[None] = Deferred()
+        self._address_known = known
+
+        def too_late(result: object, _: float) -> Any:
+            raise HelloTimeout("no PROXY header in time", self.side)
+
+        return known.addTimeout(timeout, self._clock, onTimeoutCancel=too_late)
+
+    def address_known(self) -> None:
+        """The PROXY header is read: what the transport says of the peer is the peer's own address."""
+        known, self._address_known = self._address_known, None
+        if known is not None:
+            self.address = self.transport.getPeer()
+            known.callback(None)
+
     # -- the hello ------------------------------------------------------------------------------------------
 
     def read_hello(self, timeout: float) -> Deferred[Hello]:
@@ -172,6 +193,7 @@ class End:
         self.heard = True
         self._greeting.add(data)
         self._look_for_hello()
+        self.address_known()  # data comes behind the header
 
     def _look_for_hello(self) -> None:
         """Fire the hello once it is asked for and complete. What comes before and behind that waits."""

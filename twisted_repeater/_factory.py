@@ -90,6 +90,8 @@ class RepeaterFactory(ServerFactory):
         self.closed = False
         self.wrapped = False
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
+        self.proxied = False
+        """Whether clients come through a balancer, whose PROXY headers have their addresses."""
         self.links: dict[Link, None] = {}
         """Every link and attempt whose connections are not both gone, the oldest first."""
         self.places = Places(clock)
@@ -109,14 +111,17 @@ class RepeaterFactory(ServerFactory):
     def _lets_in(self, addr: IAddress | None) -> bool:
         if self.callbacks is None or self.closed:
             return False
+        if self.proxied:  # this is the balancer's address; the attempt checks the client's
+            return True
         try:
-            self._check_newcomer(addr)
+            self.check_newcomer(addr)
         except ConnectingError as error:
             self._refused(None, addr, error)
             return False
         return True
 
-    def _check_newcomer(self, addr: IAddress | None) -> None:
+    def check_newcomer(self, addr: IAddress | None) -> None:
+        """Raise a `ConnectingError` unless a client from this address may come."""
         if self.is_client_ip_authorized is not None:
             ip = getattr(addr, "host", "")
             try:
@@ -345,6 +350,10 @@ class _Accepted(ClientSideProtocol):
         """See `IProtocol`."""
         super().connectionMade()
         self._begin(self.link)
+
+    def address_known(self) -> None:
+        """The PROXY header of this connection has been read."""
+        self.end.address_known()
 
 
 class _Refused(Protocol):

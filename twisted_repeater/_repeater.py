@@ -12,6 +12,7 @@ from ._endpoints import dialler, listener
 from ._factory import Callbacks, RepeaterFactory
 from ._link import Link
 from ._protocols import ServerSideProtocol
+from ._proxied import watch_headers
 from ._valve import Valve
 from .dialect import Dialect
 from .errors import ConnectingError, Disconnected, LinkError
@@ -66,7 +67,9 @@ class Repeater:
         self._outcome: tuple[object] | None = None
         """What `shutdown` came to, once it is over."""
         self._callers: list[Deferred[None]] = []
-        factory.wrapped = getattr(port, "factory", factory) is not factory
+        listening = getattr(port, "factory", factory)
+        factory.wrapped = listening is not factory
+        factory.proxied = watch_headers(listening, factory)
         if hasattr(port, "pauseProducing"):
             factory.places.port_valve = Valve(port)  # type: ignore[arg-type]
 
@@ -100,7 +103,7 @@ class Repeater:
         @param server_ip: where the server is, with C{server_port}.
         @param server: in place of them a client endpoint or its description, such as ``tls:example.org:9001``.
         @param is_client_ip_authorized: called with a client's address as a string ("" for a Unix socket);
-            false refuses it. ``None`` authorizes all.
+            false refuses it. ``None`` authorizes all. Behind ``haproxy:`` it is the address in the PROXY header.
         @param convert_versions: let each connection agree on its own versions: messages of equal versions pass as
             bytes, others are decoded, converted and encoded.
         @param limits: times and sizes.

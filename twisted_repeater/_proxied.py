@@ -1,0 +1,59 @@
+"""Listening behind a load balancer: says when the PROXY header that names a client's address has been read."""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.address import IPv6Address
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import ServerFactory
+from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
+from twisted.protocols.policies import ProtocolWrapper
+
+__all__ = ["watch_headers"]
+
+
+def watch_headers(listening: Any, factory: ServerFactory) -> bool:
+    """Return whether a port reads PROXY headers before ``factory`` gets the connections.
+
+    ``listening`` is the factory of the port, around which others may be wrapped. If it does, ``address_known`` of each
+    of our protocols is called when its header has been read.
+    """
+    while listening is not None and listening is not factory:
+        if isinstance(listening, HAProxyWrappingFactory):
+            listening.protocol = _Watched  # type: ignore[assignment]
+            return True
+        listening = getattr(listening, "wrappedFactory", None)
+    return False
+
+
+class _Watched(HAProxyProtocolWrapper):
+    """Twisted's wrapper makes our protocol before the header comes, and does not say when it has come.
+
+    Twisted has no public name for its wrapper and for what that has read. Without the latter ``address_known`` would
+    not be called: the repeater then learns the address with the first byte behind the header.
+    """
+
+    _told = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """See `IProtocol`."""
+        super().dataReceived(data)
+        if not self._told and getattr(self, "_proxyInfo", None) is not None:
+            self._told = True
+            protocol: Any = self.wrappedProtocol
+            while isinstance(protocol, ProtocolWrapper):  # of TLS behind the header
+                protocol = protocol.wrappedProtocol
+            known = getattr(protocol, "address_known", None)  # a client that is closed at once has none
+            if known is not None:
+                known()
+
+    def getPeer(self) -> IAddress:
+        """See `ITransport`. IPv6 addresses of version 2 come in their long form; here they look like all others."""
+        peer = super().getPeer()
+        if isinstance(peer, IPv6Address):
+            with suppress(ValueError):  # version 1 is not checked by Twisted
+                return IPv6Address(peer.type, str(ipaddress.IPv6Address(peer.host)), peer.port)
+        return peer
