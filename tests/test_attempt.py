@@ -16,6 +16,7 @@ from zope.interface import implementer
 from twisted_repeater import PASS_ON, Conversion, Dialect, Hello, ICodec, Limits, MessageType, Side, dialects
 from twisted_repeater.errors import (
     ClientGone,
+    ClientIPNotAuthorized,
     ClientNotAllowed,
     ConnectingError,
     Disconnected,
@@ -983,6 +984,27 @@ class RaceTests(RefusalCase):
         for world in self.worlds:
             self.successResultOf(world.factory.close_all())
             self.assertEqual((kept_by(world.factory), world.clock.getDelayedCalls()), ({}, []))
+
+    def test_behind_a_balancer(self) -> None:
+        """The address is checked when the PROXY header has told it, and the time for the hello begins there."""
+        asked: list[str] = []
+
+        def is_authorized(ip: str) -> bool:
+            asked.append(ip)
+            return len(asked) == 1
+
+        world = self.memory(is_client_ip_authorized=is_authorized)
+        world.factory.proxied = True
+        first, second = world.connect(), world.connect()
+        world.clock.advance(9)
+        self.assertEqual(asked, [])
+        first.address_known()
+        second.address_known()
+        self.assertEqual((len(asked), world.refusals), (2, [(None, ClientIPNotAuthorized)]))
+        world.clock.advance(9)
+        first.dataReceived(hello("alice"))
+        world.servers[0].dataReceived(hello(SERVER_NAME))
+        self.assertTrue(first.link.made)
 
     def test_client_lost_before_the_servers_hello(self) -> None:
         """The client is lost, then the server's hello comes in the same turn: the link is not made."""

@@ -158,6 +158,25 @@ class HelloTests(MemoryCase):
         self.assertEqual(self.successResultOf(reading), Hello("ann"))
         self.assertEqual((self.end.early, self.clock.getDelayedCalls()), (0, []))
 
+    def test_address(self) -> None:
+        """The address is that of a PROXY header when this is read, or with the first byte behind it, or in time."""
+        for header_is_told in (True, False):
+            self.setUp()
+            known = self.end.when_address_known(10)
+            self.transport.peerAddr = IPv4Address("TCP", "198.51.100.7", 1)
+            self.assertNoResult(known)
+            self.assertEqual(self.end.address.host, "192.0.2.1")
+            if header_is_told:
+                self.end.address_known()
+            else:
+                self.end.receive(b"\0")
+            self.successResultOf(known)
+            self.assertEqual(self.end.address.host, "198.51.100.7")
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+        known = self.end.when_address_known(10)
+        self.clock.advance(10)
+        self.assertIn("no PROXY header in time", str(self.failureResultOf(known, HelloTimeout).value))
+
     def test_not_asked_yet(self) -> None:
         """A hello that comes before it is asked for waits."""
         self.end.receive(hello("ann") + b"more")

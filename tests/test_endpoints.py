@@ -13,6 +13,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, T
 from twisted.internet.interfaces import IHostnameResolver, IStreamClientEndpoint
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
@@ -207,6 +208,17 @@ class RaceTests(SynchronousTestCase):
         self.reactor.advance(10)
         self.assertEqual(len(self.hosts()), 2)
 
+    def test_one_refuses_late(self) -> None:
+        """An address that refuses when all are being tried leaves it to the others; the last error is the result."""
+        self.reactor.pump([HEAD_START, HEAD_START])
+        factories: list[Any] = [factory for _, _, factory, *_ in self.reactor.tcpClients]
+        for index, factory in enumerate(factories):
+            self.assertNoResult(self.dialled)
+            factory.clientConnectionFailed(None, Failure(internet_error.ConnectionRefusedError(string=str(index))))
+        failure = self.failureResultOf(self.dialled, internet_error.ConnectionRefusedError)
+        self.assertEqual(failure.value.args, ("2",))
+        self.assert_nothing_left()
+
     def test_too_late(self) -> None:
         """Nothing is left of a dial that took too long."""
         self.reactor.pump([HEAD_START, HEAD_START, 10])
@@ -327,6 +339,7 @@ class DiallerTests(EndpointsCase):
             (ValueError, "the server's host must be an address or", ("tcp::9001", None, None)),
             (ValueError, "the server's host must be an address or", ("tls::9001", None, None)),
             (ValueError, "the server's host must be an address or", ("tcp:9001:host=", None, None)),
+            (TypeError, "port", ("tcp:h", None, None)),
             (ValueError, "the path of the server's socket is missing", ("unix:", None, None)),
             (ValueError, "ssl: does not check whose certificate", ("ssl:h:9001", None, None)),
             (ValueError, "write tls:HOST:PORT", ("SSL:h:9001:caCertsDir=.:hostname=h", None, None)),

@@ -99,8 +99,6 @@ def _stepped(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoo
                 yield from _fired(awaited, loop)
             else:
                 yield awaited
-        except GeneratorExit:
-            raise
         except BaseException as thrown:  # what the future failed with, or that the task was cancelled
             error = thrown
 

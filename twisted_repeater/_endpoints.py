@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from twisted.internet import error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, clientFromString, serverFromString
 from twisted.internet.interfaces import (
@@ -182,9 +182,8 @@ class EachAddress:
         self._reactor.nameResolver.resolveHostName(found, self._host, self._port)
         endpoints: deque[IStreamClientEndpoint] = deque()
         for address in await found.complete:
-            if isinstance(address, (IPv4Address, IPv6Address)):
-                kind = TCP4ClientEndpoint if isinstance(address, IPv4Address) else TCP6ClientEndpoint
-                endpoints.append(kind(self._reactor, address.host, address.port, *self._settings))
+            kind = TCP6ClientEndpoint if isinstance(address, IPv6Address) else TCP4ClientEndpoint
+            endpoints.append(kind(self._reactor, address.host, address.port, *self._settings))
         if not endpoints:
             raise error.DNSLookupError(f"no address was found for the host {self._host!r}")
         return await _Race(self._reactor, endpoints, factory).winner
