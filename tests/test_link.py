@@ -629,7 +629,7 @@ class ClosingTests(LinkCase):
         took = await time.pass_until(self.ann.when_over(), 0.5)
         self.assertTrue(self.limits.linger <= took < self.limits.linger + 2, took)
         await self.peer.lost()
-        self.assertGreater(len(self.peer.seen), 25)
+        self.assertGreater(len(self.peer.seen), 10)  # with asyncio a coroutine takes some turns more
 
     async def test_filter_that_never_answers(self) -> None:
         """A filter that never answers holds up closing for the time allowed; then it is cancelled."""

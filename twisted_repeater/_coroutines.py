@@ -43,7 +43,10 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
     """
     loop = _running_loop()
     if loop is None:
-        return Deferred.fromCoroutine(coroutine).addErrback(_explain)
+        deferred = Deferred.fromCoroutine(coroutine)
+        if deferred.called and not isinstance(deferred.result, Failure):
+            return deferred  # as most are; an errback would double the cost of a coroutine that answers at once
+        return deferred.addErrback(_explain)
     task = loop.create_task(_outcome(coroutine, loop))
     task.add_done_callback(lambda _: coroutine.close())  # one that is cancelled before its first step has not begun
     return Deferred.fromFuture(task).addErrback(_cancelled)
