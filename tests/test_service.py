@@ -184,6 +184,76 @@ class ReloadTests(ServiceCase):
         await service.stopService()
         self.assertEqual(clock.getDelayedCalls(), [])
 
+    async def test_watch_goes_on(self) -> None:
+        """Whatever a module raises while it is loaded, its file is looked at from then on too."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        self.start(self.service("rules:decide", watch=True, reactor=clock))
+        for kind in ("SystemExit", "GeneratorExit", "BaseException", "MemoryError"):
+            self.write("rules.py", f"raise {kind}('{kind}')\n")
+            clock.pump([1, 1, 1, 1])
+            why = f"cannot import rules: {kind}: {kind} (rules.py, line 1)"
+            self.assertEqual(self.lines, [f"the filters stay as they are: {why}"])
+            self.lines.clear()
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.pump([1, 1])
+        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+        self.assertEqual(await self.answer(), b"newer")
+
+    async def test_interrupted(self) -> None:
+        """Ctrl-C while the files are looked at reaches whoever runs the reactor, and they are looked at again."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        self.start(self.service("rules:decide", watch=True, reactor=clock))
+        self.write("rules.py", "raise KeyboardInterrupt\n")
+        clock.advance(1)
+        self.assertRaises(KeyboardInterrupt, clock.advance, 1)
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.pump([1, 1])
+        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+
+    async def test_look_that_fails(self) -> None:
+        """A look at the files that fails is logged, once for each way in which it does, and repeated."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide", watch=True, reactor=clock)
+        self.start(service)
+        looks: list[BaseException] = [OSError(24, "too many files"), OSError(24, "too many files"), SystemExit()]
+        changed = service._modules.changed
+
+        def look() -> bool:
+            if looks:
+                raise looks.pop(0)
+            return changed()
+
+        self.patch(service._modules, "changed", look)
+        clock.pump([1, 1, 1])
+        trouble = "cannot look whether the files of the filters have changed; trying again"
+        self.assertEqual(self.lines, [trouble, trouble])
+        self.assertEqual(len(self.flushLoggedErrors(OSError, SystemExit)), 2)
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.pump([1, 1])
+        self.assertEqual(self.lines[2:], ["filters loaded anew: rules:decide"])
+
+    async def test_load_that_fails(self) -> None:
+        """An attempt to load that ends in no way of its own is logged and told as a failure, too."""
+        service = self.service()
+        self.start(service)
+
+        def fail(use: Any) -> None:
+            raise OSError(24, "too many files")
+
+        self.patch(service._modules, "load_anew", fail)
+        self.assertEqual(service.reload(), "OSError while loading the filters, see the log")
+        self.assertEqual(self.lines, ["cannot load the filters again"])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+        def interrupt(use: Any) -> None:
+            raise KeyboardInterrupt
+
+        self.patch(service._modules, "load_anew", interrupt)
+        self.assertRaises(KeyboardInterrupt, service.reload)
+
     async def test_failure(self) -> None:
         """What cannot be loaded leaves the old filter in place; the log and the caller are told why."""
         self.write("rules.py", RULES.format(answer="b'old'"))

@@ -9,8 +9,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -24,6 +23,9 @@ from .observers import address_text, printable
 __all__ = ["CannotStart", "RepeaterService"]
 
 log = Logger()
+
+LOOK_EVERY = 1.0
+"""So many seconds lie between two looks at the files."""
 
 
 class CannotStart(SystemExit, Exception):
@@ -68,7 +70,10 @@ class RepeaterService(Service):
         self._admin = admin
         self._metrics = metrics or MetricsObserver()
         self._admin_port: IListeningPort | None = None
-        self._watching = LoopingCall(self._look) if watch else None
+        self._watch = watch
+        self._next_look: IDelayedCall | None = None
+        self._trouble: str | None = None
+        """What went wrong at the last look at the files, if the next look will try the same again."""
         self._hangup: Any = None
         self._error: CannotStart | None = None
 
@@ -101,15 +106,15 @@ class RepeaterService(Service):
         """Begin to listen to signals and to look at files."""
         super().startService()  # type: ignore[no-untyped-call]
         self._hangup = signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
-        if self._watching is not None:
-            self._watching.clock = self._reactor
-            self._watching.start(1.0, now=False)
+        if self._watch:
+            self._look_later()
 
     def stopService(self) -> Deferred[None]:
         """End every link, then the administration; fires when all is done."""
         super().stopService()  # type: ignore[no-untyped-call]
-        if self._watching is not None and self._watching.running:
-            self._watching.stop()
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -123,9 +128,24 @@ class RepeaterService(Service):
 
     # -- filters ----------------------------------------------------------------------------------------------
 
+    def _look_later(self) -> None:
+        self._next_look = self._reactor.callLater(LOOK_EVERY, self._look)
+
     def _look(self) -> None:
-        if self._modules.changed():
-            self.reload()
+        """Load the filters again if their files have changed. What goes wrong at each look is logged once."""
+        self._look_later()  # first: nothing that this look raises may end the looking
+        trouble = None
+        try:
+            if self._modules.changed():
+                why = self._load(logged=self._trouble)
+                trouble = why if self._modules.passing else None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of the system, or of something among the modules that is no module
+            trouble = f"{type(error).__name__} while looking at the files"
+            if trouble != self._trouble:
+                log.failure("cannot look whether the files of the filters have changed; trying again")
+        self._trouble = trouble
 
     def _use(self, filters: dict[str, Any]) -> None:
         if self.repeater is not None:  # else it is still being made, and starts with these
@@ -133,10 +153,24 @@ class RepeaterService(Service):
 
     def reload(self) -> str | None:
         """Load the filters anew, and let them take over. Gives why that cannot be; then the old ones stay."""
+        self._trouble = None
+        return self._load()
+
+    def _load(self, *, logged: str | None = None) -> str | None:
+        """Load the filters again. Returns why that cannot be, which is logged unless it was logged last time."""
         try:
             self._modules.load_anew(self._use)
         except LoadingError as error:
-            log.error("the filters stay as they are: {why}", why=printable(str(error)))
-            return str(error)
+            why = str(error)
+            if why != logged:
+                log.error("the filters stay as they are: {why}", why=printable(why))
+            return why
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of the system, or of something among the modules that is no module
+            why = f"{type(error).__name__} while loading the filters, see the log"
+            if why != logged:
+                log.failure("cannot load the filters again")
+            return why
         log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()) or "there are none")
         return None
