@@ -30,7 +30,7 @@ LEVELS: list[set[str]] = [
     {"_link"},
     {"_attempt", "_places"},
     {"_protocols"},
-    {"_endpoints", "_factory"},
+    {"_endpoints", "_factory", "_site"},
     {"_repeater"},
     {"loading"},
     {"_reload"},

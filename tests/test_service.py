@@ -110,6 +110,20 @@ class LifeTests(ServiceCase):
         taken = reactor.listenTCP(number, Server(), interface="127.0.0.1")
         await maybeDeferred(taken.stopListening)
 
+    async def test_admin_for_others(self) -> None:
+        """That other machines can reach the administration is logged as a warning."""
+        for interface, warned in (("0.0.0.0", True), ("127.0.0.1", False)):
+            service = self.service(admin=TCP4ServerEndpoint(reactor, 0, interface=interface), admin_hosts=["edge"])
+            service.privilegedStartService()
+            service.startService()
+            assert service.repeater is not None
+            self.here.repeater = service.repeater
+            port: Any = service._admin_port
+            warning = f"other machines can reach the administration at 0.0.0.0:{port.getHost().port}: there is no"
+            self.assertEqual([line[: len(warning)] for line in self.lines[:-1]], [warning] * warned)
+            self.lines.clear()
+            await service.stopService()
+
     async def test_port_in_use(self) -> None:
         """A port that is taken fails the start, be it the repeater's or the administration's; the log says so."""
         taken = reactor.listenTCP(0, Server(), interface="127.0.0.1")

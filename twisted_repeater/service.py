@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -48,6 +50,7 @@ class RepeaterService(Service):
     @param modules: have the filters; they are loaded anew on SIGHUP and when the administration asks for it.
     @param watch: whether they are loaded anew also when their files have changed.
     @param admin: where the administration listens, ``None`` for nowhere.
+    @param admin_hosts: names by which the administration is known besides the local ones.
     @param metrics: is one of the repeater's observers; the administration shows what it counted.
     """
 
@@ -60,6 +63,7 @@ class RepeaterService(Service):
         reactor: Any,
         watch: bool = False,
         admin: IStreamServerEndpoint | None = None,
+        admin_hosts: Sequence[str] = (),
         metrics: MetricsObserver | None = None,
     ) -> None:
         self.repeater: Repeater | None = None
@@ -68,6 +72,7 @@ class RepeaterService(Service):
         self._modules = modules
         self._reactor = reactor
         self._admin = admin
+        self._admin_hosts = admin_hosts
         self._metrics = metrics or MetricsObserver()
         self._admin_port: IListeningPort | None = None
         self._watch = watch
@@ -90,8 +95,15 @@ class RepeaterService(Service):
         self.repeater = await self._create()
         self.repeater.start(**self._callbacks, **self._modules.filters)
         if self._admin is not None:
-            site = administration(self.repeater, reload=self.reload, metrics=self._metrics)
+            site = administration(self.repeater, reload=self.reload, metrics=self._metrics, hosts=self._admin_hosts)
             self._admin_port = await self._admin.listen(site)
+            address = self._admin_port.getHost()
+            if _is_reached_by_others(address):
+                log.warn(
+                    "other machines can reach the administration at {address}: there is no password, and who can "
+                    "connect to it can do all that it offers",
+                    address=address_text(address),
+                )
         log.info("clients are taken at {address}", address=address_text(self.repeater.address))
 
     def _failed(self, failure: Failure) -> None:
@@ -174,3 +186,8 @@ class RepeaterService(Service):
             return why
         log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()) or "there are none")
         return None
+
+
+def _is_reached_by_others(address: object) -> bool:
+    """Return whether an address that is listened on can be connected to from other machines."""
+    return isinstance(address, IPv4Address | IPv6Address) and not ip_address(address.host.partition("%")[0]).is_loopback
