@@ -112,7 +112,7 @@ class HelloTimeout(ConnectingError):
 
 
 class InvalidHello(ConnectingError):
-    """The first frame of ``side`` is not a hello of the dialect."""
+    """The first frame of ``side`` is not a hello of the dialect, or not even TLS where that is expected."""
 
 
 class WrongMode(ConnectingError):
