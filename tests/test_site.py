@@ -9,6 +9,7 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -430,6 +431,21 @@ class TimeTests(SiteCase):
             visitor.transport.resumeProducing()  # type: ignore[attr-defined]
             await visitor.lost
             self.assertLess(len(visitor.data), LARGE)
+
+    async def test_closing(self) -> None:
+        """What still comes on a connection that is being closed, as by TLS, is dropped, and its end not waited for."""
+        visitor = await self.connect()
+        while not self.site._channels:
+            await turn()
+        (channel,) = self.site._channels
+        transport = channel.transport
+        channel.transport = StringTransport()
+        channel.transport.disconnecting = True
+        channel.dataReceived(self.request())
+        self.assertEqual((channel.transport.value(), self.page.made), (b"", 0))
+        channel.transport = transport
+        visitor.transport.loseConnection()  # type: ignore[union-attr]
+        await visitor.lost
 
     async def test_answer_that_does_not_come(self) -> None:
         """A page that is never done is given up."""

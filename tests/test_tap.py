@@ -174,6 +174,12 @@ class OptionsTests(ModuleCase):
         self.assertIsInstance(options["admin"], TCP6ServerEndpoint)
         self.assertIsInstance(parsed("--admin", "unix:/run/x")["admin"], UNIXServerEndpoint)
 
+    def test_admin_by_systemd(self) -> None:
+        """The administration may be given its socket by systemd, whose unit says where it listens."""
+        self.assert_wrong(
+            "--admin: 'systemd:domain=UNIX:index=0' is no endpoint: ", "--admin=systemd:domain=UNIX:index=0"
+        )
+
     def test_admin_hosts(self) -> None:
         """The administration may have names of its own, and addresses."""
         names = ["edge.example.org", "edge_1", "192.0.2.7", "[2001:db8::1]", "2001:db8::1"]

@@ -132,11 +132,10 @@ class FilterModules:
             _collectors.register(self._metrics)
             forgotten.recall(self._loaded_since(forgotten.present))
             self.passing = _is_passing(error)
-            stamps |= _stamps(_files_in(error) | self._missing(error))
-            raise
-        finally:
             if not self.passing:  # else the files still count as changed, and are tried again
-                self._loaded = self._seen = _stamps(self._files()) | stamps
+                self._loaded = self._seen = _stamps(self._files() | _files_in(error) | self._missing(error)) | stamps
+            raise
+        self._loaded = self._seen = _stamps(self._files()) | stamps
         return filters
 
     def _new_filters(self) -> dict[str, Any]:

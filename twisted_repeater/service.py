@@ -180,10 +180,8 @@ class RepeaterService(Service):
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # of the system, or of something among the modules that is no module
-            why = f"{type(error).__name__} while loading the filters, see the log"
-            if why != logged:
-                log.failure("cannot load the filters again")
-            return why
+            log.failure("cannot load the filters again")
+            return f"{type(error).__name__} while loading the filters, see the log"
         log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()) or "there are none")
         return None
 
