@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -50,12 +51,12 @@ class _Exchange(Protocol):
 class AdminCase(PeerCase):
     """A repeater with an administration."""
 
-    async def start(self, **settings: Any) -> World:
+    async def start(self, *, hosts: Sequence[str] = (), **settings: Any) -> World:
         """Start both."""
         self.metrics = MetricsObserver()
         self.reloading: list[str | None] = []
         world = await self.world(observers=[self.metrics], **settings)
-        site = administration(world.repeater, reload=lambda: self.reloading.pop(), metrics=self.metrics)
+        site = administration(world.repeater, reload=lambda: self.reloading.pop(), metrics=self.metrics, hosts=hosts)
         self.port = reactor.listenTCP(0, site, interface="127.0.0.1")
         self.addCleanup(maybeDeferred, self.port.stopListening)
         return world
@@ -161,6 +162,12 @@ class ReadingTests(AdminCase):
         self.assertTrue(self.content_type.startswith("text/plain; version=0.0.4"))
         self.assertIn("\ntwisted_repeater_links 1.0\n", text)
 
+    async def test_odd_accept(self) -> None:
+        """Whatever a client accepts, or says that it accepts, it gets metrics in a format that there is."""
+        await self.start()
+        for accept in ("\xff", "\u0142", ";;,=", "text/plain; version=x", "application/openmetrics-text; version=1,2"):
+            self.assertEqual((await self.ask("GET", "/metrics", accept=accept))[0], 200, accept)
+
     async def test_no_metrics(self) -> None:
         """Where they cannot be had it says what is missing."""
         await self.start()
@@ -228,8 +235,26 @@ class CallTests(AdminCase):
         """A web page in an operator's browser cannot make a call: browsers say where such a call comes from."""
         world = await self.start()
         for origin in ("https://example.org", "null"):
-            self.assertEqual((await self.ask("POST", "/drop-new-clients", origin=origin))[0], 403)
+            for headers in ({"origin": origin}, {"origin": origin, "host": "localhost"}):
+                self.assertEqual((await self.ask("POST", "/drop-new-clients", **headers))[0], 403)
         self.assertFalse(world.repeater.drops_new_clients)
+
+    async def test_stranger_that_leads_here(self) -> None:
+        """A name of a stranger that leads to this address opens nothing; one that the site was given does."""
+        world = await self.start(hosts=["edge.example.org"])
+        await world.linked("ann")
+        for path in ("/", "/links", "/metrics", "/nothing"):
+            status, text = await self.ask("GET", path, host="evil.example")
+            self.assertEqual((status, "ann" in text), (403, False))
+        self.assertEqual((await self.ask("POST", "/clients/ann/close", host="evil.example"))[0], 403)
+        self.assertEqual((await self.ask("GET", "/links", host="edge.example.org:8090"))[0], 200)
+        self.assertEqual(world.repeater.active_clients(), ["ann"])
+
+    async def test_body_for_nobody(self) -> None:
+        """A call to what is not there is answered before its body has come."""
+        await self.start()
+        for path in ("/nothing", "/clients/ann", "/clients/%FF/close/now", "/links"):
+            self.assertIn((await self.ask("POST", path, **{"content-length": "1000"}))[0], (404, 405))
 
     async def test_log(self) -> None:
         """Calls are logged, on one line; reading is not."""

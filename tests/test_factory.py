@@ -8,6 +8,8 @@ from typing import Any
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SkipTest
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -244,6 +246,24 @@ class AddressTests(MemoryCase):
         self.assertEqual(world.refusals, [(None, RepeaterClosed)])
         self.assertIsNone(world.connect())
         self.assertEqual(len(world.refusals), 1)
+
+    def test_broken_handshake(self) -> None:
+        """Who speaks no TLS where it is expected, or takes no part in it, is refused; who leaves before is no event."""
+        try:
+            from OpenSSL import SSL
+        except ImportError:
+            raise SkipTest("pyOpenSSL is missing") from None
+        world = self.memory()
+        for args, told in (
+            (([("SSL routines", "", "wrong version number")],), "the client does not speak TLS: wrong version number"),
+            (([("SSL routines", "", "unknown ca")],), "the client's TLS handshake failed: unknown ca"),
+            ((-1, "Unexpected EOF"), None),
+            (([],), None),
+        ):
+            world.connect().connectionLost(Failure(SSL.Error(*args)))
+            self.assertEqual(world.refusals, [(None, InvalidHello)] if told else [])
+            if told:
+                self.assertEqual(str(world.calls.pop()[3]), told)
 
     def test_unsayable_names(self) -> None:
         """Names that fit into no hello are an error at once, not at the first client."""

@@ -275,6 +275,17 @@ class MistakeTests(SynchronousTestCase):
         for cls in (Silent, List, Loose):
             self.check(cls, r"on_order\(self, message: ..., link\): annotate the message with a class")
 
+    def test_no_expression(self) -> None:
+        """An annotation that is no expression at all is told with its method."""
+
+        class Wrong(ByType):
+            def on_order(self, order, link):  # type: ignore[no-untyped-def]
+                return PASS_ON
+
+            on_order.__annotations__["order"] = "Order if"
+
+        self.check(Wrong, "on_order.*: ")
+
     def test_unknown_name(self) -> None:
         """An annotation that names nothing is told with its method."""
 

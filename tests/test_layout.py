@@ -17,7 +17,7 @@ PACKAGE = Path(twisted_repeater.__file__).parent
 LEVELS: list[set[str]] = [
     {"errors", "model", "verdicts"},
     {"interfaces"},
-    {"_coroutines", "_greeting", "_patience", "_seldom", "_valve"},
+    {"_collectors", "_coroutines", "_greeting", "_patience", "_seldom", "_valve"},
     {"framing", "hello", "codecs", "bin_prot", "selectors", "observers", "metrics"},
     {"_awaited", "_backlog", "_output", "_unfinished"},
     {"_flow"},
@@ -30,7 +30,7 @@ LEVELS: list[set[str]] = [
     {"_link"},
     {"_attempt", "_places"},
     {"_protocols"},
-    {"_endpoints", "_factory", "_proxied"},
+    {"_endpoints", "_factory", "_proxied", "_site"},
     {"_repeater"},
     {"loading"},
     {"_reload"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from twisted_repeater import PASS_ON, IFilter, dialects
@@ -103,6 +104,16 @@ class FindTests(LoadingCase):
         self.assert_fails(find, "wrong:f", "cannot import wrong: SyntaxError: '(' was never closed (wrong.py, line 1)")
         self.assert_fails(find, "raising:f", "cannot import raising: OSError: one two (raising.py, line 2)")
         self.assert_fails(find, "leaving:f", "cannot import leaving: SystemExit: bye (leaving.py, line 2)")
+        for kind in ("GeneratorExit", "BaseException"):
+            self.write("ending.py", f"raise {kind}\n")
+            self.assert_fails(find, "ending:f", f"cannot import ending: {kind}: (ending.py, line 1)")
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C is no failure of a module."""
+        self.write("slow.py", "raise KeyboardInterrupt\n")
+        self.write("choosy.py", "def __getattr__(name):\n    raise KeyboardInterrupt\n")
+        self.assertRaises(KeyboardInterrupt, find, "slow:f")
+        self.assertRaises(KeyboardInterrupt, find, "choosy:f")
 
     def test_place(self) -> None:
         """The place is that in the user's code, also where this package raises for it."""
@@ -123,8 +134,10 @@ class FindTests(LoadingCase):
 
     def test_module_that_decides(self) -> None:
         """What goes wrong in a module that decides itself what it has is told too."""
-        self.write("choosy.py", "def __getattr__(name):\n    raise ValueError(name)\n")
-        self.assert_fails(find, "choosy:f", "choosy:f: ValueError: f (choosy.py, line 2)")
+        for kind in ("ValueError", "SystemExit"):
+            self.write("choosy.py", f"def __getattr__(name):\n    raise {kind}(name)\n")
+            sys.modules.pop("choosy", None)
+            self.assert_fails(find, "choosy:f", f"choosy:f: {kind}: f (choosy.py, line 2)")
 
 
 class FilterTests(LoadingCase):

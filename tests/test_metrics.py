@@ -160,6 +160,13 @@ class ReadingTests(MetricsCase):
         self.assertTrue(content_type.startswith("application/openmetrics-text"))
         self.assertTrue(text.endswith(b"# EOF\n"))
 
+    def test_odd_format(self) -> None:
+        """A client that asks for a format that makes no sense gets the usual one."""
+        for accept in ("text/plain; version=x", "application/openmetrics-text; version=1,2", ";;,="):
+            text, content_type = exposition(self.observer, accept)
+            self.assertIn(b"twisted_repeater_links 0.0", text, accept)
+        self.assertTrue(content_type.startswith("text/plain; version=0.0.4"))
+
     def test_registry(self) -> None:
         """The observer can be registered like any other collector."""
         from prometheus_client import CollectorRegistry

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from twisted_repeater import _collectors
 from twisted_repeater._reload import FilterModules, _home
 from twisted_repeater.loading import LoadingError
 
@@ -53,6 +54,29 @@ class LoadingAnewTests(FilterModulesCase):
         modules.load_anew()
         self.assertEqual(self.answer(modules), 20)
         self.assertIs(sys.modules["limits"].limit, 20)
+
+    def test_directory_that_cannot_be_read(self) -> None:
+        """Where a package without a file cannot be looked up, the old modules come back all the same."""
+        self.addCleanup(sys.modules.pop, "spread", None)
+        self.write("spread/limits.py", "limit = 7\n")
+        self.write("rules.py", "from spread.limits import limit\ndef decide(message, link):\n    return limit\n")
+        modules = self.load()
+        old = sys.modules["spread.limits"]
+
+        class Unreadable:
+            """The path of a package, in a directory that cannot be listed."""
+
+            def __iter__(self) -> Any:
+                raise OSError(24, "too many files")
+
+        def refuse(filters: dict[str, Any]) -> None:
+            vars(sys.modules["spread"])["__path__"] = Unreadable()
+            raise ValueError("no")
+
+        self.assertRaises(LoadingError, modules.load_anew, refuse)
+        self.assertIs(sys.modules["spread.limits"], old)
+        modules.load_anew()
+        self.assertEqual(self.answer(modules), 7)
 
     def test_packages(self) -> None:
         """So are the modules of the filter's own package, and what was imported later, in a function."""
@@ -263,6 +287,118 @@ class MigrationTests(FilterModulesCase):
         self.assertEqual(modules.filters["to_server_filter"].version, 1)
 
 
+METRIC = """
+from prometheus_client import Counter, REGISTRY
+SEEN = Counter("tests_orders_seen", "Orders")
+def decide(message, link):
+    SEEN.inc()
+    return {answer}
+"""
+
+COUNTING = """
+from prometheus_client import Counter
+
+class Counting:
+    def __init__(self):
+        self.seen = Counter("tests_orders_seen", "Orders", ["client"])
+
+    def __call__(self, message, link):
+        self.seen.labels(client="ann").inc()
+
+    def migrate(self, old):
+        for metric in old.seen.collect():
+            for sample in metric.samples:
+                if sample.name.endswith("_total"):
+                    self.seen.labels(**sample.labels).inc(sample.value)
+"""
+
+
+class MetricTests(FilterModulesCase):
+    """Modules that register metrics with ``prometheus_client``, which refuses a second one of the same name."""
+
+    def setUp(self) -> None:
+        """Remember what is registered."""
+        super().setUp()
+        try:
+            from prometheus_client import REGISTRY
+        except ImportError:
+            raise SkipTest("prometheus_client is missing") from None
+        self.registry = REGISTRY
+        self.before = _collectors.registered()
+        self.addCleanup(self.forget_metrics)
+
+    def forget_metrics(self) -> None:
+        """Leave the registry as it was."""
+        for collector in _collectors.registered():
+            if collector not in self.before:
+                self.registry.unregister(collector)
+
+    def seen(self, **labels: str) -> float | None:
+        """Give what the registry says of the orders seen."""
+        return self.registry.get_sample_value("tests_orders_seen_total", labels)
+
+    def test_again(self) -> None:
+        """The metric of the new module takes the place of the old one, each time."""
+        self.write("rules.py", METRIC.format(answer=1))
+        modules = self.load()
+        for answer in (2, 3):
+            self.answer(modules)
+            self.write("rules.py", METRIC.format(answer=answer))
+            modules.load_anew()
+            self.assertEqual((self.answer(modules), self.seen()), (answer, 1))
+        self.write("rules.py", "def decide(message, link):\n    return 4\n")
+        modules.load_anew()
+        self.assertEqual(_collectors.registered(), self.before)
+
+    def test_failure(self) -> None:
+        """After an attempt that failed, in the module or later, the old metric counts on, and the next one succeeds."""
+        self.write("rules.py", METRIC.format(answer=1))
+        modules = self.load()
+        self.answer(modules)
+        there = _collectors.registered()
+        for wrong in (METRIC.format(answer=2) + "rubbish\n", METRIC.format(answer=2).replace("decide", "other")):
+            self.write("rules.py", wrong)
+            self.assertRaises(LoadingError, modules.load_anew)
+            self.assertEqual(_collectors.registered(), there)
+        self.write("rules.py", METRIC.format(answer=2))
+
+        def refuse(filters: dict[str, Any]) -> None:
+            raise ValueError("no")
+
+        self.assertRaises(LoadingError, modules.load_anew, refuse)
+        self.assertEqual((self.answer(modules), self.seen()), (1, 2))
+        modules.load_anew()
+        self.assertEqual((self.answer(modules), self.seen()), (2, 1))
+
+    def test_first_in_a_failed_attempt(self) -> None:
+        """A metric that a failed attempt was the first to make does not stand in the way of the next."""
+        self.write("rules.py", "def decide(message, link):\n    return 1\n")
+        modules = self.load()
+        self.write("rules.py", METRIC.format(answer=2) + "rubbish\n")
+        self.assertRaises(LoadingError, modules.load_anew)
+        self.assertEqual(_collectors.registered(), self.before)
+        self.write("rules.py", METRIC.format(answer=2))
+        modules.load_anew()
+        self.assertEqual((self.answer(modules), self.seen()), (2, 1))
+
+    def test_value_goes_on(self) -> None:
+        """A filter that makes its metric when it is made can go on from the old value, in ``migrate``."""
+        self.write("rules.py", COUNTING)
+        modules = self.load("rules:Counting")
+        self.answer(modules)
+        for number in (2, 3):
+            modules.load_anew()
+            self.answer(modules)
+            self.assertEqual(self.seen(client="ann"), number)
+
+    def test_taken_back(self) -> None:
+        """A filter that has unregistered its metric itself is loaded again all the same."""
+        self.write("rules.py", METRIC.format(answer=1) + "REGISTRY.unregister(SEEN)\n")
+        modules = self.load()
+        modules.load_anew()
+        self.assertEqual(_collectors.registered(), self.before)
+
+
 class ChangedTests(FilterModulesCase):
     """`FilterModules.changed`."""
 
@@ -295,6 +431,23 @@ class ChangedTests(FilterModulesCase):
         self.write("limits.py", "limit = 20\n")
         self.modules.changed()
         self.assertTrue(self.modules.changed())
+
+    def test_lack_that_passes(self) -> None:
+        """What could not be loaded for a lack of descriptors or memory is tried again, though no file has changed."""
+        for lack in ("OSError(24, 'too many files')", "MemoryError()", "KeyError() from OSError(23, 'no more')"):
+            self.write("lack.py", f"def check():\n    raise {lack}\n")
+            self.write("limits.py", f"import lack\nlack.check()\nlimit = {len(lack)}\n")
+            self.modules.changed()
+            for _ in range(3):
+                self.assertTrue(self.modules.changed())
+                self.assertRaises(LoadingError, self.modules.load_anew)
+                self.assertTrue(self.modules.passing)
+            self.write("lack.py", "def check(): pass\n")
+            self.modules.changed()
+            self.assertTrue(self.modules.changed())
+            self.modules.load_anew()
+            self.assertEqual(self.answer(self.modules), len(lack))
+            self.assertFalse(self.modules.passing or self.modules.changed())
 
     def test_failing_module_is_watched(self) -> None:
         """A module that could not be loaded for the first time is looked at too."""
@@ -348,6 +501,30 @@ class ChangedTests(FilterModulesCase):
         self.write("limits.py", "raise ImportError('no')\n")
         self.assertRaises(LoadingError, self.modules.load_anew)
         self.assertFalse(self.modules.changed())
+
+    def test_odd_errors(self) -> None:
+        """An error that names a file or a module that there cannot be leaves all as it was."""
+        for text in (
+            f"exec(compile('1 / 0', {'x' * 5000!r}, 'exec'))",
+            "exec(compile('1 / 0', 'x\\0y', 'exec'))",
+            "raise ImportError('no', name='x\\0y')",
+            "raise ImportError('no', name=3)",
+            "raise GeneratorExit",
+            "raise SystemExit(3)",
+            "class Odd(BaseException): pass\nraise Odd",
+        ):
+            self.write("limits.py", f"{text}\n")
+            self.assertRaises(LoadingError, self.modules.load_anew)
+            self.assertEqual(self.answer(self.modules), 1)
+            self.assertEqual(sys.modules["limits"].limit, 1)
+            self.assertFalse(self.modules.changed())
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C while a module is loaded is not taken for its failure, and leaves all as it was."""
+        self.write("limits.py", "raise KeyboardInterrupt\n")
+        self.assertRaises(KeyboardInterrupt, self.modules.load_anew)
+        self.assertEqual(self.answer(self.modules), 1)
+        self.assertEqual(sys.modules["limits"].limit, 1)
 
     def test_file_is_gone(self) -> None:
         """A file that is gone has changed."""

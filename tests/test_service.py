@@ -110,6 +110,20 @@ class LifeTests(ServiceCase):
         taken = reactor.listenTCP(number, Server(), interface="127.0.0.1")
         await maybeDeferred(taken.stopListening)
 
+    async def test_admin_for_others(self) -> None:
+        """That other machines can reach the administration is logged as a warning."""
+        for interface, warned in (("0.0.0.0", True), ("127.0.0.1", False)):
+            service = self.service(admin=TCP4ServerEndpoint(reactor, 0, interface=interface), admin_hosts=["edge"])
+            service.privilegedStartService()
+            service.startService()
+            assert service.repeater is not None
+            self.here.repeater = service.repeater
+            port: Any = service._admin_port
+            warning = f"other machines can reach the administration at 0.0.0.0:{port.getHost().port}: there is no"
+            self.assertEqual([line[: len(warning)] for line in self.lines[:-1]], [warning] * warned)
+            self.lines.clear()
+            await service.stopService()
+
     async def test_port_in_use(self) -> None:
         """A port that is taken fails the start, be it the repeater's or the administration's; the log says so."""
         taken = reactor.listenTCP(0, Server(), interface="127.0.0.1")
@@ -183,6 +197,76 @@ class ReloadTests(ServiceCase):
         self.assertEqual(len(self.lines), 1)
         await service.stopService()
         self.assertEqual(clock.getDelayedCalls(), [])
+
+    async def test_watch_goes_on(self) -> None:
+        """Whatever a module raises while it is loaded, its file is looked at from then on too."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        self.start(self.service("rules:decide", watch=True, reactor=clock))
+        for kind in ("SystemExit", "GeneratorExit", "BaseException", "MemoryError"):
+            self.write("rules.py", f"raise {kind}('{kind}')\n")
+            clock.pump([1, 1, 1, 1])
+            why = f"cannot import rules: {kind}: {kind} (rules.py, line 1)"
+            self.assertEqual(self.lines, [f"the filters stay as they are: {why}"])
+            self.lines.clear()
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.pump([1, 1])
+        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+        self.assertEqual(await self.answer(), b"newer")
+
+    async def test_interrupted(self) -> None:
+        """Ctrl-C while the files are looked at reaches whoever runs the reactor, and they are looked at again."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        self.start(self.service("rules:decide", watch=True, reactor=clock))
+        self.write("rules.py", "raise KeyboardInterrupt\n")
+        clock.advance(1)
+        self.assertRaises(KeyboardInterrupt, clock.advance, 1)
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.pump([1, 1])
+        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+
+    async def test_look_that_fails(self) -> None:
+        """A look at the files that fails is logged, once for each way in which it does, and repeated."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide", watch=True, reactor=clock)
+        self.start(service)
+        looks: list[BaseException] = [OSError(24, "too many files"), OSError(24, "too many files"), SystemExit()]
+        changed = service._modules.changed
+
+        def look() -> bool:
+            if looks:
+                raise looks.pop(0)
+            return changed()
+
+        self.patch(service._modules, "changed", look)
+        clock.pump([1, 1, 1])
+        trouble = "cannot look whether the files of the filters have changed; trying again"
+        self.assertEqual(self.lines, [trouble, trouble])
+        self.assertEqual(len(self.flushLoggedErrors(OSError, SystemExit)), 2)
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.pump([1, 1])
+        self.assertEqual(self.lines[2:], ["filters loaded anew: rules:decide"])
+
+    async def test_load_that_fails(self) -> None:
+        """An attempt to load that ends in no way of its own is logged and told as a failure, too."""
+        service = self.service()
+        self.start(service)
+
+        def fail(use: Any) -> None:
+            raise OSError(24, "too many files")
+
+        self.patch(service._modules, "load_anew", fail)
+        self.assertEqual(service.reload(), "OSError while loading the filters, see the log")
+        self.assertEqual(self.lines, ["cannot load the filters again"])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+        def interrupt(use: Any) -> None:
+            raise KeyboardInterrupt
+
+        self.patch(service._modules, "load_anew", interrupt)
+        self.assertRaises(KeyboardInterrupt, service.reload)
 
     async def test_failure(self) -> None:
         """What cannot be loaded leaves the old filter in place; the log and the caller are told why."""

@@ -6,13 +6,15 @@ import tempfile
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.filepath import FilePath
 
 from twisted_repeater import PASS_ON, Limits, Side
 from twisted_repeater._outlet import HIGH_WATER
-from twisted_repeater.errors import HelloTimeout, ServerUnreachable, SlowConsumer
+from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
+from twisted_repeater.metrics import MetricsObserver
 
 from .peers import END, PeerCase, Server, Sockets, StoppedTime, frame, hello, reactor, turn
 from .sockets import TLSSockets, UnixSockets
@@ -271,7 +273,51 @@ class TLSTests(CommonTests, SocketsCase):
         await silent.lost()
         await garbage.lost()
         await self.here.still_relays(self.client, self.peer)
-        self.assertTrue(set(self.here.refusals) <= {(None, HelloTimeout)}, self.here.refusals)
+        self.assertTrue(set(self.here.refusals) <= {(None, HelloTimeout), (None, InvalidHello)}, self.here.refusals)
+
+    async def test_client_without_tls(self) -> None:
+        """A client that doesn't speak TLS, or trusts nobody, is refused as any other: told, logged and counted."""
+        metrics = MetricsObserver()
+        errors: list[str] = []
+
+        def refused(client_name: str | None, server_name: str, error: Exception) -> None:
+            errors.append(str(error))
+
+        await self.link(observers=[metrics], on_connecting_error=refused)
+        plain = TCP4ClientEndpoint(reactor, "127.0.0.1", self.here.repeater.port)
+        distrustful = wrapClientTLS(optionsForClientTLS("localhost"), plain)
+        for data, endpoint in (
+            (frame(b"no TLS at all"), plain),
+            (b"GET / HTTP/1.1\r\n\r\n", plain),
+            (b"\x16\x03\x01\xff\xff" + bytes(100), plain),
+            (b"", distrustful),
+        ):
+            await (await self.here.connect(data, endpoint=endpoint)).lost()
+        while len(errors) < 4:
+            await turn()
+        self.assertEqual(
+            errors[:2],
+            [
+                "the client does not speak TLS: wrong version number",
+                "the client does not speak TLS: http request",
+            ],
+        )
+        for error in errors[2:]:
+            self.assertTrue(error.startswith("the client's TLS handshake failed: "), error)
+        self.assertEqual(metrics.refused, {"InvalidHello": 4})
+        await self.here.still_relays(self.client, self.peer)
+
+    async def test_client_that_leaves(self) -> None:
+        """A client that leaves within the handshake, as a port scan does, is no event."""
+        await self.link()
+        plain = TCP4ClientEndpoint(reactor, "127.0.0.1", self.here.repeater.port)
+        for data in (b"", b"\x16\x03\x01"):
+            gone = await self.here.connect(data, endpoint=plain)
+            gone.close()
+            await gone.lost()
+        while len(self.here.repeater._factory.links) > 1:
+            await turn()
+        self.assertEqual(self.here.refusals, [])
 
     async def test_server_without_tls(self) -> None:
         """A server that doesn't speak TLS is as good as none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet import reactor as installed_reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP6ServerEndpoint, UNIXServerEndpoint
+from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -172,6 +174,19 @@ class OptionsTests(ModuleCase):
         self.assertIsInstance(options["admin"], TCP6ServerEndpoint)
         self.assertIsInstance(parsed("--admin", "unix:/run/x")["admin"], UNIXServerEndpoint)
 
+    def test_admin_by_systemd(self) -> None:
+        """The administration may be given its socket by systemd, whose unit says where it listens."""
+        self.assert_wrong(
+            "--admin: 'systemd:domain=UNIX:index=0' is no endpoint: ", "--admin=systemd:domain=UNIX:index=0"
+        )
+
+    def test_admin_hosts(self) -> None:
+        """The administration may have names of its own, and addresses."""
+        names = ["edge.example.org", "edge_1", "192.0.2.7", "[2001:db8::1]", "2001:db8::1"]
+        options = [f"--admin-host={name}" for name in names]
+        self.assertEqual(parsed("--admin=tcp:0:interface=127.0.0.1", *options)["admin-host"], names)
+        self.assertEqual(parsed()["admin-host"], [])
+
     def test_no_tls(self) -> None:
         """Where TLS cannot be had it is said what it needs."""
         missing(self, "OpenSSL")
@@ -211,6 +226,22 @@ class OptionsTests(ModuleCase):
             (["--listen", "tcp:65536"], "--listen: 'tcp:65536' is no endpoint: port 65536 is above 65535"),
             (["--admin", "tcp:8090"], "--admin: say interface=127.0.0.1"),
             (["--admin", "ssl:8090"], "--admin: say interface=127.0.0.1"),
+            (["--admin", "tls:/keys:443"], "--admin: say interface=127.0.0.1"),
+            (["--admin", "tcp6:8090"], "--admin: say interface=127.0.0.1"),
+            (["--admin", "tcp:8090:interface="], "--admin: say interface=127.0.0.1"),
+            (["--admin", "tcp:8090:interface=127.0.0.1:interface="], "--admin: say interface=127.0.0.1"),
+            (["--admin", r"tcp:8090:interface=127.0.0.1:interf\ace="], "--admin: say interface=127.0.0.1"),
+            (["--admin", r"tcp:8090:backlog=1\:interface=127.0.0.1"], "--admin: say interface=127.0.0.1"),
+            (["--admin", "haproxy:tcp:8090:interface=127.0.0.1"], "--admin: must be an endpoint of the kind tcp, "),
+            (["--admin", "stdio:"], "--admin: must be an endpoint of the kind tcp, "),
+            (["--admin", "unix:"], "--admin: 'unix:' must have the path of the socket"),
+            (["--admin", "unix:address="], "--admin: 'unix:address=' must have the path of the socket"),
+            (["--admin-host", "edge"], "--admin-host: there is no administration"),
+            (
+                ["--admin-host", "edge:8090"],
+                "--admin-host: expected the name of a host without a port, got 'edge:8090'",
+            ),
+            (["--admin-host", ""], "--admin-host: expected the name of a host without a port, got ''"),
             (["--reload"], "--reload: there is no filter to load anew"),
             (["--no-such-option"], "option --no-such-option not recognized"),
             (["more"], "Wrong number of arguments."),
@@ -368,6 +399,15 @@ class ServiceTests(PeerCase, ModuleCase):
         peer.close()
         await client.seen.holds("end of stream")
         self.assertEqual(client.seen.count(b"x"), 100)
+
+    async def test_admin_socket(self) -> None:
+        """A Unix socket of the administration is its owner's alone, unless a mode is said."""
+        modes = [("", 0o600), (":lockfile=0", 0o600), (":backlog=5", 0o600), (":mode=660", 0o660), (":640", 0o640)]
+        for rest, mode in modes:
+            path = self.directory / f"admin-{mode}"
+            port = await parsed("--admin", f"unix:{path}{rest}")["admin"].listen(Factory())
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), mode, rest)
+            await maybeDeferred(port.stopListening)
 
     async def test_observers(self) -> None:
         """It logs, and counts if there is an administration to ask for the numbers."""

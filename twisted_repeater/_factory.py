@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from inspect import isawaitable
@@ -27,6 +28,7 @@ from .errors import (
     ClientIPNotAuthorized,
     ConnectingError,
     HelloTimeout,
+    InvalidHello,
     LinkError,
     NewClientsDropped,
     RefusedByApplication,
@@ -246,6 +248,8 @@ class RepeaterFactory(ServerFactory):
         why: ConnectingError
         if link.closing:
             why = RefusedByApplication("the application closed the link")
+        elif side is Side.CLIENT and not link.client.heard and (trouble := _tls_trouble(reason)):
+            why = InvalidHello(trouble, side)  # no ClientGone, which is silent as long as nothing was heard
         elif side is Side.CLIENT:
             why = ClientGone(f"the client left before it was linked: {reason}", side)
         else:
@@ -336,6 +340,24 @@ class RepeaterFactory(ServerFactory):
                 getattr(observer, event)(*arguments)
             except Exception:
                 self.log.failure("observer {observer!r} raised in {event}", observer=observer, event=event)
+
+
+NO_TLS = {"http request", "https proxy request", "wrong version number"}
+"""What OpenSSL says of a first message that is not TLS."""
+
+
+def _tls_trouble(reason: BaseException) -> str | None:
+    """Return what is wrong with a client's TLS, if that is why its connection was lost."""
+    ssl = sys.modules.get("OpenSSL.SSL")  # not imported: only what listens by TLS needs it
+    if ssl is None or not isinstance(reason, ssl.Error):
+        return None
+    (details,) = reason.args if len(reason.args) == 1 and isinstance(reason.args[0], list) else ([],)
+    if not details:  # the connection was lost
+        return None
+    texts = [text for _, _, text in details]
+    if NO_TLS.intersection(texts):
+        return f"the client does not speak TLS: {', '.join(texts)}"
+    return f"the client's TLS handshake failed: {', '.join(texts)}"
 
 
 class _Accepted(ClientSideProtocol):

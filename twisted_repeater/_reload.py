@@ -8,6 +8,7 @@ dialect needs: links carry messages of its types, which a new filter would not k
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import _collectors
 from .filters._migration import hand_over
 from .loading import LoadingError, load_filter, trying
 
@@ -33,6 +35,9 @@ INSTALLED = {
 """Where installed packages and Python's own modules are: what lies there beside a filter is none of its business."""
 
 OURS = {"twisted_repeater", "twisted"}
+
+PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN}
+"""Errors of a system that lacks something for a moment. They say nothing about the files."""
 
 Stamp = tuple[int, int] | None
 
@@ -47,17 +52,40 @@ class FilterModules:
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = names
         self._kept = frozenset(sys.modules)
+        before = _collectors.registered()
         self.filters: dict[str, Any] = {key: load_filter(name) for key, name in names.items()}
         modules = {name.partition(":")[0] for name in names.values()}
         self._tops = {module.partition(".")[0] for module in modules}
         self._homes = {home for module in modules if (home := _home(module, sys.modules[module]))} - INSTALLED
+        self._metrics = self._new_collectors(before)
+        """What the filters registered with ``prometheus_client`` while they were loaded."""
         self.fixed = sorted(modules & self._kept)
         """The filters' modules that cannot be loaded anew, as they were loaded before."""
+        self.passing = False
+        """Whether the last attempt failed for a lack of descriptors or memory, and `changed` asks for another."""
         self._loaded = self._seen = _stamps(self._files())
 
     def _own(self) -> dict[str, ModuleType]:
         """Give the modules that belong to the filters."""
         return {name: module for name, module in list(sys.modules.items()) if self._belongs(name, module)}
+
+    def _loaded_since(self, present: frozenset[str]) -> list[str]:
+        """Return the names of the filters' modules that were loaded since only these modules were there.
+
+        To find the directory of a package without a file takes a look at the disk, which may fail. Such a package
+        stays: it has no code.
+        """
+        names = []
+        for name in sys.modules.keys() - present:
+            with suppress(OSError):
+                if self._belongs(name, sys.modules[name]):
+                    names.append(name)
+        return names
+
+    def _new_collectors(self, before: list[Any]) -> list[Any]:
+        """Return what the filters have registered with ``prometheus_client`` since only these collectors were there."""
+        own = [sys.modules[name] for name in self._loaded_since(self._kept)]
+        return _collectors.of_filters(before, own)
 
     def _belongs(self, name: str, module: ModuleType) -> bool:
         top = name.partition(".")[0]
@@ -88,18 +116,26 @@ class FilterModules:
         """
         if self.fixed:
             raise LoadingError(f"{', '.join(self.fixed)} was loaded before the filters, with the dialect, and stays")
-        stamps = _stamps(self._files())
-        forgotten = _Forgotten(self._own())
+        own = self._own()
+        stamps = _stamps(map(_file, own.values()))
+        forgotten = _Forgotten(own)
+        _collectors.unregister(self._metrics)
+        before = _collectors.registered()
+        self.passing = False
         try:
             filters = self._new_filters()
+            metrics = self._new_collectors(before)
             trying("the new filters cannot be used", use, filters)
+            self.filters, self._metrics = filters, metrics
         except BaseException as error:
-            stamps |= _stamps(_files_in(error) | self._missing(error))
-            forgotten.recall(self._own())
+            _collectors.unregister(self._new_collectors(before))
+            _collectors.register(self._metrics)
+            forgotten.recall(self._loaded_since(forgotten.present))
+            self.passing = _is_passing(error)
+            if not self.passing:  # else the files still count as changed, and are tried again
+                self._loaded = self._seen = _stamps(self._files() | _files_in(error) | self._missing(error)) | stamps
             raise
-        finally:
-            self._loaded = self._seen = _stamps(self._files()) | stamps
-        self.filters = filters
+        self._loaded = self._seen = _stamps(self._files()) | stamps
         return filters
 
     def _new_filters(self) -> dict[str, Any]:
@@ -113,7 +149,7 @@ class FilterModules:
     def _missing(self, error: BaseException) -> set[str]:
         """Give the files that a module would be in which an error says is not there."""
         cause = error.__cause__ or error
-        if not isinstance(cause, ImportError) or not cause.name:
+        if not isinstance(cause, ImportError) or not cause.name or not isinstance(cause.name, str):
             return set()
         lacking = re.match(r"cannot import name '(\w+)'", str(cause))  # of a package: a module, perhaps
         path = f"{cause.name}.{lacking[1]}" if lacking else cause.name
@@ -132,6 +168,8 @@ class _Forgotten:
         for name, module in modules.items():
             _remove_bytecode(module)
             del sys.modules[name]
+        self.present = frozenset(sys.modules)
+        """The modules that are left."""
         importlib.invalidate_caches()
 
     def recall(self, instead_of: Iterable[str]) -> None:
@@ -186,7 +224,7 @@ def _stamps(files: Iterable[str]) -> dict[str, Stamp]:
 def _stamp(file: str) -> Stamp:
     try:
         status = os.stat(file)
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return None
     return (status.st_mtime_ns, status.st_size)
 
@@ -197,4 +235,16 @@ def _files_in(error: BaseException) -> set[str]:
     files = {frame.filename for frame in traceback.extract_tb(cause.__traceback__)}
     if isinstance(cause, SyntaxError) and cause.filename:
         files.add(cause.filename)
-    return {file for file in files if Path(file).exists()}
+    return {file for file in files if os.path.exists(file)}
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Return whether an error came of a lack of descriptors or memory, and not of what the files say."""
+    cause: BaseException | None = error
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in PASSING):
+            return True
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from twisted.logger import Logger
 from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from ._link import Link
 from ._repeater import Repeater
+from ._site import Answer, GuardedSite, text
 from .metrics import MetricsObserver, exposition
 from .model import Direction
 from .observers import address_text, printable
@@ -30,20 +29,19 @@ POST /reload               load the filters anew
 
 NO_METRICS = "there are no metrics: they need prometheus_client (pip install 'twisted_repeater[metrics]')"
 
-log = Logger()
 
-
-Answer = tuple[int, str]
-"""A status of HTTP and a line of text."""
-
-
-def administration(repeater: Repeater, *, reload: Callable[[], str | None], metrics: MetricsObserver) -> Site:
+def administration(
+    repeater: Repeater, *, reload: Callable[[], str | None], metrics: MetricsObserver, hosts: Iterable[str] = ()
+) -> Site:
     """Give the site that administers a repeater.
 
-    Who can connect to it can do all that it offers: there are no passwords. Listen on loopback or a Unix socket.
+    Who can connect to it can do all that it offers: there are no passwords. Listen on loopback or a Unix socket. It
+    answers only requests whose ``Host`` is ``localhost``, a loopback address, the address that the connection was made
+    to, or one of ``hosts``, so that no web page that a browser shows can make use of it.
 
     @param reload: loads the filters anew; gives why that could not be, ``None`` if all is well.
     @param metrics: is one of the repeater's observers; what it counted is in ``/metrics``.
+    @param hosts: names, without a port, by which this site is known besides.
     """
 
     def drop() -> Answer:
@@ -66,23 +64,7 @@ def administration(repeater: Repeater, *, reload: Callable[[], str | None], metr
     root.putChild(b"drop-new-clients", _Call(drop))
     root.putChild(b"accept-new-clients", _Call(accept))
     root.putChild(b"reload", _Call(load_anew))
-    return _Site(root)
-
-
-class _Site(Site):
-    """Logs the calls that change something; a line for each scrape of the metrics would bury them."""
-
-    noisy = False
-    displayTracebacks = False
-
-    def __init__(self, root: Resource) -> None:
-        super().__init__(root)  # type: ignore[no-untyped-call]
-
-    def log(self, request: Any) -> None:
-        """A request was answered."""
-        if request.method == b"POST":
-            path = printable(request.path.decode("utf-8", "replace"))
-            log.info("administration: POST {path}: {code}", path=path, code=request.code)
+    return GuardedSite(root, hosts)
 
 
 class _Node(Resource):
@@ -101,10 +83,10 @@ class _Node(Resource):
     def render(self, request: Request) -> bytes:
         """See `IResource`."""
         if not self.method:
-            return _text(request, (http.NOT_FOUND, "there is nothing here; / tells what there is"))
+            return text(request, (http.NOT_FOUND, "there is nothing here; / tells what there is"))
         if (b"GET" if request.method == b"HEAD" else request.method) != self.method:
             request.setHeader(b"allow", self.method)
-            return _text(request, (http.NOT_ALLOWED, f"this takes {self.method.decode()} only"))
+            return text(request, (http.NOT_ALLOWED, f"this takes {self.method.decode()} only"))
         answer = self.answer(request)
         return b"" if request.method == b"HEAD" else answer
 
@@ -139,10 +121,8 @@ class _Call(_Node):
         self._call = call
 
     def answer(self, request: Request) -> bytes:
-        """Make it, unless a browser asks on behalf of a web page, which could be any stranger's."""
-        if request.getHeader(b"origin") is not None:
-            return _text(request, (http.FORBIDDEN, "a web page may not make this call"))
-        return _text(request, self._call())
+        """Make it."""
+        return text(request, self._call())
 
 
 class _Clients(_Node):
@@ -167,20 +147,14 @@ class _Clients(_Node):
         return client
 
 
-def _text(request: Request, answer: Answer) -> bytes:
-    code, line = answer
-    request.setResponseCode(code)
-    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-    return f"{line}\n".encode()
-
-
 def _metrics(request: Request, metrics: MetricsObserver) -> bytes:
+    accept = request.getHeader(b"accept") or b""
     try:
-        text, content_type = exposition(metrics, request.getHeader("accept") or "")
+        page, content_type = exposition(metrics, accept.decode("ascii", "replace"))
     except ImportError:
-        return _text(request, (http.NOT_IMPLEMENTED, NO_METRICS))
+        return text(request, (http.NOT_IMPLEMENTED, NO_METRICS))
     request.setHeader(b"content-type", content_type.encode())
-    return text
+    return page
 
 
 def _links(request: Request, repeater: Repeater) -> bytes:

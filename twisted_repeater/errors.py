@@ -112,7 +112,7 @@ class HelloTimeout(ConnectingError):
 
 
 class InvalidHello(ConnectingError):
-    """The first frame of ``side`` is not a hello of the dialect.
+    """The first frame of ``side`` is not a hello of the dialect, or not even TLS where that is expected.
 
     ``is_hello`` is true where it is one with something wrong in it, such as a version that is no number. The message
     then shows none of its bytes: they may be a secret.

@@ -35,7 +35,9 @@ def find(name: str) -> Any:
             found = getattr(found, attribute)
         except AttributeError:
             raise LoadingError(f"module {module_name} has no {path!r}") from None
-        except Exception as error:  # a module may decide itself what it has
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module may decide itself what it has
             raise LoadingError(f"{name}: {_reason(error)}") from error
     return found
 
@@ -81,7 +83,9 @@ def trying(what: str, call: Callable[..., Any], *arguments: Any) -> Any:
     """Call something of the user's. Whatever goes wrong is a `LoadingError` that begins with ``what``."""
     try:
         return call(*arguments)
-    except (Exception, SystemExit) as error:  # a module that calls sys.exit must not end a running repeater
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a module raises, sys.exit included, must not end a running repeater
         raise LoadingError(f"{what}: {_reason(error)}") from error
 
 

@@ -109,7 +109,10 @@ def exposition(observer: MetricsObserver, accept: str) -> tuple[bytes, str]:
     from prometheus_client.exposition import choose_encoder
 
     encode: Any
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except Exception:  # it has no error of its own for a version that is no number
+        encode, content_type = choose_encoder("")
     return encode(_Several(observer, REGISTRY)), content_type
 
 

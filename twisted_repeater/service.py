@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -24,6 +25,9 @@ from .observers import address_text, printable
 __all__ = ["CannotStart", "RepeaterService"]
 
 log = Logger()
+
+LOOK_EVERY = 1.0
+"""So many seconds lie between two looks at the files."""
 
 
 class CannotStart(SystemExit, Exception):
@@ -46,6 +50,7 @@ class RepeaterService(Service):
     @param modules: have the filters; they are loaded anew on SIGHUP and when the administration asks for it.
     @param watch: whether they are loaded anew also when their files have changed.
     @param admin: where the administration listens, ``None`` for nowhere.
+    @param admin_hosts: names by which the administration is known besides the local ones.
     @param metrics: is one of the repeater's observers; the administration shows what it counted.
     """
 
@@ -58,6 +63,7 @@ class RepeaterService(Service):
         reactor: Any,
         watch: bool = False,
         admin: IStreamServerEndpoint | None = None,
+        admin_hosts: Sequence[str] = (),
         metrics: MetricsObserver | None = None,
     ) -> None:
         self.repeater: Repeater | None = None
@@ -66,9 +72,13 @@ class RepeaterService(Service):
         self._modules = modules
         self._reactor = reactor
         self._admin = admin
+        self._admin_hosts = admin_hosts
         self._metrics = metrics or MetricsObserver()
         self._admin_port: IListeningPort | None = None
-        self._watching = LoopingCall(self._look) if watch else None
+        self._watch = watch
+        self._next_look: IDelayedCall | None = None
+        self._trouble: str | None = None
+        """What went wrong at the last look at the files, if the next look will try the same again."""
         self._hangup: Any = None
         self._error: CannotStart | None = None
 
@@ -85,8 +95,15 @@ class RepeaterService(Service):
         self.repeater = await self._create()
         self.repeater.start(**self._callbacks, **self._modules.filters)
         if self._admin is not None:
-            site = administration(self.repeater, reload=self.reload, metrics=self._metrics)
+            site = administration(self.repeater, reload=self.reload, metrics=self._metrics, hosts=self._admin_hosts)
             self._admin_port = await self._admin.listen(site)
+            address = self._admin_port.getHost()
+            if _is_reached_by_others(address):
+                log.warn(
+                    "other machines can reach the administration at {address}: there is no password, and who can "
+                    "connect to it can do all that it offers",
+                    address=address_text(address),
+                )
         log.info("clients are taken at {address}", address=address_text(self.repeater.address))
 
     def _failed(self, failure: Failure) -> None:
@@ -101,15 +118,15 @@ class RepeaterService(Service):
         """Begin to listen to signals and to look at files."""
         super().startService()  # type: ignore[no-untyped-call]
         self._hangup = signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
-        if self._watching is not None:
-            self._watching.clock = self._reactor
-            self._watching.start(1.0, now=False)
+        if self._watch:
+            self._look_later()
 
     def stopService(self) -> Deferred[None]:
         """End every link, then the administration; fires when all is done."""
         super().stopService()  # type: ignore[no-untyped-call]
-        if self._watching is not None and self._watching.running:
-            self._watching.stop()
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -123,9 +140,24 @@ class RepeaterService(Service):
 
     # -- filters ----------------------------------------------------------------------------------------------
 
+    def _look_later(self) -> None:
+        self._next_look = self._reactor.callLater(LOOK_EVERY, self._look)
+
     def _look(self) -> None:
-        if self._modules.changed():
-            self.reload()
+        """Load the filters again if their files have changed. What goes wrong at each look is logged once."""
+        self._look_later()  # first: nothing that this look raises may end the looking
+        trouble = None
+        try:
+            if self._modules.changed():
+                why = self._load(logged=self._trouble)
+                trouble = why if self._modules.passing else None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of the system, or of something among the modules that is no module
+            trouble = f"{type(error).__name__} while looking at the files"
+            if trouble != self._trouble:
+                log.failure("cannot look whether the files of the filters have changed; trying again")
+        self._trouble = trouble
 
     def _use(self, filters: dict[str, Any]) -> None:
         if self.repeater is not None:  # else it is still being made, and starts with these
@@ -133,13 +165,30 @@ class RepeaterService(Service):
 
     def reload(self) -> str | None:
         """Load the filters anew, and let them take over. Gives why that cannot be; then the old ones stay."""
+        self._trouble = None
+        return self._load()
+
+    def _load(self, *, logged: str | None = None) -> str | None:
+        """Load the filters again. Returns why that cannot be, which is logged unless it was logged last time."""
         try:
             self._modules.load_anew(self._use)
         except LoadingError as error:
-            log.error("the filters stay as they are: {why}", why=printable(str(error)))
-            return str(error)
+            why = str(error)
+            if why != logged:
+                log.error("the filters stay as they are: {why}", why=printable(why))
+            return why
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of the system, or of something among the modules that is no module
+            log.failure("cannot load the filters again")
+            return f"{type(error).__name__} while loading the filters, see the log"
         if self._modules.names:
             log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()))
         else:
             log.info("nothing to load anew: there is no filter, and certificates are read at the start only")
         return None
+
+
+def _is_reached_by_others(address: object) -> bool:
+    """Return whether an address that is listened on can be connected to from other machines."""
+    return isinstance(address, IPv4Address | IPv6Address) and not ip_address(address.host.partition("%")[0]).is_loopback

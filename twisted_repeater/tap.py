@@ -37,6 +37,12 @@ SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 PORT = re.compile(r"^(?:tcp6?|ssl|tls)\b.*?(?<=:)(?:port=)?(\d+)(?=:|$)", re.ASCII)
 """Finds the port in the description of an endpoint: the first part that is a number."""
 
+ADMIN_KINDS = ("tcp", "tcp6", "ssl", "tls")
+"""The kinds of endpoints with an interface to be said."""
+
+PART = re.compile(r"(?:\\.|[^:\\])+", re.DOTALL)
+"""A part of the description of an endpoint; a backslash takes the meaning of the character behind it away."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -103,6 +109,37 @@ def endpoint(find: Callable[..., Any], reactor: object, text: str) -> Any:
         return find(reactor, text)
     except Exception as error:  # each kind of endpoint has its own
         raise ValueError(f"{text!r} is no endpoint: {type(error).__name__}: {error}") from error
+
+
+def admin_endpoint(reactor: object, text: str) -> Any:
+    """Read the description of the endpoint of the administration, which must say who can connect.
+
+    What wraps another endpoint is refused: where that listens cannot be told. A Unix socket is for its owner only
+    unless a mode is given; Twisted sets the mode before anybody can connect.
+    """
+    kind, *parts = PART.findall(text)
+    named = {
+        re.sub(r"\\(.)", r"\1", key): value for key, is_named, value in (p.partition("=") for p in parts) if is_named
+    }
+    if kind in ADMIN_KINDS:
+        if not named.get("interface"):
+            raise ValueError("say interface=127.0.0.1; who can connect to it can do all that it offers")
+    elif kind == "unix":
+        positional = [part for part in parts if "=" not in part]
+        if not positional and not named.get("address"):
+            raise ValueError(f"{text!r} must have the path of the socket")
+        if "mode" not in named and len(positional) < 2:
+            text += ":mode=600"
+    elif kind != "systemd":
+        raise ValueError(f"must be an endpoint of the kind {', '.join(ADMIN_KINDS)}, unix or systemd, not {text!r}")
+    return endpoint(serverFromString, reactor, text)
+
+
+def host(text: str) -> str:
+    """Read the name of a host, without a port."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?", text, re.ASCII):
+        raise ValueError(f"expected the name of a host without a port, got {text!r}")
+    return text
 
 
 def shown(value: float | None, read: Callable[[str], Any]) -> str:
@@ -190,6 +227,7 @@ class Options(usage.Options):
         super().__init__()  # type: ignore[no-untyped-call]
         self["allow-client"] = []
         self["allow-ip"] = []
+        self["admin-host"] = []
 
     def opt_allow_client(self, pattern: str) -> None:
         """A pattern of client names that are allowed, such as desk-*; may be given more than once. [default: all]"""
@@ -198,6 +236,11 @@ class Options(usage.Options):
     def opt_allow_ip(self, text: str) -> None:
         """A network, or an address, that clients may come from; may be given more than once. [default: all]"""
         self["allow-ip"].append(self._read("allow-ip", network, text))
+
+    def opt_admin_host(self, text: str) -> None:
+        """A name by which the administration is known, such as edge.example.org, besides localhost and the address that
+        it listens on; may be given more than once. Requests for other names are refused."""
+        self["admin-host"].append(self._read("admin-host", host, text))
 
     def opt_version(self) -> None:
         """Tell the version and exit."""
@@ -253,12 +296,12 @@ class Options(usage.Options):
     def _find_endpoints(self) -> None:
         from twisted.internet import reactor
 
-        admin = self["admin"] or ""
-        if admin.startswith(("tcp", "ssl", "tls")) and ":interface=" not in admin:
-            raise usage.UsageError("--admin: say interface=127.0.0.1; who can connect to it can do all that it offers")
-        for name, find in (("listen", serverFromString), ("server", server_endpoint), ("admin", serverFromString)):
-            if self[name]:
-                self[name] = self._read(name, endpoint, find, reactor, self[name])
+        for name, find in (("listen", serverFromString), ("server", server_endpoint)):
+            self[name] = self._read(name, endpoint, find, reactor, self[name])
+        if self["admin"]:
+            self["admin"] = self._read("admin", admin_endpoint, reactor, self["admin"])
+        elif self["admin-host"]:
+            raise usage.UsageError("--admin-host: there is no administration; --admin says where it listens")
 
     def _modules(self) -> FilterModules:
         """Load the filters."""
@@ -308,5 +351,6 @@ def makeService(options: Options) -> IService:
         reactor=reactor,
         watch=bool(options["reload"]),
         admin=options["admin"],
+        admin_hosts=options["admin-host"],
         metrics=metrics,
     )

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from functools import singledispatch
 from types import UnionType
-from typing import Any, ClassVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 from zope.interface import implementer
 
@@ -111,13 +111,27 @@ def _kinds(what: str, method: Any) -> tuple[type, ...]:
     parameters = list(inspect.signature(method).parameters)
     annotation = method.__annotations__.get(parameters[1]) if len(parameters) > 1 else None
     if isinstance(annotation, str):
-        # Only this one: the others may name what is imported for type checkers alone.
-        try:
-            annotation = eval(annotation, method.__globals__)
-        except Exception as error:
-            raise TypeError(f"{what}: {error}") from error
+        annotation = _read_annotation(what, annotation, method.__globals__)
     is_union = isinstance(annotation, UnionType) or get_origin(annotation) is Union
     kinds = get_args(annotation) if is_union else (object if annotation is Any else annotation,)
     if not all(isinstance(kind, type) for kind in kinds):
         raise TypeError(f"{what}: annotate the message with a class or a union of classes")
     return checked_classes(what, kinds)
+
+
+def _read_annotation(what: str, annotation: str, names: dict[str, Any]) -> Any:
+    """Return what an annotation stands for that is kept as text, as ``from __future__ import annotations`` has it.
+
+    `get_type_hints` runs that text, in the module of the method. It is a piece of that module's source, whose every
+    other line has run already; nothing that comes from outside gets here. It is given this one annotation only: the
+    others may name what is imported for type checkers alone.
+    """
+
+    def one() -> None:
+        """Carry the annotation."""
+
+    one.__annotations__ = {"message": annotation}
+    try:
+        return get_type_hints(one, globalns=names)["message"]
+    except Exception as error:
+        raise TypeError(f"{what}: {error}") from error

@@ -1,0 +1,92 @@
+"""What modules register with the default registry of ``prometheus_client``: seen, taken away, put back."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from twisted_repeater import _collectors
+
+from .modules import missing
+
+try:
+    from prometheus_client import REGISTRY, Counter
+except ImportError:
+    Counter = None  # type: ignore[assignment,misc]
+
+
+class CollectorsTests(SynchronousTestCase):
+    """The default registry of ``prometheus_client``."""
+
+    def setUp(self) -> None:
+        """Remember what is registered."""
+        if Counter is None:
+            raise SkipTest("prometheus_client is missing")
+        self.before = _collectors.registered()
+        self.addCleanup(self.forget)
+
+    def forget(self) -> None:
+        """Leave the registry as it was."""
+        for collector in _collectors.registered():
+            if collector not in self.before:
+                REGISTRY.unregister(collector)
+
+    def module(self, **names: Any) -> ModuleType:
+        """Make a module with these names, known to Python until the end of the test."""
+        module = ModuleType(f"tests_of_collectors_{len(names)}")
+        vars(module).update(names)
+        sys.modules[module.__name__] = module
+        self.addCleanup(sys.modules.pop, module.__name__)
+        return module
+
+    def test_new(self) -> None:
+        """What was registered since is what is new, in the order in which it was registered."""
+        made = [Counter(name, "for a test") for name in ("test_b", "test_a")]
+        self.assertEqual(_collectors.of_filters(self.before, []), made)
+        self.assertEqual(_collectors.of_filters(_collectors.registered(), []), [])
+
+    def test_of_others(self) -> None:
+        """What a module that stays has, by a name or in a class, belongs to it; the rest belongs to the filters."""
+        named, in_class, own = (Counter(f"test_{letter}", "for a test") for letter in "abc")
+        self.module(named=named)
+        self.module(first=1, holder=type("Holder", (), {"counter": in_class}))
+        ours = self.module(first=1, second=2, own=own)
+        self.assertEqual(_collectors.of_filters(self.before, [ours]), [own])
+
+    def test_no_module(self) -> None:
+        """What is among the modules without being one is left alone."""
+        made = Counter("test_a", "for a test")
+        modules: dict[str, Any] = sys.modules
+        modules["tests_of_collectors"] = self
+        self.addCleanup(modules.pop, "tests_of_collectors")
+        self.assertEqual(_collectors.of_filters(self.before, []), [made])
+
+    def test_away_and_back(self) -> None:
+        """What is taken away can be registered by that name again, or put back; what is so already stays as it is."""
+        made = Counter("test_a", "for a test")
+        for _ in range(2):
+            _collectors.unregister([made])
+            self.assertEqual(_collectors.registered(), self.before)
+        Counter("test_b", "for a test")
+        for _ in range(2):
+            _collectors.register([made])
+            self.assertEqual(len(_collectors.registered()), len(self.before) + 2)
+
+    def test_taken(self) -> None:
+        """What cannot be put back, as its name is taken, is logged, and the others are put back."""
+        first, second = Counter("test_a", "for a test"), Counter("test_b", "for a test")
+        _collectors.unregister([first, second])
+        Counter("test_a", "for a test")
+        _collectors.register([first, second])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertIn(second, _collectors.registered())
+
+    def test_not_loaded(self) -> None:
+        """As long as nobody has imported ``prometheus_client`` there is nothing, and it is not imported."""
+        missing(self, "prometheus_client")
+        self.assertEqual(_collectors.registered(), [])
+        self.assertEqual(_collectors.of_filters([], []), [])
+        _collectors.unregister([object()])

@@ -1,0 +1,522 @@
+"""HTTP for the administration, on real sockets: who is heard, and what nobody can make it do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from twisted_repeater._site import (
+    ANSWER_TIMEOUT,
+    CLOSE_TIMEOUT,
+    MAX_BODY,
+    MAX_CONNECTIONS,
+    MAX_HEAD,
+    MAX_HEADERS,
+    MAX_LINE,
+    REQUEST_TIMEOUT,
+    GuardedSite,
+    host_name,
+)
+
+from .peers import StoppedTime, turn
+
+reactor: Any = installed_reactor
+
+LARGE = 32 << 20
+"""More bytes than the system takes for a peer that does not read."""
+
+
+class Node(Resource):
+    """What there is: a page to read at ``/``, ``/large`` and ``/never``, and a call at ``/call``."""
+
+    def __init__(self, method: bytes = b"", answer: Any = b"") -> None:
+        super().__init__()
+        self.method = method
+        self.made = 0
+        self._answer = answer
+
+    def getChild(self, path: bytes, request: Any) -> Resource:
+        """See `IResource`."""
+        return Node()
+
+    def render(self, request: Any) -> Any:
+        """See `IResource`."""
+        method = b"GET" if request.method == b"HEAD" else request.method
+        self.made += method == self.method
+        request.setResponseCode(404 if not self.method else 200 if method == self.method else 405)
+        self.args = request.args
+        self.waiting = request
+        return self._answer
+
+
+class Visitor(Protocol):
+    """Somebody who connects, and what is answered."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.lost: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        """See `IProtocol`."""
+        self.data += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """See `IProtocol`."""
+        self.lost.callback(None)
+
+    @property
+    def codes(self) -> list[int]:
+        """The status of each answer."""
+        return [int(code) for code in re.findall(rb"HTTP/1\.[01] (\d{3}) ", self.data)]
+
+    async def answered(self, times: int = 1) -> int:
+        """Wait for so many answers; gives the status of the last."""
+        while len(self.codes) < times:
+            if self.lost.called:
+                raise AssertionError(f"closed after {self.data!r}")
+            await turn()
+        return self.codes[-1]
+
+
+class SiteCase(TestCase):
+    """A site, in whose time nothing passes by itself."""
+
+    def setUp(self) -> None:
+        """Let it listen, and record its log."""
+        self.time = StoppedTime()
+        self.root = Node()
+        self.page, self.call, self.never = Node(b"GET", b"page\n"), Node(b"POST", b"done\n"), Node(b"GET", NOT_DONE_YET)
+        for path, node in (
+            (b"", self.page),
+            (b"call", self.call),
+            (b"never", self.never),
+            (b"large", Node(b"GET", bytes(LARGE))),
+        ):
+            self.root.putChild(path, node)
+        self.site = GuardedSite(self.root, ["Edge.example.org"], reactor=self.time)
+        self.port = reactor.listenTCP(0, self.site, interface="127.0.0.1")
+        self.addCleanup(maybeDeferred, self.port.stopListening)
+        self.lines: list[str] = []
+        observer: Any = self._record
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.visitors: list[Visitor] = []
+        self.addCleanup(lambda: Deferred.fromCoroutine(self._leave()))
+
+    def _record(self, event: LogEvent) -> None:
+        if event["log_namespace"] == "twisted_repeater.admin":
+            self.lines.append(formatEvent(event))
+
+    async def _leave(self) -> None:
+        for visitor in self.visitors:
+            assert visitor.transport is not None
+            visitor.transport.abortConnection()  # type: ignore[attr-defined]
+            if not visitor.lost.called:
+                await visitor.lost
+        while self.site._channels:
+            await turn()
+
+    async def connect(self, data: bytes = b"") -> Visitor:
+        """Connect, and send this."""
+        visitor = Visitor()
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port.getHost().port)
+        await endpoint.connect(Factory.forProtocol(lambda: visitor))
+        self.visitors.append(visitor)
+        assert visitor.transport is not None
+        visitor.transport.write(data)
+        return visitor
+
+    def request(self, line: str = "GET /", *headers: str, host: str | None = "localhost") -> bytes:
+        """Write the head of a request."""
+        names = [] if host is None else [f"Host: {host}"]
+        return "\r\n".join([f"{line} HTTP/1.1", *names, *headers, "", ""]).encode()
+
+    async def status(self, data: bytes, *, closed: bool = False) -> int:
+        """Send this; gives the status of the answer, and checks whether the connection is closed."""
+        visitor = await self.connect(data)
+        code = await visitor.answered()
+        if closed:
+            await visitor.lost
+        else:
+            assert visitor.transport is not None
+            visitor.transport.write(self.request())
+            self.assertEqual(await visitor.answered(2), 200)
+        return code
+
+
+class HeardTests(SiteCase):
+    """Who is heard."""
+
+    async def test_own_names(self) -> None:
+        """It knows its own names, whatever their case, port and brackets, on every path."""
+        for host in (
+            "localhost",
+            "LocalHost:8090",
+            "localhost.",
+            "127.0.0.1",
+            "127.1.2.3:80",
+            "[::1]:8090",
+            "[::ffff:127.0.0.1]",
+            "edge.example.org",
+            "EDGE.example.ORG.:443",
+        ):
+            self.assertEqual(await self.status(self.request(host=host)), 200, host)
+            self.assertEqual(await self.status(self.request("GET /nothing", host=host)), 404, host)
+
+    def test_address(self) -> None:
+        """The address that a connection was made to is a name too, in either family; another address is not."""
+
+        class Address:
+            def __init__(self, host: str) -> None:
+                self.host = host
+
+        for host, address, own in (
+            ("192.0.2.7:8090", "192.0.2.7", True),
+            ("192.0.2.7", "::ffff:192.0.2.7", True),
+            ("[fe80::1]", "fe80::1%eth0", True),
+            ("192.0.2.8", "192.0.2.7", False),
+        ):
+            self.assertEqual(self.site._is_own(host, Address(host=address)), own, host)
+        self.assertFalse(self.site._is_own("192.0.2.7", object()))
+
+    async def test_foreign_names(self) -> None:
+        """For any other name nothing is read and nothing called: it could be one that a stranger made to lead here."""
+        for host in (
+            "evil.example",
+            "evil.example:8090",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "127.1",
+            "0.0.0.0",
+            "[::]",
+            "[::1",
+            "localhost:port",
+            "user@localhost",
+            "localhost/",
+            "",
+            "\u0142ocalhost",
+            "x" * 4000,
+        ):
+            for line in ("GET /", "HEAD /", "POST /call", "GET /nothing", "OPTIONS /"):
+                self.assertEqual(await self.status(self.request(line, host=host), closed=True), 403, (line, host))
+        self.assertEqual((self.page.made, self.call.made), (0, 0))
+
+    async def test_no_name(self) -> None:
+        """A request has one Host, or is of a time when there was none, which no browser is."""
+        self.assertEqual(await self.status(self.request(host=None), closed=True), 400)
+        self.assertEqual(await self.status(self.request("GET /", "Host: localhost"), closed=True), 400)
+        self.assertEqual(await self.status(b"GET / HTTP/1.0\r\n\r\n", closed=True), 200)
+        self.assertEqual(await self.status(b"GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n", closed=True), 403)
+        self.assertEqual(await self.status(b"GET / HTTP/1.0\r\nOrigin: http://x\r\n\r\n", closed=True), 403)
+
+    async def test_pages(self) -> None:
+        """A page of the very same origin may ask; one of another host, port or scheme may not, whatever it asks."""
+        for host, origin in (
+            ("localhost:8090", "http://localhost:8090"),
+            ("LOCALHOST", "http://localhost:80"),
+            ("edge.example.org", "https://edge.example.org"),
+            ("edge.example.org:443", "https://edge.example.org"),
+        ):
+            self.assertEqual(await self.status(self.request("POST /call", f"Origin: {origin}", host=host)), 200, origin)
+        for origin in ("http://localhost:8091", "http://localhost", "https://evil.example", "null", "", "file://x"):
+            for line in ("GET /", "POST /call", "POST /nothing"):
+                request = self.request(line, f"Origin: {origin}", host="localhost:8090")
+                self.assertEqual(await self.status(request, closed=True), 403, origin)
+
+    async def test_fetch(self) -> None:
+        """What browsers say of where a request comes from is heeded."""
+        for site, code in (("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403), ("", 403)):
+            request = self.request("GET /", f"Sec-Fetch-Site: {site}")
+            self.assertEqual(await self.status(request, closed=code == 403), code, site)
+
+    def test_names(self) -> None:
+        """Names are compared without regard to case, brackets and the dot at the end."""
+        for name in ("Edge.Example.", "edge.example"):
+            self.assertEqual(host_name(name), "edge.example")
+        self.assertEqual(host_name("[FE80::1]"), "fe80::1")
+
+
+class BodyTests(SiteCase):
+    """Bodies, of which none is needed."""
+
+    async def test_not_read(self) -> None:
+        """Whatever is refused, or not there, is answered before its body has come, and the connection closed."""
+        length = "Content-Length: 100"
+        for code, request in (
+            (413, self.request("POST /call", f"Content-Length: {MAX_BODY + 1}")),
+            (413, self.request("POST /call", f"Content-Length: {1 << 70}")),
+            (411, self.request("POST /call", "Transfer-Encoding: chunked")),
+            (403, self.request("POST /call", length, host="evil.example")),
+            (403, self.request("POST /call", length, "Origin: http://evil.example")),
+            (404, self.request("POST /nothing", length)),
+            (404, self.request("POST /call/%FF", length)),
+            (405, self.request("PUT /call", length)),
+            (405, self.request("POST /?call", length)),
+            (400, self.request("POST *", length)),
+            (403, self.request("POST /call", length, "Expect: 100-continue", host="evil.example")),
+        ):
+            self.assertEqual(await self.status(request, closed=True), code, request)
+        self.assertEqual(self.call.made, 0)
+
+    async def test_flood(self) -> None:
+        """A body that comes all the same is neither kept nor parsed."""
+        form = self.request("POST /call", f"Content-Length: {24 << 20}", "Content-Type: multipart/form-data")
+        visitor = await self.connect(form + b"a=b&" * (1 << 18))
+        await visitor.lost
+        self.assertEqual((self.call.made, visitor.codes[:1] in ([413], [])), (0, True))
+
+    async def test_small(self) -> None:
+        """A small body, as tools send it, does no harm: it is read and never parsed."""
+        for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data"):
+            headers = (f"Content-Length: {MAX_BODY}", f"Content-Type: {kind}", "Expect: 100-continue")
+            visitor = await self.connect(self.request("POST /call", *headers))
+            self.assertEqual(await visitor.answered(), 100)
+            assert visitor.transport is not None
+            visitor.transport.write(b"a=b&" * (MAX_BODY // 4))
+            self.assertEqual(await visitor.answered(2), 200)
+            self.assertEqual(self.call.args, {})
+        self.assertEqual(await self.status(self.request("POST /call", "Content-Length: 0")), 200)
+
+    async def test_wrong_lengths(self) -> None:
+        """Lengths that are none, or two, are refused."""
+        for headers in (
+            ["Content-Length: -1"],
+            ["Content-Length: 1", "Content-Length: 2"],
+            ["Content-Length: 1", "Transfer-Encoding: chunked"],
+            ["Transfer-Encoding: gzip"],
+            ["Content-Length: " + "9" * 5000],
+            ["Content-Length: " + "9" * 4000, " " + "9" * 4000],
+        ):
+            code = await self.status(self.request("POST /call", *headers), closed=True)
+            self.assertIn(code, (400, 413), headers)
+        self.assertEqual(self.call.made, 0)
+
+
+class HeadTests(SiteCase):
+    """Heads of requests."""
+
+    async def test_too_much(self) -> None:
+        """A head that is too large in any way is refused, and what comes behind it not kept."""
+        line = "X: " + "x" * (MAX_LINE // 2)
+        for code, request in (
+            (431, b"x" * (MAX_LINE + 2)),
+            (431, b"GET /" + b"x" * MAX_LINE + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (431, self.request("GET /", "X: " + "x" * MAX_LINE)),
+            (400, self.request("GET /", *[line] * (MAX_HEAD // len(line) + 1))),
+            (400, self.request("GET /", *["X: y"] * MAX_HEADERS)),
+            (400, self.request("GET /", "X: y", *[" more"] * (MAX_HEAD // 5 + 1))),
+        ):
+            self.assertEqual(await self.status(request, closed=True), code, request[:100])
+        self.assertEqual(self.page.made, 0)
+
+    async def test_odd_requests(self) -> None:
+        """Requests that make no sense are answered with what is wrong with them, and never with a failure."""
+        for code, request in (
+            (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+            (400, b"GET\r\n\r\n"),
+            (400, b"GET / HTTP/2.0\r\n\r\n"),
+            (400, b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            (400, self.request("GET /", "no header")),
+            (400, self.request("GET *")),
+            (400, self.request("OPTIONS *")),
+            (400, self.request("GET http://localhost/")),
+            (400, self.request("CONNECT localhost:80")),
+        ):
+            self.assertEqual(await self.status(request, closed=True), code, request)
+        for code, line in (
+            (404, "GET /%FF%00%0A"),
+            (404, "GET //"),
+            (404, "GET /../call/.."),
+            (404, "GET /" + "/" * 5000),
+            (200, "GET /?" + "a=b&" * 1000),
+            (200, "GET /?%FF=%"),
+            (200, "HEAD /"),
+            (405, "OPTIONS /"),
+            (405, "TRACE /"),
+            (405, "get /"),
+            (405, "!#$ /"),
+        ):
+            self.assertEqual(await self.status(self.request(line, "Cookie: =;;\xff", "Accept: \xff")), code, line)
+
+    async def test_many_in_one(self) -> None:
+        """Of requests that come in one go the first is answered and the connection closed: they are not worked off."""
+        for number, request in enumerate((self.request(), self.request("POST /call", "Content-Length: 1") + b"x")):
+            visitor = await self.connect(request * 1000)
+            await visitor.lost
+            self.assertIn(visitor.codes, ([200], []), number)  # the system may drop it with what was not read
+        self.assertEqual((self.page.made, self.call.made), (1, 1))
+
+    async def test_while_answering(self) -> None:
+        """What comes while a request is being answered is not read without end, and at most one more is answered."""
+        visitor = await self.connect(self.request("GET /never"))
+        while not self.never.made:
+            await turn()
+        assert visitor.transport is not None
+        visitor.transport.write(self.request() * 100_000)
+        await turn(20)
+        self.never.waiting.write(b"at last")
+        self.never.waiting.finish()
+        await visitor.lost
+        self.assertLessEqual(self.page.made, 1)
+
+
+class TimeTests(SiteCase):
+    """How long anybody is waited for."""
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, and the reactor go round."""
+        self.time.clock.advance(seconds)
+        await turn(3)
+
+    async def test_slow_request(self) -> None:
+        """A request that comes byte by byte must be complete in time, as must one of which nothing comes."""
+        slow, silent = await self.connect(), await self.connect()
+        await turn(3)
+        for byte in self.request("GET /", "X: y" * 10)[: int(REQUEST_TIMEOUT) - 1]:
+            assert slow.transport is not None
+            slow.transport.write(bytes([byte]))
+            await self.pass_time(1)
+        self.assertFalse(slow.lost.called or silent.lost.called)
+        await self.pass_time(1)
+        await slow.lost
+        await silent.lost
+        self.assertEqual(self.page.made, 0)
+
+    async def test_slow_body(self) -> None:
+        """So must its body."""
+        slow = await self.connect(self.request("POST /call", "Content-Length: 100"))
+        await turn(3)
+        for _ in range(int(REQUEST_TIMEOUT)):
+            assert slow.transport is not None
+            slow.transport.write(b"x")
+            await self.pass_time(1)
+        await slow.lost
+        self.assertEqual(self.call.made, 0)
+
+    async def test_idle(self) -> None:
+        """A connection may be used again, until nothing has been asked for as long."""
+        visitor = await self.connect()
+        assert visitor.transport is not None
+        for number in range(3):
+            visitor.transport.write(self.request())
+            await visitor.answered(number + 1)
+            await self.pass_time(REQUEST_TIMEOUT - 1)
+        await self.pass_time(1)
+        await visitor.lost
+
+    async def test_answer_not_taken(self) -> None:
+        """Who does not take the answer is cut off in the end, be the connection to stay open or not."""
+        for line in (self.request("GET /large"), self.request("GET /large", "Connection: close")):
+            visitor = await self.connect(line)
+            assert visitor.transport is not None
+            visitor.transport.pauseProducing()  # type: ignore[attr-defined]
+            while not self.site._channels or next(iter(self.site._channels)).requests:
+                await turn()
+            await turn(3)
+            await self.pass_time(ANSWER_TIMEOUT)
+            await self.pass_time(CLOSE_TIMEOUT)
+            while self.site._channels:
+                await turn()
+            visitor.transport.resumeProducing()  # type: ignore[attr-defined]
+            await visitor.lost
+            self.assertLess(len(visitor.data), LARGE)
+
+    async def test_closing(self) -> None:
+        """What still comes on a connection that is being closed, as by TLS, is dropped, and its end not waited for."""
+        visitor = await self.connect()
+        while not self.site._channels:
+            await turn()
+        (channel,) = self.site._channels
+        transport = channel.transport
+        channel.transport = StringTransport()
+        channel.transport.disconnecting = True
+        channel.dataReceived(self.request())
+        self.assertEqual((channel.transport.value(), self.page.made), (b"", 0))
+        channel.transport = transport
+        visitor.transport.loseConnection()  # type: ignore[union-attr]
+        await visitor.lost
+
+    async def test_answer_that_does_not_come(self) -> None:
+        """A page that is never done is given up."""
+        visitor = await self.connect(self.request("GET /never"))
+        while not self.never.made:
+            await turn()
+        await self.pass_time(ANSWER_TIMEOUT - 1)
+        self.assertFalse(visitor.lost.called)
+        await self.pass_time(1)
+        await visitor.lost
+
+
+class ConnectionTests(SiteCase):
+    """Many connections."""
+
+    async def test_room(self) -> None:
+        """One too many takes the place of the one that has been of no use for longest."""
+        visitors = [await self.connect() for _ in range(MAX_CONNECTIONS)]
+        assert visitors[0].transport is not None
+        visitors[0].transport.write(self.request())
+        await visitors[0].answered()
+        last = await self.connect(self.request())
+        self.assertEqual(await last.answered(), 200)
+        await visitors[1].lost
+        self.assertEqual([visitor.lost.called for visitor in (visitors[0], visitors[2], last)], [False] * 3)
+
+    async def test_full(self) -> None:
+        """Where all are being answered, one more is closed."""
+        for number in range(MAX_CONNECTIONS):
+            await self.connect(self.request("GET /never"))
+            while self.never.made <= number:
+                await turn()
+        await (await self.connect(self.request())).lost
+        self.assertEqual(self.page.made, 0)
+
+
+class LogTests(SiteCase):
+    """What is logged."""
+
+    async def test_limited(self) -> None:
+        """Refusals, and calls that are not there, are logged once a second, with how many were left out."""
+        for _ in range(3):
+            await self.status(self.request(host="evil.example"), closed=True)
+            await self.status(self.request("POST /nothing"))
+        self.time.clock.advance(1)
+        await self.status(self.request(host="evil.example"), closed=True)
+        refused = "administration: GET /: 403, Host 'evil.example' is no name of this administration; see --admin-host"
+        self.assertEqual(
+            self.lines,
+            [
+                refused,
+                "administration: POST /nothing: 404",
+                f"{refused} (and 2 more since the last such line)",
+            ],
+        )
+
+    async def test_calls(self) -> None:
+        """A call that was made is logged, the same one once a second; that a client was closed is logged each time."""
+        clients = Node()
+        clients.putChild(b"ann", Node(b"POST", b"closed\n"))
+        self.root.putChild(b"clients", clients)
+        for line in ("GET /", "POST /call", "POST /call", "POST /clients/ann", "POST /clients/ann"):
+            await self.status(self.request(line))
+        ann = "administration: POST /clients/ann: 200"
+        self.assertEqual(self.lines, ["administration: POST /call: 200", ann, ann])
+
+    async def test_strangers(self) -> None:
+        """What a stranger chose stays on its line and is cut, in the log and in the answer."""
+        visitor = await self.connect(self.request("GET /" + "x" * 5000, host="evil\x1b[2J\u2028" + "y" * 2000))
+        await visitor.lost
+        self.assertNotIn(b"\x1b", visitor.data)
+        (line,) = self.lines
+        self.assertLess(max(len(line), len(visitor.data)), 1000)
+        self.assertIn(r"evil\x1b[2J\u2028yyy", line)

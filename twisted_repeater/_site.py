@@ -1,0 +1,326 @@
+"""HTTP for the administration: which connections and requests are heard at all, and what they may cost.
+
+The administration runs on the reactor that relays messages, and a web page in the browser of somebody who can reach it
+can make requests to it. So what a request may cost is bounded before it is known to be a good one, and its head is
+checked before its body is read. A request that is refused is answered, and its connection is closed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from ._seldom import Seldom
+from .observers import printable
+
+__all__ = ["Answer", "GuardedSite", "host_name", "text"]
+
+MAX_CONNECTIONS = 32
+"""So many connections at once; one more takes the place of the oldest that waits for nothing."""
+
+MAX_LINE = 8 * 1024
+"""The longest line of a head; the first has a client's name, percent-encoded."""
+
+MAX_HEAD = 16 * 1024
+MAX_HEADERS = 64
+
+MAX_BODY = 4 * 1024
+"""No call takes a body. What tools send all the same is read and forgotten up to here."""
+
+REQUEST_TIMEOUT = 10.0
+"""A request must be complete so many seconds after the connection was made or the last request was answered."""
+
+ANSWER_TIMEOUT = 60.0
+"""So many seconds later its answer must have been taken."""
+
+CLOSE_TIMEOUT = 5.0
+"""How long a connection that took too long may take to close in good order."""
+
+LONGEST = 200
+"""How many characters of what was asked are logged, or repeated in an answer."""
+
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?", re.ASCII)
+
+log = Logger(namespace="twisted_repeater.admin")
+
+Answer = tuple[int, str]
+"""A status of HTTP and a line of text."""
+
+
+def text(request: Request, answer: Answer) -> bytes:
+    """Prepare an answer in plain text, and return its body."""
+    code, line = answer
+    request.setResponseCode(code)
+    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+    return f"{line}\n".encode()
+
+
+def _shown(data: bytes) -> str:
+    """Return what was asked so that it stays on its line, cut to a length that fits there."""
+    shown = printable(data.decode("utf-8", "replace"))
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+
+
+class GuardedSite(Site):
+    """A site that only answers those who know it by one of its names, and is bounded in all that it may be asked.
+
+    Its own names are ``localhost``, every loopback address, and the address that a connection was made to; ``hosts``
+    are the others that it has. A page of another site, or one whose name was made to lead here, is refused.
+
+    It logs the calls that change something, and refusals, of these at most one of a kind each second; a line for each
+    scrape of the metrics would bury them.
+    """
+
+    noisy = False
+    displayTracebacks = False
+
+    def __init__(self, root: Resource, hosts: Iterable[str] = (), *, reactor: Any = None) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]
+            root, requestFactory=GuardedRequest, timeout=REQUEST_TIMEOUT, reactor=reactor
+        )
+        self.protocol: Any = _Channel
+        self._hosts = frozenset(map(host_name, hosts))
+        self._channels: dict[_Channel, None] = {}
+        """The connections, the one that was made or used last at the end."""
+        self._seldom = Seldom(self.reactor)
+
+    # -- connections ------------------------------------------------------------------------------------------
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """Make the protocol of a connection. See `IProtocolFactory`."""
+        if len(self._channels) >= MAX_CONNECTIONS and not self._make_room():
+            return _Full()  # and not None, which the endpoints that wrap others don't know
+        return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+
+    def _make_room(self) -> bool:
+        """Abort the oldest connection whose request is not being answered."""
+        for channel in self._channels:
+            if not channel.answering:
+                self.forget(channel)
+                channel.transport.abortConnection()
+                return True
+        return False
+
+    def used(self, channel: _Channel) -> None:
+        """A connection was made, or a request on it was answered."""
+        self._channels.pop(channel, None)
+        self._channels[channel] = None
+
+    def forget(self, channel: _Channel) -> None:
+        """A connection is gone."""
+        self._channels.pop(channel, None)
+
+    # -- requests ---------------------------------------------------------------------------------------------
+
+    def refusal(self, request: GuardedRequest, path: bytes, version: bytes, length: int | None) -> Answer | None:
+        """Return what a request is refused with, ``None`` if it is heard. Its body has not been read."""
+        headers = request.requestHeaders
+        hosts = headers.getRawHeaders(b"host", [])
+        if len(hosts) > 1 or (not hosts and version != b"HTTP/1.0"):
+            return http.BAD_REQUEST, "a request must have one Host"
+        if hosts and not self._is_own(hosts[0].decode("ascii", "replace"), request.host):
+            return http.FORBIDDEN, f"Host '{_shown(hosts[0])}' is no name of this administration; see --admin-host"
+        for origin in headers.getRawHeaders(b"origin", []):
+            if not hosts or not _is_of_host(origin, hosts[0]):
+                return http.FORBIDDEN, f"a web page of another site, '{_shown(origin)}', may not ask"
+        for site in headers.getRawHeaders(b"sec-fetch-site", []):
+            if site not in (b"same-origin", b"none"):
+                return http.FORBIDDEN, "a web page of another site may not ask"
+        if not path.startswith(b"/"):
+            return http.BAD_REQUEST, "the path must begin with /"
+        if length is None:
+            return http.LENGTH_REQUIRED, "a body must come with its Content-Length"
+        if length > MAX_BODY:
+            return http.REQUEST_ENTITY_TOO_LARGE, f"a body may have {MAX_BODY} bytes at most"
+        return None
+
+    def _is_own(self, host: str, address: Any) -> bool:
+        """Return whether a Host names this administration; ``address`` is what the connection was made to."""
+        match = HOST.fullmatch(host)
+        if match is None:
+            return False
+        name = host_name(match[1])
+        if name == "localhost" or name in self._hosts:
+            return True
+        ip = _ip(name)
+        return ip is not None and (ip.is_loopback or ip == _ip(getattr(address, "host", "")))
+
+    def takes(self, method: bytes, path: bytes) -> bool:
+        """Return whether there is something at a path that can be asked by this method."""
+        node: Any = self.resource
+        for part in path.partition(b"?")[0][1:].split(b"/"):
+            node = node.getChildWithDefault(unquote_to_bytes(part), None)
+        return bool(node.method == method)
+
+    def log(self, request: Any) -> None:
+        """A request was answered. See `HTTPFactory`."""
+        if request.refusal is None and request.method != b"POST":
+            return
+        if request.code == http.OK and request.path.startswith(b"/clients/"):
+            more: str | None = ""  # each ends a link, so there cannot be too many
+        else:
+            more = self._seldom.take(request.path if request.code == http.OK else request.code)
+        if more is not None:
+            log.info(
+                "administration: {method} {path}: {code}{why}{more}",
+                method=_shown(request.method),
+                path=_shown(request.path),
+                code=request.code,
+                why="" if request.refusal is None else f", {request.refusal[1]}",
+                more=more,
+            )
+
+
+def host_name(name: str) -> str:
+    """Return a host's name, or its address, in the way in which names are compared."""
+    return name.lower().removesuffix(".").removeprefix("[").removesuffix("]")
+
+
+def _ip(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that this is, without its zone; ``None`` if it is none."""
+    try:
+        ip = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def _is_of_host(origin: bytes, host: bytes) -> bool:
+    """Return whether a page of this origin came from this host, at this port."""
+    scheme, _, place = origin.lower().partition(b"://")
+    port = {b"http": b":80", b"https": b":443"}.get(scheme)
+    return port is not None and place.removesuffix(port) == host.lower().removesuffix(port)
+
+
+class GuardedRequest(Request):
+    """A request whose head was checked."""
+
+    channel: Any
+    refusal: Answer | None = None
+    closes = False
+    """Whether the connection is closed when this is answered, as its body is not read."""
+
+    def process(self) -> None:
+        """The request is complete: answer it."""
+        self.channel.answer_begins()
+        if self.refusal is None:
+            super().process()  # type: ignore[no-untyped-call]
+            return
+        body = text(self, self.refusal)
+        self.responseHeaders.setRawHeaders(b"content-length", [b"%d" % len(body)])
+        self.write(body)  # type: ignore[no-untyped-call]
+        self.finish()  # type: ignore[no-untyped-call]
+
+
+class _Channel(http.HTTPChannel):
+    """One connection."""
+
+    maxHeaders = MAX_HEADERS
+    totalHeadersSize = MAX_HEAD
+    MAX_LENGTH = MAX_LINE
+
+    site: GuardedSite
+    transport: Any
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.answering = False
+        self._timed_out = False
+
+    def connectionMade(self) -> None:
+        """See `IProtocol`."""
+        super().connectionMade()  # type: ignore[no-untyped-call]
+        self.site.used(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """See `IProtocol`."""
+        self.site.forget(self)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def dataReceived(self, data: bytes) -> None:
+        """See `IProtocol`. What comes on a connection that is being closed, as it does with TLS, is dropped."""
+        if not self.transport.disconnecting:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+    def headerReceived(self, line: bytes) -> bool:
+        """A header is complete; returns whether it is one. See `HTTPChannel`."""
+        try:
+            return bool(super().headerReceived(line))  # type: ignore[no-untyped-call]
+        except ValueError:  # a Content-Length with more digits than Python reads
+            self._respondToBadRequestAndDisconnect()  # type: ignore[no-untyped-call]
+            return False
+
+    def allHeadersReceived(self) -> None:
+        """The head of a request is there: check it, before its body is read."""
+        request, path = self.requests[-1], self._path  # Twisted tells the request of its path only behind the body
+        request.refusal = self.site.refusal(request, path, self._version, self.length)
+        if request.refusal is not None or (self.length and not self.site.takes(self._command, path)):
+            request.closes = True
+            request.requestHeaders.removeHeader(b"expect")
+            self.length = 0
+        request.requestHeaders.removeHeader(b"content-type")  # or Twisted would parse a form
+        super().allHeadersReceived()  # type: ignore[no-untyped-call]
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        """Return whether the connection stays open after this request. See `HTTPChannel`."""
+        if request.closes:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+            return False
+        return bool(super().checkPersistence(request, version))  # type: ignore[no-untyped-call]
+
+    def answer_begins(self) -> None:
+        """A request is complete."""
+        self.answering = True
+        self.setTimeout(ANSWER_TIMEOUT)  # type: ignore[no-untyped-call]  # Twisted would set none
+
+    def requestDone(self, request: Any) -> None:
+        """A request is answered. What came behind it is dropped, and the connection closed.
+
+        Hundreds of requests fit into one read, and Twisted would answer them all before it gives way to a link. Tools
+        send one after the other, and one that does not must ask again on another connection.
+        """
+        self.answering = False
+        if self.clearLineBuffer():  # type: ignore[no-untyped-call]
+            self.persistent = 0
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+        if self.persistent and self.clearLineBuffer():  # type: ignore[no-untyped-call]
+            self.persistent = 0  # it came in one read with the end of a body, and Twisted has kept it elsewhere
+            self.loseConnection()  # type: ignore[no-untyped-call]
+        elif self.persistent:
+            self.site.used(self)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """A line of the head is too long. See `LineReceiver`."""
+        self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n")
+        self.loseConnection()  # type: ignore[no-untyped-call]
+
+    def resetTimeout(self) -> None:
+        """Bytes came, which is no progress: who sends one now and then must not be waited for."""
+
+    def timeoutConnection(self) -> None:
+        """It took too long: close, and abort if that takes too long as well. Twisted would log a line for each."""
+        if self._timed_out or self.transport.disconnecting:
+            self.transport.abortConnection()
+        else:
+            self._timed_out = True
+            self.setTimeout(CLOSE_TIMEOUT)  # type: ignore[no-untyped-call]
+            self.loseConnection()  # type: ignore[no-untyped-call]
+
+
+class _Full(Protocol):
+    """Closes at once."""
+
+    def connectionMade(self) -> None:
+        """See `IProtocol`."""
+        assert self.transport is not None
+        self.transport.loseConnection()
