@@ -14,11 +14,13 @@ from twisted.application.service import IService
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP6ServerEndpoint, UNIXServerEndpoint
+from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import Limits, OnFilterError, dialects
 from twisted_repeater._demo import DemoService
+from twisted_repeater._endpoints import longest_listen_queue
 from twisted_repeater.tap import (
     LIMITS,
     Options,
@@ -171,6 +173,14 @@ class OptionsTests(ModuleCase):
         self.assertIsInstance(options["listen"], UNIXServerEndpoint)
         self.assertIsInstance(options["admin"], TCP6ServerEndpoint)
         self.assertIsInstance(parsed("--admin", "unix:/run/x")["admin"], UNIXServerEndpoint)
+
+    def test_listen_queue(self) -> None:
+        """As many clients may wait to be accepted as the system allows, or as many as ``--listen`` says."""
+        for backlog, told in (("", longest_listen_queue()), (":backlog=7", 7)):
+            listen = parsed("--listen", f"tcp:0:interface=127.0.0.1{backlog}")["listen"]
+            port = self.successResultOf(listen.listen(Factory()))
+            self.addCleanup(port.stopListening)
+            self.assertEqual(port.backlog, told)
 
     def test_no_tls(self) -> None:
         """Where TLS cannot be had it is said what it needs."""

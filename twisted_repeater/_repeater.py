@@ -95,8 +95,11 @@ class Repeater:
         @param repeater_name: goes into the ``credentials`` of the hellos that the repeater sends.
         @param server_name: the name that the server's hello must carry.
         @param is_client_allowed: called with a client's name; false refuses it. May give a Deferred.
-        @param listen_port: the TCP port to listen on, on all interfaces; 0 takes a free one.
+        @param listen_port: the TCP port to listen on, on all interfaces; 0 takes a free one. The listen queue is as
+            long as the system allows.
         @param listen: in place of it a server endpoint or its description, such as ``tcp:9000:interface=127.0.0.1``.
+            A description may have a ``backlog=``, the length of the listen queue; without one it is as long as the
+            system allows. An endpoint object keeps its own.
         @param server_ip: where the server is, with C{server_port}.
         @param server: in place of them a client endpoint or its description, such as ``tls:example.org:9001``.
         @param is_client_ip_authorized: called with a client's address as a string ("" for a Unix socket);

@@ -18,6 +18,7 @@ from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.python import usage
 
 from ._demo import DemoService
+from ._endpoints import server_endpoint
 from ._reload import FilterModules
 from ._repeater import Repeater, end_link
 from .errors import MultipleVersionsError
@@ -250,7 +251,7 @@ class Options(usage.Options):
         admin = self["admin"] or ""
         if admin.startswith(("tcp", "ssl", "tls")) and ":interface=" not in admin:
             raise usage.UsageError("--admin: say interface=127.0.0.1; who can connect to it can do all that it offers")
-        for name, find in (("listen", serverFromString), ("server", clientFromString), ("admin", serverFromString)):
+        for name, find in (("listen", server_endpoint), ("server", clientFromString), ("admin", serverFromString)):
             if self[name]:
                 self[name] = self._read(name, endpoint, find, reactor, self[name])
 
