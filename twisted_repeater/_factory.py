@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._attempt import Attempt
+from ._brief import BriefFailure
 from ._lane import Lane
 from ._link import Link
 from ._places import Places
@@ -36,7 +37,7 @@ from .filters import filter_function, selector_of
 from .filters._provider import checked_function
 from .interfaces import IObserver
 from .model import Direction, Hello, Limits, OnFilterError, Side
-from .observers import printable
+from .observers import printable, shortened
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 
@@ -149,7 +150,7 @@ class RepeaterFactory(ServerFactory):
             return
         error = result.value
         if not isinstance(error, ConnectingError):
-            self.log.failure("bug: an attempt to link a client failed", failure=result)
+            self._log_failure("bug: an attempt to link a client failed", result)
             error = RefusedByApplication(f"{type(error).__name__}: {error}")
         if not (isinstance(error, ClientGone) and not link.client.heard):
             self._refused(link.client_name if link.client_hello is not None else None, link.client_address, error)
@@ -158,7 +159,7 @@ class RepeaterFactory(ServerFactory):
 
     def _relaying_failed(self, failure: Failure, link: Link) -> None:
         """A link that is made could not begin: that must not be more than the end of this link."""
-        self.log.failure("bug: a link failed as it began to relay", failure=failure)
+        self._log_failure("bug: a link failed as it began to relay", failure)
         link.close(failure.value)
 
     def _refused(self, client_name: str | None, address: IAddress | None, error: ConnectingError) -> None:
@@ -176,6 +177,10 @@ class RepeaterFactory(ServerFactory):
         """The application's callback."""
         assert self.callbacks is not None
         return self.callbacks.on_connect
+
+    def callback_failed_late(self, failure: Failure) -> None:
+        """A callback of the application failed after its attempt was given up."""
+        self._log_failure("a callback failed while an attempt was given up", failure)
 
     def take_place(self, link: Link, timeout: float) -> Deferred[None]:
         """The link's hello is complete: fire when there is room for one more."""
@@ -267,10 +272,10 @@ class RepeaterFactory(ServerFactory):
             return
         self.log.failure(
             "client {client!r}, {direction}: {error}{more}",
-            failure=Failure(error.reason),
-            client=link.client_name,
+            failure=BriefFailure(Failure(error.reason)),
+            client=shortened(link.client_name),
             direction=direction.value,
-            error=printable(str(error)),
+            error=printable(shortened(str(error))),
             more=more,
         )
 
@@ -318,7 +323,7 @@ class RepeaterFactory(ServerFactory):
         """Call back into the application. If it raises, or its Deferred fails, log that and call ``otherwise``."""
 
         def failed(failure: Failure) -> None:
-            self.log.failure("{name} raised", failure=failure, name=name)
+            self._log_failure("{name} raised", failure, name=name)
             if otherwise is not None:
                 otherwise()
 
@@ -329,7 +334,18 @@ class RepeaterFactory(ServerFactory):
             try:
                 getattr(observer, event)(*arguments)
             except Exception:
-                self.log.failure("observer {observer!r} raised in {event}", observer=observer, event=event)
+                self._log_failure("{observer} raised in {event}", Failure(), observer=_class_of(observer), event=event)
+
+    def _log_failure(self, text: str, failure: Failure, **fields: Any) -> None:
+        """Log that something of the application's raised: strangers can bring that about as often as they like."""
+        more = self._seldom.take((text, *fields.values()))
+        if more is not None:
+            self.log.failure(f"{text}{{more}}", failure=BriefFailure(failure), more=more, **fields)
+
+
+def _class_of(thing: object) -> str:
+    """Return the name of a thing's class: its own text could be long, or change from call to call."""
+    return type(thing).__qualname__
 
 
 class _Accepted(ClientSideProtocol):

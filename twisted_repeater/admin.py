@@ -15,7 +15,7 @@ from ._link import Link
 from ._repeater import Repeater
 from .metrics import MetricsObserver, exposition
 from .model import Direction
-from .observers import address_text, printable
+from .observers import address_text, printable, shortened
 
 __all__ = ["administration"]
 
@@ -81,7 +81,7 @@ class _Site(Site):
     def log(self, request: Any) -> None:
         """A request was answered."""
         if request.method == b"POST":
-            path = printable(request.path.decode("utf-8", "replace"))
+            path = printable(shortened(request.path.decode("utf-8", "replace")))
             log.info("administration: POST {path}: {code}", path=path, code=request.code)
 
 
