@@ -470,6 +470,8 @@ def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
     """Give what a factory keeps of its links and attempts."""
     registries = {name: getattr(factory, name) for name in ("links", "_attempts", "_unfinished")}
     registries |= {name: getattr(factory.places, name) for name in ("names", "_placed", "_waiting")}
+    watch = factory._frame_watch
+    registries |= {"unfinished frames": watch._watched, "bytes of theirs": [watch.total.size] * bool(watch.total.size)}
     return {name: list(registry) for name, registry in registries.items() if registry}
 
 

@@ -24,7 +24,7 @@ LEVELS: list[set[str]] = [
     {"_typed_codec"},
     {"fixed_codec", "msgspec_codecs", "protobuf_codec", "tagged_codec", "text_codec"},
     {"dialect", "filters", "_lane"},
-    {"dialects"},
+    {"_frame_watch", "dialects"},
     {"_outlet"},
     {"_end"},
     {"_link"},

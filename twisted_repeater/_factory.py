@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from ._attempt import Attempt
 from ._brief import BriefFailure
+from ._frame_watch import FrameWatch
 from ._lane import Lane
 from ._link import Link
 from ._places import Places
@@ -36,7 +37,7 @@ from .errors import (
 from .filters import filter_function, selector_of
 from .filters._provider import checked_function
 from .interfaces import IObserver
-from .model import Direction, Hello, Limits, OnFilterError, Side
+from .model import MANY, Direction, Hello, Limits, OnFilterError, Side, effective
 from .observers import printable, shortened
 
 __all__ = ["Callbacks", "RepeaterFactory"]
@@ -79,7 +80,7 @@ class RepeaterFactory(ServerFactory):
         self.is_client_allowed = is_client_allowed
         self.is_client_ip_authorized = is_client_ip_authorized
         self.dial = dial
-        self.limits = limits
+        self.limits = limits = effective(limits)
         self.clock = clock
         self.observers = observers
         self.framing = dialect.framing(limits)
@@ -97,6 +98,8 @@ class RepeaterFactory(ServerFactory):
         self._unfinished: dict[Link, None] = {}
         """Those without a complete hello of the client, the oldest first."""
         self._seldom = Seldom(clock)
+        assert limits.max_unfinished_frames is not None
+        self._frame_watch = FrameWatch(clock, limits.frame_timeout, limits.max_unfinished_frames)
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -138,7 +141,7 @@ class RepeaterFactory(ServerFactory):
         self._unfinished[link] = None
         attempt = self._attempts[link] = Attempt(link, self)
         attempt.start().addBoth(self._attempt_ended, link).addErrback(self._relaying_failed, link)
-        if len(self._unfinished) > self.limits.max_unfinished_hellos:
+        if len(self._unfinished) > (self.limits.max_unfinished_hellos or MANY):
             oldest = next(iter(self._unfinished))
             self._attempts[oldest].stop(HelloTimeout("no hello yet, and too many newer connections", Side.CLIENT))
 
@@ -185,7 +188,7 @@ class RepeaterFactory(ServerFactory):
     def take_place(self, link: Link, timeout: float) -> Deferred[None]:
         """The link's hello is complete: fire when there is room for one more."""
         self._unfinished.pop(link, None)
-        return self.places.take(link, self.limits.max_clients, timeout)
+        return self.places.take(link, self.limits.max_clients or MANY, timeout)
 
     def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's. Waits for a link of that name that is ending already."""
@@ -195,6 +198,7 @@ class RepeaterFactory(ServerFactory):
         """Give the lanes their filters."""
         for lane in link.lanes or ():
             self.equip(lane)
+            lane.unfinished_total = self._frame_watch.total
             if self.observers:
                 lane.on_read = self._on_read(link)
 
