@@ -25,7 +25,7 @@ LEVELS: list[set[str]] = [
     {"fixed_codec", "msgspec_codecs", "protobuf_codec", "tagged_codec", "text_codec"},
     {"dialect", "filters", "_lane"},
     {"_frame_watch", "dialects"},
-    {"_outlet"},
+    {"_descriptors", "_outlet"},
     {"_end"},
     {"_link"},
     {"_attempt", "_places"},

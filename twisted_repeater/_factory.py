@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from ._attempt import Attempt
 from ._brief import BriefFailure
+from ._descriptors import Claim
 from ._frame_watch import FrameWatch
 from ._lane import Lane
 from ._link import Link
@@ -99,7 +100,13 @@ class RepeaterFactory(ServerFactory):
         """Those without a complete hello of the client, the oldest first."""
         self._seldom = Seldom(clock)
         assert limits.max_unfinished_frames is not None
+        self.claim: Claim | None = None
+        """What this repeater has of the descriptors of its process."""
         self._frame_watch = FrameWatch(clock, limits.frame_timeout, limits.max_unfinished_frames)
+
+    def set_limits(self, limits: Limits) -> None:
+        """Let there be as many clients and unfinished hellos from now on as these limits say."""
+        self.limits = limits
 
     # -- accepting -------------------------------------------------------------------------------------------
 
