@@ -43,6 +43,9 @@ from .observers import printable, shortened
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 
+FAILURES = 10
+"""So many failures of one callback or observer are logged at once, then one a second."""
+
 
 @dataclass
 class Callbacks:
@@ -98,7 +101,8 @@ class RepeaterFactory(ServerFactory):
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}
         """Those without a complete hello of the client, the oldest first."""
-        self._seldom = Seldom(clock)
+        self._filter_failures = Seldom(clock)
+        self._failures = Seldom(clock, burst=FAILURES)
         assert limits.max_unfinished_frames is not None
         self.claim: Claim | None = None
         """What this repeater has of the descriptors of its process."""
@@ -278,7 +282,7 @@ class RepeaterFactory(ServerFactory):
         return self.callbacks.on_filter_error
 
     def _log_filter_failure(self, link: Link, direction: Direction, error: CallbackFailed) -> None:
-        more = self._seldom.take((direction, error.callback))
+        more = self._filter_failures.take((direction, error.callback))
         if more is None:
             return
         self.log.failure(
@@ -349,7 +353,7 @@ class RepeaterFactory(ServerFactory):
 
     def _log_failure(self, text: str, failure: Failure, **fields: Any) -> None:
         """Log that something of the application's raised: strangers can bring that about as often as they like."""
-        more = self._seldom.take((text, *fields.values()))
+        more = self._failures.take((text, *fields.values()))
         if more is not None:
             self.log.failure(f"{text}{{more}}", failure=BriefFailure(failure), more=more, **fields)
 
