@@ -229,8 +229,8 @@ class ReliefTests(WatchCase):
         self.assertIsInstance(hosts[1].errors[0], FramingError)
         self.assertEqual(
             str(hosts[1].errors[0]),
-            "the unfinished frames of all links hold 103424 bytes, above max_unfinished_frames, 102400; "
-            "that of the client, of which 40960 bytes had come, was the largest and slowest",
+            "unfinished frames hold 103424 bytes, max_unfinished_frames is 102400; "
+            "that of the client, 40960 bytes, was the largest and slowest",
         )
         self.assertEqual(self.watch.total.size, 61 * KIB)
 

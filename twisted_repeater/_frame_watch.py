@@ -123,9 +123,8 @@ class FrameWatch:
             if lane.unfinished_size:
                 lane.cut_off(
                     FramingError(
-                        f"the unfinished frames of all links hold {total.size} bytes, above max_unfinished_frames, "
-                        f"{total.limit}; that of the {lane.direction.source.value}, of which {lane.unfinished_size} "
-                        "bytes had come, was the largest and slowest"
+                        f"unfinished frames hold {total.size} bytes, max_unfinished_frames is {total.limit}; that of "
+                        f"the {lane.direction.source.value}, {lane.unfinished_size} bytes, was the largest and slowest"
                     )
                 )
 
