@@ -83,6 +83,7 @@ class RecordingHost:
 
     def __init__(self, journal: list[str]) -> None:
         self.policy = OnFilterError.STOP
+        self.is_read = True
         self.errors: list[BaseException | None] = []
         self.on_event: Callable[[str], object] = lambda event: None
         self._journal = journal
@@ -119,6 +120,10 @@ class RecordingHost:
         """See `LaneHost`."""
         self.errors.append(error)
         self._tell("closes")
+
+    def lane_is_read(self, lane: Lane) -> bool:
+        """See `LaneHost`."""
+        return self.is_read
 
 
 class LaneCase(SynchronousTestCase):

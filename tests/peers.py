@@ -102,6 +102,10 @@ class StoppedTime:
         """See `IReactorTime`. What is asked for the next turn comes by itself."""
         return (self.clock if delay else reactor).callLater(delay, *call, **named)
 
+    def deadlines(self) -> list[Any]:
+        """Give what waits for time to pass, besides the look at unfinished frames that all links share."""
+        return [call for call in self.clock.getDelayedCalls() if "FrameWatch._look" not in str(call)]
+
     async def pass_until(self, happened: Deferred[Any], step: float = 0.05) -> float:
         """Let so many seconds pass with each turn, until something has happened; tell how long it took."""
         start = self.seconds()
@@ -470,6 +474,8 @@ def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
     """Give what a factory keeps of its links and attempts."""
     registries = {name: getattr(factory, name) for name in ("links", "_attempts", "_unfinished")}
     registries |= {name: getattr(factory.places, name) for name in ("names", "_placed", "_waiting")}
+    watch = factory._frame_watch
+    registries |= {"unfinished frames": watch._watched, "bytes of theirs": [watch.total.size] * bool(watch.total.size)}
     return {name: list(registry) for name, registry in registries.items() if registry}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import error as internet_error
@@ -17,9 +19,23 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from twisted_repeater._endpoints import HEAD_START, dialler, listener
+from twisted_repeater import _endpoints
+from twisted_repeater._endpoints import HEAD_START, dialler, listener, longest_listen_queue
 
 from .peers import Peer, Server, hello, reactor
+from .sockets import TLSSockets
+
+QUEUE_OF_LISTENER = slice(28, 32)
+"""Where Linux's ``struct tcp_info`` has the length of the listen queue, for a socket that listens."""
+
+
+def has_loopback6() -> bool:
+    """Return whether a socket of IPv6 can be bound here."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def ipv6_missing() -> str | None:
@@ -276,6 +292,51 @@ class ListenerTests(EndpointsCase):
         ):
             error = self.assertRaises(kind, listener, reactor, endpoint, port)
             self.assertIn(told, str(error))
+
+
+class ListenQueueTests(EndpointsCase):
+    """How many connections may wait until they are accepted."""
+
+    def directory(self) -> str:
+        """Make a directory that is removed after the test."""
+        directory = tempfile.TemporaryDirectory(prefix="repeater-")
+        self.addCleanup(directory.cleanup)
+        return directory.name
+
+    async def test_as_long_as_the_system_allows(self) -> None:
+        """A number, or a description of any kind that has no backlog, lets as many wait as the system allows."""
+        directory = self.directory()
+        tls = TLSSockets(f"{directory}/tls").for_clients()["listen"]
+        kinds = ["tcp:0:interface=127.0.0.1", "tcp6:0:interface=\\:\\:1", f"unix:{directory}/socket", tls]
+        if not has_loopback6():
+            del kinds[1]
+        listening = [await self.listen(port=0), *[await self.listen(kind) for kind in kinds]]
+        self.assertEqual([port.backlog for port in listening], [longest_listen_queue()] * len(listening))
+        self.assertGreater(longest_listen_queue(), 50)
+
+    async def test_in_the_system(self) -> None:
+        """The system has that length."""
+        for where in ({"port": 0}, {"endpoint": "tcp:0:interface=127.0.0.1"}):
+            port = await self.listen(**where)
+            told = port.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[QUEUE_OF_LISTENER]
+            self.assertEqual(int.from_bytes(told, "little"), longest_listen_queue())
+
+    if not hasattr(socket, "TCP_INFO"):
+        test_in_the_system.skip = "only Linux tells"  # type: ignore[attr-defined]
+
+    async def test_asked_for(self) -> None:
+        """A backlog in the description is kept, with its name or in its place; an endpoint stays as it is."""
+        for endpoint in (
+            "tcp:0:interface=127.0.0.1:backlog=7",
+            "tcp:0:127.0.0.1:7",
+            TCP4ServerEndpoint(reactor, 0, backlog=7, interface="127.0.0.1"),
+        ):
+            self.assertEqual((await self.listen(endpoint)).backlog, 7)
+
+    def test_where_the_system_does_not_tell(self) -> None:
+        """Elsewhere than on Linux it is what Python was compiled with."""
+        self.patch(_endpoints, "SOMAXCONN", Path("/nowhere"))
+        self.assertEqual(longest_listen_queue(), socket.SOMAXCONN)
 
 
 class DiallerTests(EndpointsCase):

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
+from twisted.logger import capturedLogs, eventAsText, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 from zope.interface import implementer
@@ -529,6 +530,20 @@ class ObserverTests(MemoryCase):
         self.assertEqual([told[0] for told in observer.told], ["made", "relayed", "error", "error", "ended"])
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 5)
 
+    def test_raising_often(self) -> None:
+        """One that raises whenever a client comes fills no disk: some are logged at once, then one a second."""
+        world = self.memory(observers=(object(),), is_client_allowed=lambda name: False)
+        with capturedLogs() as captured:
+            for _ in range(500):
+                world.connect(hello("alice"))
+            world.clock.advance(1)
+            world.connect(hello("alice"))
+        self.assertEqual(
+            [formatEvent(event) for event in captured],
+            [told := "object raised in link_refused"] * 10 + [f"{told} (and 490 more since the last such line)"],
+        )
+        self.flushLoggedErrors(AttributeError)
+
     def test_closing_when_made(self) -> None:
         """A link that is closed as soon as it is made delivers what came behind the hello, and then ends."""
         observer = Observer()
@@ -544,6 +559,24 @@ class ObserverTests(MemoryCase):
 
 class CallbackTests(MemoryCase):
     """The application's callbacks."""
+
+    def test_raising_often(self) -> None:
+        """One that raises for each client fills no disk, neither at once nor after its client has left."""
+
+        def not_allowed(name: str) -> Any:
+            later: Deferred[bool] = Deferred(lambda _: later.errback(ZeroDivisionError()))
+            return later
+
+        world = self.memory(is_client_allowed=not_allowed)
+        world.factory.callbacks.on_connecting_error = lambda name, server_name, error: 1 / 0  # type: ignore[union-attr]
+        with capturedLogs() as captured:
+            for _ in range(500):
+                world.connect(hello("alice")).transport.loseConnection()
+        self.assertEqual(
+            sorted(formatEvent(event) for event in captured),
+            ["a callback failed while an attempt was given up"] * 10 + ["on_connecting_error raised"] * 10,
+        )
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError, RefusedByApplication)), 20)
 
     def test_on_error_raises(self) -> None:
         """If ``on_error`` raises, at once or later, that is logged and the link is closed."""
@@ -730,6 +763,23 @@ class FilterTests(MemoryCase):
             ((_, name, side, error),) = world.calls
             self.assertEqual((name, side, type(error)), ("alice", Side.CLIENT, CallbackFailed))
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_long_failure(self) -> None:
+        """A filter whose error quotes its client's name, or a message, makes no long line of it."""
+
+        def refuses(message: bytes, link: Any) -> Any:
+            raise ValueError(f"no {link.client_name}, this will not do: {message!r}")
+
+        world = self.memory(to_server_filter=refuses)
+        with capturedLogs() as captured:
+            client, _ = self.linked(world, "x" * 60_000)
+            client.dataReceived(frame(b"y" * 1_000_000))
+        (text,) = [eventAsText(event) for event in captured]
+        self.assertLess(len(text), 5000)
+        self.assertLess(max(map(len, text.splitlines())), 1000)
+        self.assertIn("... (60000 characters)', to_server: filter ", text)
+        self.assertIn("in refuses", text)
+        self.flushLoggedErrors(ValueError)
 
     def test_exit(self) -> None:
         """A filter that wants to end the process, at once or later, wherever its message came, has failed."""

@@ -40,6 +40,13 @@ class LogTests(SynchronousTestCase):
         self.assertLessEqual(len(short_repr([list(range(100))] * 100)), 200)
         self.assertLessEqual(len(short_repr(10**1000)), 200)
 
+    def test_long_name(self) -> None:
+        """So is a long name of a client."""
+        harness = FilterHarness(Log(), client_name="x" * 60_000)
+        with capturedLogs() as events:
+            harness.client_sends(b"a").expect(to_server=[b"a"])
+        self.assertLess(len(str(formatEvent(events[0]))), 300)
+
     def test_not_long(self) -> None:
         """One that is not long is shown in full."""
         message = b"buy 500000 ACME at 10.50, good till cancelled, for the account of ann; the note is: " + b"x" * 100

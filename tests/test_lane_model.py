@@ -9,9 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_repeater._frame_watch import FrameWatch
 from twisted_repeater._lane import Lane
 from twisted_repeater.model import Direction, OnFilterError
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
@@ -48,6 +50,8 @@ class Way:
         self.host.policy = OnFilterError.DROP
         self.lane = Lane(direction, FRAMING, forward, back, self.host)
         self.lane.filter = self.judge
+        self.watch = FrameWatch(Clock(), 60.0, LIMIT)
+        self.lane.unfinished_total = self.watch.total
         self.reads: list[bytes] = []
         self.plans: dict[bytes, tuple[str, str]] = {}
         self.asked: list[bytes] = []
@@ -130,10 +134,12 @@ class Way:
         due()
 
     def check(self, case: SynchronousTestCase) -> None:
-        """Check what must hold at any time: the host knows whether the lane is stopped."""
+        """Check what must hold at any time: the host knows whether the lane is stopped, and unfinished frames count."""
         told = [entry for entry in self.journal if entry.startswith(("blocked", "flowing"))]
         case.assertEqual(self.lane.idle, told[-1] == "flowing", told)
         case.assertEqual(self.due is not None, self.lane.awaited is not None)
+        case.assertEqual(self.watch.total.size, self.lane.unfinished_size)
+        case.assertTrue(self.lane.listed or not self.lane.unfinished_size)
 
 
 class ModelTests(SynchronousTestCase):

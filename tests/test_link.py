@@ -655,7 +655,7 @@ class ClosingTests(LinkCase):
         self.peer.send(*[bytes(100_000)] * 100)
         await self.until(lambda: self.ann.client.outlet.full and self.ann.lanes[0].awaited)
         self.ann.finish()
-        self.assertEqual(len(time.clock.getDelayedCalls()), 3)
+        self.assertEqual(len(time.deadlines()), 3)
         self.ann.close()
         self.client.abort()
         self.peer.abort()
@@ -814,7 +814,7 @@ class SlowConsumerTests(LinkCase):
         self.client.transport.pauseProducing()
         self.peer.send(*[bytes(100_000)] * 100)
         await self.until(lambda: self.ann.client.outlet.full)
-        self.assertEqual(time.clock.getDelayedCalls(), [])
+        self.assertEqual(time.deadlines(), [])
         self.client.transport.resumeProducing()
         await self.client.seen.reach(101)
 
@@ -826,10 +826,10 @@ class SlowConsumerTests(LinkCase):
             self.client.transport.pauseProducing()
             self.peer.send(*[bytes(100_000)] * 100)
             await self.until(lambda: self.ann.client.outlet.full)
-            self.assertEqual(len(time.clock.getDelayedCalls()), 1)
+            self.assertEqual(len(time.deadlines()), 1)
             self.client.transport.resumeProducing()
             await self.until(lambda: not self.ann.client.outlet.full and len(self.client.seen) % 100 == 1)
-        self.assertEqual(time.clock.getDelayedCalls(), [])
+        self.assertEqual(time.deadlines(), [])
 
 
 class BackPressureTests(LinkCase):

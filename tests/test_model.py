@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.model import Direction, Hello, Limits, OnFilterError, Side
+from twisted_repeater.model import Direction, Hello, Limits, OnFilterError, Side, effective
 
 
 class SideTests(SynchronousTestCase):
@@ -44,14 +44,30 @@ class LimitsTests(SynchronousTestCase):
         self.assertIs(limits.filter_timeout, None)
 
     def test_no_limit_where_that_is_allowed(self) -> None:
-        """A filter may take for ever, and so may a peer that reads nothing."""
-        limits = Limits(filter_timeout=None, stall_timeout=None)
-        self.assertEqual((limits.filter_timeout, limits.stall_timeout), (None, None))
+        """A filter may take for ever, and so may a peer that reads nothing, or sends no more of a frame."""
+        limits = Limits(filter_timeout=None, stall_timeout=None, frame_timeout=None)
+        self.assertEqual((limits.filter_timeout, limits.stall_timeout, limits.frame_timeout), (None, None, None))
+
+    def test_numbers_for_defaults(self) -> None:
+        """What was left to its default has a number in the end; what was asked for stays."""
+        limits = effective(Limits(linger=7.0))
+        self.assertEqual((limits.max_clients, limits.max_unfinished_hellos, limits.linger), (500, 500, 7.0))
+        limits = effective(Limits(max_clients=600), 70)
+        self.assertEqual((limits.max_clients, limits.max_unfinished_hellos), (600, 70))
+        for max_frame, most in ((16 << 20, 256 << 20), (100 << 20, 400 << 20), (1, 256 << 20)):
+            self.assertEqual(effective(Limits(max_frame=max_frame)).max_unfinished_frames, most)
+        self.assertEqual(effective(Limits(max_frame=5, max_unfinished_frames=6)).max_unfinished_frames, 6)
+
+    def test_room_for_one_frame(self) -> None:
+        """A frame that is allowed must have room while it comes."""
+        Limits(max_frame=1000, max_unfinished_frames=1000)
+        error = self.assertRaises(ValueError, lambda: Limits(max_frame=1000, max_unfinished_frames=999))
+        self.assertEqual(str(error), "max_unfinished_frames must be at least max_frame, 1000, not 999")
 
     def test_a_limit_everywhere_else(self) -> None:
         """Any other limit must be there."""
         for field in fields(Limits):
-            if field.name not in ("filter_timeout", "stall_timeout"):
+            if getattr(Limits(), field.name) is not None and field.name not in ("stall_timeout", "frame_timeout"):
                 nothing: dict[str, Any] = {field.name: None}
                 error = self.assertRaises(ValueError, lambda nothing=nothing: Limits(**nothing))
                 self.assertIn(field.name, str(error))

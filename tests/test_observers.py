@@ -16,7 +16,9 @@ from twisted_repeater import (
     CallbackFailed,
     ClientNotAllowed,
     Close,
+    ConnectingError,
     Disconnected,
+    DuplicateClient,
     IObserver,
     ParseError,
     Side,
@@ -124,6 +126,69 @@ class LinkTests(LogCase):
         """A refusal without an address is told as well."""
         LogObserver(Clock()).link_refused("ann", ClientNotAllowed("not now"))
         self.assertEqual(self.lines, ["client 'ann' from None refused: ClientNotAllowed: not now"])
+
+
+class ManyTests(LogCase):
+    """What strangers can bring about as often as they like."""
+
+    def setUp(self) -> None:
+        """Make an observer with a clock of its own."""
+        super().setUp()
+        self.clock = Clock()
+        self.observer = LogObserver(self.clock)
+
+    def refuse(self, kind: type[ConnectingError], times: int) -> list[str]:
+        """Refuse clients; gives the lines."""
+        self.lines.clear()
+        for number in range(times):
+            self.observer.link_refused(f"c{number}", kind("not now"))
+        return list(self.lines)
+
+    def test_refused(self) -> None:
+        """Of each kind of refusal some are logged at once, then one a second, with the number of the others."""
+        self.assertEqual(len(self.refuse(ClientNotAllowed, 5000)), 20)
+        self.assertEqual(len(self.refuse(DuplicateClient, 5)), 5)
+        self.clock.advance(1)
+        told = "client 'c0' from None refused: ClientNotAllowed: not now (and 4980 more since the last such line)"
+        self.assertEqual(self.refuse(ClientNotAllowed, 300), [told])
+
+    def test_made_and_ended(self) -> None:
+        """All links of a repeater that is full may come and go at once; of strangers who go on, one of many is told."""
+        link: Any = SimpleNamespace(
+            client_name="ann",
+            client_address=None,
+            server_name="quotes",
+            server_address=None,
+            received=lambda direction: (0, 0),
+        )
+        for _ in range(5000):
+            self.observer.link_made(link)
+            self.observer.link_ended(link, None)
+        self.assertEqual([sum(word in line for line in self.lines) for word in ("linked", "ended")], [1000, 1000])
+        self.lines.clear()
+        for _ in range(100):
+            self.clock.advance(1 / 64)
+            self.observer.link_made(link)
+            self.observer.link_ended(link, None)
+        self.assertEqual(len(self.lines), 2 * 7)
+        made, ended = self.lines[:2]
+        self.assertTrue(made.endswith("at None (and 4012 more since the last such line)"), made)
+        self.assertTrue(ended.endswith("0 messages, 0 bytes (and 4012 more since the last such line)"), ended)
+
+    def test_long_names(self) -> None:
+        """No line of a link is long, whatever the names of its peers."""
+        link: Any = SimpleNamespace(
+            client_name="\x7f" * 60_000,
+            client_address=None,
+            server_name="\x7f" * 60_000,
+            server_address=None,
+            received=lambda direction: (0, 0),
+        )
+        self.observer.link_made(link)
+        self.observer.link_error(link, Side.CLIENT, ParseError("x" * 60_000))
+        self.observer.link_ended(link, ValueError("x" * 60_000))
+        self.assertEqual(len(self.lines), 3)
+        self.assertLess(max(map(len, self.lines)), 2200)
 
 
 class TroubleTests(LogCase):

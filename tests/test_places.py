@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._places import Places
@@ -107,6 +108,20 @@ class PlaceTests(PlacesCase):
             closed.append(gate.closed)
         self.over(links[0])
         self.assertEqual([*closed, gate.closed], [False, True, False])
+
+    def test_often(self) -> None:
+        """A port that closes and opens again all the time is told of once a second."""
+        self.places.port_valve = Gate()
+        with capturedLogs() as captured:
+            for _ in range(500):
+                link = Holder()
+                self.places.take(link, 1, 10)
+                self.over(link)
+            self.clock.advance(1)
+            self.places.take(Holder(), 1, 10)
+        told = "max_clients, 1, is reached: newcomers wait"
+        lines = [formatEvent(event) for event in captured]
+        self.assertEqual(lines, [told, f"{told} (and 499 more since the last such line)"])
 
 
 class NameTests(PlacesCase):

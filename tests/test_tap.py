@@ -21,6 +21,7 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import Limits, OnFilterError, dialects
 from twisted_repeater._demo import DemoService
+from twisted_repeater._endpoints import longest_listen_queue
 from twisted_repeater.tap import (
     LIMITS,
     Options,
@@ -166,6 +167,19 @@ class OptionsTests(ModuleCase):
         options = parsed("--max-frame=1KiB", "--max-clients=7", "--linger=0.5", "--stall-timeout=none")
         expected = Limits(max_frame=1024, max_clients=7, linger=0.5, stall_timeout=None)
         self.assertEqual(options["limits"], expected)
+        options = parsed("--frame-timeout=none", "--max-unfinished-frames=1GiB", "--max-unfinished-hellos=7")
+        expected = Limits(frame_timeout=None, max_unfinished_frames=1 << 30, max_unfinished_hellos=7)
+        self.assertEqual(options["limits"], expected)
+
+    def test_defaults_are_told(self) -> None:
+        """The help tells the default of each limit, also of those that depend on others."""
+        text = " ".join(Options().getUsage().split())
+        for told in (
+            "no progress, or none. [default: 60]",
+            "[default: 256MiB, or 4 times --max-frame]",
+            "newcomers wait. [default: 500, or as many as there are file descriptors for]",
+        ):
+            self.assertIn(told, text)
 
     def test_endpoints(self) -> None:
         """Endpoints of every kind are understood."""
@@ -187,6 +201,14 @@ class OptionsTests(ModuleCase):
         self.assertEqual(parsed("--admin=tcp:0:interface=127.0.0.1", *options)["admin-host"], names)
         self.assertEqual(parsed()["admin-host"], [])
 
+    def test_listen_queue(self) -> None:
+        """As many clients may wait to be accepted as the system allows, or as many as ``--listen`` says."""
+        for backlog, told in (("", longest_listen_queue()), (":backlog=7", 7)):
+            listen = parsed("--listen", f"tcp:0:interface=127.0.0.1{backlog}")["listen"]
+            port = self.successResultOf(listen.listen(Factory()))
+            self.addCleanup(port.stopListening)
+            self.assertEqual(port.backlog, told)
+
     def test_no_tls(self) -> None:
         """Where TLS cannot be had it is said what it needs."""
         missing(self, "OpenSSL")
@@ -205,6 +227,7 @@ class OptionsTests(ModuleCase):
         for options, text in [
             (["--max-frame", "16MB"], "--max-frame: '16MB' is no size such as 16MiB, 64KiB or 1000"),
             (["--max-clients", "0"], "--max-clients must be above 0, not 0"),
+            (["--max-unfinished-frames", "1KiB"], "--max-unfinished-frames must be at least max-frame, 16777216"),
             (["--hello-timeout", "none"], "--hello-timeout: 'none' is no number of seconds"),
             (["--allow-ip", "10.1.0.0/33"], "--allow-ip: '10.1.0.0/33' does not appear to be"),
             (["--allow-ip", "10.1.0.7/16"], "--allow-ip: 10.1.0.7/16 has host bits set"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import twisted.test
 
-from .programs import EXAMPLES, LONGEST, Program, ProgramCase
+from .programs import EXAMPLES, LONGEST, TWISTD, Program, ProgramCase
 
 MADE = r"client '{}' linked: from 127\.0\.0\.1:\d+ to server 'quotes' at 127\.0\.0\.1:\d+"
 ENDED = r"client '{}' ended: (.*); to the server (\d+) messages, (\d+) bytes; to the client (\d+) messages, (\d+) bytes"
@@ -79,6 +80,58 @@ class TwistdCase(ProgramCase):
         before = client.output.count("ACME costs 101.50")
         client.type("price ACME")
         client.wait_for("^ACME costs 101.50$", before + 1)
+
+
+class DescriptorTests(TwistdCase):
+    """File descriptors."""
+
+    def run_with(self, limit: str, *options: str) -> Program:
+        """Start a repeater in a shell that sets a limit first."""
+        command = f'ulimit {limit} && exec "$@"'
+        return self.run_program("sh", "-c", command, "sh", TWISTD, "-n", "--pidfile=", *self.options(1, *options))
+
+    def test_raised(self) -> None:
+        """It takes as many as it may have, and says so."""
+        repeater = self.run_with("-S -n 100")
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        repeater.wait_for(rf"the soft limit of file descriptors is raised from 100 to {hard}$")
+        repeater.wait_for("clients are taken at")
+
+    def test_lowered(self) -> None:
+        """If that is not enough for the defaults they are lowered, and the log tells to what."""
+        repeater = self.run_with("-n 300")
+        told = repeater.wait_for(r"for 300 file descriptors, max_clients is (\d+), max_unfinished_hellos is (\d+)")
+        self.assertEqual(told[1], told[2])
+        self.assertTrue(50 <= int(told[1]) <= 90, told[0])
+        repeater.wait_for("clients are taken at")
+
+    def test_do_not_fit(self) -> None:
+        """If it is not enough for limits that were asked for, one line says so, and nothing is started."""
+        status, output = self.run_with("-n 300", "--max-clients=140").end()
+        (line,) = [line for line in output.splitlines() if "file descriptors" in line]
+        self.assertIn("cannot start: max_clients=140 needs 291 file descriptors, two for each client and one", line)
+        self.assertEqual(status, 1)
+        self.assertNotIn("Traceback", output)
+
+    def test_run_out(self) -> None:
+        """Clients for whom there are none wait, and get in when others have gone; the log has one line about them."""
+        _, server_port = self.start_server()
+        command = 'ulimit -n 30 && exec "$@"'
+        options = self.options(server_port)
+        repeater = self.run_program("sh", "-c", command, "sh", TWISTD, "-n", "--pidfile=", *options)
+        port = int(repeater.wait_for(r"RepeaterFactory starting on (\d+)$")[1])
+        with contextlib.ExitStack() as stack:
+            repeater.send_signal(signal.SIGSTOP)  # so that all come at once
+            silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(30)]
+            repeater.send_signal(signal.SIGCONT)
+            repeater.wait_for("no client can be accepted: .*Too many open files")
+            for one in silent:
+                one.close()
+        self.start_client(port, "ann")
+        status, output = repeater.terminate()
+        self.assertEqual(status, -signal.SIGTERM)
+        self.assertEqual(output.count("no client can be accepted"), 1)
+        self.assertNotIn("EMFILE", output)
 
 
 class TalkTests(TwistdCase):

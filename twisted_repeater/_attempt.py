@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
-from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ._coroutines import call
 from ._link import Link
@@ -26,8 +26,6 @@ from .hello import agreed_version
 from .model import Hello, Limits, Side
 
 __all__ = ["Attempt", "AttemptHost"]
-
-log = Logger()
 
 
 class AttemptHost(Protocol):
@@ -57,6 +55,9 @@ class AttemptHost(Protocol):
 
     def set_up(self, link: Link) -> None:
         """Give the lanes their filters."""
+
+    def callback_failed_late(self, failure: Failure) -> None:
+        """Log that a callback of the application failed after its attempt was given up."""
 
 
 class Attempt:
@@ -100,7 +101,7 @@ class Attempt:
             error = result.value
             reason = error.__cause__ if isinstance(error, RefusedByApplication) else error
             if not isinstance(reason, (CancelledError, ConnectingError)):
-                log.failure("a callback failed while an attempt was given up", failure=result)
+                self._host.callback_failed_late(result)
 
     async def _step(self, deferred: Deferred[Any]) -> Any:
         """Wait for one step; `stop` cancels it."""

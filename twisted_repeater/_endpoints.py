@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet import error
@@ -23,7 +25,7 @@ from twisted.internet.protocol import ClientCreator, Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["check_server", "dialler", "listener", "server_endpoint"]
+__all__ = ["check_server", "dialler", "listener", "listening_endpoint", "server_endpoint"]
 
 T = TypeVar("T")
 
@@ -35,6 +37,37 @@ NAMED = re.compile(r"((?:[^\\=]|\\.)*)=(.*)", re.DOTALL)
 HEAD_START = 0.3
 """How many seconds an address is tried before the next one is tried at the same time; as `HostnameEndpoint` does."""
 
+SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
+"""Where Linux says how long a listen queue may be; Python knows only the value it was compiled with."""
+
+HAS_BACKLOG = re.compile(r"(?:haproxy:)*(?:tcp6?|ssl|tls|unix):")
+"""How the descriptions begin of the server endpoints that take ``backlog=``."""
+
+
+def longest_listen_queue() -> int:
+    """Return how many connections the system lets wait until they are accepted."""
+    try:
+        return int(SOMAXCONN.read_text())
+    except (OSError, ValueError):
+        return socket.SOMAXCONN
+
+
+def listening_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    """Make a server endpoint of its description.
+
+    Its listen queue is as long as the system allows, unless the description has a ``backlog=``. Twisted's own default
+    is 50: of hundreds of clients that connect at the same moment most would try again a second later, or three.
+    """
+    endpoint: IStreamServerEndpoint
+    if HAS_BACKLOG.match(description) and ":backlog=" not in description:
+        try:
+            endpoint = serverFromString(reactor, f"{description}:backlog={longest_listen_queue()}")
+            return endpoint
+        except TypeError:  # it has a backlog without its name, as its third value, or is wrong: Twisted says how
+            pass
+    endpoint = serverFromString(reactor, description)
+    return endpoint
+
 
 def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awaitable[IListeningPort]]:
     """Give what listens for a factory: at an endpoint or its description, or on a TCP port of all interfaces.
@@ -44,7 +77,7 @@ def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awai
     if (endpoint is None) == (port is None):
         raise TypeError("give either listen or listen_port")
     if isinstance(endpoint, str):
-        endpoint = serverFromString(reactor, endpoint)
+        endpoint = server_endpoint(reactor, endpoint)
     if endpoint is None:
         _check_port("listen_port", port, lowest=0)
     elif not IStreamServerEndpoint.providedBy(endpoint):
@@ -52,7 +85,10 @@ def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awai
 
     async def listening(factory: Factory) -> IListeningPort:
         bound: IListeningPort
-        bound = reactor.listenTCP(port, factory) if endpoint is None else await endpoint.listen(factory)
+        if endpoint is None:
+            bound = reactor.listenTCP(port, factory, backlog=longest_listen_queue())
+        else:
+            bound = await endpoint.listen(factory)
         return bound
 
     return listening

@@ -15,7 +15,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._attempt import Attempt
+from ._brief import BriefFailure
 from ._coroutines import call
+from ._descriptors import Claim
+from ._frame_watch import FrameWatch
 from ._lane import Lane
 from ._link import Link
 from ._places import Places
@@ -38,10 +41,13 @@ from .errors import (
 from .filters import filter_function, selector_of
 from .filters._provider import checked_function
 from .interfaces import IObserver
-from .model import Direction, Hello, Limits, OnFilterError, Side
-from .observers import printable
+from .model import MANY, Direction, Hello, Limits, OnFilterError, Side, effective
+from .observers import printable, shortened
 
 __all__ = ["Callbacks", "RepeaterFactory"]
+
+FAILURES = 10
+"""So many failures of one callback or observer are logged at once, then one a second."""
 
 
 @dataclass
@@ -81,7 +87,7 @@ class RepeaterFactory(ServerFactory):
         self.is_client_allowed = is_client_allowed
         self.is_client_ip_authorized = is_client_ip_authorized
         self.dial = dial
-        self.limits = limits
+        self.limits = limits = effective(limits)
         self.clock = clock
         self.observers = observers
         self.framing = dialect.framing(limits)
@@ -100,7 +106,16 @@ class RepeaterFactory(ServerFactory):
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}
         """Those without a complete hello of the client, the oldest first."""
-        self._seldom = Seldom(clock)
+        self._filter_failures = Seldom(clock)
+        self._failures = Seldom(clock, burst=FAILURES)
+        assert limits.max_unfinished_frames is not None
+        self.claim: Claim | None = None
+        """What this repeater has of the descriptors of its process."""
+        self._frame_watch = FrameWatch(clock, limits.frame_timeout, limits.max_unfinished_frames)
+
+    def set_limits(self, limits: Limits) -> None:
+        """Let there be as many clients and unfinished hellos from now on as these limits say."""
+        self.limits = limits
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -145,7 +160,7 @@ class RepeaterFactory(ServerFactory):
         self._unfinished[link] = None
         attempt = self._attempts[link] = Attempt(link, self)
         attempt.start().addBoth(self._attempt_ended, link).addErrback(self._relaying_failed, link)
-        if len(self._unfinished) > self.limits.max_unfinished_hellos:
+        if len(self._unfinished) > (self.limits.max_unfinished_hellos or MANY):
             oldest = next(iter(self._unfinished))
             self._attempts[oldest].stop(HelloTimeout("no hello yet, and too many newer connections", Side.CLIENT))
 
@@ -157,7 +172,7 @@ class RepeaterFactory(ServerFactory):
             return
         error = result.value
         if not isinstance(error, ConnectingError):
-            self.log.failure("bug: an attempt to link a client failed", failure=result)
+            self._log_failure("bug: an attempt to link a client failed", result)
             error = RefusedByApplication(f"{type(error).__name__}: {error}")
         if not (isinstance(error, ClientGone) and not link.client.heard):
             self._refused(link.client_name if link.client_hello is not None else None, link.client_address, error)
@@ -166,7 +181,7 @@ class RepeaterFactory(ServerFactory):
 
     def _relaying_failed(self, failure: Failure, link: Link) -> None:
         """A link that is made could not begin: that must not be more than the end of this link."""
-        self.log.failure("bug: a link failed as it began to relay", failure=failure)
+        self._log_failure("bug: a link failed as it began to relay", failure)
         link.close(failure.value)
 
     def _refused(self, client_name: str | None, address: IAddress | None, error: ConnectingError) -> None:
@@ -185,10 +200,14 @@ class RepeaterFactory(ServerFactory):
         assert self.callbacks is not None
         return self.callbacks.on_connect
 
+    def callback_failed_late(self, failure: Failure) -> None:
+        """A callback of the application failed after its attempt was given up."""
+        self._log_failure("a callback failed while an attempt was given up", failure)
+
     def take_place(self, link: Link, timeout: float) -> Deferred[None]:
         """The link's hello is complete: fire when there is room for one more."""
         self._unfinished.pop(link, None)
-        return self.places.take(link, self.limits.max_clients, timeout)
+        return self.places.take(link, self.limits.max_clients or MANY, timeout)
 
     def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's. Waits for a link of that name that is ending already."""
@@ -198,6 +217,7 @@ class RepeaterFactory(ServerFactory):
         """Give the lanes their filters."""
         for lane in link.lanes or ():
             self.equip(lane)
+            lane.unfinished_total = self._frame_watch.total
             if self.observers:
                 lane.on_read = self._on_read(link)
 
@@ -272,15 +292,15 @@ class RepeaterFactory(ServerFactory):
         return self.callbacks.on_filter_error
 
     def _log_filter_failure(self, link: Link, direction: Direction, error: CallbackFailed) -> None:
-        more = self._seldom.take((direction, error.callback))
+        more = self._filter_failures.take((direction, error.callback))
         if more is None:
             return
         self.log.failure(
             "client {client!r}, {direction}: {error}{more}",
-            failure=Failure(error.reason),
-            client=link.client_name,
+            failure=BriefFailure(Failure(error.reason)),
+            client=shortened(link.client_name),
             direction=direction.value,
-            error=printable(str(error)),
+            error=printable(shortened(str(error))),
             more=more,
         )
 
@@ -328,7 +348,7 @@ class RepeaterFactory(ServerFactory):
         """Call back into the application. If it raises, or its Deferred fails, log that and call ``otherwise``."""
 
         def failed(failure: Failure) -> None:
-            self.log.failure("{name} raised", failure=failure, name=name)
+            self._log_failure("{name} raised", failure, name=name)
             if otherwise is not None:
                 otherwise()
 
@@ -339,7 +359,18 @@ class RepeaterFactory(ServerFactory):
             try:
                 getattr(observer, event)(*arguments)
             except Exception:
-                self.log.failure("observer {observer!r} raised in {event}", observer=observer, event=event)
+                self._log_failure("{observer} raised in {event}", Failure(), observer=_class_of(observer), event=event)
+
+    def _log_failure(self, text: str, failure: Failure, **fields: Any) -> None:
+        """Log that something of the application's raised: strangers can bring that about as often as they like."""
+        more = self._failures.take((text, *fields.values()))
+        if more is not None:
+            self.log.failure(f"{text}{{more}}", failure=BriefFailure(failure), more=more, **fields)
+
+
+def _class_of(thing: object) -> str:
+    """Return the name of a thing's class: its own text could be long, or change from call to call."""
+    return type(thing).__qualname__
 
 
 NO_TLS = {"http request", "https proxy request", "wrong version number"}

@@ -6,16 +6,23 @@ from ._output cimport Output
 from .framing cimport Framing
 from .selectors cimport Selector
 
+cdef class UnfinishedTotal:
+    cdef public Py_ssize_t size, limit
+    cdef public object watch
+
 cdef class Lane(Flow):
     cdef public object direction, filter, decode, codec, on_read
     cdef public Selector selector
     cdef public Py_ssize_t messages, size
-    cdef public bint translates
+    cdef public bint translates, listed
+    cdef public UnfinishedTotal unfinished_total
     cdef Framing _framing
     cdef Output _output
     cdef object _unfinished, _message
     cdef list _pending, _between
 
+    @cython.locals(total=UnfinishedTotal)
+    cdef _count(self, Py_ssize_t change)
     @cython.locals(messages=Py_ssize_t, size=Py_ssize_t, run=Py_ssize_t)
     cdef _read(self, bytes data, Py_ssize_t at)
     @cython.locals(start=Py_ssize_t, stop=Py_ssize_t)

@@ -28,7 +28,7 @@ from .model import Direction, OnFilterError
 from .selectors import Selector
 from .verdicts import DO_NOTHING, PASS_ON, Close, Mixed, Verdict
 
-__all__ = ["FLUSH_SIZE", "IS_COMPILED", "Lane", "LaneHost"]
+__all__ = ["FLUSH_SIZE", "IS_COMPILED", "Lane", "LaneHost", "UnfinishedTotal", "UnfinishedWatch"]
 
 FLUSH_SIZE = 256 * 1024
 """How many bytes of its own making a lane collects before it pushes them and asks whether the target is full."""
@@ -61,6 +61,31 @@ class LaneHost(Protocol):
     def lane_closes(self, lane: Lane, error: BaseException | None) -> None:
         """A verdict asks to close the link."""
 
+    def lane_is_read(self, lane: Lane) -> bool:
+        """Return whether the connection that the lane is fed from is read now, and can bring more."""
+
+
+class UnfinishedWatch(Protocol):
+    """Who watches the lanes that have an unfinished frame."""
+
+    def watch(self, lane: Lane) -> None:
+        """A lane that is not listed keeps an unfinished frame."""
+
+    def forget(self, lane: Lane) -> None:
+        """A lane that is listed has ended."""
+
+    def exceeded(self) -> None:
+        """The unfinished frames of all lanes hold more than they may."""
+
+
+class UnfinishedTotal:
+    """How many bytes the unfinished frames of all lanes hold that share this object, and how many they may."""
+
+    def __init__(self, limit: int, watch: UnfinishedWatch) -> None:
+        self.size = 0
+        self.limit = limit
+        self.watch = watch
+
 
 class Lane(Flow):
     """One direction of one link.
@@ -90,6 +115,10 @@ class Lane(Flow):
         self.codec: ICodec | None = None
         self.translates = False
         self.on_read: Callable[[Lane, int, int], None] | None = None
+        self.unfinished_total: UnfinishedTotal | None = None
+        """Where the sizes of unfinished frames are added up, ``None`` for nowhere."""
+        self.listed = False
+        """Whether the watch of the total has this lane on its list."""
         self._framing = framing_of(framing)
         self._output = Output(forward, back)
         self._unfinished: Unfinished | None = None
@@ -107,10 +136,42 @@ class Lane(Flow):
         """How much has come of a frame that is not complete."""
         return self._unfinished.have if self._unfinished is not None else 0
 
+    @property
+    def is_read(self) -> bool:
+        """Whether more can come now."""
+        return bool(self._host.lane_is_read(self))
+
     def discard(self) -> None:
         """Drop what is held and whatever comes, for good."""
-        self._unfinished = self._message = self._pending = None
+        self.drop_unfinished()
+        self._message = self._pending = None
+        if self.listed:
+            self.listed = False
+            self.unfinished_total.watch.forget(self)  # type: ignore[union-attr]
         Flow.discard(self)
+
+    def drop_unfinished(self) -> None:
+        """Drop the beginning of a frame whose end cannot come any more."""
+        if self._unfinished is not None:
+            self._count(-self._unfinished.have)
+            self._unfinished = None
+
+    def cut_off(self, error: FramingError) -> None:
+        """Read the stream no further."""
+        self.discard()
+        self._host.lane_framing_failed(self, error)
+
+    def _count(self, change: int) -> None:
+        """An unfinished frame has grown by so much, or is no longer one."""
+        total = self.unfinished_total
+        if total is not None:
+            total.size += change
+            if change > 0:
+                if not self.listed:
+                    self.listed = True
+                    total.watch.watch(self)
+                if total.size > total.limit:
+                    total.watch.exceeded()
 
     def give_up_waiting(self, reason: BaseException) -> None:
         """Take it that the filter whose verdict is awaited failed, for ``reason``."""
@@ -144,10 +205,12 @@ class Lane(Flow):
             unfinished = self._unfinished
             if unfinished is not None:
                 if unfinished.need == 0:  # not even the header was complete
+                    self._count(-unfinished.have)
                     data = b"".join([*unfinished.pieces(), data])
                     self._unfinished = None
                 elif unfinished.have + len(data) < unfinished.need:
                     unfinished.add(data)
+                    self._count(len(data))
                     return
                 else:
                     at = unfinished.need - unfinished.have
@@ -260,6 +323,7 @@ class Lane(Flow):
         elif at < len(data):
             body = self._framing.body - at if stop else 0
             self._unfinished = Unfinished(data[at:], stop - at if stop else 0, body)
+            self._count(len(data) - at)
 
     def _finish_frame(self, unfinished: Unfinished, data: bytes, at: int) -> int:
         """The unfinished frame ends at ``at`` of this read. Gives where the run that goes on begins.
@@ -267,6 +331,7 @@ class Lane(Flow):
         A frame that passes is not joined: its pieces go before the run, which begins at 0.
         """
         self._unfinished = None
+        self._count(-unfinished.have)
         self.messages += 1
         self.size += unfinished.need
         pieces = unfinished.pieces()

@@ -255,6 +255,8 @@ class Link:
             self.server.drop()
         elif self.closing:
             if all(lane.idle for lane in self.lanes):
+                for lane in self.lanes:
+                    lane.drop_unfinished()
                 self.client.close()
                 self.server.close()
         else:
@@ -357,6 +359,8 @@ class Link:
         half_closed = not end.lost and not end.outlet.ended
         # What is cut off is an error of the side only if it ended inside of a frame by itself.
         unfinished = lane.unfinished if lane.idle and not self.closing else None
+        if lane.idle:
+            lane.drop_unfinished()  # its end will not come, and the link may stay for long
         if unfinished is not None:
             unfinished.__cause__ = reason
         self._report(end.side, Disconnected(unfinished or reason, half_closed=half_closed))
@@ -444,3 +448,8 @@ class Link:
     def lane_closes(self, lane: Lane, error: BaseException | None) -> None:
         """A verdict closes the link."""
         self.close(error)
+
+    def lane_is_read(self, lane: Lane) -> bool:
+        """Return whether more can come."""
+        end = self.end(lane.direction.source)
+        return not (end.ended or end.valve.closed)

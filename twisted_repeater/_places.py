@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ._link import Link
+from ._seldom import Seldom
 from ._valve import Valve
 from .errors import DuplicateClient, TooManyClients
 from .model import Side
@@ -29,6 +30,7 @@ class Places:
         self.names: dict[str, Link] = {}
         self.port_valve: Valve | None = None
         self._clock = clock
+        self._seldom = Seldom(clock)
         self._placed: set[Link] = set()
         self._waiting: deque[Deferred[None]] = deque()
 
@@ -49,7 +51,9 @@ class Places:
                     self._waiting.remove(turn)
         self._placed.add(link)
         if len(self._placed) >= places and self.port_valve is not None:
-            log.info("max_clients, {count}, is reached: newcomers wait", count=len(self._placed))
+            more = self._seldom.take("max_clients")
+            if more is not None:
+                log.info("max_clients, {count}, is reached: newcomers wait{more}", count=len(self._placed), more=more)
             self.port_valve.close("max_clients")
 
     def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 
+from ._descriptors import PortGuard, claim, guard_port
 from ._endpoints import dialler, listener
 from ._factory import Callbacks, RepeaterFactory
 from ._link import Link
@@ -70,8 +71,10 @@ class Repeater:
         listening = getattr(port, "factory", factory)
         factory.wrapped = listening is not factory
         factory.proxied = watch_headers(listening, factory)
+        self._guard: PortGuard | None = None
         if hasattr(port, "pauseProducing"):
-            factory.places.port_valve = Valve(port)  # type: ignore[arg-type]
+            factory.places.port_valve = valve = Valve(port)  # type: ignore[arg-type]
+            self._guard = guard_port(port, valve, factory.clock)
 
     @classmethod
     def create(
@@ -98,19 +101,24 @@ class Repeater:
         @param repeater_name: goes into the ``credentials`` of the hellos that the repeater sends.
         @param server_name: the name that the server's hello must carry.
         @param is_client_allowed: called with a client's name; false refuses it. May give a Deferred.
-        @param listen_port: the TCP port to listen on, on all interfaces; 0 takes a free one.
+        @param listen_port: the TCP port to listen on, on all interfaces; 0 takes a free one. The listen queue is as
+            long as the system allows.
         @param listen: in place of it a server endpoint or its description, such as ``tcp:9000:interface=127.0.0.1``.
+            A description may have a ``backlog=``, the length of the listen queue; without one it is as long as the
+            system allows. An endpoint object keeps its own.
         @param server_ip: where the server is, with C{server_port}.
         @param server: in place of them a client endpoint or its description, such as ``tls:example.org:9001``.
         @param is_client_ip_authorized: called with a client's address as a string ("" for a Unix socket);
             false refuses it. ``None`` authorizes all. Behind ``haproxy:`` it is the address in the PROXY header.
         @param convert_versions: let each connection agree on its own versions: messages of equal versions pass as
             bytes, others are decoded, converted and encoded.
-        @param limits: times and sizes.
+        @param limits: times and sizes. What is left to its default may become less, to fit the file descriptors that
+            this process may have; `limits` of the repeater tells.
         @param observers: are told what happens.
         @param reactor: the global one by default.
         @return: fails with Twisted's own error where the port cannot be bound, with `MultipleVersionsError` where
-            the dialect states several versions, with ``ValueError`` or ``TypeError`` for wrong arguments.
+            the dialect states several versions, with ``ValueError`` or ``TypeError`` for wrong arguments;
+            ``ValueError`` also where limits need more file descriptors than this process may have.
         """
         return Deferred.fromCoroutine(
             cls._create(
@@ -158,13 +166,23 @@ class Repeater:
         dial = dialler(reactor, settings["limits"].connect_timeout, protocol, *server)
         listening = listener(reactor, *listen)
         factory = RepeaterFactory(dialect, dial=dial, clock=reactor, **settings)
-        return cls(factory, await listening(factory))
+        factory.claim = claimed = claim(settings["limits"], reactor, factory.set_limits)
+        try:
+            return cls(factory, await listening(factory))
+        except BaseException:
+            claimed.give_back()
+            raise
 
     @property
     def port(self) -> int:
         """The TCP port that is, or was, bound."""
         number: int = self._address.port
         return number
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that hold now: those that were left to their defaults have numbers too."""
+        return self._factory.limits
 
     @property
     def address(self) -> Any:
@@ -290,6 +308,8 @@ class Repeater:
             self._stopping = True  # first: what is called back from here may ask again
             if self._factory.places.port_valve is not None:
                 self._factory.places.port_valve.detach()
+            if self._guard is not None:
+                self._guard.stop()
             Deferred.fromCoroutine(self._shut_down()).addBoth(self._is_shut_down)
         return done
 
@@ -297,6 +317,8 @@ class Repeater:
         not_listening = maybeDeferred(self._port.stopListening)
         await self._factory.close_all()
         await not_listening
+        if self._factory.claim is not None:
+            self._factory.claim.give_back()
 
     def _is_shut_down(self, result: object) -> None:
         self._outcome = (result,)

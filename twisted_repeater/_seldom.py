@@ -1,4 +1,4 @@
-"""Keeps a log small: of events of one kind, one a second is logged, the others are counted."""
+"""Keeps a log small: of many events of one kind only some are logged, the others are counted."""
 
 from __future__ import annotations
 
@@ -9,26 +9,36 @@ from twisted.internet.interfaces import IReactorTime
 __all__ = ["Seldom"]
 
 EVERY = 1.0
-"""At most one event of a kind is logged in so many seconds: nobody must fill the disk with mistakes."""
+"""How many seconds lie between two logged events of a kind in the long run: nobody must fill the disk with mistakes."""
 
 
 class Seldom:
-    """Says which events are logged."""
+    """Says which events are logged.
 
-    def __init__(self, clock: IReactorTime) -> None:
+    ``burst`` events of a kind are logged however fast they come; after that one each ``every`` seconds is. What was
+    not used of a burst comes back at that pace.
+    """
+
+    def __init__(self, clock: IReactorTime, *, burst: int = 1, every: float = EVERY) -> None:
         self._clock = clock
-        self._logged: dict[Hashable, float] = {}
+        self._burst = burst
+        self._every = every
+        self._left: dict[Hashable, tuple[float, float]] = {}
+        """For each kind: how many of its events could be logged now, and when that was counted."""
         self._left_out: dict[Hashable, int] = {}
 
     def take(self, kind: Hashable) -> str | None:
-        """Take one more event of a kind: ``None`` if it is left out, else what its line ends with.
+        """Count one more event of a kind. Return ``None`` if it is left out, or the end of its line.
 
-        That is how many were left out since the last line, if any.
+        That is how many were left out since the last line, or nothing if there were none.
         """
         now = self._clock.seconds()
-        if now - self._logged.get(kind, float("-inf")) < EVERY:
+        left, since = self._left.get(kind, (float(self._burst), now))
+        left = min(left + (now - since) / self._every, float(self._burst))
+        if left < 1:
+            self._left[kind] = (left, now)
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
             return None
-        self._logged[kind] = now
+        self._left[kind] = (left - 1, now)
         left_out = self._left_out.pop(kind, 0)
         return f" (and {left_out} more since the last such line)" if left_out else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from dataclasses import field as having
 from typing import Any
 
@@ -12,6 +12,9 @@ __all__ = ["Direction", "Hello", "Limits", "OnFilterError", "Side"]
 
 KIB = 1024
 MIB = 1024 * 1024
+
+MANY = 500
+"""How many clients, and how many unfinished hellos, there may be if nothing else is said."""
 
 
 class Side(enum.Enum):
@@ -58,7 +61,10 @@ class OnFilterError(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Every limit of a repeater: times in seconds, sizes in bytes. ``None`` means no limit where it is allowed."""
+    """Every limit of a repeater: times in seconds, sizes in bytes.
+
+    A time of ``None``, where it is allowed, means no limit. `Repeater.limits` has a number for every other ``None``.
+    """
 
     hello_timeout: float = 10.0
     """How long a peer may take from its connection to the end of its hello, and the application for an answer that
@@ -75,28 +81,51 @@ class Limits:
     """How long an asynchronous filter may take for one verdict."""
     stall_timeout: float | None = 300.0
     """How long a side may take nothing at all of what waits for it before it is a `SlowConsumer`."""
+    frame_timeout: float | None = 60.0
+    """How long the rest of a frame that has begun may make no progress, while its connection is read, before its sender
+    is cut off."""
     max_frame: int = 16 * MIB
     """The longest payload of one message, either way."""
     max_hello: int = 64 * KIB
     """The longest payload of a hello."""
     max_waiting: int = 1 * MIB
     """How many bytes may wait for a slow side when the application sends it one more message."""
-    max_clients: int = 500
-    """How many links and attempts there may be at once; newcomers wait in the listen queue."""
-    max_unfinished_hellos: int = 500
-    """How many connections may be without a complete hello; past it, the one that waits longest is closed."""
+    max_unfinished_frames: int | None = None
+    """How many bytes frames that have begun and not ended may hold, of all links together; above it, the largest and
+    slowest costs its sender its link. ``None`` stands for 256 MiB, or four times ``max_frame`` if that is more."""
+    max_clients: int | None = None
+    """How many links and attempts there may be at once; newcomers wait in the listen queue. ``None`` stands for 500, or
+    for as many as there are file descriptors for."""
+    max_unfinished_hellos: int | None = None
+    """How many connections may be without a complete hello; above it, the one that waits longest is closed. ``None``
+    stands for 500, or for as many as there are file descriptors for."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            kind = str(field.type)
             if value is None:
-                if field.name in ("filter_timeout", "stall_timeout"):
+                if "None" in kind:
                     continue
                 raise ValueError(f"{field.name} must be a number, not None")
             if not value > 0:
                 raise ValueError(f"{field.name} must be above 0, not {value!r}")
-            if field.type == "int" and type(value) is not int:
+            if kind.startswith("int") and type(value) is not int:
                 raise ValueError(f"{field.name} must be a whole number, not {value!r}")
+        if self.max_unfinished_frames is not None and self.max_unfinished_frames < self.max_frame:
+            raise ValueError(
+                f"max_unfinished_frames must be at least max_frame, {self.max_frame}, not {self.max_unfinished_frames}"
+            )
+
+
+def effective(limits: Limits, most: int = MANY) -> Limits:
+    """Return limits with a number for each that was left to its default; ``most`` is that of the connections."""
+    return replace(
+        limits,
+        max_unfinished_frames=limits.max_unfinished_frames or max(256 * MIB, 4 * limits.max_frame),
+        max_clients=limits.max_clients or most,
+        max_unfinished_hellos=limits.max_unfinished_hellos or most,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,69 +12,93 @@ from .errors import CallbackFailed, ConnectingError, Disconnected, FramingError,
 from .interfaces import ILink, IObserver
 from .model import Direction, Side
 
-__all__ = ["LogObserver", "address_text", "printable"]
+__all__ = ["LogObserver", "address_text", "printable", "shortened"]
 
 LONGEST = 200
 """How many characters of a name or a reason are logged."""
+
+REFUSALS = 20
+"""So many refusals of one kind are logged at once, then one a second."""
+
+LINKS = 1000
+"""So many links that are made, and as many that end, are logged at once: twice as many as there may be by default."""
+
+LINKS_EVERY = 0.2
+"""Beyond that one in so many seconds is: 200 bytes each, which makes less than 100 MB a day."""
 
 
 @implementer(IObserver)
 class LogObserver:
     """Logs a line for each link that is made, refused or ended, and for trouble on one.
 
-    Names and texts of strangers are written so that they stay on their line and cannot pass for another.
+    Names and texts of strangers are cut, and written so that they stay on their line and cannot pass for another. Of
+    more events than strangers should bring about some are logged; their lines tell how many were left out.
     """
 
     log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._seldom = Seldom(clock)
+        self._troubles = Seldom(clock)
+        self._refusals = Seldom(clock, burst=REFUSALS)
+        self._links = Seldom(clock, burst=LINKS, every=LINKS_EVERY)
 
     def link_made(self, link: ILink) -> None:
         """See `IObserver`."""
+        more = self._links.take("made")
+        if more is None:
+            return
         self.log.info(
-            "client {client!r} linked: from {client_address} to server {server!r} at {server_address}",
-            client=_short(link.client_name),
+            "client {client!r} linked: from {client_address} to server {server!r} at {server_address}{more}",
+            client=shortened(link.client_name),
             client_address=address_text(link.client_address),
-            server=link.server_name,
+            server=shortened(link.server_name),
             server_address=address_text(link.server_address),
+            more=more,
         )
 
     def link_refused(self, client_name: str | None, error: ConnectingError) -> None:
         """See `IObserver`."""
+        more = self._refusals.take(type(error).__name__)
+        if more is None:
+            return
         self.log.info(
-            "client {client} from {address} refused: {reason}",
-            client="of unknown name" if client_name is None else repr(_short(client_name)),
+            "client {client} from {address} refused: {reason}{more}",
+            client="of unknown name" if client_name is None else repr(shortened(client_name)),
             address=address_text(error.client_address),
             reason=_reason_text(error),
+            more=more,
         )
 
     def link_ended(self, link: ILink, reason: BaseException | None) -> None:
         """See `IObserver`."""
+        more = self._links.take("ended")
+        if more is None:
+            return
         messages_to_server, bytes_to_server = link.received(Direction.TO_SERVER)
         messages_to_client, bytes_to_client = link.received(Direction.TO_CLIENT)
         self.log.info(
             "client {client!r} ended: {reason}; "
             "to the server {messages_to_server} messages, {bytes_to_server} bytes; "
-            "to the client {messages_to_client} messages, {bytes_to_client} bytes",
-            client=_short(link.client_name),
+            "to the client {messages_to_client} messages, {bytes_to_client} bytes{more}",
+            client=shortened(link.client_name),
             reason=_reason_text(reason),
             messages_to_server=messages_to_server,
             bytes_to_server=bytes_to_server,
             messages_to_client=messages_to_client,
             bytes_to_client=bytes_to_client,
+            more=more,
         )
 
     def link_error(self, link: ILink, side: Side, error: Exception) -> None:
         """See `IObserver`."""
         if isinstance(error, (Disconnected, CallbackFailed)):
             return  # the one is told when the link ends; the other is logged by the repeater, with its traceback
-        more = self._seldom.take(type(error).__name__)
+        more = self._troubles.take(type(error).__name__)
         if more is None:
             return
         self.log.warn(
             "client {client!r}, {side} side: {error}{more}",
-            client=_short(link.client_name),
+            client=shortened(link.client_name),
             side=side.value,
             error=_reason_text(error),
             more=more,
@@ -89,12 +113,12 @@ def _reason_text(error: BaseException | None) -> str:
         return "closed by the repeater"
     if isinstance(error, Disconnected) and error.side is not None:
         happened = "was cut off" if _is_cut_off(error.reason) else "left"
-        return printable(_short(f"the {error.side.value} {happened}: {error}".rstrip(".")))
-    return printable(_short(f"{type(error).__name__}: {error}".rstrip(".")))
+        return printable(shortened(f"the {error.side.value} {happened}: {error}".rstrip(".")))
+    return printable(shortened(f"{type(error).__name__}: {error}".rstrip(".")))
 
 
-def _short(text: str) -> str:
-    """Cut a text that a stranger could make as long as a hello."""
+def shortened(text: str) -> str:
+    """Cut a text that a stranger could make as long as a hello, or a message."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
 
 

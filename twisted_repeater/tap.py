@@ -18,7 +18,8 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from ._demo import DemoService
-from ._endpoints import check_server, server_endpoint
+from ._descriptors import raise_soft_limit
+from ._endpoints import check_server, listening_endpoint, server_endpoint
 from ._reload import FilterModules
 from ._repeater import Repeater, end_link
 from .errors import MultipleVersionsError
@@ -175,20 +176,39 @@ def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
     return lambda name: matches(name) is not None
 
 
+BY_DESCRIPTORS = "[default: 500, or as many as there are file descriptors for]"
+
 LIMITS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "max-clients": (number, "How many links and attempts there may be at once; newcomers wait."),
+    "max-clients": (
+        number,
+        f"How many links and attempts there may be at once; newcomers wait. {BY_DESCRIPTORS}",
+    ),
     "max-frame": (size, "The longest message, either way."),
     "max-hello": (size, "The longest hello."),
     "max-waiting": (size, "How much may wait for a slow side when a filter sends it one more message."),
-    "max-unfinished-hellos": (number, "How many connections may be without a complete hello."),
+    "max-unfinished-hellos": (
+        number,
+        f"How many connections may be without a complete hello. {BY_DESCRIPTORS}",
+    ),
     "hello-timeout": (seconds, "How long a peer may take to say hello."),
     "connect-timeout": (seconds, "How long the connection to the server may take."),
     "close-timeout": (seconds, "How long a closing connection may make no progress before it is aborted."),
     "linger": (seconds, "How long one direction is carried on after the other's stream ended."),
     "filter-timeout": (seconds_or_none, "How long a filter may take for a verdict, or none."),
     "stall-timeout": (seconds_or_none, "How long a side may take nothing of what waits for it, or none."),
+    "frame-timeout": (seconds_or_none, "How long a frame that has begun may make no progress, or none."),
+    "max-unfinished-frames": (
+        size,
+        "How much all frames that have begun and not ended may hold. [default: 256MiB, or 4 times --max-frame]",
+    ),
 }
 """An option for each of `Limits`: how it is read, and what it is."""
+
+
+def default(name: str, read: Callable[[str], Any]) -> str | None:
+    """Write the default of an option as it is read, ``None`` if it depends on something."""
+    value = getattr(DEFAULTS, name.replace("-", "_"))
+    return None if value is None and read is not seconds_or_none else shown(value, read)
 
 
 class Options(usage.Options):
@@ -217,10 +237,7 @@ class Options(usage.Options):
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What becomes of a message whose filter fails: stop, pass-on, drop, close."],
         ["admin", None, None, "Where the administration listens, such as tcp:8090:interface=127.0.0.1."],
-        *(
-            [name, None, shown(getattr(DEFAULTS, name.replace("-", "_")), read), about]
-            for name, (read, about) in LIMITS.items()
-        ),
+        *([name, None, default(name, read), about] for name, (read, about) in LIMITS.items()),
     ]
 
     def __init__(self) -> None:
@@ -287,7 +304,11 @@ class Options(usage.Options):
             raise usage.UsageError("the demo shows itself on the terminal: twistd -n repeater --demo")
 
     def _limits(self) -> Limits:
-        limits = {name.replace("-", "_"): self._read(name, read, self[name]) for name, (read, _) in LIMITS.items()}
+        limits = {
+            name.replace("-", "_"): self._read(name, read, self[name])
+            for name, (read, _) in LIMITS.items()
+            if self[name] is not None
+        }
         try:
             return Limits(**limits)
         except ValueError as error:
@@ -296,7 +317,7 @@ class Options(usage.Options):
     def _find_endpoints(self) -> None:
         from twisted.internet import reactor
 
-        for name, find in (("listen", serverFromString), ("server", server_endpoint)):
+        for name, find in (("listen", listening_endpoint), ("server", server_endpoint)):
             self[name] = self._read(name, endpoint, find, reactor, self[name])
         if self["admin"]:
             self["admin"] = self._read("admin", admin_endpoint, reactor, self["admin"])
@@ -326,6 +347,7 @@ def makeService(options: Options) -> IService:
     metrics = MetricsObserver()
 
     def create() -> Deferred[Repeater]:
+        raise_soft_limit(reactor)
         return Repeater.create(
             options["dialect"],
             repeater_name=options["repeater-name"],

@@ -11,7 +11,7 @@ from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
 from ..interfaces import IFilter
-from ..observers import printable
+from ..observers import printable, shortened
 from ..verdicts import PASS_ON, Verdict
 
 __all__ = ["Log"]
@@ -68,7 +68,7 @@ class Log:
             self.log.emit(
                 self.level,
                 "client {client!r}, {label}: {shown}",
-                client=link.client_name,
+                client=shortened(link.client_name),
                 label=self.label,
                 shown=shown,
             )

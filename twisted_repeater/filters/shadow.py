@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .._awaited import verdict_later
+from .._brief import BriefFailure
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
 from ..verdicts import Verdict
@@ -48,6 +49,8 @@ class Shadow:
         self.on_difference = on_difference
         self.most_waiting = most_waiting
         self.agreed = self.differed = self.failed = self.skipped = self.waiting = 0
+        self._raised = False
+        """Whether ``on_difference`` has raised."""
         self.__qualname__ = f"Shadow({name_of(candidate)})"
         self._ask = checked_function(candidate) if live is None else guarded(candidate)
         self._obey = pass_on if live is None else guarded(live)
@@ -97,7 +100,9 @@ class Shadow:
         self.failed += 1
         if self.failed == 1:  # a broken candidate must not fill the disk
             self.log.failure(
-                "{name} failed in shadow; the next times are only counted", failure, name=self.__qualname__
+                "{name} failed in shadow; the next times are only counted",
+                BriefFailure(failure),
+                name=self.__qualname__,
             )
 
     def _compare(self, obeyed: Any, candidate: Any, message: Any, link: Any) -> Any:
@@ -124,4 +129,6 @@ class Shadow:
             try:
                 self.on_difference(message, link, obeyed, candidate)
             except BaseException:
-                self.log.failure("on_difference raised")
+                if not self._raised:
+                    self._raised = True
+                    self.log.failure("on_difference raised; the next times are not logged", BriefFailure(Failure()))

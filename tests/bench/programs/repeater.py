@@ -5,6 +5,7 @@ Started as ``python -m tests.bench.programs.repeater SERVER_PORT DIALECT FILTER`
 
 from __future__ import annotations
 
+import resource
 import struct
 import sys
 from typing import Any
@@ -96,7 +97,7 @@ async def run(server_port: int, dialect: str, chosen: str) -> None:
         server_ip="127.0.0.1",
         server_port=server_port,
         is_client_allowed=bool,
-        limits=Limits(max_clients=10_000),
+        limits=Limits(max_clients=(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 600) // 2),
     )
 
     def broadcast(message: bytes, link: Any) -> Verdict:

@@ -1,0 +1,250 @@
+"""File descriptors: a budget of the process, which its repeaters share.
+
+A link needs two, an opening that is not finished needs one. What must stay for the rest (the log, the administration,
+name servers, files of the application) is taken off first. Limits that were asked for must fit; those that were left
+to their defaults take what is left, and give way when another repeater comes.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakSet
+
+from twisted.internet.interfaces import IReactorFDSet, IReactorTime
+from twisted.logger import Logger
+
+from ._valve import Valve
+from .model import MANY, Limits, effective
+
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
+
+__all__ = ["Claim", "PortGuard", "claim", "guard_port", "raise_soft_limit", "usable"]
+
+log = Logger()
+
+RESERVE = 32
+"""How many descriptors stay for what is no link, besides those that are open already."""
+
+FEWEST = 10
+"""To no fewer are limits lowered that were left to their defaults: if there isn't even room for that, it is the
+descriptors that are to be more."""
+
+FD_SETSIZE = 1024
+"""What select() can watch, whatever the limit of the process is."""
+
+PAUSE = 1.0
+"""For so many seconds nobody is accepted when descriptors have run out."""
+
+OUT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""What the system says when it cannot accept a connection because something has run out."""
+
+
+# -- how many there are -----------------------------------------------------------------------------------
+
+
+def is_select(reactor: Any) -> bool:
+    """Return whether a reactor watches its sockets with select()."""
+    module = sys.modules.get("twisted.internet.selectreactor")
+    return module is not None and isinstance(reactor, module.SelectReactor)
+
+
+def _number(limit: int) -> float:
+    """Read a limit of the system."""
+    return math.inf if limit == resource.RLIM_INFINITY else limit
+
+
+def usable(reactor: Any) -> float:
+    """Return how many descriptors this process may have for a reactor; infinity if there is no limit."""
+    if resource is None or not IReactorFDSet.providedBy(reactor):
+        return math.inf
+    limit = _number(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    return min(limit, FD_SETSIZE) if is_select(reactor) else limit
+
+
+def raise_soft_limit(reactor: Any) -> None:
+    """Raise the soft limit of this process to the hard one, and log that: for programs that are only a repeater.
+
+    The usual soft limit is 1024, for the sake of programs that call select(). So with such a reactor it stays below.
+    """
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = FD_SETSIZE if is_select(reactor) else math.inf
+    before, wanted = _number(soft), min(_number(hard), highest)
+    if before >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard if wanted == math.inf else int(wanted), hard))
+    except (OSError, ValueError) as error:  # macOS has a limit that it does not tell
+        log.warn("the soft limit of {soft} file descriptors stays as it is: {error}", soft=soft, error=error)
+    else:
+        log.info("the soft limit of file descriptors is raised from {soft} to {wanted}", soft=soft, wanted=wanted)
+
+
+def _open_now() -> int:
+    """Return how many descriptors are open."""
+    for directory in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return len(os.listdir(directory))
+        except OSError:
+            continue
+    return 0
+
+
+# -- who has how many -------------------------------------------------------------------------------------
+
+
+class Claim:
+    """What one repeater has of the descriptors of its process, until it gives that back or is forgotten.
+
+    ``limits`` are the effective ones. ``changed`` is called with them when they change because another repeater came
+    or went.
+    """
+
+    def __init__(self, asked: Limits, reactor: Any, changed: Callable[[Limits], None]) -> None:
+        self.asked = asked
+        self.reactor = reactor
+        self.limits = effective(asked)
+        self._changed = changed
+
+    def needs(self, most: int) -> int:
+        """Return how many descriptors this takes if what was left to its default is so many."""
+        limits = effective(self.asked, most)
+        assert limits.max_clients is not None
+        assert limits.max_unfinished_hellos is not None
+        return 2 * limits.max_clients + limits.max_unfinished_hellos + 1  # the port
+
+    def use(self, most: int) -> None:
+        """Let what was left to its default be so many."""
+        limits = effective(self.asked, most)
+        if limits == self.limits:
+            return
+        self.limits = limits
+        log.warn(
+            "for {usable} file descriptors, max_clients is {clients}, max_unfinished_hellos is {hellos}",
+            usable=usable(self.reactor),
+            clients=limits.max_clients,
+            hellos=limits.max_unfinished_hellos,
+        )
+        self._changed(limits)
+
+    def give_back(self) -> None:
+        """The repeater has ended."""
+        _claims.discard(self)
+        _share()
+
+
+_claims: WeakSet[Claim] = WeakSet()
+_open_before = 0
+"""How many descriptors were open before the first repeater came."""
+
+
+def claim(asked: Limits, reactor: Any, changed: Callable[[Limits], None]) -> Claim:
+    """Take a share of the descriptors for one more repeater.
+
+    Raises ``ValueError`` if limits that were asked for do not fit.
+    """
+    global _open_before
+    newcomer = Claim(asked, reactor, changed)
+    if not _claims:
+        _open_before = _open_now()
+    if asked.max_clients is not None or asked.max_unfinished_hellos is not None:
+        left = usable(reactor) - RESERVE - _open_before - sum(other.needs(FEWEST) for other in _claims)
+        if newcomer.needs(FEWEST) > left:
+            raise ValueError(_too_few(newcomer, left, reactor))
+    _claims.add(newcomer)
+    _share()
+    return newcomer
+
+
+def _too_few(newcomer: Claim, left: float, reactor: Any) -> str:
+    names = [name for name in ("max_clients", "max_unfinished_hellos") if getattr(newcomer.asked, name) is not None]
+    asked = " and ".join(f"{name}={getattr(newcomer.asked, name)}" for name in names)
+    return (
+        f"{asked} needs {newcomer.needs(FEWEST)} file descriptors, two for each client and one for each unfinished "
+        f"hello; of the {usable(reactor)} that this process may have, {max(left, 0):.0f} are left for that"
+    )
+
+
+def _share() -> None:
+    """Give every repeater its share."""
+    claims = list(_claims)
+    left = min((usable(one.reactor) for one in claims), default=math.inf) - RESERVE - _open_before
+    most = MANY
+    if sum(one.needs(MANY) for one in claims) > left:
+        # What is needed grows with each default by the same: so the largest that fits is a matter of division.
+        at_fewest = sum(one.needs(FEWEST) for one in claims)
+        step = sum(one.needs(FEWEST + 1) for one in claims) - at_fewest
+        most = FEWEST + max(int(left - at_fewest) // step, 0) if step else MANY
+    for one in claims:
+        one.use(most)
+
+
+# -- when there are none left -----------------------------------------------------------------------------
+
+
+def guard_port(port: Any, valve: Valve, clock: IReactorTime) -> PortGuard | None:
+    """Let nobody be accepted for a while when descriptors have run out.
+
+    Twisted's port would close the clients that wait, with three lines in the log for each; or, if the descriptor that
+    it keeps for that is gone, it would try again at once, and again, for ever. Twisted has no place to say otherwise;
+    so the port's socket is replaced by one that says that nobody waits. Ports without a socket stay as they are.
+    """
+    listening = getattr(port, "socket", None)
+    if not hasattr(listening, "accept"):
+        return None
+    guard = port.socket = PortGuard(listening, valve, clock)
+    return guard
+
+
+class PortGuard:
+    """The socket of a port, which is never out of descriptors."""
+
+    def __init__(self, listening: Any, valve: Valve, clock: IReactorTime) -> None:
+        self._listening = listening
+        self._valve = valve
+        self._clock = clock
+        self._timer: Any = None
+        self._told = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listening, name)
+
+    def accept(self) -> Any:
+        """Accept a client. See `socket.socket.accept`."""
+        try:
+            return self._listening.accept()
+        except BlockingIOError:
+            self._told = False  # all who waited are accepted: next time it is something new
+            raise
+        except OSError as error:
+            if error.errno not in OUT_OF:
+                raise
+            self._pause(error)
+            raise BlockingIOError(errno.EWOULDBLOCK, "nobody is accepted for a while") from error
+
+    def _pause(self, error: OSError) -> None:
+        if not self._told:
+            self._told = True
+            log.error("no client can be accepted: {error}; newcomers wait until some descriptors are free", error=error)
+        if self._timer is None:
+            self._valve.close("descriptors")
+            self._timer = self._clock.callLater(PAUSE, self._go_on)
+
+    def _go_on(self) -> None:
+        self._timer = None
+        self._valve.open("descriptors")
+
+    def stop(self) -> None:
+        """Nobody is accepted any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
