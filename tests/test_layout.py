@@ -15,7 +15,7 @@ import twisted_repeater
 PACKAGE = Path(twisted_repeater.__file__).parent
 
 LEVELS: list[set[str]] = [
-    {"errors", "model", "verdicts"},
+    {"_text", "errors", "model", "verdicts"},
     {"interfaces"},
     {"_greeting", "_patience", "_seldom", "_valve"},
     {"framing", "hello", "codecs", "bin_prot", "selectors", "observers", "metrics"},

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ._link import Link
+from ._text import loggable, text_of, told
 from .dialect import Dialect, MessageType
 from .errors import (
     ClientNotAllowed,
@@ -95,7 +96,7 @@ class Attempt:
             error = result.value
             reason = error.__cause__ if isinstance(error, RefusedByApplication) else error
             if not isinstance(reason, (CancelledError, ConnectingError)):
-                log.failure("a callback failed while an attempt was given up", failure=result)
+                log.failure("a callback failed while an attempt was given up", failure=loggable(result))
 
     async def _step(self, deferred: Deferred[Any]) -> Any:
         """Wait for one step; `stop` cancels it."""
@@ -117,7 +118,8 @@ class Attempt:
         link.client_name = hello.name
         self._check_mode(hello, Side.CLIENT)
         await self._step(host.take_place(link, self._left()))
-        if not await self._ask(host.is_client_allowed, hello.name):
+        allowed = await self._ask(host.is_client_allowed, hello.name)
+        if not await self._ask(bool, allowed):  # which may call code of the application, too
             raise ClientNotAllowed(f"client {hello.name!r} is not allowed", Side.CLIENT)
         client_versions = self._agree(hello, Side.CLIENT)
         await self._step(host.take_name(link, hello.name, self._left()))
@@ -168,7 +170,7 @@ class Attempt:
         try:
             await self._step(host.dial(self._link))
         except Exception as error:
-            raise ServerUnreachable(f"no connection to the server: {error}", Side.SERVER) from error
+            raise ServerUnreachable(f"no connection to the server: {text_of(error)}", Side.SERVER) from error
         server.say_hello(greeting)
         hello: Hello = await self._step(server.read_hello(host.limits.hello_timeout))
         return hello
@@ -213,7 +215,7 @@ class Attempt:
         except (ConnectingError, GeneratorExit):
             raise
         except BaseException as error:
-            raise RefusedByApplication(f"{type(error).__name__}: {error}") from error
+            raise RefusedByApplication(told(error)) from error
         finally:
             self._forget_timeout()
 

@@ -19,6 +19,7 @@ from ._link import Link
 from ._places import Places
 from ._protocols import ClientSideProtocol
 from ._seldom import Seldom
+from ._text import loggable, repr_of, text_of, told
 from .dialect import Dialect
 from .errors import (
     CallbackFailed,
@@ -122,8 +123,11 @@ class RepeaterFactory(ServerFactory):
                 authorized = self.is_client_ip_authorized(ip)
                 if isawaitable(authorized):  # which would pass for true
                     raise TypeError("is_client_ip_authorized must answer at once")
+                authorized = bool(authorized)
+            except KeyboardInterrupt:
+                raise
             except BaseException as error:
-                raise RefusedByApplication(f"{type(error).__name__}: {error}") from error
+                raise RefusedByApplication(told(error)) from error
             if not authorized:
                 raise ClientIPNotAuthorized(f"clients from {ip or addr} are not authorized", Side.CLIENT)
         if self.dropping:
@@ -149,8 +153,8 @@ class RepeaterFactory(ServerFactory):
             return
         error = result.value
         if not isinstance(error, ConnectingError):
-            self.log.failure("bug: an attempt to link a client failed", failure=result)
-            error = RefusedByApplication(f"{type(error).__name__}: {error}")
+            self.log.failure("bug: an attempt to link a client failed", failure=loggable(result))
+            error = RefusedByApplication(told(error))
         if not (isinstance(error, ClientGone) and not link.client.heard):
             self._refused(link.client_name if link.client_hello is not None else None, link.client_address, error)
         link.close(error)
@@ -158,7 +162,7 @@ class RepeaterFactory(ServerFactory):
 
     def _relaying_failed(self, failure: Failure, link: Link) -> None:
         """A link that is made could not begin: that must not be more than the end of this link."""
-        self.log.failure("bug: a link failed as it began to relay", failure=failure)
+        self.log.failure("bug: a link failed as it began to relay", failure=loggable(failure))
         link.close(failure.value)
 
     def _refused(self, client_name: str | None, address: IAddress | None, error: ConnectingError) -> None:
@@ -218,7 +222,7 @@ class RepeaterFactory(ServerFactory):
             for version in range(kind.low, kind.test + 1):
                 selector_of(provider, kind.codec_of_filters(version))
         except TypeError as error:
-            raise TypeError(f"{direction.value}_filter: {error}") from error
+            raise TypeError(f"{direction.value}_filter: {text_of(error)}") from error
 
     def _on_read(self, link: Link) -> Callable[[Lane, int, int], None]:
         def on_read(lane: Lane, messages: int, size: int) -> None:
@@ -241,9 +245,9 @@ class RepeaterFactory(ServerFactory):
         if link.closing:
             why = RefusedByApplication("the application closed the link")
         elif side is Side.CLIENT:
-            why = ClientGone(f"the client left before it was linked: {reason}", side)
+            why = ClientGone(f"the client left before it was linked: {text_of(reason)}", side)
         else:
-            why = ServerUnreachable(f"the server closed the connection before it was linked: {reason}", side)
+            why = ServerUnreachable(f"the server closed the connection before it was linked: {text_of(reason)}", side)
         why.__cause__ = reason
         attempt.stop(why)
 
@@ -267,10 +271,10 @@ class RepeaterFactory(ServerFactory):
             return
         self.log.failure(
             "client {client!r}, {direction}: {error}{more}",
-            failure=Failure(error.reason),
+            failure=loggable(Failure(error.reason)),
             client=link.client_name,
             direction=direction.value,
-            error=printable(str(error)),
+            error=printable(text_of(error)),
             more=more,
         )
 
@@ -318,7 +322,7 @@ class RepeaterFactory(ServerFactory):
         """Call back into the application. If it raises, or its Deferred fails, log that and call ``otherwise``."""
 
         def failed(failure: Failure) -> None:
-            self.log.failure("{name} raised", failure=failure, name=name)
+            self.log.failure("{name} raised", failure=loggable(failure), name=name)
             if otherwise is not None:
                 otherwise()
 
@@ -328,8 +332,13 @@ class RepeaterFactory(ServerFactory):
         for observer in self.observers:
             try:
                 getattr(observer, event)(*arguments)
-            except Exception:
-                self.log.failure("observer {observer!r} raised in {event}", observer=observer, event=event)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                failure = loggable(Failure())
+                self.log.failure(
+                    "observer {observer} raised in {event}", failure, observer=repr_of(observer), event=event
+                )
 
 
 class _Accepted(ClientSideProtocol):

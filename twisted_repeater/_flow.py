@@ -78,6 +78,8 @@ class Flow:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
+        if data is None:  # compiled, None would pass for bytes
+            raise TypeError("a lane is fed bytes, not None")
         if self._sealed or self._state == DISCARDING:
             return
         if self._busy or not self._running:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import dialects
+from ._text import class_name, text_of, told
 from .dialect import Dialect
 from .filters._provider import checked_function
 from .interfaces import IFilter
@@ -35,7 +36,9 @@ def find(name: str) -> Any:
             found = getattr(found, attribute)
         except AttributeError:
             raise LoadingError(f"module {module_name} has no {path!r}") from None
-        except Exception as error:  # a module may decide itself what it has
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module may decide itself what it has
             raise LoadingError(f"{name}: {_reason(error)}") from error
     return found
 
@@ -54,7 +57,11 @@ def load_filter(name: str) -> Any:
             raise TypeError("None is no filter")
         checked_function(found)
     except TypeError as error:
-        raise LoadingError(f"{name}: {error}") from error
+        raise LoadingError(f"{name}: {text_of(error)}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise LoadingError(f"{name}: {_reason(error)}") from error
     return found
 
 
@@ -73,7 +80,7 @@ def load_dialect(name: str) -> Dialect:
     if not isinstance(found, Dialect) and callable(found):
         found = trying(f"cannot make the dialect {name}", found)
     if not isinstance(found, Dialect):
-        raise LoadingError(f"{name} is no dialect but {type(found).__name__}")
+        raise LoadingError(f"{name} is no dialect but {class_name(found)}")
     return found
 
 
@@ -81,13 +88,15 @@ def trying(what: str, call: Callable[..., Any], *arguments: Any) -> Any:
     """Call something of the user's. Whatever goes wrong is a `LoadingError` that begins with ``what``."""
     try:
         return call(*arguments)
-    except (Exception, SystemExit) as error:  # a module that calls sys.exit must not end a running repeater
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module that calls sys.exit must not end a running repeater
         raise LoadingError(f"{what}: {_reason(error)}") from error
 
 
 def _reason(error: BaseException) -> str:
     """Say what went wrong, and where in the user's code, on one line."""
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = " ".join(told(error).split())
     if isinstance(error, SyntaxError):
         return reason  # which says where
     for frame in reversed(traceback.extract_tb(error.__traceback__)):

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from ._reload import FilterModules
 from ._repeater import Repeater
+from ._text import text_of
 from .admin import administration
 from .loading import LoadingError
 from .metrics import MetricsObserver
@@ -90,7 +91,7 @@ class RepeaterService(Service):
         log.info("clients are taken at {address}", address=address_text(self.repeater.address))
 
     def _failed(self, failure: Failure) -> None:
-        why = printable(str(failure.value))
+        why = printable(text_of(failure.value))
         log.critical("cannot start: {why}", why=why)
         if self.running:  # an endpoint that took its time: the reactor runs, and ends by this signal
             os.kill(os.getpid(), signal.SIGTERM)

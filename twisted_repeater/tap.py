@@ -20,6 +20,7 @@ from twisted.python import usage
 from ._demo import DemoService
 from ._reload import FilterModules
 from ._repeater import Repeater, end_link
+from ._text import told
 from .errors import MultipleVersionsError
 from .loading import LoadingError, load_dialect
 from .metrics import MetricsObserver
@@ -96,7 +97,7 @@ def endpoint(find: Callable[..., Any], reactor: object, text: str) -> Any:
     try:
         return find(reactor, text)
     except Exception as error:  # each kind of endpoint has its own
-        raise ValueError(f"{text!r} is no endpoint: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{text!r} is no endpoint: {told(error)}") from error
 
 
 def shown(value: float | None, read: Callable[[str], Any]) -> str:
