@@ -44,7 +44,6 @@ from twisted_repeater.errors import (
     TooManyClients,
 )
 from twisted_repeater.filters import wants
-from twisted_repeater.framing import Int32Framing
 from twisted_repeater.selectors import first_byte
 
 from .peers import (
@@ -622,19 +621,13 @@ class BrokenLinkTests(MemoryCase):
     def test_closed(self) -> None:
         """A link that fails as it begins to relay is logged and closed, both sides; others are not."""
 
-        class Broken(Int32Framing):
-            """Ends the process, if it can."""
-
-            def find(self, data: bytes, start: int, end: int) -> int:
-                raise SystemExit(3)
-
         world = self.memory()
         bystander, bystander_server = self.linked(world, "bystander")
-        world.factory.framing = Broken(100)
+        self.patch(world.factory, "link_made", lambda link: 1 // 0)
         client = world.connect(hello("alice") + frame(b"one"))
         server = world.servers[-1]
         server.dataReceived(hello(SERVER_NAME))
-        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         world.clock.advance(5)
         self.assertFalse(client.transport.connected or server.transport.connected)
         bystander.dataReceived(frame(b"two"))

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Flow"]
 
-HELD = 0  # not started yet: what comes is held
+DISCARDING = 0  # for good: what comes is dropped; also the state of a lane that was made without __init__
 RUNNING = 1
 WAITING = 2  # for the verdict of a filter
 CHOKED = 3  # an outlet that it writes to is full
-DISCARDING = 4  # for good: what comes is dropped
+HELD = 4  # not started yet: what comes is held
 
 
 class Flow:

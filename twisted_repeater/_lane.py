@@ -309,7 +309,8 @@ class Lane(Flow):
 
     def _ask(self, payload: bytes) -> Any:
         """Ask about one message, as `_judge` does about many."""
-        if self.selector is not None and not self.translates and not self.selector.matches(payload, 0, len(payload)):
+        selector = self.selector  # its function may put another in its place
+        if selector is not None and not self.translates and not selector.matches(payload, 0, len(payload)):
             return PASS_ON
         return self._consider(payload, self._host)
 
@@ -336,7 +337,8 @@ class Lane(Flow):
             return TRANSLATE if self.translates else PASS_ON
         if not self.translates:
             return self.filter(message, link)
-        if self.selector is not None and not self.selector.matches(payload, 0, len(payload)):
+        selector = self.selector
+        if selector is not None and not selector.matches(payload, 0, len(payload)):
             return TRANSLATE
         verdict = self.filter(message, link)
         return TRANSLATE if verdict is PASS_ON else verdict

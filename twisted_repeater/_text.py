@@ -27,7 +27,7 @@ class Unprintable(Exception):
 
 def text_of(error: object) -> str:
     """Return what an exception says."""
-    return guarded_text(str, error, "__str__")
+    return _cut(guarded_text(str, error, "__str__"))
 
 
 def told(error: object) -> str:
@@ -37,7 +37,7 @@ def told(error: object) -> str:
 
 def repr_of(value: object) -> str:
     """Return a short ``repr``."""
-    return guarded_text(short_repr, value, "__repr__")
+    return _cut(guarded_text(short_repr, value, "__repr__"))
 
 
 def class_name(value: object) -> str:
@@ -46,13 +46,16 @@ def class_name(value: object) -> str:
 
 
 def guarded_text(show: Callable[[Any], str], value: object, what: str) -> str:
-    """Return ``show(value)``, cut where it is long, or a text that says what ``what`` raised."""
+    """Return ``show(value)``, or a text that says what ``what`` raised."""
     try:
-        text = str.__str__(show(value))  # of a subclass of str, the text itself
+        return str.__str__(show(value))  # of a subclass of str, the text itself
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return f"<{class_name(error)} raised by its {what}>"
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
 
 
