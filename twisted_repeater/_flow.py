@@ -78,8 +78,8 @@ class Flow:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
-        if data is None:  # compiled, None would pass for bytes
-            raise TypeError("a lane is fed bytes, not None")
+        if type(data) is not bytes:  # compiled, None would pass for bytes
+            raise TypeError(f"a lane is fed bytes, not {type(data).__name__}")
         if self._sealed or self._state == DISCARDING:
             return
         if self._busy or not self._running:
