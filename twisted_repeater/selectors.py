@@ -231,6 +231,9 @@ class _Predicate(Selector):
 
 def _nested(*selectors: Selector) -> int:
     """Return how deeply a selector is nested that is made of these; raise ``ValueError`` if that is too deep."""
+    for selector in selectors:
+        if not isinstance(selector, Selector):
+            raise TypeError(f"only selectors can be combined, not {selector!r}")
     depth = 1 + max(getattr(selector, "_depth", 0) for selector in selectors)
     if depth > DEEPEST:
         raise ValueError(f"selectors may be nested {DEEPEST} deep; any_of combines more")
