@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any
@@ -253,7 +254,8 @@ class RepeaterFactory(ServerFactory):
 
     def link_error(self, link: Link, side: Side, error: LinkError) -> None:
         """Tell the application and the observers; if the callback raises, the link is closed."""
-        error.side = side
+        with suppress(Exception):  # a codec's own exception may refuse; the callback is given the side as well
+            error.side = side
         self._observe("link_error", link, side, error)
         assert self.callbacks is not None
         self._call("on_error", self.callbacks.on_error, link, side, error, otherwise=link.close)
