@@ -273,5 +273,3 @@ class CallTests(AdminCase):
         await self.ask("POST", "/clients/a%0Ab/close")
         calls = ["administration: POST /drop-new-clients: 200", "administration: POST /clients/a%0Ab/close: 404"]
         self.assertEqual(lines, calls)
-        await self.ask("POST", f"/clients/{'x' * 10_000}/close")
-        self.assertLess(len(lines[2]), 300)

@@ -49,6 +49,7 @@ from .peers import (
     repeated,
     turn,
 )
+from .unprintable import UNPRINTABLE, Mute
 
 
 class Pending(Deferred[Any]):
@@ -253,6 +254,35 @@ class ClientHelloTests(RefusalCase):
             self.assertEqual(repr(error.__cause__), repr(cause))
             self.assertEqual(str(error), f"{type(cause).__name__}: {cause}")
         await check("alice")
+
+    async def test_unusable_answer(self) -> None:
+        """So does an answer of which it cannot be told whether it is true."""
+
+        class Unsure:
+            def __bool__(self) -> bool:
+                raise Mute
+
+        answers: list[Any] = [Unsure()]
+        world = await self.world(is_client_allowed=lambda name: answers.pop() if answers else True)
+        error = await self.refused(world, hello("alice"), RefusedByApplication, name="alice")
+        self.assertEqual(str(error), "Mute: <ValueError raised by its __str__>")
+        await world.linked("alice")
+
+    async def test_unprintable_errors(self) -> None:
+        """It may be an exception that cannot be printed, of any callback."""
+        for callback in ("is_client_allowed", "on_connect"):
+            for kind in UNPRINTABLE:
+
+                def refuse(_: object, kind: type[BaseException] = kind) -> Any:
+                    raise kind
+
+                callbacks: dict[str, Any] = {callback: refuse}
+                world = await self.world(**callbacks)
+                client = await world.connect(hello("alice"))
+                await client.lost()
+                await world.refused()
+                self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
+                self.assertTrue(str(world.refusal).startswith(f"{kind.__name__}: "), str(world.refusal))
 
     async def test_own_reason(self) -> None:
         """A callback may raise a `ConnectingError` of its own, which is told as it is."""

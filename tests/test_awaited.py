@@ -10,6 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Verdict, WrongVerdict
 from twisted_repeater._awaited import NOT_YET, Awaited, verdict_later
+from twisted_repeater._text import Unprintable
+
+from .unprintable import UNPRINTABLE, Mute
 
 
 class AwaitedTests(SynchronousTestCase):
@@ -50,6 +53,28 @@ class AwaitedTests(SynchronousTestCase):
         self.wait(deferred)
         deferred.errback(SystemExit(1))
         self.assertIs(self.later[0].type, SystemExit)
+
+    def test_unprintable(self) -> None:
+        """A failure that cannot be printed comes like any other, and so does the error about what is no verdict."""
+        for kind in UNPRINTABLE:
+            self.later.clear()
+            deferred: Deferred[Verdict] = Deferred()
+            self.wait(deferred)
+            deferred.errback(kind())
+            self.assertIs(self.later[0].type, kind)
+            deferred = Deferred()
+            self.wait(deferred)
+            deferred.callback([kind()])  # type: ignore[arg-type]
+            self.assertIs(self.later[1].type, WrongVerdict)
+            self.assertIs(self.wait([kind()]).result.type, WrongVerdict)
+
+    def test_failed_without_an_exception(self) -> None:
+        """A Deferred that fails with what is no exception gave no verdict."""
+        deferred: Deferred[Verdict] = Deferred()
+        self.wait(deferred)
+        deferred.errback("no exception")  # type: ignore[arg-type]
+        self.assertIs(self.later[0].type, WrongVerdict)
+        self.assertIn("the filter's Deferred failed with 'no exception'", str(self.later[0].value))
 
     def test_coroutine(self) -> None:
         """A coroutine is run; what it gives is there at once, or comes later."""
@@ -120,6 +145,25 @@ class AwaitedTests(SynchronousTestCase):
         self.wait(Deferred(refuse)).give_up()
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
         self.assertEqual(self.later, [])
+
+    def test_cancelling_fails_badly(self) -> None:
+        """So it is if that raises no ``Exception``, or one that cannot be printed; Ctrl-C goes through."""
+
+        def exits(_: Deferred[Verdict]) -> None:
+            raise SystemExit(1)
+
+        def mute(_: Deferred[Verdict]) -> None:
+            raise Mute
+
+        def interrupted(_: Deferred[Verdict]) -> None:
+            raise KeyboardInterrupt
+
+        self.wait(Deferred(exits)).give_up()
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        self.wait(Deferred(mute)).give_up()
+        (failure,) = self.flushLoggedErrors(Unprintable)
+        self.assertIn("Mute: <ValueError raised by its __str__>", str(failure.value))
+        self.assertRaises(KeyboardInterrupt, self.wait(Deferred(interrupted)).give_up)
 
 
 class LaterTests(SynchronousTestCase):

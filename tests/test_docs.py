@@ -194,7 +194,7 @@ class ReloadPageTests(TwistdCase):
         client.wait_for("^enough$")
         name, code = self.files[1]
         self.path(name).write_text(code)
-        repeater.wait_for("filters loaded anew: counting:Counting$")
+        repeater.wait_for("counting:Counting: filters loaded anew$")
         client.type(*["price ACME"] * 2)
         client.wait_for("^enough$", times=2)
         client.wait_for("^ACME costs 101.50$", times=4)

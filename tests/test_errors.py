@@ -24,6 +24,8 @@ from twisted_repeater.errors import (
 )
 from twisted_repeater.model import Side
 
+from .unprintable import UNPRINTABLE, Mute
+
 
 def drawn_tree() -> list[tuple[str, str]]:
     """Give each class of the drawing in the module's docstring, with the one it hangs from."""
@@ -107,6 +109,17 @@ class ValueTests(SynchronousTestCase):
         error = CallbackFailed("filter check", 12, reason)
         self.assertEqual((error.callback, error.number, error.reason), ("filter check", 12, reason))
         self.assertEqual(str(error), "filter check failed on message 12: KeyError: 'price'")
+
+    def test_unprintable_reasons(self) -> None:
+        """A reason that cannot be printed is told all the same."""
+        for kind in UNPRINTABLE:
+            error = CallbackFailed("filter check", 12, kind())
+            self.assertTrue(str(error).startswith(f"filter check failed on message 12: {kind.__name__}: "), str(error))
+            self.assertIsInstance(str(Disconnected(kind())), str)
+        self.assertEqual(str(Disconnected(Mute())), "<ValueError raised by its __str__>")
+        self.assertEqual(
+            str(Disconnected(Mute(), half_closed=True)), "end of stream: <ValueError raised by its __str__>"
+        )
 
     def test_frame_too_long(self) -> None:
         """It knows the size that was announced and the limit."""

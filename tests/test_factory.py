@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.address import IPv4Address, UNIXAddress
@@ -28,6 +29,7 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._factory import RepeaterFactory
+from twisted_repeater._text import Unprintable
 from twisted_repeater._valve import Valve
 from twisted_repeater.dialect import Conversion
 from twisted_repeater.errors import (
@@ -47,7 +49,6 @@ from twisted_repeater.errors import (
     TooManyClients,
 )
 from twisted_repeater.filters import wants
-from twisted_repeater.framing import Int32Framing
 from twisted_repeater.selectors import first_byte
 
 from .peers import (
@@ -63,6 +64,7 @@ from .peers import (
     repeated,
     turn,
 )
+from .unprintable import UNPRINTABLE, BrokenVerdict, Mute
 
 
 @implementer(IObserver)
@@ -91,6 +93,20 @@ class Observer:
     def relayed(self, link: Any, direction: Direction, messages: int, size: int) -> None:
         """See `IObserver`."""
         self.told.append(("relayed", link.client_name, direction, messages, size))
+
+
+class BrokenBool:
+    """Neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise Mute
+
+
+class UnprintableObserver(Observer):
+    """An observer that cannot be printed."""
+
+    def __repr__(self) -> str:
+        raise Mute
 
 
 class MemoryCase(PeerCase):
@@ -163,16 +179,18 @@ class NewcomerTests(PeerCase):
             lambda: 1 / 0,
             lambda: exec("raise SystemExit"),
             lambda: succeed(True),
+            lambda: raises(Mute),
+            BrokenBool,
             lambda: True,
         ]
         world = await self.world(is_client_ip_authorized=lambda ip: answers.pop(0)())
-        for cause in (ZeroDivisionError, SystemExit, TypeError):
+        for cause in (ZeroDivisionError, SystemExit, TypeError, Mute, Mute):
             client = await world.connect(hello("alice"))
             await client.lost()
             self.assertEqual(client.seen, [LOST])
             self.assertEqual(world.refusals[-1], (None, RefusedByApplication))
             self.assertIsInstance(world.refusal.__cause__, cause)
-        self.assertEqual((len(world.refusals), world.server.peers), (3, []))
+        self.assertEqual((len(world.refusals), world.server.peers), (5, []))
         await world.linked("alice")
 
     async def test_dropping(self) -> None:
@@ -544,6 +562,22 @@ class ObserverTests(MemoryCase):
         )
         self.flushLoggedErrors(AttributeError)
 
+    def test_raising_badly(self) -> None:
+        """It may raise no ``Exception``, or one that cannot be printed, or have no ``repr``; Ctrl-C goes through."""
+        mute = Observer()
+        mute.link_made = lambda link: raises(Mute)  # type: ignore[method-assign]
+        exiting = UnprintableObserver()
+        exiting.link_made = lambda link: raises(SystemExit)  # type: ignore[method-assign]
+        last = Observer()
+        world = self.memory(observers=(mute, exiting, last))
+        self.linked(world, "alice")
+        self.assertEqual(last.told, [("made", "alice")])
+        self.assertEqual(len(self.flushLoggedErrors(Unprintable)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        last.link_made = lambda link: raises(KeyboardInterrupt)  # type: ignore[method-assign]
+        self.assertRaises(KeyboardInterrupt, world.factory.link_made, None)
+        self.flushLoggedErrors()
+
     def test_closing_when_made(self) -> None:
         """A link that is closed as soon as it is made delivers what came behind the hello, and then ends."""
         observer = Observer()
@@ -675,19 +709,13 @@ class BrokenLinkTests(MemoryCase):
     def test_closed(self) -> None:
         """A link that fails as it begins to relay is logged and closed, both sides; others are not."""
 
-        class Broken(Int32Framing):
-            """Ends the process, if it can."""
-
-            def find(self, data: bytes, start: int, end: int) -> int:
-                raise SystemExit(3)
-
         world = self.memory()
         bystander, bystander_server = self.linked(world, "bystander")
-        world.factory.framing = Broken(100)
+        self.patch(world.factory, "link_made", lambda link: 1 // 0)
         client = world.connect(hello("alice") + frame(b"one"))
         server = world.servers[-1]
         server.dataReceived(hello(SERVER_NAME))
-        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         world.clock.advance(5)
         self.assertFalse(client.transport.connected or server.transport.connected)
         bystander.dataReceived(frame(b"two"))
@@ -801,6 +829,25 @@ class FilterTests(MemoryCase):
             self.assertEqual([type(error.reason) for _, _, _, error in world.calls], [SystemExit] * 3)
             self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
 
+    def test_unprintable(self) -> None:
+        """So has one whose exception or verdict cannot be read, at once or later; the other messages are delivered."""
+        answers: list[Any] = [partial(raises, kind) for kind in UNPRINTABLE]
+        answers += [partial(fail, kind()) for kind in UNPRINTABLE]
+        answers += [partial(BrokenVerdict, "passes"), partial(raises_later, Mute)]
+        for answer in answers:
+            world = self.memory(
+                to_server_filter=lambda message, link, answer=answer: answer() if message == b"bad" else PASS_ON,
+                on_filter_error=OnFilterError.DROP,
+            )
+            client, server = self.linked(world, "alice")
+            client.dataReceived(frame(b"one") + frame(b"bad") + frame(b"two"))
+            world.clock.advance(1)
+            self.assertEqual(server.transport.value(), frame(b"one") + frame(b"two"))
+            ((_, name, side, error),) = world.calls
+            self.assertEqual((name, side, type(error)), ("alice", Side.CLIENT, CallbackFailed))
+            (failure,) = self.flushLoggedErrors()
+            self.assertTrue(failure.getTraceback().encode())
+
     def test_log_stays_small(self) -> None:
         """A filter that fails on every message is logged once a second, and told each time."""
         world = self.memory(to_server_filter=raises_on_bad, on_filter_error=OnFilterError.DROP)
@@ -810,6 +857,17 @@ class FilterTests(MemoryCase):
         world.clock.advance(1)
         client.dataReceived(frame(b"bad") * 1000)
         self.assertEqual((len(world.calls), len(self.flushLoggedErrors(ZeroDivisionError))), (2000, 1))
+
+
+def raises(kind: type[BaseException]) -> Any:
+    """Raise an exception of this class."""
+    raise kind
+
+
+async def raises_later(kind: type[BaseException]) -> Any:
+    """Raise an exception of this class, as a coroutine."""
+    await succeed(None)
+    raise kind
 
 
 def raises_on_bad(message: bytes, link: Any) -> Any:

@@ -162,6 +162,15 @@ class FunctionTests(SynchronousTestCase):
         self.assertEqual(name_of(plain), "plain")
         self.assertEqual(name_of(Provider()), "Provider")
 
+    def test_no_name(self) -> None:
+        """One whose name cannot be asked for has a name that says so."""
+
+        class Hidden:
+            def __getattr__(self, name: str) -> Any:
+                raise LookupError
+
+        self.assertEqual(name_of(Hidden()), "<LookupError raised by its __qualname__>")
+
 
 class SelectorTests(SynchronousTestCase):
     """What a filter wants to see."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DO_NOTHING, PASS_ON, CallbackFailed, Send, SendBack, Verdict, WrongVerdict
+from twisted_repeater._text import Unprintable
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.filters import Shadow, chain, selector_of, wants
 from twisted_repeater.selectors import first_byte
 from twisted_repeater.testing import FilterHarness
 
 from .successors import Also, Kept
+from .unprintable import Mute
 
 
 def strict(message: bytes, link: Any) -> Verdict:
@@ -99,6 +101,37 @@ class ShadowTests(SynchronousTestCase):
         FilterHarness(shadow).client_sends(b"a").expect(to_server=[b"a"])
         self.check(shadow, failed=1)
         self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+
+    def test_unprintable_errors(self) -> None:
+        """So it is where its exception cannot be printed."""
+
+        def mute(message: bytes, link: Any) -> Any:
+            raise Mute
+
+        def mute_later(message: bytes, link: Any) -> Any:
+            return fail(Mute())
+
+        for candidate in (mute, mute_later):
+            shadow = Shadow(candidate)
+            FilterHarness(shadow).client_sends(b"a").expect(to_server=[b"a"])
+            self.check(shadow, failed=1)
+            self.assertEqual(len(self.flushLoggedErrors(Unprintable)), 1)
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C goes through, in a candidate, in comparing, and in what is called with a difference."""
+
+        def interrupted(*_: Any) -> Any:
+            raise KeyboardInterrupt
+
+        class Interrupting(Verdict):
+            __eq__ = __hash__ = interrupted
+
+        for shadow in (
+            Shadow(interrupted),
+            Shadow(lambda message, link: Interrupting()),
+            Shadow(drop, on_difference=interrupted),
+        ):
+            self.assertRaises(KeyboardInterrupt, shadow.filter, b"a", None)
 
     def test_no_verdict(self) -> None:
         """A candidate that gives no verdict has failed."""

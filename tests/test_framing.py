@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -61,6 +63,14 @@ FRAMINGS: list[Framing] = [
     StampedFraming(LIMIT, lambda: 1.5),
     ForeignFraming(Int32Framing(LIMIT)),
 ]
+
+
+CALLS: list[Callable[[bytes, int, int], int]] = [
+    *(call for framing in FRAMINGS for call in (framing.find, framing.skip)),
+]
+"""What is given offsets: the first are those of `Int32Framing`."""
+
+FAR = st.sampled_from([2**31 - 1, 2**31, -(2**31), 2**63, -(2**63), 2**64, -(2**70)]) | st.integers(2**63 - 40, 2**63)
 
 
 class Judge(Int32StringReceiver):
@@ -221,6 +231,47 @@ class AllFramingsTests(SynchronousTestCase):
             for find in (framing.find, Int32Framing(LIMIT).skip):
                 self.assertRaises(ValueError, find, frame, -1, len(frame))
                 self.assertRaises(ValueError, find, frame, 0, len(frame) + 1)
+
+    @given(st.sampled_from(range(len(CALLS))), st.integers(-3, 30) | FAR, st.integers(-3, 30) | FAR)
+    @example(0, 2**63 - 1, 26)
+    @example(1, 2**63 - 1, 26)
+    @example(5, -1, 26)
+    def test_offsets_anywhere(self, call: int, start: int, end: int) -> None:
+        """Whatever the offsets are, nothing outside of the data is read; wrong ones are always told alike."""
+        data = bytes(26)
+        if max(abs(start), abs(end)) > sys.maxsize:
+            self.assertRaises(OverflowError, CALLS[call], data, start, end)
+        elif start < 0 or start > end or end > len(data):
+            self.assertRaises(ValueError, CALLS[call], data, start, end)
+        else:
+            with contextlib.suppress(BadLength):
+                self.assertGreaterEqual(CALLS[call](data, start, end), 0)
+
+    def test_no_bytes(self) -> None:
+        """There is nothing to find in what is not bytes."""
+        wrong: Any
+        for call in CALLS:
+            for wrong in (None, 5):
+                self.assertRaises(TypeError, call, wrong, 0, 8)
+            self.assertRaises(TypeError, call, bytes(26), None, 8)
+
+    def test_ends_behind_all_offsets(self) -> None:
+        """A length that fits the limit, but ends behind the largest offset there is, is too long."""
+        length = struct.pack("<q", sys.maxsize)
+        for framing, header in (
+            (Int64Framing(sys.maxsize), length),
+            (StampedFraming(sys.maxsize, lambda: 0.0), struct.pack("<qd", 17, 0.0) + b"\xfc" + length),
+        ):
+            self.assertRaises(FrameTooLong, framing.find, header, 0, len(header))
+            self.assertEqual((framing.skip(header, 0, len(header)), framing.count), (0, 0))
+
+    def test_not_initialized(self) -> None:
+        """One that was made without its initializer reads nothing outside of the data."""
+        for kind in (Framing, Int32Framing, Int64Framing, StampedFraming, ForeignFraming):
+            framing = kind.__new__(kind)
+            for use in (framing.find, framing.skip):
+                with contextlib.suppress(AttributeError, NotImplementedError, FramingError):
+                    self.assertIn(use(b"\x09" + bytes(25), 0, 26), range(27))
 
     def test_limit(self) -> None:
         """A frame at the limit is found; one above it is refused as soon as its header is there."""
@@ -392,6 +443,48 @@ class ForeignTests(SynchronousTestCase):
             framing = ForeignFraming(Impossible(stop, body))
             self.assertRaises((ValueError, OverflowError), framing.find, bytes(8), 2, 8)
             self.assertEqual(framing.skip(bytes(8), 2, 8), 2)
+
+    def test_no_numbers(self) -> None:
+        """An answer that is no whole number is an error."""
+
+        class NoNumbers(Lines):
+            def __init__(self, stop: Any, body: Any) -> None:
+                self.stop, self.body = stop, body
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                return self.stop  # type: ignore[no-any-return]
+
+        for stop, body in ((None, 2), (5.0, 2), ("5", 2), (5, None), (5, 2.5)):
+            framing = ForeignFraming(NoNumbers(stop, body))
+            self.assertRaises(TypeError, framing.find, bytes(8), 2, 8)
+            self.assertEqual(framing.skip(bytes(8), 2, 8), 2)
+
+    def test_unprintable_provider(self) -> None:
+        """A framing that cannot be printed is told all the same."""
+
+        class Secret(Lines):
+            def find(self, data: bytes, start: int, end: int) -> int:
+                return -1
+
+            def __repr__(self) -> str:
+                raise SystemExit
+
+        error = self.assertRaises(ValueError, ForeignFraming(Secret()).find, bytes(8), 2, 8)
+        self.assertIn("<SystemExit raised by its __repr__> found a frame", str(error))
+
+    def test_derived(self) -> None:
+        """The base's ``skip`` ends where the ``find`` of a derived class gives no end of a frame, whatever it gives."""
+
+        class Derived(Framing):
+            answer = -1
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                return self.answer
+
+        framing = Derived(LIMIT)
+        for framing.answer in (-1, -7, 0, 2, 9, 2**63 - 1):
+            self.assertEqual((framing.skip(bytes(8), 2, 8), framing.count), (2, 0))
+        self.assertRaises(ValueError, framing.skip, bytes(8), -1, 8)
 
     def test_size_known_before_the_header_is_whole(self) -> None:
         """As long as the payload hasn't begun, a frame counts as one whose header isn't complete."""

@@ -13,6 +13,7 @@ from twisted_repeater.errors import FrameTooLong
 from twisted_repeater.framing import Int32Framing
 
 from .peers import frame, hello
+from .unprintable import UNPRINTABLE, Mute
 
 HANDSHAKE = dialects.int32().handshake(Limits(max_hello=1024))
 
@@ -23,9 +24,11 @@ class Broken:
 
     framing = Int32Framing(1024)
 
+    error: BaseException = LookupError("broken")
+
     def decode(self, payload: bytes) -> Any:
         """See `IHandshake`."""
-        raise LookupError("broken")
+        raise self.error
 
     def encode(self, hello: Hello) -> bytes:
         """See `IHandshake`."""
@@ -98,3 +101,27 @@ class GreetingTests(SynchronousTestCase):
         error = self.refusal(frame(b"{}"))
         self.assertEqual(error.side, Side.SERVER)
         self.assertIn("the server's hello: LookupError: broken; no hello of broken: ", str(error))
+
+    def test_unprintable_errors(self) -> None:
+        """It may be no ``Exception``, and one that cannot be printed."""
+        for kind in [*UNPRINTABLE, SystemExit]:
+            self.patch(Broken, "error", kind())
+            self.greeting = Greeting(Side.SERVER, Broken(), "broken")
+            error = self.refusal(frame(b"{}"))
+            self.assertTrue(str(error).startswith(f"the server's hello: {kind.__name__}: "), str(error))
+
+        class NoHello(InvalidHello, Mute):
+            """One of the errors that are expected."""
+
+            is_hello = True
+
+        self.patch(Broken, "error", NoHello("no", Side.CLIENT))
+        self.greeting = Greeting(Side.SERVER, Broken(), "broken")
+        self.assertEqual(str(self.refusal(frame(b"{}"))), "the server's hello: <ValueError raised by its __str__>")
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C goes through."""
+        self.patch(Broken, "error", KeyboardInterrupt())
+        self.greeting = Greeting(Side.SERVER, Broken(), "broken")
+        self.greeting.add(frame(b"{}"))
+        self.assertRaises(KeyboardInterrupt, self.greeting.read)

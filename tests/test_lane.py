@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from itertools import accumulate
+from typing import Any, ClassVar
 
+from hypothesis import example, given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -35,6 +40,10 @@ from twisted_repeater.verdicts import (
 )
 
 from .lanes import FRAMING, LIMIT, LaneCase, RecordingHost, RecordingOutlet, frames, messages_in
+from .unprintable import UNPRINTABLE, BrokenVerdict, Mute, Pretender
+
+ATTRIBUTES = ("passes", "forward", "back", "closes", "error")
+"""What a lane reads of a verdict."""
 
 LARGE = 200_000
 """The size of a message that comes in several reads."""
@@ -417,6 +426,7 @@ class FailureTests(StartedLaneCase):
             (lambda: PassOnAndSendBack, WrongVerdict),
             (lambda: succeed(None), WrongVerdict),
             (lambda: give("PASS_ON"), WrongVerdict),
+            *self.unprintable_ways(),
         ):
             for size in (65536, 1):
                 policy = self.host.policy
@@ -425,6 +435,21 @@ class FailureTests(StartedLaneCase):
                 self.answers[b"m"] = answer
                 self.feed(frames(b"a", b"m", b"b"), size)
                 yield reason
+
+    def unprintable_ways(self) -> Iterator[tuple[Callable[[], Any], type[BaseException]]]:
+        """Give the ways to fail that cannot be printed, or with an unreadable verdict; and the reason's type."""
+
+        def broken(kind: type[BaseException]) -> Any:
+            raise kind
+
+        for kind in UNPRINTABLE:
+            yield partial(broken, kind), kind
+            yield partial(fail, kind()), kind
+        for attribute in ATTRIBUTES:
+            yield partial(BrokenVerdict, attribute), Mute
+            yield (lambda attribute=attribute: succeed(BrokenVerdict(attribute))), Mute  # type: ignore[misc]
+        yield Pretender, Mute
+        yield (lambda: fail("no exception")), WrongVerdict  # type: ignore[arg-type]
 
     def test_stop(self) -> None:
         """By default receiving stops, behind the message before."""
@@ -471,6 +496,9 @@ class FailureTests(StartedLaneCase):
                 lambda verdict: verdict.errback(ValueError("no")),
                 lambda verdict: verdict.errback(SystemExit(1)),
                 lambda verdict: verdict.callback(None),
+                lambda verdict: verdict.callback(BrokenVerdict("closes")),
+                lambda verdict: verdict.errback(Mute()),
+                lambda verdict: verdict.errback("no exception"),
                 lambda verdict: verdict.cancel(),
                 lambda _: self.lane.give_up_waiting(FilterTimeout("no verdict")),
             ):
@@ -509,6 +537,57 @@ class FailureTests(StartedLaneCase):
         self.lane.feed(frames(b"a"))
         self.assertIn("filter <nameless>", str(self.host.errors[0]))
         self.assertIn("returned None, which is no verdict", str(self.host.errors[0]))
+
+    def test_filter_without_a_usable_name(self) -> None:
+        """A filter whose name cannot be asked for fails like any other."""
+
+        class Hidden:
+            def __getattr__(self, name: str) -> Any:
+                raise Mute
+
+            def __call__(self, message: Any, link: Any) -> Any:
+                return None
+
+        self.lane.filter = Hidden()
+        self.lane.feed(frames(b"a"))
+        self.assertIn("filter <Mute raised by its __qualname__> failed on message 1", str(self.host.errors[0]))
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C is no failure of the filter: it goes through, and nothing follows the messages that are lost by it."""
+
+        def interrupted() -> Any:
+            raise KeyboardInterrupt
+
+        for size in (65536, 3):
+            self.setUp()
+            self.answers[b"m"] = interrupted
+            self.assertRaises(KeyboardInterrupt, self.feed, frames(b"a", b"m", b"b"), size)
+            self.assertEqual(self.host.errors, [])
+            self.lane.feed(frames(b"c"))
+            self.assertTrue(self.lane.discarding)
+            self.assertNotIn(b"c", self.asked)
+
+    def test_verdicts_of_ones_own(self) -> None:
+        """A verdict of a class of one's own is obeyed; each of its attributes is read once."""
+        read: list[str] = []
+
+        class Own(Verdict):
+            passes = True
+            back = (b"reply",)
+
+            def __getattribute__(self, name: str) -> Any:
+                if name in ATTRIBUTES:
+                    read.append(name)
+                return super().__getattribute__(name)
+
+        for answer in (Own, lambda: succeed(Own())):
+            self.setUp()
+            read.clear()
+            self.answers[b"m"] = answer
+            self.lane.feed(frames(b"a", b"m", b"b"))
+            self.assertEqual(self.forward.stream, frames(b"a", b"m", b"b"))
+            self.assertEqual(self.back.stream, frames(b"reply"))
+            self.assertEqual(sorted(read), sorted(ATTRIBUTES))
 
     def test_large_wrong_verdict(self) -> None:
         """What is no verdict is told in short."""
@@ -681,6 +760,33 @@ class DecodingTests(StartedLaneCase):
         self.assertIn("ValueError in the codec: invalid literal", str(error))
         self.assertIsInstance(error.__cause__, ValueError)
         self.assertEqual(self.forward.stream, frames(b"1", b"2"))
+
+    def test_unprintable_errors(self) -> None:
+        """It may be no ``Exception``, and one that cannot be printed."""
+        for kind in [*UNPRINTABLE, SystemExit]:
+            for size in (65536, 3):
+                self.setUp()
+
+                def decode(payload: bytes, kind: type[BaseException] = kind) -> Any:
+                    if payload == b"m":
+                        raise kind
+                    return payload
+
+                self.lane.decode = decode
+                self.feed(frames(b"1", b"m", b"2"), size)
+                (error,) = self.host.errors
+                assert isinstance(error, ParseError)
+                self.assertIn(f"{kind.__name__} in the codec: ", str(error))
+                self.assertEqual(self.forward.stream, frames(b"1", b"2"))
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C in a codec goes through."""
+
+        def decode(payload: bytes) -> Any:
+            raise KeyboardInterrupt
+
+        self.lane.decode = decode
+        self.assertRaises(KeyboardInterrupt, self.lane.feed, frames(b"1"))
 
     def test_left_out(self) -> None:
         """A message that doesn't exist in the filter's version is dropped, unseen."""
@@ -856,11 +962,15 @@ class Strange:
     """A framing of frames of one byte, which does as it is told when it meets certain bytes."""
 
     body = 0
+    errors: ClassVar[dict[bytes, BaseException]] = {}
+    """What is raised at a byte."""
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
         self.body = start
         byte = data[start : start + 1]
+        if byte in self.errors:
+            raise self.errors[byte]
         if byte == b"!":
             raise FramingError("an exclamation mark")
         if byte == b"/":
@@ -915,6 +1025,22 @@ class ForeignFramingTests(SynchronousTestCase):
             self.assertIn("ZeroDivisionError in the framing", str(error))
             assert error is not None
             self.assertIsInstance(error.__cause__, ZeroDivisionError)
+
+    def test_unprintable_errors(self) -> None:
+        """It may be no ``Exception``, and one that cannot be printed."""
+        for kind in [*UNPRINTABLE, SystemExit]:
+            self.patch(Strange, "errors", {b"d": kind()})
+            for filtered in (False, True):
+                passed, (error,) = self.relayed(b"abcde", filtered)
+                self.assertEqual(passed, b"abc")
+                assert isinstance(error, FramingError)
+                self.assertIn(f"{kind.__name__} in the framing: ", str(error))
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C in a framing goes through."""
+        self.patch(Strange, "errors", {b"d": KeyboardInterrupt()})
+        for filtered in (False, True):
+            self.assertRaises(KeyboardInterrupt, self.relayed, b"abcde", filtered)
 
     def test_frames_without_end(self) -> None:
         """A frame of no size, which would be found for ever, is an error of the framing, and so is one of less."""
@@ -1009,3 +1135,103 @@ class CostTests(LaneCase):
             self.assertEqual(self.calls(frames(bytes(400_000)), 1000), few)
             self.assertLessEqual(few, 3)
             self.assertLessEqual(self.calls(frames(bytes(10_000)), 1), 10)
+
+
+class Liar:
+    """A framing that gives one answer after the other, whatever it is asked; then that more is needed."""
+
+    def __init__(self, answers: list[tuple[int, int]]) -> None:
+        self.answers = answers
+        self.body: Any = 0
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`. The answers count from where it is asked."""
+        if not self.answers:
+            return 0
+        stop, body = self.answers.pop(0)
+        self.body = start + body
+        return start + stop
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return payload
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return payload
+
+
+NEAR = st.integers(-8, 40)
+FAR = st.sampled_from([2**31, -(2**31), 2**63 - 30, 2**63 - 1, 2**63, -(2**63), 2**64, -(2**70)])
+
+
+class LyingFramingTests(SynchronousTestCase):
+    """Framings whose answers are wrong, or differ from one question to the next."""
+
+    def relayed(
+        self, framing: Any, reads: list[bytes], filtered: bool
+    ) -> tuple[bytes, list[bytes], list[BaseException | None]]:
+        """Feed a lane; give what it passed on, what its filter saw, and what it reported."""
+        host = RecordingHost([])
+        outlet = RecordingOutlet("forward", [])
+        pushed: list[bytes] = []
+        seen: list[bytes] = []
+        outlet.push = pushed.extend  # type: ignore[method-assign, assignment]
+        lane = Lane(Direction.TO_SERVER, framing, outlet, outlet, host)
+
+        def see(message: bytes, link: Any) -> Verdict:
+            seen.append(message)
+            return PASS_ON
+
+        lane.start()
+        for number, read in enumerate(reads):
+            lane.filter = see if filtered or number % 2 else None
+            lane.feed(read)
+        return b"".join(pushed), seen, host.errors
+
+    def test_asked_twice(self) -> None:
+        """A frame that is whole only when it is asked for again is an error: its offsets would be outside the data."""
+        for stop in (1, 17, 40):
+            passed, seen, (error,) = self.relayed(Liar([(50, 0), (stop, 0)]), [b"A" * 41, b"B" * 5], False)
+            self.assertEqual((passed, seen), (b"", []))
+            self.assertIsInstance(error, FramingError)
+            self.assertIn("one when asked again", str(error))
+
+    @given(
+        st.lists(st.tuples(st.integers(1, 40) | NEAR | FAR, st.integers(0, 4) | NEAR | FAR), max_size=12),
+        st.lists(st.integers(1, 30), min_size=1, max_size=6),
+        st.booleans(),
+    )
+    @example([(40, 0), (6, 0), (16, 0), (16, 0)], [30, 5], False)
+    def test_whatever_it_says(self, answers: list[tuple[int, int]], sizes: list[int], filtered: bool) -> None:
+        """Nothing is passed on or shown to a filter but bytes that came, in order."""
+        stream = bytes(range(1, 181))
+        reads = [stream[at - size : at] for at, size in zip(accumulate(sizes), sizes, strict=True)]
+        passed, seen, errors = self.relayed(Liar(answers), reads, filtered)
+        self.assertTrue(stream.startswith(passed))
+        for message in seen:
+            self.assertIn(message, stream)
+        self.assertLessEqual(len(errors), 1)
+        for error in errors:
+            self.assertIsInstance(error, FramingError)
+
+
+class WrongUseTests(StartedLaneCase):
+    """What a lane is not made for."""
+
+    def test_no_bytes(self) -> None:
+        """Only bytes are fed, whether or not the lane runs."""
+        wrong: Any
+        for wrong in (None, "text", 5):
+            for lane in (self.lane, Lane(Direction.TO_SERVER, FRAMING, self.forward, self.back, self.host)):
+                self.assertRaises(TypeError, lane.feed, wrong)
+        self.lane.feed(frames(b"a"))
+        self.assertEqual(self.forward.stream, frames(b"a"))
+
+    def test_not_initialized(self) -> None:
+        """A lane that was made without its initializer reads nothing."""
+        lane = Lane.__new__(Lane)
+        for use in (lane.start, lane.unchoke, lambda: lane.feed(frames(b"a")), lambda: lane.feed(frames(b"b"))):
+            with contextlib.suppress(AttributeError):  # interpreted
+                use()
+        self.assertEqual(self.forward.stream, b"")

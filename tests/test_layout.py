@@ -15,9 +15,9 @@ import twisted_repeater
 PACKAGE = Path(twisted_repeater.__file__).parent
 
 LEVELS: list[set[str]] = [
-    {"errors", "model", "verdicts"},
+    {"_text", "errors", "model", "verdicts"},
     {"interfaces"},
-    {"_brief", "_collectors", "_coroutines", "_greeting", "_patience", "_seldom", "_valve"},
+    {"_collectors", "_coroutines", "_greeting", "_patience", "_seldom", "_valve"},
     {"framing", "hello", "codecs", "bin_prot", "selectors", "observers", "metrics"},
     {"_awaited", "_backlog", "_output", "_unfinished"},
     {"_flow"},

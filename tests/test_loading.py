@@ -108,12 +108,43 @@ class FindTests(LoadingCase):
             self.write("ending.py", f"raise {kind}\n")
             self.assert_fails(find, "ending:f", f"cannot import ending: {kind}: (ending.py, line 1)")
 
+    def test_unprintable_errors(self) -> None:
+        """What is raised may be no ``Exception``, and one that cannot be printed, wherever it is raised."""
+        self.write(
+            "mute.py",
+            "class Mute(BaseException):\n    def __str__(self):\n        raise ValueError\n",
+        )
+        self.write("raising.py", "from mute import Mute\nraise Mute\n")
+        self.write(
+            "holding.py",
+            "from mute import Mute\n"
+            "def __getattr__(name):\n"
+            "    raise Mute\n"
+            "class Broken:\n"
+            "    def __init__(self):\n"
+            "        raise Mute\n"
+            "class Hidden:\n"
+            "    @property\n"
+            "    def __providedBy__(self):\n"
+            "        raise Mute\n"
+            "    __provides__ = __providedBy__\n"
+            "hidden = Hidden()\n",
+        )
+        said = "Mute: <ValueError raised by its __str__>"
+        self.assert_fails(find, "raising:f", f"cannot import raising: {said} (raising.py, line 2)")
+        self.assert_fails(find, "holding:f", f"holding:f: {said} (holding.py, line 3)")
+        self.assert_fails(load_filter, "holding:Broken", f"cannot make a holding:Broken: {said} (holding.py, line 6)")
+        self.assert_fails(load_filter, "holding:hidden", f"holding:hidden: {said} (holding.py, line 10)")
+        self.assert_fails(
+            load_dialect, "holding:Broken", f"cannot make the dialect holding:Broken: {said} (holding.py, line 6)"
+        )
+
     def test_interrupted(self) -> None:
-        """Ctrl-C is no failure of a module."""
-        self.write("slow.py", "raise KeyboardInterrupt\n")
-        self.write("choosy.py", "def __getattr__(name):\n    raise KeyboardInterrupt\n")
-        self.assertRaises(KeyboardInterrupt, find, "slow:f")
-        self.assertRaises(KeyboardInterrupt, find, "choosy:f")
+        """Ctrl-C goes through."""
+        self.write("stopped.py", "raise KeyboardInterrupt\n")
+        self.write("asking.py", "def __getattr__(name):\n    raise KeyboardInterrupt\n")
+        self.assertRaises(KeyboardInterrupt, find, "stopped:f")
+        self.assertRaises(KeyboardInterrupt, find, "asking:f")
 
     def test_place(self) -> None:
         """The place is that in the user's code, also where this package raises for it."""

@@ -26,6 +26,7 @@ from twisted_repeater import (
 from twisted_repeater.observers import LogObserver, address_text, printable
 
 from .peers import PeerCase, Seen, hello
+from .unprintable import Mute
 
 
 class LogCase(PeerCase):
@@ -209,6 +210,15 @@ class TroubleTests(LogCase):
         """It is told with the client, the side and the error, on one line."""
         self.trouble(ParseError("no\nway"))
         self.assertEqual(self.lines, ["client 'ann', server side: ParseError: no\\nway"])
+
+    def test_unprintable(self) -> None:
+        """One that cannot be printed is told by what can be said of it."""
+
+        class Strange(Mute, ParseError):
+            """An error of a codec's own."""
+
+        self.trouble(Strange("no way"))
+        self.assertEqual(self.lines, ["client 'ann', server side: Strange: <ValueError raised by its __str__>"])
 
     def test_told_elsewhere(self) -> None:
         """A side that is gone is told when the link ends, a filter that failed by the repeater."""

@@ -27,6 +27,7 @@ from twisted_repeater.errors import MarshalingError
 from twisted_repeater.framing import Framing, Int32Framing
 
 from .peers import END, LOST, Seen, turn
+from .unprintable import UNPRINTABLE
 
 reactor: Any = installed_reactor
 
@@ -609,3 +610,43 @@ class EncodeTests(SynchronousTestCase):
         """So is a codec that would end the process."""
         self.assertIsNone(self.outlet(sys.exit).encode("one"))
         self.assertIn("SystemExit in the codec: one", str(self.host.told[0]))
+
+    def test_unprintable_errors(self) -> None:
+        """So is a codec whose exception cannot be printed."""
+        for kind in UNPRINTABLE:
+
+            def refuse(message: Any, kind: type[BaseException] = kind) -> Any:
+                raise kind
+
+            self.assertIsNone(self.outlet(refuse).encode("one"))
+            (error,) = self.host.told
+            self.assertIn(f"{kind.__name__} in the codec: ", str(error))
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C in a codec goes through."""
+
+        def interrupted(message: Any) -> Any:
+            raise KeyboardInterrupt
+
+        self.assertRaises(KeyboardInterrupt, self.outlet(interrupted).encode, "one")
+
+    def test_frames_that_are_no_bytes(self) -> None:
+        """A framing must make bytes, or something that can be taken for bytes; else the message is not sent."""
+
+        class Odd(Int32Framing):
+            frame: Any = None
+
+            def encode(self, payload: bytes) -> Any:
+                return self.frame
+
+        framing = Odd(10)
+        for framing.frame in (None, "text", 5):
+            outlet = self.outlet(str.encode)
+            outlet.framing = framing
+            self.assertIsNone(outlet.encode("one"))
+            self.assertIn("TypeError in the codec: ", str(self.host.told[0]))
+        for framing.frame in (bytearray(b"frame"), memoryview(b"frame")):
+            outlet = self.outlet(str.encode)
+            outlet.framing = framing
+            frame = outlet.encode("one")
+            self.assertEqual((frame, type(frame)), (b"frame", bytes))

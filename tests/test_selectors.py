@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from hypothesis import given
@@ -35,6 +36,11 @@ SELECTORS = [
     ~first_byte(b"a"),
     NOTHING,
 ]
+
+
+UNMADE: list[type[Selector]] = [type(selector) for selector in [*SELECTORS, ~first_byte(b"a")]]
+
+FAR = st.sampled_from([2**31 - 1, 2**31, -(2**31), 2**63, -(2**63), 2**64, -(2**70)]) | st.integers(2**63 - 40, 2**63)
 
 
 def wants(selector: Selector, payload: bytes) -> bool:
@@ -78,6 +84,47 @@ class SelectorTests(SynchronousTestCase):
         """A function of the payload's bytes decides, by whatever is true."""
         self.check(predicate(lambda payload: payload[3:]), [b"long"], [b"", b"sho"])
 
+    @given(st.sampled_from(SELECTORS), st.integers(-3, 12) | FAR, st.integers(-3, 12) | FAR)
+    def test_offsets_anywhere(self, selector: Selector, start: int, stop: int) -> None:
+        """Whatever the offsets are, nothing outside of the data is read; wrong ones are always told alike."""
+        data = b"abcabcabca"
+        if max(abs(start), abs(stop)) > sys.maxsize:
+            self.assertRaises(OverflowError, selector.matches, data, start, stop)
+        elif start < 0 or start > stop or stop > len(data):
+            self.assertRaises(ValueError, selector.matches, data, start, stop)
+        else:
+            self.assertEqual(selector.matches(data, start, stop), wants(selector, data[start:stop]))
+
+    def test_no_bytes(self) -> None:
+        """What is not bytes has nothing in it."""
+        wrong: Any = None
+        for selector in SELECTORS:
+            self.assertRaises(TypeError, selector.matches, wrong, 0, 0)
+
+    def test_far_offsets(self) -> None:
+        """A payload that ends before an offset isn't wanted, however far that is; one below 0 cannot be."""
+
+        class Sly(int):
+            """Looks like a good offset."""
+
+            def __lt__(self, other: int) -> bool:
+                return False
+
+        for offset in (2**31, 2**62, 2**63 - 1):
+            for values in ([b"a"], [b"ab", b"b"]):
+                selector = bytes_at(offset, values)
+                self.assertFalse(selector.matches(b"aaaa", 2, 4))
+        for values in ([b"a"], [b"ab", b"b"]):
+            self.assertRaises(ValueError, bytes_at, Sly(-5), values)
+            self.assertRaises(OverflowError, bytes_at, 2**63, values)
+            for kind in (type(first_byte(b"a")), type(bytes_at(0, [b"ab"]))):
+                self.assertRaises(ValueError, kind, -5, tuple(values))
+
+    def test_not_initialized(self) -> None:
+        """One that was made without its initializer is an error when it is asked."""
+        for kind in UNMADE:
+            self.assertRaises(AttributeError, kind.__new__(kind).matches, b"abc", 0, 3)
+
     def test_nothing(self) -> None:
         """`NOTHING` wants nothing."""
         for selector in (NOTHING, _Contains((), in_one_pass=True), _Contains((), in_one_pass=False)):
@@ -90,6 +137,25 @@ class SelectorTests(SynchronousTestCase):
         self.check(o & new, [b"ONEW"], [b"O", b"xNEW", b""])
         self.check(~o, [b"", b"x"], [b"O"])
         self.check(~(o | new) & contains([b"z"]), [b"z"], [b"Oz", b"x"])
+
+    def test_of_none(self) -> None:
+        """What is no selector is not combined."""
+        kinds: list[Any] = [type(selector) for selector in (first_byte(b"a") | NOTHING, first_byte(b"a") & NOTHING)]
+        for kind in kinds:
+            for pair in ((None, NOTHING), (NOTHING, None), (NOTHING, "x")):
+                self.assertRaises(TypeError, kind, *pair)
+
+    def test_many(self) -> None:
+        """Any number can be combined at once; nested too deeply they are refused, before they fill the stack."""
+        many = any_of(bytes_at(number, [b"x"]) for number in range(5000))
+        self.check(many, [b"x", b"." * 4999 + b"x"], [b"", b"." * 5000 + b"x"])
+        for nest in (lambda one: ~one, lambda one: one | NOTHING, lambda one: NOTHING & one):
+            nested = first_byte(b"x")
+            with self.assertRaises(ValueError) as refused:
+                for _ in range(100_000):
+                    nested = nest(nested)
+            self.assertIn("nested", str(refused.exception))
+            self.assertIsInstance(wants(nested, b"x"), bool)
 
     def test_any_of(self) -> None:
         """`any_of` wants what one of several does, and of none nothing."""

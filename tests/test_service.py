@@ -172,7 +172,7 @@ class ReloadTests(ServiceCase):
         self.write("rules.py", RULES.format(answer="b'new'"))
         os.kill(os.getpid(), signal.SIGHUP)
         await self.lines.reach(1)
-        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+        self.assertEqual(self.lines, ["rules:decide: filters loaded anew"])
         self.assertEqual(await self.answer(), b"new")
         await service.stopService()
         os.kill(os.getpid(), signal.SIGHUP)
@@ -191,7 +191,7 @@ class ReloadTests(ServiceCase):
         clock.advance(1)
         self.assertEqual(self.lines, [])
         clock.advance(1)
-        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+        self.assertEqual(self.lines, ["rules:decide: filters loaded anew"])
         self.assertEqual(await self.answer(), b"newer")
         clock.pump([1, 1])
         self.assertEqual(len(self.lines), 1)
@@ -211,7 +211,7 @@ class ReloadTests(ServiceCase):
             self.lines.clear()
         self.write("rules.py", RULES.format(answer="b'newer'"))
         clock.pump([1, 1])
-        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+        self.assertEqual(self.lines, ["rules:decide: filters loaded anew"])
         self.assertEqual(await self.answer(), b"newer")
 
     async def test_interrupted(self) -> None:
@@ -224,7 +224,7 @@ class ReloadTests(ServiceCase):
         self.assertRaises(KeyboardInterrupt, clock.advance, 1)
         self.write("rules.py", RULES.format(answer="b'newer'"))
         clock.pump([1, 1])
-        self.assertEqual(self.lines, ["filters loaded anew: rules:decide"])
+        self.assertEqual(self.lines, ["rules:decide: filters loaded anew"])
 
     async def test_look_that_fails(self) -> None:
         """A look at the files that fails is logged, once for each way in which it does, and repeated."""
@@ -247,7 +247,7 @@ class ReloadTests(ServiceCase):
         self.assertEqual(len(self.flushLoggedErrors(OSError, SystemExit)), 2)
         self.write("rules.py", RULES.format(answer="b'newer'"))
         clock.pump([1, 1])
-        self.assertEqual(self.lines[2:], ["filters loaded anew: rules:decide"])
+        self.assertEqual(self.lines[2:], ["rules:decide: filters loaded anew"])
 
     async def test_load_that_fails(self) -> None:
         """An attempt to load that ends in no way of its own is logged and told as a failure, too."""

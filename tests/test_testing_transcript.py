@@ -9,6 +9,8 @@ from twisted_repeater import PASS_ON, SendBack
 from twisted_repeater.testing import Event, Transcript
 from twisted_repeater.testing._transcript import LINES, Remark, numbered
 
+from .unprintable import Mute
+
 
 class TranscriptTests(SynchronousTestCase):
     """A transcript."""
@@ -78,6 +80,21 @@ class TranscriptTests(SynchronousTestCase):
             ],
         )
         self.assertEqual(numbered([Lines()]), r"  1. seconds: 1\nnanos: 2\n")
+
+    def test_unprintable(self) -> None:
+        """What cannot be printed does not hide the rest."""
+        transcript = Transcript()
+        transcript.add(Event.CLIENT_SENDS, "alice", Mute())
+        transcript.add(Event.TO_SERVER, "alice", [Mute()])
+        transcript.add(Event.CLIENT_ERROR, "alice", Mute())
+        self.assertEqual(
+            [line[25:] for line in str(transcript).splitlines()],
+            [
+                "Mute: <ValueError raised by its __str__>",
+                "<ValueError raised by its __repr__>",
+                "Mute: <ValueError raised by its __str__>",
+            ],
+        )
 
     def test_long(self) -> None:
         """Long messages are cut, with their length, and of many entries the last are printed."""

@@ -403,7 +403,7 @@ class ReloadTests(TwistdCase):
         ann.wait_for("^ann$")
         self.change_filter("link.client_name.encode()", "b'nobody'")
         repeater.send_signal(signal.SIGHUP)
-        repeater.wait_for("filters loaded anew: filters:requests")
+        repeater.wait_for("filters:requests: filters loaded anew")
         ann.type("whoami")
         ann.wait_for("^nobody$")
 

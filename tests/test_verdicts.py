@@ -19,7 +19,10 @@ from twisted_repeater.verdicts import (
     Send,
     SendBack,
     Verdict,
+    plain,
 )
+
+from .unprintable import BrokenVerdict, Mute
 
 WHY = ValueError("enough")
 
@@ -34,6 +37,42 @@ class Reject(NamedTuple):
 def effects(verdict: Verdict) -> tuple[Any, ...]:
     """Give all that a lane looks at."""
     return (verdict.passes, verdict.forward, verdict.back, verdict.closes, verdict.error)
+
+
+class PlainTests(SynchronousTestCase):
+    """Verdicts of the application's own classes."""
+
+    def test_own(self) -> None:
+        """What is of this module stays as it is."""
+        for verdict in (PASS_ON, DO_NOTHING, Send(b"m"), Close(WHY), Mixed(passes=True)):
+            self.assertIs(plain(verdict), verdict)
+
+    def test_others(self) -> None:
+        """Of another class, a verdict is made that has the same effects."""
+
+        class Two(Send):
+            """Sends a message twice."""
+
+            def __init__(self, message: bytes) -> None:
+                super().__init__(message, message)
+
+        class Odd(Verdict):
+            passes: Any = 1
+            forward: Any = [b"m"]  # noqa: RUF012
+            back: Any = deque([b"n"])  # noqa: RUF012
+            closes: Any = ()
+            error = WHY
+
+        self.assertEqual(effects(plain(Two(b"m"))), effects(Send(b"m", b"m")))
+        self.assertEqual(effects(plain(Odd())), (True, (b"m",), (b"n",), False, WHY))
+
+    def test_what_no_verdict_has(self) -> None:
+        """What its attributes raise is raised; a value that no verdict has is a ``TypeError``."""
+        for attribute in ("passes", "forward", "back", "closes", "error"):
+            self.assertRaises(Mute, plain, BrokenVerdict(attribute))
+        for attribute, value in (("forward", b"m"), ("back", "m"), ("forward", 5), ("back", None), ("error", "no")):
+            kind = type("Odd", (Verdict,), {attribute: value})
+            self.assertRaises(TypeError, plain, kind())
 
 
 class EffectTests(SynchronousTestCase):

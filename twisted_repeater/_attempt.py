@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from ._coroutines import call
 from ._link import Link
+from ._text import text_of, told
 from .dialect import Dialect, MessageType
 from .errors import (
     ClientNotAllowed,
@@ -127,7 +128,8 @@ class Attempt:
         link.client_name = hello.name
         self._check_mode(hello, Side.CLIENT)
         await self._step(host.take_place(link, self._left()))
-        if not await self._ask(host.is_client_allowed, hello.name):
+        allowed = await self._ask(host.is_client_allowed, hello.name)
+        if not await self._ask(bool, allowed):  # which may call code of the application, too
             raise ClientNotAllowed(f"client {hello.name!r} is not allowed", Side.CLIENT)
         client_versions = self._agree(hello, Side.CLIENT)
         await self._step(host.take_name(link, hello.name, self._left()))
@@ -179,7 +181,7 @@ class Attempt:
         try:
             await self._step(host.dial(self._link))
         except Exception as error:
-            raise ServerUnreachable(f"no connection to the server: {error}", Side.SERVER) from error
+            raise ServerUnreachable(f"no connection to the server: {text_of(error)}", Side.SERVER) from error
         server.say_hello(greeting)
         hello: Hello = await self._step(server.read_hello(host.limits.hello_timeout))
         return hello
@@ -224,7 +226,7 @@ class Attempt:
         except (ConnectingError, GeneratorExit):
             raise
         except BaseException as error:
-            raise RefusedByApplication(f"{type(error).__name__}: {error}") from error
+            raise RefusedByApplication(told(error)) from error
         finally:
             self._forget_timeout()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import iscoroutine
-from reprlib import repr as short_repr
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -12,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._coroutines import run
+from ._text import loggable, repr_of
 from .errors import WrongVerdict
 from .verdicts import Verdict
 
@@ -42,29 +42,36 @@ class Awaited:
         if isinstance(self._deferred, Deferred):
             self._deferred.addBoth(self._arrived)
         else:
-            self.result = Failure(WrongVerdict(f"{who} returned {short_repr(answer)}, which is no verdict"))
+            self.result = Failure(WrongVerdict(f"{who} returned {repr_of(answer)}, which is no verdict"))
         self._then = then
 
     def _arrived(self, result: Any) -> Any:
-        failed = isinstance(result, Failure)
+        # By their types: isinstance asks an object for its __class__, which may raise.
+        failed = issubclass(type(result), Failure)
         if self._given_up:  # an error that nobody waits for is still worth a log entry
             return None if failed and result.check(CancelledError) else result
-        if failed or isinstance(result, Verdict):
+        if failed and not isinstance(result.value, BaseException):
+            self.result = self._wrong(f"failed with {repr_of(result.value)}, which is no exception")
+        elif failed or issubclass(type(result), Verdict):
             self.result = result
         else:
-            message = f"{self._who}'s Deferred gave {short_repr(result)}, which is no verdict"
-            self.result = Failure(WrongVerdict(message))
+            self.result = self._wrong(f"gave {repr_of(result)}, which is no verdict")
         if self._then is not None:
             self._then(self.result)
         return None if failed else result
+
+    def _wrong(self, what: str) -> Failure:
+        return Failure(WrongVerdict(f"{self._who}'s Deferred {what}"))
 
     def give_up(self) -> None:
         """Cancel the Deferred; whatever it gives comes too late."""
         self._given_up = True
         try:
             self._deferred.cancel()
-        except Exception:
-            self.log.failure("a Deferred that a filter returned cannot be cancelled")
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            self.log.failure("a Deferred that a filter returned cannot be cancelled", loggable(Failure()))
 
 
 def verdict_later(answer: Any, who: str = "the filter") -> Deferred[Verdict]:

@@ -77,7 +77,7 @@ def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awai
     if (endpoint is None) == (port is None):
         raise TypeError("give either listen or listen_port")
     if isinstance(endpoint, str):
-        endpoint = server_endpoint(reactor, endpoint)
+        endpoint = listening_endpoint(reactor, endpoint)
     if endpoint is None:
         _check_port("listen_port", port, lowest=0)
     elif not IStreamServerEndpoint.providedBy(endpoint):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any
@@ -15,7 +16,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._attempt import Attempt
-from ._brief import BriefFailure
 from ._coroutines import call
 from ._descriptors import Claim
 from ._frame_watch import FrameWatch
@@ -24,6 +24,7 @@ from ._link import Link
 from ._places import Places
 from ._protocols import ClientSideProtocol
 from ._seldom import Seldom
+from ._text import class_name, loggable, text_of, told
 from .dialect import Dialect
 from .errors import (
     CallbackFailed,
@@ -145,8 +146,11 @@ class RepeaterFactory(ServerFactory):
                 authorized = self.is_client_ip_authorized(ip)
                 if isawaitable(authorized):  # which would pass for true
                     raise TypeError("is_client_ip_authorized must answer at once")
+                authorized = bool(authorized)
+            except KeyboardInterrupt:
+                raise
             except BaseException as error:
-                raise RefusedByApplication(f"{type(error).__name__}: {error}") from error
+                raise RefusedByApplication(told(error)) from error
             if not authorized:
                 raise ClientIPNotAuthorized(f"clients from {ip or addr} are not authorized", Side.CLIENT)
         if self.dropping:
@@ -173,7 +177,7 @@ class RepeaterFactory(ServerFactory):
         error = result.value
         if not isinstance(error, ConnectingError):
             self._log_failure("bug: an attempt to link a client failed", result)
-            error = RefusedByApplication(f"{type(error).__name__}: {error}")
+            error = RefusedByApplication(told(error))
         if not (isinstance(error, ClientGone) and not link.client.heard):
             self._refused(link.client_name if link.client_hello is not None else None, link.client_address, error)
         link.close(error)
@@ -246,7 +250,7 @@ class RepeaterFactory(ServerFactory):
             for version in range(kind.low, kind.test + 1):
                 selector_of(provider, kind.codec_of_filters(version))
         except TypeError as error:
-            raise TypeError(f"{direction.value}_filter: {error}") from error
+            raise TypeError(f"{direction.value}_filter: {text_of(error)}") from error
 
     def _on_read(self, link: Link) -> Callable[[Lane, int, int], None]:
         def on_read(lane: Lane, messages: int, size: int) -> None:
@@ -271,15 +275,16 @@ class RepeaterFactory(ServerFactory):
         elif side is Side.CLIENT and not link.client.heard and (trouble := _tls_trouble(reason)):
             why = InvalidHello(trouble, side)  # no ClientGone, which is silent as long as nothing was heard
         elif side is Side.CLIENT:
-            why = ClientGone(f"the client left before it was linked: {reason}", side)
+            why = ClientGone(f"the client left before it was linked: {text_of(reason)}", side)
         else:
-            why = ServerUnreachable(f"the server closed the connection before it was linked: {reason}", side)
+            why = ServerUnreachable(f"the server closed the connection before it was linked: {text_of(reason)}", side)
         why.__cause__ = reason
         attempt.stop(why)
 
     def link_error(self, link: Link, side: Side, error: LinkError) -> None:
         """Tell the application and the observers; if the callback raises, the link is closed."""
-        error.side = side
+        with suppress(Exception):  # a codec's own exception may refuse; the callback is given the side as well
+            error.side = side
         self._observe("link_error", link, side, error)
         assert self.callbacks is not None
         self._call("on_error", self.callbacks.on_error, link, side, error, otherwise=link.close)
@@ -297,10 +302,10 @@ class RepeaterFactory(ServerFactory):
             return
         self.log.failure(
             "client {client!r}, {direction}: {error}{more}",
-            failure=BriefFailure(Failure(error.reason)),
+            failure=loggable(Failure(error.reason)),
             client=shortened(link.client_name),
             direction=direction.value,
-            error=printable(shortened(str(error))),
+            error=printable(shortened(text_of(error))),
             more=more,
         )
 
@@ -358,19 +363,17 @@ class RepeaterFactory(ServerFactory):
         for observer in self.observers:
             try:
                 getattr(observer, event)(*arguments)
-            except Exception:
-                self._log_failure("{observer} raised in {event}", Failure(), observer=_class_of(observer), event=event)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                observed = class_name(observer)  # its own text could be long, or change from call to call
+                self._log_failure("{observer} raised in {event}", Failure(), observer=observed, event=event)
 
     def _log_failure(self, text: str, failure: Failure, **fields: Any) -> None:
         """Log that something of the application's raised: strangers can bring that about as often as they like."""
         more = self._failures.take((text, *fields.values()))
         if more is not None:
-            self.log.failure(f"{text}{{more}}", failure=BriefFailure(failure), more=more, **fields)
-
-
-def _class_of(thing: object) -> str:
-    """Return the name of a thing's class: its own text could be long, or change from call to call."""
-    return type(thing).__qualname__
+            self.log.failure(f"{text}{{more}}", failure=loggable(failure), more=more, **fields)
 
 
 NO_TLS = {"http request", "https proxy request", "wrong version number"}

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Flow"]
 
-HELD = 0  # not started yet: what comes is held
+DISCARDING = 0  # for good: what comes is dropped; also the state of a lane that was made without __init__
 RUNNING = 1
 WAITING = 2  # for the verdict of a filter
 CHOKED = 3  # an outlet that it writes to is full
-DISCARDING = 4  # for good: what comes is dropped
+HELD = 4  # not started yet: what comes is held
 
 
 class Flow:
@@ -78,6 +78,8 @@ class Flow:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
+        if type(data) is not bytes:  # compiled, None would pass for bytes
+            raise TypeError(f"a lane is fed bytes, not {type(data).__name__}")
         if self._sealed or self._state == DISCARDING:
             return
         if self._busy or not self._running:

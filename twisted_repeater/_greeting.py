@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._text import text_of, told
 from .errors import FramingError, InvalidHello
 from .interfaces import IHandshake
 from .model import Hello, Side
@@ -50,10 +51,12 @@ class Greeting:
                 return None
             payload = bytes(self._data[self._body : self._need])
             hello = self._handshake.decode(payload)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             # Some are the dialect's fault; but a stranger's bytes brought them out.
             expected = isinstance(error, (InvalidHello, FramingError))
-            text = str(error) if expected else f"{type(error).__name__}: {error}"
+            text = text_of(error) if expected else told(error)
             if not (isinstance(error, InvalidHello) and error.is_hello):
                 text = f"{text}; no hello of {self._dialect}: {bytes(self._data[:SHOWN])!r}"
             raise InvalidHello(f"the {self._side.value}'s hello: {text}", self._side) from error

@@ -33,7 +33,9 @@ cdef class Lane(Flow):
     @cython.locals(body=Py_ssize_t)
     cdef _end_read(self, bytes data, Py_ssize_t at, Py_ssize_t run, Py_ssize_t stop)
     cdef Py_ssize_t _finish_frame(self, unfinished, bytes data, Py_ssize_t at) except -1
+    @cython.locals(selector=Selector)
     cdef _ask(self, bytes payload)
+    @cython.locals(selector=Selector)
     cpdef _consider(self, bytes payload, link)
     cdef _checked(self, verdict)
     cdef _verdict_of(self, result)

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import ismethod
-from reprlib import repr as short_repr
 from typing import Any, Protocol
 
 from ._awaited import NOT_YET, Awaited
 from ._flow import Flow
 from ._output import LaneOutlet, Output
+from ._text import class_name, guarded_text, repr_of, text_of
 from ._unfinished import Unfinished
 from .codecs import LEFT_OUT
 from .errors import CallbackFailed, FramingError, ParseError, PartialFrame
@@ -26,7 +26,7 @@ from .framing import Framing, framing_of
 from .interfaces import ICodec, IFraming
 from .model import Direction, OnFilterError
 from .selectors import Selector
-from .verdicts import DO_NOTHING, PASS_ON, Close, Mixed, Verdict
+from .verdicts import DO_NOTHING, OWN, PASS_ON, Close, Mixed, Verdict, plain
 
 __all__ = ["FLUSH_SIZE", "IS_COMPILED", "Lane", "LaneHost", "UnfinishedTotal", "UnfinishedWatch"]
 
@@ -225,6 +225,9 @@ class Lane(Flow):
             self._push()
             self.discard()
             self._host.lane_framing_failed(self, error)
+        except BaseException:  # Ctrl-C, or a bug: the rest of this read is lost, and nothing may follow it
+            self.discard()
+            raise
         if self.on_read is not None and self.messages != messages:
             self.on_read(self, self.messages - messages, self.size - size)
         self._push()
@@ -240,7 +243,11 @@ class Lane(Flow):
         if at < len(data):
             try:
                 stop = framing.find(data, at, len(data))
-            except Exception as error:
+                if stop != 0 and stop <= len(data):
+                    raise FramingError("the framing found no whole frame at an offset, and one when asked again")
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self._output.put(data, run, at)
                 raise _framing_error(error) from error
         self._end_read(data, at, run, stop)
@@ -274,6 +281,8 @@ class Lane(Flow):
                     if verdict is not pass_on or not self._undisturbed:
                         break
                     at = stop
+            except KeyboardInterrupt:
+                raise
             except BaseException as error:  # a filter that calls sys.exit() has failed, no more
                 self.messages = messages
                 if stop == at:  # no frame was found: it is the framing that raised
@@ -341,6 +350,8 @@ class Lane(Flow):
         verdict: Any = None
         try:
             verdict = self._ask(unfinished.payload(memoryview(data)[:at]))
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             verdict = self._failed(error)
         else:
@@ -363,7 +374,8 @@ class Lane(Flow):
 
     def _ask(self, payload: bytes) -> Any:
         """Ask about one message, as `_judge` does about many."""
-        if self.selector is not None and not self.translates and not self.selector.matches(payload, 0, len(payload)):
+        selector = self.selector  # its function may put another in its place
+        if selector is not None and not self.translates and not selector.matches(payload, 0, len(payload)):
             return PASS_ON
         return self._consider(payload, self._host)
 
@@ -376,8 +388,10 @@ class Lane(Flow):
             except ParseError as error:
                 self._host.lane_parse_error(self, error)
                 return DO_NOTHING
-            except Exception as error:
-                parse_error = ParseError(f"{type(error).__name__} in the codec: {error}")
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                parse_error = ParseError(f"{class_name(error)} in the codec: {text_of(error)}")
                 parse_error.__cause__ = error
                 self._host.lane_parse_error(self, parse_error)
                 return DO_NOTHING
@@ -388,16 +402,24 @@ class Lane(Flow):
             return TRANSLATE if self.translates else PASS_ON
         if not self.translates:
             return self.filter(message, link)
-        if self.selector is not None and not self.selector.matches(payload, 0, len(payload)):
+        selector = self.selector
+        if selector is not None and not selector.matches(payload, 0, len(payload)):
             return TRANSLATE
         verdict = self.filter(message, link)
         return TRANSLATE if verdict is PASS_ON else verdict
 
     def _checked(self, verdict: Any) -> Verdict | None:
         """Make sure of a verdict; ``None`` means that it has to be waited for."""
-        if isinstance(verdict, Verdict):
-            return verdict
-        awaited = Awaited(verdict, self._arrived)
+        if type(verdict) in OWN:
+            return verdict  # type: ignore[no-any-return]
+        try:
+            if issubclass(type(verdict), Verdict):
+                return plain(verdict)
+            awaited = Awaited(verdict, self._arrived)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return self._failed(error)
         if awaited.result is not NOT_YET:
             return self._verdict_of(awaited.result)
         if not self._running:  # the filter itself brought about the end of the lane
@@ -408,7 +430,14 @@ class Lane(Flow):
 
     def _verdict_of(self, result: Any) -> Verdict:
         """Give the verdict that was awaited, or what a failure comes to."""
-        return result if isinstance(result, Verdict) else self._failed(result.value)
+        if not issubclass(type(result), Verdict):
+            return self._failed(result.value)
+        try:
+            return plain(result)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return self._failed(error)
 
     def _arrived(self, result: Any) -> None:
         """The verdict that was awaited is there."""
@@ -417,7 +446,8 @@ class Lane(Flow):
 
     def _failed(self, error: BaseException) -> Verdict:
         """Report that the filter failed, and do what the application chose for that."""
-        failure = CallbackFailed(f"filter {_name_of(self.filter)}", self.messages, error)
+        name = guarded_text(_name_of, self.filter, "__qualname__")
+        failure = CallbackFailed(f"filter {name}", self.messages, error)
         failure.__cause__ = error
         policy = self._host.lane_filter_failed(self, failure)
         if policy is OnFilterError.PASS_ON:
@@ -485,11 +515,11 @@ def _framing_error(error: BaseException) -> FramingError:
     """Whatever the framing raised is the end of this stream, and of nothing else."""
     if isinstance(error, FramingError):
         return error
-    return FramingError(f"{type(error).__name__} in the framing: {error}")
+    return FramingError(f"{class_name(error)} in the framing: {text_of(error)}")
 
 
 def _name_of(function: Any) -> str:
     """What a filter's function is called in errors: a method after the class of its object, which may inherit it."""
     if ismethod(function):
         return f"{type(function.__self__).__qualname__}.{function.__name__}"
-    return getattr(function, "__qualname__", None) or short_repr(function)
+    return getattr(function, "__qualname__", None) or repr_of(function)

@@ -15,6 +15,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
+from ._text import class_name, text_of
 from .codecs import LEFT_OUT
 from .errors import MarshalingError
 from .framing import Framing
@@ -118,13 +119,15 @@ class Outlet:
             payload = self.writer(message)
             if payload is LEFT_OUT:
                 return b""
-            if instead_of is None:
-                return self.framing.encode(payload)
-            return self.framing.replace(instead_of, payload)
+            framing = self.framing
+            frame = framing.encode(payload) if instead_of is None else framing.replace(instead_of, payload)
+            return frame if type(frame) is bytes else bytes(memoryview(frame))
         except MarshalingError as error:
             self._host.outlet_marshaling_error(error)
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:  # a codec that calls sys.exit() has failed, no more
-            marshaling_error = MarshalingError(f"{type(error).__name__} in the codec: {error}")
+            marshaling_error = MarshalingError(f"{class_name(error)} in the codec: {text_of(error)}")
             marshaling_error.__cause__ = error
             self._host.outlet_marshaling_error(marshaling_error)
         return None

@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from . import _collectors
+from ._text import text_of
 from .filters._migration import hand_over
 from .loading import LoadingError, load_filter, trying
 
@@ -151,7 +152,7 @@ class FilterModules:
         cause = error.__cause__ or error
         if not isinstance(cause, ImportError) or not cause.name or not isinstance(cause.name, str):
             return set()
-        lacking = re.match(r"cannot import name '(\w+)'", str(cause))  # of a package: a module, perhaps
+        lacking = re.match(r"cannot import name '(\w+)'", text_of(cause))  # of a package: a module, perhaps
         path = f"{cause.name}.{lacking[1]}" if lacking else cause.name
         places = [Path(home, *path.split(".")) for home in self._homes]
         return {str(file) for place in places for file in (place, place.with_suffix(".py"), place / "__init__.py")}
@@ -233,7 +234,7 @@ def _files_in(error: BaseException) -> set[str]:
     """Give the files that an error came from, which may belong to modules that were never loaded."""
     cause = error.__cause__ or error
     files = {frame.filename for frame in traceback.extract_tb(cause.__traceback__)}
-    if isinstance(cause, SyntaxError) and cause.filename:
+    if isinstance(cause, SyntaxError) and isinstance(cause.filename, str):
         files.add(cause.filename)
     return {file for file in files if os.path.exists(file)}
 

@@ -37,6 +37,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._text import text_of, told
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
@@ -203,7 +205,8 @@ class Disconnected(LinkError):
     """
 
     def __init__(self, reason: BaseException, *, half_closed: bool = False) -> None:
-        super().__init__(f"end of stream: {reason}" if half_closed else str(reason))
+        text = text_of(reason)
+        super().__init__(f"end of stream: {text}" if half_closed else text)
         self.reason = reason
         self.half_closed = half_closed
 
@@ -216,7 +219,7 @@ class CallbackFailed(LinkError):
     """
 
     def __init__(self, callback: str, number: int, reason: BaseException) -> None:
-        super().__init__(f"{callback} failed on message {number}: {type(reason).__name__}: {reason}")
+        super().__init__(f"{callback} failed on message {number}: {told(reason)}")
         self.callback = callback
         self.number = number
         self.reason = reason

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal
 
+from ._text import class_name, text_of
 from ._typed_codec import TypedCodec
 from .errors import MarshalingError, ParseError
 
@@ -108,7 +109,7 @@ class FixedCodec(TypedCodec):
         try:
             return self._new(values)
         except Exception as error:
-            raise ParseError(f"{self.message_types[0].__name__} refuses these values: {error}") from error
+            raise ParseError(f"{self.message_types[0].__name__} refuses these values: {text_of(error)}") from error
 
     def _with_texts(self, values: tuple[Any, ...]) -> list[Any]:
         """Give the values with strings for the bytes of texts."""
@@ -151,8 +152,8 @@ class FixedCodec(TypedCodec):
             try:
                 struct.pack(self._order + field.format, field.checked(getattr(message, field.name)))
             except Exception as error:
-                what = "" if isinstance(error, (struct.error, ValueError)) else f"{type(error).__name__}: "
-                return MarshalingError(f"{field.name}: {what}{error}", field=field.name)
+                what = "" if isinstance(error, (struct.error, ValueError)) else f"{class_name(error)}: "
+                return MarshalingError(f"{field.name}: {what}{text_of(error)}", field=field.name)
         return MarshalingError("the message changed while it was written")
 
 

@@ -8,10 +8,13 @@ types of ``framing.pxd``.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable
+from operator import index
 
 from zope.interface import classImplements
 
+from ._text import repr_of
 from .errors import BadLength, FrameTooLong, MarshalingError
 from .interfaces import IFraming
 
@@ -20,7 +23,17 @@ __all__ = ["ForeignFraming", "Framing", "Int32Framing", "Int64Framing", "Stamped
 COMPILED = not __file__.endswith(".py")
 """Whether this module runs compiled."""
 
+FARTHEST = sys.maxsize
+"""The largest offset that there can be, and the largest C integer that holds one."""
+
 unpack_uint32 = struct.Struct(">I").unpack_from
+
+
+def outside(start: int, end: int) -> Exception:
+    """Return the error about offsets that are not within the data."""
+    if max(abs(start), abs(end)) > FARTHEST:  # what compiled code raises
+        return OverflowError("offsets too large for any data")
+    return ValueError("offsets outside of the data")
 
 
 class Framing:
@@ -45,15 +58,19 @@ class Framing:
 
         A bad frame ends the search as an incomplete one does: `find` says what is wrong with it.
         """
+        if start < 0 or start > end or end > len(data):
+            raise outside(start, end)
         count = 0
         try:
             while start < end:
                 stop = self.find(data, start, end)
-                if stop == 0 or stop > end:
+                if stop <= start or stop > end:
                     break
                 count += 1
                 start = stop
-        except Exception:  # find raises it again
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # find raises it again
             pass
         self.count = count
         return start
@@ -80,11 +97,11 @@ class Int32Framing(Framing):
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
-        if start < 0 or end > len(data):
-            raise ValueError("offsets outside of the data")
-        body = start + 4
-        if body > end:
+        if start < 0 or start > end or end > len(data):
+            raise outside(start, end)
+        if end - start < 4:
             return 0
+        body = start + 4
         if COMPILED:
             view = data
             size = view[start]
@@ -100,13 +117,13 @@ class Int32Framing(Framing):
 
     def skip(self, data: bytes, start: int, end: int) -> int:
         """See `Framing`. The same as by `find`, without a call for each frame."""
-        if start < 0 or end > len(data):
-            raise ValueError("offsets outside of the data")
+        if start < 0 or start > end or end > len(data):
+            raise outside(start, end)
         view = data
         limit = self.max_frame
         count = 0
         stop = start
-        while start + 4 <= end:
+        while end - start >= 4:
             size = view[start]
             size = size << 8 | view[start + 1]
             size = size << 8 | view[start + 2]
@@ -140,9 +157,9 @@ class StampedFraming(Framing):
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
-        if start < 0 or end > len(data):
-            raise ValueError("offsets outside of the data")
-        if start + 8 > end:
+        if start < 0 or start > end or end > len(data):
+            raise outside(start, end)
+        if end - start < 8:
             return 0
         view = data
         header = view[start]
@@ -170,7 +187,7 @@ class StampedFraming(Framing):
             size = self._long_size(data[start + 17 : body])
         if size < 0:
             raise BadLength(f"a body of {size} bytes")
-        if size > self.max_frame:
+        if size > self.max_frame or size > FARTHEST - body:
             raise FrameTooLong(size, self.max_frame)
         self.body = body
         return body + size
@@ -182,7 +199,7 @@ class StampedFraming(Framing):
     def _long_size(self, raw: bytes) -> int:
         """Read a body length of 4 or 8 bytes."""
         size = int.from_bytes(raw, "little", signed=True)
-        if size > self.max_frame:  # before it becomes a C integer
+        if size > self.max_frame or size > FARTHEST:  # before it becomes a C integer
             raise FrameTooLong(size, self.max_frame)
         return max(size, -1)
 
@@ -216,15 +233,15 @@ class Int64Framing(Framing):
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
-        if start < 0 or end > len(data):
-            raise ValueError("offsets outside of the data")
-        body = start + 8
-        if body > end:
+        if start < 0 or start > end or end > len(data):
+            raise outside(start, end)
+        if end - start < 8:
             return 0
+        body = start + 8
         size = int.from_bytes(data[start:body], "little", signed=True)
         if size < 0:
             raise BadLength(f"a length of {size}")
-        if size > self.max_frame:
+        if size > self.max_frame or size > FARTHEST - body:
             raise FrameTooLong(size, self.max_frame)
         self.body = body
         return body + size
@@ -244,12 +261,14 @@ class ForeignFraming(Framing):
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
-        stop = self.provider.find(data, start, end)
+        if start < 0 or start > end or end > len(data):
+            raise outside(start, end)
+        stop = index(self.provider.find(data, start, end))
         if stop == 0:
             return 0
-        body = self.provider.body
-        if stop <= start or not start <= body <= stop:
-            raise ValueError(f"{self.provider!r} found a frame from {start} to {stop}, its body at {body}")
+        body = index(self.provider.body)
+        if stop <= start or not start <= body <= stop or stop > FARTHEST:
+            raise ValueError(f"{repr_of(self.provider)} found a frame from {start} to {stop}, its body at {body}")
         if body > end:  # it knows the size already, but the header isn't complete
             return 0
         self.body = body

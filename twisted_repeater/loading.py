@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import dialects
+from ._text import class_name, text_of, told
 from .dialect import Dialect
 from .filters._provider import checked_function
 from .interfaces import IFilter
@@ -56,7 +57,11 @@ def load_filter(name: str) -> Any:
             raise TypeError("None is no filter")
         checked_function(found)
     except TypeError as error:
-        raise LoadingError(f"{name}: {error}") from error
+        raise LoadingError(f"{name}: {text_of(error)}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise LoadingError(f"{name}: {_reason(error)}") from error
     return found
 
 
@@ -75,7 +80,7 @@ def load_dialect(name: str) -> Dialect:
     if not isinstance(found, Dialect) and callable(found):
         found = trying(f"cannot make the dialect {name}", found)
     if not isinstance(found, Dialect):
-        raise LoadingError(f"{name} is no dialect but {type(found).__name__}")
+        raise LoadingError(f"{name} is no dialect but {class_name(found)}")
     return found
 
 
@@ -91,7 +96,7 @@ def trying(what: str, call: Callable[..., Any], *arguments: Any) -> Any:
 
 def _reason(error: BaseException) -> str:
     """Say what went wrong, and where in the user's code, on one line."""
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = " ".join(told(error).split())
     if isinstance(error, SyntaxError):
         return reason  # which says where
     for frame in reversed(traceback.extract_tb(error.__traceback__)):

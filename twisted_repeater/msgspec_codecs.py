@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ._text import text_of
 from ._typed_codec import TypedCodec, in_path
 from .errors import MarshalingError, ParseError
 from .selectors import Selector, contains
@@ -101,7 +102,7 @@ class MsgspecCodec(TypedCodec):
         try:
             payload: bytes = self._encode(message)
         except Exception as error:
-            raise MarshalingError(f"{type(message).__name__}: {error}") from error
+            raise MarshalingError(f"{type(message).__name__}: {text_of(error)}") from error
         return payload
 
     def selector_of_some(self, types: list[type]) -> Selector | None:

@@ -8,6 +8,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ._seldom import Seldom
+from ._text import class_name, text_of, told
 from .errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
 from .interfaces import ILink, IObserver
 from .model import Direction, Side
@@ -93,7 +94,7 @@ class LogObserver:
         """See `IObserver`."""
         if isinstance(error, (Disconnected, CallbackFailed)):
             return  # the one is told when the link ends; the other is logged by the repeater, with its traceback
-        more = self._troubles.take(type(error).__name__)
+        more = self._troubles.take(class_name(error))
         if more is None:
             return
         self.log.warn(
@@ -113,8 +114,8 @@ def _reason_text(error: BaseException | None) -> str:
         return "closed by the repeater"
     if isinstance(error, Disconnected) and error.side is not None:
         happened = "was cut off" if _is_cut_off(error.reason) else "left"
-        return printable(shortened(f"the {error.side.value} {happened}: {error}".rstrip(".")))
-    return printable(shortened(f"{type(error).__name__}: {error}".rstrip(".")))
+        return printable(shortened(f"the {error.side.value} {happened}: {text_of(error)}".rstrip(".")))
+    return printable(shortened(told(error).rstrip(".")))
 
 
 def shortened(text: str) -> str:

@@ -7,9 +7,16 @@ types of ``selectors.pxd``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
+from operator import index
+
+from .framing import outside
 
 __all__ = ["NOTHING", "Selector", "any_of", "bytes_at", "contains", "first_byte", "predicate"]
+
+DEEPEST = 500
+"""How deeply selectors may be nested: each level takes some of the stack, and compiled code cannot tell its end."""
 
 IS_COMPILED = not __file__.endswith(".py")
 """Whether this module runs compiled."""
@@ -44,8 +51,7 @@ def first_byte(values: bytes) -> Selector:
 
 def bytes_at(offset: int, values: Iterable[bytes]) -> Selector:
     """Want the payloads with one of these at an offset: ``bytes_at(2, {b"NEW", b"CXL"})``."""
-    if offset < 0:
-        raise ValueError(f"the offset is counted from the payload's beginning, it cannot be {offset}")
+    offset = _checked_offset(offset)
     wanted = _checked(values, "bytes_at")
     if all(len(value) == 1 for value in wanted):
         return _ByteAt(offset, wanted)
@@ -66,10 +72,26 @@ def predicate(function: Callable[[bytes], object]) -> Selector:
 
 def any_of(selectors: Iterable[Selector]) -> Selector:
     """Want the payloads that at least one of these wants."""
-    result = NOTHING
-    for selector in selectors:
-        result = selector if result is NOTHING else result | selector
-    return result
+    left = [selector for selector in selectors if selector is not NOTHING]
+    while len(left) > 1:  # in pairs: many are not nested deeply
+        pairs = [one | other for one, other in zip(left[::2], left[1::2], strict=False)]
+        left = pairs + left[2 * len(pairs) :]
+    return left[0] if left else NOTHING
+
+
+def _checked_offset(offset: int) -> int:
+    """Return an offset within a payload as an ``int``; raise ``ValueError`` for one that cannot be."""
+    offset = index(offset)
+    if offset < 0:
+        raise ValueError(f"the offset is counted from the payload's beginning, it cannot be {offset}")
+    if offset > sys.maxsize:
+        raise OverflowError(f"no payload has an offset of {offset}")
+    return offset
+
+
+def _not_initialized(selector: Selector) -> AttributeError:
+    """Return the error about a selector that was made without ``__init__``: interpreted it has no attributes."""
+    return AttributeError(f"this {type(selector).__name__} was not initialized")
 
 
 def _checked(values: Iterable[bytes], function: str) -> tuple[bytes, ...]:
@@ -96,9 +118,9 @@ class _ByteAt(Selector):
     """One byte, looked up in a table."""
 
     def __init__(self, offset: int, values: tuple[bytes, ...]) -> None:
-        self._offset = offset
-        self._values = values
         self._firsts = _first_bytes(values)
+        self._offset = _checked_offset(offset)
+        self._values = values
 
     def __repr__(self) -> str:
         joined = b"".join(self._values)
@@ -107,7 +129,9 @@ class _ByteAt(Selector):
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
         if start < 0 or start > stop or stop > len(data):
-            raise ValueError("offsets outside of the data")
+            raise outside(start, stop)
+        if self._firsts is None:
+            raise _not_initialized(self)
         view = data
         firsts = self._firsts
         return self._offset < stop - start and firsts[view[start + self._offset]] != 0
@@ -117,9 +141,9 @@ class _BytesAt(Selector):
     """Some bytes, compared with each value in turn; `_firsts` keeps most payloads from all of that."""
 
     def __init__(self, offset: int, values: tuple[bytes, ...]) -> None:
-        self._offset = offset
-        self._values = values
         self._firsts = _first_bytes(values)
+        self._offset = _checked_offset(offset)
+        self._values = values
 
     def __repr__(self) -> str:
         return f"bytes_at({self._offset}, {list(self._values)})"
@@ -127,11 +151,15 @@ class _BytesAt(Selector):
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
         if start < 0 or start > stop or stop > len(data):
-            raise ValueError("offsets outside of the data")
+            raise outside(start, stop)
+        if self._firsts is None:
+            raise _not_initialized(self)
         view = data
         firsts = self._firsts
+        if self._offset >= stop - start:
+            return False
         at = start + self._offset
-        if self._offset >= stop - start or firsts[view[at]] == 0:
+        if firsts[view[at]] == 0:
             return False
         return _begins_with(view, at, stop, self._values)
 
@@ -164,13 +192,15 @@ class _Contains(Selector):
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
+        if start < 0 or start > stop or stop > len(data):
+            raise outside(start, stop)
+        if self._firsts is None:
+            raise _not_initialized(self)
         if not self._in_one_pass:
             for value in self._values:  # noqa: SIM110 - no closures in what is compiled
                 if data.find(value, start, stop) >= 0:
                     return True
             return False
-        if start < 0 or start > stop or stop > len(data):
-            raise ValueError("offsets outside of the data")
         if not self._values:
             return False
         view = data
@@ -192,13 +222,29 @@ class _Predicate(Selector):
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
+        if start < 0 or start > stop or stop > len(data):
+            raise outside(start, stop)
+        if self._function is None:
+            raise _not_initialized(self)
         return bool(self._function(data[start:stop]))
+
+
+def _nested(*selectors: Selector) -> int:
+    """Return how deeply a selector is nested that is made of these; raise ``ValueError`` if that is too deep."""
+    for selector in selectors:
+        if not isinstance(selector, Selector):
+            raise TypeError(f"only selectors can be combined, not {selector!r}")
+    depth = 1 + max(getattr(selector, "_depth", 0) for selector in selectors)
+    if depth > DEEPEST:
+        raise ValueError(f"selectors may be nested {DEEPEST} deep; any_of combines more")
+    return depth
 
 
 class _Either(Selector):
     """What one of two wants."""
 
     def __init__(self, first: Selector, second: Selector) -> None:
+        self._depth = _nested(first, second)
         self._first = first
         self._second = second
 
@@ -207,6 +253,8 @@ class _Either(Selector):
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
+        if self._first is None or self._second is None:
+            raise _not_initialized(self)
         return self._first.matches(data, start, stop) or self._second.matches(data, start, stop)
 
 
@@ -214,6 +262,7 @@ class _Both(Selector):
     """What two want."""
 
     def __init__(self, first: Selector, second: Selector) -> None:
+        self._depth = _nested(first, second)
         self._first = first
         self._second = second
 
@@ -222,6 +271,8 @@ class _Both(Selector):
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
+        if self._first is None or self._second is None:
+            raise _not_initialized(self)
         return self._first.matches(data, start, stop) and self._second.matches(data, start, stop)
 
 
@@ -229,6 +280,7 @@ class _Not(Selector):
     """What another does not want."""
 
     def __init__(self, selector: Selector) -> None:
+        self._depth = _nested(selector)
         self._selector = selector
 
     def __repr__(self) -> str:
@@ -236,6 +288,8 @@ class _Not(Selector):
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
+        if self._selector is None:
+            raise _not_initialized(self)
         return not self._selector.matches(data, start, stop)
 
 

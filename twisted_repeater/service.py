@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from ._reload import FilterModules
 from ._repeater import Repeater
+from ._text import text_of
 from .admin import administration
 from .loading import LoadingError
 from .metrics import MetricsObserver
@@ -107,7 +108,7 @@ class RepeaterService(Service):
         log.info("clients are taken at {address}", address=address_text(self.repeater.address))
 
     def _failed(self, failure: Failure) -> None:
-        why = printable(str(failure.value))
+        why = printable(text_of(failure.value))
         log.critical("cannot start: {why}", why=why)
         if self.running:  # an endpoint that took its time: the reactor runs, and ends by this signal
             os.kill(os.getpid(), signal.SIGTERM)
@@ -183,7 +184,7 @@ class RepeaterService(Service):
             log.failure("cannot load the filters again")
             return f"{type(error).__name__} while loading the filters, see the log"
         if self._modules.names:
-            log.info("filters loaded anew: {names}", names=", ".join(self._modules.names.values()))
+            log.info("{names}: filters loaded anew", names=", ".join(self._modules.names.values()))
         else:
             log.info("nothing to load anew: there is no filter, and certificates are read at the start only")
         return None

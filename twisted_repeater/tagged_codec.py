@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ._text import text_of
 from ._typed_codec import TypedCodec
 from .errors import ParseError
 from .interfaces import ITypedCodec
@@ -55,7 +56,7 @@ class TaggedCodec(TypedCodec):
         except ParseError as error:
             if error.offset is not None:
                 error.offset += self._size
-            error.args = (f"behind the tag {tag!r}: {error}",)
+            error.args = (f"behind the tag {tag!r}: {text_of(error)}",)
             raise
 
     def encode(self, message: Any) -> bytes:

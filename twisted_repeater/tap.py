@@ -22,6 +22,7 @@ from ._descriptors import raise_soft_limit
 from ._endpoints import check_server, listening_endpoint, server_endpoint
 from ._reload import FilterModules
 from ._repeater import Repeater, end_link
+from ._text import told
 from .errors import MultipleVersionsError
 from .loading import LoadingError, load_dialect
 from .metrics import MetricsObserver
@@ -109,7 +110,7 @@ def endpoint(find: Callable[..., Any], reactor: object, text: str) -> Any:
     try:
         return find(reactor, text)
     except Exception as error:  # each kind of endpoint has its own
-        raise ValueError(f"{text!r} is no endpoint: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{text!r} is no endpoint: {told(error)}") from error
 
 
 def admin_endpoint(reactor: object, text: str) -> Any:

@@ -156,6 +156,26 @@ class Mixed(Verdict):
         )
 
 
+OWN = frozenset({_Constant, Send, SendBack, PassOnAndSendBack, Close, Mixed})
+"""The classes of this module: reading their attributes runs no code of the application."""
+
+
+def plain(verdict: Verdict) -> Verdict:
+    """Return a verdict of this module that says what a verdict of another class says.
+
+    Each attribute is read once. What that raises is raised here; so is ``TypeError`` for a value that no verdict has.
+    """
+    if type(verdict) in OWN:
+        return verdict
+    return Mixed(
+        passes=bool(verdict.passes),
+        forward=verdict.forward,
+        back=verdict.back,
+        closes=bool(verdict.closes),
+        error=verdict.error,
+    )
+
+
 def _several(messages: Iterable[Any], verdict: str, argument: str = "") -> tuple[Any, ...]:
     """Refuse one message where a list is meant: iterating over its bytes, letters or fields would send nonsense."""
     kind = type(messages)

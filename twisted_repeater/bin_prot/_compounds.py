@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._text import text_of
 from ..errors import MarshalingError, ParseError
 from ._basics import read_code, read_nat0, write_nat0
 from ._type import BinType, add_to_path, check_type, count_bytes, unexpected, wrong
@@ -171,7 +172,7 @@ def record(cls: type[T], /, **fields: BinType[Any]) -> BinType[T]:
         try:
             return cls(**values), at
         except Exception as error:
-            raise unexpected(name, start, f"values that it refuses: {error}") from error
+            raise unexpected(name, start, f"values that it refuses: {text_of(error)}") from error
 
     def write(out: bytearray, value: T, levels: int) -> None:
         if not isinstance(value, cls):

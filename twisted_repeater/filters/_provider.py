@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .._text import guarded_text, text_of
 from .._typed_codec import overlap
 from ..codecs import RawCodec
 from ..interfaces import ICodec, IFilter, ITypedCodec
@@ -89,7 +90,7 @@ def checked_classes(what: str, classes: Iterable[Any]) -> tuple[type, ...]:
         try:
             issubclass(object, cls)
         except TypeError as error:
-            raise TypeError(f"{what} cannot tell what is a {cls.__name__}: {error}") from error
+            raise TypeError(f"{what} cannot tell what is a {cls.__name__}: {text_of(error)}") from error
     return classes
 
 
@@ -175,4 +176,8 @@ def _byte_selector(member: Any) -> Selector | None:
 
 def name_of(provider: Any) -> str:
     """Give what a filter is called in logs and errors."""
+    return guarded_text(_qualname, provider, "__qualname__")
+
+
+def _qualname(provider: Any) -> str:
     return getattr(provider, "__qualname__", None) or type(provider).__qualname__

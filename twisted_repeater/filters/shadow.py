@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .._awaited import verdict_later
-from .._brief import BriefFailure
+from .._text import loggable
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
 from ..verdicts import Verdict
@@ -86,6 +86,8 @@ class Shadow:
             if isinstance(verdict, Verdict):
                 return verdict
             later = verdict_later(verdict, name_of(self.candidate))
+        except KeyboardInterrupt:
+            raise
         except BaseException:  # one that calls sys.exit() has failed, no more
             self._failed(Failure())
             return None
@@ -100,9 +102,7 @@ class Shadow:
         self.failed += 1
         if self.failed == 1:  # a broken candidate must not fill the disk
             self.log.failure(
-                "{name} failed in shadow; the next times are only counted",
-                BriefFailure(failure),
-                name=self.__qualname__,
+                "{name} failed in shadow; the next times are only counted", loggable(failure), name=self.__qualname__
             )
 
     def _compare(self, obeyed: Any, candidate: Any, message: Any, link: Any) -> Any:
@@ -117,7 +117,9 @@ class Shadow:
         if candidate is None:
             return
         try:
-            agreed = candidate == obeyed
+            agreed = bool(candidate == obeyed)
+        except KeyboardInterrupt:
+            raise
         except BaseException:  # of messages that are compared
             self._failed(Failure())
             return
@@ -128,7 +130,9 @@ class Shadow:
         if self.on_difference is not None:
             try:
                 self.on_difference(message, link, obeyed, candidate)
+            except KeyboardInterrupt:
+                raise
             except BaseException:
                 if not self._raised:
                     self._raised = True
-                    self.log.failure("on_difference raised; the next times are not logged", BriefFailure(Failure()))
+                    self.log.failure("on_difference raised; the next times are not logged", loggable(Failure()))

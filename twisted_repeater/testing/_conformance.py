@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from .._text import told
+
 __all__ = ["STEPS_FREE", "ConformanceError", "Tried", "positions", "start_of", "told"]
 
 STEPS_FREE = 200
@@ -49,8 +51,3 @@ def positions(size: int) -> Iterator[int]:
 def start_of(data: bytes, length: int = 32) -> str:
     """Print the beginning of some bytes."""
     return repr(data) if len(data) <= length else f"{data[:length]!r}..."
-
-
-def told(error: BaseException) -> str:
-    """Print an exception."""
-    return f"{type(error).__name__}: {error}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .._text import guarded_text, told
 from ..observers import printable
 
 __all__ = ["Entry", "Event", "Transcript", "numbered"]
@@ -58,7 +59,7 @@ class Entry:
         if self.event in (Event.TO_SERVER, Event.TO_CLIENT):
             what = "(no verdict yet)" if self.value is None else shown(self.value)
         elif isinstance(self.value, BaseException):
-            what = printable(f"{type(self.value).__name__}: {self.value}")
+            what = printable(told(self.value))
         elif isinstance(self.value, Remark):
             what = printable(self.value)
         else:
@@ -125,7 +126,7 @@ def numbered(values: Sequence[Any]) -> str:
 
 def shown(value: Any) -> str:
     """Print a value on one line, cut where it is long."""
-    text = repr(value)
+    text = guarded_text(repr, value, "__repr__")
     if len(text) > WIDTH:
         text = f"{text[: WIDTH - 20]}... ({len(text)} characters)"
     return printable(text)

@@ -1,0 +1,107 @@
+"""Text of exceptions and other objects of foreign code, whatever their methods do.
+
+``str(error)`` runs code of the application, which may raise, recurse too deeply, or return text that no log file can
+hold. The functions here return a plain text instead, so that a failure can always be reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from reprlib import repr as short_repr
+from typing import Any
+
+from twisted.python.failure import Failure
+
+__all__ = ["Unprintable", "class_name", "guarded_text", "loggable", "repr_of", "text_of", "told"]
+
+LONGEST = 1000
+"""How many characters of a text are kept."""
+
+LONGEST_LINE = 500
+"""How many characters of one line of a traceback are logged."""
+
+LONGEST_TRACEBACK = 16_000
+"""How many characters of a traceback are logged; an ordinary one is far below."""
+
+name_of_class: Callable[[type], str] = type.__dict__["__name__"].__get__
+"""Returns the name of a class. A metaclass that overrides ``__name__`` is not asked."""
+
+
+class Unprintable(Exception):
+    """Stands in the log for an exception that cannot be printed; the text says which, and why not."""
+
+
+def text_of(error: object) -> str:
+    """Return what an exception says."""
+    return _cut(guarded_text(str, error, "__str__"))
+
+
+def told(error: object) -> str:
+    """Return the name of an exception's class and what the exception says."""
+    return f"{class_name(error)}: {text_of(error)}"
+
+
+def repr_of(value: object) -> str:
+    """Return a short ``repr``."""
+    return _cut(guarded_text(short_repr, value, "__repr__"))
+
+
+def class_name(value: object) -> str:
+    """Return the name of an object's class."""
+    return name_of_class(type(value))
+
+
+def guarded_text(show: Callable[[Any], str], value: object, what: str) -> str:
+    """Return ``show(value)``, or a text that says what ``what`` raised."""
+    try:
+        return str.__str__(show(value))  # of a subclass of str, the text itself
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return f"<{class_name(error)} raised by its {what}>"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
+
+
+def loggable(failure: Failure) -> Failure:
+    """Return a failure that every log can hold: the given one with its text cut, or a stand-in with its traceback.
+
+    Twisted formats a failure when it is written to the log. If that fails then, or if the log's file cannot encode it,
+    the whole entry is lost.
+    """
+    try:
+        str(failure.value)
+        failure.getTraceback().encode()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        error = told(failure.value).encode("utf-8", "backslashreplace").decode()
+        failure = Failure(Unprintable(error), Unprintable, failure.tb)
+    return _BriefFailure(failure)
+
+
+class _BriefFailure(Failure):
+    """A failure whose traceback has at most some hundred lines, none of which is long.
+
+    An exception may quote a message of a stranger, which may have megabytes.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.value, failure.type, failure.getTracebackObject())  # type: ignore[no-untyped-call]
+        self._whole = failure
+
+    def getTraceback(self, elideFrameworkCode: int = 0, detail: str = "default") -> str:
+        """See `Failure`."""
+        text = self._whole.getTraceback(elideFrameworkCode, detail)
+        lines = [_without_middle(line, LONGEST_LINE) for line in text.split("\n")]
+        return _without_middle("\n".join(lines), LONGEST_TRACEBACK)
+
+
+def _without_middle(text: str, longest: int) -> str:
+    """Leave out the middle of a long text: its beginning and its end tell the most."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]} ... ({len(text) - 2 * half} characters are left out) ... {text[-half:]}"
