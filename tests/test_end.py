@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, dialects
 from twisted_repeater._end import ACKNOWLEDGED_POLL, MAX_EARLY, QUIET_POLLS, End
+from twisted_repeater._watch import Watch
 
 from .peers import END, LOST, Seen, frame, hello, turn
 
@@ -39,6 +40,14 @@ class Host:
     def end_stopped(self, end: End) -> None:
         """See `EndHost`."""
         self.told.append("stopped")
+
+    def end_stops_unread(self, end: End) -> None:
+        """See `EndHost`."""
+        self.told.append("stops unread")
+
+    def end_vanished(self, end: End, reason: BaseException) -> None:
+        """See `EndHost`."""
+        self.told.append(("vanished", type(reason)))
 
     def end_lost(self, end: End, reason: BaseException) -> None:
         """See `EndHost`."""
@@ -67,7 +76,7 @@ class MemoryCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Connect it."""
         self.host, self.clock = Host(), Clock()
-        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock)
+        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, Watch(self.clock, None))
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
 
     def connect(self) -> None:
@@ -350,7 +359,7 @@ class SocketCase(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         """Connect them."""
         self.host, self.clock = Host(), Clock()
-        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock)
+        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, Watch(self.clock, None))
         self.own, self.peer = Shell(self.end), Shell()
         factory = Factory.forProtocol(lambda: self.own)
         factory.noisy = False

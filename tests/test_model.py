@@ -51,7 +51,7 @@ class LimitsTests(SynchronousTestCase):
     def test_a_limit_everywhere_else(self) -> None:
         """Any other limit must be there."""
         for field in fields(Limits):
-            if field.name not in ("filter_timeout", "stall_timeout"):
+            if field.name not in ("filter_timeout", "stall_timeout", "dead_peer_timeout"):
                 nothing: dict[str, Any] = {field.name: None}
                 error = self.assertRaises(ValueError, lambda nothing=nothing: Limits(**nothing))
                 self.assertIn(field.name, str(error))

@@ -17,6 +17,7 @@ class Holder:
 
     def __init__(self, client_name: str = "") -> None:
         self.client_name = client_name
+        self.client = object()
         self.closing = self.finishing = False
         self.gave_way = 0
         self.waiting: list[Deferred[None]] = []
@@ -45,13 +46,29 @@ class Gate:
         self.closed = False
 
 
+class Watch:
+    """As much of a watch as places know."""
+
+    def __init__(self) -> None:
+        self.probes: list[tuple[Any, float, Deferred[bool]]] = []
+        self.answers_at_once = True
+
+    def has_vanished(self, end: Any, at_most: float) -> Deferred[bool]:
+        """See `Watch`. Unless told otherwise the client is there."""
+        self.probes.append((end, at_most, Deferred()))
+        if self.answers_at_once:
+            self.probes[-1][2].callback(False)
+        return self.probes[-1][2]
+
+
 class PlacesCase(SynchronousTestCase):
     """A test case with places."""
 
     def setUp(self) -> None:
         """Make them."""
         self.clock = Clock()
-        self.places: Any = Places(self.clock)
+        self.watch = Watch()
+        self.places: Any = Places(self.clock, self.watch)  # type: ignore[arg-type]
 
     def over(self, link: Holder) -> None:
         """End a link."""

@@ -19,6 +19,7 @@ from ._link import Link
 from ._places import Places
 from ._protocols import ClientSideProtocol
 from ._seldom import Seldom
+from ._watch import Watch
 from .dialect import Dialect
 from .errors import (
     CallbackFailed,
@@ -91,7 +92,8 @@ class RepeaterFactory(ServerFactory):
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
         self.links: dict[Link, None] = {}
         """Every link and attempt whose connections are not both gone, the oldest first."""
-        self.places = Places(clock)
+        self.watch = Watch(clock, limits.dead_peer_timeout)
+        self.places = Places(clock, self.watch)
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}
         """Those without a complete hello of the client, the oldest first."""

@@ -72,6 +72,11 @@ class Limits:
     """How long an asynchronous filter may take for one verdict."""
     stall_timeout: float | None = 300.0
     """How long a side may take nothing at all of what waits for it before it is a `SlowConsumer`."""
+    dead_peer_timeout: float | None = 60.0
+    """How long a peer's system may give no answer at all before the peer is taken to have vanished, with its machine or
+    its network: its side is then `Disconnected`, the reason being Twisted's ``TCPTimedOutError``. A peer that only
+    reads slowly still answers. Needs TCP; takes whole seconds and at least 2 where nothing is under way, and works on
+    Linux only where something is. ``None`` leaves it to the system, which takes hours or a quarter of an hour."""
     max_frame: int = 16 * MIB
     """The longest payload of one message, either way."""
     max_hello: int = 64 * KIB
@@ -87,7 +92,7 @@ class Limits:
         for field in fields(self):
             value = getattr(self, field.name)
             if value is None:
-                if field.name in ("filter_timeout", "stall_timeout"):
+                if field.name in ("filter_timeout", "stall_timeout", "dead_peer_timeout"):
                     continue
                 raise ValueError(f"{field.name} must be a number, not None")
             if not value > 0:
