@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -30,6 +31,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._link import Link
 from twisted_repeater._outlet import BYTES_ACKED, HIGH_WATER
+from twisted_repeater._system import hang_ups, unread_size
 from twisted_repeater._watch import Watch
 from twisted_repeater.errors import (
     CallbackFailed,
@@ -91,7 +93,7 @@ def unread(peer: Peer) -> bool:
 
 def timers(time: StoppedTime) -> list[Any]:
     """Give the timers that run, but those of the watch over all connections."""
-    calls: list[Any] = time.clock.getDelayedCalls()
+    calls: Any = time.clock.getDelayedCalls()
     return [call for call in calls if not isinstance(getattr(call.func, "__self__", None), Watch)]
 
 
@@ -520,6 +522,129 @@ class FramesTests(LinkCase):
         self.assertIsInstance(error.reason, ConnectionLost)
         self.ann.force()
         await self.over()
+
+
+class UnreadTests(LinkCase):
+    """A side ends, or is lost, while it is not read because its messages wait."""
+
+    limits = Limits(linger=40, close_timeout=8)
+
+    async def wait_for_verdict(self, **settings: Any) -> None:
+        """Link ann, and let her first message wait for its verdict, with one more behind it."""
+        self.verdict: Deferred[Any] = Deferred()
+        self.time = StoppedTime()
+        verdicts = iter([self.verdict])
+        settings.setdefault("to_server_filter", lambda message, link: next(verdicts, PASS_ON))
+        await self.link(reactor=self.time, **settings)
+        self.client.send(b"first")
+        await self.until(lambda: self.ann.client.valve.closed)
+        self.client.send(b"second")
+        await self.until(lambda: unread(self.client) or unread_size(self.ann.client.handle))
+
+    async def leave(self) -> None:
+        """Let ann close in good order."""
+        self.client.close()
+        await self.client.lost()
+
+    async def test_never_a_verdict(self) -> None:
+        """A verdict that never comes does not keep the link of a client that has gone, whatever ``on_error`` does."""
+        for on_error in (None, keep):
+            await self.wait_for_verdict(**({} if on_error is None else {"on_error": on_error}))
+            await self.leave()
+            took = await self.time.pass_until(self.ann.when_over(), 0.5)
+            self.assertTrue(40 <= took < 60, took)
+            self.assertTrue(self.verdict.called)
+            self.assertEqual(self.ann.reason.side, CLIENT)
+            await self.peer.lost()
+            self.assertIsNone(self.here.repeater.link("ann"))
+            self.assertEqual(timers(self.time), [])
+
+    async def test_verdict_in_time(self) -> None:
+        """One that comes in time has everything delivered, and the end of the stream is heard of in its turn."""
+        await self.wait_for_verdict(on_error=keep)
+        await self.leave()
+        for _ in range(30):
+            self.time.clock.advance(1)
+            await turn()
+        self.assertEqual(self.heard, {})
+        self.verdict.callback(PASS_ON)
+        await self.here.disconnected(CLIENT)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True)})
+        await self.peer.seen.reach(3)
+        self.assertEqual(messages(self.peer), [b"first", b"second"])
+        self.time.clock.advance(1000)
+        self.assertFalse(self.ann.closing)
+
+    async def test_end_read_already(self) -> None:
+        """So it is where the end of the stream was read already, and waits only to be told."""
+        await self.wait_for_verdict(on_error=keep)
+        self.client.end_stream()
+        await self.until(lambda: hang_ups([self.ann.client.handle])[0] is not None)
+        self.ann.client.transport.readConnectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.ann.client.ended, self.heard), (True, {}))
+        took = await self.time.pass_until(self.ann.when_over(), 0.5)
+        self.assertTrue(40 <= took < 60, took)
+
+    async def test_reset(self) -> None:
+        """A reset is heard of at once, and closing has no more patience with a verdict than with anything else."""
+        await self.wait_for_verdict()
+        self.client.abort()
+        await self.client.lost()
+        await self.time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False)})
+        took = await self.time.pass_until(self.ann.when_over(), 0.5)
+        self.assertTrue(8 <= took < 12, took)
+
+    async def test_reset_with_orders(self) -> None:
+        """What the client had sent before that is delivered if the verdict comes in time."""
+        await self.wait_for_verdict()
+        self.client.abort()
+        await self.client.lost()
+        await self.time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
+        self.verdict.callback(PASS_ON)
+        await self.peer.lost()
+        self.assertEqual(messages(self.peer), [b"first", b"second"])
+
+    async def test_server_slow(self) -> None:
+        """A client that is not read because the server is slow is watched in the same way."""
+        time = StoppedTime()
+        await self.link(reactor=time, on_error=keep, limits=Limits(linger=40, close_timeout=8, stall_timeout=None))
+        self.peer.transport.pauseProducing()
+        self.client.send(*(bytes(100_000) for _ in range(100)))
+        await self.until(lambda: self.ann.client.valve.closed)
+        self.client.abort()
+        await self.client.lost()
+        await time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False)})
+        self.peer.transport.resumeProducing()
+
+    async def test_being_linked(self) -> None:
+        """While a link is being made a client that has sent more than is read ahead may have ended its stream."""
+        connected: Deferred[Any] = Deferred()
+        time = StoppedTime()
+        self.here = await self.world(reactor=time, on_connect=lambda link: connected, limits=self.limits)
+        requests = [bytes(100_000), b"last"]
+        client = await self.here.connect(hello("ann") + b"".join(map(frame, requests)), ends=True, half_close=True)
+        (link,) = self.here.repeater._factory.links
+        await self.until(lambda: link.client.valve.closed)
+        time.clock.advance(4)
+        connected.callback(None)
+        await client.seen.reach(1)
+        (peer,) = self.here.server.peers
+        await peer.seen.reach(3)
+        self.assertEqual(messages(peer), requests)
+
+    async def test_half_closed_and_reset(self) -> None:
+        """A client that has ended its stream, and is let stand by the application, is heard of when it is reset."""
+        time = StoppedTime()
+        await self.link(reactor=time, on_error=keep, client={"half_close": True})
+        self.client.end_stream()
+        await self.here.disconnected(CLIENT)
+        self.client.abort()
+        await self.client.lost()
+        while not self.ann.client.lost:
+            await turn()
+            time.clock.advance(1)
 
 
 class ClosingTests(LinkCase):

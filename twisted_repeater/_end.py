@@ -229,7 +229,7 @@ class End:
         """Return the reason of a connection that the system has given up because its peer was silent."""
         timeout = self._watch.timeout
         state = tcp_state(self.handle) if self.handle is not None and timeout is not None else None
-        if state is None or timeout is None or state.silence < timeout * LONG_SILENCE:
+        if state is None or timeout is None or not state.unanswered or state.silence < timeout * LONG_SILENCE:
             return None
         return self._vanished()
 

@@ -32,8 +32,9 @@ LONGEST_IDLE = 32767
 PROBES = 3
 """How many keep-alive probes must stay unanswered, where the time allows so many."""
 
-TCP_INFO = struct.Struct("@3xB20xI24xII")
-"""Of Linux's ``tcp_info``: ``tcpi_probes``, ``tcpi_unacked``, ``tcpi_last_data_recv``, ``tcpi_last_ack_recv``."""
+TCP_INFO = struct.Struct("@3xB20xI24xII168xI")
+"""Of Linux's ``tcp_info``, as it is since 5.4: ``tcpi_probes``, ``tcpi_unacked``, ``tcpi_last_data_recv``,
+``tcpi_last_ack_recv``, ``tcpi_snd_wnd``."""
 
 TELLS_TCP_STATE = sys.platform.startswith("linux")
 """Whether `TCP_INFO` is what this system answers; others have other structures under the same name."""
@@ -107,7 +108,11 @@ class TCPState(NamedTuple):
     """How a TCP connection stands."""
 
     unanswered: bool
-    """Whether bytes, or a probe, were sent that the peer's system has not acknowledged."""
+    """Whether bytes, or a probe, were sent that the peer's system should have acknowledged, and has not.
+
+    Bytes that it has no room for do not count: it drops them, and says so only when it is asked, up to two minutes
+    apart.
+    """
     window_closed: bool
     """Whether bytes wait here because the peer has no room: its program reads slowly, or not at all."""
     silence: float
@@ -126,9 +131,10 @@ def tcp_state(one: socket.socket) -> TCPState | None:
         return None
     if len(info) < TCP_INFO.size:
         return None
-    probes, unacknowledged, data_received, ack_received = TCP_INFO.unpack(info)
+    probes, unacknowledged, data_received, ack_received, window = TCP_INFO.unpack(info)
+    under_way = unacknowledged and window
     silence = min(data_received, ack_received) / 1000
-    return TCPState(bool(unacknowledged or probes), bool(waiting[0] and not unacknowledged), silence)
+    return TCPState(bool(probes or under_way), bool(waiting[0] and not under_way), silence)
 
 
 # -- keep-alive --------------------------------------------------------------------------------------------------
@@ -167,6 +173,7 @@ def set_keep_alive(one: socket.socket, times: KeepAlive) -> None:
     if keep_alive_of(one) is None:
         return
     assert IDLE_OPTION is not None
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, times.interval)
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, times.probes)
     one.setsockopt(socket.IPPROTO_TCP, IDLE_OPTION, times.idle)

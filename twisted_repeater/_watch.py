@@ -195,7 +195,10 @@ class Watch:
         silence.looks += 1
         silence.seconds = state.silence
         # Not by our clock: one that is put right, or a reactor that was held up, is no silence.
-        return silence.looks >= LOOKS and state.silence >= self.timeout * (LOOKS - 1.5) / LOOKS
+        vanished = silence.looks >= LOOKS and state.silence >= self.timeout * (LOOKS - 1.5) / LOOKS
+        if vanished:
+            del self._silent[end]  # it is told once
+        return vanished
 
     # -- probing -------------------------------------------------------------------------------------------------
 
