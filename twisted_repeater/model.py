@@ -76,8 +76,8 @@ class Limits:
     """How long a peer's system may give no answer at all before the peer is taken to have vanished, with its machine or
     its network: its side is then `Disconnected`, the reason being Twisted's ``TCPTimedOutError``. A peer that only
     reads slowly still answers. Needs TCP; takes whole seconds and at least 2 where nothing is under way, and works on
-    Linux only (5.4 or newer) where something is. ``None`` leaves it to the system, which takes hours, or a quarter of an
-    hour."""
+    Linux only (5.4 or newer) where something is. ``None`` leaves it to the system, which takes hours, or a quarter of
+    an hour."""
     max_frame: int = 16 * MIB
     """The longest payload of one message, either way."""
     max_hello: int = 64 * KIB
