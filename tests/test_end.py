@@ -18,12 +18,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, dialects
+from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, _end, dialects
 from twisted_repeater._end import ACKNOWLEDGED_POLL, MAX_EARLY, QUIET_POLLS, End
-from twisted_repeater._system import HangUp, hang_ups, unread_size
+from twisted_repeater._system import HangUp, hang_ups, tcp_state, unread_size
 from twisted_repeater._watch import UNREAD_EVERY, Watch
 
 from .peers import END, LOST, Seen, frame, hello, turn
+from .vanishing import can_vanish, vanish
 
 reactor: Any = installed_reactor
 
@@ -77,7 +78,8 @@ class MemoryCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Connect it."""
         self.host, self.clock = Host(), Clock()
-        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, Watch(self.clock, None))
+        self.watch = Watch(self.clock, None)
+        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
 
     def connect(self) -> None:
@@ -360,7 +362,8 @@ class SocketCase(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         """Connect them."""
         self.host, self.clock = Host(), Clock()
-        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, Watch(self.clock, None))
+        self.watch = Watch(self.clock, None)
+        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
         self.own, self.peer = Shell(self.end), Shell()
         factory = Factory.forProtocol(lambda: self.own)
         factory.noisy = False
@@ -641,10 +644,10 @@ class LastReadTests(SocketCase):
             await turn()
 
     async def reset(self) -> None:
-        """Have the peer reset the connection, which only the system knows then."""
+        """Have the peer reset the connection, which only the system knows then if nobody reads."""
         self.peer.transport.abortConnection()
         await self.peer.seen.holds(LOST)
-        while hang_ups([self.own.transport.getHandle()])[0] is not HangUp.BROKEN:
+        while LOST not in self.own.seen and hang_ups([self.own.transport.getHandle()])[0] is not HangUp.BROKEN:
             await turn()
 
     def received_size(self) -> int:
@@ -744,3 +747,29 @@ class LastReadTests(SocketCase):
         self.stale_end()
         await self.own.seen.holds(LOST)
         self.assertEqual(len([item for item in self.own.seen if isinstance(item, int)]), 1)
+
+    async def test_bounded(self) -> None:
+        """A peer that would go on for ever is not read for ever."""
+        self.patch(_end, "MAX_LAST_READS", 1)
+        await self.unread()
+        self.end.vanish()
+        self.assertEqual(len(self.received), 1)
+
+    async def test_given_up(self) -> None:
+        """A connection that the system gave up because its peer was silent says so; any other does not."""
+        can_vanish(self)
+        handle = self.own.transport.getHandle()
+        self.watch.timeout = 0.05
+        vanish(self.peer.transport.getHandle())
+        self.end.outlet.push([b"x"])
+        while not (state := tcp_state(handle)) or not state.unanswered or state.silence < 0.05:
+            await turn()
+        self.own.transport.connectionLost(Failure(ConnectionLost()))  # what a keep-alive that ran out looks like
+        self.assertEqual(self.host.told, [TCPTimedOutError])
+
+    async def test_not_given_up(self) -> None:
+        """A connection whose peer was heard of lately broke for another reason."""
+        self.watch.timeout = 1000
+        await self.reset()
+        await self.own.seen.holds(LOST)
+        self.assertEqual(self.host.told, [ConnectionLost])

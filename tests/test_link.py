@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, TCPTimedOutError
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -633,6 +633,16 @@ class UnreadTests(LinkCase):
         (peer,) = self.here.server.peers
         await peer.seen.reach(3)
         self.assertEqual(messages(peer), requests)
+
+    async def test_vanished(self) -> None:
+        """A client that has vanished is heard of with that reason, and its connection is gone."""
+        await self.wait_for_verdict(on_error=keep)
+        self.ann.client.vanish()
+        self.assertEqual(self.heard, {CLIENT: (TCPTimedOutError, False)})
+        await self.client.lost()
+        self.verdict.callback(PASS_ON)
+        await self.peer.seen.reach(3)
+        self.assertEqual(messages(self.peer), [b"first", b"second"])
 
     async def test_half_closed_and_reset(self) -> None:
         """A client that has ended its stream, and is let stand by the application, is heard of when it is reset."""

@@ -221,9 +221,8 @@ class End:
 
     def _break(self) -> None:
         """The connection is broken: let the transport close it, as if it had found that out by itself."""
-        if not self.gone:
-            self._why_lost = self._why_lost or self._why_silent()
-            self.outlet.innermost.connectionLost(Failure(ConnectionLost()))
+        self._why_lost = self._why_lost or self._why_silent()
+        self.outlet.innermost.connectionLost(Failure(ConnectionLost()))
 
     def _why_silent(self) -> BaseException | None:
         """Return the reason of a connection that the system has given up because its peer was silent."""

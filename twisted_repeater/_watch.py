@@ -40,7 +40,7 @@ UNREAD_EVERY = 2.0
 LOOKS = 4
 """How often in a row a connection must be found without an answer; the looks fit into the time that is allowed."""
 
-SLICE = 250
+SLICE = 100
 """How many connections are looked at in one go: that takes about half a millisecond."""
 
 HEARD_LATELY = 1.0

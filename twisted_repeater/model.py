@@ -66,8 +66,9 @@ class Limits:
     close_timeout: float = 5.0
     """How long a closing connection may make no progress before it is aborted."""
     linger: float = 30.0
-    """How long one direction is carried on after the other's stream ended (by the default ``on_error``), and the
-    longest that closing may take altogether."""
+    """How long one direction is carried on after the other's stream ended (by the default ``on_error``); how long a
+    link stays on which nothing moves, when a side has ended its stream and messages before that wait; and the longest
+    that closing may take altogether."""
     filter_timeout: float | None = None
     """How long an asynchronous filter may take for one verdict."""
     stall_timeout: float | None = 300.0
