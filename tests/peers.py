@@ -21,9 +21,11 @@ from zope.interface import implementer
 
 from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
 from twisted_repeater._factory import Callbacks, RepeaterFactory
+from twisted_repeater._frame_watch import FrameWatch
 from twisted_repeater._link import Link
 from twisted_repeater._protocols import ServerSideProtocol
 from twisted_repeater._repeater import end_link
+from twisted_repeater._watch import Watch
 
 __all__ = [
     "END",
@@ -103,8 +105,9 @@ class StoppedTime:
         return (self.clock if delay else reactor).callLater(delay, *call, **named)
 
     def deadlines(self) -> list[Any]:
-        """Give what waits for time to pass, besides the look at unfinished frames that all links share."""
-        return [call for call in self.clock.getDelayedCalls() if "FrameWatch._look" not in str(call)]
+        """Return what waits for time to pass, without the looks at all links that these share."""
+        calls: Any = self.clock.getDelayedCalls()
+        return [call for call in calls if not isinstance(getattr(call.func, "__self__", None), FrameWatch | Watch)]
 
     async def pass_until(self, happened: Deferred[Any], step: float = 0.05) -> float:
         """Let so many seconds pass with each turn, until something has happened; tell how long it took."""

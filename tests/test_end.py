@@ -9,7 +9,7 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, TCPTimedOutError
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
@@ -18,10 +18,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, dialects
+from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, _end, dialects
 from twisted_repeater._end import ACKNOWLEDGED_POLL, MAX_EARLY, QUIET_POLLS, End
+from twisted_repeater._system import HangUp, hang_ups, tcp_state, unread_size
+from twisted_repeater._watch import UNREAD_EVERY, Watch
 
 from .peers import END, LOST, Seen, frame, hello, turn
+from .vanishing import can_vanish, vanish
 
 reactor: Any = installed_reactor
 
@@ -39,6 +42,14 @@ class Host:
     def end_stopped(self, end: End) -> None:
         """See `EndHost`."""
         self.told.append("stopped")
+
+    def end_stops_unread(self, end: End) -> None:
+        """See `EndHost`."""
+        self.told.append("stops unread")
+
+    def end_vanished(self, end: End, reason: BaseException) -> None:
+        """See `EndHost`."""
+        self.told.append(("vanished", type(reason)))
 
     def end_lost(self, end: End, reason: BaseException) -> None:
         """See `EndHost`."""
@@ -67,7 +78,8 @@ class MemoryCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Connect it."""
         self.host, self.clock = Host(), Clock()
-        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock)
+        self.watch = Watch(self.clock, None)
+        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
 
     def connect(self) -> None:
@@ -369,7 +381,8 @@ class SocketCase(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         """Connect them."""
         self.host, self.clock = Host(), Clock()
-        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock)
+        self.watch = Watch(self.clock, None)
+        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
         self.own, self.peer = Shell(self.end), Shell()
         factory = Factory.forProtocol(lambda: self.own)
         factory.noisy = False
@@ -629,3 +642,153 @@ class LastWordsTests(SocketCase):
         await self.break_it()
         self.assertEqual(self.host.told, [ConnectionLost])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class LastReadTests(SocketCase):
+    """Whatever says that a connection or its stream is at its end, what the system still has is read first."""
+
+    def stale_end(self) -> None:
+        """Do what a reactor does that takes a hang-up it was told of before for the end of what is read now."""
+        self.own.transport.stopReading()
+        self.own.transport.readConnectionLost(Failure(ConnectionDone()))
+
+    async def unread(self, size: int = 200_000) -> None:
+        """Have so much come that is not read."""
+        self.end.valve.close("lane")
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            for shell in (self.own, self.peer):
+                shell.transport.getHandle().setsockopt(socket.SOL_SOCKET, option, 4 * size)
+        self.peer.transport.write(bytes(size))
+        while unread_size(self.own.transport.getHandle()) < size:
+            await turn()
+
+    async def reset(self) -> None:
+        """Have the peer reset the connection, which only the system knows then if nobody reads."""
+        self.peer.transport.abortConnection()
+        await self.peer.seen.holds(LOST)
+        while LOST not in self.own.seen and hang_ups([self.own.transport.getHandle()])[0] is not HangUp.BROKEN:
+            await turn()
+
+    def received_size(self) -> int:
+        """How much the end was fed."""
+        return sum(map(len, self.received))
+
+    async def test_stale_end_of_stream(self) -> None:
+        """The end of the stream is believed when all that came before it is read."""
+        await self.unread()
+        self.peer.transport.loseWriteConnection()
+        self.end.valve.open("lane")
+        heard: list[Any] = []
+        self.end.receive = lambda data: heard.append((len(data), list(self.host.told)))
+        self.stale_end()
+        self.assertEqual((sum(size for size, _ in heard), heard[-1][1]), (200_000, []))
+        self.assertEqual(self.host.told, ["stopped"])
+
+    async def test_stale_end_of_broken(self) -> None:
+        """A connection that is broken is lost, after the last byte that came; it is no half-closed one."""
+        await self.unread()
+        await self.reset()
+        self.end.valve.open("lane")
+        self.stale_end()
+        self.assertEqual((self.received_size(), self.host.told), (200_000, [ConnectionLost]))
+
+    async def test_stale_end_after_write(self) -> None:
+        """So it is when a write has used up the error."""
+        await self.unread()
+        await self.reset()
+        self.assertRaises(OSError, self.own.transport.getHandle().send, b"x")
+        self.end.valve.open("lane")
+        self.stale_end()
+        self.assertEqual((self.received_size(), self.host.told), (200_000, [ConnectionLost]))
+
+    async def test_both_ended(self) -> None:
+        """Where both streams have ended in good order the connection is not broken."""
+        self.end.end_stream()
+        await self.peer.seen.holds(END)
+        self.peer.transport.loseConnection()
+        await self.host.told.holds("stopped")
+        self.assertEqual(self.host.told, ["stopped"])
+
+    async def test_reset_unread(self) -> None:
+        """A reset of a connection that is not read is found: what came before is received, then it is lost."""
+        await self.unread()
+        await self.reset()
+        self.assertEqual((self.host.told, self.received), ([], []))
+        self.clock.advance(UNREAD_EVERY)
+        self.assertEqual((self.received_size(), self.host.told), (200_000, [ConnectionLost]))
+
+    async def test_end_unread(self) -> None:
+        """The end of a stream that is not read is told as just that, and nothing is read for it."""
+        await self.unread()
+        self.peer.transport.loseWriteConnection()
+        while not self.host.told:
+            await turn()
+            self.clock.advance(UNREAD_EVERY)
+        self.assertEqual((self.host.told, self.received), (["stops unread"], []))
+        self.end.valve.open("lane")
+        await self.host.told.holds("stopped")
+        self.assertEqual(self.received_size(), 200_000)
+
+    async def test_reset_after_end(self) -> None:
+        """A connection whose peer has ended its stream is read no more; its reset is found all the same."""
+        self.peer.transport.loseWriteConnection()
+        await self.host.told.holds("stopped")
+        self.clock.advance(UNREAD_EVERY)
+        self.assertEqual(self.host.told, ["stopped"])
+        await self.reset()
+        self.clock.advance(UNREAD_EVERY)
+        self.assertEqual(self.host.told, ["stopped", ConnectionLost])
+
+    async def test_reset_after_own_end(self) -> None:
+        """What a peer sent after our own stream ended is received when its connection breaks unread."""
+        self.end.end_stream()
+        await self.peer.seen.holds(END)
+        await self.unread(20_000)
+        await self.reset()
+        self.own.transport.connectionLost(Failure(ConnectionLost()))  # as from a reactor that waits to write
+        self.assertEqual((self.received_size(), self.host.told), (20_000, [ConnectionLost]))
+
+    async def test_vanish(self) -> None:
+        """What came of a peer before it vanished is received before the link hears of that."""
+        await self.unread()
+        self.end.vanish()
+        self.assertEqual((self.received_size(), self.host.told), (200_000, [("vanished", TCPTimedOutError)]))
+        self.end.abort()
+        await self.own.seen.holds(LOST)
+        self.assertEqual(self.host.told[1:], [TCPTimedOutError])
+        self.end.vanish()
+        self.assertEqual(len(self.host.told), 2)
+
+    async def test_nothing_to_read(self) -> None:
+        """Reading ends where the end itself is dropped meanwhile."""
+        await self.unread()
+        self.end.receive = lambda data: self.end.abort()
+        self.stale_end()
+        await self.own.seen.holds(LOST)
+        self.assertEqual(len([item for item in self.own.seen if isinstance(item, int)]), 1)
+
+    async def test_bounded(self) -> None:
+        """A peer that would go on for ever is not read for ever."""
+        self.patch(_end, "MAX_LAST_READS", 1)
+        await self.unread()
+        self.end.vanish()
+        self.assertEqual(len(self.received), 1)
+
+    async def test_given_up(self) -> None:
+        """A connection that the system gave up because its peer was silent says so; any other does not."""
+        can_vanish(self)
+        handle = self.own.transport.getHandle()
+        self.watch.timeout = 0.05
+        vanish(self.peer.transport.getHandle())
+        self.end.outlet.push([b"x"])
+        while not (state := tcp_state(handle)) or not state.unanswered or state.silence < 0.05:
+            await turn()
+        self.own.transport.connectionLost(Failure(ConnectionLost()))  # what a keep-alive that ran out looks like
+        self.assertEqual(self.host.told, [TCPTimedOutError])
+
+    async def test_not_given_up(self) -> None:
+        """A connection whose peer was heard of lately broke for another reason."""
+        self.watch.timeout = 1000
+        await self.reset()
+        await self.own.seen.holds(LOST)
+        self.assertEqual(self.host.told, [ConnectionLost])

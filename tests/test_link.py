@@ -8,7 +8,8 @@ import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, TCPTimedOutError
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -30,6 +31,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._link import Link
 from twisted_repeater._outlet import BYTES_ACKED, HIGH_WATER
+from twisted_repeater._system import hang_ups, unread_size
 from twisted_repeater.errors import (
     CallbackFailed,
     ClientGone,
@@ -295,7 +297,7 @@ class EndOfStreamTests(LinkCase):
         self.ann.finish()
         time.clock.advance(1)
         self.ann.finish()
-        self.assertEqual(len(time.clock.getDelayedCalls()), 1)
+        self.assertEqual(len(time.deadlines()), 1)
         self.ann.close()
         self.ann.finish()
         await time.pass_until(self.ann.when_over())
@@ -515,6 +517,139 @@ class FramesTests(LinkCase):
         await self.over()
 
 
+class UnreadTests(LinkCase):
+    """A side ends, or is lost, while it is not read because its messages wait."""
+
+    limits = Limits(linger=40, close_timeout=8)
+
+    async def wait_for_verdict(self, **settings: Any) -> None:
+        """Link ann, and let her first message wait for its verdict, with one more behind it."""
+        self.verdict: Deferred[Any] = Deferred()
+        self.time = StoppedTime()
+        verdicts = iter([self.verdict])
+        settings.setdefault("to_server_filter", lambda message, link: next(verdicts, PASS_ON))
+        await self.link(reactor=self.time, **settings)
+        self.client.send(b"first")
+        await self.until(lambda: self.ann.client.valve.closed)
+        self.client.send(b"second")
+        await self.until(lambda: unread(self.client) or unread_size(self.ann.client.handle))
+
+    async def leave(self) -> None:
+        """Let ann close in good order."""
+        self.client.close()
+        await self.client.lost()
+
+    async def test_never_a_verdict(self) -> None:
+        """A verdict that never comes does not keep the link of a client that has gone, whatever ``on_error`` does."""
+        for on_error in (None, keep):
+            await self.wait_for_verdict(**({} if on_error is None else {"on_error": on_error}))
+            await self.leave()
+            took = await self.time.pass_until(self.ann.when_over(), 0.5)
+            self.assertTrue(40 <= took < 60, took)
+            self.assertTrue(self.verdict.called)
+            self.assertEqual(self.ann.reason.side, CLIENT)
+            await self.peer.lost()
+            self.assertIsNone(self.here.repeater.link("ann"))
+            self.assertEqual(self.time.deadlines(), [])
+
+    async def test_verdict_in_time(self) -> None:
+        """One that comes in time has everything delivered, and the end of the stream is heard of in its turn."""
+        await self.wait_for_verdict(on_error=keep)
+        await self.leave()
+        for _ in range(30):
+            self.time.clock.advance(1)
+            await turn()
+        self.assertEqual(self.heard, {})
+        self.verdict.callback(PASS_ON)
+        await self.here.disconnected(CLIENT)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True)})
+        await self.peer.seen.reach(3)
+        self.assertEqual(messages(self.peer), [b"first", b"second"])
+        self.time.clock.advance(1000)
+        self.assertFalse(self.ann.closing)
+
+    async def test_end_read_already(self) -> None:
+        """So it is where the end of the stream was read already, and waits only to be told."""
+        await self.wait_for_verdict(on_error=keep)
+        self.client.end_stream()
+        await self.until(lambda: hang_ups([self.ann.client.handle])[0] is not None)
+        self.ann.client.transport.readConnectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.ann.client.ended, self.heard), (True, {}))
+        took = await self.time.pass_until(self.ann.when_over(), 0.5)
+        self.assertTrue(40 <= took < 60, took)
+
+    async def test_reset(self) -> None:
+        """A reset is heard of at once, and closing has no more patience with a verdict than with anything else."""
+        await self.wait_for_verdict()
+        self.client.abort()
+        await self.client.lost()
+        await self.time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False)})
+        took = await self.time.pass_until(self.ann.when_over(), 0.5)
+        self.assertTrue(8 <= took < 12, took)
+
+    async def test_reset_with_orders(self) -> None:
+        """What the client had sent before that is delivered if the verdict comes in time."""
+        await self.wait_for_verdict()
+        self.client.abort()
+        await self.client.lost()
+        await self.time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
+        self.verdict.callback(PASS_ON)
+        await self.peer.lost()
+        self.assertEqual(messages(self.peer), [b"first", b"second"])
+
+    async def test_server_slow(self) -> None:
+        """A client that is not read because the server is slow is watched in the same way."""
+        time = StoppedTime()
+        await self.link(reactor=time, on_error=keep, limits=Limits(linger=40, close_timeout=8, stall_timeout=None))
+        self.peer.transport.pauseProducing()
+        self.client.send(*(bytes(100_000) for _ in range(100)))
+        await self.until(lambda: self.ann.client.valve.closed)
+        self.client.abort()
+        await self.client.lost()
+        await time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False)})
+        self.peer.transport.resumeProducing()
+
+    async def test_being_linked(self) -> None:
+        """While a link is being made a client that has sent more than is read ahead may have ended its stream."""
+        connected: Deferred[Any] = Deferred()
+        time = StoppedTime()
+        self.here = await self.world(reactor=time, on_connect=lambda link: connected, limits=self.limits)
+        requests = [bytes(100_000), b"last"]
+        client = await self.here.connect(hello("ann") + b"".join(map(frame, requests)), ends=True, half_close=True)
+        (link,) = self.here.repeater._factory.links
+        await self.until(lambda: link.client.valve.closed)
+        time.clock.advance(4)
+        connected.callback(None)
+        await client.seen.reach(1)
+        (peer,) = self.here.server.peers
+        await peer.seen.reach(3)
+        self.assertEqual(messages(peer), requests)
+
+    async def test_vanished(self) -> None:
+        """A client that has vanished is heard of with that reason, and its connection is gone."""
+        await self.wait_for_verdict(on_error=keep)
+        self.ann.client.vanish()
+        self.assertEqual(self.heard, {CLIENT: (TCPTimedOutError, False)})
+        await self.client.lost()
+        self.verdict.callback(PASS_ON)
+        await self.peer.seen.reach(3)
+        self.assertEqual(messages(self.peer), [b"first", b"second"])
+
+    async def test_half_closed_and_reset(self) -> None:
+        """A client that has ended its stream, and is let stand by the application, is heard of when it is reset."""
+        time = StoppedTime()
+        await self.link(reactor=time, on_error=keep, client={"half_close": True})
+        self.client.end_stream()
+        await self.here.disconnected(CLIENT)
+        self.client.abort()
+        await self.client.lost()
+        while not self.ann.client.lost:
+            await turn()
+            time.clock.advance(1)
+
+
 class ClosingTests(LinkCase):
     """The application closes a link."""
 
@@ -641,7 +776,7 @@ class ClosingTests(LinkCase):
         self.ann.close()
         took = await time.pass_until(self.ann.when_over())
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
-        self.assertEqual((len(cancelled), time.clock.getDelayedCalls()), (1, []))
+        self.assertEqual((len(cancelled), time.deadlines()), (1, []))
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
 
     async def test_deadlines_are_forgotten(self) -> None:
@@ -720,7 +855,7 @@ class ShutdownTests(LinkCase):
         await turn(10)
         took = await time.pass_until(world.repeater.shutdown())
         self.assertLess(took, 2 * self.limits.close_timeout)
-        self.assertEqual(time.clock.getDelayedCalls(), [])
+        self.assertEqual(time.deadlines(), [])
         slow.transport.resumeProducing()
 
 
@@ -805,7 +940,7 @@ class SlowConsumerTests(LinkCase):
             await turn()
             time.clock.advance(0.75)
         self.assertEqual(self.here.errors, [])
-        self.assertEqual(time.clock.getDelayedCalls(), [])
+        self.assertEqual(time.deadlines(), [])
 
     async def test_no_stall_timeout(self) -> None:
         """Without that limit a client may stop reading for as long as it wants."""
@@ -999,14 +1134,14 @@ class FilterTests(LinkCase):
             )
             self.client.send(b"wait", b"2")
             await self.until(lambda: self.ann.lanes[0].awaited)
-            self.assertEqual([call.getTime() for call in time.clock.getDelayedCalls()], [10])
+            self.assertEqual([call.getTime() for call in time.deadlines()], [10])
             time.clock.advance(10)
             await self.peer.seen.reach(1 + len(delivered))
             await self.check_goes_on(f"bob-{policy.value}")
             self.assertEqual(self.peer.seen[1:], delivered)
             (error,) = [error for *_, error in self.here.errors]
             self.assertIsInstance(error.reason, FilterTimeout)
-            self.assertEqual(time.clock.getDelayedCalls(), [])
+            self.assertEqual(time.deadlines(), [])
             self.flushLoggedErrors(FilterTimeout)
 
     async def test_timeout_closes(self) -> None:
@@ -1040,7 +1175,7 @@ class FilterTests(LinkCase):
             await self.until(lambda index=index: len(verdicts) > index)
             time.clock.advance(9)
             verdicts[index].callback(PASS_ON)
-        self.assertEqual(time.clock.getDelayedCalls(), [])
+        self.assertEqual(time.deadlines(), [])
         await self.peer.seen.reach(3)
         self.assertEqual((self.peer.seen[1:], self.here.errors), ([b"1", b"2"], []))
 

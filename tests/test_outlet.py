@@ -375,6 +375,20 @@ class EndTests(SocketCase):
         self.assertIsInstance(self.own.reason, ConnectionAborted)
         self.assertGreater(heard[0], 0)
 
+    async def test_hear_of_loss(self) -> None:
+        """Once the stream is being ended the host can hear of a loss as before, and the stream ends all the same."""
+        self.outlet.when_empty(self.own.transport.loseWriteConnection)
+        self.outlet.hear_of_loss()
+        await self.peer.seen.holds(END)
+        self.assertEqual(self.host.told, [])
+        self.peer.transport.abortConnection()
+        await self.own.seen.holds(LOST)
+        self.assertEqual(self.host.told, ["lost"])
+
+    async def test_innermost(self) -> None:
+        """The transport that has the socket is known."""
+        self.assertIs(self.outlet.innermost, self.own.transport)
+
     async def test_discard(self) -> None:
         """What waits can be dropped; the transport, when it has sent what it was handed, gets no more."""
         await self.fill()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,6 +18,7 @@ class Holder:
 
     def __init__(self, client_name: str = "") -> None:
         self.client_name = client_name
+        self.client = object()
         self.closing = self.finishing = False
         self.gave_way = 0
         self.waiting: list[Deferred[None]] = []
@@ -46,13 +47,31 @@ class Gate:
         self.closed = False
 
 
+class Watch:
+    """As much of a watch as places know."""
+
+    def __init__(self) -> None:
+        self.probes: list[tuple[Any, float, Deferred[bool]]] = []
+        self.answers_at_once = True
+
+    def has_vanished(self, end: Any, at_most: float) -> Deferred[bool]:
+        """See `Watch`. Unless told otherwise the client is there."""
+        self.probes.append((end, at_most, Deferred()))
+        if self.answers_at_once:
+            self.probes[-1][2].callback(False)
+        return self.probes[-1][2]
+
+
 class PlacesCase(SynchronousTestCase):
     """A test case with places."""
+
+    watch: Any
 
     def setUp(self) -> None:
         """Make them."""
         self.clock = Clock()
-        self.places: Any = Places(self.clock)
+        self.watch = Watch()
+        self.places: Any = Places(self.clock, self.watch)
 
     def over(self, link: Holder) -> None:
         """End a link."""
@@ -158,3 +177,55 @@ class NameTests(PlacesCase):
         waiting = self.places.take_name(Holder("ann"), "ann", 3)
         self.clock.advance(3)
         self.failureResultOf(waiting, DuplicateClient)
+
+
+class VanishedTests(PlacesCase):
+    """The client that has a name may have vanished."""
+
+    def setUp(self) -> None:
+        """Give the name to ann's first link."""
+        super().setUp()
+        self.watch.answers_at_once = False
+        self.ann, self.again = Holder("ann"), Holder("ann")
+        self.places.take_name(self.ann, "ann", 10)
+
+    def test_probed(self) -> None:
+        """A newcomer has the client probed, for half of the time that it has, and waits for the answer."""
+        waiting = self.places.take_name(self.again, "ann", 10)
+        self.assertNoResult(waiting)
+        ((end, at_most, answer),) = self.watch.probes
+        self.assertEqual((end, at_most), (self.ann.client, 5))
+        answer.callback(False)
+        self.failureResultOf(waiting, DuplicateClient)
+        self.assertEqual(self.ann.gave_way, 0)
+
+    def test_vanished(self) -> None:
+        """If the client has vanished the newcomer waits for the end of its link, and gets the name."""
+        waiting = self.places.take_name(self.again, "ann", 10)
+        self.ann.closing = True
+        self.watch.probes[0][2].callback(True)
+        self.assertNoResult(waiting)
+        self.over(self.ann)
+        self.successResultOf(waiting)
+        self.assertIs(self.places.names["ann"], self.again)
+
+    def test_over_meanwhile(self) -> None:
+        """A link that is over when the answer comes is waited for no longer."""
+        waiting = self.places.take_name(self.again, "ann", 10)
+        self.over(self.ann)
+        self.ann.when_over = lambda: succeed(None)  # type: ignore[method-assign]
+        self.watch.probes[0][2].callback(True)
+        self.successResultOf(waiting)
+
+    def test_never_over(self) -> None:
+        """A link that stays all the same keeps the name."""
+        waiting = self.places.take_name(self.again, "ann", 10)
+        self.watch.probes[0][2].callback(True)
+        self.clock.advance(10)
+        self.failureResultOf(waiting, DuplicateClient)
+
+    def test_ending(self) -> None:
+        """A link that is ending already is not probed."""
+        self.ann.closing = True
+        self.places.take_name(self.again, "ann", 10).addErrback(lambda failure: None)
+        self.assertEqual(self.watch.probes, [])

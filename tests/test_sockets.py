@@ -196,6 +196,21 @@ class CommonTests:
         await self.client.lost()
         await self.ann.when_over()
 
+    async def test_never_a_verdict(self: Any) -> None:
+        """A verdict that never comes keeps nothing of a client that has gone, in good order or not."""
+        for leave in ("close", "abort"):
+            verdict: Deferred[Any] = Deferred()
+            time = StoppedTime()
+            await self.link(reactor=time, to_server_filter=lambda message, link, verdict=verdict: verdict)
+            self.client.send(b"waits")
+            await self.until(lambda: self.ann.client.valve.closed)
+            self.client.send(b"waits, too")
+            await turn(5)
+            getattr(self.client, leave)()
+            await time.pass_until(self.ann.when_over(), 0.5)
+            self.assertTrue(verdict.called)
+            await self.peer.lost()
+
     async def test_shutdown(self: Any) -> None:
         """Shutting down delivers what was received, and ends."""
         await self.link()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost, TCPTimedOutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ._greeting import Greeting
 from ._outlet import Outlet
+from ._system import HangUp, hang_ups, socket_of, tcp_state, unread_size
 from ._valve import Valve
+from ._watch import Watch
 from .errors import HelloTimeout, InvalidHello, MarshalingError
 from .framing import Framing
 from .interfaces import IHandshake
@@ -26,10 +31,13 @@ MAX_EARLY = 64 * 1024
 """How many bytes behind a hello are read before the link is complete."""
 
 MAX_LAST_READS = 1024
-"""How often a broken connection is read at most; a system keeps no more than some megabytes for it."""
+"""How often a connection is read at its end, at most; a system keeps no more than some megabytes for it."""
 
 ACKNOWLEDGED_POLL = 0.05
 """How often, in seconds, a closing connection is asked whether its peer's system has taken everything."""
+
+LONG_SILENCE = 0.9
+"""A broken connection whose peer was silent for this part of the time that is allowed was given up for that."""
 
 QUIET_POLLS = 20
 """So often in a row, which takes a second, nothing must have come of a peer that has taken everything."""
@@ -40,6 +48,12 @@ class EndHost(Protocol):
 
     def end_stopped(self, end: End) -> None:
         """The peer has ended its stream."""
+
+    def end_stops_unread(self, end: End) -> None:
+        """The peer has ended its stream, behind bytes that cannot be read yet. Told again until it is read."""
+
+    def end_vanished(self, end: End, reason: BaseException) -> None:
+        """The peer's system does not answer any more."""
 
     def end_lost(self, end: End, reason: BaseException) -> None:
         """The connection is gone."""
@@ -70,11 +84,15 @@ class End:
         "_host",
         "_poll",
         "_quiet_polls",
+        "_watch",
+        "_why_lost",
         "address",
         "connected",
         "ended",
+        "handle",
         "handshake",
         "heard",
+        "is_tcp",
         "lost",
         "outlet",
         "receive",
@@ -89,11 +107,20 @@ class End:
     valve: Valve
 
     def __init__(
-        self, side: Side, host: EndHost, handshake: IHandshake, clock: IReactorTime, dialect: str = ""
+        self,
+        side: Side,
+        host: EndHost,
+        handshake: IHandshake,
+        clock: IReactorTime,
+        watch: Watch,
+        dialect: str = "",
     ) -> None:
         self.side = side
         self.handshake = handshake
         self.address: Any = None
+        self.handle: socket.socket | None = None
+        """The connection's socket, if it has one."""
+        self.is_tcp = False
         self.connected = False
         """Whether there is, or was, a connection."""
         self.heard = False
@@ -107,6 +134,9 @@ class End:
         self.receive: Callable[[bytes], None] = self._greet
         self._host = host
         self._clock = clock
+        self._watch = watch
+        self._why_lost: BaseException | None = None
+        """Why the connection is lost, where that is known better than the transport knows it."""
         self._greeting = Greeting(side, handshake, dialect)
         self._hello: Deferred[Hello] | None = None
         self._address_known: Deferred[None] | None = None
@@ -127,22 +157,39 @@ class End:
         """The connection is there."""
         self.transport = transport
         self.address = transport.getPeer()
-        if isinstance(self.address, (IPv4Address, IPv6Address)) and hasattr(transport, "setTcpKeepAlive"):
-            transport.setTcpKeepAlive(True)  # a paused connection learns of its peer's death in no other way
+        self.is_tcp = isinstance(self.address, (IPv4Address, IPv6Address))
+        if self.is_tcp and hasattr(transport, "setTcpKeepAlive"):
+            transport.setTcpKeepAlive(True)
             transport.setTcpNoDelay(True)
-        self.valve = Valve(transport)
+        self.valve = Valve(transport, self._reads)
         self.outlet = Outlet(transport, self, framing, limits.max_waiting)
+        self.handle = socket_of(self.outlet.innermost)
         self.connected = True
+        self._watch.connected(self)
+
+    def _reads(self, reads: bool) -> None:
+        self._watch.reads(self, reads)
 
     def stop(self) -> None:
-        """The peer has ended its stream; it may still read."""
-        if not self.ended:
-            self.ended = True
-            self.valve.detach()
-            self._host.end_stopped(self)
-            if self._poll is not None:
-                self._poll.cancel()
-                self._polled()
+        """The peer has ended its stream; it may still read.
+
+        A transport may take a hang-up that it was told of earlier for the end of the stream, while there are bytes that
+        were not read; and a connection that is broken for one whose peer may still read.
+        """
+        if self.ended:
+            return
+        self._read_the_rest()
+        if self.is_tcp and self.handle is not None and self._is_broken(hang_ups([self.handle])[0]):
+            self._break()
+        if self.ended:
+            return
+        self.ended = True
+        self.valve.detach()
+        self._watch.reads(self, False)
+        self._host.end_stopped(self)
+        if self._poll is not None:
+            self._poll.cancel()
+            self._polled()
 
     def lose(self, reason: BaseException) -> None:
         """The connection is gone."""
@@ -151,10 +198,64 @@ class End:
             self.receive = _ignore  # a method of its own would be a cycle, which keeps it and its link for longer
             self.valve.detach()
             self.outlet.discard()
+            self._watch.lost(self)
             if self._poll is not None:
                 self._poll.cancel()
                 self._poll = None
-            self._host.end_lost(self, reason)
+            self._host.end_lost(self, self._why_lost or reason)
+
+    # -- Watched --------------------------------------------------------------------------------------------
+
+    def hang_up(self, how: HangUp) -> None:
+        """See `Watched`."""
+        if self._is_broken(how):
+            self._read_the_rest()
+            self._break()
+        elif not self.ended:
+            self._host.end_stops_unread(self)
+
+    def vanish(self) -> None:
+        """See `Watched`."""
+        self._read_the_rest()
+        if not self.gone:
+            self._why_lost = self._vanished()
+            self._host.end_vanished(self, self._why_lost)
+
+    def _is_broken(self, how: HangUp | None) -> bool:
+        """Whether this is the loss of the connection, and not the end of the peer's stream.
+
+        Nothing goes either way once both streams have ended in good order, too. On a Unix socket that says no more than
+        that the peer has closed.
+        """
+        return how is HangUp.BROKEN or (how is HangUp.CLOSED and self.is_tcp and not self._all_written)
+
+    def _break(self) -> None:
+        """The connection is broken: let the transport close it, as if it had found that out by itself."""
+        self._why_lost = self._why_lost or self._why_silent()
+        self.outlet.innermost.connectionLost(Failure(ConnectionLost()))
+
+    def _why_silent(self) -> BaseException | None:
+        """Return the reason of a connection that the system has given up because its peer was silent."""
+        timeout = self._watch.timeout
+        state = tcp_state(self.handle) if self.handle is not None and timeout is not None else None
+        if state is None or timeout is None or not state.unanswered or state.silence < timeout * LONG_SILENCE:
+            return None
+        return self._vanished()
+
+    def _vanished(self) -> BaseException:
+        return TCPTimedOutError(string=f"the {self.side.value}'s system does not answer")
+
+    def _read_the_rest(self) -> None:
+        """Receive what the system still has of a connection that ends, also while its messages wait."""
+        read = getattr(self.outlet.innermost, "doRead", None)
+        if read is None or self.handle is None:
+            return
+        try:
+            for _ in range(MAX_LAST_READS):
+                if self.ended or self._dropping or not unread_size(self.handle) or read() is not None:
+                    break
+        except Exception:  # the connection must end all the same
+            log.failure("bug: what a connection received at its end is lost")
 
     # -- the address ----------------------------------------------------------------------------------------
 
@@ -257,6 +358,7 @@ class End:
     def _end_stream(self) -> None:
         if self.outlet.can_half_close:
             self.transport.loseWriteConnection()
+            self.outlet.hear_of_loss()
             return
         self.transport.loseConnection()
         self._all_written = True
@@ -358,15 +460,10 @@ class End:
 
     def outlet_lost(self) -> None:
         """Receive what the system still has: a connection that breaks on writing is read no more by the transport."""
-        read = getattr(self.transport, "doRead", None)
-        if self.gone or self.ended or self._dropping or read is None:
+        if self.gone or self._dropping:
             return
-        try:
-            for _ in range(MAX_LAST_READS):
-                if read() is not None:
-                    break
-        except Exception:  # the socket must be closed all the same
-            log.failure("bug: what a connection received at its end is lost")
+        self._why_lost = self._why_lost or self._why_silent()
+        self._read_the_rest()
 
 
 def _ignore(data: bytes) -> None:

@@ -25,6 +25,7 @@ from ._places import Places
 from ._protocols import ClientSideProtocol
 from ._seldom import Seldom
 from ._text import class_name, loggable, text_of, told
+from ._watch import Watch
 from .dialect import Dialect
 from .errors import (
     CallbackFailed,
@@ -103,7 +104,8 @@ class RepeaterFactory(ServerFactory):
         """Whether clients come through a balancer, whose PROXY headers have their addresses."""
         self.links: dict[Link, None] = {}
         """Every link and attempt whose connections are not both gone, the oldest first."""
-        self.places = Places(clock)
+        self.watch = Watch(clock, limits.dead_peer_timeout)
+        self.places = Places(clock, self.watch)
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}
         """Those without a complete hello of the client, the oldest first."""

@@ -20,6 +20,7 @@ from zope.interface import implementer
 from ._end import End
 from ._lane import Lane
 from ._patience import Patience
+from ._watch import Watch
 from .dialect import Dialect
 from .errors import (
     CallbackFailed,
@@ -46,6 +47,7 @@ class LinkHost(Protocol):
     dialect: Dialect
     framing: Framing
     handshake: IHandshake
+    watch: Watch
 
     def link_error(self, link: Link, side: Side, error: LinkError) -> None:
         """Tell the application."""
@@ -76,6 +78,7 @@ class Link:
         "_on_over",
         "_patience",
         "_quiet",
+        "_unheard",
         "_unsent",
         "client",
         "client_hello",
@@ -94,8 +97,8 @@ class Link:
 
     def __init__(self, host: LinkHost, server_name: str) -> None:
         self._host = host
-        self.client = End(Side.CLIENT, self, host.handshake, host.clock, host.dialect.name)
-        self.server = End(Side.SERVER, self, host.handshake, host.clock, host.dialect.name)
+        self.client = End(Side.CLIENT, self, host.handshake, host.clock, host.watch, host.dialect.name)
+        self.server = End(Side.SERVER, self, host.handshake, host.clock, host.watch, host.dialect.name)
         self.client_name: str = ""
         self.server_name = server_name
         self.client_hello: Hello | None = None
@@ -116,6 +119,8 @@ class Link:
         """Waits for a server that cannot be told of the end of the client's stream to have nothing more to say."""
         self._patience: dict[End, Patience] = {}
         """With those ends for which more waits than should."""
+        self._unheard: dict[End, Patience] = {}
+        """With those ends whose stream has ended, which the application cannot be told yet."""
         self._filter_timers: dict[Lane, Any] = {}
         self._unsent: list[tuple[End, bytes]] | None = None
         """What the application sent before the link was made: no message may come before a hello."""
@@ -233,8 +238,9 @@ class Link:
         if self.reason is None:
             self.reason = reason
         self._cancel(self._linger_timer)
-        if self._quiet is not None:
-            self._quiet.stop()
+        for patience in (self._quiet, *self._unheard.values()):
+            if patience is not None:
+                patience.stop()
         for lane in self.lanes or ():
             lane.seal()
         limits = self._host.limits
@@ -319,11 +325,12 @@ class Link:
             lane.discard()
         for timer in (self._linger_timer, *self._filter_timers.values()):
             self._cancel(timer)
-        for patience in (self._closing_patience, self._quiet, *self._patience.values()):
+        for patience in (self._closing_patience, self._quiet, *self._patience.values(), *self._unheard.values()):
             if patience is not None:
                 patience.stop()
         self._filter_timers.clear()
         self._patience.clear()
+        self._unheard.clear()
         self._host.link_over(self)
         waiting, self._on_over = self._on_over, []
         for deferred in waiting:
@@ -339,6 +346,15 @@ class Link:
         elif not end.early:  # with messages waiting behind its hello it has only said all that it has to say
             self._host.link_broke(self, end.side, ConnectionDone())
 
+    def end_stops_unread(self, end: End) -> None:
+        """A peer has ended its stream, behind bytes that cannot be read yet."""
+        if self.made:
+            self._await_report(end)
+
+    def end_vanished(self, end: End, reason: BaseException) -> None:
+        """A peer does not answer any more: it would never end its connection."""
+        self._break(end, reason)
+
     def end_lost(self, end: End, reason: BaseException) -> None:
         """A connection is gone."""
         if self.made:
@@ -353,8 +369,12 @@ class Link:
         """A side has ended its stream, or is gone: tell the application once, behind all that the side sent."""
         lane = self._lane_from(end.side)
         lane.seal()
-        if end.reported or not (end.lost or lane.idle):  # not idle: reported when it has come so far
+        if end.reported:
             return
+        if not (end.lost or lane.idle):  # reported when it has come so far
+            self._await_report(end)
+            return
+        self._stop_awaiting_report(end)
         end.reported = True
         half_closed = not end.lost and not end.outlet.ended
         # What is cut off is an error of the side only if it ended inside of a frame by itself.
@@ -364,6 +384,25 @@ class Link:
         if unfinished is not None:
             unfinished.__cause__ = reason
         self._report(end.side, Disconnected(unfinished or reason, half_closed=half_closed))
+
+    def _await_report(self, end: End) -> None:
+        """A side has ended its stream, behind messages that wait: for a verdict, perhaps, that never comes.
+
+        As long as the application has not heard of the end it cannot end the link. If nothing moves for ``linger`` the
+        link is closed.
+        """
+        if end.reported or self.closing or end in self._unheard:
+            return
+        reason = Disconnected(ConnectionDone())
+        reason.side = end.side
+        self._unheard[end] = Patience(
+            self._host.clock, self._host.limits.linger, self._progress, lambda: self.close(reason)
+        )
+
+    def _stop_awaiting_report(self, end: End) -> None:
+        patience = self._unheard.pop(end, None)
+        if patience is not None:
+            patience.stop()
 
     def _report(self, side: Side, error: LinkError) -> None:
         if isinstance(error, Disconnected) and self.reason is None and not self.closing:
@@ -405,6 +444,7 @@ class Link:
         """A side is useless: it goes down for this reason, and its connection with it."""
         if self.made:
             self._lane_from(end.side).seal()
+            self._stop_awaiting_report(end)
             if not end.reported:
                 end.reported = True
                 self._report(end.side, Disconnected(reason))

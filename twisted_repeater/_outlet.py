@@ -239,6 +239,18 @@ class Outlet:
         """Close the connection itself, without waiting for what the peer says to that, as TLS would."""
         self._innermost.loseConnection()
 
+    @property
+    def innermost(self) -> Any:
+        """The transport that has the socket."""
+        return self._innermost
+
+    def hear_of_loss(self) -> None:
+        """Once the stream is being ended: hear of it when the connection breaks, as before (see `stopProducing`).
+
+        As a push producer that is never asked to pause this does not hold up the transport's closing.
+        """
+        self._transport.registerProducer(self, True)
+
     def discard(self) -> None:
         """Drop what waits and whatever comes."""
         self._closed = True

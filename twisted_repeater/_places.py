@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from ._link import Link
 from ._seldom import Seldom
 from ._valve import Valve
+from ._watch import Watch
 from .errors import DuplicateClient, TooManyClients
 from .model import Side
 
@@ -26,11 +27,12 @@ class Places:
     newcomers wait in the listen queue; those that were accepted before that wait here.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, watch: Watch) -> None:
         self.names: dict[str, Link] = {}
         self.port_valve: Valve | None = None
         self._clock = clock
         self._seldom = Seldom(clock)
+        self._watch = watch
         self._placed: set[Link] = set()
         self._waiting: deque[Deferred[None]] = deque()
 
@@ -59,8 +61,8 @@ class Places:
     def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's.
 
-        Waits for a link of that name that is ending already. Fails with `DuplicateClient` after so many seconds, and at
-        once where there is a link that is not.
+        Waits for a link of that name that is ending already, or whose client has vanished: that is found out by probing
+        it. Fails with `DuplicateClient` after so many seconds, and at once where the client of that name is there.
         """
         return Deferred.fromCoroutine(self._take_name(link, name, timeout))
 
@@ -68,11 +70,15 @@ class Places:
         deadline = self._clock.seconds() + timeout
         while (holder := self.names.get(name)) is not None:
             error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
-            if not (holder.closing or holder.finishing):
+            if not (holder.closing or holder.finishing) and not await self._has_vanished(holder, deadline):
                 raise error
             holder.give_way()
             await self._within(holder.when_over(), deadline, error)
         self.names[name] = link
+
+    def _has_vanished(self, holder: Link, deadline: float) -> Deferred[bool]:
+        """Probe the client of a link. Half of the time that is left is for its end."""
+        return self._watch.has_vanished(holder.client, (deadline - self._clock.seconds()) / 2)
 
     def _within(self, deferred: Deferred[None], deadline: float, error: Exception) -> Deferred[None]:
         """Fail with ``error`` unless the Deferred fires before the deadline."""

@@ -199,8 +199,9 @@ class MarshalingError(LinkError):
 class Disconnected(LinkError):
     """A side is gone. Reported once for each side of each link.
 
-    ``reason`` is the exception that tells why: Twisted's ``ConnectionDone`` (an orderly end), ``ConnectionLost``
-    or ``ConnectionAborted``, or a `FramingError` or `SlowConsumer` of this package. ``half_closed`` is true when
+    ``reason`` is the exception that tells why: Twisted's ``ConnectionDone`` (an orderly end), ``ConnectionLost``,
+    ``ConnectionAborted`` or ``TCPTimedOutError`` (the peer has vanished: its system does not answer), or a
+    `FramingError` or `SlowConsumer` of this package. ``half_closed`` is true when
     the side ended its stream but can still be written to.
     """
 

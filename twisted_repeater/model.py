@@ -75,12 +75,19 @@ class Limits:
     close_timeout: float = 5.0
     """How long a closing connection may make no progress before it is aborted."""
     linger: float = 30.0
-    """How long one direction is carried on after the other's stream ended (by the default ``on_error``), and the
-    longest that closing may take altogether."""
+    """How long one direction is carried on after the other's stream ended (by the default ``on_error``); how long a
+    link stays on which nothing moves, when a side has ended its stream and messages before that wait; and the longest
+    that closing may take altogether."""
     filter_timeout: float | None = None
     """How long an asynchronous filter may take for one verdict."""
     stall_timeout: float | None = 300.0
     """How long a side may take nothing at all of what waits for it before it is a `SlowConsumer`."""
+    dead_peer_timeout: float | None = 60.0
+    """How long a peer's system may give no answer at all before the peer is taken to have vanished, with its machine or
+    its network: its side is then `Disconnected`, the reason being Twisted's ``TCPTimedOutError``. A peer that only
+    reads slowly still answers. Needs TCP; takes whole seconds and at least 2 where nothing is under way, and works on
+    Linux only (5.4 or newer) where something is. ``None`` leaves it to the system, which takes hours, or a quarter of
+    an hour."""
     frame_timeout: float | None = 60.0
     """How long the rest of a frame that has begun may make no progress, while its connection is read, before its sender
     is cut off."""

@@ -197,6 +197,7 @@ LIMITS: dict[str, tuple[Callable[[str], Any], str]] = {
     "linger": (seconds, "How long one direction is carried on after the other's stream ended."),
     "filter-timeout": (seconds_or_none, "How long a filter may take for a verdict, or none."),
     "stall-timeout": (seconds_or_none, "How long a side may take nothing of what waits for it, or none."),
+    "dead-peer-timeout": (seconds_or_none, "How long a peer's system may give no answer at all, or none."),
     "frame-timeout": (seconds_or_none, "How long a frame that has begun may make no progress, or none."),
     "max-unfinished-frames": (
         size,

@@ -1,0 +1,481 @@
+"""Connections that are watched for what no reactor tells; and peers that vanish, on links."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import TCPTimedOutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from twisted_repeater import DuplicateClient, Limits, Side, _watch
+from twisted_repeater._system import HangUp, TCPState, keep_alive_of, tcp_state, unread_size
+from twisted_repeater._watch import LOOKS, PROBE_TIMES, UNREAD_EVERY, Watch
+
+from .peers import LOST, PeerCase, Seen, hello, repeated, turn
+from .test_link import keep, messages
+from .test_system import ConnectionCase
+from .vanishing import can_vanish, come_back, vanish
+
+reactor: Any = installed_reactor
+
+
+class End:
+    """Stands for the end of a link on a socket; ``told`` has what it heard."""
+
+    def __init__(self, handle: Any, *, is_tcp: bool = True) -> None:
+        self.handle: socket.socket | None = handle
+        self.is_tcp = is_tcp
+        self.lost = False
+        self.told = Seen()
+        self.when_told: Any = lambda: None
+
+    def hang_up(self, how: HangUp) -> None:
+        """See `Watched`."""
+        self.told.append(how)
+        self.when_told()
+
+    def vanish(self) -> None:
+        """See `Watched`."""
+        self.told.append("vanished")
+        self.when_told()
+
+
+class UnreadTests(ConnectionCase):
+    """Connections that are not read."""
+
+    def setUp(self) -> None:
+        """Watch one that is not read."""
+        super().setUp()
+        self.clock = Clock()
+        self.watch = Watch(self.clock, None)
+        self.end = End(self.own)
+        self.watch.connected(self.end)
+        self.watch.reads(self.end, False)
+
+    def look(self) -> list[Any]:
+        """Let time pass until they are asked about; gives what the end has heard by then."""
+        self.clock.advance(UNREAD_EVERY)
+        return list(self.end.told)
+
+    def end_stream(self) -> None:
+        """Let the peer end its stream behind a byte, and wait until that has come."""
+        self.peer.send(b"x")
+        self.peer.close()
+        self.until(lambda: unread_size(self.own) and self.look())
+        self.end.told.clear()
+
+    def test_well(self) -> None:
+        """A connection that is up hears nothing, for as long as it is not read."""
+        for _ in range(3):
+            self.assertEqual(self.look(), [])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_hung_up(self) -> None:
+        """What has happened is told at the next look, and again at each."""
+        self.end_stream()
+        self.clock.advance(UNREAD_EVERY / 2)
+        self.assertEqual(self.end.told, [])
+        self.assertEqual(self.look(), [HangUp.ENDED])
+        self.assertEqual(self.look(), [HangUp.ENDED] * 2)
+
+    def test_read_again(self) -> None:
+        """One that is read again is not asked about, and no timer runs then."""
+        self.end_stream()
+        self.watch.reads(self.end, True)
+        self.assertEqual(self.look(), [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.watch.reads(self.end, False)
+        self.assertEqual(self.look(), [HangUp.ENDED])
+
+    def test_lost(self) -> None:
+        """One that is gone is forgotten, and leaves no timer."""
+        self.watch.lost(self.end)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_closed(self) -> None:
+        """A socket that is closed already is left alone."""
+        self.own.close()
+        self.assertEqual(self.look(), [])
+
+    def test_no_socket(self) -> None:
+        """A connection without a socket is not watched."""
+        self.watch.lost(self.end)
+        end = End(None)
+        self.watch.connected(end)
+        self.watch.reads(end, False)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.watch.lost(end)
+
+    def test_one_ends_another(self) -> None:
+        """One that is forgotten while others hear of themselves hears nothing more."""
+        own, peer = self.connection()
+        other = End(own)
+        self.watch.reads(other, False)
+        peer.close()
+        self.end_stream()
+        self.until(lambda: self.look() and other.told)
+        other.told.clear()
+        self.end.when_told = lambda: self.watch.lost(other)
+        self.look()
+        self.assertEqual(other.told, [])
+
+    def test_bug(self) -> None:
+        """Whatever goes wrong with one, the others hear of themselves."""
+        own, peer = self.connection()
+        other = End(own)
+        self.watch.reads(other, False)
+        peer.close()
+        self.end_stream()
+        other.told.clear()
+        self.end.when_told = lambda: 1 / 0
+        self.until(lambda: self.look() and other.told)
+        self.assertNotEqual(self.flushLoggedErrors(ZeroDivisionError), [])
+
+
+class LookTests(SynchronousTestCase):
+    """How connections are looked at, whatever the system says of them."""
+
+    def setUp(self) -> None:
+        """Let a test say how connections stand."""
+        self.clock = Clock()
+        self.watch = Watch(self.clock, 60)
+        self.states: dict[Any, TCPState | None] = {}
+        self.looked: list[Any] = []
+        self.patch(_watch, "tcp_state", self.state)
+        self.patch(_watch, "set_keep_alive", lambda handle, times: None)
+
+    def state(self, handle: Any) -> TCPState | None:
+        """See `tcp_state`."""
+        self.looked.append(handle)
+        return self.states.get(handle, TCPState(False, False, 0))
+
+    def connect(self, handle: Any) -> End:
+        """Watch a connection."""
+        end = End(handle)
+        self.watch.connected(end)
+        self.looked.clear()
+        return end
+
+    def look(self, *states: TCPState | None) -> None:
+        """Let each of these be seen at a look."""
+        for state in states:
+            self.states["ann"] = state
+            self.clock.advance(60 / LOOKS)
+
+    def test_silent(self) -> None:
+        """One that has not answered at so many looks in a row has vanished, within the time that is allowed."""
+        ann = self.connect("ann")
+        self.look(*(TCPState(True, False, seconds) for seconds in (5, 20, 35)))
+        self.assertEqual(ann.told, [])
+        self.look(TCPState(True, False, 50))
+        self.assertEqual((ann.told, self.clock.seconds()), (["vanished"], 60))
+
+    def test_answers(self) -> None:
+        """One that has answered in between has not, and the looks begin again."""
+        for answer in (TCPState(True, False, 1), TCPState(False, False, 39), None):
+            ann = self.connect("ann")
+            self.look(TCPState(True, False, 10), TCPState(True, False, 25), TCPState(True, False, 40), answer)
+            self.look(TCPState(True, False, 55), TCPState(True, False, 70))
+            self.assertEqual(ann.told, [])
+            self.watch.lost(ann)
+
+    def test_clock_put_right(self) -> None:
+        """It is not the repeater's clock that tells how long a peer was silent."""
+        ann = self.connect("ann")
+        self.look(*(TCPState(True, False, seconds) for seconds in (0.1, 0.2, 0.3, 0.4, 0.5)))
+        self.assertEqual(ann.told, [])
+
+    def test_slices(self) -> None:
+        """Many are looked at bit by bit, each once in a round."""
+        self.patch(_watch, "SLICE", 2)
+        for handle in range(5):
+            self.connect(handle)
+        self.clock.advance(60 / LOOKS)
+        rounds = [list(self.looked)]
+        for _ in range(5):
+            self.looked.clear()
+            self.clock.advance(60 / LOOKS / 3)
+            rounds.append(list(self.looked))
+        self.assertEqual([len(one) for one in rounds], [2, 2, 1, 2, 2, 1])
+        self.assertEqual(sorted(rounds[0] + rounds[1] + rounds[2]), [0, 1, 2, 3, 4])
+
+    def test_lost(self) -> None:
+        """One that is gone is not looked at any more; without any no timer runs."""
+        ann, bob = self.connect("ann"), self.connect("bob")
+        self.watch.lost(ann)
+        self.look(None)
+        self.assertEqual(self.looked, ["bob"])
+        self.watch.lost(bob)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_not_allowed_for(self) -> None:
+        """Without a limit, where the system tells nothing, and for what is not TCP, nothing is looked at."""
+        self.states["ann"] = None
+        self.connect("ann")
+        self.watch.connected(End("bob", is_tcp=False))
+        self.watch.timeout = None
+        self.connect("eve")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_bug(self) -> None:
+        """Whatever goes wrong with one, the others are looked at."""
+        bob, ann = self.connect("bob"), self.connect("ann")
+        ann.when_told = lambda: 1 / 0
+        for seconds in (10, 25, 40, 55):
+            self.states["bob"] = TCPState(True, False, seconds)
+            self.look(self.states["bob"])
+        self.assertEqual((ann.told, bob.told), (["vanished"], ["vanished"]))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class WatchCase(ConnectionCase, TestCase):
+    """A test case that watches one connection, in real time: the system's silence has no other."""
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        """Connect it."""
+        can_vanish(self)
+        super().setUp()
+        self.clock = Clock()
+
+    def watched(self, timeout: float | None, clock: IReactorTime = reactor) -> End:
+        """Watch it."""
+        self.watch = Watch(clock, timeout)
+        end = End(self.own)
+        self.watch.connected(end)
+        self.addCleanup(self.watch.lost, end)
+        return end
+
+    async def come_to(self, condition: Any) -> None:
+        """Go round until something is true."""
+        while not condition():
+            await turn()
+
+    def silence(self) -> float:
+        """For how long nothing was heard of the peer."""
+        state = tcp_state(self.own)
+        assert state is not None
+        return state.silence
+
+
+class VanishedTests(WatchCase):
+    """Peers that vanish while something is under way."""
+
+    async def test_vanished(self) -> None:
+        """A peer that does not acknowledge what it is sent has vanished."""
+        end = self.watched(0.5)
+        vanish(self.peer)
+        self.own.send(b"x")
+        await end.told.holds("vanished")
+
+    async def stays(self, end: End) -> None:
+        """Look often at a connection on which nothing happens: its peer must not be taken to have vanished."""
+        await self.come_to(lambda: self.silence() > 0.3)
+        for _ in range(10 * LOOKS):
+            self.clock.advance(0.01 / LOOKS)
+        self.assertEqual(end.told, [])
+
+    async def test_window_closed(self) -> None:
+        """A peer that reads nothing has not, however long that lasts."""
+        end = self.watched(0.01, self.clock)
+        self.fill()
+        await self.stays(end)
+
+    async def test_small_messages_unread(self) -> None:
+        """Nor has one whose buffer was filled by small messages, which take more room than they have bytes."""
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        end = self.watched(0.01, self.clock)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(20_000):
+                self.own.send(bytes(16))
+        await self.stays(end)
+
+
+class ProbeTests(WatchCase):
+    """Peers that are probed at once."""
+
+    async def silent(self, timeout: float | None = 60) -> End:
+        """Watch a peer that was silent for long enough to be probed."""
+        end = self.watched(timeout)
+        await self.come_to(lambda: self.silence() > _watch.HEARD_LATELY)
+        return end
+
+    async def test_there(self) -> None:
+        """A peer that is there answers at once; its keep-alive times are then what they were."""
+        end = await self.silent()
+        times = keep_alive_of(self.own)
+        answer = self.watch.has_vanished(end, 30)
+        self.assertEqual(keep_alive_of(self.own), PROBE_TIMES)
+        self.assertFalse(await answer)
+        self.assertEqual((end.told, keep_alive_of(self.own)), ([], times))
+
+    async def test_gone(self) -> None:
+        """A peer that does not answer in time has vanished: all who ask hear that, but those who don't wait for it."""
+        end = await self.silent(None)
+        vanish(self.peer)
+        answers = [self.watch.has_vanished(end, 0.5) for _ in range(3)]
+        answers[1].cancel()
+        await self.assertFailure(answers[1], CancelledError)
+        self.assertEqual([await answers[0], await answers[2]], [True, True])
+        self.assertEqual(end.told, ["vanished"])
+        self.assertNotEqual(keep_alive_of(self.own), PROBE_TIMES)
+
+    async def test_lost(self) -> None:
+        """One whose connection is lost meanwhile is gone as well."""
+        end = await self.silent()
+        vanish(self.peer)
+        answer = self.watch.has_vanished(end, 30)
+        self.watch.lost(end)
+        self.assertTrue(await answer)
+        self.assertEqual(end.told, [])
+
+    async def test_heard_of(self) -> None:
+        """A peer that was heard of just now is there."""
+        end = self.watched(60)
+        self.assertFalse(await self.watch.has_vanished(end, 30))
+        self.assertNotEqual(keep_alive_of(self.own), PROBE_TIMES)
+
+    async def test_unknown(self) -> None:
+        """Where a probe cannot be sent, or not soon, the peer is taken to be there."""
+        self.patch(_watch, "HEARD_LATELY", -1)
+        end = self.watched(60)
+        self.fill()
+        for unknown in (end, End(None), End(self.own, is_tcp=False)):
+            self.assertFalse(self.successResultOf(self.watch.has_vanished(unknown, 30)))
+        end.lost = True
+        self.assertFalse(self.successResultOf(self.watch.has_vanished(end, 30)))
+
+
+LIMITS = Limits(dead_peer_timeout=2, linger=1000, close_timeout=1, hello_timeout=20)
+
+
+class LinkTests(PeerCase):
+    """Links whose peers vanish."""
+
+    def setUp(self) -> None:
+        """See whether they can."""
+        can_vanish(self)
+
+    async def link(self, **settings: Any) -> None:
+        """Link ann."""
+        self.here = await self.world(**{"limits": LIMITS, **settings})
+        self.client, self.peer = await self.here.linked("ann")
+        self.ann: Any = self.here.repeater.link("ann")
+
+    async def silent(self) -> None:
+        """Wait until ann was silent for long enough to be probed."""
+        while True:
+            state = tcp_state(self.ann.client.handle)
+            assert state is not None
+            if state.silence > _watch.HEARD_LATELY:
+                return
+            await turn()
+
+    @staticmethod
+    async def vanish(peer: Any) -> None:
+        """Let a peer vanish, when all that it sent is acknowledged: otherwise its system would go on sending it."""
+        handle = peer.transport.getHandle()
+        while not (state := tcp_state(handle)) or state.unanswered:
+            await turn()
+        vanish(handle)
+
+    async def test_idle(self) -> None:
+        """An idle client that vanishes is disconnected, and its server let go; the reason says so."""
+        await self.link()
+        await self.vanish(self.client)
+        error = await self.here.disconnected(Side.CLIENT)
+        self.assertIsInstance(error.reason, TCPTimedOutError)
+        self.assertIn("the client's system does not answer", str(error))
+        await self.peer.lost()
+        await self.ann.when_over()
+
+    async def test_in_flight(self) -> None:
+        """So is one that something is under way to, and a server; what they sent before is delivered."""
+        for side in Side:
+            await self.link()
+            gone, other = (self.client, self.peer) if side is Side.CLIENT else (self.peer, self.client)
+            gone.send(b"last")
+            await other.seen.reach(2)
+            await self.vanish(gone)
+            self.ann.end(side).outlet.send(b"\0\0\0\1x", at_once=True)
+            error = await self.here.disconnected(side)
+            self.assertIsInstance(error.reason, TCPTimedOutError)
+            await other.lost()
+            self.assertEqual(messages(other), [b"last"])
+            await self.ann.when_over()
+
+    async def test_not_read(self) -> None:
+        """So is one that is not read because its messages wait."""
+        verdict: Deferred[Any] = Deferred()
+        await self.link(to_server_filter=lambda message, link: verdict)
+        self.client.send(b"waits")
+        while not self.ann.client.valve.closed:
+            await turn()
+        await self.vanish(self.client)
+        error = await self.here.disconnected(Side.CLIENT)
+        self.assertIsInstance(error.reason, TCPTimedOutError)
+        await self.ann.when_over()
+
+    async def test_comes_again(self) -> None:
+        """A client that comes again after it vanished gets its name, well before its last link would be given up."""
+        await self.link(limits=Limits(dead_peer_timeout=1000, linger=1000, close_timeout=1))
+        await self.vanish(self.client)
+        await self.silent()
+        again, peer = await self.here.linked("ann")
+        self.assertEqual(self.here.refusals, [])
+        await self.peer.lost()
+        await self.here.still_relays(again, peer)
+
+    async def test_comes_again_while_linked(self) -> None:
+        """So it does when the last connection has not come further than the server's hello."""
+        self.here = await self.world(limits=Limits(dead_peer_timeout=1000, close_timeout=1))
+        self.here.server.when_greeted = False
+        first = await self.here.connect(hello("ann"))
+        await self.here.server.peers.reach(1)
+        await self.here.server.peers[0].seen.reach(1)
+        (link,) = self.here.repeater._factory.links
+        self.ann = link
+        await self.vanish(first)
+        await self.silent()
+        self.here.server.when_greeted = True
+        again = await self.here.connect(hello("ann"))
+        await again.seen.reach(1)
+        self.assertEqual(again.seen, [repeated(self.here.server_name)])
+
+    async def test_let_stand(self) -> None:
+        """Where the application lets the link of a client stand that has vanished, the name stays taken."""
+        await self.link(on_error=keep, limits=Limits(hello_timeout=2, close_timeout=1))
+        await self.vanish(self.client)
+        await self.silent()
+        again = await self.here.connect(hello("ann"))
+        await again.lost()
+        self.assertEqual(self.here.refusals, [("ann", DuplicateClient)])
+        self.assertEqual(self.here.disconnections, {("ann", Side.CLIENT): (TCPTimedOutError, False)})
+
+    async def test_still_there(self) -> None:
+        """A client that is there keeps its name, and the newcomer is refused without waiting for anything."""
+        await self.link(limits=Limits(hello_timeout=1000))
+        for wait in (lambda: turn(), self.silent):
+            await wait()
+            again = await self.here.connect(hello("ann"))
+            await again.lost()
+        self.assertEqual(self.here.refusals, [("ann", DuplicateClient)] * 2)
+        await self.here.still_relays(self.client, self.peer)
+
+    async def test_comes_back(self) -> None:
+        """A client whose network was away for less than is allowed stays linked."""
+        await self.link(limits=Limits(dead_peer_timeout=1000))
+        await self.vanish(self.client)
+        self.peer.send(b"meanwhile")
+        while not (state := tcp_state(self.ann.client.handle)) or not state.unanswered:
+            await turn()
+        come_back(self.client.transport.getHandle())
+        await self.client.seen.reach(2)
+        self.assertNotIn(LOST, self.client.seen)

@@ -1,0 +1,179 @@
+"""What the system knows about a socket, beyond what a reactor tells: hang-ups, silence, bytes that nobody has read."""
+
+from __future__ import annotations
+
+import array
+import enum
+import fcntl
+import select
+import socket
+import struct
+import sys
+import termios
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+__all__ = [
+    "HangUp",
+    "KeepAlive",
+    "TCPState",
+    "hang_ups",
+    "keep_alive_of",
+    "keep_alive_within",
+    "set_keep_alive",
+    "socket_of",
+    "tcp_state",
+    "unread_size",
+]
+
+LONGEST_IDLE = 32767
+"""Linux takes no longer keep-alive times, in seconds."""
+
+PROBES = 3
+"""How many keep-alive probes must stay unanswered, where the time allows so many."""
+
+TCP_INFO = struct.Struct("@3xB20xI24xII168xI")
+"""Of Linux's ``tcp_info``, as it is since 5.4: ``tcpi_probes``, ``tcpi_unacked``, ``tcpi_last_data_recv``,
+``tcpi_last_ack_recv``, ``tcpi_snd_wnd``."""
+
+TELLS_TCP_STATE = sys.platform.startswith("linux")
+"""Whether `TCP_INFO` is what this system answers; others have other structures under the same name."""
+
+IDLE_OPTION: int | None = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
+"""The option for the time after which a silent connection is probed; macOS has a name of its own for it."""
+
+STREAM_ENDED: int = getattr(select, "POLLRDHUP", 0)
+"""The event that tells of the end of a stream while there still are bytes before it. Not every system has it."""
+
+
+def socket_of(transport: Any) -> socket.socket | None:
+    """Return the socket of a transport, ``None`` if it has none."""
+    handle = transport.getHandle() if hasattr(transport, "getHandle") else None
+    return handle if isinstance(handle, socket.socket) else None
+
+
+# -- hang-ups ----------------------------------------------------------------------------------------------------
+
+
+class HangUp(enum.Enum):
+    """What has happened to a connection; bytes that came before may still be unread."""
+
+    ENDED = "the peer has ended its stream"
+    CLOSED = "nothing goes either way"
+    BROKEN = "an error: reset by the peer, or no answer from it"
+
+
+def hang_ups(sockets: Sequence[socket.socket]) -> list[HangUp | None]:
+    """Return for each socket what has happened to it, ``None`` for those that are well."""
+    if not hasattr(select, "poll"):
+        return [_hang_up(one) for one in sockets]
+    poll = select.poll()
+    for one in sockets:
+        poll.register(one, STREAM_ENDED)  # errors and hang-ups are told in any case
+    events = dict(poll.poll(0))
+    return [_meaning(events.get(one.fileno(), 0)) for one in sockets]
+
+
+def _meaning(event: int) -> HangUp | None:
+    if event & select.POLLERR:
+        return HangUp.BROKEN
+    if event & select.POLLHUP:
+        return HangUp.CLOSED
+    return HangUp.ENDED if event & STREAM_ENDED else None
+
+
+def _hang_up(one: socket.socket) -> HangUp | None:
+    """Find out without ``poll``: an end of stream is seen only once nothing is left before it."""
+    if one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        return HangUp.BROKEN
+    try:
+        return None if one.recv(1, socket.MSG_PEEK) else HangUp.ENDED
+    except BlockingIOError:
+        return None
+    except OSError:
+        return HangUp.BROKEN
+
+
+# -- bytes and answers -------------------------------------------------------------------------------------------
+
+
+def unread_size(one: socket.socket) -> int:
+    """Return how many bytes the system has received and nobody has read yet."""
+    answer = array.array("i", [0])
+    fcntl.ioctl(one.fileno(), termios.FIONREAD, answer)
+    return answer[0]
+
+
+class TCPState(NamedTuple):
+    """How a TCP connection stands."""
+
+    unanswered: bool
+    """Whether bytes, or a probe, were sent that the peer's system should have acknowledged, and has not.
+
+    Bytes that it has no room for do not count: it drops them, and says so only when it is asked, up to two minutes
+    apart.
+    """
+    window_closed: bool
+    """Whether bytes wait here because the peer has no room: its program reads slowly, or not at all."""
+    silence: float
+    """For how many seconds nothing was heard from the peer's system, neither bytes nor acknowledgements."""
+
+
+def tcp_state(one: socket.socket) -> TCPState | None:
+    """Return how a TCP connection stands, ``None`` where the system does not tell (and for Unix sockets)."""
+    if not TELLS_TCP_STATE:
+        return None
+    try:
+        info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size)
+        waiting = array.array("i", [0])
+        fcntl.ioctl(one.fileno(), termios.TIOCOUTQ, waiting)
+    except (OSError, ValueError):  # not TCP, or closed meanwhile
+        return None
+    if len(info) < TCP_INFO.size:
+        return None
+    probes, unacknowledged, data_received, ack_received, window = TCP_INFO.unpack(info)
+    under_way = unacknowledged and window
+    silence = min(data_received, ack_received) / 1000
+    return TCPState(bool(probes or under_way), bool(waiting[0] and not under_way), silence)
+
+
+# -- keep-alive --------------------------------------------------------------------------------------------------
+
+
+class KeepAlive(NamedTuple):
+    """When the system probes a silent peer, in whole seconds, and how many probes must stay unanswered."""
+
+    idle: int
+    interval: int
+    probes: int
+
+
+def keep_alive_within(timeout: float) -> KeepAlive:
+    """Return the times with which a silent peer is given up after ``timeout`` seconds; 2 are the least possible."""
+    whole = min(max(int(timeout), 2), LONGEST_IDLE)
+    probing = whole - whole // 2
+    count = min(PROBES, probing)
+    interval = probing // count
+    return KeepAlive(whole - count * interval, interval, count)
+
+
+def keep_alive_of(one: socket.socket) -> KeepAlive | None:
+    """Return the times of a connection, ``None`` where the system has none."""
+    if IDLE_OPTION is None or not hasattr(socket, "TCP_KEEPCNT"):
+        return None
+    options = (IDLE_OPTION, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    try:
+        return KeepAlive(*(one.getsockopt(socket.IPPROTO_TCP, option) for option in options))
+    except OSError:  # not TCP, or closed meanwhile
+        return None
+
+
+def set_keep_alive(one: socket.socket, times: KeepAlive) -> None:
+    """Let the system probe a silent peer at these times, where it can be told. A probe that is due is sent at once."""
+    if keep_alive_of(one) is None:
+        return
+    assert IDLE_OPTION is not None
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, times.interval)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, times.probes)
+    one.setsockopt(socket.IPPROTO_TCP, IDLE_OPTION, times.idle)
