@@ -295,6 +295,12 @@ class ReliefTests(WatchCase):
         self.clock.advance(0)
         self.assertEqual([len(host.errors) for _, host in (first, second, third)], [1, 0, 0])
 
+    def test_alone(self) -> None:
+        """One frame that is above the limit by itself goes, too."""
+        host = self.begin(101 * KIB)[1]
+        self.clock.advance(0)
+        self.assertEqual((len(host.errors), self.watch.total.size), (1, 0))
+
     def test_ended_in_between(self) -> None:
         """If that does not suffice, those that are left go on to be cut off."""
         lanes = [self.begin(size * KIB) for size in (90, 80, 70, 60)]
