@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -238,6 +239,7 @@ class RepeaterTests(PeerCase):
 
     async def test_effective_limits(self) -> None:
         """A repeater tells the limits that hold; they hold for its clients, and come back when another ends."""
+        set_soft_limit(RESERVE + descriptors._open_now() + 1550)
         first = await self.create(limits=Limits(linger=7.0))
         self.addCleanup(first.shutdown)
         limits = first.limits
@@ -378,13 +380,20 @@ class GuardTests(SynchronousTestCase):
         guard = self.guard("one", out, out, "two", out, "three", None, out)
         with capturedLogs() as captured:
             for _ in range(8):
-                try:
+                with contextlib.suppress(BlockingIOError):
                     guard.accept()
-                except BlockingIOError:
-                    self.assertTrue(self.port.socket is guard)
                 self.clock.advance(1)
                 self.assertEqual(self.producer.producerState, "producing")
         self.assertEqual(len(captured), 2)
+
+    def test_twice_in_a_turn(self) -> None:
+        """A port that goes on to accept, though nobody is to be accepted for a while, waits no longer for it."""
+        out = OSError(errno.EMFILE, "out")
+        guard = self.guard(out, out)
+        for _ in range(2):
+            self.assertRaises(BlockingIOError, guard.accept)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.assertEqual(self.producer.producerState, "paused")
 
     def test_a_port_of_another_kind(self) -> None:
         """A port without a socket stays as it is."""

@@ -339,6 +339,13 @@ class UnfinishedHelloTests(MemoryCase):
         world.clock.advance(10)
         self.assertEqual((len(world.refusals), len(world.factory.links)), (1000, 3))
 
+    def test_other_limits(self) -> None:
+        """How many there may be can change while the repeater runs."""
+        world = self.memory(limits=Limits(max_unfinished_hellos=5))
+        world.factory.set_limits(Limits(max_unfinished_hellos=2))
+        silent = [world.connect() for _ in range(4)]
+        self.assertEqual([client.transport.connected for client in silent], [False, False, True, True])
+
     async def test_silence_on_sockets(self) -> None:
         """The same on real connections."""
         world = await self.world(limits=Limits(max_unfinished_hellos=20, max_clients=5))

@@ -182,6 +182,18 @@ class TimeoutTests(WatchCase):
         self.seconds(61)
         self.assertEqual((len(host.errors), other.errors), (1, []))
 
+    def test_the_others(self) -> None:
+        """The lanes that are left are looked at as before."""
+        first, host = self.lane()
+        second, other = self.lane()
+        first.feed(frames(b"x" * 1000)[:600])
+        self.seconds(30)
+        second.feed(frames(b"x" * 1000)[:600])
+        self.seconds(31)
+        self.assertEqual((len(host.errors), len(other.errors)), (1, 0))
+        self.seconds(30)
+        self.assertEqual((len(host.errors), len(other.errors)), (1, 1))
+
 
 class ShortTimeoutTests(WatchCase):
     """A timeout below a second."""
@@ -283,6 +295,19 @@ class ReliefTests(WatchCase):
         self.clock.advance(0)
         self.assertEqual([len(host.errors) for _, host in (first, second, third)], [1, 0, 0])
 
+    def test_alone(self) -> None:
+        """One frame that is above the limit by itself goes, too."""
+        host = self.begin(101 * KIB)[1]
+        self.clock.advance(0)
+        self.assertEqual((len(host.errors), self.watch.total.size), (1, 0))
+
+    def test_ended_in_between(self) -> None:
+        """If that does not suffice, those that are left go on to be cut off."""
+        lanes = [self.begin(size * KIB) for size in (90, 80, 70, 60)]
+        lanes[0][1].on_event = lambda event: lanes[1][0].discard()
+        self.clock.advance(0)
+        self.assertEqual([len(host.errors) for _, host in lanes], [1, 0, 1, 0])
+
 
 LIMITS = Limits(max_frame=16 * KIB, max_unfinished_frames=64 * KIB)
 
@@ -363,6 +388,21 @@ class SocketTests(PeerCase):
         for number, stranger in enumerate(strangers):
             if (f"stranger{number}", Side.CLIENT) in world.disconnections:
                 await stranger.lost()
+
+    async def test_closing_inside_a_frame(self) -> None:
+        """What has come of a frame is forgotten when the link closes, however long that takes."""
+        world = await self.world()
+        total = world.repeater._factory._frame_watch.total
+        ann, peer = await world.linked("ann")
+        ann.write(frame(b"x" * 1000)[:500])
+        link: Any = world.repeater.link("ann")
+        ann.transport.pauseProducing()
+        peer.send(*[bytes(100_000)] * 100)
+        while not (link.client.outlet.full and link.lanes[0].unfinished_size):
+            await turn()
+        link.close()
+        self.assertFalse(link.over)
+        self.assertEqual(total.size - link.lanes[1].unfinished_size, 0)
 
     def cut_off(self, world: World) -> int:
         """Count the clients that were cut off."""

@@ -242,6 +242,7 @@ class CreateTests(PeerCase):
         own = MemoryReactorClock()
         told: list[Any] = []
         repeater = await create(reactor=own, listen_port=7, server_port=9, limits=Limits(connect_timeout=3))
+        self.assertEqual((repeater.limits.connect_timeout, repeater.limits.max_unfinished_frames), (3, 256 << 20))
         repeater.start(on_connecting_error=lambda *arguments: told.append(arguments))
         factory: Any
         ((port, factory, *_),) = own.tcpServers

@@ -23,7 +23,7 @@ from .model import MANY, Limits, effective
 
 try:
     import resource
-except ImportError:  # Windows, which has no such limit
+except ImportError:  # pragma: no cover - Windows, which has no such limit
     resource = None  # type: ignore[assignment]
 
 __all__ = ["Claim", "PortGuard", "claim", "guard_port", "raise_soft_limit", "usable"]

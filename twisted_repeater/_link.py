@@ -243,6 +243,8 @@ class Link:
                 patience.stop()
         for lane in self.lanes or ():
             lane.seal()
+            if lane.idle:
+                lane.drop_unfinished()
         limits = self._host.limits
         at_most = max(limits.linger, limits.close_timeout)
         self._closing_patience = Patience(
@@ -261,8 +263,6 @@ class Link:
             self.server.drop()
         elif self.closing:
             if all(lane.idle for lane in self.lanes):
-                for lane in self.lanes:
-                    lane.drop_unfinished()
                 self.client.close()
                 self.server.close()
         else:

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 
-from ._descriptors import PortGuard, claim, guard_port
+from ._descriptors import Claim, PortGuard, claim, guard_port
 from ._endpoints import dialler, listener
 from ._factory import Callbacks, RepeaterFactory
 from ._link import Link
@@ -60,8 +60,9 @@ class _Defaults:
 class Repeater:
     """Stands between clients and a server; make one with `Repeater.create`."""
 
-    def __init__(self, factory: RepeaterFactory, port: IListeningPort) -> None:
+    def __init__(self, factory: RepeaterFactory, port: IListeningPort, claim: Claim) -> None:
         self._factory = factory
+        self._claim = factory.claim = claim  # the factory lives as long as the port, whoever forgets the repeater
         self._port = port
         self._address: Any = port.getHost()
         self._stopping = False
@@ -166,9 +167,9 @@ class Repeater:
         dial = dialler(reactor, settings["limits"].connect_timeout, protocol, *server)
         listening = listener(reactor, *listen)
         factory = RepeaterFactory(dialect, dial=dial, clock=reactor, **settings)
-        factory.claim = claimed = claim(settings["limits"], reactor, factory.set_limits)
+        claimed = claim(settings["limits"], reactor, factory.set_limits)
         try:
-            return cls(factory, await listening(factory))
+            return cls(factory, await listening(factory), claimed)
         except BaseException:
             claimed.give_back()
             raise
@@ -315,10 +316,11 @@ class Repeater:
 
     async def _shut_down(self) -> None:
         not_listening = maybeDeferred(self._port.stopListening)
-        await self._factory.close_all()
-        await not_listening
-        if self._factory.claim is not None:
-            self._factory.claim.give_back()
+        try:
+            await self._factory.close_all()
+            await not_listening
+        finally:
+            self._claim.give_back()
 
     def _is_shut_down(self, result: object) -> None:
         self._outcome = (result,)
