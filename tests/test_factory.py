@@ -256,6 +256,12 @@ class AddressTests(MemoryCase):
         self.assertEqual(asked, [""])
         self.assertIn("/run/clients", str(world.calls[0][3]))
 
+    def test_interrupted(self) -> None:
+        """Ctrl-C while it is asked goes through."""
+        world = self.memory(is_client_ip_authorized=lambda ip: raises(KeyboardInterrupt))
+        self.assertRaises(KeyboardInterrupt, world.connect)
+        self.assertEqual(world.refusals, [])
+
     def test_shut_down_by_the_callback(self) -> None:
         """If asking about the address shuts the repeater down, the newcomer is refused."""
         world: Any = None

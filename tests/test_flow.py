@@ -26,6 +26,13 @@ class HeldTests(LaneCase):
         self.lane.feed(frames(b"c")[3:])
         self.assert_journal("forward: c")
 
+    def test_no_bytes(self) -> None:
+        """Nothing but bytes is taken."""
+        wrong: Any
+        for wrong in (None, "text", bytearray(b"data")):
+            self.assertRaises(TypeError, self.lane.feed, wrong)
+        self.assertEqual(self.lane.holding, 0)
+
     def test_nothing_held(self) -> None:
         """A lane that is started with nothing to do is ready."""
         self.lane.start()

@@ -459,6 +459,17 @@ class ForeignTests(SynchronousTestCase):
             self.assertRaises(TypeError, framing.find, bytes(8), 2, 8)
             self.assertEqual(framing.skip(bytes(8), 2, 8), 2)
 
+    def test_interrupted(self) -> None:
+        """Ctrl-C in a framing goes through, also where bad frames only end a search."""
+
+        class Interrupted(Lines):
+            def find(self, data: bytes, start: int, end: int) -> int:
+                raise KeyboardInterrupt
+
+        framing = ForeignFraming(Interrupted())
+        for search in (framing.find, framing.skip):
+            self.assertRaises(KeyboardInterrupt, search, bytes(8), 2, 8)
+
     def test_unprintable_provider(self) -> None:
         """A framing that cannot be printed is told all the same."""
 

@@ -567,6 +567,24 @@ class FailureTests(StartedLaneCase):
             self.assertTrue(self.lane.discarding)
             self.assertNotIn(b"c", self.asked)
 
+    def test_interrupted_reading_a_verdict(self) -> None:
+        """So it is while a verdict is read, but not where it came later: the Deferred would keep it."""
+
+        class Interrupted(Verdict):
+            @property
+            def passes(self) -> Any:  # type: ignore[override]
+                raise KeyboardInterrupt
+
+        self.answers[b"m"] = Interrupted
+        self.assertRaises(KeyboardInterrupt, self.lane.feed, frames(b"m"))
+        self.setUp()
+        self.host.policy = OnFilterError.PASS_ON
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"m"] = verdict
+        self.lane.feed(frames(b"m", b"b"))
+        verdict.callback(Interrupted())
+        self.assertEqual(self.forward.stream, frames(b"m", b"b"))
+
     def test_verdicts_of_ones_own(self) -> None:
         """A verdict of a class of one's own is obeyed; each of its attributes is read once."""
         read: list[str] = []
@@ -1041,6 +1059,20 @@ class ForeignFramingTests(SynchronousTestCase):
         self.patch(Strange, "errors", {b"d": KeyboardInterrupt()})
         for filtered in (False, True):
             self.assertRaises(KeyboardInterrupt, self.relayed, b"abcde", filtered)
+
+        class AskedAgain(Strange):
+            asked = 0
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                self.asked += 1
+                if self.asked > 1:
+                    raise KeyboardInterrupt
+                return 0
+
+        outlet = RecordingOutlet("forward", [])
+        lane = Lane(Direction.TO_SERVER, AskedAgain(), outlet, outlet, RecordingHost([]))
+        lane.start()
+        self.assertRaises(KeyboardInterrupt, lane.feed, b"abc")
 
     def test_frames_without_end(self) -> None:
         """A frame of no size, which would be found for ever, is an error of the framing, and so is one of less."""

@@ -145,6 +145,14 @@ class FindTests(LoadingCase):
         self.write("asking.py", "def __getattr__(name):\n    raise KeyboardInterrupt\n")
         self.assertRaises(KeyboardInterrupt, find, "stopped:f")
         self.assertRaises(KeyboardInterrupt, find, "asking:f")
+        self.write(
+            "posing.py",
+            "class Posing:\n"
+            "    def __getattribute__(self, name):\n"
+            "        raise KeyboardInterrupt\n"
+            "posing = Posing()\n",
+        )
+        self.assertRaises(KeyboardInterrupt, load_filter, "posing:posing")
 
     def test_place(self) -> None:
         """The place is that in the user's code, also where this package raises for it."""

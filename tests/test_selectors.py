@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
@@ -95,6 +96,12 @@ class SelectorTests(SynchronousTestCase):
         else:
             self.assertEqual(selector.matches(data, start, stop), wants(selector, data[start:stop]))
 
+    def test_offsets_outside(self) -> None:
+        """Every selector refuses offsets that are not within the data, or in the wrong order."""
+        for selector in SELECTORS:
+            for start, stop in ((-1, 2), (0, 4), (3, 2)):
+                self.assertRaises(ValueError, selector.matches, b"abc", start, stop)
+
     def test_no_bytes(self) -> None:
         """What is not bytes has nothing in it."""
         wrong: Any = None
@@ -123,7 +130,12 @@ class SelectorTests(SynchronousTestCase):
     def test_not_initialized(self) -> None:
         """One that was made without its initializer is an error when it is asked."""
         for kind in UNMADE:
-            self.assertRaises(AttributeError, kind.__new__(kind).matches, b"abc", 0, 3)
+            selector = kind.__new__(kind)
+            self.assertRaises(AttributeError, selector.matches, b"abc", 0, 3)
+            for name in ("_firsts", "_function", "_first", "_second", "_selector"):
+                with contextlib.suppress(AttributeError):  # compiled, they are None already, and hidden
+                    setattr(selector, name, None)
+            self.assertRaises(AttributeError, selector.matches, b"abc", 0, 3)
 
     def test_nothing(self) -> None:
         """`NOTHING` wants nothing."""

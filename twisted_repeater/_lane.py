@@ -434,9 +434,7 @@ class Lane(Flow):
             return self._failed(result.value)
         try:
             return plain(result)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
+        except BaseException as error:  # Ctrl-C, too: a Deferred would keep it, and the lane would wait for ever
             return self._failed(error)
 
     def _arrived(self, result: Any) -> None:

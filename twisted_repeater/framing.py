@@ -184,10 +184,10 @@ class StampedFraming(Framing):
             if size >= 0x8000:
                 size -= 0x10000
         elif used > 11:
-            size = self._long_size(data[start + 17 : body])
+            size = self._long_size(data[start + 17 : body], body)
         if size < 0:
             raise BadLength(f"a body of {size} bytes")
-        if size > self.max_frame or size > FARTHEST - body:
+        if size > self.max_frame:
             raise FrameTooLong(size, self.max_frame)
         self.body = body
         return body + size
@@ -196,10 +196,10 @@ class StampedFraming(Framing):
         length = int.from_bytes(data[start : start + 8], "little", signed=True)
         return BadLength(f"a header of {length} bytes, it must have 9 to 17")
 
-    def _long_size(self, raw: bytes) -> int:
-        """Read a body length of 4 or 8 bytes."""
+    def _long_size(self, raw: bytes, body: int) -> int:
+        """Read the length, of 4 or 8 bytes, of a body that begins at ``body``."""
         size = int.from_bytes(raw, "little", signed=True)
-        if size > self.max_frame or size > FARTHEST:  # before it becomes a C integer
+        if size > self.max_frame or size > FARTHEST - body:  # before it becomes a C integer
             raise FrameTooLong(size, self.max_frame)
         return max(size, -1)
 

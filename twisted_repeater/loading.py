@@ -50,7 +50,7 @@ def load_filter(name: str) -> Any:
     of a message and its link, or an object that provides `IFilter`.
     """
     found = find(name)
-    if isinstance(found, type) and not IFilter.providedBy(found):
+    if issubclass(type(found), type) and not IFilter.providedBy(found):
         found = trying(f"cannot make a {name}", found)
     try:
         if found is None:
