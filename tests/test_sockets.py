@@ -196,20 +196,28 @@ class CommonTests:
         await self.client.lost()
         await self.ann.when_over()
 
+    async def never_a_verdict(self: Any, leave: str) -> None:
+        """Let a client go while a verdict is awaited that never comes."""
+        verdict: Deferred[Any] = Deferred()
+        time = StoppedTime()
+        await self.link(reactor=time, to_server_filter=lambda message, link: verdict)
+        self.client.send(b"waits")
+        await self.until(lambda: self.ann.client.valve.closed)
+        self.client.send(b"waits, too")
+        await turn(5)
+        transport = self.client.transport
+        getattr(getattr(transport, "transport", transport), leave)()  # as if its program had ended, which ends no TLS
+        await time.pass_until(self.ann.when_over(), 0.5)
+        self.assertTrue(verdict.called)
+        await self.peer.lost()
+
     async def test_never_a_verdict(self: Any) -> None:
-        """A verdict that never comes keeps nothing of a client that has gone, in good order or not."""
-        for leave in ("close", "abort"):
-            verdict: Deferred[Any] = Deferred()
-            time = StoppedTime()
-            await self.link(reactor=time, to_server_filter=lambda message, link, verdict=verdict: verdict)
-            self.client.send(b"waits")
-            await self.until(lambda: self.ann.client.valve.closed)
-            self.client.send(b"waits, too")
-            await turn(5)
-            getattr(self.client, leave)()
-            await time.pass_until(self.ann.when_over(), 0.5)
-            self.assertTrue(verdict.called)
-            await self.peer.lost()
+        """A verdict that never comes keeps nothing of a client that has gone in good order."""
+        await self.never_a_verdict("loseConnection")
+
+    async def test_never_a_verdict_reset(self: Any) -> None:
+        """Nor of one that is killed."""
+        await self.never_a_verdict("abortConnection")
 
     async def test_shutdown(self: Any) -> None:
         """Shutting down delivers what was received, and ends."""
