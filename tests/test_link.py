@@ -7,7 +7,7 @@ import socket
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -30,6 +30,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._link import Link
 from twisted_repeater._outlet import BYTES_ACKED, HIGH_WATER
+from twisted_repeater._repeater import end_link
 from twisted_repeater.errors import (
     CallbackFailed,
     ClientGone,
@@ -41,6 +42,7 @@ from twisted_repeater.errors import (
     PartialFrame,
     ServerUnreachable,
     SlowConsumer,
+    WrongVerdict,
 )
 
 from .peers import (
@@ -927,6 +929,12 @@ class BackPressureTests(LinkCase):
         self.ann.close()
 
 
+def lets_stand(link: Any, side: Side, error: Exception) -> None:
+    """An application that ends a link when a side is lost, but not when a filter fails."""
+    if not isinstance(error, CallbackFailed):
+        end_link(link, side, error)
+
+
 class FilterTests(LinkCase):
     """Filters that fail, or take too long."""
 
@@ -941,15 +949,68 @@ class FilterTests(LinkCase):
 
         return check()
 
+    async def test_default(self) -> None:
+        """However a filter fails, in either direction, its link is closed by default, and says why; what was passed on
+        before that is delivered."""
+
+        def raises(message: bytes, link: Any) -> Any:
+            raise ZeroDivisionError
+
+        async def raises_later(message: bytes, link: Any) -> Any:
+            await turn()
+            raise ZeroDivisionError
+
+        failures: list[tuple[Any, type]] = [
+            (raises, ZeroDivisionError),
+            (raises_later, ZeroDivisionError),
+            (lambda message, link: None, WrongVerdict),
+            (lambda message, link: succeed(None), WrongVerdict),
+            (lambda message, link: Deferred(), FilterTimeout),
+        ]
+        limits = Limits(filter_timeout=0.05)
+        for number, (fails, reason) in enumerate(failures):
+            for source in Side:
+
+                def decide(message: bytes, link: Any, fails: Any = fails) -> Any:
+                    return PASS_ON if message == b"1" else fails(message, link)
+
+                filters: dict[str, Any] = {f"to_{source.other.value}_filter": decide}
+                await self.link(**filters, limits=limits)
+                ends = {CLIENT: self.client, SERVER: self.peer}
+                ends[source].send(b"1", b"bad", b"2")
+                await self.client.lost()
+                await self.peer.lost()
+                await self.over()
+                self.assertEqual(ends[source.other].seen[1:], [b"1", LOST], (number, source))
+                error = self.ann.reason
+                self.assertIsInstance(error, CallbackFailed)
+                self.assertEqual((error.stopped, error.side, type(error.reason)), (True, source, reason))
+                self.flushLoggedErrors(reason)
+
+    async def test_stopped(self) -> None:
+        """A link that the application lets stand says which direction has stopped; other policies stop none."""
+        for policy in OnFilterError:
+            for source, direction in zip(Side, Direction, strict=True):
+                filters: dict[str, Any] = {f"to_{source.other.value}_filter": lambda message, link: None}
+                await self.link(**filters, on_filter_error=policy, on_error=lets_stand)
+                self.assertEqual(self.ann.stopped, frozenset())
+                (self.client if source is CLIENT else self.peer).send(b"1")
+                await self.here.calls.until(lambda: self.here.errors)
+                stopped = policy is OnFilterError.STOP
+                self.assertEqual(self.here.errors[0][2].stopped, stopped)
+                self.assertEqual(self.ann.stopped, {direction} if stopped else frozenset())
+                self.flushLoggedErrors(WrongVerdict)
+
     async def test_raises(self) -> None:
-        """A filter that raises stops receiving on the side whose message it was, for good; all else goes on."""
+        """A filter that raises stops receiving on the side whose message it was; where the application lets the link
+        stand, all else goes on."""
 
         def decide(message: bytes, link: Any) -> Any:
             if message == b"bad":
                 raise ZeroDivisionError
             return PASS_ON
 
-        await self.link(to_server_filter=decide)
+        await self.link(to_server_filter=decide, on_error=lets_stand)
         self.client.send(b"1", b"bad", b"2")
         await self.peer.seen.reach(2)
         self.client.send(b"3")
@@ -972,7 +1033,7 @@ class FilterTests(LinkCase):
             raise ZeroDivisionError
 
         for decide in (at_once, later):
-            await self.link(to_server_filter=decide)
+            await self.link(to_server_filter=decide, on_error=lets_stand)
             self.client.send(b"1", b"2")
             await self.here.calls.until(lambda: self.here.errors)
             self.client.close()
@@ -996,6 +1057,7 @@ class FilterTests(LinkCase):
                 limits=Limits(filter_timeout=10),
                 to_server_filter=lambda message, link: Deferred() if message == b"wait" else PASS_ON,
                 on_filter_error=policy,
+                on_error=lets_stand,
             )
             self.client.send(b"wait", b"2")
             await self.until(lambda: self.ann.lanes[0].awaited)

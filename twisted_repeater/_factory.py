@@ -40,6 +40,9 @@ from .observers import printable
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 
+STOPPED = "; this direction has stopped: nothing more is received from the {side}"
+"""What the log says of a failure that has stopped a direction."""
+
 
 @dataclass
 class Callbacks:
@@ -257,20 +260,25 @@ class RepeaterFactory(ServerFactory):
     def link_filter_failed(self, link: Link, direction: Direction, error: CallbackFailed) -> OnFilterError:
         """Log it, tell the application, and say what becomes of the message."""
         assert self.callbacks is not None
+        policy = self.callbacks.on_filter_error
+        error.stopped = policy is OnFilterError.STOP
+        if error.stopped and not link.over:
+            link.stopped |= {direction}
         self._log_filter_failure(link, direction, error)
         self.link_error(link, direction.source, error)
-        return self.callbacks.on_filter_error
+        return policy
 
     def _log_filter_failure(self, link: Link, direction: Direction, error: CallbackFailed) -> None:
         more = self._seldom.take((direction, error.callback))
         if more is None:
             return
         self.log.failure(
-            "client {client!r}, {direction}: {error}{more}",
+            "client {client!r}, {direction}: {error}{stopped}{more}",
             failure=Failure(error.reason),
             client=link.client_name,
             direction=direction.value,
             error=printable(str(error)),
+            stopped=STOPPED.format(side=direction.source.value) if error.stopped else "",
             more=more,
         )
 

@@ -36,6 +36,9 @@ from .model import Direction, Hello, Limits, OnFilterError, Side
 
 __all__ = ["Link", "LinkHost"]
 
+NONE_STOPPED: frozenset[Direction] = frozenset()
+"""Shared by nearly all links: an empty set of its own would cost each of them 200 bytes."""
+
 
 class LinkHost(Protocol):
     """What a link needs of the factory that made it."""
@@ -88,6 +91,7 @@ class Link:
         "server_hello",
         "server_name",
         "state",
+        "stopped",
     )
 
     def __init__(self, host: LinkHost, server_name: str) -> None:
@@ -105,6 +109,8 @@ class Link:
         self.finishing = False
         self.closing = False
         self.over = False
+        self.stopped: frozenset[Direction] = NONE_STOPPED
+        """See `ILink`."""
         self.reason: BaseException | None = None
         """What began its end."""
         self._on_over: list[Deferred[None]] = []

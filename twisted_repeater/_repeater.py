@@ -14,7 +14,7 @@ from ._link import Link
 from ._protocols import ServerSideProtocol
 from ._valve import Valve
 from .dialect import Dialect
-from .errors import ConnectingError, Disconnected, LinkError
+from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
 from .interfaces import ILink, IObserver
 from .model import Direction, Limits, OnFilterError, Side
 from .observers import LogObserver
@@ -30,16 +30,18 @@ def _no_state(link: Link) -> None:
 
 
 def end_link(link: ILink, side: Side, error: LinkError) -> None:
-    """End a link that has lost a side, without losing a reply; other errors are let be."""
-    if isinstance(error, Disconnected):
-        if error.half_closed:
-            link.finish()
-        else:
-            link.close(error)
+    """End a link that has lost a side, without losing a reply, or that receives nothing more from one.
+
+    Other errors are let be.
+    """
+    if isinstance(error, Disconnected) and error.half_closed:
+        link.finish()
+    elif isinstance(error, Disconnected) or (isinstance(error, CallbackFailed) and error.stopped):
+        link.close(error)
 
 
 class _Defaults:
-    """The default ``on_error`` and ``on_connecting_error``: log, unless an observer does, and end what lost a side."""
+    """The default ``on_error`` and ``on_connecting_error``: log, unless an observer does, and see `end_link`."""
 
     def __init__(self, factory: RepeaterFactory) -> None:
         is_logged = any(isinstance(observer, LogObserver) for observer in factory.observers)
@@ -188,7 +190,8 @@ class Repeater:
             message on its way to the server. ``None`` passes everything on.
         @param to_client_filter: the same for messages on their way to the client.
         @param on_error: called with the link, the side and a `LinkError`. By default a link is closed when a side is
-            lost, without losing a reply that is still to come, and other errors are logged.
+            lost, without losing a reply that is still to come, and when the failure of a filter has stopped one of its
+            directions; other errors are logged.
         @param on_connecting_error: called with the client's name (``None`` where it isn't known), the server's
             name and a `ConnectingError`. By default that is logged.
         @param on_filter_error: what becomes of a message whose filter fails.
