@@ -37,6 +37,7 @@ from twisted_repeater.errors import (
     DuplicateClient,
     FilterTimeout,
     FrameTooLong,
+    LinkError,
     MarshalingError,
     ParseError,
     PartialFrame,
@@ -364,6 +365,33 @@ class LossTests(LinkCase):
         self.ann.close()
         await again.seen.reach(1)
         self.assertEqual(again.seen, [repeated(SERVER_NAME)])
+
+    async def test_newcomer(self) -> None:
+        """A client that has left and come back is linked within its hello timeout, with the default limits, although
+        its old link would linger: its server ignores the end of its stream, or sends on, or a verdict is awaited."""
+
+        def never(message: bytes, link: Any) -> Any:
+            return Deferred() if message == b"wait" else PASS_ON
+
+        for sends_on in (False, True):
+            for first in (b"1", b"wait"):
+                time = StoppedTime()
+                server = Server(half_close=True)
+                await self.link(server=server, reactor=time, limits=Limits(), to_server_filter=never)
+                self.client.send(first)
+                self.client.close()
+                await self.until(lambda: self.ann.client.ended or self.ann.lanes[0].awaited)
+                self.ann.finish()
+                again = await self.here.connect(hello("ann"))
+                start = time.seconds()
+                while not again.seen:
+                    await turn()
+                    time.clock.advance(0.05)
+                    if sends_on and self.peer.seen[-1] != LOST:
+                        self.peer.send(b"tick")
+                self.assertEqual(again.seen, [repeated(SERVER_NAME)], (sends_on, first))
+                self.assertLess(time.seconds() - start, Limits().hello_timeout)
+                self.assertEqual(self.here.refusals, [])
 
     async def test_unread_replies(self) -> None:
         """A client that leaves without reading what it was answered loses no order that its system has sent."""
@@ -929,7 +957,7 @@ class BackPressureTests(LinkCase):
         self.ann.close()
 
 
-def lets_stand(link: Any, side: Side, error: Exception) -> None:
+def lets_stand(link: Any, side: Side, error: LinkError) -> None:
     """An application that ends a link when a side is lost, but not when a filter fails."""
     if not isinstance(error, CallbackFailed):
         end_link(link, side, error)
@@ -1274,6 +1302,28 @@ class NoHalfCloseTests(SynchronousTestCase):
         """A newcomer of the same name doesn't wait for that."""
         self.link.give_way()
         self.assertTrue(self.link.closing)
+
+    def test_gives_way_while_closing(self) -> None:
+        """A link that closes already, and gets on, is over within ``close_timeout`` of a newcomer's coming; another
+        newcomer doesn't put that off."""
+        memory = MemoryWorld(
+            limits=Limits(close_timeout=8, linger=100), to_server_filter=lambda message, link: Deferred()
+        )
+        protocol = memory.connect(hello("ann"))
+        link = protocol.link
+        memory.servers[0].dataReceived(hello(SERVER_NAME))
+        protocol.dataReceived(frame(b"wait"))
+        link.close()
+        over_at = []
+        link.when_over().addCallback(lambda _: over_at.append(memory.clock.seconds()))
+        start = memory.clock.seconds()
+        for second in range(100):
+            link.server.outlet.progress += 1
+            if second in (20, 25):
+                link.give_way()
+            memory.clock.advance(1)
+        self.assertEqual(over_at, [start + 28])
+        self.assertEqual(memory.clock.getDelayedCalls(), [])
 
     def test_has_told_all(self) -> None:
         """A server that has ended its own stream need not be told."""

@@ -282,9 +282,13 @@ class Link:
             self._quiet = Patience(self._host.clock, limits.close_timeout, self._progress, end.end_stream)
 
     def give_way(self) -> None:
-        """A newcomer wants the name: don't wait until a server is quiet."""
-        if self._quiet is not None:
-            self.close()
+        """A newcomer wants the name of this link, which is ending: end it within ``close_timeout`` from now.
+
+        The client that has come back no longer reads its old connection, so nothing is gained by waiting for replies.
+        """
+        self.close()
+        if self._closing_patience is not None:
+            self._closing_patience.hurry(self._host.limits.close_timeout)
 
     def _has_ended(self, lane: Lane) -> bool:
         """Whether nothing more can come of a direction."""
