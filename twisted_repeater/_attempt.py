@@ -84,7 +84,10 @@ class Attempt:
         self._stopped = True
         self._forget_timeout()
         if self._awaited is not None:
-            self._awaited.cancel()
+            try:
+                self._awaited.cancel()
+            except Exception:  # the application's canceller: the attempt ends all the same
+                log.failure("a Deferred that an attempt waits for cannot be cancelled")
         self.done.errback(why)
 
     def _made(self, result: Any) -> None:

@@ -318,6 +318,14 @@ class RepeaterFactory(ServerFactory):
             link.close()
         return DeferredList(over).addCallback(lambda _: None)
 
+    def abort_all(self) -> None:
+        """End every attempt and abort every connection, now."""
+        self.closed = True
+        for attempt in list(self._attempts.values()):
+            attempt.stop(RepeaterClosed("the repeater was shut down"))
+        for link in list(self.links):
+            link.abort()
+
     # -- calling out -----------------------------------------------------------------------------------------
 
     def _call(

@@ -231,8 +231,20 @@ class Link:
 
     def close(self, reason: BaseException | None = None) -> None:
         """See `ILink`."""
-        if self.closing:
-            return
+        if not self.closing:
+            self._begin_closing(reason)
+            self._proceed()
+
+    def abort(self) -> None:
+        """Close both connections at once, whatever is lost."""
+        if not self.closing:
+            self._begin_closing(None)
+        for lane in self.lanes or ():
+            lane.discard()
+        self.client.abort()
+        self.server.abort()
+
+    def _begin_closing(self, reason: BaseException | None) -> None:
         self.closing = True
         if self.reason is None:
             self.reason = reason
@@ -246,7 +258,6 @@ class Link:
         self._closing_patience = Patience(
             self._host.clock, limits.close_timeout, self._progress, self.force, at_most=at_most
         )
-        self._proceed()
 
     # -- the end of a link ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.logger import Logger
 
 from ._endpoints import dialler, listener
 from ._factory import Callbacks, RepeaterFactory
@@ -20,6 +21,8 @@ from .model import Direction, Limits, OnFilterError, Side
 from .observers import LogObserver
 
 __all__ = ["Repeater"]
+
+log = Logger()
 
 _KEPT = object()
 """Stands for a filter that is not replaced; ``None`` is no filter."""
@@ -293,8 +296,20 @@ class Repeater:
             Deferred.fromCoroutine(self._shut_down()).addBoth(self._is_shut_down)
         return done
 
+    def abort(self) -> Deferred[None]:
+        """Stop listening and abort every connection at once; what waits, and what is under way, is lost.
+
+        For when `shutdown` takes too long: that is over then as well. Gives a Deferred as `shutdown` does.
+        """
+        done = self.shutdown()
+        self._factory.abort_all()
+        return done
+
     async def _shut_down(self) -> None:
         not_listening = maybeDeferred(self._port.stopListening)
+        not_listening.addTimeout(
+            self._factory.limits.close_timeout, self._factory.clock, onTimeoutCancel=_still_listening
+        )
         await self._factory.close_all()
         await not_listening
 
@@ -303,6 +318,10 @@ class Repeater:
         callers, self._callers = self._callers, []
         for done in callers:
             done.callback(result)  # type: ignore[arg-type]
+
+
+def _still_listening(result: object, timeout: float) -> None:
+    log.error("the port has not stopped listening within {timeout} seconds; nobody is accepted", timeout=timeout)
 
 
 def _check_is(name: str, value: Any, kind: type) -> None:
