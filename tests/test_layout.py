@@ -32,6 +32,8 @@ LEVELS: list[set[str]] = [
     {"_protocols"},
     {"_endpoints", "_factory"},
     {"_repeater"},
+    {"_watchdog"},
+    {"_end_signals"},
     {"loading"},
     {"_reload"},
     {"admin"},

@@ -14,6 +14,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ._end_signals import EndSignals
 from ._reload import FilterModules
 from ._repeater import Repeater
 from .admin import administration
@@ -47,6 +48,7 @@ class RepeaterService(Service):
     @param watch: whether they are loaded anew also when their files have changed.
     @param admin: where the administration listens, ``None`` for nowhere.
     @param metrics: is one of the repeater's observers; the administration shows what it counted.
+    @param pid_file: is removed where a second signal ends the process at once, as a filter keeps the reactor.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class RepeaterService(Service):
         watch: bool = False,
         admin: IStreamServerEndpoint | None = None,
         metrics: MetricsObserver | None = None,
+        pid_file: str | None = None,
     ) -> None:
         self.repeater: Repeater | None = None
         self._create = create
@@ -70,6 +73,7 @@ class RepeaterService(Service):
         self._admin_port: IListeningPort | None = None
         self._watching = LoopingCall(self._look) if watch else None
         self._hangup: Any = None
+        self._end_signals = EndSignals(reactor, self._abort, pid_file)
         self._error: CannotStart | None = None
 
     # -- IService ---------------------------------------------------------------------------------------------
@@ -101,6 +105,7 @@ class RepeaterService(Service):
         """Begin to listen to signals and to look at files."""
         super().startService()  # type: ignore[no-untyped-call]
         self._hangup = signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+        self._end_signals.start()
         if self._watching is not None:
             self._watching.clock = self._reactor
             self._watching.start(1.0, now=False)
@@ -120,6 +125,12 @@ class RepeaterService(Service):
         if self._hangup is not None:  # not before: what SIGHUP does by default is to kill
             signal.signal(signal.SIGHUP, self._hangup)
             self._hangup = None
+        self._end_signals.stop()
+
+    def _abort(self) -> None:
+        """A second signal asks to end: wait for nothing more."""
+        if self.repeater is not None:
+            self.repeater.abort()
 
     # -- filters ----------------------------------------------------------------------------------------------
 

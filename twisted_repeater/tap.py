@@ -303,4 +303,5 @@ def makeService(options: Options) -> IService:
         watch=bool(options["reload"]),
         admin=options["admin"],
         metrics=metrics,
+        pid_file=options.parent.get("pidfile") if options.parent is not None else None,
     )
