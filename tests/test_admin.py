@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 
 from twisted_repeater.admin import HELP, administration
+from twisted_repeater.errors import WrongVerdict
 from twisted_repeater.metrics import MetricsObserver
 
 from .modules import missing
@@ -121,8 +122,8 @@ class ReadingTests(AdminCase):
                     "server": "quotes",
                     "server_address": f"127.0.0.1:{there.port}",
                     "state": "active",
-                    "to_server": {"messages": 2, "bytes": 14, "waiting_bytes": 0},
-                    "to_client": {"messages": 0, "bytes": 0, "waiting_bytes": 0},
+                    "to_server": {"messages": 2, "bytes": 14, "waiting_bytes": 0, "stopped": False},
+                    "to_client": {"messages": 0, "bytes": 0, "waiting_bytes": 0, "stopped": False},
                 }
             },
         )
@@ -148,6 +149,17 @@ class ReadingTests(AdminCase):
         self.assertEqual(states, {"ann": "half gone", "bob": "finishing", "eve": "closing"})
         verdict.cancel()
         self.flushLoggedErrors()
+
+    async def test_stopped(self) -> None:
+        """A link that the application lets stand when a filter has failed says so, and in which direction."""
+        world = await self.start(to_server_filter=lambda message, link: None, on_error=lambda *arguments: None)
+        client, _ = await world.linked("ann")
+        client.send(b"one")
+        await world.calls.until(lambda: world.errors)
+        self.flushLoggedErrors(WrongVerdict)
+        ann = (await self.links())["ann"]
+        stopped = (ann["to_server"]["stopped"], ann["to_client"]["stopped"])
+        self.assertEqual((ann["state"], stopped), ("stopped", (True, False)))
 
     async def test_metrics(self) -> None:
         """The metrics are there in the format that Prometheus reads."""

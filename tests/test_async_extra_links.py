@@ -194,14 +194,15 @@ class DefectTests(LinkCase):
         await self.still_relays(running, await running.connect("alice"))
 
     async def test_filter_that_raises(self) -> None:
-        """It stops that side of that link: the other direction, the other links and newcomers go on."""
+        """It stops that side of that link, which the application lets stand: the other direction, the other links and
+        newcomers go on."""
 
         def fail_on_bad(payload: bytes, link: Any) -> Any:
             if payload == b"bad":
                 raise BrokenFilter
             return Send(payload)
 
-        running = await self.start(to_server_filter=fail_on_bad)
+        running = await self.start(to_server_filter=fail_on_bad, on_error=lambda link, side, error: None)
         alice, bob = [await running.connect(name) for name in ("alice", "bob")]
         alice.send(b"good", b"bad", b"behind it")
         await running.server["alice"].will_get(b"good")

@@ -13,7 +13,18 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from twisted_repeater import PASS_ON, Conversion, Dialect, Hello, ICodec, Limits, MessageType, Side, dialects
+from twisted_repeater import (
+    DO_NOTHING,
+    PASS_ON,
+    Conversion,
+    Dialect,
+    Hello,
+    ICodec,
+    Limits,
+    MessageType,
+    Side,
+    dialects,
+)
 from twisted_repeater.errors import (
     ClientGone,
     ClientIPNotAuthorized,
@@ -412,12 +423,13 @@ class NameTests(RefusalCase):
         """A newcomer with the name of a link that is ending waits until it is over, and is linked then."""
         world = await self.world(server=Server(half_close=True))
         old, old_peer = await world.linked("alice")
+        old_peer.send(b"last reply")
+        await old.seen.reach(2)
         old.end_stream()
         await old_peer.seen.reach(2)
         new = await world.connect(hello("alice"))
         await turn(5)
         self.assertEqual((new.seen, len(world.server.peers)), ([], 1))
-        old_peer.send(b"last reply")
         old_peer.close()
         await new.seen.reach(1)
         self.assertEqual(old.seen[1:], [b"last reply", LOST])
@@ -426,20 +438,23 @@ class NameTests(RefusalCase):
 
     async def test_ending_takes_too_long(self) -> None:
         """It doesn't wait longer than the hello timeout."""
-        world = await self.world(server=Server(half_close=True))
-        old, old_peer = await world.linked("alice")
+        verdict: Deferred[Any] = Deferred()
+        world = await self.world(to_server_filter=lambda message, link: verdict)
+        old, _ = await world.linked("alice")
+        old.send(b"wait")
         old.end_stream()
-        await old_peer.seen.reach(2)
+        (link,) = world.repeater.links()
+        while not (link.lanes and link.lanes[0].awaited):
+            await turn()
+        link.close()
         world.set_limits(hello_timeout=0.3)
         client = await world.connect(hello("alice"))
         await client.lost()
         self.assertEqual((client.seen, len(world.server.peers)), ([LOST], 1))
         self.assertEqual(world.refusals, [("alice", DuplicateClient)])
         world.set_limits()
-        old_peer.send(b"last reply")
-        await old.seen.reach(2)
-        old_peer.close()
-        await old.lost()
+        verdict.callback(DO_NOTHING)
+        await link.when_over()
         await world.linked("alice")
 
     async def test_two_wait(self) -> None:

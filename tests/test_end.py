@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import reactor as installed_reactor
@@ -14,12 +15,13 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, _end, dialects
-from twisted_repeater._end import ACKNOWLEDGED_POLL, MAX_EARLY, QUIET_POLLS, End
+from twisted_repeater._end import ACKNOWLEDGED_POLL, FORCED, MAX_EARLY, QUIET_POLLS, End
 from twisted_repeater._system import HangUp, hang_ups, tcp_state, unread_size
 from twisted_repeater._watch import UNREAD_EVERY, Watch
 
@@ -792,3 +794,78 @@ class LastReadTests(SocketCase):
         await self.reset()
         await self.own.seen.holds(LOST)
         self.assertEqual(self.host.told, [ConnectionLost])
+
+
+class LastResortTests(SocketCase):
+    """A transport that does not do what it is asked for."""
+
+    def nothing(self) -> None:
+        """What a transport does for which its reactor does nothing any more."""
+
+    def fails(self) -> None:
+        """A transport that is broken."""
+        raise OSError("broken")
+
+    async def check_ends(self, *lines: str) -> None:
+        """See the connection end when time passes, in the log with these lines, and its socket closed."""
+        with capturedLogs() as captured:
+            self.clock.advance(FORCED - 0.1)
+            self.assertFalse(self.end.gone)
+            self.clock.advance(FORCED)
+            self.clock.advance(FORCED)
+        self.assertEqual([formatEvent(event) for event in captured], list(lines))
+        self.assertEqual(self.host.told, [ConnectionAborted])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        await self.peer.seen.until(lambda: LOST in self.peer.seen or END in self.peer.seen)
+        self.assertNotIn(self.own.transport, reactor.getReaders() + reactor.getWriters())
+
+    async def test_aborting_does_nothing(self) -> None:
+        """A connection that is still there when it was aborted is ended without its transport; its socket is closed."""
+        self.own.transport.abortConnection = self.nothing
+        self.end.abort()
+        self.end.abort()
+        await self.check_ends("the connection of the client does not end when aborted: its socket is closed")
+
+    async def test_closing_does_nothing(self) -> None:
+        """One that is still there when it was forced to close in good order is aborted first."""
+        self.own.transport.loseConnection = self.own.transport.loseWriteConnection = self.nothing
+        self.own.transport.stopReading()
+        self.end.drop()
+        self.end.force()
+        await self.own.seen.until(lambda: LOST in self.own.seen)
+        self.assertEqual((self.host.told, self.clock.getDelayedCalls()), ([ConnectionAborted], []))
+
+    async def test_thrown_out(self) -> None:
+        """So is one that the reactor has thrown out while it was closing in good order, although nothing waits."""
+        self.end.force()
+        reactor.removeWriter(self.own.transport)
+        self.clock.advance(FORCED)
+        await self.own.seen.until(lambda: LOST in self.own.seen)
+        self.assertEqual((self.host.told, self.clock.getDelayedCalls()), ([ConnectionAborted], []))
+
+    async def test_closing_fails(self) -> None:
+        """Where the transport raises when it is to close, however that is asked for, the connection is aborted."""
+        self.own.transport.loseConnection = self.own.transport.loseWriteConnection = self.fails
+        self.end.close()
+        await self.own.seen.until(lambda: LOST in self.own.seen)
+        self.assertEqual(self.host.told, [ConnectionAborted])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+    async def test_aborting_fails(self) -> None:
+        """Where it raises then, too, the connection is ended without it."""
+        self.own.transport.abortConnection = self.fails
+        self.end.abort()
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        await self.check_ends("the connection of the client does not end when aborted: its socket is closed")
+
+    async def test_the_end_fails(self) -> None:
+        """Where even the end fails in the middle the socket is closed, and the reactor has nothing of it."""
+        self.own.transport.abortConnection = self.nothing
+        self.own.transport.producer = SimpleNamespace(stopProducing=self.fails)
+        self.end.abort()
+        await self.check_ends(
+            "the connection of the client does not end when aborted: its socket is closed",
+            "the transport of the client failed at its end",
+        )
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.own.seen.append(LOST)  # as nobody told its protocol

@@ -822,6 +822,18 @@ class FilterTests(MemoryCase):
         self.assertIn("in refuses", text)
         self.flushLoggedErrors(ValueError)
 
+    def test_log_tells_what_stopped(self) -> None:
+        """The log line of a failure that has stopped a direction says so; that of another doesn't."""
+        for policy in OnFilterError:
+            with capturedLogs() as captured:
+                world = self.memory(to_server_filter=raises_on_bad, on_filter_error=policy)
+                client, _ = self.linked(world, "alice")
+                client.dataReceived(frame(b"bad"))
+            (line,) = [formatEvent(event) for event in captured if "log_failure" in event]
+            self.flushLoggedErrors(ZeroDivisionError)
+            stopped = "; this direction has stopped: nothing more is received from the client" in line
+            self.assertEqual(stopped, policy is OnFilterError.STOP, line)
+
     def test_exit(self) -> None:
         """A filter that wants to end the process, at once or later, wherever its message came, has failed."""
 

@@ -33,6 +33,8 @@ LEVELS: list[set[str]] = [
     {"_protocols"},
     {"_endpoints", "_factory", "_proxied", "_site"},
     {"_repeater"},
+    {"_watchdog"},
+    {"_end_signals"},
     {"loading"},
     {"_reload"},
     {"admin"},

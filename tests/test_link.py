@@ -7,7 +7,7 @@ import socket
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, TCPTimedOutError
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -31,6 +31,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._link import Link
 from twisted_repeater._outlet import BYTES_ACKED, HIGH_WATER
+from twisted_repeater._repeater import end_link
 from twisted_repeater._system import hang_ups, unread_size
 from twisted_repeater.errors import (
     CallbackFailed,
@@ -38,11 +39,13 @@ from twisted_repeater.errors import (
     DuplicateClient,
     FilterTimeout,
     FrameTooLong,
+    LinkError,
     MarshalingError,
     ParseError,
     PartialFrame,
     ServerUnreachable,
     SlowConsumer,
+    WrongVerdict,
 )
 
 from .peers import (
@@ -364,6 +367,33 @@ class LossTests(LinkCase):
         self.ann.close()
         await again.seen.reach(1)
         self.assertEqual(again.seen, [repeated(SERVER_NAME)])
+
+    async def test_newcomer(self) -> None:
+        """A client that has left and come back is linked within its hello timeout, with the default limits, although
+        its old link would linger: its server ignores the end of its stream, or sends on, or a verdict is awaited."""
+
+        def never(message: bytes, link: Any) -> Any:
+            return Deferred() if message == b"wait" else PASS_ON
+
+        for sends_on in (False, True):
+            for first in (b"1", b"wait"):
+                time = StoppedTime()
+                server = Server(half_close=True)
+                await self.link(server=server, reactor=time, limits=Limits(), to_server_filter=never)
+                self.client.send(first)
+                self.client.close()
+                await self.until(lambda: self.ann.client.ended or self.ann.lanes[0].awaited)
+                self.ann.finish()
+                again = await self.here.connect(hello("ann"))
+                start = time.seconds()
+                while not again.seen:
+                    await turn()
+                    time.clock.advance(0.05)
+                    if sends_on and self.peer.seen[-1] != LOST:
+                        self.peer.send(b"tick")
+                self.assertEqual(again.seen, [repeated(SERVER_NAME)], (sends_on, first))
+                self.assertLess(time.seconds() - start, Limits().hello_timeout)
+                self.assertEqual(self.here.refusals, [])
 
     async def test_unread_replies(self) -> None:
         """A client that leaves without reading what it was answered loses no order that its system has sent."""
@@ -1062,6 +1092,12 @@ class BackPressureTests(LinkCase):
         self.ann.close()
 
 
+def lets_stand(link: Any, side: Side, error: LinkError) -> None:
+    """An application that ends a link when a side is lost, but not when a filter fails."""
+    if not isinstance(error, CallbackFailed):
+        end_link(link, side, error)
+
+
 class FilterTests(LinkCase):
     """Filters that fail, or take too long."""
 
@@ -1076,15 +1112,68 @@ class FilterTests(LinkCase):
 
         return check()
 
+    async def test_default(self) -> None:
+        """However a filter fails, in either direction, its link is closed by default, and says why; what was passed on
+        before that is delivered."""
+
+        def raises(message: bytes, link: Any) -> Any:
+            raise ZeroDivisionError
+
+        async def raises_later(message: bytes, link: Any) -> Any:
+            await turn()
+            raise ZeroDivisionError
+
+        failures: list[tuple[Any, type]] = [
+            (raises, ZeroDivisionError),
+            (raises_later, ZeroDivisionError),
+            (lambda message, link: None, WrongVerdict),
+            (lambda message, link: succeed(None), WrongVerdict),
+            (lambda message, link: Deferred(), FilterTimeout),
+        ]
+        limits = Limits(filter_timeout=0.05)
+        for number, (fails, reason) in enumerate(failures):
+            for source in Side:
+
+                def decide(message: bytes, link: Any, fails: Any = fails) -> Any:
+                    return PASS_ON if message == b"1" else fails(message, link)
+
+                filters: dict[str, Any] = {f"to_{source.other.value}_filter": decide}
+                await self.link(**filters, limits=limits)
+                ends = {CLIENT: self.client, SERVER: self.peer}
+                ends[source].send(b"1", b"bad", b"2")
+                await self.client.lost()
+                await self.peer.lost()
+                await self.over()
+                self.assertEqual(ends[source.other].seen[1:], [b"1", LOST], (number, source))
+                error = self.ann.reason
+                self.assertIsInstance(error, CallbackFailed)
+                self.assertEqual((error.stopped, error.side, type(error.reason)), (True, source, reason))
+                self.flushLoggedErrors(reason)
+
+    async def test_stopped(self) -> None:
+        """A link that the application lets stand says which direction has stopped; other policies stop none."""
+        for policy in OnFilterError:
+            for source, direction in zip(Side, Direction, strict=True):
+                filters: dict[str, Any] = {f"to_{source.other.value}_filter": lambda message, link: None}
+                await self.link(**filters, on_filter_error=policy, on_error=lets_stand)
+                self.assertEqual(self.ann.stopped, frozenset())
+                (self.client if source is CLIENT else self.peer).send(b"1")
+                await self.here.calls.until(lambda: self.here.errors)
+                stopped = policy is OnFilterError.STOP
+                self.assertEqual(self.here.errors[0][2].stopped, stopped)
+                self.assertEqual(self.ann.stopped, {direction} if stopped else frozenset())
+                self.flushLoggedErrors(WrongVerdict)
+
     async def test_raises(self) -> None:
-        """A filter that raises stops receiving on the side whose message it was, for good; all else goes on."""
+        """A filter that raises stops receiving on the side whose message it was; where the application lets the link
+        stand, all else goes on."""
 
         def decide(message: bytes, link: Any) -> Any:
             if message == b"bad":
                 raise ZeroDivisionError
             return PASS_ON
 
-        await self.link(to_server_filter=decide)
+        await self.link(to_server_filter=decide, on_error=lets_stand)
         self.client.send(b"1", b"bad", b"2")
         await self.peer.seen.reach(2)
         self.client.send(b"3")
@@ -1107,7 +1196,7 @@ class FilterTests(LinkCase):
             raise ZeroDivisionError
 
         for decide in (at_once, later):
-            await self.link(to_server_filter=decide)
+            await self.link(to_server_filter=decide, on_error=lets_stand)
             self.client.send(b"1", b"2")
             await self.here.calls.until(lambda: self.here.errors)
             self.client.close()
@@ -1131,6 +1220,7 @@ class FilterTests(LinkCase):
                 limits=Limits(filter_timeout=10),
                 to_server_filter=lambda message, link: Deferred() if message == b"wait" else PASS_ON,
                 on_filter_error=policy,
+                on_error=lets_stand,
             )
             self.client.send(b"wait", b"2")
             await self.until(lambda: self.ann.lanes[0].awaited)
@@ -1347,6 +1437,28 @@ class NoHalfCloseTests(SynchronousTestCase):
         """A newcomer of the same name doesn't wait for that."""
         self.link.give_way()
         self.assertTrue(self.link.closing)
+
+    def test_gives_way_while_closing(self) -> None:
+        """A link that closes already, and gets on, is over within ``close_timeout`` of a newcomer's coming; another
+        newcomer doesn't put that off."""
+        memory = MemoryWorld(
+            limits=Limits(close_timeout=8, linger=100), to_server_filter=lambda message, link: Deferred()
+        )
+        protocol = memory.connect(hello("ann"))
+        link = protocol.link
+        memory.servers[0].dataReceived(hello(SERVER_NAME))
+        protocol.dataReceived(frame(b"wait"))
+        link.close()
+        over_at = []
+        link.when_over().addCallback(lambda _: over_at.append(memory.clock.seconds()))
+        start = memory.clock.seconds()
+        for second in range(100):
+            link.server.outlet.progress += 1
+            if second in (20, 25):
+                link.give_way()
+            memory.clock.advance(1)
+        self.assertEqual(over_at, [start + 28])
+        self.assertEqual(memory.clock.getDelayedCalls(), [])
 
     def test_has_told_all(self) -> None:
         """A server that has ended its own stream need not be told."""

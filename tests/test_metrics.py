@@ -9,7 +9,8 @@ from typing import Any
 from twisted.trial.unittest import SkipTest
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import IObserver
+from twisted_repeater import Direction, IObserver
+from twisted_repeater.errors import WrongVerdict
 from twisted_repeater.metrics import MetricsObserver, exposition
 
 from .modules import missing
@@ -51,6 +52,8 @@ class CountingTests(MetricsCase):
             samples(self.observer),
             {
                 "links{}": 0,
+                "stopped_directions{direction=to_server}": 0,
+                "stopped_directions{direction=to_client}": 0,
                 "links_made_total{}": 0,
                 "messages_total{direction=to_server}": 0,
                 "messages_total{direction=to_client}": 0,
@@ -117,6 +120,40 @@ class CountingTests(MetricsCase):
         counted = samples(self.observer)
         self.assertEqual(counted["errors_total{side=client,error=MarshalingError,reason=}"], 1)
         self.assertEqual(counted["errors_total{side=client,error=CallbackFailed,reason=OSError}"], 1)
+
+    async def test_stopped(self) -> None:
+        """A direction that a failed filter has stopped is counted as long as its link is there."""
+        world = await self.world(
+            observers=[self.observer], to_client_filter=lambda message, link: None, on_error=lambda *arguments: None
+        )
+        client, peer = await world.linked("ann")
+        _, other = await world.linked("bob")
+        peer.send(b"one")
+        other.send(b"one")
+        await world.calls.until(lambda: len(world.errors) == 2)
+        self.flushLoggedErrors(WrongVerdict)
+
+        def stopped() -> list[float]:
+            counted = samples(self.observer)
+            return [counted[f"stopped_directions{{direction={direction.value}}}"] for direction in Direction]
+
+        self.assertEqual(stopped(), [0, 2])
+        world.repeater.close_connection_from_client("ann")
+        await client.lost()
+        await world.repeater.links()[0].when_over()
+        self.assertEqual(stopped(), [0, 1])
+
+    async def test_stopped_and_closed(self) -> None:
+        """A link that is closed at once, as it is by default, leaves nothing in that count."""
+        world = await self.world(observers=[self.observer], to_server_filter=lambda message, link: None)
+        client, _ = await world.linked("ann")
+        client.send(b"one")
+        await client.lost()
+        await world.repeater.shutdown()
+        self.flushLoggedErrors(WrongVerdict)
+        self.assertEqual(self.observer.stopped.total(), 0)
+        counted = samples(self.observer)
+        self.assertEqual(counted["links_ended_total{side=,reason=CallbackFailed}"], 1)
 
     async def test_ended_by_the_application(self) -> None:
         """A link that is closed with an error of the application's is counted by that."""

@@ -68,6 +68,31 @@ class PatienceTests(SynchronousTestCase):
         self.advance(100)
         self.assertEqual(self.ran_out, [8])
 
+    def test_hurry(self) -> None:
+        """It runs out within a time from now that is set later, whatever progress there is, and never later than
+        before."""
+        patience = self.patience(8, at_most=50)
+        self.advance(30, progress=1)
+        patience.hurry(12)
+        self.advance(5, progress=1)
+        patience.hurry(12)
+        self.advance(100, progress=1)
+        self.assertEqual(self.ran_out, [42])
+        patience.hurry(12)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_hurry_overdue(self) -> None:
+        """It can be hurried also when it is about to run out, or stopped."""
+        patience = self.patience(8)
+        self.clock.rightNow += 9
+        patience.hurry(5)
+        self.clock.advance(0)
+        self.assertEqual(self.ran_out, [9])
+        stopped = self.patience(8)
+        stopped.stop()
+        stopped.hurry(1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_stop(self) -> None:
         """Once stopped it never runs out; stopping twice, or when it has run out, is nothing."""
         patience = self.patience(8)

@@ -289,6 +289,11 @@ class FullSocket:
             each.close()
 
 
+def answering(answer: Any) -> Callable[[Any], Any]:
+    """Give a callback that always answers this."""
+    return lambda link: answer
+
+
 def create(**changes: Any) -> Deferred[Repeater]:
     """Create a repeater from arguments of which only some are of interest."""
     arguments: dict[str, Any] = {
@@ -740,3 +745,131 @@ class ShutdownTests(PeerCase):
             self.failureResultOf(over, OSError)
         self.failureResultOf(repeater.shutdown(), OSError)
         self.assertFalse(client.transport.connected)
+
+    async def test_port_that_does_not_stop(self) -> None:
+        """A port whose end does not come holds that up for ``close_timeout`` at most; the log says so."""
+
+        @implementer(IListeningPort)
+        class Port:
+            """Never says that it has stopped."""
+
+            def startListening(self) -> None:
+                pass
+
+            def getHost(self) -> Any:
+                return IPv4Address("TCP", "127.0.0.1", 7)
+
+            def stopListening(self) -> Deferred[None]:
+                return Deferred()
+
+        class Endpoint:
+            """Gives that port."""
+
+            def listen(self, factory: Any) -> Deferred[IListeningPort]:
+                return succeed(Port())
+
+        clock = MemoryReactorClock()
+        repeater = await create(listen=implementer(IStreamServerEndpoint)(Endpoint)(), reactor=clock)
+        with capturedLogs() as captured:
+            over = repeater.shutdown()
+            clock.advance(Limits().close_timeout - 0.1)
+            self.assertNoResult(over)
+            clock.advance(0.1)
+            self.successResultOf(over)
+        (line,) = [formatEvent(event) for event in captured]
+        self.assertEqual(line, "the port has not stopped listening within 5.0 seconds; nobody is accepted")
+
+    async def test_callback_that_cannot_be_cancelled(self) -> None:
+        """A Deferred of the application whose canceller raises, or which takes no notice, holds nothing up."""
+
+        def canceller(deferred: Deferred[Any]) -> None:
+            raise ArithmeticError
+
+        cancellers: list[Callable[[Deferred[Any]], None]] = [canceller, lambda deferred: None]
+        for how in cancellers:
+            pending: Deferred[Any] = Deferred(how)
+            world = await self.world(on_connect=answering(pending))
+            client = await world.connect(hello("alice"))
+            await world.calls.reach(1)
+            await world.repeater.shutdown()
+            await client.lost()
+            self.assertEqual(world.refusals, [("alice", RepeaterClosed)])
+        self.assertEqual(len(self.flushLoggedErrors(ArithmeticError)), 1)
+
+    async def test_stuck_connections(self) -> None:
+        """Connections for which the reactor does nothing any more, as ``select`` may leave those of descriptors above
+        1023, are ended all the same, each with a line in the log."""
+        time = StoppedTime()
+        world = await self.world(reactor=time)
+        clients = [(await world.linked(name))[0] for name in ("alice", "bob")]
+        for link in world.repeater.links():
+            for end in (link.client, link.server):
+                end.transport.loseWriteConnection = end.transport.abortConnection = lambda: None
+                end.transport.loseConnection = lambda: None
+                end.transport.stopReading()
+        with capturedLogs() as captured:
+            await time.pass_until(world.repeater.shutdown(), step=0.5)
+        for client in clients:
+            await client.lost()
+        lines = sorted(formatEvent(event) or "" for event in captured if event["log_namespace"].endswith("._end"))
+        told = "the connection of the {} does not end when aborted: its socket is closed"
+        self.assertEqual(lines, [told.format(side) for side in ("client", "client", "server", "server")])
+
+
+class AbortTests(PeerCase):
+    """`Repeater.abort`."""
+
+    async def test_at_once(self) -> None:
+        """It ends links in every state and attempts without waiting for anything, and the port, and a shutdown that is
+        under way; no time passes."""
+        time = StoppedTime()
+        waiting: list[Deferred[Any]] = []
+
+        def wait(message: bytes, link: Any) -> Deferred[Any]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        world = await self.world(reactor=time, server=Server(half_close=True), to_server_filter=wait)
+        silent = await world.connect()
+        await world.until_accepted()
+        alice, peer = await world.linked("alice")
+        bob, _ = await world.linked("bob")
+        bob.send(b"one")
+        world.server.when_greeted = False
+        carol = await world.connect(hello("carol"))
+        await world.server.peers.reach(3)
+        while not waiting:
+            await turn()
+        over = [world.repeater.shutdown()]
+        await turn(5)
+        self.assertNoResult(over[0])
+        over += [world.repeater.abort(), world.repeater.abort()]
+        await gatherResults(over)
+        for client in (silent, alice, bob, carol):
+            await client.lost()
+        await peer.seen.holds(END)
+        self.assertEqual([kind for _, kind in world.refusals], [RepeaterClosed, RepeaterClosed])
+        self.assertEqual(world.repeater.links(), [])
+        self.assertEqual((time.seconds(), time.clock.getDelayedCalls()), (0, []))
+        refused = TCP4ClientEndpoint(reactor, "127.0.0.1", world.repeater.port).connect(
+            ServerFactory.forProtocol(Client)
+        )
+        await self.assertFailure(refused, internet_error.ConnectionRefusedError)
+        self.successResultOf(world.repeater.abort())
+
+    async def test_from_a_filter(self) -> None:
+        """It may be called by a filter; what that says then doesn't matter."""
+        over: list[Deferred[None]] = []
+
+        def decide(message: bytes, link: Any) -> Any:
+            over.append(world.repeater.abort())
+            return PASS_ON
+
+        world = await self.world(to_server_filter=decide)
+        client, peer = await world.linked("alice")
+        client.send(b"one", b"two")
+        await client.lost()
+        await peer.lost()
+        self.assertEqual(peer.seen[1:], [LOST])
+        (done,) = over
+        await done

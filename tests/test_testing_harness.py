@@ -82,7 +82,7 @@ class VerdictTests(SynchronousTestCase):
         """What goes wrong is told as ``on_error`` is."""
         self.harness.client_sends_payloads(b"").expect(errors=[ParseError])
         self.harness.client_sends(6).expect(errors=[MarshalingError], verdicts=[Send("no number")])
-        self.harness.client_sends(7).expect(errors=[CallbackFailed])
+        self.harness.client_sends(7).expect(errors=[CallbackFailed], closed=True)
         self.flushLoggedErrors()
 
     def test_other_direction(self) -> None:
@@ -152,7 +152,7 @@ class LinkTests(SynchronousTestCase):
 
 
 class StoppedTests(SynchronousTestCase):
-    """A direction that has stopped for good, as it does by default when a filter fails."""
+    """A direction that has stopped for good, as it does when a filter fails and the application lets its link stand."""
 
     def test_said(self) -> None:
         """What is sent there later is put down with a remark; the other direction goes on."""
@@ -161,7 +161,7 @@ class StoppedTests(SynchronousTestCase):
             raise LookupError(message)
 
         for filters, stopped, where in (((fails,), "client", "server"), ((None, fails), "server", "client")):
-            harness = FilterHarness(*filters)
+            harness = FilterHarness(*filters, on_error=lambda link, side, error: None)
             other = "server" if stopped == "client" else "client"
             getattr(harness, f"{stopped}_sends")(b"1").expect(errors=[CallbackFailed])
             for send in (f"{stopped}_sends", f"{stopped}_sends_payloads"):
@@ -201,7 +201,7 @@ class TimeTests(SynchronousTestCase):
         """A verdict that takes too long is an error, by the clock of the test."""
         harness = FilterHarness(lambda message, link: Deferred(), limits=Limits(filter_timeout=2))
         harness.client_sends(b"1").expect()
-        harness.advance(2).expect(errors=[CallbackFailed])
+        harness.advance(2).expect(errors=[CallbackFailed], closed=True)
         self.flushLoggedErrors()
 
 

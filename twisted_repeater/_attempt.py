@@ -91,7 +91,12 @@ class Attempt:
         self._stopped = True
         self._forget_timeout()
         if self._awaited is not None:
-            self._awaited.cancel()
+            try:
+                self._awaited.cancel()
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # the application's canceller: the attempt ends all the same
+                self._host.callback_failed_late(Failure())
         self.done.errback(why)
 
     def _made(self, result: Any) -> None:

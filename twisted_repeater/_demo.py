@@ -17,6 +17,7 @@ from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
 from . import dialects
+from ._end_signals import EndSignals
 from ._repeater import Repeater
 from .interfaces import ILink
 from .observers import printable
@@ -210,6 +211,11 @@ class Demo:
     def _row(self, *cells: str) -> None:
         self._write(ROW.format(*cells).rstrip() + "\n")
 
+    def abort(self) -> None:
+        """End everything without waiting."""
+        if self._repeater is not None:
+            self._repeater.abort()
+
     async def stop(self) -> None:
         """End everything."""
         if self._repeater is not None:
@@ -223,11 +229,13 @@ class DemoService(Service):
 
     def __init__(self, reactor: Any, demo: Demo | None = None) -> None:
         self._demo = demo or Demo(reactor, write_to_terminal)
+        self._end_signals = EndSignals(reactor, self._demo.abort)
         self._running: Deferred[None] | None = None
 
     def startService(self) -> None:
         """Begin."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._end_signals.start()
         self._running = Deferred.fromCoroutine(self._demo.run())
         self._running.addErrback(self._failed)
 
@@ -240,7 +248,11 @@ class DemoService(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._running is not None:
             self._running.cancel()
-        return Deferred.fromCoroutine(self._demo.stop())
+        return Deferred.fromCoroutine(self._demo.stop()).addBoth(self._ended)
+
+    def _ended(self, result: Any) -> Any:
+        self._end_signals.stop()
+        return result
 
 
 def write_to_terminal(text: str) -> None:

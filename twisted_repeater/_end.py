@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost, TCPTimedOutError
+from twisted.internet.error import ConnectionAborted, ConnectionLost, TCPTimedOutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -41,6 +41,9 @@ LONG_SILENCE = 0.9
 
 QUIET_POLLS = 20
 """So often in a row, which takes a second, nothing must have come of a peer that has taken everything."""
+
+FORCED = 1.0
+"""How many seconds a connection may take to end when it is forced to, and again when it is aborted."""
 
 
 class EndHost(Protocol):
@@ -75,6 +78,7 @@ class End:
     """One side of a link, from its connection to its end."""
 
     __slots__ = (
+        "_aborted",
         "_address_known",
         "_all_written",
         "_clock",
@@ -82,6 +86,7 @@ class End:
         "_greeting",
         "_hello",
         "_host",
+        "_last_resort",
         "_poll",
         "_quiet_polls",
         "_watch",
@@ -141,6 +146,9 @@ class End:
         self._hello: Deferred[Hello] | None = None
         self._address_known: Deferred[None] | None = None
         self._poll: Any = None
+        self._last_resort: Any = None
+        """What is done if the connection does not end although it is forced to."""
+        self._aborted = False
         self._all_written = False
         self._dropping = False
         """Whether what comes is dropped: the connection is being closed."""
@@ -202,6 +210,9 @@ class End:
             if self._poll is not None:
                 self._poll.cancel()
                 self._poll = None
+            if self._last_resort is not None:
+                self._last_resort.cancel()
+                self._last_resort = None
             self._host.end_lost(self, self._why_lost or reason)
 
     # -- Watched --------------------------------------------------------------------------------------------
@@ -345,7 +356,7 @@ class End:
         """Close a connection on which nothing waits, or nothing matters."""
         if self.connected and not self.lost:
             self._drop_what_comes()
-            self.outlet.when_empty(self.transport.loseConnection)
+            self._try(self.outlet.when_empty, self.transport.loseConnection)
 
     def end_stream(self) -> None:
         """After what waits, tell the peer that nothing more comes; the other way stays open.
@@ -353,7 +364,7 @@ class End:
         With TLS it does until the peer ends it too, which many do at once. With other wrappers it doesn't.
         """
         if not self.gone:
-            self.outlet.when_empty(self._end_stream)
+            self._try(self.outlet.when_empty, self._end_stream)
 
     def _end_stream(self) -> None:
         if self.outlet.can_half_close:
@@ -374,11 +385,11 @@ class End:
         if self.gone:
             return
         self._drop_what_comes()
-        self.valve.open_fully()
+        self._try(self.valve.open_fully)
         if self._all_written:
-            self._close_when_taken()
+            self._try(self._close_when_taken)
         else:
-            self.outlet.when_empty(self._end_stream)
+            self._try(self.outlet.when_empty, self._end_stream)
 
     def stream_ended(self) -> None:
         """Our end of the stream is written."""
@@ -414,19 +425,63 @@ class End:
         if self.gone:
             return
         self._drop_what_comes()
-        if self._all_written and self.outlet.can_half_close:
-            self.transport.loseConnection()
-        elif self.outlet.waiting or self.outlet.unacknowledged() or not self.outlet.can_half_close:
+        outlet = self.outlet
+        if self._all_written and outlet.can_half_close:
+            self._try(self.transport.loseConnection)
+        elif outlet.ended or outlet.waiting or outlet.unacknowledged() or not outlet.can_half_close:
             self.abort()  # transports close when the socket takes more, or the peer's TLS agrees: that may be never
         else:
-            self.outlet.when_empty(self.transport.loseConnection)
+            self._try(outlet.when_empty, self.transport.loseConnection)
+        if not (self.gone or self._aborted):
+            self._insist()
 
     def abort(self) -> None:
         """Close at once, whatever is lost."""
-        if not self.gone:
-            self._drop_what_comes()
-            self.outlet.discard()
+        if self.gone or self._aborted:
+            return
+        self._aborted = True
+        self._drop_what_comes()
+        self.outlet.discard()
+        self._insist()
+        try:
             self.transport.abortConnection()
+        except Exception:
+            log.failure("the connection of the {side} cannot be aborted", side=self.side.value)
+
+    def _try(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Take a step of an orderly end; where the transport fails at it, the connection is aborted."""
+        try:
+            step(*arguments)
+        except Exception:
+            log.failure("the connection of the {side} cannot be closed, and is aborted", side=self.side.value)
+            self.abort()
+
+    def _insist(self) -> None:
+        """See to it that the connection is gone in a while."""
+        if self._last_resort is not None:
+            self._last_resort.cancel()
+        self._last_resort = self._clock.callLater(FORCED, self._still_there)
+
+    def _still_there(self) -> None:
+        self._last_resort = None
+        if self._aborted:
+            self._end_anyhow()
+        else:
+            self.abort()
+
+    def _end_anyhow(self) -> None:
+        """The connection was aborted and is still there: end it without its transport.
+
+        A reactor that throws a connection out (``select`` does, for descriptors above 1023) may leave it in a state in
+        which nothing that is asked of the transport happens. Nobody else would end the link, nor the process.
+        """
+        log.error("the connection of the {side} does not end when aborted: its socket is closed", side=self.side.value)
+        reason = ConnectionAborted()
+        try:
+            self.outlet.take_away(Failure(reason))
+        except Exception:
+            log.failure("the transport of the {side} failed at its end", side=self.side.value)
+        self.lose(reason)
 
     def _drop_what_comes(self) -> None:
         self._dropping = True

@@ -51,6 +51,9 @@ __all__ = ["Callbacks", "RepeaterFactory"]
 FAILURES = 10
 """So many failures of one callback or observer are logged at once, then one a second."""
 
+STOPPED = "; this direction has stopped: nothing more is received from the {side}"
+"""What the log says of a failure that has stopped a direction."""
+
 
 @dataclass
 class Callbacks:
@@ -294,20 +297,25 @@ class RepeaterFactory(ServerFactory):
     def link_filter_failed(self, link: Link, direction: Direction, error: CallbackFailed) -> OnFilterError:
         """Log it, tell the application, and say what becomes of the message."""
         assert self.callbacks is not None
+        policy = self.callbacks.on_filter_error
+        error.stopped = policy is OnFilterError.STOP
+        if error.stopped and not link.over:
+            link.stopped |= {direction}
         self._log_filter_failure(link, direction, error)
         self.link_error(link, direction.source, error)
-        return self.callbacks.on_filter_error
+        return policy
 
     def _log_filter_failure(self, link: Link, direction: Direction, error: CallbackFailed) -> None:
         more = self._filter_failures.take((direction, error.callback))
         if more is None:
             return
         self.log.failure(
-            "client {client!r}, {direction}: {error}{more}",
+            "client {client!r}, {direction}: {error}{stopped}{more}",
             failure=loggable(Failure(error.reason)),
             client=shortened(link.client_name),
             direction=direction.value,
             error=printable(shortened(text_of(error))),
+            stopped=STOPPED.format(side=direction.source.value) if error.stopped else "",
             more=more,
         )
 
@@ -346,6 +354,14 @@ class RepeaterFactory(ServerFactory):
         for link in list(self.links):
             link.close()
         return DeferredList(over).addCallback(lambda _: None)
+
+    def abort_all(self) -> None:
+        """End every attempt and abort every connection, now."""
+        self.closed = True
+        for attempt in list(self._attempts.values()):
+            attempt.stop(RepeaterClosed("the repeater was shut down"))
+        for link in list(self.links):
+            link.abort()
 
     # -- calling out -----------------------------------------------------------------------------------------
 

@@ -38,6 +38,9 @@ from .model import Direction, Hello, Limits, OnFilterError, Side
 
 __all__ = ["Link", "LinkHost"]
 
+NONE_STOPPED: frozenset[Direction] = frozenset()
+"""Shared by nearly all links: an empty set of its own would cost each of them 200 bytes."""
+
 
 class LinkHost(Protocol):
     """What a link needs of the factory that made it."""
@@ -93,6 +96,7 @@ class Link:
         "server_hello",
         "server_name",
         "state",
+        "stopped",
     )
 
     def __init__(self, host: LinkHost, server_name: str) -> None:
@@ -110,6 +114,8 @@ class Link:
         self.finishing = False
         self.closing = False
         self.over = False
+        self.stopped: frozenset[Direction] = NONE_STOPPED
+        """See `ILink`."""
         self.reason: BaseException | None = None
         """What began its end."""
         self._on_over: list[Deferred[None]] = []
@@ -232,8 +238,20 @@ class Link:
 
     def close(self, reason: BaseException | None = None) -> None:
         """See `ILink`."""
-        if self.closing:
-            return
+        if not self.closing:
+            self._begin_closing(reason)
+            self._proceed()
+
+    def abort(self) -> None:
+        """Close both connections at once, whatever is lost."""
+        if not self.closing:
+            self._begin_closing(None)
+        for lane in self.lanes or ():
+            lane.discard()
+        self.client.abort()
+        self.server.abort()
+
+    def _begin_closing(self, reason: BaseException | None) -> None:
         self.closing = True
         if self.reason is None:
             self.reason = reason
@@ -250,7 +268,6 @@ class Link:
         self._closing_patience = Patience(
             self._host.clock, limits.close_timeout, self._progress, self.force, at_most=at_most
         )
-        self._proceed()
 
     # -- the end of a link ----------------------------------------------------------------------------------
 
@@ -286,9 +303,13 @@ class Link:
             self._quiet = Patience(self._host.clock, limits.close_timeout, self._progress, end.end_stream)
 
     def give_way(self) -> None:
-        """A newcomer wants the name: don't wait until a server is quiet."""
-        if self._quiet is not None:
-            self.close()
+        """A newcomer wants the name of this link, which is ending: end it within ``close_timeout`` from now.
+
+        The client that has come back no longer reads its old connection, so nothing is gained by waiting for replies.
+        """
+        self.close()
+        if self._closing_patience is not None:
+            self._closing_patience.hurry(self._host.limits.close_timeout)
 
     def _has_ended(self, lane: Lane) -> bool:
         """Whether nothing more can come of a direction."""

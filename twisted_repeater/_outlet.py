@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IPullProducer, IPushProducer
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ._text import class_name, text_of
@@ -250,6 +251,18 @@ class Outlet:
         As a push producer that is never asked to pause this does not hold up the transport's closing.
         """
         self._transport.registerProducer(self, True)
+
+    def take_away(self, reason: Failure) -> None:
+        """Take the connection away from its reactor and close its socket, as the reactor does with a broken one."""
+        innermost = self._innermost
+        try:
+            innermost.connectionLost(reason)
+        finally:
+            left = getattr(innermost, "socket", None)
+            if left is not None:  # that was not done to the end
+                innermost.stopReading()
+                innermost.stopWriting()
+                left.close()
 
     def discard(self) -> None:
         """Drop what waits and whatever comes."""

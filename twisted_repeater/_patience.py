@@ -37,6 +37,13 @@ class Patience:
         self._timer: Any = None
         self._wait()
 
+    def hurry(self, at_most: float) -> None:
+        """Run out within so many seconds from now at the latest, whatever the progress."""
+        self._end = min(self._end, self._clock.seconds() + at_most)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._wait()
+
     def stop(self) -> None:
         """Look no more."""
         if self._timer is not None:
@@ -45,7 +52,7 @@ class Patience:
 
     def _wait(self) -> None:
         left = min(self._since + self._timeout, self._end) - self._clock.seconds()
-        self._timer = self._clock.callLater(min(self._timeout / LOOKS, left), self._look)
+        self._timer = self._clock.callLater(max(min(self._timeout / LOOKS, left), 0), self._look)
 
     def _look(self) -> None:
         self._timer = None

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.logger import Logger
 
 from ._descriptors import Claim, PortGuard, claim, guard_port
 from ._endpoints import dialler, listener
@@ -16,12 +17,14 @@ from ._protocols import ServerSideProtocol
 from ._proxied import watch_headers
 from ._valve import Valve
 from .dialect import Dialect
-from .errors import ConnectingError, Disconnected, LinkError
+from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
 from .interfaces import ILink, IObserver
 from .model import Direction, Limits, OnFilterError, Side
 from .observers import LogObserver
 
 __all__ = ["Repeater"]
+
+log = Logger()
 
 _KEPT = object()
 """Stands for a filter that is not replaced; ``None`` is no filter."""
@@ -32,16 +35,18 @@ def _no_state(link: Link) -> None:
 
 
 def end_link(link: ILink, side: Side, error: LinkError) -> None:
-    """End a link that has lost a side, without losing a reply; other errors are let be."""
-    if isinstance(error, Disconnected):
-        if error.half_closed:
-            link.finish()
-        else:
-            link.close(error)
+    """End a link that has lost a side, without losing a reply, or that receives nothing more from one.
+
+    Other errors are let be.
+    """
+    if isinstance(error, Disconnected) and error.half_closed:
+        link.finish()
+    elif isinstance(error, Disconnected) or (isinstance(error, CallbackFailed) and error.stopped):
+        link.close(error)
 
 
 class _Defaults:
-    """The default ``on_error`` and ``on_connecting_error``: log, unless an observer does, and end what lost a side."""
+    """The default ``on_error`` and ``on_connecting_error``: log, unless an observer does, and see `end_link`."""
 
     def __init__(self, factory: RepeaterFactory) -> None:
         is_logged = any(isinstance(observer, LogObserver) for observer in factory.observers)
@@ -210,7 +215,8 @@ class Repeater:
             message on its way to the server. ``None`` passes everything on.
         @param to_client_filter: the same for messages on their way to the client.
         @param on_error: called with the link, the side and a `LinkError`. By default a link is closed when a side is
-            lost, without losing a reply that is still to come, and other errors are logged.
+            lost, without losing a reply that is still to come, and when the failure of a filter has stopped one of its
+            directions; other errors are logged.
         @param on_connecting_error: called with the client's name (``None`` where it isn't known), the server's
             name and a `ConnectingError`. By default that is logged.
         @param on_filter_error: what becomes of a message whose filter fails.
@@ -314,8 +320,20 @@ class Repeater:
             Deferred.fromCoroutine(self._shut_down()).addBoth(self._is_shut_down)
         return done
 
+    def abort(self) -> Deferred[None]:
+        """Stop listening and abort every connection at once; what waits, and what is under way, is lost.
+
+        For when `shutdown` takes too long: that is over then as well. Gives a Deferred as `shutdown` does.
+        """
+        done = self.shutdown()
+        self._factory.abort_all()
+        return done
+
     async def _shut_down(self) -> None:
         not_listening = maybeDeferred(self._port.stopListening)
+        not_listening.addTimeout(
+            self._factory.limits.close_timeout, self._factory.clock, onTimeoutCancel=_still_listening
+        )
         try:
             await self._factory.close_all()
             await not_listening
@@ -327,6 +345,10 @@ class Repeater:
         callers, self._callers = self._callers, []
         for done in callers:
             done.callback(result)  # type: ignore[arg-type]
+
+
+def _still_listening(result: object, timeout: float) -> None:
+    log.error("the port has not stopped listening within {timeout} seconds; nobody is accepted", timeout=timeout)
 
 
 def _check_is(name: str, value: Any, kind: type) -> None:

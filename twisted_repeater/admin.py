@@ -165,7 +165,9 @@ def _links(request: Request, repeater: Repeater) -> bytes:
 
 def _link(link: Link) -> dict[str, object]:
     """Describe a link."""
-    state = "closing" if link.closing else "finishing" if link.finishing else "active" if link.active else "half gone"
+    state = "closing" if link.closing else "finishing" if link.finishing else "half gone"
+    if link.active and not link.finishing:
+        state = "stopped" if link.stopped else "active"
     told: dict[str, object] = {
         "client": link.client_name,
         "client_address": address_text(link.client_address),
@@ -176,5 +178,10 @@ def _link(link: Link) -> dict[str, object]:
     for direction in Direction:
         messages, size = link.received(direction)
         waiting = link.end(direction.target).outlet.waiting
-        told[direction.value] = {"messages": messages, "bytes": size, "waiting_bytes": waiting}
+        told[direction.value] = {
+            "messages": messages,
+            "bytes": size,
+            "waiting_bytes": waiting,
+            "stopped": direction in link.stopped,
+        }
     return told

@@ -216,8 +216,11 @@ class CallbackFailed(LinkError):
     """A filter raised, gave something that is no verdict, or took too long.
 
     ``callback`` names the filter, ``number`` says which message of its direction it was (the first is 1), and
-    ``reason`` is the exception.
+    ``reason`` is the exception. ``stopped`` is true when this ended its direction for good: the link receives nothing
+    more from ``side`` (`OnFilterError.STOP`).
     """
+
+    stopped: bool = False
 
     def __init__(self, callback: str, number: int, reason: BaseException) -> None:
         super().__init__(f"{callback} failed on message {number}: {told(reason)}")

@@ -118,6 +118,7 @@ class ILink(Interface):
     server_hello = Attribute("Hello: what the server said of itself")
     client_address = Attribute("IAddress: where the client connected from")
     server_address = Attribute("IAddress: where the server is")
+    stopped = Attribute("frozenset of Direction: those that a filter's failure has stopped; nothing more is received")
 
     def received(direction: Direction) -> tuple[int, int]:
         """Tell how many messages of a direction were received so far, and how many bytes with their headers."""

@@ -40,6 +40,8 @@ class MetricsObserver:
         """By the side, the type of the error, and the type of the error's own reason, "" if it has none."""
         self.messages: Counter[Direction] = Counter()
         self.bytes: Counter[Direction] = Counter()
+        self.stopped: Counter[Direction] = Counter()
+        """How many directions a filter's failure has stopped, of the links there are now."""
 
     @property
     def links(self) -> int:
@@ -58,6 +60,7 @@ class MetricsObserver:
 
     def link_ended(self, link: ILink, reason: BaseException | None) -> None:
         """See `IObserver`."""
+        self.stopped.subtract(link.stopped)
         if isinstance(reason, Disconnected) and reason.side is not None:
             self.ended[reason.side.value, type(reason.reason).__name__] += 1
         else:
@@ -66,6 +69,8 @@ class MetricsObserver:
     def link_error(self, link: ILink, side: Side, error: Exception) -> None:
         """See `IObserver`."""
         reason = type(error.reason).__name__ if isinstance(error, Disconnected | CallbackFailed) else ""
+        if isinstance(error, CallbackFailed) and error.stopped:
+            self.stopped.update(direction for direction in link.stopped if direction.source is side)
         self.errors[side.value, type(error).__name__, reason] += 1
 
     def relayed(self, link: ILink, direction: Direction, messages: int, size: int) -> None:
@@ -80,6 +85,14 @@ class MetricsObserver:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         yield GaugeMetricFamily(f"{PREFIX}links", "Links there are now", value=self.links)
+        stopped = GaugeMetricFamily(
+            f"{PREFIX}stopped_directions",
+            "Directions of links there are now in which nothing more is received, as a filter failed",
+            labels=("direction",),
+        )
+        for direction in Direction:
+            stopped.add_metric((direction.value,), self.stopped[direction])
+        yield stopped
         yield CounterMetricFamily(f"{PREFIX}links_made", "Links made", value=self.made)
         # Both directions are always there: a counter that appears with its first message hides that message.
         messages = {(direction.value,): self.messages[direction] for direction in Direction}

@@ -50,7 +50,8 @@ class OnFilterError(enum.Enum):
     """What becomes of a message, and of its direction, when its filter fails (raises, times out, gives no verdict)."""
 
     STOP = "stop"
-    """Receiving stops on the side whose message it was, for good. The default."""
+    """Receiving stops on the side whose message it was, for good; the default ``on_error`` closes the link. The
+    default."""
     PASS_ON = "pass-on"
     """The message is passed on untouched, the next is read."""
     DROP = "drop"

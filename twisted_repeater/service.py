@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamSer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ._end_signals import EndSignals
 from ._reload import FilterModules
 from ._repeater import Repeater
 from ._text import text_of
@@ -53,6 +54,7 @@ class RepeaterService(Service):
     @param admin: where the administration listens, ``None`` for nowhere.
     @param admin_hosts: names by which the administration is known besides the local ones.
     @param metrics: is one of the repeater's observers; the administration shows what it counted.
+    @param pid_file: is removed where a second signal ends the process at once, as a filter keeps the reactor.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class RepeaterService(Service):
         admin: IStreamServerEndpoint | None = None,
         admin_hosts: Sequence[str] = (),
         metrics: MetricsObserver | None = None,
+        pid_file: str | None = None,
     ) -> None:
         self.repeater: Repeater | None = None
         self._create = create
@@ -81,6 +84,7 @@ class RepeaterService(Service):
         self._trouble: str | None = None
         """What went wrong at the last look at the files, if the next look will try the same again."""
         self._hangup: Any = None
+        self._end_signals = EndSignals(reactor, self._abort, pid_file)
         self._error: CannotStart | None = None
 
     # -- IService ---------------------------------------------------------------------------------------------
@@ -119,6 +123,7 @@ class RepeaterService(Service):
         """Begin to listen to signals and to look at files."""
         super().startService()  # type: ignore[no-untyped-call]
         self._hangup = signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.reload))
+        self._end_signals.start()
         if self._watch:
             self._look_later()
 
@@ -138,6 +143,12 @@ class RepeaterService(Service):
         if self._hangup is not None:  # not before: what SIGHUP does by default is to kill
             signal.signal(signal.SIGHUP, self._hangup)
             self._hangup = None
+        self._end_signals.stop()
+
+    def _abort(self) -> None:
+        """A second signal asks to end: wait for nothing more."""
+        if self.repeater is not None:
+            self.repeater.abort()
 
     # -- filters ----------------------------------------------------------------------------------------------
 

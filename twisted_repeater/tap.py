@@ -377,4 +377,5 @@ def makeService(options: Options) -> IService:
         admin=options["admin"],
         admin_hosts=options["admin-host"],
         metrics=metrics,
+        pid_file=options.parent.get("pidfile") if options.parent is not None else None,
     )

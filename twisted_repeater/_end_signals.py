@@ -1,0 +1,118 @@
+"""The second SIGTERM or Ctrl-C: where the first one ends a process in good order, the second one hastens that."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+from twisted.internet.interfaces import IReactorCore
+from twisted.logger import Logger
+
+from ._watchdog import Watchdog
+
+__all__ = ["EndSignals"]
+
+log = Logger()
+
+
+class EndSignals:
+    """Puts itself before the handlers that the reactor has for SIGTERM and SIGINT, and watches the reactor.
+
+    The first signal goes to the reactor, which stops. A second one calls ``abort`` in the reactor. Where the reactor is
+    kept, by a filter that loops say, it can do neither: then the second one ends the process there and then, with
+    ``pid_file`` removed as twistd would have.
+
+    A handler of Python's runs only between two steps of Python code. So what blocks inside of C code, and is not
+    interrupted by signals, can only be ended by SIGKILL.
+    """
+
+    def __init__(self, reactor: Any, abort: Callable[[], object], pid_file: str | None = None) -> None:
+        self._reactor = reactor
+        self._abort = abort
+        self._pid_file = pid_file
+        self._watchdog = Watchdog(reactor, self._stalled)
+        self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._triggers: list[Any] = []
+        self._ending = False
+        """Whether the reactor is stopping, or was told to."""
+        self._second = 0
+        """The signal that came when it was."""
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin when the reactor runs: only then it has its own handlers. For what is no reactor this is nothing."""
+        if IReactorCore.providedBy(self._reactor):
+            self._reactor.callWhenRunning(self._start)
+
+    def _start(self) -> None:
+        if self._stopped:
+            return
+        add = self._reactor.addSystemEventTrigger
+        self._triggers += [
+            add("before", "shutdown", self._reactor_stops),
+            add("after", "shutdown", self._watchdog.stop),
+        ]
+        self._watchdog.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.getsignal(number)
+            if callable(before) and before is not signal.default_int_handler:
+                self._before[number] = before
+                signal.signal(number, self._received)
+
+    def stop(self) -> None:
+        """Let the handlers be as they were, unless the process ends: then there is nothing more that they could do."""
+        self._stopped = True
+        if self._ending:
+            return
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before.clear()
+        for trigger in self._triggers:
+            self._reactor.removeSystemEventTrigger(trigger)
+        self._triggers.clear()
+        self._watchdog.stop()
+
+    def _reactor_stops(self) -> None:
+        self._ending = True
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        """A signal came; called by Python in the middle of whatever is going on."""
+        if not self._ending:
+            self._ending = True
+            self._before[number](number, frame)
+        elif self._watchdog.stalled:
+            self._end_now(number, frame)
+        else:
+            self._second = number
+            self._reactor.callFromThread(self._abort_all, number)
+
+    def _abort_all(self, number: int) -> None:
+        log.info("a second signal, {name}: every connection is aborted", name=signal.Signals(number).name)
+        self._abort()
+
+    def _stalled(self) -> None:
+        """The reactor is kept, so that the abort that was asked for is not done; called in the watchdog's thread."""
+        if self._second:
+            os.kill(os.getpid(), self._second)  # for the thread of the reactor: only there handlers run
+
+    def _end_now(self, number: int, frame: FrameType | None) -> None:
+        """End the process although the reactor is kept."""
+        signal.signal(number, signal.SIG_DFL)
+        try:
+            who, where = self._watchdog.look(frame)
+            name = signal.Signals(number).name
+            log.critical(
+                "a second signal, {name}, while {who} keeps the reactor {where}: the process ends as it is",
+                name=name,
+                who=who,
+                where=where,
+            )
+            if self._pid_file:
+                with suppress(OSError):
+                    os.unlink(self._pid_file)
+        finally:
+            os.kill(os.getpid(), number)

@@ -1,0 +1,137 @@
+"""A thread that notices when something keeps the reactor, a filter that loops or blocks say, and logs what it is."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from twisted.logger import Logger
+
+from .observers import printable
+
+__all__ = ["Watchdog", "stack_text"]
+
+LOOK_EVERY = 0.25
+"""How often, in seconds, the reactor is asked for a sign of life."""
+
+TOO_LONG = 1.0
+"""How many seconds the reactor may be kept before that is logged."""
+
+FRAMES = 4
+"""How many of the innermost frames are logged."""
+
+NOT_THE_APPLICATION = frozenset({"twisted", "twisted_repeater", "zope", *sys.stdlib_module_names})
+"""The packages whose frames are not the application's code."""
+
+log = Logger()
+
+
+class _Question:
+    """The reactor is asked for a sign of life."""
+
+    __slots__ = ("asked", "who")
+
+    def __init__(self) -> None:
+        self.asked = time.monotonic()
+        self.who = ""
+        """What keeps the reactor, once that was logged."""
+
+
+class Watchdog:
+    """Watches the reactor from a daemon thread.
+
+    The thread asks the reactor by ``callFromThread`` and sees whether it answers. So a reactor that waits for its
+    sockets answers at once, no message costs anything, and nothing depends on the clock of the reactor's timers.
+    ``on_stall`` is called from the thread every quarter of a second as long as the reactor is kept.
+    """
+
+    def __init__(self, reactor: Any, on_stall: Callable[[], None] = lambda: None) -> None:
+        self._reactor = reactor
+        self._on_stall = on_stall
+        self._question: _Question | None = None
+        self._watched = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="twisted_repeater watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch; called in the thread of the reactor."""
+        self._watched = threading.get_ident()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stopping.set()
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the reactor is kept, for longer than it may be."""
+        question = self._question
+        return question is not None and time.monotonic() - question.asked > TOO_LONG
+
+    def look(self, frame: FrameType | None = None) -> tuple[str, str]:
+        """Tell what keeps the reactor, and where that is; ``frame`` is the innermost frame of its thread, if known."""
+        return stack_text(frame or sys._current_frames().get(self._watched))
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(LOOK_EVERY):
+            question = self._question
+            if question is None:
+                question = self._question = _Question()
+                self._reactor.callFromThread(self._answer, question)
+            elif self.stalled:
+                if not question.who:
+                    self._log_stall(question)
+                self._on_stall()
+
+    def _log_stall(self, question: _Question) -> None:
+        who, where = self.look()
+        question.who = who
+        log.warn(
+            "{who} has kept the reactor for {seconds:.1f} seconds, and nobody is served meanwhile; it is {where}",
+            who=who,
+            seconds=time.monotonic() - question.asked,
+            where=where,
+        )
+
+    def _answer(self, question: _Question) -> None:
+        """The reactor gives its sign of life."""
+        self._question = None
+        seconds = time.monotonic() - question.asked
+        if question.who:
+            log.warn("{who} let go of the reactor after {seconds:.1f} seconds", who=question.who, seconds=seconds)
+        elif seconds > TOO_LONG:  # C code that kept every thread waiting, or the whole process was stopped
+            log.warn("the reactor was kept for {seconds:.1f} seconds; it could not be seen by what", seconds=seconds)
+
+
+def stack_text(frame: FrameType | None) -> tuple[str, str]:
+    """Tell what the reactor is kept by, as ``module:name``, and where that is, from the innermost frame of a stack.
+
+    What keeps it is the outermost function of the application that the reactor, or the repeater, has called: the filter
+    (compiled parts of the repeater have no frames). Where there is none it is the innermost function.
+    """
+    frames: list[FrameType] = []
+    while frame is not None:
+        frames.insert(0, frame)
+        frame = frame.f_back
+    if not frames:
+        return ("something", "nowhere to be seen")
+    for index, candidate in enumerate(frames):  # what started the reactor is the application's as well
+        if _module(candidate).startswith("twisted.internet."):
+            frames = frames[index:]
+            break
+    application = [frame for frame in frames if _module(frame).partition(".")[0] not in NOT_THE_APPLICATION]
+    guilty = application[0] if application else frames[-1]
+    where = ", called ".join(_place(frame) for frame in reversed((application or frames)[-FRAMES:]))
+    return (f"{_module(guilty)}:{guilty.f_code.co_qualname}", where)
+
+
+def _module(frame: FrameType) -> str:
+    return printable(str(frame.f_globals.get("__name__", "?")))
+
+
+def _place(frame: FrameType) -> str:
+    return printable(f"at {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}")
