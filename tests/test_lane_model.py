@@ -46,7 +46,8 @@ class Way:
         self.journal: list[str] = []
         self.host = RecordingHost(self.journal)
         self.host.policy = OnFilterError.DROP
-        self.lane = Lane(direction, FRAMING, forward, back, self.host)
+        self.time = 0.0
+        self.lane = Lane(direction, FRAMING, forward, back, self.host, lambda: self.time)
         self.lane.filter = self.judge
         self.reads: list[bytes] = []
         self.plans: dict[bytes, tuple[str, str]] = {}

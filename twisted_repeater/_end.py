@@ -74,6 +74,7 @@ class End:
         "ended",
         "handshake",
         "heard",
+        "loss",
         "lost",
         "outlet",
         "receive",
@@ -99,6 +100,8 @@ class End:
         """Whether the peer has ended its stream."""
         self.lost = False
         """Whether the connection is gone."""
+        self.loss: BaseException | None = None
+        """Why it is gone."""
         self.reported = False
         """Whether the application was told that this side is gone."""
         self.receive: Callable[[bytes], None] = self._greet
@@ -144,6 +147,7 @@ class End:
         """The connection is gone."""
         if not self.lost:
             self.ended = self.lost = True
+            self.loss = reason
             self.receive = _ignore  # a method of its own would be a cycle, which keeps it and its link for longer
             self.valve.detach()
             self.outlet.discard()
