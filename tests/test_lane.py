@@ -82,6 +82,83 @@ class NewLaneTests(LaneCase):
         self.assertIs(self.lane.awaited, None)
 
 
+class CountTests(StartedLaneCase):
+    """What a filter finds counted while it is asked."""
+
+    def setUp(self) -> None:
+        """Have a filter that looks at the counts."""
+        super().setUp()
+        self.counts: list[tuple[int, int]] = []
+        self.lane.filter = self.look
+
+    def look(self, message: Any, link: Any) -> Any:
+        """Be a filter that notes what is counted."""
+        self.counts.append((self.lane.messages, self.lane.size))
+        return self.answer(message, link)
+
+    def check(self, *messages: bytes) -> None:
+        """Each message must have found itself counted, and none behind it."""
+        sizes = [len(frames(*messages[: number + 1])) for number in range(len(messages))]
+        self.assertEqual(self.counts, list(enumerate(sizes, 1)))
+        self.assertEqual((self.lane.messages, self.lane.size), self.counts[-1])
+
+    def test_one_read(self) -> None:
+        """The message that the filter looks at is counted, none that came in the same read behind it is."""
+        self.feed(frames(b"a", b"", b"ccc"))
+        self.check(b"a", b"", b"ccc")
+
+    def test_verdicts(self) -> None:
+        """Whatever is decided about the messages before."""
+        self.answers = {b"a": DO_NOTHING, b"b": Send(b"x"), b"c": SendBack([b"y"]), b"d": succeed(PASS_ON)}
+        self.feed(frames(b"a", b"b", b"c", b"d", b"e"))
+        self.check(b"a", b"b", b"c", b"d", b"e")
+
+    def test_pieces(self) -> None:
+        """A message that came in pieces is counted, and none that came with its last piece."""
+        self.feed(frames(bytes(LARGE), b"b", b"c"))
+        self.check(bytes(LARGE), b"b", b"c")
+
+    def test_byte_by_byte(self) -> None:
+        """The same for messages whose headers came in pieces."""
+        self.feed(frames(b"a", b"bb", b"c"), size=1)
+        self.check(b"a", b"bb", b"c")
+
+    def test_later(self) -> None:
+        """Behind a message whose verdict was awaited."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"b"] = verdict
+        self.feed(frames(b"a", b"b", b"c"))
+        self.assertEqual(self.lane.messages, 2)
+        verdict.callback(PASS_ON)
+        self.check(b"a", b"b", b"c")
+
+    def test_failure(self) -> None:
+        """Behind a message on which the filter failed."""
+        self.host.policy = OnFilterError.DROP
+        self.answers[b"b"] = ValueError("no")
+        self.feed(frames(b"a", b"b", b"c"))
+        self.check(b"a", b"b", b"c")
+
+    def test_selected(self) -> None:
+        """Messages that the filter does not want are counted with the next that it does."""
+        self.lane.selector = FirstByte(b"w")
+        self.feed(frames(b"w", b"xx", b"y", b"w", b"z"))
+        self.assertEqual(self.counts, [(1, 5), (4, 21)])
+        self.assertEqual((self.lane.messages, self.lane.size), (5, 26))
+
+    def test_decoded(self) -> None:
+        """Messages that cannot be decoded are counted as well."""
+
+        def decode(payload: bytes) -> bytes:
+            if payload == b"bad":
+                raise ParseError("no")
+            return payload
+
+        self.lane.decode = decode
+        self.feed(frames(b"a", b"bad", b"c"))
+        self.assertEqual(self.counts, [(1, 5), (3, 17)])
+
+
 class NoFilterTests(StartedLaneCase):
     """Where nobody looks."""
 

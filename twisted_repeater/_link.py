@@ -139,6 +139,12 @@ class Link:
         """Whether the link is made and both sides are up."""
         return self.made and not (self.closing or self.client.reported or self.server.reported)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether the call comes from within the work of one of the lanes, from a filter say."""
+        lanes = self.lanes
+        return lanes is not None and (lanes[0].at_work or lanes[1].at_work)
+
     def end(self, side: Side) -> End:
         """Give the connection of a side."""
         return self.client if side is Side.CLIENT else self.server
