@@ -103,7 +103,8 @@ class RepeaterFactory(ServerFactory):
         """What lanes of a direction and a codec, by its ``id``, are given: made once, not for each of thousands."""
         self._postponed: deque[Outlet] = deque()
         """Those that have a broadcast to send still."""
-        self._sending_postponed = False
+        self._sent: Deferred[None] | None = None
+        """Fires when they have sent all; ``None`` if there are none."""
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -323,11 +324,11 @@ class RepeaterFactory(ServerFactory):
                     link.send_frame(end, frame, at_once=True)
             elif end.outlet.postpone(frame_for):
                 self._postponed.append(end.outlet)
-        if not self._sending_postponed:
-            self._sending_postponed = True
-            in_slices(self.clock, self._send_postponed())
+        if self._sent is None or self._sent.called:
+            self._sent = Deferred()  # first: what is called back from here may broadcast as well
+            in_slices(self.clock, self._send_postponed(self._sent))
 
-    def _send_postponed(self) -> Iterator[None]:
+    def _send_postponed(self, sent: Deferred[None]) -> Iterator[None]:
         """Send broadcasts, link by link. A link that something else is sent to sends its own before that."""
         try:
             while self._postponed:
@@ -337,7 +338,7 @@ class RepeaterFactory(ServerFactory):
                     self.log.failure("bug: a broadcast to one link failed")
                 yield
         finally:
-            self._sending_postponed = False
+            sent.callback(None)
 
     def close_all(self) -> Deferred[None]:
         """Close every link and end every attempt; fire when every connection is gone."""
@@ -348,6 +349,8 @@ class RepeaterFactory(ServerFactory):
         await in_slices(self.clock, self._closings())
         while self.links:
             await next(iter(self.links)).when_over()
+        if self._sent is not None:
+            await self._sent
 
     def _closings(self) -> Iterator[None]:
         """End the attempts and close the links, one by one. One may have ended meanwhile."""
