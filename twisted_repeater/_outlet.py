@@ -93,7 +93,7 @@ class Outlet:
         self._queue: deque[bytes | bytearray | memoryview] | None = None
         self._busy = False
         """Whether the transport has to ask before more is written."""
-        self._postponed: deque[Callable[[Outlet], bytes | None]] | None = None
+        self._postponed: list[Callable[[Outlet], bytes | None]] | None = None
         """Makes the frames that are to be sent before anything else."""
         self._relayed = 0
         """How many of the waiting bytes came from lanes, at most."""
@@ -181,7 +181,7 @@ class Outlet:
         @param make: gives the frame, or nothing where there is none to be sent.
         """
         if self._postponed is None:
-            self._postponed = deque([make])
+            self._postponed = [make]
             return True
         self._postponed.append(make)
         if len(self._postponed) > MAX_POSTPONED:
@@ -191,7 +191,7 @@ class Outlet:
     def send_postponed(self) -> None:
         """Send what was postponed, in order."""
         while self._postponed:
-            make = self._postponed.popleft()
+            make = self._postponed.pop(0)
             if not self._postponed:
                 self._postponed = None
             frame = make(self)
