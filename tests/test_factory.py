@@ -964,6 +964,20 @@ class ManyBroadcastTests(ManyLinksCase):
         self.turns()
         self.assertEqual(self.got(Side.SERVER)[:-1], [b"".join(map(frame, [b"before", b"one", b"two"]))] * (MANY - 1))
 
+    def test_unencodable_from_a_filter(self) -> None:
+        """What cannot be encoded is told for every link, also for that whose filter broadcasts."""
+
+        def announce(message: bytes, link: Any) -> Any:
+            self.here.factory.broadcast(Side.SERVER, 7)
+            return PASS_ON
+
+        self.here.factory.replace_filters({"to_server_filter": announce})
+        self.pairs[-1][0].dataReceived(frame(b"a"))
+        self.turns()
+        told = [(name, type(error)) for _, name, _, error in self.here.calls]
+        self.assertEqual(sorted(told), sorted((f"client {number}", MarshalingError) for number in range(MANY)))
+        self.assertEqual(self.got(Side.SERVER)[-1], frame(b"a"))
+
     def test_by_an_error(self) -> None:
         """A broadcast may lead to another, which comes behind it everywhere."""
         self.here.factory.callbacks.on_error = lambda link, side, error: self.broadcast(b"more")  # type: ignore
@@ -1031,6 +1045,22 @@ class ManyEndTests(ManyLinksCase):
         self.assertEqual(len(self.here.refusals), MANY)
         for protocol in (*attempts, *(protocol for pair in self.pairs for protocol in pair)):
             self.assertFalse(protocol.transport.connected)
+
+    def test_ended_meanwhile(self) -> None:
+        """An attempt that ends while others are being ended is told of once."""
+        self.link_many()
+        first, second = (self.here.connect(hello(name)) for name in ("first", "second"))
+
+        def on_connecting_error(name: str | None, *arguments: Any) -> None:
+            self.refused.append(name)
+            if name == "first":
+                second.transport.loseConnection()
+
+        self.refused: list[str | None] = []
+        self.here.factory.callbacks.on_connecting_error = on_connecting_error  # type: ignore[union-attr]
+        self.successResultOf(self.here.factory.close_all())
+        self.assertEqual(sorted(map(str, self.refused)), ["first", "second"])
+        self.assertFalse(first.transport.connected)
 
     def test_bug(self) -> None:
         """A link that fails to close is logged, and keeps no other from being closed."""

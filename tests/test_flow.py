@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from zope.interface import implementer
 
 from twisted_repeater._flow import MAX_HELD, MAX_STRIDE
 from twisted_repeater._slices import SLICE
-from twisted_repeater.interfaces import IFraming
 from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
 
-from .lanes import FRAMING, LaneCase, frames, messages_in
+from .lanes import LaneCase, frames, messages_in
 
 
 class HeldTests(LaneCase):
@@ -537,80 +535,6 @@ class GivingWayTests(LaneCase):
         self.answers[b"0"] = look
         self.feed(*numbered(50))
         self.assertEqual((work, self.lane.at_work), ([True], False))
-
-
-@implementer(IFraming)
-class SlowFraming:
-    """A framing of somebody else's, for which time passes; it is also where a lane writes to that uses it."""
-
-    def __init__(self, case: LaneCase) -> None:
-        self.case = case
-        self.body = 0
-
-    def find(self, data: bytes, start: int, end: int) -> int:
-        """See `IFraming`."""
-        self.case.time += SLICE / 500
-        stop = FRAMING.find(data, start, end)
-        self.body = FRAMING.body
-        return stop
-
-    def encode(self, payload: bytes) -> bytes:
-        """See `IFraming`."""
-        return FRAMING.encode(payload)
-
-    def replace(self, frame: bytes, payload: bytes) -> bytes:
-        """See `IFraming`."""
-        return FRAMING.encode(payload)
-
-
-class GivingWayUnfilteredTests(LaneCase):
-    """A lane without a filter, whose framing takes its time."""
-
-    def setUp(self) -> None:
-        """Start with that."""
-        self.framing = SlowFraming(self)
-        super().setUp()
-        self.lane.filter = None
-        self.start()
-
-    def test_in_slices(self) -> None:
-        """It looks for no more frames in a turn than in some slices of time, and goes on in the next one, in order."""
-        data = frames(*[b""] * 30_000)
-        self.lane.feed(data)
-        turns = 0
-        while self.lane.gave_way:
-            self.assertLess(self.time, 6 * SLICE)
-            self.time = 0.0
-            self.lane.take_turn()
-            turns += 1
-        self.assertGreater(turns, 10)
-        self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, 30_000, len(data)))
-        self.assertTrue(self.lane.idle)
-
-    def test_sizes(self) -> None:
-        """Frames may be longer than what it looks through at once, lie across its borders, and be incomplete."""
-        for size in (0, 1, 4000, 8187, 8188, 8189, 9000, 40_000):
-            self.setUp()
-            data = frames(*[b"small", bytes(size), b""] * 40)
-            rest = frames(b"cut off")
-            self.lane.feed(data + rest[:-2])
-            while self.lane.gave_way:
-                self.lane.take_turn()
-            self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, 120, len(data)))
-            self.assertEqual(self.lane.unfinished_size, len(rest) - 2)
-            self.lane.feed(rest[-2:])
-            self.assertEqual(self.forward.stream, data + rest)
-
-    def test_bad_frame(self) -> None:
-        """What comes before a bad frame is passed on, wherever that is."""
-        for before in (0, 10, 2048, 10_000):
-            self.setUp()
-            data = frames(*[b""] * before)
-            self.lane.feed(data + b"\xff" * 9000)
-            while self.lane.gave_way:
-                self.lane.take_turn()
-            self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, before, len(data)))
-            self.assertTrue(self.lane.discarding)
 
 
 class ReentrancyTests(LaneCase):

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from twisted_repeater import _lane
 from twisted_repeater._lane import FLUSH_SIZE, Lane
+from twisted_repeater._slices import SLICE
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import (
     CallbackFailed,
@@ -226,6 +227,95 @@ class NoFilterTests(StartedLaneCase):
         (error,) = self.host.errors
         assert isinstance(error, FrameTooLong)
         self.assertEqual((error.size, error.limit), (LIMIT + 1, LIMIT))
+
+
+@implementer(IFraming)
+class SlowFraming:
+    """A framing of somebody else's, for which time passes; it is also where a lane writes to that uses it."""
+
+    def __init__(self, case: LaneCase) -> None:
+        self.case = case
+        self.body = 0
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`."""
+        self.case.time += SLICE / 500
+        stop = FRAMING.find(data, start, end)
+        self.body = FRAMING.body
+        return stop
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return FRAMING.encode(payload)
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return FRAMING.encode(payload)
+
+
+class GivingWayTests(LaneCase):
+    """A lane whose framing takes its time, mostly without a filter."""
+
+    def setUp(self) -> None:
+        """Start with that."""
+        self.framing = SlowFraming(self)
+        super().setUp()
+        self.lane.filter = None
+        self.start()
+
+    def test_in_slices(self) -> None:
+        """It looks for no more frames in a turn than in some slices of time, and goes on in the next one, in order."""
+        data = frames(*[b""] * 30_000)
+        self.lane.feed(data)
+        turns = 0
+        while self.lane.gave_way:
+            self.assertLess(self.time, 6 * SLICE)
+            self.time = 0.0
+            self.lane.take_turn()
+            turns += 1
+        self.assertGreater(turns, 10)
+        self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, 30_000, len(data)))
+        self.assertTrue(self.lane.idle)
+
+    def test_filtered(self) -> None:
+        """With a filter it gives way as well, in the middle of a read; nothing is lost, doubled or counted twice."""
+        self.lane.filter = self.answer
+        self.answers[b""] = SendBack([b"x"])
+        data = frames(*[b"", b"a"] * 2000)
+        self.lane.feed(data)
+        turns = 0
+        while self.lane.gave_way:
+            self.assertEqual(self.lane.messages, len(self.asked))
+            self.lane.take_turn()
+            turns += 1
+        self.assertGreater(turns, 3)
+        self.assertEqual((self.lane.messages, self.lane.size), (4000, len(data)))
+        self.assertEqual((self.forward.stream, self.back.stream), (frames(b"a") * 2000, frames(b"x") * 2000))
+
+    def test_sizes(self) -> None:
+        """Frames may be longer than what it looks through at once, lie across its borders, and be incomplete."""
+        for size in (0, 1, 4000, 8187, 8188, 8189, 9000, 40_000):
+            self.setUp()
+            data = frames(*[b"small", bytes(size), b""] * 40)
+            rest = frames(b"cut off")
+            self.lane.feed(data + rest[:-2])
+            while self.lane.gave_way:
+                self.lane.take_turn()
+            self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, 120, len(data)))
+            self.assertEqual(self.lane.unfinished_size, len(rest) - 2)
+            self.lane.feed(rest[-2:])
+            self.assertEqual(self.forward.stream, data + rest)
+
+    def test_bad_frame(self) -> None:
+        """What comes before a bad frame is passed on, wherever that is."""
+        for before in (0, 10, 2048, 10_000):
+            self.setUp()
+            data = frames(*[b""] * before)
+            self.lane.feed(data + b"\xff" * 9000)
+            while self.lane.gave_way:
+                self.lane.take_turn()
+            self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, before, len(data)))
+            self.assertTrue(self.lane.discarding)
 
 
 class VerdictTests(StartedLaneCase):
