@@ -2,7 +2,8 @@
 """One direction of a link: received bytes -> frames -> filter -> verdicts -> output, in order. The hot path.
 
 * A message that is passed on leaves as the bytes that came. A run of such messages leaves as one slice.
-* What one read brought leaves in one push, unless a filter makes more than `FLUSH_SIZE` of it.
+* What one read brought leaves in one push, unless a filter makes more than `FLUSH_SIZE` of it, or takes so long that
+  the lane gives way.
 * A lane knows no transport: it pushes to two outlets and reports to its host, the link.
 
 What stops a lane and lets it go on is in ``_flow.py``. This module is ordinary Python; where a compiler was found at
