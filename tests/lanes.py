@@ -96,6 +96,10 @@ class RecordingHost:
         """See `LaneHost`."""
         self._tell("blocked, waits for a verdict" if lane.awaited is not None else "blocked")
 
+    def lane_gave_way(self, lane: Lane) -> None:
+        """See `LaneHost`."""
+        self._tell("gave way")
+
     def lane_flowing(self, lane: Lane) -> None:
         """See `LaneHost`."""
         self._tell("flowing")
@@ -130,7 +134,7 @@ class LaneCase(SynchronousTestCase):
     """Tests of one lane.
 
     The filter looks a message up in ``answers``: there is the verdict, or a function that gives one, or an exception
-    to raise; what isn't there is passed on.
+    to raise; what isn't there is passed on. ``time`` is what the lane's clock shows, ``looks`` how often it looked.
     """
 
     framing: IFraming = FRAMING
@@ -143,8 +147,15 @@ class LaneCase(SynchronousTestCase):
         self.forward = RecordingOutlet("forward", self.journal)
         self.back = RecordingOutlet("back", self.journal)
         self.host = RecordingHost(self.journal)
-        self.lane = Lane(Direction.TO_SERVER, self.framing, self.forward, self.back, self.host)
+        self.time = 0.0
+        self.looks = 0
+        self.lane = Lane(Direction.TO_SERVER, self.framing, self.forward, self.back, self.host, self.now)
         self.lane.filter = self.answer
+
+    def now(self) -> float:
+        """Look at the clock."""
+        self.looks += 1
+        return self.time
 
     def answer(self, message: Any, link: Any) -> Any:
         """Give the verdict that the test wants."""

@@ -6,17 +6,21 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IPullProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import LogEvent, capturedLogs, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
+from zope.interface.verify import verifyObject
 
+from twisted_repeater import admin
 from twisted_repeater.admin import HELP, administration
 from twisted_repeater.errors import WrongVerdict
 from twisted_repeater.metrics import MetricsObserver
@@ -127,6 +131,55 @@ class ReadingTests(AdminCase):
                 }
             },
         )
+
+    async def test_many_links(self) -> None:
+        """They are written some at a time, each in a line of its own, with none that is over by then."""
+        self.patch(admin, "LINKS_AT_ONCE", 2)
+        world = await self.start()
+        self.assertEqual(await self.links(), {})
+        names = ["ann", "bob", "cleo", "dan", "eve"]
+        for name in names:
+            await world.linked(name)
+        self.assertEqual(list(await self.links()), names)
+        status, text = await self.ask("GET", "/links")
+        self.assertEqual([json.loads(line.rstrip(","))["client"] for line in text.splitlines()[1:-1]], names)
+        world.repeater.drop_new_clients()
+        status, text = await self.ask("GET", "/links")
+        self.assertIs(json.loads(text)["drops_new_clients"], True)
+        status, text = await self.ask("HEAD", "/links")
+        self.assertEqual((status, text, self.content_type), (200, "", "application/json"))
+
+    async def test_pieces(self) -> None:
+        """Others have their turn after each piece, and nothing more is looked at when whoever asked is gone."""
+        self.patch(admin, "LINKS_AT_ONCE", 2)
+        world = await self.start()
+        for name in ("ann", "bob", "cleo", "dan", "eve"):
+            await world.linked(name)
+        described: list[str] = []
+        describe = admin._link
+
+        def note(link: Any) -> dict[str, object]:
+            described.append(link.client_name)
+            return describe(link)
+
+        self.patch(admin, "_link", note)
+        written: list[bytes] = []
+        request = SimpleNamespace(write=written.append)
+        pieces: Any = admin._Pieces(request, admin._links(world.repeater))  # type: ignore[arg-type]
+        verifyObject(IPullProducer, pieces)
+        pieces.resumeProducing()
+        self.assertEqual((described, len(written)), (["ann", "bob"], 1))
+        link = world.repeater.link("cleo")
+        assert link is not None
+        link.force()
+        await link.when_over()
+        pieces.resumeProducing()
+        self.assertEqual((described, len(written)), (["ann", "bob", "dan", "eve"], 2))
+        request.unregisterProducer = lambda: written.append(b"unregistered")
+        request.finish = lambda: written.append(b"finished")
+        pieces.stopProducing()
+        pieces.resumeProducing()
+        self.assertEqual(written[2:], [b"unregistered", b"finished"])
 
     async def test_states(self) -> None:
         """A link that has lost a side, finishes, or closes is told apart."""

@@ -20,6 +20,7 @@ from twisted_repeater import (
     LEFT_OUT,
     PASS_ON,
     Direction,
+    IFilter,
     IObserver,
     Limits,
     MessageType,
@@ -29,6 +30,9 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._factory import RepeaterFactory
+from twisted_repeater._link import Link
+from twisted_repeater._outlet import MAX_POSTPONED
+from twisted_repeater._slices import SLICE
 from twisted_repeater._text import Unprintable
 from twisted_repeater._valve import Valve
 from twisted_repeater.dialect import Conversion
@@ -787,6 +791,30 @@ class FilterTests(MemoryCase):
         attempt.dataReceived(frame(b"four"))
         self.assertEqual(world.servers[1].transport.value(), frame(b"four"))
 
+    def test_made_once(self) -> None:
+        """What a filter is made into is made once for all links that are alike, however many there are."""
+        asked: list[Any] = []
+
+        @implementer(IFilter)
+        class Provider:
+            """Tells when it is asked what it wants."""
+
+            def selector_for(self, codec: Any) -> None:
+                asked.append(codec)
+
+            def filter(self, message: Any, link: Any) -> Any:
+                return DO_NOTHING
+
+        world = self.memory(to_server_filter=Provider())
+        pairs = [self.linked(world, str(number)) for number in range(5)]
+        self.assertEqual(len(asked), 1)
+        world.factory.replace_filters({"to_client_filter": Provider()})
+        self.assertEqual(len(asked), 3)
+        for client, server in pairs:
+            client.dataReceived(frame(b"one"))
+            server.dataReceived(frame(b"two"))
+            self.assertEqual((client.transport.value(), server.transport.value()), (b"", b""))
+
     def test_failure(self) -> None:
         """A filter that raises is logged, told, and stops its direction only; what becomes of it can be chosen."""
         results = {
@@ -974,6 +1002,237 @@ class BroadcastTests(MemoryCase):
         world.factory.broadcast(Side.CLIENT, "no bytes")
         told = sorted((name, side.value, type(error)) for _, name, side, error in world.calls)
         self.assertEqual(told, [("alice", "client", MarshalingError), ("bob", "client", MarshalingError)])
+
+
+MANY = 30
+"""More links than can be dealt with in one turn of the reactor, where each takes a quarter of a slice."""
+
+
+class ManyLinksCase(MemoryCase):
+    """Tests with many links, and a clock that goes on whenever it is looked at, once `let_time_pass` is called."""
+
+    def link_many(self, **settings: Any) -> None:
+        """Link clients."""
+        self.here = self.memory(**settings)
+        self.pairs = [self.linked(self.here, f"client {number}") for number in range(MANY)]
+
+    def let_time_pass(self) -> None:
+        """Let whatever is done for a link take a quarter of a slice."""
+        clock = self.here.clock
+
+        def seconds() -> float:
+            clock.rightNow += SLICE / 4
+            return clock.rightNow
+
+        self.patch(clock, "seconds", seconds)
+
+    def turns(self) -> None:
+        """Let all turns of the reactor come that are asked for."""
+        self.here.clock.advance(0)
+
+    def got(self, side: Side = Side.CLIENT) -> list[bytes]:
+        """Give what each client, or each server, has got."""
+        return [pair[side is Side.SERVER].transport.value() for pair in self.pairs]
+
+
+class ManyBroadcastTests(ManyLinksCase):
+    """One message for so many that they get it in several turns of the reactor."""
+
+    def setUp(self) -> None:
+        """Link them."""
+        super().setUp()
+        self.link_many()
+        self.let_time_pass()
+
+    def broadcast(self, *messages: bytes) -> None:
+        """Send to all clients."""
+        for message in messages:
+            self.here.factory.broadcast(Side.CLIENT, message)
+
+    def test_in_slices(self) -> None:
+        """The first ones get it at once, the others in later turns, the oldest first, each once."""
+        self.broadcast(b"one")
+        got = self.got()
+        served = got.index(b"")
+        self.assertLessEqual(served, 6)
+        self.assertEqual(got, [frame(b"one")] * served + [b""] * (MANY - served))
+        self.turns()
+        self.assertEqual(self.got(), [frame(b"one")] * MANY)
+        self.assertEqual(self.here.clock.getDelayedCalls(), [])
+
+    def test_order(self) -> None:
+        """Broadcasts stay in order, and nothing that is sent or relayed later overtakes them."""
+        self.broadcast(b"one", b"two")
+        self.pairs[-1][0].link.send_to_client(b"own")
+        self.pairs[-2][1].dataReceived(frame(b"relayed"))
+        self.broadcast(b"three")
+        self.here.factory.broadcast(Side.SERVER, b"to servers")
+        self.assertEqual(self.got()[-1], frame(b"one") + frame(b"two") + frame(b"own"))
+        self.assertEqual(self.got()[-2], frame(b"one") + frame(b"two") + frame(b"relayed"))
+        self.assertEqual(self.got()[-3], b"")
+        self.turns()
+        self.assertEqual(self.got()[:-2], [frame(b"one") + frame(b"two") + frame(b"three")] * (MANY - 2))
+        self.assertEqual(self.got()[-1], frame(b"one") + frame(b"two") + frame(b"own") + frame(b"three"))
+        self.assertEqual(self.got(Side.SERVER), [frame(b"to servers")] * MANY)
+
+    def test_closing(self) -> None:
+        """A link that is closed behind a broadcast sends it first."""
+        self.broadcast(b"bye")
+        self.pairs[-1][0].link.close()
+        self.assertEqual(self.got()[-2:], [b"", frame(b"bye")])
+        self.turns()
+
+    def test_shutdown(self) -> None:
+        """So do all when the repeater is shut down."""
+        self.broadcast(b"bye")
+        over = self.here.factory.close_all()
+        self.turns()
+        self.successResultOf(over)
+        self.assertEqual(self.got(), [frame(b"bye")] * MANY)
+
+    def test_gone(self) -> None:
+        """Links that end before it is their turn are skipped."""
+        self.broadcast(b"one")
+        for client, server in self.pairs[10:20]:
+            client.transport.loseConnection()
+            server.transport.loseConnection()
+        self.turns()
+        self.assertEqual(self.got(), [frame(b"one")] * 10 + [b""] * 10 + [frame(b"one")] * 10)
+
+    def test_from_a_filter(self) -> None:
+        """For the link whose filter broadcasts, the message has its place among those that the filter sees."""
+
+        def announce(message: bytes, link: Any) -> Any:
+            if message == b"b":
+                self.here.factory.broadcast(Side.SERVER, b"one")
+                self.here.factory.broadcast(Side.SERVER, b"two")
+            return PASS_ON
+
+        self.here.factory.replace_filters({"to_server_filter": announce})
+        self.here.factory.broadcast(Side.SERVER, b"before")
+        self.pairs[-1][0].dataReceived(frame(b"a") + frame(b"b") + frame(b"c"))
+        expected = [b"before", b"a", b"one", b"two", b"b", b"c"]
+        self.assertEqual(self.got(Side.SERVER)[-1], b"".join(map(frame, expected)))
+        self.assertEqual(self.got(Side.SERVER)[-2], b"")
+        self.turns()
+        self.assertEqual(self.got(Side.SERVER)[:-1], [b"".join(map(frame, [b"before", b"one", b"two"]))] * (MANY - 1))
+
+    def test_unencodable_from_a_filter(self) -> None:
+        """What cannot be encoded is told for every link, also for that whose filter broadcasts."""
+
+        def announce(message: bytes, link: Any) -> Any:
+            self.here.factory.broadcast(Side.SERVER, 7)
+            return PASS_ON
+
+        self.here.factory.replace_filters({"to_server_filter": announce})
+        self.pairs[-1][0].dataReceived(frame(b"a"))
+        self.turns()
+        told = [(name, type(error)) for _, name, _, error in self.here.calls]
+        self.assertEqual(sorted(told), sorted((f"client {number}", MarshalingError) for number in range(MANY)))
+        self.assertEqual(self.got(Side.SERVER)[-1], frame(b"a"))
+
+    def test_by_an_error(self) -> None:
+        """A broadcast may lead to another, which comes behind it everywhere."""
+        self.here.factory.callbacks.on_error = lambda link, side, error: self.broadcast(b"more")  # type: ignore
+        self.here.factory.broadcast(Side.CLIENT, 7)
+        self.turns()
+        self.assertEqual(self.got(), [frame(b"more") * MANY] * MANY)
+
+    def test_too_many(self) -> None:
+        """An application that doesn't stop broadcasting is made to wait rather than fill the memory."""
+        messages = [b"%d" % number for number in range(MAX_POSTPONED + 10)]
+        self.broadcast(*messages)
+        for sent in self.got():
+            self.assertGreater(len(sent), MAX_POSTPONED)
+        self.turns()
+        self.assertEqual(self.got(), [b"".join(map(frame, messages))] * MANY)
+
+    def test_bug(self) -> None:
+        """A connection on which writing raises is logged, and keeps nothing from the others."""
+
+        def write(data: bytes) -> None:
+            raise RuntimeError("no")
+
+        for number in (0, 20):
+            self.pairs[number][0].transport.write = write
+        self.broadcast(b"one")
+        self.turns()
+        self.assertEqual(self.got().count(frame(b"one")), MANY - 2)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+        self.broadcast(b"two")
+        self.turns()
+        self.assertEqual(self.got().count(frame(b"one") + frame(b"two")), MANY - 2)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+    def test_interrupted(self) -> None:
+        """An interruption goes through; the next broadcast finds the way to everybody."""
+
+        def write(data: bytes) -> None:
+            raise KeyboardInterrupt
+
+        transport = self.pairs[0][0].transport
+        transport.write, write = write, transport.write
+        self.assertRaises(KeyboardInterrupt, self.broadcast, b"one")
+        transport.write = write
+        self.broadcast(b"two")
+        self.turns()
+        self.assertEqual(self.got()[1:], [frame(b"one") + frame(b"two")] * (MANY - 1))
+
+
+class ManyEndTests(ManyLinksCase):
+    """The end of many links at once."""
+
+    def test_in_slices(self) -> None:
+        """They are closed in several turns of the reactor."""
+        self.link_many()
+        attempts = [self.here.connect(hello(f"newcomer {number}")) for number in range(MANY)]
+        self.let_time_pass()
+        over = self.here.factory.close_all()
+        open_then = [client for client, _ in self.pairs if client.transport.connected]
+        self.assertEqual(len(open_then), MANY)
+        refused = len(self.here.refusals)
+        self.assertTrue(0 < refused < MANY)
+        self.assertNoResult(over)
+        self.turns()
+        self.successResultOf(over)
+        self.assertEqual(len(self.here.refusals), MANY)
+        for protocol in (*attempts, *(protocol for pair in self.pairs for protocol in pair)):
+            self.assertFalse(protocol.transport.connected)
+
+    def test_ended_meanwhile(self) -> None:
+        """An attempt that ends while others are being ended is told of once."""
+        self.link_many()
+        first, second = (self.here.connect(hello(name)) for name in ("first", "second"))
+
+        def on_connecting_error(name: str | None, *arguments: Any) -> None:
+            self.refused.append(name)
+            if name == "first":
+                second.transport.loseConnection()
+
+        self.refused: list[str | None] = []
+        self.here.factory.callbacks.on_connecting_error = on_connecting_error  # type: ignore[union-attr]
+        self.successResultOf(self.here.factory.close_all())
+        self.assertEqual(sorted(map(str, self.refused)), ["first", "second"])
+        self.assertFalse(first.transport.connected)
+
+    def test_bug(self) -> None:
+        """A link that fails to close is logged, and keeps no other from being closed."""
+        self.link_many()
+        broken = self.pairs[3][0].link
+        close = Link.close
+        failures = [RuntimeError("no")]
+
+        def fail_once(link: Link, reason: Any = None) -> None:
+            if link is broken and failures:
+                raise failures.pop()
+            close(link, reason)
+
+        self.patch(Link, "close", fail_once)
+        over = self.here.factory.close_all()
+        self.assertEqual(list(self.here.factory.links), [broken])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        broken.close()
+        self.successResultOf(over)
 
 
 class EndTests(MemoryCase):

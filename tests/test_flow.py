@@ -6,9 +6,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from twisted_repeater._flow import MAX_HELD, MAX_STRIDE
+from twisted_repeater._slices import SLICE
+from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
 
-from .lanes import LaneCase, frames
+from .lanes import LaneCase, frames, messages_in
 
 
 class HeldTests(LaneCase):
@@ -324,6 +327,221 @@ class EndTests(LaneCase):
         verdict.errback(ValueError("no"))
         self.assert_journal("blocked, waits for a verdict", "failed: ValueError on message 1", "flowing")
         self.assertTrue(self.lane.discarding)
+
+
+def numbered(count: int, start: int = 0) -> list[bytes]:
+    """Make so many messages, all different."""
+    return [b"%d" % number for number in range(start, start + count)]
+
+
+class GivingWayTests(LaneCase):
+    """A lane with much to do lets others have their turn. ``cost`` is what a message takes, in seconds."""
+
+    cost = SLICE / 5
+
+    def setUp(self) -> None:
+        """Start, with a filter that takes its time."""
+        super().setUp()
+        self.lane.filter = self.take_time
+        self.start()
+
+    def take_time(self, message: Any, link: Any) -> Any:
+        """Be a filter for which time passes."""
+        self.time += self.cost
+        return self.answer(message, link)
+
+    def feed(self, *messages: bytes) -> None:
+        """Let messages come in one read."""
+        self.lane.feed(frames(*messages))
+
+    def turns(self, at_most: int = 10_000) -> list[int]:
+        """Let the lane go on in one turn after the other; gives how many messages it looked at in each."""
+        judged: list[int] = []
+        while self.lane.gave_way and len(judged) < at_most:
+            before = len(self.asked)
+            self.lane.take_turn()
+            judged.append(len(self.asked) - before)
+        return judged
+
+    def told(self) -> list[str]:
+        """Give what the host was told since the last time."""
+        told = [entry for entry in self.journal if not entry.startswith(("forward", "back"))]
+        self.journal.clear()
+        return told
+
+    def test_in_slices(self) -> None:
+        """It looks at no more messages in a turn than fit in a slice of time, and goes on in the next one, in order."""
+        self.feed(*numbered(200))
+        self.assertEqual(self.told(), ["gave way"])
+        self.assertLessEqual(len(self.asked), 16)
+        self.assertEqual(messages_in(self.forward.stream), self.asked)
+        self.assertFalse(self.lane.idle)
+        turns = self.turns()
+        self.assertLessEqual(max(turns), 6)
+        self.assertGreaterEqual(min(turns[:-1]), 4)
+        self.assertEqual(self.told(), ["gave way"] * (len(turns) - 1) + ["flowing"])
+        self.assertEqual(self.asked, numbered(200))
+        self.assertEqual(messages_in(self.forward.stream), numbered(200))
+        self.assertTrue(self.lane.idle)
+
+    def test_fast(self) -> None:
+        """Where messages are fast it does all of a read at once, and hardly ever looks at the clock."""
+        self.cost = SLICE / 100_000
+        self.feed(*numbered(6400))
+        self.assertEqual((len(self.asked), self.journal[1:]), (6400, []))
+        self.assertLess(self.looks, 6400 / MAX_STRIDE + 10)
+
+    def test_few(self) -> None:
+        """A read of a few messages doesn't pay for a clock."""
+        self.cost = self.looks = 0
+        for _ in range(100):
+            self.feed(*numbered(8))
+        self.assertEqual(self.looks, 0)
+
+    def test_one_slow_message(self) -> None:
+        """Each message may take longer than a slice: then one is looked at in each turn."""
+        self.cost = 2 * SLICE
+        self.feed(*numbered(20))
+        self.feed(*numbered(20, 20))
+        self.assertEqual(set(self.turns()), {1})
+        self.feed(*numbered(3))
+        self.assertEqual(self.turns(), [1, 1])
+
+    def test_slow_all_at_once(self) -> None:
+        """When messages become slow it notices within a bounded number of them; fast ones are many again in no time."""
+        self.cost = 0
+        self.feed(*numbered(1000))
+        self.cost = SLICE
+        self.asked.clear()
+        self.feed(*numbered(1000))
+        self.assertLessEqual(len(self.asked), 8 + MAX_STRIDE)
+        self.assertEqual(self.turns(5), [1] * 5)
+        self.cost = 0
+        self.assertEqual(len(self.turns()), 1)
+
+    def test_selected(self) -> None:
+        """Messages that the filter does not want take time as well, if it takes some to tell."""
+        case = self
+
+        class Slow(Selector):
+            """Wants nothing, and takes a while to say so."""
+
+            def matches(self, data: bytes, start: int, stop: int) -> bool:
+                case.time += SLICE
+                return False
+
+        self.lane.selector = Slow()
+        self.feed(*numbered(50))
+        self.assertEqual(self.told(), ["gave way"])
+        self.assertLessEqual(len(messages_in(self.forward.stream)), 16)
+        self.assertGreater(len(self.turns()), 30)
+        self.assertEqual((messages_in(self.forward.stream), self.lane.messages), (numbered(50), 50))
+
+    def test_answered(self) -> None:
+        """Whatever the verdicts are."""
+        for verdict in (DO_NOTHING, SendBack([b"no"]), Send(b"other")):
+            self.setUp()
+            self.answers = dict.fromkeys(numbered(50), verdict)
+            self.feed(*numbered(50))
+            self.assertLessEqual(len(self.asked), 16)
+            self.assertLessEqual(max(self.turns()), 6)
+            self.assertEqual(self.asked, numbered(50))
+
+    def test_held(self) -> None:
+        """What was held while the lane was stopped is looked at in slices, too, also if it came in many reads."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"wait"] = verdict
+        self.feed(b"wait")
+        for message in numbered(50):
+            self.feed(message)
+        self.assertEqual(self.told(), ["blocked, waits for a verdict"])
+        verdict.callback(PASS_ON)
+        self.assertLessEqual(len(self.asked), 7)
+        self.assertEqual(self.told(), ["gave way"])
+        self.assertLessEqual(max(self.turns()), 6)
+        self.assertEqual(messages_in(self.forward.stream), [b"wait", *numbered(50)])
+
+    def test_clock_set_back(self) -> None:
+        """A clock that is set back makes it give way, rather than never again."""
+        self.cost = -1.0
+        self.feed(*numbered(50))
+        self.assertEqual(self.told(), ["gave way"])
+
+    def test_last_message(self) -> None:
+        """With nothing left to look at there is nothing to give way for."""
+        self.feed(*numbered(16))
+        self.assertEqual(self.told(), [])
+        self.assertTrue(self.lane.idle)
+
+    def test_received_meanwhile(self) -> None:
+        """What comes while it gives way is held, and its connection is paused when more is held than should be."""
+        self.feed(*numbered(50))
+        self.told()
+        large = frames(bytes(100_000))
+        for _ in range(MAX_HELD // len(large)):
+            self.lane.feed(large)
+            self.assertEqual(self.told(), [])
+        self.lane.feed(large)
+        self.assertEqual(self.told(), ["blocked"])
+        self.lane.take_turn()
+        self.assertEqual(self.told(), ["gave way", "blocked"])
+        self.turns()
+        self.assertEqual(self.told()[-1], "flowing")
+        self.assertEqual((self.lane.holding, self.lane.messages), (0, 50 + MAX_HELD // len(large) + 1))
+
+    def test_choked(self) -> None:
+        """A lane that fills an outlet is choked; it doesn't go on in the next turn."""
+        self.forward.on_push = lambda: setattr(self.forward, "full", True)
+        self.feed(*numbered(50))
+        self.assertEqual((self.told(), self.lane.gave_way), (["blocked"], False))
+        judged = len(self.asked)
+        self.lane.take_turn()
+        self.assertEqual(len(self.asked), judged)
+        self.forward.on_push = lambda: None
+        self.forward.full = False
+        self.lane.unchoke()
+        self.turns()
+        self.assertEqual(messages_in(self.forward.stream), numbered(50))
+
+    def test_wait_after_it(self) -> None:
+        """A verdict may have to be waited for in a later turn."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"30"] = verdict
+        self.feed(*numbered(50))
+        self.turns()
+        self.assertEqual(self.told()[-2:], ["gave way", "blocked, waits for a verdict"])
+        verdict.callback(PASS_ON)
+        self.turns()
+        self.assertEqual(messages_in(self.forward.stream), numbered(50))
+
+    def test_sealed(self) -> None:
+        """The end of the stream is behind what came before."""
+        self.feed(*numbered(50))
+        self.lane.seal()
+        self.assertFalse(self.lane.idle)
+        self.turns()
+        self.assertEqual((self.asked, self.lane.idle), (numbered(50), True))
+
+    def test_discarded(self) -> None:
+        """A lane that discards has nothing to do in the next turn."""
+        self.feed(*numbered(50))
+        judged = list(self.asked)
+        self.lane.discard()
+        self.assertEqual((self.lane.idle, self.lane.gave_way), (True, False))
+        self.lane.take_turn()
+        self.assertEqual(self.asked, judged)
+
+    def test_at_work(self) -> None:
+        """A lane is at work while its filter is asked, and at no other time."""
+        work: list[bool] = []
+
+        def look() -> Any:
+            work.append(self.lane.at_work)
+            return PASS_ON
+
+        self.answers[b"0"] = look
+        self.feed(*numbered(50))
+        self.assertEqual((work, self.lane.at_work), ([True], False))
 
 
 class ReentrancyTests(LaneCase):

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from twisted_repeater import _lane
 from twisted_repeater._lane import FLUSH_SIZE, Lane
+from twisted_repeater._slices import SLICE
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import (
     CallbackFailed,
@@ -91,6 +92,83 @@ class NewLaneTests(LaneCase):
         self.assertIs(self.lane.awaited, None)
 
 
+class CountTests(StartedLaneCase):
+    """What a filter finds counted while it is asked."""
+
+    def setUp(self) -> None:
+        """Have a filter that looks at the counts."""
+        super().setUp()
+        self.counts: list[tuple[int, int]] = []
+        self.lane.filter = self.look
+
+    def look(self, message: Any, link: Any) -> Any:
+        """Be a filter that notes what is counted."""
+        self.counts.append((self.lane.messages, self.lane.size))
+        return self.answer(message, link)
+
+    def check(self, *messages: bytes) -> None:
+        """Each message must have found itself counted, and none behind it."""
+        sizes = [len(frames(*messages[: number + 1])) for number in range(len(messages))]
+        self.assertEqual(self.counts, list(enumerate(sizes, 1)))
+        self.assertEqual((self.lane.messages, self.lane.size), self.counts[-1])
+
+    def test_one_read(self) -> None:
+        """The message that the filter looks at is counted, none that came in the same read behind it is."""
+        self.feed(frames(b"a", b"", b"ccc"))
+        self.check(b"a", b"", b"ccc")
+
+    def test_verdicts(self) -> None:
+        """Whatever is decided about the messages before."""
+        self.answers = {b"a": DO_NOTHING, b"b": Send(b"x"), b"c": SendBack([b"y"]), b"d": succeed(PASS_ON)}
+        self.feed(frames(b"a", b"b", b"c", b"d", b"e"))
+        self.check(b"a", b"b", b"c", b"d", b"e")
+
+    def test_pieces(self) -> None:
+        """A message that came in pieces is counted, and none that came with its last piece."""
+        self.feed(frames(bytes(LARGE), b"b", b"c"))
+        self.check(bytes(LARGE), b"b", b"c")
+
+    def test_byte_by_byte(self) -> None:
+        """The same for messages whose headers came in pieces."""
+        self.feed(frames(b"a", b"bb", b"c"), size=1)
+        self.check(b"a", b"bb", b"c")
+
+    def test_later(self) -> None:
+        """Behind a message whose verdict was awaited."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"b"] = verdict
+        self.feed(frames(b"a", b"b", b"c"))
+        self.assertEqual(self.lane.messages, 2)
+        verdict.callback(PASS_ON)
+        self.check(b"a", b"b", b"c")
+
+    def test_failure(self) -> None:
+        """Behind a message on which the filter failed."""
+        self.host.policy = OnFilterError.DROP
+        self.answers[b"b"] = ValueError("no")
+        self.feed(frames(b"a", b"b", b"c"))
+        self.check(b"a", b"b", b"c")
+
+    def test_selected(self) -> None:
+        """Messages that the filter does not want are counted with the next that it does."""
+        self.lane.selector = FirstByte(b"w")
+        self.feed(frames(b"w", b"xx", b"y", b"w", b"z"))
+        self.assertEqual(self.counts, [(1, 5), (4, 21)])
+        self.assertEqual((self.lane.messages, self.lane.size), (5, 26))
+
+    def test_decoded(self) -> None:
+        """Messages that cannot be decoded are counted as well."""
+
+        def decode(payload: bytes) -> bytes:
+            if payload == b"bad":
+                raise ParseError("no")
+            return payload
+
+        self.lane.decode = decode
+        self.feed(frames(b"a", b"bad", b"c"))
+        self.assertEqual(self.counts, [(1, 5), (3, 17)])
+
+
 class NoFilterTests(StartedLaneCase):
     """Where nobody looks."""
 
@@ -158,6 +236,95 @@ class NoFilterTests(StartedLaneCase):
         (error,) = self.host.errors
         assert isinstance(error, FrameTooLong)
         self.assertEqual((error.size, error.limit), (LIMIT + 1, LIMIT))
+
+
+@implementer(IFraming)
+class SlowFraming:
+    """A framing of somebody else's, for which time passes; it is also where a lane writes to that uses it."""
+
+    def __init__(self, case: LaneCase) -> None:
+        self.case = case
+        self.body = 0
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`."""
+        self.case.time += SLICE / 500
+        stop = FRAMING.find(data, start, end)
+        self.body = FRAMING.body
+        return stop
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return FRAMING.encode(payload)
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return FRAMING.encode(payload)
+
+
+class GivingWayTests(LaneCase):
+    """A lane whose framing takes its time, mostly without a filter."""
+
+    def setUp(self) -> None:
+        """Start with that."""
+        self.framing = SlowFraming(self)
+        super().setUp()
+        self.lane.filter = None
+        self.start()
+
+    def test_in_slices(self) -> None:
+        """It looks for no more frames in a turn than in some slices of time, and goes on in the next one, in order."""
+        data = frames(*[b""] * 30_000)
+        self.lane.feed(data)
+        turns = 0
+        while self.lane.gave_way:
+            self.assertLess(self.time, 6 * SLICE)
+            self.time = 0.0
+            self.lane.take_turn()
+            turns += 1
+        self.assertGreater(turns, 10)
+        self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, 30_000, len(data)))
+        self.assertTrue(self.lane.idle)
+
+    def test_filtered(self) -> None:
+        """With a filter it gives way as well, in the middle of a read; nothing is lost, doubled or counted twice."""
+        self.lane.filter = self.answer
+        self.answers[b""] = SendBack([b"x"])
+        data = frames(*[b"", b"a"] * 2000)
+        self.lane.feed(data)
+        turns = 0
+        while self.lane.gave_way:
+            self.assertEqual(self.lane.messages, len(self.asked))
+            self.lane.take_turn()
+            turns += 1
+        self.assertGreater(turns, 3)
+        self.assertEqual((self.lane.messages, self.lane.size), (4000, len(data)))
+        self.assertEqual((self.forward.stream, self.back.stream), (frames(b"a") * 2000, frames(b"x") * 2000))
+
+    def test_sizes(self) -> None:
+        """Frames may be longer than what it looks through at once, lie across its borders, and be incomplete."""
+        for size in (0, 1, 4000, 8187, 8188, 8189, 9000, 40_000):
+            self.setUp()
+            data = frames(*[b"small", bytes(size), b""] * 40)
+            rest = frames(b"cut off")
+            self.lane.feed(data + rest[:-2])
+            while self.lane.gave_way:
+                self.lane.take_turn()
+            self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, 120, len(data)))
+            self.assertEqual(self.lane.unfinished_size, len(rest) - 2)
+            self.lane.feed(rest[-2:])
+            self.assertEqual(self.forward.stream, data + rest)
+
+    def test_bad_frame(self) -> None:
+        """What comes before a bad frame is passed on, wherever that is."""
+        for before in (0, 10, 2048, 10_000):
+            self.setUp()
+            data = frames(*[b""] * before)
+            self.lane.feed(data + b"\xff" * 9000)
+            while self.lane.gave_way:
+                self.lane.take_turn()
+            self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, before, len(data)))
+            self.assertTrue(self.lane.discarding)
 
 
 class VerdictTests(StartedLaneCase):

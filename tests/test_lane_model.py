@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._frame_watch import FrameWatch
 from twisted_repeater._lane import Lane
+from twisted_repeater._slices import SLICE
 from twisted_repeater.model import Direction, OnFilterError
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
 
@@ -36,7 +37,9 @@ class Judge(Int32StringReceiver):
 
 VERDICTS = st.sampled_from(["pass", "pass", "say", "drop", "send", "back", "both", "raise", "nonsense"])
 TIMES = st.sampled_from(["now", "now", "fired", "coroutine", "later"])
-PLANS = st.lists(st.tuples(VERDICTS, TIMES, st.sampled_from([0, 0, 5, 3000])), max_size=8)
+PLANS = st.lists(st.tuples(VERDICTS, TIMES, st.sampled_from([0, 0, 5, 3000])), max_size=24)
+COSTS = st.sampled_from([0.0, 0.0, SLICE / 4, 2 * SLICE])
+"""How long, in seconds, a filter takes for a message: lanes give way where that is long."""
 
 
 class Way:
@@ -48,7 +51,9 @@ class Way:
         self.journal: list[str] = []
         self.host = RecordingHost(self.journal)
         self.host.policy = OnFilterError.DROP
-        self.lane = Lane(direction, FRAMING, forward, back, self.host)
+        self.time = 0.0
+        self.cost = 0.0
+        self.lane = Lane(direction, FRAMING, forward, back, self.host, lambda: self.time)
         self.lane.filter = self.judge
         self.watch = FrameWatch(Clock(), 60.0, LIMIT)
         self.lane.unfinished_total = self.watch.total
@@ -75,6 +80,7 @@ class Way:
     def judge(self, message: bytes, link: Any) -> Any:
         """Say what was planned."""
         self.asked.append(message)
+        self.time += self.cost
         verdict, time = self.plans[message]
         if time == "coroutine":
             return self.coroutine(message, verdict)
@@ -125,6 +131,8 @@ class Way:
             steps.append(lambda: self.lane.feed(self.reads.pop(0)))
         if self.due is not None:
             steps.append(self.fire)
+        if self.lane.gave_way:
+            steps.append(self.lane.take_turn)
         return steps
 
     def fire(self) -> None:
@@ -135,7 +143,7 @@ class Way:
 
     def check(self, case: SynchronousTestCase) -> None:
         """Check what must hold at any time: the host knows whether the lane is stopped, and unfinished frames count."""
-        told = [entry for entry in self.journal if entry.startswith(("blocked", "flowing"))]
+        told = [entry for entry in self.journal if entry.startswith(("blocked", "gave way", "flowing"))]
         case.assertEqual(self.lane.idle, told[-1] == "flowing", told)
         case.assertEqual(self.due is not None, self.lane.awaited is not None)
         case.assertEqual(self.watch.total.size, self.lane.unfinished_size)
@@ -151,6 +159,7 @@ class ModelTests(SynchronousTestCase):
         st.lists(st.integers(0, 5000), max_size=12),
         st.lists(st.integers(0, 7), max_size=60),
         st.booleans(),
+        COSTS,
     )
     def test_whatever_happens(
         self,
@@ -159,6 +168,7 @@ class ModelTests(SynchronousTestCase):
         cuts: list[int],
         choices: list[int],
         filtered: bool,
+        cost: float,
     ) -> None:
         """However streams are cut, verdicts come late, outlets are full: each outlet gets all, whole and in order."""
         client, server = RecordingOutlet("client", []), RecordingOutlet("server", [])
@@ -169,6 +179,7 @@ class ModelTests(SynchronousTestCase):
             ways[1].lane.filter = None
             ways[1].expected = (list(ways[1].plans), [])
         for way in ways:
+            way.cost = cost
             way.lane.start()
 
         def flip(outlet: RecordingOutlet) -> None:

@@ -17,7 +17,7 @@ PACKAGE = Path(twisted_repeater.__file__).parent
 LEVELS: list[set[str]] = [
     {"_text", "errors", "model", "verdicts"},
     {"interfaces"},
-    {"_collectors", "_coroutines", "_greeting", "_patience", "_seldom", "_valve"},
+    {"_collectors", "_coroutines", "_greeting", "_patience", "_seldom", "_slices", "_valve"},
     {"framing", "hello", "codecs", "bin_prot", "selectors", "observers", "metrics"},
     {"_awaited", "_backlog", "_output", "_unfinished"},
     {"_flow"},

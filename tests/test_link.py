@@ -29,9 +29,11 @@ from twisted_repeater import (
     Side,
     dialects,
 )
+from twisted_repeater._flow import MAX_HELD
 from twisted_repeater._link import Link
 from twisted_repeater._outlet import BYTES_ACKED, HIGH_WATER
 from twisted_repeater._repeater import end_link
+from twisted_repeater._slices import SLICE
 from twisted_repeater._system import hang_ups, unread_size
 from twisted_repeater.errors import (
     CallbackFailed,
@@ -1096,6 +1098,201 @@ def lets_stand(link: Any, side: Side, error: LinkError) -> None:
     """An application that ends a link when a side is lost, but not when a filter fails."""
     if not isinstance(error, CallbackFailed):
         end_link(link, side, error)
+
+
+class GivingWayTests(LinkCase):
+    """A client that sends much, through a filter that takes its time: ``cost``, in seconds, for each message."""
+
+    cost = SLICE
+
+    def setUp(self) -> None:
+        """Have a clock that only the filter moves."""
+        self.time = StoppedTime()
+        self.judged: list[bytes] = []
+
+    def slow(self, message: bytes, link: Any) -> Any:
+        """Be such a filter."""
+        self.time.clock.rightNow += self.cost
+        self.judged.append(message)
+        return PASS_ON
+
+    async def test_others_have_their_turn(self) -> None:
+        """Another link's message waits for a few of them, not for all that were read at once."""
+        before: list[int] = []
+
+        def judge(message: bytes, link: Any) -> Any:
+            if link.client_name == "bob":
+                before.append(len(self.judged))
+                return PASS_ON
+            if not self.judged:
+                bob.send(b"a word")
+            return self.slow(message, link)
+
+        await self.link(to_server_filter=judge, reactor=self.time)
+        bob, bobs_peer = await self.here.linked("bob")
+        messages = [b"%d" % number for number in range(1000)]
+        self.client.send(*messages)
+        await bobs_peer.seen.reach(2)
+        self.assertLess(before[0], 200)
+        await self.peer.seen.reach(1001)
+        self.assertEqual(self.peer.seen[1:], messages)
+
+    async def test_reads_on(self) -> None:
+        """While a lane gives way its connection is read, ahead of the filter and up to a bound."""
+        await self.link(to_server_filter=self.slow, reactor=self.time)
+        messages = [b"%05d" % number * 200 for number in range(3000)]
+        self.client.send(*messages)
+        (lane, _), valve = self.ann.lanes, self.ann.client.valve
+        await self.until(lambda: lane.holding > MAX_HELD / 2 or len(self.judged) == 3000)
+        self.assertLess(len(self.judged), 1000)
+        self.assertFalse(valve.closed)
+        await self.until(lambda: valve.closed)
+        self.assertTrue(MAX_HELD < lane.holding < MAX_HELD + 200_000, lane.holding)
+        self.cost = 0
+        await self.peer.seen.reach(3001)
+        self.assertEqual(self.peer.seen[1:], messages)
+        self.assertFalse(valve.closed)
+
+    async def test_leaves_behind_a_burst(self) -> None:
+        """What a client has sent before it left is delivered, although it did not read the replies that came already.
+
+        The application hears of the loss behind all of it.
+        """
+        heard: list[int] = []
+
+        def judge(message: bytes, link: Any) -> Any:
+            self.slow(message, link)
+            return PassOnAndSendBack([b"reply to " + message])
+
+        def on_error(link: Any, *arguments: Any) -> None:
+            heard.append(len(self.judged))
+            link.close()
+
+        await self.link(to_server_filter=judge, on_error=on_error, reactor=self.time)
+        messages = [b"%05d" % number * 100 for number in range(1500)]
+        self.client.transport.pauseProducing()
+        self.client.send(*messages)
+        lane = self.ann.lanes[0]
+        await self.until(lambda: lane.holding > 600_000 or len(self.judged) == 1500)
+        self.assertLess(len(self.judged), 300)
+        await self.until(lambda: taken_from(self.client) > len(messages) * 504 and unread(self.client))
+        self.client.abort()
+        await self.peer.seen.holds(LOST)
+        self.assertEqual(self.peer.seen[1:-1], messages)
+        self.assertEqual(heard, [1500])
+
+
+class GivingWayInMemoryTests(SynchronousTestCase):
+    """How a link ends while one of its lanes gives way."""
+
+    def setUp(self) -> None:
+        """Link a client, with a filter that takes half a slice for a message, and let it send many."""
+        self.verdicts: dict[bytes, Any] = {}
+        self.memory = MemoryWorld(to_server_filter=self.slow, limits=Limits(filter_timeout=SLICE * 10))
+        self.client = self.memory.connect(hello("ann"))
+        (self.server,) = self.memory.servers
+        self.server.dataReceived(hello(SERVER_NAME))
+        self.server.transport.clear()
+        self.messages = [b"%d" % number for number in range(60)]
+        self.stream = b"".join(map(frame, self.messages))
+
+    def slow(self, message: bytes, link: Any) -> Any:
+        """Be a filter for which time passes."""
+        self.memory.clock.rightNow += SLICE / 2
+        return self.verdicts.get(message, PASS_ON)
+
+    def send(self) -> None:
+        """Let the messages come, in one read."""
+        self.client.dataReceived(self.stream)
+        self.assertLess(len(self.server.transport.value()), len(self.stream))
+        self.assertEqual(self.memory.calls, [])
+
+    def turns(self) -> None:
+        """Let all turns of the reactor come that are asked for."""
+        self.memory.clock.advance(0)
+
+    def lose(self, protocol: Any) -> None:
+        """Lose a connection."""
+        protocol.connectionLost(Failure(ConnectionLost("cut")))
+
+    @property
+    def heard(self) -> list[tuple[Side, type]]:
+        """What the application heard."""
+        return [(side, type(error.reason)) for _, _, side, error in self.memory.calls]
+
+    def test_lost(self) -> None:
+        """The loss of a side is told behind all that it sent, with the reason that it had."""
+        self.send()
+        self.lose(self.client)
+        self.assertEqual(self.heard, [])
+        self.turns()
+        self.assertEqual(self.server.transport.value(), self.stream)
+        self.assertEqual(self.heard, [(CLIENT, ConnectionLost)])
+
+    def test_lost_and_waiting(self) -> None:
+        """It is told at once where the lane comes to a message whose verdict is awaited: that may take long."""
+        verdict = self.verdicts[b"40"] = Deferred()
+        self.send()
+        self.lose(self.client)
+        self.turns()
+        self.assertEqual(self.server.transport.value(), b"".join(map(frame, self.messages[:40])))
+        self.assertEqual(self.heard, [(CLIENT, ConnectionLost)])
+        verdict.callback(PASS_ON)
+        self.turns()
+        self.assertEqual((self.server.transport.value(), len(self.heard)), (self.stream, 1))
+
+    def test_both_lost(self) -> None:
+        """It is told when the link is over, at the latest; then nothing is left to be done."""
+        self.send()
+        self.lose(self.client)
+        self.lose(self.server)
+        self.assertEqual(self.heard, [(SERVER, ConnectionLost), (CLIENT, ConnectionLost)])
+        self.assertEqual(self.memory.clock.getDelayedCalls(), [])
+
+    def test_stream_ended(self) -> None:
+        """So is the end of a stream."""
+        self.send()
+        self.client.readConnectionLost()
+        self.assertEqual(self.heard, [])
+        self.turns()
+        self.assertEqual((self.server.transport.value(), self.heard), (self.stream, [(CLIENT, ConnectionDone)]))
+
+    def test_closed(self) -> None:
+        """A link that closes looks at what it has received first."""
+        self.send()
+        self.client.link.close()
+        self.assertTrue(self.server.transport.connected)
+        self.turns()
+        self.assertEqual(self.server.transport.value(), self.stream)
+        self.assertTrue(self.client.link.over)
+
+    def test_forced(self) -> None:
+        """One that is ended by force doesn't."""
+        self.send()
+        sent = self.server.transport.value()
+        self.client.link.force()
+        self.turns()
+        self.assertEqual((self.server.transport.value(), self.memory.clock.getDelayedCalls()), (sent, []))
+
+    def test_no_filter_timeout(self) -> None:
+        """The time that a filter may wait with its verdict is not that in which a lane gives way."""
+        verdict = self.verdicts[b"0"] = Deferred()
+        self.client.dataReceived(self.stream)
+        verdict.callback(PASS_ON)
+        self.turns()
+        self.assertEqual((self.server.transport.value(), self.memory.calls), (self.stream, []))
+        self.assertEqual(self.memory.clock.getDelayedCalls(), [])
+
+    def test_bug(self) -> None:
+        """What is raised in such a turn ends the connection, as it does where a read raises."""
+
+        def write(data: bytes) -> None:
+            raise RuntimeError("no")
+
+        self.send()
+        self.server.transport.write = write
+        self.assertRaises(RuntimeError, self.turns)
+        self.assertFalse(self.client.transport.connected)
 
 
 class FilterTests(LinkCase):

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from twisted_repeater._outlet import HIGH_WATER, SMALL, Outlet
+from twisted_repeater._outlet import HIGH_WATER, MAX_POSTPONED, SMALL, Outlet
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import MarshalingError
 from twisted_repeater.framing import Framing, Int32Framing
@@ -300,6 +300,75 @@ class OverflowTests(SocketCase):
         while "overflowed" not in self.host.told:
             self.outlet.send(bytes(50_000))
         self.assertLess(self.outlet.waiting, MAX_WAITING + 50_000 + HIGH_WATER + 60_000)
+
+
+class PostponedTests(SocketCase):
+    """Frames that are sent later, but before anything else."""
+
+    def postpone(self, *frames: bytes) -> list[bool]:
+        """Postpone frames; gives what `postpone` did."""
+        makers: list[Callable[[Any], bytes]] = [lambda outlet, frame=frame: frame for frame in frames]  # type: ignore
+        return [self.outlet.postpone(make) for make in makers]
+
+    async def assert_received(self, expected: bytes) -> None:
+        """Check what the peer gets."""
+        await self.peer.has(len(expected))
+        await turn(3)
+        self.assertEqual(self.peer.received, expected)
+
+    async def test_later(self) -> None:
+        """They are sent when that is asked for, in order; the first is told apart."""
+        self.assertEqual(self.postpone(b"one ", b"two "), [True, False])
+        await turn(3)
+        self.assertEqual(self.peer.received, b"")
+        self.outlet.send_postponed()
+        self.assertEqual(self.postpone(b"three"), [True])
+        self.outlet.send_postponed()
+        self.outlet.send_postponed()
+        await self.assert_received(b"one two three")
+
+    async def test_before_anything_else(self) -> None:
+        """Nothing that is written behind them overtakes them."""
+        self.postpone(b"one ", b"two ")
+        self.outlet.push([b"pushed "])
+        self.postpone(b"three ")
+        self.outlet.send(b"sent ")
+        self.postpone(b"four ")
+        self.outlet.send(b"sent at once ", at_once=True)
+        await self.assert_received(b"one two pushed three sent four sent at once ")
+
+    async def test_within_one_of_them(self) -> None:
+        """Something that is sent while one is made comes behind them all."""
+
+        def make(outlet: Any) -> None:
+            outlet.send(b"sent")
+
+        self.outlet.postpone(make)
+        self.postpone(b"one ", b"two ")
+        self.outlet.send_postponed()
+        await self.assert_received(b"one two sent")
+
+    async def test_end(self) -> None:
+        """They go out before the stream ends."""
+        self.postpone(b"one ", b"two")
+        self.outlet.when_empty(self.own.transport.loseConnection)
+        await self.peer.seen.holds(END)
+        self.assertEqual(self.peer.received, b"one two")
+
+    async def test_discarded(self) -> None:
+        """They are dropped with what waits."""
+        self.postpone(b"one")
+        self.outlet.discard()
+        self.outlet.send_postponed()
+        self.outlet.push([b"pushed"])
+        await turn(3)
+        self.assertEqual(self.peer.received, b"")
+
+    async def test_many(self) -> None:
+        """No more than so many wait: then they are sent at once."""
+        frames = [b"%04d" % number for number in range(MAX_POSTPONED + 1)]
+        self.postpone(*frames)
+        await self.assert_received(b"".join(frames))
 
 
 class EndTests(SocketCase):

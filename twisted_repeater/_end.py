@@ -98,6 +98,7 @@ class End:
         "handshake",
         "heard",
         "is_tcp",
+        "loss",
         "lost",
         "outlet",
         "receive",
@@ -134,6 +135,8 @@ class End:
         """Whether the peer has ended its stream."""
         self.lost = False
         """Whether the connection is gone."""
+        self.loss: BaseException | None = None
+        """Why it is gone."""
         self.reported = False
         """Whether the application was told that this side is gone."""
         self.receive: Callable[[bytes], None] = self._greet
@@ -203,6 +206,7 @@ class End:
         """The connection is gone."""
         if not self.lost:
             self.ended = self.lost = True
+            self.loss = reason
             self.receive = _ignore  # a method of its own would be a cycle, which keeps it and its link for longer
             self.valve.detach()
             self.outlet.discard()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
@@ -21,9 +22,11 @@ from ._descriptors import Claim
 from ._frame_watch import FrameWatch
 from ._lane import Lane
 from ._link import Link
+from ._outlet import Outlet
 from ._places import Places
 from ._protocols import ClientSideProtocol
 from ._seldom import Seldom
+from ._slices import in_slices
 from ._text import class_name, loggable, text_of, told
 from ._watch import Watch
 from .dialect import Dialect
@@ -118,6 +121,12 @@ class RepeaterFactory(ServerFactory):
         self.claim: Claim | None = None
         """What this repeater has of the descriptors of its process."""
         self._frame_watch = FrameWatch(clock, limits.frame_timeout, limits.max_unfinished_frames)
+        self._filters: dict[tuple[Direction, int], tuple[Any, Any, Any]] = {}
+        """What lanes of a direction and a codec, by its ``id``, are given: made once, not for each of thousands."""
+        self._postponed: deque[Outlet] = deque()
+        """Those that have a broadcast to send still."""
+        self._sent: Deferred[None] | None = None
+        """Fires when they have sent all; ``None`` if there are none."""
 
     def set_limits(self, limits: Limits) -> None:
         """Let there be as many clients and unfinished hellos from now on as these limits say."""
@@ -234,17 +243,25 @@ class RepeaterFactory(ServerFactory):
         """Put other filters in the place of these, on every lane; each takes over with its lane's next read."""
         assert self.callbacks is not None
         self.callbacks = replace(self.callbacks, **filters)
+        self._filters.clear()
         for link in self.links:
             for lane in link.lanes or ():
                 self.equip(lane)
 
     def equip(self, lane: Lane) -> None:
         """Give a lane the filter of its direction."""
+        kind = (lane.direction, id(lane.codec))
+        if kind not in self._filters:
+            self._filters[kind] = self._filter_of(lane)
+        _, lane.filter, lane.selector = self._filters[kind]
+
+    def _filter_of(self, lane: Lane) -> tuple[Any, Any, Any]:
+        """Return a lane's codec, the function that its messages are given to, and the selector of those it wants."""
         assert self.callbacks is not None
         to_server = lane.direction is Direction.TO_SERVER
         provider = self.callbacks.to_server_filter if to_server else self.callbacks.to_client_filter
-        lane.filter = None if provider is None else filter_function(provider)
-        lane.selector = selector_of(provider, lane.codec)
+        function = None if provider is None else filter_function(provider)
+        return lane.codec, function, selector_of(provider, lane.codec)
 
     def check_filter(self, provider: Any, direction: Direction) -> None:
         """Raise ``TypeError`` for what is no filter, or none for this dialect."""
@@ -335,25 +352,63 @@ class RepeaterFactory(ServerFactory):
     def broadcast(self, side: Side, message: Any) -> None:
         """Send a message to one side of every link; encoded once for each version in use."""
         frames: dict[int, bytes | None] = {}
+
+        def frame_for(outlet: Outlet) -> bytes | None:
+            version = outlet.version
+            if frames.get(version) is None:  # one that failed is tried for each link, so that each is told
+                frames[version] = outlet.encode(message)
+            return frames[version]
+
         for link in self.made_links():
             end = link.end(side)
-            if link.can_send(end):
-                version = end.outlet.version
-                if frames.get(version) is None:  # one that failed is tried for each link, so that each is told
-                    frames[version] = end.outlet.encode(message)
-                frame = frames[version]
+            if not link.can_send(end):
+                continue
+            if link.at_work:  # a filter broadcasts: that has its place among the messages of its own link
+                frame = frame_for(end.outlet)
                 if frame:
                     link.send_frame(end, frame, at_once=True)
+            elif end.outlet.postpone(frame_for):
+                self._postponed.append(end.outlet)
+        if self._sent is None or self._sent.called:
+            self._sent = Deferred()  # first: what is called back from here may broadcast as well
+            in_slices(self.clock, self._send_postponed(self._sent))
+
+    def _send_postponed(self, sent: Deferred[None]) -> Iterator[None]:
+        """Send broadcasts, link by link. A link that something else is sent to sends its own before that."""
+        try:
+            while self._postponed:
+                try:
+                    self._postponed.popleft().send_postponed()
+                except Exception:  # others must get theirs all the same
+                    self.log.failure("bug: a broadcast to one link failed")
+                yield
+        finally:
+            sent.callback(None)
 
     def close_all(self) -> Deferred[None]:
         """Close every link and end every attempt; fire when every connection is gone."""
         self.closed = True
-        over = [link.when_over() for link in self.links]
-        for attempt in list(self._attempts.values()):
-            attempt.stop(RepeaterClosed("the repeater was shut down"))
+        return Deferred.fromCoroutine(self._close_all())
+
+    async def _close_all(self) -> None:
+        await in_slices(self.clock, self._closings())
+        while self.links:
+            await next(iter(self.links)).when_over()
+        if self._sent is not None:
+            await self._sent
+
+    def _closings(self) -> Iterator[None]:
+        """End the attempts and close the links, one by one. One may have ended meanwhile."""
+        for link, attempt in list(self._attempts.items()):
+            if link in self._attempts:
+                attempt.stop(RepeaterClosed("the repeater was shut down"))
+            yield
         for link in list(self.links):
-            link.close()
-        return DeferredList(over).addCallback(lambda _: None)
+            try:
+                link.close()
+            except Exception:  # the others must be closed all the same
+                self.log.failure("bug: a link could not be closed")
+            yield
 
     def abort_all(self) -> None:
         """End every attempt and abort every connection, now."""

@@ -6,21 +6,39 @@ Compiled where a compiler was found at installation, with the types of ``_flow.p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ._backlog import Backlog
+from ._slices import SLICE
 
 if TYPE_CHECKING:
     from ._awaited import Awaited
     from .verdicts import Verdict
 
-__all__ = ["Flow"]
+__all__ = ["MAX_HELD", "Flow"]
 
 DISCARDING = 0  # for good: what comes is dropped; also the state of a lane that was made without __init__
 RUNNING = 1
 WAITING = 2  # for the verdict of a filter
 CHOKED = 3  # an outlet that it writes to is full
 HELD = 4  # not started yet: what comes is held
+GAVE_WAY = 5  # it has worked for long enough: other links have their turn of the reactor first
+
+FIRST_LOOK = 8
+"""A lane looks at the clock after so many messages of a read, where it doesn't know that its messages are slow: a read
+of a few messages must not pay for a clock."""
+
+MAX_STRIDE = 64
+"""A lane looks at the clock after so many messages at the latest. Each look costs about as much as a message that is
+passed on; and where messages become slow all at once, so many are judged before the lane notices."""
+
+MAX_HELD = 1024 * 1024
+"""While a lane gives way, its connection is read on until so many bytes wait. What its system has left unsent when a
+client closes with unread replies is lost: so what can be read is read, before it is judged."""
+
+UNKNOWN = -1.0
+"""In place of a time: the clock was not asked yet."""
 
 
 class Flow:
@@ -29,10 +47,13 @@ class Flow:
     * Nothing is overtaken: what is received while a lane is stopped is held and looked at later, in order.
     * Whatever calls a lane while it is at work, a filter or an outlet that it calls itself, is only noted: the work
       under way goes on with it.
-    * The host hears how a lane stands, by ``lane_blocked`` and ``lane_flowing``, when that work is done.
+    * The host hears how a lane stands, by ``lane_blocked``, ``lane_gave_way`` and ``lane_flowing``, when that work is
+      done.
+    * No lane keeps the reactor for much longer than a slice of time: it gives way, and the host lets it go on in the
+      next turn of the reactor. ``now`` is the clock for that.
     """
 
-    def __init__(self, host: Any) -> None:
+    def __init__(self, host: Any, now: Callable[[], float]) -> None:
         self.awaited: Awaited | None = None
         """The verdict that is waited for."""
         self._host = host
@@ -44,6 +65,13 @@ class Flow:
         self._sealed = False
         self._held: Backlog | None = None
         self._verdict: Verdict | None = None
+        self._now = now
+        self._since = UNKNOWN
+        """When the present work began."""
+        self._looked = UNKNOWN
+        """When the clock was asked last."""
+        self._stride = FIRST_LOOK
+        """How many messages are judged between two looks at the clock."""
 
     # -- what a lane adds -------------------------------------------------------------------------------------
 
@@ -72,6 +100,16 @@ class Flow:
         return self._held.size if self._held is not None else 0
 
     @property
+    def at_work(self) -> bool:
+        """Whether the call comes from within the work of this lane, its filter say."""
+        return self._busy
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether the lane goes on in the next turn of the reactor."""
+        return self._state == GAVE_WAY
+
+    @property
     def discarding(self) -> bool:
         """Whether whatever comes is dropped, for good."""
         return self._state == DISCARDING
@@ -84,8 +122,11 @@ class Flow:
             return
         if self._busy or not self._running:
             self._hold(data)
+            if self._state == GAVE_WAY and not self._busy:
+                self._check_held()
             return
         self._busy = True
+        self._since = UNKNOWN
         try:
             self._read(data, 0)
         finally:
@@ -102,6 +143,12 @@ class Flow:
     def unchoke(self) -> None:
         """An outlet was emptied: go on if that was what the lane waited for."""
         if self._state == CHOKED and not self._is_choked():
+            self._enter(RUNNING)
+            self._go_on()
+
+    def take_turn(self) -> None:
+        """The next turn of the reactor has come: go on if the lane gave way for it."""
+        if self._state == GAVE_WAY:
             self._enter(RUNNING)
             self._go_on()
 
@@ -138,6 +185,51 @@ class Flow:
             self._verdict = verdict
         self._go_on()
 
+    # -- giving way -----------------------------------------------------------------------------------------
+
+    def _need_clock(self) -> None:
+        """Note when the present work began, if that wasn't done yet."""
+        if self._since == UNKNOWN:
+            self._start_clock()
+
+    def _start_clock(self) -> None:
+        """The present work begins now."""
+        self._since = self._looked = self._now()
+
+    def _first_look(self) -> int:
+        """Return how many messages of a read may be judged before the first look at the clock."""
+        if self._stride >= FIRST_LOOK:
+            return FIRST_LOOK
+        self._need_clock()
+        return self._stride
+
+    def _gives_way(self) -> bool:
+        """Look at the clock, and give way if the present work has taken a slice of time."""
+        self._looked = self._now()
+        if 0 <= self._looked - self._since < SLICE:  # a clock may be set back
+            return False
+        self._enter(GAVE_WAY)
+        return True
+
+    def _gives_way_after_stride(self) -> bool:
+        """The same when as many messages were judged as may be without a look; fit their number to what they took."""
+        if self._since == UNKNOWN:
+            self._start_clock()
+            return False
+        before = self._looked
+        gives_way = self._gives_way()
+        taken = self._looked - before
+        if taken > SLICE / 4:
+            self._stride = max(int(self._stride * (SLICE / 4) / taken), 1)
+        elif taken < SLICE / 16:
+            self._stride = min(self._stride * 2, MAX_STRIDE)
+        return gives_way
+
+    def _check_held(self) -> None:
+        """Have the connection paused where enough waits, while the lane gives way."""
+        if self.holding > MAX_HELD:
+            self._host.lane_blocked(self)
+
     def _hold(self, data: bytes) -> None:
         """Keep what was received for later."""
         if self._held is None:
@@ -156,6 +248,7 @@ class Flow:
         if self._busy:
             return
         self._busy = True
+        self._start_clock()
         try:
             while True:
                 if self._verdict is not None:
@@ -163,6 +256,8 @@ class Flow:
                     self._enter(RUNNING)
                     self._carry_out(verdict)
                 elif self._running and self._held is not None:
+                    if self._gives_way():
+                        break
                     held = self._held
                     data, at = held.take()
                     if not held:
@@ -174,5 +269,8 @@ class Flow:
             self._busy = False
         if self._running or self._state == DISCARDING:
             self._host.lane_flowing(self)
+        elif self._state == GAVE_WAY:
+            self._host.lane_gave_way(self)
+            self._check_held()
         else:
             self._host.lane_blocked(self)

@@ -6,6 +6,8 @@ from ._output cimport Output
 from .framing cimport Framing
 from .selectors cimport Selector
 
+cdef Py_ssize_t SKIPPED_AT_ONCE
+
 cdef class UnfinishedTotal:
     cdef public Py_ssize_t size, limit
     cdef public object watch
@@ -25,10 +27,10 @@ cdef class Lane(Flow):
     cdef _count(self, Py_ssize_t change)
     @cython.locals(messages=Py_ssize_t, size=Py_ssize_t, run=Py_ssize_t)
     cdef _read(self, bytes data, Py_ssize_t at)
-    @cython.locals(start=Py_ssize_t, stop=Py_ssize_t)
+    @cython.locals(start=Py_ssize_t, stop=Py_ssize_t, end=Py_ssize_t, limit=Py_ssize_t)
     cdef _skip(self, bytes data, Py_ssize_t at, Py_ssize_t run)
-    @cython.locals(start=Py_ssize_t, end=Py_ssize_t, messages=Py_ssize_t, body=Py_ssize_t, stop=Py_ssize_t, plain=bint,
-                   selecting=bint, selector=Selector, view=cython.p_uchar)
+    @cython.locals(end=Py_ssize_t, messages=Py_ssize_t, size=Py_ssize_t, look=Py_ssize_t, body=Py_ssize_t,
+                   stop=Py_ssize_t, plain=bint, selecting=bint, selector=Selector, view=cython.p_uchar)
     cdef _judge(self, bytes data, Py_ssize_t at, Py_ssize_t run)
     @cython.locals(body=Py_ssize_t)
     cdef _end_read(self, bytes data, Py_ssize_t at, Py_ssize_t run, Py_ssize_t stop)

@@ -2,7 +2,8 @@
 """One direction of a link: received bytes -> frames -> filter -> verdicts -> output, in order. The hot path.
 
 * A message that is passed on leaves as the bytes that came. A run of such messages leaves as one slice.
-* What one read brought leaves in one push, unless a filter makes more than `FLUSH_SIZE` of it.
+* What one read brought leaves in one push, unless a filter makes more than `FLUSH_SIZE` of it, or takes so long that
+  the lane gives way.
 * A lane knows no transport: it pushes to two outlets and reports to its host, the link.
 
 What stops a lane and lets it go on is in ``_flow.py``. This module is ordinary Python; where a compiler was found at
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import ismethod
+from time import monotonic
 from typing import Any, Protocol
 
 from ._awaited import NOT_YET, Awaited
@@ -33,6 +35,9 @@ __all__ = ["FLUSH_SIZE", "IS_COMPILED", "Lane", "LaneHost", "UnfinishedTotal", "
 FLUSH_SIZE = 256 * 1024
 """How many bytes of its own making a lane collects before it pushes them and asks whether the target is full."""
 
+SKIPPED_AT_ONCE = 8 * 1024
+"""How many bytes of a read a lane without a filter looks through before it looks at the clock."""
+
 TRANSLATE = Mixed(passes=True)
 """Pass on, in the target's version: the bytes that came cannot be used."""
 
@@ -45,6 +50,9 @@ class LaneHost(Protocol):
 
     def lane_blocked(self, lane: Lane) -> None:
         """Stop reading for this lane: it waits for a verdict (then ``lane.awaited`` is set), or is choked."""
+
+    def lane_gave_way(self, lane: Lane) -> None:
+        """Call ``lane.take_turn`` in the next turn of the reactor. Reading may go on until `lane_blocked` is called."""
 
     def lane_flowing(self, lane: Lane) -> None:
         """Nothing is held any more, after something was; or the lane was sealed or began to discard at its work."""
@@ -94,7 +102,9 @@ class Lane(Flow):
     message of a payload; ``None`` leaves it as it is. ``codec`` is what decodes, for filters that ask; ``None`` if
     messages are converted after that. ``translates`` says that the target needs another version, so that nothing can
     pass as bytes. ``selector`` says which payloads the filter wants to see, ``None`` for all.
-    ``on_read`` is called with the lane, messages and bytes after each read that brought a message.
+    ``on_read`` is called with the lane, messages and bytes after each read, or part of a read, that brought a message.
+    ``messages`` and ``size`` count the message that the filter looks at, and none behind it. ``now`` is a clock, in
+    seconds: a lane gives way to others when it has worked for long enough.
     """
 
     def __init__(
@@ -104,8 +114,9 @@ class Lane(Flow):
         forward: LaneOutlet,
         back: LaneOutlet,
         host: LaneHost,
+        now: Callable[[], float] = monotonic,
     ) -> None:
-        Flow.__init__(self, host)
+        Flow.__init__(self, host, now)
         self.direction = direction
         self.messages = 0
         self.size = 0
@@ -235,21 +246,35 @@ class Lane(Flow):
     def _skip(self, data: bytes, at: int, run: int) -> None:
         """Pass all complete frames on as one slice: nobody looks at them."""
         framing = self._framing
+        end = len(data)
         start = at
         stop = 0
-        at = framing.skip(data, at, len(data))
-        self.messages += framing.count
+        if end - at > SKIPPED_AT_ONCE:
+            self._need_clock()
+        while True:
+            limit = min(at + SKIPPED_AT_ONCE, end)
+            at = framing.skip(data, at, limit)
+            self.messages += framing.count
+            if at == end:
+                break
+            if framing.count == 0 or limit == end:
+                try:
+                    stop = framing.find(data, at, end)
+                    if stop != 0 and stop <= limit:
+                        raise FramingError("the framing found no whole frame at an offset, and one when asked again")
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
+                    self.size += at - start
+                    self._output.put(data, run, at)
+                    raise _framing_error(error) from error
+                if stop == 0 or stop > end:
+                    break
+                self.messages += 1
+                at = stop
+            if at == end or self._gives_way():
+                break
         self.size += at - start
-        if at < len(data):
-            try:
-                stop = framing.find(data, at, len(data))
-                if stop != 0 and stop <= len(data):
-                    raise FramingError("the framing found no whole frame at an offset, and one when asked again")
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                self._output.put(data, run, at)
-                raise _framing_error(error) from error
         self._end_read(data, at, run, stop)
 
     def _judge(self, data: bytes, at: int, run: int) -> None:
@@ -263,12 +288,18 @@ class Lane(Flow):
         pass_on = PASS_ON
         verdict: Any = None
         view = data
-        start = stop = at
+        stop = at
         end = len(data)
         messages = self.messages
+        size = self.size - at
+        look = messages + self._first_look()
         while True:
+            if messages == look:
+                if at == end or self._gives_way_after_stride():
+                    break
+                look = messages + self._stride
             try:
-                while True:
+                while messages != look:
                     stop = framing.find(data, at, end)
                     if stop == 0 or stop > end:
                         break
@@ -277,17 +308,21 @@ class Lane(Flow):
                     if selecting and not selector.matches(data, body, stop):  # type: ignore[union-attr]
                         at = stop
                         continue
+                    self.messages = messages  # before the filter is asked, which may look
+                    self.size = size + stop
                     verdict = ask(view[body:stop], link)
                     if verdict is not pass_on or not self._undisturbed:
                         break
                     at = stop
+                else:
+                    continue
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a filter that calls sys.exit() has failed, no more
                 self.messages = messages
                 if stop == at:  # no frame was found: it is the framing that raised
                     self._output.put(data, run, at)
-                    self.size += at - start
+                    self.size = size + at
                     raise _framing_error(error) from error
                 verdict = self._failed(error)
             else:
@@ -318,7 +353,8 @@ class Lane(Flow):
             at = stop
             if not self._running:
                 break
-        self.size += at - start
+        self.messages = messages
+        self.size = size + at
         self._end_read(data, at, run, stop)
 
     def _end_read(self, data: bytes, at: int, run: int, stop: int) -> None:
@@ -501,7 +537,7 @@ class Lane(Flow):
             self._output.flush()
             if self._between is None:
                 break
-        if self._running and self._is_choked():
+        if (self._running or self.gave_way) and self._is_choked():
             self._choke()
 
     def _is_choked(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from ._end import End
@@ -81,6 +81,7 @@ class Link:
         "_on_over",
         "_patience",
         "_quiet",
+        "_turns",
         "_unheard",
         "_unsent",
         "client",
@@ -128,6 +129,8 @@ class Link:
         self._unheard: dict[End, Patience] = {}
         """With those ends whose stream has ended, which the application cannot be told yet."""
         self._filter_timers: dict[Lane, Any] = {}
+        self._turns: dict[Lane, IDelayedCall] = {}
+        """With those lanes that gave way: the call in the next turn of the reactor by which each goes on."""
         self._unsent: list[tuple[End, bytes]] | None = None
         """What the application sent before the link was made: no message may come before a hello."""
 
@@ -148,6 +151,12 @@ class Link:
     def active(self) -> bool:
         """Whether the link is made and both sides are up."""
         return self.made and not (self.closing or self.client.reported or self.server.reported)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the call comes from within the work of one of the lanes, from a filter say."""
+        lanes = self.lanes
+        return lanes is not None and (lanes[0].at_work or lanes[1].at_work)
 
     def end(self, side: Side) -> End:
         """Give the connection of a side."""
@@ -171,9 +180,10 @@ class Link:
         """Both connections are there: make the lanes between them. They hold what comes until `relay`."""
         framing = self._host.framing
         client, server = self.client.outlet, self.server.outlet
+        now = self._host.clock.seconds
         self.lanes = (
-            Lane(Direction.TO_SERVER, framing, server, client, self),
-            Lane(Direction.TO_CLIENT, framing, client, server, self),
+            Lane(Direction.TO_SERVER, framing, server, client, self, now),
+            Lane(Direction.TO_CLIENT, framing, client, server, self, now),
         )
         return self.lanes
 
@@ -344,12 +354,15 @@ class Link:
         self.over = self.closing = True
         for lane in self.lanes or ():
             lane.discard()
-        for timer in (self._linger_timer, *self._filter_timers.values()):
+        for end in (self.client, self.server):
+            self._report_loss(end)
+        for timer in (self._linger_timer, *self._filter_timers.values(), *self._turns.values()):
             self._cancel(timer)
         for patience in (self._closing_patience, self._quiet, *self._patience.values(), *self._unheard.values()):
             if patience is not None:
                 patience.stop()
         self._filter_timers.clear()
+        self._turns.clear()
         self._patience.clear()
         self._unheard.clear()
         self._host.link_over(self)
@@ -392,8 +405,8 @@ class Link:
         lane.seal()
         if end.reported:
             return
-        if not (end.lost or lane.idle):  # reported when it has come so far
-            self._await_report(end)
+        if not (lane.idle or (end.lost and not lane.gave_way)):
+            self._await_report(end)  # that of a lost side is not waited for by more than turns
             return
         self._stop_awaiting_report(end)
         end.reported = True
@@ -424,6 +437,11 @@ class Link:
         patience = self._unheard.pop(end, None)
         if patience is not None:
             patience.stop()
+
+    def _report_loss(self, end: End) -> None:
+        """Report the loss of a side that was not reported yet, because its lane gave way."""
+        if end.loss is not None and self.made:
+            self._side_down(end, end.loss)
 
     def _report(self, side: Side, error: LinkError) -> None:
         if isinstance(error, Disconnected) and self.reason is None and not self.closing:
@@ -473,9 +491,24 @@ class Link:
 
     # -- LaneHost -------------------------------------------------------------------------------------------
 
+    def lane_gave_way(self, lane: Lane) -> None:
+        """Let the lane go on in the next turn of the reactor."""
+        self._cancel(self._filter_timers.pop(lane, None))
+        self._turns[lane] = self._host.clock.callLater(0, self._take_turn, lane)
+
+    def _take_turn(self, lane: Lane) -> None:
+        del self._turns[lane]
+        try:
+            lane.take_turn()
+        except BaseException:  # a bug: what Twisted does where a read raises
+            self.end(lane.direction.source).abort()
+            raise
+
     def lane_blocked(self, lane: Lane) -> None:
         """Stop reading for this lane."""
-        self.end(lane.direction.source).valve.close("lane")
+        end = self.end(lane.direction.source)
+        end.valve.close("lane")
+        self._report_loss(end)
         self._cancel(self._filter_timers.pop(lane, None))
         timeout = self._host.limits.filter_timeout
         if lane.awaited is not None and timeout is not None:
@@ -491,7 +524,7 @@ class Link:
         end = self.end(lane.direction.source)
         end.valve.open("lane")
         if end.ended:
-            self._side_down(end, ConnectionDone())
+            self._side_down(end, end.loss or ConnectionDone())
         self._proceed()
 
     def lane_parse_error(self, lane: Lane, error: ParseError) -> None:

@@ -29,6 +29,9 @@ HIGH_WATER = 64 * 1024
 SMALL = 4 * 1024
 """Waiting pieces below this size are merged: a list entry for each tiny frame would cost many times the frame."""
 
+MAX_POSTPONED = 64
+"""So many frames are postponed at most: an application that broadcasts faster than they can be sent has to wait."""
+
 LARGE = 16 * 1024
 """Pieces of this size on average go to a socket one by one: joining them would cost more than a system call each."""
 
@@ -72,6 +75,7 @@ class Outlet:
         "_ending",
         "_host",
         "_innermost",
+        "_postponed",
         "_queue",
         "_relayed",
         "_transport",
@@ -91,6 +95,8 @@ class Outlet:
         self._queue: deque[bytes | bytearray | memoryview] | None = None
         self._busy = False
         """Whether the transport has to ask before more is written."""
+        self._postponed: list[Callable[[Outlet], bytes | None]] | None = None
+        """Makes the frames that are to be sent before anything else."""
         self._relayed = 0
         """How many of the waiting bytes came from lanes, at most."""
         self._closed = False
@@ -135,6 +141,8 @@ class Outlet:
 
     def push(self, pieces: list[bytes]) -> None:
         """Write whole frames, at once as far as the connection takes them. What a lane does at the end of a read."""
+        if self._postponed is not None:
+            self.send_postponed()
         if self._closed:
             return
         size = sum(map(len, pieces))
@@ -154,6 +162,11 @@ class Outlet:
         A small one waits for the next turn of the reactor, so that a burst leaves together, unless it is to go
         ``at_once``: where it is the only one, that is cheaper.
         """
+        if self._postponed is not None:
+            self.send_postponed()
+        self._send(frame, at_once)
+
+    def _send(self, frame: bytes, at_once: bool) -> None:
         if self._closed:
             return
         if self.waiting - self._relayed > self.max_waiting:
@@ -165,6 +178,29 @@ class Outlet:
             self._ask_for_turn()
         else:
             self._try(frame)
+
+    def postpone(self, make: Callable[[Outlet], bytes | None]) -> bool:
+        """Have a frame sent by `send_postponed`, or before whatever is written first. Returns whether it is the first.
+
+        @param make: gives the frame, or nothing where there is none to be sent.
+        """
+        if self._postponed is None:
+            self._postponed = [make]
+            return True
+        self._postponed.append(make)
+        if len(self._postponed) > MAX_POSTPONED:
+            self.send_postponed()
+        return False
+
+    def send_postponed(self) -> None:
+        """Send what was postponed, in order."""
+        while self._postponed:
+            make = self._postponed.pop(0)
+            if not self._postponed:
+                self._postponed = None
+            frame = make(self)
+            if frame:
+                self._send(frame, at_once=True)
 
     def _try(self, data: bytes | bytearray | memoryview) -> None:
         """Write what the connection takes now; the rest waits."""
@@ -223,6 +259,8 @@ class Outlet:
 
     def when_empty(self, then: Callable[[], None]) -> None:
         """Take nothing more, and call ``then`` when everything is handed over, with no producer registered."""
+        if self._postponed is not None:
+            self.send_postponed()
         if self._closed:
             return
         self._closed = True
@@ -267,7 +305,7 @@ class Outlet:
     def discard(self) -> None:
         """Drop what waits and whatever comes."""
         self._closed = True
-        self._ending = self._queue = None
+        self._ending = self._queue = self._postponed = None
         self.full = False
         self.waiting = self._relayed = 0
 

@@ -253,11 +253,15 @@ class Repeater:
     # -- messages of the application's own: they go through no filter --------------------------------------------
 
     def send_to_all_clients(self, message: Any) -> None:
-        """Send a message to every client; encoded once for each version in use."""
+        """Send a message to every client; encoded once for each version in use.
+
+        With thousands of clients it takes several turns of the reactor to reach all of them. Whatever is sent to one of
+        them after this call goes out behind the message.
+        """
         self._factory.broadcast(Side.CLIENT, message)
 
     def send_from_all_clients(self, message: Any) -> None:
-        """Send a message to the server on every link; encoded once for each version in use."""
+        """Send a message to the server on every link, in the same way."""
         self._factory.broadcast(Side.SERVER, message)
 
     def send_to_server_from(self, client_name: str, message: Any) -> None:

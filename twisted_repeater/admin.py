@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
+from twisted.internet.interfaces import IPullProducer
 from twisted.web import http
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import NOT_DONE_YET, Request, Site
+from zope.interface import implementer
 
 from ._link import Link
 from ._repeater import Repeater
@@ -58,7 +61,7 @@ def administration(
 
     root = _Node()
     root.putChild(b"", _Page(lambda request: HELP))
-    root.putChild(b"links", _Page(lambda request: _links(request, repeater)))
+    root.putChild(b"links", _Links(repeater))
     root.putChild(b"metrics", _Page(lambda request: _metrics(request, metrics)))
     root.putChild(b"clients", _Clients(repeater))
     root.putChild(b"drop-new-clients", _Call(drop))
@@ -80,7 +83,7 @@ class _Node(Resource):
         """See `IResource`."""
         return _Node()
 
-    def render(self, request: Request) -> bytes:
+    def render(self, request: Request) -> bytes | int:
         """See `IResource`."""
         if not self.method:
             return text(request, (http.NOT_FOUND, "there is nothing here; / tells what there is"))
@@ -90,8 +93,8 @@ class _Node(Resource):
         answer = self.answer(request)
         return b"" if request.method == b"HEAD" else answer
 
-    def answer(self, request: Request) -> bytes:
-        """Give the answer."""
+    def answer(self, request: Request) -> bytes | int:
+        """Give the answer, or ``NOT_DONE_YET`` if it is written piece by piece."""
         raise NotImplementedError
 
 
@@ -157,10 +160,59 @@ def _metrics(request: Request, metrics: MetricsObserver) -> bytes:
     return page
 
 
-def _links(request: Request, repeater: Repeater) -> bytes:
-    request.setHeader(b"content-type", b"application/json")
-    links = [_link(link) for link in repeater.links()]
-    return json.dumps({"drops_new_clients": repeater.drops_new_clients, "links": links}, indent=1).encode() + b"\n"
+class _Links(_Node):
+    """What each link is doing, as JSON."""
+
+    method = b"GET"
+
+    def __init__(self, repeater: Repeater) -> None:
+        super().__init__()
+        self._repeater = repeater
+
+    def answer(self, request: Request) -> bytes | int:
+        """Start to write the links; there may be thousands."""
+        request.setHeader(b"content-type", b"application/json")
+        request.setHeader(b"cache-control", b"no-store")
+        if request.method == b"HEAD":
+            return b""
+        request.registerProducer(_Pieces(request, _links(self._repeater)), False)
+        return NOT_DONE_YET
+
+
+LINKS_AT_ONCE = 50
+"""So many links, which take about a millisecond, are written before others have their turn of the reactor."""
+
+
+@implementer(IPullProducer)
+class _Pieces:
+    """Writes an answer piece by piece, as fast as the one who asked takes it."""
+
+    def __init__(self, request: Request, pieces: Iterator[str]) -> None:
+        self._request = request
+        self._pieces = pieces
+
+    def resumeProducing(self) -> None:
+        """See `IPullProducer`."""
+        piece = "".join(islice(self._pieces, LINKS_AT_ONCE))
+        if piece:
+            self._request.write(piece.encode())
+        else:
+            self._request.unregisterProducer()
+            self._request.finish()
+
+    def stopProducing(self) -> None:
+        """The one who asked is gone. See `IPullProducer`."""
+        self._pieces = iter(())
+
+
+def _links(repeater: Repeater) -> Iterator[str]:
+    """Describe the links, one in each line. Those that end before it is their turn are left out."""
+    before = f'{{"drops_new_clients": {json.dumps(repeater.drops_new_clients)}, "links": ['
+    for link in repeater.links():
+        if not link.over:
+            yield f"{before}\n{json.dumps(_link(link))}"
+            before = ","
+    yield ("" if before == "," else before) + "\n]}\n"
 
 
 def _link(link: Link) -> dict[str, object]:

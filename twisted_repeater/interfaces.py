@@ -121,7 +121,10 @@ class ILink(Interface):
     stopped = Attribute("frozenset of Direction: those that a filter's failure has stopped; nothing more is received")
 
     def received(direction: Direction) -> tuple[int, int]:
-        """Tell how many messages of a direction were received so far, and how many bytes with their headers."""
+        """Tell how many messages of a direction were received so far, and how many bytes with their headers.
+
+        Called in a filter, it counts the message that the filter looks at, and none behind it.
+        """
 
     def send_to_client(message: Any) -> None:
         """Send a message of the application's own to the client; it goes through no filter.
@@ -160,4 +163,7 @@ class IObserver(Interface):
         """What ``on_error`` is called with."""
 
     def relayed(link: ILink, direction: Direction, messages: int, size: int) -> None:
-        """Called once for each read: so many messages, of so many bytes with their headers, were received."""
+        """Called once for each read, or for each part of one that takes long to filter.
+
+        So many messages, of so many bytes with their headers, were received.
+        """

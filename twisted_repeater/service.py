@@ -194,10 +194,10 @@ class RepeaterService(Service):
         except BaseException as error:  # of the system, or of something among the modules that is no module
             log.failure("cannot load the filters again")
             return f"{type(error).__name__} while loading the filters, see the log"
-        if self._modules.names:
-            log.info("{names}: filters loaded anew", names=", ".join(self._modules.names.values()))
-        else:
+        if not self._modules.names:
             log.info("nothing to load anew: there is no filter, and certificates are read at the start only")
+            return "there is no filter to load"
+        log.info("{names}: filters loaded anew", names=", ".join(self._modules.names.values()))
         return None
 
 

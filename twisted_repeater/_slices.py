@@ -1,0 +1,39 @@
+"""Work on many things, in slices of time, so that one call does not keep the reactor for long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+__all__ = ["SLICE", "in_slices"]
+
+SLICE = 0.005
+"""How long, in seconds, one piece of work may keep the reactor before others have their turn."""
+
+
+def in_slices(clock: IReactorTime, steps: Iterable[object]) -> Deferred[None]:
+    """Take steps until there are no more: at once for a slice of time, then for one in each turn of the reactor.
+
+    The Deferred fires when all steps are taken, before this returns if they take no longer than a slice. It fails with
+    what a step raises; then no more are taken.
+    """
+    done: Deferred[None] = Deferred()
+    rest = iter(steps)
+
+    def go_on() -> None:
+        begun = clock.seconds()
+        try:
+            for _ in rest:
+                if not 0 <= clock.seconds() - begun < SLICE:  # a clock may be set back
+                    clock.callLater(0, go_on)
+                    return
+        except Exception:
+            done.errback(Failure())
+        else:
+            done.callback(None)
+
+    go_on()
+    return done
