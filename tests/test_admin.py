@@ -293,7 +293,7 @@ class CallTests(AdminCase):
         """The filters are loaded anew; if they cannot be, it says why."""
         await self.start()
         self.reloading = ["no\nway", None]
-        self.assertEqual(await self.ask("POST", "/reload"), (200, "the filters are loaded anew\n"))
+        self.assertEqual(await self.ask("POST", "/reload"), (200, "done; the log says what was loaded\n"))
         self.assertEqual(await self.ask("POST", "/reload"), (409, "no\\nway\n"))
 
     async def test_web_pages(self) -> None:

@@ -18,7 +18,7 @@ from twisted.trial.unittest import TestCase
 
 from twisted_repeater._demo import Demo, DemoService, write_to_terminal
 
-from .peers import Client, Seen, hello
+from .peers import Client, Seen, hello, turn
 from .programs import LONGEST, ProgramCase
 
 reactor: Any = installed_reactor
@@ -104,7 +104,7 @@ class DemoTests(TestCase):
         errors: list[Any] = []
         while not errors:
             errors = self.flushLoggedErrors(ZeroDivisionError)
-            await self.told.until(lambda: True)
+            await turn()
         await service.stopService()
 
     def test_terminal(self) -> None:

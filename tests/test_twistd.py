@@ -8,9 +8,12 @@ import resource
 import signal
 import socket
 import ssl
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import twisted.test
+from twisted.trial.unittest import SkipTest
 
 from .programs import EXAMPLES, LONGEST, TWISTD, Program, ProgramCase
 
@@ -43,6 +46,38 @@ async def wait(message, link):
         await task.deferLater(reactor, 0.001)
     return SendBack([b"asyncio"]) if message == b"which" else PASS_ON
 '''
+
+
+KEEPING_FILTER = '''
+"""Keeps the reactor."""
+import os, time
+from twisted_repeater import PASS_ON
+
+def work():
+    while not os.path.exists("go"):
+        pass
+
+def decide(message, link):
+    if message == b"until-logged":
+        work()
+    if message == b"loop":
+        open("begun", "w").close()
+        while True:
+            pass
+    if message == b"sleep":
+        time.sleep(1000)
+    return PASS_ON
+'''
+
+FEW_DESCRIPTORS_LEFT = """
+import os, resource, sys
+if sys.argv[0].endswith("twistd"):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    KEPT = [os.dup(0)]
+    while KEPT[-1] < 1004:
+        KEPT.append(os.dup(0))
+"""
+"""A ``sitecustomize.py`` after which a few clients suffice to come past descriptor 1023."""
 
 
 class TwistdCase(ProgramCase):
@@ -280,6 +315,107 @@ class ProcessTests(TwistdCase):
             ann.wait_for("^disconnected")
             server.wait_for("^ann is gone")
 
+    def test_second_signal(self) -> None:
+        """A second one, while a verdict is awaited, aborts every connection at once, on any reactor."""
+        self.path("waiting.py").write_text(WAITING_FILTER)
+        for reactor, numbers in [
+            ("default", (signal.SIGTERM, signal.SIGTERM)),
+            ("select", (signal.SIGINT, signal.SIGINT)),
+            ("asyncio", (signal.SIGTERM, signal.SIGINT)),
+        ]:
+            server, server_port = self.start_server()
+            options = ("--to-server-filter", "waiting:wait", "--close-timeout", "1000", "--linger", "1000")
+            repeater, port = self.start_repeater(server_port, *options, twistd=("-r", reactor))
+            ann = self.start_client(port, "ann")
+            ann.type("price ACME")
+            repeater.wait_for("the filter has b'price ACME'")
+            repeater.send_signal(numbers[0])
+            repeater.wait_for(f"Received {numbers[0].name}, shutting down")
+            repeater.send_signal(numbers[1])
+            status, output = repeater.end()
+            self.assertEqual(status, -numbers[0], output)
+            self.assertIn(f"a second signal, {numbers[1].name}: every connection is aborted", output)
+            self.assertNotIn("Traceback", output)
+            server.wait_for("^ann is gone")
+            ann.wait_for("^disconnected")
+
+    def test_second_signal_demo(self) -> None:
+        """So does a second Ctrl-C for the demonstration."""
+        demo = self.run_twistd("repeater", "--demo")
+        demo.wait_for("answers it itself")
+        for _ in range(2):
+            demo.send_signal(signal.SIGINT)
+        status, output = demo.end()
+        self.assertEqual(status, -signal.SIGINT, output)
+        self.assertNotIn("Traceback", output)
+
+    def test_kept_reactor(self) -> None:
+        """A filter that keeps the reactor is logged, and when that is over. Where it never is, a second signal ends the
+        process, in the foreground and as a daemon, and removes the pid file."""
+        self.path("keeping.py").write_text(KEEPING_FILTER)
+        _, server_port = self.start_server()
+        pid_file = self.path("edge.pid")
+        options = self.options(server_port, "--to-server-filter", "keeping:decide")
+        for message, reactor in (("loop", "default"), ("sleep", "asyncio")):
+            repeater = self.run_program(TWISTD, "-n", "--pidfile", str(pid_file), "-r", reactor, *options)
+            ann = self.start_client(int(repeater.wait_for(r"RepeaterFactory starting on (\d+)$")[1]), "ann")
+            ann.type("until-logged")
+            repeater.wait_for(
+                r"keeping:decide has kept the reactor for \d+\.\d seconds.*keeping.py:\d+ in (work|decide)"
+            )
+            self.path("go").touch()
+            repeater.wait_for(r"keeping:decide let go of the reactor after \d+\.\d seconds")
+            self.path("go").unlink()
+            ann.type(message)
+            repeater.wait_for("keeping:decide has kept the reactor", 2)
+            repeater.send_signal(signal.SIGTERM)
+            repeater.wait_for("Received SIGTERM, shutting down")
+            self.assertTrue(pid_file.exists())
+            repeater.send_signal(signal.SIGINT)
+            status, output = repeater.end()
+            self.assertEqual(status, -signal.SIGINT, output)
+            self.assertRegex(
+                output, r"a second signal, SIGINT, while keeping:decide keeps the reactor at .*keeping.py:\d+ in decide"
+            )
+            self.assertNotIn("Traceback", output)
+            self.assertFalse(pid_file.exists())
+
+    def test_kept_daemon(self) -> None:
+        """So it does in the background, also where the second signal comes right behind the first."""
+        self.path("keeping.py").write_text(KEEPING_FILTER)
+        _, server_port = self.start_server()
+        pid_file, log = self.path("edge.pid"), self.path("edge.log")
+        options = self.options(server_port, "--to-server-filter", "keeping:decide")
+        self.ask_twistd("--pidfile", str(pid_file), "--logfile", str(log), *options)
+        pid = int(pid_file.read_text())
+        self.addCleanup(self.kill_daemon, pid, pid_file)
+        ann = self.start_client(int(log.read_text().partition("starting on ")[2].partition("\n")[0]), "ann")
+        ann.type("loop")
+        self.wait_until(self.path("begun").exists)
+        os.kill(pid, signal.SIGTERM)
+        self.wait_until(lambda: "Received SIGTERM" in log.read_text())
+        os.kill(pid, signal.SIGTERM)
+        self.wait_for_end_of(pid)
+        self.assertFalse(pid_file.exists())
+        self.assertIn("while keeping:decide keeps the reactor", log.read_text())
+
+    def test_select(self) -> None:
+        """With the select reactor, which throws out connections of descriptors above 1023, every client is served or
+        disconnected, and SIGTERM ends the process."""
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2000:
+            raise SkipTest("the system allows too few descriptors")
+        self.path("sitecustomize.py").write_text(FEW_DESCRIPTORS_LEFT)
+        self.environment["PYTHONPATH"] += os.pathsep + self.directory
+        _, server_port = self.start_server()
+        limits = ("--hello-timeout", "2", "--close-timeout", "1")
+        repeater, port = self.start_repeater(server_port, *limits, twistd=("-r", "select"))
+        clients = [self.run_example("client", str(port), f"c{number}") for number in range(8)]
+        for client in clients:
+            client.wait_for("linked to quotes|disconnected")
+        self.assertIn("disconnected", "".join(client.output for client in clients))
+        status, output = repeater.terminate()
+        self.assertEqual(status, -signal.SIGTERM, output)
+
     def test_nothing_received_is_lost(self) -> None:
         """What was received before SIGTERM is filtered and delivered, although the filter takes its time."""
         self.path("waiting.py").write_text(WAITING_FILTER)
@@ -316,6 +452,13 @@ class ProcessTests(TwistdCase):
         repeater, port = self.start_repeater(server_port, *options, twistd=("-r", "poll"))
         self.start_client(port, "bob").type("which")
         repeater.wait_for("filter wait failed on message 1: RuntimeError: .* needs Twisted's asyncio reactor")
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return when something is so that no program prints."""
+        end = time.monotonic() + LONGEST
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
 
     def kill_daemon(self, pid: int, pid_file: Path) -> None:
         """End a daemon that did not end itself."""

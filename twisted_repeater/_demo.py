@@ -228,14 +228,20 @@ class DemoService(Service):
     """Runs the demonstration on the terminal."""
 
     def __init__(self, reactor: Any, demo: Demo | None = None) -> None:
+        self._reactor = reactor
         self._demo = demo or Demo(reactor, write_to_terminal)
         self._end_signals = EndSignals(reactor, self._demo.abort)
         self._running: Deferred[None] | None = None
 
     def startService(self) -> None:
-        """Begin."""
+        """Begin when the reactor runs: before that a Ctrl-C would be an exception wherever it happens to come."""
         super().startService()  # type: ignore[no-untyped-call]
         self._end_signals.start()
+        self._reactor.callWhenRunning(self._begin)
+
+    def _begin(self) -> None:
+        if not self.running:
+            return
         self._running = Deferred.fromCoroutine(self._demo.run())
         self._running.addErrback(self._failed)
 

@@ -72,7 +72,8 @@ class Places:
             error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
             if not (holder.closing or holder.finishing) and not await self._has_vanished(holder, deadline):
                 raise error
-            holder.give_way()
+            if holder.closing or holder.finishing:  # else its application lets the link of a vanished client stand
+                holder.give_way()
             await self._within(holder.when_over(), deadline, error)
         self.names[name] = link
 

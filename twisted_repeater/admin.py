@@ -57,7 +57,7 @@ def administration(
 
     def load_anew() -> Answer:
         why = reload()
-        return (http.OK, "the filters are loaded anew") if why is None else (http.CONFLICT, printable(why))
+        return (http.OK, "done; the log says what was loaded") if why is None else (http.CONFLICT, printable(why))
 
     root = _Node()
     root.putChild(b"", _Page(lambda request: HELP))

@@ -196,8 +196,8 @@ class RepeaterService(Service):
             return f"{type(error).__name__} while loading the filters, see the log"
         if not self._modules.names:
             log.info("nothing to load anew: there is no filter, and certificates are read at the start only")
-            return "there is no filter to load"
-        log.info("{names}: filters loaded anew", names=", ".join(self._modules.names.values()))
+        else:
+            log.info("{names}: filters loaded anew", names=", ".join(self._modules.names.values()))
         return None
 
 
