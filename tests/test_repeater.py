@@ -776,7 +776,8 @@ class ShutdownTests(PeerCase):
             self.assertNoResult(over)
             clock.advance(0.1)
             self.successResultOf(over)
-        (line,) = [formatEvent(event) for event in captured]
+        own = [event for event in captured if event["log_namespace"] == "twisted_repeater._repeater"]
+        (line,) = map(formatEvent, own)
         self.assertEqual(line, "the port has not stopped listening within 5.0 seconds; nobody is accepted")
 
     async def test_callback_that_cannot_be_cancelled(self) -> None:
