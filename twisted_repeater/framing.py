@@ -97,11 +97,11 @@ class Int32Framing(Framing):
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
-        if start < 0 or start > end or end > len(data):
+        if not 0 <= start <= end <= len(data):
             raise outside(start, end)
-        if end - start < 4:
-            return 0
         body = start + 4
+        if body > end:
+            return 0
         if COMPILED:
             view = data
             size = view[start]
