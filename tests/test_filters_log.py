@@ -93,7 +93,7 @@ class LogTests(SynchronousTestCase):
             raise LookupError("cannot")
 
         with capturedLogs() as events:
-            FilterHarness(Log(redact=redact)).client_sends(b"secret").expect(errors=[CallbackFailed])
+            FilterHarness(Log(redact=redact)).client_sends(b"secret").expect(errors=[CallbackFailed], closed=True)
         self.assertNotIn("secret", str(events))
         self.flushLoggedErrors(LookupError)
 

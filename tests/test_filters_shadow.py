@@ -120,7 +120,7 @@ class ShadowTests(SynchronousTestCase):
                 return fails(b"", None)
 
             shadow = Shadow(strict, live)
-            FilterHarness(shadow).client_sends(b"a").expect(errors=[CallbackFailed])
+            FilterHarness(shadow).client_sends(b"a").expect(errors=[CallbackFailed], closed=True)
             self.check(shadow)  # there is nothing to compare with
             self.flushLoggedErrors()
 
