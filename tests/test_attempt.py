@@ -963,6 +963,26 @@ class ClientGoneTests(PeerCase):
             self.assertTrue(asked[0].cancelled)
             self.assertEqual(world.server.peers, [])
 
+    async def test_question_that_cannot_be_cancelled(self) -> None:
+        """A Deferred of the application whose canceller raises changes nothing but the log."""
+
+        def canceller(deferred: Deferred[Any]) -> None:
+            raise ArithmeticError
+
+        for leave in self.LEAVE:
+            asked: list[str] = []
+
+            def is_client_allowed(name: str, asked: list[str] = asked) -> Deferred[Any]:
+                asked.append(name)
+                return Deferred(canceller)
+
+            world = await self.world(is_client_allowed=is_client_allowed)
+            client = await world.connect(hello("alice"))
+            while not asked:
+                await turn()
+            await self.gone(world, client, "alice", leave)
+            self.assertEqual(len(self.flushLoggedErrors(ArithmeticError)), 1)
+
     async def test_during_the_dial(self) -> None:
         """The dial is cancelled."""
         for leave in self.LEAVE:

@@ -87,6 +87,17 @@ class DemoTests(TestCase):
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             free.bind(("127.0.0.1", self.demo.port))
 
+    async def test_abort(self) -> None:
+        """Its end can be hastened, also before it began; stopped before the reactor runs it never begins."""
+        self.demo.abort()
+        service = DemoService(reactor, self.demo)
+        service._begin()
+        self.assertEqual(self.told, [])
+        service.startService()
+        await self.told.until(lambda: "Ctrl-C ends it all" in self.text)
+        self.demo.abort()
+        await service.stopService()
+
     async def test_stopped_early(self) -> None:
         """It can be ended while it still talks, or before it began."""
         service = DemoService(reactor, self.demo)

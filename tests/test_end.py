@@ -843,6 +843,14 @@ class LastResortTests(SocketCase):
         await self.own.seen.until(lambda: LOST in self.own.seen)
         self.assertEqual((self.host.told, self.clock.getDelayedCalls()), ([ConnectionAborted], []))
 
+    async def test_aborted_when_forced(self) -> None:
+        """One that is aborted after it was forced has all the time for that."""
+        self.own.transport.loseConnection = self.own.transport.abortConnection = self.nothing
+        self.end.force()
+        self.clock.advance(FORCED - 0.1)
+        self.end.abort()
+        await self.check_ends("the connection of the client does not end when aborted: its socket is closed")
+
     async def test_closing_fails(self) -> None:
         """Where the transport raises when it is to close, however that is asked for, the connection is aborted."""
         self.own.transport.loseConnection = self.own.transport.loseWriteConnection = self.fails

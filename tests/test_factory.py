@@ -1260,6 +1260,21 @@ class EndTests(MemoryCase):
         for protocol in (waits, silent, linked, refused_hello, half_server, considered, *world.servers):
             self.assertFalse(protocol.transport.connected)
 
+    def test_abort_all(self) -> None:
+        """Aborting ends links, also one that waits for a verdict, and attempts, with no time passing."""
+        world = self.memory(on_connect=self.waits_for_dave, to_server_filter=lambda message, link: Deferred())
+        silent = world.connect()
+        linked, _ = self.linked(world, "alice")
+        linked.dataReceived(frame(b"wait"))
+        considered = world.connect(hello("dave"))
+        world.servers[-1].dataReceived(hello(SERVER_NAME))
+        world.calls.clear()
+        world.factory.abort_all()
+        self.assertEqual([kind for _, kind in world.refusals], [RepeaterClosed, RepeaterClosed])
+        for protocol in (silent, linked, considered, *world.servers):
+            self.assertFalse(protocol.transport.connected)
+        self.assertIsNone(world.connect(hello("bob")))
+
     @staticmethod
     def waits_for_dave(link: Any) -> Any:
         """Consider only one client."""

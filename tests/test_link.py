@@ -1581,11 +1581,13 @@ class UnmadeTests(SynchronousTestCase):
         self.assertTrue(self.link.over)
 
     def test_close_when_over(self) -> None:
-        """Closing a link that is over is nothing."""
+        """Closing a link that is over, or asking it to give way, is nothing."""
         host = self.memory.factory
         link = Link(host, SERVER_NAME)
         link.check_over()
         link.close()
+        link.give_way()
+        link.abort()
         self.assertTrue(link.over)
         self.assertEqual(len([call for call in self.memory.clock.getDelayedCalls() if call.active()]), 1)
 
@@ -1656,6 +1658,21 @@ class NoHalfCloseTests(SynchronousTestCase):
             memory.clock.advance(1)
         self.assertEqual(over_at, [start + 28])
         self.assertEqual(memory.clock.getDelayedCalls(), [])
+
+    def test_abort(self) -> None:
+        """Aborted, a link is over at once, although a verdict is awaited, and also when it closes already."""
+        for closes in (False, True):
+            memory = MemoryWorld(to_server_filter=lambda message, link: Deferred())
+            protocol = memory.connect(hello("ann"))
+            link = protocol.link
+            memory.servers[0].dataReceived(hello(SERVER_NAME))
+            protocol.dataReceived(frame(b"wait"))
+            if closes:
+                link.close()
+            self.assertFalse(link.over)
+            link.abort()
+            self.assertTrue(link.over)
+            self.assertEqual(memory.clock.getDelayedCalls(), [])
 
     def test_has_told_all(self) -> None:
         """A server that has ended its own stream need not be told."""

@@ -733,3 +733,45 @@ class EncodeTests(SynchronousTestCase):
             outlet.framing = framing
             frame = outlet.encode("one")
             self.assertEqual((frame, type(frame)), (b"frame", bytes))
+
+
+class TakenAwayTests(SynchronousTestCase):
+    """A connection that is taken away from its reactor."""
+
+    class Transport(StringTransport):
+        """One with a socket; its own end may fail before that is closed."""
+
+        def __init__(self, fails: bool) -> None:
+            super().__init__()
+            self.fails = fails
+            self.told: list[str] = []
+            self.socket: Any = socket.socket()
+
+        def connectionLost(self, reason: Failure) -> None:
+            """See `IReadDescriptor`."""
+            if self.fails:
+                raise OSError
+            self.socket.close()
+            del self.socket
+
+        def stopReading(self) -> None:
+            """See `IReadDescriptor`."""
+            self.told.append("stopReading")
+
+        def stopWriting(self) -> None:
+            """See `IWriteDescriptor`."""
+            self.told.append("stopWriting")
+
+    def test_take_away(self) -> None:
+        """Its transport is told that it is lost; where that fails, the socket is closed all the same."""
+        for fails in (False, True):
+            transport: Any = self.Transport(fails)
+            held = transport.socket
+            outlet = Outlet(transport, Host(), Int32Framing(8), 100)
+            reason = Failure(ConnectionAborted())
+            if fails:
+                self.assertRaises(OSError, outlet.take_away, reason)
+            else:
+                outlet.take_away(reason)
+            self.assertEqual(held.fileno(), -1)
+            self.assertEqual(transport.told, ["stopReading", "stopWriting"] if fails else [])

@@ -95,6 +95,16 @@ class LifeTests(ServiceCase):
         taken = reactor.listenTCP(self.here.repeater.port, Server(), interface="127.0.0.1")
         await maybeDeferred(taken.stopListening)
 
+    async def test_second_signal(self) -> None:
+        """A second signal that asks to end aborts every connection; before there is a repeater it does nothing."""
+        service = self.service(to_server_filter=None)
+        service._abort()
+        self.start(service)
+        client, _ = await self.here.linked("ann")
+        service._abort()
+        await client.lost()
+        self.assertEqual(self.here.repeater.links(), [])
+
     async def test_never_started(self) -> None:
         """A service that was never started can be stopped."""
         await self.service(watch=True).stopService()
