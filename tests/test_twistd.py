@@ -69,15 +69,19 @@ def decide(message, link):
     return PASS_ON
 '''
 
-FEW_DESCRIPTORS_LEFT = """
-import os, resource, sys
-if sys.argv[0].endswith("twistd"):
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    KEPT = [os.dup(0)]
-    while KEPT[-1] < 1004:
-        KEPT.append(os.dup(0))
-"""
-"""A ``sitecustomize.py`` after which a few clients suffice to come past descriptor 1023."""
+FEW_DESCRIPTORS_LEFT = '''
+"""A filter that takes nearly all descriptors up to 1023 when it is loaded, so that a few clients come past that."""
+import os, resource
+from twisted_repeater import PASS_ON
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+KEPT = [os.dup(0)]
+while KEPT[-1] < 1004:
+    KEPT.append(os.dup(0))
+
+def decide(message, link):
+    return PASS_ON
+'''
 
 
 class TwistdCase(ProgramCase):
@@ -404,11 +408,10 @@ class ProcessTests(TwistdCase):
         disconnected, and SIGTERM ends the process."""
         if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2000:
             raise SkipTest("the system allows too few descriptors")
-        self.path("sitecustomize.py").write_text(FEW_DESCRIPTORS_LEFT)
-        self.environment["PYTHONPATH"] += os.pathsep + self.directory
+        self.path("few.py").write_text(FEW_DESCRIPTORS_LEFT)
         _, server_port = self.start_server()
-        limits = ("--hello-timeout", "2", "--close-timeout", "1")
-        repeater, port = self.start_repeater(server_port, *limits, twistd=("-r", "select"))
+        options = ("--to-server-filter", "few:decide", "--hello-timeout", "2", "--close-timeout", "1")
+        repeater, port = self.start_repeater(server_port, *options, twistd=("-r", "select"))
         clients = [self.run_example("client", str(port), f"c{number}") for number in range(8)]
         for client in clients:
             client.wait_for("linked to quotes|disconnected")
