@@ -327,7 +327,7 @@ class FailureTests(SynchronousTestCase):
 
     def test_no_filter(self) -> None:
         """Each member must be a filter."""
-        with self.assertRaisesRegex(TypeError, "None is neither"):
+        with self.assertRaisesRegex(TypeError, "not None"):
             chain(Seen(), None)
 
 

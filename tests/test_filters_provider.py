@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypedDict
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer, provider
 
-from twisted_repeater import PASS_ON, IFilter
+from twisted_repeater import DO_NOTHING, PASS_ON, IFilter
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.filters._provider import (
     checked_answer,
@@ -24,6 +24,7 @@ from twisted_repeater.filters._provider import (
 )
 from twisted_repeater.interfaces import ICodec, ITypedCodec
 from twisted_repeater.selectors import NOTHING, Selector, first_byte
+from twisted_repeater.testing import FilterHarness
 from twisted_repeater.text_codec import text
 
 RAW = RawCodec()
@@ -108,9 +109,20 @@ class FunctionTests(SynchronousTestCase):
         provider = Provider()
         self.assertEqual(filter_function(provider), provider.filter)
 
+    def test_method(self) -> None:
+        """So it is of any object with a method of that name, which need not know of the interface."""
+
+        class Plain:
+            def filter(self, message: Any, link: Any) -> Any:
+                return DO_NOTHING
+
+        provider = Plain()
+        self.assertEqual(checked_function(provider), provider.filter)
+        FilterHarness(provider).client_sends(b"one").expect()
+
     def test_neither(self) -> None:
         """Anything else is a ``TypeError``."""
-        with self.assertRaisesRegex(TypeError, "IFilter or be callable, 5 is neither"):
+        with self.assertRaisesRegex(TypeError, "a filter must be a function or an object with a method filter, not 5"):
             filter_function(5)
 
     def test_class(self) -> None:

@@ -148,7 +148,7 @@ class MistakeTests(SynchronousTestCase):
 
     def test_no_filter(self) -> None:
         """What is decorated must be a filter."""
-        with self.assertRaisesRegex(TypeError, "IFilter or be callable"):
+        with self.assertRaisesRegex(TypeError, "a function or an object with a method filter"):
             wants(str)(5)
 
 

@@ -125,9 +125,8 @@ class FindTests(LoadingCase):
             "        raise Mute\n"
             "class Hidden:\n"
             "    @property\n"
-            "    def __providedBy__(self):\n"
+            "    def filter(self):\n"
             "        raise Mute\n"
-            "    __provides__ = __providedBy__\n"
             "hidden = Hidden()\n",
         )
         said = "Mute: <ValueError raised by its __str__>"
@@ -207,14 +206,14 @@ class FilterTests(LoadingCase):
     def test_none(self) -> None:
         """What is no filter, or cannot be called as one, is refused."""
         for name, message in [
-            ("number", "some_filters:number: a filter must provide IFilter or be callable, 7 is neither"),
+            ("number", "some_filters:number: a filter must be a function or an object with a method filter, not 7"),
             ("nothing", "some_filters:nothing: None is no filter"),
             ("takes_one", "some_filters:takes_one: a filter takes a message and its link, <lambda> takes (message)"),
             ("Broken", "cannot make a some_filters:Broken: OSError: no disk (some_filters.py, line 27)"),
         ]:
             self.assert_fails(load_filter, f"some_filters:{name}", message)
         error = self.assertRaises(LoadingError, load_filter, "some_filters:NoFilter")
-        self.assertIn("a filter must provide IFilter or be callable", str(error))
+        self.assertIn("a filter must be a function or an object with a method filter", str(error))
 
 
 class DialectTests(LoadingCase):

@@ -211,7 +211,7 @@ class Repeater:
 
         @param on_connect: called with the link when both hellos are agreed, before the client is answered. What
             it returns, or its Deferred gives, becomes ``link.state``. Raising refuses the client.
-        @param to_server_filter: an `IFilter` provider or a function of a message and its link, asked about every
+        @param to_server_filter: a function of a message and its link, or an `IFilter`, asked about every
             message on its way to the server. ``None`` passes everything on.
         @param to_client_filter: the same for messages on their way to the client.
         @param on_error: called with the link, the side and a `LinkError`. By default a link is closed when a side is

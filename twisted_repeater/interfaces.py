@@ -14,7 +14,10 @@ __all__ = ["ICodec", "IFilter", "IFraming", "IHandshake", "ILink", "IObserver", 
 
 
 class IFilter(Interface):
-    """Decides about the messages of one direction. A plain function ``f(message, link)`` serves as well.
+    """Decides about the messages of one direction.
+
+    Any object with such a method `filter` serves, also one that does not say that it provides this interface, and so
+    does a plain function ``f(message, link)``.
 
     A filter that wants to see some messages only says so in one of two ways, both optional: by an attribute
     ``selector``, a `twisted_repeater.selectors.Selector`, or by a method ``selector_for(codec)`` that gives one, or

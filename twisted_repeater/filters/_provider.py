@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .._text import guarded_text, text_of
+from .._text import guarded_text, repr_of, text_of
 from .._typed_codec import overlap
 from ..codecs import RawCodec
 from ..interfaces import ICodec, IFilter, ITypedCodec
@@ -45,17 +45,21 @@ PAYLOADS = _Payloads()
 
 
 def filter_function(provider: Any) -> FilterFunction:
-    """Give the callable of a filter: a function itself, or the method of an `IFilter` provider."""
-    if IFilter.providedBy(provider):
-        function: FilterFunction = provider.filter
-        return function
-    if isinstance(provider, type):
+    """Return the callable of a filter: a function itself, or the method ``filter`` of an object.
+
+    Raises ``TypeError`` for anything else.
+    """
+    if isinstance(provider, type) and not IFilter.providedBy(provider):
         name = provider.__qualname__
         raise TypeError(f"{name} is a class, not a filter: give an instance, {name}()")
+    function = getattr(provider, "filter", None)
+    if callable(function):
+        method: FilterFunction = function
+        return method
     if callable(provider):
         plain: FilterFunction = provider
         return plain
-    raise TypeError(f"a filter must provide IFilter or be callable, {provider!r} is neither")
+    raise TypeError(f"a filter must be a function or an object with a method filter, not {repr_of(provider)}")
 
 
 def checked_function(provider: Any) -> FilterFunction:
