@@ -288,7 +288,7 @@ class OptionsTests(ModuleCase):
         """A filter that cannot be loaded is told, and why."""
         self.write("rules.py", "up = 7\n")
         self.assert_wrong("cannot import no_rules: ModuleNotFoundError", "--to-server-filter=no_rules:up")
-        self.assert_wrong("rules:up: a filter must provide IFilter", "--to-client-filter=rules:up")
+        self.assert_wrong("rules:up: a filter must be a function", "--to-client-filter=rules:up")
 
     def test_reload_beside_the_dialect(self) -> None:
         """A filter in the module of the dialect cannot be loaded anew, which is told before anything starts."""
