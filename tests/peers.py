@@ -20,6 +20,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
+from twisted_repeater._end import End
 from twisted_repeater._factory import Callbacks, RepeaterFactory
 from twisted_repeater._frame_watch import FrameWatch
 from twisted_repeater._link import Link
@@ -109,11 +110,18 @@ class StoppedTime:
         calls: Any = self.clock.getDelayedCalls()
         return [call for call in calls if not isinstance(getattr(call.func, "__self__", None), FrameWatch | Watch)]
 
-    async def pass_until(self, happened: Deferred[Any], step: float = 0.05) -> float:
-        """Let so many seconds pass with each turn, until something has happened; tell how long it took."""
+    async def pass_until(self, happened: Deferred[Any], step: float = 0.05, end: End | None = None) -> float:
+        """Let so many seconds pass with each turn, until something has happened; return how long it took.
+
+        With an ``end`` of a link that is counted from the last time that its peer's system took something: a system
+        that is busy does that late.
+        """
         start = self.seconds()
+        progress = None
         while not happened.called:
             await turn()
+            if end is not None and not end.gone and end.progress() != progress:
+                start, progress = self.seconds(), end.progress()
             self.clock.advance(step)
         await happened
         return self.seconds() - start

@@ -10,6 +10,7 @@ from twisted.internet import error as internet_error
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -982,6 +983,16 @@ class ClientGoneTests(PeerCase):
                 await turn()
             await self.gone(world, client, "alice", leave)
             self.assertEqual(len(self.flushLoggedErrors(ArithmeticError)), 1)
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C in such a canceller goes through."""
+
+        def interrupted(deferred: Deferred[Any]) -> None:
+            raise KeyboardInterrupt
+
+        memory = MemoryWorld(is_client_allowed=lambda name: Deferred(interrupted))
+        client = memory.connect(hello("alice"))
+        self.assertRaises(KeyboardInterrupt, client.connectionLost, Failure(internet_error.ConnectionLost()))
 
     async def test_during_the_dial(self) -> None:
         """The dial is cancelled."""

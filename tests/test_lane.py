@@ -15,10 +15,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from twisted_repeater import _lane
-from twisted_repeater._lane import FLUSH_SIZE, Lane
+from twisted_repeater._lane import FLUSH_SIZE, Lane, UnfinishedTotal
 from twisted_repeater._slices import SLICE
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import (
+    BadLength,
     CallbackFailed,
     FilterTimeout,
     FrameTooLong,
@@ -167,6 +168,68 @@ class CountTests(StartedLaneCase):
         self.lane.decode = decode
         self.feed(frames(b"a", b"bad", b"c"))
         self.assertEqual(self.counts, [(1, 5), (3, 17)])
+
+
+class RecordingWatch:
+    """Writes down what lanes tell of their unfinished frames."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def watch(self, lane: Lane) -> None:
+        """See `UnfinishedWatch`."""
+        self.told.append("watch")
+
+    def forget(self, lane: Lane) -> None:
+        """See `UnfinishedWatch`."""
+        self.told.append("forget")
+
+    def exceeded(self) -> None:
+        """See `UnfinishedWatch`."""
+        self.told.append("exceeded")
+
+
+class UnfinishedTests(StartedLaneCase):
+    """What is counted of a frame that has begun and not ended."""
+
+    def setUp(self) -> None:
+        """Count it, and let it be 100 bytes at most."""
+        super().setUp()
+        self.watch = RecordingWatch()
+        self.total = self.lane.unfinished_total = UnfinishedTotal(100, self.watch)
+
+    def test_counted(self) -> None:
+        """Its bytes count until it is whole; the lane is listed once, and tells when it is too much."""
+        stream = frames(b"x" * 200)
+        for stop, told in ((50, ["watch"]), (100, ["watch"]), (101, ["watch", "exceeded"])):
+            self.lane.feed(stream[self.total.size : stop])
+            self.assertEqual((self.total.size, self.watch.told), (stop, told))
+        self.lane.feed(stream[101:])
+        self.assertEqual((self.total.size, self.watch.told, self.lane.listed), (0, ["watch", "exceeded"], True))
+
+    def test_dropped(self) -> None:
+        """A beginning that is dropped counts no longer; the lane stays listed until it ends."""
+        self.lane.feed(frames(b"x" * 50)[:40])
+        self.lane.drop_unfinished()
+        self.lane.drop_unfinished()
+        self.assertEqual((self.total.size, self.lane.unfinished_size, self.watch.told), (0, 0, ["watch"]))
+        self.lane.discard()
+        self.lane.discard()
+        self.assertEqual((self.watch.told, self.lane.listed), (["watch", "forget"], False))
+
+    def test_cut_off(self) -> None:
+        """A lane that is cut off drops it, reads no further, and reports why."""
+        self.lane.feed(frames(b"x" * 50)[:40])
+        self.lane.cut_off(BadLength("too slow"))
+        self.lane.feed(frames(b"one"))
+        self.assertEqual((self.total.size, self.watch.told), (0, ["watch", "forget"]))
+        self.assert_journal("framing failed: too slow")
+
+    def test_is_read(self) -> None:
+        """The host says whether more can come."""
+        self.assertTrue(self.lane.is_read)
+        self.host.is_read = False
+        self.assertFalse(self.lane.is_read)
 
 
 class NoFilterTests(StartedLaneCase):

@@ -758,7 +758,7 @@ class ClosingTests(LinkCase):
         await self.until(lambda: self.ann.client.outlet.full)
         await turn(10)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over())
+        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
         self.client.transport.resumeProducing()
         await self.client.lost()
@@ -776,7 +776,7 @@ class ClosingTests(LinkCase):
             await turn(3)
         self.assertEqual(self.ann.client.outlet.waiting, 0)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over())
+        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
 
     async def test_at_most(self) -> None:
@@ -806,7 +806,7 @@ class ClosingTests(LinkCase):
         self.client.send(b"1")
         await self.until(lambda: self.ann.lanes[0].awaited)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over())
+        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
         self.assertEqual((len(cancelled), time.deadlines()), (1, []))
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
@@ -934,7 +934,7 @@ class SlowConsumerTests(LinkCase):
         self.peer.send(*[bytes(100_000)] * 100)
         await self.until(lambda: self.ann.client.outlet.full)
         await turn(10)
-        took = await time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 10)
+        took = await time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 10, self.ann.client)
         stall = self.limits.stall_timeout or 0
         self.assertTrue(stall <= took < 1.2 * stall, took)
         self.assertEqual(self.heard, {CLIENT: (SlowConsumer, False)})

@@ -742,7 +742,7 @@ class ShutdownTests(PeerCase):
         client = endpoint.factory.buildProtocol(None)
         connect_in_memory(client)
         for over in [repeater.shutdown(), repeater.shutdown()]:
-            self.failureResultOf(over, OSError)
+            await self.assertFailure(over, OSError)
         self.failureResultOf(repeater.shutdown(), OSError)
         self.assertFalse(client.transport.connected)
 

@@ -149,7 +149,7 @@ class CommonTests:
         await self.backlog()
         await turn(20)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over())
+        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
         self.assertTrue(5 <= took < 10, took)
         self.assertIn(self.heard[CLIENT][0], (ConnectionAborted, ConnectionLost))
         self.client.transport.resumeProducing()
