@@ -21,6 +21,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from ._seldom import Seldom
+from ._text import shortened
 from .observers import printable
 
 __all__ = ["Answer", "GuardedSite", "host_name", "text"]
@@ -46,9 +47,6 @@ ANSWER_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 5.0
 """How long a connection that took too long may take to close in good order."""
 
-LONGEST = 200
-"""How many characters of what was asked are logged, or repeated in an answer."""
-
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?", re.ASCII)
 
 log = Logger(namespace="twisted_repeater.admin")
@@ -66,9 +64,8 @@ def text(request: Request, answer: Answer) -> bytes:
 
 
 def _shown(data: bytes) -> str:
-    """Return what was asked so that it stays on its line, cut to a length that fits there."""
-    shown = printable(data.decode("utf-8", "replace"))
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+    """Return a part of a request as a text that stays on its line, for the log or an answer."""
+    return shortened(printable(data.decode("utf-8", "replace")))
 
 
 class GuardedSite(Site):

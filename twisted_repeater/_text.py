@@ -12,10 +12,13 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
-__all__ = ["Unprintable", "class_name", "guarded_text", "loggable", "repr_of", "text_of", "told"]
+__all__ = ["Unprintable", "class_name", "guarded_text", "loggable", "repr_of", "shortened", "text_of", "told"]
 
 LONGEST = 1000
-"""How many characters of a text are kept."""
+"""How many characters of an exception's or another object's text are kept."""
+
+LONGEST_LOGGED = 200
+"""How many characters of a name or a reason are logged."""
 
 LONGEST_LINE = 500
 """How many characters of one line of a traceback are logged."""
@@ -33,7 +36,7 @@ class Unprintable(Exception):
 
 def text_of(error: object) -> str:
     """Return what an exception says."""
-    return _cut(guarded_text(str, error, "__str__"))
+    return shortened(guarded_text(str, error, "__str__"), LONGEST)
 
 
 def told(error: object) -> str:
@@ -43,7 +46,7 @@ def told(error: object) -> str:
 
 def repr_of(value: object) -> str:
     """Return a short ``repr``."""
-    return _cut(guarded_text(short_repr, value, "__repr__"))
+    return shortened(guarded_text(short_repr, value, "__repr__"), LONGEST)
 
 
 def class_name(value: object) -> str:
@@ -61,8 +64,9 @@ def guarded_text(show: Callable[[Any], str], value: object, what: str) -> str:
         return f"<{class_name(error)} raised by its {what}>"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
+def shortened(text: str, longest: int = LONGEST_LOGGED) -> str:
+    """Return a text cut to its beginning, with its length: strangers can make names and messages very long."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
 def loggable(failure: Failure) -> Failure:

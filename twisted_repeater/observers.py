@@ -8,15 +8,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ._seldom import Seldom
-from ._text import class_name, text_of, told
+from ._text import class_name, shortened, text_of, told
 from .errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
 from .interfaces import ILink, IObserver
 from .model import Direction, Side
 
-__all__ = ["LogObserver", "address_text", "printable", "shortened"]
-
-LONGEST = 200
-"""How many characters of a name or a reason are logged."""
+__all__ = ["LogObserver", "address_text", "printable"]
 
 REFUSALS = 20
 """So many refusals of one kind are logged at once, then one a second."""
@@ -116,11 +113,6 @@ def _reason_text(error: BaseException | None) -> str:
         happened = "was cut off" if _is_cut_off(error.reason) else "left"
         return printable(shortened(f"the {error.side.value} {happened}: {text_of(error)}".rstrip(".")))
     return printable(shortened(told(error).rstrip(".")))
-
-
-def shortened(text: str) -> str:
-    """Cut a text that a stranger could make as long as a hello, or a message."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
 
 
 def _is_cut_off(reason: BaseException) -> bool:
