@@ -25,7 +25,7 @@ from twisted.internet.protocol import ClientCreator, Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["check_server", "dialler", "listener", "listening_endpoint", "server_endpoint"]
+__all__ = ["check_server", "dialler", "listener", "listening_endpoint", "parts_of", "server_endpoint"]
 
 T = TypeVar("T")
 
@@ -156,8 +156,8 @@ def server_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
     return EachAddress(reactor, given["host"], int(given["port"]), int(given.get("timeout", 30)), bind)
 
 
-def _described(description: str) -> tuple[str, dict[str, str]]:
-    """Take a description apart: its kind, and its arguments by their names, as far as these are known."""
+def parts_of(description: str) -> tuple[str, list[str], dict[str, str]]:
+    """Split the description of an endpoint into its kind, its arguments without a name, and those with one."""
     kind, *parts = ARGUMENT.findall(description)
     named: dict[str, str] = {}
     positional: list[str] = []
@@ -167,6 +167,12 @@ def _described(description: str) -> tuple[str, dict[str, str]]:
             positional.append(_unescaped(part))
         else:
             named[_unescaped(match[1])] = _unescaped(match[2])
+    return kind, positional, named
+
+
+def _described(description: str) -> tuple[str, dict[str, str]]:
+    """Return the kind of a server's endpoint, in upper case, and its arguments by their names."""
+    kind, positional, named = parts_of(description)
     names = ["path"] if kind.upper() == "UNIX" else ["host", "port", "timeout", "bindAddress"]
     free = [name for name in names if name not in named]
     return kind.upper(), dict(zip(free, positional, strict=False)) | named
