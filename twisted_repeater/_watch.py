@@ -40,8 +40,8 @@ UNREAD_EVERY = 2.0
 LOOKS = 4
 """How often in a row a connection must be found without an answer; the looks fit into the time that is allowed."""
 
-SLICE = 100
-"""How many connections are looked at in one go: that takes about half a millisecond."""
+AT_ONCE = 100
+"""How many connections are checked in one turn of the reactor: that takes about half a millisecond."""
 
 HEARD_LATELY = 1.0
 """A peer that was heard of within so many seconds is there: it need not be probed, and the system would not do it."""
@@ -136,15 +136,11 @@ class Watch:
         self._probed(end, True)
         if not self._connections:
             self._round.clear()
-            self._round_timer = self._cancelled(self._round_timer)
+            _cancel(self._round_timer)
+            self._round_timer = None
         if not self._unread:
-            self._unread_timer = self._cancelled(self._unread_timer)
-
-    @staticmethod
-    def _cancelled(timer: IDelayedCall | None) -> None:
-        """Cancel a timer, if there is one; returns what takes its place."""
-        if timer is not None:
-            timer.cancel()
+            _cancel(self._unread_timer)
+            self._unread_timer = None
 
     # -- connections that are not read ---------------------------------------------------------------------------
 
@@ -166,13 +162,13 @@ class Watch:
     # -- peers that vanish ---------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Look at the next slice of the connections."""
+        """Check the next of the connections."""
         assert self.timeout is not None
         if not self._round:
             self._round = list(self._connections)
-            slices = max(1, -(-len(self._round) // SLICE))
-            self._spacing = self.timeout / LOOKS / slices
-        now, self._round = self._round[-SLICE:], self._round[:-SLICE]
+            turns = max(1, -(-len(self._round) // AT_ONCE))
+            self._spacing = self.timeout / LOOKS / turns
+        now, self._round = self._round[-AT_ONCE:], self._round[:-AT_ONCE]
         self._round_timer = self._clock.callLater(self._spacing, self._look)
         for end in now:
             if end in self._connections and self._has_vanished(end):
@@ -244,6 +240,12 @@ class Watch:
     def _probed(self, end: Watched, vanished: bool) -> None:
         probe = self._probes.pop(end, None)
         if probe is not None:
-            self._cancelled(probe.timer)
+            _cancel(probe.timer)
             for answer in probe.answers:
                 answer.callback(vanished)
+
+
+def _cancel(timer: IDelayedCall | None) -> None:
+    """Cancel a timer, if there is one."""
+    if timer is not None:
+        timer.cancel()
