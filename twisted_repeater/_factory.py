@@ -122,8 +122,8 @@ class RepeaterFactory(ServerFactory):
         """This repeater's share of the descriptors of its process."""
         self._frame_watch = FrameWatch(clock, limits.frame_timeout, limits.max_unfinished_frames)
         self._filters: dict[tuple[Direction, int], tuple[Any, Any, Any]] = {}
-        """For a direction and the ``id`` of a codec: that codec, which keeps its ``id`` so, and the filter and selector of lanes.
-        Made once, not for each of thousands of lanes."""
+        """For a direction and the ``id`` of a codec: the codec itself, which so keeps its ``id``, the filter, and the
+        selector. Made once, not for each of thousands of lanes."""
         self._postponed: deque[Outlet] = deque()
         """The outlets that still have a broadcast to send."""
         self._sent: Deferred[None] | None = None

@@ -171,7 +171,7 @@ def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
     return lambda name: matches(name) is not None
 
 
-BY_DESCRIPTORS = "[default: 500, or as many as there are file descriptors for]"
+BY_DESCRIPTORS = "[default: 500, or fewer to fit the file descriptors]"
 
 LIMITS: dict[str, tuple[Callable[[str], Any], str]] = {
     "max-clients": (
@@ -192,17 +192,17 @@ LIMITS: dict[str, tuple[Callable[[str], Any], str]] = {
     "filter-timeout": (seconds_or_none, "How long a filter may take for a verdict, or none."),
     "stall-timeout": (seconds_or_none, "How long a side may take nothing of what waits for it, or none."),
     "dead-peer-timeout": (seconds_or_none, "How long a peer's system may give no answer at all, or none."),
-    "frame-timeout": (seconds_or_none, "How long a frame that has begun may make no progress, or none."),
+    "frame-timeout": (seconds_or_none, "How long an unfinished frame may make no progress, or none."),
     "max-unfinished-frames": (
         size,
-        "How much all frames that have begun and not ended may hold. [default: 256MiB, or 4 times --max-frame]",
+        "How much the unfinished frames of all links may hold together. [default: 256MiB, or 4 times --max-frame]",
     ),
 }
 """An option for each of `Limits`: how it is read, and what it is."""
 
 
 def default(name: str, read: Callable[[str], Any]) -> str | None:
-    """Write the default of an option as it is read, ``None`` if it depends on something."""
+    """Return the default of an option as a user would write it, ``None`` if it depends on something."""
     value = getattr(DEFAULTS, name.replace("-", "_"))
     return None if value is None and read is not seconds_or_none else shown(value, read)
 
@@ -251,8 +251,8 @@ class Options(usage.Options):
         self["allow-ip"].append(self._read("allow-ip", network, text))
 
     def opt_admin_host(self, text: str) -> None:
-        """A name by which the administration is known, such as edge.example.org, besides localhost and the address that
-        it listens on; may be given more than once. Requests for other names are refused."""
+        """A further name by which the administration is known, such as edge.example.org; localhost and the address that
+        it listens on always are. May be given more than once. Requests for other names are refused."""
         self["admin-host"].append(self._read("admin-host", host, text))
 
     def opt_version(self) -> None:
