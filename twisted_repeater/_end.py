@@ -207,7 +207,7 @@ class End:
         """The connection is gone."""
         if not self.lost:
             self.ended = self.lost = True
-            self.loss = reason
+            self.loss = self._why_lost or reason
             self.receive = _ignore  # a method of its own would be a cycle, which keeps it and its link for longer
             self.valve.detach()
             self.outlet.discard()
@@ -218,7 +218,7 @@ class End:
             if self._last_resort is not None:
                 self._last_resort.cancel()
                 self._last_resort = None
-            self._host.end_lost(self, self._why_lost or reason)
+            self._host.end_lost(self, self.loss)
 
     # -- Watched --------------------------------------------------------------------------------------------
 
