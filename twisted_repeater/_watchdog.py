@@ -104,7 +104,7 @@ class Watchdog:
         if question.who:
             log.warn("{who} let go of the reactor after {seconds:.1f} seconds", who=question.who, seconds=seconds)
         elif seconds > TOO_LONG:  # by C code that held the global lock, or because the process was stopped
-            log.warn("the reactor was kept for {seconds:.1f} seconds; it could not be seen by what", seconds=seconds)
+            log.warn("something kept the reactor for {seconds:.1f} seconds; its name is not known", seconds=seconds)
 
 
 def stack_text(frame: FrameType | None) -> tuple[str, str]:
@@ -118,7 +118,7 @@ def stack_text(frame: FrameType | None) -> tuple[str, str]:
         frames.insert(0, frame)
         frame = frame.f_back
     if not frames:
-        return ("something", "nowhere to be seen")
+        return ("something", "at an unknown place")
     for index, candidate in enumerate(frames):  # frames before that only started the reactor
         if _module(candidate).startswith("twisted.internet."):
             frames = frames[index:]
