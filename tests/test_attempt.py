@@ -61,7 +61,7 @@ from .peers import (
     repeated,
     turn,
 )
-from .unprintable import UNPRINTABLE, Mute
+from .unprintable import UNPRINTABLE, BrokenBool
 
 
 class Pending(Deferred[Any]):
@@ -268,13 +268,8 @@ class ClientHelloTests(RefusalCase):
         await check("alice")
 
     async def test_unusable_answer(self) -> None:
-        """So does an answer of which it cannot be told whether it is true."""
-
-        class Unsure:
-            def __bool__(self) -> bool:
-                raise Mute
-
-        answers: list[Any] = [Unsure()]
+        """So does an answer that raises when it is asked whether it is true."""
+        answers: list[Any] = [BrokenBool()]
         world = await self.world(is_client_allowed=lambda name: answers.pop() if answers else True)
         error = await self.refused(world, hello("alice"), RefusedByApplication, name="alice")
         self.assertEqual(str(error), "Mute: <ValueError raised by its __str__>")

@@ -18,6 +18,13 @@ except ImportError:
     Counter = None  # type: ignore[assignment,misc]
 
 
+def leave_registered(before: list[Any]) -> None:
+    """Leave only these collectors in the registry."""
+    for collector in _collectors.registered():
+        if collector not in before:
+            REGISTRY.unregister(collector)
+
+
 class CollectorsTests(SynchronousTestCase):
     """The default registry of ``prometheus_client``."""
 
@@ -26,13 +33,7 @@ class CollectorsTests(SynchronousTestCase):
         if Counter is None:
             raise SkipTest("prometheus_client is missing")
         self.before = _collectors.registered()
-        self.addCleanup(self.forget)
-
-    def forget(self) -> None:
-        """Leave the registry as it was."""
-        for collector in _collectors.registered():
-            if collector not in self.before:
-                REGISTRY.unregister(collector)
+        self.addCleanup(leave_registered, self.before)
 
     def module(self, **names: Any) -> ModuleType:
         """Make a module with these names, known to Python until the end of the test."""

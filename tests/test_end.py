@@ -786,7 +786,7 @@ class LastReadTests(SocketCase):
         while not (state := tcp_state(handle)) or not state.unanswered or state.silence < 0.05:
             await turn()
         self.own.transport.connectionLost(Failure(ConnectionLost()))  # what a keep-alive that ran out looks like
-        self.assertEqual(self.host.told, [TCPTimedOutError])
+        self.assertEqual((self.host.told, type(self.end.loss)), ([TCPTimedOutError], TCPTimedOutError))
 
     async def test_not_given_up(self) -> None:
         """A connection whose peer was heard of lately broke for another reason."""

@@ -29,15 +29,6 @@ QUEUE_OF_LISTENER = slice(28, 32)
 """Where Linux's ``struct tcp_info`` has the length of the listen queue, for a socket that listens."""
 
 
-def has_loopback6() -> bool:
-    """Return whether a socket of IPv6 can be bound here."""
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
-
-
 def ipv6_missing() -> str | None:
     """Return why tests of IPv6 cannot run here, ``None`` if they can."""
     try:
@@ -308,7 +299,7 @@ class ListenQueueTests(EndpointsCase):
         directory = self.directory()
         tls = TLSSockets(f"{directory}/tls").for_clients()["listen"]
         kinds = ["tcp:0:interface=127.0.0.1", "tcp6:0:interface=\\:\\:1", f"unix:{directory}/socket", tls]
-        if not has_loopback6():
+        if NO_IPV6:
             del kinds[1]
         listening = [await self.listen(port=0), *[await self.listen(kind) for kind in kinds]]
         self.assertEqual([port.backlog for port in listening], [longest_listen_queue()] * len(listening))

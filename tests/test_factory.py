@@ -68,7 +68,7 @@ from .peers import (
     repeated,
     turn,
 )
-from .unprintable import UNPRINTABLE, BrokenVerdict, Mute
+from .unprintable import UNPRINTABLE, BrokenBool, BrokenVerdict, Mute
 
 
 @implementer(IObserver)
@@ -97,13 +97,6 @@ class Observer:
     def relayed(self, link: Any, direction: Direction, messages: int, size: int) -> None:
         """See `IObserver`."""
         self.told.append(("relayed", link.client_name, direction, messages, size))
-
-
-class BrokenBool:
-    """Neither true nor false."""
-
-    def __bool__(self) -> bool:
-        raise Mute
 
 
 class UnprintableObserver(Observer):

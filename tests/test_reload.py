@@ -15,6 +15,7 @@ from twisted_repeater._reload import FilterModules, _home
 from twisted_repeater.loading import LoadingError
 
 from .modules import ModuleCase
+from .test_collectors import leave_registered
 
 
 class FilterModulesCase(ModuleCase):
@@ -325,13 +326,7 @@ class MetricTests(FilterModulesCase):
             raise SkipTest("prometheus_client is missing") from None
         self.registry = REGISTRY
         self.before = _collectors.registered()
-        self.addCleanup(self.forget_metrics)
-
-    def forget_metrics(self) -> None:
-        """Leave the registry as it was."""
-        for collector in _collectors.registered():
-            if collector not in self.before:
-                self.registry.unregister(collector)
+        self.addCleanup(leave_registered, self.before)
 
     def seen(self, **labels: str) -> float | None:
         """Give what the registry says of the orders seen."""

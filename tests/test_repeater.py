@@ -595,6 +595,35 @@ class RunningTests(PeerCase):
             await peer.lost()
 
 
+@implementer(IListeningPort)
+class StuckPort:
+    """A port that does not stop listening, and cannot be paused."""
+
+    def __init__(self, stopping: Callable[[], Deferred[None]]) -> None:
+        self.stopListening = stopping
+
+    def startListening(self) -> None:
+        """See `IListeningPort`."""
+
+    def getHost(self) -> Any:
+        """See `IListeningPort`."""
+        return IPv4Address("TCP", "127.0.0.1", 7)
+
+
+@implementer(IStreamServerEndpoint)
+class StuckEndpoint:
+    """Listens on a `StuckPort`."""
+
+    def __init__(self, stopping: Callable[[], Deferred[None]]) -> None:
+        self.port = StuckPort(stopping)
+        self.factory: Any = None
+
+    def listen(self, factory: Any) -> Deferred[Any]:
+        """See `IStreamServerEndpoint`."""
+        self.factory = factory
+        return succeed(self.port)
+
+
 class ShutdownTests(PeerCase):
     """`Repeater.shutdown`."""
 
@@ -714,29 +743,7 @@ class ShutdownTests(PeerCase):
 
     async def test_port_fails(self) -> None:
         """If the port cannot be closed, every caller is told; the links are closed."""
-
-        @implementer(IListeningPort)
-        class Port:
-            """Cannot be closed, and not be paused."""
-
-            def startListening(self) -> None:
-                pass
-
-            def getHost(self) -> Any:
-                return IPv4Address("TCP", "127.0.0.1", 7)
-
-            def stopListening(self) -> Deferred[None]:
-                return fail(OSError("stuck"))
-
-        @implementer(IStreamServerEndpoint)
-        class Endpoint:
-            """Gives that port."""
-
-            def listen(self, factory: Any) -> Deferred[IListeningPort]:
-                self.factory = factory
-                return succeed(Port())
-
-        endpoint = Endpoint()
+        endpoint = StuckEndpoint(lambda: fail(OSError("stuck")))
         repeater = await create(listen=endpoint)
         repeater.start()
         client = endpoint.factory.buildProtocol(None)
@@ -748,28 +755,8 @@ class ShutdownTests(PeerCase):
 
     async def test_port_that_does_not_stop(self) -> None:
         """A port whose end does not come holds that up for ``close_timeout`` at most; the log says so."""
-
-        @implementer(IListeningPort)
-        class Port:
-            """Never says that it has stopped."""
-
-            def startListening(self) -> None:
-                pass
-
-            def getHost(self) -> Any:
-                return IPv4Address("TCP", "127.0.0.1", 7)
-
-            def stopListening(self) -> Deferred[None]:
-                return Deferred()
-
-        class Endpoint:
-            """Gives that port."""
-
-            def listen(self, factory: Any) -> Deferred[IListeningPort]:
-                return succeed(Port())
-
         clock = MemoryReactorClock()
-        repeater = await create(listen=implementer(IStreamServerEndpoint)(Endpoint)(), reactor=clock)
+        repeater = await create(listen=StuckEndpoint(Deferred), reactor=clock)
         with capturedLogs() as captured:
             over = repeater.shutdown()
             clock.advance(Limits().close_timeout - 0.1)

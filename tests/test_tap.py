@@ -177,7 +177,7 @@ class OptionsTests(ModuleCase):
         for told in (
             "no progress, or none. [default: 60]",
             "[default: 256MiB, or 4 times --max-frame]",
-            "newcomers wait. [default: 500, or as many as there are file descriptors for]",
+            "newcomers wait. [default: 500, or fewer to fit the file descriptors]",
         ):
             self.assertIn(told, text)
 

@@ -193,7 +193,7 @@ class LookTests(SynchronousTestCase):
 
     def test_slices(self) -> None:
         """Many are looked at bit by bit, each once in a round."""
-        self.patch(_watch, "SLICE", 2)
+        self.patch(_watch, "AT_ONCE", 2)
         for handle in range(5):
             self.connect(handle)
         self.clock.advance(60 / LOOKS)

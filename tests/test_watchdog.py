@@ -118,7 +118,7 @@ class WatchingTests(SynchronousTestCase):
         time.sleep(0.001)  # the clock has moved
         self.watchdog._answer(question)
         (line,) = self.lines
-        self.assertRegex(line, r"^the reactor was kept for \d+\.\d seconds; it could not be seen by what$")
+        self.assertRegex(line, r"^something kept the reactor for \d+\.\d seconds; its name is not known$")
 
     def test_never_started(self) -> None:
         """One that was never started can be stopped."""
@@ -178,7 +178,7 @@ class StackTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """A thread that is no more has no stack."""
-        self.assertEqual(stack_text(None), ("something", "nowhere to be seen"))
+        self.assertEqual(stack_text(None), ("something", "at an unknown place"))
 
     def test_odd_names(self) -> None:
         """Names that could break the line are escaped."""

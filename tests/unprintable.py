@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted_repeater.verdicts import Verdict
 
-__all__ = ["UNPRINTABLE", "BrokenVerdict", "Mute", "Pretender", "nested"]
+__all__ = ["UNPRINTABLE", "BrokenBool", "BrokenVerdict", "Mute", "Pretender", "nested"]
 
 
 def nested() -> list[Any]:
@@ -92,6 +92,13 @@ class BrokenVerdict(Verdict):
         if name == object.__getattribute__(self, "_attribute"):
             raise Mute
         return object.__getattribute__(self, name)
+
+
+class BrokenBool:
+    """Neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise Mute
 
 
 class Pretender:

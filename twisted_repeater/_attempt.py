@@ -95,7 +95,7 @@ class Attempt:
                 self._awaited.cancel()
             except KeyboardInterrupt:
                 raise
-            except BaseException:  # the application's canceller: the attempt ends all the same
+            except BaseException:  # raised by the application's canceller: the attempt ends all the same
                 self._host.callback_failed_late(Failure())
         self.done.errback(why)
 
@@ -134,7 +134,7 @@ class Attempt:
         self._check_mode(hello, Side.CLIENT)
         await self._step(host.take_place(link, self._left()))
         allowed = await self._ask(host.is_client_allowed, hello.name)
-        if not await self._ask(bool, allowed):  # which may call code of the application, too
+        if not await self._ask(bool, allowed):  # bool may call code of the application, too
             raise ClientNotAllowed(f"client {hello.name!r} is not allowed", Side.CLIENT)
         client_versions = self._agree(hello, Side.CLIENT)
         await self._step(host.take_name(link, hello.name, self._left()))
@@ -169,7 +169,7 @@ class Attempt:
         return self._deadline - self._host.clock.seconds()
 
     def _hello(self, peers: Hello, sends: MessageType, receives: MessageType) -> Hello:
-        """Make the hello in which one peer is told of the other's, with the repeater's own name as credentials."""
+        """Make the hello that tells one peer about the other, with the repeater's own name as credentials."""
         dialect = self._host.dialect
         versions = (dialect.stated(sends), dialect.stated(receives))
         return Hello(peers.name, dialect.mode, *versions, self._host.repeater_name, peers.extra)

@@ -46,7 +46,7 @@ class Awaited:
         self._then = then
 
     def _arrived(self, result: Any) -> Any:
-        # By their types: isinstance asks an object for its __class__, which may raise.
+        # Their types are compared, because isinstance asks an object for its __class__, which may raise.
         failed = issubclass(type(result), Failure)
         if self._given_up:  # an error that nobody waits for is still worth a log entry
             return None if failed and result.check(CancelledError) else result

@@ -1,8 +1,8 @@
 """The metrics that modules of filters register with ``prometheus_client`` while they are loaded.
 
-A registry refuses a second metric of one name. So before a module is loaded again, what it registered has to go; and
-if the old module stays after all, it has to come back. Nothing here imports ``prometheus_client``: where no module has,
-there is nothing to undo.
+A registry refuses a second metric of one name. So before a module is loaded again, the metrics that it registered are
+taken out; if the old module stays after all, they are put back. Nothing here imports ``prometheus_client``: if no
+module has imported it, there is nothing to undo.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ log = Logger()
 
 
 def _registry() -> Any:
-    """Return the default registry, or ``None`` as long as it is not loaded."""
+    """Return the default registry, or ``None`` if nothing has imported it yet."""
     return getattr(sys.modules.get("prometheus_client"), "REGISTRY", None)
 
 
 def registered() -> list[Any]:
     """Return the collectors in the default registry, in the order in which they were registered.
 
-    A registry has no public way to list them: ``collect()`` gives what they count, not the collectors. To watch
+    A registry has no public way to list them: ``collect()`` gives their samples, not the collectors. To wrap
     ``register`` instead would mean to import ``prometheus_client`` before any filter that may need it.
     """
     return list(getattr(_registry(), "_collector_to_names", ()))
 
 
 def of_filters(before: Iterable[Any], own: Iterable[ModuleType]) -> list[Any]:
-    """Return the collectors that belong to the filters: those that were not there before they were loaded.
+    """Return the collectors that belong to the filters: those that were not registered before the filters were loaded.
 
-    A collector that another module has among its names, or as an attribute of a class, belongs to that module: it may
-    have been imported by a filter, but it is not loaded again with it, and would not register again. So do the
-    collectors of ``prometheus_client`` itself.
+    A collector that another module has among its names, or as an attribute of a class, belongs to that module. A filter
+    may have imported that module, but it is not loaded again with the filter, and would not register the collector
+    again. The collectors of ``prometheus_client`` itself are of this kind.
     """
     known = set(map(id, before))
     new = [collector for collector in registered() if id(collector) not in known]
@@ -50,13 +50,13 @@ def of_filters(before: Iterable[Any], own: Iterable[ModuleType]) -> list[Any]:
 
 
 def _held_by(modules: Iterable[Any]) -> set[int]:
-    """Return the identities of what these modules, and the classes in them, have as attributes.
+    """Return the identities of all attributes of these modules, and of the classes in them.
 
-    Their namespaces are read in a way that runs no code of a module, which may load lazily.
+    Their namespaces are read in a way that runs no code of a module, because a module may load others lazily.
     """
     held: set[int] = set()
     for module in modules:
-        if issubclass(type(module), ModuleType):  # what sys.modules has need not be a module
+        if issubclass(type(module), ModuleType):  # sys.modules may hold other objects
             for value in list(object.__getattribute__(module, "__dict__").values()):
                 held.add(id(value))
                 if isinstance(value, type):
@@ -68,7 +68,7 @@ def unregister(collectors: Iterable[Any]) -> None:
     """Take collectors out of the registry."""
     there = set(map(id, registered()))
     for collector in collectors:
-        if id(collector) in there:  # else the filter has done so itself
+        if id(collector) in there:  # the filter may have unregistered it itself
             _registry().unregister(collector)
 
 

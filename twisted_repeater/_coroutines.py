@@ -21,7 +21,7 @@ NEEDS_ASYNCIO = (
     "await wasn't used with future",
     "Timeout should be used inside a task",
 )
-"""What asyncio raises where its loop does not run, in words that do not say what to do about it."""
+"""Errors that asyncio raises where its loop does not run; they do not say that another reactor is needed."""
 
 
 def call(callback: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
@@ -35,31 +35,31 @@ def _call(callback: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
-    """Run a coroutine of the application; return a Deferred of what it returns.
+    """Run a coroutine of the application; return a Deferred of its result.
 
-    Where asyncio's loop runs, which is where Twisted's asyncio reactor does, the coroutine is an asyncio task: it may
-    await what asyncio can await, and Deferreds. Cancelling the Deferred cancels the task. Elsewhere the coroutine may
-    await Deferreds, and begins at once.
+    With Twisted's asyncio reactor the coroutine is an asyncio task: it may await Deferreds and whatever asyncio can
+    await. Cancelling the Deferred cancels the task. With other reactors the coroutine may await Deferreds, and begins
+    at once.
     """
     loop = _running_loop()
     if loop is None:
         deferred = Deferred.fromCoroutine(coroutine)
         if deferred.called and not isinstance(deferred.result, Failure):
-            return deferred  # as most are; an errback would double the cost of a coroutine that answers at once
+            return deferred  # most have; an errback would double the cost of a coroutine that answers at once
         return deferred.addErrback(_explain)
     task = loop.create_task(_outcome(coroutine, loop))
-    task.add_done_callback(lambda _: coroutine.close())  # one that is cancelled before its first step has not begun
+    task.add_done_callback(lambda _: coroutine.close())  # a task that is cancelled before its first step never runs it
     return Deferred.fromFuture(task).addErrback(_cancelled)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return asyncio's loop if it runs in this thread. Nothing is imported: a loop that runs has been."""
+    """Return asyncio's loop if it runs in this thread. Nothing is imported: whoever runs a loop has done that."""
     events = sys.modules.get("asyncio.events")
-    return None if events is None else events._get_running_loop()  # get_running_loop costs an exception instead
+    return None if events is None else events._get_running_loop()  # get_running_loop would raise, which costs more
 
 
 def _explain(failure: Failure) -> Failure:
-    """Put plain words in the place of what asyncio raises where its loop does not run."""
+    """Replace an error that asyncio raises where its loop does not run by one that says what to do."""
     if isinstance(failure.value, RuntimeError) and str(failure.value) in NEEDS_ASYNCIO:
         error = RuntimeError(
             "a coroutine awaits something of asyncio, which needs Twisted's asyncio reactor: twistd -r asyncio"
@@ -89,7 +89,7 @@ async def _outcome(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEv
 
 @awaitable
 def _stepped(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> Generator[Any, Any, Any]:
-    """Take a coroutine from one thing that it awaits to the next: a task waits for futures, this for Deferreds."""
+    """Run a coroutine from one thing that it awaits to the next: the task waits for futures, this for Deferreds."""
     error: BaseException | None = None
     while True:
         try:
@@ -102,7 +102,7 @@ def _stepped(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoo
                 yield from _fired(awaited, loop)
             else:
                 yield awaited
-        except BaseException as thrown:  # what the future failed with, or that the task was cancelled
+        except BaseException as thrown:  # the future failed, or the task was cancelled
             error = thrown
 
 
@@ -130,7 +130,7 @@ def _ignore_cancelled(failure: Failure) -> None:
 
 
 def _cancelled(failure: Failure) -> Failure:
-    """Make Twisted's `CancelledError` of asyncio's."""
+    """Replace asyncio's `CancelledError` by Twisted's."""
     from asyncio import CancelledError as TaskCancelled
 
     if isinstance(failure.value, TaskCancelled):

@@ -234,7 +234,7 @@ class DemoService(Service):
         self._running: Deferred[None] | None = None
 
     def startService(self) -> None:
-        """Begin when the reactor runs: before that a Ctrl-C would be an exception wherever it happens to come."""
+        """Begin when the reactor runs: before that, Ctrl-C would raise an exception at any place in the code."""
         super().startService()  # type: ignore[no-untyped-call]
         self._end_signals.start()
         self._reactor.callWhenRunning(self._begin)

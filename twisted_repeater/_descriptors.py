@@ -1,8 +1,8 @@
-"""File descriptors: a budget of the process, which its repeaters share.
+"""File descriptors: all repeaters of a process share those that it may have.
 
-A link needs two, an opening that is not finished needs one. What must stay for the rest (the log, the administration,
-name servers, files of the application) is taken off first. Limits that were asked for must fit; those that were left
-to their defaults take what is left, and give way when another repeater comes.
+A link needs two, a connection without a complete hello needs one. A reserve for the rest of the process (the log, the
+administration, name servers, files of the application) is taken off first. Limits that the application asks for must
+fit. Limits that it leaves to their defaults share the rest, and become lower when another repeater is created.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ __all__ = ["Claim", "PortGuard", "claim", "guard_port", "raise_soft_limit", "usa
 log = Logger()
 
 RESERVE = 32
-"""How many descriptors stay for what is no link, besides those that are open already."""
+"""How many descriptors are kept for everything but links, in addition to those that are open already."""
 
 FEWEST = 10
-"""To no fewer are limits lowered that were left to their defaults: if there isn't even room for that, it is the
-descriptors that are to be more."""
+"""Defaults are lowered to this and no further: with fewer clients a repeater would be of no use, and the process needs
+more descriptors."""
 
 FD_SETSIZE = 1024
-"""What select() can watch, whatever the limit of the process is."""
+"""The number of descriptors that select() can watch, whatever the limit of the process is."""
 
 PAUSE = 1.0
-"""For so many seconds nobody is accepted when descriptors have run out."""
+"""How many seconds nobody is accepted after descriptors have run out."""
 
 OUT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-"""What the system says when it cannot accept a connection because something has run out."""
+"""The errors of a system that cannot accept a connection because it lacks descriptors or memory."""
 
 
 # -- how many there are -----------------------------------------------------------------------------------
@@ -70,9 +70,10 @@ def usable(reactor: Any) -> float:
 
 
 def raise_soft_limit(reactor: Any) -> None:
-    """Raise the soft limit of this process to the hard one, and log that: for programs that are only a repeater.
+    """Raise the soft limit of this process to the hard one, and log that. Only for a program that is just a repeater.
 
-    The usual soft limit is 1024, for the sake of programs that call select(). So with such a reactor it stays below.
+    The usual soft limit is 1024 for the sake of programs that call select(), so with a reactor that does it is not
+    raised above that.
     """
     if resource is None:
         return
@@ -83,7 +84,7 @@ def raise_soft_limit(reactor: Any) -> None:
         return
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard if wanted == math.inf else int(wanted), hard))
-    except (OSError, ValueError) as error:  # macOS has a limit that it does not tell
+    except (OSError, ValueError) as error:  # macOS refuses values above a limit that it does not report
         log.warn("the soft limit of {soft} file descriptors stays as it is: {error}", soft=soft, error=error)
     else:
         log.info("the soft limit of file descriptors is raised from {soft} to {wanted}", soft=soft, wanted=wanted)
@@ -103,10 +104,10 @@ def _open_now() -> int:
 
 
 class Claim:
-    """What one repeater has of the descriptors of its process, until it gives that back or is forgotten.
+    """One repeater's share of the descriptors of its process, until it gives that back or is garbage-collected.
 
-    ``limits`` are the effective ones. ``changed`` is called with them when they change because another repeater came
-    or went.
+    ``limits`` are the effective ones. ``changed`` is called with them when they change because another repeater was
+    created or has ended.
     """
 
     def __init__(self, asked: Limits, reactor: Any, changed: Callable[[Limits], None]) -> None:
@@ -116,14 +117,14 @@ class Claim:
         self._changed = changed
 
     def needs(self, most: int) -> int:
-        """Return how many descriptors this takes if what was left to its default is so many."""
+        """Return how many descriptors this repeater needs if its defaults are ``most``."""
         limits = effective(self.asked, most)
         assert limits.max_clients is not None
         assert limits.max_unfinished_hellos is not None
         return 2 * limits.max_clients + limits.max_unfinished_hellos + 1  # the port
 
     def use(self, most: int) -> None:
-        """Let what was left to its default be so many."""
+        """Set the limits that were left to their defaults to ``most``."""
         limits = effective(self.asked, most)
         if limits == self.limits:
             return
@@ -144,7 +145,7 @@ class Claim:
 
 _claims: WeakSet[Claim] = WeakSet()
 _open_before = 0
-"""How many descriptors were open before the first repeater came."""
+"""How many descriptors were open before the first repeater was created."""
 
 
 def claim(asked: Limits, reactor: Any, changed: Callable[[Limits], None]) -> Claim:
@@ -180,7 +181,7 @@ def _share() -> None:
     left = min((usable(one.reactor) for one in claims), default=math.inf) - RESERVE - _open_before
     most = MANY
     if sum(one.needs(MANY) for one in claims) > left:
-        # What is needed grows with each default by the same: so the largest that fits is a matter of division.
+        # One more for each default always needs the same number of descriptors, so division finds the most that fit.
         at_fewest = sum(one.needs(FEWEST) for one in claims)
         step = sum(one.needs(FEWEST + 1) for one in claims) - at_fewest
         most = FEWEST + max(int(left - at_fewest) // step, 0) if step else MANY
@@ -192,11 +193,11 @@ def _share() -> None:
 
 
 def guard_port(port: Any, valve: Valve, clock: IReactorTime) -> PortGuard | None:
-    """Let nobody be accepted for a while when descriptors have run out.
+    """Have nobody accepted for a while whenever descriptors have run out.
 
     Twisted's port would close the clients that wait, with three lines in the log for each; or, if the descriptor that
-    it keeps for that is gone, it would try again at once, and again, for ever. Twisted has no place to say otherwise;
-    so the port's socket is replaced by one that says that nobody waits. Ports without a socket stay as they are.
+    it keeps for that is gone, it would try again without a pause. Twisted has no option for that. So the port's socket
+    is replaced by one that then behaves as if nobody waited. Ports without a socket stay as they are.
     """
     listening = getattr(port, "socket", None)
     if not hasattr(listening, "accept"):
@@ -206,7 +207,7 @@ def guard_port(port: Any, valve: Valve, clock: IReactorTime) -> PortGuard | None
 
 
 class PortGuard:
-    """The socket of a port, which is never out of descriptors."""
+    """Stands for the socket of a port, and hides from the port that descriptors have run out."""
 
     def __init__(self, listening: Any, valve: Valve, clock: IReactorTime) -> None:
         self._listening = listening
@@ -223,7 +224,7 @@ class PortGuard:
         try:
             return self._listening.accept()
         except BlockingIOError:
-            self._told = False  # all who waited are accepted: next time it is something new
+            self._told = False  # all who waited are accepted: if it happens again, log it again
             raise
         except OSError as error:
             if error.errno not in OUT_OF:
@@ -244,7 +245,7 @@ class PortGuard:
         self._valve.open("descriptors")
 
     def stop(self) -> None:
-        """Nobody is accepted any more."""
+        """The port has stopped listening."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

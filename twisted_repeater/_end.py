@@ -31,19 +31,19 @@ MAX_EARLY = 64 * 1024
 """How many bytes behind a hello are read before the link is complete."""
 
 MAX_LAST_READS = 1024
-"""How often a connection is read at its end, at most; a system keeps no more than some megabytes for it."""
+"""How many reads a connection gets at its end, at most; a system keeps no more than some megabytes for it."""
 
 ACKNOWLEDGED_POLL = 0.05
 """How often, in seconds, a closing connection is asked whether its peer's system has taken everything."""
 
 LONG_SILENCE = 0.9
-"""A broken connection whose peer was silent for this part of the time that is allowed was given up for that."""
+"""If the peer of a broken connection was silent for this part of the allowed time, that is why the system broke it."""
 
 QUIET_POLLS = 20
 """So often in a row, which takes a second, nothing must have come of a peer that has taken everything."""
 
 FORCED = 1.0
-"""How many seconds a connection may take to end when it is forced to, and again when it is aborted."""
+"""How many seconds a connection may take to end after `End.force`, and again after `End.abort`."""
 
 
 class EndHost(Protocol):
@@ -53,10 +53,10 @@ class EndHost(Protocol):
         """The peer has ended its stream."""
 
     def end_stops_unread(self, end: End) -> None:
-        """The peer has ended its stream, behind bytes that cannot be read yet. Told again until it is read."""
+        """The peer has ended its stream, after bytes that cannot be read yet. Called again until the end is read."""
 
     def end_vanished(self, end: End, reason: BaseException) -> None:
-        """The peer's system does not answer any more."""
+        """The peer's system no longer answers."""
 
     def end_lost(self, end: End, reason: BaseException) -> None:
         """The connection is gone."""
@@ -144,13 +144,13 @@ class End:
         self._clock = clock
         self._watch = watch
         self._why_lost: BaseException | None = None
-        """Why the connection is lost, where that is known better than the transport knows it."""
+        """Why the connection is lost, where this class knows that better than the transport."""
         self._greeting = Greeting(side, handshake, dialect)
         self._hello: Deferred[Hello] | None = None
         self._address_known: Deferred[None] | None = None
         self._poll: Any = None
         self._last_resort: Any = None
-        """What is done if the connection does not end although it is forced to."""
+        """The timer that acts if the connection does not end although it was forced or aborted."""
         self._aborted = False
         self._all_written = False
         self._dropping = False
@@ -184,8 +184,9 @@ class End:
     def stop(self) -> None:
         """The peer has ended its stream; it may still read.
 
-        A transport may take a hang-up that it was told of earlier for the end of the stream, while there are bytes that
-        were not read; and a connection that is broken for one whose peer may still read.
+        A transport may report an end of stream that is none yet: it may act on an event of the system that is out of
+        date, while there are bytes to read, or take a broken connection for one whose peer still reads. So both are
+        checked first.
         """
         if self.ended:
             return
@@ -206,7 +207,7 @@ class End:
         """The connection is gone."""
         if not self.lost:
             self.ended = self.lost = True
-            self.loss = reason
+            self.loss = self._why_lost or reason
             self.receive = _ignore  # a method of its own would be a cycle, which keeps it and its link for longer
             self.valve.detach()
             self.outlet.discard()
@@ -217,7 +218,7 @@ class End:
             if self._last_resort is not None:
                 self._last_resort.cancel()
                 self._last_resort = None
-            self._host.end_lost(self, self._why_lost or reason)
+            self._host.end_lost(self, self.loss)
 
     # -- Watched --------------------------------------------------------------------------------------------
 
@@ -237,20 +238,20 @@ class End:
             self._host.end_vanished(self, self._why_lost)
 
     def _is_broken(self, how: HangUp | None) -> bool:
-        """Whether this is the loss of the connection, and not the end of the peer's stream.
+        """Return whether this is the loss of the connection, and not the end of the peer's stream.
 
-        Nothing goes either way once both streams have ended in good order, too. On a Unix socket that says no more than
-        that the peer has closed.
+        `HangUp.CLOSED` is no loss after both streams have ended in good order. On a Unix socket it only says that the
+        peer has closed.
         """
         return how is HangUp.BROKEN or (how is HangUp.CLOSED and self.is_tcp and not self._all_written)
 
     def _break(self) -> None:
-        """The connection is broken: let the transport close it, as if it had found that out by itself."""
+        """The connection is broken: have the transport close it, as if it had noticed by itself."""
         self._why_lost = self._why_lost or self._why_silent()
         self.outlet.innermost.connectionLost(Failure(ConnectionLost()))
 
     def _why_silent(self) -> BaseException | None:
-        """Return the reason of a connection that the system has given up because its peer was silent."""
+        """Return a timeout as the reason if the system has given up the connection because its peer was silent."""
         timeout = self._watch.timeout
         state = tcp_state(self.handle) if self.handle is not None and timeout is not None else None
         if state is None or timeout is None or not state.unanswered or state.silence < timeout * LONG_SILENCE:
@@ -261,7 +262,7 @@ class End:
         return TCPTimedOutError(string=f"the {self.side.value}'s system does not answer")
 
     def _read_the_rest(self) -> None:
-        """Receive what the system still has of a connection that ends, also while its messages wait."""
+        """Receive the bytes that the system still has of a connection that ends, also while its messages wait."""
         read = getattr(self.outlet.innermost, "doRead", None)
         if read is None or self.handle is None:
             return
@@ -275,7 +276,7 @@ class End:
     # -- the address ----------------------------------------------------------------------------------------
 
     def when_address_known(self, timeout: float) -> Deferred[None]:
-        """Fire when a PROXY header has told the peer's address. Fails with `HelloTimeout` after so many seconds."""
+        """Fire when the PROXY header with the peer's address is read. Fails with `HelloTimeout` after ``timeout``."""
         known: Deferred[None] = Deferred()
         self._address_known = known
 
@@ -285,7 +286,7 @@ class End:
         return known.addTimeout(timeout, self._clock, onTimeoutCancel=too_late)
 
     def address_known(self) -> None:
-        """The PROXY header is read: what the transport says of the peer is the peer's own address."""
+        """The PROXY header is read: the transport now has the peer's own address."""
         known, self._address_known = self._address_known, None
         if known is not None:
             self.address = self.transport.getPeer()
@@ -309,7 +310,7 @@ class End:
         self.heard = True
         self._greeting.add(data)
         self._look_for_hello()
-        self.address_known()  # data comes behind the header
+        self.address_known()  # data comes after the header
 
     def _look_for_hello(self) -> None:
         """Fire the hello once it is asked for and complete. What comes before and behind that waits."""
@@ -453,7 +454,7 @@ class End:
             log.failure("the connection of the {side} cannot be aborted", side=self.side.value)
 
     def _try(self, step: Callable[..., None], *arguments: Any) -> None:
-        """Take a step of an orderly end; where the transport fails at it, the connection is aborted."""
+        """Take a step of an orderly end; if the transport raises, abort the connection."""
         try:
             step(*arguments)
         except Exception:
@@ -461,7 +462,7 @@ class End:
             self.abort()
 
     def _insist(self) -> None:
-        """See to it that the connection is gone in a while."""
+        """Act again if the connection is not gone after `FORCED` seconds."""
         if self._last_resort is not None:
             self._last_resort.cancel()
         self._last_resort = self._clock.callLater(FORCED, self._still_there)
@@ -476,8 +477,8 @@ class End:
     def _end_anyhow(self) -> None:
         """The connection was aborted and is still there: end it without its transport.
 
-        A reactor that throws a connection out (``select`` does, for descriptors above 1023) may leave it in a state in
-        which nothing that is asked of the transport happens. Nobody else would end the link, nor the process.
+        A reactor that drops a connection (``select`` does so with descriptors above 1023) may leave the transport in a
+        state in which it does nothing. Then nothing else would end the link, nor the process.
         """
         log.error("the connection of the {side} does not end when aborted: its socket is closed", side=self.side.value)
         reason = ConnectionAborted()

@@ -1,4 +1,4 @@
-"""The second SIGTERM or Ctrl-C: where the first one ends a process in good order, the second one hastens that."""
+"""SIGTERM and Ctrl-C: the first one ends the process in good order, the second one hurries that."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = Logger()
 
 
 class EndSignals:
-    """Puts itself before the handlers that the reactor has for SIGTERM and SIGINT, and watches the reactor.
+    """Receives SIGTERM and SIGINT before the reactor does, and watches the reactor.
 
-    The first signal goes to the reactor, which stops. A second one calls ``abort`` in the reactor. Where the reactor is
-    kept, by a filter that loops say, it can do neither: then the second one ends the process there and then, with
-    ``pid_file`` removed as twistd would have.
+    The first signal goes to the reactor, which stops. A second one calls ``abort`` in the reactor. If something keeps
+    the reactor, such as a filter that loops, the reactor can do neither: then the second one ends the process there and
+    then, and removes ``pid_file``, as twistd would have.
 
-    A handler of Python's runs only between two steps of Python code. So what blocks inside of C code, and is not
-    interrupted by signals, can only be ended by SIGKILL.
+    Python runs a signal handler only between two steps of Python code. So C code that blocks, and that signals do not
+    interrupt, can only be ended by SIGKILL.
     """
 
     def __init__(self, reactor: Any, abort: Callable[[], object], pid_file: str | None = None) -> None:
@@ -40,11 +40,11 @@ class EndSignals:
         self._ending = False
         """Whether the reactor is stopping, or was told to."""
         self._second = 0
-        """The signal that came when it was."""
+        """The second signal, 0 if none has come."""
         self._stopped = False
 
     def start(self) -> None:
-        """Begin when the reactor runs: only then it has its own handlers. For what is no reactor this is nothing."""
+        """Begin when the reactor runs, because it installs its own handlers then. A test's clock is left alone."""
         if IReactorCore.providedBy(self._reactor):
             self._reactor.callWhenRunning(self._start)
 
@@ -64,7 +64,7 @@ class EndSignals:
                 signal.signal(number, self._received)
 
     def stop(self) -> None:
-        """Let the handlers be as they were, unless the process ends: then there is nothing more that they could do."""
+        """Restore the handlers, unless the process is ending: the reactor's own cannot stop it twice."""
         self._stopped = True
         if self._ending:
             return
@@ -95,12 +95,12 @@ class EndSignals:
         self._abort()
 
     def _stalled(self) -> None:
-        """The reactor is kept, so that the abort that was asked for is not done; called in the watchdog's thread."""
+        """Something keeps the reactor, so that it cannot abort as it was asked to. Called in the watchdog's thread."""
         if self._second:
-            os.kill(os.getpid(), self._second)  # for the thread of the reactor: only there handlers run
+            os.kill(os.getpid(), self._second)  # again, as its handler runs in the main thread and can end the process
 
     def _end_now(self, number: int, frame: FrameType | None) -> None:
-        """End the process although the reactor is kept."""
+        """End the process although something keeps the reactor."""
         signal.signal(number, signal.SIG_DFL)
         try:
             who, where = self._watchdog.look(frame)

@@ -25,7 +25,7 @@ from twisted.internet.protocol import ClientCreator, Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["check_server", "dialler", "listener", "listening_endpoint", "server_endpoint"]
+__all__ = ["check_server", "dialler", "listener", "listening_endpoint", "parts_of", "server_endpoint"]
 
 T = TypeVar("T")
 
@@ -41,11 +41,11 @@ SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 """Where Linux says how long a listen queue may be; Python knows only the value it was compiled with."""
 
 HAS_BACKLOG = re.compile(r"(?:haproxy:)*(?:tcp6?|ssl|tls|unix):")
-"""How the descriptions begin of the server endpoints that take ``backlog=``."""
+"""Matches the beginning of the description of a server endpoint that takes ``backlog=``."""
 
 
 def longest_listen_queue() -> int:
-    """Return how many connections the system lets wait until they are accepted."""
+    """Return how many connections the system lets wait to be accepted."""
     try:
         return int(SOMAXCONN.read_text())
     except (OSError, ValueError):
@@ -53,17 +53,17 @@ def longest_listen_queue() -> int:
 
 
 def listening_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
-    """Make a server endpoint of its description.
+    """Make a server endpoint from its description.
 
     Its listen queue is as long as the system allows, unless the description has a ``backlog=``. Twisted's own default
-    is 50: of hundreds of clients that connect at the same moment most would try again a second later, or three.
+    is 50: if hundreds of clients connect at the same moment, most would have to wait one to three seconds.
     """
     endpoint: IStreamServerEndpoint
     if HAS_BACKLOG.match(description) and ":backlog=" not in description:
         try:
             endpoint = serverFromString(reactor, f"{description}:backlog={longest_listen_queue()}")
             return endpoint
-        except TypeError:  # it has a backlog without its name, as its third value, or is wrong: Twisted says how
+        except TypeError:  # it has a backlog as its third value, or is wrong, and Twisted says below in which way
             pass
     endpoint = serverFromString(reactor, description)
     return endpoint
@@ -129,7 +129,7 @@ def dialler(
 
 
 def check_server(description: str) -> None:
-    """Raise ``ValueError`` for the description of a server that cannot be connected to, or not safely."""
+    """Raise ``ValueError`` if the description is of a server that cannot be reached, or not safely."""
     kind, arguments = _described(description)
     if kind == "SSL":
         raise ValueError(
@@ -140,14 +140,14 @@ def check_server(description: str) -> None:
         raise ValueError("the path of the server's socket is missing")
     if kind in ("TCP", "TLS"):
         _check_host("the server's host", arguments.get("host", ""))
-        if re.fullmatch(r"\s*\d+\s*", arguments.get("port", "")):  # Twisted refuses what is no number
+        if re.fullmatch(r"\s*\d+\s*", arguments.get("port", "")):  # Twisted itself refuses other texts
             _check_port("the server's port", int(arguments["port"]), lowest=1)
     if "endpoint" in arguments:  # the one that tls: connects through
         check_server(arguments["endpoint"])
 
 
 def server_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
-    """Make the endpoint of a server of its description. For ``tcp:``, each address that its host has is tried."""
+    """Make the endpoint of a server from its description. For ``tcp:`` it tries each address that the host has."""
     endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
     kind, given = _described(description)
     if kind != "TCP" or _is_address(given["host"]):
@@ -156,8 +156,8 @@ def server_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
     return EachAddress(reactor, given["host"], int(given["port"]), int(given.get("timeout", 30)), bind)
 
 
-def _described(description: str) -> tuple[str, dict[str, str]]:
-    """Take a description apart: its kind, and its arguments by their names, as far as these are known."""
+def parts_of(description: str) -> tuple[str, list[str], dict[str, str]]:
+    """Split the description of an endpoint into its kind, its arguments without a name, and those with one."""
     kind, *parts = ARGUMENT.findall(description)
     named: dict[str, str] = {}
     positional: list[str] = []
@@ -167,6 +167,12 @@ def _described(description: str) -> tuple[str, dict[str, str]]:
             positional.append(_unescaped(part))
         else:
             named[_unescaped(match[1])] = _unescaped(match[2])
+    return kind, positional, named
+
+
+def _described(description: str) -> tuple[str, dict[str, str]]:
+    """Return the kind of a server's endpoint, in upper case, and its arguments by their names."""
+    kind, positional, named = parts_of(description)
     names = ["path"] if kind.upper() == "UNIX" else ["host", "port", "timeout", "bindAddress"]
     free = [name for name in names if name not in named]
     return kind.upper(), dict(zip(free, positional, strict=False)) | named
@@ -195,10 +201,10 @@ def _check_host(name: str, host: Any) -> None:
 
 @implementer(IStreamClientEndpoint)
 class EachAddress:
-    """A TCP server at a host name: each address that the name has is tried.
+    """A TCP server at a host name: tries each address that the name has.
 
-    `HostnameEndpoint` does nearly the same, but waits before it tries the next address also where one is refused at
-    once: that would delay each link to a ``localhost`` that has two addresses, and a server at one of them.
+    `HostnameEndpoint` does nearly the same. But it waits before it tries the next address even if one refuses at once,
+    which would delay each link if ``localhost`` has two addresses and the server listens at the second one.
     """
 
     def __init__(
@@ -246,10 +252,10 @@ class _Found:
 
 
 class _Race:
-    """Connects to endpoints in their order, each when the one before has failed or had its `HEAD_START`.
+    """Connects to endpoints in their order, each after the one before has failed or had its `HEAD_START`.
 
-    ``winner`` fires with the first protocol that is connected, or fails with the last error. Nothing is left of the
-    other attempts then, nor if it is cancelled.
+    ``winner`` fires with the first protocol that is connected, or fails with the last error. The other attempts are
+    cancelled then, and also if ``winner`` is cancelled.
     """
 
     def __init__(self, reactor: Any, endpoints: deque[IStreamClientEndpoint], factory: Any) -> None:

@@ -27,7 +27,7 @@ from ._places import Places
 from ._protocols import ClientSideProtocol
 from ._seldom import Seldom
 from ._slices import in_slices
-from ._text import class_name, loggable, text_of, told
+from ._text import class_name, loggable, shortened, text_of, told
 from ._watch import Watch
 from .dialect import Dialect
 from .errors import (
@@ -47,15 +47,15 @@ from .filters import filter_function, selector_of
 from .filters._provider import checked_function
 from .interfaces import IObserver
 from .model import MANY, Direction, Hello, Limits, OnFilterError, Side, effective
-from .observers import printable, shortened
+from .observers import printable
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 
 FAILURES = 10
-"""So many failures of one callback or observer are logged at once, then one a second."""
+"""How many failures of one callback or observer are logged at once; after that, one a second is."""
 
 STOPPED = "; this direction has stopped: nothing more is received from the {side}"
-"""What the log says of a failure that has stopped a direction."""
+"""The end of the log line about a failure that has stopped a direction."""
 
 
 @dataclass
@@ -107,7 +107,7 @@ class RepeaterFactory(ServerFactory):
         self.wrapped = False
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
         self.proxied = False
-        """Whether clients come through a balancer, whose PROXY headers have their addresses."""
+        """Whether clients come through a load balancer, whose PROXY headers have their addresses."""
         self.links: dict[Link, None] = {}
         """Every link and attempt whose connections are not both gone, the oldest first."""
         self.watch = Watch(clock, limits.dead_peer_timeout)
@@ -119,17 +119,18 @@ class RepeaterFactory(ServerFactory):
         self._failures = Seldom(clock, burst=FAILURES)
         assert limits.max_unfinished_frames is not None
         self.claim: Claim | None = None
-        """What this repeater has of the descriptors of its process."""
+        """This repeater's share of the descriptors of its process."""
         self._frame_watch = FrameWatch(clock, limits.frame_timeout, limits.max_unfinished_frames)
         self._filters: dict[tuple[Direction, int], tuple[Any, Any, Any]] = {}
-        """What lanes of a direction and a codec, by its ``id``, are given: made once, not for each of thousands."""
+        """For a direction and the ``id`` of a codec: the codec itself, which so keeps its ``id``, the filter, and the
+        selector. Made once, not for each of thousands of lanes."""
         self._postponed: deque[Outlet] = deque()
-        """Those that have a broadcast to send still."""
+        """The outlets that still have a broadcast to send."""
         self._sent: Deferred[None] | None = None
-        """Fires when they have sent all; ``None`` if there are none."""
+        """Fires when all broadcasts are sent; ``None`` if there was none."""
 
     def set_limits(self, limits: Limits) -> None:
-        """Let there be as many clients and unfinished hellos from now on as these limits say."""
+        """Use these limits for clients and unfinished hellos from now on."""
         self.limits = limits
 
     # -- accepting -------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ class RepeaterFactory(ServerFactory):
     def _lets_in(self, addr: IAddress | None) -> bool:
         if self.callbacks is None or self.closed:
             return False
-        if self.proxied:  # this is the balancer's address; the attempt checks the client's
+        if self.proxied:  # this address is the load balancer's; the attempt checks the client's
             return True
         try:
             self.check_newcomer(addr)
@@ -295,7 +296,7 @@ class RepeaterFactory(ServerFactory):
         if link.closing:
             why = RefusedByApplication("the application closed the link")
         elif side is Side.CLIENT and not link.client.heard and (trouble := _tls_trouble(reason)):
-            why = InvalidHello(trouble, side)  # no ClientGone, which is silent as long as nothing was heard
+            why = InvalidHello(trouble, side)  # ClientGone would not be logged, as no byte of the client was heard
         elif side is Side.CLIENT:
             why = ClientGone(f"the client left before it was linked: {text_of(reason)}", side)
         else:
@@ -305,7 +306,7 @@ class RepeaterFactory(ServerFactory):
 
     def link_error(self, link: Link, side: Side, error: LinkError) -> None:
         """Tell the application and the observers; if the callback raises, the link is closed."""
-        with suppress(Exception):  # a codec's own exception may refuse; the callback is given the side as well
+        with suppress(Exception):  # a codec's own exception may refuse attributes; the callback gets the side too
             error.side = side
         self._observe("link_error", link, side, error)
         assert self.callbacks is not None
@@ -355,7 +356,7 @@ class RepeaterFactory(ServerFactory):
 
         def frame_for(outlet: Outlet) -> bytes | None:
             version = outlet.version
-            if frames.get(version) is None:  # one that failed is tried for each link, so that each is told
+            if frames.get(version) is None:  # a failed one is tried for each link, so that each reports it
                 frames[version] = outlet.encode(message)
             return frames[version]
 
@@ -363,18 +364,18 @@ class RepeaterFactory(ServerFactory):
             end = link.end(side)
             if not link.can_send(end):
                 continue
-            if link.at_work:  # a filter broadcasts: that has its place among the messages of its own link
+            if link.at_work:  # a filter of this link broadcasts: the order among the link's own messages must be kept
                 frame = frame_for(end.outlet)
                 if frame:
                     link.send_frame(end, frame, at_once=True)
             elif end.outlet.postpone(frame_for):
                 self._postponed.append(end.outlet)
         if self._sent is None or self._sent.called:
-            self._sent = Deferred()  # first: what is called back from here may broadcast as well
+            self._sent = Deferred()  # before sending, because callbacks on the way may broadcast as well
             in_slices(self.clock, self._send_postponed(self._sent))
 
     def _send_postponed(self, sent: Deferred[None]) -> Iterator[None]:
-        """Send broadcasts, link by link. A link that something else is sent to sends its own before that."""
+        """Send broadcasts, link by link. Whatever is sent to a link before its turn goes out after them."""
         try:
             while self._postponed:
                 try:
@@ -398,7 +399,7 @@ class RepeaterFactory(ServerFactory):
             await self._sent
 
     def _closings(self) -> Iterator[None]:
-        """End the attempts and close the links, one by one. One may have ended meanwhile."""
+        """End the attempts and close the links, one by one. Some may have ended by themselves meanwhile."""
         for link, attempt in list(self._attempts.items()):
             if link in self._attempts:
                 attempt.stop(RepeaterClosed("the repeater was shut down"))
@@ -439,23 +440,23 @@ class RepeaterFactory(ServerFactory):
             except KeyboardInterrupt:
                 raise
             except BaseException:
-                observed = class_name(observer)  # its own text could be long, or change from call to call
+                observed = class_name(observer)  # its repr could be long, or differ from call to call
                 self._log_failure("{observer} raised in {event}", Failure(), observer=observed, event=event)
 
     def _log_failure(self, text: str, failure: Failure, **fields: Any) -> None:
-        """Log that something of the application's raised: strangers can bring that about as often as they like."""
+        """Log that code of the application raised, but not each time: strangers can cause that very often."""
         more = self._failures.take((text, *fields.values()))
         if more is not None:
             self.log.failure(f"{text}{{more}}", failure=loggable(failure), more=more, **fields)
 
 
 NO_TLS = {"http request", "https proxy request", "wrong version number"}
-"""What OpenSSL says of a first message that is not TLS."""
+"""The errors of OpenSSL for a first message that is not TLS."""
 
 
 def _tls_trouble(reason: BaseException) -> str | None:
-    """Return what is wrong with a client's TLS, if that is why its connection was lost."""
-    ssl = sys.modules.get("OpenSSL.SSL")  # not imported: only what listens by TLS needs it
+    """Return a text about the client's TLS, if an error in that is why the connection was lost."""
+    ssl = sys.modules.get("OpenSSL.SSL")  # not imported here, because only TLS endpoints need it
     if ssl is None or not isinstance(reason, ssl.Error):
         return None
     (details,) = reason.args if len(reason.args) == 1 and isinstance(reason.args[0], list) else ([],)

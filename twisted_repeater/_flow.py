@@ -26,19 +26,19 @@ HELD = 4  # not started yet: what comes is held
 GAVE_WAY = 5  # it has worked for long enough: other links have their turn of the reactor first
 
 FIRST_LOOK = 8
-"""A lane looks at the clock after so many messages of a read, where it doesn't know that its messages are slow: a read
+"""After how many messages of a read a lane first looks at the clock, unless it knows that its messages are slow: a read
 of a few messages must not pay for a clock."""
 
 MAX_STRIDE = 64
-"""A lane looks at the clock after so many messages at the latest. Each look costs about as much as a message that is
-passed on; and where messages become slow all at once, so many are judged before the lane notices."""
+"""After how many messages a lane looks at the clock at the latest. Each look costs about as much as a message that is
+passed on. If messages suddenly become slow, this many are judged before the lane notices."""
 
 MAX_HELD = 1024 * 1024
-"""While a lane gives way, its connection is read on until so many bytes wait. What its system has left unsent when a
-client closes with unread replies is lost: so what can be read is read, before it is judged."""
+"""While a lane gives way, its connection is still read until this many bytes wait. When a client closes with unread
+replies, its system drops all bytes that it has not sent yet, so the repeater receives them as early as it can."""
 
 UNKNOWN = -1.0
-"""In place of a time: the clock was not asked yet."""
+"""Stands for a time while the clock was not asked yet."""
 
 
 class Flow:
@@ -101,7 +101,7 @@ class Flow:
 
     @property
     def at_work(self) -> bool:
-        """Whether the call comes from within the work of this lane, its filter say."""
+        """Whether the caller is called by this lane at its work, as its filter is."""
         return self._busy
 
     @property
@@ -116,7 +116,7 @@ class Flow:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
-        if type(data) is not bytes:  # compiled, None would pass for bytes
+        if type(data) is not bytes:  # compiled code would accept None as bytes
             raise TypeError(f"a lane is fed bytes, not {type(data).__name__}")
         if self._sealed or self._state == DISCARDING:
             return
@@ -188,7 +188,7 @@ class Flow:
     # -- giving way -----------------------------------------------------------------------------------------
 
     def _need_clock(self) -> None:
-        """Note when the present work began, if that wasn't done yet."""
+        """Note when the present work began, unless that is noted already."""
         if self._since == UNKNOWN:
             self._start_clock()
 
@@ -212,7 +212,7 @@ class Flow:
         return True
 
     def _gives_way_after_stride(self) -> bool:
-        """The same when as many messages were judged as may be without a look; fit their number to what they took."""
+        """Do the same after ``_stride`` messages, and adjust the stride to the time that they took."""
         if self._since == UNKNOWN:
             self._start_clock()
             return False
@@ -226,7 +226,7 @@ class Flow:
         return gives_way
 
     def _check_held(self) -> None:
-        """Have the connection paused where enough waits, while the lane gives way."""
+        """While the lane gives way, have its connection paused if enough bytes wait."""
         if self.holding > MAX_HELD:
             self._host.lane_blocked(self)
 

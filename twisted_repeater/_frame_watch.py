@@ -1,4 +1,4 @@
-"""Watches the frames that have begun and not ended: how long they stand still, how much they hold altogether."""
+"""Watches unfinished frames, which have begun and not ended: how long they stand still, and how much they hold."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .errors import FramingError
 __all__ = ["FrameWatch"]
 
 INTERVAL = 1.0
-"""How many seconds lie between two looks at the lanes with an unfinished frame, if ``frame_timeout`` is not short."""
+"""How many seconds lie between two checks of the lanes with an unfinished frame, unless ``frame_timeout`` is short."""
 
 LOOKS = 8
-"""How often it is looked at least within ``frame_timeout``."""
+"""How often a lane is checked within ``frame_timeout``, at least."""
 
 
 class _Watched:
-    """What is known of one lane: the frame that it was at when it was looked at last, and two times in seconds."""
+    """How far the frame of one lane had come at the last check, and two times in seconds."""
 
     __slots__ = ("age", "messages", "size", "still")
 
@@ -32,7 +32,7 @@ class _Watched:
         """How long nothing of it has come."""
 
     def look(self, lane: Lane, passed: float) -> None:
-        """So much time has passed since the last look. It does not count while the connection is not read."""
+        """Add the time since the last check, which does not count while the connection is not read."""
         messages, size = lane.messages, lane.unfinished_size
         if messages != self.messages:
             self.age = self.still = 0.0
@@ -45,11 +45,11 @@ class _Watched:
 
 
 class FrameWatch:
-    """Cuts off the senders of frames that stand still, and of frames that hold too much.
+    """Disconnects the senders of frames that stand still, and of frames that hold too much.
 
-    A lane that begins to keep an unfinished frame is listed, and stays listed until a look finds that it has none: so
-    a busy lane, of which each read ends inside a frame, costs a line in a list once a second. The sizes are added up by
-    the lanes themselves, in ``total``.
+    A lane that begins to keep an unfinished frame is listed, and stays listed until a check finds that it has none. So
+    a busy lane, of which each read ends inside a frame, costs one check a second. The lanes add up their sizes
+    themselves, in ``total``.
     """
 
     def __init__(self, clock: IReactorTime, timeout: float | None, limit: int) -> None:
@@ -63,7 +63,7 @@ class FrameWatch:
         self._relief: Any = None
 
     def watch(self, lane: Lane) -> None:
-        """A lane that is not listed keeps an unfinished frame."""
+        """List a lane, which has begun to keep an unfinished frame."""
         self._watched[lane] = _Watched(lane)
         if self._look_timer is None:
             self._wait()
@@ -75,7 +75,7 @@ class FrameWatch:
             self._stop()
 
     def exceeded(self) -> None:
-        """All frames together hold too much: end that when the lane that is at work has come to an end."""
+        """All frames together hold too much: reduce that in the next turn, as a lane is at work now."""
         if self._relief is None:
             self._relief = self._clock.callLater(0, self._relieve)
 
@@ -91,7 +91,7 @@ class FrameWatch:
 
     def _look(self) -> None:
         self._look_timer = None
-        # A process that was stopped, or a clock that was set, takes no time from anybody.
+        # If the process was stopped for a while, or the clock was set, that time counts against nobody.
         passed = min(self._clock.seconds() - self._looked, 2 * self._interval)
         late = []
         for lane, watched in list(self._watched.items()):
@@ -103,7 +103,7 @@ class FrameWatch:
             if self._timeout is not None and watched.still >= self._timeout:
                 late.append(lane)
         for lane in late:
-            if lane.unfinished_size:  # else its link was ended by what the application did about another
+            if lane.unfinished_size:  # the application may have closed its link when it heard of another
                 lane.cut_off(
                     FramingError(
                         f"a frame of the {lane.direction.source.value} made no progress within {self._timeout:g} "
@@ -114,7 +114,7 @@ class FrameWatch:
             self._wait()
 
     def _relieve(self) -> None:
-        """Cut off the largest and slowest until the others have room."""
+        """Cut off the largest and slowest frames until the others have room."""
         self._relief = None
         total = self.total
         for lane in sorted(self._watched, key=self._burden, reverse=True):

@@ -13,7 +13,7 @@ MAX_HEADER = 64
 """More than the header of any hello."""
 
 SHOWN = 32
-"""How many of the first bytes are shown where they are no hello: enough for "GET / HTTP/1.1"."""
+"""How many bytes an error shows of something that is no hello: enough for "GET / HTTP/1.1"."""
 
 
 class Greeting:

@@ -36,7 +36,7 @@ FLUSH_SIZE = 256 * 1024
 """How many bytes of its own making a lane collects before it pushes them and asks whether the target is full."""
 
 SKIPPED_AT_ONCE = 8 * 1024
-"""How many bytes of a read a lane without a filter looks through before it looks at the clock."""
+"""How many bytes of a read a lane without a filter searches before it looks at the clock."""
 
 TRANSLATE = Mixed(passes=True)
 """Pass on, in the target's version: the bytes that came cannot be used."""
@@ -74,20 +74,20 @@ class LaneHost(Protocol):
 
 
 class UnfinishedWatch(Protocol):
-    """Who watches the lanes that have an unfinished frame."""
+    """Watches the lanes that have an unfinished frame."""
 
     def watch(self, lane: Lane) -> None:
-        """A lane that is not listed keeps an unfinished frame."""
+        """List a lane, which has begun to keep an unfinished frame."""
 
     def forget(self, lane: Lane) -> None:
-        """A lane that is listed has ended."""
+        """Remove a lane, which has ended, from the list."""
 
     def exceeded(self) -> None:
         """The unfinished frames of all lanes hold more than they may."""
 
 
 class UnfinishedTotal:
-    """How many bytes the unfinished frames of all lanes hold that share this object, and how many they may."""
+    """How many bytes the unfinished frames of all lanes that share this object hold, and how many they may hold."""
 
     def __init__(self, limit: int, watch: UnfinishedWatch) -> None:
         self.size = 0
@@ -103,8 +103,8 @@ class Lane(Flow):
     messages are converted after that. ``translates`` says that the target needs another version, so that nothing can
     pass as bytes. ``selector`` says which payloads the filter wants to see, ``None`` for all.
     ``on_read`` is called with the lane, messages and bytes after each read, or part of a read, that brought a message.
-    ``messages`` and ``size`` count the message that the filter looks at, and none behind it. ``now`` is a clock, in
-    seconds: a lane gives way to others when it has worked for long enough.
+    ``messages`` and ``size`` count up to the message that the filter looks at. ``now`` is a clock, in seconds: a lane
+    gives way to others when it has worked for long enough.
     """
 
     def __init__(
@@ -162,18 +162,18 @@ class Lane(Flow):
         Flow.discard(self)
 
     def drop_unfinished(self) -> None:
-        """Drop the beginning of a frame whose end cannot come any more."""
+        """Drop the beginning of a frame whose end can no longer come."""
         if self._unfinished is not None:
             self._count(-self._unfinished.have)
             self._unfinished = None
 
     def cut_off(self, error: FramingError) -> None:
-        """Read the stream no further."""
+        """Stop reading the stream for good, because of an error in it."""
         self.discard()
         self._host.lane_framing_failed(self, error)
 
     def _count(self, change: int) -> None:
-        """An unfinished frame has grown by so much, or is no longer one."""
+        """Add a change in the size of the unfinished frame, which is negative when it is one no longer."""
         total = self.unfinished_total
         if total is not None:
             total.size += change
@@ -236,7 +236,7 @@ class Lane(Flow):
             self._push()
             self.discard()
             self._host.lane_framing_failed(self, error)
-        except BaseException:  # Ctrl-C, or a bug: the rest of this read is lost, and nothing may follow it
+        except BaseException:  # Ctrl-C, or a bug: the rest of this read is lost, so later bytes must not pass
             self.discard()
             raise
         if self.on_read is not None and self.messages != messages:
@@ -308,7 +308,7 @@ class Lane(Flow):
                     if selecting and not selector.matches(data, body, stop):  # type: ignore[union-attr]
                         at = stop
                         continue
-                    self.messages = messages  # before the filter is asked, which may look
+                    self.messages = messages  # before the filter is asked: it may read these counts
                     self.size = size + stop
                     verdict = ask(view[body:stop], link)
                     if verdict is not pass_on or not self._undisturbed:
@@ -410,7 +410,7 @@ class Lane(Flow):
 
     def _ask(self, payload: bytes) -> Any:
         """Ask about one message, as `_judge` does about many."""
-        selector = self.selector  # its function may put another in its place
+        selector = self.selector  # a local name, because its function may replace the lane's selector
         if selector is not None and not self.translates and not selector.matches(payload, 0, len(payload)):
             return PASS_ON
         return self._consider(payload, self._host)

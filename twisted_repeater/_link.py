@@ -39,7 +39,7 @@ from .model import Direction, Hello, Limits, OnFilterError, Side
 __all__ = ["Link", "LinkHost"]
 
 NONE_STOPPED: frozenset[Direction] = frozenset()
-"""Shared by nearly all links: an empty set of its own would cost each of them 200 bytes."""
+"""Shared by nearly all links, because an empty set costs 200 bytes."""
 
 
 class LinkHost(Protocol):
@@ -127,10 +127,10 @@ class Link:
         self._patience: dict[End, Patience] = {}
         """With those ends for which more waits than should."""
         self._unheard: dict[End, Patience] = {}
-        """With those ends whose stream has ended, which the application cannot be told yet."""
+        """For each end whose stream has ended while the application cannot be told yet."""
         self._filter_timers: dict[Lane, Any] = {}
         self._turns: dict[Lane, IDelayedCall] = {}
-        """With those lanes that gave way: the call in the next turn of the reactor by which each goes on."""
+        """For each lane that gave way: the call in the next turn of the reactor by which it goes on."""
         self._unsent: list[tuple[End, bytes]] | None = None
         """What the application sent before the link was made: no message may come before a hello."""
 
@@ -154,7 +154,7 @@ class Link:
 
     @property
     def at_work(self) -> bool:
-        """Whether the call comes from within the work of one of the lanes, from a filter say."""
+        """Whether the caller is called by one of the lanes at its work, as a filter is."""
         lanes = self.lanes
         return lanes is not None and (lanes[0].at_work or lanes[1].at_work)
 
@@ -315,7 +315,7 @@ class Link:
     def give_way(self) -> None:
         """A newcomer wants the name of this link, which is ending: end it within ``close_timeout`` from now.
 
-        The client that has come back no longer reads its old connection, so nothing is gained by waiting for replies.
+        The client that has come back no longer reads its old connection, so waiting for replies gains nothing.
         """
         self.close()
         if self._closing_patience is not None:
@@ -381,12 +381,12 @@ class Link:
             self._host.link_broke(self, end.side, ConnectionDone())
 
     def end_stops_unread(self, end: End) -> None:
-        """A peer has ended its stream, behind bytes that cannot be read yet."""
+        """A peer has ended its stream, after bytes that cannot be read yet."""
         if self.made:
             self._await_report(end)
 
     def end_vanished(self, end: End, reason: BaseException) -> None:
-        """A peer does not answer any more: it would never end its connection."""
+        """A peer's system no longer answers, so it would never end its connection."""
         self._break(end, reason)
 
     def end_lost(self, end: End, reason: BaseException) -> None:
@@ -406,7 +406,7 @@ class Link:
         if end.reported:
             return
         if not (lane.idle or (end.lost and not lane.gave_way)):
-            self._await_report(end)  # that of a lost side is not waited for by more than turns
+            self._await_report(end)  # for a lost side this only takes turns of the reactor
             return
         self._stop_awaiting_report(end)
         end.reported = True
@@ -414,16 +414,16 @@ class Link:
         # What is cut off is an error of the side only if it ended inside of a frame by itself.
         unfinished = lane.unfinished if lane.idle and not self.closing else None
         if lane.idle:
-            lane.drop_unfinished()  # its end will not come, and the link may stay for long
+            lane.drop_unfinished()  # its end cannot come, and the link may stay for long
         if unfinished is not None:
             unfinished.__cause__ = reason
         self._report(end.side, Disconnected(unfinished or reason, half_closed=half_closed))
 
     def _await_report(self, end: End) -> None:
-        """A side has ended its stream, behind messages that wait: for a verdict, perhaps, that never comes.
+        """A side has ended its stream, after messages that wait, perhaps for a verdict that never comes.
 
-        As long as the application has not heard of the end it cannot end the link. If nothing moves for ``linger`` the
-        link is closed.
+        The application cannot end the link before it is told of this. So if nothing moves for ``linger``, the link is
+        closed.
         """
         if end.reported or self.closing or end in self._unheard:
             return
@@ -439,7 +439,7 @@ class Link:
             patience.stop()
 
     def _report_loss(self, end: End) -> None:
-        """Report the loss of a side that was not reported yet, because its lane gave way."""
+        """Report a loss that was not reported before because the side's lane gave way."""
         if end.loss is not None and self.made:
             self._side_down(end, end.loss)
 

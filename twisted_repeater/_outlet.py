@@ -30,7 +30,7 @@ SMALL = 4 * 1024
 """Waiting pieces below this size are merged: a list entry for each tiny frame would cost many times the frame."""
 
 MAX_POSTPONED = 64
-"""So many frames are postponed at most: an application that broadcasts faster than they can be sent has to wait."""
+"""How many frames are postponed at most. If an application broadcasts faster, its own call sends them."""
 
 LARGE = 16 * 1024
 """Pieces of this size on average go to a socket one by one: joining them would cost more than a system call each."""
@@ -96,7 +96,7 @@ class Outlet:
         self._busy = False
         """Whether the transport has to ask before more is written."""
         self._postponed: list[Callable[[Outlet], bytes | None]] | None = None
-        """Makes the frames that are to be sent before anything else."""
+        """Functions that make the frames to be sent before anything else."""
         self._relayed = 0
         """How many of the waiting bytes came from lanes, at most."""
         self._closed = False
@@ -180,9 +180,9 @@ class Outlet:
             self._try(frame)
 
     def postpone(self, make: Callable[[Outlet], bytes | None]) -> bool:
-        """Have a frame sent by `send_postponed`, or before whatever is written first. Returns whether it is the first.
+        """Have a frame sent by `send_postponed`, or before anything else is written. Return whether it is the first.
 
-        @param make: gives the frame, or nothing where there is none to be sent.
+        @param make: makes the frame; returns nothing if none is to be sent.
         """
         if self._postponed is None:
             self._postponed = [make]
@@ -284,9 +284,9 @@ class Outlet:
         return self._innermost
 
     def hear_of_loss(self) -> None:
-        """Once the stream is being ended: hear of it when the connection breaks, as before (see `stopProducing`).
+        """While the stream is being ended, hear of it when the connection breaks, as before; see `stopProducing`.
 
-        As a push producer that is never asked to pause this does not hold up the transport's closing.
+        A push producer that is never asked to pause does not delay the closing of the transport.
         """
         self._transport.registerProducer(self, True)
 
@@ -297,7 +297,7 @@ class Outlet:
             innermost.connectionLost(reason)
         finally:
             left = getattr(innermost, "socket", None)
-            if left is not None:  # that was not done to the end
+            if left is not None:  # connectionLost has not done all of its work
                 innermost.stopReading()
                 innermost.stopWriting()
                 left.close()

@@ -38,7 +38,7 @@ class Patience:
         self._wait()
 
     def hurry(self, at_most: float) -> None:
-        """Run out within so many seconds from now at the latest, whatever the progress."""
+        """Run out at most this many seconds from now, whatever the progress."""
         self._end = min(self._end, self._clock.seconds() + at_most)
         if self._timer is not None:
             self._timer.cancel()

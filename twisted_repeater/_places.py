@@ -61,8 +61,8 @@ class Places:
     def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's.
 
-        Waits for a link of that name that is ending already, or whose client has vanished: that is found out by probing
-        it. Fails with `DuplicateClient` after so many seconds, and at once where the client of that name is there.
+        Waits for a link of that name that is ending already, or whose client has vanished, which is found out by a
+        probe. Fails with `DuplicateClient` after ``timeout``, or at once if the client of that name answers.
         """
         return Deferred.fromCoroutine(self._take_name(link, name, timeout))
 
@@ -72,13 +72,13 @@ class Places:
             error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
             if not (holder.closing or holder.finishing) and not await self._has_vanished(holder, deadline):
                 raise error
-            if holder.closing or holder.finishing:  # else its application lets the link of a vanished client stand
+            if holder.closing or holder.finishing:  # the application may let the link of a vanished client stand
                 holder.give_way()
             await self._within(holder.when_over(), deadline, error)
         self.names[name] = link
 
     def _has_vanished(self, holder: Link, deadline: float) -> Deferred[bool]:
-        """Probe the client of a link. Half of the time that is left is for its end."""
+        """Probe the client of a link, for at most half of the time that is left: the rest is for the link's end."""
         return self._watch.has_vanished(holder.client, (deadline - self._clock.seconds()) / 2)
 
     def _within(self, deferred: Deferred[None], deadline: float, error: Exception) -> Deferred[None]:

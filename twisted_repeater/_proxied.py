@@ -1,4 +1,4 @@
-"""Listening behind a load balancer: says when the PROXY header that names a client's address has been read."""
+"""Ports behind a load balancer: tells connections when the PROXY header with their client's address is read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["watch_headers"]
 def watch_headers(listening: Any, factory: ServerFactory) -> bool:
     """Return whether a port reads PROXY headers before ``factory`` gets the connections.
 
-    ``listening`` is the factory of the port, around which others may be wrapped. If it does, ``address_known`` of each
-    of our protocols is called when its header has been read.
+    ``listening`` is the port's own factory, which may wrap others. If it reads headers, ``address_known`` of each of
+    our protocols is called when its header is read.
     """
     while listening is not None and listening is not factory:
         if isinstance(listening, HAProxyWrappingFactory):
@@ -30,10 +30,10 @@ def watch_headers(listening: Any, factory: ServerFactory) -> bool:
 
 
 class _Watched(HAProxyProtocolWrapper):
-    """Twisted's wrapper makes our protocol before the header comes, and does not say when it has come.
+    """Twisted's wrapper, which makes our protocol before the header comes, and does not say when the header has come.
 
-    Twisted has no public name for its wrapper and for what that has read. Without the latter ``address_known`` would
-    not be called: the repeater then learns the address with the first byte behind the header.
+    Twisted has no public names for this wrapper and for the header that it has read. If ``_proxyInfo`` is renamed,
+    ``address_known`` is not called, and the repeater learns the address with the first byte after the header.
     """
 
     _told = False
@@ -44,16 +44,16 @@ class _Watched(HAProxyProtocolWrapper):
         if not self._told and getattr(self, "_proxyInfo", None) is not None:
             self._told = True
             protocol: Any = self.wrappedProtocol
-            while isinstance(protocol, ProtocolWrapper):  # of TLS behind the header
+            while isinstance(protocol, ProtocolWrapper):  # of TLS, which begins after the header
                 protocol = protocol.wrappedProtocol
             known = getattr(protocol, "address_known", None)  # a client that is closed at once has none
             if known is not None:
                 known()
 
     def getPeer(self) -> IAddress:
-        """See `ITransport`. IPv6 addresses of version 2 come in their long form; here they look like all others."""
+        """See `ITransport`. Version 2 gives IPv6 addresses in their long form; they are shortened like all others."""
         peer = super().getPeer()
         if isinstance(peer, IPv6Address):
-            with suppress(ValueError):  # version 1 is not checked by Twisted
+            with suppress(ValueError):  # Twisted does not check the addresses of version 1
                 return IPv6Address(peer.type, str(ipaddress.IPv6Address(peer.host)), peer.port)
         return peer

@@ -38,7 +38,7 @@ INSTALLED = {
 OURS = {"twisted_repeater", "twisted"}
 
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN}
-"""Errors of a system that lacks something for a moment. They say nothing about the files."""
+"""Errors of a system that lacks descriptors or memory for a moment. They say nothing about the files."""
 
 Stamp = tuple[int, int] | None
 
@@ -59,7 +59,7 @@ class FilterModules:
         self._tops = {module.partition(".")[0] for module in modules}
         self._homes = {home for module in modules if (home := _home(module, sys.modules[module]))} - INSTALLED
         self._metrics = self._new_collectors(before)
-        """What the filters registered with ``prometheus_client`` while they were loaded."""
+        """The metrics that the filters registered with ``prometheus_client`` while they were loaded."""
         self.fixed = sorted(modules & self._kept)
         """The filters' modules that cannot be loaded anew, as they were loaded before."""
         self.passing = False
@@ -71,10 +71,9 @@ class FilterModules:
         return {name: module for name, module in list(sys.modules.items()) if self._belongs(name, module)}
 
     def _loaded_since(self, present: frozenset[str]) -> list[str]:
-        """Return the names of the filters' modules that were loaded since only these modules were there.
+        """Return the names of the filters' modules that are loaded now, without those in ``present``.
 
-        To find the directory of a package without a file takes a look at the disk, which may fail. Such a package
-        stays: it has no code.
+        A package without a file is found by a look at the disk, which may fail. Then it stays, as it has no code.
         """
         names = []
         for name in sys.modules.keys() - present:
@@ -84,7 +83,7 @@ class FilterModules:
         return names
 
     def _new_collectors(self, before: list[Any]) -> list[Any]:
-        """Return what the filters have registered with ``prometheus_client`` since only these collectors were there."""
+        """Return the metrics that the filters registered with ``prometheus_client``, without those in ``before``."""
         own = [sys.modules[name] for name in self._loaded_since(self._kept)]
         return _collectors.of_filters(before, own)
 
@@ -133,7 +132,7 @@ class FilterModules:
             _collectors.register(self._metrics)
             forgotten.recall(self._loaded_since(forgotten.present))
             self.passing = _is_passing(error)
-            if not self.passing:  # else the files still count as changed, and are tried again
+            if not self.passing:  # otherwise the files still count as changed, and are tried again
                 self._loaded = self._seen = _stamps(self._files() | _files_in(error) | self._missing(error)) | stamps
             raise
         self._loaded = self._seen = _stamps(self._files()) | stamps
@@ -225,7 +224,7 @@ def _stamps(files: Iterable[str]) -> dict[str, Stamp]:
 def _stamp(file: str) -> Stamp:
     try:
         status = os.stat(file)
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return None
     return (status.st_mtime_ns, status.st_size)
 
@@ -240,7 +239,7 @@ def _files_in(error: BaseException) -> set[str]:
 
 
 def _is_passing(error: BaseException) -> bool:
-    """Return whether an error came of a lack of descriptors or memory, and not of what the files say."""
+    """Return whether a lack of descriptors or memory caused an error, and not the content of the files."""
     cause: BaseException | None = error
     seen: set[int] = set()
     while cause is not None and id(cause) not in seen:

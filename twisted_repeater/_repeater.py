@@ -35,9 +35,9 @@ def _no_state(link: Link) -> None:
 
 
 def end_link(link: ILink, side: Side, error: LinkError) -> None:
-    """End a link that has lost a side, without losing a reply, or that receives nothing more from one.
+    """End a link that has lost a side, without losing a reply, or that a filter's failure has stopped.
 
-    Other errors are let be.
+    Other errors leave the link as it is.
     """
     if isinstance(error, Disconnected) and error.half_closed:
         link.finish()
@@ -46,7 +46,7 @@ def end_link(link: ILink, side: Side, error: LinkError) -> None:
 
 
 class _Defaults:
-    """The default ``on_error`` and ``on_connecting_error``: log, unless an observer does, and see `end_link`."""
+    """The default ``on_error`` and ``on_connecting_error``: log unless an observer does, and call `end_link`."""
 
     def __init__(self, factory: RepeaterFactory) -> None:
         is_logged = any(isinstance(observer, LogObserver) for observer in factory.observers)
@@ -110,16 +110,16 @@ class Repeater:
         @param listen_port: the TCP port to listen on, on all interfaces; 0 takes a free one. The listen queue is as
             long as the system allows.
         @param listen: in place of it a server endpoint or its description, such as ``tcp:9000:interface=127.0.0.1``.
-            A description may have a ``backlog=``, the length of the listen queue; without one it is as long as the
-            system allows. An endpoint object keeps its own.
+            With a description the listen queue is as long as the system allows, unless it says ``backlog=``. An
+            endpoint object has a listen queue of its own.
         @param server_ip: where the server is, with C{server_port}.
         @param server: in place of them a client endpoint or its description, such as ``tls:example.org:9001``.
         @param is_client_ip_authorized: called with a client's address as a string ("" for a Unix socket);
-            false refuses it. ``None`` authorizes all. Behind ``haproxy:`` it is the address in the PROXY header.
+            false refuses it. ``None`` authorizes all. With ``haproxy:`` it is the address in the PROXY header.
         @param convert_versions: let each connection agree on its own versions: messages of equal versions pass as
             bytes, others are decoded, converted and encoded.
-        @param limits: times and sizes. What is left to its default may become less, to fit the file descriptors that
-            this process may have; `limits` of the repeater tells.
+        @param limits: times and sizes. Some defaults may become lower, to fit the file descriptors that this process
+            may have; `Repeater.limits` has the numbers.
         @param observers: are told what happens.
         @param reactor: the global one by default.
         @return: fails with Twisted's own error where the port cannot be bound, with `MultipleVersionsError` where
@@ -187,7 +187,10 @@ class Repeater:
 
     @property
     def limits(self) -> Limits:
-        """The limits that hold now: those that were left to their defaults have numbers too."""
+        """The limits that hold now, with numbers for those that were left to their defaults.
+
+        These numbers may change when another repeater of the process is created or shut down.
+        """
         return self._factory.limits
 
     @property
@@ -256,7 +259,7 @@ class Repeater:
         """Send a message to every client; encoded once for each version in use.
 
         With thousands of clients it takes several turns of the reactor to reach all of them. Whatever is sent to one of
-        them after this call goes out behind the message.
+        them after this call goes out after the message.
         """
         self._factory.broadcast(Side.CLIENT, message)
 
@@ -327,7 +330,7 @@ class Repeater:
     def abort(self) -> Deferred[None]:
         """Stop listening and abort every connection at once; what waits, and what is under way, is lost.
 
-        For when `shutdown` takes too long: that is over then as well. Gives a Deferred as `shutdown` does.
+        Call it when `shutdown` takes too long: its Deferreds fire then, too. Returns a Deferred as `shutdown` does.
         """
         done = self.shutdown()
         self._factory.abort_all()

@@ -15,8 +15,8 @@ EVERY = 1.0
 class Seldom:
     """Says which events are logged.
 
-    ``burst`` events of a kind are logged however fast they come; after that one each ``every`` seconds is. What was
-    not used of a burst comes back at that pace.
+    Of each kind, ``burst`` events are logged however fast they come, and after that one in each ``every`` seconds. The
+    burst fills up again at the same pace.
     """
 
     def __init__(self, clock: IReactorTime, *, burst: int = 1, every: float = EVERY) -> None:

@@ -1,8 +1,8 @@
-"""HTTP for the administration: which connections and requests are heard at all, and what they may cost.
+"""The HTTP server of the administration: which connections and requests it accepts, and how much they may cost.
 
-The administration runs on the reactor that relays messages, and a web page in the browser of somebody who can reach it
-can make requests to it. So what a request may cost is bounded before it is known to be a good one, and its head is
-checked before its body is read. A request that is refused is answered, and its connection is closed.
+The administration runs on the reactor that relays messages, and web pages in the browser of somebody who can reach it
+can make requests to it. So the cost of every request is bounded, and its head is checked before its body is read. A
+request that is refused is answered, and its connection is closed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from ._seldom import Seldom
+from ._text import shortened
 from .observers import printable
 
 __all__ = ["Answer", "GuardedSite", "host_name", "text"]
 
 MAX_CONNECTIONS = 32
-"""So many connections at once; one more takes the place of the oldest that waits for nothing."""
+"""How many connections there may be; one more takes the place of the oldest that waits for no answer."""
 
 MAX_LINE = 8 * 1024
 """The longest line of a head; the first has a client's name, percent-encoded."""
@@ -35,19 +36,16 @@ MAX_HEAD = 16 * 1024
 MAX_HEADERS = 64
 
 MAX_BODY = 4 * 1024
-"""No call takes a body. What tools send all the same is read and forgotten up to here."""
+"""No call takes a body. A body of up to this size, which some tools send all the same, is read and ignored."""
 
 REQUEST_TIMEOUT = 10.0
-"""A request must be complete so many seconds after the connection was made or the last request was answered."""
+"""How many seconds after the connection was made, or the last answer was given, a request must be complete."""
 
 ANSWER_TIMEOUT = 60.0
-"""So many seconds later its answer must have been taken."""
+"""How many seconds after that its answer must have been taken."""
 
 CLOSE_TIMEOUT = 5.0
-"""How long a connection that took too long may take to close in good order."""
-
-LONGEST = 200
-"""How many characters of what was asked are logged, or repeated in an answer."""
+"""How many seconds a connection that took too long may take to close in good order."""
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?", re.ASCII)
 
@@ -66,19 +64,18 @@ def text(request: Request, answer: Answer) -> bytes:
 
 
 def _shown(data: bytes) -> str:
-    """Return what was asked so that it stays on its line, cut to a length that fits there."""
-    shown = printable(data.decode("utf-8", "replace"))
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+    """Return a part of a request as a text that stays on its line, for the log or an answer."""
+    return shortened(printable(data.decode("utf-8", "replace")))
 
 
 class GuardedSite(Site):
-    """A site that only answers those who know it by one of its names, and is bounded in all that it may be asked.
+    """A site that only answers requests for one of its own names, and bounds the cost of every request.
 
-    Its own names are ``localhost``, every loopback address, and the address that a connection was made to; ``hosts``
-    are the others that it has. A page of another site, or one whose name was made to lead here, is refused.
+    Its names are ``localhost``, every loopback address, the address that a connection was made to, and ``hosts``. So it
+    refuses pages of other sites, and pages of a name that somebody made lead here.
 
-    It logs the calls that change something, and refusals, of these at most one of a kind each second; a line for each
-    scrape of the metrics would bury them.
+    It logs calls that change something, and at most one refusal of each kind a second. It does not log each scrape of
+    the metrics, which would bury them.
     """
 
     noisy = False
@@ -99,7 +96,7 @@ class GuardedSite(Site):
     def buildProtocol(self, addr: Any) -> Any:
         """Make the protocol of a connection. See `IProtocolFactory`."""
         if len(self._channels) >= MAX_CONNECTIONS and not self._make_room():
-            return _Full()  # and not None, which the endpoints that wrap others don't know
+            return _Full()  # and not None: endpoints that wrap others cannot take that
         return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
 
     def _make_room(self) -> bool:
@@ -123,7 +120,7 @@ class GuardedSite(Site):
     # -- requests ---------------------------------------------------------------------------------------------
 
     def refusal(self, request: GuardedRequest, path: bytes, version: bytes, length: int | None) -> Answer | None:
-        """Return what a request is refused with, ``None`` if it is heard. Its body has not been read."""
+        """Return the answer with which a request is refused, ``None`` to accept it. Its body has not been read."""
         headers = request.requestHeaders
         hosts = headers.getRawHeaders(b"host", [])
         if len(hosts) > 1 or (not hosts and version != b"HTTP/1.0"):
@@ -145,7 +142,7 @@ class GuardedSite(Site):
         return None
 
     def _is_own(self, host: str, address: Any) -> bool:
-        """Return whether a Host names this administration; ``address`` is what the connection was made to."""
+        """Return whether a Host names this administration; ``address`` is the one that the connection was made to."""
         match = HOST.fullmatch(host)
         if match is None:
             return False
@@ -156,7 +153,7 @@ class GuardedSite(Site):
         return ip is not None and (ip.is_loopback or ip == _ip(getattr(address, "host", "")))
 
     def takes(self, method: bytes, path: bytes) -> bool:
-        """Return whether there is something at a path that can be asked by this method."""
+        """Return whether a path exists and takes this method."""
         node: Any = self.resource
         for part in path.partition(b"?")[0][1:].split(b"/"):
             node = node.getChildWithDefault(unquote_to_bytes(part), None)
@@ -182,12 +179,12 @@ class GuardedSite(Site):
 
 
 def host_name(name: str) -> str:
-    """Return a host's name, or its address, in the way in which names are compared."""
+    """Return a host's name, or its address, in the form in which names are compared."""
     return name.lower().removesuffix(".").removeprefix("[").removesuffix("]")
 
 
 def _ip(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address that this is, without its zone; ``None`` if it is none."""
+    """Return the IP address of a text, without its zone; ``None`` if the text is not an address."""
     try:
         ip = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
@@ -196,19 +193,19 @@ def _ip(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _is_of_host(origin: bytes, host: bytes) -> bool:
-    """Return whether a page of this origin came from this host, at this port."""
+    """Return whether an Origin is the site of this Host, port included."""
     scheme, _, place = origin.lower().partition(b"://")
     port = {b"http": b":80", b"https": b":443"}.get(scheme)
     return port is not None and place.removesuffix(port) == host.lower().removesuffix(port)
 
 
 class GuardedRequest(Request):
-    """A request whose head was checked."""
+    """A request whose head was checked before its body was read."""
 
     channel: Any
     refusal: Answer | None = None
     closes = False
-    """Whether the connection is closed when this is answered, as its body is not read."""
+    """Whether the connection is closed after the answer, because the body is not read."""
 
     def process(self) -> None:
         """The request is complete: answer it."""
@@ -248,12 +245,12 @@ class _Channel(http.HTTPChannel):
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def dataReceived(self, data: bytes) -> None:
-        """See `IProtocol`. What comes on a connection that is being closed, as it does with TLS, is dropped."""
+        """See `IProtocol`. Bytes on a connection that is being closed, which come with TLS, are dropped."""
         if not self.transport.disconnecting:
             super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def headerReceived(self, line: bytes) -> bool:
-        """A header is complete; returns whether it is one. See `HTTPChannel`."""
+        """A header is complete; return whether it is well formed. See `HTTPChannel`."""
         try:
             return bool(super().headerReceived(line))  # type: ignore[no-untyped-call]
         except ValueError:  # a Content-Length with more digits than Python reads
@@ -262,13 +259,13 @@ class _Channel(http.HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """The head of a request is there: check it, before its body is read."""
-        request, path = self.requests[-1], self._path  # Twisted tells the request of its path only behind the body
+        request, path = self.requests[-1], self._path  # Twisted gives a request its path only after its body
         request.refusal = self.site.refusal(request, path, self._version, self.length)
         if request.refusal is not None or (self.length and not self.site.takes(self._command, path)):
             request.closes = True
             request.requestHeaders.removeHeader(b"expect")
             self.length = 0
-        request.requestHeaders.removeHeader(b"content-type")  # or Twisted would parse a form
+        request.requestHeaders.removeHeader(b"content-type")  # so that Twisted does not parse a form
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
@@ -284,17 +281,17 @@ class _Channel(http.HTTPChannel):
         self.setTimeout(ANSWER_TIMEOUT)  # type: ignore[no-untyped-call]  # Twisted would set none
 
     def requestDone(self, request: Any) -> None:
-        """A request is answered. What came behind it is dropped, and the connection closed.
+        """A request is answered. If more came after it, that is dropped and the connection is closed.
 
-        Hundreds of requests fit into one read, and Twisted would answer them all before it gives way to a link. Tools
-        send one after the other, and one that does not must ask again on another connection.
+        Hundreds of requests fit into one read, and Twisted would answer them all before any link has its turn. Most
+        tools wait for each answer; those that do not must ask again on another connection.
         """
         self.answering = False
         if self.clearLineBuffer():  # type: ignore[no-untyped-call]
             self.persistent = 0
         super().requestDone(request)  # type: ignore[no-untyped-call]
         if self.persistent and self.clearLineBuffer():  # type: ignore[no-untyped-call]
-            self.persistent = 0  # it came in one read with the end of a body, and Twisted has kept it elsewhere
+            self.persistent = 0  # these bytes came in one read with the end of a body, which Twisted keeps elsewhere
             self.loseConnection()  # type: ignore[no-untyped-call]
         elif self.persistent:
             self.site.used(self)
@@ -305,10 +302,10 @@ class _Channel(http.HTTPChannel):
         self.loseConnection()  # type: ignore[no-untyped-call]
 
     def resetTimeout(self) -> None:
-        """Bytes came, which is no progress: who sends one now and then must not be waited for."""
+        """Bytes came. They do not prolong the time: a client that sends one now and then must not be waited for."""
 
     def timeoutConnection(self) -> None:
-        """It took too long: close, and abort if that takes too long as well. Twisted would log a line for each."""
+        """The client took too long: close, and abort if that takes too long as well. Twisted would log each time."""
         if self._timed_out or self.transport.disconnecting:
             self.transport.abortConnection()
         else:

@@ -1,4 +1,4 @@
-"""Work on many things, in slices of time, so that one call does not keep the reactor for long."""
+"""Divides long work into slices of time, so that no call keeps the reactor for long."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from twisted.python.failure import Failure
 __all__ = ["SLICE", "in_slices"]
 
 SLICE = 0.005
-"""How long, in seconds, one piece of work may keep the reactor before others have their turn."""
+"""How many seconds one piece of work may keep the reactor before others have their turn."""
 
 
 def in_slices(clock: IReactorTime, steps: Iterable[object]) -> Deferred[None]:
-    """Take steps until there are no more: at once for a slice of time, then for one in each turn of the reactor.
+    """Take all steps: the first ones at once, for a slice of time, then a slice in each turn of the reactor.
 
-    The Deferred fires when all steps are taken, before this returns if they take no longer than a slice. It fails with
-    what a step raises; then no more are taken.
+    The Deferred fires when all steps are taken, which may be before this returns. It fails if a step raises; then no
+    more are taken.
     """
     done: Deferred[None] = Deferred()
     rest = iter(steps)

@@ -1,4 +1,4 @@
-"""What the system knows about a socket, beyond what a reactor tells: hang-ups, silence, bytes that nobody has read."""
+"""Asks the system about a socket what a reactor does not report: hang-ups, silence, bytes that nobody has read."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 LONGEST_IDLE = 32767
-"""Linux takes no longer keep-alive times, in seconds."""
+"""The longest keep-alive time, in seconds, that Linux takes."""
 
 PROBES = 3
 """How many keep-alive probes must stay unanswered, where the time allows so many."""
 
 TCP_INFO = struct.Struct("@3xB20xI24xII168xI")
-"""Of Linux's ``tcp_info``, as it is since 5.4: ``tcpi_probes``, ``tcpi_unacked``, ``tcpi_last_data_recv``,
+"""These members of ``tcp_info`` of Linux 5.4 or newer: ``tcpi_probes``, ``tcpi_unacked``, ``tcpi_last_data_recv``,
 ``tcpi_last_ack_recv``, ``tcpi_snd_wnd``."""
 
 TELLS_TCP_STATE = sys.platform.startswith("linux")
@@ -43,7 +43,7 @@ IDLE_OPTION: int | None = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_K
 """The option for the time after which a silent connection is probed; macOS has a name of its own for it."""
 
 STREAM_ENDED: int = getattr(select, "POLLRDHUP", 0)
-"""The event that tells of the end of a stream while there still are bytes before it. Not every system has it."""
+"""The event for the end of a stream while there still are bytes before it. Not every system has it."""
 
 
 def socket_of(transport: Any) -> socket.socket | None:
@@ -69,7 +69,7 @@ def hang_ups(sockets: Sequence[socket.socket]) -> list[HangUp | None]:
         return [_hang_up(one) for one in sockets]
     poll = select.poll()
     for one in sockets:
-        poll.register(one, STREAM_ENDED)  # errors and hang-ups are told in any case
+        poll.register(one, STREAM_ENDED)  # errors and hang-ups are reported in any case
     events = dict(poll.poll(0))
     return [_meaning(events.get(one.fileno(), 0)) for one in sockets]
 
@@ -83,7 +83,7 @@ def _meaning(event: int) -> HangUp | None:
 
 
 def _hang_up(one: socket.socket) -> HangUp | None:
-    """Find out without ``poll``: an end of stream is seen only once nothing is left before it."""
+    """Do the same without ``poll``. Then the end of a stream shows only when no bytes are left before it."""
     if one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         return HangUp.BROKEN
     try:
@@ -110,8 +110,8 @@ class TCPState(NamedTuple):
     unanswered: bool
     """Whether bytes, or a probe, were sent that the peer's system should have acknowledged, and has not.
 
-    Bytes that it has no room for do not count: it drops them, and says so only when it is asked, up to two minutes
-    apart.
+    Bytes for which it has no room do not count: it drops them, and says so only in answer to probes, which may be two
+    minutes apart.
     """
     window_closed: bool
     """Whether bytes wait here because the peer has no room: its program reads slowly, or not at all."""
@@ -120,7 +120,7 @@ class TCPState(NamedTuple):
 
 
 def tcp_state(one: socket.socket) -> TCPState | None:
-    """Return how a TCP connection stands, ``None`` where the system does not tell (and for Unix sockets)."""
+    """Return how a TCP connection stands, ``None`` where the system cannot say, and for Unix sockets."""
     if not TELLS_TCP_STATE:
         return None
     try:
@@ -149,7 +149,7 @@ class KeepAlive(NamedTuple):
 
 
 def keep_alive_within(timeout: float) -> KeepAlive:
-    """Return the times with which a silent peer is given up after ``timeout`` seconds; 2 are the least possible."""
+    """Return the times with which the system gives up a silent peer after ``timeout`` seconds, at least 2."""
     whole = min(max(int(timeout), 2), LONGEST_IDLE)
     probing = whole - whole // 2
     count = min(PROBES, probing)
@@ -169,7 +169,7 @@ def keep_alive_of(one: socket.socket) -> KeepAlive | None:
 
 
 def set_keep_alive(one: socket.socket, times: KeepAlive) -> None:
-    """Let the system probe a silent peer at these times, where it can be told. A probe that is due is sent at once."""
+    """Have the system probe a silent peer at these times, if it can. A probe that is due is sent at once."""
     if keep_alive_of(one) is None:
         return
     assert IDLE_OPTION is not None

@@ -1,7 +1,7 @@
-"""Text of exceptions and other objects of foreign code, whatever their methods do.
+"""Texts of exceptions and other objects, whatever their methods do.
 
 ``str(error)`` runs code of the application, which may raise, recurse too deeply, or return text that no log file can
-hold. The functions here return a plain text instead, so that a failure can always be reported.
+hold. The functions here always return a plain text, so that every failure can be reported.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
-__all__ = ["Unprintable", "class_name", "guarded_text", "loggable", "repr_of", "text_of", "told"]
+__all__ = ["Unprintable", "class_name", "guarded_text", "loggable", "repr_of", "shortened", "text_of", "told"]
 
 LONGEST = 1000
-"""How many characters of a text are kept."""
+"""How many characters of an exception's or another object's text are kept."""
+
+LONGEST_LOGGED = 200
+"""How many characters of a name or a reason are logged."""
 
 LONGEST_LINE = 500
 """How many characters of one line of a traceback are logged."""
@@ -24,26 +27,26 @@ LONGEST_TRACEBACK = 16_000
 """How many characters of a traceback are logged; an ordinary one is far below."""
 
 name_of_class: Callable[[type], str] = type.__dict__["__name__"].__get__
-"""Returns the name of a class. A metaclass that overrides ``__name__`` is not asked."""
+"""Return the name of a class, without calling a metaclass that overrides ``__name__``."""
 
 
 class Unprintable(Exception):
-    """Stands in the log for an exception that cannot be printed; the text says which, and why not."""
+    """Stands in the log for an exception that cannot be printed; its text says which one, and why not."""
 
 
 def text_of(error: object) -> str:
-    """Return what an exception says."""
-    return _cut(guarded_text(str, error, "__str__"))
+    """Return the text of an exception."""
+    return shortened(guarded_text(str, error, "__str__"), LONGEST)
 
 
 def told(error: object) -> str:
-    """Return the name of an exception's class and what the exception says."""
+    """Return the name of an exception's class and the exception's text."""
     return f"{class_name(error)}: {text_of(error)}"
 
 
 def repr_of(value: object) -> str:
     """Return a short ``repr``."""
-    return _cut(guarded_text(short_repr, value, "__repr__"))
+    return shortened(guarded_text(short_repr, value, "__repr__"), LONGEST)
 
 
 def class_name(value: object) -> str:
@@ -52,23 +55,24 @@ def class_name(value: object) -> str:
 
 
 def guarded_text(show: Callable[[Any], str], value: object, what: str) -> str:
-    """Return ``show(value)``, or a text that says what ``what`` raised."""
+    """Return ``show(value)``, or a text about the exception that this raised; ``what`` names the method for it."""
     try:
-        return str.__str__(show(value))  # of a subclass of str, the text itself
+        return str.__str__(show(value))  # plain text also where a subclass of str was returned
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return f"<{class_name(error)} raised by its {what}>"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
+def shortened(text: str, longest: int = LONGEST_LOGGED) -> str:
+    """Return a text cut to its beginning, with its length: strangers can make names and messages very long."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
 def loggable(failure: Failure) -> Failure:
-    """Return a failure that every log can hold: the given one with its text cut, or a stand-in with its traceback.
+    """Return a failure that every log can hold: the given one with its text cut, or an `Unprintable` in its place.
 
-    Twisted formats a failure when it is written to the log. If that fails then, or if the log's file cannot encode it,
+    Twisted formats a failure when it writes it to the log. If that raises, or if the log's file cannot encode the text,
     the whole entry is lost.
     """
     try:
@@ -83,7 +87,7 @@ def loggable(failure: Failure) -> Failure:
 
 
 class _BriefFailure(Failure):
-    """A failure whose traceback has at most some hundred lines, none of which is long.
+    """A failure whose traceback is cut in the middle if it, or one of its lines, is long.
 
     An exception may quote a message of a stranger, which may have megabytes.
     """

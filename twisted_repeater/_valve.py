@@ -16,7 +16,7 @@ class Valve:
     """Pauses a transport while at least one reason is left.
 
     A transport that two parts pause on their own would be resumed by the first of them; hence the set of reasons.
-    ``told`` is called with whether the transport is read, whenever that changes.
+    ``told`` is called with true or false whenever the transport begins or ceases to be read.
     """
 
     __slots__ = ("_producer", "_reasons", "_told")

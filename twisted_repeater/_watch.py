@@ -1,13 +1,14 @@
-"""Watches connections for what no reactor tells: hang-ups where nobody reads, and peers that vanish without a word.
+"""Watches connections for events that no reactor reports: hang-ups where nobody reads, and peers that vanish.
 
-* A connection that is not read, because its messages wait or its stream has ended, is in no reactor's set: neither a
-  reset nor the end of its stream is seen there. All of these are asked about together every few seconds.
-* A peer whose machine or network is gone sends nothing more, not even a reset. Where nothing is under way keep-alive
-  finds that out; the system looks after it. Where something is under way the system goes on sending it for a quarter of
-  an hour. So every TCP connection is looked at now and then: one that has not answered for so many looks in a row has
-  vanished. A peer that only reads slowly still answers. The looks are spread over time, so that thousands of
-  connections do not hold up the others.
-* Whoever wants the name of a peer that may have vanished has that peer probed at once.
+* A connection that is not read, because its messages wait or its stream has ended, is in no reactor's set, so the
+  reactor sees neither a reset nor the end of its stream. The system is asked about all of these together every few
+  seconds.
+* A peer whose machine or network is gone sends nothing more, not even a reset. Where no bytes are on their way to it,
+  the system notices that by keep-alive. Where some are, the system repeats them for a quarter of an hour. So every TCP
+  connection is checked now and then: a peer that has not answered at `LOOKS` checks in a row has vanished. A peer that
+  only reads slowly still answers. The checks are spread over time, so that thousands of connections do not delay the
+  others.
+* A peer whose name somebody else wants is probed at once.
 """
 
 from __future__ import annotations
@@ -35,39 +36,39 @@ __all__ = ["Watch", "Watched"]
 log = Logger()
 
 UNREAD_EVERY = 2.0
-"""How often, in seconds, connections that are not read are asked about."""
+"""How often, in seconds, the system is asked about connections that are not read."""
 
 LOOKS = 4
-"""How often in a row a connection must be found without an answer; the looks fit into the time that is allowed."""
+"""How many checks in a row must find a connection without an answer; they fit into the time that is allowed."""
 
-SLICE = 100
-"""How many connections are looked at in one go: that takes about half a millisecond."""
+AT_ONCE = 100
+"""How many connections are checked in one turn of the reactor: that takes about half a millisecond."""
 
 HEARD_LATELY = 1.0
-"""A peer that was heard of within so many seconds is there: it need not be probed, and the system would not do it."""
+"""A peer whose system sent something within this many seconds is there. The system would not probe it."""
 
 PROBE_TIMES = KeepAlive(1, 1, 20)
 """The shortest keep-alive times there are. The system itself must not give up before `PROBE_AT_MOST`."""
 
 PROBE_AT_MOST = 3.0
-"""So many seconds a probed peer has for its answer."""
+"""How many seconds a probed peer has for its answer."""
 
 PROBE_LOOK = 0.05
-"""How often, in seconds, it is looked whether a probed peer has answered."""
+"""How often, in seconds, to check whether a probed peer has answered."""
 
 
 class Watched(Protocol):
-    """What is watched: one connection of a link."""
+    """A connection that is watched: one end of a link."""
 
     handle: socket.socket | None
     is_tcp: bool
     lost: bool
 
     def hang_up(self, how: HangUp) -> None:
-        """Something has happened to the connection, behind what is not read yet."""
+        """Something has happened to the connection, after bytes that are not read yet."""
 
     def vanish(self) -> None:
-        """The peer's system does not answer any more."""
+        """The peer's system no longer answers."""
 
 
 @dataclass(slots=True)
@@ -83,16 +84,16 @@ class _Probe:
     """A peer that is being probed."""
 
     silence: float
-    """For how long it had been silent before."""
+    """How many seconds it had been silent before the probe."""
     times: KeepAlive
-    """The keep-alive times that it had before."""
+    """The keep-alive times that its connection had before."""
     deadline: float
     answers: list[Deferred[bool]] = field(default_factory=list)
     timer: IDelayedCall | None = None
 
 
 class Watch:
-    """Watches the connections of a repeater. ``timeout`` is how long a peer may be silent, ``None`` for as it may."""
+    """Watches the connections of a repeater. ``timeout`` is how long a peer may be silent, ``None`` for ever."""
 
     def __init__(self, clock: IReactorTime, timeout: float | None) -> None:
         self._clock = clock
@@ -100,7 +101,7 @@ class Watch:
         self._connections: dict[Watched, None] = {}
         self._unread: dict[Watched, None] = {}
         self._round: list[Watched] = []
-        """Those that are still to be looked at in this round."""
+        """The connections that are still to be checked in this round."""
         self._spacing = 0.0
         self._silent: dict[Watched, _Silence] = {}
         self._probes: dict[Watched, _Probe] = {}
@@ -120,7 +121,7 @@ class Watch:
                 self._round_timer = self._clock.callLater(self.timeout / LOOKS, self._look)
 
     def reads(self, end: Watched, reads: bool) -> None:
-        """Record whether a connection is read: those that are not are asked about."""
+        """Record whether a connection is read. The system is asked about those that are not."""
         if reads:
             self._unread.pop(end, None)
         elif end.handle is not None:
@@ -136,20 +137,16 @@ class Watch:
         self._probed(end, True)
         if not self._connections:
             self._round.clear()
-            self._round_timer = self._cancelled(self._round_timer)
+            _cancel(self._round_timer)
+            self._round_timer = None
         if not self._unread:
-            self._unread_timer = self._cancelled(self._unread_timer)
-
-    @staticmethod
-    def _cancelled(timer: IDelayedCall | None) -> None:
-        """Cancel a timer, if there is one; returns what takes its place."""
-        if timer is not None:
-            timer.cancel()
+            _cancel(self._unread_timer)
+            self._unread_timer = None
 
     # -- connections that are not read ---------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        """Ask about all of them with one call."""
+        """Ask the system about all of them with one call."""
         self._unread_timer = None
         if not self._unread:
             return
@@ -166,13 +163,13 @@ class Watch:
     # -- peers that vanish ---------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Look at the next slice of the connections."""
+        """Check the next of the connections."""
         assert self.timeout is not None
         if not self._round:
             self._round = list(self._connections)
-            slices = max(1, -(-len(self._round) // SLICE))
-            self._spacing = self.timeout / LOOKS / slices
-        now, self._round = self._round[-SLICE:], self._round[:-SLICE]
+            turns = max(1, -(-len(self._round) // AT_ONCE))
+            self._spacing = self.timeout / LOOKS / turns
+        now, self._round = self._round[-AT_ONCE:], self._round[:-AT_ONCE]
         self._round_timer = self._clock.callLater(self._spacing, self._look)
         for end in now:
             if end in self._connections and self._has_vanished(end):
@@ -189,24 +186,24 @@ class Watch:
             self._silent.pop(end, None)
             return False
         silence = self._silent.get(end)
-        if silence is None or state.silence < silence.seconds:  # less silent than before: it has answered meanwhile
+        if silence is None or state.silence < silence.seconds:  # a shorter silence: it has answered meanwhile
             self._silent[end] = _Silence(state.silence)
             return False
         silence.looks += 1
         silence.seconds = state.silence
-        # Not by our clock: one that is put right, or a reactor that was held up, is no silence.
+        # Not by our clock: if it is set, or the reactor was kept, the peer was not silent.
         vanished = silence.looks >= LOOKS and state.silence >= self.timeout * (LOOKS - 1.5) / LOOKS
         if vanished:
-            del self._silent[end]  # it is told once
+            del self._silent[end]  # so that it is reported once
         return vanished
 
     # -- probing -------------------------------------------------------------------------------------------------
 
     def has_vanished(self, end: Watched, at_most: float) -> Deferred[bool]:
-        """Probe a peer at once. Fires with true when it has vanished, or its connection is gone for another reason.
+        """Probe a peer at once. Fires with true when it has vanished, or its connection is lost for another reason.
 
-        A peer that does not answer in time, at most ``at_most`` seconds, is told as vanished. Where nothing can be
-        found out, the answer is false at once.
+        A peer that does not answer within ``at_most`` seconds has vanished. Fires with false at once where a probe
+        would say nothing.
         """
         if end not in self._probes and not self._begin_probe(end, min(PROBE_AT_MOST, at_most)):
             return succeed(False)
@@ -215,13 +212,13 @@ class Watch:
         return answer
 
     def _begin_probe(self, end: Watched, at_most: float) -> bool:
-        """Begin to probe a peer. False if that cannot be done, or it was heard of just now."""
+        """Begin to probe a peer. Return false if that cannot be done, or its system sent something just now."""
         if end.handle is None or not end.is_tcp or end.lost:
             return False
         state, times = tcp_state(end.handle), keep_alive_of(end.handle)
         if state is None or times is None or state.silence <= HEARD_LATELY:
             return False
-        if state.window_closed:  # then the system sends no other probes than its own, and those minutes apart
+        if state.window_closed:  # then the system only sends probes of its own, up to two minutes apart
             return False
         probe = self._probes[end] = _Probe(state.silence, times, self._clock.seconds() + at_most)
         set_keep_alive(end.handle, PROBE_TIMES)
@@ -244,6 +241,12 @@ class Watch:
     def _probed(self, end: Watched, vanished: bool) -> None:
         probe = self._probes.pop(end, None)
         if probe is not None:
-            self._cancelled(probe.timer)
+            _cancel(probe.timer)
             for answer in probe.answers:
                 answer.callback(vanished)
+
+
+def _cancel(timer: IDelayedCall | None) -> None:
+    """Cancel a timer, if there is one."""
+    if timer is not None:
+        timer.cancel()

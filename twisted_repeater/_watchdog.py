@@ -1,4 +1,4 @@
-"""A thread that notices when something keeps the reactor, a filter that loops or blocks say, and logs what it is."""
+"""A thread that notices when something keeps the reactor, such as a filter that loops, and logs its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK_EVERY = 0.25
 """How often, in seconds, the reactor is asked for a sign of life."""
 
 TOO_LONG = 1.0
-"""How many seconds the reactor may be kept before that is logged."""
+"""How many seconds something may keep the reactor before that is logged."""
 
 FRAMES = 4
 """How many of the innermost frames are logged."""
@@ -38,15 +38,15 @@ class _Question:
     def __init__(self) -> None:
         self.asked = time.monotonic()
         self.who = ""
-        """What keeps the reactor, once that was logged."""
+        """The name of the function that keeps the reactor, once that was logged."""
 
 
 class Watchdog:
     """Watches the reactor from a daemon thread.
 
-    The thread asks the reactor by ``callFromThread`` and sees whether it answers. So a reactor that waits for its
-    sockets answers at once, no message costs anything, and nothing depends on the clock of the reactor's timers.
-    ``on_stall`` is called from the thread every quarter of a second as long as the reactor is kept.
+    The thread asks the reactor by ``callFromThread`` and waits for its answer. A reactor that waits for its sockets
+    answers at once. So messages cost nothing more, and the clock of the reactor's timers does not matter. ``on_stall``
+    is called in the thread every quarter of a second as long as something keeps the reactor.
     """
 
     def __init__(self, reactor: Any, on_stall: Callable[[], None] = lambda: None) -> None:
@@ -68,12 +68,12 @@ class Watchdog:
 
     @property
     def stalled(self) -> bool:
-        """Whether the reactor is kept, for longer than it may be."""
+        """Whether something has kept the reactor for longer than it may."""
         question = self._question
         return question is not None and time.monotonic() - question.asked > TOO_LONG
 
     def look(self, frame: FrameType | None = None) -> tuple[str, str]:
-        """Tell what keeps the reactor, and where that is; ``frame`` is the innermost frame of its thread, if known."""
+        """Return which function keeps the reactor, and where; ``frame`` is its thread's innermost, if known."""
         return stack_text(frame or sys._current_frames().get(self._watched))
 
     def _watch(self) -> None:
@@ -103,23 +103,23 @@ class Watchdog:
         seconds = time.monotonic() - question.asked
         if question.who:
             log.warn("{who} let go of the reactor after {seconds:.1f} seconds", who=question.who, seconds=seconds)
-        elif seconds > TOO_LONG:  # C code that kept every thread waiting, or the whole process was stopped
-            log.warn("the reactor was kept for {seconds:.1f} seconds; it could not be seen by what", seconds=seconds)
+        elif seconds > TOO_LONG:  # by C code that held the global lock, or because the process was stopped
+            log.warn("something kept the reactor for {seconds:.1f} seconds; its name is not known", seconds=seconds)
 
 
 def stack_text(frame: FrameType | None) -> tuple[str, str]:
-    """Tell what the reactor is kept by, as ``module:name``, and where that is, from the innermost frame of a stack.
+    """Return the function that keeps the reactor, as ``module:name``, and the place; ``frame`` is the innermost one.
 
-    What keeps it is the outermost function of the application that the reactor, or the repeater, has called: the filter
-    (compiled parts of the repeater have no frames). Where there is none it is the innermost function.
+    That function is the outermost one of the application that the reactor or the repeater has called: the filter
+    (compiled parts of the repeater have no frames). If there is none, it is the innermost function.
     """
     frames: list[FrameType] = []
     while frame is not None:
         frames.insert(0, frame)
         frame = frame.f_back
     if not frames:
-        return ("something", "nowhere to be seen")
-    for index, candidate in enumerate(frames):  # what started the reactor is the application's as well
+        return ("something", "at an unknown place")
+    for index, candidate in enumerate(frames):  # frames before that only started the reactor
         if _module(candidate).startswith("twisted.internet."):
             frames = frames[index:]
             break

@@ -38,13 +38,13 @@ def administration(
 ) -> Site:
     """Give the site that administers a repeater.
 
-    Who can connect to it can do all that it offers: there are no passwords. Listen on loopback or a Unix socket. It
-    answers only requests whose ``Host`` is ``localhost``, a loopback address, the address that the connection was made
-    to, or one of ``hosts``, so that no web page that a browser shows can make use of it.
+    There are no passwords: everybody who can connect to it can do all that it offers. Listen on loopback or a Unix
+    socket. It answers only requests whose ``Host`` is ``localhost``, a loopback address, the address that the
+    connection was made to, or one of ``hosts``, so that web pages in a browser cannot use it.
 
     @param reload: loads the filters anew; gives why that could not be, ``None`` if all is well.
     @param metrics: is one of the repeater's observers; what it counted is in ``/metrics``.
-    @param hosts: names, without a port, by which this site is known besides.
+    @param hosts: further names of this site, without a port.
     """
 
     def drop() -> Answer:
@@ -94,7 +94,7 @@ class _Node(Resource):
         return b"" if request.method == b"HEAD" else answer
 
     def answer(self, request: Request) -> bytes | int:
-        """Give the answer, or ``NOT_DONE_YET`` if it is written piece by piece."""
+        """Return the answer, or ``NOT_DONE_YET`` if it is written piece by piece."""
         raise NotImplementedError
 
 
@@ -180,12 +180,12 @@ class _Links(_Node):
 
 
 LINKS_AT_ONCE = 50
-"""So many links, which take about a millisecond, are written before others have their turn of the reactor."""
+"""How many links are written, which takes about a millisecond, before others have their turn of the reactor."""
 
 
 @implementer(IPullProducer)
 class _Pieces:
-    """Writes an answer piece by piece, as fast as the one who asked takes it."""
+    """Writes an answer piece by piece, as fast as the client takes it."""
 
     def __init__(self, request: Request, pieces: Iterator[str]) -> None:
         self._request = request
@@ -201,12 +201,12 @@ class _Pieces:
             self._request.finish()
 
     def stopProducing(self) -> None:
-        """The one who asked is gone. See `IPullProducer`."""
+        """The client is gone. See `IPullProducer`."""
         self._pieces = iter(())
 
 
 def _links(repeater: Repeater) -> Iterator[str]:
-    """Describe the links, one in each line. Those that end before it is their turn are left out."""
+    """Describe the links, one on each line, except those that end before their turn."""
     before = f'{{"drops_new_clients": {json.dumps(repeater.drops_new_clients)}, "links": ['
     for link in repeater.links():
         if not link.over:

@@ -114,10 +114,10 @@ class HelloTimeout(ConnectingError):
 
 
 class InvalidHello(ConnectingError):
-    """The first frame of ``side`` is not a hello of the dialect, or not even TLS where that is expected.
+    """The first frame of ``side`` is not a hello of the dialect, or the peer does not speak TLS where it must.
 
-    ``is_hello`` is true where it is one with something wrong in it, such as a version that is no number. The message
-    then shows none of its bytes: they may be a secret.
+    ``is_hello`` is true if the frame is a hello with an error in it, such as a version that is no number. Then the
+    message shows none of its bytes, which may be a secret.
     """
 
     is_hello = False
@@ -200,9 +200,8 @@ class Disconnected(LinkError):
     """A side is gone. Reported once for each side of each link.
 
     ``reason`` is the exception that tells why: Twisted's ``ConnectionDone`` (an orderly end), ``ConnectionLost``,
-    ``ConnectionAborted`` or ``TCPTimedOutError`` (the peer has vanished: its system does not answer), or a
-    `FramingError` or `SlowConsumer` of this package. ``half_closed`` is true when
-    the side ended its stream but can still be written to.
+    ``ConnectionAborted`` or ``TCPTimedOutError`` (the peer's system no longer answers), or a `FramingError` or
+    `SlowConsumer` of this package. ``half_closed`` is true when the side ended its stream but can still be written to.
     """
 
     def __init__(self, reason: BaseException, *, half_closed: bool = False) -> None:
@@ -216,8 +215,8 @@ class CallbackFailed(LinkError):
     """A filter raised, gave something that is no verdict, or took too long.
 
     ``callback`` names the filter, ``number`` says which message of its direction it was (the first is 1), and
-    ``reason`` is the exception. ``stopped`` is true when this ended its direction for good: the link receives nothing
-    more from ``side`` (`OnFilterError.STOP`).
+    ``reason`` is the exception. ``stopped`` is true if the failure stopped its direction for good, so that the link
+    receives nothing more from ``side`` (`OnFilterError.STOP`).
     """
 
     stopped: bool = False

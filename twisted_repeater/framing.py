@@ -24,14 +24,14 @@ COMPILED = not __file__.endswith(".py")
 """Whether this module runs compiled."""
 
 FARTHEST = sys.maxsize
-"""The largest offset that there can be, and the largest C integer that holds one."""
+"""The largest offset that there can be; larger ones do not fit into the C integers of compiled code."""
 
 unpack_uint32 = struct.Struct(">I").unpack_from
 
 
 def outside(start: int, end: int) -> Exception:
     """Return the error about offsets that are not within the data."""
-    if max(abs(start), abs(end)) > FARTHEST:  # what compiled code raises
+    if max(abs(start), abs(end)) > FARTHEST:  # compiled code raises the same
         return OverflowError("offsets too large for any data")
     return ValueError("offsets outside of the data")
 

@@ -27,7 +27,7 @@ MEMBERS: dict[str, type] = {
 """The members of a hello that the repeater knows, and their types; all but ``name`` may be missing."""
 
 LONGEST_INT = 4000
-"""Digits of the longest number that is read as an ``int``: Python refuses those of more than 4,300."""
+"""How many digits a number may have to be read as an ``int``: Python refuses more than 4,300."""
 
 SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -42,8 +42,8 @@ DECODER = json.JSONDecoder(parse_int=_integer)
 class Extra(Mapping[str, Any]):
     """The members of a hello that the repeater does not know, in their order.
 
-    Reading one gives its value as Python's JSON has it. What is forwarded is the text that the peer wrote: 1.10, 1e400
-    and an integer of any length stay what they were.
+    A member's value is read as Python's ``json`` does. The repeater forwards the text that the peer wrote, so 1.10,
+    1e400 and an integer of any length stay as they were.
     """
 
     __slots__ = ("_texts",)
@@ -72,8 +72,8 @@ class Extra(Mapping[str, Any]):
 class JSONHandshake:
     """A hello is a UTF-8 JSON object with the members of `Hello`, in one frame.
 
-    ``max_hello`` is the longest hello that is read, in bytes. One that is written may be longer by what the repeater
-    says of itself: the mode, the versions and the credentials.
+    ``max_hello`` is the longest hello that is read, in bytes. A hello that the repeater writes may exceed it by the
+    members that it fills in itself: the mode, the versions and the credentials.
     """
 
     framing: Framing
@@ -105,14 +105,14 @@ class JSONHandshake:
                     raise _wrong(f"'{member}' in a hello has half a surrogate pair, which no UTF-8 can say")
                 known[member] = value
         for member in members:
-            if member.casefold() in MEMBERS:  # a server that does not tell these apart would take it for the other
+            if member.casefold() in MEMBERS:  # a server that ignores case would take it for the known one
                 raise _wrong(f"'{member.casefold()}' in a hello must be written so, not {member!r}")
         return Hello(**known, extra=Extra({member: texts[:2] for member, texts in members.items()}))
 
     def encode(self, hello: Hello) -> bytes:
         """Write a hello; see `IHandshake`."""
         said = [f'"{member}":{_json(getattr(hello, member))}' for member in MEMBERS]
-        own = sum(len(text.encode()) + len(",") for text in said[1:])  # what the repeater says of itself
+        own = sum(len(text.encode()) + len(",") for text in said[1:])  # the members that the repeater fills in itself
         said += hello.extra.texts() if isinstance(hello.extra, Extra) else _texts(hello.extra)
         payload = f"{{{','.join(said)}}}".encode()
         for size in (len(hello.credentials.encode()), len(payload) - own):
@@ -124,7 +124,7 @@ class JSONHandshake:
 def _members(text: str) -> dict[str, tuple[str, str, Any]]:
     """Split a JSON object, which is known to be one: for each member its name and its value in JSON, and the value.
 
-    A member that is said twice is what it is the last time.
+    If a member is there twice, the last one counts.
     """
     members: dict[str, tuple[str, str, Any]] = {}
     at = _skip(text, _skip(text, 0) + 1)  # after the brace
@@ -148,14 +148,14 @@ def _texts(extra: Mapping[str, Any]) -> list[str]:
 
 
 def _skip(text: str, at: int) -> int:
-    """Return where the white space ends that begins here, if any does."""
+    """Return the offset after the white space at ``at``, if there is any."""
     match = SPACE.match(text, at)
     assert match is not None
     return match.end()
 
 
 def _json(value: Any) -> str:
-    """Write a value in JSON as short as it can be: with escapes a name of 11,000 CJK characters would be too long."""
+    """Write a value in JSON without escapes, with which a name of 11,000 CJK characters would be too long."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if not _is_text(text):
         raise InvalidHello(f"{text[:60]!r} has half a surrogate pair, which no UTF-8 can say")
@@ -163,7 +163,7 @@ def _json(value: Any) -> str:
 
 
 def _wrong(message: str) -> InvalidHello:
-    """Make the error about a frame that is a hello, but a wrong one: its bytes may be secrets."""
+    """Return the error about a frame that is a hello, but a wrong one; its bytes may be a secret."""
     error = InvalidHello(message)
     error.is_hello = True
     return error

@@ -121,12 +121,12 @@ class ILink(Interface):
     server_hello = Attribute("Hello: what the server said of itself")
     client_address = Attribute("IAddress: where the client connected from")
     server_address = Attribute("IAddress: where the server is")
-    stopped = Attribute("frozenset of Direction: those that a filter's failure has stopped; nothing more is received")
+    stopped = Attribute("frozenset of Direction: those in which a filter's failure has ended receiving for good")
 
     def received(direction: Direction) -> tuple[int, int]:
         """Tell how many messages of a direction were received so far, and how many bytes with their headers.
 
-        Called in a filter, it counts the message that the filter looks at, and none behind it.
+        Called by a filter, it counts up to the message that the filter looks at.
         """
 
     def send_to_client(message: Any) -> None:
@@ -166,7 +166,7 @@ class IObserver(Interface):
         """What ``on_error`` is called with."""
 
     def relayed(link: ILink, direction: Direction, messages: int, size: int) -> None:
-        """Called once for each read, or for each part of one that takes long to filter.
+        """Called with how many messages were received, and with how many bytes they have, headers included.
 
-        So many messages, of so many bytes with their headers, were received.
+        It is called once for each read, or for each part of a read that takes long to filter.
         """

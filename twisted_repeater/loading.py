@@ -90,7 +90,7 @@ def trying(what: str, call: Callable[..., Any], *arguments: Any) -> Any:
         return call(*arguments)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # whatever a module raises, sys.exit included, must not end a running repeater
+    except BaseException as error:  # no exception of a module, that of sys.exit included, may end a running repeater
         raise LoadingError(f"{what}: {_reason(error)}") from error
 
 

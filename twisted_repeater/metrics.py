@@ -41,7 +41,7 @@ class MetricsObserver:
         self.messages: Counter[Direction] = Counter()
         self.bytes: Counter[Direction] = Counter()
         self.stopped: Counter[Direction] = Counter()
-        """How many directions a filter's failure has stopped, of the links there are now."""
+        """By direction: how many of the links there are now a filter's failure has stopped in it."""
 
     @property
     def links(self) -> int:
@@ -87,7 +87,7 @@ class MetricsObserver:
         yield GaugeMetricFamily(f"{PREFIX}links", "Links there are now", value=self.links)
         stopped = GaugeMetricFamily(
             f"{PREFIX}stopped_directions",
-            "Directions of links there are now in which nothing more is received, as a filter failed",
+            "Links there are now that receive nothing more in a direction, because a filter failed",
             labels=("direction",),
         )
         for direction in Direction:
@@ -124,7 +124,7 @@ def exposition(observer: MetricsObserver, accept: str) -> tuple[bytes, str]:
     encode: Any
     try:
         encode, content_type = choose_encoder(accept)
-    except Exception:  # it has no error of its own for a version that is no number
+    except Exception:  # prometheus_client raises various errors for a malformed header
         encode, content_type = choose_encoder("")
     return encode(_Several(observer, REGISTRY)), content_type
 

@@ -14,7 +14,7 @@ KIB = 1024
 MIB = 1024 * 1024
 
 MANY = 500
-"""How many clients, and how many unfinished hellos, there may be if nothing else is said."""
+"""How many clients, and how many unfinished hellos, there may be by default."""
 
 
 class Side(enum.Enum):
@@ -50,8 +50,8 @@ class OnFilterError(enum.Enum):
     """What becomes of a message, and of its direction, when its filter fails (raises, times out, gives no verdict)."""
 
     STOP = "stop"
-    """Receiving stops on the side whose message it was, for good; the default ``on_error`` closes the link. The
-    default."""
+    """Nothing more is received from the side whose message it was. The default ``on_error`` then closes the link. This
+    policy is the default."""
     PASS_ON = "pass-on"
     """The message is passed on untouched, the next is read."""
     DROP = "drop"
@@ -64,34 +64,35 @@ class OnFilterError(enum.Enum):
 class Limits:
     """Every limit of a repeater: times in seconds, sizes in bytes.
 
-    A time of ``None``, where it is allowed, means no limit. `Repeater.limits` has a number for every other ``None``.
+    A time of ``None``, where it is allowed, means no limit. Other limits of ``None`` depend on something, as their
+    descriptions say; `Repeater.limits` has their numbers.
     """
 
     hello_timeout: float = 10.0
-    """How long a peer may take from its connection to the end of its hello, and the application for an answer that
-    comes later (``is_client_allowed``, ``on_connect``)."""
+    """How long a peer may take from its connection (or, behind a load balancer, its PROXY header) to the end of its
+    hello, and the application for an answer that comes later (``is_client_allowed``, ``on_connect``)."""
     connect_timeout: float = 10.0
     """How long the connection to the server may take. An endpoint may have a shorter time of its own: those that are
     given by a description have 30 seconds unless it says ``timeout=``."""
     close_timeout: float = 5.0
     """How long a closing connection may make no progress before it is aborted."""
     linger: float = 30.0
-    """How long one direction is carried on after the other's stream ended (by the default ``on_error``); how long a
-    link stays on which nothing moves, when a side has ended its stream and messages before that wait; and the longest
-    that closing may take altogether."""
+    """How long one direction is carried on after the other's stream ended (by the default ``on_error``), and the
+    longest that closing may take altogether. Also how long nothing may move on a link after a side has ended its stream
+    while messages that it sent before still wait."""
     filter_timeout: float | None = None
     """How long an asynchronous filter may take for one verdict."""
     stall_timeout: float | None = 300.0
     """How long a side may take nothing at all of what waits for it before it is a `SlowConsumer`."""
     dead_peer_timeout: float | None = 60.0
-    """How long a peer's system may give no answer at all before the peer is taken to have vanished, with its machine or
-    its network: its side is then `Disconnected`, the reason being Twisted's ``TCPTimedOutError``. A peer that only
-    reads slowly still answers. Needs TCP; takes whole seconds and at least 2 where nothing is under way, and works on
-    Linux only (5.4 or newer) where something is. ``None`` leaves it to the system, which takes hours, or a quarter of
-    an hour."""
+    """How long a peer's system may give no answer at all before its side is `Disconnected`, with Twisted's
+    ``TCPTimedOutError`` as the reason: its machine or its network is gone. The system of a peer that only reads slowly
+    still answers. Needs TCP. Where no bytes are on their way, whole seconds count, at least 2; where some are, it needs
+    Linux 5.4 or newer. ``None`` leaves it to the system, which takes hours, or 15 minutes where bytes are on their
+    way."""
     frame_timeout: float | None = 60.0
-    """How long the rest of a frame that has begun may make no progress, while its connection is read, before its sender
-    is cut off."""
+    """How long nothing more of a frame that has begun may come, while its connection is read, before its sender is
+    disconnected."""
     max_frame: int = 16 * MIB
     """The longest payload of one message, either way."""
     max_hello: int = 64 * KIB
@@ -99,14 +100,14 @@ class Limits:
     max_waiting: int = 1 * MIB
     """How many bytes may wait for a slow side when the application sends it one more message."""
     max_unfinished_frames: int | None = None
-    """How many bytes frames that have begun and not ended may hold, of all links together; above it, the largest and
-    slowest costs its sender its link. ``None`` stands for 256 MiB, or four times ``max_frame`` if that is more."""
+    """How many bytes the unfinished frames of all links may hold together; above it, the sender of the largest and
+    slowest is disconnected. ``None`` stands for 256 MiB, or four times ``max_frame`` if that is more."""
     max_clients: int | None = None
     """How many links and attempts there may be at once; newcomers wait in the listen queue. ``None`` stands for 500, or
-    for as many as there are file descriptors for."""
+    for fewer to fit the file descriptors of the process."""
     max_unfinished_hellos: int | None = None
     """How many connections may be without a complete hello; above it, the one that waits longest is closed. ``None``
-    stands for 500, or for as many as there are file descriptors for."""
+    stands for 500, or for fewer to fit the file descriptors of the process."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -127,7 +128,7 @@ class Limits:
 
 
 def effective(limits: Limits, most: int = MANY) -> Limits:
-    """Return limits with a number for each that was left to its default; ``most`` is that of the connections."""
+    """Return limits with a number for each ``None`` that stands for one; ``most`` is that of clients and of hellos."""
     return replace(
         limits,
         max_unfinished_frames=limits.max_unfinished_frames or max(256 * MIB, 4 * limits.max_frame),
@@ -151,4 +152,4 @@ class Hello:
     credentials: str = ""
     """Free text; a repeater puts its own name here."""
     extra: Mapping[str, Any] = having(default_factory=dict, hash=False, repr=False)
-    """What else it says, where the dialect has room for more: the repeater forwards it to the other peer unchanged."""
+    """Further members, where the dialect allows some: the repeater forwards them to the other peer unchanged."""

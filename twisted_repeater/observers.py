@@ -8,32 +8,29 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ._seldom import Seldom
-from ._text import class_name, text_of, told
+from ._text import class_name, shortened, text_of, told
 from .errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
 from .interfaces import ILink, IObserver
 from .model import Direction, Side
 
-__all__ = ["LogObserver", "address_text", "printable", "shortened"]
-
-LONGEST = 200
-"""How many characters of a name or a reason are logged."""
+__all__ = ["LogObserver", "address_text", "printable"]
 
 REFUSALS = 20
-"""So many refusals of one kind are logged at once, then one a second."""
+"""How many refusals of one kind are logged at once; after that, one a second is."""
 
 LINKS = 1000
-"""So many links that are made, and as many that end, are logged at once: twice as many as there may be by default."""
+"""How many links that are made, and how many that end, are logged at once: twice as many as there may be by default."""
 
 LINKS_EVERY = 0.2
-"""Beyond that one in so many seconds is: 200 bytes each, which makes less than 100 MB a day."""
+"""After that, one in this many seconds is: at 200 bytes each, that is less than 100 MB a day."""
 
 
 @implementer(IObserver)
 class LogObserver:
     """Logs a line for each link that is made, refused or ended, and for trouble on one.
 
-    Names and texts of strangers are cut, and written so that they stay on their line and cannot pass for another. Of
-    more events than strangers should bring about some are logged; their lines tell how many were left out.
+    Names and texts of strangers are cut, and written so that they stay on their line and cannot pass for another. If
+    many events of a kind come, only some are logged, with the number of the others.
     """
 
     log = Logger()
@@ -116,11 +113,6 @@ def _reason_text(error: BaseException | None) -> str:
         happened = "was cut off" if _is_cut_off(error.reason) else "left"
         return printable(shortened(f"the {error.side.value} {happened}: {text_of(error)}".rstrip(".")))
     return printable(shortened(told(error).rstrip(".")))
-
-
-def shortened(text: str) -> str:
-    """Cut a text that a stranger could make as long as a hello, or a message."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
 
 
 def _is_cut_off(reason: BaseException) -> bool:

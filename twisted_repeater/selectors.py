@@ -16,7 +16,7 @@ from .framing import outside
 __all__ = ["NOTHING", "Selector", "any_of", "bytes_at", "contains", "first_byte", "predicate"]
 
 DEEPEST = 500
-"""How deeply selectors may be nested: each level takes some of the stack, and compiled code cannot tell its end."""
+"""How deeply selectors may be nested: each level needs some of the stack, whose end compiled code does not check."""
 
 IS_COMPILED = not __file__.endswith(".py")
 """Whether this module runs compiled."""
@@ -73,14 +73,14 @@ def predicate(function: Callable[[bytes], object]) -> Selector:
 def any_of(selectors: Iterable[Selector]) -> Selector:
     """Want the payloads that at least one of these wants."""
     left = [selector for selector in selectors if selector is not NOTHING]
-    while len(left) > 1:  # in pairs: many are not nested deeply
+    while len(left) > 1:  # in pairs, so that many selectors are not nested deeply
         pairs = [one | other for one, other in zip(left[::2], left[1::2], strict=False)]
         left = pairs + left[2 * len(pairs) :]
     return left[0] if left else NOTHING
 
 
 def _checked_offset(offset: int) -> int:
-    """Return an offset within a payload as an ``int``; raise ``ValueError`` for one that cannot be."""
+    """Return an offset within a payload as an ``int``; raise an error if no payload has it."""
     offset = index(offset)
     if offset < 0:
         raise ValueError(f"the offset is counted from the payload's beginning, it cannot be {offset}")
@@ -90,7 +90,7 @@ def _checked_offset(offset: int) -> int:
 
 
 def _not_initialized(selector: Selector) -> AttributeError:
-    """Return the error about a selector that was made without ``__init__``: interpreted it has no attributes."""
+    """Return the error about a selector that was made without ``__init__``; interpreted code raises the same."""
     return AttributeError(f"this {type(selector).__name__} was not initialized")
 
 
@@ -230,7 +230,7 @@ class _Predicate(Selector):
 
 
 def _nested(*selectors: Selector) -> int:
-    """Return how deeply a selector is nested that is made of these; raise ``ValueError`` if that is too deep."""
+    """Return how deeply a combination of these is nested; raise ``ValueError`` if that is too deep."""
     for selector in selectors:
         if not isinstance(selector, Selector):
             raise TypeError(f"only selectors can be combined, not {selector!r}")

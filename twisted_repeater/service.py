@@ -29,7 +29,7 @@ __all__ = ["CannotStart", "RepeaterService"]
 log = Logger()
 
 LOOK_EVERY = 1.0
-"""So many seconds lie between two looks at the files."""
+"""How many seconds lie between two looks at the files."""
 
 
 class CannotStart(SystemExit, Exception):
@@ -52,9 +52,9 @@ class RepeaterService(Service):
     @param modules: have the filters; they are loaded anew on SIGHUP and when the administration asks for it.
     @param watch: whether they are loaded anew also when their files have changed.
     @param admin: where the administration listens, ``None`` for nowhere.
-    @param admin_hosts: names by which the administration is known besides the local ones.
+    @param admin_hosts: names by which the administration is known, in addition to the local ones.
     @param metrics: is one of the repeater's observers; the administration shows what it counted.
-    @param pid_file: is removed where a second signal ends the process at once, as a filter keeps the reactor.
+    @param pid_file: is removed when a second signal ends the process at once because a filter keeps the reactor.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class RepeaterService(Service):
         self._watch = watch
         self._next_look: IDelayedCall | None = None
         self._trouble: str | None = None
-        """What went wrong at the last look at the files, if the next look will try the same again."""
+        """The error of the last look at the files, if the next look will try the same again."""
         self._hangup: Any = None
         self._end_signals = EndSignals(reactor, self._abort, pid_file)
         self._error: CannotStart | None = None
@@ -146,7 +146,7 @@ class RepeaterService(Service):
         self._end_signals.stop()
 
     def _abort(self) -> None:
-        """A second signal asks to end: wait for nothing more."""
+        """A second signal came: wait no longer."""
         if self.repeater is not None:
             self.repeater.abort()
 
@@ -156,8 +156,8 @@ class RepeaterService(Service):
         self._next_look = self._reactor.callLater(LOOK_EVERY, self._look)
 
     def _look(self) -> None:
-        """Load the filters again if their files have changed. What goes wrong at each look is logged once."""
-        self._look_later()  # first: nothing that this look raises may end the looking
+        """Load the filters again if their files have changed. An error that comes at each look is logged once."""
+        self._look_later()  # first, so that no error of this look prevents the next
         trouble = None
         try:
             if self._modules.changed():
@@ -165,7 +165,7 @@ class RepeaterService(Service):
                 trouble = why if self._modules.passing else None
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # of the system, or of something among the modules that is no module
+        except BaseException as error:  # the system failed, or sys.modules holds something odd
             trouble = f"{type(error).__name__} while looking at the files"
             if trouble != self._trouble:
                 log.failure("cannot look whether the files of the filters have changed; trying again")
@@ -181,7 +181,7 @@ class RepeaterService(Service):
         return self._load()
 
     def _load(self, *, logged: str | None = None) -> str | None:
-        """Load the filters again. Returns why that cannot be, which is logged unless it was logged last time."""
+        """Load the filters again. Return why that cannot be, which is logged unless it equals ``logged``."""
         try:
             self._modules.load_anew(self._use)
         except LoadingError as error:
@@ -191,7 +191,7 @@ class RepeaterService(Service):
             return why
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # of the system, or of something among the modules that is no module
+        except BaseException as error:  # the system failed, or sys.modules holds something odd
             log.failure("cannot load the filters again")
             return f"{type(error).__name__} while loading the filters, see the log"
         if not self._modules.names:
@@ -202,5 +202,5 @@ class RepeaterService(Service):
 
 
 def _is_reached_by_others(address: object) -> bool:
-    """Return whether an address that is listened on can be connected to from other machines."""
+    """Return whether other machines can connect to an address that is listened on."""
     return isinstance(address, IPv4Address | IPv6Address) and not ip_address(address.host.partition("%")[0]).is_loopback

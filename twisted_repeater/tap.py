@@ -19,7 +19,7 @@ from twisted.python import usage
 
 from ._demo import DemoService
 from ._descriptors import raise_soft_limit
-from ._endpoints import check_server, listening_endpoint, server_endpoint
+from ._endpoints import check_server, listening_endpoint, parts_of, server_endpoint
 from ._reload import FilterModules
 from ._repeater import Repeater, end_link
 from ._text import told
@@ -40,10 +40,7 @@ PORT = re.compile(r"^(?:tcp6?|ssl|tls)\b.*?(?<=:)(?:port=)?(\d+)(?=:|$)", re.ASC
 """Finds the port in the description of an endpoint: the first part that is a number."""
 
 ADMIN_KINDS = ("tcp", "tcp6", "ssl", "tls")
-"""The kinds of endpoints with an interface to be said."""
-
-PART = re.compile(r"(?:\\.|[^:\\])+", re.DOTALL)
-"""A part of the description of an endpoint; a backslash takes the meaning of the character behind it away."""
+"""The kinds of endpoints for which the administration's interface must be given."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -114,21 +111,18 @@ def endpoint(find: Callable[..., Any], reactor: object, text: str) -> Any:
 
 
 def admin_endpoint(reactor: object, text: str) -> Any:
-    """Read the description of the endpoint of the administration, which must say who can connect.
+    """Read the description of the endpoint where the administration listens.
 
-    What wraps another endpoint is refused: where that listens cannot be told. A Unix socket is for its owner only
-    unless a mode is given; Twisted sets the mode before anybody can connect.
+    It must say who can connect. An endpoint that wraps another is refused, because it does not show where the other
+    listens. Only the owner of a Unix socket can connect to it unless a mode is given; Twisted sets the mode before
+    anybody can connect.
     """
-    kind, *parts = PART.findall(text)
-    named = {
-        re.sub(r"\\(.)", r"\1", key): value for key, is_named, value in (p.partition("=") for p in parts) if is_named
-    }
+    kind, positional, named = parts_of(text)
     if kind in ADMIN_KINDS:
         if not named.get("interface"):
             raise ValueError("say interface=127.0.0.1; who can connect to it can do all that it offers")
     elif kind == "unix":
-        positional = [part for part in parts if "=" not in part]
-        if not positional and not named.get("address"):
+        if not (positional[0] if positional else named.get("address")):
             raise ValueError(f"{text!r} must have the path of the socket")
         if "mode" not in named and len(positional) < 2:
             text += ":mode=600"
@@ -177,7 +171,7 @@ def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
     return lambda name: matches(name) is not None
 
 
-BY_DESCRIPTORS = "[default: 500, or as many as there are file descriptors for]"
+BY_DESCRIPTORS = "[default: 500, or fewer to fit the file descriptors]"
 
 LIMITS: dict[str, tuple[Callable[[str], Any], str]] = {
     "max-clients": (
@@ -198,17 +192,17 @@ LIMITS: dict[str, tuple[Callable[[str], Any], str]] = {
     "filter-timeout": (seconds_or_none, "How long a filter may take for a verdict, or none."),
     "stall-timeout": (seconds_or_none, "How long a side may take nothing of what waits for it, or none."),
     "dead-peer-timeout": (seconds_or_none, "How long a peer's system may give no answer at all, or none."),
-    "frame-timeout": (seconds_or_none, "How long a frame that has begun may make no progress, or none."),
+    "frame-timeout": (seconds_or_none, "How long an unfinished frame may make no progress, or none."),
     "max-unfinished-frames": (
         size,
-        "How much all frames that have begun and not ended may hold. [default: 256MiB, or 4 times --max-frame]",
+        "How much the unfinished frames of all links may hold together. [default: 256MiB, or 4 times --max-frame]",
     ),
 }
 """An option for each of `Limits`: how it is read, and what it is."""
 
 
 def default(name: str, read: Callable[[str], Any]) -> str | None:
-    """Write the default of an option as it is read, ``None`` if it depends on something."""
+    """Return the default of an option as a user would write it, ``None`` if it depends on something."""
     value = getattr(DEFAULTS, name.replace("-", "_"))
     return None if value is None and read is not seconds_or_none else shown(value, read)
 
@@ -257,8 +251,8 @@ class Options(usage.Options):
         self["allow-ip"].append(self._read("allow-ip", network, text))
 
     def opt_admin_host(self, text: str) -> None:
-        """A name by which the administration is known, such as edge.example.org, besides localhost and the address that
-        it listens on; may be given more than once. Requests for other names are refused."""
+        """A further name by which the administration is known, such as edge.example.org; localhost and the address that
+        it listens on always are. May be given more than once. Requests for other names are refused."""
         self["admin-host"].append(self._read("admin-host", host, text))
 
     def opt_version(self) -> None:

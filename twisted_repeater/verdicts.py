@@ -161,9 +161,9 @@ OWN = frozenset({_Constant, Send, SendBack, PassOnAndSendBack, Close, Mixed})
 
 
 def plain(verdict: Verdict) -> Verdict:
-    """Return a verdict of this module that says what a verdict of another class says.
+    """Return a verdict of this module that says the same as a verdict of another class.
 
-    Each attribute is read once. What that raises is raised here; so is ``TypeError`` for a value that no verdict has.
+    Each attribute is read once, and may raise; a value that no verdict may have raises ``TypeError``.
     """
     if type(verdict) in OWN:
         return verdict

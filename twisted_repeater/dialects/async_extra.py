@@ -84,8 +84,8 @@ class BinProtHandshake:
     """A hello is an 8-byte length and a bin_prot record.
 
     Its fields are ``name``, ``mode``, ``send_version``, ``recv_version`` and ``credentials``. OCaml's strings are
-    bytes; those that are not UTF-8 are kept as surrogate escapes. A hello that is written may be longer than
-    ``max_hello`` by its credentials.
+    bytes; those that are not UTF-8 are kept as surrogate escapes. A hello that the repeater writes may exceed
+    ``max_hello`` by the length of its credentials.
     """
 
     framing: Framing

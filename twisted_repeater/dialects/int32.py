@@ -21,7 +21,7 @@ def int32(
 
     A frame is a 4-byte unsigned big-endian length and that many bytes of payload. The first frame each way is
     the hello, a UTF-8 JSON object with ``name`` and optionally ``mode``, ``send_version``, ``recv_version`` and
-    ``credentials``. Other members are forwarded to the other peer as they are; see `Hello.extra`.
+    ``credentials``. The repeater forwards other members to the other peer unchanged; see `Hello.extra`.
 
     ``to_server`` and ``to_client`` are the messages of the two directions: a codec, a `MessageType` for codecs with
     versions, or ``None`` for plain ``bytes``. ``mode`` must be equal in the hellos of both peers. ``production`` says

@@ -120,11 +120,11 @@ def _kinds(what: str, method: Any) -> tuple[type, ...]:
 
 
 def _read_annotation(what: str, annotation: str, names: dict[str, Any]) -> Any:
-    """Return what an annotation stands for that is kept as text, as ``from __future__ import annotations`` has it.
+    """Return the value of an annotation that is kept as text, as with ``from __future__ import annotations``.
 
-    `get_type_hints` runs that text, in the module of the method. It is a piece of that module's source, whose every
-    other line has run already; nothing that comes from outside gets here. It is given this one annotation only: the
-    others may name what is imported for type checkers alone.
+    `get_type_hints` runs that text in the module of the method. This is safe: the text is part of the module's source,
+    all of which has run already, and no text from outside gets here. Only this annotation is read, because others may
+    name classes that are imported for type checkers alone.
     """
 
     def one() -> None:

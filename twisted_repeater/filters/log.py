@@ -10,8 +10,9 @@ from typing import Any
 from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
+from .._text import shortened
 from ..interfaces import IFilter
-from ..observers import printable, shortened
+from ..observers import printable
 from ..verdicts import PASS_ON, Verdict
 
 __all__ = ["Log"]
