@@ -52,6 +52,9 @@ PROBE_TIMES = KeepAlive(1, 1, 20)
 PROBE_AT_MOST = 3.0
 """So many seconds a probed peer has for its answer."""
 
+PROBE_AT_LEAST = 0.5
+"""A peer that may be far away needs so many seconds for its answer: with less time it is taken to be there."""
+
 PROBE_LOOK = 0.05
 """How often, in seconds, it is looked whether a probed peer has answered."""
 
@@ -216,7 +219,7 @@ class Watch:
 
     def _begin_probe(self, end: Watched, at_most: float) -> bool:
         """Begin to probe a peer. False if that cannot be done, or it was heard of just now."""
-        if end.handle is None or not end.is_tcp or end.lost:
+        if end.handle is None or not end.is_tcp or end.lost or at_most < PROBE_AT_LEAST:
             return False
         state, times = tcp_state(end.handle), keep_alive_of(end.handle)
         if state is None or times is None or state.silence <= HEARD_LATELY:
