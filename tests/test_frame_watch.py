@@ -182,6 +182,16 @@ class TimeoutTests(WatchCase):
         self.seconds(61)
         self.assertEqual((len(host.errors), other.errors), (1, []))
 
+    def test_begun_while_another_is_cut_off(self) -> None:
+        """A frame that begins because another was cut off is looked at as often as all, and leaves no timer behind."""
+        first, host = self.lane()
+        second, _ = self.lane()
+        first.feed(frames(b"x" * 1000)[:10])
+        host.on_event = lambda event: second.feed(frames(b"x" * 1000)[:10])
+        self.seconds(60)
+        self.assertEqual((len(host.errors), second.unfinished_size), (1, 10))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
     def test_the_others(self) -> None:
         """The lanes that are left are looked at as before."""
         first, host = self.lane()
@@ -358,6 +368,38 @@ class LinkTests(MemoryCase):
         self.assertEqual(world.factory._frame_watch.total.size, 0)
         world.clock.pump([1.0] * 100)
         self.assertEqual(len(world.calls), 1)
+
+    def test_begun_behind_a_late_verdict(self) -> None:
+        """So it is if it stood behind a message whose verdict came when its side was lost."""
+        verdict: Deferred[Any] = Deferred()
+        world = self.memory(limits=LIMITS, to_server_filter=lambda message, link: verdict)
+        client, server = self.linked(world, "ann")
+        client.dataReceived(frame(b"one") + frame(b"x" * 1000)[:500])
+        client.transport.loseConnection()
+        self.assertTrue(client.end.reported)
+        verdict.callback(PASS_ON)
+        self.assertEqual(server.transport.value(), frame(b"one"))
+        self.assertEqual((client.link.over, world.factory._frame_watch.total.size), (False, 0))
+
+    def test_closed_by_the_message_before(self) -> None:
+        """So it is if the filter closed the link at the message before; then nobody is cut off who still reads."""
+        world = self.memory(limits=LIMITS, to_server_filter=lambda message, link: link.close() or PASS_ON)
+        client, server = self.linked(world, "ann")
+        client.end.outlet.pauseProducing()  # it reads slowly
+        client.dataReceived(frame(b"one") + frame(b"x" * 1000)[:500])
+        self.assertEqual(server.transport.value(), frame(b"one"))
+        self.assertEqual((client.link.over, world.factory._frame_watch.total.size), (False, 0))
+        client.end.outlet.resumeProducing()
+        self.assertTrue(client.link.over)
+
+    def test_of_a_side_that_is_cut_off(self) -> None:
+        """So it is if its sender is cut off for another reason, and the application keeps the link."""
+        world = self.memory(limits=LIMITS)
+        client, _ = self.linked(world, "ann")
+        client.dataReceived(frame(b"x" * 1000)[:500])
+        client.end.outlet_overflowed()
+        self.assertFalse(client.link.over)
+        self.assertEqual(world.factory._frame_watch.total.size, 0)
 
 
 class SocketTests(PeerCase):

@@ -200,6 +200,26 @@ class EndOfStreamTests(LinkCase):
         await self.over()
         self.assertEqual((self.client.seen[1:3], self.peer.seen[1:]), ([b"no: 1", b"no: 2"], [END, LOST]))
 
+    async def test_filter_that_answers_a_slow_server(self) -> None:
+        """The server's last reply comes, too, if a filter has answered the server more than it read before the end."""
+
+        def answer(message: bytes, link: Any) -> Any:
+            return SendBack([bytes(100_000)]) if message == b"more" else PASS_ON
+
+        await self.link(server=Server(half_close=True), client={"half_close": True}, to_client_filter=answer)
+        self.peer.transport.pauseProducing()
+        while not self.ann.server.outlet.full:
+            self.peer.send(b"more")
+            await turn()
+        self.client.end_stream()
+        await self.here.disconnected(CLIENT)
+        self.assertTrue(self.ann.server.outlet.full)
+        self.peer.send(b"reply")
+        self.peer.transport.resumeProducing()
+        await self.client.seen.holds(b"reply")
+        self.peer.close()
+        await self.over()
+
     async def test_server_ends_first(self) -> None:
         """When the server ends its stream, the client still sends until it ends too."""
         await self.link(server=Server(half_close=True), client={"half_close": True})

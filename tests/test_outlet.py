@@ -392,7 +392,7 @@ class EndTests(SocketCase):
         await self.own.seen.holds(LOST)
         await self.peer.seen.holds(END)
         self.assertEqual((self.peer.received, ended), (pushed, [None]))
-        self.assertEqual(self.host.told, ["full"])
+        self.assertEqual(self.host.told, ["full", "drained"])
 
     async def test_when_empty_already(self) -> None:
         """An outlet without anything waiting ends at once."""

@@ -352,6 +352,16 @@ class ProbeTests(WatchCase):
         end.lost = True
         self.assertFalse(self.successResultOf(self.watch.has_vanished(end, 30)))
 
+    async def test_no_time(self) -> None:
+        """With less time than a peer far away needs for its answer it is taken to be there: whoever comes at the last
+        moment must not cut it off.
+        """
+        end = await self.silent()
+        vanish(self.peer)
+        for at_most in (-1, 0.01, _watch.PROBE_AT_LEAST - 0.01):
+            self.assertFalse(self.successResultOf(self.watch.has_vanished(end, at_most)))
+        self.assertNotEqual(keep_alive_of(self.own), PROBE_TIMES)
+
 
 LIMITS = Limits(dead_peer_timeout=2, linger=1000, close_timeout=1, hello_timeout=20)
 

@@ -110,7 +110,7 @@ class FrameWatch:
                         f"seconds, frame_timeout; {lane.unfinished_size} bytes of it had come"
                     )
                 )
-        if self._watched:
+        if self._watched and self._look_timer is None:  # a lane that was listed meanwhile has begun to wait already
             self._wait()
 
     def _relieve(self) -> None:

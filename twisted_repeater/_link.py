@@ -482,7 +482,10 @@ class Link:
     def _break(self, end: End, reason: BaseException) -> None:
         """A side is useless: it goes down for this reason, and its connection with it."""
         if self.made:
-            self._lane_from(end.side).seal()
+            lane = self._lane_from(end.side)
+            lane.seal()
+            if lane.idle:
+                lane.drop_unfinished()
             self._stop_awaiting_report(end)
             if not end.reported:
                 end.reported = True
@@ -525,6 +528,8 @@ class Link:
         end.valve.open("lane")
         if end.ended:
             self._side_down(end, end.loss or ConnectionDone())
+        if end.reported or self.closing:
+            lane.drop_unfinished()  # its end will not come: the lane may have begun it after that was decided
         self._proceed()
 
     def lane_parse_error(self, lane: Lane, error: ParseError) -> None:

@@ -355,7 +355,7 @@ class Outlet:
         self._relayed = 0
         if self._ending is not None:
             self._end(self._ending)
-        elif self.full:
+        if self.full:  # at its end, too: a lane may be stopped that answers here and serves the other side
             self.full = False
             self._host.outlet_drained()
 

@@ -53,6 +53,9 @@ PROBE_TIMES = KeepAlive(1, 1, 20)
 PROBE_AT_MOST = 3.0
 """How many seconds a probed peer has for its answer."""
 
+PROBE_AT_LEAST = 0.5
+"""A peer that may be far away needs so many seconds for its answer: with less time it is taken to be there."""
+
 PROBE_LOOK = 0.05
 """How often, in seconds, to check whether a probed peer has answered."""
 
@@ -213,7 +216,7 @@ class Watch:
 
     def _begin_probe(self, end: Watched, at_most: float) -> bool:
         """Begin to probe a peer. Return false if that cannot be done, or its system sent something just now."""
-        if end.handle is None or not end.is_tcp or end.lost:
+        if end.handle is None or not end.is_tcp or end.lost or at_most < PROBE_AT_LEAST:
             return False
         state, times = tcp_state(end.handle), keep_alive_of(end.handle)
         if state is None or times is None or state.silence <= HEARD_LATELY:
