@@ -25,8 +25,9 @@ from .observers import printable
 
 __all__ = ["Answer", "GuardedSite", "host_name", "text"]
 
-MAX_CONNECTIONS = 32
-"""So many connections at once; one more takes the place of the oldest that waits for nothing."""
+MAX_CONNECTIONS = 16
+"""So many connections at once; one more takes the place of the oldest that waits for nothing. They are half of the file
+descriptors that are kept for what is no link, so that some are left for name servers, the log and filters."""
 
 MAX_LINE = 8 * 1024
 """The longest line of a head; the first has a client's name, percent-encoded."""
