@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, Repeater, ServerUnreachable, dialects
 from twisted_repeater import _descriptors as descriptors
-from twisted_repeater._descriptors import FEWEST, RESERVE, Claim, claim, guard_port, raise_soft_limit, usable
+from twisted_repeater._descriptors import AT_ONCE, FEWEST, RESERVE, Claim, claim, guard_port, raise_soft_limit, usable
 from twisted_repeater._valve import Valve
 
 from .peers import REPEATER_NAME, SERVER_NAME, PeerCase, StoppedTime, hello, reactor, turn
@@ -325,6 +325,17 @@ class RepeaterTests(PeerCase):
             await world.repeater.shutdown()
         self.assertEqual(time.clock.getDelayedCalls(), [])
 
+    async def test_crowd(self) -> None:
+        """A client is heard that comes at the same moment as more silent connections than may be without a hello."""
+        await turn()
+        world = await self.world(limits=Limits(max_unfinished_hellos=3 * AT_ONCE))
+        with contextlib.ExitStack() as crowd:
+            for number in range(6 * AT_ONCE):  # all of them wait in the listen queue: the reactor has no turn meanwhile
+                one = crowd.enter_context(socket.create_connection(("127.0.0.1", world.repeater.port)))
+                if number == 0:
+                    one.sendall(hello("ann"))
+            await world.server.peers.reach(1)
+
     async def test_none_for_the_server(self) -> None:
         """A client for whose connection to the server there is none is refused, and the error says why."""
         await turn()
@@ -365,6 +376,18 @@ class GuardTests(SynchronousTestCase):
         guard = self.guard("a client")
         self.assertIs(self.port.socket, guard)
         self.assertEqual((guard.accept(), guard.fileno()), ("a client", 7))
+        self.assertRaises(BlockingIOError, guard.accept)
+        self.assertEqual(self.producer.producerState, "producing")
+
+    def test_in_a_row(self) -> None:
+        """So many clients are accepted at once; the next wait for the next turn, and are not forgotten."""
+        guard = self.guard(*range(2 * AT_ONCE), None, *range(AT_ONCE))
+        for _ in range(2):
+            for _ in range(AT_ONCE):
+                guard.accept()
+            self.assertRaises(BlockingIOError, guard.accept)
+        self.assertRaises(BlockingIOError, guard.accept)  # nobody waits: what follows is a new crowd
+        self.assertEqual([guard.accept() for _ in range(AT_ONCE)], list(range(AT_ONCE)))
         self.assertRaises(BlockingIOError, guard.accept)
         self.assertEqual(self.producer.producerState, "producing")
 

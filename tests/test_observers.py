@@ -249,10 +249,12 @@ class TextTests(LogCase):
         self.assertEqual(printable("zażółć\r\n\x1b[2J\u2028\udc80\0"), "zażółć\\r\\n\\x1b[2J\\u2028\\udc80\\x00")
 
     def test_addresses(self) -> None:
-        """Addresses of every family are written as usual."""
+        """Addresses of every family are written as usual, and on one line: a PROXY header may say anything."""
         for address, text in [
             (IPv4Address("TCP", "127.0.0.1", 80), "127.0.0.1:80"),
             (IPv6Address("TCP", "::1", 80), "[::1]:80"),
+            (IPv4Address("TCP", "a\nb", 80), "a\\nb:80"),
+            (IPv6Address("TCP", "a\x1b[2J", 80), "[a\\x1b[2J]:80"),
             (UNIXAddress(b"/run/a\nb"), "unix:/run/a\\nb"),
             (UNIXAddress(None), "unix:"),
         ]:

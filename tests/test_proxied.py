@@ -16,7 +16,13 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._proxied import watch_headers
-from twisted_repeater.errors import ClientIPNotAuthorized, HelloTimeout, NewClientsDropped
+from twisted_repeater.errors import (
+    ClientIPNotAuthorized,
+    HelloTimeout,
+    InvalidHello,
+    NewClientsDropped,
+    RefusedByApplication,
+)
 
 from .peers import LOST, SERVER_NAME, Client, PeerCase, StoppedTime, World, hello, reactor, repeated, turn
 from .sockets import TLSSockets
@@ -119,14 +125,36 @@ class ProxiedTests(PeerCase):
         self.assertEqual((client.seen, self.asked), ([repeated(SERVER_NAME)], ["192.0.2.1"]))
 
     async def test_malformed_header(self) -> None:
-        """What is no header ends its own connection, without a word to the application."""
+        """What is no header ends its own connection, and the refusal shows its first bytes, as far as there are any."""
         world = await self.proxied()
-        for garbage in (b"P", b"GET / HTTP/1.1\r\n\r\n", V1.replace(b"TCP4", b"TCP5"), hello("alice"), V2[:14]):
+        for garbage in (
+            b"P",
+            b"GET / HTTP/1.1\r\n\r\n",
+            V1.replace(b"TCP4", b"TCP5"),
+            V1.replace(b"4711", b"x"),
+            V1[:-2] + bytes(107),
+            V1.replace(b"192.0.2.1 ", b"\xff "),
+            hello("alice"),
+            V2[:14],
+        ):
             client = await world.connect(garbage)
             await client.lost()
-            self.assertEqual(client.seen, [LOST])
-        self.assertEqual((world.calls, self.asked), ([], []))
+            self.assertEqual((client.seen, world.refusals[-1]), ([LOST], (None, InvalidHello)))
+            self.assertIn(f"no PROXY header: {garbage[:32]!r}", str(world.refusal))
+        self.assertEqual((len(world.refusals), self.asked), (8, []))
+        (await world.connect()).close()
         await (await world.connect(V1 + hello("alice"))).seen.reach(1)
+        self.assertEqual(len(world.refusals), 8)
+
+    async def test_error_behind_the_header(self) -> None:
+        """What goes wrong with bytes behind the header is not taken for a fault of the header."""
+
+        def refuse(name: str) -> bool:
+            raise ValueError(name)
+
+        world = await self.proxied(is_client_allowed=refuse)
+        await (await world.connect(V1 + hello("alice"))).lost()
+        self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
 
     async def test_no_header(self) -> None:
         """A header that does not come in time is told as such; the hello has a time of its own behind it."""

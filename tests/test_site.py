@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from twisted_repeater._descriptors import RESERVE
 from twisted_repeater._site import (
     ANSWER_TIMEOUT,
     CLOSE_TIMEOUT,
@@ -460,6 +461,10 @@ class TimeTests(SiteCase):
 
 class ConnectionTests(SiteCase):
     """Many connections."""
+
+    def test_leaves_descriptors(self) -> None:
+        """All connections at once leave half of the file descriptors that are kept for what is no link."""
+        self.assertLessEqual(MAX_CONNECTIONS, RESERVE // 2)
 
     async def test_room(self) -> None:
         """One too many takes the place of the one that has been of no use for longest."""

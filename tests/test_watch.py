@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from twisted_repeater import DuplicateClient, Limits, Side, _watch
-from twisted_repeater._system import HangUp, TCPState, keep_alive_of, tcp_state, unread_size
+from twisted_repeater._system import HangUp, TCPState, hang_ups, keep_alive_of, tcp_state, unread_size
 from twisted_repeater._watch import LOOKS, PROBE_TIMES, UNREAD_EVERY, Watch
 
 from .peers import LOST, PeerCase, Seen, hello, repeated, turn
@@ -442,6 +442,20 @@ class LinkTests(PeerCase):
         self.assertEqual(self.here.refusals, [])
         await self.peer.lost()
         await self.here.still_relays(again, peer)
+
+    async def test_comes_again_after_a_reset(self) -> None:
+        """So does one that reset its connection, though that is not read, and not yet asked about."""
+        self.patch(_watch, "UNREAD_EVERY", 1000)
+        await self.link(to_server_filter=lambda message, link: Deferred())
+        self.client.send(b"waits")
+        while not self.ann.client.valve.closed:
+            await turn()
+        self.client.abort()
+        while hang_ups([self.ann.client.handle]) != [HangUp.BROKEN]:
+            await turn()
+        await self.here.linked("ann")
+        self.assertEqual(self.here.refusals, [])
+        self.assertEqual(self.here.disconnections[("ann", Side.CLIENT)][1], False)
 
     async def test_comes_again_while_linked(self) -> None:
         """So it does when the last connection has not come further than the server's hello."""

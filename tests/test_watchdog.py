@@ -7,10 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import _watchdog
@@ -166,6 +168,16 @@ class StackTests(SynchronousTestCase):
         namespace["busy"](lambda frame: stack_text(frame))
         ((who, where),) = namespace["told"]
         self.assertEqual((who, where), ("twisted.internet.base:busy", "at <string>:2 in busy"))
+
+    def test_thread_pool(self) -> None:
+        """As the process ends, it is kept by threads that do not: that is said, and not that somebody joins them."""
+        pool, told = ThreadPool(), []
+        worker: Any = SimpleNamespace(join=lambda: told.append(self.look()))
+        pool.threads.append(worker)
+        pool.stop()
+        ((who, where),) = told
+        self.assertEqual(who, "a thread that has not ended, such as the look-up of a name,")
+        self.assertRegex(where, rf"^at {__file__}:\d+ in StackTests.look$")
 
     def test_long(self) -> None:
         """Of a deep stack the innermost places are told."""

@@ -40,6 +40,11 @@ more descriptors."""
 FD_SETSIZE = 1024
 """The number of descriptors that select() can watch, whatever the limit of the process is."""
 
+AT_ONCE = RESERVE // 2
+"""So many clients are accepted before others have their turn of the reactor: their hellos must be read, and those that
+are closed must give back their descriptors, before the next ones come. Twisted accepts ever more in a row as long as
+some wait, of thousands that a listen queue may hold."""
+
 PAUSE = 1.0
 """How many seconds nobody is accepted after descriptors have run out."""
 
@@ -207,7 +212,7 @@ def guard_port(port: Any, valve: Valve, clock: IReactorTime) -> PortGuard | None
 
 
 class PortGuard:
-    """Stands for the socket of a port, and hides from the port that descriptors have run out."""
+    """Stands for the socket of a port: hides that descriptors have run out, and gives only some clients in a row."""
 
     def __init__(self, listening: Any, valve: Valve, clock: IReactorTime) -> None:
         self._listening = listening
@@ -215,22 +220,29 @@ class PortGuard:
         self._clock = clock
         self._timer: Any = None
         self._told = False
+        self._in_a_row = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._listening, name)
 
     def accept(self) -> Any:
         """Accept a client. See `socket.socket.accept`."""
+        if self._in_a_row == AT_ONCE:
+            self._in_a_row = 0
+            raise BlockingIOError(errno.EWOULDBLOCK, "the next are accepted in the next turn of the reactor")
         try:
-            return self._listening.accept()
+            accepted = self._listening.accept()
         except BlockingIOError:
             self._told = False  # all who waited are accepted: if it happens again, log it again
+            self._in_a_row = 0
             raise
         except OSError as error:
             if error.errno not in OUT_OF:
                 raise
             self._pause(error)
             raise BlockingIOError(errno.EWOULDBLOCK, "nobody is accepted for a while") from error
+        self._in_a_row += 1
+        return accepted
 
     def _pause(self, error: OSError) -> None:
         if not self._told:

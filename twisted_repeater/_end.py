@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ._greeting import Greeting
+from ._greeting import SHOWN, Greeting
 from ._outlet import Outlet
 from ._system import HangUp, hang_ups, socket_of, tcp_state, unread_size
 from ._valve import Valve
@@ -291,6 +291,12 @@ class End:
         if known is not None:
             self.address = self.transport.getPeer()
             known.callback(None)
+
+    def no_header(self, data: bytes) -> None:
+        """What came is no PROXY header, and the connection is being closed."""
+        known, self._address_known = self._address_known, None
+        if known is not None:
+            known.errback(InvalidHello(f"no PROXY header: {data[:SHOWN]!r}", self.side))
 
     # -- the hello ------------------------------------------------------------------------------------------
 

@@ -485,6 +485,10 @@ class _Accepted(ClientSideProtocol):
         """The PROXY header of this connection has been read."""
         self.end.address_known()
 
+    def no_header(self, data: bytes) -> None:
+        """What this connection began with is no PROXY header."""
+        self.end.no_header(data)
+
 
 class _Refused(Protocol):
     """Closes at once."""

@@ -7,7 +7,7 @@ from .errors import FramingError, InvalidHello
 from .interfaces import IHandshake
 from .model import Hello, Side
 
-__all__ = ["Greeting"]
+__all__ = ["SHOWN", "Greeting"]
 
 MAX_HEADER = 64
 """More than the header of any hello."""

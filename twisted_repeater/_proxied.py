@@ -40,15 +40,25 @@ class _Watched(HAProxyProtocolWrapper):
 
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol`."""
-        super().dataReceived(data)
-        if not self._told and getattr(self, "_proxyInfo", None) is not None:
+        if self._told:
+            super().dataReceived(data)
+            return
+        try:
+            super().dataReceived(data)
+        except ValueError:  # Twisted lets pass what is no number, or no UTF-8, in a header of version 1
+            if getattr(self, "_proxyInfo", None) is not None:
+                raise  # it came from behind the header
+            self.loseConnection()  # type: ignore[no-untyped-call]
+        protocol: Any = self.wrappedProtocol
+        while isinstance(protocol, ProtocolWrapper):  # of TLS, which begins after the header
+            protocol = protocol.wrappedProtocol
+        if not hasattr(protocol, "address_known"):  # a client that is closed at once
+            return
+        if getattr(self, "_proxyInfo", None) is not None:
             self._told = True
-            protocol: Any = self.wrappedProtocol
-            while isinstance(protocol, ProtocolWrapper):  # of TLS, which begins after the header
-                protocol = protocol.wrappedProtocol
-            known = getattr(protocol, "address_known", None)  # a client that is closed at once has none
-            if known is not None:
-                known()
+            protocol.address_known()
+        elif self.disconnecting:
+            protocol.no_header(data)
 
     def getPeer(self) -> IAddress:
         """See `ITransport`. Version 2 gives IPv6 addresses in their long form; they are shortened like all others."""

@@ -26,8 +26,9 @@ from .observers import printable
 
 __all__ = ["Answer", "GuardedSite", "host_name", "text"]
 
-MAX_CONNECTIONS = 32
-"""How many connections there may be; one more takes the place of the oldest that waits for no answer."""
+MAX_CONNECTIONS = 16
+"""How many connections there may be; one more takes the place of the oldest that waits for no answer. They are half of
+the file descriptors that are kept for what is no link, so that some are left for name servers, the log and filters."""
 
 MAX_LINE = 8 * 1024
 """The longest line of a head; the first has a client's name, percent-encoded."""

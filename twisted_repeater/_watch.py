@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -154,7 +155,10 @@ class Watch:
         if not self._unread:
             return
         self._unread_timer = self._clock.callLater(UNREAD_EVERY, self._ask)
-        asked = [(end, end.handle) for end in self._unread if end.handle is not None and end.handle.fileno() >= 0]
+        self._ask_about(self._unread)
+
+    def _ask_about(self, ends: Iterable[Watched]) -> None:
+        asked = [(end, end.handle) for end in ends if end.handle is not None and end.handle.fileno() >= 0]
         answers = hang_ups([handle for _, handle in asked])
         for (end, _), how in zip(asked, answers, strict=True):
             if how is not None and end in self._unread:
@@ -208,6 +212,10 @@ class Watch:
         A peer that does not answer within ``at_most`` seconds has vanished. Fires with false at once where a probe
         would say nothing.
         """
+        if end in self._unread:  # the system may know of a reset that was not asked about yet
+            self._ask_about([end])
+            if end.lost:
+                return succeed(True)
         if end not in self._probes and not self._begin_probe(end, min(PROBE_AT_MOST, at_most)):
             return succeed(False)
         answer: Deferred[bool] = Deferred()

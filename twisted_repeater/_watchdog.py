@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
 
 from .observers import printable
 
@@ -123,6 +124,8 @@ def stack_text(frame: FrameType | None) -> tuple[str, str]:
         if _module(candidate).startswith("twisted.internet."):
             frames = frames[index:]
             break
+    if any(frame.f_code is ThreadPool.stop.__code__ for frame in frames):  # as the process ends
+        return ("a thread that has not ended, such as the look-up of a name,", _place(frames[-1]))
     application = [frame for frame in frames if _module(frame).partition(".")[0] not in NOT_THE_APPLICATION]
     guilty = application[0] if application else frames[-1]
     where = ", called ".join(_place(frame) for frame in reversed((application or frames)[-FRAMES:]))

@@ -128,9 +128,9 @@ def printable(text: str) -> str:
 def address_text(address: IAddress | None) -> str:
     """Write an address as people do."""
     if isinstance(address, IPv4Address):
-        return f"{address.host}:{address.port}"
+        return printable(f"{address.host}:{address.port}")  # a PROXY header may say what is no address at all
     if isinstance(address, IPv6Address):
-        return f"[{address.host}]:{address.port}"
+        return printable(f"[{address.host}]:{address.port}")
     if isinstance(address, UNIXAddress):
         name = address.name or b""
         return printable(f"unix:{name.decode('utf-8', 'replace') if isinstance(name, bytes) else name}")

@@ -49,14 +49,14 @@ def size(text: str) -> int:
     """Read a size: ``16MiB``, ``64KiB``, ``1GiB``, or bytes."""
     match = re.fullmatch(r"(\d+) ?([KMG]iB|B|)", text, re.IGNORECASE | re.ASCII)
     if match is None:
-        raise ValueError(f"{text!r} is no size such as 16MiB, 64KiB or 1000")
+        raise ValueError(f"must be a size such as 16MiB, 64KiB or 1000, not {text!r}")
     return int(match[1]) * SIZES[match[2].upper()]
 
 
 def number(text: str) -> int:
     """Read a number."""
     if not re.fullmatch(r"\d+", text, re.ASCII):
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"must be a whole number, not {text!r}")
     return int(text)
 
 
@@ -67,7 +67,7 @@ def seconds(text: str) -> float:
     except ValueError:
         time = math.nan
     if not math.isfinite(time):
-        raise ValueError(f"{text!r} is no number of seconds")
+        raise ValueError(f"must be a number of seconds, not {text!r}")
     return time
 
 
@@ -78,7 +78,10 @@ def seconds_or_none(text: str) -> float | None:
 
 def network(text: str) -> Network:
     """Read an address or a network. IPv4 addresses in the clothes of IPv6 are taken for what they are."""
-    read = ipaddress.ip_network(text)
+    try:
+        read = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"must be an address or a network, not {text!r}: {error}") from error
     if isinstance(read, ipaddress.IPv6Network) and read.prefixlen >= 96 and read.network_address.ipv4_mapped:
         return ipaddress.IPv4Network((read.network_address.ipv4_mapped, read.prefixlen - 96))
     return read
@@ -89,7 +92,8 @@ def on_filter_error(text: str) -> OnFilterError:
     try:
         return OnFilterError(text)
     except ValueError:
-        raise ValueError(f"{text!r} is none of {', '.join(choice.value for choice in OnFilterError)}") from None
+        choices = ", ".join(choice.value for choice in OnFilterError)
+        raise ValueError(f"must be one of {choices}, not {text!r}") from None
 
 
 def endpoint(find: Callable[..., Any], reactor: object, text: str) -> Any:
@@ -134,7 +138,7 @@ def admin_endpoint(reactor: object, text: str) -> Any:
 def host(text: str) -> str:
     """Read the name of a host, without a port."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?", text, re.ASCII):
-        raise ValueError(f"expected the name of a host without a port, got {text!r}")
+        raise ValueError(f"must be the name of a host without a port, not {text!r}")
     return text
 
 
@@ -232,7 +236,7 @@ class Options(usage.Options):
         ["to-server-filter", None, None, "The filter of messages to the server, as package.module:name."],
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What becomes of a message whose filter fails: stop, pass-on, drop, close."],
-        ["admin", None, None, "Where the administration listens, such as tcp:8090:interface=127.0.0.1."],
+        ["admin", None, None, "Where the administration listens, such as tcp:8090:interface=127.0.0.1 or unix:/run/x."],
         *([name, None, default(name, read), about] for name, (read, about) in LIMITS.items()),
     ]
 
@@ -251,8 +255,7 @@ class Options(usage.Options):
         self["allow-ip"].append(self._read("allow-ip", network, text))
 
     def opt_admin_host(self, text: str) -> None:
-        """A further name by which the administration is known, such as edge.example.org; localhost and the address that
-        it listens on always are. May be given more than once. Requests for other names are refused."""
+        """Another name of the administration, such as edge.example.org; may be given more than once."""
         self["admin-host"].append(self._read("admin-host", host, text))
 
     def opt_version(self) -> None:
@@ -273,7 +276,14 @@ class Options(usage.Options):
         try:
             return read(*arguments)
         except (ValueError, LoadingError, MultipleVersionsError) as error:
-            raise usage.UsageError(f"--{option}: {error}") from error
+            message = str(error)
+            separator = " " if message.startswith("must ") else ": "
+            raise usage.UsageError(f"--{option}{separator}{message}") from error
+
+    def parseArgs(self, *arguments: str) -> None:
+        """Refuse what stands by itself: file names, say, that the shell has put in the place of a pattern."""
+        if arguments:
+            raise usage.UsageError(f"{arguments[0]!r} belongs to no option; write a pattern in quotes")
 
     def postOptions(self) -> None:
         """Put in the place of each value what it stands for."""
