@@ -191,6 +191,15 @@ class HelloTests(MemoryCase):
         self.clock.advance(10)
         self.assertIn("no PROXY header in time", str(self.failureResultOf(known, HelloTimeout).value))
 
+    def test_no_header(self) -> None:
+        """What came in the place of a PROXY header is told, cut; once the address is known it is no matter any more."""
+        known = self.end.when_address_known(10)
+        self.end.no_header(b"GET / HTTP/1.1\r\n" * 10)
+        text = str(self.failureResultOf(known, InvalidHello).value)
+        self.assertEqual(text, f"no PROXY header: {(b'GET / HTTP/1.1' + bytes([13, 10])) * 2!r}")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.end.no_header(b"more")
+
     def test_not_asked_yet(self) -> None:
         """A hello that comes before it is asked for waits."""
         self.end.receive(hello("ann") + b"more")

@@ -222,6 +222,8 @@ class NewcomerTests(PeerCase):
         client = await world.connect(greeting)
         await client.seen.reach(1)
         self.assertEqual(client.seen, [repeated(SERVER_NAME)])
+        await (await world.connect(hello("bob"))).lost()
+        self.assertEqual(world.refusals[1:], [(None, InvalidHello)])
 
     async def test_on_its_way_when_dropping_begins(self) -> None:
         """A client that was accepted before is linked yet."""

@@ -337,9 +337,11 @@ class ProbeTests(WatchCase):
         self.assertEqual(end.told, [])
 
     async def test_heard_of(self) -> None:
-        """A peer that was heard of just now is there."""
+        """A peer that was heard of just now is there, also if its connection is not read."""
         end = self.watched(60)
-        self.assertFalse(await self.watch.has_vanished(end, 30))
+        for reads in (True, False):
+            self.watch.reads(end, reads)
+            self.assertFalse(await self.watch.has_vanished(end, 30))
         self.assertNotEqual(keep_alive_of(self.own), PROBE_TIMES)
 
     async def test_unknown(self) -> None:
