@@ -104,6 +104,19 @@ class SignalCase(SynchronousTestCase):
 class HandlerTests(SignalCase):
     """Which signal does what."""
 
+    def test_stall_alone(self) -> None:
+        """A kept reactor ends nothing as long as no second signal came."""
+        killed: list[int] = []
+        self.patch(os, "kill", lambda process, number: killed.append(number))
+        signals = self.start()
+        signals._stalled()
+        signals._received(signal.SIGTERM, None)
+        signals._stalled()
+        self.assertEqual(killed, [])
+        signals._received(signal.SIGINT, None)
+        signals._stalled()
+        self.assertEqual(killed, [signal.SIGINT])
+
     def test_first(self) -> None:
         """The first one goes to the reactor's own handler."""
         for number in BOTH:
