@@ -450,7 +450,7 @@ class ClosingTests(SocketCase):
             self.clock.advance(ACKNOWLEDGED_POLL)
         await self.peer.seen.holds(END)
         self.assertEqual(self.peer.received, pushed)
-        self.assertEqual(self.host.told, ["full", ConnectionDone])
+        self.assertEqual(self.host.told, ["full", "drained", ConnectionDone])
 
     async def test_close_while_peer_answers(self) -> None:
         """As long as something comes of a peer that has taken everything, the connection stays; then it is closed."""
@@ -478,7 +478,7 @@ class ClosingTests(SocketCase):
         while LOST not in self.own.seen:
             await turn()
             self.clock.advance(ACKNOWLEDGED_POLL)
-        self.assertEqual(self.host.told, ["full", ConnectionDone])
+        self.assertEqual(self.host.told, ["full", "drained", ConnectionDone])
 
     async def test_close_when_peer_has_ended(self) -> None:
         """A peer that has ended its stream is waited for no longer than until everything is written."""
@@ -498,7 +498,7 @@ class ClosingTests(SocketCase):
         await self.peer.seen.holds(END)
         self.peer.transport.loseConnection()
         await self.own.seen.holds(LOST)
-        self.assertEqual(self.host.told, ["full", "stopped", ConnectionDone])
+        self.assertEqual(self.host.told, ["full", "drained", "stopped", ConnectionDone])
 
     async def test_end_stream(self) -> None:
         """The peer sees the end of the stream behind what was written, and is still heard."""
