@@ -220,6 +220,25 @@ class EndOfStreamTests(LinkCase):
         self.peer.close()
         await self.over()
 
+    async def test_slow_server_that_has_taken_everything(self) -> None:
+        """A server that was slow, and has taken what was sent before the end, may be at work for long on its reply."""
+        time = StoppedTime()
+        limits = Limits(linger=1000, stall_timeout=10)
+        await self.link(server=Server(half_close=True), client={"half_close": True}, limits=limits, reactor=time)
+        self.peer.transport.pauseProducing()
+        while not self.ann.server.outlet.full:
+            self.ann.send_to_server(bytes(100_000))
+            await turn()
+        self.client.end_stream()
+        await self.here.disconnected(CLIENT)
+        self.peer.transport.resumeProducing()
+        await self.peer.seen.holds(END)
+        time.clock.pump([1.0] * 30)
+        self.peer.send(b"reply")
+        await self.client.seen.holds(b"reply")
+        self.peer.close()
+        await self.over()
+
     async def test_server_ends_first(self) -> None:
         """When the server ends its stream, the client still sends until it ends too."""
         await self.link(server=Server(half_close=True), client={"half_close": True})
