@@ -26,7 +26,7 @@ try:
 except ImportError:  # pragma: no cover - Windows, which has no such limit
     resource = None  # type: ignore[assignment]
 
-__all__ = ["Claim", "PortGuard", "claim", "guard_port", "raise_soft_limit", "usable"]
+__all__ = ["OUT_OF", "Claim", "PortGuard", "claim", "guard_port", "raise_soft_limit", "usable"]
 
 log = Logger()
 
@@ -49,7 +49,7 @@ PAUSE = 1.0
 """How many seconds nobody is accepted after descriptors have run out."""
 
 OUT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-"""The errors of a system that cannot accept a connection because it lacks descriptors or memory."""
+"""The errors of a system that lacks descriptors or memory, when it accepts a connection for example."""
 
 
 # -- how many there are -----------------------------------------------------------------------------------

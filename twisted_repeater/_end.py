@@ -271,7 +271,7 @@ class End:
                 if self.ended or self._dropping or not unread_size(self.handle) or read() is not None:
                     break
         except Exception:  # the connection must end all the same
-            log.failure("bug: what a connection received at its end is lost")
+            log.failure("bug: the last bytes that a connection received are lost")
 
     # -- the address ----------------------------------------------------------------------------------------
 

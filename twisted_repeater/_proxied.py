@@ -45,7 +45,7 @@ class _Watched(HAProxyProtocolWrapper):
             return
         try:
             super().dataReceived(data)
-        except ValueError:  # Twisted lets pass what is no number, or no UTF-8, in a header of version 1
+        except ValueError:  # in a version 1 header Twisted does not check for numbers and UTF-8
             if getattr(self, "_proxyInfo", None) is not None:
                 raise  # it came from behind the header
             self.loseConnection()  # type: ignore[no-untyped-call]

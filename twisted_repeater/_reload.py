@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from . import _collectors
+from ._descriptors import OUT_OF
 from ._text import text_of
 from .filters._migration import hand_over
 from .loading import LoadingError, load_filter, trying
@@ -37,7 +38,7 @@ INSTALLED = {
 
 OURS = {"twisted_repeater", "twisted"}
 
-PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN}
+PASSING = OUT_OF | {errno.EAGAIN}
 """Errors of a system that lacks descriptors or memory for a moment. They say nothing about the files."""
 
 Stamp = tuple[int, int] | None

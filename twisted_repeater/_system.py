@@ -1,4 +1,4 @@
-"""Asks the system about a socket what a reactor does not report: hang-ups, silence, bytes that nobody has read."""
+"""Asks the system about sockets: hang-ups, silence and unread bytes, which a reactor does not report."""
 
 from __future__ import annotations
 
