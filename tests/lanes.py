@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater._lane import Lane
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import CallbackFailed, FramingError, ParseError
-from twisted_repeater.framing import Int32Framing
+from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IFraming
 from twisted_repeater.model import Direction, OnFilterError
 from twisted_repeater.verdicts import PASS_ON, Verdict

@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import PASS_ON, Verdict
-from twisted_repeater._awaited import Awaited
 from twisted_repeater._coroutines import call, run
+from twisted_repeater._pending import PendingVerdict
 
 CHOICE: contextvars.ContextVar[str] = contextvars.ContextVar("CHOICE", default="none")
 
@@ -251,9 +251,9 @@ class WithAsyncioTests(SynchronousTestCase):
                 verdicts.append(verdict)
                 came.set()
 
-            Awaited(judges(), arrived)
+            PendingVerdict(judges(), arrived)
             await came.wait()
-            hanging = Awaited(hangs(), verdicts.append)
+            hanging = PendingVerdict(hangs(), verdicts.append)
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             hanging.give_up()

@@ -19,7 +19,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, Repeater, ServerUnreachable, dialects
 from twisted_repeater import _descriptors as descriptors
-from twisted_repeater._descriptors import AT_ONCE, FEWEST, RESERVE, Claim, claim, guard_port, raise_soft_limit, usable
+from twisted_repeater._descriptors import (
+    AT_ONCE,
+    FEWEST,
+    RESERVE,
+    Claim,
+    claim,
+    guard_port,
+    raise_soft_limit,
+    usable,
+)
 from twisted_repeater._valve import Valve
 
 from .peers import REPEATER_NAME, SERVER_NAME, PeerCase, StoppedTime, hello, reactor, turn

@@ -12,7 +12,7 @@ from twisted_repeater.bin_prot import bin_int
 from twisted_repeater.codecs import LEFT_OUT, RawCodec
 from twisted_repeater.dialect import Conversion, Dialect, MessageType
 from twisted_repeater.errors import MultipleVersionsError, ParseError, VersionMismatch
-from twisted_repeater.framing import Int32Framing
+from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.hello import JSONHandshake
 from twisted_repeater.interfaces import ICodec
 

@@ -13,15 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import (
-    BadLength,
-    FrameTooLong,
-    FramingError,
-    Hello,
-    InvalidHello,
-    Limits,
-    dialects,
-)
+from twisted_repeater import BadLength, FrameTooLong, FramingError, Hello, InvalidHello, Limits, dialects
 from twisted_repeater.bin_prot import bin_int, bin_string, list_of, pair, variant
 from twisted_repeater.dialects.async_extra import DONT_CARE_ABOUT_MODE
 

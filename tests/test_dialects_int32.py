@@ -10,7 +10,7 @@ from twisted_repeater import dialects
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.dialect import MessageType
 from twisted_repeater.dialects.int32 import int32
-from twisted_repeater.framing import Int32Framing
+from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.hello import JSONHandshake
 from twisted_repeater.model import Limits
 

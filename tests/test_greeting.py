@@ -10,7 +10,7 @@ from zope.interface import implementer
 from twisted_repeater import Hello, IHandshake, InvalidHello, Limits, Side, dialects
 from twisted_repeater._greeting import Greeting
 from twisted_repeater.errors import FrameTooLong
-from twisted_repeater.framing import Int32Framing
+from twisted_repeater.framings.length import Int32Framing
 
 from .peers import frame, hello
 from .unprintable import UNPRINTABLE, Mute

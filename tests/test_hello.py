@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_repeater.errors import InvalidHello
-from twisted_repeater.framing import Int32Framing
+from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.hello import MEMBERS, JSONHandshake, agreed_version
 from twisted_repeater.interfaces import IHandshake
 from twisted_repeater.model import Hello

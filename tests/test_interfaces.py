@@ -11,7 +11,8 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import interfaces
 from twisted_repeater.codecs import RawCodec
-from twisted_repeater.framing import ForeignFraming, Int32Framing
+from twisted_repeater.framings.base import CheckedFraming
+from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.hello import JSONHandshake
 from twisted_repeater.interfaces import ICodec, IFilter, IFraming, IHandshake
 from twisted_repeater.verdicts import PASS_ON
@@ -53,7 +54,7 @@ class InterfaceTests(SynchronousTestCase):
             (IFilter, PassingFilter()),
             (ICodec, RawCodec()),
             (IFraming, Int32Framing(1)),
-            (IFraming, ForeignFraming(Int32Framing(1))),
+            (IFraming, CheckedFraming(Int32Framing(1))),
             (IHandshake, JSONHandshake(1)),
         ):
             self.assertTrue(verifyObject(interface, provider))

@@ -1351,7 +1351,7 @@ class ObservationTests(StartedLaneCase):
 
     def test_how_it_runs(self) -> None:
         """The module tells whether it is compiled."""
-        self.assertEqual(_lane.IS_COMPILED, not str(_lane.__file__).endswith(".py"))
+        self.assertEqual(_lane.COMPILED, not str(_lane.__file__).endswith(".py"))
 
 
 class Counting(OtherFraming):

@@ -11,7 +11,7 @@ from types import ModuleType
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import __main__ as main
-from twisted_repeater import framing
+from twisted_repeater.framings import base
 
 
 def output_of(*arguments: str, **environment: str) -> str:
@@ -36,12 +36,12 @@ class HowItRunsTests(SynchronousTestCase):
 
     def test_compiled(self) -> None:
         """A compiled module is told with the compiler and its release."""
-        self.patch(framing, "framing_of", type("function", (), {"__module__": "_cython_3_1_2"})())
+        self.patch(base, "framing_of", type("function", (), {"__module__": "_cython_3_1_2"})())
         self.assertEqual(main.how_it_runs([module_from("a.so")]), "compiled by Cython 3.1.2")
 
     def test_partly_compiled(self) -> None:
         """The modules that were not compiled are named."""
-        self.patch(framing, "framing_of", type("function", (), {"__module__": "_cython_3_1_2"})())
+        self.patch(base, "framing_of", type("function", (), {"__module__": "_cython_3_1_2"})())
         told = main.how_it_runs([module_from("a.so"), module_from("b.py"), module_from("c.py")])
         self.assertEqual(told, "compiled by Cython 3.1.2, but for b, c")
 

@@ -23,7 +23,8 @@ from twisted_repeater import (
     ParseError,
     Side,
 )
-from twisted_repeater.observers import LogObserver, address_text, printable
+from twisted_repeater._text import address_text, printable
+from twisted_repeater.observers import LogObserver
 
 from .peers import PeerCase, Seen, hello
 from .unprintable import Mute

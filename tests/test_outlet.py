@@ -24,7 +24,8 @@ from zope.interface.verify import verifyObject
 from twisted_repeater._outlet import HIGH_WATER, MAX_POSTPONED, SMALL, Outlet
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import MarshalingError
-from twisted_repeater.framing import Framing, Int32Framing
+from twisted_repeater.framings.base import Framing
+from twisted_repeater.framings.length import Int32Framing
 
 from .peers import END, LOST, Seen, turn
 from .unprintable import UNPRINTABLE

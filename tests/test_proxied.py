@@ -16,12 +16,7 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._proxied import watch_headers
-from twisted_repeater.errors import (
-    ClientIPNotAuthorized,
-    HelloTimeout,
-    InvalidHello,
-    NewClientsDropped,
-)
+from twisted_repeater.errors import ClientIPNotAuthorized, HelloTimeout, InvalidHello, NewClientsDropped
 
 from .peers import LOST, SERVER_NAME, Client, PeerCase, StoppedTime, World, hello, reactor, repeated, turn
 from .sockets import TLSSockets

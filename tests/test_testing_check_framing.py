@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import FrameTooLong, FramingError, IFraming, Limits, MarshalingError
-from twisted_repeater.framing import Int32Framing
+from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.testing import ConformanceError, check_framing
 
 from .framings import PlainFraming

@@ -9,9 +9,21 @@ from google.protobuf.wrappers_pb2 import StringValue
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, dialects
-from twisted_repeater.bin_prot import bin_float, bin_int, bin_prot_codec, list_of, option, pair, record, text, variant
+from twisted_repeater.bin_prot import (
+    bin_float,
+    bin_int,
+    bin_prot_codec,
+    list_of,
+    option,
+    pair,
+    record,
+    text,
+    variant,
+)
 from twisted_repeater.codecs import RawCodec
-from twisted_repeater.framing import ForeignFraming, Int32Framing, Int64Framing, StampedFraming
+from twisted_repeater.framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
+from twisted_repeater.framings.base import CheckedFraming
+from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.model import Hello
 from twisted_repeater.protobuf_codec import protobuf
 from twisted_repeater.testing import ConformanceError, check_codec, check_framing
@@ -29,13 +41,13 @@ class FramingsTests(SynchronousTestCase):
         check_framing(Int32Framing(Limits().max_frame))
 
     def test_stamped(self) -> None:
-        """`StampedFraming`, by its dialect; with bodies of each way to write a length."""
+        """`AsyncExtraFraming`, by its dialect; with bodies of each way to write a length."""
         check_framing(dialects.async_extra(clock=lambda: 1.5).framing, [b"", b"x" * 127, b"x" * 128, b"x" * 40_000])
-        check_framing(StampedFraming(1000, lambda: -1.0))
+        check_framing(AsyncExtraFraming(1000, lambda: -1.0))
 
     def test_int64(self) -> None:
-        """`Int64Framing`, which frames hellos."""
-        check_framing(lambda limits: Int64Framing(limits.max_frame))
+        """`AsyncExtraHelloFraming`, which frames hellos."""
+        check_framing(lambda limits: AsyncExtraHelloFraming(limits.max_frame))
 
     def test_handshakes(self) -> None:
         """The framings of the handshakes."""
@@ -45,7 +57,7 @@ class FramingsTests(SynchronousTestCase):
     def test_foreign(self) -> None:
         """A framing that is written in Python, as it is and in the adapter that a lane uses."""
         check_framing(PlainFraming)
-        check_framing(lambda limits: ForeignFraming(PlainFraming(limits)))
+        check_framing(lambda limits: CheckedFraming(PlainFraming(limits)))
 
 
 class CodecsTests(SynchronousTestCase):

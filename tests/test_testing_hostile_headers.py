@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits
-from twisted_repeater.framing import Int64Framing
+from twisted_repeater.framings.async_extra import AsyncExtraHelloFraming
 from twisted_repeater.testing._hostile_headers import endless_headers, hostile_headers
 from twisted_repeater.testing._tried_framing import TriedFraming
 
@@ -31,7 +31,7 @@ class HeadersTests(SynchronousTestCase):
         """There is a header of one byte more than is allowed, in either byte order, unless that is very much."""
         self.assertIn(b"\0\2\0" + b"*" * 40, list(hostile_headers(self.tried)))
         for max_frame in (511, 1 << 40):
-            tried = TriedFraming(Int64Framing(max_frame), [b"abc"], max_frame)
+            tried = TriedFraming(AsyncExtraHelloFraming(max_frame), [b"abc"], max_frame)
             one_more = (max_frame + 1).to_bytes(8, "little") + b"*" * 40
             self.assertEqual(one_more in list(hostile_headers(tried)), max_frame == 511)
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
-from . import _flow, _lane, _output, framing, selectors
+from . import _flow, _lane, _output, selectors
+from .framings import async_extra, base, length
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
-HOT_PATH: tuple[ModuleType, ...] = (framing, selectors, _output, _flow, _lane)
+HOT_PATH: tuple[ModuleType, ...] = (base, length, async_extra, selectors, _output, _flow, _lane)
 """The modules that are compiled where a compiler was found."""
 
 
@@ -23,7 +24,7 @@ def how_it_runs(modules: Iterable[ModuleType] = HOT_PATH) -> str:
     if len(interpreted) == len(modules):
         return "interpreted"
     # The functions of a compiled module are of a type that lives in a module named after its compiler, "_cython_3_1_2".
-    compiler, *release = type(framing.framing_of).__module__.strip("_").split("_")
+    compiler, *release = type(base.framing_of).__module__.strip("_").split("_")
     by = f"compiled by {compiler.capitalize()} {'.'.join(release)}"
     return f"{by}, but for {', '.join(interpreted)}" if interpreted else by
 

@@ -19,8 +19,8 @@ from twisted.python.failure import Failure
 from . import dialects
 from ._end_signals import EndSignals
 from ._repeater import Repeater
+from ._text import printable
 from .interfaces import ILink
-from .observers import printable
 from .verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
 
 __all__ = ["Demo", "DemoService"]

@@ -19,7 +19,7 @@ from ._system import HangUp, hang_ups, socket_of, tcp_state, unread_size
 from ._valve import Valve
 from ._watch import Watch
 from .errors import HelloTimeout, InvalidHello, MarshalingError
-from .framing import Framing
+from .framings.base import Framing
 from .interfaces import IHandshake
 from .model import Hello, Limits, Side
 

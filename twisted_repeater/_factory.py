@@ -27,7 +27,7 @@ from ._places import Places
 from ._protocols import ClientSideProtocol
 from ._seldom import Seldom
 from ._slices import in_slices
-from ._text import class_name, loggable, shortened, text_of, told
+from ._text import class_name, loggable, printable, shortened, text_of, told
 from ._watch import Watch
 from .dialect import Dialect
 from .errors import (
@@ -47,7 +47,6 @@ from .filters import filter_function, selector_of
 from .filters._provider import checked_function
 from .interfaces import IObserver
 from .model import MANY, Direction, Hello, Limits, OnFilterError, Side, effective
-from .observers import printable
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 

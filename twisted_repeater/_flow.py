@@ -13,7 +13,7 @@ from ._backlog import Backlog
 from ._slices import SLICE
 
 if TYPE_CHECKING:
-    from ._awaited import Awaited
+    from ._pending import PendingVerdict
     from .verdicts import Verdict
 
 __all__ = ["MAX_HELD", "Flow"]
@@ -54,7 +54,7 @@ class Flow:
     """
 
     def __init__(self, host: Any, now: Callable[[], float]) -> None:
-        self.awaited: Awaited | None = None
+        self.awaited: PendingVerdict | None = None
         """The verdict that is waited for."""
         self._host = host
         self._state = HELD
@@ -174,7 +174,7 @@ class Flow:
         """Look at nothing more until an outlet is emptied."""
         self._enter(CHOKED)
 
-    def _wait_for(self, awaited: Awaited) -> None:
+    def _wait_for(self, awaited: PendingVerdict) -> None:
         """Look at nothing more until the verdict is there."""
         self.awaited = awaited
         self._enter(WAITING)

@@ -3,7 +3,7 @@ cimport cython
 
 from ._flow cimport Flow
 from ._output cimport Output
-from .framing cimport Framing
+from .framings.base cimport Framing
 from .selectors cimport Selector
 
 cdef Py_ssize_t SKIPPED_AT_ONCE

@@ -17,20 +17,20 @@ from inspect import ismethod
 from time import monotonic
 from typing import Any, Protocol
 
-from ._awaited import NOT_YET, Awaited
 from ._flow import Flow
 from ._output import LaneOutlet, Output
+from ._pending import NOT_YET, PendingVerdict
 from ._text import class_name, guarded_text, repr_of, text_of
 from ._unfinished import Unfinished
 from .codecs import LEFT_OUT
 from .errors import CallbackFailed, FramingError, ParseError, PartialFrame
-from .framing import Framing, framing_of
+from .framings.base import Framing, framing_of
 from .interfaces import ICodec, IFraming
 from .model import Direction, OnFilterError
 from .selectors import Selector
 from .verdicts import DO_NOTHING, OWN, PASS_ON, Close, Mixed, Verdict, plain
 
-__all__ = ["FLUSH_SIZE", "IS_COMPILED", "Lane", "LaneHost", "UnfinishedTotal", "UnfinishedWatch"]
+__all__ = ["FLUSH_SIZE", "COMPILED", "Lane", "LaneHost", "UnfinishedTotal", "UnfinishedWatch"]
 
 FLUSH_SIZE = 256 * 1024
 """How many bytes of its own making a lane collects before it pushes them and asks whether the target is full."""
@@ -41,7 +41,7 @@ SKIPPED_AT_ONCE = 8 * 1024
 TRANSLATE = Mixed(passes=True)
 """Pass on, in the target's version: the bytes that came cannot be used."""
 
-IS_COMPILED = not __file__.endswith(".py")
+COMPILED = not __file__.endswith(".py")
 """Whether this module runs compiled."""
 
 
@@ -451,7 +451,7 @@ class Lane(Flow):
         try:
             if issubclass(type(verdict), Verdict):
                 return plain(verdict)
-            awaited = Awaited(verdict, self._arrived)
+            awaited = PendingVerdict(verdict, self._arrived)
         except KeyboardInterrupt:
             raise
         except BaseException as error:

@@ -32,7 +32,7 @@ from .errors import (
     ParseError,
     SlowConsumer,
 )
-from .framing import Framing
+from .framings.base import Framing
 from .interfaces import IHandshake, ILink
 from .model import Direction, Hello, Limits, OnFilterError, Side
 

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from ._text import class_name, text_of
 from .codecs import LEFT_OUT
 from .errors import MarshalingError
-from .framing import Framing
+from .framings.base import Framing
 
 __all__ = ["HIGH_WATER", "Outlet", "OutletHost"]
 

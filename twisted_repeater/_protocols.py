@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from ._end import End
 from ._link import Link
-from .framing import Framing
+from .framings.base import Framing
 from .model import Limits
 
 __all__ = ["ClientSideProtocol", "ServerSideProtocol"]

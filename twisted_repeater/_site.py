@@ -21,8 +21,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from ._seldom import Seldom
-from ._text import shortened
-from .observers import printable
+from ._text import printable, shortened
 
 __all__ = ["Answer", "GuardedSite", "host_name", "text"]
 

@@ -10,9 +10,22 @@ from collections.abc import Callable
 from reprlib import repr as short_repr
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 
-__all__ = ["Unprintable", "class_name", "guarded_text", "loggable", "repr_of", "shortened", "text_of", "told"]
+__all__ = [
+    "Unprintable",
+    "address_text",
+    "class_name",
+    "guarded_text",
+    "loggable",
+    "printable",
+    "repr_of",
+    "shortened",
+    "text_of",
+    "told",
+]
 
 LONGEST = 1000
 """How many characters of an exception's or another object's text are kept."""
@@ -109,3 +122,20 @@ def _without_middle(text: str, longest: int) -> str:
         return text
     half = longest // 2
     return f"{text[:half]} ... ({len(text) - 2 * half} characters are left out) ... {text[-half:]}"
+
+
+def printable(text: str) -> str:
+    """Give a text with every character escaped that could break its line or change the terminal."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def address_text(address: IAddress | None) -> str:
+    """Write an address as people do."""
+    if isinstance(address, IPv4Address):
+        return printable(f"{address.host}:{address.port}")  # a PROXY header may say what is no address at all
+    if isinstance(address, IPv6Address):
+        return printable(f"[{address.host}]:{address.port}")
+    if isinstance(address, UNIXAddress):
+        name = address.name or b""
+        return printable(f"unix:{name.decode('utf-8', 'replace') if isinstance(name, bytes) else name}")
+    return printable(str(address))

@@ -22,15 +22,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from ._system import (
-    HangUp,
-    KeepAlive,
-    hang_ups,
-    keep_alive_of,
-    keep_alive_within,
-    set_keep_alive,
-    tcp_state,
-)
+from ._system import HangUp, KeepAlive, hang_ups, keep_alive_of, keep_alive_within, set_keep_alive, tcp_state
 
 __all__ = ["Watch", "Watched"]
 

@@ -15,9 +15,9 @@ from zope.interface import implementer
 from ._link import Link
 from ._repeater import Repeater
 from ._site import Answer, GuardedSite, text
+from ._text import address_text, printable
 from .metrics import MetricsObserver, exposition
 from .model import Direction
-from .observers import address_text, printable
 
 __all__ = ["administration"]
 

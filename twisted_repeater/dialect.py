@@ -8,7 +8,7 @@ from typing import Any
 
 from .codecs import LEFT_OUT, RawCodec
 from .errors import MultipleVersionsError, VersionMismatch
-from .framing import Framing
+from .framings.base import Framing
 from .interfaces import ICodec, IHandshake
 from .model import Limits
 

@@ -11,7 +11,8 @@ from typing import Any
 from zope.interface import implementer
 
 from .errors import InvalidHello
-from .framing import Framing, Int32Framing
+from .framings.base import Framing
+from .framings.length import Int32Framing
 from .interfaces import IHandshake
 from .model import Hello
 

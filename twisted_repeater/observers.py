@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from ._seldom import Seldom
-from ._text import class_name, shortened, text_of, told
+from ._text import address_text, class_name, printable, shortened, text_of, told
 from .errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
 from .interfaces import ILink, IObserver
 from .model import Direction, Side
 
-__all__ = ["LogObserver", "address_text", "printable"]
+__all__ = ["LogObserver"]
 
 REFUSALS = 20
 """How many refusals of one kind are logged at once; after that, one a second is."""
@@ -118,20 +117,3 @@ def _reason_text(error: BaseException | None) -> str:
 def _is_cut_off(reason: BaseException) -> bool:
     """Tell whether a side went down because of what the repeater would not bear, not by itself."""
     return isinstance(reason, (FramingError, SlowConsumer)) and not isinstance(reason, PartialFrame)
-
-
-def printable(text: str) -> str:
-    """Give a text with every character escaped that could break its line or change the terminal."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
-
-
-def address_text(address: IAddress | None) -> str:
-    """Write an address as people do."""
-    if isinstance(address, IPv4Address):
-        return printable(f"{address.host}:{address.port}")  # a PROXY header may say what is no address at all
-    if isinstance(address, IPv6Address):
-        return printable(f"[{address.host}]:{address.port}")
-    if isinstance(address, UNIXAddress):
-        name = address.name or b""
-        return printable(f"unix:{name.decode('utf-8', 'replace') if isinstance(name, bytes) else name}")
-    return printable(str(address))

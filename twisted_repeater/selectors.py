@@ -11,14 +11,14 @@ import sys
 from collections.abc import Callable, Iterable
 from operator import index
 
-from .framing import outside
+from ._offsets import outside
 
 __all__ = ["NOTHING", "Selector", "any_of", "bytes_at", "contains", "first_byte", "predicate"]
 
 DEEPEST = 500
 """How deeply selectors may be nested: each level needs some of the stack, whose end compiled code does not check."""
 
-IS_COMPILED = not __file__.endswith(".py")
+COMPILED = not __file__.endswith(".py")
 """Whether this module runs compiled."""
 
 
@@ -182,7 +182,7 @@ def _begins_with(view: bytes, at: int, stop: int, values: tuple[bytes, ...]) -> 
 class _Contains(Selector):
     """Values searched for in the whole payload, in one pass where that is compiled."""
 
-    def __init__(self, values: tuple[bytes, ...], in_one_pass: bool = IS_COMPILED) -> None:
+    def __init__(self, values: tuple[bytes, ...], in_one_pass: bool = COMPILED) -> None:
         self._values = values
         self._firsts = _first_bytes(values)
         self._in_one_pass = in_one_pass

@@ -18,11 +18,10 @@ from twisted.python.failure import Failure
 from ._end_signals import EndSignals
 from ._reload import FilterModules
 from ._repeater import Repeater
-from ._text import text_of
+from ._text import address_text, printable, text_of
 from .admin import administration
 from .loading import LoadingError
 from .metrics import MetricsObserver
-from .observers import address_text, printable
 
 __all__ = ["CannotStart", "RepeaterService"]
 

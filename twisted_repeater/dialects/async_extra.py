@@ -13,7 +13,8 @@ from zope.interface import implementer
 from ..bin_prot import BinProtCodec, BinType, bin_int, bin_prot_codec, enumeration, record, text, variant
 from ..dialect import Dialect, MessageType
 from ..errors import InvalidHello, MarshalingError, ParseError
-from ..framing import Framing, Int64Framing, StampedFraming
+from ..framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
+from ..framings.base import Framing
 from ..interfaces import ICodec, IHandshake
 from ..model import Hello
 
@@ -51,7 +52,7 @@ def async_extra(
     _check_mode(mode, bin_prot_codec(mode_type))
     return Dialect(
         name="async_extra",
-        framing=lambda limits: StampedFraming(limits.max_frame, clock),
+        framing=lambda limits: AsyncExtraFraming(limits.max_frame, clock),
         handshake=lambda limits: BinProtHandshake(limits.max_hello, mode_type),
         to_server=MessageType.of(to_server),
         to_client=MessageType.of(to_client),
@@ -92,7 +93,7 @@ class BinProtHandshake:
 
     def __init__(self, max_hello: int, mode_type: BinType[Any]) -> None:
         string = text(errors="surrogateescape")
-        self.framing = Int64Framing(max_hello)
+        self.framing = AsyncExtraHelloFraming(max_hello)
         self._codec = bin_prot_codec(
             record(Hello, name=string, mode=mode_type, send_version=bin_int, recv_version=bin_int, credentials=string)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..dialect import Dialect, MessageType
-from ..framing import Int32Framing
+from ..framings.length import Int32Framing
 from ..hello import JSONHandshake
 from ..interfaces import ICodec
 

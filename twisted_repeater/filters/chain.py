@@ -8,12 +8,20 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from .._awaited import verdict_later
+from .._pending import verdict_later
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from ._migration import hand_over_by_name
-from ._provider import FilterFunction, checked_function, common_selector, guarded, name_of, pass_on, selector_of
+from ._provider import (
+    FilterFunction,
+    checked_function,
+    common_selector,
+    guarded,
+    name_of,
+    pass_on,
+    selector_of,
+)
 
 __all__ = ["Chain", "chain"]
 

@@ -10,9 +10,8 @@ from typing import Any
 from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
-from .._text import shortened
+from .._text import printable, shortened
 from ..interfaces import IFilter
-from ..observers import printable
 from ..verdicts import PASS_ON, Verdict
 
 __all__ = ["Log"]

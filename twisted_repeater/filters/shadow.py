@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .._awaited import verdict_later
+from .._pending import verdict_later
 from .._text import loggable
 from ..interfaces import ICodec, IFilter
 from ..selectors import Selector

@@ -8,8 +8,8 @@ from typing import Any
 
 from zope.interface import implementer
 
-from .._awaited import verdict_later
 from .._lane import Lane
+from .._pending import verdict_later
 from .._repeater import Repeater
 from ..errors import ConnectingError, Disconnected
 from ..interfaces import IObserver

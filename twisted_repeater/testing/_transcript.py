@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._text import guarded_text, told
-from ..observers import printable
+from .._text import guarded_text, printable, told
 
 __all__ = ["Entry", "Event", "Transcript", "numbered"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .._lane import Lane
 from ..errors import FramingError, MarshalingError
-from ..framing import framing_of
+from ..framings.base import framing_of
 from ..interfaces import IFraming
 from ..model import Direction
 from ..verdicts import PASS_ON

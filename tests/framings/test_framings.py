@@ -17,16 +17,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-import twisted_repeater.framing
+import twisted_repeater.framings.base
 from twisted_repeater.errors import BadLength, FrameTooLong, FramingError, MarshalingError
-from twisted_repeater.framing import (
-    ForeignFraming,
-    Framing,
-    Int32Framing,
-    Int64Framing,
-    StampedFraming,
-    framing_of,
-)
+from twisted_repeater.framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
+from twisted_repeater.framings.base import CheckedFraming, Framing, framing_of
+from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IFraming
 
 LIMIT = 1000
@@ -59,9 +54,9 @@ class Lines:
 
 FRAMINGS: list[Framing] = [
     Int32Framing(LIMIT),
-    Int64Framing(LIMIT),
-    StampedFraming(LIMIT, lambda: 1.5),
-    ForeignFraming(Int32Framing(LIMIT)),
+    AsyncExtraHelloFraming(LIMIT),
+    AsyncExtraFraming(LIMIT, lambda: 1.5),
+    CheckedFraming(Int32Framing(LIMIT)),
 ]
 
 
@@ -259,15 +254,15 @@ class AllFramingsTests(SynchronousTestCase):
         """A length that fits the limit, but ends behind the largest offset there is, is too long."""
         length = struct.pack("<q", sys.maxsize)
         for framing, header in (
-            (Int64Framing(sys.maxsize), length),
-            (StampedFraming(sys.maxsize, lambda: 0.0), struct.pack("<qd", 17, 0.0) + b"\xfc" + length),
+            (AsyncExtraHelloFraming(sys.maxsize), length),
+            (AsyncExtraFraming(sys.maxsize, lambda: 0.0), struct.pack("<qd", 17, 0.0) + b"\xfc" + length),
         ):
             self.assertRaises(FrameTooLong, framing.find, header, 0, len(header))
             self.assertEqual((framing.skip(header, 0, len(header)), framing.count), (0, 0))
 
     def test_not_initialized(self) -> None:
         """One that was made without its initializer reads nothing outside of the data."""
-        for kind in (Framing, Int32Framing, Int64Framing, StampedFraming, ForeignFraming):
+        for kind in (Framing, Int32Framing, AsyncExtraHelloFraming, AsyncExtraFraming, CheckedFraming):
             framing = kind.__new__(kind)
             for use in (framing.find, framing.skip):
                 with contextlib.suppress(AttributeError, NotImplementedError, FramingError):
@@ -280,8 +275,8 @@ class AllFramingsTests(SynchronousTestCase):
             self.assertEqual(framing.find(frame, 0, len(frame)), len(frame))
         for generous, framing in (
             (Int32Framing(2 * LIMIT), Int32Framing(LIMIT)),
-            (Int64Framing(2 * LIMIT), Int64Framing(LIMIT)),
-            (StampedFraming(2 * LIMIT, lambda: 0.0), StampedFraming(LIMIT, lambda: 0.0)),
+            (AsyncExtraHelloFraming(2 * LIMIT), AsyncExtraHelloFraming(LIMIT)),
+            (AsyncExtraFraming(2 * LIMIT, lambda: 0.0), AsyncExtraFraming(LIMIT, lambda: 0.0)),
         ):
             frame = generous.encode(bytes(LIMIT + 1))
             header = frame[: -LIMIT - 1]
@@ -307,7 +302,7 @@ class AllFramingsTests(SynchronousTestCase):
 
     def test_replace(self) -> None:
         """Where a header has nothing but lengths, what stands in for a frame is a frame."""
-        for framing in (Int32Framing(LIMIT), Int64Framing(LIMIT)):
+        for framing in (Int32Framing(LIMIT), AsyncExtraHelloFraming(LIMIT)):
             self.assertEqual(framing.replace(framing.encode(b"old"), b"new one"), framing.encode(b"new one"))
 
     def test_abstract(self) -> None:
@@ -322,18 +317,18 @@ class Int64Tests(SynchronousTestCase):
     def test_negative(self) -> None:
         """A negative length is refused, with its value."""
         for length in (-1, -(2**63)):
-            error = self.assertRaises(BadLength, Int64Framing(LIMIT).find, struct.pack("<q", length), 0, 8)
+            error = self.assertRaises(BadLength, AsyncExtraHelloFraming(LIMIT).find, struct.pack("<q", length), 0, 8)
             self.assertIn(str(length), str(error))
 
     def test_huge(self) -> None:
         """So is the largest there is."""
-        self.assertRaises(FrameTooLong, Int64Framing(LIMIT).find, struct.pack("<q", 2**63 - 1), 0, 8)
+        self.assertRaises(FrameTooLong, AsyncExtraHelloFraming(LIMIT).find, struct.pack("<q", 2**63 - 1), 0, 8)
 
 
 class StampedTests(SynchronousTestCase):
     """Frames with a time stamp."""
 
-    framing = StampedFraming(2**40, lambda: 2.5)
+    framing = AsyncExtraFraming(2**40, lambda: 2.5)
 
     def find(self, header: bytes, length: int | None = None) -> int:
         """Look for a frame with this header behind its time stamp."""
@@ -426,7 +421,7 @@ class ForeignTests(SynchronousTestCase):
         self.assertIs(framing_of(own), own)
         for provider in (Lines(), Derived(LIMIT)):
             framing = framing_of(provider)
-            self.assertIsInstance(framing, ForeignFraming)
+            self.assertIsInstance(framing, CheckedFraming)
             self.assertIs(framing_of(framing), framing)
 
     def test_impossible_answers(self) -> None:
@@ -440,7 +435,7 @@ class ForeignTests(SynchronousTestCase):
                 return self.stop  # type: ignore[no-any-return]
 
         for stop, body in ((2, 2), (1, 2), (-1, -1), (-1, 2), (5, 1), (5, 6), (5, -1), (5, 2**70)):
-            framing = ForeignFraming(Impossible(stop, body))
+            framing = CheckedFraming(Impossible(stop, body))
             self.assertRaises((ValueError, OverflowError), framing.find, bytes(8), 2, 8)
             self.assertEqual(framing.skip(bytes(8), 2, 8), 2)
 
@@ -455,7 +450,7 @@ class ForeignTests(SynchronousTestCase):
                 return self.stop  # type: ignore[no-any-return]
 
         for stop, body in ((None, 2), (5.0, 2), ("5", 2), (5, None), (5, 2.5)):
-            framing = ForeignFraming(NoNumbers(stop, body))
+            framing = CheckedFraming(NoNumbers(stop, body))
             self.assertRaises(TypeError, framing.find, bytes(8), 2, 8)
             self.assertEqual(framing.skip(bytes(8), 2, 8), 2)
 
@@ -466,7 +461,7 @@ class ForeignTests(SynchronousTestCase):
             def find(self, data: bytes, start: int, end: int) -> int:
                 raise KeyboardInterrupt
 
-        framing = ForeignFraming(Interrupted())
+        framing = CheckedFraming(Interrupted())
         for search in (framing.find, framing.skip):
             self.assertRaises(KeyboardInterrupt, search, bytes(8), 2, 8)
 
@@ -480,7 +475,7 @@ class ForeignTests(SynchronousTestCase):
             def __repr__(self) -> str:
                 raise SystemExit
 
-        error = self.assertRaises(ValueError, ForeignFraming(Secret()).find, bytes(8), 2, 8)
+        error = self.assertRaises(ValueError, CheckedFraming(Secret()).find, bytes(8), 2, 8)
         self.assertIn("<SystemExit raised by its __repr__> found a frame", str(error))
 
     def test_derived(self) -> None:
@@ -505,5 +500,5 @@ class ForeignTests(SynchronousTestCase):
                 self.body = start + 4
                 return start + 6
 
-        framing = ForeignFraming(Early())
+        framing = CheckedFraming(Early())
         self.assertEqual([framing.find(bytes(9), 1, end) for end in range(1, 10)], [0, 0, 0, 0, 7, 7, 7, 7, 7])

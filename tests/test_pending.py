@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Verdict, WrongVerdict
-from twisted_repeater._awaited import NOT_YET, Awaited, verdict_later
+from twisted_repeater._pending import NOT_YET, PendingVerdict, verdict_later
 from twisted_repeater._text import Unprintable
 
 from .unprintable import UNPRINTABLE, Mute
@@ -22,9 +22,9 @@ class AwaitedTests(SynchronousTestCase):
         """Keep what comes later."""
         self.later: list[Any] = []
 
-    def wait(self, answer: Any) -> Awaited:
+    def wait(self, answer: Any) -> PendingVerdict:
         """Wait for an answer."""
-        return Awaited(answer, self.later.append)
+        return PendingVerdict(answer, self.later.append)
 
     def test_at_once(self) -> None:
         """What is there already is the result; nothing comes later."""
@@ -92,7 +92,7 @@ class AwaitedTests(SynchronousTestCase):
     def test_no_verdict(self) -> None:
         """Anything else is a failure, at once or later, that tells who gave it."""
         deferred: Deferred[Any] = Deferred()
-        Awaited(deferred, self.later.append, "risk")
+        PendingVerdict(deferred, self.later.append, "risk")
         deferred.callback("PASS_ON")
         failures = [self.wait(None).result, self.wait(succeed(5)).result, *self.later]
         for failure in failures:

@@ -15,13 +15,13 @@ from ._text import loggable, repr_of
 from .errors import WrongVerdict
 from .verdicts import Verdict
 
-__all__ = ["NOT_YET", "Awaited", "verdict_later"]
+__all__ = ["NOT_YET", "PendingVerdict", "verdict_later"]
 
 NOT_YET = object()
 """What stands for the result before there is one."""
 
 
-class Awaited:
+class PendingVerdict:
     """Waits for what a filter gave that is no verdict: a coroutine, or a Deferred that fired, fires later, or never.
 
     ``result`` becomes a verdict, or a failure: a `WrongVerdict` of ``who`` if that is what it is. ``then`` is called
@@ -75,12 +75,12 @@ class Awaited:
 
 
 def verdict_later(answer: Any, who: str = "the filter") -> Deferred[Verdict]:
-    """Give a Deferred of its own for the verdict of what a filter gave that is none; see `Awaited`.
+    """Give a Deferred of its own for the verdict of what a filter gave that is none; see `PendingVerdict`.
 
     Whatever is done with it, others can wait for the filter's Deferred too. If it is cancelled, so is that.
     """
     later: Deferred[Verdict] = Deferred(lambda _: awaited.give_up())
-    awaited = Awaited(answer, later.callback, who)
+    awaited = PendingVerdict(answer, later.callback, who)
     if awaited.result is not NOT_YET:
         later.callback(awaited.result)
     return later

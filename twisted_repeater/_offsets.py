@@ -1,0 +1,17 @@
+"""Offsets into data, as framings and selectors get them: the largest there can be, and the error about wrong ones."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["FARTHEST", "outside"]
+
+FARTHEST = sys.maxsize
+"""The largest offset that there can be; larger ones do not fit into the C integers of compiled code."""
+
+
+def outside(start: int, end: int) -> Exception:
+    """Return the error about offsets that are not within the data."""
+    if max(abs(start), abs(end)) > FARTHEST:  # compiled code raises the same
+        return OverflowError("offsets too large for any data")
+    return ValueError("offsets outside of the data")

@@ -1,0 +1,12 @@
+# The C types of async_extra.py.
+cimport cython
+
+from .base cimport Framing
+
+cdef class AsyncExtraFraming(Framing):
+    cdef public object clock
+    @cython.locals(view=cython.p_uchar, body=Py_ssize_t, size=Py_ssize_t, header=Py_ssize_t, used=Py_ssize_t)
+    cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
+
+cdef class AsyncExtraHelloFraming(Framing):
+    cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
