@@ -29,7 +29,7 @@ from twisted_repeater import (
     WrongMode,
     dialects,
 )
-from twisted_repeater.bin_prot import bin_int, bin_prot_codec, bin_text, list_of, option, pair
+from twisted_repeater.codecs.bin_prot import bin_int, bin_prot_codec, bin_text, list_of, option, pair
 from twisted_repeater.testing import MemoryRepeater, Peer, SocketRepeater
 
 from .test_dialects_async_extra import NOW, message, recordings

@@ -8,8 +8,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from twisted_repeater.bin_prot import bin_int
 from twisted_repeater.codecs import LEFT_OUT, RawCodec
+from twisted_repeater.codecs.bin_prot import bin_int
 from twisted_repeater.dialect import Conversion, Dialect, MessageType
 from twisted_repeater.errors import MultipleVersionsError, ParseError, VersionMismatch
 from twisted_repeater.framings.length import Int32Framing

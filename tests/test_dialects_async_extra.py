@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import BadLength, FrameTooLong, FramingError, Hello, InvalidHello, Limits, dialects
-from twisted_repeater.bin_prot import bin_int, bin_string, list_of, pair, variant
+from twisted_repeater.codecs.bin_prot import bin_int, bin_string, list_of, pair, variant
 from twisted_repeater.dialects.async_extra import DONT_CARE_ABOUT_MODE
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "async_extra.json").read_text())["entries"]

@@ -19,7 +19,7 @@ from typing import Any
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 import twisted_repeater
-from twisted_repeater.bin_prot import bin_prot_codec, enumeration
+from twisted_repeater.codecs.bin_prot import bin_prot_codec, enumeration
 from twisted_repeater.tap import Options
 
 from .programs import Program, ProgramCase

@@ -8,10 +8,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DO_NOTHING, PASS_ON, ParseError, SendBack, Verdict
+from twisted_repeater.codecs import fixed, tagged
 from twisted_repeater.dialects import int32
 from twisted_repeater.filters import Allow, Deny, selector_of
-from twisted_repeater.fixed_codec import fixed
-from twisted_repeater.tagged_codec import tagged
 from twisted_repeater.testing import FilterHarness
 
 

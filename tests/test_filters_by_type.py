@@ -11,10 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import DO_NOTHING, PASS_ON, IFilter, Send, SendBack, Verdict
+from twisted_repeater.codecs import fixed, tagged
 from twisted_repeater.dialects import int32
 from twisted_repeater.filters import ByType, chain, selector_of
-from twisted_repeater.fixed_codec import fixed
-from twisted_repeater.tagged_codec import tagged
 from twisted_repeater.testing import FilterHarness
 
 if TYPE_CHECKING:

@@ -24,15 +24,12 @@ from twisted_repeater import (
     Verdict,
     WrongVerdict,
 )
-from twisted_repeater.codecs import RawCodec
+from twisted_repeater.codecs import RawCodec, fixed, tagged, text
 from twisted_repeater.dialects import int32
 from twisted_repeater.errors import CallbackFailed
 from twisted_repeater.filters import Shadow, chain, selector_of, wants
-from twisted_repeater.fixed_codec import fixed
 from twisted_repeater.selectors import NOTHING, Selector, contains, first_byte
-from twisted_repeater.tagged_codec import tagged
 from twisted_repeater.testing import FilterHarness
-from twisted_repeater.text_codec import text
 
 from .successors import Also, Kept
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer, provider
 
 from twisted_repeater import DO_NOTHING, PASS_ON, IFilter
-from twisted_repeater.codecs import RawCodec
+from twisted_repeater.codecs import RawCodec, text
 from twisted_repeater.filters._provider import (
     checked_answer,
     checked_classes,
@@ -25,7 +25,6 @@ from twisted_repeater.filters._provider import (
 from twisted_repeater.interfaces import ICodec, ITypedCodec
 from twisted_repeater.selectors import NOTHING, Selector, first_byte
 from twisted_repeater.testing import FilterHarness
-from twisted_repeater.text_codec import text
 
 RAW = RawCodec()
 LINK: Any = object()

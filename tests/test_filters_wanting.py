@@ -9,13 +9,11 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import DO_NOTHING, PASS_ON, IFilter, Verdict
-from twisted_repeater.codecs import RawCodec
+from twisted_repeater.codecs import RawCodec, TextCodec, tagged, text
 from twisted_repeater.dialects import int32
 from twisted_repeater.filters import selector_of, wants
 from twisted_repeater.selectors import bytes_at, first_byte
-from twisted_repeater.tagged_codec import tagged
 from twisted_repeater.testing import FilterHarness
-from twisted_repeater.text_codec import TextCodec, text
 
 
 class Number(int):

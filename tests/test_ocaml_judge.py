@@ -22,7 +22,7 @@ from .programs import LONGEST, Program, ProgramCase
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twisted_repeater.bin_prot import BinProtCodec
+    from twisted_repeater.codecs.bin_prot import BinProtCodec
 
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE / "vectors" / "async_extra.json"

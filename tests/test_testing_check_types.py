@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._typed_codec import TypedCodec
+from twisted_repeater.codecs._typed import TypedCodec
 from twisted_repeater.selectors import Selector, contains, first_byte, predicate
 from twisted_repeater.testing import ConformanceError
 from twisted_repeater.testing._check_types import TypesCheck

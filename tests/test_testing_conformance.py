@@ -9,7 +9,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, dialects
-from twisted_repeater.bin_prot import (
+from twisted_repeater.codecs import RawCodec
+from twisted_repeater.codecs.bin_prot import (
     bin_float,
     bin_int,
     bin_prot_codec,
@@ -20,12 +21,11 @@ from twisted_repeater.bin_prot import (
     text,
     variant,
 )
-from twisted_repeater.codecs import RawCodec
+from twisted_repeater.codecs.protobuf import protobuf
 from twisted_repeater.framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from twisted_repeater.framings.base import CheckedFraming
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.model import Hello
-from twisted_repeater.protobuf_codec import protobuf
 from twisted_repeater.testing import ConformanceError, check_codec, check_framing
 from twisted_repeater.testing._conformance import Tried, positions, start_of, told
 

@@ -24,7 +24,7 @@ from twisted_repeater import (
     SendBack,
     dialects,
 )
-from twisted_repeater.bin_prot import bin_int, bin_prot_codec
+from twisted_repeater.codecs.bin_prot import bin_int, bin_prot_codec
 from twisted_repeater.testing import Event, FilterHarness
 
 NUMBERS = dialects.int32(to_server=bin_prot_codec(bin_int), to_client=bin_prot_codec(bin_int))

@@ -30,7 +30,7 @@ from .model import Direction, OnFilterError
 from .selectors import Selector
 from .verdicts import DO_NOTHING, OWN, PASS_ON, Close, Mixed, Verdict, plain
 
-__all__ = ["FLUSH_SIZE", "COMPILED", "Lane", "LaneHost", "UnfinishedTotal", "UnfinishedWatch"]
+__all__ = ["COMPILED", "FLUSH_SIZE", "Lane", "LaneHost", "UnfinishedTotal", "UnfinishedWatch"]
 
 FLUSH_SIZE = 256 * 1024
 """How many bytes of its own making a lane collects before it pushes them and asks whether the target is full."""

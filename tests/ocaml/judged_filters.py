@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from twisted_repeater.bin_prot import (
+from twisted_repeater.codecs.bin_prot import (
     BinProtCodec,
     BinType,
     array_of,

@@ -10,7 +10,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ..bin_prot import BinProtCodec, BinType, bin_int, bin_prot_codec, enumeration, record, text, variant
+from ..codecs.bin_prot import BinProtCodec, BinType, bin_int, bin_prot_codec, enumeration, record, text, variant
 from ..dialect import Dialect, MessageType
 from ..errors import InvalidHello, MarshalingError, ParseError
 from ..framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
@@ -35,7 +35,7 @@ def async_extra(
 ) -> Dialect:
     """Make the dialect of `Versioned_typed_tcp` peers.
 
-    ``to_server`` and ``to_client`` are the messages of the two directions: a codec (of `twisted_repeater.bin_prot`), a
+    ``to_server`` and ``to_client`` are the messages of the two directions: a codec (of `twisted_repeater.codecs.bin_prot`), a
     `MessageType` for codecs with versions, or ``None`` for plain ``bytes``.
 
     ``mode`` must be equal in the hellos of both peers: by default the constant constructor, one byte 0. A string stands

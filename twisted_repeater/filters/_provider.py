@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._text import guarded_text, repr_of, text_of
-from .._typed_codec import overlap
 from ..codecs import RawCodec
+from ..codecs._typed import overlap
 from ..interfaces import ICodec, IFilter, ITypedCodec
 from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON, Verdict

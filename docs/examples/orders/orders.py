@@ -3,8 +3,8 @@
 from msgspec import Struct
 
 from twisted_repeater import Dialect
+from twisted_repeater.codecs.msgspec import msgspec_json
 from twisted_repeater.dialects import int32
-from twisted_repeater.msgspec_codecs import msgspec_json
 
 
 class Order(Struct, tag=True):

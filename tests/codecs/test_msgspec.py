@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_repeater.codecs.msgspec import MsgspecCodec, msgspec_json, msgspec_msgpack
 from twisted_repeater.errors import MarshalingError, ParseError
 from twisted_repeater.interfaces import ICodec
-from twisted_repeater.msgspec_codecs import MsgspecCodec, msgspec_json, msgspec_msgpack
 from twisted_repeater.selectors import NOTHING, Selector
 from twisted_repeater.testing import check_codec
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._text import text_of
-from ..errors import MarshalingError, ParseError
+from ..._text import text_of
+from ...errors import MarshalingError, ParseError
 from ._basics import read_code, read_nat0, write_nat0
 from ._type import BinType, add_to_path, check_type, count_bytes, unexpected, wrong
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._text import text_of
-from ._typed_codec import TypedCodec
-from .errors import ParseError
-from .interfaces import ITypedCodec
-from .selectors import Selector, bytes_at
+from .._text import text_of
+from ..errors import ParseError
+from ..interfaces import ITypedCodec
+from ..selectors import Selector, bytes_at
+from ._typed import TypedCodec
 
 __all__ = ["TaggedCodec", "tagged"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_repeater._typed_codec import TypedCodec, in_path
+from twisted_repeater.codecs._typed import TypedCodec, in_path
 from twisted_repeater.interfaces import ITypedCodec
 from twisted_repeater.selectors import NOTHING, Selector, first_byte
 

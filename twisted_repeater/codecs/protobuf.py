@@ -8,8 +8,8 @@ from typing import Any
 from google.protobuf.message import DecodeError, EncodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from ._typed_codec import TypedCodec, in_path
-from .errors import MarshalingError, ParseError
+from ..errors import MarshalingError, ParseError
+from ._typed import TypedCodec, in_path
 
 __all__ = ["ProtobufCodec", "protobuf"]
 
@@ -25,7 +25,7 @@ def protobuf(cls: type[Message], *, unknown: bool = True) -> ProtobufCodec:
 
     A field that the class does not have is kept in the message and written again, as Protocol Buffers mean it; with
     ``unknown`` false it is a `ParseError`. For several kinds of message use a ``oneof``, or
-    `twisted_repeater.tagged_codec`.
+    `tagged`.
     """
     return ProtobufCodec(cls, unknown)
 

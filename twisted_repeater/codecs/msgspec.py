@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from ._text import text_of
-from ._typed_codec import TypedCodec, in_path
-from .errors import MarshalingError, ParseError
-from .selectors import Selector, contains
+from .._text import text_of
+from ..errors import MarshalingError, ParseError
+from ..selectors import Selector, contains
+from ._typed import TypedCodec, in_path
 
 __all__ = ["MsgspecCodec", "msgspec_json", "msgspec_msgpack"]
 

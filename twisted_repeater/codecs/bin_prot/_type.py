@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from zope.interface import implementer
 
-from ..errors import MarshalingError, ParseError
-from ..interfaces import ICodec
+from ...errors import MarshalingError, ParseError
+from ...interfaces import ICodec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

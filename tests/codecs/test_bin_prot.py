@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_repeater.bin_prot import (
+from twisted_repeater.codecs.bin_prot import (
     BinType,
     array_of,
     bin_bool,
@@ -159,7 +159,7 @@ TYPES: dict[str, BinType[Any]] = {
     "nat0": bin_nat0,
     "int32": bin_int32,
     "int64": bin_int64,
-    "chars": list_of(bin_char),
+    "Chars": list_of(bin_char),
     "float": bin_float,
     "text": bin_text,
     "units": list_of(bin_unit),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_repeater.codecs import text
 from twisted_repeater.errors import MarshalingError, ParseError
 from twisted_repeater.testing import check_codec
-from twisted_repeater.text_codec import text
 
 
 class TextTests(SynchronousTestCase):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_repeater.codecs import Chars, FixedCodec, fixed
 from twisted_repeater.errors import MarshalingError, ParseError
-from twisted_repeater.fixed_codec import FixedCodec, chars, fixed
 from twisted_repeater.testing import check_codec
 
 
@@ -52,7 +52,7 @@ class Keywords:
     a: int
 
 
-ORDER = fixed(Order, id="Q", price="d", symbol=chars(8), key="2s")
+ORDER = fixed(Order, id="Q", price="d", symbol=Chars(8), key="2s")
 PAYLOAD = b"\0\0\0\0\0\0\0\7" + struct.pack(">d", 1.5) + b"AAPL\0\0\0\0" + b"\1\0"
 
 
@@ -84,7 +84,7 @@ class RecordTests(SynchronousTestCase):
 
     def test_filled_with_spaces(self) -> None:
         """Texts may be filled up by another character, and be in another encoding."""
-        codec = fixed(Order, id="B", price="f", symbol=chars(6, " ", "latin-1"), key="s")
+        codec = fixed(Order, id="B", price="f", symbol=Chars(6, " ", "latin-1"), key="s")
         order = Order(1, 0.5, "grün", b"k")
         self.assertEqual(codec.encode(order), b"\1\x3f\0\0\0gr\xfcn  k")
         self.assertEqual(codec.decode(codec.encode(order)), order)
@@ -185,7 +185,7 @@ class DeclarationTests(SynchronousTestCase):
             with self.assertRaisesRegex(ValueError, f"id: '{wrong}' is not the format of one value"):
                 fixed(Cancel, id=wrong)
         no_format: Any
-        for no_format in (3, b"Q", int, chars):
+        for no_format in (3, b"Q", int, Chars):
             with self.assertRaisesRegex(TypeError, "id: a field is a format of the struct module or chars, not "):
                 fixed(Cancel, id=no_format)
 
@@ -210,4 +210,4 @@ class DeclarationTests(SynchronousTestCase):
         """A text has a size, and is filled up by one byte."""
         for size, fill, encoding in ((0, "\0", "ascii"), (4, "", "ascii"), (4, "ß", "utf-8")):
             with self.assertRaisesRegex(ValueError, "a size of at least 1"):
-                chars(size, fill, encoding)
+                Chars(size, fill, encoding)

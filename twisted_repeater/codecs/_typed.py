@@ -6,9 +6,9 @@ from typing import Any
 
 from zope.interface import implementer
 
-from .errors import MarshalingError
-from .interfaces import ITypedCodec
-from .selectors import NOTHING, Selector
+from ..errors import MarshalingError
+from ..interfaces import ITypedCodec
+from ..selectors import NOTHING, Selector
 
 __all__ = ["TypedCodec", "in_path", "overlap"]
 

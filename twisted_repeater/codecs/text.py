@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._typed_codec import TypedCodec
-from .errors import MarshalingError, ParseError
+from ..errors import MarshalingError, ParseError
+from ._typed import TypedCodec
 
 __all__ = ["TextCodec", "text"]
 

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.codecs import RawCodec
+from twisted_repeater.codecs import RawCodec, TaggedCodec, fixed, tagged, text
 from twisted_repeater.errors import MarshalingError, ParseError
-from twisted_repeater.fixed_codec import fixed
-from twisted_repeater.tagged_codec import TaggedCodec, tagged
 from twisted_repeater.testing import check_codec
-from twisted_repeater.text_codec import text
 
 
 @dataclass

@@ -8,11 +8,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_repeater.codecs import tagged, text
+from twisted_repeater.codecs.protobuf import ProtobufCodec, protobuf
 from twisted_repeater.errors import MarshalingError, ParseError
-from twisted_repeater.protobuf_codec import ProtobufCodec, protobuf
-from twisted_repeater.tagged_codec import tagged
 from twisted_repeater.testing import check_codec
-from twisted_repeater.text_codec import text
 
 TYPES = {"string": 9, "uint64": 4, "double": 1, "message": 11, "int32": 5}
 

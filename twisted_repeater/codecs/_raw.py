@@ -6,8 +6,8 @@ from typing import Any
 
 from zope.interface import implementer
 
-from .errors import MarshalingError
-from .interfaces import ICodec
+from ..errors import MarshalingError
+from ..interfaces import ICodec
 
 __all__ = ["LEFT_OUT", "RawCodec"]
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal
 
-from ._text import class_name, text_of
-from ._typed_codec import TypedCodec
-from .errors import MarshalingError, ParseError
+from .._text import class_name, text_of
+from ..errors import MarshalingError, ParseError
+from ._typed import TypedCodec
 
-__all__ = ["FixedCodec", "chars", "fixed"]
+__all__ = ["Chars", "FixedCodec", "fixed"]
 
 
 @dataclass(frozen=True)
-class chars:
+class Chars:
     """A field of ``size`` bytes that is a ``str``, filled up at its end."""
 
     size: int
@@ -46,7 +46,7 @@ class _Field:
     format: str
     at: int
     size: int
-    chars: chars | None
+    Chars: Chars | None
 
     @property
     def is_padding(self) -> bool:
@@ -55,19 +55,19 @@ class _Field:
 
     def checked(self, value: Any) -> Any:
         """Give what ``struct`` packs for a value, or raise."""
-        if self.chars is not None:
-            value = self.chars.write(value)
+        if self.Chars is not None:
+            value = self.Chars.write(value)
         if self.format.endswith("s") and len(value) > self.size:  # struct would cut it off
             raise ValueError(f"{len(value)} bytes, at most {self.size} have a place")
         return value
 
 
-def fixed(cls: type, byte_order: Literal[">", "<"] = ">", /, **fields: str | chars) -> FixedCodec:
+def fixed(cls: type, byte_order: Literal[">", "<"] = ">", /, **fields: str | Chars) -> FixedCodec:
     """Make the codec of records whose messages are instances of ``cls``.
 
     ``cls`` is a dataclass, a named tuple, a msgspec struct, or any class like them: it is called with all the values,
     and each is read back as the attribute of its name. The fields stand in their order on the wire; each is a format
-    of the ``struct`` module for one value (``"Q"``, ``"d"``, ``"8s"`` for bytes), or `chars` for text, or padding
+    of the ``struct`` module for one value (``"Q"``, ``"d"``, ``"8s"`` for bytes), or `Chars` for text, or padding
     (``"3x"``), which is no attribute. There is no alignment; ``byte_order`` is ``">"`` (big-endian) or ``"<"``::
 
         fixed(Order, id="Q", price="d", symbol=chars(8))
@@ -78,7 +78,7 @@ def fixed(cls: type, byte_order: Literal[">", "<"] = ">", /, **fields: str | cha
 class FixedCodec(TypedCodec):
     """Records of one kind; `fixed` makes it."""
 
-    def __init__(self, cls: type, byte_order: str, fields: dict[str, str | chars]) -> None:
+    def __init__(self, cls: type, byte_order: str, fields: dict[str, str | Chars]) -> None:
         if byte_order not in (">", "<"):
             raise ValueError(f"the byte order is '>' or '<', not {byte_order!r}")
         self.message_types = (cls,)
@@ -96,7 +96,7 @@ class FixedCodec(TypedCodec):
         names = [field.name for field in self._values]
         self._new = _maker(cls, names)
         self._get = attrgetter(*names) if len(names) > 1 else lambda message: (getattr(message, names[0]),)
-        self._texts = [(index, field) for index, field in enumerate(self._values) if field.chars is not None]
+        self._texts = [(index, field) for index, field in enumerate(self._values) if field.Chars is not None]
         self._bytes = any(field.format.endswith("s") for field in self._values)
 
     def decode(self, payload: bytes) -> Any:
@@ -115,9 +115,9 @@ class FixedCodec(TypedCodec):
         """Give the values with strings for the bytes of texts."""
         with_texts = list(values)
         for index, field in self._texts:
-            assert field.chars is not None
+            assert field.Chars is not None
             try:
-                with_texts[index] = field.chars.read(values[index])
+                with_texts[index] = field.Chars.read(values[index])
             except UnicodeDecodeError as error:
                 at = field.at + error.start
                 message = f"{field.name}: not {field.chars.encoding} at byte {at}: {error.reason}"
@@ -157,9 +157,9 @@ class FixedCodec(TypedCodec):
         return MarshalingError("the message changed while it was written")
 
 
-def _field(name: str, what: str | chars, at: int) -> _Field:
+def _field(name: str, what: str | Chars, at: int) -> _Field:
     """Check a declaration."""
-    if isinstance(what, chars):
+    if isinstance(what, Chars):
         return _Field(name, f"{what.size}s", at, what.size, what)
     if not isinstance(what, str):
         raise TypeError(f"{name}: a field is a format of the struct module or chars, not {what!r}")

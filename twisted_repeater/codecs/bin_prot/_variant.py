@@ -6,7 +6,7 @@ import enum
 import struct
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import MarshalingError, ParseError
+from ...errors import MarshalingError, ParseError
 from ._basics import read_code
 from ._compounds import RecordType, tuple_of
 from ._type import BinProtCodec, BinType, add_to_path, check_type, cut_short, unexpected, wrong
