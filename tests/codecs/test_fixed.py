@@ -186,7 +186,7 @@ class DeclarationTests(SynchronousTestCase):
                 fixed(Cancel, id=wrong)
         no_format: Any
         for no_format in (3, b"Q", int, Chars):
-            with self.assertRaisesRegex(TypeError, "id: a field is a format of the struct module or chars, not "):
+            with self.assertRaisesRegex(TypeError, "id: a field is a format of the struct module or Chars, not "):
                 fixed(Cancel, id=no_format)
 
     def test_byte_order(self) -> None:

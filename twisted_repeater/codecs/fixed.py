@@ -27,7 +27,7 @@ class Chars:
 
     def __post_init__(self) -> None:
         if self.size < 1 or len(self.fill.encode(self.encoding)) != 1:
-            raise ValueError("chars takes a size of at least 1, and one character of one byte to fill up with")
+            raise ValueError("Chars takes a size of at least 1, and one character of one byte to fill up with")
 
     def read(self, value: bytes) -> str:
         """Give the text without what fills it up."""
@@ -46,7 +46,7 @@ class _Field:
     format: str
     at: int
     size: int
-    Chars: Chars | None
+    chars: Chars | None
 
     @property
     def is_padding(self) -> bool:
@@ -55,8 +55,8 @@ class _Field:
 
     def checked(self, value: Any) -> Any:
         """Give what ``struct`` packs for a value, or raise."""
-        if self.Chars is not None:
-            value = self.Chars.write(value)
+        if self.chars is not None:
+            value = self.chars.write(value)
         if self.format.endswith("s") and len(value) > self.size:  # struct would cut it off
             raise ValueError(f"{len(value)} bytes, at most {self.size} have a place")
         return value
@@ -70,7 +70,7 @@ def fixed(cls: type, byte_order: Literal[">", "<"] = ">", /, **fields: str | Cha
     of the ``struct`` module for one value (``"Q"``, ``"d"``, ``"8s"`` for bytes), or `Chars` for text, or padding
     (``"3x"``), which is no attribute. There is no alignment; ``byte_order`` is ``">"`` (big-endian) or ``"<"``::
 
-        fixed(Order, id="Q", price="d", symbol=chars(8))
+        fixed(Order, id="Q", price="d", symbol=Chars(8))
     """
     return FixedCodec(cls, byte_order, fields)
 
@@ -96,7 +96,7 @@ class FixedCodec(TypedCodec):
         names = [field.name for field in self._values]
         self._new = _maker(cls, names)
         self._get = attrgetter(*names) if len(names) > 1 else lambda message: (getattr(message, names[0]),)
-        self._texts = [(index, field) for index, field in enumerate(self._values) if field.Chars is not None]
+        self._texts = [(index, field) for index, field in enumerate(self._values) if field.chars is not None]
         self._bytes = any(field.format.endswith("s") for field in self._values)
 
     def decode(self, payload: bytes) -> Any:
@@ -115,9 +115,9 @@ class FixedCodec(TypedCodec):
         """Give the values with strings for the bytes of texts."""
         with_texts = list(values)
         for index, field in self._texts:
-            assert field.Chars is not None
+            assert field.chars is not None
             try:
-                with_texts[index] = field.Chars.read(values[index])
+                with_texts[index] = field.chars.read(values[index])
             except UnicodeDecodeError as error:
                 at = field.at + error.start
                 message = f"{field.name}: not {field.chars.encoding} at byte {at}: {error.reason}"
@@ -162,7 +162,7 @@ def _field(name: str, what: str | Chars, at: int) -> _Field:
     if isinstance(what, Chars):
         return _Field(name, f"{what.size}s", at, what.size, what)
     if not isinstance(what, str):
-        raise TypeError(f"{name}: a field is a format of the struct module or chars, not {what!r}")
+        raise TypeError(f"{name}: a field is a format of the struct module or Chars, not {what!r}")
     if not re.fullmatch(r"[cbB?hHiIlLqQefd]|\d*[sx]", what):
         raise ValueError(f"{name}: {what!r} is not the format of one value")
     return _Field(name, what, at, struct.calcsize(f">{what}"), None)
