@@ -32,7 +32,7 @@ from twisted_repeater import (
 from twisted_repeater.codecs.bin_prot import bin_int, bin_prot_codec, bin_text, list_of, option, pair
 from twisted_repeater.testing import MemoryRepeater, Peer, SocketRepeater
 
-from .test_dialects_async_extra import NOW, message, recordings
+from .dialects.test_async_extra import NOW, message, recordings
 
 STAMP = struct.pack("<d", 1234.5)
 HELLO = bytes.fromhex("05616c69636500010100")

@@ -11,9 +11,9 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import interfaces
 from twisted_repeater.codecs import RawCodec
+from twisted_repeater.dialects.int32 import JSONHandshake
 from twisted_repeater.framings.base import CheckedFraming
 from twisted_repeater.framings.length import Int32Framing
-from twisted_repeater.hello import JSONHandshake
 from twisted_repeater.interfaces import ICodec, IFilter, IFraming, IHandshake
 from twisted_repeater.verdicts import PASS_ON
 

@@ -457,7 +457,7 @@ class ServiceTests(PeerCase, ModuleCase):
             "wire.py",
             "from twisted_repeater import dialects\n"
             "from twisted_repeater.codecs import RawCodec\n"
-            "from twisted_repeater.dialect import Conversion, MessageType\n"
+            "from twisted_repeater.dialects import Conversion, MessageType\n"
             "same = lambda message: message\n"
             "steps = {2: Conversion(up=same, down=same)}\n"
             "orders = MessageType({1: RawCodec(), 2: RawCodec()}, prod=2, test=2, conversions=steps)\n"

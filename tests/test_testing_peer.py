@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Disconnected, Hello, MessageType, dialects
 from twisted_repeater.codecs.bin_prot import bin_int, bin_prot_codec, text
-from twisted_repeater.dialect import Conversion
+from twisted_repeater.dialects import Conversion
 from twisted_repeater.testing import Event, MemoryRepeater, Peer
 
 NUMBERS = bin_prot_codec(bin_int)

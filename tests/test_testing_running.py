@@ -24,7 +24,7 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater.codecs import RawCodec
-from twisted_repeater.dialect import MessageType
+from twisted_repeater.dialects import MessageType
 from twisted_repeater.testing import MemoryRepeater, Peer, SocketRepeater
 from twisted_repeater.testing._running import result_of
 

@@ -7,7 +7,7 @@ client's name, and shows each message to the application's filter, which passes 
 from . import dialects, filters
 from ._repeater import Repeater
 from .codecs import LEFT_OUT
-from .dialect import Conversion, Dialect, MessageType
+from .dialects import Conversion, Dialect, MessageType
 from .errors import *  # noqa: F403
 from .errors import __all__ as _errors
 from .filters import chain

@@ -12,7 +12,8 @@ from twisted.python.failure import Failure
 from ._coroutines import call
 from ._link import Link
 from ._text import text_of, told
-from .dialect import Dialect, MessageType
+from .dialects import Dialect, MessageType
+from .dialects._dialect import agreed_version
 from .errors import (
     ClientNotAllowed,
     ConnectingError,
@@ -23,7 +24,6 @@ from .errors import (
     VersionMismatch,
     WrongMode,
 )
-from .hello import agreed_version
 from .model import Hello, Limits, Side
 
 __all__ = ["Attempt", "AttemptHost"]

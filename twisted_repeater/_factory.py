@@ -29,7 +29,7 @@ from ._seldom import Seldom
 from ._slices import in_slices
 from ._text import class_name, loggable, printable, shortened, text_of, told
 from ._watch import Watch
-from .dialect import Dialect
+from .dialects import Dialect
 from .errors import (
     CallbackFailed,
     ClientGone,

@@ -21,7 +21,7 @@ from ._end import End
 from ._lane import Lane
 from ._patience import Patience
 from ._watch import Watch
-from .dialect import Dialect
+from .dialects import Dialect
 from .errors import (
     CallbackFailed,
     Disconnected,

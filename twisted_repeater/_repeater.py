@@ -16,7 +16,7 @@ from ._link import Link
 from ._protocols import ServerSideProtocol
 from ._proxied import watch_headers
 from ._valve import Valve
-from .dialect import Dialect
+from .dialects import Dialect
 from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
 from .interfaces import ILink, IObserver
 from .model import Direction, Limits, OnFilterError, Side

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import dialects
 from ._text import class_name, text_of, told
-from .dialect import Dialect
+from .dialects import Dialect
 from .filters._provider import checked_function
 from .interfaces import IFilter
 

@@ -9,7 +9,6 @@ import struct
 import tracemalloc
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import skipIf
@@ -54,8 +53,9 @@ try:
     import msgspec
 except ImportError:  # an optional extra
     msgspec = None  # type: ignore[assignment]
+from ..paths import VECTORS
 
-VECTORS = json.loads((Path(__file__).parent / "vectors" / "async_extra.json").read_text())["entries"]
+ENTRIES = json.loads((VECTORS / "async_extra.json").read_text())["entries"]
 
 MIN_INT, MAX_INT = -(2**62), 2**62 - 1
 
@@ -260,7 +260,7 @@ class RecordedTests(_Transcripts):
 
     def test_every_recording(self) -> None:
         """Every recorded value reads and writes to the same bytes."""
-        for entry in VECTORS:
+        for entry in ENTRIES:
             meta, data = entry["meta"], bytes.fromhex(entry["hex"])
             if entry["kind"] == "hello":
                 self.check_hello(meta, data)

@@ -10,13 +10,22 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ..codecs.bin_prot import BinProtCodec, BinType, bin_int, bin_prot_codec, enumeration, record, text, variant
-from ..dialect import Dialect, MessageType
+from ..codecs.bin_prot import (
+    BinProtCodec,
+    BinType,
+    bin_int,
+    bin_prot_codec,
+    enumeration,
+    record,
+    text,
+    variant,
+)
 from ..errors import InvalidHello, MarshalingError, ParseError
 from ..framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from ..framings.base import Framing
 from ..interfaces import ICodec, IHandshake
 from ..model import Hello
+from ._dialect import Dialect, MessageType
 
 __all__ = ["DONT_CARE_ABOUT_MODE", "BinProtHandshake", "async_extra"]
 

@@ -1,13 +1,183 @@
-"""The dialect ``int32``: frames of `twisted.protocols.basic.Int32StringReceiver`, a JSON hello."""
+"""The dialect ``int32``: frames of `twisted.protocols.basic.Int32StringReceiver`, and a hello in JSON."""
 
 from __future__ import annotations
 
-from ..dialect import Dialect, MessageType
-from ..framings.length import Int32Framing
-from ..hello import JSONHandshake
-from ..interfaces import ICodec
+import json
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
 
-__all__ = ["int32"]
+from zope.interface import implementer
+
+from ..errors import InvalidHello
+from ..framings.base import Framing
+from ..framings.length import Int32Framing
+from ..interfaces import ICodec, IHandshake
+from ..model import Hello
+from ._dialect import Dialect, MessageType
+
+__all__ = ["Extra", "JSONHandshake", "int32"]
+
+MEMBERS: dict[str, type] = {
+    "name": str,
+    "mode": str,
+    "send_version": int,
+    "recv_version": int,
+    "credentials": str,
+}
+"""The members of a hello that the repeater knows, and their types; all but ``name`` may be missing."""
+
+LONGEST_INT = 4000
+"""How many digits a number may have to be read as an ``int``: Python refuses more than 4,300."""
+
+SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def _integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= LONGEST_INT else Decimal(digits)
+
+
+DECODER = json.JSONDecoder(parse_int=_integer)
+
+
+class Extra(Mapping[str, Any]):
+    """The members of a hello that the repeater does not know, in their order.
+
+    A member's value is read as Python's ``json`` does. The repeater forwards the text that the peer wrote, so 1.10,
+    1e400 and an integer of any length stay as they were.
+    """
+
+    __slots__ = ("_texts",)
+
+    def __init__(self, texts: Mapping[str, tuple[str, str]]) -> None:
+        self._texts = texts
+
+    def __getitem__(self, name: str) -> Any:
+        return DECODER.decode(self._texts[name][1])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __repr__(self) -> str:
+        return f"<the members {', '.join(map(repr, self))}>"  # a value may be a secret
+
+    def texts(self) -> list[str]:
+        """Return each member in JSON, name and value, as the peer wrote it."""
+        return [f"{name}:{value}" for name, value in self._texts.values()]
+
+
+@implementer(IHandshake)
+class JSONHandshake:
+    """A hello is a UTF-8 JSON object with the members of `Hello`, in one frame.
+
+    ``max_hello`` is the longest hello that is read, in bytes. A hello that the repeater writes may exceed it by the
+    members that it fills in itself: the mode, the versions and the credentials.
+    """
+
+    framing: Framing
+
+    def __init__(self, max_hello: int) -> None:
+        self.framing = Int32Framing(max_hello)
+
+    def decode(self, payload: bytes) -> Hello:
+        """Read a hello; see `IHandshake`."""
+        try:
+            text = payload.decode("utf-8")
+            value = DECODER.decode(text)
+        except UnicodeDecodeError as error:
+            raise InvalidHello(f"a hello must be UTF-8: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise InvalidHello(f"a hello must be a JSON object: {error}") from error
+        if not isinstance(value, dict):
+            raise InvalidHello(f"a hello must be a JSON object, not {type(value).__name__}")
+        members = _members(text)
+        if "name" not in members:
+            raise _wrong("a hello must have a member 'name'")
+        known: dict[str, Any] = {}
+        for member, kind in MEMBERS.items():
+            if member in members:
+                value = members.pop(member)[2]
+                if not isinstance(value, kind) or isinstance(value, bool):
+                    raise _wrong(f"'{member}' in a hello must be {kind.__name__}, not {type(value).__name__}")
+                if isinstance(value, str) and not _is_text(value):
+                    raise _wrong(f"'{member}' in a hello has half a surrogate pair, which no UTF-8 can say")
+                known[member] = value
+        for member in members:
+            if member.casefold() in MEMBERS:  # a server that ignores case would take it for the known one
+                raise _wrong(f"'{member.casefold()}' in a hello must be written so, not {member!r}")
+        return Hello(**known, extra=Extra({member: texts[:2] for member, texts in members.items()}))
+
+    def encode(self, hello: Hello) -> bytes:
+        """Write a hello; see `IHandshake`."""
+        said = [f'"{member}":{_json(getattr(hello, member))}' for member in MEMBERS]
+        own = sum(len(text.encode()) + len(",") for text in said[1:])  # the members that the repeater fills in itself
+        said += hello.extra.texts() if isinstance(hello.extra, Extra) else _texts(hello.extra)
+        payload = f"{{{','.join(said)}}}".encode()
+        for size in (len(hello.credentials.encode()), len(payload) - own):
+            if size > self.framing.max_frame:
+                raise InvalidHello(f"a hello of {size} bytes, at most {self.framing.max_frame} can be sent")
+        return len(payload).to_bytes(4, "big") + payload
+
+
+def _members(text: str) -> dict[str, tuple[str, str, Any]]:
+    """Split a JSON object, which is known to be one: for each member its name and its value in JSON, and the value.
+
+    If a member is there twice, the last one counts.
+    """
+    members: dict[str, tuple[str, str, Any]] = {}
+    at = _skip(text, _skip(text, 0) + 1)  # after the brace
+    while text[at] != "}":
+        name, end = DECODER.raw_decode(text, at)
+        start = _skip(text, _skip(text, end) + 1)
+        value, stop = DECODER.raw_decode(text, start)
+        members[name] = (text[at:end], text[start:stop], value)
+        at = _skip(text, stop)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    return members
+
+
+def _texts(extra: Mapping[str, Any]) -> list[str]:
+    """Write members that no peer wrote."""
+    for member in extra:
+        if member.casefold() in MEMBERS:
+            raise InvalidHello(f"{member!r} cannot be an extra member of a hello: the repeater says it itself")
+    return [f"{_json(member)}:{_json(value)}" for member, value in extra.items()]
+
+
+def _skip(text: str, at: int) -> int:
+    """Return the offset after the white space at ``at``, if there is any."""
+    match = SPACE.match(text, at)
+    assert match is not None
+    return match.end()
+
+
+def _json(value: Any) -> str:
+    """Write a value in JSON without escapes, with which a name of 11,000 CJK characters would be too long."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not _is_text(text):
+        raise InvalidHello(f"{text[:60]!r} has half a surrogate pair, which no UTF-8 can say")
+    return text
+
+
+def _wrong(message: str) -> InvalidHello:
+    """Return the error about a frame that is a hello, but a wrong one; its bytes may be a secret."""
+    error = InvalidHello(message)
+    error.is_hello = True
+    return error
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether a string can be written in UTF-8: JSON can say halves of surrogate pairs."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def int32(

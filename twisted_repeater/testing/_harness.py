@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from .._link import Link
 from .._repeater import Repeater
-from ..dialect import Dialect
+from ..dialects import Dialect
 from ..errors import LinkError
 from ..model import Direction
 from ..verdicts import Verdict

@@ -12,8 +12,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..dialect import MessageType
-from ..hello import agreed_version
+from ..dialects import MessageType
+from ..dialects._dialect import agreed_version
 from ..interfaces import ICodec
 from ..model import Hello, Side
 from ._setting import TIMEOUT, Inbox, Setting

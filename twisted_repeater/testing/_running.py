@@ -15,8 +15,7 @@ from twisted.python.failure import Failure
 
 from .._link import Link
 from .._repeater import Repeater
-from ..dialect import Dialect
-from ..dialects import int32
+from ..dialects import Dialect, int32
 from ..errors import ConnectingError, LinkError
 from ..interfaces import IObserver
 from ..model import Hello, Side

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 
-from ..dialect import Dialect
+from ..dialects import Dialect
 from ..model import Limits
 from ._transcript import Transcript
 

@@ -10,10 +10,10 @@ from zope.interface import implementer
 
 from twisted_repeater.codecs import LEFT_OUT, RawCodec
 from twisted_repeater.codecs.bin_prot import bin_int
-from twisted_repeater.dialect import Conversion, Dialect, MessageType
+from twisted_repeater.dialects import Conversion, Dialect, MessageType
+from twisted_repeater.dialects.int32 import JSONHandshake
 from twisted_repeater.errors import MultipleVersionsError, ParseError, VersionMismatch
 from twisted_repeater.framings.length import Int32Framing
-from twisted_repeater.hello import JSONHandshake
 from twisted_repeater.interfaces import ICodec
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .codecs import LEFT_OUT, RawCodec
-from .errors import MultipleVersionsError, VersionMismatch
-from .framings.base import Framing
-from .interfaces import ICodec, IHandshake
-from .model import Limits
+from ..codecs import LEFT_OUT, RawCodec
+from ..errors import MultipleVersionsError, VersionMismatch
+from ..framings.base import Framing
+from ..interfaces import ICodec, IHandshake
+from ..model import Limits
 
-__all__ = ["Conversion", "Dialect", "MessageType"]
+__all__ = ["Conversion", "Dialect", "MessageType", "agreed_version"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,3 +170,8 @@ def _converted(message: Any, steps: list[Callable[[Any], Any]]) -> Any:
             break
         message = step(message)
     return message
+
+
+def agreed_version(sends: int, receives: int) -> int:
+    """Give the version that a connection uses in one direction: the newest that both ends have."""
+    return min(sends, receives)

@@ -6,7 +6,6 @@ import enum
 import json
 import struct
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -17,7 +16,9 @@ from twisted_repeater import BadLength, FrameTooLong, FramingError, Hello, Inval
 from twisted_repeater.codecs.bin_prot import bin_int, bin_string, list_of, pair, variant
 from twisted_repeater.dialects.async_extra import DONT_CARE_ABOUT_MODE
 
-VECTORS = json.loads((Path(__file__).parent / "vectors" / "async_extra.json").read_text())["entries"]
+from ..paths import VECTORS
+
+ENTRIES = json.loads((VECTORS / "async_extra.json").read_text())["entries"]
 NOW = 1511308800.123456
 
 
@@ -33,7 +34,7 @@ MODES = {"Dont_care_about_mode": DONT_CARE_ABOUT_MODE, "test": Mode.TEST, "prod"
 
 def recordings(kind: str) -> list[tuple[dict[str, Any], bytes]]:
     """Give what was recorded of a kind: what it says, and its bytes."""
-    return [(entry["meta"], bytes.fromhex(entry["hex"])) for entry in VECTORS if entry["kind"] == kind]
+    return [(entry["meta"], bytes.fromhex(entry["hex"])) for entry in ENTRIES if entry["kind"] == kind]
 
 
 def own_framing(max_frame: int = 1 << 20) -> Any:
