@@ -23,7 +23,7 @@ from zope.interface.verify import verifyObject
 from twisted_repeater import admin
 from twisted_repeater.admin import HELP, administration
 from twisted_repeater.errors import WrongVerdict
-from twisted_repeater.metrics import MetricsObserver
+from twisted_repeater.observers.metrics import MetricsObserver
 
 from .modules import missing
 from .peers import PeerCase, Server, World, turn

@@ -14,7 +14,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from twisted_repeater import Repeater, dialects
 from twisted_repeater._reload import FilterModules
-from twisted_repeater.metrics import MetricsObserver
+from twisted_repeater.observers.metrics import MetricsObserver
 from twisted_repeater.service import CannotStart, RepeaterService
 
 from .modules import ModuleCase

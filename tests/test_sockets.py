@@ -14,7 +14,7 @@ from twisted.python.filepath import FilePath
 from twisted_repeater import PASS_ON, Limits, Side
 from twisted_repeater._outlet import HIGH_WATER
 from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
-from twisted_repeater.metrics import MetricsObserver
+from twisted_repeater.observers.metrics import MetricsObserver
 
 from .peers import END, PeerCase, Server, Sockets, StoppedTime, frame, hello, reactor, turn
 from .sockets import TLSSockets, UnixSockets

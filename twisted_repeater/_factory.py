@@ -25,7 +25,6 @@ from ._link import Link
 from ._outlet import Outlet
 from ._places import Places
 from ._protocols import ClientSideProtocol
-from ._seldom import Seldom
 from ._slices import in_slices
 from ._text import class_name, loggable, printable, shortened, text_of, told
 from ._watch import Watch
@@ -47,6 +46,7 @@ from .filters import filter_function, selector_of
 from .filters._provider import checked_function
 from .interfaces import IObserver
 from .model import MANY, Direction, Hello, Limits, OnFilterError, Side, effective
+from .observers._throttle import LogThrottle
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 
@@ -114,8 +114,8 @@ class RepeaterFactory(ServerFactory):
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}
         """Those without a complete hello of the client, the oldest first."""
-        self._filter_failures = Seldom(clock)
-        self._failures = Seldom(clock, burst=FAILURES)
+        self._filter_failures = LogThrottle(clock)
+        self._failures = LogThrottle(clock, burst=FAILURES)
         assert limits.max_unfinished_frames is not None
         self.claim: Claim | None = None
         """This repeater's share of the descriptors of its process."""

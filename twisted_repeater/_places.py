@@ -9,11 +9,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ._link import Link
-from ._seldom import Seldom
 from ._valve import Valve
 from ._watch import Watch
 from .errors import DuplicateClient, TooManyClients
 from .model import Side
+from .observers._throttle import LogThrottle
 
 __all__ = ["Places"]
 
@@ -31,7 +31,7 @@ class Places:
         self.names: dict[str, Link] = {}
         self.port_valve: Valve | None = None
         self._clock = clock
-        self._seldom = Seldom(clock)
+        self._seldom = LogThrottle(clock)
         self._watch = watch
         self._placed: set[Link] = set()
         self._waiting: deque[Deferred[None]] = deque()

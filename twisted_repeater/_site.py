@@ -20,8 +20,8 @@ from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from ._seldom import Seldom
 from ._text import printable, shortened
+from .observers._throttle import LogThrottle
 
 __all__ = ["Answer", "GuardedSite", "host_name", "text"]
 
@@ -89,7 +89,7 @@ class GuardedSite(Site):
         self._hosts = frozenset(map(host_name, hosts))
         self._channels: dict[_Channel, None] = {}
         """The connections, the one that was made or used last at the end."""
-        self._seldom = Seldom(self.reactor)
+        self._seldom = LogThrottle(self.reactor)
 
     # -- connections ------------------------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from ._link import Link
 from ._repeater import Repeater
 from ._site import Answer, GuardedSite, text
 from ._text import address_text, printable
-from .metrics import MetricsObserver, exposition
 from .model import Direction
+from .observers.metrics import MetricsObserver, exposition
 
 __all__ = ["administration"]
 

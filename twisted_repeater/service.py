@@ -21,7 +21,7 @@ from ._repeater import Repeater
 from ._text import address_text, printable, text_of
 from .admin import administration
 from .loading import LoadingError
-from .metrics import MetricsObserver
+from .observers.metrics import MetricsObserver
 
 __all__ = ["CannotStart", "RepeaterService"]
 

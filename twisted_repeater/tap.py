@@ -25,9 +25,9 @@ from ._repeater import Repeater, end_link
 from ._text import told
 from .errors import MultipleVersionsError
 from .loading import LoadingError, load_dialect
-from .metrics import MetricsObserver
 from .model import Limits, OnFilterError
 from .observers import LogObserver
+from .observers.metrics import MetricsObserver
 from .service import RepeaterService
 
 __all__ = ["Options", "makeService"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
-from .errors import CallbackFailed, ConnectingError, Disconnected
-from .interfaces import ILink, IObserver
-from .model import Direction, Side
+from ..errors import CallbackFailed, ConnectingError, Disconnected
+from ..interfaces import ILink, IObserver
+from ..model import Direction, Side
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._seldom import Seldom
+from twisted_repeater.observers._throttle import LogThrottle
 
 
 class SeldomTests(SynchronousTestCase):
@@ -14,7 +14,7 @@ class SeldomTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Start."""
         self.clock = Clock()
-        self.seldom = Seldom(self.clock)
+        self.seldom = LogThrottle(self.clock)
 
     def test_first(self) -> None:
         """The first of each kind is logged."""
@@ -30,7 +30,7 @@ class SeldomTests(SynchronousTestCase):
 
     def test_burst(self) -> None:
         """With a burst so many of each kind are logged at once; what was not used of it comes back in time."""
-        seldom = Seldom(self.clock, burst=3, every=2.0)
+        seldom = LogThrottle(self.clock, burst=3, every=2.0)
         self.assertEqual([seldom.take("a") for _ in range(5)], ["", "", "", None, None])
         self.assertEqual(seldom.take("b"), "")
         self.clock.advance(4)
@@ -40,7 +40,7 @@ class SeldomTests(SynchronousTestCase):
 
     def test_in_the_long_run(self) -> None:
         """However fast events come, the pace of those that are logged is kept, and none is lost from the counts."""
-        seldom = Seldom(self.clock, burst=2, every=0.5)
+        seldom = LogThrottle(self.clock, burst=2, every=0.5)
         told = []
         for _ in range(1000):
             told.append(seldom.take("a"))

@@ -26,8 +26,8 @@ from twisted_repeater import (
 from twisted_repeater._text import address_text, printable
 from twisted_repeater.observers import LogObserver
 
-from .peers import PeerCase, Seen, hello
-from .unprintable import Mute
+from ..peers import PeerCase, Seen, hello
+from ..unprintable import Mute
 
 
 class LogCase(PeerCase):

@@ -11,10 +11,10 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import Direction, IObserver
 from twisted_repeater.errors import WrongVerdict
-from twisted_repeater.metrics import MetricsObserver, exposition
+from twisted_repeater.observers.metrics import MetricsObserver, exposition
 
-from .modules import missing
-from .peers import PeerCase, hello
+from ..modules import missing
+from ..peers import PeerCase, hello
 
 
 def samples(observer: MetricsObserver) -> dict[str, float]:

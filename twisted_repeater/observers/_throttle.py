@@ -6,13 +6,13 @@ from collections.abc import Hashable
 
 from twisted.internet.interfaces import IReactorTime
 
-__all__ = ["Seldom"]
+__all__ = ["LogThrottle"]
 
 EVERY = 1.0
 """How many seconds lie between two logged events of a kind in the long run: nobody must fill the disk with mistakes."""
 
 
-class Seldom:
+class LogThrottle:
     """Says which events are logged.
 
     Of each kind, ``burst`` events are logged however fast they come, and after that one in each ``every`` seconds. The

@@ -6,11 +6,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ._seldom import Seldom
-from ._text import address_text, class_name, printable, shortened, text_of, told
-from .errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
-from .interfaces import ILink, IObserver
-from .model import Direction, Side
+from .._text import address_text, class_name, printable, shortened, text_of, told
+from ..errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
+from ..interfaces import ILink, IObserver
+from ..model import Direction, Side
+from ._throttle import LogThrottle
 
 __all__ = ["LogObserver"]
 
@@ -35,9 +35,9 @@ class LogObserver:
     log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._troubles = Seldom(clock)
-        self._refusals = Seldom(clock, burst=REFUSALS)
-        self._links = Seldom(clock, burst=LINKS, every=LINKS_EVERY)
+        self._troubles = LogThrottle(clock)
+        self._refusals = LogThrottle(clock, burst=REFUSALS)
+        self._links = LogThrottle(clock, burst=LINKS, every=LINKS_EVERY)
 
     def link_made(self, link: ILink) -> None:
         """See `IObserver`."""

@@ -1,0 +1,8 @@
+"""Observers are told what happens: `LogObserver` writes it to Twisted's log.
+
+`twisted_repeater.observers.metrics` counts it for Prometheus.
+"""
+
+from ._log import LogObserver
+
+__all__ = ["LogObserver"]
