@@ -22,7 +22,7 @@ from zope.interface import implementer
 from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
 from twisted_repeater._end import End
 from twisted_repeater._factory import Callbacks, RepeaterFactory
-from twisted_repeater._frame_watch import FrameWatch
+from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._link import Link
 from twisted_repeater._protocols import ServerSideProtocol
 from twisted_repeater._repeater import end_link
@@ -108,7 +108,7 @@ class StoppedTime:
     def deadlines(self) -> list[Any]:
         """Return what waits for time to pass, without the looks at all links that these share."""
         calls: Any = self.clock.getDelayedCalls()
-        return [call for call in calls if not isinstance(getattr(call.func, "__self__", None), FrameWatch | Watch)]
+        return [call for call in calls if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | Watch)]
 
     async def pass_until(self, happened: Deferred[Any], step: float = 0.05, end: End | None = None) -> float:
         """Let so many seconds pass with each turn, until something has happened; return how long it took.

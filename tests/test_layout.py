@@ -153,7 +153,7 @@ class LevelTests(SynchronousTestCase):
             "from .errors import ParseError\n"
             "def later():\n"
             "    from ..codecs import RawCodec\n"
-            "    import twisted_repeater._lane\n"
+            "    import twisted_repeater._lane.lane\n"
             "    from twisted_repeater.dialects import int32\n"
         )
         self.assertEqual(

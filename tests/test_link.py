@@ -29,7 +29,7 @@ from twisted_repeater import (
     Side,
     dialects,
 )
-from twisted_repeater._flow import MAX_HELD
+from twisted_repeater._lane.flow import MAX_HELD
 from twisted_repeater._link import Link
 from twisted_repeater._outlet import BYTES_ACKED, HIGH_WATER
 from twisted_repeater._repeater import end_link

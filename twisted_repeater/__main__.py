@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
-from . import _flow, _lane, _output, selectors
+from . import selectors
+from ._lane import flow, lane, output
 from .framings import async_extra, base, length
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
-HOT_PATH: tuple[ModuleType, ...] = (base, length, async_extra, selectors, _output, _flow, _lane)
+HOT_PATH: tuple[ModuleType, ...] = (base, length, async_extra, selectors, output, flow, lane)
 """The modules that are compiled where a compiler was found."""
 
 

@@ -19,8 +19,8 @@ from twisted.python.failure import Failure
 from ._attempt import Attempt
 from ._coroutines import call
 from ._descriptors import Claim
-from ._frame_watch import FrameWatch
-from ._lane import Lane
+from ._lane.frame_monitor import FrameMonitor
+from ._lane.lane import Lane
 from ._link import Link
 from ._outlet import Outlet
 from ._places import Places
@@ -119,7 +119,7 @@ class RepeaterFactory(ServerFactory):
         assert limits.max_unfinished_frames is not None
         self.claim: Claim | None = None
         """This repeater's share of the descriptors of its process."""
-        self._frame_watch = FrameWatch(clock, limits.frame_timeout, limits.max_unfinished_frames)
+        self._frame_watch = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
         self._filters: dict[tuple[Direction, int], tuple[Any, Any, Any]] = {}
         """For a direction and the ``id`` of a codec: the codec itself, which so keeps its ``id``, the filter, and the
         selector. Made once, not for each of thousands of lanes."""

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from ._end import End
-from ._lane import Lane
+from ._lane.lane import Lane
 from ._patience import Patience
 from ._watch import Watch
 from .dialects import Dialect
@@ -230,7 +230,7 @@ class Link:
         if not self.made:
             self._unsent = self._unsent or []
             self._unsent.append((end, frame))
-        elif not any(lane.interject(end.outlet, frame) for lane in self.lanes or ()):
+        elif not any(lane.send_between(end.outlet, frame) for lane in self.lanes or ()):
             end.outlet.send(frame, at_once=at_once)
 
     def can_send(self, end: End) -> bool:

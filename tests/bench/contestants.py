@@ -150,7 +150,7 @@ def _needs(program: str, how: str, *files: Path) -> Callable[[], str | None]:
 
 def _not_compiled() -> str | None:
     """Why there is no compiled repeater."""
-    program = "import twisted_repeater._lane as lane; print(lane.__file__)"
+    program = "import twisted_repeater._lane.lane as lane; print(lane.__file__)"
     done = subprocess.run([sys.executable, "-E", "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         return f"it does not import: {done.stderr.strip().splitlines()[-1]}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from .._lane import Lane
+from .._lane.lane import Lane
 from .._pending import verdict_later
 from .._repeater import Repeater
 from ..errors import ConnectingError, Disconnected

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._lane import Lane
+from .._lane.lane import Lane
 from ..errors import FramingError, MarshalingError
 from ..framings.base import framing_of
 from ..interfaces import IFraming

@@ -9,13 +9,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Disconnected, FramingError, Limits, PartialFrame, Side
-from twisted_repeater._frame_watch import FrameWatch
-from twisted_repeater._lane import Lane
+from twisted_repeater._lane.frame_monitor import FrameMonitor
+from twisted_repeater._lane.lane import Lane
 from twisted_repeater.model import Direction
 
+from ..peers import PeerCase, StoppedTime, World, frame, turn
+from ..test_factory import MemoryCase
 from .lanes import FRAMING, RecordingHost, RecordingOutlet, frames
-from .peers import PeerCase, StoppedTime, World, frame, turn
-from .test_factory import MemoryCase
 
 KIB = 1024
 
@@ -28,7 +28,7 @@ class WatchCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make the watch."""
         self.clock = Clock()
-        self.watch = FrameWatch(self.clock, self.timeout, 100 * KIB)
+        self.watch = FrameMonitor(self.clock, self.timeout, 100 * KIB)
         self.addCleanup(self.check_nothing_is_left)
         self.lanes: list[Lane] = []
 

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from twisted_repeater import _lane
-from twisted_repeater._lane import FLUSH_SIZE, Lane, UnfinishedTotal
+from twisted_repeater._lane import lane as _lane
+from twisted_repeater._lane.lane import FLUSH_SIZE, Lane, UnfinishedTotal
 from twisted_repeater._slices import SLICE
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import (
@@ -41,8 +41,8 @@ from twisted_repeater.verdicts import (
     Verdict,
 )
 
+from ..unprintable import UNPRINTABLE, BrokenVerdict, Mute, Pretender
 from .lanes import FRAMING, LIMIT, LaneCase, RecordingHost, RecordingOutlet, frames, messages_in
-from .unprintable import UNPRINTABLE, BrokenVerdict, Mute, Pretender
 
 ATTRIBUTES = ("passes", "forward", "back", "closes", "error")
 """What a lane reads of a verdict."""
@@ -858,16 +858,16 @@ class FailureTests(StartedLaneCase):
 class InterjectionTests(StartedLaneCase):
     """What the application sends from within a filter, beside the verdict."""
 
-    def interject(self, message: bytes, outlet: RecordingOutlet | None = None) -> bool:
+    def send_between(self, message: bytes, outlet: RecordingOutlet | None = None) -> bool:
         """Send a message as a link does."""
-        return self.lane.interject(outlet or self.forward, frames(message))
+        return self.lane.send_between(outlet or self.forward, frames(message))
 
     def sending(self, verdict: Any, *messages: bytes) -> Callable[[], Any]:
         """Make an answer that sends these messages forward before it gives a verdict."""
 
         def answer() -> Any:
             for message in messages:
-                self.assertTrue(self.interject(message))
+                self.assertTrue(self.send_between(message))
             if isinstance(verdict, Exception):
                 raise verdict
             return verdict
@@ -904,7 +904,7 @@ class InterjectionTests(StartedLaneCase):
     def test_back(self) -> None:
         """The same on the way back, between the answers to other messages."""
         self.answers[b"q"] = SendBack([b"r"])
-        self.answers[b"m"] = lambda: PASS_ON if self.interject(b"x", self.back) else None
+        self.answers[b"m"] = lambda: PASS_ON if self.send_between(b"x", self.back) else None
         self.lane.feed(frames(b"q", b"m", b"q"))
         self.assert_journal("forward: m", "back: r x r")
 
@@ -914,30 +914,30 @@ class InterjectionTests(StartedLaneCase):
         self.answers[b"m"] = self.sending(verdict, b"x")
         self.lane.feed(frames(b"a", b"m", b"b"))
         self.assert_journal("forward: a x", "blocked, waits for a verdict")
-        self.assertFalse(self.interject(b"y"))
+        self.assertFalse(self.send_between(b"y"))
         verdict.callback(PASS_ON)
         self.assert_journal("forward: m", "forward: b", "flowing")
 
     def test_not_at_work(self) -> None:
         """A lane that looks at nothing takes nothing."""
-        self.assertFalse(self.interject(b"x"))
+        self.assertFalse(self.send_between(b"x"))
 
     def test_from_a_report(self) -> None:
         """It may be sent where the application hears of an error: a message that failed, or cannot be encoded."""
         self.host.policy = OnFilterError.DROP
-        self.host.on_event = lambda event: self.interject(b"x")
-        self.forward.on_refusal = lambda: self.interject(b"y")
+        self.host.on_event = lambda event: self.send_between(b"x")
+        self.forward.on_refusal = lambda: self.send_between(b"y")
         self.answers |= {b"m": ValueError("no"), b"n": Send(5)}
         self.lane.feed(frames(b"a", b"m", b"b", b"n", b"c"))
         self.assertEqual(self.forward.stream, frames(b"a", b"x", b"b", b"y", b"c"))
-        self.host.on_event = lambda event: self.interject(b"bye")
+        self.host.on_event = lambda event: self.send_between(b"bye")
         self.lane.feed(frames(b"d") + b"\xff\xff\xff\xff")
         self.assertEqual(self.forward.stream, frames(b"a", b"x", b"b", b"y", b"c", b"d", b"bye"))
 
     def test_before_the_end(self) -> None:
         """What is sent because a last message cannot be encoded goes out before the link is closed."""
         self.answers[b"m"] = Close(forward=[5], back=[b"r"])
-        self.forward.on_refusal = lambda: self.interject(b"y")
+        self.forward.on_refusal = lambda: self.send_between(b"y")
         self.lane.feed(frames(b"m"))
         self.assert_journal("forward: cannot encode 5", "forward: y", "back: r", "closes", "flowing")
 
@@ -945,10 +945,10 @@ class InterjectionTests(StartedLaneCase):
         """Or where a read is counted, or within a push."""
 
         def observe(*_: object) -> None:
-            self.interject(b"x")
+            self.send_between(b"x")
 
         self.lane.on_read = observe
-        self.forward.on_push = lambda: len(self.forward.pushes) > 1 or self.interject(b"y")
+        self.forward.on_push = lambda: len(self.forward.pushes) > 1 or self.send_between(b"y")
         self.lane.feed(frames(b"a"))
         self.assert_journal("forward: a x", "forward: y")
 

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
 """What comes of received messages, collected until it is pushed.
 
-Compiled where a compiler was found at installation, with the types of ``_output.pxd``.
+Compiled where a compiler was found at installation, with the types of ``output.pxd``.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
   the lane gives way.
 * A lane knows no transport: it pushes to two outlets and reports to its host, the link.
 
-What stops a lane and lets it go on is in ``_flow.py``. This module is ordinary Python; where a compiler was found at
-installation it runs compiled, with the types of ``_lane.pxd``.
+What stops a lane and lets it go on is in ``flow.py``. This module is ordinary Python; where a compiler was found at
+installation it runs compiled, with the types of ``lane.pxd``.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from inspect import ismethod
 from time import monotonic
 from typing import Any, Protocol
 
-from ._flow import Flow
-from ._output import LaneOutlet, Output
-from ._pending import NOT_YET, PendingVerdict
-from ._text import class_name, guarded_text, repr_of, text_of
-from ._unfinished import Unfinished
-from .codecs import LEFT_OUT
-from .errors import CallbackFailed, FramingError, ParseError, PartialFrame
-from .framings.base import Framing, framing_of
-from .interfaces import ICodec, IFraming
-from .model import Direction, OnFilterError
-from .selectors import Selector
-from .verdicts import DO_NOTHING, OWN, PASS_ON, Close, Mixed, Verdict, plain
+from .._pending import NOT_YET, PendingVerdict
+from .._text import class_name, guarded_text, repr_of, text_of
+from ..codecs import LEFT_OUT
+from ..errors import CallbackFailed, FramingError, ParseError, PartialFrame
+from ..framings.base import Framing, framing_of
+from ..interfaces import ICodec, IFraming
+from ..model import Direction, OnFilterError
+from ..selectors import Selector
+from ..verdicts import DO_NOTHING, OWN, PASS_ON, Close, Mixed, Verdict, plain
+from .flow import Flow
+from .input import UnfinishedFrame
+from .output import LaneOutlet, Output
 
 __all__ = ["COMPILED", "FLUSH_SIZE", "Lane", "LaneHost", "UnfinishedTotal", "UnfinishedWatch"]
 
@@ -132,7 +132,7 @@ class Lane(Flow):
         """Whether the watch of the total has this lane on its list."""
         self._framing = framing_of(framing)
         self._output = Output(forward, back)
-        self._unfinished: Unfinished | None = None
+        self._unfinished: UnfinishedFrame | None = None
         self._message: Any = None
         self._pending: list[bytes] | None = None
         self._between: list[tuple[LaneOutlet, bytes]] | None = None
@@ -191,7 +191,7 @@ class Lane(Flow):
             awaited.give_up()
             self._settle(self._failed(reason))
 
-    def interject(self, outlet: LaneOutlet, frame: bytes) -> bool:
+    def send_between(self, outlet: LaneOutlet, frame: bytes) -> bool:
         """Take a frame that the application sends from within a filter, to go out between the messages of a read.
 
         That is behind all messages before the one that the filter looks at. False if the lane is not at work; then
@@ -367,10 +367,10 @@ class Lane(Flow):
             self._put_back(data, at)
         elif at < len(data):
             body = self._framing.body - at if stop else 0
-            self._unfinished = Unfinished(data[at:], stop - at if stop else 0, body)
+            self._unfinished = UnfinishedFrame(data[at:], stop - at if stop else 0, body)
             self._count(len(data) - at)
 
-    def _finish_frame(self, unfinished: Unfinished, data: bytes, at: int) -> int:
+    def _finish_frame(self, unfinished: UnfinishedFrame, data: bytes, at: int) -> int:
         """The unfinished frame ends at ``at`` of this read. Gives where the run that goes on begins.
 
         A frame that passes is not joined: its pieces go before the run, which begins at 0.

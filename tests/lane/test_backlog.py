@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._backlog import Backlog
+from twisted_repeater._lane.input import Backlog
 
 
 class BacklogTests(SynchronousTestCase):

@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._frame_watch import FrameWatch
-from twisted_repeater._lane import Lane
+from twisted_repeater._lane.frame_monitor import FrameMonitor
+from twisted_repeater._lane.lane import Lane
 from twisted_repeater._slices import SLICE
 from twisted_repeater.model import Direction, OnFilterError
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
@@ -55,7 +55,7 @@ class Way:
         self.cost = 0.0
         self.lane = Lane(direction, FRAMING, forward, back, self.host, lambda: self.time)
         self.lane.filter = self.judge
-        self.watch = FrameWatch(Clock(), 60.0, LIMIT)
+        self.watch = FrameMonitor(Clock(), 60.0, LIMIT)
         self.lane.unfinished_total = self.watch.total
         self.reads: list[bytes] = []
         self.plans: dict[bytes, tuple[str, str]] = {}
@@ -113,7 +113,7 @@ class Way:
     def say(self, message: bytes) -> None:
         """Send a message from within the filter."""
         frame = frames(message)
-        if not self.lane.interject(self.forward, frame):
+        if not self.lane.send_between(self.forward, frame):
             self.forward.push([frame])
 
     async def coroutine(self, message: bytes, verdict: str) -> Any:

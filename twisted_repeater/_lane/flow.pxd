@@ -1,4 +1,4 @@
-# The C types of _flow.py.
+# The C types of flow.py.
 cimport cython
 
 cdef int FIRST_LOOK

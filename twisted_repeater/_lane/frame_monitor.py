@@ -6,10 +6,10 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from ._lane import Lane, UnfinishedTotal
-from .errors import FramingError
+from ..errors import FramingError
+from .lane import Lane, UnfinishedTotal
 
-__all__ = ["FrameWatch"]
+__all__ = ["FrameMonitor"]
 
 INTERVAL = 1.0
 """How many seconds lie between two checks of the lanes with an unfinished frame, unless ``frame_timeout`` is short."""
@@ -44,7 +44,7 @@ class _Watched:
         self.messages, self.size = messages, size
 
 
-class FrameWatch:
+class FrameMonitor:
     """Disconnects the senders of frames that stand still, and of frames that hold too much.
 
     A lane that begins to keep an unfinished frame is listed, and stays listed until a check finds that it has none. So

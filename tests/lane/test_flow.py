@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from twisted_repeater._flow import MAX_HELD, MAX_STRIDE
+from twisted_repeater._lane.flow import MAX_HELD, MAX_STRIDE
 from twisted_repeater._slices import SLICE
 from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack

@@ -1,10 +1,10 @@
-# The C types of _lane.py.
+# The C types of lane.py.
 cimport cython
 
-from ._flow cimport Flow
-from ._output cimport Output
-from .framings.base cimport Framing
-from .selectors cimport Selector
+from .flow cimport Flow
+from .output cimport Output
+from ..framings.base cimport Framing
+from ..selectors cimport Selector
 
 cdef Py_ssize_t SKIPPED_AT_ONCE
 

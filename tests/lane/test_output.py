@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._output import Output
+from twisted_repeater._lane.output import Output
 
 
 class Pipe:

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
 """The states of a lane: received bytes are looked at, in order, as long as nothing stops it.
 
-Compiled where a compiler was found at installation, with the types of ``_flow.pxd``.
+Compiled where a compiler was found at installation, with the types of ``flow.pxd``.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ._backlog import Backlog
-from ._slices import SLICE
+from .._slices import SLICE
+from .input import Backlog
 
 if TYPE_CHECKING:
-    from ._pending import PendingVerdict
-    from .verdicts import Verdict
+    from .._pending import PendingVerdict
+    from ..verdicts import Verdict
 
 __all__ = ["MAX_HELD", "Flow"]
 

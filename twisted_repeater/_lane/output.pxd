@@ -1,4 +1,4 @@
-# The C types of _output.py.
+# The C types of output.py.
 cimport cython
 
 cdef class Output:

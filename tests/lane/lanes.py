@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._lane import Lane
+from twisted_repeater._lane.lane import Lane
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import CallbackFailed, FramingError, ParseError
 from twisted_repeater.framings.length import Int32Framing
