@@ -26,7 +26,7 @@ from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._link import Link
 from twisted_repeater._protocols import ServerSideProtocol
 from twisted_repeater._repeater import end_link
-from twisted_repeater._watch import Watch
+from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 
 __all__ = [
     "END",
@@ -108,7 +108,11 @@ class StoppedTime:
     def deadlines(self) -> list[Any]:
         """Return what waits for time to pass, without the looks at all links that these share."""
         calls: Any = self.clock.getDelayedCalls()
-        return [call for call in calls if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | Watch)]
+        return [
+            call
+            for call in calls
+            if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | ConnectionMonitor)
+        ]
 
     async def pass_until(self, happened: Deferred[Any], step: float = 0.05, end: End | None = None) -> float:
         """Let so many seconds pass with each turn, until something has happened; return how long it took.

@@ -22,8 +22,8 @@ from zope.interface import implementer
 
 from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, _end, dialects
 from twisted_repeater._end import ACKNOWLEDGED_POLL, FORCED, MAX_EARLY, QUIET_POLLS, End
-from twisted_repeater._system import HangUp, hang_ups, tcp_state, unread_size
-from twisted_repeater._watch import UNREAD_EVERY, Watch
+from twisted_repeater._sockets.connection_monitor import UNREAD_EVERY, ConnectionMonitor
+from twisted_repeater._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
 
 from .peers import END, LOST, Seen, frame, hello, turn
 from .vanishing import can_vanish, vanish
@@ -80,7 +80,7 @@ class MemoryCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Connect it."""
         self.host, self.clock = Host(), Clock()
-        self.watch = Watch(self.clock, None)
+        self.watch = ConnectionMonitor(self.clock, None)
         self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
 
@@ -392,7 +392,7 @@ class SocketCase(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         """Connect them."""
         self.host, self.clock = Host(), Clock()
-        self.watch = Watch(self.clock, None)
+        self.watch = ConnectionMonitor(self.clock, None)
         self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
         self.own, self.peer = Shell(self.end), Shell()
         factory = Factory.forProtocol(lambda: self.own)

@@ -33,8 +33,8 @@ from twisted_repeater._factory import RepeaterFactory
 from twisted_repeater._link import Link
 from twisted_repeater._outlet import MAX_POSTPONED
 from twisted_repeater._slices import SLICE
+from twisted_repeater._sockets.valve import Valve
 from twisted_repeater._text import Unprintable
-from twisted_repeater._valve import Valve
 from twisted_repeater.dialects import Conversion
 from twisted_repeater.errors import (
     CallbackFailed,

@@ -34,7 +34,7 @@ from twisted_repeater._link import Link
 from twisted_repeater._outlet import BYTES_ACKED, HIGH_WATER
 from twisted_repeater._repeater import end_link
 from twisted_repeater._slices import SLICE
-from twisted_repeater._system import hang_ups, unread_size
+from twisted_repeater._sockets.socket_state import hang_ups, unread_size
 from twisted_repeater.errors import (
     CallbackFailed,
     ClientGone,

@@ -47,7 +47,7 @@ class Gate:
         self.closed = False
 
 
-class Watch:
+class ConnectionMonitor:
     """As much of a watch as places know."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Watch:
         self.answers_at_once = True
 
     def has_vanished(self, end: Any, at_most: float) -> Deferred[bool]:
-        """See `Watch`. Unless told otherwise the client is there."""
+        """See `ConnectionMonitor`. Unless told otherwise the client is there."""
         self.probes.append((end, at_most, Deferred()))
         if self.answers_at_once:
             self.probes[-1][2].callback(False)
@@ -70,7 +70,7 @@ class PlacesCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make them."""
         self.clock = Clock()
-        self.watch = Watch()
+        self.watch = ConnectionMonitor()
         self.places: Any = Places(self.clock, self.watch)
 
     def over(self, link: Holder) -> None:

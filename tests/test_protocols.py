@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 from twisted_repeater import Limits, Side, dialects
 from twisted_repeater._link import Link
 from twisted_repeater._protocols import BUSY_READ_SIZE, READ_SIZE, ClientSideProtocol, ServerSideProtocol
-from twisted_repeater._watch import Watch
+from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 
 LIMITS = Limits()
 DIALECT = dialects.int32()
@@ -33,7 +33,7 @@ class Host:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.watch = Watch(self.clock, None)
+        self.watch = ConnectionMonitor(self.clock, None)
         self.told: list[Any] = []
 
     def link_broke(self, link: Link, side: Side, reason: BaseException) -> None:

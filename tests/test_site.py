@@ -16,7 +16,6 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from twisted_repeater._descriptors import RESERVE
 from twisted_repeater._site import (
     ANSWER_TIMEOUT,
     CLOSE_TIMEOUT,
@@ -29,6 +28,7 @@ from twisted_repeater._site import (
     GuardedSite,
     host_name,
 )
+from twisted_repeater._sockets.descriptors import RESERVE
 
 from .peers import StoppedTime, turn
 

@@ -17,7 +17,7 @@ from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachabl
 from twisted_repeater.observers.metrics import MetricsObserver
 
 from .peers import END, PeerCase, Server, Sockets, StoppedTime, frame, hello, reactor, turn
-from .sockets import TLSSockets, UnixSockets
+from .real_sockets import TLSSockets, UnixSockets
 from .test_link import messages
 
 CLIENT, SERVER = Side.CLIENT, Side.SERVER

@@ -21,7 +21,7 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import Limits, OnFilterError, dialects
 from twisted_repeater._demo import DemoService
-from twisted_repeater._endpoints import longest_listen_queue
+from twisted_repeater._sockets.endpoints import longest_listen_queue
 from twisted_repeater.tap import (
     LIMITS,
     Options,

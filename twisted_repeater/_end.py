@@ -15,9 +15,9 @@ from twisted.python.failure import Failure
 
 from ._greeting import SHOWN, Greeting
 from ._outlet import Outlet
-from ._system import HangUp, hang_ups, socket_of, tcp_state, unread_size
-from ._valve import Valve
-from ._watch import Watch
+from ._sockets.connection_monitor import ConnectionMonitor
+from ._sockets.socket_state import HangUp, hang_ups, socket_of, tcp_state, unread_size
+from ._sockets.valve import Valve
 from .errors import HelloTimeout, InvalidHello, MarshalingError
 from .framings.base import Framing
 from .interfaces import IHandshake
@@ -118,7 +118,7 @@ class End:
         host: EndHost,
         handshake: IHandshake,
         clock: IReactorTime,
-        watch: Watch,
+        watch: ConnectionMonitor,
         dialect: str = "",
     ) -> None:
         self.side = side
@@ -223,7 +223,7 @@ class End:
     # -- Watched --------------------------------------------------------------------------------------------
 
     def hang_up(self, how: HangUp) -> None:
-        """See `Watched`."""
+        """See `Monitored`."""
         if self._is_broken(how):
             self._read_the_rest()
             self._break()
@@ -231,7 +231,7 @@ class End:
             self._host.end_stops_unread(self)
 
     def vanish(self) -> None:
-        """See `Watched`."""
+        """See `Monitored`."""
         self._read_the_rest()
         if not self.gone:
             self._why_lost = self._vanished()

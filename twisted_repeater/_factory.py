@@ -18,7 +18,6 @@ from twisted.python.failure import Failure
 
 from ._attempt import Attempt
 from ._coroutines import call
-from ._descriptors import Claim
 from ._lane.frame_monitor import FrameMonitor
 from ._lane.lane import Lane
 from ._link import Link
@@ -26,8 +25,9 @@ from ._outlet import Outlet
 from ._places import Places
 from ._protocols import ClientSideProtocol
 from ._slices import in_slices
+from ._sockets.connection_monitor import ConnectionMonitor
+from ._sockets.descriptors import Claim
 from ._text import class_name, loggable, printable, shortened, text_of, told
-from ._watch import Watch
 from .dialects import Dialect
 from .errors import (
     CallbackFailed,
@@ -109,7 +109,7 @@ class RepeaterFactory(ServerFactory):
         """Whether clients come through a load balancer, whose PROXY headers have their addresses."""
         self.links: dict[Link, None] = {}
         """Every link and attempt whose connections are not both gone, the oldest first."""
-        self.watch = Watch(clock, limits.dead_peer_timeout)
+        self.watch = ConnectionMonitor(clock, limits.dead_peer_timeout)
         self.places = Places(clock, self.watch)
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}

@@ -20,7 +20,7 @@ from zope.interface import implementer
 from ._end import End
 from ._lane.lane import Lane
 from ._patience import Patience
-from ._watch import Watch
+from ._sockets.connection_monitor import ConnectionMonitor
 from .dialects import Dialect
 from .errors import (
     CallbackFailed,
@@ -50,7 +50,7 @@ class LinkHost(Protocol):
     dialect: Dialect
     framing: Framing
     handshake: IHandshake
-    watch: Watch
+    watch: ConnectionMonitor
 
     def link_error(self, link: Link, side: Side, error: LinkError) -> None:
         """Tell the application."""

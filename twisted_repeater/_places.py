@@ -9,8 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ._link import Link
-from ._valve import Valve
-from ._watch import Watch
+from ._sockets.connection_monitor import ConnectionMonitor
+from ._sockets.valve import Valve
 from .errors import DuplicateClient, TooManyClients
 from .model import Side
 from .observers._throttle import LogThrottle
@@ -27,7 +27,7 @@ class Places:
     newcomers wait in the listen queue; those that were accepted before that wait here.
     """
 
-    def __init__(self, clock: IReactorTime, watch: Watch) -> None:
+    def __init__(self, clock: IReactorTime, watch: ConnectionMonitor) -> None:
         self.names: dict[str, Link] = {}
         self.port_valve: Valve | None = None
         self._clock = clock

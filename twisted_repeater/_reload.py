@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from . import _collectors
-from ._descriptors import OUT_OF
+from ._sockets.descriptors import OUT_OF
 from ._text import text_of
 from .filters._migration import hand_over
 from .loading import LoadingError, load_filter, trying

@@ -9,13 +9,13 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
-from ._descriptors import Claim, PortGuard, claim, guard_port
-from ._endpoints import dialler, listener
 from ._factory import Callbacks, RepeaterFactory
 from ._link import Link
 from ._protocols import ServerSideProtocol
-from ._proxied import watch_headers
-from ._valve import Valve
+from ._sockets.descriptors import Claim, PortGuard, claim, guard_port
+from ._sockets.endpoints import dialler, listener
+from ._sockets.proxy_headers import watch_headers
+from ._sockets.valve import Valve
 from .dialects import Dialect
 from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
 from .interfaces import ILink, IObserver

@@ -18,10 +18,10 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from ._demo import DemoService
-from ._descriptors import raise_soft_limit
-from ._endpoints import check_server, listening_endpoint, parts_of, server_endpoint
 from ._reload import FilterModules
 from ._repeater import Repeater, end_link
+from ._sockets.descriptors import raise_soft_limit
+from ._sockets.endpoints import check_server, listening_endpoint, parts_of, server_endpoint
 from ._text import told
 from .errors import MultipleVersionsError
 from .loading import LoadingError, load_dialect

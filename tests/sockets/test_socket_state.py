@@ -12,8 +12,8 @@ from typing import Any
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import _system
-from twisted_repeater._system import (
+from twisted_repeater._sockets import socket_state as _system
+from twisted_repeater._sockets.socket_state import (
     LONGEST_IDLE,
     HangUp,
     KeepAlive,
@@ -26,8 +26,8 @@ from twisted_repeater._system import (
     unread_size,
 )
 
-from .programs import LONGEST
-from .vanishing import can_vanish, come_back, vanish
+from ..programs import LONGEST
+from ..vanishing import can_vanish, come_back, vanish
 
 RESET = struct.pack("ii", 1, 0)
 

@@ -15,11 +15,11 @@ from twisted.protocols.haproxy import proxyEndpoint
 from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._proxied import watch_headers
+from twisted_repeater._sockets.proxy_headers import watch_headers
 from twisted_repeater.errors import ClientIPNotAuthorized, HelloTimeout, InvalidHello, NewClientsDropped
 
-from .peers import LOST, SERVER_NAME, Client, PeerCase, StoppedTime, World, hello, reactor, repeated, turn
-from .sockets import TLSSockets
+from ..peers import LOST, SERVER_NAME, Client, PeerCase, StoppedTime, World, hello, reactor, repeated, turn
+from ..real_sockets import TLSSockets
 
 V1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 9000\r\n"
 

@@ -19,11 +19,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from twisted_repeater import _endpoints
-from twisted_repeater._endpoints import HEAD_START, dialler, listener, longest_listen_queue
+from twisted_repeater._sockets import endpoints as _endpoints
+from twisted_repeater._sockets.endpoints import HEAD_START, dialler, listener, longest_listen_queue
 
-from .peers import Peer, Server, hello, reactor
-from .sockets import TLSSockets
+from ..peers import Peer, Server, hello, reactor
+from ..real_sockets import TLSSockets
 
 QUEUE_OF_LISTENER = slice(28, 32)
 """Where Linux's ``struct tcp_info`` has the length of the listen queue, for a socket that listens."""

@@ -22,9 +22,17 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from ._system import HangUp, KeepAlive, hang_ups, keep_alive_of, keep_alive_within, set_keep_alive, tcp_state
+from .socket_state import (
+    HangUp,
+    KeepAlive,
+    hang_ups,
+    keep_alive_of,
+    keep_alive_within,
+    set_keep_alive,
+    tcp_state,
+)
 
-__all__ = ["Watch", "Watched"]
+__all__ = ["ConnectionMonitor", "Monitored"]
 
 log = Logger()
 
@@ -53,7 +61,7 @@ PROBE_LOOK = 0.05
 """How often, in seconds, to check whether a probed peer has answered."""
 
 
-class Watched(Protocol):
+class Monitored(Protocol):
     """A connection that is watched: one end of a link."""
 
     handle: socket.socket | None
@@ -88,25 +96,25 @@ class _Probe:
     timer: IDelayedCall | None = None
 
 
-class Watch:
+class ConnectionMonitor:
     """Watches the connections of a repeater. ``timeout`` is how long a peer may be silent, ``None`` for ever."""
 
     def __init__(self, clock: IReactorTime, timeout: float | None) -> None:
         self._clock = clock
         self.timeout = timeout
-        self._connections: dict[Watched, None] = {}
-        self._unread: dict[Watched, None] = {}
-        self._round: list[Watched] = []
+        self._connections: dict[Monitored, None] = {}
+        self._unread: dict[Monitored, None] = {}
+        self._round: list[Monitored] = []
         """The connections that are still to be checked in this round."""
         self._spacing = 0.0
-        self._silent: dict[Watched, _Silence] = {}
-        self._probes: dict[Watched, _Probe] = {}
+        self._silent: dict[Monitored, _Silence] = {}
+        self._probes: dict[Monitored, _Probe] = {}
         self._unread_timer: IDelayedCall | None = None
         self._round_timer: IDelayedCall | None = None
 
     # -- what is watched -----------------------------------------------------------------------------------------
 
-    def connected(self, end: Watched) -> None:
+    def connected(self, end: Monitored) -> None:
         """Watch a connection from now on."""
         if end.handle is None or not end.is_tcp or self.timeout is None:
             return
@@ -116,7 +124,7 @@ class Watch:
             if self._round_timer is None:
                 self._round_timer = self._clock.callLater(self.timeout / LOOKS, self._look)
 
-    def reads(self, end: Watched, reads: bool) -> None:
+    def reads(self, end: Monitored, reads: bool) -> None:
         """Record whether a connection is read. The system is asked about those that are not."""
         if reads:
             self._unread.pop(end, None)
@@ -125,7 +133,7 @@ class Watch:
             if self._unread_timer is None:
                 self._unread_timer = self._clock.callLater(UNREAD_EVERY, self._ask)
 
-    def lost(self, end: Watched) -> None:
+    def lost(self, end: Monitored) -> None:
         """Forget a connection that is gone."""
         self._connections.pop(end, None)
         self._unread.pop(end, None)
@@ -149,7 +157,7 @@ class Watch:
         self._unread_timer = self._clock.callLater(UNREAD_EVERY, self._ask)
         self._ask_about(self._unread)
 
-    def _ask_about(self, ends: Iterable[Watched]) -> None:
+    def _ask_about(self, ends: Iterable[Monitored]) -> None:
         asked = [(end, end.handle) for end in ends if end.handle is not None and end.handle.fileno() >= 0]
         answers = hang_ups([handle for _, handle in asked])
         for (end, _), how in zip(asked, answers, strict=True):
@@ -177,7 +185,7 @@ class Watch:
                 except Exception:  # the others must be looked at all the same
                     log.failure("bug: a connection whose peer has vanished could not be told")
 
-    def _has_vanished(self, end: Watched) -> bool:
+    def _has_vanished(self, end: Monitored) -> bool:
         assert self.timeout is not None
         assert end.handle is not None
         state = tcp_state(end.handle)
@@ -198,7 +206,7 @@ class Watch:
 
     # -- probing -------------------------------------------------------------------------------------------------
 
-    def has_vanished(self, end: Watched, at_most: float) -> Deferred[bool]:
+    def has_vanished(self, end: Monitored, at_most: float) -> Deferred[bool]:
         """Probe a peer at once. Fires with true when it has vanished, or its connection is lost for another reason.
 
         A peer that does not answer within ``at_most`` seconds has vanished. Fires with false at once where a probe
@@ -214,7 +222,7 @@ class Watch:
         self._probes[end].answers.append(answer)
         return answer
 
-    def _begin_probe(self, end: Watched, at_most: float) -> bool:
+    def _begin_probe(self, end: Monitored, at_most: float) -> bool:
         """Begin to probe a peer. Return false if that cannot be done, or its system sent something just now."""
         if end.handle is None or not end.is_tcp or end.lost or at_most < PROBE_AT_LEAST:
             return False
@@ -228,7 +236,7 @@ class Watch:
         probe.timer = self._clock.callLater(PROBE_LOOK, self._look_at_probed, end, probe)
         return True
 
-    def _look_at_probed(self, end: Watched, probe: _Probe) -> None:
+    def _look_at_probed(self, end: Monitored, probe: _Probe) -> None:
         probe.timer = None
         assert end.handle is not None
         state = tcp_state(end.handle)
@@ -241,7 +249,7 @@ class Watch:
             end.vanish()
         self._probed(end, not answered)
 
-    def _probed(self, end: Watched, vanished: bool) -> None:
+    def _probed(self, end: Monitored, vanished: bool) -> None:
         probe = self._probes.pop(end, None)
         if probe is not None:
             _cancel(probe.timer)

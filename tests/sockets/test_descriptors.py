@@ -18,8 +18,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, Repeater, ServerUnreachable, dialects
-from twisted_repeater import _descriptors as descriptors
-from twisted_repeater._descriptors import (
+from twisted_repeater._sockets import descriptors as descriptors
+from twisted_repeater._sockets.descriptors import (
     AT_ONCE,
     FEWEST,
     RESERVE,
@@ -29,9 +29,9 @@ from twisted_repeater._descriptors import (
     raise_soft_limit,
     usable,
 )
-from twisted_repeater._valve import Valve
+from twisted_repeater._sockets.valve import Valve
 
-from .peers import REPEATER_NAME, SERVER_NAME, PeerCase, StoppedTime, hello, reactor, turn
+from ..peers import REPEATER_NAME, SERVER_NAME, PeerCase, StoppedTime, hello, reactor, turn
 
 
 def set_soft_limit(limit: int) -> None:

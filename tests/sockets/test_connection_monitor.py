@@ -13,14 +13,22 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from twisted_repeater import DuplicateClient, Limits, Side, _watch
-from twisted_repeater._system import HangUp, TCPState, hang_ups, keep_alive_of, tcp_state, unread_size
-from twisted_repeater._watch import LOOKS, PROBE_TIMES, UNREAD_EVERY, Watch
+from twisted_repeater import DuplicateClient, Limits, Side
+from twisted_repeater._sockets import connection_monitor as _watch
+from twisted_repeater._sockets.connection_monitor import LOOKS, PROBE_TIMES, UNREAD_EVERY, ConnectionMonitor
+from twisted_repeater._sockets.socket_state import (
+    HangUp,
+    TCPState,
+    hang_ups,
+    keep_alive_of,
+    tcp_state,
+    unread_size,
+)
 
-from .peers import LOST, PeerCase, Seen, hello, repeated, turn
-from .test_link import keep, messages
-from .test_system import ConnectionCase
-from .vanishing import can_vanish, come_back, vanish
+from ..peers import LOST, PeerCase, Seen, hello, repeated, turn
+from ..test_link import keep, messages
+from ..vanishing import can_vanish, come_back, vanish
+from .test_socket_state import ConnectionCase
 
 reactor: Any = installed_reactor
 
@@ -36,12 +44,12 @@ class End:
         self.when_told: Any = lambda: None
 
     def hang_up(self, how: HangUp) -> None:
-        """See `Watched`."""
+        """See `Monitored`."""
         self.told.append(how)
         self.when_told()
 
     def vanish(self) -> None:
-        """See `Watched`."""
+        """See `Monitored`."""
         self.told.append("vanished")
         self.when_told()
 
@@ -53,7 +61,7 @@ class UnreadTests(ConnectionCase):
         """Watch one that is not read."""
         super().setUp()
         self.clock = Clock()
-        self.watch = Watch(self.clock, None)
+        self.watch = ConnectionMonitor(self.clock, None)
         self.end = End(self.own)
         self.watch.connected(self.end)
         self.watch.reads(self.end, False)
@@ -144,7 +152,7 @@ class LookTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Let a test say how connections stand."""
         self.clock = Clock()
-        self.watch = Watch(self.clock, 60)
+        self.watch = ConnectionMonitor(self.clock, 60)
         self.states: dict[Any, TCPState | None] = {}
         self.looked: list[Any] = []
         self.patch(_watch, "tcp_state", self.state)
@@ -247,7 +255,7 @@ class WatchCase(ConnectionCase, TestCase):
 
     def watched(self, timeout: float | None, clock: IReactorTime = reactor) -> End:
         """Watch it."""
-        self.watch = Watch(clock, timeout)
+        self.watch = ConnectionMonitor(clock, timeout)
         end = End(self.own)
         self.watch.connected(end)
         self.addCleanup(self.watch.lost, end)

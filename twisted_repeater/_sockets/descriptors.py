@@ -18,8 +18,8 @@ from weakref import WeakSet
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 from twisted.logger import Logger
 
-from ._valve import Valve
-from .model import MANY, Limits, effective
+from ..model import MANY, Limits, effective
+from .valve import Valve
 
 try:
     import resource

@@ -6,7 +6,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from twisted_repeater._valve import Valve
+from twisted_repeater._sockets.valve import Valve
 
 
 @implementer(IPushProducer)
