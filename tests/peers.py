@@ -20,11 +20,11 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
-from twisted_repeater._end import End
-from twisted_repeater._factory import Callbacks, RepeaterFactory
 from twisted_repeater._lane.frame_monitor import FrameMonitor
-from twisted_repeater._link import Link
-from twisted_repeater._protocols import ServerSideProtocol
+from twisted_repeater._link.connection import Connection
+from twisted_repeater._link.factory import Callbacks, RepeaterFactory
+from twisted_repeater._link.link import Link
+from twisted_repeater._link.protocols import ServerSideProtocol
 from twisted_repeater._repeater import end_link
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 
@@ -114,7 +114,7 @@ class StoppedTime:
             if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | ConnectionMonitor)
         ]
 
-    async def pass_until(self, happened: Deferred[Any], step: float = 0.05, end: End | None = None) -> float:
+    async def pass_until(self, happened: Deferred[Any], step: float = 0.05, end: Connection | None = None) -> float:
         """Let so many seconds pass with each turn, until something has happened; return how long it took.
 
         With an ``end`` of a link that is counted from the last time that its peer's system took something: a system

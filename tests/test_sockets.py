@@ -12,13 +12,13 @@ from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.filepath import FilePath
 
 from twisted_repeater import PASS_ON, Limits, Side
-from twisted_repeater._outlet import HIGH_WATER
+from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
 from twisted_repeater.observers.metrics import MetricsObserver
 
+from .link.test_link import messages
 from .peers import END, PeerCase, Server, Sockets, StoppedTime, frame, hello, reactor, turn
 from .real_sockets import TLSSockets, UnixSockets
-from .test_link import messages
 
 CLIENT, SERVER = Side.CLIENT, Side.SERVER
 

@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
-from ._factory import Callbacks, RepeaterFactory
-from ._link import Link
-from ._protocols import ServerSideProtocol
+from ._link.factory import Callbacks, RepeaterFactory
+from ._link.link import Link
+from ._link.protocols import ServerSideProtocol
 from ._sockets.descriptors import Claim, PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers

@@ -12,7 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from zope.interface import implementer
 
-from ._link import Link
+from ._link.link import Link
 from ._repeater import Repeater
 from ._site import Answer, GuardedSite, text
 from ._text import address_text, printable

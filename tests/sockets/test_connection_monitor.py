@@ -25,15 +25,15 @@ from twisted_repeater._sockets.socket_state import (
     unread_size,
 )
 
+from ..link.test_link import keep, messages
 from ..peers import LOST, PeerCase, Seen, hello, repeated, turn
-from ..test_link import keep, messages
 from ..vanishing import can_vanish, come_back, vanish
 from .test_socket_state import ConnectionCase
 
 reactor: Any = installed_reactor
 
 
-class End:
+class Connection:
     """Stands for the end of a link on a socket; ``told`` has what it heard."""
 
     def __init__(self, handle: Any, *, is_tcp: bool = True) -> None:
@@ -62,7 +62,7 @@ class UnreadTests(ConnectionCase):
         super().setUp()
         self.clock = Clock()
         self.watch = ConnectionMonitor(self.clock, None)
-        self.end = End(self.own)
+        self.end = Connection(self.own)
         self.watch.connected(self.end)
         self.watch.reads(self.end, False)
 
@@ -114,7 +114,7 @@ class UnreadTests(ConnectionCase):
     def test_no_socket(self) -> None:
         """A connection without a socket is not watched."""
         self.watch.lost(self.end)
-        end = End(None)
+        end = Connection(None)
         self.watch.connected(end)
         self.watch.reads(end, False)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -123,7 +123,7 @@ class UnreadTests(ConnectionCase):
     def test_one_ends_another(self) -> None:
         """One that is forgotten while others hear of themselves hears nothing more."""
         own, peer = self.connection()
-        other = End(own)
+        other = Connection(own)
         self.watch.reads(other, False)
         peer.close()
         self.end_stream()
@@ -136,7 +136,7 @@ class UnreadTests(ConnectionCase):
     def test_bug(self) -> None:
         """Whatever goes wrong with one, the others hear of themselves."""
         own, peer = self.connection()
-        other = End(own)
+        other = Connection(own)
         self.watch.reads(other, False)
         peer.close()
         self.end_stream()
@@ -163,9 +163,9 @@ class LookTests(SynchronousTestCase):
         self.looked.append(handle)
         return self.states.get(handle, TCPState(False, False, 0))
 
-    def connect(self, handle: Any) -> End:
+    def connect(self, handle: Any) -> Connection:
         """Watch a connection."""
-        end = End(handle)
+        end = Connection(handle)
         self.watch.connected(end)
         self.looked.clear()
         return end
@@ -226,7 +226,7 @@ class LookTests(SynchronousTestCase):
         """Without a limit, where the system tells nothing, and for what is not TCP, nothing is looked at."""
         self.states["ann"] = None
         self.connect("ann")
-        self.watch.connected(End("bob", is_tcp=False))
+        self.watch.connected(Connection("bob", is_tcp=False))
         self.watch.timeout = None
         self.connect("eve")
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -253,10 +253,10 @@ class WatchCase(ConnectionCase, TestCase):
         super().setUp()
         self.clock = Clock()
 
-    def watched(self, timeout: float | None, clock: IReactorTime = reactor) -> End:
+    def watched(self, timeout: float | None, clock: IReactorTime = reactor) -> Connection:
         """Watch it."""
         self.watch = ConnectionMonitor(clock, timeout)
-        end = End(self.own)
+        end = Connection(self.own)
         self.watch.connected(end)
         self.addCleanup(self.watch.lost, end)
         return end
@@ -283,7 +283,7 @@ class VanishedTests(WatchCase):
         self.own.send(b"x")
         await end.told.holds("vanished")
 
-    async def stays(self, end: End) -> None:
+    async def stays(self, end: Connection) -> None:
         """Look often at a connection on which nothing happens: its peer must not be taken to have vanished."""
         await self.come_to(lambda: self.silence() > 0.3)
         for _ in range(10 * LOOKS):
@@ -309,7 +309,7 @@ class VanishedTests(WatchCase):
 class ProbeTests(WatchCase):
     """Peers that are probed at once."""
 
-    async def silent(self, timeout: float | None = 60) -> End:
+    async def silent(self, timeout: float | None = 60) -> Connection:
         """Watch a peer that was silent for long enough to be probed."""
         end = self.watched(timeout)
         await self.come_to(lambda: self.silence() > _watch.HEARD_LATELY)
@@ -357,7 +357,7 @@ class ProbeTests(WatchCase):
         self.patch(_watch, "HEARD_LATELY", -1)
         end = self.watched(60)
         self.fill()
-        for unknown in (end, End(None), End(self.own, is_tcp=False)):
+        for unknown in (end, Connection(None), Connection(self.own, is_tcp=False)):
             self.assertFalse(self.successResultOf(self.watch.has_vanished(unknown, 30)))
         end.lost = True
         self.assertFalse(self.successResultOf(self.watch.has_vanished(end, 30)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from .._link import Link
+from .._link.link import Link
 from .._repeater import Repeater
 from ..dialects import Dialect
 from ..errors import LinkError

@@ -13,7 +13,7 @@ from twisted.internet.protocol import ClientCreator, Factory
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from .._link import Link
+from .._link.link import Link
 from .._repeater import Repeater
 from ..dialects import Dialect, int32
 from ..errors import ConnectingError, LinkError

@@ -8,12 +8,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from twisted_repeater import Hello, IHandshake, InvalidHello, Limits, Side, dialects
-from twisted_repeater._greeting import Greeting
+from twisted_repeater._link.hello import HelloReader
 from twisted_repeater.errors import FrameTooLong
 from twisted_repeater.framings.length import Int32Framing
 
-from .peers import frame, hello
-from .unprintable import UNPRINTABLE, Mute
+from ..peers import frame, hello
+from ..unprintable import UNPRINTABLE, Mute
 
 HANDSHAKE = dialects.int32().handshake(Limits(max_hello=1024))
 
@@ -40,7 +40,7 @@ class GreetingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Begin to read a client's hello."""
-        self.greeting = Greeting(Side.CLIENT, HANDSHAKE, "int32")
+        self.greeting = HelloReader(Side.CLIENT, HANDSHAKE, "int32")
 
     def test_byte_by_byte(self) -> None:
         """The hello is there with its last byte, and not before."""
@@ -97,7 +97,7 @@ class GreetingTests(SynchronousTestCase):
 
     def test_broken_handshake(self) -> None:
         """Whatever a handshake raises costs the stranger who brought it out only his own connection."""
-        self.greeting = Greeting(Side.SERVER, Broken(), "broken")
+        self.greeting = HelloReader(Side.SERVER, Broken(), "broken")
         error = self.refusal(frame(b"{}"))
         self.assertEqual(error.side, Side.SERVER)
         self.assertIn("the server's hello: LookupError: broken; no hello of broken: ", str(error))
@@ -106,7 +106,7 @@ class GreetingTests(SynchronousTestCase):
         """It may be no ``Exception``, and one that cannot be printed."""
         for kind in [*UNPRINTABLE, SystemExit]:
             self.patch(Broken, "error", kind())
-            self.greeting = Greeting(Side.SERVER, Broken(), "broken")
+            self.greeting = HelloReader(Side.SERVER, Broken(), "broken")
             error = self.refusal(frame(b"{}"))
             self.assertTrue(str(error).startswith(f"the server's hello: {kind.__name__}: "), str(error))
 
@@ -116,12 +116,12 @@ class GreetingTests(SynchronousTestCase):
             is_hello = True
 
         self.patch(Broken, "error", NoHello("no", Side.CLIENT))
-        self.greeting = Greeting(Side.SERVER, Broken(), "broken")
+        self.greeting = HelloReader(Side.SERVER, Broken(), "broken")
         self.assertEqual(str(self.refusal(frame(b"{}"))), "the server's hello: <ValueError raised by its __str__>")
 
     def test_interrupted(self) -> None:
         """Ctrl-C goes through."""
         self.patch(Broken, "error", KeyboardInterrupt())
-        self.greeting = Greeting(Side.SERVER, Broken(), "broken")
+        self.greeting = HelloReader(Side.SERVER, Broken(), "broken")
         self.greeting.add(frame(b"{}"))
         self.assertRaises(KeyboardInterrupt, self.greeting.read)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._patience import LOOKS, Patience
+from twisted_repeater._link.deadline import LOOKS, ProgressDeadline
 
 
 class PatienceTests(SynchronousTestCase):
@@ -17,9 +17,9 @@ class PatienceTests(SynchronousTestCase):
         self.made = 0
         self.ran_out: list[float] = []
 
-    def patience(self, timeout: float, at_most: float = float("inf")) -> Patience:
+    def patience(self, timeout: float, at_most: float = float("inf")) -> ProgressDeadline:
         """Watch over the progress."""
-        return Patience(
+        return ProgressDeadline(
             self.clock, timeout, lambda: self.made, lambda: self.ran_out.append(self.clock.seconds()), at_most=at_most
         )
 

@@ -8,10 +8,10 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ._end import End
-from ._link import Link
-from .framings.base import Framing
-from .model import Limits
+from ..framings.base import Framing
+from ..model import Limits
+from .connection import Connection
+from .link import Link
 
 __all__ = ["ClientSideProtocol", "ServerSideProtocol"]
 
@@ -26,7 +26,7 @@ BUSY_READ_SIZE = 120 * 1024
 class _EndProtocol(Protocol):
     """What both sides share."""
 
-    def __init__(self, link: Link, end: End, framing: Framing, limits: Limits) -> None:
+    def __init__(self, link: Link, end: Connection, framing: Framing, limits: Limits) -> None:
         self.link = link
         self.end = end
         self._framing = framing

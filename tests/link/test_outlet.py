@@ -21,14 +21,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from twisted_repeater._outlet import HIGH_WATER, MAX_POSTPONED, SMALL, Outlet
+from twisted_repeater._link.outlet import HIGH_WATER, MAX_POSTPONED, SMALL, Outlet
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import MarshalingError
 from twisted_repeater.framings.base import Framing
 from twisted_repeater.framings.length import Int32Framing
 
-from .peers import END, LOST, Seen, turn
-from .unprintable import UNPRINTABLE
+from ..peers import END, LOST, Seen, turn
+from ..unprintable import UNPRINTABLE
 
 reactor: Any = installed_reactor
 

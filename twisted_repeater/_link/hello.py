@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ._text import text_of, told
-from .errors import FramingError, InvalidHello
-from .interfaces import IHandshake
-from .model import Hello, Side
+from .._text import text_of, told
+from ..errors import FramingError, InvalidHello
+from ..interfaces import IHandshake
+from ..model import Hello, Side
 
-__all__ = ["SHOWN", "Greeting"]
+__all__ = ["SHOWN", "HelloReader"]
 
 MAX_HEADER = 64
 """More than the header of any hello."""
@@ -16,7 +16,7 @@ SHOWN = 32
 """How many bytes an error shows of something that is no hello: enough for "GET / HTTP/1.1"."""
 
 
-class Greeting:
+class HelloReader:
     """Reads one hello. ``dialect`` is the name of its dialect, for errors."""
 
     __slots__ = ("_body", "_data", "_dialect", "_handshake", "_need", "_side", "complete")

@@ -14,8 +14,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import Limits, Side, dialects
-from twisted_repeater._link import Link
-from twisted_repeater._protocols import BUSY_READ_SIZE, READ_SIZE, ClientSideProtocol, ServerSideProtocol
+from twisted_repeater._link.link import Link
+from twisted_repeater._link.protocols import (
+    BUSY_READ_SIZE,
+    READ_SIZE,
+    ClientSideProtocol,
+    ServerSideProtocol,
+)
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 
 LIMITS = Limits()

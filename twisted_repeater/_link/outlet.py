@@ -16,10 +16,10 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ._text import class_name, text_of
-from .codecs import LEFT_OUT
-from .errors import MarshalingError
-from .framings.base import Framing
+from .._text import class_name, text_of
+from ..codecs import LEFT_OUT
+from ..errors import MarshalingError
+from ..framings.base import Framing
 
 __all__ = ["HIGH_WATER", "Outlet", "OutletHost"]
 

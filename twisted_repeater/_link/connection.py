@@ -13,17 +13,17 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ._greeting import SHOWN, Greeting
-from ._outlet import Outlet
-from ._sockets.connection_monitor import ConnectionMonitor
-from ._sockets.socket_state import HangUp, hang_ups, socket_of, tcp_state, unread_size
-from ._sockets.valve import Valve
-from .errors import HelloTimeout, InvalidHello, MarshalingError
-from .framings.base import Framing
-from .interfaces import IHandshake
-from .model import Hello, Limits, Side
+from .._sockets.connection_monitor import ConnectionMonitor
+from .._sockets.socket_state import HangUp, hang_ups, socket_of, tcp_state, unread_size
+from .._sockets.valve import Valve
+from ..errors import HelloTimeout, InvalidHello, MarshalingError
+from ..framings.base import Framing
+from ..interfaces import IHandshake
+from ..model import Hello, Limits, Side
+from .hello import SHOWN, HelloReader
+from .outlet import Outlet
 
-__all__ = ["End", "EndHost"]
+__all__ = ["Connection", "ConnectionHost"]
 
 log = Logger()
 
@@ -43,38 +43,38 @@ QUIET_POLLS = 20
 """So often in a row, which takes a second, nothing must have come of a peer that has taken everything."""
 
 FORCED = 1.0
-"""How many seconds a connection may take to end after `End.force`, and again after `End.abort`."""
+"""How many seconds a connection may take to end after `Connection.force`, and again after `Connection.abort`."""
 
 
-class EndHost(Protocol):
+class ConnectionHost(Protocol):
     """What an end needs of its link."""
 
-    def end_stopped(self, end: End) -> None:
+    def end_stopped(self, end: Connection) -> None:
         """The peer has ended its stream."""
 
-    def end_stops_unread(self, end: End) -> None:
+    def end_stops_unread(self, end: Connection) -> None:
         """The peer has ended its stream, after bytes that cannot be read yet. Called again until the end is read."""
 
-    def end_vanished(self, end: End, reason: BaseException) -> None:
+    def end_vanished(self, end: Connection, reason: BaseException) -> None:
         """The peer's system no longer answers."""
 
-    def end_lost(self, end: End, reason: BaseException) -> None:
+    def end_lost(self, end: Connection, reason: BaseException) -> None:
         """The connection is gone."""
 
-    def end_full(self, end: End) -> None:
+    def end_full(self, end: Connection) -> None:
         """More waits for the peer than should."""
 
-    def end_drained(self, end: End) -> None:
+    def end_drained(self, end: Connection) -> None:
         """Nothing waits for the peer any more."""
 
-    def end_overflowed(self, end: End) -> None:
+    def end_overflowed(self, end: Connection) -> None:
         """The application sent more than may wait for the peer."""
 
-    def end_marshaling_error(self, end: End, error: MarshalingError) -> None:
+    def end_marshaling_error(self, end: Connection, error: MarshalingError) -> None:
         """A message could not be encoded and is not sent."""
 
 
-class End:
+class Connection:
     """One side of a link, from its connection to its end."""
 
     __slots__ = (
@@ -115,7 +115,7 @@ class End:
     def __init__(
         self,
         side: Side,
-        host: EndHost,
+        host: ConnectionHost,
         handshake: IHandshake,
         clock: IReactorTime,
         watch: ConnectionMonitor,
@@ -145,7 +145,7 @@ class End:
         self._watch = watch
         self._why_lost: BaseException | None = None
         """Why the connection is lost, where this class knows that better than the transport."""
-        self._greeting = Greeting(side, handshake, dialect)
+        self._greeting = HelloReader(side, handshake, dialect)
         self._hello: Deferred[Hello] | None = None
         self._address_known: Deferred[None] | None = None
         self._poll: Any = None

@@ -20,13 +20,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, _end, dialects
-from twisted_repeater._end import ACKNOWLEDGED_POLL, FORCED, MAX_EARLY, QUIET_POLLS, End
+from twisted_repeater import Hello, HelloTimeout, InvalidHello, Limits, MarshalingError, Side, dialects
+from twisted_repeater._link import connection as _end
+from twisted_repeater._link.connection import ACKNOWLEDGED_POLL, FORCED, MAX_EARLY, QUIET_POLLS, Connection
 from twisted_repeater._sockets.connection_monitor import UNREAD_EVERY, ConnectionMonitor
 from twisted_repeater._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
 
-from .peers import END, LOST, Seen, frame, hello, turn
-from .vanishing import can_vanish, vanish
+from ..peers import END, LOST, Seen, frame, hello, turn
+from ..vanishing import can_vanish, vanish
 
 reactor: Any = installed_reactor
 
@@ -41,36 +42,36 @@ class Host:
     def __init__(self) -> None:
         self.told = Seen()
 
-    def end_stopped(self, end: End) -> None:
-        """See `EndHost`."""
+    def end_stopped(self, end: Connection) -> None:
+        """See `ConnectionHost`."""
         self.told.append("stopped")
 
-    def end_stops_unread(self, end: End) -> None:
-        """See `EndHost`."""
+    def end_stops_unread(self, end: Connection) -> None:
+        """See `ConnectionHost`."""
         self.told.append("stops unread")
 
-    def end_vanished(self, end: End, reason: BaseException) -> None:
-        """See `EndHost`."""
+    def end_vanished(self, end: Connection, reason: BaseException) -> None:
+        """See `ConnectionHost`."""
         self.told.append(("vanished", type(reason)))
 
-    def end_lost(self, end: End, reason: BaseException) -> None:
-        """See `EndHost`."""
+    def end_lost(self, end: Connection, reason: BaseException) -> None:
+        """See `ConnectionHost`."""
         self.told.append(type(reason))
 
-    def end_full(self, end: End) -> None:
-        """See `EndHost`."""
+    def end_full(self, end: Connection) -> None:
+        """See `ConnectionHost`."""
         self.told.append("full")
 
-    def end_drained(self, end: End) -> None:
-        """See `EndHost`."""
+    def end_drained(self, end: Connection) -> None:
+        """See `ConnectionHost`."""
         self.told.append("drained")
 
-    def end_overflowed(self, end: End) -> None:
-        """See `EndHost`."""
+    def end_overflowed(self, end: Connection) -> None:
+        """See `ConnectionHost`."""
         self.told.append("overflowed")
 
-    def end_marshaling_error(self, end: End, error: MarshalingError) -> None:
-        """See `EndHost`."""
+    def end_marshaling_error(self, end: Connection, error: MarshalingError) -> None:
+        """See `ConnectionHost`."""
         self.told.append(error)
 
 
@@ -81,7 +82,7 @@ class MemoryCase(SynchronousTestCase):
         """Connect it."""
         self.host, self.clock = Host(), Clock()
         self.watch = ConnectionMonitor(self.clock, None)
-        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
+        self.end = Connection(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
 
     def connect(self) -> None:
@@ -343,7 +344,7 @@ class Shell(Protocol):
     transport: Any
     reason: Any = None
 
-    def __init__(self, end: End | None = None) -> None:
+    def __init__(self, end: Connection | None = None) -> None:
         self.end = end
         self.seen = Seen()
         self.received = bytearray()
@@ -393,7 +394,7 @@ class SocketCase(TestCase):
         """Connect them."""
         self.host, self.clock = Host(), Clock()
         self.watch = ConnectionMonitor(self.clock, None)
-        self.end = End(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
+        self.end = Connection(Side.CLIENT, self.host, DIALECT.handshake(LIMITS), self.clock, self.watch)
         self.own, self.peer = Shell(self.end), Shell()
         factory = Factory.forProtocol(lambda: self.own)
         factory.noisy = False

@@ -8,19 +8,19 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ._link import Link
-from ._sockets.connection_monitor import ConnectionMonitor
-from ._sockets.valve import Valve
-from .errors import DuplicateClient, TooManyClients
-from .model import Side
-from .observers._throttle import LogThrottle
+from .._sockets.connection_monitor import ConnectionMonitor
+from .._sockets.valve import Valve
+from ..errors import DuplicateClient, TooManyClients
+from ..model import Side
+from ..observers._throttle import LogThrottle
+from .link import Link
 
-__all__ = ["Places"]
+__all__ = ["Admission"]
 
 log = Logger()
 
 
-class Places:
+class Admission:
     """Who has a place, and who a name.
 
     ``names`` has the link that each name belongs to. ``port_valve`` is closed as long as no place is left, so that

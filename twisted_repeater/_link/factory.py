@@ -16,20 +16,15 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ._attempt import Attempt
-from ._coroutines import call
-from ._lane.frame_monitor import FrameMonitor
-from ._lane.lane import Lane
-from ._link import Link
-from ._outlet import Outlet
-from ._places import Places
-from ._protocols import ClientSideProtocol
-from ._slices import in_slices
-from ._sockets.connection_monitor import ConnectionMonitor
-from ._sockets.descriptors import Claim
-from ._text import class_name, loggable, printable, shortened, text_of, told
-from .dialects import Dialect
-from .errors import (
+from .._coroutines import call
+from .._lane.frame_monitor import FrameMonitor
+from .._lane.lane import Lane
+from .._slices import in_slices
+from .._sockets.connection_monitor import ConnectionMonitor
+from .._sockets.descriptors import Claim
+from .._text import class_name, loggable, printable, shortened, text_of, told
+from ..dialects import Dialect
+from ..errors import (
     CallbackFailed,
     ClientGone,
     ClientIPNotAuthorized,
@@ -42,11 +37,16 @@ from .errors import (
     RepeaterClosed,
     ServerUnreachable,
 )
-from .filters import filter_function, selector_of
-from .filters._provider import checked_function
-from .interfaces import IObserver
-from .model import MANY, Direction, Hello, Limits, OnFilterError, Side, effective
-from .observers._throttle import LogThrottle
+from ..filters import filter_function, selector_of
+from ..filters._provider import checked_function
+from ..interfaces import IObserver
+from ..model import MANY, Direction, Hello, Limits, OnFilterError, Side, effective
+from ..observers._throttle import LogThrottle
+from .admission import Admission
+from .attempt import Attempt
+from .link import Link
+from .outlet import Outlet
+from .protocols import ClientSideProtocol
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 
@@ -110,7 +110,7 @@ class RepeaterFactory(ServerFactory):
         self.links: dict[Link, None] = {}
         """Every link and attempt whose connections are not both gone, the oldest first."""
         self.watch = ConnectionMonitor(clock, limits.dead_peer_timeout)
-        self.places = Places(clock, self.watch)
+        self.places = Admission(clock, self.watch)
         self._attempts: dict[Link, Attempt] = {}
         self._unfinished: dict[Link, None] = {}
         """Those without a complete hello of the client, the oldest first."""

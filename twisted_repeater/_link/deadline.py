@@ -7,13 +7,13 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-__all__ = ["Patience"]
+__all__ = ["ProgressDeadline"]
 
 LOOKS = 8
 """How often it is looked for progress within the time allowed without any."""
 
 
-class Patience:
+class ProgressDeadline:
     """Calls ``run_out`` once when ``progress()`` has given the same for ``timeout`` seconds, or after ``at_most``."""
 
     __slots__ = ("_clock", "_end", "_last", "_progress", "_run_out", "_since", "_timeout", "_timer")

@@ -30,8 +30,8 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._lane.flow import MAX_HELD
-from twisted_repeater._link import Link
-from twisted_repeater._outlet import BYTES_ACKED, HIGH_WATER
+from twisted_repeater._link.link import Link
+from twisted_repeater._link.outlet import BYTES_ACKED, HIGH_WATER
 from twisted_repeater._repeater import end_link
 from twisted_repeater._slices import SLICE
 from twisted_repeater._sockets.socket_state import hang_ups, unread_size
@@ -50,7 +50,7 @@ from twisted_repeater.errors import (
     WrongVerdict,
 )
 
-from .peers import (
+from ..peers import (
     END,
     LOST,
     SERVER_NAME,

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._places import Places
+from twisted_repeater._link.admission import Admission
 from twisted_repeater.errors import DuplicateClient, TooManyClients
 
 
@@ -71,7 +71,7 @@ class PlacesCase(SynchronousTestCase):
         """Make them."""
         self.clock = Clock()
         self.watch = ConnectionMonitor()
-        self.places: Any = Places(self.clock, self.watch)
+        self.places: Any = Admission(self.clock, self.watch)
 
     def over(self, link: Holder) -> None:
         """End a link."""

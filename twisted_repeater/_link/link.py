@@ -17,12 +17,10 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
-from ._end import End
-from ._lane.lane import Lane
-from ._patience import Patience
-from ._sockets.connection_monitor import ConnectionMonitor
-from .dialects import Dialect
-from .errors import (
+from .._lane.lane import Lane
+from .._sockets.connection_monitor import ConnectionMonitor
+from ..dialects import Dialect
+from ..errors import (
     CallbackFailed,
     Disconnected,
     FilterTimeout,
@@ -32,9 +30,11 @@ from .errors import (
     ParseError,
     SlowConsumer,
 )
-from .framings.base import Framing
-from .interfaces import IHandshake, ILink
-from .model import Direction, Hello, Limits, OnFilterError, Side
+from ..framings.base import Framing
+from ..interfaces import IHandshake, ILink
+from ..model import Direction, Hello, Limits, OnFilterError, Side
+from .connection import Connection
+from .deadline import ProgressDeadline
 
 __all__ = ["Link", "LinkHost"]
 
@@ -102,8 +102,8 @@ class Link:
 
     def __init__(self, host: LinkHost, server_name: str) -> None:
         self._host = host
-        self.client = End(Side.CLIENT, self, host.handshake, host.clock, host.watch, host.dialect.name)
-        self.server = End(Side.SERVER, self, host.handshake, host.clock, host.watch, host.dialect.name)
+        self.client = Connection(Side.CLIENT, self, host.handshake, host.clock, host.watch, host.dialect.name)
+        self.server = Connection(Side.SERVER, self, host.handshake, host.clock, host.watch, host.dialect.name)
         self.client_name: str = ""
         self.server_name = server_name
         self.client_hello: Hello | None = None
@@ -121,17 +121,17 @@ class Link:
         """What began its end."""
         self._on_over: list[Deferred[None]] = []
         self._linger_timer: Any = None
-        self._closing_patience: Patience | None = None
-        self._quiet: Patience | None = None
+        self._closing_patience: ProgressDeadline | None = None
+        self._quiet: ProgressDeadline | None = None
         """Waits for a server that cannot be told of the end of the client's stream to have nothing more to say."""
-        self._patience: dict[End, Patience] = {}
+        self._patience: dict[Connection, ProgressDeadline] = {}
         """With those ends for which more waits than should."""
-        self._unheard: dict[End, Patience] = {}
+        self._unheard: dict[Connection, ProgressDeadline] = {}
         """For each end whose stream has ended while the application cannot be told yet."""
         self._filter_timers: dict[Lane, Any] = {}
         self._turns: dict[Lane, IDelayedCall] = {}
         """For each lane that gave way: the call in the next turn of the reactor by which it goes on."""
-        self._unsent: list[tuple[End, bytes]] | None = None
+        self._unsent: list[tuple[Connection, bytes]] | None = None
         """What the application sent before the link was made: no message may come before a hello."""
 
     def __repr__(self) -> str:
@@ -158,7 +158,7 @@ class Link:
         lanes = self.lanes
         return lanes is not None and (lanes[0].at_work or lanes[1].at_work)
 
-    def end(self, side: Side) -> End:
+    def end(self, side: Side) -> Connection:
         """Give the connection of a side."""
         return self.client if side is Side.CLIENT else self.server
 
@@ -219,13 +219,13 @@ class Link:
         """See `ILink`."""
         self._send(self.server, message)
 
-    def _send(self, end: End, message: Any) -> None:
+    def _send(self, end: Connection, message: Any) -> None:
         if self.can_send(end):
             frame = end.outlet.encode(message)
             if frame:
                 self.send_frame(end, frame)
 
-    def send_frame(self, end: End, frame: bytes, *, at_once: bool = False) -> None:
+    def send_frame(self, end: Connection, frame: bytes, *, at_once: bool = False) -> None:
         """Send a frame of the application's own: from within a filter, behind the messages before the one it sees."""
         if not self.made:
             self._unsent = self._unsent or []
@@ -233,7 +233,7 @@ class Link:
         elif not any(lane.send_between(end.outlet, frame) for lane in self.lanes or ()):
             end.outlet.send(frame, at_once=at_once)
 
-    def can_send(self, end: End) -> bool:
+    def can_send(self, end: Connection) -> bool:
         """Whether a message for this side has a way to go."""
         return self.lanes is not None and not end.gone and not end.outlet.ended
 
@@ -275,7 +275,7 @@ class Link:
                 lane.drop_unfinished()
         limits = self._host.limits
         at_most = max(limits.linger, limits.close_timeout)
-        self._closing_patience = Patience(
+        self._closing_patience = ProgressDeadline(
             self._host.clock, limits.close_timeout, self._progress, self.force, at_most=at_most
         )
 
@@ -301,7 +301,7 @@ class Link:
                 if has_ended:
                     self._end_stream(self.end(lane.direction.target))
 
-    def _end_stream(self, end: End) -> None:
+    def _end_stream(self, end: Connection) -> None:
         """Nothing more comes for an end: tell it.
 
         A server that would take that for the end of both ways is told when it has been quiet for a while.
@@ -310,7 +310,7 @@ class Link:
             end.end_stream()
         elif self._quiet is None:
             limits = self._host.limits
-            self._quiet = Patience(self._host.clock, limits.close_timeout, self._progress, end.end_stream)
+            self._quiet = ProgressDeadline(self._host.clock, limits.close_timeout, self._progress, end.end_stream)
 
     def give_way(self) -> None:
         """A newcomer wants the name of this link, which is ending: end it within ``close_timeout`` from now.
@@ -372,7 +372,7 @@ class Link:
 
     # -- EndHost --------------------------------------------------------------------------------------------
 
-    def end_stopped(self, end: End) -> None:
+    def end_stopped(self, end: Connection) -> None:
         """A peer has ended its stream."""
         if self.made:
             self._side_down(end, ConnectionDone())
@@ -380,16 +380,16 @@ class Link:
         elif not end.early:  # with messages waiting behind its hello it has only said all that it has to say
             self._host.link_broke(self, end.side, ConnectionDone())
 
-    def end_stops_unread(self, end: End) -> None:
+    def end_stops_unread(self, end: Connection) -> None:
         """A peer has ended its stream, after bytes that cannot be read yet."""
         if self.made:
             self._await_report(end)
 
-    def end_vanished(self, end: End, reason: BaseException) -> None:
+    def end_vanished(self, end: Connection, reason: BaseException) -> None:
         """A peer's system no longer answers, so it would never end its connection."""
         self._break(end, reason)
 
-    def end_lost(self, end: End, reason: BaseException) -> None:
+    def end_lost(self, end: Connection, reason: BaseException) -> None:
         """A connection is gone."""
         if self.made:
             self._side_down(end, reason)
@@ -399,7 +399,7 @@ class Link:
             self._host.link_broke(self, end.side, reason)
         self.check_over()
 
-    def _side_down(self, end: End, reason: BaseException) -> None:
+    def _side_down(self, end: Connection, reason: BaseException) -> None:
         """A side has ended its stream, or is gone: tell the application once, behind all that the side sent."""
         lane = self._lane_from(end.side)
         lane.seal()
@@ -419,7 +419,7 @@ class Link:
             unfinished.__cause__ = reason
         self._report(end.side, Disconnected(unfinished or reason, half_closed=half_closed))
 
-    def _await_report(self, end: End) -> None:
+    def _await_report(self, end: Connection) -> None:
         """A side has ended its stream, after messages that wait, perhaps for a verdict that never comes.
 
         The application cannot end the link before it is told of this. So if nothing moves for ``linger``, the link is
@@ -429,16 +429,16 @@ class Link:
             return
         reason = Disconnected(ConnectionDone())
         reason.side = end.side
-        self._unheard[end] = Patience(
+        self._unheard[end] = ProgressDeadline(
             self._host.clock, self._host.limits.linger, self._progress, lambda: self.close(reason)
         )
 
-    def _stop_awaiting_report(self, end: End) -> None:
+    def _stop_awaiting_report(self, end: Connection) -> None:
         patience = self._unheard.pop(end, None)
         if patience is not None:
             patience.stop()
 
-    def _report_loss(self, end: End) -> None:
+    def _report_loss(self, end: Connection) -> None:
         """Report a loss that was not reported before because the side's lane gave way."""
         if end.loss is not None and self.made:
             self._side_down(end, end.loss)
@@ -448,7 +448,7 @@ class Link:
             self.reason = error
         self._host.link_error(self, side, error)
 
-    def end_full(self, end: End) -> None:
+    def end_full(self, end: Connection) -> None:
         """More waits than should: watch whether the peer takes anything at all."""
         timeout = self._host.limits.stall_timeout
         if timeout is not None and end not in self._patience:
@@ -457,9 +457,9 @@ class Link:
                 del self._patience[end]
                 self._too_slow(end, "took nothing of what waits for it in time")
 
-            self._patience[end] = Patience(self._host.clock, timeout, end.progress, stalled)
+            self._patience[end] = ProgressDeadline(self._host.clock, timeout, end.progress, stalled)
 
-    def end_drained(self, end: End) -> None:
+    def end_drained(self, end: Connection) -> None:
         """Nothing waits any more: go on with what was choked."""
         patience = self._patience.pop(end, None)
         if patience is not None:
@@ -467,19 +467,19 @@ class Link:
         for lane in self.lanes or ():
             lane.unchoke()
 
-    def end_overflowed(self, end: End) -> None:
+    def end_overflowed(self, end: Connection) -> None:
         """The application sends more than the peer takes."""
         self._too_slow(end, "did not take what was sent to it")
 
-    def _too_slow(self, end: End, what: str) -> None:
+    def _too_slow(self, end: Connection, what: str) -> None:
         waiting = end.outlet.waiting
         self._break(end, SlowConsumer(f"the {end.side.value} {what}: {waiting} bytes wait", waiting))
 
-    def end_marshaling_error(self, end: End, error: MarshalingError) -> None:
+    def end_marshaling_error(self, end: Connection, error: MarshalingError) -> None:
         """A message is not sent."""
         self._report(end.side, error)
 
-    def _break(self, end: End, reason: BaseException) -> None:
+    def _break(self, end: Connection, reason: BaseException) -> None:
         """A side is useless: it goes down for this reason, and its connection with it."""
         if self.made:
             lane = self._lane_from(end.side)

@@ -43,7 +43,7 @@ from twisted_repeater.errors import (
     WrongMode,
 )
 
-from .peers import (
+from ..peers import (
     END,
     LOST,
     REPEATER_NAME,
@@ -61,7 +61,7 @@ from .peers import (
     repeated,
     turn,
 )
-from .unprintable import UNPRINTABLE, BrokenBool
+from ..unprintable import UNPRINTABLE, BrokenBool
 
 
 class Pending(Deferred[Any]):

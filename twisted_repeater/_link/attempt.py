@@ -9,12 +9,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from ._coroutines import call
-from ._link import Link
-from ._text import text_of, told
-from .dialects import Dialect, MessageType
-from .dialects._dialect import agreed_version
-from .errors import (
+from .._coroutines import call
+from .._text import text_of, told
+from ..dialects import Dialect, MessageType
+from ..dialects._dialect import agreed_version
+from ..errors import (
     ClientNotAllowed,
     ConnectingError,
     InvalidHello,
@@ -24,7 +23,8 @@ from .errors import (
     VersionMismatch,
     WrongMode,
 )
-from .model import Hello, Limits, Side
+from ..model import Hello, Limits, Side
+from .link import Link
 
 __all__ = ["Attempt", "AttemptHost"]
 

@@ -29,9 +29,9 @@ from twisted_repeater import (
     Side,
     dialects,
 )
-from twisted_repeater._factory import RepeaterFactory
-from twisted_repeater._link import Link
-from twisted_repeater._outlet import MAX_POSTPONED
+from twisted_repeater._link.factory import RepeaterFactory
+from twisted_repeater._link.link import Link
+from twisted_repeater._link.outlet import MAX_POSTPONED
 from twisted_repeater._slices import SLICE
 from twisted_repeater._sockets.valve import Valve
 from twisted_repeater._text import Unprintable
@@ -55,7 +55,7 @@ from twisted_repeater.errors import (
 from twisted_repeater.filters import wants
 from twisted_repeater.selectors import first_byte
 
-from .peers import (
+from ..peers import (
     LOST,
     SERVER_NAME,
     Client,
@@ -68,7 +68,7 @@ from .peers import (
     repeated,
     turn,
 )
-from .unprintable import UNPRINTABLE, BrokenBool, BrokenVerdict, Mute
+from ..unprintable import UNPRINTABLE, BrokenBool, BrokenVerdict, Mute
 
 
 @implementer(IObserver)

@@ -1,0 +1,1 @@
+"""One client's pair of connections: how it is made, relays, and ends."""
