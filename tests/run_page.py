@@ -122,7 +122,7 @@ def run_command(words: list[str]) -> None:
     """Run a command of the shell, if it is one that is run."""
     program = Path(words[0]).name
     if program == "twistd" and "repeater" in words:
-        from twisted_repeater.tap import Options
+        from twisted_repeater.service.tap import Options
 
         options = words[words.index("repeater") + 1 :]
         in_a_process_of_its_own(lambda: Options().parseOptions(options))

@@ -20,7 +20,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 import twisted_repeater
 from twisted_repeater.codecs.bin_prot import bin_prot_codec, enumeration
-from twisted_repeater.tap import Options
+from twisted_repeater.service.tap import Options
 
 from .programs import Program, ProgramCase
 from .run_page import commands_of, fences_of, file_name_of

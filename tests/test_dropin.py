@@ -9,7 +9,7 @@ from twisted.plugin import IPlugin, getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import tap
+from twisted_repeater.service import tap
 
 
 class DropinTests(SynchronousTestCase):

@@ -4,7 +4,7 @@ from twisted.application.service import ServiceMaker
 
 repeater = ServiceMaker(
     "twisted_repeater",
-    "twisted_repeater.tap",
+    "twisted_repeater.service.tap",
     "Stands between clients and a server, and lets filters decide",
     "repeater",
 )

@@ -13,8 +13,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import _end_signals, _watchdog
-from twisted_repeater._end_signals import EndSignals
+from twisted_repeater.service import signals as _end_signals
+from twisted_repeater.service import watchdog as _watchdog
+from twisted_repeater.service.signals import EndSignals
 
 BOTH = (signal.SIGTERM, signal.SIGINT)
 

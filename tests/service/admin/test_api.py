@@ -20,13 +20,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import admin
-from twisted_repeater.admin import HELP, administration
 from twisted_repeater.errors import WrongVerdict
 from twisted_repeater.observers.metrics import MetricsObserver
+from twisted_repeater.service.admin import administration
+from twisted_repeater.service.admin import api as admin
+from twisted_repeater.service.admin.api import HELP
 
-from .modules import missing
-from .peers import PeerCase, Server, World, turn
+from ...modules import missing
+from ...peers import PeerCase, Server, World, turn
 
 reactor: Any = installed_reactor
 
@@ -326,7 +327,7 @@ class CallTests(AdminCase):
         lines = []
 
         def record(event: LogEvent) -> None:
-            if event["log_namespace"] == "twisted_repeater.admin":
+            if event["log_namespace"] == "twisted_repeater.service.admin":
                 lines.append(formatEvent(event))
 
         observer: Any = record

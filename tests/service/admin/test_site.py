@@ -16,7 +16,8 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from twisted_repeater._site import (
+from twisted_repeater._sockets.descriptors import RESERVE
+from twisted_repeater.service.admin.site import (
     ANSWER_TIMEOUT,
     CLOSE_TIMEOUT,
     MAX_BODY,
@@ -28,9 +29,8 @@ from twisted_repeater._site import (
     GuardedSite,
     host_name,
 )
-from twisted_repeater._sockets.descriptors import RESERVE
 
-from .peers import StoppedTime, turn
+from ...peers import StoppedTime, turn
 
 reactor: Any = installed_reactor
 
@@ -116,7 +116,7 @@ class SiteCase(TestCase):
         self.addCleanup(lambda: Deferred.fromCoroutine(self._leave()))
 
     def _record(self, event: LogEvent) -> None:
-        if event["log_namespace"] == "twisted_repeater.admin":
+        if event["log_namespace"] == "twisted_repeater.service.admin":
             self.lines.append(formatEvent(event))
 
     async def _leave(self) -> None:

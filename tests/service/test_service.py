@@ -13,12 +13,12 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from twisted_repeater import Repeater, dialects
-from twisted_repeater._reload import FilterModules
 from twisted_repeater.observers.metrics import MetricsObserver
 from twisted_repeater.service import CannotStart, RepeaterService
+from twisted_repeater.service.reload import FilterModules
 
-from .modules import ModuleCase
-from .peers import PeerCase, Seen, Server, World, hello, turn
+from ..modules import ModuleCase
+from ..peers import PeerCase, Seen, Server, World, hello, turn
 
 reactor: Any = installed_reactor
 

@@ -15,13 +15,13 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamSer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ._end_signals import EndSignals
-from ._reload import FilterModules
-from ._repeater import Repeater
-from ._text import address_text, printable, text_of
+from .._repeater import Repeater
+from .._text import address_text, printable, text_of
+from ..observers.metrics import MetricsObserver
 from .admin import administration
 from .loading import LoadingError
-from .observers.metrics import MetricsObserver
+from .reload import FilterModules
+from .signals import EndSignals
 
 __all__ = ["CannotStart", "RepeaterService"]
 

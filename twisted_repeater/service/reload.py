@@ -23,10 +23,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import _collectors
-from ._sockets.descriptors import OUT_OF
-from ._text import text_of
-from .filters._migration import hand_over
+from .._sockets.descriptors import OUT_OF
+from .._text import text_of
+from ..filters._migration import hand_over
+from . import collectors as _collectors
 from .loading import LoadingError, load_filter, trying
 
 __all__ = ["FilterModules"]

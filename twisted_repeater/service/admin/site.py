@@ -20,8 +20,8 @@ from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from ._text import printable, shortened
-from .observers._throttle import LogThrottle
+from ..._text import printable, shortened
+from ...observers._throttle import LogThrottle
 
 __all__ = ["Answer", "GuardedSite", "host_name", "text"]
 
@@ -49,7 +49,7 @@ CLOSE_TIMEOUT = 5.0
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?", re.ASCII)
 
-log = Logger(namespace="twisted_repeater.admin")
+log = Logger(namespace="twisted_repeater.service.admin")
 
 Answer = tuple[int, str]
 """A status of HTTP and a line of text."""

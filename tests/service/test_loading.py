@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 from twisted_repeater import PASS_ON, IFilter, dialects
-from twisted_repeater.loading import LoadingError, find, load_dialect, load_filter
+from twisted_repeater.service.loading import LoadingError, find, load_dialect, load_filter
 
-from .modules import ModuleCase
+from ..modules import ModuleCase
 
 FILTERS = """
 from zope.interface import implementer, provider

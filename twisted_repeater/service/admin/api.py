@@ -12,12 +12,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from zope.interface import implementer
 
-from ._link.link import Link
-from ._repeater import Repeater
-from ._site import Answer, GuardedSite, text
-from ._text import address_text, printable
-from .model import Direction
-from .observers.metrics import MetricsObserver, exposition
+from ..._link.link import Link
+from ..._repeater import Repeater
+from ..._text import address_text, printable
+from ...model import Direction
+from ...observers.metrics import MetricsObserver, exposition
+from .site import Answer, GuardedSite, text
 
 __all__ = ["administration"]
 

@@ -20,9 +20,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import Limits, OnFilterError, dialects
-from twisted_repeater._demo import DemoService
 from twisted_repeater._sockets.endpoints import longest_listen_queue
-from twisted_repeater.tap import (
+from twisted_repeater.service.demo import DemoService
+from twisted_repeater.service.tap import (
     LIMITS,
     Options,
     ip_filter,
@@ -36,8 +36,8 @@ from twisted_repeater.tap import (
     size,
 )
 
-from .modules import ModuleCase, missing
-from .peers import PeerCase, Server, World, hello
+from ..modules import ModuleCase, missing
+from ..peers import PeerCase, Server, World, hello
 
 reactor: Any = installed_reactor
 

@@ -16,10 +16,10 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 
-from twisted_repeater._demo import Demo, DemoService, write_to_terminal
+from twisted_repeater.service.demo import Demo, DemoService, write_to_terminal
 
-from .peers import Client, Seen, hello, turn
-from .programs import LONGEST, ProgramCase
+from ..peers import Client, Seen, hello, turn
+from ..programs import LONGEST, ProgramCase
 
 reactor: Any = installed_reactor
 

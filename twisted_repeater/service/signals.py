@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 
-from ._watchdog import Watchdog
+from .watchdog import Watchdog
 
 __all__ = ["EndSignals"]
 

@@ -16,12 +16,12 @@ from twisted.logger import Logger
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
-from . import dialects
-from ._end_signals import EndSignals
-from ._repeater import Repeater
-from ._text import printable
-from .interfaces import ILink
-from .verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
+from .. import dialects
+from .._repeater import Repeater
+from .._text import printable
+from ..interfaces import ILink
+from ..verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
+from .signals import EndSignals
 
 __all__ = ["Demo", "DemoService"]
 

@@ -17,18 +17,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
-from ._demo import DemoService
-from ._reload import FilterModules
-from ._repeater import Repeater, end_link
-from ._sockets.descriptors import raise_soft_limit
-from ._sockets.endpoints import check_server, listening_endpoint, parts_of, server_endpoint
-from ._text import told
-from .errors import MultipleVersionsError
+from .._repeater import Repeater, end_link
+from .._sockets.descriptors import raise_soft_limit
+from .._sockets.endpoints import check_server, listening_endpoint, parts_of, server_endpoint
+from .._text import told
+from ..errors import MultipleVersionsError
+from ..model import Limits, OnFilterError
+from ..observers import LogObserver
+from ..observers.metrics import MetricsObserver
+from ._service import RepeaterService
+from .demo import DemoService
 from .loading import LoadingError, load_dialect
-from .model import Limits, OnFilterError
-from .observers import LogObserver
-from .observers.metrics import MetricsObserver
-from .service import RepeaterService
+from .reload import FilterModules
 
 __all__ = ["Options", "makeService"]
 
@@ -260,7 +260,7 @@ class Options(usage.Options):
 
     def opt_version(self) -> None:
         """Tell the version and exit."""
-        from .__main__ import main
+        from ..__main__ import main
 
         main(["--version"])
 

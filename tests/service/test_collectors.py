@@ -8,9 +8,9 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from twisted_repeater import _collectors
+from twisted_repeater.service import collectors as _collectors
 
-from .modules import missing
+from ..modules import missing
 
 try:
     from prometheus_client import REGISTRY, Counter

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import dialects
-from ._text import class_name, text_of, told
-from .dialects import Dialect
-from .filters._provider import checked_function
-from .interfaces import IFilter
+from .. import dialects
+from .._text import class_name, text_of, told
+from ..dialects import Dialect
+from ..filters._provider import checked_function
+from ..interfaces import IFilter
 
 __all__ = ["LoadingError", "find", "load_dialect", "load_filter"]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from twisted_repeater import _collectors
-from twisted_repeater._reload import FilterModules, _home
-from twisted_repeater.loading import LoadingError
+from twisted_repeater.service import collectors as _collectors
+from twisted_repeater.service.loading import LoadingError
+from twisted_repeater.service.reload import FilterModules, _home
 
-from .modules import ModuleCase
+from ..modules import ModuleCase
 from .test_collectors import leave_registered
 
 

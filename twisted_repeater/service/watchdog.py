@@ -12,7 +12,7 @@ from typing import Any
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from ._text import printable
+from .._text import printable
 
 __all__ = ["Watchdog", "stack_text"]
 

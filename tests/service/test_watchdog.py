@@ -15,8 +15,8 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import _watchdog
-from twisted_repeater._watchdog import Watchdog, stack_text
+from twisted_repeater.service import watchdog as _watchdog
+from twisted_repeater.service.watchdog import Watchdog, stack_text
 
 NAME = _watchdog.__name__
 

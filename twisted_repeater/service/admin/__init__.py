@@ -1,0 +1,5 @@
+"""The administration of running repeaters over HTTP."""
+
+from .api import administration
+
+__all__ = ["administration"]
