@@ -5,17 +5,15 @@
   clock to advance; `SocketRepeater` is the same on real sockets.
 * `check_framing` and `check_codec` try a framing or a codec of one's own.
 
-For pytest there are fixtures in `twisted_repeater.pytest_plugin`.
+For pytest there are fixtures in `twisted_repeater.testing.pytest_plugin`.
 """
 
-from ._check_codec import check_codec
-from ._check_framing import check_framing
-from ._conformance import ConformanceError
 from ._harness import FilterHarness, Outcome
 from ._peer import Peer
 from ._running import MemoryRepeater, RunningRepeater, SocketRepeater
 from ._server import ScriptedServer
 from ._transcript import Entry, Event, Transcript
+from .conformance import ConformanceError, check_codec, check_framing
 
 __all__ = [
     "ConformanceError",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..interfaces import ITypedCodec
-from ..selectors import Selector
-from ._conformance import Tried, start_of, told
-from ._transcript import shown
+from ...interfaces import ITypedCodec
+from ...selectors import Selector
+from .._transcript import shown
+from .conformance import Tried, start_of, told
 
 __all__ = ["TypesCheck"]
 

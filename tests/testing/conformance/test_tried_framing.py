@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import FrameTooLong, Limits, MarshalingError
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing._tried_framing import TriedFraming, through_a_lane
+from twisted_repeater.testing.conformance.tried_framing import TriedFraming, through_a_lane
 
-from .framings import PlainFraming
+from ...framings import PlainFraming
 
 
 class Broken(PlainFraming):

@@ -8,10 +8,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing._framing_cost import check_cost
-from twisted_repeater.testing._tried_framing import LARGE, TriedFraming
+from twisted_repeater.testing.conformance.framing_cost import check_cost
+from twisted_repeater.testing.conformance.tried_framing import LARGE, TriedFraming
 
-from .framings import PlainFraming
+from ...framings import PlainFraming
 
 
 class LooksAtTheRest(PlainFraming):

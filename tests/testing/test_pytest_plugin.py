@@ -24,7 +24,7 @@ class PluginTests(SynchronousTestCase):
         project = Path(self.mktemp())
         project.mkdir()
         (project / "pytest.ini").write_text("[pytest]\n")
-        (project / "conftest.py").write_text('pytest_plugins = ["twisted_repeater.pytest_plugin"]\n')
+        (project / "conftest.py").write_text('pytest_plugins = ["twisted_repeater.testing.pytest_plugin"]\n')
         (project / "test_it.py").write_text("import pytest_twisted\nfrom twisted_repeater import *\n" + dedent(tests))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],

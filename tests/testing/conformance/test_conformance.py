@@ -27,9 +27,9 @@ from twisted_repeater.framings.base import CheckedFraming
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.model import Hello
 from twisted_repeater.testing import ConformanceError, check_codec, check_framing
-from twisted_repeater.testing._conformance import Tried, positions, start_of, told
+from twisted_repeater.testing.conformance.conformance import Tried, positions, start_of, told
 
-from .framings import PlainFraming
+from ...framings import PlainFraming
 
 
 class FramingsTests(SynchronousTestCase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from .._text import told
+from ..._text import told
 
 __all__ = ["STEPS_FREE", "ConformanceError", "Tried", "positions", "start_of", "told"]
 

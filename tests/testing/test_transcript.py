@@ -9,7 +9,7 @@ from twisted_repeater import PASS_ON, SendBack
 from twisted_repeater.testing import Event, Transcript
 from twisted_repeater.testing._transcript import LINES, Remark, numbered
 
-from .unprintable import Mute
+from ..unprintable import Mute
 
 
 class TranscriptTests(SynchronousTestCase):

@@ -1,6 +1,6 @@
 """Fixtures of pytest for testing filters; the transcripts of a test that fails are printed with it.
 
-A project asks for them in its ``conftest.py``: ``pytest_plugins = ["twisted_repeater.pytest_plugin"]``. Nobody else is
+A project asks for them in its ``conftest.py``: ``pytest_plugins = ["twisted_repeater.testing.pytest_plugin"]``. Nobody else is
 burdened with them.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
-from .testing import FilterHarness, MemoryRepeater, SocketRepeater, Transcript
+from . import FilterHarness, MemoryRepeater, SocketRepeater, Transcript
 
 __all__ = ["filter_harness", "memory_repeater", "socket_repeater"]
 

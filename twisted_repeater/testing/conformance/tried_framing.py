@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._lane.lane import Lane
-from ..errors import FramingError, MarshalingError
-from ..framings.base import framing_of
-from ..interfaces import IFraming
-from ..model import Direction
-from ..verdicts import PASS_ON
-from ._conformance import Tried, start_of, told
+from ..._lane.lane import Lane
+from ...errors import FramingError, MarshalingError
+from ...framings.base import framing_of
+from ...interfaces import IFraming
+from ...model import Direction
+from ...verdicts import PASS_ON
+from .conformance import Tried, start_of, told
 
 __all__ = ["BIG", "LARGE", "TriedFraming", "through_a_lane"]
 
