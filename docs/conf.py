@@ -47,7 +47,7 @@ def fields_for_sphinx(app: Any, what: str, name: str, obj: Any, options: Any, li
 
 
 def doc_of_data(name: str, value: object) -> list[str]:
-    """Give the docstring below an assignment, wherever in the package it stands; empty if there is none."""
+    """Return the docstring below an assignment, wherever in the package it stands; empty if there is none."""
     for module_name, module in sorted(sys.modules.items()):
         if module_name.startswith("twisted_repeater") and getattr(module, name, None) is value:
             doc = ModuleAnalyzer.for_module(module_name).find_attr_docs().get(("", name))

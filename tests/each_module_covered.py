@@ -20,7 +20,7 @@ PACKAGE = ROOT / "twisted_repeater"
 
 
 def own_test_file(module: str) -> Path | None:
-    """Give the test file of a module; the parts of a subpackage may share one."""
+    """Return the test file of a module; the parts of a subpackage may share one."""
     package, _, name = module.rpartition(".")
     name = name.strip("_")
     for stem in (f"test_{package}_{name}", f"test_{name}", f"test_{package}"):

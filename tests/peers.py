@@ -73,7 +73,7 @@ def hello(name: str, **members: Any) -> bytes:
 
 
 def repeated(name: str, **members: Any) -> dict[str, Any]:
-    """Give the members of a hello that comes from the repeater."""
+    """Return the members of a hello that comes from the repeater."""
     stated = {"mode": "", "send_version": 1, "recv_version": 1, "credentials": REPEATER_NAME}
     return {"name": name, **stated, **members}
 
@@ -326,15 +326,15 @@ class Sockets:
         return reactor.listenTCP(0, server, interface="127.0.0.1")
 
     def for_clients(self) -> dict[str, Any]:
-        """Give the settings by which a repeater listens."""
+        """Return the settings by which a repeater listens."""
         return {"listen": "tcp:0:interface=127.0.0.1"}
 
     def for_server(self, port: Any) -> dict[str, Any]:
-        """Give the settings by which a repeater connects to the server's port."""
+        """Return the settings by which a repeater connects to the server's port."""
         return {"server_ip": "127.0.0.1", "server_port": port.getHost().port}
 
     def to(self, repeater: Repeater) -> Any:
-        """Give the endpoint by which a client connects to a repeater."""
+        """Return the endpoint by which a client connects to a repeater."""
         return TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port)
 
 
@@ -486,7 +486,7 @@ class World:
 
 
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
-    """Give what a factory keeps of its links and attempts."""
+    """Return what a factory keeps of its links and attempts."""
     registries = {name: getattr(factory, name) for name in ("links", "_attempts", "_unfinished")}
     registries |= {name: getattr(factory.places, name) for name in ("names", "_placed", "_waiting")}
     watch = factory._frame_watch

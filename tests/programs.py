@@ -65,7 +65,7 @@ class Program:
             self._changed.notify_all()
 
     def wait_for(self, pattern: str, times: int = 1) -> re.Match[str]:
-        """Give the match when it has printed something that matches, so many times."""
+        """Return the match when it has printed something that matches, so many times."""
         with self._changed:
             self._changed.wait_for(lambda: self._complete or len(self._matches(pattern)) >= times, LONGEST)
             matches = self._matches(pattern)
@@ -132,7 +132,7 @@ class ProgramCase(SynchronousTestCase):
         self.environment = os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
     def path(self, name: str) -> Path:
-        """Give the path of a file in the directory."""
+        """Return the path of a file in the directory."""
         return Path(self.directory, name)
 
     def run_program(self, *command: str) -> Program:

@@ -38,13 +38,13 @@ class Fence(NamedTuple):
 
 
 def fences_of(text: str) -> Iterator[Fence]:
-    """Give the fences of a page, in order."""
+    """Return the fences of a page, in order."""
     for found in FENCE.finditer(text):
         yield Fence(found["language"], text.count("\n", 0, found.start("code")) + 1, found["code"])
 
 
 def commands_of(code: str) -> Iterator[list[str]]:
-    """Give the commands of a shell fence, in words; lines that end with a backslash go on."""
+    """Return the commands of a shell fence, in words; lines that end with a backslash go on."""
     for line in code.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words:
@@ -52,7 +52,7 @@ def commands_of(code: str) -> Iterator[list[str]]:
 
 
 def file_name_of(code: str) -> str | None:
-    """Give the name of the file that a fence says it is."""
+    """Return the name of the file that a fence says it is."""
     found = re.match(r"# (\w+\.py)$", code, re.M)
     return found[1] if found else None
 

@@ -523,7 +523,7 @@ def look(received: Any, link: Any) -> Any:
 
 
 def reads(raw: bytes) -> bool:
-    """Tell whether a body can be read."""
+    """Return whether a body can be read."""
     try:
         CODEC.decode(raw)
     except ParseError:

@@ -106,7 +106,7 @@ class ConversionTests(PeerCase):
         return world, client_peer, world.server.peers[0]
 
     def counts(self) -> list[int]:
-        """Tell how many payloads were decoded and encoded."""
+        """Return how many payloads were decoded and encoded."""
         codecs = [codec for kind in self.types for codec in kind.codecs.values()]
         return [sum(codec.decoded for codec in codecs), sum(codec.encoded for codec in codecs)]  # type: ignore[attr-defined]
 

@@ -265,7 +265,7 @@ class LayoutPageTests(SynchronousTestCase):
 
 
 def public_modules() -> Iterator[ModuleType]:
-    """Give the modules that users may import; those of optional extras only where these are installed."""
+    """Return the modules that users may import; those of optional extras only where these are installed."""
     yield twisted_repeater
     for found in pkgutil.walk_packages(twisted_repeater.__path__, "twisted_repeater."):
         if not any(part.startswith("_") for part in found.name.split(".")):
@@ -273,13 +273,13 @@ def public_modules() -> Iterator[ModuleType]:
 
 
 def find(path: str) -> Any:
-    """Give what a dotted path names in a module."""
+    """Return what a dotted path names in a module."""
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
 def members_of(module: ModuleType) -> list[tuple[str, Any]]:
-    """Give what Sphinx documents of a module: its names, except for data that it imports from another."""
+    """Return what Sphinx documents of a module: its names, except for data that it imports from another."""
     base = PACKAGE_PARENT.joinpath(*module.__name__.split("."))
     source = base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
     own = {
@@ -295,7 +295,7 @@ class ReferenceTests(SynchronousTestCase):
     """``docs/reference``."""
 
     def documented(self) -> list[tuple[str, Any]]:
-        """Give what the reference documents: names with their objects."""
+        """Return what the reference documents: names with their objects."""
         found: list[tuple[str, Any]] = []
         for page in sorted((DOCS / "reference").glob("*.md")):
             for is_module, module, path in DIRECTIVE.findall(page.read_text()):

@@ -28,7 +28,7 @@ from .unprintable import UNPRINTABLE, Mute
 
 
 def drawn_tree() -> list[tuple[str, str]]:
-    """Give each class of the drawing in the module's docstring, with the one it hangs from."""
+    """Return each class of the drawing in the module's docstring, with the one it hangs from."""
     tree: list[tuple[str, str]] = []
     above: list[tuple[int, str]] = []
     for line in (errors.__doc__ or "").partition("::")[2].splitlines():

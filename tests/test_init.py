@@ -17,7 +17,7 @@ import twisted_repeater
 
 
 def public_modules() -> Iterator[ModuleType]:
-    """Give the package and every module in it whose name is public."""
+    """Return the package and every module in it whose name is public."""
     yield twisted_repeater
     for found in pkgutil.walk_packages(twisted_repeater.__path__, "twisted_repeater."):
         if not any(part.startswith("_") for part in found.name.split(".")):
@@ -25,12 +25,12 @@ def public_modules() -> Iterator[ModuleType]:
 
 
 def own(value: Any) -> bool:
-    """Tell whether something is defined in the package."""
+    """Return whether something is defined in the package."""
     return str(getattr(value, "__module__", "")).startswith("twisted_repeater")
 
 
 def undocumented_members(value: Any, name: str) -> Iterator[str]:
-    """Give the public members of a class or an interface that say nothing of themselves."""
+    """Return the public members of a class or an interface that say nothing of themselves."""
     if isinstance(value, InterfaceClass):
         for member in value.names():
             if not value[member].__doc__:
@@ -45,7 +45,7 @@ def undocumented_members(value: Any, name: str) -> Iterator[str]:
 
 
 def undocumented_fields(module: ModuleType, classes: set[str]) -> Iterator[str]:
-    """Give the fields of a module's classes, and the members of its enums, without a string below them."""
+    """Return the fields of a module's classes, and the members of its enums, without a string below them."""
     for node in ast.parse(inspect.getsource(module)).body:
         if not (isinstance(node, ast.ClassDef) and node.name in classes):
             continue

@@ -103,7 +103,7 @@ class MemoryTests(RepeaterCase):
         return server
 
     def link(self) -> tuple[socket.socket, socket.socket]:
-        """Give both ends of a link."""
+        """Return both ends of a link."""
         client = self.connect()
         server = self.accept()
         server.sendall(hello("quotes"))
@@ -117,7 +117,7 @@ class MemoryTests(RepeaterCase):
         return read
 
     def memory(self, name: str) -> int:
-        """Give a number of the repeater's memory, in bytes: ``VmRSS`` now, ``VmHWM`` at its highest."""
+        """Return a number of the repeater's memory, in bytes: ``VmRSS`` now, ``VmHWM`` at its highest."""
         status = Path(f"/proc/{self.repeater.pid}/status").read_text()
         found = re.search(rf"{name}:\s*(\d+) kB", status)
         assert found is not None

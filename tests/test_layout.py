@@ -15,33 +15,26 @@ import twisted_repeater
 PACKAGE = Path(twisted_repeater.__file__).parent
 
 LEVELS: list[set[str]] = [
-    {"_text", "errors", "model", "verdicts"},
-    {"interfaces"},
-    {"_collectors", "_coroutines", "_greeting", "_patience", "_seldom", "_slices", "_valve"},
-    {"framing", "hello", "codecs", "bin_prot", "selectors", "observers", "metrics"},
-    {"_awaited", "_backlog", "_output", "_unfinished"},
-    {"_flow"},
-    {"_typed_codec"},
-    {"fixed_codec", "msgspec_codecs", "protobuf_codec", "tagged_codec", "text_codec"},
-    {"dialect", "filters", "_lane"},
-    {"_frame_watch", "dialects"},
-    {"_descriptors", "_outlet", "_system"},
-    {"_watch"},
-    {"_end"},
+    {
+        "errors",
+        "model",
+        "verdicts",
+        "interfaces",
+        "selectors",
+        "_coroutines",
+        "_offsets",
+        "_pending",
+        "_slices",
+        "_text",
+    },
+    {"framings", "codecs"},
+    {"dialects", "observers", "filters"},
+    {"_lane"},
+    {"_sockets"},
     {"_link"},
-    {"_attempt", "_places"},
-    {"_protocols"},
-    {"_endpoints", "_factory", "_proxied", "_site"},
     {"_repeater"},
-    {"_watchdog"},
-    {"_end_signals"},
-    {"loading"},
-    {"_reload"},
-    {"admin"},
-    {"service"},
-    {"_demo"},
-    {"tap", "testing", "__init__", "__main__"},
-    {"pytest_plugin"},
+    {"service", "testing"},
+    {"__init__", "__main__"},
 ]
 """Where each module, or subpackage, stands. A module may import from its own level and from those above it in this
 table; of the private modules of one level, none may import another."""
@@ -66,7 +59,7 @@ IO_MODULES = (
 
 
 def name_of(path: Path) -> str:
-    """Give the dotted name of a module inside the package: ``_lane``, ``dialects.int32``, ``dialects.__init__``."""
+    """Return the dotted name of a module inside the package: ``_lane``, ``dialects.int32``, ``dialects.__init__``."""
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
@@ -83,7 +76,7 @@ def level_of(module: str) -> int:
 
 
 def own_target(package: list[str], name: str) -> str:
-    """Give the module of ours that ``import`` of a dotted name loads last; ``package`` is where the name starts."""
+    """Return the module of ours that ``import`` of a dotted name loads last; ``package`` is where the name starts."""
     parts = [*package, *name.split(".")] if name else package
     while parts and ".".join(parts) not in SOURCES and ".".join([*parts, "__init__"]) not in SOURCES:
         parts = parts[:-1]  # the last part is a name in a module
@@ -92,7 +85,7 @@ def own_target(package: list[str], name: str) -> str:
 
 
 def imported_names(module: str, tree: ast.AST) -> Iterator[str]:
-    """Give the full dotted names of all that a module imports, at whatever depth; our own begin with a dot."""
+    """Return the full dotted names of all that a module imports, at whatever depth; our own begin with a dot."""
     here = module.split(".")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -110,7 +103,7 @@ def imported_names(module: str, tree: ast.AST) -> Iterator[str]:
 
 
 def own_imports(module: str) -> set[str]:
-    """Give the modules of ours that a module imports."""
+    """Return the modules of ours that a module imports."""
     names = imported_names(module, ast.parse(SOURCES[module].read_text()))
     return {own_target([], name[1:]) for name in names if name.startswith(".")} - {module}
 

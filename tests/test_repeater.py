@@ -290,7 +290,7 @@ class FullSocket:
 
 
 def answering(answer: Any) -> Callable[[Any], Any]:
-    """Give a callback that always answers this."""
+    """Return a callback that always answers this."""
     return lambda link: answer
 
 

@@ -41,7 +41,7 @@ class Block(NamedTuple):
 
 
 def blocks() -> Iterator[Block]:
-    """Give the blocks of the page, in order."""
+    """Return the blocks of the page, in order."""
     for found in BLOCK.finditer(PAGE.read_text()):
         yield Block(found[1], found[2] or "", found[3])
 

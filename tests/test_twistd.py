@@ -93,7 +93,7 @@ class TwistdCase(ProgramCase):
         return server, int(server.wait_for(r"^quotes on port (\d+)$")[1])
 
     def options(self, server_port: int, *options: str) -> list[str]:
-        """Give the options of a repeater."""
+        """Return the options of a repeater."""
         options = ("--server", f"tcp:127.0.0.1:{server_port}", "--server-name", "quotes", *options)
         return ["repeater", "--listen", "tcp:0:interface=127.0.0.1", *options]
 

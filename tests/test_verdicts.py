@@ -35,7 +35,7 @@ class Reject(NamedTuple):
 
 
 def effects(verdict: Verdict) -> tuple[Any, ...]:
-    """Give all that a lane looks at."""
+    """Return all that a lane looks at."""
     return (verdict.passes, verdict.forward, verdict.back, verdict.closes, verdict.error)
 
 

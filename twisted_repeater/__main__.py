@@ -19,7 +19,7 @@ HOT_PATH: tuple[ModuleType, ...] = (base, length, async_extra, selectors, output
 
 
 def how_it_runs(modules: Iterable[ModuleType] = HOT_PATH) -> str:
-    """Tell whether these modules run compiled, and by which compiler, or interpreted."""
+    """Return whether these modules run compiled, and by which compiler, or interpreted."""
     modules = list(modules)
     interpreted = [module.__name__ for module in modules if str(module.__file__).endswith(".py")]
     if len(interpreted) == len(modules):
@@ -31,7 +31,7 @@ def how_it_runs(modules: Iterable[ModuleType] = HOT_PATH) -> str:
 
 
 def version_of(distribution: str) -> str:
-    """Give the version of an installed distribution."""
+    """Return the version of an installed distribution."""
     try:
         return version(distribution)
     except PackageNotFoundError:

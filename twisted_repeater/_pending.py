@@ -75,7 +75,7 @@ class PendingVerdict:
 
 
 def verdict_later(answer: Any, who: str = "the filter") -> Deferred[Verdict]:
-    """Give a Deferred of its own for the verdict of what a filter gave that is none; see `PendingVerdict`.
+    """Return a Deferred of its own for the verdict of what a filter gave that is none; see `PendingVerdict`.
 
     Whatever is done with it, others can wait for the filter's Deferred too. If it is cancelled, so is that.
     """

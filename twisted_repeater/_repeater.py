@@ -276,16 +276,16 @@ class Repeater:
     # -- links -----------------------------------------------------------------------------------------------
 
     def link(self, client_name: str) -> Link | None:
-        """Give the link of a client, ``None`` if there is none."""
+        """Return the link of a client, ``None`` if there is none."""
         link = self._factory.places.names.get(client_name)
         return link if link is not None and link.made else None
 
     def links(self) -> list[Link]:
-        """Give every link that is made and whose connections are not both gone."""
+        """Return every link that is made and whose connections are not both gone."""
         return list(self._factory.made_links())
 
     def active_clients(self) -> list[str]:
-        """Give the names of the clients whose links have both sides up."""
+        """Return the names of the clients whose links have both sides up."""
         return [link.client_name for link in self._factory.made_links() if link.active]
 
     def close_connection_from_client(self, client_name: str) -> None:

@@ -125,7 +125,7 @@ def _without_middle(text: str, longest: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Give a text with every character escaped that could break its line or change the terminal."""
+    """Return a text with every character escaped that could break its line or change the terminal."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 

@@ -25,7 +25,7 @@ class IFilter(Interface):
     """
 
     def filter(message: Any, link: ILink) -> Any:
-        """Give the verdict on a message.
+        """Return the verdict on a message.
 
         @param message: what the codec made of the payload; without a codec the payload itself, as ``bytes``.
         @param link: the link that it travels on.
@@ -56,7 +56,7 @@ class ITypedCodec(ICodec):
     message_types = Attribute("tuple of classes: those a decoded message may be of; () if that is not known")
 
     def selector_for(types: tuple[type, ...]) -> Any:
-        """Give a selector for the messages of some classes.
+        """Return a selector for the messages of some classes.
 
         @return: a `twisted_repeater.selectors.Selector` that wants every payload that decodes to a message of these
             classes, and as few others as can be told without decoding; ``None`` where nothing can be told.
@@ -72,7 +72,7 @@ class IFraming(Interface):
     body = Attribute("int: where the payload of the frame that `find` saw last begins, as an offset into its data")
 
     def find(data: bytes, start: int, end: int) -> int:
-        """Tell where the frame that begins at ``start`` ends, as an offset into ``data``.
+        """Return where the frame that begins at ``start`` ends, as an offset into ``data``.
 
         The answer is above ``end`` when the frame is not complete but its header is, and 0 when more
         bytes are needed to tell. When it is not 0, ``body`` is set. A frame has at least one byte.
@@ -124,7 +124,7 @@ class ILink(Interface):
     stopped = Attribute("frozenset of Direction: those in which a filter's failure has ended receiving for good")
 
     def received(direction: Direction) -> tuple[int, int]:
-        """Tell how many messages of a direction were received so far, and how many bytes with their headers.
+        """Return how many messages of a direction were received so far, and how many bytes with their headers.
 
         Called by a filter, it counts up to the message that the filter looks at.
         """

@@ -29,7 +29,7 @@ class Selector:
     """
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
-        """Tell whether the payload at ``data[start:stop]`` is wanted."""
+        """Return whether the payload at ``data[start:stop]`` is wanted."""
         raise NotImplementedError
 
     def __or__(self, other: Selector) -> Selector:
@@ -95,7 +95,7 @@ def _not_initialized(selector: Selector) -> AttributeError:
 
 
 def _checked(values: Iterable[bytes], function: str) -> tuple[bytes, ...]:
-    """Give the values sorted, each once."""
+    """Return the values sorted, each once."""
     if isinstance(values, (bytes, bytearray, memoryview, str)):
         raise TypeError(f"{function} takes several values: write [{values!r}]")
     wanted = set()
@@ -110,7 +110,7 @@ def _checked(values: Iterable[bytes], function: str) -> tuple[bytes, ...]:
 
 
 def _first_bytes(values: tuple[bytes, ...]) -> bytes:
-    """Give a table of the bytes that a value begins with: 1 for these, 0 for others."""
+    """Return a table of the bytes that a value begins with: 1 for these, 0 for others."""
     return bytes(any(value[0] == byte for value in values) for byte in range(256))
 
 
@@ -165,7 +165,7 @@ class _BytesAt(Selector):
 
 
 def _begins_with(view: bytes, at: int, stop: int, values: tuple[bytes, ...]) -> bool:
-    """Tell whether one of the values stands at an offset."""
+    """Return whether one of the values stands at an offset."""
     for value in values:
         size = len(value)
         if size > stop - at:

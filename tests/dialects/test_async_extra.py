@@ -33,7 +33,7 @@ MODES = {"Dont_care_about_mode": DONT_CARE_ABOUT_MODE, "test": Mode.TEST, "prod"
 
 
 def recordings(kind: str) -> list[tuple[dict[str, Any], bytes]]:
-    """Give what was recorded of a kind: what it says, and its bytes."""
+    """Return what was recorded of a kind: what it says, and its bytes."""
     return [(entry["meta"], bytes.fromhex(entry["hex"])) for entry in ENTRIES if entry["kind"] == kind]
 
 

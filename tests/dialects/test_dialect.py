@@ -41,7 +41,7 @@ class UpperCodec(RawCodec):
     """A codec derived from the one that does nothing."""
 
     def decode(self, payload: bytes) -> Any:
-        """Give the payload in capitals."""
+        """Return the payload in capitals."""
         return payload.upper()
 
 

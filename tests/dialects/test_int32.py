@@ -36,7 +36,7 @@ class DecodeTests(SynchronousTestCase):
     """Reading a hello."""
 
     def refused(self, payload: bytes) -> str:
-        """Give the message with which a payload is refused."""
+        """Return the message with which a payload is refused."""
         return str(self.assertRaises(InvalidHello, HANDSHAKE.decode, payload))
 
     def test_interface(self) -> None:

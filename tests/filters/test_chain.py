@@ -51,14 +51,14 @@ class Seen:
         self.seen: list[Any] = []
 
     def __call__(self, message: Any, link: Any) -> Any:
-        """Give the answer."""
+        """Return the answer."""
         self.seen.append(message)
         answer = self.answers.get(message, PASS_ON)
         return answer() if callable(answer) else answer
 
 
 def verdict_of(result: Any) -> Any:
-    """Give what a filter answered, which must be there by now."""
+    """Return what a filter answered, which must be there by now."""
     if isinstance(result, Verdict):
         return result
     got: list[Any] = []
@@ -429,7 +429,7 @@ def by_the_book(tables: list[Answers], message: Any) -> Verdict:
 
 
 def effects(verdict: Verdict) -> tuple[Any, ...]:
-    """Give what a verdict does, whatever it is called."""
+    """Return what a verdict does, whatever it is called."""
     return verdict.passes, verdict.forward, verdict.back, verdict.closes
 
 

@@ -37,7 +37,7 @@ class BucketTests(SynchronousTestCase):
         self.clock = Clock()
 
     def passed(self, limit: RateLimit, count: int, link: Any = ANN) -> int:
-        """Tell how many of so many messages pass now."""
+        """Return how many of so many messages pass now."""
         return sum(limit.filter(b"", link) is PASS_ON for _ in range(count))
 
     def test_burst(self) -> None:
@@ -215,7 +215,7 @@ class MigrationTests(SynchronousTestCase):
     """A limit that takes over from another."""
 
     def passed(self, limit: RateLimit, link: Any = ANN) -> int:
-        """Tell how many of 20 messages pass now."""
+        """Return how many of 20 messages pass now."""
         return sum(limit.filter(b"", link) is PASS_ON for _ in range(20))
 
     def test_tokens(self) -> None:

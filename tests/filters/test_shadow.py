@@ -40,7 +40,7 @@ def drop(message: bytes, link: Any) -> Verdict:
 
 
 def nothing(message: bytes, link: Any) -> None:
-    """Give no verdict."""
+    """Return no verdict."""
 
 
 class ShadowTests(SynchronousTestCase):

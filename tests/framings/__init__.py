@@ -1,1 +1,1 @@
-"""TODO."""
+"""Tests of ``twisted_repeater/framings``."""

@@ -158,7 +158,7 @@ class LaneCase(SynchronousTestCase):
         return self.time
 
     def answer(self, message: Any, link: Any) -> Any:
-        """Give the verdict that the test wants."""
+        """Return the verdict that the test wants."""
         assert link is self.host
         self.asked.append(message)
         answer = self.answers.get(message, PASS_ON)

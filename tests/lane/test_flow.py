@@ -364,7 +364,7 @@ class GivingWayTests(LaneCase):
         return judged
 
     def told(self) -> list[str]:
-        """Give what the host was told since the last time."""
+        """Return what the host was told since the last time."""
         told = [entry for entry in self.journal if not entry.startswith(("forward", "back"))]
         self.journal.clear()
         return told

@@ -516,7 +516,7 @@ class VerdictTests(StartedLaneCase):
 
 
 async def give(verdict: Any) -> Any:
-    """Give a verdict as a coroutine does."""
+    """Return a verdict as a coroutine does."""
     return verdict
 
 
@@ -678,7 +678,7 @@ class FailureTests(StartedLaneCase):
                 yield reason
 
     def unprintable_ways(self) -> Iterator[tuple[Callable[[], Any], type[BaseException]]]:
-        """Give the ways to fail that cannot be printed, or with an unreadable verdict; and the reason's type."""
+        """Return the ways to fail that cannot be printed, or with an unreadable verdict; and the reason's type."""
 
         def broken(kind: type[BaseException]) -> Any:
             raise kind

@@ -125,7 +125,7 @@ class Way:
         return self.made(message, verdict)
 
     def steps(self) -> list[Callable[[], None]]:
-        """Give what may happen next to this lane."""
+        """Return what may happen next to this lane."""
         steps: list[Callable[[], None]] = []
         if self.reads:
             steps.append(lambda: self.lane.feed(self.reads.pop(0)))
@@ -212,7 +212,7 @@ class ModelTests(SynchronousTestCase):
 
 
 def of(way: Way, outlet: RecordingOutlet) -> list[bytes]:
-    """Give what an outlet got from a lane, as Twisted reads it."""
+    """Return what an outlet got from a lane, as Twisted reads it."""
     judge = Judge()
     judge.dataReceived(outlet.stream)
     going = outlet is way.forward

@@ -183,7 +183,7 @@ class VanishedTests(PlacesCase):
     """The client that has a name may have vanished."""
 
     def setUp(self) -> None:
-        """Give the name to ann's first link."""
+        """Return the name to ann's first link."""
         super().setUp()
         self.watch.answers_at_once = False
         self.ann, self.again = Holder("ann"), Holder("ann")

@@ -243,7 +243,7 @@ class ClientHelloTests(RefusalCase):
 
     @staticmethod
     async def later(answer: object) -> object:
-        """Give an answer, a little later."""
+        """Return an answer, a little later."""
         await turn()
         return answer
 
@@ -654,7 +654,7 @@ class ServerTests(RefusalCase):
 
 
 def repeater_hello(name: str) -> bytes:
-    """Give the hello of a repeater as it is on the wire."""
+    """Return the hello of a repeater as it is on the wire."""
     return dialects.int32().handshake(Limits()).encode(Hello(name, credentials=REPEATER_NAME))
 
 

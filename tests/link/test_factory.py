@@ -1026,7 +1026,7 @@ class ManyLinksCase(MemoryCase):
         self.here.clock.advance(0)
 
     def got(self, side: Side = Side.CLIENT) -> list[bytes]:
-        """Give what each client, or each server, has got."""
+        """Return what each client, or each server, has got."""
         return [pair[side is Side.SERVER].transport.value() for pair in self.pairs]
 
 

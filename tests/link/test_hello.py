@@ -62,7 +62,7 @@ class GreetingTests(SynchronousTestCase):
         self.assertEqual(self.greeting.take_rest(), b"onetwo")
 
     def refusal(self, data: bytes) -> InvalidHello:
-        """Give the error that these bytes are."""
+        """Return the error that these bytes are."""
         self.greeting.add(data)
         error: InvalidHello = self.assertRaises(InvalidHello, self.greeting.read)
         return error

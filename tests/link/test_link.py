@@ -70,7 +70,7 @@ CLIENT, SERVER = Side.CLIENT, Side.SERVER
 
 
 def messages(peer: Peer) -> list[bytes]:
-    """Give the messages that a peer has received."""
+    """Return the messages that a peer has received."""
     return [item for item in peer.seen if isinstance(item, bytes)]
 
 
@@ -84,7 +84,7 @@ def answering(peer: ServerPeer, message: bytes) -> None:
 
 
 def taken_from(peer: Peer) -> int:
-    """Give how many bytes the other system has taken from a peer."""
+    """Return how many bytes the other system has taken from a peer."""
     size = BYTES_ACKED.stop
     info = peer.transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
     return int.from_bytes(info[BYTES_ACKED], sys.byteorder) - 1  # the connection itself counts as one

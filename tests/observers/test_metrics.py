@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SkipTest
@@ -14,11 +13,12 @@ from twisted_repeater.errors import WrongVerdict
 from twisted_repeater.observers.metrics import MetricsObserver, exposition
 
 from ..modules import missing
+from ..paths import DOCS
 from ..peers import PeerCase, hello
 
 
 def samples(observer: MetricsObserver) -> dict[str, float]:
-    """Give what an observer collected, by name and labels."""
+    """Return what an observer collected, by name and labels."""
     collected = {}
     for family in observer.collect():
         for sample in family.samples:
@@ -169,7 +169,7 @@ class PageTests(MetricsCase):
 
     def test_every_metric(self) -> None:
         """Every metric has a row there, and there are no others."""
-        page = (Path(__file__).parent.parent / "docs" / "running.md").read_text()
+        page = (DOCS / "running.md").read_text()
         told = re.findall(r"^\| `(twisted_repeater_\w+)` \|", page, re.M)
         names = [f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in self.observer.collect()]
         self.assertEqual(told, names)

@@ -329,7 +329,7 @@ class MetricTests(FilterModulesCase):
         self.addCleanup(leave_registered, self.before)
 
     def seen(self, **labels: str) -> float | None:
-        """Give what the registry says of the orders seen."""
+        """Return what the registry says of the orders seen."""
         return self.registry.get_sample_value("tests_orders_seen_total", labels)
 
     def test_again(self) -> None:

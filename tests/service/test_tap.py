@@ -8,7 +8,6 @@ import os
 import stat
 import sys
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
@@ -37,6 +36,7 @@ from twisted_repeater.service.tap import (
 )
 
 from ..modules import ModuleCase, missing
+from ..paths import DOCS
 from ..peers import PeerCase, Server, World, hello
 
 reactor: Any = installed_reactor
@@ -485,7 +485,7 @@ class PageTests(SynchronousTestCase):
         """Every option that the page speaks of is there."""
         import re
 
-        text = (Path(__file__).parent.parent / "docs" / "running.md").read_text()
+        text = (DOCS / "running.md").read_text()
         named = set(re.findall(r"(?<![\w-])--([a-z][\w-]*)", text))
         others = {"pidfile", "logfile", "uid", "gid", "unix-socket"}
         self.assertLessEqual(named - others, {name.rstrip("=") for name in Options().longOpt})

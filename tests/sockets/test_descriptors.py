@@ -134,7 +134,7 @@ class ClaimTests(LimitCase):
         return claim(Limits(**asked), reactor, self.told.append)
 
     def shares(self, *claims: Claim) -> list[tuple[int | None, int | None]]:
-        """Give what each has, which together is no more than there is, and nearly as much."""
+        """Return what each has, which together is no more than there is, and nearly as much."""
         shares = [(one.limits.max_clients, one.limits.max_unfinished_hellos) for one in claims]
         needed = sum(2 * (clients or 0) + (hellos or 0) + 1 for clients, hellos in shares)
         self.assertLessEqual(needed, self.free)
@@ -169,7 +169,7 @@ class ClaimTests(LimitCase):
         self.assertEqual((roomy.max_clients, roomy.max_unfinished_hellos), (600, 500))
 
     def claim_nothing(self) -> None:
-        """Give everything back."""
+        """Return everything back."""
         for one in list(descriptors._claims):
             one.give_back()
 

@@ -213,7 +213,7 @@ class ExpectTests(SynchronousTestCase):
         self.outcome = FilterHarness(by_number, dialect=NUMBERS).client_sends(0, 3)
 
     def complaint(self, **expected: Any) -> str:
-        """Give what it complains about."""
+        """Return what it complains about."""
         return str(self.assertRaises(AssertionError, self.outcome.expect, **expected))
 
     def test_transcript(self) -> None:

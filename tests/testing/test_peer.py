@@ -26,7 +26,7 @@ class PeerCase(SynchronousTestCase):
         self.server = self.running.server["alice"]
 
     def complaint(self, callable: Any, *arguments: Any) -> str:  # noqa: A002
-        """Give the first line of what an assertion complains about."""
+        """Return the first line of what an assertion complains about."""
         return str(self.assertRaises(AssertionError, callable, *arguments)).splitlines()[0]
 
 

@@ -12,7 +12,7 @@ from twisted_repeater.testing import Event, MemoryRepeater
 
 
 def told(running: MemoryRepeater, *events: Event) -> list[str]:
-    """Give these entries as they are printed, without the time."""
+    """Return these entries as they are printed, without the time."""
     return [" ".join(str(entry).split()[2:]) for entry in running.transcript if entry.event in events]
 
 

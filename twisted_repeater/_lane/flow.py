@@ -84,7 +84,7 @@ class Flow:
         raise NotImplementedError
 
     def _is_choked(self) -> bool:
-        """Tell whether an outlet is full."""
+        """Return whether an outlet is full."""
         raise NotImplementedError
 
     # -- what the host does ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The input of a lane: received bytes that were not looked at yet, and the beginning of a frame whose end is missing."""
+"""The input of a lane: received bytes that wait, and the beginning of a frame whose end has not come."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ class UnfinishedFrame:
             self._merging = None
 
     def pieces(self) -> list[bytes]:
-        """Give what has come, in order."""
+        """Return what has come, in order."""
         self._end_merging()
         return self._pieces
 
     def payload(self, rest: memoryview) -> bytes:
-        """Give the payload; ``rest`` is what was missing."""
+        """Return the payload; ``rest`` is what was missing."""
         first, *others = self.pieces()
         return b"".join([memoryview(first)[self.body :], *others, rest])

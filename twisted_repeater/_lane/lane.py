@@ -465,7 +465,7 @@ class Lane(Flow):
         return None
 
     def _verdict_of(self, result: Any) -> Verdict:
-        """Give the verdict that was awaited, or what a failure comes to."""
+        """Return the verdict that was awaited, or what a failure comes to."""
         if not issubclass(type(result), Verdict):
             return self._failed(result.value)
         try:
@@ -541,7 +541,7 @@ class Lane(Flow):
             self._choke()
 
     def _is_choked(self) -> bool:
-        """Tell whether an outlet that this lane fills is full."""
+        """Return whether an outlet that this lane fills is full."""
         return self._output.is_choked()
 
 

@@ -76,7 +76,7 @@ class Output:
             self._back.push(pieces)
 
     def is_choked(self) -> bool:
-        """Tell whether an outlet that is filled from here is full: the one for answers if any wait there."""
+        """Return whether an outlet that is filled from here is full: the one for answers if any wait there."""
         if not self._back.full:
             self._answered = False  # what this lane answered is gone; what fills it later is another's
         return self._forward.full or self._answered

@@ -55,7 +55,7 @@ class AttemptHost(Protocol):
         """Fire when the name is the link's."""
 
     def set_up(self, link: Link) -> None:
-        """Give the lanes their filters."""
+        """Return the lanes their filters."""
 
     def callback_failed_late(self, failure: Failure) -> None:
         """Log that a callback of the application failed after its attempt was given up."""

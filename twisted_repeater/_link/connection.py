@@ -301,7 +301,7 @@ class Connection:
     # -- the hello ------------------------------------------------------------------------------------------
 
     def read_hello(self, timeout: float) -> Deferred[Hello]:
-        """Give the peer's hello. Fails with `InvalidHello`, or `HelloTimeout` after so many seconds."""
+        """Return the peer's hello. Fails with `InvalidHello`, or `HelloTimeout` after so many seconds."""
         hello: Deferred[Hello] = Deferred()
         self._hello = hello
         self._look_for_hello()

@@ -232,7 +232,7 @@ class RepeaterFactory(ServerFactory):
         return self.places.take_name(link, name, timeout)
 
     def set_up(self, link: Link) -> None:
-        """Give the lanes their filters."""
+        """Return the lanes their filters."""
         for lane in link.lanes or ():
             self.equip(lane)
             lane.unfinished_total = self._frame_watch.total
@@ -249,7 +249,7 @@ class RepeaterFactory(ServerFactory):
                 self.equip(lane)
 
     def equip(self, lane: Lane) -> None:
-        """Give a lane the filter of its direction."""
+        """Return a lane the filter of its direction."""
         kind = (lane.direction, id(lane.codec))
         if kind not in self._filters:
             self._filters[kind] = self._filter_of(lane)

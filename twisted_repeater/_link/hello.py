@@ -41,7 +41,7 @@ class HelloReader:
         self._data += data
 
     def read(self) -> Hello | None:
-        """Give the hello, ``None`` as long as it is not complete. Whatever is wrong with it is an `InvalidHello`."""
+        """Return the hello, ``None`` as long as it is not complete. Whatever is wrong with it is an `InvalidHello`."""
         try:
             if not self._need:
                 start = bytes(self._data[:MAX_HEADER])
@@ -65,5 +65,5 @@ class HelloReader:
         return hello
 
     def take_rest(self) -> bytes:
-        """Give what came behind the hello."""
+        """Return what came behind the hello."""
         return bytes(self._data)

@@ -159,7 +159,7 @@ class Link:
         return lanes is not None and (lanes[0].at_work or lanes[1].at_work)
 
     def end(self, side: Side) -> Connection:
-        """Give the connection of a side."""
+        """Return the connection of a side."""
         return self.client if side is Side.CLIENT else self.server
 
     def _lane_from(self, side: Side) -> Lane:

@@ -366,7 +366,7 @@ class Outlet:
 
 
 def _innermost(transport: Any) -> Any:
-    """Give the transport that has the socket, inside of TLS and other wrappers."""
+    """Return the transport that has the socket, inside of TLS and other wrappers."""
     while (inner := getattr(transport, "transport", None)) is not None:
         transport = inner
     return transport

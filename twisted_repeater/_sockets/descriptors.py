@@ -181,7 +181,7 @@ def _too_few(newcomer: Claim, left: float, reactor: Any) -> str:
 
 
 def _share() -> None:
-    """Give every repeater its share."""
+    """Return every repeater its share."""
     claims = list(_claims)
     left = min((usable(one.reactor) for one in claims), default=math.inf) - RESERVE - _open_before
     most = MANY

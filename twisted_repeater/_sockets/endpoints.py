@@ -70,7 +70,7 @@ def listening_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
 
 
 def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awaitable[IListeningPort]]:
-    """Give what listens for a factory: at an endpoint or its description, or on a TCP port of all interfaces.
+    """Return what listens for a factory: at an endpoint or its description, or on a TCP port of all interfaces.
 
     Raises ``TypeError`` or ``ValueError`` for what is neither, or both.
     """
@@ -97,7 +97,7 @@ def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awai
 def dialler(
     reactor: Any, timeout: float, protocol: Callable[[T], Protocol], endpoint: Any, ip: Any, port: Any
 ) -> Callable[[T], Deferred[Any]]:
-    """Give what connects to the server, with a protocol made of what it is called with: a link.
+    """Return what connects to the server, with a protocol made of what it is called with: a link.
 
     The server is at an endpoint or its description, or at a TCP port. Raises ``TypeError`` or ``ValueError`` for what
     is neither, or both. The Deferred fails with Twisted's ``TimeoutError`` after so many seconds.

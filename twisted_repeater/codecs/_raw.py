@@ -28,11 +28,11 @@ class RawCodec:
     """A message is its payload, as ``bytes``. What a dialect without a codec uses."""
 
     def decode(self, payload: bytes) -> Any:
-        """Give the payload as it is."""
+        """Return the payload as it is."""
         return payload
 
     def encode(self, message: Any) -> bytes:
-        """Give the bytes of a ``bytes``, ``bytearray`` or ``memoryview``."""
+        """Return the bytes of a ``bytes``, ``bytearray`` or ``memoryview``."""
         if not isinstance(message, (bytes, bytearray, memoryview)):
             raise MarshalingError(f"a message without a codec must be bytes, not {type(message).__name__}")
         return bytes(message)

@@ -35,7 +35,7 @@ class TypedCodec:
         return self.selector_of_some(wanted) if wanted else NOTHING
 
     def selector_of_some(self, types: list[type]) -> Selector | None:
-        """Give the selector of some of ``message_types``, not all and not none."""
+        """Return the selector of some of ``message_types``, not all and not none."""
         return None
 
     def wrong_type(self, message: Any) -> MarshalingError:
@@ -45,10 +45,10 @@ class TypedCodec:
 
 
 def overlap(one: type, other: type) -> bool:
-    """Tell whether an object may be of both classes because one is a kind of the other."""
+    """Return whether an object may be of both classes because one is a kind of the other."""
     return issubclass(one, other) or issubclass(other, one)
 
 
 def in_path(path: str, field: str) -> str:
-    """Give the dotted path of a field inside another: ``legs[2].price``."""
+    """Return the dotted path of a field inside another: ``legs[2].price``."""
     return f"{path}.{field}" if path and not field.startswith("[") else path + field

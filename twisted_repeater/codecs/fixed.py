@@ -30,11 +30,11 @@ class Chars:
             raise ValueError("Chars takes a size of at least 1, and one character of one byte to fill up with")
 
     def read(self, value: bytes) -> str:
-        """Give the text without what fills it up."""
+        """Return the text without what fills it up."""
         return value.decode(self.encoding).rstrip(self.fill)
 
     def write(self, value: str) -> bytes:
-        """Give the bytes of a text, filled up."""
+        """Return the bytes of a text, filled up."""
         return value.encode(self.encoding).ljust(self.size, self.fill.encode(self.encoding))
 
 
@@ -54,7 +54,7 @@ class _Field:
         return self.format.endswith("x")
 
     def checked(self, value: Any) -> Any:
-        """Give what ``struct`` packs for a value, or raise."""
+        """Return what ``struct`` packs for a value, or raise."""
         if self.chars is not None:
             value = self.chars.write(value)
         if self.format.endswith("s") and len(value) > self.size:  # struct would cut it off
@@ -112,7 +112,7 @@ class FixedCodec(TypedCodec):
             raise ParseError(f"{self.message_types[0].__name__} refuses these values: {text_of(error)}") from error
 
     def _with_texts(self, values: tuple[Any, ...]) -> list[Any]:
-        """Give the values with strings for the bytes of texts."""
+        """Return the values with strings for the bytes of texts."""
         with_texts = list(values)
         for index, field in self._texts:
             assert field.chars is not None
@@ -169,7 +169,7 @@ def _field(name: str, what: str | Chars, at: int) -> _Field:
 
 
 def _maker(cls: type, names: list[str]) -> Callable[[Any], Any]:
-    """Give what makes an instance of its values: by position where that is the order of the class."""
+    """Return what makes an instance of its values: by position where that is the order of the class."""
     signature = inspect.signature(cls)
     signature.bind(**dict.fromkeys(names))  # what does not fit the class is told now, not at each message
     positional = [name for name, of in signature.parameters.items() if of.kind is of.POSITIONAL_OR_KEYWORD]

@@ -84,7 +84,7 @@ class MsgspecCodec(TypedCodec):
         )
 
     def _named(self, path: str, what: str, payload: bytes) -> str:
-        """Give a path that begins with a field's name where it began with the index in an array."""
+        """Return a path that begins with a field's name where it began with the index in an array."""
         values = None
         with suppress(Exception):  # what is behind the field may be malformed
             values = self._raw.decode(payload)
@@ -118,7 +118,7 @@ class MsgspecCodec(TypedCodec):
 
 
 def _has_instances(part: Any) -> bool:
-    """Tell whether a type is a class of which it can be told what is of it, as ``Any`` and a ``TypedDict`` are not."""
+    """Return whether a type is a class of which it can be told what is of it, as ``Any`` and a ``TypedDict`` are not."""
     try:
         isinstance(None, part)
     except TypeError:
@@ -127,12 +127,12 @@ def _has_instances(part: Any) -> bool:
 
 
 def _tag(cls: type) -> Any:
-    """Give the tag of a struct, ``None`` if it has none."""
+    """Return the tag of a struct, ``None`` if it has none."""
     return cls.__struct_config__.tag if issubclass(cls, msgspec.Struct) else None
 
 
 def _arrays(types: tuple[type, ...]) -> list[tuple[Any, tuple[str, ...]]]:
-    """Give the tags of the structs that are written as arrays, each with the names of what stands in the array."""
+    """Return the tags of the structs that are written as arrays, each with the names of what stands in the array."""
     return [
         (_tag(cls), (*(["the tag"] if _tag(cls) is not None else []), *cls.__struct_encode_fields__))
         for cls in types

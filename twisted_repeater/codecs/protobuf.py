@@ -66,7 +66,7 @@ class ProtobufCodec(TypedCodec):
 
 
 def _unknown_fields(message: Any, path: str) -> Iterator[str]:
-    """Give the paths of the fields that the class of a message, or of one inside it, does not have."""
+    """Return the paths of the fields that the class of a message, or of one inside it, does not have."""
     for field in UnknownFieldSet(message):  # type: ignore[attr-defined]
         yield in_path(path, str(field.field_number))
     for descriptor, value in message.ListFields():
@@ -113,7 +113,7 @@ def _bad_place(payload: bytes, descriptor: Any, at: int, end: int, path: str, le
 
 
 def _end_of_value(payload: bytes, wire_type: int, at: int, end: int) -> int | None:
-    """Tell where a value ends: behind ``end`` if it is cut or bad, ``None`` if that is not worth finding out."""
+    """Return where a value ends: behind ``end`` if it is cut or bad, ``None`` if that is not worth finding out."""
     if wire_type in (1, 5):
         return at + (8 if wire_type == 1 else 4)
     if wire_type in (0, 2):

@@ -56,7 +56,7 @@ class MessageType:
 
     @classmethod
     def of(cls, what: MessageType | ICodec | None) -> MessageType:
-        """Give the type itself, or the type with the one version that this codec is for."""
+        """Return the type itself, or the type with the one version that this codec is for."""
         if what is None:
             return cls()
         if isinstance(what, MessageType):
@@ -78,17 +78,17 @@ class MessageType:
                 raise ValueError(f"messages {direction}: no conversion between versions {version - 1} and {version}")
 
     def codec(self, version: int) -> ICodec:
-        """Give the codec of a version, `VersionMismatch` if there is none."""
+        """Return the codec of a version, `VersionMismatch` if there is none."""
         if not self.low <= version <= self.test:
             raise VersionMismatch(f"version {version} is needed, there are {self.low} to {self.test}")
         return self.codecs[version]
 
     def codec_of_filters(self, version: int) -> ICodec | None:
-        """Give the codec whose messages filters see as it decodes them; ``None`` if they are converted after that."""
+        """Return the codec whose messages filters see as it decodes them; ``None`` if they are converted after that."""
         return self.codec(version) if version == self.test else None
 
     def reader(self, version: int) -> Callable[[bytes], Any] | None:
-        """Give what makes messages, in their newest form, of payloads of a version; ``None`` if that is nothing to do.
+        """Return what makes messages, in their newest form, of payloads of a version; ``None`` if that is nothing to do.
 
         What it makes is `LEFT_OUT` for a message that a newer version lacks.
         """
@@ -99,7 +99,7 @@ class MessageType:
         return None if type(codec) is RawCodec else codec.decode
 
     def writer(self, version: int) -> Callable[[Any], Any]:
-        """Give what makes payloads of a version of messages in their newest form.
+        """Return what makes payloads of a version of messages in their newest form.
 
         What it makes is `LEFT_OUT` for a message that the version lacks.
         """
@@ -143,7 +143,7 @@ class Dialect:
                 kind.check_single_version(direction)
 
     def stated(self, kind: MessageType) -> int:
-        """Give the version of a message type that hellos state."""
+        """Return the version of a message type that hellos state."""
         return kind.prod if self.production else kind.test
 
 
@@ -173,5 +173,5 @@ def _converted(message: Any, steps: list[Callable[[Any], Any]]) -> Any:
 
 
 def agreed_version(sends: int, receives: int) -> int:
-    """Give the version that a connection uses in one direction: the newest that both ends have."""
+    """Return the version that a connection uses in one direction: the newest that both ends have."""
     return min(sends, receives)

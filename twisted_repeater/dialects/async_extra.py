@@ -44,8 +44,8 @@ def async_extra(
 ) -> Dialect:
     """Make the dialect of `Versioned_typed_tcp` peers.
 
-    ``to_server`` and ``to_client`` are the messages of the two directions: a codec (of `twisted_repeater.codecs.bin_prot`), a
-    `MessageType` for codecs with versions, or ``None`` for plain ``bytes``.
+    ``to_server`` and ``to_client`` are the messages of the two directions: a codec (of
+    `twisted_repeater.codecs.bin_prot`), a `MessageType` for codecs with versions, or ``None`` for plain ``bytes``.
 
     ``mode`` must be equal in the hellos of both peers: by default the constant constructor, one byte 0. A string stands
     for the only constructor of its type, a member of an enum for the constructors in the order of the enum;
@@ -71,7 +71,7 @@ def async_extra(
 
 
 def _type_of_mode(mode: object) -> BinType[Any]:
-    """Give the type that is meant where only a mode is given."""
+    """Return the type that is meant where only a mode is given."""
     if isinstance(mode, enum.Enum):
         return enumeration(type(mode))
     if isinstance(mode, str):

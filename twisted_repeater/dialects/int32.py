@@ -172,7 +172,7 @@ def _wrong(message: str) -> InvalidHello:
 
 
 def _is_text(value: str) -> bool:
-    """Tell whether a string can be written in UTF-8: JSON can say halves of surrogate pairs."""
+    """Return whether a string can be written in UTF-8: JSON can say halves of surrogate pairs."""
     try:
         value.encode()
     except UnicodeEncodeError:

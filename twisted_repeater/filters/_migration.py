@@ -39,6 +39,6 @@ def hand_over_by_name(new: Iterable[Any], old: Iterable[Any]) -> None:
 
 
 def _beside(module: str | None) -> Callable[[Any], Any] | None:
-    """Give the function ``migrate`` of a module."""
+    """Return the function ``migrate`` of a module."""
     found = getattr(sys.modules.get(module or ""), "migrate", None)
     return found if callable(found) else None

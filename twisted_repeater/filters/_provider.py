@@ -63,7 +63,7 @@ def filter_function(provider: Any) -> FilterFunction:
 
 
 def checked_function(provider: Any) -> FilterFunction:
-    """Give the callable of a filter, ``TypeError`` if it cannot be called with a message and a link."""
+    """Return the callable of a filter, ``TypeError`` if it cannot be called with a message and a link."""
     function = filter_function(provider)
     try:
         signature = inspect.signature(function)
@@ -77,7 +77,7 @@ def checked_function(provider: Any) -> FilterFunction:
 
 
 def checked_answer(name: str, answer: Answer) -> Answer:
-    """Give the verdict, or the function of a message and its link, that an argument must be; else ``TypeError``."""
+    """Return the verdict, or the function of a message and its link, that an argument must be; else ``TypeError``."""
     if isinstance(answer, Verdict):
         return answer
     if not callable(answer):
@@ -86,7 +86,7 @@ def checked_answer(name: str, answer: Answer) -> Answer:
 
 
 def checked_classes(what: str, classes: Iterable[Any]) -> tuple[type, ...]:
-    """Give the classes of messages that are listed; ``TypeError`` if one is no class, or one without instances."""
+    """Return the classes of messages that are listed; ``TypeError`` if one is no class, or one without instances."""
     classes = tuple(classes)
     for cls in classes:
         if not isinstance(cls, type):
@@ -104,7 +104,7 @@ def pass_on(message: Any, link: Any) -> Verdict:
 
 
 def selector_of(provider: Any, codec: ICodec | None) -> Selector | None:
-    """Give what a filter wants to see of the payloads that a codec decodes; ``None`` is all.
+    """Return what a filter wants to see of the payloads that a codec decodes; ``None`` is all.
 
     ``codec`` is ``None`` where a message is not what one codec decodes: where its version is converted. ``TypeError``
     if the filter cannot work with such messages.
@@ -117,7 +117,7 @@ def selector_of(provider: Any, codec: ICodec | None) -> Selector | None:
 
 
 def selector_for_types(provider: Any, types: tuple[type, ...], codec: ICodec | None) -> Selector | None:
-    """Give what wants the messages of some classes: none at all, as far as it can be told, where there are none.
+    """Return what wants the messages of some classes: none at all, as far as it can be told, where there are none.
 
     ``TypeError`` if the codec makes no messages of any of these classes: the filter would never see one.
     """
@@ -139,7 +139,7 @@ def _names(classes: tuple[type, ...], others: tuple[type, ...]) -> str:
 
 
 def guarded(member: Any) -> FilterFunction:
-    """Give the function of a filter among others, which sees only the payloads that its own selector wants."""
+    """Return the function of a filter among others, which sees only the payloads that its own selector wants."""
     function = checked_function(member)
     selector = _byte_selector(member)
     if selector is None:
@@ -155,7 +155,7 @@ def guarded(member: Any) -> FilterFunction:
 
 
 def common_selector(members: Iterable[Any], codec: ICodec | None) -> Selector | None:
-    """Give what wants all that any of several filters wants.
+    """Return what wants all that any of several filters wants.
 
     ``TypeError`` if one tells that by the bytes, of which it will not see any.
     """
@@ -171,7 +171,7 @@ def common_selector(members: Iterable[Any], codec: ICodec | None) -> Selector | 
 
 
 def _byte_selector(member: Any) -> Selector | None:
-    """Give what a filter wants to see by the bytes, whatever they are decoded to; ``None`` is all."""
+    """Return what a filter wants to see by the bytes, whatever they are decoded to; ``None`` is all."""
     try:
         return selector_of(member, PAYLOADS)
     except TypeError:
@@ -179,7 +179,7 @@ def _byte_selector(member: Any) -> Selector | None:
 
 
 def name_of(provider: Any) -> str:
-    """Give what a filter is called in logs and errors."""
+    """Return what a filter is called in logs and errors."""
     return guarded_text(_qualname, provider, "__qualname__")
 
 

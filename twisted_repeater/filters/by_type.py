@@ -61,7 +61,7 @@ class ByType:
 
     @classmethod
     def own_methods(cls) -> dict[type, Method]:
-        """Give the method of each class of message."""
+        """Return the method of each class of message."""
         if cls._own is None:  # not earlier: an annotation may name what stands further down in its module
             own: dict[type, Method] = {}
             for name in _names(cls):
@@ -89,7 +89,7 @@ def _pass_on(self: ByType, message: Any, link: Any) -> Any:
 
 
 def _names(cls: type[ByType]) -> list[str]:
-    """Give the names of the methods for messages."""
+    """Return the names of the methods for messages."""
     return [name for name in dir(cls) if name.startswith("on_")]
 
 
@@ -105,7 +105,7 @@ def _check_method(what: str, method: Any) -> None:
 
 
 def _kinds(what: str, method: Any) -> tuple[type, ...]:
-    """Give the classes that the first parameter behind ``self`` is annotated with."""
+    """Return the classes that the first parameter behind ``self`` is annotated with."""
     what = f"{what}(self, message: ..., link)"
     method = inspect.unwrap(method)  # with the names that its annotations were written among
     parameters = list(inspect.signature(method).parameters)

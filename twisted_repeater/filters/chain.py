@@ -190,7 +190,7 @@ class _Total:
             self.error = answer.error
 
     def verdict(self) -> Verdict:
-        """Give it as one verdict, in the form in which a single filter would say it."""
+        """Return it as one verdict, in the form in which a single filter would say it."""
         if self.closes and not self.passes:
             return Close(self.error, forward=self.forward, back=self.back)
         if self.closes or (self.forward and (self.passes or self.back)):

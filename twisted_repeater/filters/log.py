@@ -25,7 +25,7 @@ _shortened.maxdict = _shortened.maxlist = _shortened.maxtuple = _shortened.maxse
 
 
 def short_repr(message: Any) -> str:
-    """Give the ``repr`` of a message, of a long one the beginning and the end."""
+    """Return the ``repr`` of a message, of a long one the beginning and the end."""
     shown = _shortened.repr(message)
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2 - 2]}...{shown[-LONGEST // 2 + 1 :]}"
 

@@ -80,7 +80,7 @@ class Shadow:
         return self._compare(obeyed, candidate, message, link)
 
     def _candidates(self, message: Any, link: Any) -> Verdict | Deferred[Verdict | None] | None:
-        """Give the candidate's verdict or a Deferred of it, ``None`` if it failed."""
+        """Return the candidate's verdict or a Deferred of it, ``None`` if it failed."""
         try:
             verdict = self._ask(message, link)
             if isinstance(verdict, Verdict):

@@ -85,7 +85,7 @@ class Wanting:
 
 
 def _only(function: FilterFunction, types: tuple[type, ...]) -> FilterFunction:
-    """Give the filter function that lets others than messages of these classes pass."""
+    """Return the filter function that lets others than messages of these classes pass."""
 
     def only(message: Any, link: Any) -> Any:
         return function(message, link) if isinstance(message, types) else PASS_ON

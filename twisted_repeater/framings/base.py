@@ -33,11 +33,11 @@ class Framing:
         self.count = 0
 
     def find(self, data: bytes, start: int, end: int) -> int:
-        """Tell where the frame that begins at ``start`` ends; 0 when more bytes are needed to tell."""
+        """Return where the frame that begins at ``start`` ends; 0 when more bytes are needed to tell."""
         raise NotImplementedError
 
     def skip(self, data: bytes, start: int, end: int) -> int:
-        """Tell where the last complete frame ends, and leave the number of frames up to there in ``count``.
+        """Return where the last complete frame ends, and leave the number of frames up to there in ``count``.
 
         A bad frame ends the search as an incomplete one does: `find` says what is wrong with it.
         """
@@ -110,5 +110,5 @@ TRUSTED: set[type] = {CheckedFraming}
 
 
 def framing_of(provider: IFraming) -> Framing:
-    """Give the framing that a lane can call: the provider itself if it is of this package, or an adapter around it."""
+    """Return the framing that a lane can call: the provider itself if it is of this package, or an adapter around it."""
     return provider if isinstance(provider, Framing) and type(provider) in TRUSTED else CheckedFraming(provider)

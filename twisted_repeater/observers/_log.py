@@ -115,5 +115,5 @@ def _reason_text(error: BaseException | None) -> str:
 
 
 def _is_cut_off(reason: BaseException) -> bool:
-    """Tell whether a side went down because of what the repeater would not bear, not by itself."""
+    """Return whether a side went down because of what the repeater would not bear, not by itself."""
     return isinstance(reason, (FramingError, SlowConsumer)) and not isinstance(reason, PartialFrame)

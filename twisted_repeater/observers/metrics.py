@@ -81,7 +81,7 @@ class MetricsObserver:
     # -- a collector of prometheus_client -----------------------------------------------------------------------
 
     def collect(self) -> Iterator[Metric]:
-        """Give what was counted, as ``prometheus_client`` wants it."""
+        """Return what was counted, as ``prometheus_client`` wants it."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         yield GaugeMetricFamily(f"{PREFIX}links", "Links there are now", value=self.links)
@@ -113,7 +113,7 @@ class MetricsObserver:
 
 
 def exposition(observer: MetricsObserver, accept: str) -> tuple[bytes, str]:
-    """Give all metrics in the format that a client accepts best, and the name of that format.
+    """Return all metrics in the format that a client accepts best, and the name of that format.
 
     Besides what the observer counted that is what is in ``prometheus_client``'s own registry: the process's numbers,
     and whatever metrics a filter made for itself. Raises ``ImportError`` where ``prometheus_client`` is not installed.
@@ -136,6 +136,6 @@ class _Several:
         self._collectors = collectors
 
     def collect(self) -> Iterator[Metric]:
-        """Give the metrics of each."""
+        """Return the metrics of each."""
         for collector in self._collectors:
             yield from collector.collect()

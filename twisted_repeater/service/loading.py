@@ -26,7 +26,7 @@ class LoadingError(Exception):
 
 
 def find(name: str) -> Any:
-    """Give what ``package.module:name`` names, whatever it is."""
+    """Return what ``package.module:name`` names, whatever it is."""
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
         raise LoadingError(f"{name!r} is not of the form package.module:name")
@@ -44,7 +44,7 @@ def find(name: str) -> Any:
 
 
 def load_filter(name: str) -> Any:
-    """Give the filter of a name.
+    """Return the filter of a name.
 
     A class is called without arguments, and what it gives is the filter. Anything else is the filter itself: a function
     of a message and its link, or an object that provides `IFilter`.
@@ -66,7 +66,7 @@ def load_filter(name: str) -> Any:
 
 
 def load_dialect(name: str) -> Dialect:
-    """Give the dialect of a name: one that comes with this package, or ``package.module:name``.
+    """Return the dialect of a name: one that comes with this package, or ``package.module:name``.
 
     What is named may be a `Dialect` or give one when called without arguments.
     """

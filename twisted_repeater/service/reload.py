@@ -68,7 +68,7 @@ class FilterModules:
         self._loaded = self._seen = _stamps(self._files())
 
     def _own(self) -> dict[str, ModuleType]:
-        """Give the modules that belong to the filters."""
+        """Return the modules that belong to the filters."""
         return {name: module for name, module in list(sys.modules.items()) if self._belongs(name, module)}
 
     def _loaded_since(self, present: frozenset[str]) -> list[str]:
@@ -98,7 +98,7 @@ class FilterModules:
         return {_file(module) for module in self._own().values()}
 
     def changed(self) -> bool:
-        """Tell whether files have changed since they were loaded, and have not changed since this was asked last.
+        """Return whether files have changed since they were loaded, and have not changed since this was asked last.
 
         A file that is just being written is thus given the time until the next question.
         """
@@ -148,7 +148,7 @@ class FilterModules:
         return filters
 
     def _missing(self, error: BaseException) -> set[str]:
-        """Give the files that a module would be in which an error says is not there."""
+        """Return the files that a module would be in which an error says is not there."""
         cause = error.__cause__ or error
         if not isinstance(cause, ImportError) or not cause.name or not isinstance(cause.name, str):
             return set()
@@ -183,7 +183,7 @@ class _Forgotten:
 
 
 def _attribute(name: str) -> tuple[ModuleType, str, ModuleType] | None:
-    """Give the package that has a module as its attribute, the attribute's name, and the module; ``None`` if none has.
+    """Return the package that has a module as its attribute, the attribute's name, and the module; ``None`` if none has.
 
     The attribute has to go with the module: ``from package import module`` looks there first.
     """
@@ -193,7 +193,7 @@ def _attribute(name: str) -> tuple[ModuleType, str, ModuleType] | None:
 
 
 def _file(module: ModuleType) -> str:
-    """Give the file of a module, "" if it has none; for a package without a file, the one that it lacks.
+    """Return the file of a module, "" if it has none; for a package without a file, the one that it lacks.
 
     Not by attribute: that would load a module that loads lazily.
     """
@@ -205,7 +205,7 @@ def _file(module: ModuleType) -> str:
 
 
 def _home(name: str, module: ModuleType) -> Path | None:
-    """Give the directory that the top-level module or package of a module is in."""
+    """Return the directory that the top-level module or package of a module is in."""
     path = Path(_file(module))
     above = name.count(".") + (path.stem == "__init__")
     return path.parents[above] if path.is_absolute() and above < len(path.parents) else None
@@ -231,7 +231,7 @@ def _stamp(file: str) -> Stamp:
 
 
 def _files_in(error: BaseException) -> set[str]:
-    """Give the files that an error came from, which may belong to modules that were never loaded."""
+    """Return the files that an error came from, which may belong to modules that were never loaded."""
     cause = error.__cause__ or error
     files = {frame.filename for frame in traceback.extract_tb(cause.__traceback__)}
     if isinstance(cause, SyntaxError) and isinstance(cause.filename, str):

@@ -154,7 +154,7 @@ def shown(value: float | None, read: Callable[[str], Any]) -> str:
 
 
 def ip_filter(networks: Sequence[Network]) -> Callable[[str], bool]:
-    """Give what tells whether a client's address is in one of these networks."""
+    """Return what tells whether a client's address is in one of these networks."""
 
     def is_authorized(ip: str) -> bool:
         try:
@@ -168,7 +168,7 @@ def ip_filter(networks: Sequence[Network]) -> Callable[[str], bool]:
 
 
 def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Give what tells whether a client's name matches one of these patterns; without any, all do."""
+    """Return what tells whether a client's name matches one of these patterns; without any, all do."""
     if not patterns:
         return lambda name: True
     matches = re.compile("|".join(map(fnmatch.translate, patterns))).match

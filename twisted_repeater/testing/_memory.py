@@ -116,7 +116,7 @@ class MemoryNetwork:
             protocol.makeConnection(transport)
 
     def new_address(self, host: str = "127.0.0.1") -> IPv4Address:
-        """Give an address that nobody has."""
+        """Return an address that nobody has."""
         self._ports += 1
         return IPv4Address("TCP", host, self._ports)
 

@@ -149,7 +149,7 @@ class Peer(Protocol):
         return came.addBoth(lambda _: self.expect(*messages))
 
     def receive(self, timeout: float = TIMEOUT) -> Deferred[Any]:
-        """Give the next message, of those that `expect` has not seen, when it comes."""
+        """Return the next message, of those that `expect` has not seen, when it comes."""
 
         def take(_: None) -> Any:
             self._taken += 1
@@ -227,7 +227,7 @@ class Peer(Protocol):
         self._setting.transcript.add(event, self.client_name, value, data)
 
     def _codec(self, *, sends: bool) -> ICodec:
-        """Give the codec of what it sends, or gets, in the version that it has agreed on with the repeater."""
+        """Return the codec of what it sends, or gets, in the version that it has agreed on with the repeater."""
         to_server = sends is (self.side is Side.CLIENT)
         dialect = self._setting.dialect
         kind: MessageType = dialect.to_server if to_server else dialect.to_client

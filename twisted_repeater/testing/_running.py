@@ -80,7 +80,7 @@ class RunningRepeater:
         return [entry.value for entry in self.transcript if entry.event is Event.REFUSED]
 
     def link(self, client_name: str) -> Link:
-        """Give the link of a client, which must be there."""
+        """Return the link of a client, which must be there."""
         link = self.repeater.link(client_name)
         if link is None:
             raise self.transcript.error(f"client {client_name!r} is not linked")
@@ -241,7 +241,7 @@ class SocketRepeater(RunningRepeater):
 
 
 def result_of(deferred: Deferred[T]) -> T:
-    """Give the result that a Deferred has by now, or raise its error."""
+    """Return the result that a Deferred has by now, or raise its error."""
     results: list[Any] = []
     deferred.addBoth(results.append)
     if not results:

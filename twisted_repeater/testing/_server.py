@@ -43,14 +43,14 @@ class ScriptedServer(ServerFactory):
         return peer
 
     def __getitem__(self, client_name: str) -> Peer:
-        """Give the connection in the name of a client, the last one that there was."""
+        """Return the connection in the name of a client, the last one that there was."""
         for peer in reversed(self.connections):
             if peer.heard is not None and peer.heard.name == client_name:
                 return peer
         raise self._setting.transcript.error(f"nobody has connected to the server in the name of {client_name!r}")
 
     def when_connected(self, client_name: str, timeout: float = TIMEOUT) -> Deferred[Peer]:
-        """Give the connection in the name of a client, as soon as there is one; those that are gone don't count."""
+        """Return the connection in the name of a client, as soon as there is one; those that are gone don't count."""
         connected: Deferred[Peer] = Deferred()
 
         def too_late(result: object, _: float) -> Any:

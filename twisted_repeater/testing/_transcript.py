@@ -98,7 +98,7 @@ class Transcript:
         return iter(self._entries)
 
     def since(self, mark: int) -> list[Entry]:
-        """Give what happened since there were ``mark`` entries."""
+        """Return what happened since there were ``mark`` entries."""
         return self._entries[mark:]
 
     def __str__(self) -> str:

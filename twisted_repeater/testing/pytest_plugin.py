@@ -1,7 +1,7 @@
 """Fixtures of pytest for testing filters; the transcripts of a test that fails are printed with it.
 
-A project asks for them in its ``conftest.py``: ``pytest_plugins = ["twisted_repeater.testing.pytest_plugin"]``. Nobody else is
-burdened with them.
+A project asks for them in its ``conftest.py``: ``pytest_plugins = ["twisted_repeater.testing.pytest_plugin"]``. Nobody
+else is burdened with them.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +26,7 @@ from twisted_repeater.service.admin import api as admin
 from twisted_repeater.service.admin.api import HELP
 
 from ...modules import missing
+from ...paths import DOCS
 from ...peers import PeerCase, Server, World, turn
 
 reactor: Any = installed_reactor
@@ -81,7 +81,7 @@ class AdminCase(PeerCase):
         return int(status.split()[1]), text
 
     async def links(self) -> dict[str, Any]:
-        """Give the links by their client's name."""
+        """Return the links by their client's name."""
         status, text = await self.ask("GET", "/links")
         self.assertEqual((status, self.content_type), (200, "application/json"))
         return {link["client"]: link for link in json.loads(text)["links"]}
@@ -107,7 +107,7 @@ class ReadingTests(AdminCase):
 
     def test_page(self) -> None:
         """The page that tells how to run it has every request too."""
-        page = (Path(__file__).parent.parent / "docs" / "running.md").read_text()
+        page = (DOCS / "running.md").read_text()
         told = re.findall(r"^\| `((?:GET|POST) \S+)` \|", page, re.M)
         self.assertEqual(told, [" ".join(line.split()[:2]) for line in HELP.decode().splitlines()])
 

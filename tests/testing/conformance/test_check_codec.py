@@ -259,7 +259,7 @@ class CostTests(SynchronousTestCase):
     """Costs that are not linear."""
 
     def complaint(self, codec: Any) -> str:
-        """Give what is said about the cost."""
+        """Return what is said about the cost."""
         return str(self.assertRaises(ConformanceError, check_codec, codec, [[1, 2, 3]], grow=lambda size: [7] * size))
 
     def test_linear(self) -> None:

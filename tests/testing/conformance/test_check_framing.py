@@ -12,7 +12,7 @@ from twisted_repeater import FrameTooLong, FramingError, IFraming, Limits, Marsh
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.testing import ConformanceError, check_framing
 
-from ...framings import PlainFraming
+from ...plain_framing import PlainFraming
 
 Find = Callable[[PlainFraming, bytes, int, int], int]
 
@@ -188,7 +188,7 @@ class BrokenFramingTests(SynchronousTestCase):
     """Framings that break a promise."""
 
     def told(self, framing: Any, **arguments: Any) -> str:
-        """Give the complaint."""
+        """Return the complaint."""
         return str(self.assertRaises(ConformanceError, check_framing, framing, **arguments))
 
     def check(self, *cases: tuple[Any, str]) -> None:

@@ -59,7 +59,7 @@ class TypesTests(SynchronousTestCase):
     """Classes and selectors."""
 
     def told(self, codec: Any, message: Any = None, payload: bytes = b"D1") -> str:
-        """Give the complaint about a message that a payload decodes to."""
+        """Return the complaint about a message that a payload decodes to."""
         error = self.assertRaises(ConformanceError, TypesCheck(codec).decoded, message or Dog(), payload)
         return str(error)
 

@@ -9,7 +9,7 @@ from twisted_repeater.framings.async_extra import AsyncExtraHelloFraming
 from twisted_repeater.testing.conformance.hostile_headers import endless_headers, hostile_headers
 from twisted_repeater.testing.conformance.tried_framing import TriedFraming
 
-from ...framings import PlainFraming
+from ...plain_framing import PlainFraming
 
 
 class HeadersTests(SynchronousTestCase):

@@ -10,7 +10,7 @@ from twisted_repeater import FrameTooLong, Limits, MarshalingError
 from twisted_repeater.testing import ConformanceError
 from twisted_repeater.testing.conformance.tried_framing import TriedFraming, through_a_lane
 
-from ...framings import PlainFraming
+from ...plain_framing import PlainFraming
 
 
 class Broken(PlainFraming):
@@ -26,7 +26,7 @@ class TriedFramingTests(SynchronousTestCase):
     """Calls that must not go wrong."""
 
     def complaint(self, name: str, *arguments: Any, **methods: Any) -> str:
-        """Give what is said of a broken framing."""
+        """Return what is said of a broken framing."""
         tried = TriedFraming(Broken(**methods), [b"x"], 100)
         return str(self.assertRaises(ConformanceError, getattr(tried, name), *arguments))
 
@@ -65,7 +65,7 @@ class LimitTests(SynchronousTestCase):
     """The longest payload that a framing can carry."""
 
     def limit(self, max_frame: int, encode: Any) -> int:
-        """Give the limit of a framing."""
+        """Return the limit of a framing."""
         return TriedFraming(Broken(encode=encode), [b"abc"], max_frame).wire_limit()
 
     def test_limit(self) -> None:

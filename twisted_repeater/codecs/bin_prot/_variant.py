@@ -69,7 +69,7 @@ def enumeration(members: type[E]) -> BinType[E]:
 
 
 def _constructor(given: Any) -> tuple[Any, BinType[Any]]:
-    """Give the key by which a constructor's values are found, and the type of what follows its index."""
+    """Return the key by which a constructor's values are found, and the type of what follows its index."""
     if isinstance(given, RecordType):
         return given.cls, given
     key, *arguments = (given or (None,)) if isinstance(given, tuple) else (given,)

@@ -36,7 +36,7 @@ NO_METRICS = "there are no metrics: they need prometheus_client (pip install 'tw
 def administration(
     repeater: Repeater, *, reload: Callable[[], str | None], metrics: MetricsObserver, hosts: Iterable[str] = ()
 ) -> Site:
-    """Give the site that administers a repeater.
+    """Return the site that administers a repeater.
 
     There are no passwords: everybody who can connect to it can do all that it offers. Listen on loopback or a Unix
     socket. It answers only requests whose ``Host`` is ``localhost``, a loopback address, the address that the
@@ -108,7 +108,7 @@ class _Page(_Node):
         self._show = show
 
     def answer(self, request: Request) -> bytes:
-        """Give its text."""
+        """Return its text."""
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
         return self._show(request)
@@ -136,7 +136,7 @@ class _Clients(_Node):
         self._repeater = repeater
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        """Give what can be done with one client."""
+        """Return what can be done with one client."""
         name = path.decode("utf-8", "surrogateescape")
 
         def close() -> Answer:

@@ -62,7 +62,7 @@ def check_framing(
 
 
 def wire_limit(framing: IFraming, payloads: Sequence[bytes], max_frame: int) -> int:
-    """Give the limit of a framing: of its wire, where that is below ``max_frame``; at least 1, as of `Limits`."""
+    """Return the limit of a framing: of its wire, where that is below ``max_frame``; at least 1, as of `Limits`."""
     return max(TriedFraming(framing, payloads, max_frame).wire_limit(), 1)
 
 

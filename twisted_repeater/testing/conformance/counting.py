@@ -34,7 +34,7 @@ def steps_of(function: Callable[..., Any], *arguments: Any) -> int:
 
 
 def memory_of(function: Callable[..., Any], *arguments: Any) -> int:
-    """Tell how many bytes a call has set aside at its peak. What it raises comes out."""
+    """Return how many bytes a call has set aside at its peak. What it raises comes out."""
     running = tracemalloc.is_tracing()
     if not running:
         tracemalloc.start()

@@ -51,7 +51,7 @@ class TriedFraming(Tried):
         return frame[body:stop]
 
     def header(self, payload: bytes) -> bytes:
-        """Give what stands before a payload in its frame."""
+        """Return what stands before a payload in its frame."""
         frame = self.encode(payload)
         _, body = self.find(frame, 0, len(frame), "a frame")
         return frame[:body]
@@ -62,7 +62,7 @@ class TriedFraming(Tried):
         return (pattern * (size // len(pattern) + 1))[:size]
 
     def wire_limit(self) -> int:
-        """Give the longest payload that the framing can carry: ``max_frame``, or less where its wire has no room."""
+        """Return the longest payload that the framing can carry: ``max_frame``, or less where its wire has no room."""
         least, most = 0, self.max_frame if self.max_frame <= BIG else LARGE
         if not self._too_long(most):
             return self.max_frame
@@ -72,7 +72,7 @@ class TriedFraming(Tried):
         return least
 
     def _too_long(self, size: int) -> bool:
-        """Tell whether payloads of this size are refused, whatever they are made of."""
+        """Return whether payloads of this size are refused, whatever they are made of."""
         for payload in (self.sized(size), bytes(size), b"x" * size):
             try:
                 self.framing.encode(payload)
