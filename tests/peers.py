@@ -23,7 +23,7 @@ from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
 from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._link.connection import Connection
 from twisted_repeater._link.factory import Callbacks, RepeaterFactory
-from twisted_repeater._link.link import Link
+from twisted_repeater._link.pair import Pair
 from twisted_repeater._link.protocols import ServerSideProtocol
 from twisted_repeater._repeater import end_link
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
@@ -441,7 +441,7 @@ class World:
         """Wait until the last client is accepted, and if ``heard`` until bytes came from it."""
         port = self.clients[-1].address.port
         links = self.repeater._factory.links
-        while not any(link.client_address.port == port and link.client.heard >= heard for link in links):
+        while not any(link.client.address.port == port and link.client.heard >= heard for link in links):
             await turn()
 
     async def linked(self, name: str, **behaviour: Any) -> tuple[Client, ServerPeer]:
@@ -506,7 +506,7 @@ class MemoryWorld:
         limits: Limits = Limits(),
         on_connect: Callable[[Any], Any] = lambda link: None,
         is_client_allowed: Callable[[str], Any] = lambda name: True,
-        dial: Callable[[Link], Deferred[Any]] | None = None,
+        dial: Callable[[Pair], Deferred[Any]] | None = None,
         **settings: Any,
     ) -> None:
         self.clock = Clock()
@@ -530,7 +530,7 @@ class MemoryWorld:
             **settings,
         )
 
-    def dial(self, link: Link) -> Deferred[Any]:
+    def dial(self, link: Pair) -> Deferred[Any]:
         """Connect a link to the server, at once."""
         protocol = ServerSideProtocol(link, self.factory.framing, self.factory.limits)
         self.servers.append(protocol)

@@ -44,6 +44,7 @@ from twisted_repeater import (
     Side,
     dialects,
 )
+from twisted_repeater._link.link import pair_of
 from twisted_repeater._repeater import end_link
 from twisted_repeater.observers import LogObserver
 
@@ -791,7 +792,8 @@ class ShutdownTests(PeerCase):
         world = await self.world(reactor=time)
         clients = [(await world.linked(name))[0] for name in ("alice", "bob")]
         for link in world.repeater.links():
-            for end in (link.client, link.server):
+            pair = pair_of(link)
+            for end in (pair.client, pair.server):
                 end.transport.loseWriteConnection = end.transport.abortConnection = lambda: None
                 end.transport.loseConnection = lambda: None
                 end.transport.stopReading()

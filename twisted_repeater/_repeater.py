@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from ._link.factory import Callbacks, RepeaterFactory
 from ._link.link import Link
+from ._link.pair import Pair
 from ._link.protocols import ServerSideProtocol
 from ._sockets.descriptors import Claim, PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
@@ -166,7 +167,7 @@ class Repeater:
             _check_callable("is_client_ip_authorized", settings["is_client_ip_authorized"])
         factory: RepeaterFactory
 
-        def protocol(link: Link) -> ServerSideProtocol:
+        def protocol(link: Pair) -> ServerSideProtocol:
             return ServerSideProtocol(link, factory.framing, factory.limits)
 
         dial = dialler(reactor, settings["limits"].connect_timeout, protocol, *server)
@@ -277,12 +278,12 @@ class Repeater:
 
     def link(self, client_name: str) -> Link | None:
         """Return the link of a client, ``None`` if there is none."""
-        link = self._factory.places.names.get(client_name)
-        return link if link is not None and link.made else None
+        pair = self._factory.places.names.get(client_name)
+        return pair.link if pair is not None and pair.made else None
 
     def links(self) -> list[Link]:
         """Return every link that is made and whose connections are not both gone."""
-        return list(self._factory.made_links())
+        return [pair.link for pair in self._factory.made_links()]
 
     def active_clients(self) -> list[str]:
         """Return the names of the clients whose links have both sides up."""

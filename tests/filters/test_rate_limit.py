@@ -21,6 +21,7 @@ from twisted_repeater import (
     SendBack,
     Verdict,
 )
+from twisted_repeater._link.link import pair_of
 from twisted_repeater.errors import CallbackFailed
 from twisted_repeater.filters import WAIT, RateLimit
 from twisted_repeater.testing import FilterHarness
@@ -168,7 +169,7 @@ class AboveTests(SynchronousTestCase):
         harness.client_sends(b"a", b"b")
         harness.link.close()
         harness.advance(0.2)
-        self.assertTrue(harness.link.over)
+        self.assertTrue(pair_of(harness.link).over)
         self.assertEqual(harness.clock.getDelayedCalls(), [])
 
     def test_filter_timeout(self) -> None:

@@ -17,8 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-import twisted_repeater.framings.base
 from twisted_repeater.errors import BadLength, FrameTooLong, FramingError, MarshalingError
+from twisted_repeater.framings import length
 from twisted_repeater.framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from twisted_repeater.framings.base import CheckedFraming, Framing, framing_of
 from twisted_repeater.framings.length import Int32Framing
@@ -176,8 +176,8 @@ class Int32LengthTests(SynchronousTestCase):
     def test_both_ways(self) -> None:
         """Each way reads every byte of it, wherever it stands."""
         for compiled in (False, True):
-            if hasattr(twisted_repeater.framing, "COMPILED"):  # not compiled: here the other way can run too
-                self.patch(twisted_repeater.framing, "COMPILED", compiled)
+            if hasattr(length, "COMPILED"):  # not compiled: here the other way can run too
+                self.patch(length, "COMPILED", compiled)
             int32 = Int32Framing(2**32 - 1)
             for size in (0, 1, 255, 256, 65_535, 65_536, 0x01020304, 2**31, 2**32 - 1):
                 data = b"..." + size.to_bytes(4, "big")

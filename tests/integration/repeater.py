@@ -76,7 +76,7 @@ class Commands(LineReceiver):
     def flood(self, name: str, size: str) -> None:
         """Send to a client until it is gone."""
         link = self.repeater.link(name)
-        if link is not None and link.active:
+        if link is not None and name in self.repeater.active_clients():
             for _ in range(max(1, 10_000 // int(size))):
                 link.send_to_client(bytes(int(size)))
             reactor.callLater(0, self.flood, name, size)

@@ -24,12 +24,12 @@ class Holder:
         self.waiting: list[Deferred[None]] = []
 
     def when_over(self) -> Deferred[None]:
-        """See `Link`."""
+        """See `Pair`."""
         self.waiting.append(Deferred())
         return self.waiting[-1]
 
     def give_way(self) -> None:
-        """See `Link`."""
+        """See `Pair`."""
         self.gave_way += 1
 
 

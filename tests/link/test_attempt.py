@@ -26,6 +26,7 @@ from twisted_repeater import (
     Side,
     dialects,
 )
+from twisted_repeater._link.link import pair_of
 from twisted_repeater.errors import (
     ClientGone,
     ClientIPNotAuthorized,
@@ -439,7 +440,7 @@ class NameTests(RefusalCase):
         old, _ = await world.linked("alice")
         old.send(b"wait")
         old.end_stream()
-        (link,) = world.repeater.links()
+        (link,) = map(pair_of, world.repeater.links())
         while not (link.lanes and link.lanes[0].awaited):
             await turn()
         link.close()

@@ -30,8 +30,8 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._link.factory import RepeaterFactory
-from twisted_repeater._link.link import Link
 from twisted_repeater._link.outlet import MAX_POSTPONED
+from twisted_repeater._link.pair import Pair
 from twisted_repeater._slices import SLICE
 from twisted_repeater._sockets.valve import Valve
 from twisted_repeater._text import Unprintable
@@ -1214,15 +1214,15 @@ class ManyEndTests(ManyLinksCase):
         """A link that fails to close is logged, and keeps no other from being closed."""
         self.link_many()
         broken = self.pairs[3][0].link
-        close = Link.close
+        close = Pair.close
         failures = [RuntimeError("no")]
 
-        def fail_once(link: Link, reason: Any = None) -> None:
+        def fail_once(link: Pair, reason: Any = None) -> None:
             if link is broken and failures:
                 raise failures.pop()
             close(link, reason)
 
-        self.patch(Link, "close", fail_once)
+        self.patch(Pair, "close", fail_once)
         over = self.here.factory.close_all()
         self.assertEqual(list(self.here.factory.links), [broken])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import Limits, Side, dialects
-from twisted_repeater._link.link import Link
+from twisted_repeater._link.pair import Pair
 from twisted_repeater._link.protocols import (
     BUSY_READ_SIZE,
     READ_SIZE,
@@ -41,11 +41,11 @@ class Host:
         self.watch = ConnectionMonitor(self.clock, None)
         self.told: list[Any] = []
 
-    def link_broke(self, link: Link, side: Side, reason: BaseException) -> None:
+    def link_broke(self, link: Pair, side: Side, reason: BaseException) -> None:
         """A side left."""
         self.told.append((side, type(reason)))
 
-    def link_over(self, link: Link) -> None:
+    def link_over(self, link: Pair) -> None:
         """Both connections are gone."""
         self.told.append("over")
 
@@ -56,7 +56,7 @@ class ProtocolTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a link without connections."""
         self.host = Host()
-        self.link = Link(self.host, "quotes")  # type: ignore[arg-type]
+        self.link = Pair(self.host, "quotes")  # type: ignore[arg-type]
 
     def connected(self, side: Side) -> tuple[Any, StringTransport]:
         """Connect the protocol of a side in memory."""
@@ -71,7 +71,7 @@ class ProtocolTests(SynchronousTestCase):
         client, _ = self.connected(Side.CLIENT)
         self.assertIs(client.end, self.link.client)
         self.assertEqual((self.link.client.connected, self.link.server.connected), (True, False))
-        self.assertEqual(self.link.client_address.host, "192.0.2.1")
+        self.assertEqual(self.link.client.address.host, "192.0.2.1")
         server, _ = self.connected(Side.SERVER)
         self.assertIs(server.end, self.link.server)
         self.assertTrue(self.link.server.connected)

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SkipTest
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import Direction, IObserver
+from twisted_repeater._link.link import pair_of
 from twisted_repeater.errors import WrongVerdict
 from twisted_repeater.observers.metrics import MetricsObserver, exposition
 
@@ -140,7 +141,7 @@ class CountingTests(MetricsCase):
         self.assertEqual(stopped(), [0, 2])
         world.repeater.close_connection_from_client("ann")
         await client.lost()
-        await world.repeater.links()[0].when_over()
+        await pair_of(world.repeater.links()[0]).when_over()
         self.assertEqual(stopped(), [0, 1])
 
     async def test_stopped_and_closed(self) -> None:

@@ -13,7 +13,7 @@ cdef class UnfinishedTotal:
     cdef public object watch
 
 cdef class Lane(Flow):
-    cdef public object direction, filter, decode, codec, on_read
+    cdef public object direction, link, filter, decode, codec, on_read
     cdef public Selector selector
     cdef public Py_ssize_t messages, size
     cdef public bint translates, listed

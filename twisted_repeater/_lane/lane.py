@@ -115,9 +115,12 @@ class Lane(Flow):
         back: LaneOutlet,
         host: LaneHost,
         now: Callable[[], float] = monotonic,
+        link: Any = None,
     ) -> None:
         Flow.__init__(self, host, now)
         self.direction = direction
+        self.link = link
+        """What its filter gets with each message."""
         self.messages = 0
         self.size = 0
         self.filter: Callable[[Any, Any], Any] | None = None
@@ -284,7 +287,7 @@ class Lane(Flow):
         ask: Any = self.filter if plain else self._consider
         selector = self.selector  # the filter itself may put another in its place
         selecting = selector is not None and not self.translates
-        link = self._host
+        link = self.link
         pass_on = PASS_ON
         verdict: Any = None
         view = data
@@ -413,7 +416,7 @@ class Lane(Flow):
         selector = self.selector  # a local name, because its function may replace the lane's selector
         if selector is not None and not self.translates and not selector.matches(payload, 0, len(payload)):
             return PASS_ON
-        return self._consider(payload, self._host)
+        return self._consider(payload, self.link)
 
     def _consider(self, payload: bytes, link: Any) -> Any:
         """Decode a message and ask the filter about it."""

@@ -13,7 +13,7 @@ from .._sockets.valve import Valve
 from ..errors import DuplicateClient, TooManyClients
 from ..model import Side
 from ..observers._throttle import LogThrottle
-from .link import Link
+from .pair import Pair
 
 __all__ = ["Admission"]
 
@@ -28,19 +28,19 @@ class Admission:
     """
 
     def __init__(self, clock: IReactorTime, watch: ConnectionMonitor) -> None:
-        self.names: dict[str, Link] = {}
+        self.names: dict[str, Pair] = {}
         self.port_valve: Valve | None = None
         self._clock = clock
         self._seldom = LogThrottle(clock)
         self._watch = watch
-        self._placed: set[Link] = set()
+        self._placed: set[Pair] = set()
         self._waiting: deque[Deferred[None]] = deque()
 
-    def take(self, link: Link, places: int, timeout: float) -> Deferred[None]:
+    def take(self, link: Pair, places: int, timeout: float) -> Deferred[None]:
         """Fire when the link has one of so many places. Fails with `TooManyClients` after so many seconds."""
         return Deferred.fromCoroutine(self._take(link, places, timeout))
 
-    async def _take(self, link: Link, places: int, timeout: float) -> None:
+    async def _take(self, link: Pair, places: int, timeout: float) -> None:
         deadline = self._clock.seconds() + timeout
         while len(self._placed) >= places:
             turn: Deferred[None] = Deferred()
@@ -58,7 +58,7 @@ class Admission:
                 log.info("max_clients, {count}, is reached: newcomers wait{more}", count=len(self._placed), more=more)
             self.port_valve.close("max_clients")
 
-    def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
+    def take_name(self, link: Pair, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's.
 
         Waits for a link of that name that is ending already, or whose client has vanished, which is found out by a
@@ -66,7 +66,7 @@ class Admission:
         """
         return Deferred.fromCoroutine(self._take_name(link, name, timeout))
 
-    async def _take_name(self, link: Link, name: str, timeout: float) -> None:
+    async def _take_name(self, link: Pair, name: str, timeout: float) -> None:
         deadline = self._clock.seconds() + timeout
         while (holder := self.names.get(name)) is not None:
             error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
@@ -77,7 +77,7 @@ class Admission:
             await self._within(holder.when_over(), deadline, error)
         self.names[name] = link
 
-    def _has_vanished(self, holder: Link, deadline: float) -> Deferred[bool]:
+    def _has_vanished(self, holder: Pair, deadline: float) -> Deferred[bool]:
         """Probe the client of a link, for at most half of the time that is left: the rest is for the link's end."""
         return self._watch.has_vanished(holder.client, (deadline - self._clock.seconds()) / 2)
 
@@ -89,7 +89,7 @@ class Admission:
 
         return deferred.addTimeout(max(deadline - self._clock.seconds(), 0), self._clock, onTimeoutCancel=too_late)
 
-    def leave(self, link: Link) -> None:
+    def leave(self, link: Pair) -> None:
         """The link is over: its name and its place are free."""
         if self.names.get(link.client_name) is link:
             del self.names[link.client_name]

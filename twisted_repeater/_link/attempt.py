@@ -24,7 +24,7 @@ from ..errors import (
     WrongMode,
 )
 from ..model import Hello, Limits, Side
-from .link import Link
+from .pair import Pair
 
 __all__ = ["Attempt", "AttemptHost"]
 
@@ -39,7 +39,7 @@ class AttemptHost(Protocol):
     server_name: str
     is_client_allowed: Callable[[str], Any]
     proxied: bool
-    dial: Callable[[Link], Deferred[Any]]
+    dial: Callable[[Pair], Deferred[Any]]
 
     @property
     def on_connect(self) -> Callable[[Any], Any]:
@@ -48,13 +48,13 @@ class AttemptHost(Protocol):
     def check_newcomer(self, addr: IAddress | None) -> None:
         """Raise a `ConnectingError` unless a client from this address may come."""
 
-    def take_place(self, link: Link, timeout: float) -> Deferred[None]:
+    def take_place(self, link: Pair, timeout: float) -> Deferred[None]:
         """The link's hello is complete: fire when there is room for one more."""
 
-    def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
+    def take_name(self, link: Pair, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's."""
 
-    def set_up(self, link: Link) -> None:
+    def set_up(self, link: Pair) -> None:
         """Return the lanes their filters."""
 
     def callback_failed_late(self, failure: Failure) -> None:
@@ -69,7 +69,7 @@ class Attempt:
 
     __slots__ = ("_awaited", "_deadline", "_host", "_link", "_stopped", "_timeout", "done")
 
-    def __init__(self, link: Link, host: AttemptHost) -> None:
+    def __init__(self, link: Pair, host: AttemptHost) -> None:
         self._link = link
         self._host = host
         self._awaited: Deferred[Any] | None = None
@@ -126,7 +126,7 @@ class Attempt:
         host, link = self._host, self._link
         if host.proxied:
             await self._step(link.client.when_address_known(host.limits.hello_timeout))
-            host.check_newcomer(link.client_address)
+            host.check_newcomer(link.client.address)
             self._deadline = host.clock.seconds() + host.limits.hello_timeout
         hello = await self._step(link.client.read_hello(host.limits.hello_timeout))
         link.client_hello = hello
@@ -144,7 +144,7 @@ class Attempt:
         link.server_name = server_hello.name
         self._equip_lanes(client_versions, self._check_server(server_hello))
         host.set_up(link)
-        link.state = await self._ask(host.on_connect, link)
+        link.link.state = await self._ask(host.on_connect, link.link)
         if link.closing:
             raise RefusedByApplication("on_connect closed the link")
         own = self._hello(server_hello, host.dialect.to_client, host.dialect.to_server)

@@ -46,6 +46,7 @@ from .admission import Admission
 from .attempt import Attempt
 from .link import Link
 from .outlet import Outlet
+from .pair import Pair
 from .protocols import ClientSideProtocol
 
 __all__ = ["Callbacks", "RepeaterFactory"]
@@ -83,7 +84,7 @@ class RepeaterFactory(ServerFactory):
         server_name: str,
         is_client_allowed: Callable[[str], Any],
         is_client_ip_authorized: Callable[[str], Any] | None,
-        dial: Callable[[Link], Deferred[Any]],
+        dial: Callable[[Pair], Deferred[Any]],
         limits: Limits,
         clock: IReactorTime,
         observers: tuple[IObserver, ...],
@@ -107,12 +108,12 @@ class RepeaterFactory(ServerFactory):
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
         self.proxied = False
         """Whether clients come through a load balancer, whose PROXY headers have their addresses."""
-        self.links: dict[Link, None] = {}
+        self.links: dict[Pair, None] = {}
         """Every link and attempt whose connections are not both gone, the oldest first."""
         self.watch = ConnectionMonitor(clock, limits.dead_peer_timeout)
         self.places = Admission(clock, self.watch)
-        self._attempts: dict[Link, Attempt] = {}
-        self._unfinished: dict[Link, None] = {}
+        self._attempts: dict[Pair, Attempt] = {}
+        self._unfinished: dict[Pair, None] = {}
         """Those without a complete hello of the client, the oldest first."""
         self._filter_failures = LogThrottle(clock)
         self._failures = LogThrottle(clock, burst=FAILURES)
@@ -137,7 +138,7 @@ class RepeaterFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Make the protocol of a new client, or refuse it by giving none, or one that closes."""
         if self._lets_in(addr):
-            return _Accepted(Link(self, self.server_name), self)
+            return _Accepted(Pair(self, self.server_name), self)
         return _Refused() if self.wrapped else None
 
     def _lets_in(self, addr: IAddress | None) -> bool:
@@ -172,7 +173,7 @@ class RepeaterFactory(ServerFactory):
         if self.closed:  # by the callback
             raise RepeaterClosed("the repeater was shut down")
 
-    def begin(self, link: Link) -> None:
+    def begin(self, link: Pair) -> None:
         """A client is connected: start to link it."""
         self.links[link] = None
         self._unfinished[link] = None
@@ -182,7 +183,7 @@ class RepeaterFactory(ServerFactory):
             oldest = next(iter(self._unfinished))
             self._attempts[oldest].stop(HelloTimeout("no hello yet, and too many newer connections", Side.CLIENT))
 
-    def _attempt_ended(self, result: Any, link: Link) -> None:
+    def _attempt_ended(self, result: Any, link: Pair) -> None:
         del self._attempts[link]
         self._unfinished.pop(link, None)
         if not isinstance(result, Failure):
@@ -193,11 +194,11 @@ class RepeaterFactory(ServerFactory):
             self._log_failure("bug: an attempt to link a client failed", result)
             error = RefusedByApplication(told(error))
         if not (isinstance(error, ClientGone) and not link.client.heard):
-            self._refused(link.client_name if link.client_hello is not None else None, link.client_address, error)
+            self._refused(link.client_name if link.client_hello is not None else None, link.client.address, error)
         link.close(error)
         link.check_over()
 
-    def _relaying_failed(self, failure: Failure, link: Link) -> None:
+    def _relaying_failed(self, failure: Failure, link: Pair) -> None:
         """A link that is made could not begin: that must not be more than the end of this link."""
         self._log_failure("bug: a link failed as it began to relay", failure)
         link.close(failure.value)
@@ -222,16 +223,16 @@ class RepeaterFactory(ServerFactory):
         """A callback of the application failed after its attempt was given up."""
         self._log_failure("a callback failed while an attempt was given up", failure)
 
-    def take_place(self, link: Link, timeout: float) -> Deferred[None]:
+    def take_place(self, link: Pair, timeout: float) -> Deferred[None]:
         """The link's hello is complete: fire when there is room for one more."""
         self._unfinished.pop(link, None)
         return self.places.take(link, self.limits.max_clients or MANY, timeout)
 
-    def take_name(self, link: Link, name: str, timeout: float) -> Deferred[None]:
+    def take_name(self, link: Pair, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's. Waits for a link of that name that is ending already."""
         return self.places.take_name(link, name, timeout)
 
-    def set_up(self, link: Link) -> None:
+    def set_up(self, link: Pair) -> None:
         """Return the lanes their filters."""
         for lane in link.lanes or ():
             self.equip(lane)
@@ -274,19 +275,19 @@ class RepeaterFactory(ServerFactory):
         except TypeError as error:
             raise TypeError(f"{direction.value}_filter: {text_of(error)}") from error
 
-    def _on_read(self, link: Link) -> Callable[[Lane, int, int], None]:
+    def _on_read(self, link: Pair) -> Callable[[Lane, int, int], None]:
         def on_read(lane: Lane, messages: int, size: int) -> None:
-            self._observe("relayed", link, lane.direction, messages, size)
+            self._observe("relayed", link.link, lane.direction, messages, size)
 
         return on_read
 
     # -- LinkHost --------------------------------------------------------------------------------------------
 
-    def link_made(self, link: Link) -> None:
+    def link_made(self, link: Pair) -> None:
         """Tell the observers."""
-        self._observe("link_made", link)
+        self._observe("link_made", link.link)
 
-    def link_broke(self, link: Link, side: Side, reason: BaseException) -> None:
+    def link_broke(self, link: Pair, side: Side, reason: BaseException) -> None:
         """A side left while the link was being made."""
         attempt = self._attempts.get(link)
         if attempt is None:
@@ -303,15 +304,15 @@ class RepeaterFactory(ServerFactory):
         why.__cause__ = reason
         attempt.stop(why)
 
-    def link_error(self, link: Link, side: Side, error: LinkError) -> None:
+    def link_error(self, link: Pair, side: Side, error: LinkError) -> None:
         """Tell the application and the observers; if the callback raises, the link is closed."""
         with suppress(Exception):  # a codec's own exception may refuse attributes; the callback gets the side too
             error.side = side
-        self._observe("link_error", link, side, error)
+        self._observe("link_error", link.link, side, error)
         assert self.callbacks is not None
-        self._call("on_error", self.callbacks.on_error, link, side, error, otherwise=link.close)
+        self._call("on_error", self.callbacks.on_error, link.link, side, error, otherwise=link.close)
 
-    def link_filter_failed(self, link: Link, direction: Direction, error: CallbackFailed) -> OnFilterError:
+    def link_filter_failed(self, link: Pair, direction: Direction, error: CallbackFailed) -> OnFilterError:
         """Log it, tell the application, and say what becomes of the message."""
         assert self.callbacks is not None
         policy = self.callbacks.on_filter_error
@@ -322,7 +323,7 @@ class RepeaterFactory(ServerFactory):
         self.link_error(link, direction.source, error)
         return policy
 
-    def _log_filter_failure(self, link: Link, direction: Direction, error: CallbackFailed) -> None:
+    def _log_filter_failure(self, link: Pair, direction: Direction, error: CallbackFailed) -> None:
         more = self._filter_failures.take((direction, error.callback))
         if more is None:
             return
@@ -336,16 +337,16 @@ class RepeaterFactory(ServerFactory):
             more=more,
         )
 
-    def link_over(self, link: Link) -> None:
+    def link_over(self, link: Pair) -> None:
         """Both connections are gone: the name and the place are free."""
         self.links.pop(link, None)
         if link.made:
-            self._observe("link_ended", link, link.reason)
+            self._observe("link_ended", link.link, link.reason)
         self.places.leave(link)
 
     # -- the running repeater --------------------------------------------------------------------------------
 
-    def made_links(self) -> Iterator[Link]:
+    def made_links(self) -> Iterator[Pair]:
         """Every link that is made and not over."""
         return (link for link in list(self.links) if link.made)
 
@@ -470,7 +471,7 @@ def _tls_trouble(reason: BaseException) -> str | None:
 class _Accepted(ClientSideProtocol):
     """A client's protocol, which begins its attempt when it is connected."""
 
-    def __init__(self, link: Link, factory: RepeaterFactory) -> None:
+    def __init__(self, link: Pair, factory: RepeaterFactory) -> None:
         super().__init__(link, factory.framing, factory.limits)
         self.factory = factory
         self._begin = factory.begin

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from ..framings.base import Framing
 from ..model import Limits
 from .connection import Connection
-from .link import Link
+from .pair import Pair
 
 __all__ = ["ClientSideProtocol", "ServerSideProtocol"]
 
@@ -26,7 +26,7 @@ BUSY_READ_SIZE = 120 * 1024
 class _EndProtocol(Protocol):
     """What both sides share."""
 
-    def __init__(self, link: Link, end: Connection, framing: Framing, limits: Limits) -> None:
+    def __init__(self, link: Pair, end: Connection, framing: Framing, limits: Limits) -> None:
         self.link = link
         self.end = end
         self._framing = framing
@@ -66,12 +66,12 @@ class _EndProtocol(Protocol):
 class ClientSideProtocol(_EndProtocol):
     """Between a client and the repeater."""
 
-    def __init__(self, link: Link, framing: Framing, limits: Limits) -> None:
+    def __init__(self, link: Pair, framing: Framing, limits: Limits) -> None:
         super().__init__(link, link.client, framing, limits)
 
 
 class ServerSideProtocol(_EndProtocol):
     """Between the repeater and the server."""
 
-    def __init__(self, link: Link, framing: Framing, limits: Limits) -> None:
+    def __init__(self, link: Pair, framing: Framing, limits: Limits) -> None:
         super().__init__(link, link.server, framing, limits)

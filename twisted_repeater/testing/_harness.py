@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from .._link.link import Link
+from .._link.link import Link, pair_of
 from .._repeater import Repeater
 from ..dialects import Dialect
 from ..errors import LinkError
@@ -171,7 +171,7 @@ class FilterHarness:
 
     def _let(self, send: Callable[..., None], what: Sequence[Any], direction: Direction) -> Outcome:
         """Let a peer send; put down if nobody will look at it."""
-        stopped = any(lane.direction is direction and lane.discarding for lane in self.link.lanes or ())
+        stopped = any(lane.direction is direction and lane.discarding for lane in pair_of(self.link).lanes or ())
         send(*what)
         if stopped:
             towards = "the server" if direction is Direction.TO_SERVER else "the client"
@@ -188,6 +188,6 @@ class FilterHarness:
         """Let everything happen that can without time passing, and give what happened since the last outcome."""
         self.running.settle()
         mark, self._mark = self._mark, len(self.transcript)
-        lanes = self.link.lanes or ()
+        lanes = pair_of(self.link).lanes or ()
         pending = any(lane.awaited is not None for lane in lanes)
-        return Outcome(self.transcript.since(mark), self.transcript, pending, self.link.closing)
+        return Outcome(self.transcript.since(mark), self.transcript, pending, pair_of(self.link).closing)

@@ -9,6 +9,7 @@ from typing import Any
 from zope.interface import implementer
 
 from .._lane.lane import Lane
+from .._link.link import pair_of
 from .._pending import verdict_later
 from .._repeater import Repeater
 from ..errors import ConnectingError, Disconnected
@@ -42,7 +43,7 @@ class Recorder:
     def link_error(self, link: Any, side: Side, error: Exception) -> None:
         """See `IObserver`. That a side goes down while the link closes is no error."""
         of_client = side is Side.CLIENT
-        if isinstance(error, Disconnected) and link.closing:
+        if isinstance(error, Disconnected) and pair_of(link).closing:
             event = Event.CLIENT_GONE if of_client else Event.SERVER_GONE
         else:
             event = Event.CLIENT_ERROR if of_client else Event.SERVER_ERROR

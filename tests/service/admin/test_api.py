@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 from zope.interface.verify import verifyObject
 
+from twisted_repeater._link.link import pair_of
 from twisted_repeater.errors import WrongVerdict
 from twisted_repeater.observers.metrics import MetricsObserver
 from twisted_repeater.service.admin import administration
@@ -172,8 +173,8 @@ class ReadingTests(AdminCase):
         self.assertEqual((described, len(written)), (["ann", "bob"], 1))
         link = world.repeater.link("cleo")
         assert link is not None
-        link.force()
-        await link.when_over()
+        pair_of(link).force()
+        await pair_of(link).when_over()
         pieces.resumeProducing()
         self.assertEqual((described, len(written)), (["ann", "bob", "dan", "eve"], 2))
         request.unregisterProducer = lambda: written.append(b"unregistered")

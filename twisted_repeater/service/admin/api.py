@@ -12,7 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from zope.interface import implementer
 
-from ..._link.link import Link
+from ..._link.link import Link, pair_of
 from ..._repeater import Repeater
 from ..._text import address_text, printable
 from ...model import Direction
@@ -209,7 +209,7 @@ def _links(repeater: Repeater) -> Iterator[str]:
     """Describe the links, one on each line, except those that end before their turn."""
     before = f'{{"drops_new_clients": {json.dumps(repeater.drops_new_clients)}, "links": ['
     for link in repeater.links():
-        if not link.over:
+        if not pair_of(link).over:
             yield f"{before}\n{json.dumps(_link(link))}"
             before = ","
     yield ("" if before == "," else before) + "\n]}\n"
@@ -217,8 +217,9 @@ def _links(repeater: Repeater) -> Iterator[str]:
 
 def _link(link: Link) -> dict[str, object]:
     """Describe a link."""
-    state = "closing" if link.closing else "finishing" if link.finishing else "half gone"
-    if link.active and not link.finishing:
+    pair = pair_of(link)
+    state = "closing" if pair.closing else "finishing" if pair.finishing else "half gone"
+    if pair.active and not pair.finishing:
         state = "stopped" if link.stopped else "active"
     told: dict[str, object] = {
         "client": link.client_name,
@@ -229,7 +230,7 @@ def _link(link: Link) -> dict[str, object]:
     }
     for direction in Direction:
         messages, size = link.received(direction)
-        waiting = link.end(direction.target).outlet.waiting
+        waiting = pair.end(direction.target).outlet.waiting
         told[direction.value] = {
             "messages": messages,
             "bytes": size,

@@ -30,8 +30,8 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._lane.flow import MAX_HELD
-from twisted_repeater._link.link import Link
 from twisted_repeater._link.outlet import BYTES_ACKED, HIGH_WATER
+from twisted_repeater._link.pair import Pair
 from twisted_repeater._repeater import end_link
 from twisted_repeater._slices import SLICE
 from twisted_repeater._sockets.socket_state import hang_ups, unread_size
@@ -1622,7 +1622,7 @@ class UnmadeTests(SynchronousTestCase):
     def test_close_when_over(self) -> None:
         """Closing a link that is over, or asking it to give way, is nothing."""
         host = self.memory.factory
-        link = Link(host, SERVER_NAME)
+        link = Pair(host, SERVER_NAME)
         link.check_over()
         link.close()
         link.give_way()
