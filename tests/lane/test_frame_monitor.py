@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import DO_NOTHING, PASS_ON, Disconnected, FramingError, Limits, PartialFrame, Side
 from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._lane.lane import Lane
+from twisted_repeater._link.link import pair_of
 from twisted_repeater.model import Direction
 
 from ..link.test_factory import MemoryCase
@@ -437,7 +438,9 @@ class SocketTests(PeerCase):
         total = world.repeater._factory._frame_watch.total
         ann, peer = await world.linked("ann")
         ann.write(frame(b"x" * 1000)[:500])
-        link: Any = world.repeater.link("ann")
+        ann_link = world.repeater.link("ann")
+        assert ann_link is not None
+        link: Any = pair_of(ann_link)
         ann.transport.pauseProducing()
         peer.send(*[bytes(100_000)] * 100)
         while not (link.client.outlet.full and link.lanes[0].unfinished_size):
