@@ -264,11 +264,24 @@ class LayoutPageTests(SynchronousTestCase):
         self.assertEqual(order, sorted(order))
 
 
+IN_ROOMS = {
+    "codecs.msgspec",
+    "codecs.protobuf",
+    "observers.metrics",
+    "service.loading",
+    "service.tap",
+    "testing.pytest_plugin",
+}
+"""The modules inside of packages that users import by their own path; of the others the packages export the names."""
+
+
 def public_modules() -> Iterator[ModuleType]:
     """Return the modules that users may import; those of optional extras only where these are installed."""
     yield twisted_repeater
     for found in pkgutil.walk_packages(twisted_repeater.__path__, "twisted_repeater."):
-        if not any(part.startswith("_") for part in found.name.split(".")):
+        _, *parts = found.name.split(".")
+        in_room = len(parts) > 1 and not found.ispkg and ".".join(parts) not in IN_ROOMS
+        if not in_room and not any(part.startswith("_") for part in parts):
             yield importlib.import_module(found.name)
 
 
