@@ -5,6 +5,7 @@ client's name, and shows each message to the application's filter, which passes 
 """
 
 from . import dialects, filters
+from ._link.link import Link
 from ._repeater import Repeater
 from .codecs import LEFT_OUT
 from .dialects import Conversion, Dialect, MessageType
@@ -32,6 +33,7 @@ __all__ = [
     "IObserver",
     "ITypedCodec",
     "Limits",
+    "Link",
     "MessageType",
     "Mixed",
     "OnFilterError",
