@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.nodes import make_refnode
+
+# The reference shows signatures, which compiled functions do not have. So the build imports the sources.
+runpy.run_path(str(Path(__file__).parents[1] / "tests" / "interpreted" / "sitecustomize.py"))
 
 project = "twisted_repeater"
 author = "the twisted_repeater developers"
 copyright = "2026, the twisted_repeater developers"  # noqa: A001
 release = version = version_of("twisted_repeater")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxcontrib.zopeext.autointerface"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "sphinxcontrib.zopeext.autointerface",
+]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"twisted_repeater {release}"
@@ -26,6 +38,26 @@ autodoc_preserve_defaults = True
 maximum_signature_line_length = 90
 toc_object_entries_show_parents = "hide"
 default_role = "py:obj"
+
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+
+
+def answers(url: str) -> bool:
+    """Return whether a site has an index of names: without a network the build leaves links to other projects out."""
+    try:
+        with urlopen(f"{url}objects.inv", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+OTHER_PROJECTS = {
+    "python": "https://docs.python.org/3/",
+    "twisted": "https://docs.twisted.org/en/stable/api/",
+    "zope.interface": "https://zopeinterface.readthedocs.io/en/latest/",
+}
+intersphinx_mapping = {name: (url, None) for name, url in OTHER_PROJECTS.items() if answers(url)}
 
 MADE_ELSEWHERE = {
     "twisted_repeater.Repeater": "by `Repeater.create`",
@@ -39,7 +71,7 @@ MADE_ELSEWHERE = {
 
 
 def fields_for_sphinx(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Turn the marks of Twisted's docstrings (``@param x: ...``, ``C{x}``) into those that Sphinx reads."""
+    """Find the docstrings of data, and turn epytext (``@param x: ...``, ``C{x}``), where there is some, into fields."""
     if what == "data":
         lines[:] = doc_of_data(name.rpartition(".")[2], obj) or lines
     lines[:] = [re.sub(r"^(\s*)@(\w+( \w+)?):", r"\1:\2:", line) for line in lines]
