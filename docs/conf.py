@@ -59,6 +59,27 @@ OTHER_PROJECTS = {
 }
 intersphinx_mapping = {name: (url, None) for name, url in OTHER_PROJECTS.items() if answers(url)}
 
+TWISTED = {
+    "Clock": "twisted.internet.task.Clock",
+    "Deferred": "twisted.internet.defer.Deferred",
+    "Failure": "twisted.python.failure.Failure",
+    "HostnameEndpoint": "twisted.internet.endpoints.HostnameEndpoint",
+    "IService": "twisted.application.service.IService",
+    "TCPTimedOutError": "twisted.internet.error.TCPTimedOutError",
+} | {
+    name: f"twisted.internet.interfaces.{name}"
+    for name in (
+        "IAddress",
+        "IListeningPort",
+        "IProtocol",
+        "IReactorTime",
+        "IStreamClientEndpoint",
+        "IStreamServerEndpoint",
+        "ITransport",
+    )
+}
+"""Twisted's names that docstrings give without their module."""
+
 MADE_ELSEWHERE = {
     "twisted_repeater.Repeater": "by `Repeater.create`",
     "twisted_repeater.testing.Entry": "by the kit",
@@ -101,6 +122,12 @@ def plain_signature(
     return (plain(signature), plain(returns))
 
 
+def name_of_twisted(app: Any, env: Any, node: Any, contnode: Any) -> None:
+    """Complete a name of Twisted's, for intersphinx to find."""
+    target = node.get("reftarget", "")
+    node["reftarget"] = TWISTED.get(target.removeprefix("twisted_repeater."), target)
+
+
 def find_short_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     """Resolve a name of ours that a docstring gives without its module, if only one object has it."""
     target = node.get("reftarget", "")
@@ -121,4 +148,5 @@ def setup(app: Any) -> None:
     """Connect the above."""
     app.connect("autodoc-process-docstring", fields_for_sphinx)
     app.connect("autodoc-process-signature", plain_signature)
+    app.connect("missing-reference", name_of_twisted, priority=400)  # before intersphinx
     app.connect("missing-reference", find_short_name)
