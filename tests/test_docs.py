@@ -113,6 +113,22 @@ class LinkTests(SynchronousTestCase):
         self.assertTrue(links)
 
 
+class ContributingPageTests(SynchronousTestCase):
+    """The page for contributors."""
+
+    text = (DOCS / "contributing.md").read_text()
+
+    def test_steps(self) -> None:
+        """The page names every step of ``.ci/run``."""
+        steps = re.findall(r"^step_(\w+)\(\)", (ROOT / ".ci" / "run").read_text(), re.M)
+        self.assertEqual([step for step in steps if f"`.ci/run {step}`" not in self.text], [])
+
+    def test_rooms(self) -> None:
+        """The picture of the layout has every folder of the package."""
+        rooms = [init.parent.name for init in Path(twisted_repeater.__file__).parent.glob("*/__init__.py")]
+        self.assertEqual([room for room in rooms if f" {room}/ " not in self.text], [])
+
+
 class TwistdCase(ProgramCase):
     """A page that shows a command of twistd, run before the example's server, with ports that are free."""
 
