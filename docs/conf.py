@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.nodes import make_refnode
+
+# The reference shows signatures, which compiled functions do not have. So the build imports the sources.
+runpy.run_path(str(Path(__file__).parents[1] / "tests" / "interpreted" / "sitecustomize.py"))
 
 project = "twisted_repeater"
 author = "the twisted_repeater developers"
 copyright = "2026, the twisted_repeater developers"  # noqa: A001
 release = version = version_of("twisted_repeater")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxcontrib.zopeext.autointerface"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "sphinxcontrib.zopeext.autointerface",
+]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"twisted_repeater {release}"
@@ -26,6 +38,47 @@ autodoc_preserve_defaults = True
 maximum_signature_line_length = 90
 toc_object_entries_show_parents = "hide"
 default_role = "py:obj"
+
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+
+
+def answers(url: str) -> bool:
+    """Return whether a site has an index of names: without a network the build leaves links to other projects out."""
+    try:
+        with urlopen(f"{url}objects.inv", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+OTHER_PROJECTS = {
+    "python": "https://docs.python.org/3/",
+    "twisted": "https://docs.twisted.org/en/stable/api/",
+    "zope.interface": "https://zopeinterface.readthedocs.io/en/latest/",
+}
+intersphinx_mapping = {name: (url, None) for name, url in OTHER_PROJECTS.items() if answers(url)}
+
+TWISTED = {
+    "Clock": "twisted.internet.task.Clock",
+    "Deferred": "twisted.internet.defer.Deferred",
+    "Failure": "twisted.python.failure.Failure",
+    "HostnameEndpoint": "twisted.internet.endpoints.HostnameEndpoint",
+    "IService": "twisted.application.service.IService",
+    "TCPTimedOutError": "twisted.internet.error.TCPTimedOutError",
+} | {
+    name: f"twisted.internet.interfaces.{name}"
+    for name in (
+        "IAddress",
+        "IListeningPort",
+        "IProtocol",
+        "IReactorTime",
+        "IStreamClientEndpoint",
+        "IStreamServerEndpoint",
+        "ITransport",
+    )
+}
+"""Twisted's names that docstrings give without their module."""
 
 MADE_ELSEWHERE = {
     "twisted_repeater.Repeater": "by `Repeater.create`",
@@ -39,7 +92,7 @@ MADE_ELSEWHERE = {
 
 
 def fields_for_sphinx(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Turn the marks of Twisted's docstrings (``@param x: ...``, ``C{x}``) into those that Sphinx reads."""
+    """Find the docstrings of data, and turn epytext (``@param x: ...``, ``C{x}``), where there is some, into fields."""
     if what == "data":
         lines[:] = doc_of_data(name.rpartition(".")[2], obj) or lines
     lines[:] = [re.sub(r"^(\s*)@(\w+( \w+)?):", r"\1:\2:", line) for line in lines]
@@ -69,6 +122,12 @@ def plain_signature(
     return (plain(signature), plain(returns))
 
 
+def name_of_twisted(app: Any, env: Any, node: Any, contnode: Any) -> None:
+    """Complete a name of Twisted's, for intersphinx to find."""
+    target = node.get("reftarget", "")
+    node["reftarget"] = TWISTED.get(target.removeprefix("twisted_repeater."), target)
+
+
 def find_short_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     """Resolve a name of ours that a docstring gives without its module, if only one object has it."""
     target = node.get("reftarget", "")
@@ -89,4 +148,5 @@ def setup(app: Any) -> None:
     """Connect the above."""
     app.connect("autodoc-process-docstring", fields_for_sphinx)
     app.connect("autodoc-process-signature", plain_signature)
+    app.connect("missing-reference", name_of_twisted, priority=400)  # before intersphinx
     app.connect("missing-reference", find_short_name)

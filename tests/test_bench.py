@@ -38,10 +38,11 @@ class BenchTests(SynchronousTestCase):
         page = directory / "performance.md"
         page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
         only = ["--only", "oneway-16/direct", "--only", "oneway-16/usual", "--out", str(directory)]
+        only += ["--json", str(directory / "numbers.json")]
         returned, printed = self.run_bench(*only)
         self.assertEqual(returned, 0, printed)
         self.assertIn("the usual way", printed)
-        rows = json.loads((directory / "performance.json").read_text())["rows"]
+        rows = json.loads((directory / "numbers.json").read_text())["rows"]
         self.assertEqual({row["contestant"] for row in rows}, {"direct", "usual"}, printed)
         cpu = {row["contestant"]: row["cpu_per_message"] for row in rows}
         self.assertIsNone(cpu["direct"])

@@ -82,7 +82,7 @@ class FenceTests(SynchronousTestCase):
     """How examples are found."""
 
     def test_fences(self) -> None:
-        """Fences are found with their language and their line; what stands in longer fences is theirs."""
+        """Fences are found with their language and their line; a fence inside of a longer one is part of its text."""
         text = "# A page\n\n```python\na = 1\n```\n\n````text\n```sh\nno\n```\n````\n```sh\nls -l \\\n  a\n```\n"
         fences = list(fences_of(text))
         self.assertEqual([(fence.language, fence.line) for fence in fences], [("python", 4), ("text", 8), ("sh", 13)])
@@ -95,7 +95,7 @@ class FenceTests(SynchronousTestCase):
         self.assertIsNone(file_name_of("x = 1\n# risk.py\n"))
 
     def test_failing_page(self) -> None:
-        """An example that fails is told with its line."""
+        """The error of a failing example has its line on the page."""
         page = Path(self.mktemp())
         page.write_text("```python\na = 1\n```\nText.\n```python\n\nassert a == 2\n```\n")
         done = subprocess.run([sys.executable, RUN_PAGE, page], capture_output=True, text=True, check=False)
@@ -104,13 +104,29 @@ class FenceTests(SynchronousTestCase):
 
 
 class LinkTests(SynchronousTestCase):
-    """Links from page to page. Sphinx sees to those inside of docs/; this is about those that it doesn't see."""
+    """Links from page to page. Sphinx checks those inside of docs/; these are the others."""
 
     def test_readme(self) -> None:
-        """Every file that the README links to is there."""
+        """Every file that the README links to exists."""
         links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text())
         self.assertEqual([link for link in links if not (ROOT / link).exists()], [])
         self.assertTrue(links)
+
+
+class ContributingPageTests(SynchronousTestCase):
+    """The page for contributors."""
+
+    text = (DOCS / "contributing.md").read_text()
+
+    def test_steps(self) -> None:
+        """The page names every step of ``.ci/run``."""
+        steps = re.findall(r"^step_(\w+)\(\)", (ROOT / ".ci" / "run").read_text(), re.M)
+        self.assertEqual([step for step in steps if f"`.ci/run {step}`" not in self.text], [])
+
+    def test_rooms(self) -> None:
+        """The picture of the layout has every folder of the package."""
+        rooms = [init.parent.name for init in Path(twisted_repeater.__file__).parent.glob("*/__init__.py")]
+        self.assertEqual([room for room in rooms if f" {room}/ " not in self.text], [])
 
 
 class TwistdCase(ProgramCase):
@@ -138,7 +154,7 @@ class TwistdCase(ProgramCase):
             self.path(name).write_text(code)
 
     def start_repeater(self) -> tuple[Program, str]:
-        """Run the page's command, and give it with its port."""
+        """Run the page's command; return it and its port."""
         repeater = self.run_twistd(*self.options)
         return repeater, repeater.wait_for(r"RepeaterFactory starting on (\d+)$")[1]
 
@@ -168,8 +184,14 @@ class ReadmeTests(TwistdCase):
         _, output = repeater.end()
         self.assertNotIn("Traceback", output)
 
+    def test_demo(self) -> None:
+        """The table of the demo is what the demo prints."""
+        table = next(fence.code for fence in fences_of(self.page.read_text()) if fence.language == "text")
+        self.assertTrue(table.startswith("      sends "))
+        self.run_twistd("repeater", "--demo").wait_for(re.escape(table))
+
     def test_program(self) -> None:
-        """The program runs, says whom it refuses, and ends with Ctrl-C."""
+        """The program runs, logs whom it refuses, and ends with Ctrl-C."""
         repeater = self.run_example("edge")
         port = repeater.wait_for(r"RepeaterFactory starting on (\d+)$")[1]
         self.check_filter(self.start_client(port))

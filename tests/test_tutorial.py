@@ -25,10 +25,10 @@ SET_UP = [
     "python3 -m venv .venv && . .venv/bin/activate",
     "pip install '/path/to/twisted_repeater[msgspec]' pytest",
 ]
-"""What has been done before this reader begins."""
+"""The commands that this reader leaves out."""
 
 MANY = 20_000
-"""How many orders this reader sends where the page sends a million: nobody has to type meanwhile."""
+"""The number of orders that this reader sends; the page sends a million, so that there is time to type."""
 
 
 class Block(NamedTuple):
@@ -47,7 +47,7 @@ def blocks() -> Iterator[Block]:
 
 
 class Reader(ProgramCase):
-    """Somebody who follows the page in an empty directory. The ports are others, as those of the page may be taken."""
+    """Somebody who follows the page in an empty directory, with other ports, because those of the page may be taken."""
 
     def setUp(self) -> None:
         """Begin with an empty directory."""
@@ -110,7 +110,7 @@ class Reader(ProgramCase):
             self.printed = self.shell(command)
 
     def shell(self, command: str) -> str:
-        """Run a command of the shell to its end, and give what it has printed."""
+        """Run a command of the shell to its end; return its output."""
         done = subprocess.run(
             command,
             shell=True,
@@ -126,7 +126,7 @@ class Reader(ProgramCase):
         return done.stdout
 
     def start(self, name: str, *command: str) -> None:
-        """Start a program, after the one before of that name was ended."""
+        """Start a program. End the running one of that name first."""
         if name in self.running:
             self.end(name)
         self.running[name] = self.run_program(*command)
@@ -145,7 +145,7 @@ class Reader(ProgramCase):
     # -- what is shown ---------------------------------------------------------------------------------------------
 
     def look_at(self, name: str, lines: list[str]) -> None:
-        """Type what is behind ``>``, and see that the other lines come."""
+        """Type the lines that begin with ``>``, and wait for the others."""
         program = self.running[name]
         typed: list[str] = []
         for line in lines:
@@ -167,7 +167,7 @@ class TutorialTests(Reader):
     """The page, from its beginning to its end."""
 
     def test_followed(self) -> None:
-        """Every file, command and terminal is as it says; no order is lost while the filter is loaded anew."""
+        """Every file, command and terminal is as the page says; no order is lost while the filter is loaded again."""
         for block in blocks():
             self.follow(block)
         answers = self.running["trader"].wait_for(r"^answers: (\d+) accepted (\d+) rejected$")
@@ -183,13 +183,13 @@ class FilesTests(SynchronousTestCase):
     """The files of the tutorial."""
 
     def test_examples(self) -> None:
-        """The folder of the examples has what a reader has in the end, but for the limit that was changed at last."""
+        """The folder of the examples has the files that a reader has at the end, without the last change."""
         written = {block.caption: block.text for block in blocks() if block.language == "python"}
         examples = {path.name: path.read_text() for path in (EXAMPLES / "orders").glob("*.py")}
         self.assertEqual(written, examples)
 
     def test_blocks(self) -> None:
-        """Every block of the page is one that the reader above knows what to do with."""
+        """The reader above knows what to do with every block of the page."""
         self.assertEqual(PAGE.read_text().count("```"), 2 * len(list(blocks())))
         for block in blocks():
             if block.language in ("python", "diff"):

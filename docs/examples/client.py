@@ -1,76 +1,65 @@
-"""A client that asks for prices: ``python client.py 9000 ann``. It knows nothing of any repeater.
+"""A client that asks for prices: ``python client.py 9000 ann``. It knows nothing of a repeater.
 
-The first message each way is the hello. Then each line that is typed is sent as a request, and each answer is printed.
+Each message is a length of four bytes, followed by the payload. The first message each way is the hello. After that,
+each line that you type is sent as a request, and each answer is printed.
 """
 
+import asyncio
 import json
 import sys
-
-from twisted.internet import endpoints, reactor, stdio
-from twisted.internet.interfaces import ITCPTransport
-from twisted.internet.protocol import Factory, connectionDone
-from twisted.protocols.basic import Int32StringReceiver, LineReceiver
-from twisted.python.failure import Failure
+from contextlib import suppress
 
 
-class Prices(Int32StringReceiver):
-    """The connection to the server, as far as the client knows."""
-
-    transport: ITCPTransport
-    server = ""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def connectionMade(self) -> None:
-        """Say hello."""
-        self.sendString(json.dumps({"name": self.name}).encode())
-
-    def stringReceived(self, string: bytes) -> None:
-        """The server's hello, or an answer."""
-        if self.server:
-            print(string.decode(), flush=True)
-        else:
-            self.server = json.loads(string)["name"]
-            print(f"linked to {self.server}", flush=True)
-            stdio.StandardIO(Keyboard(self))
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Without a connection there is nothing left to do."""
-        print("disconnected", flush=True)
-        reactor.stop()
+async def receive(reader: asyncio.StreamReader) -> bytes:
+    """Return the next message."""
+    length = int.from_bytes(await reader.readexactly(4), "big")
+    return await reader.readexactly(length)
 
 
-class Keyboard(LineReceiver):
-    """What is typed."""
-
-    delimiter = b"\n"
-
-    def __init__(self, prices: Prices) -> None:
-        self.prices = prices
-
-    def lineReceived(self, line: bytes) -> None:
-        """Send a request."""
-        self.prices.sendString(line)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """No more requests; the answers still come."""
-        self.prices.transport.loseWriteConnection()
+async def send(writer: asyncio.StreamWriter, payload: bytes) -> None:
+    """Send a message."""
+    writer.write(len(payload).to_bytes(4, "big") + payload)
+    await writer.drain()
 
 
-def main(port: str = "9000", name: str = "ann") -> None:
+async def send_lines(writer: asyncio.StreamWriter) -> None:
+    """Send each line that is typed. After the last one the answers still come."""
+    keyboard = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(keyboard), sys.stdin)
+    while line := await keyboard.readline():
+        await send(writer, line.rstrip(b"\n"))
+    writer.write_eof()
+
+
+async def print_answers(reader: asyncio.StreamReader) -> None:
+    """Print each answer, until the server closes the connection."""
+    while True:
+        print((await receive(reader)).decode(), flush=True)
+
+
+async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+    """Exchange hellos, then requests and answers."""
+    await send(writer, json.dumps({"name": name}).encode())
+    hello = json.loads(await receive(reader))
+    print(f"linked to {hello['name']}", flush=True)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(send_lines(writer))
+        tasks.create_task(print_answers(reader))
+
+
+async def main(port: str = "9000", name: str = "ann") -> None:
     """Connect to a port of this machine."""
-    endpoint = endpoints.clientFromString(reactor, f"tcp:127.0.0.1:{port}")
-    connecting = endpoint.connect(Factory.forProtocol(lambda: Prices(name)))
-    connecting.addErrback(refused)
-    reactor.run()
-
-
-def refused(failure: Failure) -> None:
-    """Say why there is no connection."""
-    print(failure.getErrorMessage(), flush=True)
-    reactor.stop()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+    except OSError as error:
+        sys.exit(f"cannot connect to port {port}; does anybody listen there? {error}")
+    try:
+        await talk(reader, writer, name)
+    except* (EOFError, OSError):
+        print("disconnected", flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main(*sys.argv[1:]))

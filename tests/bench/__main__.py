@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -36,10 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
     print(summary(results))
     whole = not (options.quick or options.only)
     directory = Path(options.out) if options.out else ROOT / "docs" if whole else None
+    everything = results.as_json()
+    if options.json:
+        Path(options.json).write_text(json.dumps(everything, indent=1) + "\n")
     if directory is not None:
-        everything, written = write(results, directory)
-        reason = plot(everything, directory / "performance.svg")
-        print("\n".join([reason or "drawn: " + str(directory / "performance.svg"), *map(str, written)]))
+        page, picture = directory / "performance.md", directory / "performance.svg"
+        print(f"written: {page}" if write(results, everything, page) else f"{page} has no marks for a table")
+        print(plot(everything, picture) or f"drawn: {picture}")
     return 0
 
 
@@ -106,7 +110,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         metavar="LOAD/CONTESTANT",
         help="these alone; one of the two will do; may hold * and be repeated",
     )
-    parser.add_argument("--out", metavar="DIR", help="write there; a whole run writes to docs/, others nowhere")
+    parser.add_argument(
+        "--out", metavar="DIR", help="write table and picture there; a whole run writes to docs/, others nowhere"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write every single measurement to this file")
     parser.add_argument("--list", action="store_true", help="name what would be measured, and stop")
     return parser.parse_args(arguments)
 

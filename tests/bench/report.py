@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +36,14 @@ def summary(results: Results) -> str:
     return "\n".join(line.rstrip() for line in text)
 
 
-def write(results: Results, directory: Path) -> tuple[dict[str, Any], list[Path]]:
-    """Write the numbers, and the table between its marks in ``performance.md``; then give them and what was written."""
-    directory.mkdir(parents=True, exist_ok=True)
-    everything = results.as_json()
-    numbers = directory / "performance.json"
-    numbers.write_text(json.dumps(everything, indent=1) + "\n")
-    written = [numbers]
-    page = directory / "performance.md"
-    if page.exists():
-        before, begin, rest = page.read_text().partition(BEGIN)
-        _, end, after = rest.partition(END)
-        if begin and end:
-            page.write_text(before + begin + "\n" + markdown(results, everything) + "\n" + end + after)
-            written.append(page)
-    return everything, written
+def write(results: Results, everything: dict[str, Any], page: Path) -> bool:
+    """Write the table between its marks in a page; return whether the page is there and has the marks."""
+    before, begin, rest = page.read_text().partition(BEGIN) if page.exists() else ("", "", "")
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        return False
+    page.write_text(before + begin + "\n" + markdown(results, everything) + "\n" + end + after)
+    return True
 
 
 def markdown(results: Results, everything: dict[str, Any]) -> str:

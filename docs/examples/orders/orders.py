@@ -18,7 +18,7 @@ class Order(Struct, tag=True):
 
 
 class Cancel(Struct, tag=True):
-    """A trader takes an order back."""
+    """A trader withdraws an order."""
 
     id: int
 
@@ -30,7 +30,7 @@ class Accepted(Struct, tag=True):
 
 
 class Cancelled(Struct, tag=True):
-    """The exchange has given an order up."""
+    """The exchange has removed an order."""
 
     id: int
 
@@ -43,7 +43,7 @@ class Rejected(Struct, tag=True):
 
 
 def dialect() -> Dialect:
-    """Say which messages travel which way, as JSON."""
+    """Return the protocol: which messages travel which way, as JSON."""
     return int32(
         to_server=msgspec_json(Order | Cancel),
         to_client=msgspec_json(Accepted | Cancelled | Rejected),

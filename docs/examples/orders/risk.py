@@ -1,13 +1,14 @@
-"""A pre-trade risk filter: what an order must keep to before the exchange sees it."""
+"""A pre-trade risk filter: the rules that an order must keep before the exchange sees it."""
 
+import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from orders import Order, Rejected
-from twisted.internet.interfaces import IReactorTime
 
-from twisted_repeater import PASS_ON, ILink, SendBack, Verdict
+from twisted_repeater import PASS_ON, Link, SendBack, Verdict
 from twisted_repeater.filters import ByType
 
 
@@ -26,25 +27,23 @@ HALT = Path("HALT")
 
 
 class Risk(ByType):
-    """Answers orders that are not to reach the exchange. Cancels always pass."""
+    """Rejects orders that the exchange must not see. Cancels always pass."""
 
-    def __init__(self, clock: IReactorTime | None = None) -> None:
-        from twisted.internet import reactor
-
-        self.clock: IReactorTime = clock or reactor
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
         self.recent: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def migrate(self, old: "Risk") -> None:
-        """Go on from the filter before: a reload is no fresh start for anybody."""
+        """Continue where the old filter stopped: a reload gives nobody a new allowance."""
         self.recent.update({trader: deque(times) for trader, times in old.recent.items()})
 
-    def on_order(self, order: Order, link: ILink) -> Verdict:
-        """Pass an order on, or answer it."""
+    def on_order(self, order: Order, link: Link) -> Verdict:
+        """Pass an order on, or reject it."""
         reason = self.objection(order, link.client_name)
         return PASS_ON if reason is None else SendBack([Rejected(order.id, reason)])
 
     def objection(self, order: Order, trader: str) -> str | None:
-        """Say what is wrong with an order, if something is."""
+        """Return why an order is rejected, or None."""
         limit = LIMITS.get(trader, OTHERS)
         if HALT.exists():
             return "trading is halted"
@@ -55,8 +54,8 @@ class Risk(ByType):
         return None
 
     def is_in_time(self, trader: str, rate: int) -> bool:
-        """Take note of an order, unless there were too many within the last second."""
-        now = self.clock.seconds()
+        """Record an order, unless there were too many within the last second."""
+        now = self.now()
         recent = self.recent[trader]
         while recent and recent[0] <= now - 1:
             recent.popleft()

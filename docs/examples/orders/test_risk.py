@@ -13,16 +13,16 @@ from twisted_repeater.testing import FilterHarness, MemoryRepeater
 
 
 def order(number: int, size: int = 100) -> Order:
-    """Make an order."""
+    """Return an order."""
     return Order(id=number, side="buy", size=size, symbol="ACME", price=10.5)
 
 
 @pytest.fixture
 def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FilterHarness:
-    """Make a link of ann's with the filter in it, in a directory of its own and a time that stands still."""
+    """Return a link of ann's with the filter in it, in an empty directory, with a clock that stands still."""
     monkeypatch.chdir(tmp_path)
     clock = Clock()
-    return FilterHarness(Risk(clock), dialect=dialect(), client_name="ann", clock=clock)
+    return FilterHarness(Risk(clock.seconds), dialect=dialect(), client_name="ann", clock=clock)
 
 
 def test_within_limits(harness: FilterHarness) -> None:
@@ -34,12 +34,12 @@ def test_within_limits(harness: FilterHarness) -> None:
 
 
 def test_too_large(harness: FilterHarness) -> None:
-    """An order that is too large is answered, and the exchange doesn't see it."""
+    """An order that is too large is rejected, and the exchange doesn't see it."""
     harness.client_sends(order(1, size=1001)).expect(to_client=[Rejected(1, "size 1001 is above 1000")])
 
 
 def test_too_many(harness: FilterHarness) -> None:
-    """Orders that come too fast are answered, until a second has passed."""
+    """Orders that come too fast are rejected, until a second has passed."""
     five = [order(number) for number in range(1, 6)]
     harness.client_sends(*five, order(6)).expect(
         to_server=five, to_client=[Rejected(6, "more than 5 orders in a second")]
@@ -49,7 +49,7 @@ def test_too_many(harness: FilterHarness) -> None:
 
 
 def test_halted(harness: FilterHarness) -> None:
-    """While there is a file HALT no order passes; cancels do."""
+    """While a file HALT exists no order passes, but cancels do."""
     Path("HALT").touch()
     harness.client_sends(order(1), Cancel(7)).expect(
         to_server=[Cancel(7)], to_client=[Rejected(1, "trading is halted")]
@@ -58,15 +58,15 @@ def test_halted(harness: FilterHarness) -> None:
     harness.client_sends(order(2)).expect(to_server=[order(2)])
 
 
-def test_no_order(harness: FilterHarness) -> None:
-    """What is no message of the protocol is dropped."""
+def test_malformed(harness: FilterHarness) -> None:
+    """A payload that is not a message of the protocol is dropped."""
     harness.client_sends_payloads(b'{"type": "Order", "id": 1}').expect(errors=[ParseError])
 
 
 def test_reload() -> None:
-    """A filter that takes over knows what was sent to the one before."""
+    """A new filter knows the orders that the old one has counted."""
     clock = Clock()
-    old, new = Risk(clock), Risk(clock)
+    old, new = Risk(clock.seconds), Risk(clock.seconds)
     harness = FilterHarness(old, dialect=dialect(), client_name="ann", clock=clock)
     harness.client_sends(*(order(number) for number in range(5)))
     new.migrate(old)
@@ -74,14 +74,14 @@ def test_reload() -> None:
     harness.client_sends(order(5)).expect(to_client=[Rejected(5, "more than 5 orders in a second")])
 
 
-def exchange(message: Any, connection: Any) -> list[Any]:
+def exchange(message: Any, connection: object) -> list[Any]:
     """Answer as the exchange does."""
     return [Accepted(message.id) if isinstance(message, Order) else Cancelled(message.id)]
 
 
 def test_two_traders() -> None:
     """Between traders and an exchange, each trader has limits of its own."""
-    running = MemoryRepeater(dialect(), server_name="exchange", to_server_filter=Risk(Clock()))
+    running = MemoryRepeater(dialect(), server_name="exchange", to_server_filter=Risk(Clock().seconds))
     running.server.answer = exchange
     ann, bob = running.connect("ann"), running.connect("bob")
     ann.send(order(1), order(2), Cancel(1))

@@ -1,48 +1,60 @@
-"""A trader: ``python trader.py 9000 ann``, then lines such as ``buy 100 ACME 10.50``. Knows nothing of any repeater."""
+"""A trader: ``python trader.py 9000 ann``, then lines such as ``buy 100 ACME 10.50``. Knows nothing of a repeater."""
 
+import asyncio
 import json
 import sys
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
-from twisted.internet import endpoints, reactor, stdio
-from twisted.internet.interfaces import ITCPTransport
-from twisted.internet.protocol import Factory, connectionDone
-from twisted.protocols.basic import Int32StringReceiver, LineReceiver
-from twisted.python.failure import Failure
-
 IN_FLIGHT = 500
+USAGE = "type: buy SIZE SYMBOL PRICE, sell SIZE SYMBOL PRICE, cancel ID, many COUNT"
 
 
-class Trader(Int32StringReceiver):
-    """The connection to the exchange. The first message each way is the hello."""
+class Trader:
+    """The connection to the exchange."""
 
-    transport: ITCPTransport
-    linked = False
-    last_id = 0
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.last_id = 0
         self.to_send = 0
         self.unanswered: set[int] = set()
         self.answers: Counter[str] = Counter()
 
-    def connectionMade(self) -> None:
-        """Say hello."""
-        self.send({"name": self.name})
+    async def receive(self) -> Any:
+        """Return the next message: a length of four bytes, then JSON."""
+        length = int.from_bytes(await self.reader.readexactly(4), "big")
+        return json.loads(await self.reader.readexactly(length))
 
     def send(self, message: dict[str, object]) -> None:
         """Send a message."""
-        self.sendString(json.dumps(message).encode())
+        payload = json.dumps(message).encode()
+        self.writer.write(len(payload).to_bytes(4, "big") + payload)
 
-    def order(self, side: str, size: int, symbol: str, price: float) -> int:
-        """Send an order, and give its id."""
-        self.last_id += 1
-        self.send({"type": "Order", "id": self.last_id, "side": side, "size": size, "symbol": symbol, "price": price})
-        return self.last_id
+    async def talk(self, name: str) -> None:
+        """Exchange hellos, the first message each way; then orders and answers."""
+        self.send({"name": name})
+        hello = await self.receive()
+        print(f"linked to {hello['name']}", flush=True)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.read_keyboard())
+            tasks.create_task(self.show_answers())
+
+    async def read_keyboard(self) -> None:
+        """Do what is typed, until Ctrl-D."""
+        keyboard = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(keyboard), sys.stdin)
+        while line := await keyboard.readline():
+            try:
+                self.command(line.decode())
+            except ValueError:
+                print(USAGE, flush=True)
+        self.writer.write_eof()
 
     def command(self, line: str) -> None:
-        """Do what is typed."""
+        """Do what one line says."""
         match line.split():
             case ["buy" | "sell" as side, size, symbol, price]:
                 self.order(side, int(size), symbol, float(price))
@@ -53,64 +65,51 @@ class Trader(Int32StringReceiver):
                 self.answers.clear()
                 self.send_more()
             case _:
-                print("say: buy SIZE SYMBOL PRICE, sell SIZE SYMBOL PRICE, cancel ID, many COUNT", flush=True)
+                print(USAGE, flush=True)
+
+    def order(self, side: str, size: int, symbol: str, price: float) -> int:
+        """Send an order, and return its id."""
+        self.last_id += 1
+        self.send({"type": "Order", "id": self.last_id, "side": side, "size": size, "symbol": symbol, "price": price})
+        return self.last_id
 
     def send_more(self) -> None:
-        """Send of many orders as many as may be unanswered. Their sizes are from 1 to 901."""
+        """Send more of many orders, while few enough are unanswered. Their sizes are from 1 to 901."""
         while self.to_send and len(self.unanswered) < IN_FLIGHT:
             self.to_send -= 1
             self.unanswered.add(self.order("buy", 1 + self.last_id % 10 * 100, "ACME", 10.5))
 
-    def stringReceived(self, string: bytes) -> None:
-        """The hello of the exchange, or an answer: show it, or count it if it is one of many."""
-        message = json.loads(string)
-        if not self.linked:
-            self.linked = True
-            print(f"linked to {message['name']}", flush=True)
-            stdio.StandardIO(Terminal(self))
-        elif message["id"] in self.unanswered:
-            self.count(message)
-        else:
-            reason = f": {message['reason']}" if "reason" in message else ""
-            print(f"{message['id']} {message['type'].lower()}{reason}", flush=True)
+    async def show_answers(self) -> None:
+        """Print each answer, or count it if it is one of many."""
+        while True:
+            answer = await self.receive()
+            if answer["id"] in self.unanswered:
+                self.count(answer)
+            else:
+                reason = f": {answer['reason']}" if "reason" in answer else ""
+                print(f"{answer['id']} {answer['type'].lower()}{reason}", flush=True)
 
-    def count(self, message: dict[str, Any]) -> None:
-        """Count an answer, and go on; say how many there were of each kind after the last."""
-        self.unanswered.remove(message["id"])
-        self.answers[message["type"].lower()] += 1
+    def count(self, answer: dict[str, Any]) -> None:
+        """Count an answer, and send the next order; after the last answer print how many there were of each kind."""
+        self.unanswered.remove(answer["id"])
+        self.answers[answer["type"].lower()] += 1
         self.send_more()
         if not self.unanswered:
             print("answers:", *(f"{count} {kind}" for kind, count in sorted(self.answers.items())), flush=True)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Without a connection there is nothing left to do."""
-        print("disconnected", flush=True)
-        reactor.stop()
 
-
-class Terminal(LineReceiver):
-    """What is typed."""
-
-    delimiter = b"\n"
-
-    def __init__(self, trader: Trader) -> None:
-        self.trader = trader
-
-    def lineReceived(self, line: bytes) -> None:
-        """Do it."""
-        self.trader.command(line.decode())
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Nothing more is typed."""
-        self.trader.transport.loseConnection()
-
-
-def main(port: str, name: str) -> None:
+async def main(port: str, name: str) -> None:
     """Connect to a port of this machine."""
-    endpoint = endpoints.clientFromString(reactor, f"tcp:127.0.0.1:{port}")
-    endpoint.connect(Factory.forProtocol(lambda: Trader(name)))
-    reactor.run()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+    except OSError as error:
+        sys.exit(f"cannot connect to port {port}; does anybody listen there? {error}")
+    try:
+        await Trader(reader, writer).talk(name)
+    except* (EOFError, OSError):
+        print("disconnected", flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main(*sys.argv[1:]))
