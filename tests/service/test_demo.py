@@ -155,4 +155,4 @@ class ProcessTests(ProgramCase):
         """Without ``-n`` nobody would see it, and that is said."""
         status, _, error = self.ask_twistd("repeater", "--demo")
         self.assertEqual(status, 1)
-        self.assertEqual(error, "twistd repeater: the demo shows itself on the terminal: twistd -n repeater --demo\n")
+        self.assertEqual(error, "twistd repeater: --demo needs a terminal: twistd -n repeater --demo\n")

@@ -21,7 +21,7 @@ from .._repeater import Repeater
 from .._text import printable
 from ..interfaces import ILink
 from ..verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
-from .signals import EndSignals
+from .shutdown_signals import ShutdownSignals
 
 __all__ = ["Demo", "DemoService"]
 
@@ -230,13 +230,13 @@ class DemoService(Service):
     def __init__(self, reactor: Any, demo: Demo | None = None) -> None:
         self._reactor = reactor
         self._demo = demo or Demo(reactor, write_to_terminal)
-        self._end_signals = EndSignals(reactor, self._demo.abort)
+        self._shutdown_signals = ShutdownSignals(reactor, self._demo.abort)
         self._running: Deferred[None] | None = None
 
     def startService(self) -> None:
         """Begin when the reactor runs: before that, Ctrl-C would raise an exception at any place in the code."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._end_signals.start()
+        self._shutdown_signals.start()
         self._reactor.callWhenRunning(self._begin)
 
     def _begin(self) -> None:
@@ -257,7 +257,7 @@ class DemoService(Service):
         return Deferred.fromCoroutine(self._demo.stop()).addBoth(self._ended)
 
     def _ended(self, result: Any) -> Any:
-        self._end_signals.stop()
+        self._shutdown_signals.stop()
         return result
 
 

@@ -1,4 +1,4 @@
-"""The administration of a running repeater over HTTP: what goes on, and the calls that an operator needs."""
+"""The administration of a running repeater over HTTP: its links, its metrics, and calls for operators."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ from .site import Answer, GuardedSite, text
 __all__ = ["administration"]
 
 HELP = b"""\
-GET  /links                what each link is doing, as JSON
+GET  /links                the state of each link, as JSON
 GET  /metrics              counters and gauges, for Prometheus
 POST /clients/NAME/close   close that client's link
 POST /drop-new-clients     refuse newcomers from now on; links stay
 POST /accept-new-clients   accept newcomers again
-POST /reload               load the filters anew
+POST /reload               reload the filters
 """
 
-NO_METRICS = "there are no metrics: they need prometheus_client (pip install 'twisted_repeater[metrics]')"
+NO_METRICS = "metrics need prometheus_client (pip install 'twisted_repeater[metrics]')"
 
 
 def administration(
     repeater: Repeater, *, reload: Callable[[], str | None], metrics: MetricsObserver, hosts: Iterable[str] = ()
 ) -> Site:
-    """Return the site that administers a repeater.
+    """Return a site for the administration of a repeater.
 
-    There are no passwords: everybody who can connect to it can do all that it offers. Listen on loopback or a Unix
-    socket. It answers only requests whose ``Host`` is ``localhost``, a loopback address, the address that the
-    connection was made to, or one of ``hosts``, so that web pages in a browser cannot use it.
+    It has no password: anyone who can connect to it controls the repeater. So listen on loopback or on a Unix socket.
+    It answers only requests whose ``Host`` is ``localhost``, a loopback address, the address that the connection was
+    made to, or one of ``hosts``, so that web pages in a browser cannot use it.
 
-    @param reload: loads the filters anew; gives why that could not be, ``None`` if all is well.
-    @param metrics: is one of the repeater's observers; what it counted is in ``/metrics``.
-    @param hosts: further names of this site, without a port.
+    Args:
+        reload: Reloads the filters, and returns the reason if that fails, otherwise ``None``.
+        metrics: One of the repeater's observers; ``/metrics`` shows its numbers.
+        hosts: More names of this site, without a port.
     """
 
     def drop() -> Answer:
@@ -55,9 +56,9 @@ def administration(
         repeater.accept_new_clients()
         return (http.OK, "new clients are accepted")
 
-    def load_anew() -> Answer:
+    def reload_filters() -> Answer:
         why = reload()
-        return (http.OK, "done; the log says what was loaded") if why is None else (http.CONFLICT, printable(why))
+        return (http.OK, "done; the log says what was reloaded") if why is None else (http.CONFLICT, printable(why))
 
     root = _Node()
     root.putChild(b"", _Page(lambda request: HELP))
@@ -66,15 +67,15 @@ def administration(
     root.putChild(b"clients", _Clients(repeater))
     root.putChild(b"drop-new-clients", _Call(drop))
     root.putChild(b"accept-new-clients", _Call(accept))
-    root.putChild(b"reload", _Call(load_anew))
+    root.putChild(b"reload", _Call(reload_filters))
     return GuardedSite(root, hosts)
 
 
 class _Node(Resource):
-    """A path, which may have others below it. Everything is told in plain text."""
+    """A path, which may have others below it. Answers in plain text, unless a subclass does not."""
 
     method = b""
-    """How it may be asked; b"" if there is nothing to ask."""
+    """The method that it accepts; b"" if it accepts none."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -86,10 +87,10 @@ class _Node(Resource):
     def render(self, request: Request) -> bytes | int:
         """See `IResource`."""
         if not self.method:
-            return text(request, (http.NOT_FOUND, "there is nothing here; / tells what there is"))
+            return text(request, (http.NOT_FOUND, "nothing is here; / lists the paths"))
         if (b"GET" if request.method == b"HEAD" else request.method) != self.method:
             request.setHeader(b"allow", self.method)
-            return text(request, (http.NOT_ALLOWED, f"this takes {self.method.decode()} only"))
+            return text(request, (http.NOT_ALLOWED, f"only {self.method.decode()} is allowed here"))
         answer = self.answer(request)
         return b"" if request.method == b"HEAD" else answer
 
@@ -99,7 +100,7 @@ class _Node(Resource):
 
 
 class _Page(_Node):
-    """A page to read."""
+    """A page of text."""
 
     method = b"GET"
 
@@ -108,14 +109,14 @@ class _Page(_Node):
         self._show = show
 
     def answer(self, request: Request) -> bytes:
-        """Return its text."""
+        """Return the text."""
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
         return self._show(request)
 
 
 class _Call(_Node):
-    """A call to make."""
+    """A call that changes something."""
 
     method = b"POST"
 
@@ -124,7 +125,7 @@ class _Call(_Node):
         self._call = call
 
     def answer(self, request: Request) -> bytes:
-        """Make it."""
+        """Make the call."""
         return text(request, self._call())
 
 
@@ -136,7 +137,7 @@ class _Clients(_Node):
         self._repeater = repeater
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        """Return what can be done with one client."""
+        """Return the resource of one client."""
         name = path.decode("utf-8", "surrogateescape")
 
         def close() -> Answer:
@@ -161,7 +162,7 @@ def _metrics(request: Request, metrics: MetricsObserver) -> bytes:
 
 
 class _Links(_Node):
-    """What each link is doing, as JSON."""
+    """The state of each link, as JSON."""
 
     method = b"GET"
 
@@ -170,7 +171,7 @@ class _Links(_Node):
         self._repeater = repeater
 
     def answer(self, request: Request) -> bytes | int:
-        """Start to write the links; there may be thousands."""
+        """Begin to write the links; there may be thousands."""
         request.setHeader(b"content-type", b"application/json")
         request.setHeader(b"cache-control", b"no-store")
         if request.method == b"HEAD":
@@ -180,12 +181,12 @@ class _Links(_Node):
 
 
 LINKS_AT_ONCE = 50
-"""How many links are written, which takes about a millisecond, before others have their turn of the reactor."""
+"""How many links are written before the reactor can do other work; they take about a millisecond."""
 
 
 @implementer(IPullProducer)
 class _Pieces:
-    """Writes an answer piece by piece, as fast as the client takes it."""
+    """Writes an answer piece by piece, as fast as the client receives it."""
 
     def __init__(self, request: Request, pieces: Iterator[str]) -> None:
         self._request = request
@@ -201,12 +202,12 @@ class _Pieces:
             self._request.finish()
 
     def stopProducing(self) -> None:
-        """The client is gone. See `IPullProducer`."""
+        """See `IPullProducer`."""
         self._pieces = iter(())
 
 
 def _links(repeater: Repeater) -> Iterator[str]:
-    """Describe the links, one on each line, except those that end before their turn."""
+    """Describe the links, one on each line. A link that has ended meanwhile is left out."""
     before = f'{{"drops_new_clients": {json.dumps(repeater.drops_new_clients)}, "links": ['
     for link in repeater.links():
         if not pair_of(link).over:
@@ -221,7 +222,7 @@ def _link(link: Link) -> dict[str, object]:
     state = "closing" if pair.closing else "finishing" if pair.finishing else "half gone"
     if pair.active and not pair.finishing:
         state = "stopped" if link.stopped else "active"
-    told: dict[str, object] = {
+    description: dict[str, object] = {
         "client": link.client_name,
         "client_address": address_text(link.client_address),
         "server": link.server_name,
@@ -230,11 +231,10 @@ def _link(link: Link) -> dict[str, object]:
     }
     for direction in Direction:
         messages, size = link.received(direction)
-        waiting = pair.end(direction.target).outlet.waiting
-        told[direction.value] = {
+        description[direction.value] = {
             "messages": messages,
             "bytes": size,
-            "waiting_bytes": waiting,
+            "waiting_bytes": pair.end(direction.target).outlet.waiting,
             "stopped": direction in link.stopped,
         }
-    return told
+    return description
