@@ -146,10 +146,7 @@ class OptionsTests(ModuleCase):
         """Filters, and dialects, are found in the current directory."""
         sys.path.remove(str(self.directory))
         self.write("rules.py", "up = down = lambda message, link: None\n")
-        self.write(
-            "wire.py",
-            "from twisted_repeater.dialects import int32\ncalls = []\ndef mine():\n    calls.append(1)\n    return int32()\n",
-        )
+        self.write("wire.py", "from twisted_repeater.dialects import async_extra as mine\n")
         service = self.made(
             "--to-server-filter=rules:up", "--to-client-filter=rules:down", "--dialect=wire:mine", "--reload"
         )
@@ -350,7 +347,7 @@ class PageTests(SynchronousTestCase):
         for name, description in Options().docs.items():
             if name not in {limit.name for limit in LIMITS}:
                 plain = re.sub(r"`|\[([^]]*)\]\([^)]*\)", lambda found: found[1] or "", rows[name])
-                expected = re.sub(r" \[default: .*\]$", "", str(description))
+                expected = re.sub(r" \[default: .*\]$", "", str(description).strip())
                 self.assertEqual(plain[: len(expected)], expected)
 
     def test_limits(self) -> None:

@@ -77,7 +77,7 @@ class FilterModules:
     def _loaded_since(self, present: frozenset[str]) -> list[str]:
         """Return the names of the filters' modules that are loaded now, without those in ``present``.
 
-        To find a package without a file, Python looks at the disk, which may fail. Such a package stays: it has no code.
+        To find a package without a file Python reads the disk, which may fail. Such a package stays: it has no code.
         """
         names = []
         for name in sys.modules.keys() - present:
@@ -220,7 +220,7 @@ def _home(name: str, module: ModuleType) -> Path | None:
 
 
 def _remove_bytecode(module: ModuleType) -> None:
-    """Make Python read the source: it uses old bytecode if the source was changed in the same second, at the same size."""
+    """Make Python read the source: it would use old bytecode if the source has the same size and second."""
     with suppress(OSError, NotImplementedError):
         os.remove(importlib.util.cache_from_source(_file(module)))
 

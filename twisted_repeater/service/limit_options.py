@@ -1,4 +1,4 @@
-"""An option of the command line for each field of `Limits`, with the name, kind, default and description of the field."""
+"""An option of the command line for each field of `Limits`, made of its name, type, default and docstring."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class ShutdownSignals:
         self._stopped = False
 
     def start(self) -> None:
-        """Begin when the reactor runs, because it installs its own handlers then. Do nothing for the clock of a test."""
+        """Begin when the reactor runs, because it installs its own handlers then. A test's clock is left alone."""
         if IReactorCore.providedBy(self._reactor):
             self._reactor.callWhenRunning(self._start)
 
