@@ -6,8 +6,8 @@ Run as ``python run_page.py PAGE``. What is run:
   ``# risk.py``, is saved under that name as well.
 * Of these, one that calls ``react`` runs in a process of its own, listens on free ports in place of those that it says
   (9001 is left, which is the server's), and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
-* Commands in fences of ``sh``: the service of each ``twistd ... repeater ...`` is made, but not started, as the ports of
-  an example may be taken; each ``pytest ...`` and ``openssl ...`` is run.
+* Commands in fences of ``sh``: the service of each ``twistd ... repeater ...`` is made, but not started, as the ports
+  of an example may be taken; each ``pytest ...`` and ``openssl ...`` is run.
 """
 
 from __future__ import annotations

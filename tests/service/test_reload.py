@@ -8,6 +8,8 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
+from twisted_repeater.service import reload
+
 from ..peers import turn
 from .test_service import RULES, ServiceCase
 
@@ -34,6 +36,17 @@ class ReloadTests(ServiceCase):
         while not got:
             await turn()
         self.assertEqual(len(self.lines), 1)
+
+    async def test_no_hangup(self) -> None:
+        """Where the system has no SIGHUP, filters are reloaded on request all the same."""
+        self.patch(reload, "SIGHUP", None)
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide")
+        self.start(service)
+        self.write("rules.py", RULES.format(answer="b'new'"))
+        self.assertIs(service.reload(), None)
+        self.assertEqual(await self.answer(), b"new")
+        await service.stopService()
 
     async def test_watch(self) -> None:
         """With ``watch`` they are loaded when their files have changed, and were left alone for a second."""

@@ -70,26 +70,21 @@ class FilterModules:
         """Whether the last attempt failed for a lack of descriptors or memory, so that `changed` asks for another."""
         self._loaded = self._seen = _stamps(self._files())
 
-    def _own(self) -> dict[str, ModuleType]:
-        """Return the modules that belong to the filters."""
-        return {name: module for name, module in list(sys.modules.items()) if self._belongs(name, module)}
-
-    def _loaded_since(self, present: frozenset[str]) -> list[str]:
-        """Return the names of the filters' modules that are loaded now, without those in ``present``.
+    def _own(self, present: frozenset[str] = frozenset()) -> dict[str, ModuleType]:
+        """Return the loaded modules that belong to the filters, without those in ``present``.
 
         To find a package without a file Python reads the disk, which may fail. Such a package stays: it has no code.
         """
-        names = []
+        own = {}
         for name in sys.modules.keys() - present:
             with suppress(OSError):
                 if self._belongs(name, sys.modules[name]):
-                    names.append(name)
-        return names
+                    own[name] = sys.modules[name]
+        return own
 
     def _new_collectors(self, before: list[Any]) -> list[Any]:
         """Return the metrics that the filters registered, without those in ``before``."""
-        own = [sys.modules[name] for name in self._loaded_since(self._kept)]
-        return filter_metrics.of_filters(before, own)
+        return filter_metrics.of_filters(before, self._own(self._kept).values())
 
     def _belongs(self, name: str, module: ModuleType) -> bool:
         top = name.partition(".")[0]
@@ -139,7 +134,7 @@ class FilterModules:
         except BaseException as error:
             filter_metrics.unregister(self._new_collectors(before))
             filter_metrics.register(self._metrics)
-            removed.restore(self._loaded_since(removed.present))
+            removed.restore(self._own(removed.present))
             self.passing = _is_passing(error)
             if not self.passing:  # otherwise the files still count as changed, and are tried again
                 self._loaded = self._seen = _stamps(self._files() | _files_in(error) | self._missing(error)) | stamps

@@ -171,20 +171,33 @@ def _service(options: Options, reactor: Any) -> RepeaterService:
     listen = read("listen", option_values.listen_endpoint, reactor, options["listen"])
     server = read("server", option_values.server, reactor, options["server"])
     admin = read("admin", option_values.admin_endpoint, reactor, options["admin"]) if options["admin"] else None
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    dialect = load_dialect(options["dialect"])
-    read("dialect", dialect.check_versions, bool(options["convert-versions"]))
+    dialect, modules = _load(options)
     metrics = MetricsObserver()
-    observers = [LogObserver(reactor), *([metrics] if admin else [])]
+
+    def create() -> Deferred[Repeater]:
+        raise_soft_limit(reactor)
+        return Repeater.create(
+            dialect,
+            repeater_name=options["repeater-name"],
+            server_name=options["server-name"],
+            is_client_allowed=option_values.name_filter(options["allow-client"]),
+            is_client_ip_authorized=addresses.ip_filter(options["allow-ip"]) if options["allow-ip"] else None,
+            listen=listen,
+            server=server,
+            convert_versions=bool(options["convert-versions"]),
+            limits=options["limits"],
+            observers=[LogObserver(reactor), *([metrics] if admin else [])],
+            reactor=reactor,
+        )
+
     return RepeaterService(
-        lambda: _create(options, reactor, listen=listen, server=server, dialect=dialect, observers=observers),
+        create,
         callbacks={
             "on_error": end_link,  # the observer logs what there is to log
             "on_connecting_error": lambda client_name, server_name, error: None,
             "on_filter_error": options["on-filter-error"],
         },
-        modules=_modules(options),
+        modules=modules,
         reactor=reactor,
         watch=bool(options["reload"]),
         admin=admin,
@@ -194,25 +207,13 @@ def _service(options: Options, reactor: Any) -> RepeaterService:
     )
 
 
-def _modules(options: Options) -> FilterModules:
-    """Load the filters."""
+def _load(options: Options) -> tuple[Dialect, FilterModules]:
+    """Load the dialect, then the filters: a module that the dialect has loaded is never reloaded."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    dialect = load_dialect(options["dialect"])
+    read("dialect", dialect.check_versions, bool(options["convert-versions"]))
     modules = FilterModules({name.replace("-", "_"): options[name] for name in FILTERS if options[name]})
     if options["reload"] and modules.fixed:
         raise usage.UsageError(f"--reload: {', '.join(modules.fixed)} has the dialect, which cannot be reloaded")
-    return modules
-
-
-def _create(options: Options, reactor: Any, *, dialect: Dialect, **settings: Any) -> Deferred[Repeater]:
-    """Create the repeater, after the soft limit of file descriptors is raised."""
-    raise_soft_limit(reactor)
-    return Repeater.create(
-        dialect,
-        repeater_name=options["repeater-name"],
-        server_name=options["server-name"],
-        is_client_allowed=option_values.name_filter(options["allow-client"]),
-        is_client_ip_authorized=addresses.ip_filter(options["allow-ip"]) if options["allow-ip"] else None,
-        convert_versions=bool(options["convert-versions"]),
-        limits=options["limits"],
-        reactor=reactor,
-        **settings,
-    )
+    return dialect, modules

@@ -48,37 +48,41 @@ def administration(
         hosts: More names of this site, without a port.
     """
 
-    def drop() -> Answer:
+    def drop(request: Request) -> Answer:
         repeater.drop_new_clients()
         return (http.OK, "new clients are refused")
 
-    def accept() -> Answer:
+    def accept(request: Request) -> Answer:
         repeater.accept_new_clients()
         return (http.OK, "new clients are accepted")
 
-    def reload_filters() -> Answer:
+    def reload_filters(request: Request) -> Answer:
         why = reload()
         return (http.OK, "done; the log says what was reloaded") if why is None else (http.CONFLICT, printable(why))
 
     root = _Node()
-    root.putChild(b"", _Page(lambda request: HELP))
-    root.putChild(b"links", _Links(repeater))
-    root.putChild(b"metrics", _Page(lambda request: _metrics(request, metrics)))
+    for path, method, answer in (
+        (b"", b"GET", lambda request: HELP),
+        (b"links", b"GET", lambda request: _write_links(request, repeater)),
+        (b"metrics", b"GET", lambda request: _metrics(request, metrics)),
+        (b"drop-new-clients", b"POST", drop),
+        (b"accept-new-clients", b"POST", accept),
+        (b"reload", b"POST", reload_filters),
+    ):
+        root.putChild(path, _Node(method, answer))
     root.putChild(b"clients", _Clients(repeater))
-    root.putChild(b"drop-new-clients", _Call(drop))
-    root.putChild(b"accept-new-clients", _Call(accept))
-    root.putChild(b"reload", _Call(reload_filters))
     return GuardedSite(root, hosts)
 
 
 class _Node(Resource):
-    """A path, which may have others below it. Answers in plain text, unless a subclass does not."""
+    """A path, which may have others below it; ``answer`` answers requests of one method, if there is one."""
 
-    method = b""
-    """The method that it accepts; b"" if it accepts none."""
-
-    def __init__(self) -> None:
+    def __init__(
+        self, method: bytes = b"", answer: Callable[[Request], Answer | bytes | int] = lambda request: b""
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.method = method
+        self._answer = answer
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         """See `IResource`."""
@@ -91,42 +95,11 @@ class _Node(Resource):
         if (b"GET" if request.method == b"HEAD" else request.method) != self.method:
             request.setHeader(b"allow", self.method)
             return text(request, (http.NOT_ALLOWED, f"only {self.method.decode()} is allowed here"))
-        answer = self.answer(request)
-        return b"" if request.method == b"HEAD" else answer
-
-    def answer(self, request: Request) -> bytes | int:
-        """Return the answer, or ``NOT_DONE_YET`` if it is written piece by piece."""
-        raise NotImplementedError
-
-
-class _Page(_Node):
-    """A page of text."""
-
-    method = b"GET"
-
-    def __init__(self, show: Callable[[Request], bytes]) -> None:
-        super().__init__()
-        self._show = show
-
-    def answer(self, request: Request) -> bytes:
-        """Return the text."""
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
-        return self._show(request)
-
-
-class _Call(_Node):
-    """A call that changes something."""
-
-    method = b"POST"
-
-    def __init__(self, call: Callable[[], Answer]) -> None:
-        super().__init__()
-        self._call = call
-
-    def answer(self, request: Request) -> bytes:
-        """Make the call."""
-        return text(request, self._call())
+        answer = self._answer(request)
+        body = text(request, answer) if isinstance(answer, tuple) else answer
+        return b"" if request.method == b"HEAD" else body
 
 
 class _Clients(_Node):
@@ -137,47 +110,37 @@ class _Clients(_Node):
         self._repeater = repeater
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        """Return the resource of one client."""
+        """Return the resource of one client. See `IResource`."""
         name = path.decode("utf-8", "surrogateescape")
 
-        def close() -> Answer:
+        def close(request: Request) -> Answer:
             if self._repeater.link(name) is None:
                 return (http.NOT_FOUND, f"no client {name!a} is linked")
             self._repeater.close_connection_from_client(name)
             return (http.OK, f"the link of client {name!a} is closed")
 
         client = _Node()
-        client.putChild(b"close", _Call(close))
+        client.putChild(b"close", _Node(b"POST", close))
         return client
 
 
-def _metrics(request: Request, metrics: MetricsObserver) -> bytes:
+def _metrics(request: Request, metrics: MetricsObserver) -> Answer | bytes:
     accept = request.getHeader(b"accept") or b""
     try:
         page, content_type = exposition(metrics, accept.decode("ascii", "replace"))
     except ImportError:
-        return text(request, (http.NOT_IMPLEMENTED, NO_METRICS))
+        return (http.NOT_IMPLEMENTED, NO_METRICS)
     request.setHeader(b"content-type", content_type.encode())
     return page
 
 
-class _Links(_Node):
-    """The state of each link, as JSON."""
-
-    method = b"GET"
-
-    def __init__(self, repeater: Repeater) -> None:
-        super().__init__()
-        self._repeater = repeater
-
-    def answer(self, request: Request) -> bytes | int:
-        """Begin to write the links; there may be thousands."""
-        request.setHeader(b"content-type", b"application/json")
-        request.setHeader(b"cache-control", b"no-store")
-        if request.method == b"HEAD":
-            return b""
-        request.registerProducer(_Pieces(request, _links(self._repeater)), False)
-        return NOT_DONE_YET
+def _write_links(request: Request, repeater: Repeater) -> bytes | int:
+    """Begin to write the state of each link as JSON; there may be thousands."""
+    request.setHeader(b"content-type", b"application/json")
+    if request.method == b"HEAD":
+        return b""
+    request.registerProducer(_Pieces(request, _links(repeater)), False)
+    return NOT_DONE_YET
 
 
 LINKS_AT_ONCE = 50
