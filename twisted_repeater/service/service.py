@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_address
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -17,6 +15,7 @@ from twisted.python.failure import Failure
 from .._repeater import Repeater
 from .._text import address_text, printable, text_of
 from ..observers.metrics import MetricsObserver
+from .addresses import ip_of
 from .admin import administration
 from .filter_modules import FilterModules
 from .reload import Reload
@@ -89,7 +88,8 @@ class RepeaterService(Service):
             site = administration(self.repeater, reload=self.reload, metrics=self._metrics, hosts=self._admin_hosts)
             self._admin_port = await self._admin.listen(site)
             address = self._admin_port.getHost()
-            if _is_reached_by_others(address):
+            ip = ip_of(getattr(address, "host", ""))
+            if ip is not None and not ip.is_loopback:
                 log.warn(
                     "other machines can reach the administration at {address}: it has no password, and anyone who can "
                     "connect controls the repeater",
@@ -140,8 +140,3 @@ class RepeaterService(Service):
     def reload(self) -> str | None:
         """Reload the filters. Return ``None``, or the reason if that fails and the old filters stay."""
         return self._reload.now()
-
-
-def _is_reached_by_others(address: object) -> bool:
-    """Return whether other machines can connect to an address."""
-    return isinstance(address, IPv4Address | IPv6Address) and not ip_address(address.host.partition("%")[0]).is_loopback

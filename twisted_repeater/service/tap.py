@@ -22,7 +22,7 @@ from . import addresses, option_values
 from .demo import DemoService
 from .filter_modules import FilterModules
 from .limit_options import LIMITS
-from .loading import LoadingError, load_dialect
+from .loading import READY, LoadingError, load_dialect
 from .service import CannotStart, RepeaterService
 
 __all__ = ["Options", "makeService"]
@@ -55,7 +55,7 @@ class Options(usage.Options):
         ["server", None, None, "Where the server is, such as tcp:127.0.0.1:9001 or tls:quotes.example.org:9001."],
         ["server-name", None, None, "The name that the server must give in its hello."],
         ["repeater-name", None, "repeater", "The name that the repeater gives in the credentials of its hellos."],
-        ["dialect", None, "int32", "The wire protocol: int32, async_extra, or package.module:name."],
+        ["dialect", None, "int32", f"The wire protocol: {', '.join(READY)}, or package.module:name."],
         ["to-server-filter", None, None, "The filter of messages to the server, as package.module:name."],
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
