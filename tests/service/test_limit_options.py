@@ -46,4 +46,5 @@ class LimitTests(SynchronousTestCase):
             raise OSError
 
         self.patch(inspect, "getsource", missing)
-        self.assertEqual({limit.description for limit in limit_options()}, {""})
+        units = {"", " In seconds.", " In seconds, or none for no limit."}
+        self.assertEqual({limit.description for limit in limit_options()}, units)

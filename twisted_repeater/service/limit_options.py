@@ -16,6 +16,8 @@ __all__ = ["LIMITS", "LimitOption"]
 COUNTS = {"max_clients", "max_unfinished_hellos"}
 """The fields that are plain numbers; other whole numbers are sizes in bytes."""
 
+UNITS = {seconds: " In seconds.", seconds_or_none: " In seconds, or none for no limit."}
+
 FIELD = re.compile(r'^    (\w+): [^\n]*\n    """(.*?)"""$', re.M | re.S)
 """A field and the docstring below it, in the source."""
 
@@ -46,14 +48,14 @@ def limit_options() -> list[LimitOption]:
             default = None
         else:
             default = shown(field.default, read)
-            description = re.split(r"(?<=\.) (?=[A-Z])", description, maxsplit=1)[0]
+            description = re.split(r"(?<=\.) (?=[A-Z])", description, maxsplit=1)[0] + UNITS.get(read, "")
         options.append(LimitOption(field.name.replace("_", "-"), field.name, read, default, description))
     return options
 
 
 def for_users(description: str) -> str:
     """Write a description for people who write options, not Python, on one line."""
-    text = re.sub("``None`` (stands for|means)", "If not given:", " ".join(description.split()))
+    text = " ".join(description.split()).replace("``None`` means", "If not given:")
     names = "|".join(field.name for field in fields(Limits))
     text = re.sub(rf"``({names})``", lambda found: "--" + found[1].replace("_", "-"), text)
     return text.replace("`", "")
