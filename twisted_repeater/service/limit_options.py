@@ -16,7 +16,10 @@ __all__ = ["LIMITS", "LimitOption"]
 COUNTS = {"max_clients", "max_unfinished_hellos"}
 """The fields that are plain numbers; other whole numbers are sizes in bytes."""
 
-UNITS = {seconds: " In seconds.", seconds_or_none: " In seconds, or none for no limit."}
+UNITS: dict[Callable[[str], Any], str] = {
+    seconds: " In seconds.",
+    seconds_or_none: " In seconds, or none for no limit.",
+}
 
 FIELD = re.compile(r'^    (\w+): [^\n]*\n    """(.*?)"""$', re.M | re.S)
 """A field and the docstring below it, in the source."""
