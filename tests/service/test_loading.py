@@ -198,7 +198,7 @@ class FilterTests(LoadingCase):
         self.assertIsInstance(load_filter("some_filters:Static"), type)
 
     def test_class(self) -> None:
-        """A class is called without arguments, each time anew."""
+        """A class is called without arguments, and makes a new filter each time."""
         first, second = load_filter("some_filters:Counting"), load_filter("some_filters:Counting")
         self.assertTrue(IFilter.providedBy(first))
         self.assertEqual(first.count, 0)

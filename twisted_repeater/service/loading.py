@@ -6,6 +6,7 @@ import importlib
 import os
 import traceback
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,13 @@ def find(name: str) -> Any:
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
         raise LoadingError(f"a name must be of the form package.module:name, not {name!r}")
-    found: Any = trying(f"cannot import {module_name}", importlib.import_module, module_name)
-    for attribute in path.split("."):
-        try:
-            found = getattr(found, attribute)
-        except AttributeError:
-            raise LoadingError(f"module {module_name} has no {path!r}") from None
-        except (Exception, SystemExit) as error:  # the module has a __getattr__ of its own
-            raise LoadingError(f"{name}: {_reason(error)}") from error
-    return found
+    module = trying(f"cannot import {module_name}", importlib.import_module, module_name)
+    try:
+        return attrgetter(path)(module)
+    except AttributeError:
+        raise LoadingError(f"module {module_name} has no {path!r}") from None
+    except (Exception, SystemExit) as error:  # the module has a __getattr__ of its own
+        raise LoadingError(f"{name}: {_reason(error)}") from error
 
 
 def load_filter(name: str) -> Any:

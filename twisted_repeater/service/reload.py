@@ -44,14 +44,11 @@ class Reload:
         if watch:
             self._look_later()
 
-    def stop_watching(self) -> None:
-        """Stop looking at the files."""
+    def stop(self) -> None:
+        """Stop looking, and restore the handler of SIGHUP. Call this last: by default SIGHUP kills the process."""
         if self._next_look is not None:
             self._next_look.cancel()
             self._next_look = None
-
-    def stop(self) -> None:
-        """Restore the handler of SIGHUP. Call this last: by default SIGHUP kills the process."""
         if self._sighup_before is not None and SIGHUP is not None:
             signal.signal(SIGHUP, self._sighup_before)
             self._sighup_before = None

@@ -117,7 +117,6 @@ class RepeaterService(Service):
     def stopService(self) -> Deferred[None]:
         """End every link, then the administration. See `IService`."""
         super().stopService()  # type: ignore[no-untyped-call]
-        self._reload.stop_watching()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:

@@ -292,7 +292,7 @@ class CallTests(AdminCase):
         await world.linked("ann")
 
     async def test_reload(self) -> None:
-        """The filters are loaded anew; if they cannot be, it says why."""
+        """The filters are reloaded; if they cannot be, it says why."""
         await self.start()
         self.reloading = ["no\nway", None]
         self.assertEqual(await self.ask("POST", "/reload"), (200, "done; the log says what was reloaded\n"))
