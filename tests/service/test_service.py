@@ -92,6 +92,14 @@ class LifeTests(ServiceCase):
         taken = reactor.listenTCP(self.here.repeater.port, Server(), interface="127.0.0.1")
         await maybeDeferred(taken.stopListening)
 
+    async def test_start_alone(self) -> None:
+        """It binds its ports also where nobody has asked for that before the start, as under ``twist``."""
+        service = self.service()
+        service.startService()
+        assert service.repeater is not None
+        self.here.repeater = service.repeater
+        await self.here.still_relays(*await self.here.linked("ann"))
+
     async def test_second_signal(self) -> None:
         """A second signal that asks to end aborts every connection; before there is a repeater it does nothing."""
         service = self.service(to_server_filter=None)

@@ -72,12 +72,13 @@ class RepeaterService(Service):
         self._admin_port: IListeningPort | None = None
         self._metrics = metrics or MetricsObserver()
         self._shutdown_signals = ShutdownSignals(reactor, self._abort, pid_file)
+        self._binding: Deferred[None] | None = None
         self._error: CannotStart | None = None
 
     def privilegedStartService(self) -> None:
         """Bind the ports. See `IService`."""
         super().privilegedStartService()  # type: ignore[no-untyped-call]
-        Deferred.fromCoroutine(self._bind()).addErrback(self._failed)
+        self._binding = Deferred.fromCoroutine(self._bind()).addErrback(self._failed)
         if self._error is not None:
             raise self._error
 
@@ -110,6 +111,8 @@ class RepeaterService(Service):
 
     def startService(self) -> None:
         """Begin to obey signals and, if asked for, to look at files. See `IService`."""
+        if self._binding is None:  # ``twist`` calls only this method, twistd both
+            self.privilegedStartService()
         super().startService()  # type: ignore[no-untyped-call]
         self._reload.start(watch=self._watch)
         self._shutdown_signals.start()
