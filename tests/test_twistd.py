@@ -354,7 +354,7 @@ class ProcessTests(TwistdCase):
         self.assertNotIn("Traceback", output)
 
     def test_kept_reactor(self) -> None:
-        """A filter that blocks the reactor is logged, and when that is over. Where it never is, a second signal ends the
+        """A filter that blocks the reactor is logged, and when that is over. If it never is, a second signal ends the
         process, in the foreground and as a daemon, and removes the pid file."""
         self.path("keeping.py").write_text(KEEPING_FILTER)
         _, server_port = self.start_server()
@@ -379,7 +379,7 @@ class ProcessTests(TwistdCase):
             status, output = repeater.end()
             self.assertEqual(status, -signal.SIGINT, output)
             self.assertRegex(
-                output, r"a second signal, SIGINT, while keeping:decide blocks the reactor at .*keeping.py:\d+ in decide"
+                output, r"second signal, SIGINT, while keeping:decide blocks the reactor at .*keeping.py:\d+ in decide"
             )
             self.assertNotIn("Traceback", output)
             self.assertFalse(pid_file.exists())
