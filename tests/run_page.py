@@ -6,8 +6,8 @@ Run as ``python run_page.py PAGE``. What is run:
   ``# risk.py``, is saved under that name as well.
 * Of these, one that calls ``react`` runs in a process of its own, listens on free ports in place of those that it says
   (9001 is left, which is the server's), and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
-* Commands in fences of ``sh``: the options of each ``twistd ... repeater ...`` are read, but nothing is started, as the
-  ports of an example may be taken; each ``pytest ...`` and ``openssl ...`` is run.
+* Commands in fences of ``sh``: the service of each ``twistd ... repeater ...`` is made, but not started, as the ports
+  of an example may be taken; each ``pytest ...`` and ``openssl ...`` is run.
 """
 
 from __future__ import annotations
@@ -118,14 +118,20 @@ def press_when_started() -> None:
     Repeater.start = start_and_press  # type: ignore[method-assign]
 
 
+def make_service(words: list[str]) -> None:
+    """Make the service that options describe, with its filters, but do not start it."""
+    from twisted_repeater.service.tap import Options, makeService
+
+    options = Options()
+    options.parseOptions(words)
+    makeService(options)
+
+
 def run_command(words: list[str]) -> None:
     """Run a command of the shell, if it is one that is run."""
     program = Path(words[0]).name
     if program == "twistd" and "repeater" in words:
-        from twisted_repeater.service.tap import Options
-
-        options = words[words.index("repeater") + 1 :]
-        in_a_process_of_its_own(lambda: Options().parseOptions(options))
+        in_a_process_of_its_own(lambda: make_service(words[words.index("repeater") + 1 :]))
     elif program == "pytest":
         subprocess.run([sys.executable, "-m", *words, "-p", "no:cacheprovider"], check=True)
     elif program == "openssl":

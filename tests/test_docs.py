@@ -216,7 +216,7 @@ class ReloadPageTests(TwistdCase):
         client.wait_for("^enough$")
         name, code = self.files[1]
         self.path(name).write_text(code)
-        repeater.wait_for("counting:Counting: filters loaded anew$")
+        repeater.wait_for("counting:Counting: filters reloaded$")
         client.type(*["price ACME"] * 2)
         client.wait_for("^enough$", times=2)
         client.wait_for("^ACME costs 101.50$", times=4)

@@ -185,7 +185,7 @@ class JudgedRepeaterTests(JudgeCase):
         command = ["repeater", "--dialect", "async_extra", "--listen", f"unix:{path}", "--server", f"unix:{server}"]
         command += ["--server-name", "server", "--repeater-name", "rep-1"]
         program = self.run_twistd(*command, *options)
-        program.wait_for("clients are taken at")
+        program.wait_for("accepting clients at")
         return program, path
 
     def judge_repeater(

@@ -134,7 +134,7 @@ class DescriptorTests(TwistdCase):
         repeater = self.run_with("-S -n 100")
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         repeater.wait_for(rf"the soft limit of file descriptors is raised from 100 to {hard}$")
-        repeater.wait_for("clients are taken at")
+        repeater.wait_for("accepting clients at")
 
     def test_lowered(self) -> None:
         """If that is not enough for the defaults they are lowered, and the log tells to what."""
@@ -142,7 +142,7 @@ class DescriptorTests(TwistdCase):
         told = repeater.wait_for(r"for 300 file descriptors, max_clients is (\d+), max_unfinished_hellos is (\d+)")
         self.assertEqual(told[1], told[2])
         self.assertTrue(50 <= int(told[1]) <= 90, told[0])
-        repeater.wait_for("clients are taken at")
+        repeater.wait_for("accepting clients at")
 
     def test_do_not_fit(self) -> None:
         """If it is not enough for limits that were asked for, one line says so, and nothing is started."""
@@ -281,7 +281,7 @@ class TalkTests(TwistdCase):
         _, server_port = self.start_server()
         name = ("--server-name", "quotes", "--repeater-name", "inner")
         inner = ("--listen", f"unix:{self.path('socket')}", "--server", f"tcp:127.0.0.1:{server_port}", *name)
-        self.run_twistd("repeater", *inner).wait_for("clients are taken at unix:")
+        self.run_twistd("repeater", *inner).wait_for("accepting clients at unix:")
         tls = f"ssl:0:interface=127.0.0.1:privateKey={certificate}:certKey={certificate}"
         outer = self.run_twistd("repeater", "--listen", tls, "--server", f"unix:{self.path('socket')}", *name)
         port = int(outer.wait_for(r"starting on (\d+)$")[1])
@@ -354,7 +354,7 @@ class ProcessTests(TwistdCase):
         self.assertNotIn("Traceback", output)
 
     def test_kept_reactor(self) -> None:
-        """A filter that keeps the reactor is logged, and when that is over. Where it never is, a second signal ends the
+        """A filter that blocks the reactor is logged, and when that is over. If it never is, a second signal ends the
         process, in the foreground and as a daemon, and removes the pid file."""
         self.path("keeping.py").write_text(KEEPING_FILTER)
         _, server_port = self.start_server()
@@ -365,13 +365,13 @@ class ProcessTests(TwistdCase):
             ann = self.start_client(int(repeater.wait_for(r"RepeaterFactory starting on (\d+)$")[1]), "ann")
             ann.type("until-logged")
             repeater.wait_for(
-                r"keeping:decide has kept the reactor for \d+\.\d seconds.*keeping.py:\d+ in (work|decide)"
+                r"keeping:decide has blocked the reactor for \d+\.\d seconds.*keeping.py:\d+ in (work|decide)"
             )
             self.path("go").touch()
-            repeater.wait_for(r"keeping:decide let go of the reactor after \d+\.\d seconds")
+            repeater.wait_for(r"keeping:decide released the reactor after \d+\.\d seconds")
             self.path("go").unlink()
             ann.type(message)
-            repeater.wait_for("keeping:decide has kept the reactor", 2)
+            repeater.wait_for("keeping:decide has blocked the reactor", 2)
             repeater.send_signal(signal.SIGTERM)
             repeater.wait_for("Received SIGTERM, shutting down")
             self.assertTrue(pid_file.exists())
@@ -379,7 +379,7 @@ class ProcessTests(TwistdCase):
             status, output = repeater.end()
             self.assertEqual(status, -signal.SIGINT, output)
             self.assertRegex(
-                output, r"a second signal, SIGINT, while keeping:decide keeps the reactor at .*keeping.py:\d+ in decide"
+                output, r"second signal, SIGINT, while keeping:decide blocks the reactor at .*keeping.py:\d+ in decide"
             )
             self.assertNotIn("Traceback", output)
             self.assertFalse(pid_file.exists())
@@ -401,7 +401,7 @@ class ProcessTests(TwistdCase):
         os.kill(pid, signal.SIGTERM)
         self.wait_for_end_of(pid)
         self.assertFalse(pid_file.exists())
-        self.assertIn("while keeping:decide keeps the reactor", log.read_text())
+        self.assertIn("while keeping:decide blocks the reactor", log.read_text())
 
     def test_select(self) -> None:
         """With the select reactor, which throws out connections of descriptors above 1023, every client is served or
@@ -509,7 +509,7 @@ class ProcessTests(TwistdCase):
         for options, text in [
             ([], "--listen is missing"),
             (["--no-such-option"], "option --no-such-option not recognized"),
-            (self.options(1, "--listen", "pigeon:9000"), "--listen: 'pigeon:9000' is no endpoint: "),
+            (self.options(1, "--listen", "pigeon:9000"), "--listen must be an endpoint, not 'pigeon:9000': "),
             (
                 self.options(1, "--to-server-filter", "broken:f"),
                 "cannot import broken: ModuleNotFoundError: No module named 'no_such_module' (broken.py, line 1)",
@@ -533,7 +533,7 @@ class PageTests(TwistdCase):
 
 
 class ReloadTests(TwistdCase):
-    """Filters that are loaded anew while links go on."""
+    """Filters that are reloaded while links go on."""
 
     def change_filter(self, old: str, new: str) -> None:
         """Edit the example's filter."""
@@ -549,7 +549,7 @@ class ReloadTests(TwistdCase):
         ann.wait_for("^ann$")
         self.change_filter("link.client_name.encode()", "b'nobody'")
         repeater.send_signal(signal.SIGHUP)
-        repeater.wait_for("filters:requests: filters loaded anew")
+        repeater.wait_for("filters:requests: filters reloaded")
         ann.type("whoami")
         ann.wait_for("^nobody$")
 
@@ -557,7 +557,7 @@ class ReloadTests(TwistdCase):
         """With ``--reload`` a changed file is enough; one that cannot be loaded leaves the old filter and is told."""
         _, repeater, ann, _ = self.start_all("--to-server-filter", "filters:requests", "--reload")
         self.change_filter("link.client_name.encode()", "b'nobody'")
-        repeater.wait_for("filters loaded anew")
+        repeater.wait_for("filters reloaded")
         ann.type("whoami")
         ann.wait_for("^nobody$")
         self.change_filter("if message", "if if message")
@@ -568,6 +568,6 @@ class ReloadTests(TwistdCase):
         ann.wait_for("^nobody$", times=2)
         self.change_filter("if if message", "if message")
         self.change_filter("b'nobody'", "b'somebody'")
-        repeater.wait_for("filters loaded anew", times=2)
+        repeater.wait_for("filters reloaded", times=2)
         ann.type("whoami")
         ann.wait_for("^somebody$")

@@ -1,4 +1,4 @@
-"""``python -m twisted_repeater --version`` says which version this is and whether its hot path runs compiled."""
+"""``python -m twisted_repeater --version`` shows the version, and whether the hot path runs compiled."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def version_of(distribution: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Answer the command line."""
+    """Obey the command line."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     parser = argparse.ArgumentParser(
         prog="python -m twisted_repeater",

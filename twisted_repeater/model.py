@@ -69,29 +69,29 @@ class Limits:
     """
 
     hello_timeout: float = 10.0
-    """How long a peer may take from its connection (or, behind a load balancer, its PROXY header) to the end of its
-    hello, and the application for an answer that comes later (``is_client_allowed``, ``on_connect``)."""
+    """How long a peer may take to say hello. The time begins with the connection or, behind a load balancer, with its
+    PROXY header. Also how long the application may take for an answer that comes later (``is_client_allowed``,
+    ``on_connect``)."""
     connect_timeout: float = 10.0
-    """How long the connection to the server may take. An endpoint may have a shorter time of its own: those that are
-    given by a description have 30 seconds unless it says ``timeout=``."""
+    """How long the connection to the server may take. An endpoint may have a shorter timeout of its own: one that is
+    made from a description has 30 seconds, unless it says ``timeout=``."""
     close_timeout: float = 5.0
     """How long a closing connection may make no progress before it is aborted."""
     linger: float = 30.0
-    """How long one direction is carried on after the other's stream ended (by the default ``on_error``), and the
-    longest that closing may take altogether. Also how long nothing may move on a link after a side has ended its stream
-    while messages that it sent before still wait."""
+    """How long one direction goes on after the stream of the other one has ended. This is what the default ``on_error``
+    allows. Also the longest time that closing may take, and how long a link may stand still after a side has ended its
+    stream while messages that it sent before still wait."""
     filter_timeout: float | None = None
     """How long an asynchronous filter may take for one verdict."""
     stall_timeout: float | None = 300.0
-    """How long a side may take nothing at all of what waits for it before it is a `SlowConsumer`."""
+    """How long a side may read nothing at all of what waits for it. After that it is a `SlowConsumer`."""
     dead_peer_timeout: float | None = 60.0
-    """How long a peer's system may give no answer at all before its side is `Disconnected`, with Twisted's
+    """How long a peer's system may give no answer at all. After that its side is `Disconnected`, with Twisted's
     ``TCPTimedOutError`` as the reason: its machine or its network is gone. The system of a peer that only reads slowly
-    still answers. Needs TCP. Where no bytes are on their way, whole seconds count, at least 2; where some are, it needs
-    Linux 5.4 or newer. ``None`` leaves it to the system, which takes hours, or 15 minutes where bytes are on their
-    way."""
+    still answers. Needs TCP. If no bytes are on their way, whole seconds count, at least 2; if some are, it needs Linux
+    5.4 or newer. ``None`` leaves it to the system, which takes hours, or 15 minutes if bytes are on their way."""
     frame_timeout: float | None = 60.0
-    """How long nothing more of a frame that has begun may come, while its connection is read, before its sender is
+    """How long an unfinished frame may make no progress while its connection is read. After that its sender is
     disconnected."""
     max_frame: int = 16 * MIB
     """The longest payload of one message, either way."""
@@ -100,14 +100,14 @@ class Limits:
     max_waiting: int = 1 * MIB
     """How many bytes may wait for a slow side when the application sends it one more message."""
     max_unfinished_frames: int | None = None
-    """How many bytes the unfinished frames of all links may hold together; above it, the sender of the largest and
-    slowest is disconnected. ``None`` stands for 256 MiB, or four times ``max_frame`` if that is more."""
+    """How many bytes the unfinished frames of all links may hold together. Above it, the sender of the largest and
+    slowest one is disconnected. ``None`` means 256 MiB, or four times ``max_frame`` if that is more."""
     max_clients: int | None = None
-    """How many links and attempts there may be at once; newcomers wait in the listen queue. ``None`` stands for 500, or
-    for fewer to fit the file descriptors of the process."""
+    """How many links and attempts there may be at once. More clients wait in the listen queue. ``None`` means 500, or
+    fewer to fit the file descriptors of the process."""
     max_unfinished_hellos: int | None = None
-    """How many connections may be without a complete hello; above it, the one that waits longest is closed. ``None``
-    stands for 500, or for fewer to fit the file descriptors of the process."""
+    """How many connections may be without a complete hello. Above it, the one that waits longest is closed. ``None``
+    means 500, or fewer to fit the file descriptors of the process."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

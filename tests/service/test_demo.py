@@ -11,12 +11,11 @@ import sys
 from typing import Any
 
 from twisted.internet import reactor as installed_reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 
-from twisted_repeater.service.demo import Demo, DemoService, write_to_terminal
+from twisted_repeater.service.demo import DemoService, write_to_terminal
 
 from ..peers import Client, Seen, hello, turn
 from ..programs import LONGEST, ProgramCase
@@ -43,7 +42,7 @@ class DemoTests(TestCase):
     def setUp(self) -> None:
         """Make a demonstration whose words are recorded."""
         self.told = Seen()
-        self.demo = Demo(reactor, self.told.append, pause=0)
+        self.demo = DemoService(reactor, self.told.append, pause=0)
 
     @property
     def text(self) -> str:
@@ -52,7 +51,7 @@ class DemoTests(TestCase):
 
     async def test_shown(self) -> None:
         """It shows the filter, five messages with what the filter, the server and the clients made of them."""
-        self.addCleanup(lambda: Deferred.fromCoroutine(self.demo.stop()))
+        self.addCleanup(self.demo.stopService)
         await self.demo.run()
         self.assertIn("    def check_order(message: bytes, link: ILink) -> Verdict:\n", self.text)
         self.assertIn(SHOWN, self.text)
@@ -61,7 +60,7 @@ class DemoTests(TestCase):
 
     async def test_client_of_ones_own(self) -> None:
         """What the filter says to a client that joins in is told, on one line."""
-        self.addCleanup(lambda: Deferred.fromCoroutine(self.demo.stop()))
+        self.addCleanup(self.demo.stopService)
         await self.demo.run()
         client = Client(hello("you"))
         await TCP4ClientEndpoint(reactor, "127.0.0.1", self.demo.port).connect(Factory.forProtocol(lambda: client))
@@ -79,7 +78,7 @@ class DemoTests(TestCase):
 
     async def test_service(self) -> None:
         """The service runs it, and ends it with everything that it opened."""
-        service = DemoService(reactor, self.demo)
+        service = self.demo
         service.startService()
         await self.told.until(lambda: "Ctrl-C ends it all" in self.text)
         await service.stopService()
@@ -90,7 +89,7 @@ class DemoTests(TestCase):
     async def test_abort(self) -> None:
         """Its end can be hastened, also before it began; stopped before the reactor runs it never begins."""
         self.demo.abort()
-        service = DemoService(reactor, self.demo)
+        service = self.demo
         service._begin()
         self.assertEqual(self.told, [])
         service.startService()
@@ -100,7 +99,7 @@ class DemoTests(TestCase):
 
     async def test_stopped_early(self) -> None:
         """It can be ended while it still talks, or before it began."""
-        service = DemoService(reactor, self.demo)
+        service = self.demo
         await service.stopService()
         service.startService()
         await self.told.reach(2)
@@ -109,8 +108,7 @@ class DemoTests(TestCase):
 
     async def test_failure(self) -> None:
         """What goes wrong is logged."""
-        self.demo = Demo(reactor, lambda text: 1 / 0, pause=0)
-        service = DemoService(reactor, self.demo)
+        service = DemoService(reactor, lambda text: 1 / 0, pause=0)
         service.startService()
         errors: list[Any] = []
         while not errors:
@@ -155,4 +153,4 @@ class ProcessTests(ProgramCase):
         """Without ``-n`` nobody would see it, and that is said."""
         status, _, error = self.ask_twistd("repeater", "--demo")
         self.assertEqual(status, 1)
-        self.assertEqual(error, "twistd repeater: the demo shows itself on the terminal: twistd -n repeater --demo\n")
+        self.assertEqual(error, "twistd repeater: --demo needs a terminal: twistd -n repeater --demo\n")

@@ -1,545 +1,156 @@
-"""Filter modules that are loaded anew: which, what becomes of the old ones, and what if that fails."""
+"""Filters that are reloaded: on SIGHUP, on request, and when their files change."""
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
-from pathlib import Path
+import signal
 from typing import Any
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.internet.task import Clock
 
-from twisted_repeater.service import collectors as _collectors
-from twisted_repeater.service.loading import LoadingError
-from twisted_repeater.service.reload import FilterModules, _home
+from twisted_repeater.service import reload
 
-from ..modules import ModuleCase
-from .test_collectors import leave_registered
+from ..peers import turn
+from .test_service import RULES, ServiceCase
 
 
-class FilterModulesCase(ModuleCase):
-    """A test case with a filter in a module, whose verdict is whatever ``answer`` says."""
+class ReloadTests(ServiceCase):
+    """When they are reloaded, and what is logged."""
 
-    def answer(self, modules: FilterModules, key: str = "to_server_filter") -> Any:
-        """Ask a filter."""
-        found = modules.filters[key]
-        return getattr(found, "filter", found)(None, None)
+    async def test_hangup(self) -> None:
+        """SIGHUP loads them; when the service has ended it does again what it did before."""
+        got: list[int] = []
+        before = signal.signal(signal.SIGHUP, lambda number, frame: got.append(number))
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide")
+        self.start(service)
+        self.assertEqual(await self.answer(), b"old")
+        self.write("rules.py", RULES.format(answer="b'new'"))
+        os.kill(os.getpid(), signal.SIGHUP)
+        await self.lines.reach(1)
+        self.assertEqual(self.lines, ["rules:decide: filters reloaded"])
+        self.assertEqual(await self.answer(), b"new")
+        await service.stopService()
+        os.kill(os.getpid(), signal.SIGHUP)
+        while not got:
+            await turn()
+        self.assertEqual(len(self.lines), 1)
 
-    def load(self, name: str = "rules:decide") -> FilterModules:
-        """Load one filter."""
-        return FilterModules({"to_server_filter": name})
+    async def test_no_hangup(self) -> None:
+        """Where the system has no SIGHUP, filters are reloaded on request all the same."""
+        self.patch(reload, "SIGHUP", None)
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide")
+        self.start(service)
+        self.write("rules.py", RULES.format(answer="b'new'"))
+        self.assertIs(service.reload(), None)
+        self.assertEqual(await self.answer(), b"new")
+        await service.stopService()
 
+    async def test_watch(self) -> None:
+        """With ``watch`` they are loaded when their files have changed, and were left alone for a second."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide", watch=True, reactor=clock)
+        self.start(service)
+        clock.pump([1, 1])
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.advance(1)
+        self.assertEqual(self.lines, [])
+        clock.advance(1)
+        self.assertEqual(self.lines, ["rules:decide: filters reloaded"])
+        self.assertEqual(await self.answer(), b"newer")
+        clock.pump([1, 1])
+        self.assertEqual(len(self.lines), 1)
+        await service.stopService()
+        self.assertEqual(clock.getDelayedCalls(), [])
 
-class LoadingAnewTests(FilterModulesCase):
-    """`FilterModules.load_anew`."""
+    async def test_watch_goes_on(self) -> None:
+        """Whatever a module raises while it is loaded, its file is looked at from then on too."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        self.start(self.service("rules:decide", watch=True, reactor=clock))
+        for kind in ("SystemExit", "ValueError", "MemoryError"):
+            self.write("rules.py", f"raise {kind}('{kind}')\n")
+            clock.pump([1, 1, 1, 1])
+            why = f"cannot import rules: {kind}: {kind} (rules.py, line 1)"
+            self.assertEqual(self.lines, [f"the filters stay as they are: {why}"])
+            self.lines.clear()
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.pump([1, 1])
+        self.assertEqual(self.lines, ["rules:decide: filters reloaded"])
+        self.assertEqual(await self.answer(), b"newer")
 
-    def test_new_text(self) -> None:
-        """The new text counts, also when its file has the size and the second of the old one."""
-        path = self.write("rules.py", "def decide(message, link):\n    return 'a'\n")
-        modules = self.load()
-        self.assertEqual(self.answer(modules), "a")
-        status = path.stat()
-        for letter in "bcd":
-            self.write("rules.py", f"def decide(message, link):\n    return '{letter}'\n")
-            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-            modules.load_anew()
-            self.assertEqual(self.answer(modules), letter)
-
-    def test_helpers(self) -> None:
-        """A module that lies beside the filter's is loaded anew with it, whichever of them changed."""
-        self.write("limits.py", "limit = 1\n")
-        self.write("rules.py", "from limits import limit\ndef decide(message, link):\n    return limit\n")
-        modules = self.load()
-        self.write("limits.py", "limit = 20\n")
-        modules.load_anew()
-        self.assertEqual(self.answer(modules), 20)
-        self.assertIs(sys.modules["limits"].limit, 20)
-
-    def test_directory_that_cannot_be_read(self) -> None:
-        """Where a package without a file cannot be looked up, the old modules come back all the same."""
-        self.addCleanup(sys.modules.pop, "spread", None)
-        self.write("spread/limits.py", "limit = 7\n")
-        self.write("rules.py", "from spread.limits import limit\ndef decide(message, link):\n    return limit\n")
-        modules = self.load()
-        old = sys.modules["spread.limits"]
-
-        class Unreadable:
-            """The path of a package, in a directory that cannot be listed."""
-
-            def __iter__(self) -> Any:
-                raise OSError(24, "too many files")
-
-        def refuse(filters: dict[str, Any]) -> None:
-            vars(sys.modules["spread"])["__path__"] = Unreadable()
-            raise ValueError("no")
-
-        self.assertRaises(LoadingError, modules.load_anew, refuse)
-        self.assertIs(sys.modules["spread.limits"], old)
-        modules.load_anew()
-        self.assertEqual(self.answer(modules), 7)
-
-    def test_packages(self) -> None:
-        """So are the modules of the filter's own package, and what was imported later, in a function."""
-        self.write("desk/__init__.py", "")
-        self.write("desk/inner/limits.py", "limit = 1\n")
-        self.write(
-            "desk/rules.py", "def decide(message, link):\n    from .inner import limits\n    return limits.limit\n"
-        )
-        modules = self.load("desk.rules:decide")
-        self.assertEqual(self.answer(modules), 1)
-        self.write("desk/inner/limits.py", "limit = 20\n")
-        modules.load_anew()
-        self.assertEqual(self.answer(modules), 20)
-
-    def test_one_module_for_both(self) -> None:
-        """Two filters of one module have one module after as before."""
-        self.write("rules.py", "seen = []\ndef up(message, link):\n    return seen\ndown = up\n")
-        modules = FilterModules({"to_server_filter": "rules:up", "to_client_filter": "rules:down"})
-        old = self.answer(modules)
-        modules.load_anew()
-        new = self.answer(modules)
-        self.assertIsNot(new, old)
-        self.assertIs(self.answer(modules, "to_client_filter"), new)
-
-    def test_what_was_there_before_stays(self) -> None:
-        """What was loaded before the filters is not loaded anew: messages are of its types."""
-        self.write("orders.py", "class Order:\n    pass\n")
-        self.write("rules.py", "import json\nfrom orders import Order\ndef decide(message, link):\n    return Order\n")
-        order = importlib.import_module("orders").Order
-        modules = self.load()
-        json = sys.modules["json"]
-        modules.load_anew()
-        self.assertIs(self.answer(modules), order)
-        self.assertIs(sys.modules["json"], json)
-
-    def test_package_that_stays(self) -> None:
-        """A package that was loaded before stays, the modules in it that belong to the filter don't."""
-        self.write("desk/__init__.py", "")
-        self.write("desk/limits.py", "limit = 1\n")
-        self.write("desk/rules.py", "from . import limits\ndef decide(message, link):\n    return limits.limit\n")
-        desk = importlib.import_module("desk")
-        modules = self.load("desk.rules:decide")
-        self.write("desk/limits.py", "limit = 20\n")
-        modules.load_anew()
-        self.assertEqual(self.answer(modules), 20)
-        self.assertIs(sys.modules["desk"], desk)
-        self.write("desk/limits.py", "limit = 300\n")
-        self.write("desk/rules.py", "from . import limits\nraise ValueError\n")
-        self.assertRaises(LoadingError, modules.load_anew)
-        self.assertEqual(desk.limits.limit, 20)
-
-    def test_filter_beside_the_dialect(self) -> None:
-        """A filter whose own module was loaded before cannot be loaded anew, and that is said."""
-        self.write("rules.py", "def decide(message, link):\n    return 1\n")
-        importlib.import_module("rules")
-        modules = self.load()
-        self.assertEqual(modules.fixed, ["rules"])
-        error = self.assertRaises(LoadingError, modules.load_anew)
-        self.assertEqual(str(error), "rules was loaded before the filters, with the dialect, and stays")
-
-    def test_this_package_stays(self) -> None:
-        """This package is not loaded anew, even where it lies beside the filter."""
-        import twisted_repeater
-
-        self.write("rules.py", "def decide(message, link):\n    return 1\n")
-        modules = self.load()
-        self.addCleanup(sys.modules.update, dict(sys.modules))  # the tests lie there, too
-        modules._homes.add(Path(twisted_repeater.__file__).parents[1])
-        modules._kept = frozenset()
-        before = sys.modules["twisted_repeater.verdicts"]
-        modules.load_anew()
-        self.assertIs(sys.modules["twisted_repeater.verdicts"], before)
-
-    def test_no_filters(self) -> None:
-        """Without filters nothing is loaded."""
-        self.assertEqual(FilterModules({}).load_anew(), {})
-
-
-class FailureTests(FilterModulesCase):
-    """What cannot be loaded."""
-
-    def assert_stays(self, modules: FilterModules, message: str) -> None:
-        """It cannot be loaded anew for this reason, and nothing changes."""
-        before, loaded = modules.filters, dict(sys.modules)
-        error = self.assertRaises(LoadingError, modules.load_anew)
-        self.assertEqual(str(error), message)
-        self.assertIs(modules.filters, before)
-        self.assertEqual(sys.modules, loaded)
-
-    def test_old_one_stays(self) -> None:
-        """The old filter and its modules stay as they were, those that were loaded well already included."""
-        self.write("desk/__init__.py", "")
-        self.write("desk/limits.py", "limit = 1\n")
-        self.write("desk/rules.py", "from . import limits\ndef decide(message, link):\n    return limits.limit\n")
-        modules = self.load("desk.rules:decide")
-        self.write("desk/limits.py", "limit = 20\n")
-        self.write("desk/rules.py", "from . import limits\nwrong = 1 / 0\n")
-        self.assert_stays(modules, "cannot import desk.rules: ZeroDivisionError: division by zero (rules.py, line 2)")
-        self.assertEqual(self.answer(modules), 1)
-        desk = sys.modules["desk"]
-        self.assertEqual((desk.limits.limit, desk.rules), (1, sys.modules["desk.rules"]))
-
-    def test_name_is_gone(self) -> None:
-        """A module without the filter's name does not replace it."""
-        self.write("rules.py", "def decide(message, link):\n    return 1\n")
-        modules = self.load()
-        self.write("rules.py", "")
-        self.assert_stays(modules, "module rules has no 'decide'")
-
-    def test_interrupted(self) -> None:
-        """Nor does one during whose loading somebody loses patience, who is told."""
-        self.write("rules.py", "def decide(message, link):\n    return 1\n")
-        modules = self.load()
-        before = sys.modules["rules"]
+    async def test_interrupted(self) -> None:
+        """Ctrl-C while the files are looked at reaches whoever runs the reactor, and they are looked at again."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        self.start(self.service("rules:decide", watch=True, reactor=clock))
         self.write("rules.py", "raise KeyboardInterrupt\n")
-        self.assertRaises(KeyboardInterrupt, modules.load_anew)
-        self.assertIs(sys.modules["rules"], before)
+        clock.advance(1)
+        self.assertRaises(KeyboardInterrupt, clock.advance, 1)
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.pump([1, 1])
+        self.assertEqual(self.lines, ["rules:decide: filters reloaded"])
 
-    def test_module_is_gone(self) -> None:
-        """Nor does a file that is gone."""
-        path = self.write("rules.py", "def decide(message, link):\n    return 1\n")
-        modules = self.load()
-        path.unlink()
-        self.assert_stays(modules, "cannot import rules: ModuleNotFoundError: No module named 'rules'")
+    async def test_look_that_fails(self) -> None:
+        """A look at the files that fails is logged, once for each way in which it does, and repeated."""
+        clock: Any = Clock()
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide", watch=True, reactor=clock)
+        self.start(service)
+        looks: list[BaseException] = [OSError(24, "too many files"), OSError(24, "too many files"), SystemExit()]
+        changed = service._modules.changed
 
+        def look() -> bool:
+            if looks:
+                raise looks.pop(0)
+            return changed()
 
-STATEFUL = """
-class Filter:
-    version = {version}
-    def __init__(self):
-        self.seen = []
-    def __call__(self, message, link):
-        return self.seen
-    def migrate(self, old):
-        self.seen = old.seen{seen}
-"""
+        self.patch(service._modules, "changed", look)
+        clock.pump([1, 1, 1])
+        trouble = "cannot look whether the files of the filters have changed; trying again"
+        self.assertEqual(self.lines, [trouble, trouble])
+        self.assertEqual(len(self.flushLoggedErrors(OSError, SystemExit)), 2)
+        self.write("rules.py", RULES.format(answer="b'newer'"))
+        clock.pump([1, 1])
+        self.assertEqual(self.lines[2:], ["rules:decide: filters reloaded"])
 
+    async def test_load_that_fails(self) -> None:
+        """An attempt to load that ends in no way of its own is logged and told as a failure, too."""
+        service = self.service()
+        self.start(service)
 
-class MigrationTests(FilterModulesCase):
-    """Filters that take over the state of those before them."""
+        def fail(use: Any) -> None:
+            raise OSError(24, "too many files")
 
-    def test_object(self) -> None:
-        """A filter's method ``migrate`` is called with the old filter."""
-        self.write("rules.py", STATEFUL.format(version=1, seen=""))
-        modules = self.load("rules:Filter")
-        self.answer(modules).append("one")
-        self.write("rules.py", STATEFUL.format(version=2, seen=""))
-        modules.load_anew()
-        self.assertEqual(modules.filters["to_server_filter"].version, 2)
-        self.assertEqual(self.answer(modules), ["one"])
+        self.patch(service._modules, "reload", fail)
+        self.assertEqual(service.reload(), "OSError while the filters were reloaded; see the log")
+        self.assertEqual(self.lines, ["cannot reload the filters"])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
-    def test_function(self) -> None:
-        """For a function it is the function ``migrate`` beside it."""
-        text = (
-            "seen = []\ndef decide(message, link):\n    return seen\n"
-            "def migrate(old):\n    seen.extend(old.__globals__['seen'])\n"
-        )
-        self.write("rules.py", text)
-        modules = self.load()
-        self.answer(modules).append("one")
-        modules.load_anew()
-        self.assertEqual(self.answer(modules), ["one"])
+        def interrupt(use: Any) -> None:
+            raise KeyboardInterrupt
 
-    def test_any_filter(self) -> None:
-        """So it is for any other filter without a method: decorated, made, or from another module."""
-        self.write("more.py", "def other(message, link):\n    return 'other'\n")
-        self.write(
-            "rules.py",
-            "import functools\nfrom more import other\nfrom twisted_repeater.filters import wants\n"
-            "from twisted_repeater.selectors import first_byte\ntaken = []\n"
-            "@wants(first_byte(b'O'))\ndef decorated(message, link):\n    pass\n"
-            "@functools.cache\ndef cached(message, link):\n    pass\n"
-            "partial = functools.partial(lambda other, message, link: None, 1)\n"
-            "class Plain:\n    def __call__(self, message, link):\n        pass\n"
-            "def migrate(old):\n    taken.append(old)\n",
-        )
-        for name in ("decorated", "cached", "partial", "Plain", "other"):
-            modules = self.load(f"rules:{name}")
-            old = modules.filters["to_server_filter"]
-            modules.load_anew()
-            self.assertEqual(sys.modules["rules"].taken, [getattr(old, "provider", old)])
-            self.forget(frozenset(), sys.path)
+        self.patch(service._modules, "reload", interrupt)
+        self.assertRaises(KeyboardInterrupt, service.reload)
 
-    def test_later(self) -> None:
-        """A filter that takes over later does not take over at all, and that is said."""
-        self.write(
-            "rules.py",
-            "def decide(message, link):\n    return 1\nasync def migrate(old):\n    raise AssertionError\n",
-        )
-        modules = self.load()
-        error = self.assertRaises(LoadingError, modules.load_anew)
-        self.assertEqual(
-            str(error),
-            "rules:decide: cannot migrate: "
-            "TypeError: migrate must be done when it returns, for decide it gave a coroutine",
-        )
+    async def test_failure(self) -> None:
+        """What cannot be loaded leaves the old filter in place; the log and the caller are told why."""
+        self.write("rules.py", RULES.format(answer="b'old'"))
+        service = self.service("rules:decide")
+        self.start(service)
+        self.write("rules.py", "1 / 0\n")
+        why = "cannot import rules: ZeroDivisionError: division by zero (rules.py, line 1)"
+        self.assertEqual(service.reload(), why)
+        self.assertEqual(self.lines, [f"the filters stay as they are: {why}"])
+        self.assertEqual(await self.answer(), b"old")
 
-    def test_failure(self) -> None:
-        """A filter that cannot take over does not."""
-        self.write("rules.py", STATEFUL.format(version=1, seen=""))
-        modules = self.load("rules:Filter")
-        self.write("rules.py", STATEFUL.format(version=2, seen=".no_such"))
-        error = self.assertRaises(LoadingError, modules.load_anew)
-        self.assertEqual(
-            str(error),
-            "rules:Filter: cannot migrate: AttributeError: 'list' object has no attribute 'no_such' (rules.py, line 9)",
-        )
-        self.assertEqual(modules.filters["to_server_filter"].version, 1)
-
-
-METRIC = """
-from prometheus_client import Counter, REGISTRY
-SEEN = Counter("tests_orders_seen", "Orders")
-def decide(message, link):
-    SEEN.inc()
-    return {answer}
-"""
-
-COUNTING = """
-from prometheus_client import Counter
-
-class Counting:
-    def __init__(self):
-        self.seen = Counter("tests_orders_seen", "Orders", ["client"])
-
-    def __call__(self, message, link):
-        self.seen.labels(client="ann").inc()
-
-    def migrate(self, old):
-        for metric in old.seen.collect():
-            for sample in metric.samples:
-                if sample.name.endswith("_total"):
-                    self.seen.labels(**sample.labels).inc(sample.value)
-"""
-
-
-class MetricTests(FilterModulesCase):
-    """Modules that register metrics with ``prometheus_client``, which refuses a second one of the same name."""
-
-    def setUp(self) -> None:
-        """Remember what is registered."""
-        super().setUp()
-        try:
-            from prometheus_client import REGISTRY
-        except ImportError:
-            raise SkipTest("prometheus_client is missing") from None
-        self.registry = REGISTRY
-        self.before = _collectors.registered()
-        self.addCleanup(leave_registered, self.before)
-
-    def seen(self, **labels: str) -> float | None:
-        """Return what the registry says of the orders seen."""
-        return self.registry.get_sample_value("tests_orders_seen_total", labels)
-
-    def test_again(self) -> None:
-        """The metric of the new module takes the place of the old one, each time."""
-        self.write("rules.py", METRIC.format(answer=1))
-        modules = self.load()
-        for answer in (2, 3):
-            self.answer(modules)
-            self.write("rules.py", METRIC.format(answer=answer))
-            modules.load_anew()
-            self.assertEqual((self.answer(modules), self.seen()), (answer, 1))
-        self.write("rules.py", "def decide(message, link):\n    return 4\n")
-        modules.load_anew()
-        self.assertEqual(_collectors.registered(), self.before)
-
-    def test_failure(self) -> None:
-        """After an attempt that failed, in the module or later, the old metric counts on, and the next one succeeds."""
-        self.write("rules.py", METRIC.format(answer=1))
-        modules = self.load()
-        self.answer(modules)
-        there = _collectors.registered()
-        for wrong in (METRIC.format(answer=2) + "rubbish\n", METRIC.format(answer=2).replace("decide", "other")):
-            self.write("rules.py", wrong)
-            self.assertRaises(LoadingError, modules.load_anew)
-            self.assertEqual(_collectors.registered(), there)
-        self.write("rules.py", METRIC.format(answer=2))
-
-        def refuse(filters: dict[str, Any]) -> None:
-            raise ValueError("no")
-
-        self.assertRaises(LoadingError, modules.load_anew, refuse)
-        self.assertEqual((self.answer(modules), self.seen()), (1, 2))
-        modules.load_anew()
-        self.assertEqual((self.answer(modules), self.seen()), (2, 1))
-
-    def test_first_in_a_failed_attempt(self) -> None:
-        """A metric that a failed attempt was the first to make does not stand in the way of the next."""
-        self.write("rules.py", "def decide(message, link):\n    return 1\n")
-        modules = self.load()
-        self.write("rules.py", METRIC.format(answer=2) + "rubbish\n")
-        self.assertRaises(LoadingError, modules.load_anew)
-        self.assertEqual(_collectors.registered(), self.before)
-        self.write("rules.py", METRIC.format(answer=2))
-        modules.load_anew()
-        self.assertEqual((self.answer(modules), self.seen()), (2, 1))
-
-    def test_value_goes_on(self) -> None:
-        """A filter that makes its metric when it is made can go on from the old value, in ``migrate``."""
-        self.write("rules.py", COUNTING)
-        modules = self.load("rules:Counting")
-        self.answer(modules)
-        for number in (2, 3):
-            modules.load_anew()
-            self.answer(modules)
-            self.assertEqual(self.seen(client="ann"), number)
-
-    def test_taken_back(self) -> None:
-        """A filter that has unregistered its metric itself is loaded again all the same."""
-        self.write("rules.py", METRIC.format(answer=1) + "REGISTRY.unregister(SEEN)\n")
-        modules = self.load()
-        modules.load_anew()
-        self.assertEqual(_collectors.registered(), self.before)
-
-
-class ChangedTests(FilterModulesCase):
-    """`FilterModules.changed`."""
-
-    def setUp(self) -> None:
-        """Load a filter that needs a module."""
-        super().setUp()
-        self.limits = self.write("limits.py", "limit = 1\n")
-        self.write("rules.py", "import limits\ndef decide(message, link):\n    return limits.limit\n")
-        self.modules = self.load()
-
-    def test_settled(self) -> None:
-        """A change is told once the file is left alone between two questions, until it is loaded."""
-        self.assertFalse(self.modules.changed())
-        self.write("limits.py", "limit = 20\n")
-        self.assertFalse(self.modules.changed())
-        self.write("limits.py", "limit = 200\n")
-        self.assertFalse(self.modules.changed())
-        self.assertTrue(self.modules.changed())
-        self.assertTrue(self.modules.changed())
-        self.modules.load_anew()
-        self.assertFalse(self.modules.changed())
-
-    def test_failure_is_not_tried_again(self) -> None:
-        """What could not be loaded is not told again until something changes."""
-        self.write("limits.py", "limit = = 20\n")
-        self.modules.changed()
-        self.assertTrue(self.modules.changed())
-        self.assertRaises(LoadingError, self.modules.load_anew)
-        self.assertFalse(self.modules.changed())
-        self.write("limits.py", "limit = 20\n")
-        self.modules.changed()
-        self.assertTrue(self.modules.changed())
-
-    def test_lack_that_passes(self) -> None:
-        """What could not be loaded for a lack of descriptors or memory is tried again, though no file has changed."""
-        for lack in ("OSError(24, 'too many files')", "MemoryError()", "KeyError() from OSError(23, 'no more')"):
-            self.write("lack.py", f"def check():\n    raise {lack}\n")
-            self.write("limits.py", f"import lack\nlack.check()\nlimit = {len(lack)}\n")
-            self.modules.changed()
-            for _ in range(3):
-                self.assertTrue(self.modules.changed())
-                self.assertRaises(LoadingError, self.modules.load_anew)
-                self.assertTrue(self.modules.passing)
-            self.write("lack.py", "def check(): pass\n")
-            self.modules.changed()
-            self.assertTrue(self.modules.changed())
-            self.modules.load_anew()
-            self.assertEqual(self.answer(self.modules), len(lack))
-            self.assertFalse(self.modules.passing or self.modules.changed())
-
-    def test_failing_module_is_watched(self) -> None:
-        """A module that could not be loaded for the first time is looked at too."""
-        for text in ("limit = 1 / 0\n", "limit = \n"):
-            self.write("more.py", text)
-            self.write("limits.py", f"from more import limit  # {text}")
-            self.assertRaises(LoadingError, self.modules.load_anew)
-            self.assertFalse(self.modules.changed())
-            self.write("more.py", "limit = 300\n")
-            self.modules.changed()
-            self.assertTrue(self.modules.changed())
-        self.modules.load_anew()
-        self.assertEqual(self.answer(self.modules), 300)
-
-    def test_imported_later(self) -> None:
-        """A module that a filter has imported since, in a function, is looked at too."""
-        self.write("more.py", "limit = 1\n")
-        self.write("rules.py", "def decide(message, link):\n    from more import limit\n    return limit\n")
-        self.modules.load_anew()
-        self.assertFalse(self.modules.changed())
-        self.answer(self.modules)
-        self.assertFalse(self.modules.changed())
-        self.write("more.py", "limit = 20\n")
-        self.modules.changed()
-        self.assertTrue(self.modules.changed())
-        self.modules.load_anew()
-        self.assertEqual(self.answer(self.modules), 20)
-
-    def test_missing_module(self) -> None:
-        """So is one that is missing, until it is there."""
-        self.write("desk/__init__.py", "")
-        for number, (statement, path) in enumerate(
-            (
-                ("import more", "more.py"),
-                ("import some.thing", "some/thing.py"),
-                ("import desk.limits", "desk/limits/__init__.py"),
-                ("from desk import rules", "desk/rules.py"),
-            )
-        ):
-            self.write("limits.py", f"{statement}\nlimit = {number}\n")
-            self.assertRaises(LoadingError, self.modules.load_anew)
-            self.assertFalse(self.modules.changed())
-            self.write(path, "")
-            self.modules.changed()
-            self.assertTrue(self.modules.changed(), statement)
-            self.modules.load_anew()
-            self.assertEqual(self.answer(self.modules), number)
-
-    def test_missing_name(self) -> None:
-        """What is missing in a module makes no module of that name worth waiting for where there is no name at all."""
-        self.write("limits.py", "raise ImportError('no')\n")
-        self.assertRaises(LoadingError, self.modules.load_anew)
-        self.assertFalse(self.modules.changed())
-
-    def test_odd_errors(self) -> None:
-        """An error that names a file or a module that there cannot be leaves all as it was."""
-        for text in (
-            f"exec(compile('1 / 0', {'x' * 5000!r}, 'exec'))",
-            "exec(compile('1 / 0', 'x\\0y', 'exec'))",
-            "raise ImportError('no', name='x\\0y')",
-            "raise ImportError('no', name=3)",
-            "raise GeneratorExit",
-            "raise SystemExit(3)",
-            "class Odd(BaseException): pass\nraise Odd",
-        ):
-            self.write("limits.py", f"{text}\n")
-            self.assertRaises(LoadingError, self.modules.load_anew)
-            self.assertEqual(self.answer(self.modules), 1)
-            self.assertEqual(sys.modules["limits"].limit, 1)
-            self.assertFalse(self.modules.changed())
-
-    def test_interrupted(self) -> None:
-        """Ctrl-C while a module is loaded is not taken for its failure, and leaves all as it was."""
-        self.write("limits.py", "raise KeyboardInterrupt\n")
-        self.assertRaises(KeyboardInterrupt, self.modules.load_anew)
-        self.assertEqual(self.answer(self.modules), 1)
-        self.assertEqual(sys.modules["limits"].limit, 1)
-
-    def test_file_is_gone(self) -> None:
-        """A file that is gone has changed."""
-        self.limits.unlink()
-        self.modules.changed()
-        self.assertTrue(self.modules.changed())
-
-
-class HomeTests(SynchronousTestCase):
-    """The directory that a module's top-level package is in."""
-
-    def test_homes(self) -> None:
-        """It is found from the module's name and file; a module without a sensible file has none."""
-        for name, file, home in [
-            ("rules", "/desk/rules.py", Path("/desk")),
-            ("a.b.rules", "/desk/a/b/rules.py", Path("/desk")),
-            ("a.b", "/desk/a/b/__init__.py", Path("/desk")),
-            ("a.b.c.d", "/rules.py", None),
-            ("built_in", None, None),
-        ]:
-            module = type(sys)(name)
-            module.__file__ = file
-            self.assertEqual(_home(name, module), home)
+    async def test_none(self) -> None:
+        """Without filters there is nothing to load, which is no failure."""
+        service = self.service()
+        self.start(service)
+        self.assertIs(service.reload(), None)
+        self.assertEqual(len(self.lines), 1)
+        self.assertIn("nothing to reload: there are no filters", self.lines[0])

@@ -1,4 +1,4 @@
-"""The thread that notices when something keeps the reactor."""
+"""The thread that notices when something blocks the reactor."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class WatchingTests(SynchronousTestCase):
 
     def record(self, event: LogEvent) -> None:
         """Record the log of the watchdog."""
-        if event["log_namespace"] == NAME + ".Watchdog" or event["log_namespace"] == NAME:
+        if event["log_namespace"] == NAME:
             with self.logged:
                 self.lines.append(formatEvent(event))
                 self.logged.notify_all()
 
     def stall(self) -> None:
-        """The watchdog says that the reactor is kept."""
+        """The watchdog says that the reactor is blocked."""
         with self.logged:
             self.stalls += 1
             self.logged.notify_all()
@@ -94,7 +94,7 @@ class WatchingTests(SynchronousTestCase):
         self.assertEqual((self.lines, self.stalls), ([], 0))
 
     def test_stall(self) -> None:
-        """What keeps it is logged once with its name and place, and again when that is over; then anew."""
+        """What keeps it is logged once with its name and place, and again when that is over; then again."""
         self.patch(_watchdog, "TOO_LONG", 0.01)
         self.watchdog.start()
         for number in (1, 2):
@@ -105,11 +105,11 @@ class WatchingTests(SynchronousTestCase):
             self.reactor.answer(number)
             kept, let_go = self.lines[-2:]
             self.assertRegex(
-                kept, r"^\S+:\S+ has kept the reactor for \d+\.\d seconds, and nobody is served meanwhile; "
+                kept, r"^\S+:\S+ has blocked the reactor for \d+\.\d seconds, and nobody is served meanwhile; "
             )
             self.assertRegex(kept, r"served meanwhile; it is at \S+:\d+ in \S+")
-            who = kept.partition(" has kept ")[0]
-            self.assertRegex(let_go, rf"^{re.escape(who)} let go of the reactor after \d+\.\d seconds$")
+            who = kept.partition(" has blocked ")[0]
+            self.assertRegex(let_go, rf"^{re.escape(who)} released the reactor after \d+\.\d seconds$")
             self.assertEqual(len(self.lines), 2 * number)
 
     def test_unseen(self) -> None:
@@ -120,7 +120,7 @@ class WatchingTests(SynchronousTestCase):
         time.sleep(0.001)  # the clock has moved
         self.watchdog._answer(question)
         (line,) = self.lines
-        self.assertRegex(line, r"^something kept the reactor for \d+\.\d seconds; its name is not known$")
+        self.assertRegex(line, r"^something unknown blocked the reactor for \d+\.\d seconds$")
 
     def test_never_started(self) -> None:
         """One that was never started can be stopped."""

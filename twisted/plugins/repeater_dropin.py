@@ -1,10 +1,10 @@
-"""Tells Twisted of ``twistd repeater``."""
+"""Makes ``twistd repeater`` known to Twisted."""
 
 from twisted.application.service import ServiceMaker
 
 repeater = ServiceMaker(
     "twisted_repeater",
     "twisted_repeater.service.tap",
-    "Stands between clients and a server, and lets filters decide",
+    "A proxy that shows each message to your filters",
     "repeater",
 )

@@ -1,5 +1,16 @@
-"""The repeater as a program: what ``twistd repeater`` runs, and the service for a Twisted application of your own."""
+"""The repeater as a program: what ``twistd repeater`` runs, and its parts for a Twisted application of your own."""
 
-from ._service import CannotStart, RepeaterService
+from .admin import administration
+from .filter_modules import FilterModules
+from .loading import LoadingError, load_dialect, load_filter
+from .service import CannotStart, RepeaterService
 
-__all__ = ["CannotStart", "RepeaterService"]
+__all__ = [
+    "CannotStart",
+    "FilterModules",
+    "LoadingError",
+    "RepeaterService",
+    "administration",
+    "load_dialect",
+    "load_filter",
+]

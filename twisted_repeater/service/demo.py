@@ -1,4 +1,4 @@
-"""``twistd -n repeater --demo``: a server, a repeater and a few clients in one process, and what they say."""
+"""``twistd -n repeater --demo``: a server, a repeater and three clients in one process show what a filter does."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from .._repeater import Repeater
 from .._text import printable
 from ..interfaces import ILink
 from ..verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
-from .signals import EndSignals
+from .shutdown_signals import ShutdownSignals
 
-__all__ = ["Demo", "DemoService"]
+__all__ = ["DemoService"]
+
+log = Logger()
 
 HOST = "127.0.0.1"
 SERVER_NAME = "exchange"
@@ -37,14 +39,14 @@ A client connects to the repeater and believes that it reached the server. The r
 client's name, and asks its filter about every message. This is the whole filter:
 
 {filter}
-What comes of it:
+This is what it does:
 """
 
 INVITATION = """
 Now be a client yourself. In another terminal:
 
 {snippet}
-What the filter says to your orders is told here. Ctrl-C ends it all.
+The filter's answers to your orders appear here. Ctrl-C ends it all.
 """
 
 SNIPPET = """\
@@ -73,7 +75,7 @@ SCRIPT = [
     ("eve", "buy 5 NUKE", 1),
     ("bob", "sell 30 ACME", 2),
 ]
-"""Who sends what, and how many answers come back."""
+"""Who sends which order, and how many answers come back."""
 
 
 def check_order(message: bytes, link: ILink) -> Verdict:
@@ -91,43 +93,34 @@ def check_order(message: bytes, link: ILink) -> Verdict:
     return PASS_ON
 
 
-TOLD = {
+SHOWN = {
     type(PASS_ON): "passes it on",
     Send: "sends another instead",
     SendBack: "answers it itself",
     PassOnAndSendBack: "passes it on and answers",
 }
-"""What a verdict is in plain words."""
+"""What a verdict does, in plain words."""
 
 
 class _Server(Int32StringReceiver):
-    """The server's end of a connection: does what it is told. It knows nothing of the repeater."""
+    """The server's end of a connection, which knows nothing of the repeater. ``received`` gets the orders."""
 
-    factory: _ServerFactory
-    client_name = ""
+    def __init__(self, received: list[str]) -> None:
+        self._received = received
+        self._said_hello = False
 
     def stringReceived(self, string: bytes) -> None:
-        """The client's hello, or an order."""
-        if not self.client_name:
-            self.client_name = json.loads(string)["name"]
-            self.sendString(json.dumps({"name": SERVER_NAME}).encode())  # type: ignore[no-untyped-call]
-        else:
-            self.factory.received.append(string.decode())
+        """Answer the client's hello, or an order."""
+        if self._said_hello:
+            self._received.append(string.decode())
             self.sendString(b"done: " + string)  # type: ignore[no-untyped-call]
-
-
-class _ServerFactory(Factory):
-    """``received`` has every order."""
-
-    protocol = _Server  # type: ignore[assignment]
-    noisy = False
-
-    def __init__(self) -> None:
-        self.received: list[str] = []
+        else:
+            self._said_hello = True
+            self.sendString(json.dumps({"name": SERVER_NAME}).encode())  # type: ignore[no-untyped-call]
 
 
 class _Client(Int32StringReceiver):
-    """A client, which does not know of the repeater either. ``answers`` gets all that comes, the hello first."""
+    """A client, which does not know of the repeater either. ``answers`` gets all that it receives, the hello first."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -138,28 +131,73 @@ class _Client(Int32StringReceiver):
         self.sendString(json.dumps({"name": self._name}).encode())  # type: ignore[no-untyped-call]
 
     def stringReceived(self, string: bytes) -> None:
-        """Something came back."""
+        """Keep the answer."""
         self.answers.put(string.decode())
 
 
-class Demo:
-    """The demonstration. ``write`` is given its lines, ``pause`` seconds after each other."""
+def write_to_terminal(text: str) -> None:
+    """Write past Twisted's log, which would put the time before each line."""
+    assert sys.__stdout__ is not None
+    sys.__stdout__.write(text)
+    sys.__stdout__.flush()
+
+
+class DemoService(Service):
+    """Runs the demonstration. ``write`` gets its lines, each ``pause`` seconds after the one before."""
 
     port: int
 
-    def __init__(self, reactor: Any, write: Callable[[str], object], pause: float = 0.5) -> None:
+    def __init__(self, reactor: Any, write: Callable[[str], object] = write_to_terminal, pause: float = 0.5) -> None:
         self._reactor = reactor
         self._write = write
         self._pause = pause
-        self._server = _ServerFactory()
+        self._received: list[str] = []
         self._server_port: Any = None
         self._repeater: Repeater | None = None
         self._clients: dict[str, _Client] = {}
         self._verdicts: DeferredQueue[str] = DeferredQueue()
+        self._shutdown_signals = ShutdownSignals(reactor, self.abort)
+        self._running: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """Begin when the reactor runs: before that, Ctrl-C raises an exception at any place in the code."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._shutdown_signals.start()
+        self._reactor.callWhenRunning(self._begin)
+
+    def _begin(self) -> None:
+        if self.running:
+            self._running = Deferred.fromCoroutine(self.run())
+            self._running.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            log.failure("the demonstration failed", failure)
+
+    def stopService(self) -> Deferred[None]:
+        """End the demonstration and every connection. See `IService`."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._running is not None:
+            self._running.cancel()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._repeater is not None:
+            await self._repeater.shutdown()
+        if self._server_port is not None:
+            await maybeDeferred(self._server_port.stopListening)
+        self._shutdown_signals.stop()
+
+    def abort(self) -> None:
+        """End everything without waiting."""
+        if self._repeater is not None:
+            self._repeater.abort()
 
     async def run(self) -> None:
         """Start everything, let the clients talk, and say how to join in."""
-        self._server_port = self._reactor.listenTCP(0, self._server, interface=HOST)
+        factory = Factory.forProtocol(lambda: _Server(self._received))
+        factory.noisy = False
+        self._server_port = self._reactor.listenTCP(0, factory, interface=HOST)
         server_port = self._server_port.getHost().port
         self._repeater = await Repeater.create(
             dialects.int32(),
@@ -176,93 +214,33 @@ class Demo:
         source = "".join(f"    {line}" for line in inspect.getsource(check_order).splitlines(keepends=True))
         self._write(INTRODUCTION.format(port=self.port, server=SERVER_NAME, server_port=server_port, filter=source))
         for name in dict.fromkeys(name for name, _, _ in SCRIPT):
-            await self._connect(name)
+            client = self._clients[name] = _Client(name)
+            await ClientCreator(self._reactor, lambda client=client: client).connectTCP(HOST, self.port)
+            await client.answers.get()
         self._row("", "sends", "the filter", "the server gets", "the client gets")
         for step in SCRIPT:
             await self._step(*step)
-        snippet = SNIPPET.format(host=HOST, port=self.port)
-        self._write(INVITATION.format(snippet=snippet))
-
-    async def _connect(self, name: str) -> None:
-        client = self._clients[name] = _Client(name)
-        await ClientCreator(self._reactor, lambda: client).connectTCP(HOST, self.port)
-        await client.answers.get()
+        self._write(INVITATION.format(snippet=SNIPPET.format(host=HOST, port=self.port)))
 
     async def _step(self, name: str, order: str, answers: int) -> None:
-        """Let a client send an order, and tell what came of it when everything had the time to arrive."""
+        """Let a client send an order, and show the result when everything had the time to arrive."""
         client = self._clients[name]
-        self._server.received.clear()
+        self._received.clear()
         client.sendString(order.encode())  # type: ignore[no-untyped-call]
         verdict = await self._verdicts.get()
         got = [await client.answers.get() for _ in range(answers)]
         await deferLater(self._reactor, self._pause)
-        self._row(name, order, verdict, "; ".join(self._server.received) or "-", "; ".join(got) or "-")
+        self._row(name, order, verdict, "; ".join(self._received) or "-", "; ".join(got) or "-")
 
     def _filter(self, message: bytes, link: ILink) -> Verdict:
-        """Ask the filter, and tell what it says."""
+        """Ask the filter, and show its answer."""
         verdict = check_order(message, link)
-        told = "drops it" if verdict is DO_NOTHING else TOLD[type(verdict)]
+        shown = "drops it" if verdict is DO_NOTHING else SHOWN[type(verdict)]
         if link.client_name in self._clients:
-            self._verdicts.put(told)
+            self._verdicts.put(shown)
         else:
-            self._row(printable(link.client_name), printable(message.decode("utf-8", "replace")), told, "", "")
+            self._row(printable(link.client_name), printable(message.decode("utf-8", "replace")), shown, "", "")
         return verdict
 
     def _row(self, *cells: str) -> None:
         self._write(ROW.format(*cells).rstrip() + "\n")
-
-    def abort(self) -> None:
-        """End everything without waiting."""
-        if self._repeater is not None:
-            self._repeater.abort()
-
-    async def stop(self) -> None:
-        """End everything."""
-        if self._repeater is not None:
-            await self._repeater.shutdown()
-        if self._server_port is not None:
-            await maybeDeferred(self._server_port.stopListening)
-
-
-class DemoService(Service):
-    """Runs the demonstration on the terminal."""
-
-    def __init__(self, reactor: Any, demo: Demo | None = None) -> None:
-        self._reactor = reactor
-        self._demo = demo or Demo(reactor, write_to_terminal)
-        self._end_signals = EndSignals(reactor, self._demo.abort)
-        self._running: Deferred[None] | None = None
-
-    def startService(self) -> None:
-        """Begin when the reactor runs: before that, Ctrl-C would raise an exception at any place in the code."""
-        super().startService()  # type: ignore[no-untyped-call]
-        self._end_signals.start()
-        self._reactor.callWhenRunning(self._begin)
-
-    def _begin(self) -> None:
-        if not self.running:
-            return
-        self._running = Deferred.fromCoroutine(self._demo.run())
-        self._running.addErrback(self._failed)
-
-    def _failed(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            Logger().failure("the demonstration failed", failure)
-
-    def stopService(self) -> Deferred[None]:
-        """End; fires when every connection is gone."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        if self._running is not None:
-            self._running.cancel()
-        return Deferred.fromCoroutine(self._demo.stop()).addBoth(self._ended)
-
-    def _ended(self, result: Any) -> Any:
-        self._end_signals.stop()
-        return result
-
-
-def write_to_terminal(text: str) -> None:
-    """Write past Twisted's log, which would put the time before each line."""
-    assert sys.__stdout__ is not None
-    sys.__stdout__.write(text)
-    sys.__stdout__.flush()

@@ -1,4 +1,4 @@
-"""Finds what an option names: filters and dialects, as ``package.module:name``."""
+"""Loads the filters and dialects that options name as ``package.module:name``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import os
 import traceback
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,90 +16,91 @@ from ..dialects import Dialect
 from ..filters._provider import checked_function
 from ..interfaces import IFilter
 
-__all__ = ["LoadingError", "find", "load_dialect", "load_filter"]
+__all__ = ["READY", "LoadingError", "find", "load_dialect", "load_filter", "trying"]
 
-OURS = str(Path(__file__).parent) + os.sep
-"""Where the files of this package are."""
+READY = [name for name in dialects.__all__ if name.islower()]
+"""The functions that make dialects; the other public names of their package are classes."""
+
+OURS = str(Path(__file__).parents[1]) + os.sep
+"""The directory of this package."""
 
 
 class LoadingError(Exception):
-    """Something cannot be loaded; the message says what and why, on one line."""
+    """A filter or a dialect cannot be loaded. The message is one line that says which one, and why."""
 
 
 def find(name: str) -> Any:
-    """Return what ``package.module:name`` names, whatever it is."""
+    """Return the object that ``package.module:name`` names."""
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
-        raise LoadingError(f"{name!r} is not of the form package.module:name")
-    found: Any = trying(f"cannot import {module_name}", importlib.import_module, module_name)
-    for attribute in path.split("."):
-        try:
-            found = getattr(found, attribute)
-        except AttributeError:
-            raise LoadingError(f"module {module_name} has no {path!r}") from None
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a module may decide itself what it has
-            raise LoadingError(f"{name}: {_reason(error)}") from error
-    return found
+        raise LoadingError(f"a name must be of the form package.module:name, not {name!r}")
+    module = trying(f"cannot import {module_name}", importlib.import_module, module_name)
+    try:
+        return attrgetter(path)(module)
+    except AttributeError:
+        raise LoadingError(f"module {module_name} has no {path!r}") from None
+    except (Exception, SystemExit) as error:  # the module has a __getattr__ of its own
+        raise LoadingError(f"{name}: {_reason(error)}") from error
 
 
 def load_filter(name: str) -> Any:
-    """Return the filter of a name.
+    """Load a filter.
 
-    A class is called without arguments, and what it gives is the filter. Anything else is the filter itself: a function
-    of a message and its link, or an object that provides `IFilter`.
+    Args:
+        name: ``package.module:name`` of a function of a message and its link, of an object that provides `IFilter`, or
+            of a class. A class is called without arguments, and returns the filter.
+
+    Raises:
+        LoadingError: The filter cannot be loaded.
     """
     found = find(name)
     if issubclass(type(found), type) and not IFilter.providedBy(found):
         found = trying(f"cannot make a {name}", found)
     try:
-        if found is None:
-            raise TypeError("None is no filter")
         checked_function(found)
     except TypeError as error:
         raise LoadingError(f"{name}: {text_of(error)}") from error
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
+    except (Exception, SystemExit) as error:
         raise LoadingError(f"{name}: {_reason(error)}") from error
     return found
 
 
 def load_dialect(name: str) -> Dialect:
-    """Return the dialect of a name: one that comes with this package, or ``package.module:name``.
+    """Load a dialect.
 
-    What is named may be a `Dialect` or give one when called without arguments.
+    Args:
+        name: A dialect of this package, such as ``int32``, or ``package.module:name`` of a `Dialect` or of a function
+            that is called without arguments and returns one.
+
+    Raises:
+        LoadingError: The dialect cannot be loaded.
     """
-    if ":" not in name:
-        if name not in dialects.__all__:
-            known = ", ".join(dialects.__all__)
-            raise LoadingError(f"there is no dialect {name!r}: it is one of {known}, or package.module:name")
+    if ":" in name:
+        found = find(name)
+    elif name in READY:
         found = getattr(dialects, name)
     else:
-        found = find(name)
+        raise LoadingError(f"a dialect must be one of {', '.join(READY)}, or package.module:name, not {name!r}")
     if not isinstance(found, Dialect) and callable(found):
         found = trying(f"cannot make the dialect {name}", found)
     if not isinstance(found, Dialect):
-        raise LoadingError(f"{name} is no dialect but {class_name(found)}")
+        raise LoadingError(f"{name} must be a Dialect, or a function that returns one, not {class_name(found)}")
     return found
 
 
 def trying(what: str, call: Callable[..., Any], *arguments: Any) -> Any:
-    """Call something of the user's. Whatever goes wrong is a `LoadingError` that begins with ``what``."""
+    """Call code of the user. If it raises, raise a `LoadingError` whose message begins with ``what``."""
     try:
         return call(*arguments)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # no exception of a module, that of sys.exit included, may end a running repeater
+    except (Exception, SystemExit) as error:  # a module that calls sys.exit() must not end a running repeater
         raise LoadingError(f"{what}: {_reason(error)}") from error
 
 
 def _reason(error: BaseException) -> str:
-    """Say what went wrong, and where in the user's code, on one line."""
+    """Return on one line the error, and where in the user's code it was raised."""
     reason = " ".join(told(error).split())
     if isinstance(error, SyntaxError):
-        return reason  # which says where
+        return reason  # it has the place already
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith(("<frozen", OURS)) and frame.filename != importlib.__file__:
             return f"{reason} ({Path(frame.filename).name}, line {frame.lineno})"

@@ -1,251 +1,94 @@
-"""The modules of filters, which can be loaded anew while their filters run.
-
-Loaded anew, all together, is what belongs to the filters: the modules in the top-level packages that the filters are
-in, and the modules that lie beside these (in the directory that the top-level module or package of a filter is in,
-unless that is where installed packages go). Not loaded anew is what was loaded before the filters, above all what the
-dialect needs: links carry messages of its types, which a new filter would not know as its own.
-"""
+"""Reloads filters while their links go on: on SIGHUP, on request, and with ``--reload`` when their files change."""
 
 from __future__ import annotations
 
-import errno
-import importlib
-import importlib.util
-import os
-import re
-import site
-import sys
-import sysconfig
-import traceback
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
-from types import ModuleType
+import signal
+from collections.abc import Callable
 from typing import Any
 
-from .._sockets.descriptors import OUT_OF
-from .._text import text_of
-from ..filters._migration import hand_over
-from . import collectors as _collectors
-from .loading import LoadingError, load_filter, trying
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
-__all__ = ["FilterModules"]
+from .._text import printable
+from .filter_modules import FilterModules
+from .loading import LoadingError
 
-INSTALLED = {
-    Path(path) for path in (*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages())
-}
-"""Where installed packages and Python's own modules are: what lies there beside a filter is none of its business."""
+__all__ = ["Reload"]
 
-OURS = {"twisted_repeater", "twisted"}
+log = Logger()
 
-PASSING = OUT_OF | {errno.EAGAIN}
-"""Errors of a system that lacks descriptors or memory for a moment. They say nothing about the files."""
+LOOK_EVERY = 1.0
+"""How many seconds pass between two looks at the files."""
 
-Stamp = tuple[int, int] | None
+SIGHUP: int | None = getattr(signal, "SIGHUP", None)
+"""Windows has no such signal."""
 
 
-class FilterModules:
-    """The modules of filters.
+class Reload:
+    """Reloads the filters of one repeater, and calls ``use`` with the new ones."""
 
-    ``names`` has the names of the filters, as ``package.module:name``, by the keys that ``filters`` has them by. What
-    is loaded when this is made will never be loaded anew.
-    """
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self.names = names
-        self._kept = frozenset(sys.modules)
-        before = _collectors.registered()
-        self.filters: dict[str, Any] = {key: load_filter(name) for key, name in names.items()}
-        modules = {name.partition(":")[0] for name in names.values()}
-        self._tops = {module.partition(".")[0] for module in modules}
-        self._homes = {home for module in modules if (home := _home(module, sys.modules[module]))} - INSTALLED
-        self._metrics = self._new_collectors(before)
-        """The metrics that the filters registered with ``prometheus_client`` while they were loaded."""
-        self.fixed = sorted(modules & self._kept)
-        """The filters' modules that cannot be loaded anew, as they were loaded before."""
-        self.passing = False
-        """Whether the last attempt failed for a lack of descriptors or memory, and `changed` asks for another."""
-        self._loaded = self._seen = _stamps(self._files())
-
-    def _own(self) -> dict[str, ModuleType]:
-        """Return the modules that belong to the filters."""
-        return {name: module for name, module in list(sys.modules.items()) if self._belongs(name, module)}
-
-    def _loaded_since(self, present: frozenset[str]) -> list[str]:
-        """Return the names of the filters' modules that are loaded now, without those in ``present``.
-
-        A package without a file is found by a look at the disk, which may fail. Then it stays, as it has no code.
-        """
-        names = []
-        for name in sys.modules.keys() - present:
-            with suppress(OSError):
-                if self._belongs(name, sys.modules[name]):
-                    names.append(name)
-        return names
-
-    def _new_collectors(self, before: list[Any]) -> list[Any]:
-        """Return the metrics that the filters registered with ``prometheus_client``, without those in ``before``."""
-        own = [sys.modules[name] for name in self._loaded_since(self._kept)]
-        return _collectors.of_filters(before, own)
-
-    def _belongs(self, name: str, module: ModuleType) -> bool:
-        top = name.partition(".")[0]
-        if name in self._kept or top in OURS or not _file(module).endswith(".py"):
-            return False
-        return top in self._tops or _home(name, module) in self._homes
-
-    def _files(self) -> set[str]:
-        return {_file(module) for module in self._own().values()}
-
-    def changed(self) -> bool:
-        """Return whether files have changed since they were loaded, and have not changed since this was asked last.
-
-        A file that is just being written is thus given the time until the next question.
-        """
-        for file in self._files() - self._loaded.keys():  # imported since, in a function
-            self._loaded[file] = self._seen[file] = _stamp(file)
-        now = _stamps(self._loaded)
-        settled = now == self._seen
-        self._seen = now
-        return settled and now != self._loaded
-
-    def load_anew(self, use: Callable[[dict[str, Any]], None] = lambda filters: None) -> dict[str, Any]:
-        """Load all modules anew and give the new filters, which have taken over the state of the old ones.
-
-        ``use`` is called with them and may refuse them. Where any of this fails, `LoadingError` says why, and
-        everything is as it was.
-        """
-        if self.fixed:
-            raise LoadingError(f"{', '.join(self.fixed)} was loaded before the filters, with the dialect, and stays")
-        own = self._own()
-        stamps = _stamps(map(_file, own.values()))
-        forgotten = _Forgotten(own)
-        _collectors.unregister(self._metrics)
-        before = _collectors.registered()
-        self.passing = False
-        try:
-            filters = self._new_filters()
-            metrics = self._new_collectors(before)
-            trying("the new filters cannot be used", use, filters)
-            self.filters, self._metrics = filters, metrics
-        except BaseException as error:
-            _collectors.unregister(self._new_collectors(before))
-            _collectors.register(self._metrics)
-            forgotten.recall(self._loaded_since(forgotten.present))
-            self.passing = _is_passing(error)
-            if not self.passing:  # otherwise the files still count as changed, and are tried again
-                self._loaded = self._seen = _stamps(self._files() | _files_in(error) | self._missing(error)) | stamps
-            raise
-        self._loaded = self._seen = _stamps(self._files()) | stamps
-        return filters
-
-    def _new_filters(self) -> dict[str, Any]:
-        """Load the filters, and let them take over."""
-        filters = {key: load_filter(name) for key, name in self.names.items()}
-        for key, name in self.names.items():
-            module = name.partition(":")[0]
-            trying(f"{name}: cannot migrate", hand_over, filters[key], self.filters[key], module)
-        return filters
-
-    def _missing(self, error: BaseException) -> set[str]:
-        """Return the files that a module would be in which an error says is not there."""
-        cause = error.__cause__ or error
-        if not isinstance(cause, ImportError) or not cause.name or not isinstance(cause.name, str):
-            return set()
-        lacking = re.match(r"cannot import name '(\w+)'", text_of(cause))  # of a package: a module, perhaps
-        path = f"{cause.name}.{lacking[1]}" if lacking else cause.name
-        places = [Path(home, *path.split(".")) for home in self._homes]
-        return {str(file) for place in places for file in (place, place.with_suffix(".py"), place / "__init__.py")}
-
-
-class _Forgotten:
-    """Modules that Python is made to forget, so that it loads them anew; it may be told to recall them."""
-
-    def __init__(self, modules: dict[str, ModuleType]) -> None:
+    def __init__(self, modules: FilterModules, use: Callable[[dict[str, Any]], None], reactor: Any) -> None:
         self._modules = modules
-        self._attributes = [entry for name in modules if (entry := _attribute(name)) is not None]
-        for parent, tail, _ in self._attributes:
-            delattr(parent, tail)
-        for name, module in modules.items():
-            _remove_bytecode(module)
-            del sys.modules[name]
-        self.present = frozenset(sys.modules)
-        """The modules that are left."""
-        importlib.invalidate_caches()
+        self._use = use
+        self._reactor = reactor
+        self._next_look: IDelayedCall | None = None
+        self._trouble: str | None = None
+        """The error of the last look at the files, if the next look will try the same again."""
+        self._sighup_before: Any = None
 
-    def recall(self, instead_of: Iterable[str]) -> None:
-        """Put them back, in the place of what was loaded since."""
-        for name in instead_of:
-            del sys.modules[name]
-        sys.modules.update(self._modules)
-        for parent, tail, module in self._attributes:
-            setattr(parent, tail, module)
+    def start(self, *, watch: bool) -> None:
+        """Begin to obey SIGHUP and, with ``watch``, to look at the files."""
+        if SIGHUP is not None:
+            # Python calls a handler between any two steps of the program, so the reactor calls `now` in its own time.
+            self._sighup_before = signal.signal(SIGHUP, lambda number, frame: self._reactor.callFromThread(self.now))
+        if watch:
+            self._look_later()
 
+    def stop(self) -> None:
+        """Stop looking, and restore the handler of SIGHUP. Call this last: by default SIGHUP kills the process."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
+        if self._sighup_before is not None and SIGHUP is not None:
+            signal.signal(SIGHUP, self._sighup_before)
+            self._sighup_before = None
 
-def _attribute(name: str) -> tuple[ModuleType, str, ModuleType] | None:
-    """Return the package that has a module as its attribute, the attribute's name, and the module; ``None`` if none has.
+    def now(self) -> str | None:
+        """Reload the filters. Return ``None``, or the reason if that fails and the old filters stay."""
+        self._trouble = None
+        return self._load()
 
-    The attribute has to go with the module: ``from package import module`` looks there first.
-    """
-    package, _, tail = name.rpartition(".")
-    parent, module = sys.modules.get(package), sys.modules[name]
-    return (parent, tail, module) if parent is not None and vars(parent).get(tail) is module else None
+    def _look_later(self) -> None:
+        self._next_look = self._reactor.callLater(LOOK_EVERY, self._look)
 
+    def _look(self) -> None:
+        """Reload the filters if their files have changed. An error that each look repeats is logged once."""
+        self._look_later()  # first, so that no error of this look prevents the next
+        trouble = None
+        try:
+            if self._modules.changed():
+                why = self._load(logged=self._trouble)
+                trouble = why if self._modules.passing else None
+        except (Exception, SystemExit) as error:  # the system failed, or sys.modules holds an odd object
+            trouble = f"{type(error).__name__} while looking at the files"
+            if trouble != self._trouble:
+                log.failure("cannot look whether the files of the filters have changed; trying again")
+        self._trouble = trouble
 
-def _file(module: ModuleType) -> str:
-    """Return the file of a module, "" if it has none; for a package without a file, the one that it lacks.
-
-    Not by attribute: that would load a module that loads lazily.
-    """
-    attributes = getattr(module, "__dict__", {})
-    if attributes.get("__file__") is None and "__path__" in attributes:
-        with suppress(KeyError, StopIteration):  # a namespace within one that is gone, or without a directory
-            return str(Path(next(iter(attributes["__path__"])), "__init__.py"))
-    return str(attributes.get("__file__") or "")
-
-
-def _home(name: str, module: ModuleType) -> Path | None:
-    """Return the directory that the top-level module or package of a module is in."""
-    path = Path(_file(module))
-    above = name.count(".") + (path.stem == "__init__")
-    return path.parents[above] if path.is_absolute() and above < len(path.parents) else None
-
-
-def _remove_bytecode(module: ModuleType) -> None:
-    """Make Python read the source: it takes bytecode for fresh that is of the same second and size."""
-    with suppress(OSError, NotImplementedError):
-        os.remove(importlib.util.cache_from_source(_file(module)))
-
-
-def _stamps(files: Iterable[str]) -> dict[str, Stamp]:
-    """Tell the state of files, which differs when they do."""
-    return {file: _stamp(file) for file in files}
-
-
-def _stamp(file: str) -> Stamp:
-    try:
-        status = os.stat(file)
-    except (OSError, ValueError):  # ValueError: a name that no file can have
+    def _load(self, *, logged: str | None = None) -> str | None:
+        """Reload the filters. Return the reason of a failure, which is logged unless it equals ``logged``."""
+        try:
+            self._modules.reload(self._use)
+        except LoadingError as error:
+            why = str(error)
+            if why != logged:
+                log.error("the filters stay as they are: {why}", why=printable(why))
+            return why
+        except (Exception, SystemExit) as error:  # the system failed, or sys.modules holds an odd object
+            log.failure("cannot reload the filters")
+            return f"{type(error).__name__} while the filters were reloaded; see the log"
+        if self._modules.names:
+            log.info("{names}: filters reloaded", names=", ".join(self._modules.names.values()))
+        else:
+            log.info("nothing to reload: there are no filters, and certificates are read only at the start")
         return None
-    return (status.st_mtime_ns, status.st_size)
-
-
-def _files_in(error: BaseException) -> set[str]:
-    """Return the files that an error came from, which may belong to modules that were never loaded."""
-    cause = error.__cause__ or error
-    files = {frame.filename for frame in traceback.extract_tb(cause.__traceback__)}
-    if isinstance(cause, SyntaxError) and isinstance(cause.filename, str):
-        files.add(cause.filename)
-    return {file for file in files if os.path.exists(file)}
-
-
-def _is_passing(error: BaseException) -> bool:
-    """Return whether a lack of descriptors or memory caused an error, and not the content of the files."""
-    cause: BaseException | None = error
-    seen: set[int] = set()
-    while cause is not None and id(cause) not in seen:
-        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in PASSING):
-            return True
-        seen.add(id(cause))
-        cause = cause.__cause__ or cause.__context__
-    return False

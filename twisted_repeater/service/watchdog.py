@@ -1,4 +1,4 @@
-"""A thread that notices when something keeps the reactor, such as a filter that loops, and logs its name."""
+"""A thread that notices when something blocks the reactor, such as a filter that loops, and logs its name."""
 
 from __future__ import annotations
 
@@ -17,65 +17,66 @@ from .._text import printable
 __all__ = ["Watchdog", "stack_text"]
 
 LOOK_EVERY = 0.25
-"""How often, in seconds, the reactor is asked for a sign of life."""
+"""How many seconds pass between two questions to the reactor."""
 
 TOO_LONG = 1.0
-"""How many seconds something may keep the reactor before that is logged."""
+"""How many seconds something may block the reactor before that is logged."""
 
 FRAMES = 4
 """How many of the innermost frames are logged."""
 
 NOT_THE_APPLICATION = frozenset({"twisted", "twisted_repeater", "zope", *sys.stdlib_module_names})
-"""The packages whose frames are not the application's code."""
+"""The packages that are not the application's code."""
 
 log = Logger()
 
 
 class _Question:
-    """The reactor is asked for a sign of life."""
+    """A question to the reactor: does it still run?"""
 
     __slots__ = ("asked", "who")
 
     def __init__(self) -> None:
         self.asked = time.monotonic()
         self.who = ""
-        """The name of the function that keeps the reactor, once that was logged."""
+        """The name of the function that blocks the reactor, once it was logged."""
 
 
 class Watchdog:
     """Watches the reactor from a daemon thread.
 
     The thread asks the reactor by ``callFromThread`` and waits for its answer. A reactor that waits for its sockets
-    answers at once. So messages cost nothing more, and the clock of the reactor's timers does not matter. ``on_stall``
-    is called in the thread every quarter of a second as long as something keeps the reactor.
+    answers at once. So messages cost nothing more, and the clock of the reactor's timers does not matter. While
+    something blocks the reactor, the thread calls ``on_stall`` every quarter of a second.
     """
 
     def __init__(self, reactor: Any, on_stall: Callable[[], None] = lambda: None) -> None:
         self._reactor = reactor
         self._on_stall = on_stall
         self._question: _Question | None = None
-        self._watched = 0
+        self.watched = 0
+        """The identity of the reactor's thread."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="twisted_repeater watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch; called in the thread of the reactor."""
-        self._watched = threading.get_ident()
+        """Begin to watch. Call this in the thread of the reactor."""
+        self.watched = threading.get_ident()
         self._thread.start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._stopping.set()
 
     @property
     def stalled(self) -> bool:
-        """Whether something has kept the reactor for longer than it may."""
+        """Whether something has blocked the reactor for too long."""
         question = self._question
         return question is not None and time.monotonic() - question.asked > TOO_LONG
 
     def look(self, frame: FrameType | None = None) -> tuple[str, str]:
-        """Return which function keeps the reactor, and where; ``frame`` is its thread's innermost, if known."""
-        return stack_text(frame or sys._current_frames().get(self._watched))
+        """Return which function blocks the reactor, and where; ``frame`` is its thread's innermost, if known."""
+        return stack_text(frame or sys._current_frames().get(self.watched))
 
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_EVERY):
@@ -92,27 +93,27 @@ class Watchdog:
         who, where = self.look()
         question.who = who
         log.warn(
-            "{who} has kept the reactor for {seconds:.1f} seconds, and nobody is served meanwhile; it is {where}",
+            "{who} has blocked the reactor for {seconds:.1f} seconds, and nobody is served meanwhile; it is {where}",
             who=who,
             seconds=time.monotonic() - question.asked,
             where=where,
         )
 
     def _answer(self, question: _Question) -> None:
-        """The reactor gives its sign of life."""
+        """Answer the question; called by the reactor."""
         self._question = None
         seconds = time.monotonic() - question.asked
         if question.who:
-            log.warn("{who} let go of the reactor after {seconds:.1f} seconds", who=question.who, seconds=seconds)
+            log.warn("{who} released the reactor after {seconds:.1f} seconds", who=question.who, seconds=seconds)
         elif seconds > TOO_LONG:  # by C code that held the global lock, or because the process was stopped
-            log.warn("something kept the reactor for {seconds:.1f} seconds; its name is not known", seconds=seconds)
+            log.warn("something unknown blocked the reactor for {seconds:.1f} seconds", seconds=seconds)
 
 
 def stack_text(frame: FrameType | None) -> tuple[str, str]:
-    """Return the function that keeps the reactor, as ``module:name``, and the place; ``frame`` is the innermost one.
+    """Return the function that blocks the reactor, as ``module:name``, and its place; ``frame`` is the innermost one.
 
-    That function is the outermost one of the application that the reactor or the repeater has called: the filter
-    (compiled parts of the repeater have no frames). If there is none, it is the innermost function.
+    It is the outermost function of the application that the reactor or the repeater has called: the filter (compiled
+    parts of the repeater have no frames). If the application has no frame, it is the innermost function.
     """
     frames: list[FrameType] = []
     while frame is not None:
@@ -120,7 +121,7 @@ def stack_text(frame: FrameType | None) -> tuple[str, str]:
         frame = frame.f_back
     if not frames:
         return ("something", "at an unknown place")
-    for index, candidate in enumerate(frames):  # frames before that only started the reactor
+    for index, candidate in enumerate(frames):  # the frames before it only started the reactor
         if _module(candidate).startswith("twisted.internet."):
             frames = frames[index:]
             break

@@ -247,9 +247,9 @@ class ReadingTests(AdminCase):
         """Other paths are not found, reading is no calling, and calling no reading."""
         await self.start()
         for path in ("/nothing", "/links/more", "/clients", "/clients/ann", "/clients/ann/open", "/reload/now"):
-            self.assertEqual(await self.ask("GET", path), (404, "there is nothing here; / tells what there is\n"))
-        self.assertEqual(await self.ask("GET", "/drop-new-clients"), (405, "this takes POST only\n"))
-        self.assertEqual(await self.ask("POST", "/links"), (405, "this takes GET only\n"))
+            self.assertEqual(await self.ask("GET", path), (404, "nothing is here; / lists the paths\n"))
+        self.assertEqual(await self.ask("GET", "/drop-new-clients"), (405, "only POST is allowed here\n"))
+        self.assertEqual(await self.ask("POST", "/links"), (405, "only GET is allowed here\n"))
         with capturedLogs() as captured:
             self.assertEqual(await self.ask("HEAD", "/links"), (200, ""))
         self.assertEqual([event for event in captured if "body" in formatEvent(event)], [])
@@ -292,10 +292,10 @@ class CallTests(AdminCase):
         await world.linked("ann")
 
     async def test_reload(self) -> None:
-        """The filters are loaded anew; if they cannot be, it says why."""
+        """The filters are reloaded; if they cannot be, it says why."""
         await self.start()
         self.reloading = ["no\nway", None]
-        self.assertEqual(await self.ask("POST", "/reload"), (200, "done; the log says what was loaded\n"))
+        self.assertEqual(await self.ask("POST", "/reload"), (200, "done; the log says what was reloaded\n"))
         self.assertEqual(await self.ask("POST", "/reload"), (409, "no\\nway\n"))
 
     async def test_web_pages(self) -> None:
@@ -328,7 +328,7 @@ class CallTests(AdminCase):
         lines = []
 
         def record(event: LogEvent) -> None:
-            if event["log_namespace"] == "twisted_repeater.service.admin":
+            if event["log_namespace"] == "twisted_repeater.service.admin.site":
                 lines.append(formatEvent(event))
 
         observer: Any = record

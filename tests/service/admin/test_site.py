@@ -116,7 +116,7 @@ class SiteCase(TestCase):
         self.addCleanup(lambda: Deferred.fromCoroutine(self._leave()))
 
     def _record(self, event: LogEvent) -> None:
-        if event["log_namespace"] == "twisted_repeater.service.admin":
+        if event["log_namespace"] == "twisted_repeater.service.admin.site":
             self.lines.append(formatEvent(event))
 
     async def _leave(self) -> None:
@@ -497,7 +497,9 @@ class LogTests(SiteCase):
             await self.status(self.request("POST /nothing"))
         self.time.clock.advance(1)
         await self.status(self.request(host="evil.example"), closed=True)
-        refused = "administration: GET /: 403, Host 'evil.example' is no name of this administration; see --admin-host"
+        refused = (
+            "administration: GET /: 403, Host 'evil.example' is not a name of this administration; see --admin-host"
+        )
         self.assertEqual(
             self.lines,
             [

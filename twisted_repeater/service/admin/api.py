@@ -1,4 +1,4 @@
-"""The administration of a running repeater over HTTP: what goes on, and the calls that an operator needs."""
+"""The administration of a running repeater over HTTP: its links, its metrics, and calls for operators."""
 
 from __future__ import annotations
 
@@ -22,62 +22,67 @@ from .site import Answer, GuardedSite, text
 __all__ = ["administration"]
 
 HELP = b"""\
-GET  /links                what each link is doing, as JSON
+GET  /links                the state of each link, as JSON
 GET  /metrics              counters and gauges, for Prometheus
 POST /clients/NAME/close   close that client's link
 POST /drop-new-clients     refuse newcomers from now on; links stay
 POST /accept-new-clients   accept newcomers again
-POST /reload               load the filters anew
+POST /reload               reload the filters
 """
 
-NO_METRICS = "there are no metrics: they need prometheus_client (pip install 'twisted_repeater[metrics]')"
+NO_METRICS = "metrics need prometheus_client (pip install 'twisted_repeater[metrics]')"
 
 
 def administration(
     repeater: Repeater, *, reload: Callable[[], str | None], metrics: MetricsObserver, hosts: Iterable[str] = ()
 ) -> Site:
-    """Return the site that administers a repeater.
+    """Return a site for the administration of a repeater.
 
-    There are no passwords: everybody who can connect to it can do all that it offers. Listen on loopback or a Unix
-    socket. It answers only requests whose ``Host`` is ``localhost``, a loopback address, the address that the
-    connection was made to, or one of ``hosts``, so that web pages in a browser cannot use it.
+    It has no password: anyone who can connect to it controls the repeater. So listen on loopback or on a Unix socket.
+    It answers only requests whose ``Host`` is ``localhost``, a loopback address, the address that the connection was
+    made to, or one of ``hosts``, so that web pages in a browser cannot use it.
 
-    @param reload: loads the filters anew; gives why that could not be, ``None`` if all is well.
-    @param metrics: is one of the repeater's observers; what it counted is in ``/metrics``.
-    @param hosts: further names of this site, without a port.
+    Args:
+        reload: Reloads the filters, and returns the reason if that fails, otherwise ``None``.
+        metrics: One of the repeater's observers; ``/metrics`` shows its numbers.
+        hosts: More names of this site, without a port.
     """
 
-    def drop() -> Answer:
+    def drop(request: Request) -> Answer:
         repeater.drop_new_clients()
         return (http.OK, "new clients are refused")
 
-    def accept() -> Answer:
+    def accept(request: Request) -> Answer:
         repeater.accept_new_clients()
         return (http.OK, "new clients are accepted")
 
-    def load_anew() -> Answer:
+    def reload_filters(request: Request) -> Answer:
         why = reload()
-        return (http.OK, "done; the log says what was loaded") if why is None else (http.CONFLICT, printable(why))
+        return (http.OK, "done; the log says what was reloaded") if why is None else (http.CONFLICT, printable(why))
 
     root = _Node()
-    root.putChild(b"", _Page(lambda request: HELP))
-    root.putChild(b"links", _Links(repeater))
-    root.putChild(b"metrics", _Page(lambda request: _metrics(request, metrics)))
+    for path, method, answer in (
+        (b"", b"GET", lambda request: HELP),
+        (b"links", b"GET", lambda request: _write_links(request, repeater)),
+        (b"metrics", b"GET", lambda request: _metrics(request, metrics)),
+        (b"drop-new-clients", b"POST", drop),
+        (b"accept-new-clients", b"POST", accept),
+        (b"reload", b"POST", reload_filters),
+    ):
+        root.putChild(path, _Node(method, answer))
     root.putChild(b"clients", _Clients(repeater))
-    root.putChild(b"drop-new-clients", _Call(drop))
-    root.putChild(b"accept-new-clients", _Call(accept))
-    root.putChild(b"reload", _Call(load_anew))
     return GuardedSite(root, hosts)
 
 
 class _Node(Resource):
-    """A path, which may have others below it. Everything is told in plain text."""
+    """A path, which may have others below it; ``answer`` answers requests of one method, if there is one."""
 
-    method = b""
-    """How it may be asked; b"" if there is nothing to ask."""
-
-    def __init__(self) -> None:
+    def __init__(
+        self, method: bytes = b"", answer: Callable[[Request], Answer | bytes | int] = lambda request: b""
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.method = method
+        self._answer = answer
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         """See `IResource`."""
@@ -86,46 +91,15 @@ class _Node(Resource):
     def render(self, request: Request) -> bytes | int:
         """See `IResource`."""
         if not self.method:
-            return text(request, (http.NOT_FOUND, "there is nothing here; / tells what there is"))
+            return text(request, (http.NOT_FOUND, "nothing is here; / lists the paths"))
         if (b"GET" if request.method == b"HEAD" else request.method) != self.method:
             request.setHeader(b"allow", self.method)
-            return text(request, (http.NOT_ALLOWED, f"this takes {self.method.decode()} only"))
-        answer = self.answer(request)
-        return b"" if request.method == b"HEAD" else answer
-
-    def answer(self, request: Request) -> bytes | int:
-        """Return the answer, or ``NOT_DONE_YET`` if it is written piece by piece."""
-        raise NotImplementedError
-
-
-class _Page(_Node):
-    """A page to read."""
-
-    method = b"GET"
-
-    def __init__(self, show: Callable[[Request], bytes]) -> None:
-        super().__init__()
-        self._show = show
-
-    def answer(self, request: Request) -> bytes:
-        """Return its text."""
+            return text(request, (http.NOT_ALLOWED, f"only {self.method.decode()} is allowed here"))
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
-        return self._show(request)
-
-
-class _Call(_Node):
-    """A call to make."""
-
-    method = b"POST"
-
-    def __init__(self, call: Callable[[], Answer]) -> None:
-        super().__init__()
-        self._call = call
-
-    def answer(self, request: Request) -> bytes:
-        """Make it."""
-        return text(request, self._call())
+        answer = self._answer(request)
+        body = text(request, answer) if isinstance(answer, tuple) else answer
+        return b"" if request.method == b"HEAD" else body
 
 
 class _Clients(_Node):
@@ -136,56 +110,46 @@ class _Clients(_Node):
         self._repeater = repeater
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        """Return what can be done with one client."""
+        """Return the resource of one client. See `IResource`."""
         name = path.decode("utf-8", "surrogateescape")
 
-        def close() -> Answer:
+        def close(request: Request) -> Answer:
             if self._repeater.link(name) is None:
                 return (http.NOT_FOUND, f"no client {name!a} is linked")
             self._repeater.close_connection_from_client(name)
             return (http.OK, f"the link of client {name!a} is closed")
 
         client = _Node()
-        client.putChild(b"close", _Call(close))
+        client.putChild(b"close", _Node(b"POST", close))
         return client
 
 
-def _metrics(request: Request, metrics: MetricsObserver) -> bytes:
+def _metrics(request: Request, metrics: MetricsObserver) -> Answer | bytes:
     accept = request.getHeader(b"accept") or b""
     try:
         page, content_type = exposition(metrics, accept.decode("ascii", "replace"))
     except ImportError:
-        return text(request, (http.NOT_IMPLEMENTED, NO_METRICS))
+        return (http.NOT_IMPLEMENTED, NO_METRICS)
     request.setHeader(b"content-type", content_type.encode())
     return page
 
 
-class _Links(_Node):
-    """What each link is doing, as JSON."""
-
-    method = b"GET"
-
-    def __init__(self, repeater: Repeater) -> None:
-        super().__init__()
-        self._repeater = repeater
-
-    def answer(self, request: Request) -> bytes | int:
-        """Start to write the links; there may be thousands."""
-        request.setHeader(b"content-type", b"application/json")
-        request.setHeader(b"cache-control", b"no-store")
-        if request.method == b"HEAD":
-            return b""
-        request.registerProducer(_Pieces(request, _links(self._repeater)), False)
-        return NOT_DONE_YET
+def _write_links(request: Request, repeater: Repeater) -> bytes | int:
+    """Begin to write the state of each link as JSON; there may be thousands."""
+    request.setHeader(b"content-type", b"application/json")
+    if request.method == b"HEAD":
+        return b""
+    request.registerProducer(_Pieces(request, _links(repeater)), False)
+    return NOT_DONE_YET
 
 
 LINKS_AT_ONCE = 50
-"""How many links are written, which takes about a millisecond, before others have their turn of the reactor."""
+"""How many links are written before the reactor can do other work; they take about a millisecond."""
 
 
 @implementer(IPullProducer)
 class _Pieces:
-    """Writes an answer piece by piece, as fast as the client takes it."""
+    """Writes an answer piece by piece, as fast as the client receives it."""
 
     def __init__(self, request: Request, pieces: Iterator[str]) -> None:
         self._request = request
@@ -201,12 +165,12 @@ class _Pieces:
             self._request.finish()
 
     def stopProducing(self) -> None:
-        """The client is gone. See `IPullProducer`."""
+        """See `IPullProducer`."""
         self._pieces = iter(())
 
 
 def _links(repeater: Repeater) -> Iterator[str]:
-    """Describe the links, one on each line, except those that end before their turn."""
+    """Describe the links, one on each line. A link that has ended meanwhile is left out."""
     before = f'{{"drops_new_clients": {json.dumps(repeater.drops_new_clients)}, "links": ['
     for link in repeater.links():
         if not pair_of(link).over:
@@ -221,7 +185,7 @@ def _link(link: Link) -> dict[str, object]:
     state = "closing" if pair.closing else "finishing" if pair.finishing else "half gone"
     if pair.active and not pair.finishing:
         state = "stopped" if link.stopped else "active"
-    told: dict[str, object] = {
+    description: dict[str, object] = {
         "client": link.client_name,
         "client_address": address_text(link.client_address),
         "server": link.server_name,
@@ -230,11 +194,10 @@ def _link(link: Link) -> dict[str, object]:
     }
     for direction in Direction:
         messages, size = link.received(direction)
-        waiting = pair.end(direction.target).outlet.waiting
-        told[direction.value] = {
+        description[direction.value] = {
             "messages": messages,
             "bytes": size,
-            "waiting_bytes": waiting,
+            "waiting_bytes": pair.end(direction.target).outlet.waiting,
             "stopped": direction in link.stopped,
         }
-    return told
+    return description

@@ -7,7 +7,6 @@ request that is refused is answered, and its connection is closed.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -22,37 +21,38 @@ from twisted.web.server import Request, Site
 
 from ..._text import printable, shortened
 from ...observers._throttle import LogThrottle
+from ..addresses import HOST, ip_of
 
 __all__ = ["Answer", "GuardedSite", "host_name", "text"]
 
 MAX_CONNECTIONS = 16
-"""How many connections there may be; one more takes the place of the oldest that waits for no answer. They are half of
-the file descriptors that are kept for what is no link, so that some are left for name servers, the log and filters."""
+"""How many connections there may be; one more replaces the oldest one that does not wait for an answer. This is half of
+the descriptors that are reserved for everything but links, so that some are left for name servers, the log, filters."""
 
 MAX_LINE = 8 * 1024
-"""The longest line of a head; the first has a client's name, percent-encoded."""
+"""The longest line of a head; the first one has a client's name, percent-encoded."""
 
 MAX_HEAD = 16 * 1024
 MAX_HEADERS = 64
 
 MAX_BODY = 4 * 1024
-"""No call takes a body. A body of up to this size, which some tools send all the same, is read and ignored."""
+"""No call needs a body, but some tools send one. Up to this size it is read and ignored."""
 
 REQUEST_TIMEOUT = 10.0
-"""How many seconds after the connection was made, or the last answer was given, a request must be complete."""
+"""How many seconds a request may take, from the connection or the last answer until it is complete."""
 
 ANSWER_TIMEOUT = 60.0
-"""How many seconds after that its answer must have been taken."""
+"""How many seconds the client may take to receive the answer."""
 
 CLOSE_TIMEOUT = 5.0
 """How many seconds a connection that took too long may take to close in good order."""
 
-HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?", re.ASCII)
+HOST_AND_PORT = re.compile(rf"({HOST})(?::[0-9]{{0,5}})?", re.ASCII)
 
-log = Logger(namespace="twisted_repeater.service.admin")
+log = Logger()
 
 Answer = tuple[int, str]
-"""A status of HTTP and a line of text."""
+"""An HTTP status and a line of text."""
 
 
 def text(request: Request, answer: Answer) -> bytes:
@@ -64,18 +64,18 @@ def text(request: Request, answer: Answer) -> bytes:
 
 
 def _shown(data: bytes) -> str:
-    """Return a part of a request as a text that stays on its line, for the log or an answer."""
+    """Return a part of a request as text on one line, for the log or an answer."""
     return shortened(printable(data.decode("utf-8", "replace")))
 
 
 class GuardedSite(Site):
-    """A site that only answers requests for one of its own names, and bounds the cost of every request.
+    """A site that answers only requests for one of its own names, and bounds the cost of every request.
 
     Its names are ``localhost``, every loopback address, the address that a connection was made to, and ``hosts``. So it
-    refuses pages of other sites, and pages of a name that somebody made lead here.
+    refuses requests of other sites' pages, also if their name was made to resolve to this address (DNS rebinding).
 
-    It logs calls that change something, and at most one refusal of each kind a second. It does not log each scrape of
-    the metrics, which would bury them.
+    It logs calls that change something, and at most one refusal of each kind a second, but not each read of the
+    metrics.
     """
 
     noisy = False
@@ -88,15 +88,15 @@ class GuardedSite(Site):
         self.protocol: Any = _Channel
         self._hosts = frozenset(map(host_name, hosts))
         self._channels: dict[_Channel, None] = {}
-        """The connections, the one that was made or used last at the end."""
-        self._seldom = LogThrottle(self.reactor)
+        """The connections, the one that was used last at the end."""
+        self._throttle = LogThrottle(self.reactor)
 
     # -- connections ------------------------------------------------------------------------------------------
 
     def buildProtocol(self, addr: Any) -> Any:
         """Make the protocol of a connection. See `IProtocolFactory`."""
         if len(self._channels) >= MAX_CONNECTIONS and not self._make_room():
-            return _Full()  # and not None: endpoints that wrap others cannot take that
+            return _Full()  # not None, which endpoints that wrap others cannot handle
         return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
 
     def _make_room(self) -> bool:
@@ -109,48 +109,48 @@ class GuardedSite(Site):
         return False
 
     def used(self, channel: _Channel) -> None:
-        """A connection was made, or a request on it was answered."""
+        """Note that a connection was made, or that a request on it was answered."""
         self._channels.pop(channel, None)
         self._channels[channel] = None
 
     def forget(self, channel: _Channel) -> None:
-        """A connection is gone."""
+        """Note that a connection is gone."""
         self._channels.pop(channel, None)
 
     # -- requests ---------------------------------------------------------------------------------------------
 
     def refusal(self, request: GuardedRequest, path: bytes, version: bytes, length: int | None) -> Answer | None:
-        """Return the answer with which a request is refused, ``None`` to accept it. Its body has not been read."""
+        """Return the answer that refuses a request, ``None`` to accept it. Its body has not been read."""
         headers = request.requestHeaders
         hosts = headers.getRawHeaders(b"host", [])
         if len(hosts) > 1 or (not hosts and version != b"HTTP/1.0"):
             return http.BAD_REQUEST, "a request must have one Host"
         if hosts and not self._is_own(hosts[0].decode("ascii", "replace"), request.host):
-            return http.FORBIDDEN, f"Host '{_shown(hosts[0])}' is no name of this administration; see --admin-host"
+            return http.FORBIDDEN, f"Host '{_shown(hosts[0])}' is not a name of this administration; see --admin-host"
         for origin in headers.getRawHeaders(b"origin", []):
             if not hosts or not _is_of_host(origin, hosts[0]):
-                return http.FORBIDDEN, f"a web page of another site, '{_shown(origin)}', may not ask"
+                return http.FORBIDDEN, f"a web page of another site, '{_shown(origin)}', may not use the administration"
         for site in headers.getRawHeaders(b"sec-fetch-site", []):
             if site not in (b"same-origin", b"none"):
-                return http.FORBIDDEN, "a web page of another site may not ask"
+                return http.FORBIDDEN, "a web page of another site may not use the administration"
         if not path.startswith(b"/"):
             return http.BAD_REQUEST, "the path must begin with /"
         if length is None:
-            return http.LENGTH_REQUIRED, "a body must come with its Content-Length"
+            return http.LENGTH_REQUIRED, "a body must have a Content-Length"
         if length > MAX_BODY:
-            return http.REQUEST_ENTITY_TOO_LARGE, f"a body may have {MAX_BODY} bytes at most"
+            return http.REQUEST_ENTITY_TOO_LARGE, f"a body may have at most {MAX_BODY} bytes"
         return None
 
     def _is_own(self, host: str, address: Any) -> bool:
-        """Return whether a Host names this administration; ``address`` is the one that the connection was made to."""
-        match = HOST.fullmatch(host)
+        """Return whether a Host is a name of this administration; ``address`` is its end of the connection."""
+        match = HOST_AND_PORT.fullmatch(host)
         if match is None:
             return False
         name = host_name(match[1])
         if name == "localhost" or name in self._hosts:
             return True
-        ip = _ip(name)
-        return ip is not None and (ip.is_loopback or ip == _ip(getattr(address, "host", "")))
+        ip = ip_of(name)
+        return ip is not None and (ip.is_loopback or ip == ip_of(getattr(address, "host", "")))
 
     def takes(self, method: bytes, path: bytes) -> bool:
         """Return whether a path exists and takes this method."""
@@ -160,13 +160,13 @@ class GuardedSite(Site):
         return bool(node.method == method)
 
     def log(self, request: Any) -> None:
-        """A request was answered. See `HTTPFactory`."""
+        """Log a request that was answered. See `HTTPFactory`."""
         if request.refusal is None and request.method != b"POST":
             return
         if request.code == http.OK and request.path.startswith(b"/clients/"):
             more: str | None = ""  # each ends a link, so there cannot be too many
         else:
-            more = self._seldom.take(request.path if request.code == http.OK else request.code)
+            more = self._throttle.take(request.path if request.code == http.OK else request.code)
         if more is not None:
             log.info(
                 "administration: {method} {path}: {code}{why}{more}",
@@ -179,17 +179,8 @@ class GuardedSite(Site):
 
 
 def host_name(name: str) -> str:
-    """Return a host's name, or its address, in the form in which names are compared."""
+    """Return a host's name or address in the form in which names are compared."""
     return name.lower().removesuffix(".").removeprefix("[").removesuffix("]")
-
-
-def _ip(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the IP address of a text, without its zone; ``None`` if the text is not an address."""
-    try:
-        ip = ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(ip, "ipv4_mapped", None) or ip
 
 
 def _is_of_host(origin: bytes, host: bytes) -> bool:
@@ -200,7 +191,7 @@ def _is_of_host(origin: bytes, host: bytes) -> bool:
 
 
 class GuardedRequest(Request):
-    """A request whose head was checked before its body was read."""
+    """A request whose head is checked before its body is read."""
 
     channel: Any
     refusal: Answer | None = None
@@ -208,7 +199,7 @@ class GuardedRequest(Request):
     """Whether the connection is closed after the answer, because the body is not read."""
 
     def process(self) -> None:
-        """The request is complete: answer it."""
+        """Answer the complete request."""
         self.channel.answer_begins()
         if self.refusal is None:
             super().process()  # type: ignore[no-untyped-call]
@@ -250,7 +241,7 @@ class _Channel(http.HTTPChannel):
             super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def headerReceived(self, line: bytes) -> bool:
-        """A header is complete; return whether it is well formed. See `HTTPChannel`."""
+        """Return whether a header is well formed. See `HTTPChannel`."""
         try:
             return bool(super().headerReceived(line))  # type: ignore[no-untyped-call]
         except ValueError:  # a Content-Length with more digits than Python reads
@@ -258,7 +249,7 @@ class _Channel(http.HTTPChannel):
             return False
 
     def allHeadersReceived(self) -> None:
-        """The head of a request is there: check it, before its body is read."""
+        """Check the head of a request before its body is read. See `HTTPChannel`."""
         request, path = self.requests[-1], self._path  # Twisted gives a request its path only after its body
         request.refusal = self.site.refusal(request, path, self._version, self.length)
         if request.refusal is not None or (self.length and not self.site.takes(self._command, path)):
@@ -276,15 +267,15 @@ class _Channel(http.HTTPChannel):
         return bool(super().checkPersistence(request, version))  # type: ignore[no-untyped-call]
 
     def answer_begins(self) -> None:
-        """A request is complete."""
+        """Note that a request is complete."""
         self.answering = True
         self.setTimeout(ANSWER_TIMEOUT)  # type: ignore[no-untyped-call]  # Twisted would set none
 
     def requestDone(self, request: Any) -> None:
-        """A request is answered. If more came after it, that is dropped and the connection is closed.
+        """End a request that was answered. If more bytes came after it, drop them and close the connection.
 
-        Hundreds of requests fit into one read, and Twisted would answer them all before any link has its turn. Most
-        tools wait for each answer; those that do not must ask again on another connection.
+        Hundreds of requests fit into one read, and Twisted would answer them all before it reads from any link. Most
+        tools wait for each answer; others must ask again on another connection.
         """
         self.answering = False
         if self.clearLineBuffer():  # type: ignore[no-untyped-call]
@@ -297,15 +288,15 @@ class _Channel(http.HTTPChannel):
             self.site.used(self)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """A line of the head is too long. See `LineReceiver`."""
+        """Refuse a head with a long line. See `LineReceiver`."""
         self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n")
         self.loseConnection()  # type: ignore[no-untyped-call]
 
     def resetTimeout(self) -> None:
-        """Bytes came. They do not prolong the time: a client that sends one now and then must not be waited for."""
+        """Do nothing when bytes come, so that a client that sends a byte now and then does not get more time."""
 
     def timeoutConnection(self) -> None:
-        """The client took too long: close, and abort if that takes too long as well. Twisted would log each time."""
+        """Close because the client took too long; abort if that takes too long, too. Twisted would log each time."""
         if self._timed_out or self.transport.disconnecting:
             self.transport.abortConnection()
         else:
@@ -315,7 +306,7 @@ class _Channel(http.HTTPChannel):
 
 
 class _Full(Protocol):
-    """Closes at once."""
+    """A connection that is closed at once, because there are too many."""
 
     def connectionMade(self) -> None:
         """See `IProtocol`."""

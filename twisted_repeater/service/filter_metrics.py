@@ -1,8 +1,8 @@
-"""The metrics that modules of filters register with ``prometheus_client`` while they are loaded.
+"""The metrics that filters register with ``prometheus_client`` while their modules are loaded.
 
-A registry refuses a second metric of one name. So before a module is loaded again, the metrics that it registered are
-taken out; if the old module stays after all, they are put back. Nothing here imports ``prometheus_client``: if no
-module has imported it, there is nothing to undo.
+A registry refuses a second metric of the same name. So before a module is reloaded, its metrics are removed from the
+registry; if the old module stays, they are restored. Nothing here imports ``prometheus_client``: if no module has
+imported it, there is nothing to undo.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ log = Logger()
 
 
 def _registry() -> Any:
-    """Return the default registry, or ``None`` if nothing has imported it yet."""
+    """Return the default registry, or ``None`` if no module has imported it yet."""
     return getattr(sys.modules.get("prometheus_client"), "REGISTRY", None)
 
 
 def registered() -> list[Any]:
     """Return the collectors in the default registry, in the order in which they were registered.
 
-    A registry has no public way to list them: ``collect()`` gives their samples, not the collectors. To wrap
-    ``register`` instead would mean to import ``prometheus_client`` before any filter that may need it.
+    A registry has no public way to list them: ``collect()`` returns samples. To wrap ``register`` instead would need an
+    import of ``prometheus_client`` before any filter that may use it.
     """
     return list(getattr(_registry(), "_collector_to_names", ()))
 
 
 def of_filters(before: Iterable[Any], own: Iterable[ModuleType]) -> list[Any]:
-    """Return the collectors that belong to the filters: those that were not registered before the filters were loaded.
+    """Return the collectors of the filters: those that were not registered before the filters were loaded.
 
     A collector that another module has among its names, or as an attribute of a class, belongs to that module. A filter
-    may have imported that module, but it is not loaded again with the filter, and would not register the collector
-    again. The collectors of ``prometheus_client`` itself are of this kind.
+    may have imported that module, but it is not reloaded with the filter, so it would not register the collector again.
+    The collectors of ``prometheus_client`` itself are of this kind.
     """
     known = set(map(id, before))
     new = [collector for collector in registered() if id(collector) not in known]
@@ -50,10 +50,7 @@ def of_filters(before: Iterable[Any], own: Iterable[ModuleType]) -> list[Any]:
 
 
 def _held_by(modules: Iterable[Any]) -> set[int]:
-    """Return the identities of all attributes of these modules, and of the classes in them.
-
-    Their namespaces are read in a way that runs no code of a module, because a module may load others lazily.
-    """
+    """Return the identities of all attributes of these modules and of their classes, without running their code."""
     held: set[int] = set()
     for module in modules:
         if issubclass(type(module), ModuleType):  # sys.modules may hold other objects
@@ -65,15 +62,15 @@ def _held_by(modules: Iterable[Any]) -> set[int]:
 
 
 def unregister(collectors: Iterable[Any]) -> None:
-    """Take collectors out of the registry."""
+    """Remove collectors from the registry."""
     there = set(map(id, registered()))
     for collector in collectors:
-        if id(collector) in there:  # the filter may have unregistered it itself
+        if id(collector) in there:  # a filter may have removed it itself
             _registry().unregister(collector)
 
 
 def register(collectors: Iterable[Any]) -> None:
-    """Put collectors back into the registry, where they are no longer in it."""
+    """Restore collectors that are no longer in the registry."""
     there = set(map(id, registered()))
     for collector in collectors:
         if id(collector) not in there:

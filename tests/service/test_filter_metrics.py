@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from twisted_repeater.service import collectors as _collectors
+from twisted_repeater.service import filter_metrics
 
 from ..modules import missing
 
@@ -20,7 +20,7 @@ except ImportError:
 
 def leave_registered(before: list[Any]) -> None:
     """Leave only these collectors in the registry."""
-    for collector in _collectors.registered():
+    for collector in filter_metrics.registered():
         if collector not in before:
             REGISTRY.unregister(collector)
 
@@ -32,7 +32,7 @@ class CollectorsTests(SynchronousTestCase):
         """Remember what is registered."""
         if Counter is None:
             raise SkipTest("prometheus_client is missing")
-        self.before = _collectors.registered()
+        self.before = filter_metrics.registered()
         self.addCleanup(leave_registered, self.before)
 
     def module(self, **names: Any) -> ModuleType:
@@ -46,8 +46,8 @@ class CollectorsTests(SynchronousTestCase):
     def test_new(self) -> None:
         """What was registered since is what is new, in the order in which it was registered."""
         made = [Counter(name, "for a test") for name in ("test_b", "test_a")]
-        self.assertEqual(_collectors.of_filters(self.before, []), made)
-        self.assertEqual(_collectors.of_filters(_collectors.registered(), []), [])
+        self.assertEqual(filter_metrics.of_filters(self.before, []), made)
+        self.assertEqual(filter_metrics.of_filters(filter_metrics.registered(), []), [])
 
     def test_of_others(self) -> None:
         """What a module that stays has, by a name or in a class, belongs to it; the rest belongs to the filters."""
@@ -55,7 +55,7 @@ class CollectorsTests(SynchronousTestCase):
         self.module(named=named)
         self.module(first=1, holder=type("Holder", (), {"counter": in_class}))
         ours = self.module(first=1, second=2, own=own)
-        self.assertEqual(_collectors.of_filters(self.before, [ours]), [own])
+        self.assertEqual(filter_metrics.of_filters(self.before, [ours]), [own])
 
     def test_no_module(self) -> None:
         """What is among the modules without being one is left alone."""
@@ -63,31 +63,31 @@ class CollectorsTests(SynchronousTestCase):
         modules: dict[str, Any] = sys.modules
         modules["tests_of_collectors"] = self
         self.addCleanup(modules.pop, "tests_of_collectors")
-        self.assertEqual(_collectors.of_filters(self.before, []), [made])
+        self.assertEqual(filter_metrics.of_filters(self.before, []), [made])
 
     def test_away_and_back(self) -> None:
         """What is taken away can be registered by that name again, or put back; what is so already stays as it is."""
         made = Counter("test_a", "for a test")
         for _ in range(2):
-            _collectors.unregister([made])
-            self.assertEqual(_collectors.registered(), self.before)
+            filter_metrics.unregister([made])
+            self.assertEqual(filter_metrics.registered(), self.before)
         Counter("test_b", "for a test")
         for _ in range(2):
-            _collectors.register([made])
-            self.assertEqual(len(_collectors.registered()), len(self.before) + 2)
+            filter_metrics.register([made])
+            self.assertEqual(len(filter_metrics.registered()), len(self.before) + 2)
 
     def test_taken(self) -> None:
         """What cannot be put back, as its name is taken, is logged, and the others are put back."""
         first, second = Counter("test_a", "for a test"), Counter("test_b", "for a test")
-        _collectors.unregister([first, second])
+        filter_metrics.unregister([first, second])
         Counter("test_a", "for a test")
-        _collectors.register([first, second])
+        filter_metrics.register([first, second])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-        self.assertIn(second, _collectors.registered())
+        self.assertIn(second, filter_metrics.registered())
 
     def test_not_loaded(self) -> None:
         """As long as nobody has imported ``prometheus_client`` there is nothing, and it is not imported."""
         missing(self, "prometheus_client")
-        self.assertEqual(_collectors.registered(), [])
-        self.assertEqual(_collectors.of_filters([], []), [])
-        _collectors.unregister([object()])
+        self.assertEqual(filter_metrics.registered(), [])
+        self.assertEqual(filter_metrics.of_filters([], []), [])
+        filter_metrics.unregister([object()])

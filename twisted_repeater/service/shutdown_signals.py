@@ -14,20 +14,20 @@ from twisted.logger import Logger
 
 from .watchdog import Watchdog
 
-__all__ = ["EndSignals"]
+__all__ = ["ShutdownSignals"]
 
 log = Logger()
 
 
-class EndSignals:
+class ShutdownSignals:
     """Receives SIGTERM and SIGINT before the reactor does, and watches the reactor.
 
-    The first signal goes to the reactor, which stops. A second one calls ``abort`` in the reactor. If something keeps
-    the reactor, such as a filter that loops, the reactor can do neither: then the second one ends the process there and
-    then, and removes ``pid_file``, as twistd would have.
+    The first signal goes to the reactor, which stops. A second one calls ``abort`` in the reactor. If a filter blocks
+    the reactor, for example in a loop, the reactor can do neither. Then the second signal ends the process at once,
+    and removes ``pid_file``, as twistd would have done.
 
-    Python runs a signal handler only between two steps of Python code. So C code that blocks, and that signals do not
-    interrupt, can only be ended by SIGKILL.
+    Python runs a signal handler only between two steps of Python code. So only SIGKILL ends C code that blocks and that
+    signals do not interrupt.
     """
 
     def __init__(self, reactor: Any, abort: Callable[[], object], pid_file: str | None = None) -> None:
@@ -38,9 +38,9 @@ class EndSignals:
         self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
         self._triggers: list[Any] = []
         self._ending = False
-        """Whether the reactor is stopping, or was told to."""
+        """Whether the reactor is stopping, or was told to stop."""
         self._second = 0
-        """The second signal, 0 if none has come."""
+        """The second signal, 0 before it comes."""
         self._stopped = False
 
     def start(self) -> None:
@@ -80,7 +80,7 @@ class EndSignals:
         self._ending = True
 
     def _received(self, number: int, frame: FrameType | None) -> None:
-        """A signal came; called by Python in the middle of whatever is going on."""
+        """Handle a signal. Python calls this between any two steps of the program."""
         if not self._ending:
             self._ending = True
             self._before[number](number, frame)
@@ -95,18 +95,25 @@ class EndSignals:
         self._abort()
 
     def _stalled(self) -> None:
-        """Something keeps the reactor, so that it cannot abort as it was asked to. Called in the watchdog's thread."""
+        """Repeat the second signal, because the blocked reactor cannot abort. Called in the watchdog's thread.
+
+        It is sent to the reactor's thread, which is the one that handles signals: there it also interrupts a call such
+        as ``time.sleep``.
+        """
         if self._second:
-            os.kill(os.getpid(), self._second)  # again, as its handler runs in the main thread and can end the process
+            signal.pthread_kill(self._watchdog.watched, self._second)
 
     def _end_now(self, number: int, frame: FrameType | None) -> None:
-        """End the process although something keeps the reactor."""
+        """End the process by a signal, although the reactor is blocked.
+
+        twistd ends by the signal that it got, too, but only after the reactor has stopped, and in a private function.
+        """
         signal.signal(number, signal.SIG_DFL)
         try:
             who, where = self._watchdog.look(frame)
             name = signal.Signals(number).name
             log.critical(
-                "a second signal, {name}, while {who} keeps the reactor {where}: the process ends as it is",
+                "a second signal, {name}, while {who} blocks the reactor {where}: the process ends as it is",
                 name=name,
                 who=who,
                 where=where,
@@ -115,4 +122,4 @@ class EndSignals:
                 with suppress(OSError):
                     os.unlink(self._pid_file)
         finally:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)

@@ -13,9 +13,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.service import signals as _end_signals
+from twisted_repeater.service import shutdown_signals
 from twisted_repeater.service import watchdog as _watchdog
-from twisted_repeater.service.signals import EndSignals
+from twisted_repeater.service.shutdown_signals import ShutdownSignals
 
 BOTH = (signal.SIGTERM, signal.SIGINT)
 
@@ -70,7 +70,7 @@ class SignalCase(SynchronousTestCase):
 
     def record(self, event: LogEvent) -> None:
         """Record the log."""
-        if event["log_namespace"] == _end_signals.__name__:
+        if event["log_namespace"] == shutdown_signals.__name__:
             self.lines.append(formatEvent(event))
 
     def reactor_gets(self, number: int, frame: Any) -> None:
@@ -78,12 +78,12 @@ class SignalCase(SynchronousTestCase):
         self.got.append(number)
 
     def abort(self) -> None:
-        """See `EndSignals`."""
+        """See `ShutdownSignals`."""
         self.aborted += 1
 
-    def start(self, pid_file: str | None = None) -> EndSignals:
+    def start(self, pid_file: str | None = None) -> ShutdownSignals:
         """Start, and let the reactor run."""
-        signals = EndSignals(self.reactor, self.abort, pid_file)
+        signals = ShutdownSignals(self.reactor, self.abort, pid_file)
         signals.start()
         self.assertIs(signal.getsignal(signal.SIGTERM), self.handler)  # the reactor has yet to put its own there
         self.run_reactor()
@@ -108,7 +108,7 @@ class HandlerTests(SignalCase):
     def test_stall_alone(self) -> None:
         """A kept reactor ends nothing as long as no second signal came."""
         killed: list[int] = []
-        self.patch(os, "kill", lambda process, number: killed.append(number))
+        self.patch(signal, "pthread_kill", lambda thread, number: killed.append(number))
         signals = self.start()
         signals._stalled()
         signals._received(signal.SIGTERM, None)
@@ -166,7 +166,7 @@ class HandlerTests(SignalCase):
 
     def test_stopped_before(self) -> None:
         """Stopped before the reactor runs it does nothing."""
-        signals = EndSignals(self.reactor, self.abort)
+        signals = ShutdownSignals(self.reactor, self.abort)
         signals.start()
         signals.stop()
         self.run_reactor()
@@ -176,7 +176,7 @@ class HandlerTests(SignalCase):
         """Signals that are ignored, or do what they do by default, stay so."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signals = EndSignals(self.reactor, self.abort)
+        signals = ShutdownSignals(self.reactor, self.abort)
         signals.start()
         self.run_reactor()
         self.addCleanup(signals.stop)
@@ -185,14 +185,14 @@ class HandlerTests(SignalCase):
 
     def test_clock(self) -> None:
         """For a mere clock, as tests use in place of a reactor, nothing is done."""
-        signals = EndSignals(Clock(), self.abort)
+        signals = ShutdownSignals(Clock(), self.abort)
         signals.start()
         signals.stop()
         self.assertEqual(signal.getsignal(signal.SIGTERM), self.reactor_gets)
 
 
 class StalledTests(SignalCase):
-    """Where something keeps the reactor."""
+    """Where something blocks the reactor."""
 
     def setUp(self) -> None:
         """Take every reactor that doesn't answer for a stalled one, at once."""
@@ -200,12 +200,12 @@ class StalledTests(SignalCase):
         self.patch(_watchdog, "LOOK_EVERY", 0.001)
         self.patch(_watchdog, "TOO_LONG", 0.0)
         self.killing = threading.Condition()
-        self.kill = os.kill
-        self.patch(os, "kill", self.record_kill)
+        self.patch(signal, "raise_signal", lambda number: self.record_kill(0, number))
+        self.patch(signal, "pthread_kill", self.record_kill)
         self.pid_file = Path(self.mktemp())
         self.pid_file.write_text("1")
 
-    def record_kill(self, pid: int, number: int) -> None:
+    def record_kill(self, thread: int, number: int) -> None:
         """A signal is sent."""
         with self.killing:
             self.killed.append((number, signal.getsignal(number)))
@@ -214,23 +214,23 @@ class StalledTests(SignalCase):
     def test_second(self) -> None:
         """The second ends the process at once by that signal, with its pid file removed; the log says what kept it."""
         signals = self.start(str(self.pid_file))
-        self.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
         while not signals._watchdog.stalled:
             pass
-        self.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
         self.assertIn((signal.SIGTERM, signal.SIG_DFL), self.killed)
         self.assertFalse(self.pid_file.exists())
-        self.assertRegex(self.lines[0], r"^a second signal, SIGTERM, while \S+ keeps the reactor at \S+:\d+ in \S+")
+        self.assertRegex(self.lines[0], r"^a second signal, SIGTERM, while \S+ blocks the reactor at \S+:\d+ in \S+")
 
     def test_no_pid_file(self) -> None:
         """So it does without such a file, or where that is gone already."""
         for name in (None, self.mktemp()):
             self.killed.clear()
             signals = self.start(name)
-            self.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
             while not signals._watchdog.stalled:
                 pass
-            self.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
             self.assertIn((signal.SIGINT, signal.SIG_DFL), self.killed)
             signal.signal(signal.SIGINT, self.reactor_gets)
             signal.signal(signal.SIGTERM, self.reactor_gets)
@@ -241,7 +241,7 @@ class StalledTests(SignalCase):
         signals = self.start(str(self.pid_file))
         signals._ending = True
         self.patch(_watchdog, "TOO_LONG", 60.0)
-        self.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual(self.killed, [])
         self.patch(_watchdog, "TOO_LONG", 0.0)
         with self.killing:

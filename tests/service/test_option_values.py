@@ -1,0 +1,196 @@
+"""How the values of options are written."""
+
+from __future__ import annotations
+
+import stat
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.endpoints import TCP6ServerEndpoint, UNIXServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from twisted_repeater import OnFilterError
+from twisted_repeater._sockets.endpoints import longest_listen_queue
+from twisted_repeater.service.option_values import (
+    admin_endpoint,
+    listen_endpoint,
+    name_filter,
+    number,
+    on_filter_error,
+    seconds,
+    seconds_or_none,
+    server,
+    shown,
+    size,
+)
+
+from ..modules import ModuleCase, missing
+
+reactor: Any = installed_reactor
+
+
+class ValueTests(SynchronousTestCase):
+    """How values are written."""
+
+    def assert_wrong(self, read: Any, *texts: str) -> None:
+        """These are refused, with what was given in the message."""
+        for text in texts:
+            self.assertIn(repr(text), str(self.assertRaises(ValueError, read, text)))
+
+    def test_sizes(self) -> None:
+        """Sizes have binary units, in any case, or none."""
+        for text, value in [
+            ("16MiB", 16 << 20),
+            ("64kib", 64 << 10),
+            ("1 GiB", 1 << 30),
+            ("1000", 1000),
+            ("7B", 7),
+        ]:
+            self.assertEqual(size(text), value)
+        self.assert_wrong(size, "", "MiB", "16MB", "1.5MiB", "-1", "1e6", "\u0661")
+
+    def test_numbers(self) -> None:
+        """Numbers are whole."""
+        self.assertEqual(number("500"), 500)
+        self.assert_wrong(number, "", "-1", "1.5", "many", "\u0661")
+
+    def test_seconds(self) -> None:
+        """Times are seconds, with a fraction if need be, and finite; none is ``none`` where that is allowed."""
+        self.assertEqual(seconds("2.5"), 2.5)
+        self.assert_wrong(seconds, "", "soon", "nan", "inf", "none")
+        self.assertIs(seconds_or_none("none"), None)
+        self.assertEqual(seconds_or_none("7"), 7)
+        self.assert_wrong(seconds_or_none, "None", "soon")
+
+    def test_shown(self) -> None:
+        """Defaults are shown as they are written."""
+        for value, read, text in [
+            (16 << 20, size, "16MiB"),
+            (1 << 30, size, "1GiB"),
+            (1000, size, "1000"),
+            (500, number, "500"),
+            (0.5, seconds, "0.5"),
+            (None, seconds_or_none, "none"),
+        ]:
+            self.assertEqual(shown(value, read), text)
+
+
+class PolicyTests(SynchronousTestCase):
+    """What to do if a filter fails."""
+
+    def test_policies(self) -> None:
+        """A policy is named as it is in the library."""
+        self.assertIs(on_filter_error("pass-on"), OnFilterError.PASS_ON)
+        error = self.assertRaises(ValueError, on_filter_error, "cry")
+        self.assertEqual(str(error), "must be one of stop, pass-on, drop, close, not 'cry'")
+
+
+class NameTests(SynchronousTestCase):
+    """Patterns of names."""
+
+    def test_all(self) -> None:
+        """Without a pattern every name is allowed."""
+        self.assertTrue(name_filter([])("anybody"))
+
+    def test_patterns(self) -> None:
+        """A name has to match one pattern, wholly, with its case, and also where it has lines."""
+        allowed = name_filter(["desk-*", "ann", "[xy]?"])
+        for name in ("desk-", "desk-7\n8", "ann", "x1"):
+            self.assertTrue(allowed(name), name)
+        for name in ("", "Desk-7", "anne", "my ann", "ann\n", "z1", "x12"):
+            self.assertFalse(allowed(name), name)
+
+
+class EndpointTests(TestCase, ModuleCase):
+    """Endpoints."""
+
+    def assert_wrong(self, read: Any, *cases: tuple[str, str]) -> None:
+        """These descriptions are refused, with these beginnings of messages."""
+        for description, text in cases:
+            error = self.assertRaises(ValueError, read, reactor, description)
+            self.assertTrue(str(error).startswith(text), error)
+
+    def test_kinds(self) -> None:
+        """Endpoints of every kind are understood."""
+        self.assertIsInstance(listen_endpoint(reactor, "unix:/run/x"), UNIXServerEndpoint)
+        self.assertIsInstance(admin_endpoint(reactor, r"tcp6:0:interface=\:\:1"), TCP6ServerEndpoint)
+        self.assertIsInstance(admin_endpoint(reactor, "unix:/run/x"), UNIXServerEndpoint)
+        server(reactor, "tls:localhost:1")
+
+    def test_listen_queue(self) -> None:
+        """As many clients may wait to be accepted as the system allows, or as many as the description says."""
+        for backlog, told in (("", longest_listen_queue()), (":backlog=7", 7)):
+            listen = listen_endpoint(reactor, f"tcp:0:interface=127.0.0.1{backlog}")
+            port = self.successResultOf(listen.listen(Factory()))
+            self.addCleanup(port.stopListening)
+            self.assertEqual(port.backlog, told)
+
+    def test_no_tls(self) -> None:
+        """Where TLS cannot be had it is said what it needs."""
+        missing(self, "OpenSSL")
+        needs = "needs pyOpenSSL: pip install 'twisted_repeater[tls]'"
+        self.assert_wrong(server, ("tls:localhost:1", f"'tls:localhost:1' {needs}"))
+        self.assert_wrong(listen_endpoint, ("ssl:443", f"'ssl:443' {needs}"))
+
+    def test_listen(self) -> None:
+        """What is not an endpoint is refused."""
+        self.assert_wrong(
+            listen_endpoint,
+            ("pigeon:1", "must be an endpoint, not 'pigeon:1': ValueError: Unknown endpoint type"),
+            ("tcp:65536", "must be an endpoint, not 'tcp:65536': port 65536 is above 65535"),
+            ("tcp:port=65536", "must be an endpoint, not 'tcp:port=65536': port 65536 is above 65535"),
+        )
+
+    def test_server(self) -> None:
+        """So is a server that cannot be reached, or not safely."""
+        self.assert_wrong(
+            server,
+            ("tcp:", "'tcp:' cannot be used: the server's host must be"),
+            ("tcp:h", "must be an endpoint, not 'tcp:h': TypeError"),
+            ("tcp:h:http", "must be an endpoint, not 'tcp:h:http': ValueError"),
+            ("tcp:[::1]:1", "'tcp:[::1]:1' cannot be used: the server's host must be an addr"),
+            ("tcp:127.0.0.1:0", "'tcp:127.0.0.1:0' cannot be used: the server's port must be"),
+            ("tcp::9001", "'tcp::9001' cannot be used: the server's host must be"),
+            ("ssl:h:9001", "'ssl:h:9001' cannot be used: ssl: does not check"),
+            ("tcp:localhost:99999", "'tcp:localhost:99999' cannot be used: the serv"),
+            ("tls:x:port=70000", "'tls:x:port=70000' cannot be used: the server's port must be 1 to 65535, not 70000"),
+        )
+
+    def test_admin(self) -> None:
+        """The administration must say who can connect to it."""
+        no_interface = (
+            "tcp:8090",
+            "ssl:8090",
+            "tls:/keys:443",
+            "tcp6:8090",
+            "tcp:8090:interface=",
+            "tcp:8090:interface=127.0.0.1:interface=",
+            r"tcp:8090:interface=127.0.0.1:interf\ace=",
+            r"tcp:8090:backlog=1\:interface=127.0.0.1",
+        )
+        self.assert_wrong(
+            admin_endpoint,
+            *((text, "must have an interface, such as interface=127.0.0.1, not") for text in no_interface),
+            ("haproxy:tcp:8090:interface=127.0.0.1", "must be an endpoint of the kind tcp, "),
+            ("stdio:", "must be an endpoint of the kind tcp, "),
+            ("unix:", "must have the path of a socket, such as unix:/run/edge-admin, not 'unix:'"),
+            ("unix:address=", "must have the path of a socket"),
+        )
+
+    def test_admin_by_systemd(self) -> None:
+        """The administration may be given its socket by systemd, whose unit says where it listens."""
+        self.assert_wrong(
+            admin_endpoint,
+            ("systemd:domain=UNIX:index=0", "must be an endpoint, not 'systemd:domain=UNIX:index=0': "),
+        )
+
+    async def test_admin_socket(self) -> None:
+        """A Unix socket of the administration is its owner's alone, unless a mode is said."""
+        modes = [("", 0o600), (":lockfile=0", 0o600), (":backlog=5", 0o600), (":mode=660", 0o660), (":640", 0o640)]
+        for rest, mode in modes:
+            path = self.directory / f"admin-{mode}"
+            port = await admin_endpoint(reactor, f"unix:{path}{rest}").listen(Factory())
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), mode, rest)
+            await maybeDeferred(port.stopListening)
