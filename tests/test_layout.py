@@ -17,6 +17,7 @@ PACKAGE = Path(twisted_repeater.__file__).parent
 LEVELS: list[set[str]] = [
     {
         "errors",
+        "link",
         "model",
         "verdicts",
         "interfaces",

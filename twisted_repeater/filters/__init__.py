@@ -1,16 +1,16 @@
-"""What helps to write filters, and filters that are ready to use."""
+"""Filters that are ready to use, and functions for writing others."""
 
 from __future__ import annotations
 
-from ._provider import filter_function, selector_of
+from ._provider import Filter, FilterFunction, FilterObject, filter_function, selector_of
 from .allow import Allow, Deny
 from .by_type import ByType
 from .chain import Chain, chain
 from .count import Count
 from .log import Log
 from .rate_limit import WAIT, RateLimit
+from .selective import Selective, wants
 from .shadow import Shadow
-from .wanting import wants
 
 __all__ = [
     "WAIT",
@@ -19,8 +19,12 @@ __all__ = [
     "Chain",
     "Count",
     "Deny",
+    "Filter",
+    "FilterFunction",
+    "FilterObject",
     "Log",
     "RateLimit",
+    "Selective",
     "Shadow",
     "chain",
     "filter_function",
