@@ -27,6 +27,7 @@ LEVELS: list[set[str]] = [
         "_pending",
         "_slices",
         "_text",
+        "_types",
     },
     {"framings", "codecs"},
     {"dialects", "observers", "filters"},

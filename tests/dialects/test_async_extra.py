@@ -112,7 +112,7 @@ class HelloTests(SynchronousTestCase):
         """A type in the place of its codec is told when the dialect is made."""
         no_codec: Any = bin_int
         for direction in ("to_server", "to_client"):
-            with self.assertRaisesRegex(TypeError, "^<bin_prot type: int> is no codec: .* bin_prot_codec makes"):
+            with self.assertRaisesRegex(TypeError, "^a codec must .*, not <bin_prot type: int> .*bin_prot_codec makes"):
                 dialects.async_extra(**{direction: no_codec})
 
     def test_wrong_hello(self) -> None:

@@ -235,5 +235,5 @@ class Int32Tests(SynchronousTestCase):
         """What is no codec is told when the dialect is made."""
         no_codec: Any = RawCodec
         for direction in ("to_server", "to_client"):
-            with self.assertRaisesRegex(TypeError, "is no codec"):
+            with self.assertRaisesRegex(TypeError, "a codec must be an object with"):
                 int32(**{direction: no_codec})

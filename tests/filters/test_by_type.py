@@ -342,10 +342,7 @@ class DeclarationTests(SynchronousTestCase):
         """What is called like a method must be one."""
         wraps_none = functools.wraps(len)(lambda self, message, link: PASS_ON)
         for attribute in (5, None, staticmethod(len), property(len), wraps_none):
-            self.check(
-                attribute,
-                r"Wrong.on_order must be a plain method for messages, not .*, or have a name that does not begin with on_",
-            )
+            self.check(attribute, r"Wrong.on_order must be a plain method for messages, not .*, or have a name")
 
     def test_arguments(self) -> None:
         """A method must take a message and a link."""

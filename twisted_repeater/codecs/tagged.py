@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._text import text_of
+from .._types import Codec
 from ..errors import ParseError
-from ..interfaces import ITypedCodec
 from ..selectors import Selector, bytes_at
 from ._typed import TypedCodec
 
 __all__ = ["TaggedCodec", "tagged"]
 
 
-def tagged(codecs: Mapping[bytes, ITypedCodec]) -> TaggedCodec:
+def tagged(codecs: Mapping[bytes, Codec]) -> TaggedCodec:
     """Make the codec of payloads that begin with a tag, which says what the rest is.
 
     The tags are of one length. Each codec must know the classes of its messages, as those of this package do (except
@@ -28,13 +28,13 @@ def tagged(codecs: Mapping[bytes, ITypedCodec]) -> TaggedCodec:
 class TaggedCodec(TypedCodec):
     """Messages of several kinds behind a tag; `tagged` makes it."""
 
-    def __init__(self, codecs: Mapping[bytes, ITypedCodec]) -> None:
+    def __init__(self, codecs: Mapping[bytes, Codec]) -> None:
         sizes = {len(tag) for tag in codecs}
         if len(sizes) != 1 or 0 in sizes:
             raise ValueError("the tags must be of one length, at least one byte")
         (self._size,) = sizes
         self._codecs = dict(codecs)
-        self._kinds: dict[type, tuple[bytes, ITypedCodec]] = {}
+        self._kinds: dict[type, tuple[bytes, Codec]] = {}
         for tag, codec in codecs.items():
             types = getattr(codec, "message_types", ())
             if not types:

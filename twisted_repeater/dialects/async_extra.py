@@ -10,6 +10,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from .._types import Codec
 from ..codecs.bin_prot import (
     BinProtCodec,
     BinType,
@@ -23,7 +24,7 @@ from ..codecs.bin_prot import (
 from ..errors import InvalidHello, MarshalingError, ParseError
 from ..framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from ..framings.base import Framing
-from ..interfaces import ICodec, IHandshake
+from ..interfaces import IHandshake
 from ..model import Hello
 from ._dialect import Dialect, MessageType
 
@@ -35,8 +36,8 @@ DONT_CARE_ABOUT_MODE = "Dont_care_about_mode"
 
 def async_extra(
     *,
-    to_server: ICodec | MessageType | None = None,
-    to_client: ICodec | MessageType | None = None,
+    to_server: Codec | MessageType | None = None,
+    to_client: Codec | MessageType | None = None,
     mode: object = DONT_CARE_ABOUT_MODE,
     mode_type: BinType[Any] | None = None,
     production: bool = True,

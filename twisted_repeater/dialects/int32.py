@@ -10,10 +10,11 @@ from typing import Any
 
 from zope.interface import implementer
 
+from .._types import Codec
 from ..errors import InvalidHello
 from ..framings.base import Framing
 from ..framings.length import Int32Framing
-from ..interfaces import ICodec, IHandshake
+from ..interfaces import IHandshake
 from ..model import Hello
 from ._dialect import Dialect, MessageType
 
@@ -182,8 +183,8 @@ def _is_text(value: str) -> bool:
 
 def int32(
     *,
-    to_server: ICodec | MessageType | None = None,
-    to_client: ICodec | MessageType | None = None,
+    to_server: Codec | MessageType | None = None,
+    to_client: Codec | MessageType | None = None,
     mode: str = "",
     production: bool = True,
 ) -> Dialect:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._provider import Filter, FilterFunction, FilterObject, filter_function, selector_of
+from ._provider import filter_function, selector_of
 from .allow import Allow, Deny
 from .by_type import ByType
 from .chain import Chain, chain
@@ -19,9 +19,6 @@ __all__ = [
     "Chain",
     "Count",
     "Deny",
-    "Filter",
-    "FilterFunction",
-    "FilterObject",
     "Log",
     "RateLimit",
     "Selective",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
 from .._text import guarded_text, repr_of, text_of
+from .._types import FilterFunction
 from ..codecs import RawCodec
 from ..codecs._typed import overlap
 from ..interfaces import ICodec, IFilter, ITypedCodec
@@ -15,9 +16,6 @@ from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON, Answer, Verdict
 
 __all__ = [
-    "Filter",
-    "FilterFunction",
-    "FilterObject",
     "Named",
     "checked_answer",
     "checked_classes",
@@ -30,21 +28,6 @@ __all__ = [
     "selector_for_types",
     "selector_of",
 ]
-
-FilterFunction: TypeAlias = Callable[[Any, Link], Answer]
-"""A function of a message and its link that returns a verdict, or a Deferred or a coroutine of one."""
-
-
-class FilterObject(Protocol):
-    """An object whose method ``filter`` is a filter; see `IFilter`."""
-
-    def filter(self, message: Any, link: Link, /) -> Answer:
-        """Return the verdict on a message."""
-        raise NotImplementedError
-
-
-Filter: TypeAlias = FilterFunction | FilterObject
-"""A filter: a function of a message and its link, or an object with such a method ``filter``."""
 
 
 class Named:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
+from .._types import FilterFunction
 from ..interfaces import ICodec, IFilter, ISelectiveByCodec
 from ..link import Link
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Answer, Verdict
-from ._provider import FilterFunction, checked_answer, checked_classes, selector_for_types
+from ._provider import checked_answer, checked_classes, selector_for_types
 
 __all__ = ["Allow", "Deny"]
 

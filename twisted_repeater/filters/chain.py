@@ -9,14 +9,13 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from .._pending import verdict_later
+from .._types import Filter, FilterFunction
 from ..interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec
 from ..link import Link
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from ._migration import hand_over_by_name
 from ._provider import (
-    Filter,
-    FilterFunction,
     Named,
     checked_function,
     common_selector,

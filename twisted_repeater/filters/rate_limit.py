@@ -8,10 +8,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from .._types import FilterFunction
 from ..interfaces import IFilter, IMigrating
 from ..link import Link
 from ..verdicts import DO_NOTHING, PASS_ON, Answer, Verdict
-from ._provider import FilterFunction, checked_answer
+from ._provider import checked_answer
 
 __all__ = ["WAIT", "RateLimit"]
 

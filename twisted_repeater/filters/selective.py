@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 from zope.interface import implementer
 
+from .._types import Filter, FilterFunction
 from ..interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec
 from ..link import Link
 from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON, Answer
 from ._migration import hand_over
 from ._provider import (
-    Filter,
-    FilterFunction,
     Named,
     checked_classes,
     checked_function,

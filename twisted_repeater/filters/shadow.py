@@ -12,12 +12,13 @@ from zope.interface import implementer
 
 from .._pending import verdict_later
 from .._text import loggable
+from .._types import Filter
 from ..interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec
 from ..link import Link
 from ..selectors import Selector
 from ..verdicts import Answer, Verdict
 from ._migration import hand_over_by_name
-from ._provider import Filter, Named, checked_function, common_selector, guarded, name_of, pass_on, selector_of
+from ._provider import Named, checked_function, common_selector, guarded, name_of, pass_on, selector_of
 
 __all__ = ["Shadow"]
 
