@@ -27,7 +27,7 @@ class Number(int):
 class NumberCodec(TextCodec):
     """Its codec, which counts how often it decodes."""
 
-    message_types = (Number,)  # type: ignore[assignment]
+    message_types = (Number,)
     decoded = 0
 
     def decode(self, payload: bytes) -> Any:
