@@ -105,12 +105,10 @@ class RecordTests(SynchronousTestCase):
 class ParseErrorTests(SynchronousTestCase):
     """Payloads that are no records."""
 
-    def check(
-        self, codec: FixedCodec[Any], payload: bytes, message: str, field: str | None, offset: int | None
-    ) -> None:
+    def check(self, codec: FixedCodec[Any], payload: bytes, told: str, field: str | None, offset: int | None) -> None:
         """Check the error of a payload."""
         error = self.assertRaises(ParseError, codec.decode, payload)
-        self.assertEqual((str(error), error.field, error.offset), (message, field, offset))
+        self.assertEqual((str(error), error.field, error.offset), (told, field, offset))
 
     def test_short(self) -> None:
         """What is too short names the field in which it ends."""
@@ -188,7 +186,7 @@ class DeclarationTests(SynchronousTestCase):
                 fixed(Cancel, id=wrong)
         no_format: Any
         for no_format in (3, b"Q", int, Chars):
-            with self.assertRaisesRegex(TypeError, "id: a field is a format of the struct module or Chars, not "):
+            with self.assertRaisesRegex(TypeError, "id: a field must be a format of the struct module or Chars, not "):
                 fixed(Cancel, id=no_format)
 
     def test_byte_order(self) -> None:

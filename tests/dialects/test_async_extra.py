@@ -105,7 +105,7 @@ class HelloTests(SynchronousTestCase):
             with self.assertRaisesRegex(ValueError, told):
                 dialects.async_extra(mode=mode, mode_type=mode_type)
         no_type: Any = int
-        with self.assertRaisesRegex(TypeError, "expected a bin_prot type"):
+        with self.assertRaisesRegex(TypeError, "must be a bin_prot type"):
             dialects.async_extra(mode=1, mode_type=no_type)
 
     def test_messages_without_a_codec(self) -> None:

@@ -31,7 +31,7 @@ DOUBLE = struct.Struct("<d")
 
 
 def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
-    """Describe integers: one byte up to 127, else a code and a form that has a format and a range.
+    """Return the type of integers: one byte up to 127, else a code and a form with a format and a range.
 
     The writer takes the first form whose range holds the value.
     """
@@ -53,7 +53,7 @@ def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
             raise cut_short(f"{name} of {1 + form.size} bytes", data, at)
         value: int = form.unpack_from(data, at + 1)[0]
         if not low <= value <= high:
-            raise unexpected(f"{name} from {low} to {high} behind the byte {code:02x}", at, str(value))
+            raise unexpected(f"{name} from {low} to {high} after the byte {code:02x}", at, str(value))
         return value, end
 
     def write(out: bytearray, value: int, levels: int) -> None:
@@ -73,7 +73,7 @@ def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
 
 
 def _checked_int(name: str, value: object) -> int:
-    """Take what Python takes as an integer, but no bool."""
+    """Return the integer of an object that Python accepts as one, except a bool."""
     if not isinstance(value, bool):
         with suppress(TypeError):
             return operator.index(value)  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ bin_int64 = _integer("int64", UP_TO_32_BITS | {0xFC: ("q", -(2**63), 2**63 - 1)}
 """``int64``, and ``nativeint`` of programs for 64 bits. It differs from `bin_int` in its range only."""
 
 bin_nat0 = _integer("nat0", {0xFE: ("H", 0, 2**16 - 1), 0xFD: ("I", 0, 2**32 - 1), 0xFC: ("Q", 0, MAX_INT)})
-"""``Nat0.t``, an int from 0: what lengths are written as. It differs from `bin_int` from 32768 on."""
+"""``Nat0.t``, an int from 0, as which lengths are written. It differs from `bin_int` from 32768 on."""
 
 read_nat0 = bin_nat0.read
 write_nat0 = bin_nat0.write
@@ -117,7 +117,7 @@ def _float(name: str) -> BinType[float]:
 
 
 bin_float = _float("float")
-"""``float``. All bits are kept, those of a NaN as well. An ``int`` is written as the nearest float."""
+"""``float``. All bits are kept, also those of a NaN. An ``int`` is written as the nearest float."""
 
 bin_time = _float("time")
 """``Time.t``: a ``float``, seconds since the Unix epoch."""
@@ -161,13 +161,17 @@ bin_string = BinType("string", 1, _read_string, _write_string)
 
 
 def text(errors: str = "strict") -> BinType[str]:
-    """Describe ``string`` that holds UTF-8, as ``str``.
+    """Return the type of ``string`` that holds UTF-8, as ``str``.
 
-    @param errors: what is done with bytes that are not UTF-8, as for `bytes.decode`: ``"strict"`` makes them an error,
-        ``"surrogateescape"`` keeps them.
+    Args:
+        errors: the treatment of bytes that are not UTF-8, as for `bytes.decode`: ``"strict"`` makes them an error,
+            ``"surrogateescape"`` keeps them.
+
+    Raises:
+        LookupError: there is no such treatment.
     """
     for probe in (lambda: b"\xff".decode("utf-8", errors), lambda: "\ud800".encode("utf-8", errors)):
-        with suppress(UnicodeError):  # what remains is that there is no such way, or it does not go both ways
+        with suppress(UnicodeError):  # it raises LookupError or TypeError if there is no such treatment both ways
             probe()
 
     def read(data: bytes, at: int, levels: int) -> tuple[str, int]:
@@ -231,4 +235,4 @@ def _write_unit(out: bytearray, value: tuple[()], levels: int) -> None:
 
 
 bin_unit: BinType[tuple[()]] = BinType("unit", 1, _read_unit, _write_unit)
-"""``unit``, as the empty tuple: ``None`` is what an empty option reads as."""
+"""``unit``, as the empty tuple. ``None`` is an empty option."""
