@@ -67,7 +67,8 @@ class PublicNamesTests(SynchronousTestCase):
     def test_promised(self) -> None:
         """The names that the documentation promises are there."""
         promised = (
-            "Repeater Limits Side IFilter ICodec ILink Link Filter PASS_ON DO_NOTHING DROP Send SendBack PassOnAndSendBack dialects "
+            "Repeater Limits Side IFilter ICodec ILink Link Filter dialects "
+            "PASS_ON DO_NOTHING DROP Send SendBack PassOnAndSendBack "
             "RepeaterError ConnectingError LinkError MultipleVersionsError "
             "ClientIPNotAuthorized HelloTimeout InvalidHello WrongMode ClientNotAllowed DuplicateClient "
             "ServerUnreachable UnexpectedServerName VersionMismatch RefusedByApplication ClientGone "

@@ -12,7 +12,7 @@ from ._compounds import RecordType, tuple_of
 from ._type import BinProtCodec, BinType, add_to_path, check_type, cut_short, unexpected, wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
 __all__ = ["enumeration", "variant"]
 
@@ -79,11 +79,10 @@ def enumeration(members: type[E]) -> BinType[E]:
     return variant(*members, name=members.__name__)
 
 
-def _constructor(given: object) -> tuple[Hashable, BinType[Any]]:
+def _constructor(given: object) -> tuple[object, BinType[Any]]:
     """Return the key by which a constructor's values are found, and the type of its arguments."""
     if isinstance(given, RecordType):
-        cls: Hashable = given.cls
-        return cls, given
+        return given.cls, given
     key, *arguments = (given or (None,)) if isinstance(given, tuple) else (given,)
     if key is None or isinstance(key, (BinType, BinProtCodec, type)) or not _is_hashable(key):
         raise TypeError(f"a constructor must be a constant, a record, or a tuple of a name and types, not {given!r}")
@@ -151,7 +150,7 @@ def _index_reader(what: str, count: int, width: int) -> Callable[[bytes, int], i
     return read_byte if width == 1 else read_two_bytes
 
 
-def _find_constructor(index_of: dict[Hashable, int], value: Any) -> int | None:
+def _find_constructor(index_of: dict[object, int], value: Any) -> int | None:
     """Return the index of a value's constructor: by its class, else by its tag, else by itself."""
     for cls in type(value).__mro__:
         if cls in index_of:
