@@ -92,7 +92,7 @@ class HelloTests(SynchronousTestCase):
         """What type a mode has is only guessed where it can be nothing else."""
         for mode in ([1], 1, True, None, b"x", ("On", 1), bin_int):
             with self.assertRaisesRegex(
-                TypeError, "^mode: expected a string, or a member of an enum; .* mode_type as well$"
+                TypeError, "^mode must be a string or a member of an enum, or come with its mode_type, not .*$"
             ):
                 dialects.async_extra(mode=mode)
 
@@ -100,7 +100,7 @@ class HelloTests(SynchronousTestCase):
         """A mode that no hello could carry is refused when the dialect is made."""
         for mode, mode_type, told in (
             ("x", bin_int, "^mode: expected int, got 'x'$"),
-            ((1, 2), list_of(bin_int), r"^mode: \(1, 2\) would be read as \[1, 2\], which is not equal$"),
+            ((1, 2), list_of(bin_int), r"^mode must be equal when it is read again, \(1, 2\) would be \[1, 2\]$"),
         ):
             with self.assertRaisesRegex(ValueError, told):
                 dialects.async_extra(mode=mode, mode_type=mode_type)

@@ -71,7 +71,7 @@ class DecodeTests(SynchronousTestCase):
         """A member that some servers would take for a known one is refused: it would change who the client is."""
         for member in ("Name", "NAME", "Credentials", "\u017fend_version"):
             payload = json.dumps({"name": "alice", member: "bob"}).encode()
-            self.assertIn(f"must be written so, not {member!r}", self.refused(payload))
+            self.assertIn(f"must be written like that, not {member!r}", self.refused(payload))
 
     def test_numbers_without_end(self) -> None:
         """An unknown number of any length is no reason to refuse a hello, and stays what it is."""
