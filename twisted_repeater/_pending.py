@@ -33,10 +33,10 @@ class PendingVerdict:
 
     __slots__ = ("_deferred", "_given_up", "_then", "_who", "result")
 
-    def __init__(self, answer: object, then: Callable[[Any], object], who: str = "the filter") -> None:
+    def __init__(self, answer: object, then: Callable[[Verdict | Failure], object], who: str = "the filter") -> None:
         self.result: Any = NOT_YET
         self._given_up = False
-        self._then: Callable[[Any], object] | None = None
+        self._then: Callable[[Verdict | Failure], object] | None = None
         self._who = who
         self._deferred = run(answer) if iscoroutine(answer) else answer
         if isinstance(self._deferred, Deferred):
@@ -64,7 +64,7 @@ class PendingVerdict:
         return Failure(WrongVerdict(f"{self._who}'s Deferred must {duty}"))
 
     def give_up(self) -> None:
-        """Cancel the Deferred. Any result comes too late."""
+        """Cancel the Deferred. A result that comes after that is ignored."""
         self._given_up = True
         try:
             if isinstance(self._deferred, Deferred):

@@ -30,7 +30,7 @@ __all__ = [
 class IFilter(Interface):
     """Decides about the messages of one direction.
 
-    Any object with a method ``filter`` can be a filter, also if it does not declare that it provides this interface,
+    An object with a method ``filter`` can be a filter, also if it does not declare that it provides this interface,
     and so can a plain function. Type checkers without a plugin for zope.interface understand both::
 
         def check(order: Order, link: Link) -> Verdict: ...
@@ -99,14 +99,14 @@ class ICodec(Interface):
         """Return the message of a whole payload.
 
         Raises:
-            ParseError: the payload is not a message, or bytes are left over. Any other exception is treated as one.
+            ParseError: the payload is not a message, or bytes are left over. Other exceptions are treated as one.
         """
 
     def encode(message: Any) -> bytes:
         """Return the payload of a message.
 
         Raises:
-            MarshalingError: the message cannot be encoded. Any other exception is treated as one.
+            MarshalingError: the message cannot be encoded. Other exceptions are treated as one.
         """
 
 
@@ -201,10 +201,10 @@ class ILink(Interface):
     def received(direction: Direction) -> tuple[int, int]:
         """Return how many messages of a direction were received so far, and how many bytes with their headers."""
 
-    def send_to_client(message: Any) -> None:
+    def send_to_client(message: object) -> None:
         """Send a message of the application's own to the client. It goes through no filter."""
 
-    def send_to_server(message: Any) -> None:
+    def send_to_server(message: object) -> None:
         """Send a message of the application's own to the server. It goes through no filter."""
 
     def finish() -> None:

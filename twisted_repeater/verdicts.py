@@ -178,7 +178,7 @@ class Close(Verdict):
 
 
 class Mixed(Verdict):
-    """Any mixture of effects, for code that combines verdicts; see `Verdict` for the parameters."""
+    """A mixture of effects, for code that combines verdicts; see `Verdict` for the parameters."""
 
     __slots__ = ("back", "closes", "error", "forward", "passes")
 

@@ -53,7 +53,7 @@ def msgspec_msgpack(
     )
 
 
-class MsgspecCodec(TypedCodec[Any]):
+class MsgspecCodec(TypedCodec[object]):
     """Messages that msgspec reads and writes; `msgspec_json` and `msgspec_msgpack` make it."""
 
     def __init__(
@@ -69,7 +69,7 @@ class MsgspecCodec(TypedCodec[Any]):
         parts = typing.get_args(of) if isinstance(of, UnionType) or typing.get_origin(of) is typing.Union else (of,)
         self.message_types: tuple[type, ...] = parts if all(map(_has_instances, parts)) else ()
 
-    def decode(self, payload: bytes) -> Any:
+    def decode(self, payload: bytes) -> object:
         """See `ICodec`."""
         try:
             return self._decode(payload)
@@ -108,10 +108,10 @@ def _parse_error(error: Exception) -> ParseError:
     )
 
 
-def _has_instances(part: Any) -> bool:
-    """Return whether a type is a class that `isinstance` accepts, as ``Any`` and a ``TypedDict`` are not."""
+def _has_instances(part: object) -> bool:
+    """Return whether a type is a class that `isinstance` accepts, as those of type hints alone are not."""
     try:
-        isinstance(None, part)
+        isinstance(None, part)  # type: ignore[arg-type]
     except TypeError:
         return False
     return isinstance(part, type)

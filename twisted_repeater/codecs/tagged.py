@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .._text import text_of
 from .._types import Codec
@@ -30,7 +29,7 @@ def tagged(codecs: Mapping[bytes, Codec]) -> TaggedCodec:
     return TaggedCodec(codecs)
 
 
-class TaggedCodec(TypedCodec[Any]):
+class TaggedCodec(TypedCodec[object]):
     """Messages of several kinds after a tag; `tagged` makes it."""
 
     def __init__(self, codecs: Mapping[bytes, Codec]) -> None:
@@ -50,7 +49,7 @@ class TaggedCodec(TypedCodec[Any]):
                 self._kinds[cls] = (tag, codec)
         self.message_types = tuple(self._kinds)
 
-    def decode(self, payload: bytes) -> Any:
+    def decode(self, payload: bytes) -> object:
         """See `ICodec`."""
         tag = payload[: self._size]
         codec = self._codecs.get(tag)

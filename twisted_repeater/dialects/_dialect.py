@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from .._types import Codec
 from ..codecs import LEFT_OUT, RawCodec
@@ -16,6 +16,10 @@ from ..model import Limits
 __all__ = ["Conversion", "Dialect", "MessageType", "agreed_version"]
 
 
+Step: TypeAlias = Callable[[Any], object]
+"""A function from a message in one version to the message in another."""
+
+
 @dataclass(frozen=True, eq=False)
 class Conversion:
     """The step between a version of a message type and the one before it.
@@ -23,9 +27,9 @@ class Conversion:
     Either function returns `LEFT_OUT` for a message that does not exist in the other version.
     """
 
-    up: Callable[[Any], object]
+    up: Step
     """Returns the message in this version, given the message in the version before."""
-    down: Callable[[Any], object]
+    down: Step
     """Returns the message in the version before, given the message in this version."""
 
 
@@ -174,7 +178,7 @@ def _check_kinds(versions: tuple[object, ...], codecs: object, conversions: obje
             )
 
 
-def _converted(message: object, steps: list[Callable[[Any], object]]) -> object:
+def _converted(message: object, steps: list[Step]) -> object:
     """Return a message in another version, step by step."""
     for step in steps:
         if message is LEFT_OUT:

@@ -6,14 +6,12 @@ import enum
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from zope.interface import implementer
 
 from .._types import Codec
 from ..codecs.bin_prot import (
     BinProtCodec,
-    BinType,
     bin_int,
     bin_prot_codec,
     enumeration,
@@ -21,6 +19,7 @@ from ..codecs.bin_prot import (
     text,
     variant,
 )
+from ..codecs.bin_prot._type import SomeType
 from ..errors import InvalidHello, MarshalingError, ParseError
 from ..framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from ..framings.base import Framing
@@ -39,7 +38,7 @@ def async_extra(
     to_server: Codec | MessageType | None = None,
     to_client: Codec | MessageType | None = None,
     mode: object = DONT_CARE_ABOUT_MODE,
-    mode_type: BinType[Any] | None = None,
+    mode_type: SomeType | None = None,
     production: bool = True,
     clock: Callable[[], float] = time.time,
 ) -> Dialect:
@@ -75,7 +74,7 @@ def async_extra(
     )
 
 
-def _type_of_mode(mode: object) -> BinType[Any]:
+def _type_of_mode(mode: object) -> SomeType:
     """Return the type of a mode that is a string or a member of an enum."""
     if isinstance(mode, enum.Enum):
         return enumeration(type(mode))
@@ -84,7 +83,7 @@ def _type_of_mode(mode: object) -> BinType[Any]:
     raise TypeError(f"mode must be a string or a member of an enum, or come with its mode_type, not {mode!r}")
 
 
-def _check_mode(mode: object, codec: BinProtCodec[Any]) -> None:
+def _check_mode(mode: object, codec: BinProtCodec[object]) -> None:
     """Raise ``ValueError`` unless hellos can carry a mode."""
     try:
         carried = codec.decode(codec.encode(mode))
@@ -110,7 +109,7 @@ class BinProtHandshake:
     framing: Framing
     """See `IHandshake`."""
 
-    def __init__(self, max_hello: int, mode_type: BinType[Any]) -> None:
+    def __init__(self, max_hello: int, mode_type: SomeType) -> None:
         string = text(errors="surrogateescape")
         self.framing = AsyncExtraHelloFraming(max_hello)
         self._codec = bin_prot_codec(

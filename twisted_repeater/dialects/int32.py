@@ -42,7 +42,7 @@ def _integer(digits: str) -> int | Decimal:
 DECODER = json.JSONDecoder(parse_int=_integer)
 
 
-class Extra(Mapping[str, Any]):
+class Extra(Mapping[str, object]):
     """The members of a hello that the repeater does not know, in their order.
 
     A member's value is read as Python's ``json`` does. The repeater forwards the text that the peer wrote, so 1.10,
@@ -54,7 +54,7 @@ class Extra(Mapping[str, Any]):
     def __init__(self, texts: Mapping[str, tuple[str, str]]) -> None:
         self._texts = texts
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         return DECODER.decode(self._texts[name][1])
 
     def __iter__(self) -> Iterator[str]:

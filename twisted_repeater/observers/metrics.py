@@ -34,7 +34,7 @@ class MetricsObserver:
         self.made: int = 0
         """How many links were made."""
         self.ended: Counter[tuple[str, str]] = Counter()
-        """Links that ended, by the side that began it ("" for neither) and the type of the reason ("closed" for none)."""
+        """Ended links, by the side that began it ("" for neither) and the type of the reason ("closed" if none)."""
         self.refused: Counter[str] = Counter()
         """Clients that were refused, by the type of the error."""
         self.errors: Counter[tuple[str, str, str]] = Counter()

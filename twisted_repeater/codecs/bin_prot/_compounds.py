@@ -6,12 +6,12 @@ import functools
 import inspect
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..._text import text_of
 from ...errors import MarshalingError, ParseError
 from ._basics import read_code, read_nat0, write_nat0
-from ._type import BinType, add_to_path, check_type, count_bytes, unexpected, wrong
+from ._type import BinType, SomeType, add_to_path, check_type, count_bytes, unexpected, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ B = TypeVar("B")
 AS_VARIANT = "describe the inner option as a variant"
 
 
-class _Option(BinType[Any]):
+class _Option(SomeType):
     """A type that reads ``None``."""
 
     __slots__ = ()
@@ -116,15 +116,15 @@ array_of = list_of
 """Returns the type of ``t array``, which is a list on the wire."""
 
 
-def tuple_of(*of: BinType[Any]) -> BinType[tuple[Any, ...]]:
+def tuple_of(*of: SomeType) -> BinType[tuple[object, ...]]:
     """Return the type of ``a * b * c``, as a ``tuple``."""
     for index, part in enumerate(of):
         check_type(part, f"[{index}]")
     name = f"tuple of {len(of)}"
     readers, writers = [part.read for part in of], [part.write for part in of]
 
-    def read(data: bytes, at: int, levels: int) -> tuple[tuple[Any, ...], int]:
-        values: list[Any] = []
+    def read(data: bytes, at: int, levels: int) -> tuple[tuple[object, ...], int]:
+        values: list[object] = []
         try:
             for read_part in readers:
                 value, at = read_part(data, at, levels)
@@ -134,7 +134,7 @@ def tuple_of(*of: BinType[Any]) -> BinType[tuple[Any, ...]]:
             raise
         return tuple(values), at
 
-    def write(out: bytearray, value: tuple[Any, ...], levels: int) -> None:
+    def write(out: bytearray, value: tuple[object, ...], levels: int) -> None:
         if not isinstance(value, tuple) or len(value) != len(writers):
             raise wrong(name, value)
         index = 0
@@ -150,11 +150,11 @@ def tuple_of(*of: BinType[Any]) -> BinType[tuple[Any, ...]]:
 
 def pair(first: BinType[A], second: BinType[B]) -> BinType[tuple[A, B]]:
     """Return the type of ``a * b``, as a ``tuple`` of two."""
-    both: BinType[Any] = tuple_of(first, second)
+    both: SomeType = tuple_of(first, second)
     return both
 
 
-def record(cls: type[T], /, **fields: BinType[Any]) -> BinType[T]:
+def record(cls: type[T], /, **fields: SomeType) -> BinType[T]:
     """Return the type of a record, as an instance of a class.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from zope.interface import implementer
 
@@ -14,7 +14,17 @@ from ...interfaces import ICodec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BinProtCodec", "BinType", "add_to_path", "bin_prot_codec", "check_type", "cut_short", "unexpected", "wrong"]
+__all__ = [
+    "BinProtCodec",
+    "BinType",
+    "SomeType",
+    "add_to_path",
+    "bin_prot_codec",
+    "check_type",
+    "cut_short",
+    "unexpected",
+    "wrong",
+]
 
 T = TypeVar("T")
 
@@ -38,6 +48,10 @@ class BinType(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<bin_prot type: {self.name}>"
+
+
+SomeType: TypeAlias = BinType[Any]
+"""A type whose values are of any class."""
 
 
 @implementer(ICodec)

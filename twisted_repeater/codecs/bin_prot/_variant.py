@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 import struct
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import MarshalingError, ParseError
 from ._basics import read_code
 from ._compounds import RecordType, tuple_of
-from ._type import BinProtCodec, BinType, add_to_path, check_type, cut_short, unexpected, wrong
+from ._type import BinProtCodec, BinType, SomeType, add_to_path, check_type, cut_short, unexpected, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ E = TypeVar("E", bound=enum.Enum)
 WIDE_INDEX = struct.Struct("<H")
 
 
-def variant(*constructors: object, name: str = "variant") -> BinType[Any]:
+def variant(*constructors: object, name: str = "variant") -> SomeType:
     """Return the type of a variant.
 
     Args:
@@ -79,7 +79,7 @@ def enumeration(members: type[E]) -> BinType[E]:
     return variant(*members, name=members.__name__)
 
 
-def _constructor(given: object) -> tuple[object, BinType[Any]]:
+def _constructor(given: object) -> tuple[object, SomeType]:
     """Return the key by which a constructor's values are found, and the type of its arguments."""
     if isinstance(given, RecordType):
         return given.cls, given
@@ -97,7 +97,7 @@ def _is_hashable(key: object) -> bool:
     return True
 
 
-def _constant(constant: object) -> BinType[Any]:
+def _constant(constant: object) -> SomeType:
     def read(data: bytes, at: int, levels: int) -> tuple[object, int]:
         return constant, at
 
@@ -108,7 +108,7 @@ def _constant(constant: object) -> BinType[Any]:
     return BinType(repr(constant), 0, read, write)
 
 
-def _tagged(tag: object, types: list[BinType[Any]]) -> BinType[Any]:
+def _tagged(tag: object, types: list[SomeType]) -> SomeType:
     label = tag.name if isinstance(tag, enum.Enum) else str(tag)
     for index, of in enumerate(types):
         check_type(of, f"{label}[{index}]")
@@ -150,7 +150,7 @@ def _index_reader(what: str, count: int, width: int) -> Callable[[bytes, int], i
     return read_byte if width == 1 else read_two_bytes
 
 
-def _find_constructor(index_of: dict[object, int], value: Any) -> int | None:
+def _find_constructor(index_of: dict[object, int], value: object) -> int | None:
     """Return the index of a value's constructor: by its class, else by its tag, else by itself."""
     for cls in type(value).__mro__:
         if cls in index_of:
