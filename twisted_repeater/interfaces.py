@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IAddress
+
     from .errors import ConnectingError
     from .link import Link
     from .model import Direction, Hello, Side
@@ -59,7 +61,7 @@ class IFilter(Interface):
 class ISelective(Interface):
     """A filter that wants to see only the messages with certain bytes."""
 
-    selector = Attribute("Selector | None: chooses the payloads that the filter sees; None chooses all")
+    selector: Selector | None = Attribute("chooses the payloads that the filter sees; None chooses all")
 
 
 class ISelectiveByCodec(Interface):
@@ -113,7 +115,7 @@ class ICodec(Interface):
 class ITypedCodec(ICodec):
     """A codec that knows the classes of its messages, and may recognize them by their bytes."""
 
-    message_types = Attribute("tuple[type, ...]: the classes that a decoded message may be of; () if not known")
+    message_types: tuple[type, ...] = Attribute("the classes that a decoded message may be of; () if not known")
 
     def selector_for(types: tuple[type, ...]) -> Selector | None:
         """Return a selector for the messages of some classes.
@@ -133,7 +135,7 @@ class IFraming(Interface):
     One framing serves all lanes of a repeater. Apart from ``body`` it must keep nothing between calls.
     """
 
-    body = Attribute("int: the offset in ``data`` at which the payload of the frame that `find` saw last begins")
+    body: int = Attribute("the offset in ``data`` at which the payload of the frame that `find` saw last begins")
 
     def find(data: bytes, start: int, end: int) -> int:
         """Return the offset at which the frame that begins at ``start`` ends.
@@ -169,7 +171,7 @@ class IFraming(Interface):
 class IHandshake(Interface):
     """The hello of a dialect, the first frame each way; sans-IO."""
 
-    framing = Attribute("IFraming: the framing of hellos, with a limit of its own")
+    framing: IFraming = Attribute("the framing of hellos, with a limit of its own")
 
     def decode(payload: bytes) -> Hello:
         """Return the hello in a payload.
@@ -189,14 +191,14 @@ class IHandshake(Interface):
 class ILink(Interface):
     """One client's pair of connections. `Link` provides it, with a full description of each name."""
 
-    state = Attribute("object: the object that ``on_connect`` returned")
-    client_name = Attribute("str: the name in the client's hello")
-    server_name = Attribute("str: the name in the server's hello")
-    client_hello = Attribute("Hello: the client's hello")
-    server_hello = Attribute("Hello: the server's hello")
-    client_address = Attribute("IAddress: the address that the client connected from")
-    server_address = Attribute("IAddress: the address of the server")
-    stopped = Attribute("frozenset[Direction]: those in which a filter's failure has ended receiving for good")
+    state: Any = Attribute("the object that ``on_connect`` returned")
+    client_name: str = Attribute("the name in the client's hello")
+    server_name: str = Attribute("the name in the server's hello")
+    client_hello: Hello | None = Attribute("the client's hello")
+    server_hello: Hello | None = Attribute("the server's hello")
+    client_address: IAddress = Attribute("the address that the client connected from")
+    server_address: IAddress = Attribute("the address of the server")
+    stopped: frozenset[Direction] = Attribute("those in which a filter's failure has ended receiving for good")
 
     def received(direction: Direction) -> tuple[int, int]:
         """Return how many messages of a direction were received so far, and how many bytes with their headers."""

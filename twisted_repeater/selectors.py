@@ -18,7 +18,7 @@ __all__ = ["NOTHING", "Selector", "any_of", "bytes_at", "contains", "first_byte"
 DEEPEST = 500
 """How deeply selectors may be nested. Each level needs some of the stack, and compiled code does not check its end."""
 
-COMPILED = not __file__.endswith(".py")
+COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
 
 

@@ -70,7 +70,7 @@ class _Constant(Verdict):
 
     def __init__(self, name: str, *, passes: bool) -> None:
         self._name = name
-        self.passes = passes
+        self.passes: bool = passes
 
     def __repr__(self) -> str:
         return self._name
@@ -104,7 +104,7 @@ class Send(Verdict):
     def __init__(self, *messages: object) -> None:
         if not messages:
             raise TypeError("Send needs a message; to send nothing, return DO_NOTHING")
-        self.forward = messages
+        self.forward: tuple[object, ...] = messages
 
     def __repr__(self) -> str:
         return f"Send({', '.join(map(repr, self.forward))})"
@@ -123,7 +123,7 @@ class SendBack(Verdict):
     __slots__ = ("back",)
 
     def __init__(self, messages: Iterable[object]) -> None:
-        self.back = _several(messages, "SendBack")
+        self.back: tuple[object, ...] = _several(messages, "SendBack")
 
     def __repr__(self) -> str:
         return f"SendBack({list(self.back)!r})"
@@ -144,7 +144,7 @@ class PassOnAndSendBack(Verdict):
     passes = True
 
     def __init__(self, messages: Iterable[object]) -> None:
-        self.back = _several(messages, "PassOnAndSendBack")
+        self.back: tuple[object, ...] = _several(messages, "PassOnAndSendBack")
 
     def __repr__(self) -> str:
         return f"PassOnAndSendBack({list(self.back)!r})"
@@ -169,9 +169,9 @@ class Close(Verdict):
     def __init__(
         self, error: BaseException | None = None, *, forward: Iterable[object] = (), back: Iterable[object] = ()
     ) -> None:
-        self.error = _checked_error(error, "Close")
-        self.forward = _several(forward, "Close", "forward=")
-        self.back = _several(back, "Close", "back=")
+        self.error: BaseException | None = _checked_error(error, "Close")
+        self.forward: tuple[object, ...] = _several(forward, "Close", "forward=")
+        self.back: tuple[object, ...] = _several(back, "Close", "back=")
 
     def __repr__(self) -> str:
         return f"Close({self.error!r}, forward={list(self.forward)!r}, back={list(self.back)!r})"
@@ -191,11 +191,11 @@ class Mixed(Verdict):
         closes: bool = False,
         error: BaseException | None = None,
     ) -> None:
-        self.passes = passes
-        self.forward = _several(forward, "Mixed", "forward=")
-        self.back = _several(back, "Mixed", "back=")
-        self.closes = closes
-        self.error = _checked_error(error, "Mixed")
+        self.passes: bool = passes
+        self.forward: tuple[object, ...] = _several(forward, "Mixed", "forward=")
+        self.back: tuple[object, ...] = _several(back, "Mixed", "back=")
+        self.closes: bool = closes
+        self.error: BaseException | None = _checked_error(error, "Mixed")
 
     def __repr__(self) -> str:
         return (

@@ -219,7 +219,7 @@ class Int32Tests(SynchronousTestCase):
         limits = Limits(max_frame=1000, max_hello=100)
         framing, handshake = dialect.framing(limits), dialect.handshake(limits)
         self.assertIsInstance(framing, Int32Framing)
-        self.assertIsInstance(handshake, JSONHandshake)
+        assert isinstance(handshake, JSONHandshake)
         self.assertEqual((framing.max_frame, handshake.framing.max_frame), (1000, 100))
 
     def test_messages(self) -> None:

@@ -47,7 +47,7 @@ class TaggedCodec(TypedCodec[object]):
                 if cls in self._kinds:
                     raise ValueError(f"{cls.__name__} is under two tags")
                 self._kinds[cls] = (tag, codec)
-        self.message_types = tuple(self._kinds)
+        self.message_types: tuple[type, ...] = tuple(self._kinds)
 
     def decode(self, payload: bytes) -> object:
         """See `ICodec`."""

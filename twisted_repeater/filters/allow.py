@@ -27,8 +27,8 @@ class Allow:
     """
 
     def __init__(self, *types: type, otherwise: Verdict | FilterFunction = DO_NOTHING) -> None:
-        self.types = checked_classes("Allow", types)
-        self.otherwise = checked_answer("otherwise", otherwise)
+        self.types: tuple[type, ...] = checked_classes("Allow", types)
+        self.otherwise: Verdict | FilterFunction = checked_answer("otherwise", otherwise)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `ISelectiveByCodec`. It wants all: it must see messages of classes that are not allowed."""
@@ -55,8 +55,8 @@ class Deny:
     """
 
     def __init__(self, *types: type, answer: Verdict | FilterFunction = DO_NOTHING) -> None:
-        self.types = checked_classes("Deny", types)
-        self.answer = checked_answer("answer", answer)
+        self.types: tuple[type, ...] = checked_classes("Deny", types)
+        self.answer: Verdict | FilterFunction = checked_answer("answer", answer)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `ISelectiveByCodec`."""

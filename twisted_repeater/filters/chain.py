@@ -58,8 +58,8 @@ class Chain(Named):
     """See `IFilter`."""
 
     def __init__(self, members: tuple[Filter, ...]) -> None:
-        self.members = members
-        self.name = f"chain({', '.join(map(name_of, members))})"
+        self.members: tuple[Filter, ...] = members
+        self.name: str = f"chain({', '.join(map(name_of, members))})"
         # One alone is not asked about messages of others: its selector sees what it would see without a chain.
         function_of = checked_function if len(members) == 1 else guarded
         parts = [_Part(function_of(member), name_of(member)) for member in members]

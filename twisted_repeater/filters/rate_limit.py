@@ -64,7 +64,9 @@ class RateLimit:
             raise TypeError(f"burst must be a whole number, not {burst!r}")
         if not (rate > 0 and burst >= 1):
             raise ValueError(f"rate must be above 0 and burst at least 1, not {rate!r} and {burst!r}")
-        self.above = above if isinstance(above, _Wait) else checked_answer("above", above)
+        self.above: Verdict | FilterFunction | _Wait = (
+            above if isinstance(above, _Wait) else checked_answer("above", above)
+        )
         self._interval = 1 / rate
         self._allowance = (burst - 1) / rate
         self._clock = clock

@@ -71,7 +71,7 @@ class Selective(Named):
         self.types = types
         function = checked_function(provider)
         self.filter = _only(function, types) if types else function
-        self.name = name_of(provider)
+        self.name: str = name_of(provider)
 
     def __repr__(self) -> str:
         wanted = self.selector if self.selector is not None else ", ".join(cls.__name__ for cls in self.types)

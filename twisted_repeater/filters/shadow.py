@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -22,7 +22,7 @@ from ._provider import Named, checked_function, common_selector, guarded, name_o
 
 __all__ = ["Shadow"]
 
-log = Logger()
+log: Final = Logger()
 
 
 @implementer(IFilter, ISelectiveByCodec, IMigrating)
@@ -58,10 +58,14 @@ class Shadow(Named):
         self.live = live
         self.on_difference = on_difference
         self.most_waiting = most_waiting
-        self.agreed = self.differed = self.failed = self.skipped = self.waiting = 0
+        self.agreed: int = 0
+        self.differed: int = 0
+        self.failed: int = 0
+        self.skipped: int = 0
+        self.waiting: int = 0
         self._raised = False
         """Whether ``on_difference`` has raised."""
-        self.name = f"Shadow({name_of(candidate)})"
+        self.name: str = f"Shadow({name_of(candidate)})"
         self._ask = checked_function(candidate) if live is None else guarded(candidate)
         self._obey = pass_on if live is None else guarded(live)
 

@@ -8,6 +8,7 @@ This module is ordinary Python; where a compiler was found at installation it ru
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from .._offsets import outside
 from ..errors import FrameTooLong
@@ -15,10 +16,10 @@ from .base import TRUSTED, Framing
 
 __all__ = ["Int32Framing"]
 
-COMPILED = not __file__.endswith(".py")
+COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
 
-unpack_uint32 = struct.Struct(">I").unpack_from
+unpack_uint32: Callable[[bytes, int], tuple[int]] = struct.Struct(">I").unpack_from
 
 
 class Int32Framing(Framing):

@@ -82,16 +82,18 @@ def _checked_int(name: str, value: object) -> int:
 
 UP_TO_32_BITS = {0xFF: ("b", -(2**7), -1), 0xFE: ("h", -(2**15), 2**15 - 1), 0xFD: ("i", -(2**31), 2**31 - 1)}
 
-bin_int = _integer("int", UP_TO_32_BITS | {0xFC: ("q", MIN_INT, MAX_INT)})
+bin_int: BinType[int] = _integer("int", UP_TO_32_BITS | {0xFC: ("q", MIN_INT, MAX_INT)})
 """``int``, which has 63 bits."""
 
-bin_int32 = _integer("int32", UP_TO_32_BITS)
+bin_int32: BinType[int] = _integer("int32", UP_TO_32_BITS)
 """``int32``. It differs from `bin_int` in its range only."""
 
-bin_int64 = _integer("int64", UP_TO_32_BITS | {0xFC: ("q", -(2**63), 2**63 - 1)})
+bin_int64: BinType[int] = _integer("int64", UP_TO_32_BITS | {0xFC: ("q", -(2**63), 2**63 - 1)})
 """``int64``, and ``nativeint`` of programs for 64 bits. It differs from `bin_int` in its range only."""
 
-bin_nat0 = _integer("nat0", {0xFE: ("H", 0, 2**16 - 1), 0xFD: ("I", 0, 2**32 - 1), 0xFC: ("Q", 0, MAX_INT)})
+bin_nat0: BinType[int] = _integer(
+    "nat0", {0xFE: ("H", 0, 2**16 - 1), 0xFD: ("I", 0, 2**32 - 1), 0xFC: ("Q", 0, MAX_INT)}
+)
 """``Nat0.t``, an int from 0, as which lengths are written. It differs from `bin_int` from 32768 on."""
 
 read_nat0 = bin_nat0.read
@@ -116,10 +118,10 @@ def _float(name: str) -> BinType[float]:
     return BinType(name, 8, read, write)
 
 
-bin_float = _float("float")
+bin_float: BinType[float] = _float("float")
 """``float``. All bits are kept, also those of a NaN. An ``int`` is written as the nearest float."""
 
-bin_time = _float("time")
+bin_time: BinType[float] = _float("time")
 """``Time.t``: a ``float``, seconds since the Unix epoch."""
 
 
@@ -135,7 +137,7 @@ def _write_char(out: bytearray, value: bytes, levels: int) -> None:
     out += value
 
 
-bin_char = BinType("char", 1, _read_char, _write_char)
+bin_char: BinType[bytes] = BinType("char", 1, _read_char, _write_char)
 """``char``, as ``bytes`` of length 1."""
 
 
@@ -156,7 +158,7 @@ def _write_string(out: bytearray, value: bytes, levels: int) -> None:
     out += value
 
 
-bin_string = BinType("string", 1, _read_string, _write_string)
+bin_string: BinType[bytes] = BinType("string", 1, _read_string, _write_string)
 """``string``, as ``bytes``: an OCaml string need not be text."""
 
 
@@ -194,7 +196,7 @@ def text(errors: str = "strict") -> BinType[str]:
     return BinType("text", 1, read, write)
 
 
-bin_text = text()
+bin_text: BinType[str] = text()
 """``string`` that holds UTF-8, as ``str``; other bytes are an error."""
 
 
@@ -219,7 +221,7 @@ def _write_bool(out: bytearray, value: bool, levels: int) -> None:
     out.append(value)
 
 
-bin_bool = BinType("bool", 1, _read_bool, _write_bool)
+bin_bool: BinType[bool] = BinType("bool", 1, _read_bool, _write_bool)
 """``bool``."""
 
 
