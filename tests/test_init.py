@@ -67,13 +67,15 @@ class PublicNamesTests(SynchronousTestCase):
     def test_promised(self) -> None:
         """The names that the documentation promises are there."""
         promised = (
-            "Repeater Limits Side IFilter ICodec ILink PASS_ON DO_NOTHING Send SendBack PassOnAndSendBack dialects "
+            "Repeater Limits Side IFilter ICodec ILink Link Filter dialects "
+            "PASS_ON DO_NOTHING DROP Send SendBack PassOnAndSendBack "
             "RepeaterError ConnectingError LinkError MultipleVersionsError "
             "ClientIPNotAuthorized HelloTimeout InvalidHello WrongMode ClientNotAllowed DuplicateClient "
             "ServerUnreachable UnexpectedServerName VersionMismatch RefusedByApplication ClientGone "
             "ParseError MarshalingError Disconnected CallbackFailed SlowConsumer"
         )
         self.assertEqual(set(promised.split()) - set(twisted_repeater.__all__), set())
+        self.assertIs(twisted_repeater.DROP, twisted_repeater.DO_NOTHING)
         self.assertTrue(callable(twisted_repeater.dialects.int32))
 
     def test_exported(self) -> None:

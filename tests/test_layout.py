@@ -17,6 +17,7 @@ PACKAGE = Path(twisted_repeater.__file__).parent
 LEVELS: list[set[str]] = [
     {
         "errors",
+        "link",
         "model",
         "verdicts",
         "interfaces",
@@ -26,6 +27,7 @@ LEVELS: list[set[str]] = [
         "_pending",
         "_slices",
         "_text",
+        "_types",
     },
     {"framings", "codecs"},
     {"dialects", "observers", "filters"},

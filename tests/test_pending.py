@@ -74,7 +74,7 @@ class AwaitedTests(SynchronousTestCase):
         self.wait(deferred)
         deferred.errback("no exception")  # type: ignore[arg-type]
         self.assertIs(self.later[0].type, WrongVerdict)
-        self.assertIn("the filter's Deferred failed with 'no exception'", str(self.later[0].value))
+        self.assertIn("the filter's Deferred must fail with an exception, not 'no exception'", str(self.later[0].value))
 
     def test_coroutine(self) -> None:
         """A coroutine is run; what it gives is there at once, or comes later."""
@@ -98,9 +98,9 @@ class AwaitedTests(SynchronousTestCase):
         for failure in failures:
             self.assertIs(failure.type, WrongVerdict)
         told = [
-            "the filter returned None, which is no verdict",
-            "the filter's Deferred gave 5, which is no verdict",
-            "risk's Deferred gave 'PASS_ON', which is no verdict",
+            "the filter must return a verdict, not None",
+            "the filter's Deferred must give a verdict, not 5",
+            "risk's Deferred must give a verdict, not 'PASS_ON'",
         ]
         self.assertEqual([str(failure.value) for failure in failures], told)
 
@@ -184,7 +184,7 @@ class LaterTests(SynchronousTestCase):
         error = self.failureResultOf(verdict_later(fail(ValueError("no"))), ValueError)
         self.assertEqual(str(error.value), "no")
         error = self.failureResultOf(verdict_later(None, "risk"), WrongVerdict)
-        self.assertEqual(str(error.value), "risk returned None, which is no verdict")
+        self.assertEqual(str(error.value), "risk must return a verdict, not None")
 
     def test_cancelled(self) -> None:
         """If it is cancelled, so is the filter's own, whether or not that can be."""

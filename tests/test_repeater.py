@@ -66,7 +66,7 @@ from .peers import (
     turn,
 )
 
-LOG_OBSERVER = "twisted_repeater.observers.LogObserver"
+LOG_OBSERVER = "twisted_repeater.observers._log"
 
 
 class CreateTests(PeerCase):

@@ -123,9 +123,9 @@ class EffectTests(SynchronousTestCase):
     def test_error(self) -> None:
         """Why a link is closed is said by an exception."""
         wrong: Any = "enough"
-        with self.assertRaisesRegex(TypeError, "Close takes an exception that says why, not 'enough'"):
+        with self.assertRaisesRegex(TypeError, "Close: the error must be an exception, not 'enough'"):
             Close(wrong)
-        with self.assertRaisesRegex(TypeError, "Mixed takes an exception that says why, not <class 'ValueError'>"):
+        with self.assertRaisesRegex(TypeError, "Mixed: the error must be an exception, not <class 'ValueError'>"):
             Mixed(error=ValueError)  # type: ignore[arg-type]
 
 

@@ -1,30 +1,87 @@
-"""A programmable, message-aware TCP repeater.
+"""A programmable, message-aware TCP proxy.
 
-It stands between an existing client and an existing server: for each client it opens a connection to the server in the
-client's name, and shows each message to the application's filter, which passes it on, drops, replaces or answers it.
+A repeater stands between an existing client and an existing server. For each client it connects to the server in the
+client's name. It shows each message to the application's filter, which passes it on, drops, replaces or answers it.
+
+============  =========================================================================================================
+link          one client's pair of connections: client to repeater, and repeater to server
+side          one of the two connections: `Side.CLIENT` (repeater to client), `Side.SERVER` (repeater to server)
+direction     which way a message travels: to the server, or to the client
+frame         the bytes of one message on the wire, header included
+payload       a frame without its header; for some framings the whole frame
+message       what the codec makes of a payload, and what filters see
+dialect       everything about one wire protocol: framing, opening, message types with their versions and codecs
+opening       what happens on a link before its messages are relayed: who speaks first, how the client gets its name
+verdict       the answer of a filter
+state         the object that the application returned from ``on_connect``, one for each link
+============  =========================================================================================================
 """
 
 from . import dialects, filters
-from ._link.link import Link
 from ._repeater import Repeater
+from ._types import Filter
 from .codecs import LEFT_OUT
 from .dialects import Conversion, Dialect, MessageType
-from .errors import *  # noqa: F403
-from .errors import __all__ as _errors
+from .errors import (
+    BadLength,
+    CallbackFailed,
+    ClientGone,
+    ClientIPNotAuthorized,
+    ClientNotAllowed,
+    ConnectingError,
+    Disconnected,
+    DuplicateClient,
+    FilterTimeout,
+    FrameTooLong,
+    FramingError,
+    HelloTimeout,
+    InvalidHello,
+    LinkError,
+    MarshalingError,
+    MultipleVersionsError,
+    NewClientsDropped,
+    ParseError,
+    PartialFrame,
+    RefusedByApplication,
+    RepeaterClosed,
+    RepeaterError,
+    ServerUnreachable,
+    SlowConsumer,
+    TooManyClients,
+    UnexpectedServerName,
+    VersionMismatch,
+    WrongMode,
+    WrongVerdict,
+)
 from .filters import chain
 from .interfaces import ICodec, IFilter, IFraming, IHandshake, ILink, IObserver, ITypedCodec
+from .link import Link
 from .model import Direction, Hello, Limits, OnFilterError, Side
-from .verdicts import DO_NOTHING, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from .verdicts import DO_NOTHING, DROP, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 
 __all__ = [
     "DO_NOTHING",
+    "DROP",
     "LEFT_OUT",
     "PASS_ON",
+    "BadLength",
+    "CallbackFailed",
+    "ClientGone",
+    "ClientIPNotAuthorized",
+    "ClientNotAllowed",
     "Close",
+    "ConnectingError",
     "Conversion",
     "Dialect",
     "Direction",
+    "Disconnected",
+    "DuplicateClient",
+    "Filter",
+    "FilterTimeout",
+    "FrameTooLong",
+    "FramingError",
     "Hello",
+    "HelloTimeout",
     "ICodec",
     "IFilter",
     "IFraming",
@@ -32,19 +89,35 @@ __all__ = [
     "ILink",
     "IObserver",
     "ITypedCodec",
+    "InvalidHello",
     "Limits",
     "Link",
+    "LinkError",
+    "MarshalingError",
     "MessageType",
     "Mixed",
+    "MultipleVersionsError",
+    "NewClientsDropped",
     "OnFilterError",
+    "ParseError",
+    "PartialFrame",
     "PassOnAndSendBack",
+    "RefusedByApplication",
     "Repeater",
+    "RepeaterClosed",
+    "RepeaterError",
     "Send",
     "SendBack",
+    "ServerUnreachable",
     "Side",
+    "SlowConsumer",
+    "TooManyClients",
+    "UnexpectedServerName",
     "Verdict",
+    "VersionMismatch",
+    "WrongMode",
+    "WrongVerdict",
     "chain",
     "dialects",
     "filters",
 ]
-__all__ += _errors

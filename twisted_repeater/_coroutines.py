@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Coroutine, Generator
 from inspect import iscoroutine
 from types import coroutine as awaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["call", "run"]
 
+T = TypeVar("T")
+
+Work: TypeAlias = Coroutine[Any, Any, T]
+"""A coroutine of the application, which awaits whatever it likes."""
+
 NEEDS_ASYNCIO = (
     "no running event loop",
     "await wasn't used with future",
@@ -24,22 +29,22 @@ NEEDS_ASYNCIO = (
 """Errors that asyncio raises where its loop does not run; they do not say that another reactor is needed."""
 
 
-def call(callback: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-    """Call a callback of the application; return a Deferred of its result, whatever kind of function it is."""
+def call(callback: Callable[..., object], *arguments: object) -> Deferred[Any]:
+    """Call a callback of the application. Return a Deferred of its result, whatever kind of function it is."""
     return maybeDeferred(_call, callback, arguments)
 
 
-def _call(callback: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def _call(callback: Callable[..., object], arguments: tuple[object, ...]) -> object:
     result = callback(*arguments)
     return run(result) if iscoroutine(result) else result
 
 
-def run(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
-    """Run a coroutine of the application; return a Deferred of its result.
+def run(coroutine: Work[T]) -> Deferred[T]:
+    """Run a coroutine of the application. Return a Deferred of its result.
 
-    With Twisted's asyncio reactor the coroutine is an asyncio task: it may await Deferreds and whatever asyncio can
-    await. Cancelling the Deferred cancels the task. With other reactors the coroutine may await Deferreds, and begins
-    at once.
+    With Twisted's asyncio reactor the coroutine is an asyncio task: it may await Deferreds and everything that asyncio
+    can await. If the Deferred is cancelled, so is the task. With other reactors the coroutine may await Deferreds, and
+    begins at once.
     """
     loop = _running_loop()
     if loop is None:
@@ -47,19 +52,19 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
         if deferred.called and not isinstance(deferred.result, Failure):
             return deferred  # most have; an errback would double the cost of a coroutine that answers at once
         return deferred.addErrback(_explain)
-    task = loop.create_task(_outcome(coroutine, loop))
+    task: asyncio.Task[Any] = loop.create_task(_outcome(coroutine, loop))
     task.add_done_callback(lambda _: coroutine.close())  # a task that is cancelled before its first step never runs it
     return Deferred.fromFuture(task).addErrback(_cancelled)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return asyncio's loop if it runs in this thread. Nothing is imported: whoever runs a loop has done that."""
+    """Return asyncio's loop if it runs in this thread. Its module is loaded if a loop runs."""
     events = sys.modules.get("asyncio.events")
     return None if events is None else events._get_running_loop()  # get_running_loop would raise, which costs more
 
 
 def _explain(failure: Failure) -> Failure:
-    """Replace an error that asyncio raises where its loop does not run by one that says what to do."""
+    """Replace an error that asyncio raises where its loop does not run by one that says which reactor is needed."""
     if isinstance(failure.value, RuntimeError) and str(failure.value) in NEEDS_ASYNCIO:
         error = RuntimeError(
             "a coroutine awaits something of asyncio, which needs Twisted's asyncio reactor: twistd -r asyncio"
@@ -72,45 +77,42 @@ def _explain(failure: Failure) -> Failure:
 # -- with asyncio's loop --------------------------------------------------------------------------------------
 
 
-async def _outcome(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> Any:
-    """Run a coroutine as a task does; return its result, or its failure.
+async def _outcome(coroutine: Work[object], loop: asyncio.AbstractEventLoop) -> object:
+    """Run a coroutine as a task does. Return its result, or its failure.
 
     A ``SystemExit`` that leaves a task would end the loop, and with it the process.
     """
-    from asyncio import CancelledError as TaskCancelled
-
     try:
         return await _stepped(coroutine, loop)
-    except (KeyboardInterrupt, GeneratorExit, TaskCancelled):
-        raise
-    except BaseException:
+    except (Exception, SystemExit):
         return Failure()
 
 
 @awaitable
-def _stepped(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> Generator[Any, Any, Any]:
+def _stepped(coroutine: Work[T], loop: asyncio.AbstractEventLoop) -> Generator[object, None, T]:
     """Run a coroutine from one thing that it awaits to the next: the task waits for futures, this for Deferreds."""
     error: BaseException | None = None
     while True:
         try:
             awaited = coroutine.send(None) if error is None else coroutine.throw(error)
         except StopIteration as end:
-            return end.value
+            result: T = end.value
+            return result
         error = None
         try:
             if isinstance(awaited, Deferred):
                 yield from _fired(awaited, loop)
             else:
                 yield awaited
-        except BaseException as thrown:  # the future failed, or the task was cancelled
+        except BaseException as thrown:  # the future failed or the task was cancelled: the coroutine gets the error
             error = thrown
 
 
-def _fired(deferred: Deferred[Any], loop: asyncio.AbstractEventLoop) -> Generator[Any, None, None]:
+def _fired(deferred: Deferred[object], loop: asyncio.AbstractEventLoop) -> Generator[object, None, None]:
     """Wait until a Deferred has fired, and leave its result in it for the coroutine that awaits it."""
     future: asyncio.Future[None] = loop.create_future()
 
-    def fired(result: Any) -> Any:
+    def fired(result: object) -> object:
         if not future.done():
             future.set_result(None)
         return result

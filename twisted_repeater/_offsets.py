@@ -1,4 +1,4 @@
-"""Offsets into data, as framings and selectors get them: the largest there can be, and the error about wrong ones."""
+"""The offsets into data that framings and selectors get: the largest one, and the error about wrong ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 __all__ = ["FARTHEST", "outside"]
 
 FARTHEST = sys.maxsize
-"""The largest offset that there can be; larger ones do not fit into the C integers of compiled code."""
+"""The largest offset. Larger ones do not fit into the C integers of compiled code."""
 
 
 def outside(start: int, end: int) -> Exception:

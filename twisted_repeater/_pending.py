@@ -17,67 +17,66 @@ from .verdicts import Verdict
 
 __all__ = ["NOT_YET", "PendingVerdict", "verdict_later"]
 
+log = Logger()
+
 NOT_YET = object()
-"""What stands for the result before there is one."""
+"""Stands for the result before there is one."""
 
 
 class PendingVerdict:
-    """Waits for what a filter gave that is no verdict: a coroutine, or a Deferred that fired, fires later, or never.
+    """Waits for an answer of a filter that is not a verdict: a coroutine or a Deferred.
 
-    ``result`` becomes a verdict, or a failure: a `WrongVerdict` of ``who`` if that is what it is. ``then`` is called
-    with it, unless it is there at once or comes after `give_up`. Others may wait for the same Deferred: a result is
-    left in it, a failure is not, as that would be logged as if nobody had seen it.
+    ``result`` becomes a verdict or a failure: a `WrongVerdict`, which names ``who``, if the answer gives anything else.
+    ``then`` is called with it, unless it is there at once or comes after `give_up`. Others may wait for the same
+    Deferred. They get a result, but no failure, because it would be logged as if nobody had seen it.
     """
 
     __slots__ = ("_deferred", "_given_up", "_then", "_who", "result")
 
-    log = Logger()
-
-    def __init__(self, answer: Any, then: Callable[[Any], Any], who: str = "the filter") -> None:
+    def __init__(self, answer: object, then: Callable[[Verdict | Failure], object], who: str = "the filter") -> None:
         self.result: Any = NOT_YET
         self._given_up = False
-        self._then: Callable[[Any], Any] | None = None
+        self._then: Callable[[Verdict | Failure], object] | None = None
         self._who = who
         self._deferred = run(answer) if iscoroutine(answer) else answer
         if isinstance(self._deferred, Deferred):
             self._deferred.addBoth(self._arrived)
         else:
-            self.result = Failure(WrongVerdict(f"{who} returned {repr_of(answer)}, which is no verdict"))
+            self.result = Failure(WrongVerdict(f"{who} must return a verdict, not {repr_of(answer)}"))
         self._then = then
 
-    def _arrived(self, result: Any) -> Any:
+    def _arrived(self, result: Any) -> object:
         # Their types are compared, because isinstance asks an object for its __class__, which may raise.
         failed = issubclass(type(result), Failure)
         if self._given_up:  # an error that nobody waits for is still worth a log entry
             return None if failed and result.check(CancelledError) else result
         if failed and not isinstance(result.value, BaseException):
-            self.result = self._wrong(f"failed with {repr_of(result.value)}, which is no exception")
+            self.result = self._wrong(f"fail with an exception, not {repr_of(result.value)}")
         elif failed or issubclass(type(result), Verdict):
             self.result = result
         else:
-            self.result = self._wrong(f"gave {repr_of(result)}, which is no verdict")
+            self.result = self._wrong(f"give a verdict, not {repr_of(result)}")
         if self._then is not None:
             self._then(self.result)
         return None if failed else result
 
-    def _wrong(self, what: str) -> Failure:
-        return Failure(WrongVerdict(f"{self._who}'s Deferred {what}"))
+    def _wrong(self, duty: str) -> Failure:
+        return Failure(WrongVerdict(f"{self._who}'s Deferred must {duty}"))
 
     def give_up(self) -> None:
-        """Cancel the Deferred; whatever it gives comes too late."""
+        """Cancel the Deferred. A result that comes after that is ignored."""
         self._given_up = True
         try:
-            self._deferred.cancel()
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            self.log.failure("a Deferred that a filter returned cannot be cancelled", loggable(Failure()))
+            if isinstance(self._deferred, Deferred):
+                self._deferred.cancel()
+        except (Exception, SystemExit):
+            log.failure("a Deferred that a filter returned cannot be cancelled", loggable(Failure()))
 
 
-def verdict_later(answer: Any, who: str = "the filter") -> Deferred[Verdict]:
-    """Return a Deferred of its own for the verdict of what a filter gave that is none; see `PendingVerdict`.
+def verdict_later(answer: object, who: str = "the filter") -> Deferred[Verdict]:
+    """Return a new Deferred of the verdict that a coroutine or Deferred of a filter gives; see `PendingVerdict`.
 
-    Whatever is done with it, others can wait for the filter's Deferred too. If it is cancelled, so is that.
+    Others can still wait for the filter's Deferred. If the new one is cancelled, so is the filter's.
     """
     later: Deferred[Verdict] = Deferred(lambda _: awaited.give_up())
     awaited = PendingVerdict(answer, later.callback, who)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,9 +18,9 @@ from ._sockets.descriptors import Claim, PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
+from ._types import Filter, Observer
 from .dialects import Dialect
 from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
-from .interfaces import ILink, IObserver
 from .model import Direction, Limits, OnFilterError, Side
 from .observers import LogObserver
 
@@ -27,7 +28,12 @@ __all__ = ["Repeater"]
 
 log = Logger()
 
-_KEPT = object()
+
+class _Kept(enum.Enum):
+    KEPT = "kept"
+
+
+_KEPT = _Kept.KEPT
 """Stands for a filter that is not replaced; ``None`` is no filter."""
 
 
@@ -35,7 +41,7 @@ def _no_state(link: Link) -> None:
     """The default ``on_connect``."""
 
 
-def end_link(link: ILink, side: Side, error: LinkError) -> None:
+def end_link(link: Link, side: Side, error: LinkError) -> None:
     """End a link that has lost a side, without losing a reply, or that a filter's failure has stopped.
 
     Other errors leave the link as it is.
@@ -53,7 +59,7 @@ class _Defaults:
         is_logged = any(isinstance(observer, LogObserver) for observer in factory.observers)
         self._log = None if is_logged else LogObserver(factory.clock)
 
-    def on_error(self, link: ILink, side: Side, error: LinkError) -> None:
+    def on_error(self, link: Link, side: Side, error: LinkError) -> None:
         if self._log is not None:
             self._log.link_error(link, side, error)
         end_link(link, side, error)
@@ -90,16 +96,16 @@ class Repeater:
         *,
         repeater_name: str,
         server_name: str,
-        is_client_allowed: Callable[[str], Any],
+        is_client_allowed: Callable[[str], object],
         listen_port: int | None = None,
         listen: str | IStreamServerEndpoint | None = None,
         server_ip: str | None = None,
         server_port: int | None = None,
         server: str | IStreamClientEndpoint | None = None,
-        is_client_ip_authorized: Callable[[str], Any] | None = None,
+        is_client_ip_authorized: Callable[[str], object] | None = None,
         convert_versions: bool = False,
         limits: Limits = Limits(),
-        observers: Iterable[IObserver] = (),
+        observers: Iterable[Observer] = (),
         reactor: Any = None,
     ) -> Deferred[Repeater]:
         """Bind the port; gives a Deferred of a repeater, which accepts clients from `start` on.
@@ -202,11 +208,11 @@ class Repeater:
     def start(
         self,
         *,
-        on_connect: Callable[[Any], Any] = _no_state,
-        to_server_filter: Any = None,
-        to_client_filter: Any = None,
-        on_error: Callable[[Any, Side, LinkError], Any] | None = None,
-        on_connecting_error: Callable[[str | None, str, ConnectingError], Any] | None = None,
+        on_connect: Callable[[Link], object] = _no_state,
+        to_server_filter: Filter | None = None,
+        to_client_filter: Filter | None = None,
+        on_error: Callable[[Link, Side, LinkError], object] | None = None,
+        on_connecting_error: Callable[[str | None, str, ConnectingError], object] | None = None,
         on_filter_error: OnFilterError = OnFilterError.STOP,
     ) -> None:
         """Accept clients from now on.
@@ -240,7 +246,9 @@ class Repeater:
             on_connect, on_error, on_connecting_error, to_server_filter, to_client_filter, on_filter_error
         )
 
-    def replace_filters(self, *, to_server_filter: Any = _KEPT, to_client_filter: Any = _KEPT) -> None:
+    def replace_filters(
+        self, *, to_server_filter: Filter | _Kept | None = _KEPT, to_client_filter: Filter | _Kept | None = _KEPT
+    ) -> None:
         """Put other filters in the place of those given to `start`; what is not given stays.
 
         They take over between two messages of every link, at the latest with the next read. A message whose verdict
@@ -256,7 +264,7 @@ class Repeater:
 
     # -- messages of the application's own: they go through no filter --------------------------------------------
 
-    def send_to_all_clients(self, message: Any) -> None:
+    def send_to_all_clients(self, message: object) -> None:
         """Send a message to every client; encoded once for each version in use.
 
         With thousands of clients it takes several turns of the reactor to reach all of them. Whatever is sent to one of
@@ -264,11 +272,11 @@ class Repeater:
         """
         self._factory.broadcast(Side.CLIENT, message)
 
-    def send_from_all_clients(self, message: Any) -> None:
+    def send_from_all_clients(self, message: object) -> None:
         """Send a message to the server on every link, in the same way."""
         self._factory.broadcast(Side.SERVER, message)
 
-    def send_to_server_from(self, client_name: str, message: Any) -> None:
+    def send_to_server_from(self, client_name: str, message: object) -> None:
         """Send a message to the server on that client's link; nothing if there is none."""
         link = self.link(client_name)
         if link is not None:
@@ -359,11 +367,11 @@ def _still_listening(result: object, timeout: float) -> None:
     log.error("the port has not stopped listening within {timeout} seconds; nobody is accepted", timeout=timeout)
 
 
-def _check_is(name: str, value: Any, kind: type) -> None:
+def _check_is(name: str, value: object, kind: type) -> None:
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be a {kind.__name__}, {value!r} is none")
 
 
-def _check_callable(name: str, callback: Any) -> None:
+def _check_callable(name: str, callback: object) -> None:
     if not callable(callback):
         raise TypeError(f"{name} must be callable, {callback!r} is not")

@@ -17,8 +17,13 @@ SLICE = 0.005
 def in_slices(clock: IReactorTime, steps: Iterable[object]) -> Deferred[None]:
     """Take all steps: the first ones at once, for a slice of time, then a slice in each turn of the reactor.
 
-    The Deferred fires when all steps are taken, which may be before this returns. It fails if a step raises; then no
-    more are taken.
+    Args:
+        clock: the reactor.
+        steps: an iterator that takes a step each time it is asked for the next item.
+
+    Returns:
+        A Deferred that fires when all steps are taken, perhaps at once. It fails if a step raises; then no more are
+        taken.
     """
     done: Deferred[None] = Deferred()
     rest = iter(steps)

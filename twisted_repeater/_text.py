@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from reprlib import repr as short_repr
-from typing import Any
+from typing import TypeVar
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
@@ -27,6 +27,8 @@ __all__ = [
     "told",
 ]
 
+T = TypeVar("T")
+
 LONGEST = 1000
 """How many characters of an exception's or another object's text are kept."""
 
@@ -44,7 +46,7 @@ name_of_class: Callable[[type], str] = type.__dict__["__name__"].__get__
 
 
 class Unprintable(Exception):
-    """Stands in the log for an exception that cannot be printed; its text says which one, and why not."""
+    """Replaces in the log an exception that cannot be printed. Its text names the exception, and why it cannot."""
 
 
 def text_of(error: object) -> str:
@@ -67,18 +69,16 @@ def class_name(value: object) -> str:
     return name_of_class(type(value))
 
 
-def guarded_text(show: Callable[[Any], str], value: object, what: str) -> str:
-    """Return ``show(value)``, or a text about the exception that this raised; ``what`` names the method for it."""
+def guarded_text(show: Callable[[T], str], value: T, method: str) -> str:
+    """Return ``show(value)``, or a text about the exception that ``show`` raised, with the name of the method."""
     try:
         return str.__str__(show(value))  # plain text also where a subclass of str was returned
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        return f"<{class_name(error)} raised by its {what}>"
+    except (Exception, SystemExit) as error:
+        return f"<{class_name(error)} raised by its {method}>"
 
 
 def shortened(text: str, longest: int = LONGEST_LOGGED) -> str:
-    """Return a text cut to its beginning, with its length: strangers can make names and messages very long."""
+    """Return the beginning of a text, with its length if it is cut: strangers can make names and messages very long."""
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
@@ -86,14 +86,12 @@ def loggable(failure: Failure) -> Failure:
     """Return a failure that every log can hold: the given one with its text cut, or an `Unprintable` in its place.
 
     Twisted formats a failure when it writes it to the log. If that raises, or if the log's file cannot encode the text,
-    the whole entry is lost.
+    the entry is lost.
     """
     try:
         str(failure.value)
         failure.getTraceback().encode()
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
+    except (Exception, SystemExit):
         error = told(failure.value).encode("utf-8", "backslashreplace").decode()
         failure = Failure(Unprintable(error), Unprintable, failure.tb)
     return _BriefFailure(failure)
@@ -117,7 +115,7 @@ class _BriefFailure(Failure):
 
 
 def _without_middle(text: str, longest: int) -> str:
-    """Leave out the middle of a long text: its beginning and its end tell the most."""
+    """Return a text without its middle if it is long: its beginning and its end say the most."""
     if len(text) <= longest:
         return text
     half = longest // 2
@@ -125,14 +123,14 @@ def _without_middle(text: str, longest: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with every character escaped that could break its line or change the terminal."""
+    """Return a text in which characters that could break its line or change the terminal are escaped."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def address_text(address: IAddress | None) -> str:
-    """Write an address as people do."""
+    """Return the text of an address as people write it."""
     if isinstance(address, IPv4Address):
-        return printable(f"{address.host}:{address.port}")  # a PROXY header may say what is no address at all
+        return printable(f"{address.host}:{address.port}")  # a PROXY header may contain any text
     if isinstance(address, IPv6Address):
         return printable(f"[{address.host}]:{address.port}")
     if isinstance(address, UNIXAddress):

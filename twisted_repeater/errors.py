@@ -30,7 +30,7 @@
      |    +-- PartialFrame           the stream ended inside a frame
      +-- SlowConsumer                a side did not take what was sent to it
      +-- FilterTimeout               a filter's verdict did not come within ``filter_timeout``
-     +-- WrongVerdict                a filter returned something that is no verdict
+     +-- WrongVerdict                a filter returned something else than a verdict
 """
 
 from __future__ import annotations
@@ -82,23 +82,24 @@ class RepeaterError(Exception):
 
 
 class MultipleVersionsError(RepeaterError):
-    """The dialect states more than one version for a message type and conversion was not asked for."""
+    """The dialect states more than one version for a message type, and the repeater does not convert."""
 
 
 # -- while a link is being made ---------------------------------------------------------------------------
 
 
 class ConnectingError(RepeaterError):
-    """A client could not be linked.
+    """A client could not be linked."""
 
-    ``side`` is the connection whose peer is at fault, or ``None`` where the fault is neither's. ``client_address`` is
-    where the client connected from, an `IAddress`.
-    """
+    side: Side | None
+    """The connection whose peer is at fault; ``None`` if neither is."""
+    client_address: IAddress | None
+    """The address that the client connected from; ``None`` if it is not known."""
 
     def __init__(self, message: str, side: Side | None = None) -> None:
         super().__init__(message)
         self.side = side
-        self.client_address: IAddress | None = None
+        self.client_address = None
 
 
 class ClientIPNotAuthorized(ConnectingError):
@@ -114,13 +115,11 @@ class HelloTimeout(ConnectingError):
 
 
 class InvalidHello(ConnectingError):
-    """The first frame of ``side`` is not a hello of the dialect, or the peer does not speak TLS where it must.
+    """The first frame of ``side`` is not a hello of the dialect, or the peer does not speak TLS where it must."""
 
-    ``is_hello`` is true if the frame is a hello with an error in it, such as a version that is no number. Then the
-    message shows none of its bytes, which may be a secret.
-    """
-
-    is_hello = False
+    is_hello: bool = False
+    """Whether the frame is a hello with an error in it, such as a version that is not a number. Then the message shows
+    none of its bytes, which may be a secret."""
 
 
 class WrongMode(ConnectingError):
@@ -136,7 +135,7 @@ class VersionMismatch(ConnectingError):
 
 
 class TooManyClients(ConnectingError):
-    """``limits.max_clients`` clients are linked, and none ended in time."""
+    """``limits.max_clients`` clients are linked, and no link ended in time."""
 
 
 class DuplicateClient(ConnectingError):
@@ -167,17 +166,19 @@ class RepeaterClosed(ConnectingError):
 
 
 class LinkError(RepeaterError):
-    """Trouble on a link; ``on_error(link, side, error)`` is called with it. ``side`` is where it is known."""
+    """Trouble on a link; ``on_error(link, side, error)`` is called with it."""
 
     side: Side | None = None
+    """The side that the trouble is on; ``None`` until it is known."""
 
 
 class ParseError(LinkError):
-    """A payload cannot be decoded; that message is dropped.
+    """A payload cannot be decoded; that message is dropped."""
 
-    ``offset`` is the byte of the payload where decoding stopped, and ``field`` the dotted path of the field
-    that was being read; each is ``None`` where the codec does not know it.
-    """
+    offset: int | None
+    """The byte of the payload where decoding stopped; ``None`` if the codec does not know it."""
+    field: str | None
+    """The dotted path of the field that was being read; ``None`` if the codec does not know it."""
 
     def __init__(self, message: str, *, offset: int | None = None, field: str | None = None) -> None:
         super().__init__(message)
@@ -186,10 +187,10 @@ class ParseError(LinkError):
 
 
 class MarshalingError(LinkError):
-    """A message cannot be encoded; it is not sent.
+    """A message cannot be encoded; it is not sent."""
 
-    ``field`` is the dotted path of the field that was being written, ``None`` where the codec does not know it.
-    """
+    field: str | None
+    """The dotted path of the field that was being written; ``None`` if the codec does not know it."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -197,12 +198,14 @@ class MarshalingError(LinkError):
 
 
 class Disconnected(LinkError):
-    """A side is gone. Reported once for each side of each link.
+    """A side is gone. Reported once for each side of each link."""
 
-    ``reason`` is the exception that tells why: Twisted's ``ConnectionDone`` (an orderly end), ``ConnectionLost``,
+    reason: BaseException
+    """The exception that says why: Twisted's ``ConnectionDone`` (an orderly end), ``ConnectionLost``,
     ``ConnectionAborted`` or ``TCPTimedOutError`` (the peer's system no longer answers), or a `FramingError` or
-    `SlowConsumer` of this package. ``half_closed`` is true when the side ended its stream but can still be written to.
-    """
+    `SlowConsumer` of this package."""
+    half_closed: bool
+    """Whether the side has ended its stream but can still be written to."""
 
     def __init__(self, reason: BaseException, *, half_closed: bool = False) -> None:
         text = text_of(reason)
@@ -212,14 +215,17 @@ class Disconnected(LinkError):
 
 
 class CallbackFailed(LinkError):
-    """A filter raised, gave something that is no verdict, or took too long.
+    """A filter raised, gave something else than a verdict, or took too long."""
 
-    ``callback`` names the filter, ``number`` says which message of its direction it was (the first is 1), and
-    ``reason`` is the exception. ``stopped`` is true if the failure stopped its direction for good, so that the link
-    receives nothing more from ``side`` (`OnFilterError.STOP`).
-    """
-
+    callback: str
+    """The name of the filter."""
+    number: int
+    """The number of the message in its direction; the first is 1."""
+    reason: BaseException
+    """The exception."""
     stopped: bool = False
+    """Whether the failure stopped its direction for good, so that the link receives nothing more from ``side``
+    (`OnFilterError.STOP`)."""
 
     def __init__(self, callback: str, number: int, reason: BaseException) -> None:
         super().__init__(f"{callback} failed on message {number}: {told(reason)}")
@@ -232,7 +238,7 @@ class CallbackFailed(LinkError):
 
 
 class FramingError(RepeaterError):
-    """Bytes that are not frames of the dialect: the stream cannot be read any further."""
+    """Bytes that are not frames of the dialect. The stream cannot be read any further."""
 
 
 class BadLength(FramingError):
@@ -240,7 +246,12 @@ class BadLength(FramingError):
 
 
 class FrameTooLong(FramingError):
-    """A header that announces ``size`` bytes of payload where ``limit`` are allowed."""
+    """A header announces a longer payload than is allowed."""
+
+    size: int
+    """How many bytes it announces."""
+    limit: int
+    """How many bytes are allowed."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(f"frame of {size} bytes, at most {limit} are allowed")
@@ -249,7 +260,10 @@ class FrameTooLong(FramingError):
 
 
 class PartialFrame(FramingError):
-    """The stream ended inside a frame, of which ``have`` bytes had come."""
+    """The stream ended inside a frame."""
+
+    have: int
+    """How many bytes of the frame had come."""
 
     def __init__(self, have: int) -> None:
         super().__init__(f"the stream ended inside a frame, of which {have} bytes had come")
@@ -257,7 +271,10 @@ class PartialFrame(FramingError):
 
 
 class SlowConsumer(RepeaterError):
-    """A side did not read what was sent to it: ``waiting`` bytes are not taken."""
+    """A side did not read the messages that were sent to it."""
+
+    waiting: int
+    """How many bytes it has not taken."""
 
     def __init__(self, message: str, waiting: int) -> None:
         super().__init__(message)
@@ -269,4 +286,4 @@ class FilterTimeout(RepeaterError):
 
 
 class WrongVerdict(RepeaterError):
-    """A filter returned something that is no verdict."""
+    """A filter returned something else than a verdict."""

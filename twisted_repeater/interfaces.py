@@ -1,4 +1,4 @@
-"""The interfaces through which an application, a dialect and the parts of a link talk to each other."""
+"""The interfaces of the parts that users provide: filters, codecs, framings, observers and the hellos of dialects."""
 
 from __future__ import annotations
 
@@ -7,30 +7,90 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from .errors import ConnectingError
-    from .model import Direction, Hello, Side
+    from twisted.internet.interfaces import IAddress
 
-__all__ = ["ICodec", "IFilter", "IFraming", "IHandshake", "ILink", "IObserver", "ITypedCodec"]
+    from .errors import ConnectingError
+    from .link import Link
+    from .model import Direction, Hello, Side
+    from .selectors import Selector
+    from .verdicts import Answer
+
+__all__ = [
+    "ICodec",
+    "IFilter",
+    "IFraming",
+    "IHandshake",
+    "ILink",
+    "IMigrating",
+    "IObserver",
+    "ISelective",
+    "ISelectiveByCodec",
+    "ITypedCodec",
+]
 
 
 class IFilter(Interface):
     """Decides about the messages of one direction.
 
-    Any object with such a method `filter` serves, also one that does not say that it provides this interface, and so
-    does a plain function ``f(message, link)``.
+    An object with a method ``filter`` can be a filter, also if it does not declare that it provides this interface,
+    and so can a plain function. Type checkers without a plugin for zope.interface understand both::
 
-    A filter that wants to see some messages only says so in one of two ways, both optional: by an attribute
-    ``selector``, a `twisted_repeater.selectors.Selector`, or by a method ``selector_for(codec)`` that gives one, or
-    ``None`` for all; ``codec`` is that of the direction, ``None`` if versions are converted between it and the filter.
+        def check(order: Order, link: Link) -> Verdict: ...
+
+        @implementer(IFilter)
+        class Check:
+            def filter(self, order: Order, link: Link) -> Verdict: ...
+
+    A filter may also provide `ISelective` or `ISelectiveByCodec`, to see some of the messages only, and `IMigrating`,
+    to take over from the filter before it. These too need not be declared.
     """
 
-    def filter(message: Any, link: ILink) -> Any:
+    def filter(message: Any, link: Link) -> Answer:
         """Return the verdict on a message.
 
-        @param message: what the codec made of the payload; without a codec the payload itself, as ``bytes``.
-        @param link: the link that it travels on.
-        @return: a verdict of `twisted_repeater.verdicts`, or a Deferred or a coroutine of one. Until that
-            fires, later messages of this direction wait; the other direction goes on.
+        Args:
+            message: the message that the codec decoded; without a codec the payload, as ``bytes``.
+            link: the link that the message travels on.
+
+        Returns:
+            A verdict, or a Deferred or a coroutine of one. Until that fires, later messages of this direction wait;
+            the other direction goes on.
+        """
+
+
+class ISelective(Interface):
+    """A filter that wants to see only the messages with certain bytes."""
+
+    selector: Selector | None = Attribute("chooses the payloads that the filter sees; None chooses all")
+
+
+class ISelectiveByCodec(Interface):
+    """A filter that wants to see only some messages, and needs the codec to choose them by their bytes."""
+
+    def selector_for(codec: ICodec | None) -> Selector | None:
+        """Return a selector of the messages that the filter wants to see.
+
+        It counts in place of the attribute ``selector`` of `ISelective`.
+
+        Args:
+            codec: the codec of the direction; ``None`` if messages are converted between versions after decoding.
+
+        Returns:
+            A selector of payloads; ``None`` to see all messages.
+
+        Raises:
+            TypeError: the filter cannot work with the messages of this codec.
+        """
+
+
+class IMigrating(Interface):
+    """A filter that takes over the state of the filter before it, when filters are loaded again."""
+
+    def migrate(old: Any) -> None:
+        """Take over from another filter, between two messages. It must be done when it returns.
+
+        Args:
+            old: the filter that was there before, of whatever class.
         """
 
 
@@ -38,135 +98,150 @@ class ICodec(Interface):
     """Turns payloads into messages and back."""
 
     def decode(payload: bytes) -> Any:
-        """Make the message of a whole payload.
+        """Return the message of a whole payload.
 
-        @raise ParseError: the payload is no message, or bytes are left over. Any other exception is taken as one.
+        Raises:
+            ParseError: the payload is not a message, or bytes are left over. Other exceptions are treated as one.
         """
 
     def encode(message: Any) -> bytes:
-        """Make the payload of a message.
+        """Return the payload of a message.
 
-        @raise MarshalingError: this cannot be encoded. Any other exception is taken as one.
+        Raises:
+            MarshalingError: the message cannot be encoded. Other exceptions are treated as one.
         """
 
 
 class ITypedCodec(ICodec):
-    """A codec that knows the classes of its messages, and may tell them from the bytes."""
+    """A codec that knows the classes of its messages, and may recognize them by their bytes."""
 
-    message_types = Attribute("tuple of classes: those a decoded message may be of; () if that is not known")
+    message_types: tuple[type, ...] = Attribute("the classes that a decoded message may be of; () if not known")
 
-    def selector_for(types: tuple[type, ...]) -> Any:
+    def selector_for(types: tuple[type, ...]) -> Selector | None:
         """Return a selector for the messages of some classes.
 
-        @return: a `twisted_repeater.selectors.Selector` that wants every payload that decodes to a message of these
-            classes, and as few others as can be told without decoding; ``None`` where nothing can be told.
+        Args:
+            types: classes of messages.
+
+        Returns:
+            A selector of every payload that decodes to a message of these classes, and of as few others as can be
+            recognized without decoding; ``None`` if none can.
         """
 
 
 class IFraming(Interface):
     """Cuts a stream of bytes into frames, by offset, without copying any; sans-IO.
 
-    One framing serves all lanes of a repeater: apart from ``body`` it must keep nothing between calls.
+    One framing serves all lanes of a repeater. Apart from ``body`` it must keep nothing between calls.
     """
 
-    body = Attribute("int: where the payload of the frame that `find` saw last begins, as an offset into its data")
+    body: int = Attribute("the offset in ``data`` at which the payload of the frame that `find` saw last begins")
 
     def find(data: bytes, start: int, end: int) -> int:
-        """Return where the frame that begins at ``start`` ends, as an offset into ``data``.
+        """Return the offset at which the frame that begins at ``start`` ends.
 
-        The answer is above ``end`` when the frame is not complete but its header is, and 0 when more
-        bytes are needed to tell. When it is not 0, ``body`` is set. A frame has at least one byte.
+        A frame has at least one byte. As long as the answer is 0, the bytes that have come are joined with those that
+        come next, and the framing is asked again. A framing whose frames do not begin with their size is asked for each
+        read, and must itself limit how many bytes it waits for.
 
-        As long as the answer is 0, what has come is joined with what comes next and looked at again: a framing whose
-        frames don't begin with their size is asked for each read, and has to limit what it waits for by itself.
+        Args:
+            data: bytes of the stream.
+            start: the offset at which the frame begins.
+            end: the offset at which the bytes that have come end.
 
-        @raise FramingError: the header is none, or announces more than is allowed.
+        Returns:
+            An offset into ``data``; ``body`` is set too. It is above ``end`` if the header is complete and the frame is
+            not. 0 if more bytes are needed.
+
+        Raises:
+            FramingError: the header is invalid, or announces more bytes than the limit.
         """
 
     def encode(payload: bytes) -> bytes:
-        """Make a frame of a payload.
+        """Return a frame with a payload.
 
-        @raise MarshalingError: the payload is too long.
+        Raises:
+            MarshalingError: the payload is too long.
         """
 
     def replace(frame: bytes, payload: bytes) -> bytes:
-        """Make a frame of ``payload`` that stands for ``frame``: what its header tells besides lengths is kept."""
+        """Return a frame with ``payload`` that replaces ``frame``. Whatever its header says besides lengths is kept."""
 
 
 class IHandshake(Interface):
     """The hello of a dialect, the first frame each way; sans-IO."""
 
-    framing = Attribute("IFraming: how a hello is framed, with its own limit")
+    framing: IFraming = Attribute("the framing of hellos, with a limit of its own")
 
     def decode(payload: bytes) -> Hello:
-        """Read a hello.
+        """Return the hello in a payload.
 
-        @raise InvalidHello: it is none; the message says what was expected.
+        Raises:
+            InvalidHello: the payload is not a hello; the message says what was expected.
         """
 
     def encode(hello: Hello) -> bytes:
-        """Write a hello, as a whole frame.
+        """Return a hello as a whole frame.
 
-        @raise InvalidHello: it cannot be written in this dialect (a name that is too long, say).
+        Raises:
+            InvalidHello: the dialect cannot write this hello, because a name is too long, say.
         """
 
 
 class ILink(Interface):
-    """One client's pair of connections, as filters and callbacks see it."""
+    """One client's pair of connections. `Link` provides it, with a full description of each name."""
 
-    state = Attribute("whatever ``on_connect`` returned")
-    client_name = Attribute("str: the name in the client's hello")
-    server_name = Attribute("str: the name in the server's hello")
-    client_hello = Attribute("Hello: what the client said of itself")
-    server_hello = Attribute("Hello: what the server said of itself")
-    client_address = Attribute("IAddress: where the client connected from")
-    server_address = Attribute("IAddress: where the server is")
-    stopped = Attribute("frozenset of Direction: those in which a filter's failure has ended receiving for good")
+    state: Any = Attribute("the object that ``on_connect`` returned")
+    client_name: str = Attribute("the name in the client's hello")
+    server_name: str = Attribute("the name in the server's hello")
+    client_hello: Hello | None = Attribute("the client's hello")
+    server_hello: Hello | None = Attribute("the server's hello")
+    client_address: IAddress = Attribute("the address that the client connected from")
+    server_address: IAddress = Attribute("the address of the server")
+    stopped: frozenset[Direction] = Attribute("those in which a filter's failure has ended receiving for good")
 
     def received(direction: Direction) -> tuple[int, int]:
-        """Return how many messages of a direction were received so far, and how many bytes with their headers.
+        """Return how many messages of a direction were received so far, and how many bytes with their headers."""
 
-        Called by a filter, it counts up to the message that the filter looks at.
-        """
+    def send_to_client(message: object) -> None:
+        """Send a message of the application's own to the client. It goes through no filter."""
 
-    def send_to_client(message: Any) -> None:
-        """Send a message of the application's own to the client; it goes through no filter.
-
-        Nothing happens if the client's side is gone. A message that cannot be encoded goes to ``on_error``
-        as a `MarshalingError`. A client that does not read is disconnected as a `SlowConsumer`.
-        """
-
-    def send_to_server(message: Any) -> None:
-        """The same towards the server."""
+    def send_to_server(message: object) -> None:
+        """Send a message of the application's own to the server. It goes through no filter."""
 
     def finish() -> None:
-        """Let the link end without losing a reply.
-
-        For each side whose stream has ended: when everything it sent is delivered, end the stream to the other
-        side; close when both directions have ended or ``limits.linger`` is over.
-        """
+        """Let the link end without losing a reply."""
 
     def close(reason: BaseException | None = None) -> None:
-        """Close both sides, after what was received is filtered and what waits is flushed. Idempotent."""
+        """Close both sides, after what was received is filtered and what waits is sent."""
 
 
 class IObserver(Interface):
     """Is told what happens, for logs and metrics. An exception that it raises is logged and changes nothing."""
 
-    def link_made(link: ILink) -> None:
+    def link_made(link: Link) -> None:
         """A client is linked."""
 
     def link_refused(client_name: str | None, error: ConnectingError) -> None:
-        """A client could not be linked."""
+        """A client could not be linked. ``client_name`` is ``None`` where the name is not known yet."""
 
-    def link_ended(link: ILink, reason: BaseException | None) -> None:
-        """Both connections of a link are closed. ``reason`` is what began its end, ``None`` for ``close()``."""
+    def link_ended(link: Link, reason: BaseException | None) -> None:
+        """Both connections of a link are closed.
 
-    def link_error(link: ILink, side: Side, error: Exception) -> None:
-        """What ``on_error`` is called with."""
+        Args:
+            link: the link.
+            reason: the error that began its end; ``None`` if the application closed it without one.
+        """
 
-    def relayed(link: ILink, direction: Direction, messages: int, size: int) -> None:
-        """Called with how many messages were received, and with how many bytes they have, headers included.
+    def link_error(link: Link, side: Side, error: Exception) -> None:
+        """Something went wrong on a link; the arguments are those of ``on_error``."""
 
-        It is called once for each read, or for each part of a read that takes long to filter.
+    def relayed(link: Link, direction: Direction, messages: int, size: int) -> None:
+        """Messages were received. Called once for each read, or for each part of a read that takes long to filter.
+
+        Args:
+            link: the link.
+            direction: which way the messages travel.
+            messages: how many messages were received.
+            size: how many bytes they have, headers included.
         """

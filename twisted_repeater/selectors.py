@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
-"""Selectors: which payloads a filter wants to see, decided on their bytes before anything is decoded.
+"""Selectors choose the payloads that a filter sees, by their bytes, before anything is decoded.
 
-This module is ordinary Python; where a compiler was found at installation it runs compiled, with the
-types of ``selectors.pxd``.
+This module is ordinary Python. If a compiler was found at installation, it runs compiled, with the types of
+``selectors.pxd``.
 """
 
 from __future__ import annotations
@@ -16,20 +16,24 @@ from ._offsets import outside
 __all__ = ["NOTHING", "Selector", "any_of", "bytes_at", "contains", "first_byte", "predicate"]
 
 DEEPEST = 500
-"""How deeply selectors may be nested: each level needs some of the stack, whose end compiled code does not check."""
+"""How deeply selectors may be nested. Each level needs some of the stack, and compiled code does not check its end."""
 
-COMPILED = not __file__.endswith(".py")
+COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
 
 
 class Selector:
-    """Says whether a filter wants a payload. The others pass on, undecoded and unseen.
+    """Decides whether a filter wants a payload. Other payloads pass on, undecoded and unseen.
 
-    ``a | b``, ``a & b`` and ``~a`` combine selectors. One of your own overrides `matches`.
+    Combine selectors with ``a | b``, ``a & b`` and ``~a``. For one of your own, override `matches`.
     """
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
-        """Return whether the payload at ``data[start:stop]`` is wanted."""
+        """Return whether the payload at ``data[start:stop]`` is wanted.
+
+        Raises:
+            ValueError: the offsets are not within the data.
+        """
         raise NotImplementedError
 
     def __or__(self, other: Selector) -> Selector:
@@ -43,14 +47,19 @@ class Selector:
 
 
 def first_byte(values: bytes) -> Selector:
-    """Want the payloads whose first byte is one of these: ``first_byte(b"OC")``. An empty payload has none."""
+    """Return a selector of the payloads whose first byte is one of these: ``first_byte(b"OC")``."""
     if not isinstance(values, (bytes, bytearray, memoryview)):
         raise TypeError(f"first_byte takes bytes, not {values!r}")
     return bytes_at(0, {bytes([value]) for value in bytes(values)})
 
 
 def bytes_at(offset: int, values: Iterable[bytes]) -> Selector:
-    """Want the payloads with one of these at an offset: ``bytes_at(2, {b"NEW", b"CXL"})``."""
+    """Return a selector of the payloads with one of these values at an offset: ``bytes_at(2, {b"NEW", b"CXL"})``.
+
+    Raises:
+        TypeError: a value is not bytes.
+        ValueError: the offset is negative, or a value is empty.
+    """
     offset = _checked_offset(offset)
     wanted = _checked(values, "bytes_at")
     if all(len(value) == 1 for value in wanted):
@@ -59,19 +68,24 @@ def bytes_at(offset: int, values: Iterable[bytes]) -> Selector:
 
 
 def contains(values: Iterable[bytes]) -> Selector:
-    """Want the payloads in which one of these occurs, wherever."""
+    """Return a selector of the payloads in which one of these values occurs, at any offset.
+
+    Raises:
+        TypeError: a value is not bytes.
+        ValueError: a value is empty.
+    """
     return _Contains(_checked(values, "contains"))
 
 
 def predicate(function: Callable[[bytes], object]) -> Selector:
-    """Want the payloads of which a function of their bytes is true. It is called for each message."""
+    """Return a selector of the payloads for which a function returns true. It is called for each message."""
     if not callable(function):
         raise TypeError(f"predicate takes a function of a payload, not {function!r}")
     return _Predicate(function)
 
 
 def any_of(selectors: Iterable[Selector]) -> Selector:
-    """Want the payloads that at least one of these wants."""
+    """Return a selector of the payloads that at least one of these selectors wants."""
     left = [selector for selector in selectors if selector is not NOTHING]
     while len(left) > 1:  # in pairs, so that many selectors are not nested deeply
         pairs = [one | other for one, other in zip(left[::2], left[1::2], strict=False)]
@@ -83,7 +97,7 @@ def _checked_offset(offset: int) -> int:
     """Return an offset within a payload as an ``int``; raise an error if no payload has it."""
     offset = index(offset)
     if offset < 0:
-        raise ValueError(f"the offset is counted from the payload's beginning, it cannot be {offset}")
+        raise ValueError(f"the offset must be at least 0, from the beginning of the payload, not {offset}")
     if offset > sys.maxsize:
         raise OverflowError(f"no payload has an offset of {offset}")
     return offset
@@ -105,12 +119,14 @@ def _checked(values: Iterable[bytes], function: str) -> tuple[bytes, ...]:
         except TypeError:
             raise TypeError(f"{function} takes values of bytes, not {value!r}") from None
     if b"" in wanted:
-        raise ValueError("every payload has an empty value in it: leave the selector out to see all")
+        raise ValueError(
+            "a value must not be empty, because every payload contains that: leave the selector out to see all"
+        )
     return tuple(sorted(wanted))
 
 
 def _first_bytes(values: tuple[bytes, ...]) -> bytes:
-    """Return a table of the bytes that a value begins with: 1 for these, 0 for others."""
+    """Return a table with 1 for each byte that a value begins with, and 0 for the others."""
     return bytes(any(value[0] == byte for value in values) for byte in range(256))
 
 
@@ -138,7 +154,7 @@ class _ByteAt(Selector):
 
 
 class _BytesAt(Selector):
-    """Some bytes, compared with each value in turn; `_firsts` keeps most payloads from all of that."""
+    """Some bytes, compared with each value in turn; `_firsts` rules most payloads out before."""
 
     def __init__(self, offset: int, values: tuple[bytes, ...]) -> None:
         self._firsts = _first_bytes(values)
@@ -165,7 +181,7 @@ class _BytesAt(Selector):
 
 
 def _begins_with(view: bytes, at: int, stop: int, values: tuple[bytes, ...]) -> bool:
-    """Return whether one of the values stands at an offset."""
+    """Return whether one of the values is at an offset."""
     for value in values:
         size = len(value)
         if size > stop - at:
@@ -180,7 +196,7 @@ def _begins_with(view: bytes, at: int, stop: int, values: tuple[bytes, ...]) -> 
 
 
 class _Contains(Selector):
-    """Values searched for in the whole payload, in one pass where that is compiled."""
+    """Values that are searched for in the whole payload, in one pass if this is compiled."""
 
     def __init__(self, values: tuple[bytes, ...], in_one_pass: bool = COMPILED) -> None:
         self._values = values
@@ -212,7 +228,7 @@ class _Contains(Selector):
 
 
 class _Predicate(Selector):
-    """A function of the application's own."""
+    """A function of the application."""
 
     def __init__(self, function: Callable[[bytes], object]) -> None:
         self._function = function
@@ -236,12 +252,12 @@ def _nested(*selectors: Selector) -> int:
             raise TypeError(f"only selectors can be combined, not {selector!r}")
     depth = 1 + max(getattr(selector, "_depth", 0) for selector in selectors)
     if depth > DEEPEST:
-        raise ValueError(f"selectors may be nested {DEEPEST} deep; any_of combines more")
+        raise ValueError(f"selectors must be nested at most {DEEPEST} deep; any_of combines more")
     return depth
 
 
 class _Either(Selector):
-    """What one of two wants."""
+    """The payloads that one of two selectors wants."""
 
     def __init__(self, first: Selector, second: Selector) -> None:
         self._depth = _nested(first, second)
@@ -259,7 +275,7 @@ class _Either(Selector):
 
 
 class _Both(Selector):
-    """What two want."""
+    """The payloads that both of two selectors want."""
 
     def __init__(self, first: Selector, second: Selector) -> None:
         self._depth = _nested(first, second)
@@ -277,7 +293,7 @@ class _Both(Selector):
 
 
 class _Not(Selector):
-    """What another does not want."""
+    """The payloads that another selector does not want."""
 
     def __init__(self, selector: Selector) -> None:
         self._depth = _nested(selector)
@@ -294,4 +310,4 @@ class _Not(Selector):
 
 
 NOTHING: Selector = contains(())
-"""Wants no payload."""
+"""Selects no payload."""

@@ -1,35 +1,49 @@
-"""What a filter answers: pass on, drop, replace, answer, close."""
+"""Verdicts, the answers of filters: pass on, drop, replace, answer, close."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, TypeAlias
 
-__all__ = ["DO_NOTHING", "PASS_ON", "Close", "Mixed", "PassOnAndSendBack", "Send", "SendBack", "Verdict"]
+from twisted.internet.defer import Deferred
+
+__all__ = [
+    "DO_NOTHING",
+    "DROP",
+    "PASS_ON",
+    "Answer",
+    "Close",
+    "Mixed",
+    "PassOnAndSendBack",
+    "Send",
+    "SendBack",
+    "Verdict",
+]
 
 ONE_MESSAGE = (bytes, bytearray, memoryview, str, Mapping)
-"""Types of messages that could be iterated over; and named tuples."""
+"""Types of messages that could be iterated over. Named tuples are another."""
 
 
 class Verdict:
     """The base of all verdicts, for a message on its way from A to B.
 
-    A filter returns one of this module's constants or subclasses; the five attributes are what a lane acts on. A
-    subclass has a slot for each that differs from one verdict to the next: verdicts are made for every message.
+    A filter returns one of this module's constants, or an instance of one of its subclasses. The lane acts on the five
+    attributes. A subclass has a slot for each attribute that differs between its verdicts, because verdicts are made
+    for every message.
     """
 
     __slots__ = ()
 
     passes: bool = False
     """Whether B gets the bytes that A sent."""
-    forward: tuple[Any, ...] = ()
+    forward: tuple[object, ...] = ()
     """Messages that B gets, after those bytes."""
-    back: tuple[Any, ...] = ()
+    back: tuple[object, ...] = ()
     """Messages that A gets."""
     closes: bool = False
-    """Whether the link is closed then."""
+    """Whether the link is closed after that."""
     error: BaseException | None = None
-    """Why it is closed, for the log; ``None`` is no trouble."""
+    """The error that is logged as the reason for closing; ``None`` if closing is no trouble."""
 
     def _effects(self) -> tuple[object, ...]:
         # Two errors made alike are never equal, but mean the same.
@@ -45,6 +59,10 @@ class Verdict:
         return hash((type(self), *self._effects()))
 
 
+Answer: TypeAlias = Verdict | Deferred[Verdict] | Coroutine[Any, Any, Verdict]
+"""What a filter may return: a verdict, or a Deferred or a coroutine of one."""
+
+
 class _Constant(Verdict):
     """A verdict without a message of its own."""
 
@@ -52,7 +70,7 @@ class _Constant(Verdict):
 
     def __init__(self, name: str, *, passes: bool) -> None:
         self._name = name
-        self.passes = passes
+        self.passes: bool = passes
 
     def __repr__(self) -> str:
         return self._name
@@ -61,57 +79,87 @@ class _Constant(Verdict):
         return self._name  # the lane compares by identity, so a copy must be the same object
 
 
-PASS_ON = _Constant("PASS_ON", passes=True)
+PASS_ON: Verdict = _Constant("PASS_ON", passes=True)
 """B gets the bytes that A sent."""
 
-DO_NOTHING = _Constant("DO_NOTHING", passes=False)
+DO_NOTHING: Verdict = _Constant("DO_NOTHING", passes=False)
 """B gets nothing."""
+
+DROP: Verdict = DO_NOTHING
+"""Another name of `DO_NOTHING`."""
 
 
 class Send(Verdict):
-    """B gets these messages, in order, in place of the one that A sent. At least one; `DO_NOTHING` is none."""
+    """B gets these messages, in order, instead of the one that A sent.
+
+    Args:
+        messages: at least one message, as the codec of this direction encodes it; ``bytes`` without a codec.
+
+    Raises:
+        TypeError: no message was given. To send nothing, return `DO_NOTHING`.
+    """
 
     __slots__ = ("forward",)
 
-    def __init__(self, *messages: Any) -> None:
+    def __init__(self, *messages: object) -> None:
         if not messages:
             raise TypeError("Send needs a message; to send nothing, return DO_NOTHING")
-        self.forward = messages
+        self.forward: tuple[object, ...] = messages
 
     def __repr__(self) -> str:
         return f"Send({', '.join(map(repr, self.forward))})"
 
 
 class SendBack(Verdict):
-    """A gets these messages, in order; B gets nothing."""
+    """A gets these messages, in order; B gets nothing.
+
+    Args:
+        messages: the messages, as the codec of the other direction encodes them; ``bytes`` without a codec.
+
+    Raises:
+        TypeError: one message was given instead of a list.
+    """
 
     __slots__ = ("back",)
 
-    def __init__(self, messages: Iterable[Any]) -> None:
-        self.back = _several(messages, "SendBack")
+    def __init__(self, messages: Iterable[object]) -> None:
+        self.back: tuple[object, ...] = _several(messages, "SendBack")
 
     def __repr__(self) -> str:
         return f"SendBack({list(self.back)!r})"
 
 
 class PassOnAndSendBack(Verdict):
-    """B gets the bytes that A sent, then A gets these messages, in order."""
+    """B gets the bytes that A sent, then A gets these messages, in order.
+
+    Args:
+        messages: the messages, as the codec of the other direction encodes them; ``bytes`` without a codec.
+
+    Raises:
+        TypeError: one message was given instead of a list.
+    """
 
     __slots__ = ("back",)
 
     passes = True
 
-    def __init__(self, messages: Iterable[Any]) -> None:
-        self.back = _several(messages, "PassOnAndSendBack")
+    def __init__(self, messages: Iterable[object]) -> None:
+        self.back: tuple[object, ...] = _several(messages, "PassOnAndSendBack")
 
     def __repr__(self) -> str:
         return f"PassOnAndSendBack({list(self.back)!r})"
 
 
 class Close(Verdict):
-    """The message is dropped, B gets the messages ``forward``, A the messages ``back``, and the link is closed.
+    """The message is dropped, last messages go out, and the link is closed.
 
-    ``error`` says why, for the log and the observers.
+    Args:
+        error: the error that logs and observers get as the reason; ``None`` if there is none.
+        forward: messages that B gets.
+        back: messages that A gets.
+
+    Raises:
+        TypeError: ``error`` is not an exception, or one message was given instead of a list.
     """
 
     __slots__ = ("back", "error", "forward")
@@ -119,18 +167,18 @@ class Close(Verdict):
     closes = True
 
     def __init__(
-        self, error: BaseException | None = None, *, forward: Iterable[Any] = (), back: Iterable[Any] = ()
+        self, error: BaseException | None = None, *, forward: Iterable[object] = (), back: Iterable[object] = ()
     ) -> None:
-        self.error = _checked_error(error, "Close")
-        self.forward = _several(forward, "Close", "forward=")
-        self.back = _several(back, "Close", "back=")
+        self.error: BaseException | None = _checked_error(error, "Close")
+        self.forward: tuple[object, ...] = _several(forward, "Close", "forward=")
+        self.back: tuple[object, ...] = _several(back, "Close", "back=")
 
     def __repr__(self) -> str:
         return f"Close({self.error!r}, forward={list(self.forward)!r}, back={list(self.back)!r})"
 
 
 class Mixed(Verdict):
-    """Any mixture of effects, for what puts verdicts together."""
+    """A mixture of effects, for code that combines verdicts; see `Verdict` for the parameters."""
 
     __slots__ = ("back", "closes", "error", "forward", "passes")
 
@@ -138,16 +186,16 @@ class Mixed(Verdict):
         self,
         *,
         passes: bool = False,
-        forward: Iterable[Any] = (),
-        back: Iterable[Any] = (),
+        forward: Iterable[object] = (),
+        back: Iterable[object] = (),
         closes: bool = False,
         error: BaseException | None = None,
     ) -> None:
-        self.passes = passes
-        self.forward = _several(forward, "Mixed", "forward=")
-        self.back = _several(back, "Mixed", "back=")
-        self.closes = closes
-        self.error = _checked_error(error, "Mixed")
+        self.passes: bool = passes
+        self.forward: tuple[object, ...] = _several(forward, "Mixed", "forward=")
+        self.back: tuple[object, ...] = _several(back, "Mixed", "back=")
+        self.closes: bool = closes
+        self.error: BaseException | None = _checked_error(error, "Mixed")
 
     def __repr__(self) -> str:
         return (
@@ -176,7 +224,7 @@ def plain(verdict: Verdict) -> Verdict:
     )
 
 
-def _several(messages: Iterable[Any], verdict: str, argument: str = "") -> tuple[Any, ...]:
+def _several(messages: Iterable[object], verdict: str, argument: str = "") -> tuple[object, ...]:
     """Refuse one message where a list is meant: iterating over its bytes, letters or fields would send nonsense."""
     kind = type(messages)
     if kind is not list and (
@@ -187,7 +235,7 @@ def _several(messages: Iterable[Any], verdict: str, argument: str = "") -> tuple
 
 
 def _checked_error(error: BaseException | None, verdict: str) -> BaseException | None:
-    """Refuse what is no exception."""
+    """Raise ``TypeError`` unless an error is an exception or ``None``."""
     if error is not None and not isinstance(error, BaseException):
-        raise TypeError(f"{verdict} takes an exception that says why, not {error!r}")
+        raise TypeError(f"{verdict}: the error must be an exception, not {error!r}")
     return error

@@ -368,11 +368,11 @@ class NumberTests(_Transcripts):
         self.check_unreadable(bin_int, "fb", "expected int at byte 0, found the byte fb", 0)
         self.check_unreadable(bin_int, "fe01", "expected int of 3 bytes at byte 0, found only 2 bytes", 0)
         self.check_unreadable(bin_int, "fc", "expected int of 9 bytes at byte 0, found only 1 byte", 0)
-        self.check_unreadable(bin_int, "ff05", "expected int from -128 to -1 behind the byte ff at byte 0, found 5", 0)
+        self.check_unreadable(bin_int, "ff05", "expected int from -128 to -1 after the byte ff at byte 0, found 5", 0)
         for hexa, found in [("fc0000000000000040", 2**62), ("fcffffffffffffffbf", -(2**62) - 1)]:
-            message = f"expected int from {MIN_INT} to {MAX_INT} behind the byte fc at byte 0, found {found}"
+            message = f"expected int from {MIN_INT} to {MAX_INT} after the byte fc at byte 0, found {found}"
             self.check_unreadable(bin_int, hexa, message, 0)
-        message = f"expected nat0 from 0 to {MAX_INT} behind the byte fc at byte 0, found {2**63}"
+        message = f"expected nat0 from 0 to {MAX_INT} after the byte fc at byte 0, found {2**63}"
         self.check_unreadable(bin_nat0, "fc0000000000000080", message, 0)
         self.check_unreadable(bin_nat0, "ffff", "expected nat0 at byte 0, found the byte ff", 0)
 
@@ -523,13 +523,13 @@ class CompoundTests(_Transcripts):
         self.check_unreadable(
             list_of(bin_unit),
             "030000",
-            "expected list of unit with 3 values at byte 0, found 2 bytes behind the count",
+            "expected list of unit with 3 values at byte 0, found 2 bytes after the count",
             0,
         )
         self.check_unreadable(
             list_of(HEADER),
             "02" + "00" * 17,
-            "expected list of Header with 2 values at byte 0, found 17 bytes behind the count",
+            "expected list of Header with 2 values at byte 0, found 17 bytes after the count",
             0,
         )
         self.assertRaises(ParseError, decode, list_of(TREE), "fcffffffffffffff3f 00")
@@ -578,20 +578,20 @@ class CompoundTests(_Transcripts):
 
     def test_parts_that_are_no_types(self) -> None:
         """What is no bin_prot type is refused where it is given, with what is wanted."""
-        expected = "expected a bin_prot type such as bin_int, got"
+        expected = "must be a bin_prot type such as bin_int, not"
         made: Callable[[], Any]
         wrong: Any = bin_prot_codec(bin_int)
         no_type: Any = int
         for made, told in [
-            (lambda: record(Body, seq=bin_int, body=no_type), f"body: {expected} <class 'int'>"),
-            (lambda: list_of(no_type), f"list_of: {expected} <class 'int'>"),
-            (lambda: option(no_type), f"option: {expected} <class 'int'>"),
-            (lambda: pair(bin_int, no_type), f"[1]: {expected} <class 'int'>"),
-            (lambda: tuple_of(no_type), f"[0]: {expected} <class 'int'>"),
-            (lambda: variant("A", ("B", bin_int, no_type)), f"B[1]: {expected} <class 'int'>"),
-            (lambda: bin_prot_codec(no_type), f"bin_prot_codec: {expected} <class 'int'>"),
-            (lambda: list_of(wrong), f"list_of: {expected} {wrong!r}: give the type that the codec was made of"),
-            (lambda: list_of(text), f"list_of: {expected} {text!r}: call it"),  # type: ignore[arg-type]
+            (lambda: record(Body, seq=bin_int, body=no_type), f"body {expected} <class 'int'>"),
+            (lambda: list_of(no_type), f"list_of {expected} <class 'int'>"),
+            (lambda: option(no_type), f"option {expected} <class 'int'>"),
+            (lambda: pair(bin_int, no_type), f"[1] {expected} <class 'int'>"),
+            (lambda: tuple_of(no_type), f"[0] {expected} <class 'int'>"),
+            (lambda: variant("A", ("B", bin_int, no_type)), f"B[1] {expected} <class 'int'>"),
+            (lambda: bin_prot_codec(no_type), f"bin_prot_codec {expected} <class 'int'>"),
+            (lambda: list_of(wrong), f"list_of {expected} {wrong!r}: give the type that the codec was made of"),
+            (lambda: list_of(text), f"list_of {expected} {text!r}: call it"),  # type: ignore[arg-type]
         ]:
             self.assertEqual(str(self.assertRaises(TypeError, made)), told)
 
@@ -599,12 +599,12 @@ class CompoundTests(_Transcripts):
         """A recursive type is given by a function, which has to give a type."""
         given: Any = bin_int
         error = self.assertRaises(TypeError, lazy, given)
-        self.assertIn("as in lazy(lambda: tree), got <bin_prot type: int>", str(error))
+        self.assertIn("as in lazy(lambda: tree), not <bin_prot type: int>", str(error))
         given = int
         codec: Any = bin_prot_codec(list_of(lazy(given)))
         self.assertEqual(codec.decode(b"\0"), [])
         error = self.assertRaises(TypeError, codec.decode, b"\1\0")
-        self.assertEqual(str(error), "lazy: expected a bin_prot type such as bin_int, got 0")
+        self.assertEqual(str(error), "lazy must be a bin_prot type such as bin_int, not 0")
 
     def test_values_that_the_class_refuses(self) -> None:
         """A class that raises on what was read makes that payload an error, with the cause."""
@@ -690,10 +690,10 @@ class VariantTests(_Transcripts):
         given: Any
         for given in (["a"], "ab", int, Mode.TEST):
             error = self.assertRaises(TypeError, enumeration, given)
-            self.assertEqual(str(error), f"enumeration: expected a class derived from enum.Enum, got {given!r}")
+            self.assertEqual(str(error), f"enumeration takes a subclass of enum.Enum, not {given!r}")
         for given in (Doubled, United):
             error = self.assertRaises(ValueError, enumeration, given)
-            told = f"{given.__name__}.B is no constructor of its own: other members have its value"
+            told = f"{given.__name__}.B must have a value of its own, not that of other members"
             self.assertEqual(str(error), told)
 
     def test_width_of_the_index(self) -> None:
@@ -742,7 +742,7 @@ class VariantTests(_Transcripts):
         codec = bin_prot_codec(bin_int)
         for bad in (bin_int, Cancel, None, (), (bin_int, bin_int), (Cancel, bin_int), enumeration(Mode), [1], codec):
             error = self.assertRaises(TypeError, variant, "A", bad)
-            told = f"{bad!r} is no constructor: give a constant, a record, or a tuple of a name and types"
+            told = f"a constructor must be a constant, a record, or a tuple of a name and types, not {bad!r}"
             self.assertEqual(str(error), told)
         self.assertRaises(ValueError, variant)
         self.assertRaises(ValueError, variant, "A", "B", "A")

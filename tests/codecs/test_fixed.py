@@ -105,10 +105,10 @@ class RecordTests(SynchronousTestCase):
 class ParseErrorTests(SynchronousTestCase):
     """Payloads that are no records."""
 
-    def check(self, codec: FixedCodec, payload: bytes, message: str, field: str | None, offset: int | None) -> None:
+    def check(self, codec: FixedCodec[Any], payload: bytes, told: str, field: str | None, offset: int | None) -> None:
         """Check the error of a payload."""
         error = self.assertRaises(ParseError, codec.decode, payload)
-        self.assertEqual((str(error), error.field, error.offset), (message, field, offset))
+        self.assertEqual((str(error), error.field, error.offset), (told, field, offset))
 
     def test_short(self) -> None:
         """What is too short names the field in which it ends."""
@@ -133,15 +133,15 @@ class ParseErrorTests(SynchronousTestCase):
 class MarshalingErrorTests(SynchronousTestCase):
     """Messages that are no records."""
 
-    def check(self, codec: FixedCodec, message: Any, told: str, field: str | None) -> None:
+    def check(self, codec: FixedCodec[Any], message: Any, told: str, field: str | None) -> None:
         """Check the error of a message."""
         error = self.assertRaises(MarshalingError, codec.encode, message)
         self.assertEqual((str(error), error.field), (told, field))
 
     def test_wrong_values(self) -> None:
         """A value without a place in its field names the field."""
-        self.check(ORDER, Order(1, 1, "TOO LONG!"), "symbol: 9 bytes, at most 8 have a place", "symbol")
-        self.check(ORDER, Order(1, 1, "", b"abc"), "key: 3 bytes, at most 2 have a place", "key")
+        self.check(ORDER, Order(1, 1, "TOO LONG!"), "symbol: the value must have at most 8 bytes, not 9", "symbol")
+        self.check(ORDER, Order(1, 1, "", b"abc"), "key: the value must have at most 2 bytes, not 3", "key")
         self.check(ORDER, Order(1, 1, 5), "symbol: AttributeError: 'int' object has no attribute 'encode'", "symbol")  # type: ignore[arg-type]
 
     def test_struct_error(self) -> None:
@@ -182,11 +182,11 @@ class DeclarationTests(SynchronousTestCase):
     def test_formats(self) -> None:
         """Each field is one value of a fixed size, or padding."""
         for wrong in ("", "2I", "IQ", ">I", "P", "8p", "z"):
-            with self.assertRaisesRegex(ValueError, f"id: '{wrong}' is not the format of one value"):
+            with self.assertRaisesRegex(ValueError, f"id: the format must be of one value, not '{wrong}'"):
                 fixed(Cancel, id=wrong)
         no_format: Any
         for no_format in (3, b"Q", int, Chars):
-            with self.assertRaisesRegex(TypeError, "id: a field is a format of the struct module or Chars, not "):
+            with self.assertRaisesRegex(TypeError, "id: a field must be a format of the struct module or Chars, not "):
                 fixed(Cancel, id=no_format)
 
     def test_byte_order(self) -> None:
@@ -208,6 +208,10 @@ class DeclarationTests(SynchronousTestCase):
 
     def test_chars(self) -> None:
         """A text has a size, and is filled up by one byte."""
-        for size, fill, encoding in ((0, "\0", "ascii"), (4, "", "ascii"), (4, "ß", "utf-8")):
-            with self.assertRaisesRegex(ValueError, "a size of at least 1"):
+        for size, fill, encoding, told in (
+            (0, "\0", "ascii", "size of Chars must be at least 1, not 0"),
+            (4, "", "ascii", "fill of Chars must be one character of one byte, not ''"),
+            (4, "ß", "utf-8", "fill of Chars must be one character of one byte, not 'ß'"),
+        ):
+            with self.assertRaisesRegex(ValueError, told):
                 Chars(size, fill, encoding)

@@ -57,13 +57,6 @@ class Done(msgspec.Struct, tag=True, array_like=True):
     id: int
 
 
-class Plain(msgspec.Struct, array_like=True):
-    """One without a tag."""
-
-    id: int
-    size: int
-
-
 class One(msgspec.Struct, tag=1):
     """A message whose tag is a number."""
 
@@ -190,20 +183,15 @@ class ParseErrorTests(SynchronousTestCase):
         self.check(JSON, b'{"type": "Order", "x": ' + b"[" * 10**5, "maximum recursion depth exceeded", None)
 
     def test_arrays(self) -> None:
-        """The fields of structs that are written as arrays have names as well."""
+        """The fields of structs that are written as arrays are named by their index."""
         encode = msgspec.msgpack.encode
-        self.check(ARRAYS, encode(["Fill", 1, "x"]), "price: Expected `float`, got `str`", "price")
-        self.check(ARRAYS, encode(["Fill", 1, 1.5, [{"symbol": 1}]]), "legs[0].symbol: Expected", "legs[0].symbol")
-        self.check(ARRAYS, encode(["Fill", 1]), "price: Expected `array` of at least length 3", "price")
-        self.check(ARRAYS, encode(["Done"]), "id: Expected `array` of at least length 2", "id")
+        self.check(ARRAYS, encode(["Fill", 1, "x"]), "[2]: Expected `float`, got `str`", "[2]")
+        self.check(ARRAYS, encode(["Fill", 1, 1.5, [{"symbol": 1}]]), "[3][0].symbol: Expected", "[3][0].symbol")
+        self.check(ARRAYS, encode(["Fill", 1]), "Expected `array` of at least length 3", None)
+        self.check(ARRAYS, encode(["Done"]), "Expected `array` of at least length 2", None)
         self.check(ARRAYS, encode(["Other", 1]), "[0]: Invalid value 'Other'", "[0]")
         self.check(ARRAYS, encode([]), "Expected `array`", None)
-        self.check(ARRAYS, b"\x93\xa4Fill\x01\xa1x\xc1", "[2]: Expected `float`, got `str`", "[2]")
         self.check(ARRAYS, encode({}), "Expected `array`, got `object`", None)
-        plain = msgspec_json(Plain)
-        self.check(plain, b"[1]", "size: Expected `array` of at least length 2", "size")
-        self.check(plain, b'[1, ""]', "size: Expected `int`, got `str`", "size")
-        self.check(plain, b'["", 1]', "id: Expected `int`, got `str`", "id")
 
 
 class MarshalingErrorTests(SynchronousTestCase):

@@ -70,8 +70,8 @@ def order(**fields: Any) -> Any:
 
 def part(number: int, content: bytes) -> bytes:
     """Write a field with a length."""
-    assert len(content) < 128
-    return bytes([number << 3 | 2, len(content)]) + content
+    size = len(content)
+    return bytes([number << 3 | 2, *([size] if size < 128 else [size & 127 | 128, size >> 7])]) + content
 
 
 class MessageTests(SynchronousTestCase):
@@ -106,60 +106,34 @@ class MessageTests(SynchronousTestCase):
 class ParseErrorTests(SynchronousTestCase):
     """Payloads that are no messages."""
 
-    def check(
-        self, payload: bytes, told: str, field: str | None, offset: int | None, codec: ProtobufCodec = CODEC
-    ) -> None:
+    def check(self, payload: bytes, told: str, field: str | None, codec: ProtobufCodec[Any] = CODEC) -> None:
         """Check the error of a payload."""
         error = self.assertRaises(ParseError, codec.decode, payload)
         self.assertIn(told, str(error))
-        self.assertEqual((error.field, error.offset), (field, offset))
+        self.assertEqual((error.field, error.offset), (field, None))
 
-    def test_cut(self) -> None:
-        """A payload that ends inside a field names the field, and where it began."""
-        self.check(b"\x08", "id: Error parsing message", "id", 0)
-        self.check(b"\x08\x07\x11\0\0", "price: ", "price", 2)
-        self.check(b"\x08\x07" + part(3, b"\x0a\x05A"), "legs.symbol: ", "legs.symbol", 4)
-        self.check(b"\x08\x07" + part(4, b"\x01\x02")[:-1], "sizes: ", "sizes", 2)
-        self.check(b"\x08\x07\x80", "Error parsing message", None, 2)
-        self.check(b"\x5d\0", "11: ", "11", 0)
-
-    def test_cut_deep_inside(self) -> None:
-        """So does one that ends in a message inside another, also in a mapping."""
-        leg = part(2, b"\x0a\x7f")
-        self.check(part(3, leg), "legs.inner.symbol: ", "legs.inner.symbol", 4)
-        self.check(part(5, part(2, b"\x0a\x7f")), "by_name.value.symbol: ", "by_name.value.symbol", 4)
-
-    def test_not_utf8(self) -> None:
-        """Text that is not UTF-8 names its field."""
-        self.check(part(3, part(1, b"ok")) + part(3, part(1, b"\xff")), "legs.symbol: ", "legs.symbol", 8)
-
-    def test_no_field(self) -> None:
-        """The field 0, a type that does not exist, and a number that does not end are told by their place."""
-        self.check(b"\x08\x07\x00", "Error parsing message", None, 2)
-        self.check(b"\x08\x07\x17", "price: ", "price", 2)
-        self.check(b"\x08" + b"\xff" * 11, "id: ", "id", 0)
-
-    def test_unclear(self) -> None:
-        """Where that cannot be told the error still is one: in groups, and inside of packed numbers."""
-        self.check(b"\x0b", "Error parsing message", None, None)
-        self.check(part(4, b"\xff"), "Error parsing message", None, None)
-
-    def test_too_deep(self) -> None:
-        """A message that is nested deeper than protobuf reads is a parse error."""
-        payload = b""
+    def test_malformed(self) -> None:
+        """A payload that protobuf cannot read is a parse error: cut, not UTF-8, without a field, or nested too deep."""
+        nested = b""
         for _ in range(120):
-            size = len(payload)
-            payload = b"\x12" + (bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])) + payload
-        size = len(payload)
-        payload = b"\x1a" + bytes([size & 127 | 128, size >> 7]) + payload
-        error = self.assertRaises(ParseError, CODEC.decode, payload)
-        self.assertTrue(str(error.field).startswith("legs.inner.inner."), error.field)
+            nested = part(2, nested)
+        for payload in (
+            b"\x08",
+            b"\x08\x07\x11\0\0",
+            b"\x08\x07" + part(3, b"\x0a\x05A"),
+            part(5, part(2, b"\x0a\x7f")),
+            part(3, part(1, b"\xff")),
+            b"\x08\x07\x00",
+            b"\x08" + b"\xff" * 11,
+            part(3, nested),
+        ):
+            self.check(payload, "Error parsing message", None)
 
     def test_required(self) -> None:
         """A required field that is missing is named, wherever it is."""
         codec = protobuf(Strict)
-        self.check(b"", "id: the required field is missing", "id", None, codec)
-        self.check(b"\x08\x07" + part(3, b""), "legs[0].symbol: ", "legs[0].symbol", None, codec)
+        self.check(b"", "id: the required field is missing", "id", codec)
+        self.check(b"\x08\x07" + part(3, b""), "legs[0].symbol: ", "legs[0].symbol", codec)
 
     def test_unknown_refused(self) -> None:
         """With ``unknown`` false a field that the class does not have is an error, wherever it is."""
@@ -172,7 +146,7 @@ class ParseErrorTests(SynchronousTestCase):
             (part(3, leg + inner), "legs[0].inner.10"),
             (part(5, part(1, b"x") + part(2, new)), "by_name[0].10"),
         ):
-            self.check(payload, f"{field}: there is no such field", field, None, codec)
+            self.check(payload, f"{field}: there is no such field", field, codec)
 
 
 class MarshalingErrorTests(SynchronousTestCase):

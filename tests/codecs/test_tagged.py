@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -66,7 +67,7 @@ class TaggedTests(SynchronousTestCase):
     def test_error_behind_the_tag(self) -> None:
         """An error of the kind's own codec says so, and counts the offset from the payload's beginning."""
         error = self.assertRaises(ParseError, CODEC.decode, b"O\1")
-        self.assertEqual(str(error), "behind the tag b'O': price: expected 1 bytes at byte 1, found 0")
+        self.assertEqual(str(error), "after the tag b'O': price: expected 1 bytes at byte 1, found 0")
         self.assertEqual((error.field, error.offset), ("price", 2))
 
     def test_error_without_offset(self) -> None:
@@ -108,14 +109,15 @@ class DeclarationTests(SynchronousTestCase):
 
     def test_tags(self) -> None:
         """The tags are of one length, and not empty."""
-        for codecs in ({}, {b"": text()}, {b"A": text(), b"BC": fixed(Cancel, id="B")}):
+        wrong: list[Any] = [{}, {b"": text()}, {b"A": text(), b"BC": fixed(Cancel, id="B")}]
+        for codecs in wrong:
             with self.assertRaisesRegex(ValueError, "of one length, at least one byte"):
                 TaggedCodec(codecs)
 
     def test_unknown_classes(self) -> None:
         """Each codec must know the classes of its messages."""
         with self.assertRaisesRegex(TypeError, "b'R': the codec does not know"):
-            tagged({b"R": RawCodec()})  # type: ignore[dict-item]
+            tagged({b"R": RawCodec()})
 
     def test_class_twice(self) -> None:
         """No class is under two tags: it could not be written."""

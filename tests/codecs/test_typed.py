@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -26,7 +28,7 @@ class Cat(Animal):
     """Another message."""
 
 
-class PetCodec(TypedCodec):
+class PetCodec(TypedCodec[Any]):
     """A codec that tells its two classes by their first byte."""
 
     message_types = (Dog, Cat)
@@ -71,10 +73,10 @@ class TypedCodecTests(SynchronousTestCase):
     def test_unknown_classes(self) -> None:
         """A codec that does not know its classes, or cannot tell them, has no selector."""
 
-        class Unknown(TypedCodec):
+        class Unknown(TypedCodec[Any]):
             message_types = ()
 
-        class Silent(TypedCodec):
+        class Silent(TypedCodec[Any]):
             message_types = (Dog, Cat)
 
         self.assertIsNone(Unknown().selector_for((Dog,)))

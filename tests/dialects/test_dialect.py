@@ -106,17 +106,14 @@ class MessageTypeTests(SynchronousTestCase):
         for no_codec in (bin_int, RawCodec, object(), b"", {1: RawCodec()}):
             for given in (MessageType.of, lambda codec: MessageType({1: RawCodec(), 2: codec})):
                 error = self.assertRaises(TypeError, given, no_codec)
-                told = f"{no_codec!r} is no codec: expected an object with the methods decode and encode, such as "
-                self.assertEqual(str(error), told + "bin_prot_codec makes of a bin_prot type")
+                told = f"a codec must be an object with the methods decode and encode, not {no_codec!r} ("
+                self.assertEqual(str(error), told + "bin_prot_codec makes a codec of a bin_prot type)")
 
     def test_order(self) -> None:
-        """The parts are given by name, with the codecs first, or with the versions first."""
+        """The parts are given by name, or with the codecs first."""
         steps = {2: LONGER, 3: LONGER}
-        versions_first: Any = MessageType
         for kind in (
             MessageType(CODECS, 1, 2, 3, steps),
-            versions_first(1, 2, 3, CODECS, steps),
-            versions_first(1, 2, 3, CODECS, conversions=steps),
             MessageType(conversions=steps, low=1, prod=2, test=3, codecs=CODECS),
         ):
             self.assertEqual((kind.low, kind.prod, kind.test), (1, 2, 3))
@@ -127,10 +124,10 @@ class MessageTypeTests(SynchronousTestCase):
         """A part that is not of its kind is named."""
         made: Any = MessageType
         for given, told in (
-            ((RawCodec,), f"codecs: expected a mapping whose keys are versions, got {RawCodec!r}"),
-            ((1, 2, 3), "codecs: expected a mapping whose keys are versions, got 1"),
-            ((CODECS, 1, 2, 3, LONGER), f"conversions: expected a mapping whose keys are versions, got {LONGER!r}"),
-            ((CODECS, "1", 2, 3), "low, prod and test: expected numbers of versions, got '1', 2, 3"),
+            ((RawCodec,), f"codecs must be a mapping whose keys are versions, not {RawCodec!r}"),
+            ((1, 2, 3), "codecs must be a mapping whose keys are versions, not 1"),
+            ((CODECS, 1, 2, 3, LONGER), f"conversions must be a mapping whose keys are versions, not {LONGER!r}"),
+            ((CODECS, "1", 2, 3), "low, prod and test must be numbers of versions, not '1', 2, 3"),
         ):
             self.assertEqual(str(self.assertRaises(TypeError, made, *given)), told)
 

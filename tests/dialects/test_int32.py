@@ -71,7 +71,7 @@ class DecodeTests(SynchronousTestCase):
         """A member that some servers would take for a known one is refused: it would change who the client is."""
         for member in ("Name", "NAME", "Credentials", "\u017fend_version"):
             payload = json.dumps({"name": "alice", member: "bob"}).encode()
-            self.assertIn(f"must be written so, not {member!r}", self.refused(payload))
+            self.assertIn(f"must be written like that, not {member!r}", self.refused(payload))
 
     def test_numbers_without_end(self) -> None:
         """An unknown number of any length is no reason to refuse a hello, and stays what it is."""
@@ -219,7 +219,7 @@ class Int32Tests(SynchronousTestCase):
         limits = Limits(max_frame=1000, max_hello=100)
         framing, handshake = dialect.framing(limits), dialect.handshake(limits)
         self.assertIsInstance(framing, Int32Framing)
-        self.assertIsInstance(handshake, JSONHandshake)
+        assert isinstance(handshake, JSONHandshake)
         self.assertEqual((framing.max_frame, handshake.framing.max_frame), (1000, 100))
 
     def test_messages(self) -> None:
@@ -235,5 +235,5 @@ class Int32Tests(SynchronousTestCase):
         """What is no codec is told when the dialect is made."""
         no_codec: Any = RawCodec
         for direction in ("to_server", "to_client"):
-            with self.assertRaisesRegex(TypeError, "is no codec"):
+            with self.assertRaisesRegex(TypeError, "a codec must be an object with"):
                 int32(**{direction: no_codec})

@@ -13,6 +13,9 @@ from twisted_repeater.dialects import int32
 from twisted_repeater.filters import Allow, Deny, selector_of
 from twisted_repeater.testing import FilterHarness
 
+LINK: Any = None
+"""A link that no filter here looks at."""
+
 
 @dataclass
 class Order:
@@ -75,9 +78,9 @@ class ListTests(SynchronousTestCase):
 
     def test_subclass(self) -> None:
         """A subclass is on the list with its base."""
-        self.assertIs(Allow(Order).filter(BigOrder(1), None), PASS_ON)
-        self.assertIs(Deny(Order).filter(BigOrder(1), None), DO_NOTHING)
-        self.assertIs(Deny(BigOrder).filter(Order(1), None), PASS_ON)
+        self.assertIs(Allow(Order).filter(BigOrder(1), LINK), PASS_ON)
+        self.assertIs(Deny(Order).filter(BigOrder(1), LINK), DO_NOTHING)
+        self.assertIs(Deny(BigOrder).filter(Order(1), LINK), PASS_ON)
 
     def test_seen(self) -> None:
         """What is allowed must be known, so all is decoded; what is not denied need not be."""
@@ -98,7 +101,9 @@ class ListTests(SynchronousTestCase):
         for it in (Allow, Deny):
             with self.assertRaisesRegex(TypeError, f"{it.__name__} takes classes of messages, not 'bytes'"):
                 it(bytes, wrong)
-        with self.assertRaisesRegex(TypeError, "otherwise is a verdict or a function that gives one, not 'bytes'"):
+        with self.assertRaisesRegex(
+            TypeError, "otherwise must be a verdict or a function that returns one, not 'bytes'"
+        ):
             Allow(otherwise=wrong)
-        with self.assertRaisesRegex(TypeError, "answer is a verdict or a function that gives one, not 'bytes'"):
+        with self.assertRaisesRegex(TypeError, "answer must be a verdict or a function that returns one, not 'bytes'"):
             Deny(answer=wrong)

@@ -16,6 +16,9 @@ from twisted_repeater.dialects import int32
 from twisted_repeater.filters import ByType, chain, selector_of
 from twisted_repeater.testing import FilterHarness
 
+LINK: Any = None
+"""A link that no filter here looks at."""
+
 if TYPE_CHECKING:
     from twisted_repeater import ILink
 
@@ -104,8 +107,8 @@ class MethodTests(SynchronousTestCase):
                 return Send("any")
 
         for _ in range(2):
-            self.assertEqual(Both().filter(BigOrder(1), None), Send("order"))
-            self.assertEqual(Both().filter(b"", None), Send("any"))
+            self.assertEqual(Both().filter(BigOrder(1), LINK), Send("order"))
+            self.assertEqual(Both().filter(b"", LINK), Send("any"))
 
     def test_all_others(self) -> None:
         """``Any`` stands for all messages that have no method of their own."""
@@ -118,7 +121,7 @@ class MethodTests(SynchronousTestCase):
                 return DO_NOTHING
 
         FilterHarness(All()).client_sends(b"a").expect()
-        self.assertIs(All().filter(Order(1), None), PASS_ON)
+        self.assertIs(All().filter(Order(1), LINK), PASS_ON)
 
     def test_inherited(self) -> None:
         """Methods are inherited, and overridden."""
@@ -132,9 +135,9 @@ class MethodTests(SynchronousTestCase):
 
         self.assertEqual(set(Stricter.own_methods()), {Order, Cancel, Later, Ping})
         self.assertEqual(set(Risk.own_methods()), {Order, Cancel, Later})
-        self.assertIs(Stricter(5).filter(Order(1), None), DO_NOTHING)
-        self.assertIs(Risk(5).filter(Order(1), None), PASS_ON)
-        self.assertIs(Risk(5).filter(Ping(1), None), PASS_ON)
+        self.assertIs(Stricter(5).filter(Order(1), LINK), DO_NOTHING)
+        self.assertIs(Risk(5).filter(Order(1), LINK), PASS_ON)
+        self.assertIs(Risk(5).filter(Ping(1), LINK), PASS_ON)
 
     def test_unions(self) -> None:
         """Unions may be written in every way."""
@@ -168,7 +171,7 @@ class MethodTests(SynchronousTestCase):
                 return PASS_ON
 
         counting = Counting()
-        counting.filter(Ping(1), None)
+        counting.filter(Ping(1), LINK)
         self.assertEqual(counting.count, 2)
 
     def test_decorated_elsewhere(self) -> None:
@@ -188,7 +191,7 @@ class MethodTests(SynchronousTestCase):
             def on_order(self, order: Order, link: Any) -> Verdict:
                 return DO_NOTHING
 
-        self.assertIs(Logging().filter(Order(1), None), DO_NOTHING)
+        self.assertIs(Logging().filter(Order(1), LINK), DO_NOTHING)
 
     def test_abstract(self) -> None:
         """An abstract base class takes the messages that are of it, before the method for all others does."""
@@ -209,7 +212,7 @@ class MethodTests(SynchronousTestCase):
                 return Send("rest")
 
         for message, told in (({}, "mapping"), ([], "list"), ("", "sized"), (5, "rest"), ({}, "mapping")):
-            self.assertEqual(Abstract().filter(message, None), Send(told))
+            self.assertEqual(Abstract().filter(message, LINK), Send(told))
 
     def test_ambiguous(self) -> None:
         """A message of two abstract classes neither of which is nearer is an error, not a guess."""
@@ -228,15 +231,15 @@ class MethodTests(SynchronousTestCase):
             def __iter__(self) -> Any: ...
 
         with self.assertRaisesRegex(RuntimeError, "Ambiguous dispatch"):
-            Ambiguous().filter(Both(), None)
+            Ambiguous().filter(Both(), LINK)
 
     def test_without_methods(self) -> None:
         """Without any, all passes on."""
-        self.assertIs(ByType().filter(Order(1), None), PASS_ON)
+        self.assertIs(ByType().filter(Order(1), LINK), PASS_ON)
 
     def test_in_a_chain(self) -> None:
         """It can be in a chain."""
-        self.assertEqual(chain(Risk(1), Risk(2)).filter(Order(2), None), SendBack([Cancel(0)]))
+        self.assertEqual(chain(Risk(1), Risk(2)).filter(Order(2), LINK), SendBack([Cancel(0)]))
 
 
 class SelectorTests(SynchronousTestCase):
@@ -306,7 +309,7 @@ class MistakeTests(SynchronousTestCase):
             def on_any(self, message: HasSize, link: Any) -> Verdict:
                 return PASS_ON
 
-        self.check(OfProtocol, r"OfProtocol.on_any\(self, message: ..., link\) cannot tell what is a HasSize")
+        self.check(OfProtocol, r"OfProtocol.on_any\(self, message: ..., link\) cannot recognize a HasSize")
 
     def test_class_twice(self) -> None:
         """No class may have two methods."""
@@ -339,7 +342,7 @@ class DeclarationTests(SynchronousTestCase):
         """What is called like a method must be one."""
         wraps_none = functools.wraps(len)(lambda self, message, link: PASS_ON)
         for attribute in (5, None, staticmethod(len), property(len), wraps_none):
-            self.check(attribute, r"Wrong.on_order, .*, must be a plain method for messages, or not begin with on_")
+            self.check(attribute, r"Wrong.on_order must be a plain method for messages, not .*, or have a name")
 
     def test_arguments(self) -> None:
         """A method must take a message and a link."""
@@ -351,7 +354,7 @@ class DeclarationTests(SynchronousTestCase):
         def more(self: Any, order: Order, link: Any, what: str) -> None: ...
 
         for attribute in (short, no_link, more):
-            self.check(attribute, r"Wrong.on_order must take \(self, message: ..., link\), it takes \(self")
+            self.check(attribute, r"Wrong.on_order must take \(self, message: ..., link\), not \(self")
 
         def enough(self: Any, order: Order, link: Any, what: str = "") -> None: ...
 

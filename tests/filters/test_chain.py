@@ -33,6 +33,9 @@ from twisted_repeater.testing import FilterHarness
 
 from ..successors import Also, Kept
 
+LINK: Any = None
+"""A link that no filter here looks at."""
+
 Answers = dict[Any, Any]
 
 
@@ -72,13 +75,13 @@ class VerdictTests(SynchronousTestCase):
     def check(self, tables: list[Answers], expected: Verdict, seen: list[list[Any]]) -> None:
         """Check the verdict of a chain, and what each filter saw."""
         filters = [Seen(answers) for answers in tables]
-        self.assertEqual(verdict_of(chain(*filters).filter("a", None)), expected)
+        self.assertEqual(verdict_of(chain(*filters).filter("a", LINK)), expected)
         self.assertEqual([one.seen for one in filters], seen)
 
     def test_nobody_touches_it(self) -> None:
         """If all pass on, it passes on: the very verdict that lets the bytes through."""
         self.check([{}, {}, {}], PASS_ON, [["a"], ["a"], ["a"]])
-        self.assertIs(chain(Seen(), Seen()).filter("a", None), PASS_ON)
+        self.assertIs(chain(Seen(), Seen()).filter("a", LINK), PASS_ON)
 
     def test_dropped(self) -> None:
         """What one drops, the next does not see."""
@@ -154,8 +157,8 @@ class VerdictTests(SynchronousTestCase):
         """A chain is a filter, so it can be in a chain."""
         f, g, h = Seen({"a": Send("b", "c")}), Seen({"b": PassOnAndSendBack([1])}), Seen({"c": DO_NOTHING})
         for nested in (chain(chain(f, g), h), chain(f, chain(g, h)), chain(chain(f), chain(chain(g, h)))):
-            self.assertEqual(nested.filter("a", None), Mixed(forward=["b"], back=[1]))
-            self.assertEqual(nested("a", None), Mixed(forward=["b"], back=[1]))
+            self.assertEqual(nested.filter("a", LINK), Mixed(forward=["b"], back=[1]))
+            self.assertEqual(nested("a", LINK), Mixed(forward=["b"], back=[1]))
 
 
 class AsynchronousTests(SynchronousTestCase):
@@ -183,7 +186,7 @@ class AsynchronousTests(SynchronousTestCase):
     def check(self, tables: list[Answers], waiting: Deferred[Verdict], answer: Any, expected: Any) -> None:
         """Let a chain wait, answer, and check its verdict."""
         got: list[Any] = []
-        result = chain(*map(Seen, tables)).filter("a", None)
+        result: Any = chain(*map(Seen, tables)).filter("a", LINK)
         (result if isinstance(result, Deferred) else Deferred.fromCoroutine(result)).addBoth(got.append)
         self.assertEqual(got, [])
         waiting.callback(answer)
@@ -226,7 +229,7 @@ class AsynchronousTests(SynchronousTestCase):
             return PassOnAndSendBack([message])
 
         expected = Mixed(forward=["a!!"], back=["a!!"])
-        self.assertEqual(verdict_of(chain(replace, replace, answer).filter("a", None)), expected)
+        self.assertEqual(verdict_of(chain(replace, replace, answer).filter("a", LINK)), expected)
 
     def test_shared(self) -> None:
         """Messages of several links may wait for the same Deferred: each gets its result, in a chain as without."""
@@ -281,7 +284,7 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
 
     def test_no_verdict(self) -> None:
-        """What is no verdict is told as such, wherever it comes from."""
+        """An answer that is not a verdict fails as such, wherever it comes from."""
 
         async def later() -> None:
             return None
@@ -294,12 +297,12 @@ class FailureTests(SynchronousTestCase):
                 [{}, {"a": Send("b", "c")}, {"b": answer}],
             ]
             for tables in cases:
-                failure = verdict_of(chain(*map(Seen, tables)).filter("a", None))
+                failure = verdict_of(chain(*map(Seen, tables)).filter("a", LINK))
                 self.assertIsInstance(failure.value, WrongVerdict)
-                self.assertIn("which is no verdict", str(failure.value))
+                self.assertRegex(str(failure.value), "must (return|give) a verdict, not")
 
     def test_whose_it_is(self) -> None:
-        """It is told which of the members gave what is no verdict."""
+        """The error names the member that gave something else than a verdict."""
 
         def risk(message: Any, link: Any) -> Any:
             return None
@@ -318,14 +321,14 @@ class FailureTests(SynchronousTestCase):
                 (first, chain(other, culprit)),
                 (chain(culprit, other), first),
             ):
-                failure = verdict_of(chain(*members).filter("a", None))
+                failure = verdict_of(chain(*members).filter("a", LINK))
                 self.assertIn(f"{culprit.__qualname__}", str(failure.value))
                 self.assertIs(failure.type, WrongVerdict)
 
     def test_no_filter(self) -> None:
         """Each member must be a filter."""
         with self.assertRaisesRegex(TypeError, "not None"):
-            chain(Seen(), None)
+            chain(Seen(), None)  # type: ignore[arg-type]
 
 
 class SelectorTests(SynchronousTestCase):
@@ -446,7 +449,8 @@ class BookTests(SynchronousTestCase):
     @given(TABLES)
     def test_at_once(self, tables: list[Answers]) -> None:
         """Filters that answer at once."""
-        verdict = chain(*map(Seen, tables)).filter("a", None)
+        verdict = chain(*map(Seen, tables)).filter("a", LINK)
+        assert isinstance(verdict, Verdict)
         self.assertEqual(effects(verdict), effects(by_the_book(tables, "a")))
 
     @given(TABLES, st.data())
@@ -465,7 +469,7 @@ class BookTests(SynchronousTestCase):
 
             return ask
 
-        result = chain(*map(sometimes_later, tables)).filter("a", None)
+        result = chain(*map(sometimes_later, tables)).filter("a", LINK)
         got: list[Any] = [result]
         if not isinstance(result, Verdict):
             got.clear()

@@ -107,7 +107,7 @@ class HandOverTests(SynchronousTestCase):
 
         for result, kind in ((coroutine(), "coroutine"), (Deferred(), "Deferred"), (succeed(None), "Deferred")):
             error = self.assertRaises(TypeError, hand_over, Later(result), Silent())
-            self.assertRegex(str(error), rf"^migrate must be done when it returns, for \S+Later it gave a {kind}$")
+            self.assertRegex(str(error), rf"^migrate must be done when it returns, for \S+Later it returned a {kind}$")
         hand_over(Later(7), Silent())
 
 

@@ -127,7 +127,9 @@ class FunctionTests(SynchronousTestCase):
     def test_class(self) -> None:
         """A class in place of its instance is told as that; unless the class itself is a filter."""
         for cls in (Provider, Callback):
-            with self.assertRaisesRegex(TypeError, rf"{cls.__name__} is a class, .* an instance, {cls.__name__}\(\)"):
+            with self.assertRaisesRegex(
+                TypeError, rf"must be an instance, .* class {cls.__name__}: write {cls.__name__}\(\)"
+            ):
                 filter_function(cls)
         self.assertEqual(filter_function(ItsOwn), ItsOwn.filter)
 
@@ -158,8 +160,8 @@ class FunctionTests(SynchronousTestCase):
         for wrong, told in (
             ("bytes", "it takes classes of messages, not 'bytes'"),
             (bytes | str, r"it takes classes of messages, not bytes \| str"),
-            (HasSize, "it cannot tell what is a HasSize: .*(runtime_checkable|issubclass)"),
-            (TypedDict("Dict", {}), "it cannot tell what is a Dict: TypedDict does not support"),  # type: ignore[operator]
+            (HasSize, "it cannot recognize a HasSize: .*(runtime_checkable|issubclass)"),
+            (TypedDict("Dict", {}), "it cannot recognize a Dict: TypedDict does not support"),  # type: ignore[operator]
         ):
             with self.assertRaisesRegex(TypeError, told):
                 checked_classes("it", [bytes, wrong])
@@ -210,7 +212,7 @@ class SelectorTests(SynchronousTestCase):
         with self.assertRaisesRegex(TypeError, "^OfClasses wants int or str; the messages are bytes: .* no codec"):
             selector_of(OfClasses(int, str), RAW)
         namesake = type("str", (), {})
-        with self.assertRaisesRegex(TypeError, r"wants tests\.test_filters_provider\.str; the .* are builtins\.str$"):
+        with self.assertRaisesRegex(TypeError, r"wants tests\.filters\.test_provider\.str; the .* are builtins\.str$"):
             selector_of(OfClasses(namesake), text())
 
     def test_no_selector(self) -> None:

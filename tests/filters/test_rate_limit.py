@@ -117,9 +117,9 @@ class BucketTests(SynchronousTestCase):
     def test_wrong_types(self) -> None:
         """The burst is a whole number, and what happens above the limit must be known."""
         wrong: list[tuple[dict[str, Any], str]] = [
-            ({"burst": 2.5}, "burst is a whole number of messages, not 2.5"),
-            ({"above": None}, "above is a verdict or a function that gives one, not None"),
-            ({"above": SendBack}, r"SendBack is a class, .* give an instance"),
+            ({"burst": 2.5}, "burst must be a whole number, not 2.5"),
+            ({"above": None}, "above must be a verdict or a function that returns one, not None"),
+            ({"above": SendBack}, r"must be an instance, not the class SendBack"),
             ({"above": lambda message: DO_NOTHING}, "takes a message and its link"),
         ]
         for arguments, told in wrong:
@@ -198,8 +198,9 @@ class AboveTests(SynchronousTestCase):
         clock = Clock()
         limit = RateLimit(2, above=WAIT, clock=clock)
         self.assertIs(limit.filter(b"", ANN), PASS_ON)
-        for name in ("ann", "ann", "bob"):
-            waiting = limit.filter(b"", SimpleNamespace(client_name=name))
+        links: list[Any] = [SimpleNamespace(client_name=name) for name in ("ann", "ann", "bob")]
+        for link in links:
+            waiting = limit.filter(b"", link)
             if isinstance(waiting, Deferred):
                 waiting.cancel()
                 self.failureResultOf(waiting, CancelledError)

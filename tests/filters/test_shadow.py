@@ -139,7 +139,8 @@ class ShadowTests(SynchronousTestCase):
         async def nothing_later(message: bytes, link: Any) -> None:
             return None
 
-        for candidate in (nothing, nothing_later):
+        candidates: list[Any] = [nothing, nothing_later]
+        for candidate in candidates:
             shadow = Shadow(candidate)
             FilterHarness(shadow).client_sends(b"a").expect(to_server=[b"a"])
             self.check(shadow, failed=1)
@@ -147,7 +148,12 @@ class ShadowTests(SynchronousTestCase):
 
     def test_live_fails(self) -> None:
         """A failure of the other filter is its own."""
-        for live in (fails, lambda message, link: None, lambda message, link: Deferred.fromCoroutine(later())):
+        lives: list[Any] = [
+            fails,
+            lambda message, link: None,
+            lambda message, link: Deferred.fromCoroutine(later()),
+        ]
+        for live in lives:
 
             async def later() -> Verdict:
                 return fails(b"", None)
@@ -159,9 +165,10 @@ class ShadowTests(SynchronousTestCase):
 
     def test_live_without_verdict(self) -> None:
         """That the other filter gives no verdict is told with its name."""
-        (error,) = FilterHarness(Shadow(strict, nothing)).client_sends(b"a").errors
+        live: Any = nothing
+        (error,) = FilterHarness(Shadow(strict, live)).client_sends(b"a").errors
         assert isinstance(error, CallbackFailed)
-        self.assertEqual(str(error.reason), "nothing returned None, which is no verdict")
+        self.assertEqual(str(error.reason), "nothing must return a verdict, not None")
         self.flushLoggedErrors(WrongVerdict)
 
     def test_cannot_be_compared(self) -> None:

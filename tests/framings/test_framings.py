@@ -18,7 +18,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from twisted_repeater.errors import BadLength, FrameTooLong, FramingError, MarshalingError
-from twisted_repeater.framings import length
+from twisted_repeater.framings import length as length_module
 from twisted_repeater.framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from twisted_repeater.framings.base import CheckedFraming, Framing, framing_of
 from twisted_repeater.framings.length import Int32Framing
@@ -155,7 +155,7 @@ class Int32JudgedTests(SynchronousTestCase):
     @given(st.lists(st.binary(max_size=9) | st.sampled_from([b"\0\0\0", b"\0\0\0\2", b"\0\0\3\xe9"])), CUTS)
     @example([b"\0\0\0\0\1\0\0\0\0"], [8])
     def test_garbage(self, pieces: list[bytes], cuts: list[int]) -> None:
-        """Bytes that are no frames are understood, or refused, in the same way."""
+        """Bytes that are not frames are understood, or refused, in the same way."""
         stream = b"".join(pieces)
         self.judge([stream])
         self.judge(cut(stream, cuts))
@@ -176,8 +176,8 @@ class Int32LengthTests(SynchronousTestCase):
     def test_both_ways(self) -> None:
         """Each way reads every byte of it, wherever it stands."""
         for compiled in (False, True):
-            if hasattr(length, "COMPILED"):  # not compiled: here the other way can run too
-                self.patch(length, "COMPILED", compiled)
+            if hasattr(length_module, "COMPILED"):  # not compiled: here the other way can run too
+                self.patch(length_module, "COMPILED", compiled)
             int32 = Int32Framing(2**32 - 1)
             for size in (0, 1, 255, 256, 65_535, 65_536, 0x01020304, 2**31, 2**32 - 1):
                 data = b"..." + size.to_bytes(4, "big")
@@ -207,7 +207,7 @@ class AllFramingsTests(SynchronousTestCase):
             self.assertEqual(framing.body, len(frame))
 
     def test_offsets(self) -> None:
-        """Offsets count from the beginning of the data, wherever the frame begins; behind ``end`` is nothing."""
+        """Offsets count from the beginning of the data, wherever the frame begins; nothing after ``end`` is seen."""
         for framing in FRAMINGS:
             frame = framing.encode(b"payload")
             header = len(frame) - 7
@@ -243,7 +243,7 @@ class AllFramingsTests(SynchronousTestCase):
                 self.assertGreaterEqual(CALLS[call](data, start, end), 0)
 
     def test_no_bytes(self) -> None:
-        """There is nothing to find in what is not bytes."""
+        """Data that is not bytes is an error."""
         wrong: Any
         for call in CALLS:
             for wrong in (None, 5):
@@ -251,7 +251,7 @@ class AllFramingsTests(SynchronousTestCase):
             self.assertRaises(TypeError, call, bytes(26), None, 8)
 
     def test_ends_behind_all_offsets(self) -> None:
-        """A length that fits the limit, but ends behind the largest offset there is, is too long."""
+        """A length that fits the limit, but ends after the largest offset, is too long."""
         length = struct.pack("<q", sys.maxsize)
         for framing, header in (
             (AsyncExtraHelloFraming(sys.maxsize), length),
@@ -285,7 +285,7 @@ class AllFramingsTests(SynchronousTestCase):
             self.assertEqual((error.size, error.limit), (LIMIT + 1, LIMIT))
 
     def test_too_long_to_send(self) -> None:
-        """What the limit forbids isn't sent either."""
+        """A message above the limit is not sent either."""
         for framing in FRAMINGS:
             error = self.assertRaises(MarshalingError, framing.encode, bytes(LIMIT + 1))
             self.assertIn(str(LIMIT), str(error))
@@ -301,7 +301,7 @@ class AllFramingsTests(SynchronousTestCase):
         self.assertEqual((framing.skip(data, at, len(data)), framing.count), (at, 0))
 
     def test_replace(self) -> None:
-        """Where a header has nothing but lengths, what stands in for a frame is a frame."""
+        """If a header has nothing but lengths, a frame that replaces another is an ordinary frame."""
         for framing in (Int32Framing(LIMIT), AsyncExtraHelloFraming(LIMIT)):
             self.assertEqual(framing.replace(framing.encode(b"old"), b"new one"), framing.encode(b"new one"))
 
@@ -311,7 +311,7 @@ class AllFramingsTests(SynchronousTestCase):
         self.assertRaises(NotImplementedError, Framing(LIMIT).encode, b"")
 
 
-class Int64Tests(SynchronousTestCase):
+class AsyncExtraHelloTests(SynchronousTestCase):
     """Frames with a signed 8-byte length."""
 
     def test_negative(self) -> None:
@@ -325,7 +325,7 @@ class Int64Tests(SynchronousTestCase):
         self.assertRaises(FrameTooLong, AsyncExtraHelloFraming(LIMIT).find, struct.pack("<q", 2**63 - 1), 0, 8)
 
 
-class StampedTests(SynchronousTestCase):
+class AsyncExtraTests(SynchronousTestCase):
     """Frames with a time stamp."""
 
     framing = AsyncExtraFraming(2**40, lambda: 2.5)
@@ -336,7 +336,7 @@ class StampedTests(SynchronousTestCase):
         return self.framing.find(data, 0, len(data))
 
     def test_stamp(self) -> None:
-        """An own message has the clock's time, one that stands for another has the other's."""
+        """A message of our own has the clock's time, one that replaces another has the other's."""
         frame = self.framing.encode(b"abc")
         self.assertEqual(frame, struct.pack("<qd", 9, 2.5) + b"\x03abc")
         came = struct.pack("<qd", 9, 1.25) + b"\x03old"
@@ -373,7 +373,7 @@ class StampedTests(SynchronousTestCase):
             self.assertEqual(self.find(header), 16 + len(header) + 5)
 
     def test_bad_header_lengths(self) -> None:
-        """A header that cannot be is refused, with its length, before anything else of it is looked at."""
+        """A header that is too short or too long is refused, with its length, before anything else is looked at."""
         for length in (-1, 0, 8, 18, 255, 9 + 2**8, 9 + 2**32, 9 + 2**40, 9 + 2**56, -(2**63)):
             error = self.assertRaises(BadLength, self.framing.find, struct.pack("<q", length), 0, 8)
             self.assertIn(str(length), str(error))
@@ -382,7 +382,7 @@ class StampedTests(SynchronousTestCase):
         """A header must end where its fields end."""
         for header, length in ((b"\x05\x00", None), (b"\xfe\x05\x00\x00", None), (b"\xfd\x05", None), (b"\xfe", None)):
             error = self.assertRaises(BadLength, self.find, header, length)
-            self.assertIn("its fields use", str(error))
+            self.assertIn("that its fields use", str(error))
 
     def test_bad_code(self) -> None:
         """A first byte that begins no length is refused."""
@@ -400,11 +400,11 @@ class StampedTests(SynchronousTestCase):
         self.assertEqual((error.size, error.limit), (2**63 - 1, 2**40))
 
 
-class ForeignTests(SynchronousTestCase):
+class CheckedFramingTests(SynchronousTestCase):
     """Framings that are not of the package."""
 
     def test_used_as_it_is(self) -> None:
-        """What the foreign framing finds and makes is what a lane gets."""
+        """A lane gets the frames that the other framing finds and makes."""
         framing = framing_of(Lines())
         self.assertEqual(list(payloads_in(framing, [b"ab\nc", b"d\n", b"ef"])), [b"ab\n", b"cd\n"])
         self.assertEqual(framing.skip(b"ab\ncd\nef", 0, 8), 6)
@@ -412,7 +412,7 @@ class ForeignTests(SynchronousTestCase):
         self.assertEqual((framing.encode(b"ab"), framing.replace(b"x\n", b"ab")), (b"ab\n", b"*ab\n"))
 
     def test_wrapped_once(self) -> None:
-        """The package's own framings are relied upon, others are watched, also those derived from its own."""
+        """The package's own framings are used as they are; others are checked, also those derived from its own."""
 
         class Derived(Int32Framing):
             pass
@@ -440,7 +440,7 @@ class ForeignTests(SynchronousTestCase):
             self.assertEqual(framing.skip(bytes(8), 2, 8), 2)
 
     def test_no_numbers(self) -> None:
-        """An answer that is no whole number is an error."""
+        """An answer that is not a whole number is an error."""
 
         class NoNumbers(Lines):
             def __init__(self, stop: Any, body: Any) -> None:
@@ -466,7 +466,7 @@ class ForeignTests(SynchronousTestCase):
             self.assertRaises(KeyboardInterrupt, search, bytes(8), 2, 8)
 
     def test_unprintable_provider(self) -> None:
-        """A framing that cannot be printed is told all the same."""
+        """The error about a framing that cannot be printed names it all the same."""
 
         class Secret(Lines):
             def find(self, data: bytes, start: int, end: int) -> int:

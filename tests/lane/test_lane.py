@@ -777,7 +777,7 @@ class FailureTests(StartedLaneCase):
         self.lane.filter = Nameless()
         self.lane.feed(frames(b"a"))
         self.assertIn("filter <nameless>", str(self.host.errors[0]))
-        self.assertIn("returned None, which is no verdict", str(self.host.errors[0]))
+        self.assertIn("must return a verdict, not None", str(self.host.errors[0]))
 
     def test_filter_without_a_usable_name(self) -> None:
         """A filter whose name cannot be asked for fails like any other."""

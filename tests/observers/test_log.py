@@ -41,7 +41,7 @@ class LogCase(PeerCase):
         self.addCleanup(globalLogPublisher.removeObserver, observer)
 
     def _record(self, event: LogEvent) -> None:
-        if event.get("log_namespace") == "twisted_repeater.observers.LogObserver":
+        if event.get("log_namespace") == "twisted_repeater.observers._log":
             self.lines.append(formatEvent(event))
 
     def line(self, number: int) -> Deferred[Any]:

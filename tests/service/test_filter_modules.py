@@ -272,7 +272,7 @@ class MigrationTests(FilterModulesCase):
         self.assertEqual(
             str(error),
             "rules:decide: cannot migrate: "
-            "TypeError: migrate must be done when it returns, for decide it gave a coroutine",
+            "TypeError: migrate must be done when it returns, for decide it returned a coroutine",
         )
 
     def test_failure(self) -> None:

@@ -162,8 +162,7 @@ class FindTests(LoadingCase):
         self.assert_fails(
             find,
             "wrong_wants:f",
-            "cannot import wrong_wants: TypeError: wants needs to be told what: selectors or classes "
-            "(wrong_wants.py, line 3)",
+            "cannot import wrong_wants: TypeError: wants needs selectors or classes (wrong_wants.py, line 3)",
         )
 
     def test_no_name(self) -> None:

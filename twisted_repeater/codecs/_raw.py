@@ -1,8 +1,6 @@
-"""Codecs: payloads into messages and back."""
+"""The codec whose messages are payloads, and the mark of messages that are left out."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from zope.interface import implementer
 
@@ -20,19 +18,23 @@ class _LeftOut:
 
 
 LEFT_OUT = _LeftOut()
-"""What stands for a message that does not exist in the version it would be needed in: it is not sent."""
+"""Stands for a message that does not exist in the version that it is converted to. It is not sent."""
 
 
 @implementer(ICodec)
 class RawCodec:
-    """A message is its payload, as ``bytes``. What a dialect without a codec uses."""
+    """A message is its payload, as ``bytes``. Dialects without a codec use it."""
 
-    def decode(self, payload: bytes) -> Any:
+    def decode(self, payload: bytes) -> bytes:
         """Return the payload as it is."""
         return payload
 
-    def encode(self, message: Any) -> bytes:
-        """Return the bytes of a ``bytes``, ``bytearray`` or ``memoryview``."""
+    def encode(self, message: object) -> bytes:
+        """Return the bytes of a ``bytes``, ``bytearray`` or ``memoryview``.
+
+        Raises:
+            MarshalingError: the message is of another class.
+        """
         if not isinstance(message, (bytes, bytearray, memoryview)):
             raise MarshalingError(f"a message without a codec must be bytes, not {type(message).__name__}")
         return bytes(message)

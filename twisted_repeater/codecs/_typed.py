@@ -1,8 +1,8 @@
-"""What the codecs of known classes have in common."""
+"""The base of codecs that know the classes of their messages."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Generic, TypeVar
 
 from zope.interface import implementer
 
@@ -12,18 +12,20 @@ from ..selectors import NOTHING, Selector
 
 __all__ = ["TypedCodec", "in_path", "overlap"]
 
+T = TypeVar("T")
+
 
 @implementer(ITypedCodec)
-class TypedCodec:
-    """The base of codecs whose messages are of known classes; see `ITypedCodec`."""
+class TypedCodec(Generic[T]):
+    """The base of codecs that know the classes of their messages; see `ITypedCodec`."""
 
     message_types: tuple[type, ...]
 
-    def decode(self, payload: bytes) -> Any:
+    def decode(self, payload: bytes) -> T:
         """See `ICodec`."""
         raise NotImplementedError
 
-    def encode(self, message: Any) -> bytes:
+    def encode(self, message: object) -> bytes:
         """See `ICodec`."""
         raise NotImplementedError
 
@@ -35,17 +37,17 @@ class TypedCodec:
         return self.selector_of_some(wanted) if wanted else NOTHING
 
     def selector_of_some(self, types: list[type]) -> Selector | None:
-        """Return the selector of some of ``message_types``, not all and not none."""
+        """Return the selector of some of ``message_types``, at least one and not all."""
         return None
 
-    def wrong_type(self, message: Any) -> MarshalingError:
-        """Make the error of a message of another class."""
+    def wrong_type(self, message: object) -> MarshalingError:
+        """Return the error about a message of another class."""
         expected = " or ".join(own.__name__ for own in self.message_types)
         return MarshalingError(f"expected {expected}, got {type(message).__name__}")
 
 
 def overlap(one: type, other: type) -> bool:
-    """Return whether an object may be of both classes because one is a kind of the other."""
+    """Return whether an object may be of both classes because one is a subclass of the other."""
     return issubclass(one, other) or issubclass(other, one)
 
 

@@ -1,14 +1,14 @@
-"""The codec of fixed records: every field has its place and its size, as in the ``struct`` module."""
+"""The codec of fixed records: every field has its offset and its size, as in the ``struct`` module."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from .._text import class_name, text_of
 from ..errors import MarshalingError, ParseError
@@ -16,21 +16,32 @@ from ._typed import TypedCodec
 
 __all__ = ["Chars", "FixedCodec", "fixed"]
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Chars:
-    """A field of ``size`` bytes that is a ``str``, filled up at its end."""
+    """A field that is a ``str``, filled up at its end.
+
+    Raises:
+        ValueError: ``size`` is below 1, or ``fill`` is not one byte long.
+    """
 
     size: int
+    """How many bytes the field has."""
     fill: str = "\0"
+    """The character that fills it up, one byte long."""
     encoding: str = "ascii"
+    """The encoding of the text."""
 
     def __post_init__(self) -> None:
-        if self.size < 1 or len(self.fill.encode(self.encoding)) != 1:
-            raise ValueError("Chars takes a size of at least 1, and one character of one byte to fill up with")
+        if self.size < 1:
+            raise ValueError(f"the size of Chars must be at least 1, not {self.size}")
+        if len(self.fill.encode(self.encoding)) != 1:
+            raise ValueError(f"the fill of Chars must be one character of one byte, not {self.fill!r}")
 
     def read(self, value: bytes) -> str:
-        """Return the text without what fills it up."""
+        """Return the text without the characters that fill it up."""
         return value.decode(self.encoding).rstrip(self.fill)
 
     def write(self, value: str) -> bytes:
@@ -40,7 +51,7 @@ class Chars:
 
 @dataclass(frozen=True)
 class _Field:
-    """One field of a record, and its place in it."""
+    """One field of a record, at an offset."""
 
     name: str
     format: str
@@ -50,38 +61,44 @@ class _Field:
 
     @property
     def is_padding(self) -> bool:
-        """Whether it has no value."""
+        """Whether the field has no value."""
         return self.format.endswith("x")
 
-    def checked(self, value: Any) -> Any:
-        """Return what ``struct`` packs for a value, or raise."""
+    def checked(self, value: Any) -> object:
+        """Return the object that ``struct`` packs for a value, or raise an error."""
         if self.chars is not None:
             value = self.chars.write(value)
         if self.format.endswith("s") and len(value) > self.size:  # struct would cut it off
-            raise ValueError(f"{len(value)} bytes, at most {self.size} have a place")
+            raise ValueError(f"the value must have at most {self.size} bytes, not {len(value)}")
         return value
 
 
-def fixed(cls: type, byte_order: Literal[">", "<"] = ">", /, **fields: str | Chars) -> FixedCodec:
-    """Make the codec of records whose messages are instances of ``cls``.
-
-    ``cls`` is a dataclass, a named tuple, a msgspec struct, or any class like them: it is called with all the values,
-    and each is read back as the attribute of its name. The fields stand in their order on the wire; each is a format
-    of the ``struct`` module for one value (``"Q"``, ``"d"``, ``"8s"`` for bytes), or `Chars` for text, or padding
-    (``"3x"``), which is no attribute. There is no alignment; ``byte_order`` is ``">"`` (big-endian) or ``"<"``::
+def fixed(cls: type[T], byte_order: Literal[">", "<"] = ">", /, **fields: str | Chars) -> FixedCodec[T]:
+    """Return the codec of records whose messages are instances of a class::
 
         fixed(Order, id="Q", price="d", symbol=Chars(8))
+
+    Args:
+        cls: a dataclass, a named tuple, a msgspec struct, or any class like them. It is called with all values, and has
+            each as the attribute of its name.
+        byte_order: ``">"`` for big-endian, ``"<"`` for little-endian. There is no alignment.
+        fields: the fields in their order on the wire. Each is a format of the ``struct`` module for one value (``"Q"``,
+            ``"d"``, ``"8s"`` for bytes), or `Chars` for text, or padding (``"3x"``), which has no attribute.
+
+    Raises:
+        TypeError: the fields do not fit the class, or one is of another kind.
+        ValueError: a format is not of one value, or the byte order is unknown.
     """
     return FixedCodec(cls, byte_order, fields)
 
 
-class FixedCodec(TypedCodec):
+class FixedCodec(TypedCodec[T]):
     """Records of one kind; `fixed` makes it."""
 
-    def __init__(self, cls: type, byte_order: str, fields: dict[str, str | Chars]) -> None:
+    def __init__(self, cls: type[T], byte_order: str, fields: dict[str, str | Chars]) -> None:
         if byte_order not in (">", "<"):
-            raise ValueError(f"the byte order is '>' or '<', not {byte_order!r}")
-        self.message_types = (cls,)
+            raise ValueError(f"the byte order must be '>' or '<', not {byte_order!r}")
+        self.message_types: tuple[type, ...] = (cls,)
         self._order = byte_order
         self._fields: list[_Field] = []
         at = 0
@@ -99,11 +116,11 @@ class FixedCodec(TypedCodec):
         self._texts = [(index, field) for index, field in enumerate(self._values) if field.chars is not None]
         self._bytes = any(field.format.endswith("s") for field in self._values)
 
-    def decode(self, payload: bytes) -> Any:
-        """Read a record."""
+    def decode(self, payload: bytes) -> T:
+        """See `ICodec`."""
         if len(payload) != self._struct.size:
             raise self._wrong_size(len(payload))
-        values: Any = self._struct.unpack(payload)
+        values: Sequence[object] = self._struct.unpack(payload)
         if self._texts:
             values = self._with_texts(values)
         try:
@@ -111,8 +128,8 @@ class FixedCodec(TypedCodec):
         except Exception as error:
             raise ParseError(f"{self.message_types[0].__name__} refuses these values: {text_of(error)}") from error
 
-    def _with_texts(self, values: tuple[Any, ...]) -> list[Any]:
-        """Return the values with strings for the bytes of texts."""
+    def _with_texts(self, values: Sequence[Any]) -> list[object]:
+        """Return the values with texts in place of their bytes."""
         with_texts = list(values)
         for index, field in self._texts:
             assert field.chars is not None
@@ -125,7 +142,7 @@ class FixedCodec(TypedCodec):
         return with_texts
 
     def _wrong_size(self, size: int) -> ParseError:
-        """Make the error of a payload that ends inside a field, or has bytes behind the last."""
+        """Return the error about a payload that ends inside a field, or has bytes after the last."""
         for field in self._fields:
             left = size - field.at
             if left < field.size:
@@ -134,20 +151,20 @@ class FixedCodec(TypedCodec):
         end = self._struct.size
         return ParseError(f"expected the end at byte {end}, found {size - end} bytes left over", offset=end)
 
-    def encode(self, message: Any) -> bytes:
-        """Write a record."""
+    def encode(self, message: object) -> bytes:
+        """See `ICodec`."""
         if not isinstance(message, self.message_types):
             raise self.wrong_type(message)
         try:
-            values: Any = self._get(message)
+            values: Sequence[object] = self._get(message)
             if self._bytes:
                 values = [field.checked(value) for field, value in zip(self._values, values, strict=True)]
             return self._struct.pack(*values)
         except Exception as error:
             raise self._wrong_value(message) from error
 
-    def _wrong_value(self, message: Any) -> MarshalingError:
-        """Make the error of a message one of whose values has no place in its field."""
+    def _wrong_value(self, message: object) -> MarshalingError:
+        """Return the error about a message with a value that does not fit its field."""
         for field in self._values:
             try:
                 struct.pack(self._order + field.format, field.checked(getattr(message, field.name)))
@@ -158,20 +175,20 @@ class FixedCodec(TypedCodec):
 
 
 def _field(name: str, what: str | Chars, at: int) -> _Field:
-    """Check a declaration."""
+    """Return the field of a declaration; raise an error if that is wrong."""
     if isinstance(what, Chars):
         return _Field(name, f"{what.size}s", at, what.size, what)
     if not isinstance(what, str):
-        raise TypeError(f"{name}: a field is a format of the struct module or Chars, not {what!r}")
+        raise TypeError(f"{name}: a field must be a format of the struct module or Chars, not {what!r}")
     if not re.fullmatch(r"[cbB?hHiIlLqQefd]|\d*[sx]", what):
-        raise ValueError(f"{name}: {what!r} is not the format of one value")
+        raise ValueError(f"{name}: the format must be of one value, not {what!r}")
     return _Field(name, what, at, struct.calcsize(f">{what}"), None)
 
 
-def _maker(cls: type, names: list[str]) -> Callable[[Any], Any]:
-    """Return what makes an instance of its values: by position where that is the order of the class."""
+def _maker(cls: type[T], names: list[str]) -> Callable[[Sequence[object]], T]:
+    """Return a function from values to an instance. It passes them by position if their order is that of the class."""
     signature = inspect.signature(cls)
-    signature.bind(**dict.fromkeys(names))  # what does not fit the class is told now, not at each message
+    signature.bind(**dict.fromkeys(names))  # fields that do not fit the class are an error now, not at each message
     positional = [name for name, of in signature.parameters.items() if of.kind is of.POSITIONAL_OR_KEYWORD]
     if positional[: len(names)] == names:
         return lambda values: cls(*values)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..errors import MarshalingError, ParseError
 from ._typed import TypedCodec
 
@@ -11,29 +9,33 @@ __all__ = ["TextCodec", "text"]
 
 
 def text(encoding: str = "utf-8") -> TextCodec:
-    """Make the codec whose messages are ``str``: each payload is text in this encoding, strictly."""
+    """Return the codec whose messages are ``str``: each payload is text in this encoding, strictly.
+
+    Raises:
+        LookupError: there is no such encoding.
+    """
     return TextCodec(encoding)
 
 
-class TextCodec(TypedCodec):
+class TextCodec(TypedCodec[str]):
     """Text in one encoding; `text` makes it."""
 
-    message_types = (str,)
+    message_types: tuple[type, ...] = (str,)
 
     def __init__(self, encoding: str) -> None:
-        "".encode(encoding)  # one that is not known is told now, not at each message
+        "".encode(encoding)  # an unknown encoding is an error now, not at each message
         self._encoding = encoding
 
     def decode(self, payload: bytes) -> str:
-        """Read the text."""
+        """See `ICodec`."""
         try:
             return payload.decode(self._encoding)
         except UnicodeDecodeError as error:
             message = f"not {self._encoding} at byte {error.start}: {error.reason}"
             raise ParseError(message, offset=error.start) from error
 
-    def encode(self, message: Any) -> bytes:
-        """Write the text of a ``str``."""
+    def encode(self, message: object) -> bytes:
+        """See `ICodec`."""
         if not isinstance(message, str):
             raise self.wrong_type(message)
         try:

@@ -1,4 +1,4 @@
-"""The wire protocols that a repeater speaks, one module each, and `Dialect`, with which you describe your own."""
+"""The wire protocols that a repeater speaks, one module each, and `Dialect`, to describe your own."""
 
 from ._dialect import Conversion, Dialect, MessageType
 from .async_extra import async_extra

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias, cast
 
+from .._types import Codec
 from ..codecs import LEFT_OUT, RawCodec
 from ..errors import MultipleVersionsError, VersionMismatch
 from ..framings.base import Framing
@@ -15,38 +16,46 @@ from ..model import Limits
 __all__ = ["Conversion", "Dialect", "MessageType", "agreed_version"]
 
 
+Step: TypeAlias = Callable[[Any], object]
+"""A function from a message in one version to the message in another."""
+
+
 @dataclass(frozen=True, eq=False)
 class Conversion:
     """The step between a version of a message type and the one before it.
 
-    Either function gives `LEFT_OUT` for a message that does not exist in the other version.
+    Either function returns `LEFT_OUT` for a message that does not exist in the other version.
     """
 
-    up: Callable[[Any], Any]
-    """Makes a message of this version of one of the version before."""
-    down: Callable[[Any], Any]
-    """Makes a message of the version before of one of this version."""
+    up: Step
+    """Returns the message in this version, given the message in the version before."""
+    down: Step
+    """Returns the message in the version before, given the message in this version."""
 
 
 @dataclass(frozen=True, eq=False)
 class MessageType:
     """The messages of one direction: which versions there are, and their codecs.
 
-    ``codecs`` has a codec for each version. ``low`` is the oldest version still spoken, ``prod`` the one stated in
-    the hellos of production, and ``test`` the newest. ``conversions`` has the step from the version before for each
-    version above ``low``; it is needed only where `Repeater.create` is asked to convert. Filters see the form of the
-    newest version always.
+    Filters always see messages in the newest version.
+
+    Raises:
+        TypeError: a part is of another kind.
+        ValueError: ``low``, ``prod`` and ``test`` fall, or a version has no codec.
     """
 
-    codecs: Mapping[int, ICodec] = field(default_factory=lambda: {1: RawCodec()})
+    codecs: Mapping[int, Codec] = field(default_factory=lambda: {1: RawCodec()})
+    """A codec for each version."""
     low: int = 1
+    """The oldest version still spoken."""
     prod: int = 1
+    """The version in the hellos of production."""
     test: int = 1
+    """The newest version."""
     conversions: Mapping[int, Conversion] = field(default_factory=dict)
+    """For each version above ``low``, the step from the version before. Needed only if `Repeater.create` converts."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.codecs, int):  # given in the order low, prod, test, codecs, conversions
-            vars(self).update(low=self.codecs, prod=self.low, test=self.prod, codecs=self.test)
         _check_kinds((self.low, self.prod, self.test), self.codecs, self.conversions)
         if not self.low <= self.prod <= self.test:
             raise ValueError(f"low, prod and test must not fall: {self.low}, {self.prod}, {self.test}")
@@ -55,13 +64,11 @@ class MessageType:
             raise ValueError(f"no codec for version {missing[0]}")
 
     @classmethod
-    def of(cls, what: MessageType | ICodec | None) -> MessageType:
-        """Return the type itself, or the type with the one version that this codec is for."""
+    def of(cls, what: MessageType | Codec | None) -> MessageType:
+        """Return a message type as it is, or the one whose only version has this codec; ``None`` means ``bytes``."""
         if what is None:
             return cls()
-        if isinstance(what, MessageType):
-            return what
-        return cls({1: what})
+        return what if isinstance(what, MessageType) else cls({1: what})
 
     def check_single_version(self, direction: str) -> None:
         """Raise `MultipleVersionsError` unless low, prod and test are equal."""
@@ -78,19 +85,19 @@ class MessageType:
                 raise ValueError(f"messages {direction}: no conversion between versions {version - 1} and {version}")
 
     def codec(self, version: int) -> ICodec:
-        """Return the codec of a version, `VersionMismatch` if there is none."""
+        """Return the codec of a version; raise `VersionMismatch` if there is none."""
         if not self.low <= version <= self.test:
             raise VersionMismatch(f"version {version} is needed, there are {self.low} to {self.test}")
-        return self.codecs[version]
+        return cast("ICodec", self.codecs[version])
 
     def codec_of_filters(self, version: int) -> ICodec | None:
-        """Return the codec whose messages filters see as it decodes them; ``None`` if they are converted after that."""
+        """Return the codec whose messages filters see; ``None`` if messages are converted after decoding."""
         return self.codec(version) if version == self.test else None
 
-    def reader(self, version: int) -> Callable[[bytes], Any] | None:
-        """Return what makes messages, in their newest form, of payloads of a version; ``None`` if that is nothing to do.
+    def reader(self, version: int) -> Callable[[bytes], object] | None:
+        """Return a function from a payload of a version to the message in the newest version.
 
-        What it makes is `LEFT_OUT` for a message that a newer version lacks.
+        It returns `LEFT_OUT` for a message that a newer version lacks. ``None`` if messages are payloads.
         """
         codec = self.codec(version)
         steps = [self.conversions[newer].up for newer in range(version + 1, self.test + 1)]
@@ -99,16 +106,16 @@ class MessageType:
         return None if type(codec) is RawCodec else codec.decode
 
     def writer(self, version: int) -> Callable[[Any], Any]:
-        """Return what makes payloads of a version of messages in their newest form.
+        """Return a function from a message in the newest version to the payload of a version.
 
-        What it makes is `LEFT_OUT` for a message that the version lacks.
+        It returns `LEFT_OUT` for a message that the version lacks.
         """
         codec = self.codec(version)
         steps = [self.conversions[newer].down for newer in range(self.test, version, -1)]
         if not steps:
             return codec.encode
 
-        def write(message: Any) -> Any:
+        def write(message: object) -> object:
             converted = _converted(message, steps)
             return LEFT_OUT if converted is LEFT_OUT else codec.encode(converted)
 
@@ -117,24 +124,32 @@ class MessageType:
 
 @dataclass(frozen=True, eq=False)
 class Dialect:
-    """One wire protocol.
-
-    ``framing`` and ``handshake`` make theirs for a repeater's limits. ``mode`` is the mode that both peers must be in.
-    In hellos the ``prod`` versions of the message types are stated, or the ``test`` versions unless ``production``.
-    """
+    """One wire protocol."""
 
     name: str
+    """Its name in logs and errors."""
     framing: Callable[[Limits], Framing]
+    """Returns the framing for a repeater's limits."""
     handshake: Callable[[Limits], IHandshake]
+    """Returns the hello's reader and writer for a repeater's limits."""
     to_server: MessageType = field(default_factory=MessageType)
+    """The messages to the server."""
     to_client: MessageType = field(default_factory=MessageType)
+    """The messages to the client."""
     mode: object = ""
+    """The mode that both peers must be in."""
     production: bool = True
+    """Whether hellos state the ``prod`` versions of the message types, not the ``test`` versions."""
 
     def check_versions(self, convert: bool) -> None:
-        """Raise an error if a message type has several versions, or, if they are to be converted, lacks a step.
+        """Check that the repeater can speak the versions of both message types.
 
-        The errors are `MultipleVersionsError` and ``ValueError``.
+        Args:
+            convert: whether the repeater converts messages between versions.
+
+        Raises:
+            MultipleVersionsError: a message type has several versions, and they are not converted.
+            ValueError: a conversion is missing.
         """
         for kind, direction in ((self.to_server, "to the server"), (self.to_client, "to the client")):
             if convert:
@@ -147,24 +162,24 @@ class Dialect:
         return kind.prod if self.production else kind.test
 
 
-def _check_kinds(versions: tuple[object, ...], codecs: Mapping[int, object], conversions: object) -> None:
+def _check_kinds(versions: tuple[object, ...], codecs: object, conversions: object) -> None:
     """Raise ``TypeError`` unless the parts of a message type are of their kinds."""
     for name, by_version in (("codecs", codecs), ("conversions", conversions)):
         if not isinstance(by_version, Mapping):
-            raise TypeError(f"{name}: expected a mapping whose keys are versions, got {by_version!r}")
+            raise TypeError(f"{name} must be a mapping whose keys are versions, not {by_version!r}")
     if not all(isinstance(version, int) for version in versions):
-        raise TypeError(f"low, prod and test: expected numbers of versions, got {', '.join(map(repr, versions))}")
-    for codec in codecs.values():
+        raise TypeError(f"low, prod and test must be numbers of versions, not {', '.join(map(repr, versions))}")
+    for codec in cast("Mapping[int, object]", codecs).values():
         methods = (getattr(codec, "decode", None), getattr(codec, "encode", None))
         if isinstance(codec, type) or not all(map(callable, methods)):
             raise TypeError(
-                f"{codec!r} is no codec: expected an object with the methods decode and encode, such as "
-                "bin_prot_codec makes of a bin_prot type"
+                f"a codec must be an object with the methods decode and encode, not {codec!r} "
+                "(bin_prot_codec makes a codec of a bin_prot type)"
             )
 
 
-def _converted(message: Any, steps: list[Callable[[Any], Any]]) -> Any:
-    """Take a message from one version to another, step by step."""
+def _converted(message: object, steps: list[Step]) -> object:
+    """Return a message in another version, step by step."""
     for step in steps:
         if message is LEFT_OUT:
             break

@@ -6,13 +6,12 @@ import enum
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from zope.interface import implementer
 
+from .._types import Codec
 from ..codecs.bin_prot import (
     BinProtCodec,
-    BinType,
     bin_int,
     bin_prot_codec,
     enumeration,
@@ -20,10 +19,11 @@ from ..codecs.bin_prot import (
     text,
     variant,
 )
+from ..codecs.bin_prot._type import SomeType
 from ..errors import InvalidHello, MarshalingError, ParseError
 from ..framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from ..framings.base import Framing
-from ..interfaces import ICodec, IHandshake
+from ..interfaces import IHandshake
 from ..model import Hello
 from ._dialect import Dialect, MessageType
 
@@ -35,26 +35,30 @@ DONT_CARE_ABOUT_MODE = "Dont_care_about_mode"
 
 def async_extra(
     *,
-    to_server: ICodec | MessageType | None = None,
-    to_client: ICodec | MessageType | None = None,
+    to_server: Codec | MessageType | None = None,
+    to_client: Codec | MessageType | None = None,
     mode: object = DONT_CARE_ABOUT_MODE,
-    mode_type: BinType[Any] | None = None,
+    mode_type: SomeType | None = None,
     production: bool = True,
     clock: Callable[[], float] = time.time,
 ) -> Dialect:
-    """Make the dialect of `Versioned_typed_tcp` peers.
+    """Return the dialect of ``Versioned_typed_tcp`` peers.
 
-    ``to_server`` and ``to_client`` are the messages of the two directions: a codec (of
-    `twisted_repeater.codecs.bin_prot`), a `MessageType` for codecs with versions, or ``None`` for plain ``bytes``.
+    Args:
+        to_server: the messages to the server: a codec (of `twisted_repeater.codecs.bin_prot`), a `MessageType` for
+            codecs with versions, or ``None`` for plain ``bytes``.
+        to_client: the messages to the client, likewise.
+        mode: the mode, which must be equal in the hellos of both peers. The default is the constant constructor, one
+            byte 0. A string is the only constructor of its type. A member of an enum is one of the constructors, which
+            are in the order of the enum.
+        mode_type: the type of any other mode.
+        production: whether the repeater's hellos state the ``prod`` versions of the messages, or else ``test``.
+        clock: a function that returns the time stamp of the repeater's own messages, in seconds since the epoch. A
+            message that is passed on keeps its sender's.
 
-    ``mode`` must be equal in the hellos of both peers: by default the constant constructor, one byte 0. A string stands
-    for the only constructor of its type, a member of an enum for the constructors in the order of the enum;
-    ``mode_type`` describes any other type. A mode that is no value of its type is refused.
-
-    ``production`` says which versions the repeater's hellos state: ``prod`` or ``test``.
-
-    ``clock`` gives the time stamp of the repeater's own messages, in seconds since the epoch. A message that is passed
-    on keeps its sender's.
+    Raises:
+        TypeError: the mode needs ``mode_type``, or a codec is not a codec.
+        ValueError: the mode is not a value of its type.
     """
     if mode_type is None:
         mode_type = _type_of_mode(mode)
@@ -70,23 +74,23 @@ def async_extra(
     )
 
 
-def _type_of_mode(mode: object) -> BinType[Any]:
-    """Return the type that is meant where only a mode is given."""
+def _type_of_mode(mode: object) -> SomeType:
+    """Return the type of a mode that is a string or a member of an enum."""
     if isinstance(mode, enum.Enum):
         return enumeration(type(mode))
     if isinstance(mode, str):
         return variant(mode, name="mode")
-    raise TypeError(f"mode: expected a string, or a member of an enum; {mode!r} needs its mode_type as well")
+    raise TypeError(f"mode must be a string or a member of an enum, or come with its mode_type, not {mode!r}")
 
 
-def _check_mode(mode: object, codec: BinProtCodec[Any]) -> None:
-    """Raise ``ValueError`` unless hellos can carry a mode, so that it is told before the first one comes."""
+def _check_mode(mode: object, codec: BinProtCodec[object]) -> None:
+    """Raise ``ValueError`` unless hellos can carry a mode."""
     try:
         carried = codec.decode(codec.encode(mode))
     except MarshalingError as error:
         raise ValueError(f"mode: {error}") from error
     if carried != mode:
-        raise ValueError(f"mode: {mode!r} would be read as {carried!r}, which is not equal")
+        raise ValueError(f"mode must be equal when it is read again, {mode!r} would be {carried!r}")
 
 
 @implementer(IHandshake)
@@ -94,13 +98,18 @@ class BinProtHandshake:
     """A hello is an 8-byte length and a bin_prot record.
 
     Its fields are ``name``, ``mode``, ``send_version``, ``recv_version`` and ``credentials``. OCaml's strings are
-    bytes; those that are not UTF-8 are kept as surrogate escapes. A hello that the repeater writes may exceed
-    ``max_hello`` by the length of its credentials.
+    bytes; those that are not UTF-8 are kept as surrogate escapes.
+
+    Args:
+        max_hello: the longest hello that is read, in bytes. A hello that the repeater writes may be longer by its
+            credentials.
+        mode_type: the type of the mode.
     """
 
     framing: Framing
+    """See `IHandshake`."""
 
-    def __init__(self, max_hello: int, mode_type: BinType[Any]) -> None:
+    def __init__(self, max_hello: int, mode_type: SomeType) -> None:
         string = text(errors="surrogateescape")
         self.framing = AsyncExtraHelloFraming(max_hello)
         self._codec = bin_prot_codec(
@@ -108,14 +117,14 @@ class BinProtHandshake:
         )
 
     def decode(self, payload: bytes) -> Hello:
-        """Read a hello; see `IHandshake`."""
+        """See `IHandshake`."""
         try:
             return self._codec.decode(payload)
         except ParseError as error:
             raise InvalidHello(f"not a hello: {error}") from error
 
     def encode(self, hello: Hello) -> bytes:
-        """Write a hello; see `IHandshake`."""
+        """See `IHandshake`."""
         try:
             payload = self._codec.encode(hello)
             rest = len(self._codec.encode(replace(hello, credentials="")))
@@ -123,5 +132,5 @@ class BinProtHandshake:
             raise InvalidHello(f"this hello cannot be written: {error}") from error
         for size in (rest, len(payload) - rest):
             if size > self.framing.max_frame:
-                raise InvalidHello(f"a hello of {size} bytes, at most {self.framing.max_frame} can be sent")
+                raise InvalidHello(f"a hello must have at most {self.framing.max_frame} bytes, not {size}")
         return len(payload).to_bytes(8, "little") + payload

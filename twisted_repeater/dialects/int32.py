@@ -10,10 +10,11 @@ from typing import Any
 
 from zope.interface import implementer
 
+from .._types import Codec
 from ..errors import InvalidHello
 from ..framings.base import Framing
 from ..framings.length import Int32Framing
-from ..interfaces import ICodec, IHandshake
+from ..interfaces import IHandshake
 from ..model import Hello
 from ._dialect import Dialect, MessageType
 
@@ -26,7 +27,7 @@ MEMBERS: dict[str, type] = {
     "recv_version": int,
     "credentials": str,
 }
-"""The members of a hello that the repeater knows, and their types; all but ``name`` may be missing."""
+"""The members of a hello that the repeater knows, and their types. Only ``name`` is required."""
 
 LONGEST_INT = 4000
 """How many digits a number may have to be read as an ``int``: Python refuses more than 4,300."""
@@ -41,7 +42,7 @@ def _integer(digits: str) -> int | Decimal:
 DECODER = json.JSONDecoder(parse_int=_integer)
 
 
-class Extra(Mapping[str, Any]):
+class Extra(Mapping[str, object]):
     """The members of a hello that the repeater does not know, in their order.
 
     A member's value is read as Python's ``json`` does. The repeater forwards the text that the peer wrote, so 1.10,
@@ -53,7 +54,7 @@ class Extra(Mapping[str, Any]):
     def __init__(self, texts: Mapping[str, tuple[str, str]]) -> None:
         self._texts = texts
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         return DECODER.decode(self._texts[name][1])
 
     def __iter__(self) -> Iterator[str]:
@@ -74,17 +75,19 @@ class Extra(Mapping[str, Any]):
 class JSONHandshake:
     """A hello is a UTF-8 JSON object with the members of `Hello`, in one frame.
 
-    ``max_hello`` is the longest hello that is read, in bytes. A hello that the repeater writes may exceed it by the
-    members that it fills in itself: the mode, the versions and the credentials.
+    Args:
+        max_hello: the longest hello that is read, in bytes. A hello that the repeater writes may be longer by the
+            members that it fills in itself: the mode, the versions and the credentials.
     """
 
     framing: Framing
+    """See `IHandshake`."""
 
     def __init__(self, max_hello: int) -> None:
         self.framing = Int32Framing(max_hello)
 
     def decode(self, payload: bytes) -> Hello:
-        """Read a hello; see `IHandshake`."""
+        """See `IHandshake`."""
         try:
             text = payload.decode("utf-8")
             value = DECODER.decode(text)
@@ -104,31 +107,31 @@ class JSONHandshake:
                 if not isinstance(value, kind) or isinstance(value, bool):
                     raise _wrong(f"'{member}' in a hello must be {kind.__name__}, not {type(value).__name__}")
                 if isinstance(value, str) and not _is_text(value):
-                    raise _wrong(f"'{member}' in a hello has half a surrogate pair, which no UTF-8 can say")
+                    raise _wrong(f"'{member}' in a hello has half a surrogate pair, which UTF-8 cannot write")
                 known[member] = value
         for member in members:
             if member.casefold() in MEMBERS:  # a server that ignores case would take it for the known one
-                raise _wrong(f"'{member.casefold()}' in a hello must be written so, not {member!r}")
+                raise _wrong(f"'{member.casefold()}' in a hello must be written like that, not {member!r}")
         return Hello(**known, extra=Extra({member: texts[:2] for member, texts in members.items()}))
 
     def encode(self, hello: Hello) -> bytes:
-        """Write a hello; see `IHandshake`."""
+        """See `IHandshake`."""
         said = [f'"{member}":{_json(getattr(hello, member))}' for member in MEMBERS]
         own = sum(len(text.encode()) + len(",") for text in said[1:])  # the members that the repeater fills in itself
         said += hello.extra.texts() if isinstance(hello.extra, Extra) else _texts(hello.extra)
         payload = f"{{{','.join(said)}}}".encode()
         for size in (len(hello.credentials.encode()), len(payload) - own):
             if size > self.framing.max_frame:
-                raise InvalidHello(f"a hello of {size} bytes, at most {self.framing.max_frame} can be sent")
+                raise InvalidHello(f"a hello must have at most {self.framing.max_frame} bytes, not {size}")
         return len(payload).to_bytes(4, "big") + payload
 
 
-def _members(text: str) -> dict[str, tuple[str, str, Any]]:
-    """Split a JSON object, which is known to be one: for each member its name and its value in JSON, and the value.
+def _members(text: str) -> dict[str, tuple[str, str, object]]:
+    """Return the members of a valid JSON object: for each the JSON of its name and of its value, and the value.
 
-    If a member is there twice, the last one counts.
+    If a member occurs twice, the last one counts.
     """
-    members: dict[str, tuple[str, str, Any]] = {}
+    members: dict[str, tuple[str, str, object]] = {}
     at = _skip(text, _skip(text, 0) + 1)  # after the brace
     while text[at] != "}":
         name, end = DECODER.raw_decode(text, at)
@@ -141,11 +144,11 @@ def _members(text: str) -> dict[str, tuple[str, str, Any]]:
     return members
 
 
-def _texts(extra: Mapping[str, Any]) -> list[str]:
-    """Write members that no peer wrote."""
+def _texts(extra: Mapping[str, object]) -> list[str]:
+    """Return the JSON of members that no peer wrote."""
     for member in extra:
         if member.casefold() in MEMBERS:
-            raise InvalidHello(f"{member!r} cannot be an extra member of a hello: the repeater says it itself")
+            raise InvalidHello(f"{member!r} must not be an extra member of a hello: the repeater writes it itself")
     return [f"{_json(member)}:{_json(value)}" for member, value in extra.items()]
 
 
@@ -156,23 +159,23 @@ def _skip(text: str, at: int) -> int:
     return match.end()
 
 
-def _json(value: Any) -> str:
-    """Write a value in JSON without escapes, with which a name of 11,000 CJK characters would be too long."""
+def _json(value: object) -> str:
+    """Return the JSON of a value without escapes, with which a name of 11,000 CJK characters would be too long."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if not _is_text(text):
-        raise InvalidHello(f"{text[:60]!r} has half a surrogate pair, which no UTF-8 can say")
+        raise InvalidHello(f"{text[:60]!r} has half a surrogate pair, which UTF-8 cannot write")
     return text
 
 
 def _wrong(message: str) -> InvalidHello:
-    """Return the error about a frame that is a hello, but a wrong one; its bytes may be a secret."""
+    """Return the error about a frame that is a wrong hello; its bytes may be a secret."""
     error = InvalidHello(message)
     error.is_hello = True
     return error
 
 
 def _is_text(value: str) -> bool:
-    """Return whether a string can be written in UTF-8: JSON can say halves of surrogate pairs."""
+    """Return whether a string can be written in UTF-8, as halves of surrogate pairs in JSON cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -182,20 +185,26 @@ def _is_text(value: str) -> bool:
 
 def int32(
     *,
-    to_server: ICodec | MessageType | None = None,
-    to_client: ICodec | MessageType | None = None,
+    to_server: Codec | MessageType | None = None,
+    to_client: Codec | MessageType | None = None,
     mode: str = "",
     production: bool = True,
 ) -> Dialect:
-    """Make the default dialect.
+    """Return the default dialect.
 
-    A frame is a 4-byte unsigned big-endian length and that many bytes of payload. The first frame each way is
-    the hello, a UTF-8 JSON object with ``name`` and optionally ``mode``, ``send_version``, ``recv_version`` and
-    ``credentials``. The repeater forwards other members to the other peer unchanged; see `Hello.extra`.
+    A frame is a 4-byte unsigned big-endian length and that many bytes of payload. The first frame each way is the
+    hello, a UTF-8 JSON object such as ``{"name": "ann"}``. It may also have ``mode``, ``send_version``,
+    ``recv_version`` and ``credentials``. The repeater forwards other members unchanged; see `Hello.extra`.
 
-    ``to_server`` and ``to_client`` are the messages of the two directions: a codec, a `MessageType` for codecs with
-    versions, or ``None`` for plain ``bytes``. ``mode`` must be equal in the hellos of both peers. ``production`` says
-    which versions the repeater's hellos state: ``prod`` or ``test``.
+    Args:
+        to_server: the messages to the server: a codec, a `MessageType` for codecs with versions, or ``None`` for plain
+            ``bytes``.
+        to_client: the messages to the client, likewise.
+        mode: the mode, which must be equal in the hellos of both peers.
+        production: whether the repeater's hellos state the ``prod`` versions of the messages, or else ``test``.
+
+    Raises:
+        TypeError: a codec is not a codec.
     """
     return Dialect(
         name="int32",

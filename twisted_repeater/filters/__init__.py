@@ -1,4 +1,4 @@
-"""What helps to write filters, and filters that are ready to use."""
+"""Filters that are ready to use, and functions for writing others."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .chain import Chain, chain
 from .count import Count
 from .log import Log
 from .rate_limit import WAIT, RateLimit
+from .selective import Selective, wants
 from .shadow import Shadow
-from .wanting import wants
 
 __all__ = [
     "WAIT",
@@ -21,6 +21,7 @@ __all__ = [
     "Deny",
     "Log",
     "RateLimit",
+    "Selective",
     "Shadow",
     "chain",
     "filter_function",

@@ -1,4 +1,4 @@
-"""Lets filters take over the state of those before them, when they are loaded anew."""
+"""Lets filters take over the state of those before them, when they are loaded again."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from ._provider import name_of
 __all__ = ["hand_over", "hand_over_by_name"]
 
 
-def hand_over(new: Any, old: Any, module: str | None = None) -> None:
+def hand_over(new: object, old: object, module: str | None = None) -> None:
     """Let a filter take over from the one before it, if it has a way to.
 
-    That is its method ``migrate``, or a function ``migrate`` in a module: the one of this name, or else the one that
-    the filter was written in. It is called with the old filter, and must be done when it returns.
+    That is its method ``migrate`` (see `IMigrating`), or a function ``migrate`` in a module.
+
+    Args:
+        new: the filter that takes over.
+        old: the filter before it.
+        module: the name of the module to look in first; the next one is the module that the filter was written in.
+
+    Raises:
+        TypeError: ``migrate`` was not done when it returned.
     """
     migrate = getattr(new, "migrate", None) or _beside(module) or _beside(getattr(new, "__module__", None))
     if migrate is None:
@@ -25,10 +32,11 @@ def hand_over(new: Any, old: Any, module: str | None = None) -> None:
     if isawaitable(result):
         if iscoroutine(result):
             result.close()
-        raise TypeError(f"migrate must be done when it returns, for {name_of(new)} it gave a {type(result).__name__}")
+        kind = type(result).__name__
+        raise TypeError(f"migrate must be done when it returns, for {name_of(new)} it returned a {kind}")
 
 
-def hand_over_by_name(new: Iterable[Any], old: Iterable[Any]) -> None:
+def hand_over_by_name(new: Iterable[object], old: Iterable[object]) -> None:
     """Let filters take over from several: the first of a name from the first of that name, and so on."""
     left = list(old)
     for member in new:
@@ -38,7 +46,7 @@ def hand_over_by_name(new: Iterable[Any], old: Iterable[Any]) -> None:
                 break
 
 
-def _beside(module: str | None) -> Callable[[Any], Any] | None:
+def _beside(module: str | None) -> Callable[[Any], object] | None:
     """Return the function ``migrate`` of a module."""
     found = getattr(sys.modules.get(module or ""), "migrate", None)
     return found if callable(found) else None

@@ -1,21 +1,22 @@
-"""What can be given as a filter, and what it wants to see."""
+"""The objects that can be given as filters, and the messages that they want to see."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from .._text import guarded_text, repr_of, text_of
+from .._types import FilterFunction
 from ..codecs import RawCodec
 from ..codecs._typed import overlap
 from ..interfaces import ICodec, IFilter, ITypedCodec
+from ..link import Link
 from ..selectors import Selector, any_of
-from ..verdicts import PASS_ON, Verdict
+from ..verdicts import PASS_ON, Answer, Verdict
 
 __all__ = [
-    "Answer",
-    "FilterFunction",
+    "Named",
     "checked_answer",
     "checked_classes",
     "checked_function",
@@ -28,12 +29,12 @@ __all__ = [
     "selector_of",
 ]
 
-FilterFunction = Callable[[Any, Any], Any]
-"""A function of a message and its link, which gives a verdict or something to await it from."""
 
+class Named:
+    """The base of filters that are made of others, and named after them."""
 
-Answer = Verdict | FilterFunction
-"""A verdict, or a function of a message and its link that gives one."""
+    name: str
+    """The name in logs and errors."""
 
 
 class _Payloads(RawCodec):
@@ -41,34 +42,34 @@ class _Payloads(RawCodec):
 
 
 PAYLOADS = _Payloads()
-"""Asks a filter what it wants to see by the bytes alone."""
+"""Asks a filter which messages it wants to see by the bytes alone."""
 
 
-def filter_function(provider: Any) -> FilterFunction:
+def filter_function(provider: object) -> FilterFunction:
     """Return the callable of a filter: a function itself, or the method ``filter`` of an object.
 
-    Raises ``TypeError`` for anything else.
+    Raises:
+        TypeError: the object is not a filter.
     """
     if isinstance(provider, type) and not IFilter.providedBy(provider):
         name = provider.__qualname__
-        raise TypeError(f"{name} is a class, not a filter: give an instance, {name}()")
+        raise TypeError(f"a filter must be an instance, not the class {name}: write {name}()")
     function = getattr(provider, "filter", None)
     if callable(function):
         method: FilterFunction = function
         return method
     if callable(provider):
-        plain: FilterFunction = provider
-        return plain
+        return provider
     raise TypeError(f"a filter must be a function or an object with a method filter, not {repr_of(provider)}")
 
 
-def checked_function(provider: Any) -> FilterFunction:
-    """Return the callable of a filter, ``TypeError`` if it cannot be called with a message and a link."""
+def checked_function(provider: object) -> FilterFunction:
+    """Return the callable of a filter; raise ``TypeError`` if it cannot be called with a message and a link."""
     function = filter_function(provider)
     try:
         signature = inspect.signature(function)
     except ValueError:
-        return function  # a built-in function that doesn't tell
+        return function  # a built-in function without a signature
     try:
         signature.bind(None, None)
     except TypeError:
@@ -76,50 +77,56 @@ def checked_function(provider: Any) -> FilterFunction:
     return function
 
 
-def checked_answer(name: str, answer: Answer) -> Answer:
-    """Return the verdict, or the function of a message and its link, that an argument must be; else ``TypeError``."""
+def checked_answer(name: str, answer: Verdict | FilterFunction) -> Verdict | FilterFunction:
+    """Return an argument that must be a verdict or a function of a message and its link; else raise ``TypeError``."""
     if isinstance(answer, Verdict):
         return answer
     if not callable(answer):
-        raise TypeError(f"{name} is a verdict or a function that gives one, not {answer!r}")
+        raise TypeError(f"{name} must be a verdict or a function that returns one, not {answer!r}")
     return checked_function(answer)
 
 
-def checked_classes(what: str, classes: Iterable[Any]) -> tuple[type, ...]:
-    """Return the classes of messages that are listed; ``TypeError`` if one is no class, or one without instances."""
-    classes = tuple(classes)
+def checked_classes(what: str, classes: Iterable[object]) -> tuple[type, ...]:
+    """Return classes of messages; raise ``TypeError`` if one is not a class, or has no instances."""
+    checked = []
     for cls in classes:
         if not isinstance(cls, type):
             raise TypeError(f"{what} takes classes of messages, not {cls!r}")
         try:
             issubclass(object, cls)
         except TypeError as error:
-            raise TypeError(f"{what} cannot tell what is a {cls.__name__}: {text_of(error)}") from error
-    return classes
+            raise TypeError(f"{what} cannot recognize a {cls.__name__}: {text_of(error)}") from error
+        checked.append(cls)
+    return tuple(checked)
 
 
-def pass_on(message: Any, link: Any) -> Verdict:
-    """Be a filter that passes everything on."""
+def pass_on(message: object, link: Link) -> Verdict:
+    """Pass everything on."""
     return PASS_ON
 
 
-def selector_of(provider: Any, codec: ICodec | None) -> Selector | None:
-    """Return what a filter wants to see of the payloads that a codec decodes; ``None`` is all.
+def selector_of(provider: object, codec: ICodec | None) -> Selector | None:
+    """Return the selector of the payloads that a filter wants to see; ``None`` selects all.
 
-    ``codec`` is ``None`` where a message is not what one codec decodes: where its version is converted. ``TypeError``
-    if the filter cannot work with such messages.
+    Args:
+        provider: the filter; see `ISelective` and `ISelectiveByCodec`.
+        codec: the codec that decodes the payloads; ``None`` if messages are converted after that.
+
+    Raises:
+        TypeError: the filter cannot work with the messages of this codec, or its selector is not a selector.
     """
     selector_for = getattr(provider, "selector_for", None)
     selector = selector_for(codec) if selector_for is not None else getattr(provider, "selector", None)
     if selector is not None and not isinstance(selector, Selector):
-        raise TypeError(f"what a filter wants to see must be a Selector, {provider!r} has {selector!r}")
+        raise TypeError(f"the selector of {provider!r} must be a Selector, not {selector!r}")
     return selector
 
 
-def selector_for_types(provider: Any, types: tuple[type, ...], codec: ICodec | None) -> Selector | None:
-    """Return what wants the messages of some classes: none at all, as far as it can be told, where there are none.
+def selector_for_types(provider: object, types: tuple[type, ...], codec: ICodec | None) -> Selector | None:
+    """Return the selector of the messages of some classes, as far as the codec can recognize them by their bytes.
 
-    ``TypeError`` if the codec makes no messages of any of these classes: the filter would never see one.
+    Raises:
+        TypeError: the codec makes no messages of any of these classes, so that the filter would never see one.
     """
     selector: Selector | None = None
     made: tuple[type, ...] = (bytes,) if type(codec) is RawCodec else ()
@@ -133,12 +140,12 @@ def selector_for_types(provider: Any, types: tuple[type, ...], codec: ICodec | N
 
 
 def _names(classes: tuple[type, ...], others: tuple[type, ...]) -> str:
-    """Name classes, with their modules where others are called like them."""
+    """Return the names of classes, with their modules if others have the same names."""
     alike = {cls.__name__ for cls in classes} & {cls.__name__ for cls in others}
     return " or ".join(f"{cls.__module__}.{cls.__qualname__}" if alike else cls.__name__ for cls in classes)
 
 
-def guarded(member: Any) -> FilterFunction:
+def guarded(member: object) -> FilterFunction:
     """Return the function of a filter among others, which sees only the payloads that its own selector wants."""
     function = checked_function(member)
     selector = _byte_selector(member)
@@ -146,7 +153,7 @@ def guarded(member: Any) -> FilterFunction:
         return function
     matches = selector.matches
 
-    def guard(message: Any, link: Any) -> Any:
+    def guard(message: Any, link: Link) -> Answer:
         # A TypeError where messages are decoded.
         payload = message if type(message) is bytes else bytes(memoryview(message))
         return function(message, link) if matches(payload, 0, len(payload)) else PASS_ON
@@ -154,10 +161,11 @@ def guarded(member: Any) -> FilterFunction:
     return guard
 
 
-def common_selector(members: Iterable[Any], codec: ICodec | None) -> Selector | None:
-    """Return what wants all that any of several filters wants.
+def common_selector(members: Iterable[object], codec: ICodec | None) -> Selector | None:
+    """Return the selector of all that any of several filters wants.
 
-    ``TypeError`` if one tells that by the bytes, of which it will not see any.
+    Raises:
+        TypeError: one chooses messages by their bytes, and messages are decoded.
     """
     wanted = []
     for member in members:
@@ -167,21 +175,23 @@ def common_selector(members: Iterable[Any], codec: ICodec | None) -> Selector | 
                 f"{name_of(member)} selects messages by their bytes: together with other filters, where messages are "
                 "decoded, it must select them by class"
             )
-    return None if None in wanted else any_of(wanted)  # type: ignore[arg-type]
+    return None if None in wanted else any_of(selector for selector in wanted if selector is not None)
 
 
-def _byte_selector(member: Any) -> Selector | None:
-    """Return what a filter wants to see by the bytes, whatever they are decoded to; ``None`` is all."""
+def _byte_selector(member: object) -> Selector | None:
+    """Return the selector of the messages that a filter wants by their bytes, whatever they are decoded to."""
     try:
         return selector_of(member, PAYLOADS)
     except TypeError:
-        return None  # it works with decoded messages only, or not at all, which is told when it is given its codec
+        return None  # it works with decoded messages only, or not at all: `start` raises the error
 
 
-def name_of(provider: Any) -> str:
-    """Return what a filter is called in logs and errors."""
+def name_of(provider: object) -> str:
+    """Return the name of a filter in logs and errors."""
     return guarded_text(_qualname, provider, "__qualname__")
 
 
-def _qualname(provider: Any) -> str:
+def _qualname(provider: object) -> str:
+    if isinstance(provider, Named):
+        return provider.name
     return getattr(provider, "__qualname__", None) or type(provider).__qualname__

@@ -1,59 +1,69 @@
-"""`Allow` and `Deny`: lists of the classes of messages that may, or may not, go through."""
+"""`Allow` and `Deny`: lists of the classes of messages that may, or may not, pass."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from zope.interface import implementer
 
-from ..interfaces import ICodec, IFilter
+from .._types import FilterFunction
+from ..interfaces import ICodec, IFilter, ISelectiveByCodec
+from ..link import Link
 from ..selectors import Selector
-from ..verdicts import DO_NOTHING, PASS_ON
-from ._provider import Answer, checked_answer, checked_classes, selector_for_types
+from ..verdicts import DO_NOTHING, PASS_ON, Answer, Verdict
+from ._provider import checked_answer, checked_classes, selector_for_types
 
 __all__ = ["Allow", "Deny"]
 
 
-@implementer(IFilter)
+@implementer(IFilter, ISelectiveByCodec)
 class Allow:
     """Passes on messages of these classes only.
 
-    ``otherwise`` is the verdict on the others, `DO_NOTHING` by default, or a function that gives it.
+    Args:
+        types: classes of messages.
+        otherwise: the verdict on other messages, or a function of the message and the link that returns it.
+
+    Raises:
+        TypeError: an argument is of another kind.
     """
 
-    def __init__(self, *types: type, otherwise: Answer = DO_NOTHING) -> None:
-        self.types = checked_classes("Allow", types)
-        self.otherwise = checked_answer("otherwise", otherwise)
+    def __init__(self, *types: type, otherwise: Verdict | FilterFunction = DO_NOTHING) -> None:
+        self.types: tuple[type, ...] = checked_classes("Allow", types)
+        self.otherwise: Verdict | FilterFunction = checked_answer("otherwise", otherwise)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `IFilter`. All: it must see what is not allowed, whatever it is."""
+        """See `ISelectiveByCodec`. It wants all: it must see messages of classes that are not allowed."""
         selector_for_types(self, self.types, codec)  # for its error
         return None
 
-    def filter(self, message: Any, link: Any) -> Any:
+    def filter(self, message: object, link: Link) -> Answer:
         """See `IFilter`."""
         if isinstance(message, self.types):
             return PASS_ON
-        return self.otherwise(message, link) if callable(self.otherwise) else self.otherwise
+        return self.otherwise if isinstance(self.otherwise, Verdict) else self.otherwise(message, link)
 
 
-@implementer(IFilter)
+@implementer(IFilter, ISelectiveByCodec)
 class Deny:
-    """Passes on all messages but those of these classes.
+    """Passes on all messages except those of these classes.
 
-    ``answer`` is the verdict on them, `DO_NOTHING` by default, or a function that gives it.
+    Args:
+        types: classes of messages.
+        answer: the verdict on messages of these classes, or a function of the message and the link that returns it.
+
+    Raises:
+        TypeError: an argument is of another kind.
     """
 
-    def __init__(self, *types: type, answer: Answer = DO_NOTHING) -> None:
-        self.types = checked_classes("Deny", types)
-        self.answer = checked_answer("answer", answer)
+    def __init__(self, *types: type, answer: Verdict | FilterFunction = DO_NOTHING) -> None:
+        self.types: tuple[type, ...] = checked_classes("Deny", types)
+        self.answer: Verdict | FilterFunction = checked_answer("answer", answer)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `IFilter`."""
+        """See `ISelectiveByCodec`."""
         return selector_for_types(self, self.types, codec)
 
-    def filter(self, message: Any, link: Any) -> Any:
+    def filter(self, message: object, link: Link) -> Answer:
         """See `IFilter`."""
         if not isinstance(message, self.types):
             return PASS_ON
-        return self.answer(message, link) if callable(self.answer) else self.answer
+        return self.answer if isinstance(self.answer, Verdict) else self.answer(message, link)

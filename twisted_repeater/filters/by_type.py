@@ -10,59 +10,63 @@ from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 from zope.interface import implementer
 
-from ..interfaces import ICodec, IFilter
+from ..interfaces import ICodec, IFilter, ISelectiveByCodec
+from ..link import Link
 from ..selectors import Selector
-from ..verdicts import PASS_ON
+from ..verdicts import PASS_ON, Answer
 from ._provider import checked_classes, selector_for_types
 
 __all__ = ["ByType"]
 
-Method = Callable[[Any, Any, Any], Any]
+Method = Callable[[Any, Any, Link], Answer]
 
 
-@implementer(IFilter)
+@implementer(IFilter, ISelectiveByCodec)
 class ByType:
     """The base of filters with a method for each class of message.
 
-    Each method whose name begins with ``on_`` is given the messages of the class that its first parameter is
-    annotated with, or of any class of a union; what has no method passes on::
+    Each method whose name begins with ``on_`` gets the messages of the class, or union of classes, that its first
+    parameter is annotated with. Messages without a method pass on::
 
         class Risk(ByType):
-            def on_order(self, order: Order, link: ILink) -> Verdict:
+            def on_order(self, order: Order, link: Link) -> Verdict:
                 return DO_NOTHING if order.size > 100 else PASS_ON
 
-            async def on_cancel(self, cancel: Cancel | CancelAll, link: ILink) -> Verdict: ...
+            async def on_cancel(self, cancel: Cancel | CancelAll, link: Link) -> Verdict: ...
 
     A message of a subclass goes to the method of its nearest base class, which may be an abstract one (``Mapping``);
-    ``object`` is the base of all. Messages without a method are not decoded where the codec can tell them from the
+    ``object`` is the base of all. Messages without a method are not decoded if the codec can recognize them by their
     bytes.
+
+    Defining a subclass raises ``TypeError`` if a method whose name begins with ``on_`` cannot be called with a message
+    and a link; starting with it does, if an annotation is missing or two methods are for one class.
     """
 
     _own: ClassVar[dict[type, Method] | None] = None
     _methods: ClassVar[dict[type, Method]] = {}
-    """The methods, and those found for other classes since, `_pass_on` for most."""
+    """The methods, and those found for other classes since: `_pass_on` for most."""
 
-    def __init_subclass__(cls, **arguments: Any) -> None:
+    def __init_subclass__(cls, **arguments: object) -> None:
         super().__init_subclass__(**arguments)
         cls._own = None
         cls._methods = {}
         for name in _names(cls):
             _check_method(f"{cls.__qualname__}.{name}", inspect.getattr_static(cls, name))
 
-    def filter(self, message: Any, link: Any) -> Any:
+    def filter(self, message: object, link: Link) -> Answer:
         """See `IFilter`."""
         kind = type(message)
         method = self._methods.get(kind) or self._find(kind)
         return method(self, message, link)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `IFilter`."""
+        """See `ISelectiveByCodec`."""
         return selector_for_types(self, tuple(self.own_methods()), codec)
 
     @classmethod
     def own_methods(cls) -> dict[type, Method]:
         """Return the method of each class of message."""
-        if cls._own is None:  # not earlier: an annotation may name what stands further down in its module
+        if cls._own is None:  # not earlier: an annotation may name a class that its module defines later
             own: dict[type, Method] = {}
             for name in _names(cls):
                 method = inspect.getattr_static(cls, name)
@@ -83,8 +87,8 @@ class ByType:
         return found
 
 
-def _pass_on(self: ByType, message: Any, link: Any) -> Any:
-    """Be the method of messages that have none."""
+def _pass_on(self: ByType, message: object, link: Link) -> Answer:
+    """Pass on the messages that have no method."""
     return PASS_ON
 
 
@@ -93,21 +97,23 @@ def _names(cls: type[ByType]) -> list[str]:
     return [name for name in dir(cls) if name.startswith("on_")]
 
 
-def _check_method(what: str, method: Any) -> None:
-    """Raise ``TypeError`` for what cannot be called as a method for messages."""
+def _check_method(what: str, method: object) -> None:
+    """Raise ``TypeError`` unless a method can be called with a message and a link."""
     if not inspect.isfunction(method) or not inspect.isfunction(inspect.unwrap(method)):
-        raise TypeError(f"{what}, {method!r}, must be a plain method for messages, or not begin with on_")
+        raise TypeError(
+            f"{what} must be a plain method for messages, not {method!r}, or have a name that does not begin with on_"
+        )
     signature = inspect.signature(method)
     try:
         signature.bind(None, None, None)
     except TypeError:
-        raise TypeError(f"{what} must take (self, message: ..., link), it takes {signature}") from None
+        raise TypeError(f"{what} must take (self, message: ..., link), not {signature}") from None
 
 
-def _kinds(what: str, method: Any) -> tuple[type, ...]:
-    """Return the classes that the first parameter behind ``self`` is annotated with."""
+def _kinds(what: str, method: Method) -> tuple[type, ...]:
+    """Return the classes that the first parameter after ``self`` is annotated with."""
     what = f"{what}(self, message: ..., link)"
-    method = inspect.unwrap(method)  # with the names that its annotations were written among
+    method = inspect.unwrap(method)  # its annotations use the names of its own module
     parameters = list(inspect.signature(method).parameters)
     annotation = method.__annotations__.get(parameters[1]) if len(parameters) > 1 else None
     if isinstance(annotation, str):
@@ -119,12 +125,12 @@ def _kinds(what: str, method: Any) -> tuple[type, ...]:
     return checked_classes(what, kinds)
 
 
-def _read_annotation(what: str, annotation: str, names: dict[str, Any]) -> Any:
-    """Return the value of an annotation that is kept as text, as with ``from __future__ import annotations``.
+def _read_annotation(what: str, annotation: str, names: dict[str, object]) -> object:
+    """Return the value of an annotation that is text, as with ``from __future__ import annotations``.
 
     `get_type_hints` runs that text in the module of the method. This is safe: the text is part of the module's source,
     all of which has run already, and no text from outside gets here. Only this annotation is read, because others may
-    name classes that are imported for type checkers alone.
+    name classes that are imported only for type checkers.
     """
 
     def one() -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from .._pending import verdict_later
-from ..interfaces import ICodec, IFilter
+from .._types import Filter, FilterFunction
+from ..interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec
+from ..link import Link
 from ..selectors import Selector
-from ..verdicts import DO_NOTHING, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from ..verdicts import DO_NOTHING, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from ._migration import hand_over_by_name
 from ._provider import (
-    FilterFunction,
+    Named,
     checked_function,
     common_selector,
     guarded,
@@ -26,52 +28,60 @@ from ._provider import (
 __all__ = ["Chain", "chain"]
 
 
-def chain(*filters: Any) -> Chain:
-    """Make one filter of several, which a message goes through from the first to the last.
+def chain(*filters: Filter) -> Chain:
+    """Return one filter that passes each message through several filters, from the first to the last.
 
-    * What one drops or sends back, the next does not see. What one sends in place of it, the next sees, each message
-      by itself and in order.
-    * What is to be sent back goes to the sender, whichever filter says so, even if a later one drops the message.
-    * `Close` ends it: what the filters before made and what `Close` forwards go out, nothing else is looked at.
-    * A filter that answers later holds up the message and those behind it, as it would alone.
-    * A message that all pass on leaves as the bytes that came.
-    * Each sees only what it wants (`wants`); what none wants is not decoded. Where messages are decoded, the filters of
-      a chain must tell what they want by class: the bytes are gone.
+    * If a filter drops a message or sends one back, the next filter does not see it. If a filter sends other messages
+      instead, the next filter sees these, one by one and in order.
+    * Messages that a filter sends back go to the sender, even if a later filter drops the message.
+    * After `Close`, no other filter is asked. The messages that the filters before it made, and those that `Close`
+      forwards, go out.
+    * While a filter's answer is awaited, the message and those after it wait.
+    * A message that all filters pass on leaves as the bytes that came.
+    * Each filter sees only the messages that it wants (`wants`). A message that none wants is not decoded. If messages
+      are decoded, the filters must choose by class, because the bytes are gone.
+
+    Args:
+        filters: functions of a message and its link, or objects with a method ``filter``.
+
+    Raises:
+        TypeError: an argument is not a filter.
     """
     return Chain(filters)
 
 
-@implementer(IFilter)
-class Chain:
-    """Filters one behind the other; `chain` makes it."""
+@implementer(IFilter, ISelectiveByCodec, IMigrating)
+class Chain(Named):
+    """Filters one after the other; `chain` makes it."""
 
-    filter: Callable[[Any, Any], Any]
+    filter: FilterFunction
+    """See `IFilter`."""
 
-    def __init__(self, members: tuple[Any, ...]) -> None:
-        self.members = members
-        self.__qualname__ = f"chain({', '.join(map(name_of, members))})"
+    def __init__(self, members: tuple[Filter, ...]) -> None:
+        self.members: tuple[Filter, ...] = members
+        self.name: str = f"chain({', '.join(map(name_of, members))})"
         # One alone is not asked about messages of others: its selector sees what it would see without a chain.
         function_of = checked_function if len(members) == 1 else guarded
         parts = [_Part(function_of(member), name_of(member)) for member in members]
-        combined = parts.pop() if parts else _Part(pass_on, self.__qualname__)
+        combined = parts.pop() if parts else _Part(pass_on, self.name)
         while parts:
-            combined = _Part(_linked(parts.pop(), combined), self.__qualname__)
-            combined.ask.__qualname__ = self.__qualname__  # for the error, if one of them raises
+            combined = _Part(_linked(parts.pop(), combined), self.name)
+            combined.ask.__qualname__ = self.name  # for the error, if one of them raises
         self.filter = combined.ask
 
     def __repr__(self) -> str:
-        return self.__qualname__
+        return self.name
 
-    def __call__(self, message: Any, link: Any) -> Any:
+    def __call__(self, message: object, link: Link) -> Answer:
         """See `IFilter`."""
         return self.filter(message, link)
 
-    def migrate(self, old: Any) -> None:
-        """Let each filter take over from the one of its name in the chain before, or from what was no chain."""
+    def migrate(self, old: object) -> None:
+        """See `IMigrating`. Each member takes over from the one of its name in the chain, or from a filter."""
         hand_over_by_name(self.members, old.members if isinstance(old, Chain) else (old,))
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `IFilter`. What any of the members wants."""
+        """See `ISelectiveByCodec`. It wants the messages that any of the members wants."""
         if len(self.members) == 1:
             return selector_of(self.members[0], codec)
         return common_selector(self.members, codec)
@@ -88,7 +98,7 @@ def _linked(first: _Part, rest: _Part) -> FilterFunction:
     """Put one filter before the others."""
     ask_first, ask_rest = first.ask, rest.ask
 
-    def linked(message: Any, link: Any) -> Any:
+    def linked(message: object, link: Link) -> Answer:
         verdict = ask_first(message, link)
         if verdict is PASS_ON:
             answer = ask_rest(message, link)
@@ -104,13 +114,14 @@ def _linked(first: _Part, rest: _Part) -> FilterFunction:
     return linked
 
 
-def _after(verdict: Verdict, message: Any, link: Any, rest: _Part) -> Any:
-    """Take what the first filter lets through to the rest."""
+def _after(verdict: Verdict, message: object, link: Link, rest: _Part) -> Answer:
+    """Pass the messages that the first filter lets through to the rest."""
     count = verdict.passes + len(verdict.forward)
     if count < 2:
         return _after_one(verdict, message, link, rest) if count else verdict
     total = _Total(verdict)
-    items = iter([*([(message, True)] if verdict.passes else []), *((other, False) for other in verdict.forward)])
+    originals = [(message, True)] if verdict.passes else []
+    items = iter(originals + [(other, False) for other in verdict.forward])
     for item, is_original in items:
         answer = rest.ask(item, link)
         if not isinstance(answer, Verdict):
@@ -121,8 +132,8 @@ def _after(verdict: Verdict, message: Any, link: Any, rest: _Part) -> Any:
     return total.verdict()
 
 
-def _after_one(verdict: Verdict, message: Any, link: Any, rest: _Part) -> Any:
-    """The same, where that is one message: what comes of it is often one of the two verdicts as it is."""
+def _after_one(verdict: Verdict, message: object, link: Link, rest: _Part) -> Answer:
+    """Do the same for one message: the result is often one of the two verdicts as it is."""
     item = message if verdict.passes else verdict.forward[0]
     answer = rest.ask(item, link)
     if answer is PASS_ON:
@@ -136,7 +147,7 @@ def _after_one(verdict: Verdict, message: Any, link: Any, rest: _Part) -> Any:
     return total.verdict()
 
 
-async def _after_later(later: Deferred[Verdict], message: Any, link: Any, rest: _Part) -> Verdict:
+async def _after_later(later: Deferred[Verdict], message: object, link: Link, rest: _Part) -> Verdict:
     """Wait for the first filter, then do the same."""
     answer = _after(await later, message, link, rest)
     return answer if isinstance(answer, Verdict) else await answer
@@ -144,11 +155,11 @@ async def _after_later(later: Deferred[Verdict], message: Any, link: Any, rest: 
 
 async def _carry_on(
     total: _Total,
-    answer: Any,
-    item: Any,
+    answer: Answer,
+    item: object,
     is_original: bool,
-    items: Iterator[tuple[Any, bool]],
-    link: Any,
+    items: Iterator[tuple[object, bool]],
+    link: Link,
     rest: _Part,
 ) -> Verdict:
     """Wait for the rest's verdict on an item, then go on with the next ones."""
@@ -166,19 +177,19 @@ async def _carry_on(
 
 
 class _Total:
-    """All that the filters of a chain want to happen on account of one message."""
+    """The effects of all filters of a chain on one message."""
 
     __slots__ = ("back", "closes", "error", "forward", "passes")
 
     def __init__(self, verdict: Verdict) -> None:
         self.passes = False
-        self.forward: list[Any] = []
+        self.forward: list[object] = []
         self.back = list(verdict.back)
         self.closes = verdict.closes
         self.error = verdict.error
 
-    def add(self, answer: Verdict, item: Any, is_original: bool) -> None:
-        """Add a verdict on the original message, or on one that stands in its place."""
+    def add(self, answer: Verdict, item: object, is_original: bool) -> None:
+        """Add a verdict on the original message, or on one that replaces it."""
         if answer.passes and is_original:
             self.passes = True
         elif answer.passes:
@@ -190,7 +201,7 @@ class _Total:
             self.error = answer.error
 
     def verdict(self) -> Verdict:
-        """Return it as one verdict, in the form in which a single filter would say it."""
+        """Return the effects as one verdict, as a single filter would return it."""
         if self.closes and not self.passes:
             return Close(self.error, forward=self.forward, back=self.back)
         if self.closes or (self.forward and (self.passes or self.back)):

@@ -8,39 +8,41 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ..interfaces import IFilter
+from ..interfaces import IFilter, IMigrating
+from ..link import Link
 from ..verdicts import PASS_ON, Verdict
 
 __all__ = ["Count"]
 
 
-def _class_name(message: Any, link: Any) -> str:
+def _class_name(message: object, link: Link) -> str:
     return type(message).__name__
 
 
-@implementer(IFilter)
+@implementer(IFilter, IMigrating)
 class Count:
-    """Counts messages, and passes all on.
+    """Counts messages, and passes all on. ``counts`` has the numbers.
 
-    ``key`` says of a message and its link under what it is counted, by default the name of the message's class;
-    ``counts`` has the numbers.
+    Args:
+        key: a function of a message and its link that returns the key that the message is counted under; by default
+            the name of the message's class.
     """
 
-    def __init__(self, key: Callable[[Any, Any], Hashable] = _class_name) -> None:
+    def __init__(self, key: Callable[[Any, Link], Hashable] = _class_name) -> None:
         self.key = key
         self.counts: Counter[Hashable] = Counter()
 
     @property
     def total(self) -> int:
-        """How many messages there were."""
+        """The number of all messages."""
         return self.counts.total()
 
-    def migrate(self, old: Any) -> None:
-        """Go on from the numbers of the filter before."""
+    def migrate(self, old: object) -> None:
+        """See `IMigrating`. It goes on from the numbers of a `Count` before it."""
         if isinstance(old, Count):
             self.counts = Counter(old.counts)
 
-    def filter(self, message: Any, link: Any) -> Verdict:
+    def filter(self, message: object, link: Link) -> Verdict:
         """See `IFilter`."""
         self.counts[self.key(message, link)] += 1
         return PASS_ON

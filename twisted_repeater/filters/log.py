@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from reprlib import Repr
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
 from .._text import printable, shortened
 from ..interfaces import IFilter
+from ..link import Link
 from ..verdicts import PASS_ON, Verdict
 
 __all__ = ["Log"]
@@ -24,8 +25,8 @@ _shortened.maxstring = _shortened.maxlong = _shortened.maxother = LONGEST
 _shortened.maxdict = _shortened.maxlist = _shortened.maxtuple = _shortened.maxset = 20
 
 
-def short_repr(message: Any) -> str:
-    """Return the ``repr`` of a message, of a long one the beginning and the end."""
+def short_repr(message: object) -> str:
+    """Return the ``repr`` of a message; if it is long, its beginning and its end."""
     shown = _shortened.repr(message)
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2 - 2]}...{shown[-LONGEST // 2 + 1 :]}"
 
@@ -34,33 +35,41 @@ def short_repr(message: Any) -> str:
 class Log:
     """Logs messages, and passes all on.
 
-    ``label`` says in the log which way they travel, or whatever helps to find them. ``sample`` is the share that is
-    logged: 0.01 is the first of each hundred. ``redact`` makes of a message what the log may show, a short ``repr`` by
-    default; it is called for logged messages only. What would break a line is escaped. If it raises, the filter fails:
-    the message is not logged, but what was raised is, so that must not tell what the log may not show.
+    Characters that would break a line of the log are escaped.
+
+    Args:
+        label: a text before each message in the log, such as the direction.
+        sample: the share of messages that is logged, above 0 and at most 1: 0.01 is the first of each hundred.
+        redact: a function that returns the text of a message for the log, by default a short ``repr``. It is called for
+            logged messages only. If it raises, the filter fails and the exception is logged, so the exception must
+            contain no secret either.
+        level: a level of `twisted.logger.LogLevel`.
+
+    Raises:
+        ValueError: ``sample`` is out of range.
     """
 
-    log = Logger()
+    log: ClassVar[Logger] = Logger()
 
     def __init__(
         self,
         label: str = "message",
         *,
         sample: float = 1.0,
-        redact: Callable[[Any], Any] = short_repr,
-        level: Any = LogLevel.info,
+        redact: Callable[[Any], object] = short_repr,
+        level: LogLevel = LogLevel.info,
     ) -> None:
         if not 0 < sample <= 1:
-            raise ValueError(f"sample is above 0 and at most 1, not {sample!r}")
+            raise ValueError(f"sample must be above 0 and at most 1, not {sample!r}")
         self.label = label
         self.sample = sample
         self.redact = redact
         self.level = level
-        # Of so many messages so many are logged, in whole numbers: tenths do not add up to one.
+        # So many of so many messages are logged, in whole numbers: tenths do not add up to one.
         self._logged, self._messages = Fraction(sample).limit_denominator(10**9).as_integer_ratio()
         self._due = self._messages
 
-    def filter(self, message: Any, link: Any) -> Verdict:
+    def filter(self, message: object, link: Link) -> Verdict:
         """See `IFilter`."""
         if self._due >= self._messages:
             self._due -= self._messages

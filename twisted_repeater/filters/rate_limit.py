@@ -1,22 +1,23 @@
-"""`RateLimit`: so many messages a second for each client."""
+"""`RateLimit`: a limit of messages per second for each client."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from ..interfaces import IFilter
-from ..verdicts import DO_NOTHING, PASS_ON, Verdict
+from .._types import FilterFunction
+from ..interfaces import IFilter, IMigrating
+from ..link import Link
+from ..verdicts import DO_NOTHING, PASS_ON, Answer, Verdict
 from ._provider import checked_answer
 
 __all__ = ["WAIT", "RateLimit"]
 
 ROUNDING = 1e-9
-"""Seconds that sums of floats may be wrong by."""
+"""How many seconds a sum of floats may be wrong by."""
 
 
 class _Wait:
@@ -27,21 +28,28 @@ class _Wait:
 
 
 WAIT: Final = _Wait()
-"""Messages above the limit wait until they are within it, and those behind them too."""
+"""Messages above the limit wait until they are within it, and so do later messages."""
 
 
-@implementer(IFilter)
+@implementer(IFilter, IMigrating)
 class RateLimit:
     """Lets each client send ``rate`` messages a second on average, and ``burst`` at once.
 
     This is a token bucket: it holds ``burst`` tokens, gets ``rate`` a second, and each message takes one. It belongs to
-    the name of the client, so that who connects anew does not begin with a full one.
+    the name of the client, so that a client that connects again does not begin with a full one. Make one filter for
+    each direction.
 
-    ``above`` is what happens to a message for which there is no token: a verdict (`DO_NOTHING` by default), a function
-    of the message and the link that gives one, which may answer the client, or `WAIT`. A waiting message is held up by
-    ``limits.filter_timeout`` at the longest; one that fails by that has taken no token.
+    Args:
+        rate: messages per second, above 0.
+        burst: how many messages may come at once, at least 1.
+        above: the verdict on a message for which there is no token, or a function of the message and the link that
+            returns it and may answer the client, or `WAIT`. A message waits for ``limits.filter_timeout`` at most; if
+            that ends its waiting, it has taken no token.
+        clock: the reactor, or a `twisted.internet.task.Clock` in tests.
 
-    ``clock`` is the reactor, or a ``task.Clock`` in tests. Make one filter for each direction.
+    Raises:
+        TypeError: ``burst`` is not a whole number, or ``above`` is of another kind.
+        ValueError: ``rate`` or ``burst`` is out of range.
     """
 
     def __init__(
@@ -49,42 +57,45 @@ class RateLimit:
         rate: float,
         *,
         burst: int = 1,
-        above: Verdict | _Wait | Callable[[Any, Any], Any] = DO_NOTHING,
+        above: Verdict | _Wait | FilterFunction = DO_NOTHING,
         clock: IReactorTime,
     ) -> None:
         if not isinstance(burst, int):
-            raise TypeError(f"burst is a whole number of messages, not {burst!r}")
+            raise TypeError(f"burst must be a whole number, not {burst!r}")
         if not (rate > 0 and burst >= 1):
-            raise ValueError("the rate must be above 0, and the burst at least 1")
-        self.above = above if isinstance(above, _Wait) else checked_answer("above", above)
+            raise ValueError(f"rate must be above 0 and burst at least 1, not {rate!r} and {burst!r}")
+        self.above: Verdict | FilterFunction | _Wait = (
+            above if isinstance(above, _Wait) else checked_answer("above", above)
+        )
         self._interval = 1 / rate
         self._allowance = (burst - 1) / rate
         self._clock = clock
-        # A full bucket is no entry. Else an entry is the time at which the bucket would be full again.
+        # The time at which a bucket would be full again. A full bucket has no entry.
         self._full_at: dict[str, float] = {}
         self._crowd = 100
 
-    def migrate(self, old: Any) -> None:
-        """Take over the buckets of the limit before: each lacks as many tokens as it did."""
+    def migrate(self, old: object) -> None:
+        """See `IMigrating`. It takes over the buckets of a `RateLimit`: each lacks as many tokens as before."""
         if isinstance(old, RateLimit):
             now, before = self._clock.seconds(), old._clock.seconds()
             longer = self._interval / old._interval
             self._full_at = {name: now + (at - before) * longer for name, at in old._full_at.items()}
 
-    def filter(self, message: Any, link: Any) -> Any:
+    def filter(self, message: object, link: Link) -> Answer:
         """See `IFilter`."""
         now: float = self._clock.seconds()
         full_at = max(now, self._full_at.get(link.client_name, now))
         full_at = min(full_at, now + self._allowance + self._interval)  # should the clock have been set back
         early = full_at - now - self._allowance
         takes = early < ROUNDING or self.above is WAIT
-        self._note(link.client_name, full_at + self._interval if takes else full_at, now)
+        self._keep(link.client_name, full_at + self._interval if takes else full_at, now)
         if takes:
             return PASS_ON if early < ROUNDING else self._later(early, link.client_name)
-        return self.above(message, link) if callable(self.above) else self.above
+        assert not isinstance(self.above, _Wait)
+        return self.above if isinstance(self.above, Verdict) else self.above(message, link)
 
-    def _note(self, name: str, full_at: float, now: float) -> None:
-        """Note when a bucket would be full again."""
+    def _keep(self, name: str, full_at: float, now: float) -> None:
+        """Keep the time at which a bucket would be full again."""
         self._full_at[name] = full_at
         if len(self._full_at) > self._crowd:
             self._full_at = {other: at for other, at in self._full_at.items() if at > now}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -12,65 +12,78 @@ from zope.interface import implementer
 
 from .._pending import verdict_later
 from .._text import loggable
-from ..interfaces import ICodec, IFilter
+from .._types import Filter
+from ..interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec
+from ..link import Link
 from ..selectors import Selector
-from ..verdicts import Verdict
+from ..verdicts import Answer, Verdict
 from ._migration import hand_over_by_name
-from ._provider import checked_function, common_selector, guarded, name_of, pass_on, selector_of
+from ._provider import Named, checked_function, common_selector, guarded, name_of, pass_on, selector_of
 
 __all__ = ["Shadow"]
 
+log: Final = Logger()
 
-@implementer(IFilter)
-class Shadow:
-    """Asks a candidate about each message, and obeys another filter: ``live``, or by default lets all pass on.
 
-    The numbers say how the verdicts compare: ``agreed``, ``differed``, ``failed`` (the candidate raised, gave none, or
-    one that cannot be compared) and ``skipped`` (it was not asked: ``most_waiting`` of its answers had not come). Where
-    ``live`` fails, nothing is compared. ``on_difference`` is called with the message, the link, the verdict that was
-    obeyed and the candidate's.
+@implementer(IFilter, ISelectiveByCodec, IMigrating)
+class Shadow(Named):
+    """Asks a candidate about each message, and obeys another filter.
 
-    Nothing waits for a candidate that answers later. It must not change messages, and what it does besides giving a
-    verdict is done: to ``link.state`` and by ``link.send_to_client``, for example.
+    The numbers compare the verdicts: ``agreed``, ``differed``, ``failed`` (the candidate raised, or returned no verdict
+    or one that cannot be compared) and ``skipped`` (the candidate was not asked, because it has yet to answer too many
+    others). If ``live`` fails, nothing is compared.
+
+    Nothing waits for a candidate that answers later. It must not change messages. Its verdict has no effect, but
+    everything else that it does has: to ``link.state`` and by ``link.send_to_client``, for example.
+
+    Args:
+        candidate: the filter to try.
+        live: the filter to obey; ``None`` passes everything on.
+        on_difference: called with the message, the link, the verdict that was obeyed and the candidate's.
+        most_waiting: how many answers of the candidate may be awaited at once.
+
+    Raises:
+        TypeError: an argument is not a filter.
     """
-
-    log = Logger()
 
     def __init__(
         self,
-        candidate: Any,
-        live: Any = None,
+        candidate: Filter,
+        live: Filter | None = None,
         *,
-        on_difference: Callable[[Any, Any, Verdict, Verdict], Any] | None = None,
+        on_difference: Callable[[Any, Link, Verdict, Verdict], object] | None = None,
         most_waiting: int = 1000,
     ) -> None:
         self.candidate = candidate
         self.live = live
         self.on_difference = on_difference
         self.most_waiting = most_waiting
-        self.agreed = self.differed = self.failed = self.skipped = self.waiting = 0
+        self.agreed: int = 0
+        self.differed: int = 0
+        self.failed: int = 0
+        self.skipped: int = 0
+        self.waiting: int = 0
         self._raised = False
         """Whether ``on_difference`` has raised."""
-        self.__qualname__ = f"Shadow({name_of(candidate)})"
+        self.name: str = f"Shadow({name_of(candidate)})"
         self._ask = checked_function(candidate) if live is None else guarded(candidate)
         self._obey = pass_on if live is None else guarded(live)
 
-    def migrate(self, old: Any) -> None:
-        """Let both filters take over from those of their names before; the numbers begin anew, for a new candidate."""
-        before = (old.live, old.candidate) if isinstance(old, Shadow) else (old,)
+    def migrate(self, old: object) -> None:
+        """See `IMigrating`. Both filters take over from those of their names; the numbers begin again at 0."""
+        before: tuple[object, ...] = (old.live, old.candidate) if isinstance(old, Shadow) else (old,)
         hand_over_by_name((self.live, self.candidate), before)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `IFilter`."""
+        """See `ISelectiveByCodec`."""
         if self.live is None:
             return selector_of(self.candidate, codec)
         return common_selector((self.candidate, self.live), codec)
 
-    def filter(self, message: Any, link: Any) -> Any:
+    def filter(self, message: object, link: Link) -> Answer:
         """See `IFilter`."""
-        obeyed = self._obey(message, link)
-        if not isinstance(obeyed, Verdict):
-            obeyed = verdict_later(obeyed, name_of(self.live))
+        answer = self._obey(message, link)
+        obeyed = answer if isinstance(answer, Verdict) else verdict_later(answer, name_of(self.live))
         if self.waiting >= self.most_waiting:
             self.skipped += 1
             return obeyed
@@ -79,16 +92,14 @@ class Shadow:
             return obeyed.addCallback(self._compare, candidate, message, link)
         return self._compare(obeyed, candidate, message, link)
 
-    def _candidates(self, message: Any, link: Any) -> Verdict | Deferred[Verdict | None] | None:
+    def _candidates(self, message: object, link: Link) -> Verdict | Deferred[Verdict | None] | None:
         """Return the candidate's verdict or a Deferred of it, ``None`` if it failed."""
         try:
             verdict = self._ask(message, link)
             if isinstance(verdict, Verdict):
                 return verdict
             later = verdict_later(verdict, name_of(self.candidate))
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # one that calls sys.exit() has failed, no more
+        except (Exception, SystemExit):
             self._failed(Failure())
             return None
         self.waiting += 1
@@ -101,26 +112,24 @@ class Shadow:
     def _failed(self, failure: Failure) -> None:
         self.failed += 1
         if self.failed == 1:  # a broken candidate must not fill the disk
-            self.log.failure(
-                "{name} failed in shadow; the next times are only counted", loggable(failure), name=self.__qualname__
-            )
+            log.failure("{name} failed in shadow; further failures are only counted", loggable(failure), name=self.name)
 
-    def _compare(self, obeyed: Any, candidate: Any, message: Any, link: Any) -> Any:
-        """Compare, at once or when the candidate answers; give what is obeyed."""
+    def _compare(
+        self, obeyed: Verdict, candidate: Verdict | Deferred[Verdict | None] | None, message: object, link: Link
+    ) -> Verdict:
+        """Compare, at once or when the candidate answers. Return the verdict that is obeyed."""
         if isinstance(candidate, Deferred):
             candidate.addCallback(self._count, obeyed, message, link)
         else:
             self._count(candidate, obeyed, message, link)
         return obeyed
 
-    def _count(self, candidate: Any, obeyed: Any, message: Any, link: Any) -> None:
+    def _count(self, candidate: Verdict | None, obeyed: Verdict, message: object, link: Link) -> None:
         if candidate is None:
             return
         try:
             agreed = bool(candidate == obeyed)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # of messages that are compared
+        except (Exception, SystemExit):  # of messages that are compared
             self._failed(Failure())
             return
         if agreed:
@@ -130,9 +139,7 @@ class Shadow:
         if self.on_difference is not None:
             try:
                 self.on_difference(message, link, obeyed, candidate)
-            except KeyboardInterrupt:
-                raise
-            except BaseException:
+            except (Exception, SystemExit):
                 if not self._raised:
                     self._raised = True
-                    self.log.failure("on_difference raised; the next times are not logged", loggable(Failure()))
+                    log.failure("on_difference raised; further failures are not logged", loggable(Failure()))

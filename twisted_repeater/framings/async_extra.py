@@ -22,8 +22,15 @@ class AsyncExtraFraming(Framing):
 
     All little-endian. The length of the header is a signed integer from 9 to 17. The header is the time stamp as an
     8-byte float, in seconds since the epoch, and the length of the body as an ``int`` of bin_prot: one byte below 128,
-    or a code and 2, 4 or 8 bytes; a value may be longer than needed. ``clock`` gives the time stamp of own messages.
+    or a code and 2, 4 or 8 bytes; the form may be longer than needed.
+
+    Args:
+        max_frame: the longest body allowed, in bytes.
+        clock: a function that returns the time stamp of the repeater's own messages.
     """
+
+    clock: Callable[[], float]
+    """Returns the time stamp of the repeater's own messages."""
 
     def __init__(self, max_frame: int, clock: Callable[[], float]) -> None:
         Framing.__init__(self, max_frame)
@@ -50,9 +57,9 @@ class AsyncExtraFraming(Framing):
         elif size >= 0xFC and size <= 0xFE:
             used = 11 if size == 0xFE else 13 if size == 0xFD else 17
         else:
-            raise BadLength(f"a body length that begins with the byte {size:#x}")
+            raise BadLength(f"the length of a body must not begin with the byte {size:#x}")
         if used != header:
-            raise BadLength(f"a header of {header} bytes, of which its fields use {used}")
+            raise BadLength(f"a header must have the {used} bytes that its fields use, not {header}")
         if used == 11:
             size = view[start + 17] | view[start + 18] << 8
             if size >= 0x8000:
@@ -60,7 +67,7 @@ class AsyncExtraFraming(Framing):
         elif used > 11:
             size = self._long_size(data[start + 17 : body], body)
         if size < 0:
-            raise BadLength(f"a body of {size} bytes")
+            raise BadLength(f"the length of a body must not be negative, as {size} is")
         if size > self.max_frame:
             raise FrameTooLong(size, self.max_frame)
         self.body = body
@@ -68,17 +75,17 @@ class AsyncExtraFraming(Framing):
 
     def _bad_header(self, data: bytes, start: int) -> BadLength:
         length = int.from_bytes(data[start : start + 8], "little", signed=True)
-        return BadLength(f"a header of {length} bytes, it must have 9 to 17")
+        return BadLength(f"a header must have 9 to 17 bytes, not {length}")
 
     def _long_size(self, raw: bytes, body: int) -> int:
-        """Read the length, of 4 or 8 bytes, of a body that begins at ``body``."""
+        """Return the length, of 4 or 8 bytes, of a body that begins at ``body``."""
         size = int.from_bytes(raw, "little", signed=True)
         if size > self.max_frame or size > FARTHEST - body:  # before it becomes a C integer
             raise FrameTooLong(size, self.max_frame)
         return max(size, -1)
 
     def encode(self, payload: bytes) -> bytes:
-        """See `IFraming`. The time stamp is the present time."""
+        """See `IFraming`. The time stamp is the time now."""
         return self._stamped(struct.pack("<d", self.clock()), payload)
 
     def replace(self, frame: bytes, payload: bytes) -> bytes:
@@ -114,7 +121,7 @@ class AsyncExtraHelloFraming(Framing):
         body = start + 8
         size = int.from_bytes(data[start:body], "little", signed=True)
         if size < 0:
-            raise BadLength(f"a length of {size}")
+            raise BadLength(f"a length must not be negative, as {size} is")
         if size > self.max_frame or size > FARTHEST - body:
             raise FrameTooLong(size, self.max_frame)
         self.body = body

@@ -22,10 +22,19 @@ __all__ = ["TRUSTED", "CheckedFraming", "Framing", "framing_of"]
 class Framing:
     """The base of the framings that a lane calls without going through Python.
 
-    ``max_frame`` is the longest payload allowed, in bytes. See `IFraming` for what each method promises. A lane
-    relies on the offsets that the framings of this package give; it uses any other, also one that is derived from them,
-    as a `CheckedFraming`.
+    See `IFraming` for the promises of each method. A lane relies on the offsets of this package's own framings. It uses
+    any other framing, also one derived from these, as a `CheckedFraming`.
+
+    Args:
+        max_frame: the longest payload allowed, in bytes.
     """
+
+    max_frame: int
+    """The longest payload allowed, in bytes."""
+    body: int
+    """See `IFraming`."""
+    count: int
+    """How many complete frames the last call of `skip` found."""
 
     def __init__(self, max_frame: int) -> None:
         self.max_frame = max_frame
@@ -33,13 +42,18 @@ class Framing:
         self.count = 0
 
     def find(self, data: bytes, start: int, end: int) -> int:
-        """Return where the frame that begins at ``start`` ends; 0 when more bytes are needed to tell."""
+        """See `IFraming`."""
         raise NotImplementedError
 
     def skip(self, data: bytes, start: int, end: int) -> int:
-        """Return where the last complete frame ends, and leave the number of frames up to there in ``count``.
+        """Return the offset at which the last complete frame ends. ``count`` is set to the number of frames up to it.
 
-        A bad frame ends the search as an incomplete one does: `find` says what is wrong with it.
+        A bad frame ends the search like an incomplete one. The next call of `find` raises its error.
+
+        Args:
+            data: bytes of the stream.
+            start: the offset at which the first frame begins.
+            end: the offset at which the bytes that have come end.
         """
         if start < 0 or start > end or end > len(data):
             raise outside(start, end)
@@ -51,29 +65,34 @@ class Framing:
                     break
                 count += 1
                 start = stop
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # find raises it again
+        except (Exception, SystemExit):  # find raises it again
             pass
         self.count = count
         return start
 
     def encode(self, payload: bytes) -> bytes:
-        """Make a frame of a payload."""
+        """See `IFraming`."""
         raise NotImplementedError
 
     def replace(self, frame: bytes, payload: bytes) -> bytes:
-        """Make a frame of ``payload`` that stands for ``frame``."""
+        """See `IFraming`. By default nothing of the old header is kept."""
         return self.encode(payload)
 
     def check_size(self, size: int) -> None:
         """Raise `MarshalingError` for a payload that is too long to be sent."""
         if size > self.max_frame:
-            raise MarshalingError(f"message of {size} bytes, at most {self.max_frame} can be sent")
+            raise MarshalingError(f"a message must have at most {self.max_frame} bytes, not {size}")
 
 
 class CheckedFraming(Framing):
-    """Lets a lane use any `IFraming` provider, at the price of Python calls for each message."""
+    """Lets a lane use any provider of `IFraming`, at the price of Python calls and checks for each message.
+
+    Args:
+        provider: a provider of `IFraming`.
+    """
+
+    provider: IFraming
+    """The framing that it calls."""
 
     def __init__(self, provider: IFraming) -> None:
         Framing.__init__(self, 0)
@@ -89,7 +108,7 @@ class CheckedFraming(Framing):
         body = index(self.provider.body)
         if stop <= start or not start <= body <= stop or stop > FARTHEST:
             raise ValueError(f"{repr_of(self.provider)} found a frame from {start} to {stop}, its body at {body}")
-        if body > end:  # it knows the size already, but the header isn't complete
+        if body > end:  # the size is known already, but the header is not complete
             return 0
         self.body = body
         return stop
@@ -106,9 +125,9 @@ class CheckedFraming(Framing):
 classImplements(Framing, IFraming)
 
 TRUSTED: set[type] = {CheckedFraming}
-"""The framings whose offsets a lane can rely on; the modules of this package add theirs."""
+"""The framings whose offsets a lane can rely on. The modules of this package add theirs."""
 
 
 def framing_of(provider: IFraming) -> Framing:
-    """Return the framing that a lane can call: the provider itself if it is of this package, or an adapter around it."""
+    """Return the framing that a lane calls: the provider if it is one of this package, or a `CheckedFraming` of it."""
     return provider if isinstance(provider, Framing) and type(provider) in TRUSTED else CheckedFraming(provider)

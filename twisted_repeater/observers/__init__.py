@@ -1,6 +1,6 @@
-"""Observers are told what happens: `LogObserver` writes it to Twisted's log.
+"""Observers are told what happens. `LogObserver` writes it to Twisted's log.
 
-`twisted_repeater.observers.metrics` counts it for Prometheus.
+`twisted_repeater.observers.metrics` counts events for Prometheus.
 """
 
 from ._log import LogObserver

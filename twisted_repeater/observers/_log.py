@@ -1,4 +1,4 @@
-"""Observers that are ready to use: `LogObserver` writes what happens to Twisted's log."""
+"""`LogObserver`: writes what happens to Twisted's log."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from zope.interface import implementer
 
 from .._text import address_text, class_name, printable, shortened, text_of, told
 from ..errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
-from ..interfaces import ILink, IObserver
+from ..interfaces import IObserver
+from ..link import Link
 from ..model import Direction, Side
 from ._throttle import LogThrottle
 
 __all__ = ["LogObserver"]
 
+log = Logger()
+
 REFUSALS = 20
 """How many refusals of one kind are logged at once; after that, one a second is."""
 
 LINKS = 1000
-"""How many links that are made, and how many that end, are logged at once: twice as many as there may be by default."""
+"""How many links that are made, and how many that end, are logged at once: twice the default limit of links."""
 
 LINKS_EVERY = 0.2
 """After that, one in this many seconds is: at 200 bytes each, that is less than 100 MB a day."""
@@ -28,23 +31,24 @@ LINKS_EVERY = 0.2
 class LogObserver:
     """Logs a line for each link that is made, refused or ended, and for trouble on one.
 
-    Names and texts of strangers are cut, and written so that they stay on their line and cannot pass for another. If
-    many events of a kind come, only some are logged, with the number of the others.
-    """
+    Names and texts of strangers are cut, and escaped so that they stay on their line. If many events of a kind come,
+    only some are logged, with the number of the others.
 
-    log = Logger()
+    Args:
+        clock: the reactor.
+    """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._troubles = LogThrottle(clock)
         self._refusals = LogThrottle(clock, burst=REFUSALS)
         self._links = LogThrottle(clock, burst=LINKS, every=LINKS_EVERY)
 
-    def link_made(self, link: ILink) -> None:
+    def link_made(self, link: Link) -> None:
         """See `IObserver`."""
         more = self._links.take("made")
         if more is None:
             return
-        self.log.info(
+        log.info(
             "client {client!r} linked: from {client_address} to server {server!r} at {server_address}{more}",
             client=shortened(link.client_name),
             client_address=address_text(link.client_address),
@@ -58,7 +62,7 @@ class LogObserver:
         more = self._refusals.take(type(error).__name__)
         if more is None:
             return
-        self.log.info(
+        log.info(
             "client {client} from {address} refused: {reason}{more}",
             client="of unknown name" if client_name is None else repr(shortened(client_name)),
             address=address_text(error.client_address),
@@ -66,14 +70,14 @@ class LogObserver:
             more=more,
         )
 
-    def link_ended(self, link: ILink, reason: BaseException | None) -> None:
+    def link_ended(self, link: Link, reason: BaseException | None) -> None:
         """See `IObserver`."""
         more = self._links.take("ended")
         if more is None:
             return
         messages_to_server, bytes_to_server = link.received(Direction.TO_SERVER)
         messages_to_client, bytes_to_client = link.received(Direction.TO_CLIENT)
-        self.log.info(
+        log.info(
             "client {client!r} ended: {reason}; "
             "to the server {messages_to_server} messages, {bytes_to_server} bytes; "
             "to the client {messages_to_client} messages, {bytes_to_client} bytes{more}",
@@ -86,14 +90,14 @@ class LogObserver:
             more=more,
         )
 
-    def link_error(self, link: ILink, side: Side, error: Exception) -> None:
+    def link_error(self, link: Link, side: Side, error: Exception) -> None:
         """See `IObserver`."""
         if isinstance(error, (Disconnected, CallbackFailed)):
-            return  # the one is told when the link ends; the other is logged by the repeater, with its traceback
+            return  # `link_ended` logs the first, the repeater logs the second with its traceback
         more = self._troubles.take(class_name(error))
         if more is None:
             return
-        self.log.warn(
+        log.warn(
             "client {client!r}, {side} side: {error}{more}",
             client=shortened(link.client_name),
             side=side.value,
@@ -101,8 +105,8 @@ class LogObserver:
             more=more,
         )
 
-    def relayed(self, link: ILink, direction: Direction, messages: int, size: int) -> None:
-        """See `IObserver`. The link itself counts."""
+    def relayed(self, link: Link, direction: Direction, messages: int, size: int) -> None:
+        """See `IObserver`. The link counts messages itself."""
 
 
 def _reason_text(error: BaseException | None) -> str:
@@ -115,5 +119,5 @@ def _reason_text(error: BaseException | None) -> str:
 
 
 def _is_cut_off(reason: BaseException) -> bool:
-    """Return whether a side went down because of what the repeater would not bear, not by itself."""
+    """Return whether the repeater cut a side off because it broke a rule; else it went down by itself."""
     return isinstance(reason, (FramingError, SlowConsumer)) and not isinstance(reason, PartialFrame)

@@ -9,14 +9,17 @@ from twisted.internet.interfaces import IReactorTime
 __all__ = ["LogThrottle"]
 
 EVERY = 1.0
-"""How many seconds lie between two logged events of a kind in the long run: nobody must fill the disk with mistakes."""
+"""How many seconds lie between two logged events of a kind in the long run, so that mistakes cannot fill the disk."""
 
 
 class LogThrottle:
-    """Says which events are logged.
+    """Decides which events are logged.
 
-    Of each kind, ``burst`` events are logged however fast they come, and after that one in each ``every`` seconds. The
-    burst fills up again at the same pace.
+    Args:
+        clock: the reactor.
+        burst: how many events of each kind are logged however fast they come. It fills up again by one in ``every``
+            seconds.
+        every: how many seconds there are between further events.
     """
 
     def __init__(self, clock: IReactorTime, *, burst: int = 1, every: float = EVERY) -> None:
@@ -28,9 +31,11 @@ class LogThrottle:
         self._left_out: dict[Hashable, int] = {}
 
     def take(self, kind: Hashable) -> str | None:
-        """Count one more event of a kind. Return ``None`` if it is left out, or the end of its line.
+        """Count one more event of a kind.
 
-        That is how many were left out since the last line, or nothing if there were none.
+        Returns:
+            ``None`` if the event is left out. Otherwise the end of its line, with the number of events that were left
+            out since the last line, if there were any.
         """
         now = self._clock.seconds()
         left, since = self._left.get(kind, (float(self._burst), now))

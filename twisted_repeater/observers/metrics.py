@@ -1,4 +1,4 @@
-"""Metrics: an observer that counts, and what it counted in the text format of Prometheus."""
+"""`MetricsObserver`: counts events, and returns the numbers in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import implementer
 
 from ..errors import CallbackFailed, ConnectingError, Disconnected
-from ..interfaces import ILink, IObserver
+from ..interfaces import IObserver
+from ..link import Link
 from ..model import Direction, Side
 
 if TYPE_CHECKING:
@@ -25,23 +26,25 @@ PREFIX = "twisted_repeater_"
 class MetricsObserver:
     """Counts links, refusals, errors, messages and bytes, of all clients together.
 
-    It is a collector of ``prometheus_client`` (``registry.register(observer)``), which is needed only where the numbers
-    are read, not where they are counted. No label carries a client's name, so that strangers cannot make any number
-    of time series.
+    It is a collector of ``prometheus_client`` (``registry.register(observer)``). That library is needed only to
+    read the numbers. No label has a client's name, so that strangers cannot make any number of time series.
     """
 
     def __init__(self) -> None:
-        self.made = 0
+        self.made: int = 0
+        """How many links were made."""
         self.ended: Counter[tuple[str, str]] = Counter()
-        """By the side that began the end, "" if none did, and the type of the reason, "closed" if there is none."""
+        """Ended links, by the side that began it ("" for neither) and the type of the reason ("closed" if none)."""
         self.refused: Counter[str] = Counter()
-        """By the type of the error."""
+        """Clients that were refused, by the type of the error."""
         self.errors: Counter[tuple[str, str, str]] = Counter()
-        """By the side, the type of the error, and the type of the error's own reason, "" if it has none."""
+        """Errors by the side, the type of the error, and the type of the error's own reason ("" for none)."""
         self.messages: Counter[Direction] = Counter()
+        """Messages received, by direction."""
         self.bytes: Counter[Direction] = Counter()
+        """Bytes of these messages, headers included."""
         self.stopped: Counter[Direction] = Counter()
-        """By direction: how many of the links there are now a filter's failure has stopped in it."""
+        """The links there are now in which a filter's failure has stopped a direction, by direction."""
 
     @property
     def links(self) -> int:
@@ -50,7 +53,7 @@ class MetricsObserver:
 
     # -- IObserver --------------------------------------------------------------------------------------------
 
-    def link_made(self, link: ILink) -> None:
+    def link_made(self, link: Link) -> None:
         """See `IObserver`."""
         self.made += 1
 
@@ -58,7 +61,7 @@ class MetricsObserver:
         """See `IObserver`."""
         self.refused[type(error).__name__] += 1
 
-    def link_ended(self, link: ILink, reason: BaseException | None) -> None:
+    def link_ended(self, link: Link, reason: BaseException | None) -> None:
         """See `IObserver`."""
         self.stopped.subtract(link.stopped)
         if isinstance(reason, Disconnected) and reason.side is not None:
@@ -66,14 +69,14 @@ class MetricsObserver:
         else:
             self.ended["", "closed" if reason is None else type(reason).__name__] += 1
 
-    def link_error(self, link: ILink, side: Side, error: Exception) -> None:
+    def link_error(self, link: Link, side: Side, error: Exception) -> None:
         """See `IObserver`."""
         reason = type(error.reason).__name__ if isinstance(error, Disconnected | CallbackFailed) else ""
         if isinstance(error, CallbackFailed) and error.stopped:
             self.stopped.update(direction for direction in link.stopped if direction.source is side)
         self.errors[side.value, type(error).__name__, reason] += 1
 
-    def relayed(self, link: ILink, direction: Direction, messages: int, size: int) -> None:
+    def relayed(self, link: Link, direction: Direction, messages: int, size: int) -> None:
         """See `IObserver`."""
         self.messages[direction] += messages
         self.bytes[direction] += size
@@ -81,7 +84,7 @@ class MetricsObserver:
     # -- a collector of prometheus_client -----------------------------------------------------------------------
 
     def collect(self) -> Iterator[Metric]:
-        """Return what was counted, as ``prometheus_client`` wants it."""
+        """Return the numbers as metrics of ``prometheus_client``."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         yield GaugeMetricFamily(f"{PREFIX}links", "Links there are now", value=self.links)
@@ -113,10 +116,20 @@ class MetricsObserver:
 
 
 def exposition(observer: MetricsObserver, accept: str) -> tuple[bytes, str]:
-    """Return all metrics in the format that a client accepts best, and the name of that format.
+    """Return all metrics in the format that a client accepts best.
 
-    Besides what the observer counted that is what is in ``prometheus_client``'s own registry: the process's numbers,
-    and whatever metrics a filter made for itself. Raises ``ImportError`` where ``prometheus_client`` is not installed.
+    These are the numbers of the observer and those in ``prometheus_client``'s own registry: the process's numbers, and
+    the metrics that filters made.
+
+    Args:
+        observer: the observer.
+        accept: the client's ``Accept`` header.
+
+    Returns:
+        The text, and the name of its format.
+
+    Raises:
+        ImportError: ``prometheus_client`` is not installed.
     """
     from prometheus_client import REGISTRY
     from prometheus_client.exposition import choose_encoder

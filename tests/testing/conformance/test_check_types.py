@@ -31,7 +31,7 @@ class Cat(Pet):
     """Another."""
 
 
-class Pets(TypedCodec):
+class Pets(TypedCodec[Any]):
     """A codec whose messages begin with the letter of their class."""
 
     message_types: Any = (Dog, Cat)

@@ -1,6 +1,6 @@
-"""Readers and writers for bin_prot, the binary protocol of OCaml programs, built by combination.
+"""Readers and writers for bin_prot, the binary protocol of OCaml programs.
 
-A type is described by combining the types of this package, and `bin_prot_codec` makes the codec of it::
+Describe a type by combining the types of this package. `bin_prot_codec` returns the codec of it::
 
     @dataclass
     class Order:
@@ -9,7 +9,7 @@ A type is described by combining the types of this package, and `bin_prot_codec`
 
     codec = bin_prot_codec(record(Order, seq=bin_int, body=bin_string))
 
-Values are written in their shortest form; longer legal forms are read as well.
+Values are written in their shortest form. Longer legal forms are read too.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ DOUBLE = struct.Struct("<d")
 
 
 def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
-    """Describe integers: one byte up to 127, else a code and a form that has a format and a range.
+    """Return the type of integers: one byte up to 127, else a code and a form with a format and a range.
 
     The writer takes the first form whose range holds the value.
     """
@@ -53,7 +53,7 @@ def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
             raise cut_short(f"{name} of {1 + form.size} bytes", data, at)
         value: int = form.unpack_from(data, at + 1)[0]
         if not low <= value <= high:
-            raise unexpected(f"{name} from {low} to {high} behind the byte {code:02x}", at, str(value))
+            raise unexpected(f"{name} from {low} to {high} after the byte {code:02x}", at, str(value))
         return value, end
 
     def write(out: bytearray, value: int, levels: int) -> None:
@@ -73,7 +73,7 @@ def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
 
 
 def _checked_int(name: str, value: object) -> int:
-    """Take what Python takes as an integer, but no bool."""
+    """Return the integer of an object that Python accepts as one, except a bool."""
     if not isinstance(value, bool):
         with suppress(TypeError):
             return operator.index(value)  # type: ignore[arg-type]
@@ -82,17 +82,19 @@ def _checked_int(name: str, value: object) -> int:
 
 UP_TO_32_BITS = {0xFF: ("b", -(2**7), -1), 0xFE: ("h", -(2**15), 2**15 - 1), 0xFD: ("i", -(2**31), 2**31 - 1)}
 
-bin_int = _integer("int", UP_TO_32_BITS | {0xFC: ("q", MIN_INT, MAX_INT)})
+bin_int: BinType[int] = _integer("int", UP_TO_32_BITS | {0xFC: ("q", MIN_INT, MAX_INT)})
 """``int``, which has 63 bits."""
 
-bin_int32 = _integer("int32", UP_TO_32_BITS)
+bin_int32: BinType[int] = _integer("int32", UP_TO_32_BITS)
 """``int32``. It differs from `bin_int` in its range only."""
 
-bin_int64 = _integer("int64", UP_TO_32_BITS | {0xFC: ("q", -(2**63), 2**63 - 1)})
+bin_int64: BinType[int] = _integer("int64", UP_TO_32_BITS | {0xFC: ("q", -(2**63), 2**63 - 1)})
 """``int64``, and ``nativeint`` of programs for 64 bits. It differs from `bin_int` in its range only."""
 
-bin_nat0 = _integer("nat0", {0xFE: ("H", 0, 2**16 - 1), 0xFD: ("I", 0, 2**32 - 1), 0xFC: ("Q", 0, MAX_INT)})
-"""``Nat0.t``, an int from 0: what lengths are written as. It differs from `bin_int` from 32768 on."""
+bin_nat0: BinType[int] = _integer(
+    "nat0", {0xFE: ("H", 0, 2**16 - 1), 0xFD: ("I", 0, 2**32 - 1), 0xFC: ("Q", 0, MAX_INT)}
+)
+"""``Nat0.t``, an int from 0, as which lengths are written. It differs from `bin_int` from 32768 on."""
 
 read_nat0 = bin_nat0.read
 write_nat0 = bin_nat0.write
@@ -116,10 +118,10 @@ def _float(name: str) -> BinType[float]:
     return BinType(name, 8, read, write)
 
 
-bin_float = _float("float")
-"""``float``. All bits are kept, those of a NaN as well. An ``int`` is written as the nearest float."""
+bin_float: BinType[float] = _float("float")
+"""``float``. All bits are kept, also those of a NaN. An ``int`` is written as the nearest float."""
 
-bin_time = _float("time")
+bin_time: BinType[float] = _float("time")
 """``Time.t``: a ``float``, seconds since the Unix epoch."""
 
 
@@ -135,7 +137,7 @@ def _write_char(out: bytearray, value: bytes, levels: int) -> None:
     out += value
 
 
-bin_char = BinType("char", 1, _read_char, _write_char)
+bin_char: BinType[bytes] = BinType("char", 1, _read_char, _write_char)
 """``char``, as ``bytes`` of length 1."""
 
 
@@ -156,18 +158,22 @@ def _write_string(out: bytearray, value: bytes, levels: int) -> None:
     out += value
 
 
-bin_string = BinType("string", 1, _read_string, _write_string)
+bin_string: BinType[bytes] = BinType("string", 1, _read_string, _write_string)
 """``string``, as ``bytes``: an OCaml string need not be text."""
 
 
 def text(errors: str = "strict") -> BinType[str]:
-    """Describe ``string`` that holds UTF-8, as ``str``.
+    """Return the type of ``string`` that holds UTF-8, as ``str``.
 
-    @param errors: what is done with bytes that are not UTF-8, as for `bytes.decode`: ``"strict"`` makes them an error,
-        ``"surrogateescape"`` keeps them.
+    Args:
+        errors: the treatment of bytes that are not UTF-8, as for `bytes.decode`: ``"strict"`` makes them an error,
+            ``"surrogateescape"`` keeps them.
+
+    Raises:
+        LookupError: there is no such treatment.
     """
     for probe in (lambda: b"\xff".decode("utf-8", errors), lambda: "\ud800".encode("utf-8", errors)):
-        with suppress(UnicodeError):  # what remains is that there is no such way, or it does not go both ways
+        with suppress(UnicodeError):  # it raises LookupError or TypeError if there is no such treatment both ways
             probe()
 
     def read(data: bytes, at: int, levels: int) -> tuple[str, int]:
@@ -190,7 +196,7 @@ def text(errors: str = "strict") -> BinType[str]:
     return BinType("text", 1, read, write)
 
 
-bin_text = text()
+bin_text: BinType[str] = text()
 """``string`` that holds UTF-8, as ``str``; other bytes are an error."""
 
 
@@ -215,7 +221,7 @@ def _write_bool(out: bytearray, value: bool, levels: int) -> None:
     out.append(value)
 
 
-bin_bool = BinType("bool", 1, _read_bool, _write_bool)
+bin_bool: BinType[bool] = BinType("bool", 1, _read_bool, _write_bool)
 """``bool``."""
 
 
@@ -231,4 +237,4 @@ def _write_unit(out: bytearray, value: tuple[()], levels: int) -> None:
 
 
 bin_unit: BinType[tuple[()]] = BinType("unit", 1, _read_unit, _write_unit)
-"""``unit``, as the empty tuple: ``None`` is what an empty option reads as."""
+"""``unit``, as the empty tuple. ``None`` is an empty option."""

@@ -6,12 +6,12 @@ import functools
 import inspect
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..._text import text_of
 from ...errors import MarshalingError, ParseError
 from ._basics import read_code, read_nat0, write_nat0
-from ._type import BinType, add_to_path, check_type, count_bytes, unexpected, wrong
+from ._type import BinType, SomeType, add_to_path, check_type, count_bytes, unexpected, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ B = TypeVar("B")
 AS_VARIANT = "describe the inner option as a variant"
 
 
-class _Option(BinType[Any]):
+class _Option(SomeType):
     """A type that reads ``None``."""
 
     __slots__ = ()
@@ -33,16 +33,19 @@ class _Option(BinType[Any]):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RecordType(BinType[T]):
-    """A type whose values are known by their class."""
+    """A type whose values are recognized by their class."""
 
     cls: type[T]
 
 
 def option(of: BinType[T]) -> BinType[T | None]:
-    """Describe ``t option``, as ``None`` or a value.
+    """Return the type of ``t option``, as ``None`` or a value.
 
-    ``Some None`` would be ``None`` as well, so an option of an option is refused: describe the inner one as a variant,
-    ``variant("None", ("Some", t))``. Behind `lazy`, where it is not seen at once, a ``Some None`` is a `ParseError`.
+    ``Some None`` would be ``None`` too, so an option of an option is refused: describe the inner one as a variant,
+    ``variant("None", ("Some", t))``. If the inner option is hidden by `lazy`, a ``Some None`` is a `ParseError`.
+
+    Raises:
+        TypeError: ``of`` is an option, or not a type.
     """
     check_type(of, "option")
     if isinstance(of, _Option):
@@ -68,17 +71,21 @@ def option(of: BinType[T]) -> BinType[T | None]:
 
 
 def list_of(of: BinType[T]) -> BinType[list[T]]:
-    """Describe ``t list``, as a ``list``; a ``tuple`` is written as well."""
+    """Return the type of ``t list``, as a ``list``; a ``tuple`` can be written too.
+
+    Raises:
+        ValueError: values of the type may have no bytes.
+    """
     check_type(of, "list_of")
     if of.least < 1:
-        raise ValueError(f"a list needs values of at least one byte, {of.name} may take none")
+        raise ValueError(f"the values of a list must have at least one byte, those of {of.name} may have 0")
     name, least, read_value, write_value = f"list of {of.name}", of.least, of.read, of.write
 
     def read(data: bytes, at: int, levels: int) -> tuple[list[T], int]:
         count, start = read_nat0(data, at, levels)
         left = len(data) - start
         if count * least > left:
-            raise unexpected(f"{name} with {count} values", at, f"{count_bytes(left)} behind the count")
+            raise unexpected(f"{name} with {count} values", at, f"{count_bytes(left)} after the count")
         values: list[T] = []
         at = start
         try:
@@ -106,18 +113,18 @@ def list_of(of: BinType[T]) -> BinType[list[T]]:
 
 
 array_of = list_of
-"""Describe ``t array``: on the wire it is a list."""
+"""Returns the type of ``t array``, which is a list on the wire."""
 
 
-def tuple_of(*of: BinType[Any]) -> BinType[tuple[Any, ...]]:
-    """Describe ``a * b * c``, as a ``tuple``."""
+def tuple_of(*of: SomeType) -> BinType[tuple[object, ...]]:
+    """Return the type of ``a * b * c``, as a ``tuple``."""
     for index, part in enumerate(of):
         check_type(part, f"[{index}]")
     name = f"tuple of {len(of)}"
     readers, writers = [part.read for part in of], [part.write for part in of]
 
-    def read(data: bytes, at: int, levels: int) -> tuple[tuple[Any, ...], int]:
-        values: list[Any] = []
+    def read(data: bytes, at: int, levels: int) -> tuple[tuple[object, ...], int]:
+        values: list[object] = []
         try:
             for read_part in readers:
                 value, at = read_part(data, at, levels)
@@ -127,7 +134,7 @@ def tuple_of(*of: BinType[Any]) -> BinType[tuple[Any, ...]]:
             raise
         return tuple(values), at
 
-    def write(out: bytearray, value: tuple[Any, ...], levels: int) -> None:
+    def write(out: bytearray, value: tuple[object, ...], levels: int) -> None:
         if not isinstance(value, tuple) or len(value) != len(writers):
             raise wrong(name, value)
         index = 0
@@ -142,21 +149,26 @@ def tuple_of(*of: BinType[Any]) -> BinType[tuple[Any, ...]]:
 
 
 def pair(first: BinType[A], second: BinType[B]) -> BinType[tuple[A, B]]:
-    """Describe ``a * b``, as a ``tuple`` of two."""
-    both: BinType[Any] = tuple_of(first, second)
+    """Return the type of ``a * b``, as a ``tuple`` of two."""
+    both: SomeType = tuple_of(first, second)
     return both
 
 
-def record(cls: type[T], /, **fields: BinType[Any]) -> BinType[T]:
-    """Describe a record, as an instance of ``cls``: a dataclass, a msgspec struct, or any class like them.
+def record(cls: type[T], /, **fields: SomeType) -> BinType[T]:
+    """Return the type of a record, as an instance of a class.
 
-    The fields stand in the order of the OCaml type. ``cls`` is called with all of them by keyword, and each is
-    read back as the attribute of that name.
+    Args:
+        cls: a dataclass, a msgspec struct, or any class like them. It is called with all fields by keyword, and has
+            each as the attribute of its name.
+        fields: the types of the fields, in the order of the OCaml type.
+
+    Raises:
+        TypeError: the fields do not fit the class, or one is not a type.
     """
     for field, of in fields.items():
         check_type(of, field)
     with suppress(ValueError):  # a few classes have no signature to ask
-        inspect.signature(cls).bind(**fields)  # what does not fit the class is told now, not at each message
+        inspect.signature(cls).bind(**fields)  # fields that do not fit the class are an error now
     name = cls.__name__
     readers = [(field, of.read) for field, of in fields.items()]
     writers = [(field, of.write) for field, of in fields.items()]
@@ -191,13 +203,16 @@ def record(cls: type[T], /, **fields: BinType[Any]) -> BinType[T]:
 
 
 def lazy(of: Callable[[], BinType[T]]) -> BinType[T]:
-    """Stand for a type that is not made yet, as recursive types need: ``lazy(lambda: tree)``.
+    """Return a type that stands for one that is made later, as recursive types need: ``lazy(lambda: tree)``.
 
-    Each of these that is entered inside another counts as one level of nesting, which a codec limits by its
-    ``max_depth``. Python's recursion limit may bind earlier, with the same errors.
+    Each such type inside another counts as one level of nesting, which a codec limits by its ``max_depth``. Python's
+    recursion limit may be reached earlier, with the same errors.
+
+    Args:
+        of: a function that returns the type. It is called once, when the type is needed.
     """
     if not callable(of):
-        raise TypeError(f"lazy: expected a function that gives the type, as in lazy(lambda: tree), got {of!r}")
+        raise TypeError(f"lazy takes a function that returns the type, as in lazy(lambda: tree), not {of!r}")
 
     @functools.cache
     def get() -> BinType[T]:
@@ -210,7 +225,7 @@ def lazy(of: Callable[[], BinType[T]]) -> BinType[T]:
             raise ParseError(f"nested deeper than allowed at byte {at}", offset=at)
         try:
             return get().read(data, at, levels - 1)
-        except RecursionError:  # if this fails for the same reason, the next one outside tries again
+        except RecursionError:  # if this fails for the same reason, the next level outside tries again
             raise ParseError(f"nested deeper than Python can read at byte {at}", offset=at) from None
 
     def write(out: bytearray, value: T, levels: int) -> None:

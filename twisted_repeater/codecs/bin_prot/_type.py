@@ -1,10 +1,10 @@
-"""What a bin_prot type is: its reader, its writer, their errors, and the codec that is made of it."""
+"""A bin_prot type: its reader, its writer, their errors, and the codec that is made of it."""
 
 from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from zope.interface import implementer
 
@@ -14,7 +14,17 @@ from ...interfaces import ICodec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BinProtCodec", "BinType", "add_to_path", "bin_prot_codec", "check_type", "cut_short", "unexpected", "wrong"]
+__all__ = [
+    "BinProtCodec",
+    "BinType",
+    "SomeType",
+    "add_to_path",
+    "bin_prot_codec",
+    "check_type",
+    "cut_short",
+    "unexpected",
+    "wrong",
+]
 
 T = TypeVar("T")
 
@@ -23,21 +33,25 @@ T = TypeVar("T")
 class BinType(Generic[T]):
     """How the values of one type are read and written.
 
-    Types of one's own are made by giving these four.
+    Make types of your own by giving these four.
     """
 
     name: str
-    """What it is called in errors."""
+    """Its name in errors."""
     least: int
-    """The fewest bytes that a value takes: a count of more values than can follow is refused before one is read."""
+    """The fewest bytes that a value takes. A count of more values than can follow is refused before one is read."""
     read: Callable[[bytes, int, int], tuple[T, int]]
-    """``read(data, at, levels)`` gives the value that begins at ``at`` and the offset of its end, or raises
-    `ParseError`. ``levels`` is how deep recursive types may still nest; it is handed on to other readers."""
+    """``read(data, at, levels)`` returns the value that begins at the offset ``at``, and the offset of its end, or it
+    raises `ParseError`. ``levels`` is how deep recursive types may still nest; pass it on to other readers."""
     write: Callable[[bytearray, T, int], None]
     """``write(out, value, levels)`` appends the bytes of a value, or raises `MarshalingError`."""
 
     def __repr__(self) -> str:
         return f"<bin_prot type: {self.name}>"
+
+
+SomeType: TypeAlias = BinType[Any]
+"""A type whose values are of any class."""
 
 
 @implementer(ICodec)
@@ -52,7 +66,7 @@ class BinProtCodec(Generic[T]):
         self._levels = max_depth
 
     def decode(self, payload: bytes) -> T:
-        """Make the message of a whole payload."""
+        """See `ICodec`."""
         try:
             message, end = self._read(payload, 0, self._levels)
         except ParseError as error:
@@ -65,7 +79,7 @@ class BinProtCodec(Generic[T]):
         return message
 
     def encode(self, message: T) -> bytes:
-        """Make the payload of a message."""
+        """See `ICodec`."""
         out = bytearray()
         try:
             self._write(out, message, self._levels)
@@ -78,21 +92,27 @@ class BinProtCodec(Generic[T]):
 
 
 def bin_prot_codec(message: BinType[T], *, max_depth: int = 100) -> BinProtCodec[T]:
-    """Make the codec of messages of a type.
+    """Return the codec of messages of a type.
 
     A message is decoded in one go: one of 16 MiB, the default of `Limits.max_frame`, takes seconds of the reactor's
-    time if it is made of many tiny values (2 MiB of empty lists took 1.2 s). Set that limit to what the messages need.
+    time if it is made of many tiny values (2 MiB of empty lists took 1.2 s). Lower that limit if your messages are
+    smaller.
 
-    @param max_depth: how deep its recursive types (see `lazy`) may nest. Python's recursion limit, of 1000 calls by
-        default, may bind earlier, with the same errors: a level takes a call for each type from one `lazy` to the next,
-        two for a constructor with arguments. A list that is a variant of records nests about 300 deep.
+    Args:
+        message: the type, as the functions of this package describe it.
+        max_depth: how deep recursive types (see `lazy`) may nest. Python's recursion limit, 1000 calls by default, may
+            be reached earlier, with the same errors: a level takes a call for each type from one `lazy` to the next,
+            two for a constructor with arguments. A list that is a variant of records nests about 300 deep.
+
+    Raises:
+        TypeError: ``message`` is not a type of bin_prot.
     """
     check_type(message, "bin_prot_codec")
     return BinProtCodec(message, max_depth)
 
 
 def check_type(of: object, where: str) -> None:
-    """Raise ``TypeError``, which says where this was given, unless it is a bin_prot type."""
+    """Raise ``TypeError``, which names the place of the argument, unless it is a bin_prot type."""
     if isinstance(of, BinType):
         return
     hint = ""
@@ -100,37 +120,37 @@ def check_type(of: object, where: str) -> None:
         hint = ": give the type that the codec was made of"
     elif callable(of) and not isinstance(of, type):
         hint = ": call it"
-    raise TypeError(f"{where}: expected a bin_prot type such as bin_int, got {of!r}{hint}")
+    raise TypeError(f"{where} must be a bin_prot type such as bin_int, not {of!r}{hint}")
 
 
-def unexpected(what: str, at: int, found: str) -> ParseError:
-    """Make the error of a reader that found something else than ``what`` at a byte."""
-    return ParseError(f"expected {what} at byte {at}, found {found}", offset=at)
+def unexpected(expected: str, at: int, found: str) -> ParseError:
+    """Return the error of a reader that found something else than it expected at a byte."""
+    return ParseError(f"expected {expected} at byte {at}, found {found}", offset=at)
 
 
-def cut_short(what: str, data: bytes, at: int) -> ParseError:
-    """Make the error of a reader for which too few bytes are left."""
+def cut_short(expected: str, data: bytes, at: int) -> ParseError:
+    """Return the error of a reader for which too few bytes are left."""
     left = len(data) - at
-    return unexpected(what, at, f"only {count_bytes(left)}" if left > 0 else "the end")
+    return unexpected(expected, at, f"only {count_bytes(left)}" if left > 0 else "the end")
 
 
-def wrong(what: str, value: object) -> MarshalingError:
-    """Make the error of a writer that was given something else than ``what``."""
+def wrong(expected: str, value: object) -> MarshalingError:
+    """Return the error of a writer that was given something else than it expected."""
     try:
         shown = reprlib.repr(value)
     except Exception:  # an int of more digits than Python converts, or a repr of the application's that raises
         shown = f"a value of type {type(value).__name__}"
-    return MarshalingError(f"expected {what}, got {shown}")
+    return MarshalingError(f"expected {expected}, got {shown}")
 
 
 def add_to_path(part: str, error: ParseError | MarshalingError) -> None:
-    """Note that an error happened inside ``part``: the path grows at its front while the error goes up."""
+    """Add a part to the front of the path of an error, while the error goes up."""
     inner = error.field or ""
     error.field = f"{part}.{inner}" if inner and not inner.startswith("[") else part + inner
 
 
 def count_bytes(size: int) -> str:
-    """Say a number of bytes."""
+    """Return a number of bytes in words."""
     return "1 byte" if size == 1 else f"{size} bytes"
 
 

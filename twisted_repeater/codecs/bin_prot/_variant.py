@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import enum
 import struct
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import MarshalingError, ParseError
 from ._basics import read_code
 from ._compounds import RecordType, tuple_of
-from ._type import BinProtCodec, BinType, add_to_path, check_type, cut_short, unexpected, wrong
+from ._type import BinProtCodec, BinType, SomeType, add_to_path, check_type, cut_short, unexpected, wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
 __all__ = ["enumeration", "variant"]
 
@@ -21,33 +21,39 @@ E = TypeVar("E", bound=enum.Enum)
 WIDE_INDEX = struct.Struct("<H")
 
 
-def variant(*constructors: Any, name: str = "variant") -> BinType[Any]:
-    """Describe a variant by its constructors, in the order of the OCaml type. Each is one of
+def variant(*constructors: object, name: str = "variant") -> SomeType:
+    """Return the type of a variant.
 
-    - a constant, such as ``"Heartbeat"`` or a member of an enum: ``Heartbeat``, as that constant;
-    - a `record`: ``Limit of limit`` or ``Limit of {price: float}``, as an instance of its class;
-    - a tuple of a name and types: ``("Rename", bin_string, bin_string)`` for ``Rename of string * string``, as
-      a tuple ``("Rename", b"old", b"new")``.
+    Args:
+        constructors: the constructors in the order of the OCaml type. Each is one of
 
-    @param name: what the variant is called in errors.
+            - a constant, such as ``"Heartbeat"`` or a member of an enum: ``Heartbeat``, as that constant;
+            - a `record`: ``Limit of limit`` or ``Limit of {price: float}``, as an instance of its class;
+            - a tuple of a name and types: ``("Rename", bin_string, bin_string)`` for ``Rename of string * string``, as
+              a tuple ``("Rename", b"old", b"new")``.
+        name: the name of the variant in errors.
+
+    Raises:
+        TypeError: a constructor is none of these.
+        ValueError: there are none or too many, or two are equal.
     """
     if not 1 <= len(constructors) <= 0x10000:
-        raise ValueError(f"a variant has 1 to 65536 constructors, not {len(constructors)}")
+        raise ValueError(f"a variant must have 1 to 65536 constructors, not {len(constructors)}")
     parts = [_constructor(given) for given in constructors]
     types = [of for _, of in parts]
     index_of = {key: index for index, (key, _) in enumerate(parts)}
     if len(index_of) != len(parts):
-        raise ValueError(f"the constructors of {name} are not all different")
+        raise ValueError(f"the constructors of {name} must all be different")
     readers, writers = [of.read for of in types], [of.write for of in types]
     width = 1 if len(types) <= 0x100 else 2
     read_index = _index_reader(f"a constructor of {name}", len(types), width)
 
-    def read(data: bytes, at: int, levels: int) -> tuple[Any, int]:
+    def read(data: bytes, at: int, levels: int) -> tuple[object, int]:
         index = read_index(data, at)
         value, end = readers[index](data, at + width, levels)
         return value, end
 
-    def write(out: bytearray, value: Any, levels: int) -> None:
+    def write(out: bytearray, value: object, levels: int) -> None:
         index = _find_constructor(index_of, value)
         if index is None:
             raise wrong(f"a value of {name}", value)
@@ -58,23 +64,28 @@ def variant(*constructors: Any, name: str = "variant") -> BinType[Any]:
 
 
 def enumeration(members: type[E]) -> BinType[E]:
-    """Describe a variant of constants, as the members of an enum, which stand in the order of the OCaml type."""
+    """Return the type of a variant of constants, as the members of an enum in the order of the OCaml type.
+
+    Raises:
+        TypeError: ``members`` is not an enum.
+        ValueError: two members have the same value.
+    """
     if not (isinstance(members, type) and issubclass(members, enum.Enum)):
-        raise TypeError(f"enumeration: expected a class derived from enum.Enum, got {members!r}")
+        raise TypeError(f"enumeration takes a subclass of enum.Enum, not {members!r}")
     names = [member.name for member in members]
     for name in members.__members__:
         if name not in names:
-            raise ValueError(f"{members.__name__}.{name} is no constructor of its own: other members have its value")
+            raise ValueError(f"{members.__name__}.{name} must have a value of its own, not that of other members")
     return variant(*members, name=members.__name__)
 
 
-def _constructor(given: Any) -> tuple[Any, BinType[Any]]:
-    """Return the key by which a constructor's values are found, and the type of what follows its index."""
+def _constructor(given: object) -> tuple[object, SomeType]:
+    """Return the key by which a constructor's values are found, and the type of its arguments."""
     if isinstance(given, RecordType):
         return given.cls, given
     key, *arguments = (given or (None,)) if isinstance(given, tuple) else (given,)
     if key is None or isinstance(key, (BinType, BinProtCodec, type)) or not _is_hashable(key):
-        raise TypeError(f"{given!r} is no constructor: give a constant, a record, or a tuple of a name and types")
+        raise TypeError(f"a constructor must be a constant, a record, or a tuple of a name and types, not {given!r}")
     return key, _tagged(key, arguments) if isinstance(given, tuple) else _constant(given)
 
 
@@ -86,24 +97,24 @@ def _is_hashable(key: object) -> bool:
     return True
 
 
-def _constant(constant: Any) -> BinType[Any]:
-    def read(data: bytes, at: int, levels: int) -> tuple[Any, int]:
+def _constant(constant: object) -> SomeType:
+    def read(data: bytes, at: int, levels: int) -> tuple[object, int]:
         return constant, at
 
-    def write(out: bytearray, value: Any, levels: int) -> None:
+    def write(out: bytearray, value: object, levels: int) -> None:
         if value != constant:
             raise wrong(repr(constant), value)
 
     return BinType(repr(constant), 0, read, write)
 
 
-def _tagged(tag: Any, types: list[BinType[Any]]) -> BinType[Any]:
+def _tagged(tag: object, types: list[SomeType]) -> SomeType:
     label = tag.name if isinstance(tag, enum.Enum) else str(tag)
     for index, of in enumerate(types):
         check_type(of, f"{label}[{index}]")
     arguments = tuple_of(*types)
 
-    def read(data: bytes, at: int, levels: int) -> tuple[Any, int]:
+    def read(data: bytes, at: int, levels: int) -> tuple[tuple[object, ...], int]:
         try:
             values, end = arguments.read(data, at, levels)
         except ParseError as error:
@@ -111,7 +122,7 @@ def _tagged(tag: Any, types: list[BinType[Any]]) -> BinType[Any]:
             raise
         return (tag, *values), end
 
-    def write(out: bytearray, value: Any, levels: int) -> None:
+    def write(out: bytearray, value: object, levels: int) -> None:
         if not isinstance(value, tuple):
             raise wrong(f"{label} in a tuple with its arguments", value)
         try:
@@ -139,13 +150,13 @@ def _index_reader(what: str, count: int, width: int) -> Callable[[bytes, int], i
     return read_byte if width == 1 else read_two_bytes
 
 
-def _find_constructor(index_of: dict[Hashable, int], value: Any) -> int | None:
-    """Find the constructor of a value: by its class, else by its tag, else by itself."""
+def _find_constructor(index_of: dict[object, int], value: object) -> int | None:
+    """Return the index of a value's constructor: by its class, else by its tag, else by itself."""
     for cls in type(value).__mro__:
         if cls in index_of:
             return index_of[cls]
     key = value[0] if isinstance(value, tuple) and value else value
     try:
         return index_of.get(key)
-    except TypeError:  # it cannot be hashed, so it is no constant
+    except TypeError:  # it cannot be hashed, so it is not a constant
         return None

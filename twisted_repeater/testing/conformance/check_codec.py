@@ -10,6 +10,7 @@ from typing import Any
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
+from ..._types import Codec
 from ...errors import MarshalingError, ParseError
 from ...interfaces import ICodec, ITypedCodec
 from .._transcript import shown
@@ -29,7 +30,7 @@ MEMORY_FREE = 256 * 1024
 """A cost below so many bytes is not worth comparing: Python keeps that much of small objects at hand."""
 
 
-def check_codec(codec: ICodec, messages: Sequence[Any], *, grow: Callable[[int], Any] | None = None) -> None:
+def check_codec(codec: Codec, messages: Sequence[Any], *, grow: Callable[[int], Any] | None = None) -> None:
     """Raise `ConformanceError` unless a codec keeps what `ICodec` promises.
 
     ``messages`` are some that it must carry; they are compared by ``==``. ``grow`` makes a message of a size, in
@@ -76,7 +77,7 @@ def hostile_payloads(payload: bytes) -> Iterator[bytes]:
 class CodecCheck(Tried):
     """One codec being tried."""
 
-    def __init__(self, codec: ICodec) -> None:
+    def __init__(self, codec: Codec) -> None:
         super().__init__(codec)
         self.codec = codec
         self.types = TypesCheck(codec) if ITypedCodec.providedBy(codec) else None

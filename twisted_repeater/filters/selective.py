@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from zope.interface import implementer
 
-from ..interfaces import ICodec, IFilter
+from .._types import Filter, FilterFunction
+from ..interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec
+from ..link import Link
 from ..selectors import Selector, any_of
-from ..verdicts import PASS_ON
+from ..verdicts import PASS_ON, Answer
 from ._migration import hand_over
 from ._provider import (
-    FilterFunction,
+    Named,
     checked_classes,
     checked_function,
     filter_function,
@@ -21,73 +22,80 @@ from ._provider import (
     selector_of,
 )
 
-__all__ = ["Wanting", "wants"]
+__all__ = ["Selective", "wants"]
 
 
-def wants(*wanted: Selector | type) -> Callable[[Any], Wanting]:
+def wants(*wanted: Selector | type) -> Callable[[Filter], Selective]:
     """Decorate a filter so that it sees some messages only; the others pass on.
 
-    Either selectors of payloads (`twisted_repeater.selectors`)::
+    Give either selectors of payloads (`twisted_repeater.selectors`)::
 
         @wants(first_byte(b"OC"))
         def check(message, link): ...
 
-    or classes of messages; those that the codec can tell from the bytes are not decoded for others::
+    or classes of messages. Messages of other classes are not decoded if the codec can recognize them by their bytes::
 
         @wants(Order, Cancel)
         def check(message, link): ...
+
+    Args:
+        wanted: selectors, or classes. Messages of any of them are shown.
+
+    Raises:
+        TypeError: an argument is of another kind.
     """
     if not wanted:
-        raise TypeError("wants needs to be told what: selectors or classes")
+        raise TypeError("wants needs selectors or classes")
     selectors = [item for item in wanted if isinstance(item, Selector)]
     types = tuple(item for item in wanted if isinstance(item, type))
     if len(selectors) != len(wanted) and len(types) != len(wanted):
-        raise TypeError("wants takes either selectors or classes")
+        raise TypeError("wants takes selectors or classes, not both")
     checked_classes("wants", types)
 
-    def decorate(provider: Any) -> Wanting:
-        return Wanting(provider, any_of(selectors) if selectors else None, types)
+    def decorate(provider: Filter) -> Selective:
+        return Selective(provider, any_of(selectors) if selectors else None, types)
 
     return decorate
 
 
-@implementer(IFilter)
-class Wanting:
-    """A filter that sees what it wants only; `wants` makes it."""
+@implementer(IFilter, ISelectiveByCodec, IMigrating)
+class Selective(Named):
+    """A filter that sees only the messages that it wants; `wants` makes it."""
 
-    filter: Callable[[Any, Any], Any]
+    filter: FilterFunction
+    """See `IFilter`."""
 
-    def __init__(self, provider: Any, selector: Selector | None, types: tuple[type, ...]) -> None:
+    def __init__(self, provider: Filter, selector: Selector | None, types: tuple[type, ...]) -> None:
         self.provider = provider
         self.selector = selector
         self.types = types
         function = checked_function(provider)
         self.filter = _only(function, types) if types else function
-        self.__qualname__ = name_of(provider)
+        self.name: str = name_of(provider)
 
     def __repr__(self) -> str:
         wanted = self.selector if self.selector is not None else ", ".join(cls.__name__ for cls in self.types)
         return f"wants({wanted})({self.provider!r})"
 
-    def __call__(self, message: Any, link: Any) -> Any:
-        """Ask the filter, as if it were not decorated."""
+    def __call__(self, message: object, link: Link) -> Answer:
+        """Ask the filter about any message, as if it were not decorated."""
         return filter_function(self.provider)(message, link)
 
-    def migrate(self, old: Any) -> None:
-        """Let the filter take over from the one before it."""
-        hand_over(self.provider, old.provider if isinstance(old, Wanting) else old)
+    def migrate(self, old: object) -> None:
+        """See `IMigrating`. The decorated filter takes over from the one before it."""
+        hand_over(self.provider, old.provider if isinstance(old, Selective) else old)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `IFilter`."""
+        """See `ISelectiveByCodec`."""
         own = self.selector if self.selector is not None else selector_for_types(self, self.types, codec)
         inner = selector_of(self.provider, codec)
         return own & inner if own is not None and inner is not None else own or inner
 
 
 def _only(function: FilterFunction, types: tuple[type, ...]) -> FilterFunction:
-    """Return the filter function that lets others than messages of these classes pass."""
+    """Return the function of a filter that sees messages of these classes only."""
 
-    def only(message: Any, link: Any) -> Any:
+    def only(message: object, link: Link) -> Answer:
         return function(message, link) if isinstance(message, types) else PASS_ON
 
     only.__qualname__ = getattr(function, "__qualname__", only.__qualname__)

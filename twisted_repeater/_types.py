@@ -1,0 +1,69 @@
+"""The objects that users provide, as type checkers without a plugin for zope.interface understand them.
+
+The interfaces in `twisted_repeater.interfaces` say what each method promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from .link import Link
+from .verdicts import Answer
+
+if TYPE_CHECKING:
+    from .errors import ConnectingError
+    from .model import Direction, Side
+
+__all__ = ["Codec", "Filter", "FilterFunction", "FilterObject", "Observer"]
+
+FilterFunction: TypeAlias = Callable[[Any, Link], Answer]
+"""A function of a message and its link that returns a verdict, or a Deferred or a coroutine of one."""
+
+
+class FilterObject(Protocol):
+    """An object whose method ``filter`` is a filter; see `IFilter`."""
+
+    def filter(self, message: Any, link: Link, /) -> Answer:
+        """See `IFilter`."""
+        ...
+
+
+Filter: TypeAlias = FilterFunction | FilterObject
+"""A filter: a function of a message and its link, or an object with such a method ``filter``."""
+
+
+class Codec(Protocol):
+    """See `ICodec`."""
+
+    def decode(self, payload: bytes, /) -> Any:
+        """See `ICodec`."""
+        ...
+
+    def encode(self, message: Any, /) -> bytes:
+        """See `ICodec`."""
+        ...
+
+
+class Observer(Protocol):
+    """See `IObserver`."""
+
+    def link_made(self, link: Link, /) -> object:
+        """See `IObserver`."""
+        ...
+
+    def link_refused(self, client_name: str | None, error: ConnectingError, /) -> object:
+        """See `IObserver`."""
+        ...
+
+    def link_ended(self, link: Link, reason: BaseException | None, /) -> object:
+        """See `IObserver`."""
+        ...
+
+    def link_error(self, link: Link, side: Side, error: Exception, /) -> object:
+        """See `IObserver`."""
+        ...
+
+    def relayed(self, link: Link, direction: Direction, messages: int, size: int, /) -> object:
+        """See `IObserver`."""
+        ...

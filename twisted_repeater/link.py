@@ -1,0 +1,139 @@
+"""A link as the application sees it: one client's pair of connections, in filters, callbacks and observers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from zope.interface import implementer
+
+from .interfaces import ILink
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IAddress
+
+    from .model import Direction, Hello
+
+__all__ = ["Link"]
+
+
+class _Connection(Protocol):
+    """One of the two connections of a pair."""
+
+    @property
+    def address(self) -> IAddress: ...
+
+
+class _Pair(Protocol):
+    """The pair of connections behind a link; `_link.pair` has it."""
+
+    client_name: str
+    server_name: str
+    client_hello: Hello | None
+    server_hello: Hello | None
+    stopped: frozenset[Direction]
+
+    @property
+    def client(self) -> _Connection: ...
+
+    @property
+    def server(self) -> _Connection: ...
+
+    def received(self, direction: Direction, /) -> tuple[int, int]: ...
+
+    def send(self, connection: Any, message: object, /) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def close(self, reason: BaseException | None, /) -> None: ...
+
+
+@implementer(ILink)
+class Link:
+    """One client's pair of connections.
+
+    Filters, callbacks and observers get it. Annotate with it: ``def check(message: bytes, link: Link) -> Verdict``.
+    """
+
+    __slots__ = ("__weakref__", "_pair", "state")
+
+    state: Any
+
+    def __init__(self, pair: _Pair) -> None:
+        self._pair = pair
+        self.state = None
+
+    def __repr__(self) -> str:
+        return f"<link of {self.client_name!r} to {self.server_name!r}>"
+
+    @property
+    def client_name(self) -> str:
+        """The name in the client's hello."""
+        return self._pair.client_name
+
+    @property
+    def server_name(self) -> str:
+        """The name in the server's hello."""
+        return self._pair.server_name
+
+    @property
+    def client_hello(self) -> Hello | None:
+        """The client's hello."""
+        return self._pair.client_hello
+
+    @property
+    def server_hello(self) -> Hello | None:
+        """The server's hello."""
+        return self._pair.server_hello
+
+    @property
+    def client_address(self) -> IAddress:
+        """The address that the client connected from."""
+        return self._pair.client.address
+
+    @property
+    def server_address(self) -> IAddress:
+        """The address of the server."""
+        return self._pair.server.address
+
+    @property
+    def stopped(self) -> frozenset[Direction]:
+        """The directions in which the failure of a filter has ended receiving for good."""
+        return self._pair.stopped
+
+    def received(self, direction: Direction) -> tuple[int, int]:
+        """Return how many messages of a direction were received so far, and how many bytes with their headers.
+
+        A filter that calls it counts the message that it looks at, and none after it.
+        """
+        return self._pair.received(direction)
+
+    def send_to_client(self, message: object) -> None:
+        """Send a message of the application's own to the client. It goes through no filter.
+
+        If the client's side is gone, nothing happens. If the message cannot be encoded, ``on_error`` gets a
+        `MarshalingError`. A client that does not read is disconnected as a `SlowConsumer`.
+
+        Args:
+            message: the message, of a class that the codec of this direction encodes; ``bytes`` without a codec.
+        """
+        self._pair.send(self._pair.client, message)
+
+    def send_to_server(self, message: object) -> None:
+        """Send a message of the application's own to the server; see `send_to_client`."""
+        self._pair.send(self._pair.server, message)
+
+    def finish(self) -> None:
+        """Let the link end without losing a reply.
+
+        When everything that a side sent before the end of its stream is delivered, the stream to the other side ends.
+        The link closes when both directions have ended, or when ``limits.linger`` is over.
+        """
+        self._pair.finish()
+
+    def close(self, reason: BaseException | None = None) -> None:
+        """Close both sides, after what was received is filtered and what waits is sent. A second call does nothing.
+
+        Args:
+            reason: the error that logs and observers get as the reason; ``None`` if there is none.
+        """
+        self._pair.close(reason)
