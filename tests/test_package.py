@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from importlib.metadata import requires
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from twisted_repeater.__main__ import HOT_PATH
 
-ROOT = Path(__file__).parent.parent
+from .paths import DOCS, PACKAGE, ROOT
+
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTENSIONS: list[dict[str, Any]] = PROJECT["tool"]["setuptools"]["ext-modules"]
 
@@ -23,7 +25,7 @@ class HotPathTests(SynchronousTestCase):
     def test_one_list(self) -> None:
         """What is built, what ``--version`` looks at, and what has C types beside it are the same modules."""
         built = [extension["name"] for extension in EXTENSIONS]
-        typed = {f"twisted_repeater.{path.stem}" for path in (ROOT / "twisted_repeater").rglob("*.pxd")}
+        typed = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in PACKAGE.rglob("*.pxd")}
         self.assertEqual(built, [module.__name__ for module in HOT_PATH])
         self.assertEqual(set(built), typed)
 
@@ -36,11 +38,14 @@ class HotPathTests(SynchronousTestCase):
             self.assertTrue(extension["optional"])
 
     def test_rebuilt_with_the_types_they_use(self) -> None:
-        """A module whose C types refer to another module's is built anew when those change."""
+        """A module whose C types refer to another module's is built again when those change."""
         for extension in EXTENSIONS:
-            types = (ROOT / extension["name"].replace(".", "/")).with_suffix(".pxd").read_text()
-            for used in re.findall(r"^from \.(\w+) cimport", types, re.MULTILINE):
-                self.assertIn(f"twisted_repeater/{used}.pxd", extension["depends"])
+            name = extension["name"]
+            types = (ROOT / name.replace(".", "/")).with_suffix(".pxd").read_text()
+            for used in re.findall(r"^from ([\w.]+) cimport", types, re.MULTILINE):
+                module = resolve_name(used, name.rpartition(".")[0])
+                if module.startswith("twisted_repeater."):
+                    self.assertIn(f"{module.replace('.', '/')}.pxd", extension["depends"])
 
     def test_not_stale(self) -> None:
         """No module runs compiled from a source that has changed since."""
@@ -75,7 +80,7 @@ class MetadataTests(SynchronousTestCase):
     def test_changelog(self) -> None:
         """The changelog has a section for the version that is built."""
         release = PROJECT["project"]["version"].partition(".dev")[0]
-        self.assertIn(f"\n## {release}", (ROOT / "docs" / "changelog.md").read_text())
+        self.assertIn(f"\n## {release}", (DOCS / "changelog.md").read_text())
 
 
 class ReadmeTests(SynchronousTestCase):
