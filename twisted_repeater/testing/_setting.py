@@ -1,4 +1,4 @@
-"""What the peers of one test share, and how they read."""
+"""What the peers of a test share, and how they read."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from ._transcript import Transcript
 __all__ = ["TIMEOUT", "Inbox", "Setting"]
 
 UNLIMITED = Limits(max_frame=2**31 - 1, max_hello=2**31 - 1)
-"""What peers speak within: a test may want to send what the repeater refuses."""
+"""The limits of peers: a test may send what the repeater refuses."""
 
 TIMEOUT = 5.0
-"""How long, in seconds, a peer waits for what should come."""
+"""How many seconds a peer waits by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the peers of one test share."""
+    """What the peers of a test share."""
 
     dialect: Dialect
     transcript: Transcript
     clock: IReactorTime
     settle: Callable[[], None]
-    """Called after whatever a peer does."""
+    """Called after everything that a peer does."""
 
 
 class Inbox:
-    """Cuts what a peer receives into its hello and payloads."""
+    """Cuts the bytes that a peer receives into a hello and payloads."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.handshake = dialect.handshake(UNLIMITED)
         self.framing = dialect.framing(UNLIMITED)
-        self._greeted = False
+        self._said_hello = False
         self._rest = bytearray()
         self._need = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Take received bytes. Gives each complete frame with its payload; the first is the hello."""
+        """Accept received bytes; yield each complete frame with its payload. The first is the hello."""
         self._rest += data
         if len(self._rest) < self._need:
-            return  # nothing to look at again before the frame is complete: linear in its size
+            return  # the frame is incomplete: the cost stays linear in its size
         received = bytes(self._rest)
         at = self._need = 0
         while True:
-            framing = self.framing if self._greeted else self.handshake.framing
+            framing = self.framing if self._said_hello else self.handshake.framing
             stop = framing.find(received, at, len(received))
             if stop == 0 or stop > len(received):
                 break
-            self._greeted = True
+            self._said_hello = True
             yield received[at:stop], received[framing.body : stop]
             at = stop
         self._need = stop - at if stop else 0
