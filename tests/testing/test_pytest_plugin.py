@@ -141,7 +141,7 @@ class PluginTests(SynchronousTestCase):
     def test_without_pytest_twisted(self) -> None:
         """The fixture that needs pytest-twisted says so where that is switched off."""
         told = self.pytest("def test_it(socket_repeater): pass", "-p", "no:twisted", errors=1)
-        self.assertIn("the fixture socket_repeater needs pytest-twisted", told)
+        self.assertIn("socket_repeater needs pytest-twisted", told)
 
     def test_asked_for(self) -> None:
         """Nobody has the fixtures who does not ask for them."""

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater.codecs._typed import TypedCodec
 from twisted_repeater.selectors import Selector, contains, first_byte, predicate
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing.conformance.check_types import TypesCheck
+from twisted_repeater.testing.conformance._check_types import TypesCheck
 
 
 class Named(Protocol):

@@ -27,7 +27,7 @@ from twisted_repeater.framings.base import CheckedFraming
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.model import Hello
 from twisted_repeater.testing import ConformanceError, check_codec, check_framing
-from twisted_repeater.testing.conformance.conformance import Tried, positions, start_of, told
+from twisted_repeater.testing.conformance._conformance import Tried, positions, start_of, told
 
 from ...plain_framing import PlainFraming
 

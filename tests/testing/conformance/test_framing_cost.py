@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing.conformance.framing_cost import check_cost
-from twisted_repeater.testing.conformance.tried_framing import LARGE, TriedFraming
+from twisted_repeater.testing.conformance._framing_cost import check_cost
+from twisted_repeater.testing.conformance._tried_framing import LARGE, TriedFraming
 
 from ...plain_framing import PlainFraming
 

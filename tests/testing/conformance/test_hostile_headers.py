@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits
 from twisted_repeater.framings.async_extra import AsyncExtraHelloFraming
-from twisted_repeater.testing.conformance.hostile_headers import endless_headers, hostile_headers
-from twisted_repeater.testing.conformance.tried_framing import TriedFraming
+from twisted_repeater.testing.conformance._hostile_headers import endless_headers, hostile_headers
+from twisted_repeater.testing.conformance._tried_framing import TriedFraming
 
 from ...plain_framing import PlainFraming
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import FrameTooLong, Limits, MarshalingError
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing.conformance.tried_framing import TriedFraming, through_a_lane
+from twisted_repeater.testing.conformance._tried_framing import TriedFraming, through_a_lane
 
 from ...plain_framing import PlainFraming
 

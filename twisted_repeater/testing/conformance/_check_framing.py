@@ -11,11 +11,11 @@ from zope.interface.verify import verifyObject
 from ...errors import FramingError, MarshalingError
 from ...interfaces import IFraming
 from ...model import Limits
-from .conformance import positions, start_of, told
-from .counting import memory_of
-from .framing_cost import check_cost
-from .hostile_headers import endless_headers, hostile_headers
-from .tried_framing import BIG, LARGE, TriedFraming, through_a_lane
+from ._conformance import positions, start_of, told
+from ._counting import memory_of
+from ._framing_cost import check_cost
+from ._hostile_headers import endless_headers, hostile_headers
+from ._tried_framing import BIG, LARGE, TriedFraming, through_a_lane
 
 __all__ = ["PAYLOADS", "check_framing"]
 

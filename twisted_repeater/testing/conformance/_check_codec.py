@@ -13,9 +13,9 @@ from zope.interface.verify import verifyObject
 from ...errors import MarshalingError, ParseError
 from ...interfaces import ICodec, ITypedCodec
 from .._transcript import shown
-from .check_types import TypesCheck
-from .conformance import STEPS_FREE, Tried, positions, start_of, told
-from .counting import copies_of, memory_of, steps_of
+from ._check_types import TypesCheck
+from ._conformance import STEPS_FREE, Tried, positions, start_of, told
+from ._counting import copies_of, memory_of, steps_of
 
 __all__ = ["check_codec"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .conformance import STEPS_FREE
-from .counting import memory_of, steps_of
-from .tried_framing import LARGE, TriedFraming
+from ._conformance import STEPS_FREE
+from ._counting import memory_of, steps_of
+from ._tried_framing import LARGE, TriedFraming
 
 __all__ = ["check_cost"]
 

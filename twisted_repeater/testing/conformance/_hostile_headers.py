@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from .tried_framing import BIG, TriedFraming
+from ._tried_framing import BIG, TriedFraming
 
 __all__ = ["endless_headers", "hostile_headers"]
 

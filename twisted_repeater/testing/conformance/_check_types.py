@@ -7,7 +7,7 @@ from typing import Any
 from ...interfaces import ITypedCodec
 from ...selectors import Selector
 from .._transcript import shown
-from .conformance import Tried, start_of, told
+from ._conformance import Tried, start_of, told
 
 __all__ = ["TypesCheck"]
 
