@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from twisted.internet import error, tcp
 from twisted.internet.address import IPv4Address
@@ -90,7 +89,7 @@ class MemoryNetwork:
     def callLater(
         self,
         delay: float,
-        callable: Callable[..., Any],  # noqa: A002
+        callable: Callable[..., object],  # noqa: A002
         *args: object,
         **kwargs: object,
     ) -> IDelayedCall:

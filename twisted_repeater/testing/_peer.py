@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -17,7 +17,7 @@ from ..dialects import MessageType
 from ..dialects._dialect import agreed_version
 from ..interfaces import ICodec
 from ..model import Hello, Side
-from ._setting import TIMEOUT, Inbox, Setting
+from ._setting import TIMEOUT, Inbox, Setting, Waiting
 from ._transcript import Event, Remark, __tracebackhide__
 
 __all__ = ["Answer", "Peer", "__tracebackhide__"]
@@ -53,7 +53,7 @@ class Peer(Protocol):
         self._inbox = Inbox(setting.dialect)
         self._frames: list[bytes] = []
         self._taken = 0
-        self._waiting: list[tuple[Callable[[], bool], str, Deferred[None]]] = []
+        self._waiting = Waiting(self, setting)
 
     def __repr__(self) -> str:
         return f"<the {self.side.value} side of {self.client_name!r}>"
@@ -158,7 +158,7 @@ class Peer(Protocol):
     def receive(self, timeout: float = TIMEOUT) -> Deferred[Any]:
         """Wait for the next message that `expect` has not seen, and return it."""
 
-        def take(_: None) -> Any:
+        def take(_: None) -> object:
             self._taken += 1
             return self.received[self._taken - 1]
 
@@ -183,14 +183,8 @@ class Peer(Protocol):
         Returns:
             A Deferred. It fails with ``AssertionError`` when the connection is lost or the time is over.
         """
-        done: Deferred[None] = Deferred()
-        self._waiting.append((condition, what, done))
-
-        def too_late(result: object, _: float) -> NoReturn:
-            raise self._setting.transcript.error(f"{self!r} has waited {timeout:g} s in vain for {what}")
-
-        done.addTimeout(timeout, self._setting.clock, onTimeoutCancel=too_late)
-        self._look()
+        done = self._waiting.until(condition, what, timeout)
+        self._waiting.look(self.lost)
         return done
 
     # -- what Twisted calls ----------------------------------------------------------------------------------
@@ -208,12 +202,12 @@ class Peer(Protocol):
                 self.on_hello(self)
             else:
                 self._receive(frame, payload)
-        self._look()
+        self._waiting.look(self.lost)
 
     def readConnectionLost(self) -> None:
         """See `IHalfCloseableProtocol`."""
         self.stream_ended = True
-        self._look()
+        self._waiting.look(self.lost)
         if not self.keeps_open:
             self._transport.loseConnection()
 
@@ -223,7 +217,7 @@ class Peer(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See `IProtocol`."""
         self.lost = reason.value or ConnectionDone()
-        self._look()
+        self._waiting.look(self.lost)
 
     # -- inside ----------------------------------------------------------------------------------------------
 
@@ -265,17 +259,3 @@ class Peer(Protocol):
                 raise TypeError(f"answer must return a list of messages or None, not {type(answers).__name__}")
             if answers := list(answers or ()):
                 self.send(*answers)
-
-    def _look(self) -> None:
-        """Fire the Deferreds whose conditions hold, and fail those whose conditions cannot hold any more."""
-        waiting, self._waiting = self._waiting, []
-        for condition, what, done in waiting:
-            if done.called:
-                continue  # timed out
-            if condition():
-                done.callback(None)
-            elif self.lost is not None:
-                complaint = f"{self!r} has lost its connection ({self.lost}) and waits in vain for {what}"
-                done.errback(self._setting.transcript.error(complaint))
-            else:
-                self._waiting.append((condition, what, done))

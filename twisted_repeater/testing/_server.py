@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
@@ -11,7 +10,7 @@ from twisted.internet.protocol import ServerFactory
 
 from ..model import Hello, Side
 from ._peer import Answer, Peer
-from ._setting import TIMEOUT, Setting
+from ._setting import TIMEOUT, Setting, Waiting
 from ._transcript import __tracebackhide__
 
 __all__ = ["ScriptedServer", "__tracebackhide__"]
@@ -33,20 +32,20 @@ class ScriptedServer(ServerFactory):
         self.answer: Answer | None = None
         """Called with each message and its connection; returns the messages to answer with."""
         self._setting = setting
-        self._waiting: list[tuple[str, Deferred[Peer]]] = []
+        self._waiting = Waiting("the server", setting)
 
     def buildProtocol(self, addr: IAddress | None) -> Peer:
         """See `IProtocolFactory`."""
         peer = Peer(Side.SERVER, self._setting, self.hello)
         peer.answer = self._answer
-        peer.on_hello = self._said_hello
+        peer.on_hello = lambda peer: self._waiting.look()
         self.connections.append(peer)
         return peer
 
     def __getitem__(self, client_name: str) -> Peer:
         """Return the connection for a client, the last one if there were several."""
         for peer in reversed(self.connections):
-            if peer.heard is not None and peer.heard.name == client_name:
+            if peer.client_name == client_name:
                 return peer
         raise self._setting.transcript.error(f"the server has no connection for client {client_name!r}")
 
@@ -60,29 +59,14 @@ class ScriptedServer(ServerFactory):
         Returns:
             A Deferred with the connection. It fails with ``AssertionError`` when the time is over.
         """
-        connected: Deferred[Peer] = Deferred()
+        what = f"a connection for client {client_name!r}"
+        connected = self._waiting.until(lambda: bool(self._open(client_name)), what, timeout)
+        self._waiting.look()
+        return connected.addCallback(lambda _: self._open(client_name)[-1])
 
-        def too_late(result: object, _: float) -> NoReturn:
-            raise self._setting.transcript.error(
-                f"the server has waited {timeout:g} s in vain for a connection for client {client_name!r}"
-            )
+    def _open(self, client_name: str) -> list[Peer]:
+        """Return the connections for a client that are there."""
+        return [peer for peer in self.connections if peer.lost is None and peer.client_name == client_name]
 
-        connected.addTimeout(timeout, self._setting.clock, onTimeoutCancel=too_late)
-        self._waiting.append((client_name, connected))
-        for peer in self.connections:
-            if peer.lost is None:
-                self._said_hello(peer)
-        return connected
-
-    def _said_hello(self, peer: Peer) -> None:
-        """Call who waits for a connection, now that its client is known."""
-        for waiting in list(self._waiting):
-            client_name, connected = waiting
-            if connected.called:
-                self._waiting.remove(waiting)  # timed out
-            elif peer.heard is not None and peer.heard.name == client_name:
-                self._waiting.remove(waiting)
-                connected.callback(peer)
-
-    def _answer(self, message: Any, peer: Peer) -> Iterable[object] | None:
+    def _answer(self, message: object, peer: Peer) -> Iterable[object] | None:
         return None if self.answer is None else self.answer(message, peer)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..dialects import Dialect
 from ..model import Limits
-from ._transcript import Transcript
+from ._transcript import Transcript, __tracebackhide__
 
-__all__ = ["TIMEOUT", "Inbox", "Setting"]
+__all__ = ["TIMEOUT", "Inbox", "Setting", "Waiting", "__tracebackhide__"]
 
 UNLIMITED = Limits(max_frame=2**31 - 1, max_hello=2**31 - 1)
 """The limits of peers: a test may send what the repeater refuses."""
@@ -29,6 +31,39 @@ class Setting:
     clock: IReactorTime
     settle: Callable[[], None]
     """Called after everything that a peer does."""
+
+
+class Waiting:
+    """The Deferreds by which a test waits for ``who``, a peer or the server."""
+
+    def __init__(self, who: object, setting: Setting) -> None:
+        self._who = who
+        self._setting = setting
+        self._entries: list[tuple[Callable[[], bool], str, Deferred[None]]] = []
+
+    def until(self, condition: Callable[[], bool], what: str, timeout: float) -> Deferred[None]:
+        """Return a Deferred that `look` fires when a condition holds; it fails when the time is over."""
+        done: Deferred[None] = Deferred()
+        self._entries.append((condition, what, done))
+
+        def too_late(result: object, _: float) -> NoReturn:
+            raise self._setting.transcript.error(f"{self._who} has waited {timeout:g} s in vain for {what}")
+
+        return done.addTimeout(timeout, self._setting.clock, onTimeoutCancel=too_late)
+
+    def look(self, lost: BaseException | None = None) -> None:
+        """Fire the Deferreds whose conditions hold; when the connection is lost, fail the others."""
+        entries, self._entries = self._entries, []
+        for condition, what, done in entries:
+            if done.called:
+                continue  # timed out
+            if condition():
+                done.callback(None)
+            elif lost is not None:
+                complaint = f"{self._who} has lost its connection ({lost}) and waits in vain for {what}"
+                done.errback(self._setting.transcript.error(complaint))
+            else:
+                self._entries.append((condition, what, done))
 
 
 class Inbox:

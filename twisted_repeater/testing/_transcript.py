@@ -18,7 +18,7 @@ LINES = 200
 """The most entries that are printed, the last ones."""
 
 
-def __tracebackhide__(raised: Any) -> bool:
+def __tracebackhide__(raised: object) -> bool:
     """Return whether pytest leaves a module's frames out of a traceback: where an expectation has failed.
 
     pytest asks the function of this name in the globals of each frame, so the modules of the kit import it.

@@ -98,7 +98,7 @@ class SharedTests(SynchronousTestCase):
         self.assertEqual(tried.encoded(b"abc", "three letters"), b"abc")
         for value, complaint in (
             ("abc", "Printing: encode raised MarshalingError: .* for three letters"),
-            (b"", "Printing: encode gave str, not bytes, for three letters"),
+            (b"", "Printing: encode must return bytes, not str, for three letters"),
         ):
             self.assertRegex(str(self.assertRaises(ConformanceError, tried.encoded, value, "three letters")), complaint)
 

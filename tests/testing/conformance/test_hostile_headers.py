@@ -20,11 +20,11 @@ class HeadersTests(SynchronousTestCase):
         self.tried = TriedFraming(PlainFraming(Limits(max_frame=511)), [b"", b"abc"], 511)
 
     def test_hostile(self) -> None:
-        """Bytes of every header are changed; some bytes stand behind each."""
+        """Bytes of every header are changed; some bytes stand after each."""
         made = list(hostile_headers(self.tried))
-        behind = b"*" * 40
+        after = b"*" * 40
         for header in (b"\0\0\x80", b"\0\0\2", b"\0\x80\0", b"\xff\xff\xff", b"\x80\0\3"):
-            self.assertIn(header + behind, made)
+            self.assertIn(header + after, made)
         self.assertEqual(made, list(hostile_headers(self.tried)))
 
     def test_one_more(self) -> None:
@@ -36,7 +36,7 @@ class HeadersTests(SynchronousTestCase):
             self.assertEqual(one_more in list(hostile_headers(tried)), max_frame == 511)
 
     def test_endless(self) -> None:
-        """Every byte is repeated, and some of them behind the beginning of every header."""
+        """Every byte is repeated, and some of them after the beginning of every header."""
         made = list(endless_headers(self.tried))
         for value in range(256):
             self.assertIn(bytes([value]) * 4096, made)

@@ -44,7 +44,7 @@ class TriedFramingTests(SynchronousTestCase):
         told = self.complaint("encode", b"abc", encode={}.__getitem__)
         self.assertEqual(told, "Broken: encode raised KeyError: b'abc' for a payload of 3 bytes, b'abc'")
         told = self.complaint("encode", b"abc", encode=bytearray)
-        self.assertEqual(told, "Broken: encode gave bytearray, not bytes, for a payload of 3 bytes, b'abc'")
+        self.assertEqual(told, "Broken: encode must return bytes, not bytearray, for a payload of 3 bytes, b'abc'")
 
     def test_find(self) -> None:
         """A frame that is not found is a complaint."""
