@@ -12,7 +12,7 @@ from twisted_repeater import FrameTooLong, FramingError, IFraming, Limits, Marsh
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.testing import ConformanceError, check_framing
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 Find = Callable[[PlainFraming, bytes, int, int], int]
 

@@ -29,7 +29,7 @@ from twisted_repeater.model import Hello
 from twisted_repeater.testing import ConformanceError, check_codec, check_framing
 from twisted_repeater.testing.conformance._conformance import Tried, positions, start_of, told
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 
 class FramingsTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from twisted_repeater.testing import ConformanceError
 from twisted_repeater.testing.conformance._framing_cost import check_cost
 from twisted_repeater.testing.conformance._tried_framing import LARGE, TriedFraming
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 
 class LooksAtTheRest(PlainFraming):

@@ -9,7 +9,7 @@ from twisted_repeater.framings.async_extra import AsyncExtraHelloFraming
 from twisted_repeater.testing.conformance._hostile_headers import endless_headers, hostile_headers
 from twisted_repeater.testing.conformance._tried_framing import TriedFraming
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 
 class HeadersTests(SynchronousTestCase):

@@ -10,7 +10,7 @@ from twisted_repeater import FrameTooLong, Limits, MarshalingError
 from twisted_repeater.testing import ConformanceError
 from twisted_repeater.testing.conformance._tried_framing import TriedFraming, through_a_lane
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 
 class Broken(PlainFraming):
