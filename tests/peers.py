@@ -236,7 +236,7 @@ class HalfClosingPeer(Peer):
 
 
 class Client(HalfClosingPeer):
-    """A client. It sends ``first`` at once, then ends its stream if ``ends``. It leaves when the other end has ended."""
+    """A client. It sends ``first`` at once, ends its stream if ``ends``, and leaves when the other end has ended."""
 
     def __init__(self, first: bytes = b"", *, ends: bool = False, half_close: bool = False) -> None:
         super().__init__()

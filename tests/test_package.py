@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from importlib.metadata import requires
 from importlib.util import resolve_name
@@ -93,9 +94,33 @@ class ReadmeTests(SynchronousTestCase):
         self.assertTrue(commands[0].endswith("&& .venv/bin/twistd -n repeater --demo"))
         self.assertTrue(commands[1].endswith("&& .venv/bin/pytest"))
 
-    def test_ci_runs_the_test_command(self) -> None:
-        """CI takes its command from the README, so that the two cannot differ."""
-        script = ROOT / ".ci" / "run"
-        if not script.exists():
+
+class ChecksTests(SynchronousTestCase):
+    """`.ci/run`, which runs the checks."""
+
+    script = ROOT / ".ci" / "run"
+
+    def setUp(self) -> None:
+        """Find the script."""
+        if not self.script.exists():
             raise SkipTest("not in a checkout")
-        self.assertIn("README.md", script.read_text())
+
+    def run_script(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the script."""
+        return subprocess.run([self.script, *arguments], capture_output=True, text=True, check=False)
+
+    def test_runs_the_test_command(self) -> None:
+        """The test command comes from the README, so that the two cannot differ."""
+        self.assertIn("README.md", self.script.read_text())
+
+    def test_help(self) -> None:
+        """The help lists every step that there is."""
+        steps = re.findall(r"^step_(\w+)\(\)", self.script.read_text(), re.MULTILINE)
+        listed = re.findall(r"^  ([a-z]+)  ", self.run_script("--help").stdout, re.MULTILINE)
+        self.assertEqual(listed, steps)
+
+    def test_unknown_step(self) -> None:
+        """A step that there is not is an error, which names those that there are."""
+        done = self.run_script("lint", "polish")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, "^unknown step: polish; the steps are: test .* lint .* distributions$")
