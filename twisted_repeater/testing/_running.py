@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -19,7 +19,6 @@ from .._link.link import Link
 from .._repeater import Repeater
 from ..dialects import Dialect, int32
 from ..errors import ConnectingError, LinkError
-from ..interfaces import IObserver
 from ..model import Hello, Side
 from ._memory import MemoryEndpoint, MemoryNetwork
 from ._peer import Peer
@@ -49,7 +48,7 @@ class RunningRepeater:
         settle: Callable[[], None],
         transcript: Transcript,
         server_name: str,
-        options: dict[str, object],
+        options: dict[str, Any],
     ) -> None:
         self.dialect: Dialect = int32() if dialect is None else dialect
         self.transcript = transcript
@@ -59,16 +58,13 @@ class RunningRepeater:
         """The server. To change its hello, set ``server.hello`` before a client connects."""
         self.clients: list[Peer] = []
         """All clients, in order."""
-        self._start_options: dict[str, Any] = {name: value for name, value in options.items() if name in START_OPTIONS}
-        self._create_options: dict[str, Any] = {
-            "repeater_name": "repeater",
-            "server_name": server_name,
-            "is_client_allowed": lambda name: True,
-        }
-        self._create_options |= {name: value for name, value in options.items() if name not in START_OPTIONS}
-        observers: Iterable[IObserver] = self._create_options.pop("observers", ())
+        self._start_options = {name: value for name, value in options.items() if name in START_OPTIONS}
+        self._create_options = {name: value for name, value in options.items() if name not in START_OPTIONS}
+        self._create_options.setdefault("repeater_name", "repeater")
+        self._create_options.setdefault("server_name", server_name)
+        self._create_options.setdefault("is_client_allowed", lambda name: True)
         self._recorder = Recorder(transcript)
-        self._create_options["observers"] = (self._recorder, *observers)
+        self._create_options["observers"] = (self._recorder, *options.get("observers", ()))
 
     @property
     def errors(self) -> list[LinkError]:

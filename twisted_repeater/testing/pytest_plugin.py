@@ -6,7 +6,7 @@ To use them, write ``pytest_plugins = ["twisted_repeater.testing.pytest_plugin"]
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
@@ -49,10 +49,10 @@ def socket_repeater(request: pytest.FixtureRequest) -> Iterator[Callable[..., De
         _transcripts(request.node).append(started.transcript)
         return started
 
-    def start(*arguments: Any, **options: Any) -> Deferred[SocketRepeater]:
-        return SocketRepeater.start(*arguments, **options).addCallback(keep)
+    def keeping(start: Callable[P, Deferred[SocketRepeater]]) -> Callable[P, Deferred[SocketRepeater]]:
+        return lambda *arguments, **options: start(*arguments, **options).addCallback(keep)
 
-    yield start
+    yield keeping(SocketRepeater.start)
     pytest_twisted.blockon(gatherResults([each.close() for each in running]))
 
 

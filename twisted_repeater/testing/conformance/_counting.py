@@ -6,7 +6,10 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 __all__ = ["copies_of", "memory_of", "steps_of"]
 
@@ -15,7 +18,9 @@ def steps_of(function: Callable[..., object], *arguments: object) -> int:
     """Return how many instructions of Python a call takes; compiled code takes none. The function is called twice."""
     steps = 0
 
-    def trace(frame: FrameType, event: str, argument: object) -> Any:  # pragma: no cover - nobody traces the tracer
+    def trace(
+        frame: FrameType, event: str, argument: object
+    ) -> TraceFunction:  # pragma: no cover - nobody traces the tracer
         nonlocal steps
         frame.f_trace_lines = False
         frame.f_trace_opcodes = True
@@ -53,7 +58,7 @@ class _Counted(bytes):
 
     counter: list[int]
 
-    def __getitem__(self, index: Any) -> Any:  # an integer, or bytes
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:  # an integer, or bytes
         part = super().__getitem__(index)
         return self.part(part, self.counter) if isinstance(part, bytes) else part
 
