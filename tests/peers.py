@@ -385,7 +385,7 @@ class World:
         return call
 
     def set_limits(self, **limits: Any) -> None:
-        """Set other limits from now on; those that are missing are the defaults."""
+        """Set other limits for what begins from now on; those that are not given are the defaults."""
         self.repeater._factory.limits = Limits(**limits)
 
     # -- what happened ---------------------------------------------------------------------------------------
@@ -486,7 +486,7 @@ class World:
 
 
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
-    """Return what a factory still holds of links and attempts."""
+    """Return what a factory keeps of its links and attempts."""
     registries = {name: getattr(factory, name) for name in ("links", "_attempts", "_unfinished")}
     registries |= {name: getattr(factory.places, name) for name in ("names", "_placed", "_waiting")}
     watch = factory._frame_watch

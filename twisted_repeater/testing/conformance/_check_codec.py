@@ -30,7 +30,7 @@ MEMORY_FREE = 256 * 1024
 
 
 def check_codec(codec: ICodec, messages: Sequence[Any], *, grow: Callable[[int], Any] | None = None) -> None:
-    """Check that a codec keeps the promises of `ICodec`.
+    """Raise `ConformanceError` unless a codec keeps what `ICodec` promises.
 
     It cuts the payloads at every byte, lengthens them, and changes every byte. Each time, the codec must raise
     `ParseError` or return a message, and take little memory. If the codec provides `ITypedCodec`, each message must be

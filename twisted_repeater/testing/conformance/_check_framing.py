@@ -30,7 +30,7 @@ def check_framing(
     *,
     max_frame: int | None = None,
 ) -> None:
-    """Check that a framing keeps the promises of `IFraming`.
+    """Raise `ConformanceError` unless a framing keeps what `IFraming` promises.
 
     It tries every cut of the frames, the limits, hostile lengths, and headers that never end. It counts the cost, which
     must be linear in the size of a frame, and must not depend on the bytes after the frame.
