@@ -3,12 +3,13 @@
 With names (``_link.pair``, ``dialects.int32``) only those modules are checked. The tests of ``_link/pair.py`` are in
 ``tests/link/test_pair.py``, with more in ``test_pair_*.py`` if there are such files. The modules of a room may share a
 file with its name: those of ``framings`` have ``tests/framings/test_framings.py``, those of ``codecs/bin_prot`` have
-``tests/codecs/test_bin_prot.py``. The modules run interpreted, as compiled code is not traced. An ``__init__.py`` only
-names what is elsewhere, and has no tests.
+``tests/codecs/test_bin_prot.py``. A module that only declares names or types needs no tests. The modules run
+interpreted, as compiled code is not traced.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from .paths import INTERPRETED, PACKAGE, ROOT, TESTS
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 def own_test_files(module: str) -> tuple[Path, ...]:
     """Return the test files of a module."""
@@ -28,6 +31,13 @@ def own_test_files(module: str) -> tuple[Path, ...]:
         return own, *sorted(folder.glob(f"test_{name}_*.py"))
     shared = (folder / f"test_{folder.name}.py", folder.with_name(f"test_{folder.name}.py"))
     return tuple(file for file in shared if file.exists())
+
+
+def has_code(path: Path) -> bool:
+    """Return whether any function of a module has more than a docstring or ``...``."""
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, FUNCTIONS)]
+    statements = [statement for function in functions for statement in function.body]
+    return not all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in statements)
 
 
 def run(arguments: list[str], directory: str) -> subprocess.CompletedProcess[str]:
@@ -56,8 +66,8 @@ def complaint_about(test_files: tuple[Path, ...], modules: list[str]) -> str:
 
 def main(asked: list[str]) -> int:
     """Check the modules that are asked for, all of them by default, and print how it went."""
-    paths = [path.relative_to(PACKAGE).with_suffix("") for path in sorted(PACKAGE.rglob("*.py"))]
-    found = [".".join(path.parts) for path in paths if path.name != "__init__"]
+    paths = [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")) if has_code(path)]
+    found = [".".join(path.with_suffix("").parts) for path in paths if path.name != "__init__.py"]
     if unknown := set(asked) - set(found):
         sys.exit(f"no such module: {', '.join(sorted(unknown))}")
     modules_of: defaultdict[tuple[Path, ...], list[str]] = defaultdict(list)
