@@ -15,9 +15,9 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from .paths import ROOT
 from .test_package import EXTENSIONS
 
-ROOT = Path(__file__).parent.parent.absolute()
 PLUGIN = "twisted/plugins/repeater_dropin.py"
 
 

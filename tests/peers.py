@@ -57,9 +57,9 @@ SERVER_NAME = "quotes"
 REPEATER_NAME = "edge-1"
 
 END = "end of stream"
-"""In what a peer saw: the other end has ended its stream. Only peers with ``half_close`` see it apart from `LOST`."""
+"""A peer saw that the other end has ended its stream. Only peers with ``half_close`` see this before `LOST`."""
 LOST = "lost"
-"""In what a peer saw: the connection is gone."""
+"""A peer saw that its connection was lost."""
 
 
 def frame(payload: bytes) -> bytes:
@@ -79,7 +79,7 @@ def repeated(name: str, **members: Any) -> dict[str, Any]:
 
 
 def turn(turns: int = 1) -> Deferred[None]:
-    """Fire when the reactor has gone round so often."""
+    """Fire after so many turns of the reactor."""
     return Deferred.fromCoroutine(_turns(turns))
 
 
@@ -102,11 +102,11 @@ class StoppedTime:
         return self.clock.seconds()
 
     def callLater(self, delay: float, *call: Any, **named: Any) -> Any:
-        """See `IReactorTime`. What is asked for the next turn comes by itself."""
+        """See `IReactorTime`. A call for the next turn is left to the reactor."""
         return (self.clock if delay else reactor).callLater(delay, *call, **named)
 
     def deadlines(self) -> list[Any]:
-        """Return what waits for time to pass, without the looks at all links that these share."""
+        """Return the calls that wait for time to pass, without those that look at all links."""
         calls: Any = self.clock.getDelayedCalls()
         return [
             call
@@ -117,8 +117,8 @@ class StoppedTime:
     async def pass_until(self, happened: Deferred[Any], step: float = 0.05, end: Connection | None = None) -> float:
         """Let so many seconds pass with each turn, until something has happened; return how long it took.
 
-        With an ``end`` of a link that is counted from the last time that its peer's system took something: a system
-        that is busy does that late.
+        With ``end``, a connection of the repeater, the time counts from the last bytes that its peer's system took: a
+        busy system takes them late.
         """
         start = self.seconds()
         progress = None
@@ -132,14 +132,14 @@ class StoppedTime:
 
 
 class Seen(list[Any]):
-    """What was seen, in order. A test waits for more with `until` and goes on in a turn of the reactor of its own."""
+    """The things that were seen, in order. A test waits for more with `until`, and goes on in a turn of its own."""
 
     def __init__(self) -> None:
         super().__init__()
         self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
 
     def append(self, item: Any) -> None:
-        """Something more was seen."""
+        """Add a thing that was seen."""
         super().append(item)
         if self._waiting:
             reactor.callLater(0, self._look)
@@ -151,7 +151,7 @@ class Seen(list[Any]):
                 entry[1].callback(None)
 
     def until(self, condition: Callable[[], object]) -> Deferred[None]:
-        """Fire when the condition holds; it is asked whenever something more is seen."""
+        """Fire when the condition holds. It is asked whenever something is added."""
         if condition():
             return succeed(None)
         done: Deferred[None] = Deferred()
@@ -159,11 +159,11 @@ class Seen(list[Any]):
         return done
 
     def reach(self, number: int) -> Deferred[None]:
-        """Fire when so many things are seen."""
+        """Fire when so many things were seen."""
         return self.until(lambda: len(self) >= number)
 
     def holds(self, item: Any) -> Deferred[None]:
-        """Fire when this is seen."""
+        """Fire when this was seen."""
         return self.until(lambda: item in self)
 
 
@@ -198,11 +198,11 @@ class Peer(Int32StringReceiver):
         self.transport.write(b"".join(map(frame, payloads)))
 
     def lost(self) -> Deferred[None]:
-        """Fire when the connection is gone."""
+        """Fire when the connection was lost."""
         return self.seen.holds(LOST)
 
     def close(self) -> None:
-        """Close in good order."""
+        """Close the connection, after all that was sent."""
         self.transport.loseConnection()
 
     def abort(self) -> None:
@@ -210,7 +210,7 @@ class Peer(Int32StringReceiver):
         self.transport.abortConnection()
 
     def end_stream(self) -> None:
-        """Say that nothing more comes, and keep reading."""
+        """End the stream, and keep reading."""
         self.transport.loseWriteConnection()
 
 
@@ -221,7 +221,7 @@ class HalfClosingPeer(Peer):
     has_ended = False
 
     def end_stream(self) -> None:
-        """Say that nothing more comes, and keep reading."""
+        """End the stream, and keep reading."""
         self.has_ended = True
         super().end_stream()
 
@@ -236,7 +236,7 @@ class HalfClosingPeer(Peer):
 
 
 class Client(HalfClosingPeer):
-    """A client: sends ``first`` at once, and ends its stream behind it if ``ends``. Leaves when the other has ended."""
+    """A client. It sends ``first`` at once, ends its stream if ``ends``, and leaves when the other end has ended."""
 
     def __init__(self, first: bytes = b"", *, ends: bool = False, half_close: bool = False) -> None:
         super().__init__()
@@ -245,7 +245,7 @@ class Client(HalfClosingPeer):
         self.half_close = half_close
 
     def connectionMade(self) -> None:
-        """Send what comes first."""
+        """Send the first bytes."""
         self.address = self.transport.getHost()
         self.write(self.first)
         if self.ends:
@@ -260,19 +260,19 @@ class Client(HalfClosingPeer):
 
 
 class ServerPeer(Peer):
-    """A server's end of a connection, as its `Server` wants it."""
+    """A connection of a `Server`."""
 
     factory: Server
 
     def connectionMade(self) -> None:
-        """Say hello, if that is to be done before the client's is read."""
+        """Say hello, if the server does so before it reads the client's."""
         self.factory.peers.append(self)
         if self.factory.at_once:
             self.say_hello()
 
     @property
     def greeted_by(self) -> str | None:
-        """The client's name, if its hello was seen."""
+        """The client's name, ``None`` before its hello was seen."""
         return self.seen[0]["name"] if self.seen and self.seen[0] != LOST else None
 
     def say_hello(self) -> None:
@@ -280,7 +280,7 @@ class ServerPeer(Peer):
         self.write(self.factory.hello)
 
     def stringReceived(self, string: bytes) -> None:
-        """A frame came: answer it as is the server's way."""
+        """Let the server answer a frame."""
         super().stringReceived(string)
         if len(self.seen) > 1:
             self.factory.answer(self, string)
@@ -289,7 +289,7 @@ class ServerPeer(Peer):
 
 
 class HalfClosingServerPeer(HalfClosingPeer, ServerPeer):
-    """A server's end that stays when the other has ended its stream."""
+    """A connection of a server that stays when the other end has ended its stream."""
 
 
 class Server(Factory):
@@ -319,22 +319,22 @@ class Server(Factory):
 
 
 class Sockets:
-    """How the connections of a world are made: by TCP, on loopback."""
+    """The sockets of a world: TCP, on loopback."""
 
     def listen(self, server: Server) -> Any:
-        """Let the server listen; gives its port."""
+        """Let the server listen; return its port."""
         return reactor.listenTCP(0, server, interface="127.0.0.1")
 
     def for_clients(self) -> dict[str, Any]:
-        """Return the settings by which a repeater listens."""
+        """Return the settings that make a repeater listen."""
         return {"listen": "tcp:0:interface=127.0.0.1"}
 
     def for_server(self, port: Any) -> dict[str, Any]:
-        """Return the settings by which a repeater connects to the server's port."""
+        """Return the settings that make a repeater connect to the server's port."""
         return {"server_ip": "127.0.0.1", "server_port": port.getHost().port}
 
     def to(self, repeater: Repeater) -> Any:
-        """Return the endpoint by which a client connects to a repeater."""
+        """Return the endpoint through which a client connects to a repeater."""
         return TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port)
 
 
@@ -355,7 +355,7 @@ class World:
         self.calls = Seen()
 
     async def create(self, **settings: Any) -> None:
-        """Make the repeater, which isn't started yet."""
+        """Make the repeater, without starting it."""
         settings.setdefault("dialect", dialects.int32())
         if (via := settings.pop("via", None)) is not None:
             settings["server"] = via
@@ -369,7 +369,7 @@ class World:
         self.repeater = await Repeater.create(settings.pop("dialect"), **settings)
 
     def start(self, **callbacks: Any) -> None:
-        """Start the repeater, with its own defaults for callbacks that are missing, but no log; all are recorded."""
+        """Start the repeater. Calls of callbacks are recorded; missing ones are the defaults, without the log."""
         callbacks.setdefault("on_connect", lambda link: None)
         callbacks.setdefault("on_error", end_link)
         callbacks.setdefault("on_connecting_error", lambda *arguments: None)
@@ -418,7 +418,7 @@ class World:
         return heard
 
     async def disconnected(self, side: Side, name: str = "ann") -> Disconnected:
-        """Wait until ``on_error`` hears that a side is gone; gives what it heard."""
+        """Wait until ``on_error`` hears that a side was lost; return that error."""
         await self.calls.until(lambda: (name, side) in self.disconnections)
         errors = [error for *where, error in self.errors if where == [name, side]]
         return next(error for error in errors if isinstance(error, Disconnected))
@@ -430,7 +430,7 @@ class World:
     # -- clients ---------------------------------------------------------------------------------------------
 
     async def connect(self, first: bytes = b"", *, endpoint: Any = None, **behaviour: Any) -> Client:
-        """Connect a client, which sends ``first`` at once; what it does besides is said as for `Client`."""
+        """Connect a client, which sends ``first`` at once; the other arguments are those of `Client`."""
         client = Client(first, **behaviour)
         self.clients.append(client)
         where: IStreamClientEndpoint = endpoint or self.sockets.to(self.repeater)
@@ -445,7 +445,7 @@ class World:
             await turn()
 
     async def linked(self, name: str, **behaviour: Any) -> tuple[Client, ServerPeer]:
-        """Connect a client and see it linked: gives the client and the server's end of its link."""
+        """Connect a client and see it linked; return the client and the server's connection."""
         before = len(self.server.peers)
         client = await self.connect(hello(name), **behaviour)
         await client.seen.reach(1)
@@ -538,7 +538,7 @@ class MemoryWorld:
         return succeed(protocol)
 
     def connect(self, data: bytes = b"", address: Any = None) -> Any:
-        """Connect a client, which sends this at once. Gives the repeater's protocol, ``None`` if it is refused."""
+        """Connect a client, which sends this at once; return the repeater's protocol, ``None`` if it is refused."""
         protocol = self.factory.buildProtocol(address or IPv4Address("TCP", "127.0.0.1", 4711))
         if protocol is not None:
             connect_in_memory(protocol)
@@ -553,7 +553,7 @@ class MemoryWorld:
 
 
 def connect_in_memory(protocol: Any) -> Any:
-    """Connect a protocol to a transport that keeps what is written; gives the transport."""
+    """Connect a protocol to a transport that keeps what is written; return the transport."""
     transport: Any = StringTransportWithDisconnection(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
     transport.protocol = protocol
     protocol.makeConnection(transport)

@@ -19,9 +19,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import twisted_repeater
 
-__all__ = ["EXAMPLES", "LONGEST", "Program", "ProgramCase"]
+from .paths import EXAMPLES
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
+__all__ = ["LONGEST", "Program", "ProgramCase"]
 
 LONGEST = 60.0
 """Seconds; a bound for a test that hangs, far above what any takes."""

@@ -1,4 +1,4 @@
-"""Other sockets than plain TCP for a world of peers."""
+"""TLS and Unix sockets for a world of peers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PEM = serialization.Encoding.PEM
 
 
 class TLSSockets(Sockets):
-    """TLS on all connections, under one certificate made for the occasion; ``directory`` is for its files."""
+    """TLS on all connections, with a certificate of its own; ``directory`` is for its files."""
 
     def __init__(self, directory: str) -> None:
         self.trusted = Path(directory, "trusted")
@@ -74,7 +74,7 @@ def certificate_for(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 class UnixSockets(Sockets):
-    """Unix sockets for all connections; ``directory`` is where they are."""
+    """Unix sockets for all connections, in ``directory``."""
 
     def __init__(self, directory: str) -> None:
         self.directory = Path(directory)

@@ -33,6 +33,7 @@ from twisted_repeater.codecs.bin_prot import bin_int, bin_prot_codec, bin_text, 
 from twisted_repeater.testing import MemoryRepeater, Peer, SocketRepeater
 
 from .dialects.test_async_extra import NOW, message, recordings
+from .drawn import examples
 
 STAMP = struct.pack("<d", 1234.5)
 HELLO = bytes.fromhex("05616c69636500010100")
@@ -344,7 +345,7 @@ class WireTests(LinkCase):
 
 # -- fuzz ------------------------------------------------------------------------------------------------------
 
-FUZZED = settings(max_examples=600, deadline=None)
+FUZZED = settings(max_examples=examples(600))
 CODEC = bin_prot_codec(list_of(pair(bin_int, option(bin_text))))
 
 lengths = st.one_of(st.integers(0, 40), st.integers(-(1 << 63), (1 << 63) - 1)).map(
@@ -407,7 +408,7 @@ def parsed(data: bytes) -> tuple[list[bytes], str]:
 
 
 class FuzzTests(SynchronousTestCase):
-    """Thousands of hostile streams, each through a whole repeater in memory, with another link beside it.
+    """Hundreds of hostile streams, each through a whole repeater in memory, with another link beside it.
 
     What is logged as an error fails these tests, too.
     """

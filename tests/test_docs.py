@@ -22,14 +22,13 @@ import twisted_repeater
 from twisted_repeater.codecs.bin_prot import bin_prot_codec, enumeration
 from twisted_repeater.service.tap import Options
 
+from .paths import DOCS, ROOT, TESTS
 from .programs import Program, ProgramCase
+from .real.test_ocaml_judge import OCAML, why_not
 from .run_page import commands_of, fences_of, file_name_of
 from .test_layout import LEVELS
-from .test_ocaml_judge import why_not
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-RUN_PAGE = Path(__file__).with_name("run_page.py").resolve()
+RUN_PAGE = TESTS / "run_page.py"
 PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)]
 PACKAGE_PARENT = Path(twisted_repeater.__file__).resolve().parents[1]
 
@@ -255,7 +254,7 @@ class OCamlPageTests(SynchronousTestCase):
         directory.mkdir()
         source = directory / "page.ml"
         source.write_text("\n".join(fence.code for fence in fences if fence.language == "ocaml") + OCAML_DRIVER)
-        build = Path(__file__).with_name("ocaml") / "build.sh"
+        build = OCAML / "build.sh"
         subprocess.run(["sh", build, directory, source.resolve()], check=True)
         written = subprocess.run([directory / "judge"], check=True, capture_output=True, text=True).stdout.split()
         page: dict[str, Any] = {"__name__": "page"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from .paths import DOCS
 from .run_page import fences_of
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "howto" / "testing-filters.md"
+PAGE = DOCS / "howto" / "testing-filters.md"
 
 
 class PrintedTests(SynchronousTestCase):

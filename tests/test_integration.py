@@ -13,10 +13,11 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from .paths import TESTS
 from .peers import frame, hello
 from .programs import LONGEST, Program, ProgramCase
 
-REPEATER = Path(__file__).resolve().parent / "integration" / "repeater.py"
+REPEATER = TESTS / "integration" / "repeater.py"
 
 MIB = 2**20
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
-INTERPRETED = Path(__file__).parent / "interpreted"
+from .paths import INTERPRETED
 
 
 class InterpretedTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""The layout of the package: imports go down the levels, and no module needs a reactor to be imported."""
+"""The layout of the package: imports go down its rows, and no module needs a reactor to be imported."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-import twisted_repeater
-
-PACKAGE = Path(twisted_repeater.__file__).parent
+from .paths import PACKAGE, TESTS
 
 LEVELS: list[set[str]] = [
     {
@@ -34,15 +33,15 @@ LEVELS: list[set[str]] = [
     {"_lane"},
     {"_sockets"},
     {"_link"},
-    {"_repeater"},
+    {"_repeater", "__main__"},
     {"service", "testing"},
-    {"__init__", "__main__"},
+    {"__init__"},
 ]
-"""Where each module, or subpackage, stands. A module may import from its own level and from those above it in this
-table; of the private modules of one level, none may import another."""
+"""The rooms of the package, the lowest row first. A module may import from its own row and from the rows that stand
+before it."""
 
-LAST_SANS_IO = "dialects"
-"""Modules down to this level know no transport, protocol, endpoint or reactor."""
+LAST_SANS_IO = "_lane"
+"""The modules up to this row know no transport, protocol, endpoint or reactor."""
 
 IO_MODULES = (
     "socket.",
@@ -69,12 +68,12 @@ SOURCES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def level_of(module: str) -> int:
-    """Tell on which level a module of the package stands."""
+    """Return the number of the row that a module of the package stands in."""
     top = module.partition(".")[0]
     for level, modules in enumerate(LEVELS):
         if top in modules:
             return level
-    raise LookupError(f"{module} is on no level: add it to LEVELS")
+    raise LookupError(f"{module} is missing from LEVELS: add it")
 
 
 def own_target(package: list[str], name: str) -> str:
@@ -104,14 +103,36 @@ def imported_names(module: str, tree: ast.AST) -> Iterator[str]:
             yield name.removeprefix("twisted_repeater") if name.startswith("twisted_repeater.") else name
 
 
-def own_imports(module: str) -> set[str]:
-    """Return the modules of ours that a module imports."""
-    names = imported_names(module, ast.parse(SOURCES[module].read_text()))
+def own_imports(module: str, *, for_types: bool = True) -> set[str]:
+    """Return the modules of ours that a module imports, with or without those that only type checkers read."""
+    tree = ast.parse(SOURCES[module].read_text())
+    if not for_types:
+        tree.body = [statement for statement in tree.body if not is_for_type_checkers(statement)]
+    names = imported_names(module, tree)
     return {own_target([], name[1:]) for name in names if name.startswith(".")} - {module}
 
 
+def is_for_type_checkers(statement: ast.stmt) -> bool:
+    """Return whether a statement is ``if TYPE_CHECKING:``."""
+    return isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
+
+
+def circle_in(imports: dict[str, set[str]]) -> list[str]:
+    """Return the modules of a circle of imports, an empty list if there is none."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle
+    return []
+
+
 class LevelTests(SynchronousTestCase):
-    """Imports go down the levels."""
+    """Imports go down."""
+
+    def test_nine_rows(self) -> None:
+        """The package can be read in nine steps, each of which builds on those before."""
+        self.assertLessEqual(len(LEVELS), 9)
 
     def test_each_module_has_a_level(self) -> None:
         """Every module of the package is in the table."""
@@ -119,18 +140,26 @@ class LevelTests(SynchronousTestCase):
             level_of(module)
 
     def test_imports_go_down(self) -> None:
-        """No module imports from a level that stands on its own, nor a private one from its like."""
-        wrong = []
-        for module in SOURCES:
-            for target in own_imports(module):
-                top, target_top = module.partition(".")[0], target.partition(".")[0]
-                beside = level_of(target) == level_of(module) and top != target_top
-                if level_of(target) > level_of(module) or (beside and top[0] == target_top[0] == "_"):
-                    wrong.append(f"{module} imports {target}")
+        """No module imports from a row that comes after its own."""
+        wrong = [
+            f"{module} imports {target}"
+            for module in SOURCES
+            for target in own_imports(module)
+            if level_of(target) > level_of(module)
+        ]
         self.assertEqual(wrong, [])
 
+    def test_no_circles(self) -> None:
+        """Modules can be imported one after the other: none needs one that needs it, in whatever room they are."""
+        self.assertEqual(circle_in({module: own_imports(module, for_types=False) for module in SOURCES}), [])
+
+    def test_a_circle_is_found(self) -> None:
+        """Three modules that need each other are a circle, and are named."""
+        self.assertEqual(circle_in({"a": {"b"}, "b": {"c"}, "c": set()}), [])
+        self.assertEqual(set(circle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})), {"a", "b", "c"})
+
     def test_the_core_is_sans_io(self) -> None:
-        """The lower levels import nothing that does input or output."""
+        """The lower rows import nothing that does input or output."""
         wrong = [
             f"{module} imports {name}"
             for module in SOURCES
@@ -158,7 +187,7 @@ class LevelTests(SynchronousTestCase):
                 ".dialects.model",
                 ".dialects.errors.ParseError",
                 ".codecs.RawCodec",
-                "._lane",
+                "._lane.lane",
                 ".dialects.int32",
             ],
         )
@@ -173,12 +202,12 @@ class TestsTests(SynchronousTestCase):
     def test_each_says_what_it_promises(self) -> None:
         """Every test has a docstring."""
         silent = []
-        for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        for path in sorted(TESTS.rglob("test_*.py")):
             for case in ast.walk(ast.parse(path.read_text())):
                 for test in case.body if isinstance(case, ast.ClassDef) else ():
                     named = isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef) and test.name.startswith("test_")
                     if named and not ast.get_docstring(test):  # type: ignore[arg-type]
-                        silent.append(f"{path.name}:{test.lineno}")
+                        silent.append(f"{path.relative_to(TESTS)}:{test.lineno}")
         self.assertEqual(silent, [])
 
 
@@ -186,7 +215,7 @@ class ReactorTests(SynchronousTestCase):
     """A reactor is installed by whoever runs the program, not by an import."""
 
     def test_no_import_installs_a_reactor(self) -> None:
-        """A process that has imported every module of the package has no reactor yet."""
+        """After every module of the package was imported, no reactor is installed yet."""
         modules = [f"twisted_repeater.{name}".removesuffix(".__init__") for name in SOURCES if name != "__main__"]
         program = (
             "import importlib, sys\n"

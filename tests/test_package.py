@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from importlib.metadata import requires
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from twisted_repeater.__main__ import HOT_PATH
 
-ROOT = Path(__file__).parent.parent
+from .paths import DOCS, PACKAGE, ROOT
+
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTENSIONS: list[dict[str, Any]] = PROJECT["tool"]["setuptools"]["ext-modules"]
 
@@ -23,7 +26,7 @@ class HotPathTests(SynchronousTestCase):
     def test_one_list(self) -> None:
         """What is built, what ``--version`` looks at, and what has C types beside it are the same modules."""
         built = [extension["name"] for extension in EXTENSIONS]
-        typed = {f"twisted_repeater.{path.stem}" for path in (ROOT / "twisted_repeater").rglob("*.pxd")}
+        typed = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in PACKAGE.rglob("*.pxd")}
         self.assertEqual(built, [module.__name__ for module in HOT_PATH])
         self.assertEqual(set(built), typed)
 
@@ -36,11 +39,14 @@ class HotPathTests(SynchronousTestCase):
             self.assertTrue(extension["optional"])
 
     def test_rebuilt_with_the_types_they_use(self) -> None:
-        """A module whose C types refer to another module's is built anew when those change."""
+        """A module whose C types refer to another module's is built again when those change."""
         for extension in EXTENSIONS:
-            types = (ROOT / extension["name"].replace(".", "/")).with_suffix(".pxd").read_text()
-            for used in re.findall(r"^from \.(\w+) cimport", types, re.MULTILINE):
-                self.assertIn(f"twisted_repeater/{used}.pxd", extension["depends"])
+            name = extension["name"]
+            types = (ROOT / name.replace(".", "/")).with_suffix(".pxd").read_text()
+            for used in re.findall(r"^from ([\w.]+) cimport", types, re.MULTILINE):
+                module = resolve_name(used, name.rpartition(".")[0])
+                if module.startswith("twisted_repeater."):
+                    self.assertIn(f"{module.replace('.', '/')}.pxd", extension["depends"])
 
     def test_not_stale(self) -> None:
         """No module runs compiled from a source that has changed since."""
@@ -75,7 +81,7 @@ class MetadataTests(SynchronousTestCase):
     def test_changelog(self) -> None:
         """The changelog has a section for the version that is built."""
         release = PROJECT["project"]["version"].partition(".dev")[0]
-        self.assertIn(f"\n## {release}", (ROOT / "docs" / "changelog.md").read_text())
+        self.assertIn(f"\n## {release}", (DOCS / "changelog.md").read_text())
 
 
 class ReadmeTests(SynchronousTestCase):
@@ -88,9 +94,33 @@ class ReadmeTests(SynchronousTestCase):
         self.assertTrue(commands[0].endswith("&& .venv/bin/twistd -n repeater --demo"))
         self.assertTrue(commands[1].endswith("&& .venv/bin/pytest"))
 
-    def test_ci_runs_the_test_command(self) -> None:
-        """CI takes its command from the README, so that the two cannot differ."""
-        script = ROOT / ".ci" / "run"
-        if not script.exists():
+
+class ChecksTests(SynchronousTestCase):
+    """`.ci/run`, which runs the checks."""
+
+    script = ROOT / ".ci" / "run"
+
+    def setUp(self) -> None:
+        """Find the script."""
+        if not self.script.exists():
             raise SkipTest("not in a checkout")
-        self.assertIn("README.md", script.read_text())
+
+    def run_script(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the script."""
+        return subprocess.run([self.script, *arguments], capture_output=True, text=True, check=False)
+
+    def test_runs_the_test_command(self) -> None:
+        """The test command comes from the README, so that the two cannot differ."""
+        self.assertIn("README.md", self.script.read_text())
+
+    def test_help(self) -> None:
+        """The help lists every step that there is."""
+        steps = re.findall(r"^step_(\w+)\(\)", self.script.read_text(), re.MULTILINE)
+        listed = re.findall(r"^  ([a-z]+)  ", self.run_script("--help").stdout, re.MULTILINE)
+        self.assertEqual(listed, steps)
+
+    def test_unknown_step(self) -> None:
+        """A step that there is not is an error, which names those that there are."""
+        done = self.run_script("lint", "polish")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, "^unknown step: polish; the steps are: test .* lint .* distributions$")

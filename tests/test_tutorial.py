@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from .programs import EXAMPLES, LONGEST, TWISTD, Program, ProgramCase
+from .paths import DOCS, EXAMPLES
+from .programs import LONGEST, TWISTD, Program, ProgramCase
 
-PAGE = EXAMPLES.parent / "tutorial.md"
+PAGE = DOCS / "tutorial.md"
 
 BLOCK = re.compile(r"^```\{code-block\} (\w+)\n(?::caption: ([^\n]*)\n)?\n?(.*?)^```$", re.M | re.S)
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import twisted.test
 from twisted.trial.unittest import SkipTest
 
-from .programs import EXAMPLES, LONGEST, TWISTD, Program, ProgramCase
+from .paths import EXAMPLES
+from .programs import LONGEST, TWISTD, Program, ProgramCase
 
 MADE = r"client '{}' linked: from 127\.0\.0\.1:\d+ to server 'quotes' at 127\.0\.0\.1:\d+"
 ENDED = r"client '{}' ended: (.*); to the server (\d+) messages, (\d+) bytes; to the client (\d+) messages, (\d+) bytes"

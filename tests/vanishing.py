@@ -1,4 +1,4 @@
-"""Peers that vanish without a word: their systems drop whatever comes for them, as a machine does that is gone."""
+"""Peers that vanish: their systems drop every packet, like a machine that is switched off."""
 
 from __future__ import annotations
 

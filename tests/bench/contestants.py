@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..paths import INTERPRETED, ROOT
 from .loads import Load
 
 __all__ = ["CONTESTANTS", "REFERENCE", "ROOT", "Contestant", "versions"]
 
-ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
-INTERPRETED = ROOT / "tests" / "interpreted"
 
 _HAPROXY = """\
 global

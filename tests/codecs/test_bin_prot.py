@@ -53,6 +53,7 @@ try:
     import msgspec
 except ImportError:  # an optional extra
     msgspec = None  # type: ignore[assignment]
+from ..drawn import examples
 from ..paths import VECTORS
 
 ENTRIES = json.loads((VECTORS / "async_extra.json").read_text())["entries"]
@@ -395,19 +396,16 @@ class NumberTests(_Transcripts):
         error = self.assertRaises(MarshalingError, bin_prot_codec(bin_int).encode, "x" * 10000)
         self.assertTrue(len(str(error)) < 100)
 
-    @settings(deadline=None)
     @given(st.integers(MIN_INT, MAX_INT))
     def test_any_int(self, value: int) -> None:
         """Every int reads as what was written."""
         self.assertEqual(decode(bin_int, encode(bin_int, value)), value)
 
-    @settings(deadline=None)
     @given(st.integers(0, MAX_INT))
     def test_any_nat0(self, value: int) -> None:
         """Every nat0 reads as what was written."""
         self.assertEqual(decode(bin_nat0, encode(bin_nat0, value)), value)
 
-    @settings(deadline=None)
     @given(st.binary(min_size=8, max_size=8))
     def test_float_keeps_all_bits(self, bits: bytes) -> None:
         """A float comes back with all its bits, those of a NaN as well."""
@@ -830,13 +828,13 @@ class HostileTests(SynchronousTestCase):
         self.assertTrue(len(written) <= len(data))
         self.assertEqual(codec.encode(codec.decode(written)), written)
 
-    @settings(deadline=None, max_examples=3000)
+    @settings(max_examples=examples(3000))
     @given(st.sampled_from(sorted(TYPES)), st.binary(max_size=64))
     def test_any_bytes(self, name: str, data: bytes) -> None:
         """Arbitrary bytes against any type end in a value or a ParseError, and in nothing else."""
         self.check_hostile(TYPES[name], data)
 
-    @settings(deadline=None, max_examples=3000)
+    @settings(max_examples=examples(3000))
     @given(
         st.sampled_from(sorted(TYPES)),
         st.lists(

@@ -16,6 +16,7 @@ from twisted_repeater import BadLength, FrameTooLong, FramingError, Hello, Inval
 from twisted_repeater.codecs.bin_prot import bin_int, bin_string, list_of, pair, variant
 from twisted_repeater.dialects.async_extra import DONT_CARE_ABOUT_MODE
 
+from ..drawn import examples
 from ..paths import VECTORS
 
 ENTRIES = json.loads((VECTORS / "async_extra.json").read_text())["entries"]
@@ -157,7 +158,7 @@ class HelloTests(SynchronousTestCase):
         self.assertEqual(framing.find(struct.pack("<q", 100), 0, 8), 108)
         self.assertEqual(framing.find(b"\0" * 7, 0, 7), 0)
 
-    @settings(max_examples=2000)
+    @settings(max_examples=examples(2000))
     @given(st.binary(max_size=60))
     def test_fuzz(self, raw: bytes) -> None:
         """Whatever bytes come as a hello end in a hello or in `InvalidHello`."""
@@ -238,7 +239,7 @@ class MessageTests(SynchronousTestCase):
                 with self.assertRaises(error, msg=length.hex()):
                     own_framing(max_frame=1000).find(raw, 0, len(raw))
 
-    @settings(max_examples=4000)
+    @settings(max_examples=examples(4000))
     @given(st.binary(max_size=40), st.integers(0, 3), st.booleans())
     def test_fuzz(self, noise: bytes, offset: int, like_a_header: bool) -> None:
         """Whatever bytes come end in a frame inside the limits, a wish for more, or a framing error."""

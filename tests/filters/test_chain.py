@@ -31,7 +31,7 @@ from twisted_repeater.filters import Shadow, chain, selector_of, wants
 from twisted_repeater.selectors import NOTHING, Selector, contains, first_byte
 from twisted_repeater.testing import FilterHarness
 
-from ..successors import Also, Kept
+from .successors import Also, Kept
 
 LINK: Any = None
 """A link that no filter here looks at."""

@@ -15,8 +15,8 @@ from twisted_repeater.filters import Shadow, chain, selector_of, wants
 from twisted_repeater.selectors import first_byte
 from twisted_repeater.testing import FilterHarness
 
-from ..successors import Also, Kept
 from ..unprintable import Mute
+from .successors import Also, Kept
 
 
 def strict(message: bytes, link: Any) -> Verdict:

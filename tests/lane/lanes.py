@@ -1,4 +1,4 @@
-"""A lane between two outlets and a host that write down what they are told."""
+"""A lane between two outlets and a host that record every call."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ class StoppedTests(SynchronousTestCase):
                 outcome = getattr(harness, send)(b"2")
                 outcome.expect()
                 self.assertIn(
-                    f"stopped       nothing is looked at any more on the way to the {where}", str(outcome.entries[-1])
+                    f"stopped       nothing is read any more on the way to the {where}", str(outcome.entries[-1])
                 )
             outcome = getattr(harness, f"{other}_sends")(b"3")
             outcome.expect(**{f"to_{stopped}": [b"3"]})

@@ -1,4 +1,4 @@
-"""A scripted client or server: does as it is told, puts down what it sees, says what it has waited for in vain."""
+"""A scripted client or server: does as it is told, records what it sees, and says when it has waited in vain."""
 
 from __future__ import annotations
 
@@ -201,11 +201,14 @@ class AskingTests(PeerCase):
         other = self.client.when(lambda: False, "a miracle", timeout=10)
         self.running.advance(3)
         told = self.failureResultOf(waiting, AssertionError).getErrorMessage()
-        self.assertIn("<the client side of 'alice'> has waited 3 s for a message, in vain\n\nWhat happened:\n", told)
+        self.assertIn("<the client side of 'alice'> has waited 3 s in vain for a message\n\nWhat happened:\n", told)
         self.assertNoResult(other)
         self.client.close()
         told = self.failureResultOf(other, AssertionError).getErrorMessage()
-        self.assertIn("is gone (Connection was closed cleanly: Connection done.) while it waits for a miracle", told)
+        self.assertIn(
+            "has lost its connection (Connection was closed cleanly: Connection done.) and waits in vain for a miracle",
+            told,
+        )
 
     def test_when_linked_and_closed(self) -> None:
         """It tells when the repeater has said hello, and when the connection is gone."""

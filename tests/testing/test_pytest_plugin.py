@@ -138,10 +138,51 @@ class PluginTests(SynchronousTestCase):
             self.assertEqual(told.count(line + "\n"), 1, line)
         self.assertNotIn("nothing to see'\n", told)
 
+    def test_frames_of_the_kit(self) -> None:
+        """A failed expectation shows the line of the test and the transcript, and no line of the kit."""
+        told = self.pytest(
+            """
+            from twisted.trial.unittest import SynchronousTestCase
+            from zope.interface import implementer
+            from twisted_repeater.testing import FilterHarness, MemoryRepeater, check_codec
+
+            class HarnessTests(SynchronousTestCase):
+                def test_outcome(self):
+                    FilterHarness().client_sends(b"order").expect()
+
+            def test_peer():
+                MemoryRepeater().connect("alice").expect(b"welcome")
+
+            def test_server():
+                MemoryRepeater().server["alice"]
+
+            @implementer(ICodec)
+            class Upper:
+                def decode(self, payload):
+                    return payload.upper()
+
+                def encode(self, message):
+                    return message
+
+            def test_codec():
+                check_codec(Upper(), [b"message"])
+            """,
+            failed=4,
+        )
+        for line in (
+            'client_sends(b"order").expect()',
+            'expect(b"welcome")',
+            'server["alice"]',
+            "What happened:",
+            "Upper: b'message' becomes",
+        ):
+            self.assertIn(line, told)
+        self.assertNotIn("twisted_repeater/testing", told)
+
     def test_without_pytest_twisted(self) -> None:
         """The fixture that needs pytest-twisted says so where that is switched off."""
         told = self.pytest("def test_it(socket_repeater): pass", "-p", "no:twisted", errors=1)
-        self.assertIn("the fixture socket_repeater needs pytest-twisted", told)
+        self.assertIn("socket_repeater needs pytest-twisted", told)
 
     def test_asked_for(self) -> None:
         """Nobody has the fixtures who does not ask for them."""

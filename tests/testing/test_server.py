@@ -26,7 +26,7 @@ class ServerTests(SynchronousTestCase):
         self.assertIs(self.server["alice"], last)
         self.assertEqual([peer.received for peer in self.server.connections], [[b"alice"], [b"bob"], [b"alice"]])
         error = self.assertRaises(AssertionError, lambda: self.server["carol"])
-        self.assertTrue(str(error).startswith("nobody has connected to the server in the name of 'carol'"), error)
+        self.assertTrue(str(error).startswith("the server has no connection for client 'carol'"), error)
 
     def test_answer(self) -> None:
         """It answers on every connection."""
@@ -57,7 +57,7 @@ class ServerTests(SynchronousTestCase):
         self.assertIsNotNone(self.running.connect().heard)
 
     def test_when_connected(self) -> None:
-        """It tells when somebody connects in the name of a client."""
+        """It says when there is a connection for a client."""
         late, alice, never = (self.server.when_connected(name) for name in ("late", "alice", "never"))
         self.running.connect("alice")
         self.assertIs(self.successResultOf(alice), self.server["alice"])
@@ -70,6 +70,6 @@ class ServerTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(again), self.server.connections[-1])
         self.running.advance(5)
         told = self.failureResultOf(never, AssertionError).getErrorMessage()
-        self.assertIn("has waited 5 s for a connection in the name of 'never', in vain", told)
+        self.assertIn("has waited 5 s in vain for a connection for client 'never'", told)
         self.running.connect("late")
         self.failureResultOf(late, AssertionError)

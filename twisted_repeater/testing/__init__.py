@@ -1,11 +1,11 @@
-"""What users need to test their filters, and their dialects: no network, no waiting, failures that can be read.
+"""The kit for testing your own filters, codecs and framings, without a network and without waiting.
 
 * `FilterHarness` runs a filter on messages.
-* `MemoryRepeater` is a whole repeater in memory, with clients and a server that do what a test tells them to, and a
-  clock to advance; `SocketRepeater` is the same on real sockets.
-* `check_framing` and `check_codec` try a framing or a codec of one's own.
+* `MemoryRepeater` is a whole repeater in memory. A test scripts its clients and its server, and advances its clock.
+* `SocketRepeater` is the same on real sockets.
+* `check_framing` and `check_codec` try a framing or a codec.
 
-For pytest there are fixtures in `twisted_repeater.testing.pytest_plugin`.
+For pytest, there are fixtures in `twisted_repeater.testing.pytest_plugin`.
 """
 
 from ._harness import FilterHarness, Outcome

@@ -1,4 +1,4 @@
-"""Runs a filter on messages: one link of a repeater in memory, whose two peers a test speaks for."""
+"""Runs a filter on messages: one link of a repeater in memory, between a client and a server that a test scripts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ..model import Direction
 from ..verdicts import Verdict
 from ._peer import Peer
 from ._running import MemoryRepeater
-from ._transcript import Entry, Event, Remark, Transcript, numbered
+from ._transcript import Entry, Event, Remark, Transcript, __tracebackhide__, numbered
 
-__all__ = ["FilterHarness", "Outcome"]
+__all__ = ["FilterHarness", "Outcome", "__tracebackhide__"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of something that was done to a `FilterHarness`."""
+    """The consequences of one call of a `FilterHarness`."""
 
     entries: Sequence[Entry]
     """What happened, in order."""
     transcript: Transcript
-    """All that happened in this harness by then."""
+    """All that has happened in this harness."""
     pending: bool
     """Whether a verdict is awaited."""
     closed: bool
@@ -53,44 +53,52 @@ class Outcome:
 
     @property
     def to_server_bytes(self) -> bytes:
-        """Their frames."""
+        """The frames that the server got."""
         return self._bytes(Event.SERVER_GETS)
 
     @property
     def to_client_bytes(self) -> bytes:
-        """Their frames."""
+        """The frames that the client got."""
         return self._bytes(Event.CLIENT_GETS)
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """What the filters answered, in order."""
+        """The verdicts of the filters, in order."""
         return [verdict for verdict in self._values(Event.TO_SERVER, Event.TO_CLIENT) if verdict is not None]
 
     @property
     def verdict(self) -> Verdict:
-        """What the filter answered, which was asked once."""
+        """The only verdict of the filters."""
         verdicts = self.verdicts
         if len(verdicts) != 1:
-            raise self.transcript.error(f"one verdict was expected, there are {len(verdicts)}")
+            raise self.transcript.error(f"expected one verdict, got {len(verdicts)}")
         return verdicts[0]
 
     @property
     def errors(self) -> list[LinkError]:
-        """What ``on_error`` was called with."""
+        """The errors that ``on_error`` was called with."""
         return self._values(Event.CLIENT_ERROR, Event.SERVER_ERROR)
 
     def expect(
         self,
         *,
-        to_server: Sequence[Any] = (),
-        to_client: Sequence[Any] = (),
+        to_server: Sequence[object] = (),
+        to_client: Sequence[object] = (),
         errors: Sequence[type[BaseException]] = (),
         verdicts: Sequence[Verdict] | None = None,
         closed: bool = False,
     ) -> None:
-        """Make sure that this came of it, and nothing else. Verdicts are not compared unless they are given.
+        """Check that this happened and nothing else. Anything you do not list must not have happened.
 
-        When it isn't so, the ``AssertionError`` shows what is different and all that happened.
+        Args:
+            to_server: the messages that the server got.
+            to_client: the messages that the client got.
+            errors: the classes of the errors that ``on_error`` was called with.
+            verdicts: the verdicts of the filters; ``None`` accepts any.
+            closed: whether the link is closed.
+
+        Raises:
+            AssertionError: something else happened. The message shows the difference and the whole transcript.
         """
         self.transcript.expect("the server got", self.to_server, to_server)
         self.transcript.expect("the client got", self.to_client, to_client)
@@ -104,43 +112,51 @@ class Outcome:
 
 
 class FilterHarness:
-    """One link of a repeater, in memory, with these filters.
+    """One link of a repeater in memory, with your filters on it. The repeater and the link are the real ones.
 
-    The lanes, the link and the repeater are the real ones. ``state`` is the state of the link; where an ``on_connect``
-    is among the ``options``, which are those of `MemoryRepeater`, that makes it. ``client_members`` and
-    ``server_members`` change what the two say of themselves: ``{"send_version": 2}``.
+    Each call that does something returns an `Outcome`: what has happened since the call before.
 
-    Whatever is done gives an `Outcome`: what happened since the one before.
+    Args:
+        to_server_filter: the filter for messages to the server.
+        to_client_filter: the filter for messages to the client.
+        dialect: the dialect of client and server, `int32` by default.
+        state: the ``state`` of the link; an ``on_connect`` among the options replaces it.
+        client_name: the name of the client.
+        client_host: the address that the client connects from.
+        client_members: members of the client's hello that differ from the usual: ``{"send_version": 2}``.
+        server_members: members of the server's hello that differ from the usual.
+        clock: the clock, where other parts of the test use it too.
+        options: any other argument of `Repeater.create` and `Repeater.start`.
     """
 
     def __init__(
         self,
-        to_server_filter: Any = None,
-        to_client_filter: Any = None,
+        to_server_filter: object = None,
+        to_client_filter: object = None,
         *,
         dialect: Dialect | None = None,
-        state: Any = None,
+        state: object = None,
         client_name: str = "client",
         client_host: str = "127.0.0.1",
-        client_members: Mapping[str, Any] = MappingProxyType({}),
-        server_members: Mapping[str, Any] = MappingProxyType({}),
+        client_members: Mapping[str, object] = MappingProxyType({}),
+        server_members: Mapping[str, object] = MappingProxyType({}),
         clock: Clock | None = None,
         **options: Any,
     ) -> None:
         options = {"on_connect": lambda link: state} | options
         options |= {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
-        self.running = MemoryRepeater(dialect, clock=clock, **options)
-        """The repeater with all around it."""
+        self.running: MemoryRepeater = MemoryRepeater(dialect, clock=clock, **options)
+        """The repeater with its peers."""
         assert self.running.server.hello is not None
-        self.running.server.hello = replace(self.running.server.hello, **server_members)
+        self.running.server.hello = replace(self.running.server.hello, **server_members)  # type: ignore[arg-type]
         self.transcript: Transcript = self.running.transcript
-        """What happened, in order."""
+        """All that has happened, in order."""
         self.client: Peer = self.running.connect(client_name, host=client_host, **client_members)
-        """The client, for what the methods here cannot do; `outcome` gives what came of it."""
+        """The client, for what the methods here cannot do. `outcome` then returns what came of it."""
         self.link: Link = self.running.link(client_name)
-        """The link, as filters see it."""
+        """The link, as filters get it."""
         self.server: Peer = self.running.server[client_name]
-        """The server, likewise."""
+        """The server's connection, likewise."""
         self._mark = len(self.transcript)
 
     @property
@@ -150,32 +166,32 @@ class FilterHarness:
 
     @property
     def clock(self) -> Clock:
-        """The clock that everything in the harness goes by."""
+        """The clock of everything in the harness."""
         return self.running.clock
 
-    def client_sends(self, *messages: Any) -> Outcome:
-        """Let the client send messages, all in one write."""
+    def client_sends(self, *messages: object) -> Outcome:
+        """Let the client send messages in one write."""
         return self._let(self.client.send, messages, Direction.TO_SERVER)
 
-    def server_sends(self, *messages: Any) -> Outcome:
-        """Let the server send messages, all in one write."""
+    def server_sends(self, *messages: object) -> Outcome:
+        """Let the server send messages in one write."""
         return self._let(self.server.send, messages, Direction.TO_CLIENT)
 
     def client_sends_payloads(self, *payloads: bytes) -> Outcome:
-        """Let the client send messages that no codec has made."""
+        """Let the client send payloads that no codec has made."""
         return self._let(self.client.send_payloads, payloads, Direction.TO_SERVER)
 
     def server_sends_payloads(self, *payloads: bytes) -> Outcome:
-        """Let the server send messages that no codec has made."""
+        """Let the server send payloads that no codec has made."""
         return self._let(self.server.send_payloads, payloads, Direction.TO_CLIENT)
 
-    def _let(self, send: Callable[..., None], what: Sequence[Any], direction: Direction) -> Outcome:
-        """Let a peer send; put down if nobody will look at it."""
+    def _let(self, send: Callable[..., None], what: Sequence[object], direction: Direction) -> Outcome:
+        """Let a peer send; record it if the repeater discards whatever comes from there."""
         stopped = any(lane.direction is direction and lane.discarding for lane in pair_of(self.link).lanes or ())
         send(*what)
         if stopped:
             towards = "the server" if direction is Direction.TO_SERVER else "the client"
-            remark = Remark(f"nothing is looked at any more on the way to {towards}")
+            remark = Remark(f"nothing is read any more on the way to {towards}")
             self.transcript.add(Event.STOPPED, self.link.client_name, remark)
         return self.outcome()
 
@@ -185,9 +201,9 @@ class FilterHarness:
         return self.outcome()
 
     def outcome(self) -> Outcome:
-        """Let everything happen that can without time passing, and give what happened since the last outcome."""
+        """Let everything happen that needs no time; return what has happened since the last outcome."""
         self.running.settle()
         mark, self._mark = self._mark, len(self.transcript)
-        lanes = pair_of(self.link).lanes or ()
-        pending = any(lane.awaited is not None for lane in lanes)
-        return Outcome(self.transcript.since(mark), self.transcript, pending, pair_of(self.link).closing)
+        pair = pair_of(self.link)
+        pending = any(lane.awaited is not None for lane in pair.lanes or ())
+        return Outcome(self.transcript.since(mark), self.transcript, pending, pair.closing)

@@ -1,10 +1,9 @@
-"""Connections in memory that move only when told to: Twisted's own TCP transport on sockets that are none."""
+"""Connections in memory that move only when a test says so: Twisted's TCP transport on sockets in memory."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from twisted.internet import error, tcp
 from twisted.internet.address import IPv4Address
@@ -29,11 +28,11 @@ from ._memory_socket import MemorySocket
 __all__ = ["MemoryEndpoint", "MemoryNetwork"]
 
 TURNS = 20_000
-"""How often each connection may read and write before a network has to settle."""
+"""How often each connection may read and write before a network must have settled."""
 
 
 class MemoryConnection(tcp.Connection):
-    """A TCP transport of Twisted's on one of our sockets."""
+    """Twisted's TCP transport on a socket in memory."""
 
     def __init__(
         self, memory: MemorySocket, protocol: IProtocol, network: MemoryNetwork, host: IAddress, peer: IAddress
@@ -55,20 +54,17 @@ class MemoryConnection(tcp.Connection):
 
 @implementer(IReactorTime)
 class MemoryNetwork:
-    """What the connections have in place of a reactor: they are read and written only in `settle`.
-
-    Time is that of ``clock``, and passes only in `advance`.
-    """
+    """The reactor of the connections. They are read and written only in `settle`, and time passes only in `advance`."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self.clock = Clock() if clock is None else clock
-        self._readers: dict[Any, None] = {}
-        self._writers: dict[Any, None] = {}
+        self.clock: Clock = Clock() if clock is None else clock
+        self._readers: dict[MemoryConnection, None] = {}
+        self._writers: dict[MemoryConnection, None] = {}
         self._settling = False
         self._ports = 49152
         self._arrivals = itertools.count()
 
-    # -- what a transport uses of its reactor ----------------------------------------------------------------
+    # -- the methods that a transport calls ------------------------------------------------------------------
 
     def addReader(self, reader: MemoryConnection) -> None:
         """See `IReactorFDSet`."""
@@ -93,7 +89,7 @@ class MemoryNetwork:
     def callLater(
         self,
         delay: float,
-        callable: Callable[..., Any],  # noqa: A002
+        callable: Callable[..., object],  # noqa: A002
         *args: object,
         **kwargs: object,
     ) -> IDelayedCall:
@@ -107,21 +103,28 @@ class MemoryNetwork:
     # -- what a test does ------------------------------------------------------------------------------------
 
     def connect(self, accepting: IProtocol, connecting: IProtocol, address: IPv4Address, listening: IAddress) -> None:
-        """Connect two protocols; ``address`` is that of the connecting one."""
+        """Connect two protocols.
+
+        Args:
+            accepting: the protocol of the party that listens.
+            connecting: the protocol of the party that connects.
+            address: the address of the party that connects.
+            listening: the address of the party that listens.
+        """
         sockets = MemorySocket.pair(self._arrivals)
-        accepted: Any = MemoryConnection(sockets[0], accepting, self, listening, address)
-        connected: Any = MemoryConnection(sockets[1], connecting, self, address, listening)
+        accepted = MemoryConnection(sockets[0], accepting, self, listening, address)
+        connected = MemoryConnection(sockets[1], connecting, self, address, listening)
         for protocol, transport in ((accepting, accepted), (connecting, connected)):
-            transport.startReading()
+            transport.startReading()  # type: ignore[no-untyped-call]
             protocol.makeConnection(transport)
 
     def new_address(self, host: str = "127.0.0.1") -> IPv4Address:
-        """Return an address that nobody has."""
+        """Return an address that is not in use."""
         self._ports += 1
         return IPv4Address("TCP", host, self._ports)
 
     def settle(self) -> None:
-        """Let everything happen that can without time passing. An exception that a protocol raises comes out."""
+        """Let everything happen that needs no time. An exception of a protocol is raised here."""
         if self._settling:
             return
         self._settling = True
@@ -132,12 +135,12 @@ class MemoryNetwork:
                 self.clock.advance(0)
                 turns += 1
                 if turns > TURNS:
-                    raise AssertionError("it does not come to an end: does somebody answer every answer?")
+                    raise AssertionError("the connections do not come to rest: does a peer answer every answer?")
         finally:
             self._settling = False
 
     def _turn(self) -> bool:
-        """Let each connection that can read or write do so once, in the order of arrival. Gives whether one could."""
+        """Let each connection that can read or write do so once, in the order of arrival; return whether any could."""
         readable = [reader for reader in self._readers if reader.memory.readable]
         writable = [writer for writer in self._writers if writer.memory.writable]
         for reader in sorted(readable, key=lambda reader: reader.memory.arrived):
@@ -145,11 +148,11 @@ class MemoryNetwork:
                 self._check(reader, reader.doRead(), reading=True)
         for writer in writable:
             if writer in self._writers:
-                self._check(writer, writer.doWrite(), reading=False)
+                self._check(writer, writer.doWrite(), reading=False)  # type: ignore[no-untyped-call]
         return bool(readable or writable)
 
-    def _check(self, connection: MemoryConnection, why: Any, *, reading: bool) -> None:
-        """End a connection that is at its end, as a reactor does."""
+    def _check(self, connection: MemoryConnection, why: Exception | int | None, *, reading: bool) -> None:
+        """End a connection that says that it is over, as a reactor does."""
         if why is None:
             return
         self.removeReader(connection)
@@ -160,7 +163,7 @@ class MemoryNetwork:
             connection.connectionLost(Failure(why))
 
     def advance(self, seconds: float) -> None:
-        """Let time pass: each call that becomes due is made at its own time, and what follows from it settles."""
+        """Let time pass. Each call that becomes due is made at its own time, and its consequences settle."""
         self.settle()
         end = self.clock.seconds() + seconds
         while due := [call.getTime() for call in self.clock.getDelayedCalls() if call.getTime() <= end]:
@@ -171,7 +174,7 @@ class MemoryNetwork:
 
 @implementer(IListeningPort)
 class MemoryPort:
-    """A port that is listened on."""
+    """A port on which a party listens."""
 
     def __init__(self, endpoint: MemoryEndpoint, factory: IProtocolFactory) -> None:
         self._endpoint = endpoint
@@ -180,14 +183,14 @@ class MemoryPort:
         factory.doStart()
 
     def accept(self, connect: Callable[[], None]) -> None:
-        """Connect a newcomer: now, or when accepting goes on."""
+        """Connect a newcomer now, or as soon as the port is not paused."""
         if self._waiting is None:
             connect()
         else:
             self._waiting.append(connect)
 
     def pauseProducing(self) -> None:
-        """See `IPushProducer`: newcomers wait."""
+        """See `IPushProducer`. Newcomers wait."""
         if self._waiting is None:
             self._waiting = []
 
@@ -198,7 +201,7 @@ class MemoryPort:
             connect()
 
     def startListening(self) -> None:
-        """See `IListeningPort`: it listens from the start."""
+        """See `IListeningPort`. The port listens from the start."""
 
     def stopListening(self) -> Deferred[None]:
         """See `IListeningPort`."""
@@ -213,11 +216,11 @@ class MemoryPort:
 
 @implementer(IStreamServerEndpoint, IStreamClientEndpoint)
 class MemoryEndpoint:
-    """Where one party listens and others connect to."""
+    """The place where one party listens and others connect."""
 
     def __init__(self, network: MemoryNetwork) -> None:
         self._network = network
-        self.address = network.new_address()
+        self.address: IPv4Address = network.new_address()
         self.port: MemoryPort | None = None
 
     def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort]:
@@ -226,7 +229,7 @@ class MemoryEndpoint:
         return succeed(self.port)
 
     def connect(self, factory: IProtocolFactory, host: str = "127.0.0.1") -> Deferred[IProtocol]:
-        """See `IStreamClientEndpoint`. ``host`` is where the connection comes from."""
+        """See `IStreamClientEndpoint`. ``host`` is the address that the connection comes from."""
         if self.port is None:
             return fail(error.ConnectionRefusedError())
         listening = self.port
@@ -247,7 +250,7 @@ class MemoryEndpoint:
 
 
 class _Refusal(Protocol):
-    """Stands for the protocol that a factory did not build."""
+    """The protocol of a connection for which a factory built none: it closes at once."""
 
     def connectionMade(self) -> None:
         """See `IProtocol`."""

@@ -1,4 +1,4 @@
-"""A socket that is none: two of them are connected in memory."""
+"""A pair of connected sockets in memory."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from collections.abc import Iterator
 __all__ = ["CAPACITY", "MemorySocket"]
 
 CAPACITY = 64 * 1024
-"""How many bytes a socket holds that its owner has not read yet."""
+"""How many unread bytes a socket holds."""
 
 
 class MemorySocket:
-    """One of two sockets that are connected to each other. Has what `tcp.Connection` uses of a socket.
-
-    ``arrived`` is the number, out of ``counter``, of what came first of all that was not read yet.
-    """
+    """One of two connected sockets, with the methods that `twisted.internet.tcp.Connection` calls."""
 
     def __init__(self, counter: Iterator[int]) -> None:
         self.peer: MemorySocket = self
-        self.arrived = 0
+        self.arrived: int = 0
+        """The number, from the counter, of the oldest event that was not read."""
         self._counter = counter
         self._inbox = bytearray()
         self._writable = True
@@ -30,19 +28,19 @@ class MemorySocket:
 
     @classmethod
     def pair(cls, counter: Iterator[int]) -> tuple[MemorySocket, MemorySocket]:
-        """Make two that are connected."""
+        """Make two connected sockets; ``counter`` numbers the events of all sockets."""
         one, other = cls(counter), cls(counter)
         one.peer, other.peer = other, one
         return one, other
 
     @property
     def readable(self) -> bool:
-        """Whether `recv` has something to tell."""
+        """Whether `recv` has bytes, the end of the stream or an error."""
         return bool(self._inbox) or self._ended or self._reset
 
     @property
     def writable(self) -> bool:
-        """Whether `send` has something to do."""
+        """Whether `send` can take bytes, or has an error."""
         return len(self.peer._inbox) < CAPACITY or self._reset
 
     def send(self, data: memoryview | bytes) -> int:
@@ -62,25 +60,25 @@ class MemorySocket:
         if self._reset:
             raise ConnectionResetError(errno.ECONNRESET, "the other end has aborted")
         if not self._inbox and not self._ended:
-            raise BlockingIOError(errno.EWOULDBLOCK, "nothing to read")
+            raise BlockingIOError(errno.EWOULDBLOCK, "there is nothing to read")
         data = bytes(self._inbox[:size])
         del self._inbox[:size]
         self.arrived = next(self._counter)
         return data
 
     def _wake(self) -> None:
-        """Something comes."""
+        """Number an event, unless an older one is unread."""
         if not self.readable:
             self.arrived = next(self._counter)
 
     def shutdown(self, how: int) -> None:
-        """See `socket.socket`: nothing more is sent."""
+        """See `socket.socket`. It ends what is sent, whatever ``how`` is."""
         self._writable = False
         self.peer._wake()
         self.peer._ended = True
 
     def close(self) -> None:
-        """See `socket.socket`. With unread data, or when it doesn't linger, the other end sees a reset."""
+        """See `socket.socket`. The other end sees a reset if there are unread bytes, or the socket does not linger."""
         if self._inbox or not self._lingers:
             self.peer._wake()
             self.peer._inbox.clear()

@@ -1,14 +1,15 @@
-"""A client, or one connection of a server, that does what a test tells it to and puts down what it sends and gets."""
+"""A client, or one connection of a server, that a test scripts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -16,82 +17,84 @@ from ..dialects import MessageType
 from ..dialects._dialect import agreed_version
 from ..interfaces import ICodec
 from ..model import Hello, Side
-from ._setting import TIMEOUT, Inbox, Setting
-from ._transcript import Event, Remark
+from ._setting import TIMEOUT, Inbox, Setting, Waiting
+from ._transcript import Event, Remark, __tracebackhide__
 
-__all__ = ["Peer"]
+__all__ = ["Answer", "Peer", "__tracebackhide__"]
+
+Answer: TypeAlias = "Callable[[Any, Peer], Iterable[object] | None]"
+"""Makes the answers to a message that came to a peer."""
 
 
 @implementer(IHalfCloseableProtocol)
 class Peer(Protocol):
-    """One connection of a scripted program: ``side`` says on which side of the repeater that is.
-
-    ``received`` are the messages that came, without the hello, which is ``heard``. A message that the codec of the
-    dialect cannot decode is its payload, as ``bytes``.
-    """
+    """One connection of a scripted program. It does what the test tells it, and records what it sends and gets."""
 
     def __init__(self, side: Side, setting: Setting, hello: Hello | None) -> None:
         self.side = side
+        """The side of the repeater that it is on."""
         self.hello = hello
-        """What it says of itself as soon as it is connected, ``None`` for nothing: then `say_hello` may."""
+        """The hello that it sends as soon as it is connected. With ``None`` it waits for `say_hello`."""
         self.heard: Hello | None = None
-        """What the repeater said of itself."""
+        """The hello of the repeater, once it has come."""
         self.received: list[Any] = []
-        self.stream_ended = False
+        """The messages that came, without the hello. If the codec cannot decode one, its payload stands here."""
+        self.stream_ended: bool = False
         """Whether the repeater has ended its stream."""
         self.lost: BaseException | None = None
-        """Why the connection is gone, ``None`` while it is there."""
-        self.keeps_open = False
-        """Whether it stays when the repeater ends its stream, until it ends its own. A plain protocol closes then."""
-        self.answer: Callable[[Any, Peer], Iterable[Any] | None] | None = None
-        """Called with each message that comes and the peer; gives the messages that it answers with."""
+        """Why the connection was lost, ``None`` while it is there."""
+        self.keeps_open: bool = False
+        """Whether it stays when the repeater ends its stream, until it ends its own. By default it closes then."""
+        self.answer: Answer | None = None
+        """Called with each message that comes and the peer; returns the messages to answer with."""
         self.on_hello: Callable[[Peer], None] = lambda peer: None
+        """Called with the peer when the repeater's hello has come."""
         self._setting = setting
         self._inbox = Inbox(setting.dialect)
         self._frames: list[bytes] = []
         self._taken = 0
-        self._waiting: list[tuple[Callable[[], bool], str, Deferred[None]]] = []
+        self._waiting = Waiting(self, setting)
 
     def __repr__(self) -> str:
         return f"<the {self.side.value} side of {self.client_name!r}>"
 
     @property
     def client_name(self) -> str:
-        """The name of the client whose link it is, "" where that is not known."""
+        """The name of the client whose link it is on, "" if it is unknown."""
         hello = self.hello if self.side is Side.CLIENT else self.heard
         return "" if hello is None else hello.name
 
     # -- what a test tells it to do --------------------------------------------------------------------------
 
     def say_hello(self, hello: Hello) -> None:
-        """Send a hello, as the first thing."""
+        """Send a hello, before anything else."""
         self.hello = hello
         self._write(self._inbox.handshake.encode(hello))
 
-    def send(self, *messages: Any) -> None:
-        """Send messages, all in one write."""
+    def send(self, *messages: object) -> None:
+        """Send messages in one write."""
         frames = []
         for message in messages:
             frame = self._inbox.framing.encode(self._codec(sends=True).encode(message))
-            self._put_down(Event.CLIENT_SENDS, Event.SERVER_SENDS, message, frame)
+            self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, message, frame)
             frames.append(frame)
         self._write(b"".join(frames))
 
     def send_payloads(self, *payloads: bytes) -> None:
-        """Send messages that no codec has made, all in one write."""
+        """Send payloads that no codec has made, in one write."""
         frames = [self._inbox.framing.encode(payload) for payload in payloads]
         for payload, frame in zip(payloads, frames, strict=True):
-            self._put_down(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"payload {payload!r}"), frame)
+            self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"payload {payload!r}"), frame)
         self._write(b"".join(frames))
 
     def send_bytes(self, data: bytes) -> None:
-        """Send bytes as they are, whole frames or not."""
-        self._put_down(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"bytes {data!r}"), data)
+        """Send bytes, whole frames or not."""
+        self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"bytes {data!r}"), data)
         self._write(data)
 
     def end_stream(self) -> None:
-        """Send nothing more, but go on reading."""
-        self._put_down(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its stream"))
+        """End its stream, but go on reading."""
+        self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its stream"))
         self.keeps_open = False
         if self.stream_ended:
             self._transport.loseConnection()
@@ -100,19 +103,19 @@ class Peer(Protocol):
         self._setting.settle()
 
     def close(self) -> None:
-        """Close the connection, after what was sent."""
-        self._put_down(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its connection"))
+        """Close the connection, after all that was sent."""
+        self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its connection"))
         self._transport.loseConnection()
         self._setting.settle()
 
     def abort(self) -> None:
-        """Break the connection: the repeater sees a reset."""
-        self._put_down(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("by a reset"))
+        """Reset the connection."""
+        self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("by a reset"))
         self._transport.abortConnection()
         self._setting.settle()
 
     def pause(self) -> None:
-        """Read nothing, until `resume`."""
+        """Stop reading, until `resume`."""
         self._transport.pauseProducing()
 
     def resume(self) -> None:
@@ -129,58 +132,62 @@ class Peer(Protocol):
 
     @property
     def open(self) -> bool:
-        """Whether the connection is there and the repeater has not ended its stream."""
+        """Whether the connection is there, and the repeater has not ended its stream."""
         return self.lost is None and not self.stream_ended
 
-    def expect(self, *messages: Any) -> None:
-        """Make sure that exactly these messages have come since the last `expect`."""
+    def expect(self, *messages: object) -> None:
+        """Check that exactly these messages have come since the last `expect`.
+
+        Raises:
+            AssertionError: others have come. The message shows them and the whole transcript.
+        """
         untaken = self.received[self._taken :]
         self._taken = len(self.received)
         who = "client {!r}" if self.side is Side.CLIENT else "the server, on the link of {!r},"
         self._setting.transcript.expect(f"{who.format(self.client_name)} got", untaken, messages)
 
-    def will_get(self, *messages: Any, timeout: float = TIMEOUT) -> Deferred[None]:
-        """Wait until as many messages have come since the last `expect`, and make sure that they are these."""
+    def will_get(self, *messages: object, timeout: float = TIMEOUT) -> Deferred[None]:
+        """Wait until as many messages have come since the last `expect`, then check that they are these."""
         count = len(messages)
         came = self.when(
             lambda: len(self.received) - self._taken >= count, f"{count} more message{'s' * (count != 1)}", timeout
         )
-        # One that timed out has less to compare, and `expect` shows it better.
+        # After a timeout there are fewer messages, and `expect` shows that better.
         return came.addBoth(lambda _: self.expect(*messages))
 
     def receive(self, timeout: float = TIMEOUT) -> Deferred[Any]:
-        """Return the next message, of those that `expect` has not seen, when it comes."""
+        """Wait for the next message that `expect` has not seen, and return it."""
 
-        def take(_: None) -> Any:
+        def take(_: None) -> object:
             self._taken += 1
             return self.received[self._taken - 1]
 
         return self.when(lambda: len(self.received) > self._taken, "a message", timeout).addCallback(take)
 
     def when_linked(self, timeout: float = TIMEOUT) -> Deferred[None]:
-        """Fire when the repeater's hello has come."""
+        """Wait for the repeater's hello."""
         return self.when(lambda: self.heard is not None, "the repeater's hello", timeout)
 
     def when_closed(self, timeout: float = TIMEOUT) -> Deferred[None]:
-        """Fire when the connection is gone."""
+        """Wait until the connection is lost."""
         return self.when(lambda: self.lost is not None, "the end of the connection", timeout)
 
     def when(self, condition: Callable[[], bool], what: str, timeout: float = TIMEOUT) -> Deferred[None]:
-        """Fire when a condition holds, which is looked at whenever something comes.
+        """Wait until a condition holds. It is asked whenever something comes.
 
-        Fails with ``AssertionError`` when the connection is gone or the time is over: ``what`` did not come.
+        Args:
+            condition: returns whether to go on.
+            what: the subject of the complaint, such as "a message".
+            timeout: how many seconds to wait.
+
+        Returns:
+            A Deferred. It fails with ``AssertionError`` when the connection is lost or the time is over.
         """
-        done: Deferred[None] = Deferred()
-        self._waiting.append((condition, what, done))
-
-        def too_late(result: object, _: float) -> Any:
-            raise self._setting.transcript.error(f"{self!r} has waited {timeout:g} s for {what}, in vain")
-
-        done.addTimeout(timeout, self._setting.clock, onTimeoutCancel=too_late)
-        self._look()
+        done = self._waiting.until(condition, what, timeout)
+        self._waiting.look(self.lost)
         return done
 
-    # -- what Twisted tells it -------------------------------------------------------------------------------
+    # -- what Twisted calls ----------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
         """See `IProtocol`."""
@@ -195,12 +202,12 @@ class Peer(Protocol):
                 self.on_hello(self)
             else:
                 self._receive(frame, payload)
-        self._look()
+        self._waiting.look(self.lost)
 
     def readConnectionLost(self) -> None:
         """See `IHalfCloseableProtocol`."""
         self.stream_ended = True
-        self._look()
+        self._waiting.look(self.lost)
         if not self.keeps_open:
             self._transport.loseConnection()
 
@@ -210,24 +217,25 @@ class Peer(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See `IProtocol`."""
         self.lost = reason.value or ConnectionDone()
-        self._look()
+        self._waiting.look(self.lost)
 
     # -- inside ----------------------------------------------------------------------------------------------
 
     @property
-    def _transport(self) -> Any:
+    def _transport(self) -> Connection:
+        assert isinstance(self.transport, Connection)
         return self.transport
 
     def _write(self, data: bytes) -> None:
         self._transport.write(data)
         self._setting.settle()
 
-    def _put_down(self, of_client: Event, of_server: Event, value: Any, data: bytes = b"") -> None:
+    def _record(self, of_client: Event, of_server: Event, value: object, data: bytes = b"") -> None:
         event = of_client if self.side is Side.CLIENT else of_server
         self._setting.transcript.add(event, self.client_name, value, data)
 
     def _codec(self, *, sends: bool) -> ICodec:
-        """Return the codec of what it sends, or gets, in the version that it has agreed on with the repeater."""
+        """Return the codec of the messages that it sends, or gets, in the version that was agreed on."""
         to_server = sends is (self.side is Side.CLIENT)
         dialect = self._setting.dialect
         kind: MessageType = dialect.to_server if to_server else dialect.to_client
@@ -244,24 +252,10 @@ class Peer(Protocol):
             message = payload
         self.received.append(message)
         self._frames.append(frame)
-        self._put_down(Event.CLIENT_GETS, Event.SERVER_GETS, message, frame)
+        self._record(Event.CLIENT_GETS, Event.SERVER_GETS, message, frame)
         if self.answer is not None:
             answers = self.answer(message, self)
             if isinstance(answers, (bytes, bytearray, str)):
-                raise TypeError("answer must give a list of messages, or None")
+                raise TypeError(f"answer must return a list of messages or None, not {type(answers).__name__}")
             if answers := list(answers or ()):
                 self.send(*answers)
-
-    def _look(self) -> None:
-        """Fire what has come true, and fail what cannot any more."""
-        waiting, self._waiting = self._waiting, []
-        for condition, what, done in waiting:
-            if done.called:
-                continue  # timed out
-            if condition():
-                done.callback(None)
-            elif self.lost is not None:
-                complaint = f"the connection of {self!r} is gone ({self.lost}) while it waits for {what}"
-                done.errback(self._setting.transcript.error(complaint))
-            else:
-                self._waiting.append((condition, what, done))

@@ -1,41 +1,42 @@
-"""A whole repeater between scripted clients and a scripted server: in memory, or on real sockets."""
+"""A whole repeater between scripted clients and a scripted server, in memory or on real sockets."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import ClientCreator, Factory
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.internet.tcp import Port
 from twisted.python.failure import Failure
 
 from .._link.link import Link
 from .._repeater import Repeater
 from ..dialects import Dialect, int32
 from ..errors import ConnectingError, LinkError
-from ..interfaces import IObserver
 from ..model import Hello, Side
 from ._memory import MemoryEndpoint, MemoryNetwork
 from ._peer import Peer
 from ._recorder import Recorder
 from ._server import ScriptedServer
 from ._setting import TIMEOUT, Setting
-from ._transcript import Event, Transcript
+from ._transcript import Event, Transcript, __tracebackhide__
 
-__all__ = ["MemoryRepeater", "RunningRepeater", "SocketRepeater"]
+__all__ = ["MemoryRepeater", "RunningRepeater", "SocketRepeater", "__tracebackhide__"]
 
 T = TypeVar("T")
 
 START_OPTIONS = frozenset(inspect.signature(Repeater.start).parameters)
-"""The options that `Repeater.start` takes; the others are for `Repeater.create`."""
+"""The options of `Repeater.start`; the others are for `Repeater.create`."""
 
 
 class RunningRepeater:
-    """What a repeater in memory and one on sockets share."""
+    """A running repeater with a scripted server and scripted clients, in memory or on sockets."""
 
     repeater: Repeater
     """The repeater itself."""
@@ -49,38 +50,41 @@ class RunningRepeater:
         server_name: str,
         options: dict[str, Any],
     ) -> None:
-        self.dialect = int32() if dialect is None else dialect
+        self.dialect: Dialect = int32() if dialect is None else dialect
         self.transcript = transcript
-        """What happened, in order."""
+        """All that has happened, in order."""
         self._setting = Setting(self.dialect, transcript, clock, settle)
-        self.server = ScriptedServer(self._setting, self._hello(server_name, Side.SERVER))
-        """The server. What it says of itself may be changed before a client connects: it is in ``server.hello``."""
+        self.server: ScriptedServer = ScriptedServer(self._setting, self._hello(server_name, Side.SERVER))
+        """The server. To change its hello, set ``server.hello`` before a client connects."""
         self.clients: list[Peer] = []
-        """Every client that has connected, in order."""
+        """All clients, in order."""
         self._start_options = {name: value for name, value in options.items() if name in START_OPTIONS}
-        self._create_options: dict[str, Any] = {
-            "repeater_name": "repeater",
-            "server_name": server_name,
-            "is_client_allowed": lambda name: True,
-        }
-        self._create_options |= {name: value for name, value in options.items() if name not in START_OPTIONS}
-        observers: Iterable[IObserver] = self._create_options.pop("observers", ())
+        self._create_options = {name: value for name, value in options.items() if name not in START_OPTIONS}
+        self._create_options.setdefault("repeater_name", "repeater")
+        self._create_options.setdefault("server_name", server_name)
+        self._create_options.setdefault("is_client_allowed", lambda name: True)
         self._recorder = Recorder(transcript)
-        self._create_options["observers"] = (self._recorder, *observers)
+        self._create_options["observers"] = (self._recorder, *options.get("observers", ()))
 
     @property
     def errors(self) -> list[LinkError]:
-        """What ``on_error`` was called with, apart from sides that went down while their link was closing."""
+        """The errors that ``on_error`` was called with, without those about sides that were lost while
+        their link closed.
+        """
         events = (Event.CLIENT_ERROR, Event.SERVER_ERROR)
         return [entry.value for entry in self.transcript if entry.event in events]
 
     @property
     def refusals(self) -> list[ConnectingError]:
-        """What ``on_connecting_error`` was called with."""
+        """The errors that ``on_connecting_error`` was called with."""
         return [entry.value for entry in self.transcript if entry.event is Event.REFUSED]
 
     def link(self, client_name: str) -> Link:
-        """Return the link of a client, which must be there."""
+        """Return the link of a client.
+
+        Raises:
+            AssertionError: the client is not linked.
+        """
         link = self.repeater.link(client_name)
         if link is None:
             raise self.transcript.error(f"client {client_name!r} is not linked")
@@ -92,38 +96,46 @@ class RunningRepeater:
         repeater.start(**self._start_options)
 
     def _hello(self, name: str, side: Side) -> Hello:
-        """Make the hello of a peer that speaks the versions which the dialect states."""
+        """Return the hello of a peer that speaks the versions of the dialect."""
         sends, gets = self.dialect.to_server, self.dialect.to_client
         if side is Side.SERVER:
             sends, gets = gets, sends
         return Hello(name, self.dialect.mode, self.dialect.stated(sends), self.dialect.stated(gets))
 
-    def _new_client(self, name: str | None, members: dict[str, Any]) -> Peer:
-        hello = None if name is None else replace(self._hello(name, Side.CLIENT), **members)
+    def _new_client(self, name: str | None, members: dict[str, object]) -> Peer:
+        hello = None if name is None else replace(self._hello(name, Side.CLIENT), **members)  # type: ignore[arg-type]
         client = Peer(Side.CLIENT, self._setting, hello)
         self.clients.append(client)
         return client
 
 
 class MemoryRepeater(RunningRepeater):
-    """A running repeater in memory: no sockets, and no time passes but in `advance`. See `RunningRepeater` too.
+    """A running repeater in memory. It has no sockets, and time passes only in `advance`.
 
-    Whatever a peer is told to do has happened, with all that follows from it, when the call returns.
+    When a call that tells a peer to do something returns, that has happened, with everything that follows from it.
 
-    ``options`` are those of `Repeater.create` and `Repeater.start`. ``clock`` is one that other parts of the test use
-    too, a `twisted.internet.task.Clock`; `advance` this object rather than the clock.
+    Args:
+        dialect: the dialect of clients and server, `int32` by default.
+        clock: the clock, where other parts of the test use it too. Call `advance` here, not that of the clock.
+        server_name: the name of the server.
+        options: any other argument of `Repeater.create` and `Repeater.start`.
     """
 
     def __init__(
-        self, dialect: Dialect | None = None, *, clock: Clock | None = None, server_name: str = "server", **options: Any
+        self,
+        dialect: Dialect | None = None,
+        *,
+        clock: Clock | None = None,
+        server_name: str = "server",
+        **options: Any,
     ) -> None:
-        self.network = MemoryNetwork(clock)
-        self.clock = self.network.clock
+        self.network: MemoryNetwork = MemoryNetwork(clock)
+        self.clock: Clock = self.network.clock
         network = self.network
         super().__init__(dialect, network, network.settle, Transcript(network.seconds), server_name, options)
-        self.listening = MemoryEndpoint(network)
+        self.listening: MemoryEndpoint = MemoryEndpoint(network)
         """Where the repeater listens."""
-        self.server_endpoint = MemoryEndpoint(network)
+        self.server_endpoint: MemoryEndpoint = MemoryEndpoint(network)
         """Where the server listens."""
         self.listen()
         created = Repeater.create(
@@ -136,14 +148,17 @@ class MemoryRepeater(RunningRepeater):
         self.server_endpoint.listen(self.server)
 
     def stop_listening(self) -> None:
-        """Let the server listen no more, so that connecting to it fails; its connections stay."""
+        """Let the server stop listening, so that connecting to it fails. Its connections stay."""
         if self.server_endpoint.port is not None:
             self.server_endpoint.port.stopListening()
 
-    def connect(self, name: str | None = "client", *, host: str = "127.0.0.1", **members: Any) -> Peer:
-        """Connect a client from this host. It is linked, or refused, when this returns, if that needs no time.
+    def connect(self, name: str | None = "client", *, host: str = "127.0.0.1", **members: object) -> Peer:
+        """Connect a client. When this returns, it is linked or refused, unless that needs time.
 
-        ``members`` change its hello: ``send_version=2``. A client without a name says no hello.
+        Args:
+            name: the name of the client; ``None`` for one that sends no hello.
+            host: the address that it connects from.
+            members: members of its hello that differ from the usual: ``send_version=2``.
         """
         client = self._new_client(name, members)
         connected = self.listening.connect(Factory.forProtocol(lambda: client), host)
@@ -153,15 +168,15 @@ class MemoryRepeater(RunningRepeater):
         return client
 
     def settle(self) -> None:
-        """Let everything happen that can without time passing: after calls to the repeater or a link themselves."""
+        """Let everything happen that needs no time. Call this after you have called the repeater or a link yourself."""
         self.network.settle()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and everything happen that happens meanwhile."""
+        """Let time pass, with everything that happens meanwhile."""
         self.network.advance(seconds)
 
     def shutdown(self) -> None:
-        """Shut the repeater down, and give it the time that it takes."""
+        """Shut the repeater down, and let as much time pass as that takes."""
         limits = self._create_options.get("limits")
         done = self.repeater.shutdown()
         self.settle()
@@ -171,28 +186,28 @@ class MemoryRepeater(RunningRepeater):
 
 
 class SocketRepeater(RunningRepeater):
-    """A running repeater on real sockets of 127.0.0.1, on ports that were free. See `RunningRepeater` too.
+    """A running repeater on real sockets of 127.0.0.1, on free ports. Make one with `start`."""
 
-    Make one with `start`.
-    """
-
-    _server_port: Any
+    _reactor: Any
+    _server_port: Port
 
     @classmethod
     def start(
         cls, dialect: Dialect | None = None, *, reactor: Any = None, server_name: str = "server", **options: Any
     ) -> Deferred[SocketRepeater]:
-        """Start a repeater and its server; `close` it in the end.
+        """Start a repeater and its server. `close` them at the end.
 
-        ``options`` are those of `Repeater.create` and `Repeater.start`. ``reactor`` is the global one by default.
+        Args:
+            dialect: the dialect of clients and server, `int32` by default.
+            reactor: the reactor, the global one by default.
+            server_name: the name of the server.
+            options: any other argument of `Repeater.create` and `Repeater.start`.
         """
         if reactor is None:
             from twisted.internet import reactor
         running = cls(dialect, reactor, lambda: None, Transcript(), server_name, options)
         running._reactor = reactor
         return Deferred.fromCoroutine(running._start())
-
-    _reactor: Any
 
     async def _start(self) -> SocketRepeater:
         self._server_port = self._reactor.listenTCP(0, self.server, interface="127.0.0.1")
@@ -203,23 +218,30 @@ class SocketRepeater(RunningRepeater):
         }
         try:
             self._start_repeater(await Repeater.create(self.dialect, **(options | self._create_options)))
-        except BaseException:
+        except Exception:
             await maybeDeferred(self._server_port.stopListening)
             raise
         return self
 
-    def dial(self, name: str | None = "client", **members: Any) -> Deferred[Peer]:
-        """Connect a client; gives it when it is connected, before it is linked or refused.
+    def dial(self, name: str | None = "client", **members: object) -> Deferred[Peer]:
+        """Connect a client. The Deferred fires when it is connected, before it is linked or refused.
 
-        ``members`` change its hello: ``send_version=2``. A client without a name says no hello.
+        Args:
+            name: the name of the client; ``None`` for one that sends no hello.
+            members: members of its hello that differ from the usual: ``send_version=2``.
         """
         client = self._new_client(name, members)
-        creator = ClientCreator(self._reactor, lambda: client)
-        dialled: Deferred[Peer] = creator.connectTCP("127.0.0.1", self.repeater.port)
-        return dialled
+        endpoint = TCP4ClientEndpoint(self._reactor, "127.0.0.1", self.repeater.port)
+        return endpoint.connect(Factory.forProtocol(lambda: client)).addCallback(lambda _: client)
 
-    def connect(self, name: str = "client", timeout: float = TIMEOUT, **members: Any) -> Deferred[Peer]:
-        """Connect a client; gives it when it is linked and the server has heard of it."""
+    def connect(self, name: str = "client", timeout: float = TIMEOUT, **members: object) -> Deferred[Peer]:
+        """Connect a client. The Deferred fires when it is linked and the server has its hello.
+
+        Args:
+            name: the name of the client.
+            timeout: how many seconds to wait for each of these.
+            members: members of its hello that differ from the usual: ``send_version=2``.
+        """
 
         async def connect() -> Peer:
             client = await self.dial(name, **members)
@@ -230,24 +252,23 @@ class SocketRepeater(RunningRepeater):
         return Deferred.fromCoroutine(connect())
 
     def close(self) -> Deferred[None]:
-        """End everything, at once; fires when no connection is left."""
+        """End everything at once. The Deferred fires when no connection is left."""
         peers = [*self.clients, *self.server.connections]
         for peer in peers:
             if peer.transport is not None and peer.lost is None:
                 peer.transport.abortConnection()  # type: ignore[attr-defined]
-        over: list[Deferred[Any]] = [maybeDeferred(self._server_port.stopListening), self.repeater.shutdown()]
+        over = [maybeDeferred(self._server_port.stopListening), self.repeater.shutdown()]
         over += [peer.when_closed() for peer in peers if peer.transport is not None]
         return gatherResults(over, consumeErrors=True).addCallback(lambda _: None)
 
 
 def result_of(deferred: Deferred[T]) -> T:
-    """Return the result that a Deferred has by now, or raise its error."""
-    results: list[Any] = []
+    """Return the result that a Deferred has, or raise its error."""
+    results: list[T | Failure] = []
     deferred.addBoth(results.append)
     if not results:
         raise AssertionError(f"{deferred!r} has no result yet")
-    result = results[0]
+    (result,) = results
     if isinstance(result, Failure):
         result.raiseException()
-    value: T = result
-    return value
+    return result

@@ -1,59 +1,94 @@
-"""What the peers of one test share, and how they read."""
+"""What the peers of a test share, and how they read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..dialects import Dialect
 from ..model import Limits
-from ._transcript import Transcript
+from ._transcript import Transcript, __tracebackhide__
 
-__all__ = ["TIMEOUT", "Inbox", "Setting"]
+__all__ = ["TIMEOUT", "Inbox", "Setting", "Waiting", "__tracebackhide__"]
 
 UNLIMITED = Limits(max_frame=2**31 - 1, max_hello=2**31 - 1)
-"""What peers speak within: a test may want to send what the repeater refuses."""
+"""The limits of peers: a test may send what the repeater refuses."""
 
 TIMEOUT = 5.0
-"""How long, in seconds, a peer waits for what should come."""
+"""How many seconds a peer waits by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the peers of one test share."""
+    """What the peers of a test share."""
 
     dialect: Dialect
     transcript: Transcript
     clock: IReactorTime
     settle: Callable[[], None]
-    """Called after whatever a peer does."""
+    """Called after everything that a peer does."""
+
+
+class Waiting:
+    """The Deferreds by which a test waits for ``who``, a peer or the server."""
+
+    def __init__(self, who: object, setting: Setting) -> None:
+        self._who = who
+        self._setting = setting
+        self._entries: list[tuple[Callable[[], bool], str, Deferred[None]]] = []
+
+    def until(self, condition: Callable[[], bool], what: str, timeout: float) -> Deferred[None]:
+        """Return a Deferred that `look` fires when a condition holds; it fails when the time is over."""
+        done: Deferred[None] = Deferred()
+        self._entries.append((condition, what, done))
+
+        def too_late(result: object, _: float) -> NoReturn:
+            raise self._setting.transcript.error(f"{self._who} has waited {timeout:g} s in vain for {what}")
+
+        return done.addTimeout(timeout, self._setting.clock, onTimeoutCancel=too_late)
+
+    def look(self, lost: BaseException | None = None) -> None:
+        """Fire the Deferreds whose conditions hold; when the connection is lost, fail the others."""
+        entries, self._entries = self._entries, []
+        for condition, what, done in entries:
+            if done.called:
+                continue  # timed out
+            if condition():
+                done.callback(None)
+            elif lost is not None:
+                complaint = f"{self._who} has lost its connection ({lost}) and waits in vain for {what}"
+                done.errback(self._setting.transcript.error(complaint))
+            else:
+                self._entries.append((condition, what, done))
 
 
 class Inbox:
-    """Cuts what a peer receives into its hello and payloads."""
+    """Cuts the bytes that a peer receives into a hello and payloads."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.handshake = dialect.handshake(UNLIMITED)
         self.framing = dialect.framing(UNLIMITED)
-        self._greeted = False
+        self._said_hello = False
         self._rest = bytearray()
         self._need = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Take received bytes. Gives each complete frame with its payload; the first is the hello."""
+        """Accept received bytes; yield each complete frame with its payload. The first is the hello."""
         self._rest += data
         if len(self._rest) < self._need:
-            return  # nothing to look at again before the frame is complete: linear in its size
+            return  # the frame is incomplete: the cost stays linear in its size
         received = bytes(self._rest)
         at = self._need = 0
         while True:
-            framing = self.framing if self._greeted else self.handshake.framing
+            framing = self.framing if self._said_hello else self.handshake.framing
             stop = framing.find(received, at, len(received))
             if stop == 0 or stop > len(received):
                 break
-            self._greeted = True
+            self._said_hello = True
             yield received[at:stop], received[framing.body : stop]
             at = stop
         self._need = stop - at if stop else 0

@@ -1,4 +1,4 @@
-"""What happened in a test, in order: kept by everything in this package, printed when an assertion fails."""
+"""The record of what happened in a test, in order, which is printed when an assertion fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from .._text import guarded_text, printable, told
 
-__all__ = ["Entry", "Event", "Transcript", "numbered"]
+__all__ = ["NOTHING", "Entry", "Event", "Remark", "Transcript", "__tracebackhide__", "numbered", "shown"]
 
 WIDTH = 160
 """The most that is printed of one message."""
@@ -18,8 +18,16 @@ LINES = 200
 """The most entries that are printed, the last ones."""
 
 
+def __tracebackhide__(raised: object) -> bool:
+    """Return whether pytest leaves a module's frames out of a traceback: where an expectation has failed.
+
+    pytest asks the function of this name in the globals of each frame, so the modules of the kit import it.
+    """
+    return isinstance(getattr(raised, "value", None), AssertionError)
+
+
 class Event(enum.Enum):
-    """What an entry of a transcript tells."""
+    """The kind of an entry of a transcript."""
 
     CLIENT_SENDS = "client sends"
     CLIENT_GETS = "client gets"
@@ -47,11 +55,11 @@ class Entry:
     client: str
     """The name of the client whose link it happened on, "" where that is not known."""
     value: Any = None
-    """The message, the verdict (``None`` while it is awaited), the error, or a word about it."""
+    """The message, the verdict (``None`` while it is awaited), the error, or a remark."""
     data: bytes = b""
-    """The bytes on the wire, of a message that was sent or received."""
+    """The bytes on the wire of a message that was sent or received."""
     at: float | None = None
-    """The time on the clock of the test, ``None`` without one."""
+    """The time on the clock of the test, ``None`` on real sockets."""
 
     def __str__(self) -> str:
         time = "" if self.at is None else f"{self.at:8.3f} s  "
@@ -67,27 +75,28 @@ class Entry:
 
 
 class Remark(str):
-    """A value of an entry that is printed as it is, unlike a message."""
+    """A value of an entry that is text about it, not a message, and is printed as it is."""
 
     __slots__ = ()
 
 
 NOTHING = Remark()
-"""The value where the event says it all."""
+"""The value of an entry whose event says it all."""
 
 
 class Transcript:
-    """The entries of one test; iterate over it, or print it.
+    """The entries of one test. Iterate over it, or print it.
 
-    ``clock`` gives the time of new entries, ``None`` for none.
+    Args:
+        clock: returns the time of a new entry. Without it, entries have no time.
     """
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock
         self._entries: list[Entry] = []
 
-    def add(self, event: Event, client: str, value: Any = NOTHING, data: bytes = b"") -> None:
-        """Put down what happened just now."""
+    def add(self, event: Event, client: str, value: object = NOTHING, data: bytes = b"") -> None:
+        """Record what happened just now."""
         at = None if self._clock is None else self._clock()
         self._entries.append(Entry(event=event, client=client, value=value, data=data, at=at))
 
@@ -98,7 +107,7 @@ class Transcript:
         return iter(self._entries)
 
     def since(self, mark: int) -> list[Entry]:
-        """Return what happened since there were ``mark`` entries."""
+        """Return the entries after the first ``mark``."""
         return self._entries[mark:]
 
     def __str__(self) -> str:
@@ -108,23 +117,29 @@ class Transcript:
         return "\n".join(lines or ["(nothing happened)"])
 
     def error(self, complaint: str) -> AssertionError:
-        """Make the exception of an assertion that failed: the complaint, then all that happened."""
+        """Return the exception for a failed assertion: the complaint, then all that happened."""
         return AssertionError(f"{complaint}\n\nWhat happened:\n{self}")
 
-    def expect(self, what: str, got: Sequence[Any], expected: Sequence[Any]) -> None:
-        """Raise the exception unless a list is as expected; ``what`` begins the complaint: "the server got"."""
+    def expect(self, what: str, got: Sequence[object], expected: Sequence[object]) -> None:
+        """Raise `AssertionError` unless a list is as expected.
+
+        Args:
+            what: how the complaint begins, such as "the server got".
+            got: the list.
+            expected: what it must be equal to.
+        """
         if list(got) != list(expected):
             raise self.error(f"{what}:\n{numbered(got)}\nexpected:\n{numbered(expected)}")
 
 
-def numbered(values: Sequence[Any]) -> str:
-    """Print a list, one value a line."""
+def numbered(values: Sequence[object]) -> str:
+    """Return a list as text, one value a line."""
     lines = [f"  {number}. {shown(value)}" for number, value in enumerate(values, 1)]
     return "\n".join(lines or ["  nothing"])
 
 
-def shown(value: Any) -> str:
-    """Print a value on one line, cut where it is long."""
+def shown(value: object) -> str:
+    """Return a value as text on one line, cut if it is long."""
     text = guarded_text(repr, value, "__repr__")
     if len(text) > WIDTH:
         text = f"{text[: WIDTH - 20]}... ({len(text)} characters)"

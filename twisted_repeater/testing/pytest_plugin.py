@@ -1,13 +1,12 @@
-"""Fixtures of pytest for testing filters; the transcripts of a test that fails are printed with it.
+"""Fixtures for tests of filters in pytest. When a test fails, the transcripts of its repeaters are printed.
 
-A project asks for them in its ``conftest.py``: ``pytest_plugins = ["twisted_repeater.testing.pytest_plugin"]``. Nobody
-else is burdened with them.
+To use them, write ``pytest_plugins = ["twisted_repeater.testing.pytest_plugin"]`` in your ``conftest.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
@@ -16,38 +15,31 @@ from . import FilterHarness, MemoryRepeater, SocketRepeater, Transcript
 
 __all__ = ["filter_harness", "memory_repeater", "socket_repeater"]
 
+P = ParamSpec("P")
+T = TypeVar("T", FilterHarness, MemoryRepeater)
+
 TRANSCRIPTS = pytest.StashKey[list[Transcript]]()
 
 
 @pytest.fixture
 def filter_harness(request: pytest.FixtureRequest) -> Callable[..., FilterHarness]:
-    """Make a `FilterHarness`: call it with the arguments of that."""
+    """Return a function that makes a `FilterHarness`, with the same arguments."""
 
-    def make(*arguments: Any, **options: Any) -> FilterHarness:
-        harness = FilterHarness(*arguments, **options)
-        _transcripts(request.node).append(harness.transcript)
-        return harness
-
-    return make
+    return _noted(FilterHarness, request.node)
 
 
 @pytest.fixture
 def memory_repeater(request: pytest.FixtureRequest) -> Callable[..., MemoryRepeater]:
-    """Make a `MemoryRepeater`: call it with the arguments of that."""
+    """Return a function that makes a `MemoryRepeater`, with the same arguments."""
 
-    def make(*arguments: Any, **options: Any) -> MemoryRepeater:
-        running = MemoryRepeater(*arguments, **options)
-        _transcripts(request.node).append(running.transcript)
-        return running
-
-    return make
+    return _noted(MemoryRepeater, request.node)
 
 
 @pytest.fixture
 def socket_repeater(request: pytest.FixtureRequest) -> Iterator[Callable[..., Deferred[SocketRepeater]]]:
-    """Start a `SocketRepeater`: call it with the arguments of `SocketRepeater.start`. It is closed after the test."""
+    """Return `SocketRepeater.start`. The repeaters that it starts are closed after the test."""
     if not request.config.pluginmanager.has_plugin("twisted"):
-        raise pytest.UsageError("the fixture socket_repeater needs pytest-twisted: install it, without -p no:twisted")
+        raise pytest.UsageError("socket_repeater needs pytest-twisted: install it, and do not give -p no:twisted")
     import pytest_twisted  # type: ignore[import-untyped]
 
     running: list[SocketRepeater] = []
@@ -57,22 +49,33 @@ def socket_repeater(request: pytest.FixtureRequest) -> Iterator[Callable[..., De
         _transcripts(request.node).append(started.transcript)
         return started
 
-    def start(*arguments: Any, **options: Any) -> Deferred[SocketRepeater]:
-        return SocketRepeater.start(*arguments, **options).addCallback(keep)
+    def keeping(start: Callable[P, Deferred[SocketRepeater]]) -> Callable[P, Deferred[SocketRepeater]]:
+        return lambda *arguments, **options: start(*arguments, **options).addCallback(keep)
 
-    yield start
+    yield keeping(SocketRepeater.start)
     pytest_twisted.blockon(gatherResults([each.close() for each in running]))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Print the transcripts of a test that fails, where its error doesn't show them."""
+    """Print the transcripts of a test that fails, unless its error shows them."""
     report = yield
     if report.failed:
         for transcript in item.stash.get(TRANSCRIPTS, []):
             if not all(line.strip() in report.longreprtext for line in str(transcript).splitlines()):
                 report.sections.append(("what happened at the repeater", str(transcript)))
     return report
+
+
+def _noted(make: Callable[P, T], item: pytest.Item) -> Callable[P, T]:
+    """Wrap the class of a harness or repeater so that the transcripts of what it makes are printed with a failure."""
+
+    def noted(*arguments: P.args, **options: P.kwargs) -> T:
+        made = make(*arguments, **options)
+        _transcripts(item).append(made.transcript)
+        return made
+
+    return noted
 
 
 def _transcripts(item: pytest.Item) -> list[Transcript]:

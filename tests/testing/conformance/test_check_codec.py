@@ -164,17 +164,17 @@ class BrokenCodecTests(SynchronousTestCase):
             self.assertTrue(re.match(complaint, told), f"{told}\nis not\n{complaint}")
 
     def test_good_messages(self) -> None:
-        """Messages that do not come out as they went in."""
+        """Messages that change when they are encoded and decoded."""
         self.check(
             ("no codec", "str: it does not provide ICodec: "),
             (encoding(lambda self, message: 1 // 0), r"Broken: encode raised ZeroDivisionError: .* for \[1, 2, 3\]"),
             (
                 encoding(lambda self, message: bytearray(3)),
-                r"Broken: encode gave bytearray, not bytes, for \[1, 2, 3\]",
+                r"Broken: encode must return bytes, not bytearray, for \[1, 2, 3\]",
             ),
             (
                 decoding(never),
-                r"Broken: decode raised EOFError: never for b'.*', which encode made of \[1, 2, 3\]",
+                r"Broken: decode raised EOFError: never for b'.*', the payload of \[1, 2, 3\]",
             ),
             (decoding(lambda self, payload: []), r"Broken: \[1, 2, 3\] becomes \[\] when it is encoded and decoded"),
             (Alternating(), r"Alternating: \[1, 2, 3\] becomes \[2, 3\] when it is encoded and decoded"),
@@ -183,13 +183,13 @@ class BrokenCodecTests(SynchronousTestCase):
     def test_hostile_payloads(self) -> None:
         """Payloads that are cut off, too long, or changed."""
         self.check(
-            (decoding(ignores_the_rest), r"Broken: decode ignores the b'\\x00' behind b'\\x03\\x01\\x02\\x03'"),
+            (decoding(ignores_the_rest), r"Broken: decode ignores the b'\\x00' after b'\\x03\\x01\\x02\\x03'"),
             (decoding(raises_anything), "Broken: decode raised IndexError: .* for b'': it must raise ParseError"),
-            (decoding(prepares), r"Broken: decode sets 2\d+ bytes aside for 4 bytes, b'\\xf\w\\x01\\x02\\x03'"),
+            (decoding(prepares), r"Broken: decode takes 2\d+ bytes of memory for 4 bytes, b'\\xf\w\\x01\\x02\\x03'"),
         )
 
-    def test_another_message_behind(self) -> None:
-        """A message behind another that is ignored, whichever it is, though single bytes there are not."""
+    def test_another_message_after(self) -> None:
+        """A message after another is ignored, in either order, though single bytes are not."""
 
         class First(Ranges):
             """Reads all messages, and gives the first."""
@@ -204,7 +204,7 @@ class BrokenCodecTests(SynchronousTestCase):
         check_codec(First(), [[1, 2, 3], [1, 2, 3]])
         error = self.assertRaises(ConformanceError, check_codec, First(), [[1, 2, 3], [4]])
         self.assertEqual(
-            str(error), r"First: decode ignores the b'\x01\x04' behind b'\x03\x01\x02\x03': it must raise ParseError"
+            str(error), r"First: decode ignores the b'\x01\x04' after b'\x03\x01\x02\x03': it must raise ParseError"
         )
 
     def test_joined_messages(self) -> None:
@@ -238,7 +238,7 @@ class BrokenCodecTests(SynchronousTestCase):
     def test_no_messages(self) -> None:
         """What is no message."""
         self.check(
-            (encoding(wrong_error), r"Broken: encode raised TypeError: .* for an object\(\) that is no message"),
+            (encoding(wrong_error), r"Broken: encode raised TypeError: .* for an object\(\)"),
             (encoding(no_bytes), r"Broken: encode gave str, not bytes, for an object\(\)"),
         )
 
@@ -357,8 +357,8 @@ class GivenTests(SynchronousTestCase):
         )
         self.assertRegex(told(type("Lists", (Lists,), {"selector_for": None})()), "it does not provide ITypedCodec: ")
         for types, complaint in (
-            ([list], r"message_types is \[<class 'list'>\]: it must be a tuple of classes"),
-            ((dict,), r"\[1\], which it must carry, is of none of its message_types: dict"),
+            ([list], r"message_types must be a tuple of classes, not \[<class 'list'>\]"),
+            ((dict,), r"\[1\], which it must carry, must be of one of its message_types, dict"),
         ):
             self.assertRegex(told(type("Lists", (Lists,), {"message_types": types})()), complaint)
 

@@ -12,7 +12,7 @@ from twisted_repeater import FrameTooLong, FramingError, IFraming, Limits, Marsh
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.testing import ConformanceError, check_framing
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 Find = Callable[[PlainFraming, bytes, int, int], int]
 
@@ -202,14 +202,14 @@ class BrokenFramingTests(SynchronousTestCase):
         self.check(
             (found(lambda self, start, end, stop: stop + 1), r"find gave 4 for the frame of b'', which ends at 3"),
             (with_body(1), r"the body of the frame of b'' is b'\\x00\\x00'"),
-            (encoding(encode=lambda self, payload: [payload]), "encode gave list, not bytes"),
+            (encoding(encode=lambda self, payload: [payload]), "encode must return bytes, not list"),
             (
                 encoding(replace=lambda self, frame, payload: 1 // 0),
                 r"replace raised ZeroDivisionError: .* for the payload b''",
             ),
             (
                 encoding(replace=lambda self, frame, payload: frame),
-                r"replace for the payload b'' gave a frame of b'\\x00'",
+                r"replace for the payload b'' made a frame of b'\\x00'",
             ),
         )
 
@@ -218,15 +218,18 @@ class BrokenFramingTests(SynchronousTestCase):
         self.check(
             (
                 found(lambda self, start, end, stop: min(stop, end)),
-                r"find gave 3 for the first 3 of 4 bytes of the frame of b'\\x00'; it must give 0, for more bytes, or",
+                r"find must return 0, for more bytes, or the end of the frame, not 3, for the first 3 of 4 bytes",
             ),
-            (finding(too_early), "find says that the body begins at .* its header is not complete|find gave"),
-            (finding(forgetful), "find gave 0 for the first 5 of 8 bytes .*, but knew the end when there was less"),
-            (finding(beyond_the_end), "find looks at bytes behind its end: for the first 0 of 3 bytes .* gave 0 or"),
+            (finding(too_early), "find says that the body begins at .* the header is incomplete|find must"),
+            (finding(forgetful), "find returned 0 for the first 5 of 8 bytes .*, but knew the end with fewer"),
+            (
+                finding(beyond_the_end),
+                "find looks at bytes after the end of the data: for the first 0 of 3 bytes .* returned 0 or",
+            ),
         )
 
     def test_header_not_complete(self) -> None:
-        """A body that begins behind the bytes that are there."""
+        """A body that begins after the bytes that are there."""
 
         def find(self: PlainFraming, data: bytes, start: int, end: int) -> int:
             if end - start == 2 and data[start:end] == b"\0\0" and len(data) == 2:
@@ -234,24 +237,29 @@ class BrokenFramingTests(SynchronousTestCase):
                 return start + 3
             return PlainFraming.find(self, data, start, end)
 
-        self.check((finding(find), r"find says that the body begins at 3 for the first 2 of 3 bytes .* not complete"))
+        self.check((finding(find), r"find says that the body begins at 3 for the first 2 of 3 bytes .* is incomplete"))
 
     def test_offsets(self) -> None:
         """Frames that begin elsewhere than at 0."""
         self.check(
-            (finding(only_at_the_beginning), r"find gave .* for the frame of b'' that begins at 1 and ends at 4")
+            (finding(only_at_the_beginning), r"find returned .* for the frame of b'' that begins at 1 and ends at 4")
         )
 
     def test_state(self) -> None:
         """A framing that remembers what it has seen."""
-        self.check((finding(remembering), "find answers differently about b'.*' after a call about b'"))
+        self.check(
+            (
+                finding(remembering),
+                "find must keep nothing between calls: its answer for b'.*' changes after a call for b'",
+            )
+        )
 
     def test_hostile_lengths(self) -> None:
         """Lengths that nobody sane sends."""
         self.check(
             (finding(signed), r"find says that a frame at . ends at -\d+, for the bytes b'.*: reading would never end"),
             (finding(unlimited), r"find accepts a body of \d+ bytes where 65536 are allowed, for the bytes b'"),
-            (finding(preparing), r"find sets 10\d+ bytes aside for the bytes b'.*, before the body is there"),
+            (finding(preparing), r"find takes 10\d+ bytes of memory for the bytes b'.*, before the body is there"),
             (wrong_error(OverflowError), r"find raised OverflowError: too long, not a FramingError, for the bytes b'"),
             (found(misled), r"find says that a body begins at 99 of a frame from 0 to 259, for the bytes b'"),
         )
@@ -264,7 +272,7 @@ class BrokenFramingTests(SynchronousTestCase):
                 encoding(encode=encoding_raises),
                 "encode raised ValueError: too long, not MarshalingError, for a payload",
             ),
-            (found(rejects_the_longest), "a payload of max_frame bytes does not come out again"),
+            (found(rejects_the_longest), "a payload of max_frame bytes must come back the same"),
         )
         told = self.told(finding(with_one_over), payloads=[b"ab"])
         self.assertIn("Broken: find accepts a body of 65537 bytes where 65536 are allowed, for the bytes b'", told)
@@ -288,10 +296,10 @@ class BrokenFramingTests(SynchronousTestCase):
         self.assertIn("OneLess: find accepts a body of 1000 bytes where 999 are allowed, for the bytes b'", told)
 
     def test_streams(self) -> None:
-        """Streams that do not come out as they went in, though each frame does."""
+        """Streams that come out changed, though each frame comes out the same."""
         self.check(
             (found(in_a_stream), "all payloads in one stream, as a whole: FrameTooLong"),
-            (found(swallowing), "all payloads in one stream, as a whole: 5 messages were found, not the same"),
+            (found(swallowing), "all payloads in one stream, as a whole: other messages were found, 5"),
             (finding(at_the_end), "all payloads in one stream, as a whole: FramingError: IndexError in the framing"),
         )
 
@@ -302,7 +310,7 @@ class BrokenFramingTests(SynchronousTestCase):
             stop = PlainFraming.find(self, data, start, end)
             return stop if stop <= end else 0
 
-        self.check((finding(find), "find does not tell where a frame of 65539 bytes ends before"))
+        self.check((finding(find), "find knows the end of a frame of 65539 bytes only when"))
 
     def test_endless_headers(self) -> None:
         """A header that never ends is not waited for."""
@@ -333,7 +341,7 @@ class BrokenFramingTests(SynchronousTestCase):
 
         told = self.told(Varint)
         self.assertRegex(
-            told, r"^Varint: find gave 0 for 4096 bytes, b'\\x80.*'\.\.\.: a header without an end must be refused$"
+            told, r"^Varint: find must refuse a header without an end; it returned 0 for 4096 bytes, b'\\x80.*'\.\.\.$"
         )
         check_framing(type("Varint", (Varint,), {"longest": 5}))
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater.codecs._typed import TypedCodec
 from twisted_repeater.selectors import Selector, contains, first_byte, predicate
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing.conformance.check_types import TypesCheck
+from twisted_repeater.testing.conformance._check_types import TypesCheck
 
 
 class Named(Protocol):
@@ -77,14 +77,15 @@ class TypesTests(SynchronousTestCase):
         for types in ([Dog], Dog, (Dog, "Cat"), None):
             check = TypesCheck(type("Pets", (Pets,), {"message_types": types})())
             told = str(self.assertRaises(ConformanceError, check.known))
-            self.assertEqual(told, f"Pets: message_types is {types!r}: it must be a tuple of classes")
+            self.assertEqual(told, f"Pets: message_types must be a tuple of classes, not {types!r}")
         only_dogs = type("Pets", (Pets,), {"message_types": (Dog,)})()
         self.assertEqual(
             str(self.assertRaises(ConformanceError, TypesCheck(only_dogs).given, Cat())),
-            "Pets: Cat(), which it must carry, is of none of its message_types: Dog",
+            "Pets: Cat(), which it must carry, must be of one of its message_types, Dog",
         )
         self.assertEqual(
-            self.told(only_dogs, Cat(), b"C"), "Pets: Cat(), decoded from b'C', is of none of its message_types: Dog"
+            self.told(only_dogs, Cat(), b"C"),
+            "Pets: Cat(), decoded from b'C', must be of one of its message_types, Dog",
         )
 
     def test_missed(self) -> None:
@@ -111,7 +112,7 @@ class TypesTests(SynchronousTestCase):
         """What is no selector, or raises, is complained about."""
         self.assertEqual(
             self.told(with_selector(b"D")),
-            "Broken: selector_for gave b'D' for Dog: it must be a Selector or None",
+            "Broken: selector_for must return a Selector or None for Dog, not b'D'",
         )
         raising = type("Broken", (Pets,), {"selector_for": lambda self, types: 1 // 0})()
         self.assertRegex(self.told(raising), "Broken: selector_for raised ZeroDivisionError: .* for Dog")

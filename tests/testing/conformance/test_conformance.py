@@ -27,9 +27,9 @@ from twisted_repeater.framings.base import CheckedFraming
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.model import Hello
 from twisted_repeater.testing import ConformanceError, check_codec, check_framing
-from twisted_repeater.testing.conformance.conformance import Tried, positions, start_of, told
+from twisted_repeater.testing.conformance._conformance import Tried, positions, start_of, told
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 
 class FramingsTests(SynchronousTestCase):
@@ -98,7 +98,7 @@ class SharedTests(SynchronousTestCase):
         self.assertEqual(tried.encoded(b"abc", "three letters"), b"abc")
         for value, complaint in (
             ("abc", "Printing: encode raised MarshalingError: .* for three letters"),
-            (b"", "Printing: encode gave str, not bytes, for three letters"),
+            (b"", "Printing: encode must return bytes, not str, for three letters"),
         ):
             self.assertRegex(str(self.assertRaises(ConformanceError, tried.encoded, value, "three letters")), complaint)
 

@@ -7,7 +7,7 @@ import tracemalloc
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.testing.conformance.counting import copies_of, memory_of, steps_of
+from twisted_repeater.testing.conformance._counting import copies_of, memory_of, steps_of
 
 
 def loop(count: int) -> None:

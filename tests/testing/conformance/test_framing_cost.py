@@ -8,14 +8,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing.conformance.framing_cost import check_cost
-from twisted_repeater.testing.conformance.tried_framing import LARGE, TriedFraming
+from twisted_repeater.testing.conformance._framing_cost import check_cost
+from twisted_repeater.testing.conformance._tried_framing import LARGE, TriedFraming
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 
 class LooksAtTheRest(PlainFraming):
-    """Looks at everything behind a frame."""
+    """Looks at everything after a frame."""
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
@@ -25,7 +25,7 @@ class LooksAtTheRest(PlainFraming):
 
 
 class CopiesTheRest(PlainFraming):
-    """Makes a copy of everything behind a frame."""
+    """Makes a copy of everything after a frame."""
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
@@ -56,7 +56,7 @@ class QuadraticEncode(PlainFraming):
 
 
 class QuadraticFind(PlainFraming):
-    """Looks at each byte of a frame, for each of its bytes, but not at what lies behind it."""
+    """Looks at each byte of a frame, for each of its bytes, but not at the bytes after it."""
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
@@ -94,13 +94,13 @@ class CostTests(SynchronousTestCase):
         for framing, complaint in (
             (
                 LooksAtTheRest,
-                r"find takes \d+ steps for a frame that others lie behind, and \d+ when four times as many",
+                r"find takes \d+ steps for a frame that others follow, and \d+ if four times as many",
             ),
-            (CopiesTheRest, r"find sets \d+ bytes aside for a frame that others lie behind.* it copies the data"),
-            (TellsLate, r"find does not tell where a frame of 65539 bytes ends before 65\d+ of them are there"),
+            (CopiesTheRest, r"find takes \d+ bytes of memory for a frame that others follow.* it copies the data"),
+            (TellsLate, r"find knows the end of a frame of 65539 bytes only when 65\d+ of them are there"),
             (QuadraticEncode, r"encode takes \d+ steps for a payload of 16384 bytes and \d+ for one of 65536"),
             (QuadraticFind, r"find takes \d+ steps for a payload of 16384 bytes and \d+ for one of 65536"),
-            (CopiesTheFrame, r"find sets \d+ bytes aside for a frame of 65539 bytes: it must copy nothing"),
+            (CopiesTheFrame, r"find must copy nothing; it takes \d+ bytes of memory for a frame of 65539 bytes"),
         ):
             told = str(self.assertRaises(ConformanceError, check_cost, self.tried(framing)))
             self.assertTrue(re.match(f"{framing.__name__}: {complaint}", told), told)

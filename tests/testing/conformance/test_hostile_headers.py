@@ -6,10 +6,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits
 from twisted_repeater.framings.async_extra import AsyncExtraHelloFraming
-from twisted_repeater.testing.conformance.hostile_headers import endless_headers, hostile_headers
-from twisted_repeater.testing.conformance.tried_framing import TriedFraming
+from twisted_repeater.testing.conformance._hostile_headers import endless_headers, hostile_headers
+from twisted_repeater.testing.conformance._tried_framing import TriedFraming
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 
 class HeadersTests(SynchronousTestCase):
@@ -20,11 +20,11 @@ class HeadersTests(SynchronousTestCase):
         self.tried = TriedFraming(PlainFraming(Limits(max_frame=511)), [b"", b"abc"], 511)
 
     def test_hostile(self) -> None:
-        """Bytes of every header are changed; some bytes stand behind each."""
+        """Bytes of every header are changed; some bytes stand after each."""
         made = list(hostile_headers(self.tried))
-        behind = b"*" * 40
+        after = b"*" * 40
         for header in (b"\0\0\x80", b"\0\0\2", b"\0\x80\0", b"\xff\xff\xff", b"\x80\0\3"):
-            self.assertIn(header + behind, made)
+            self.assertIn(header + after, made)
         self.assertEqual(made, list(hostile_headers(self.tried)))
 
     def test_one_more(self) -> None:
@@ -36,7 +36,7 @@ class HeadersTests(SynchronousTestCase):
             self.assertEqual(one_more in list(hostile_headers(tried)), max_frame == 511)
 
     def test_endless(self) -> None:
-        """Every byte is repeated, and some of them behind the beginning of every header."""
+        """Every byte is repeated, and some of them after the beginning of every header."""
         made = list(endless_headers(self.tried))
         for value in range(256):
             self.assertIn(bytes([value]) * 4096, made)

@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import FrameTooLong, Limits, MarshalingError
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing.conformance.tried_framing import TriedFraming, through_a_lane
+from twisted_repeater.testing.conformance._tried_framing import TriedFraming, through_a_lane
 
-from ...plain_framing import PlainFraming
+from .plain_framing import PlainFraming
 
 
 class Broken(PlainFraming):
@@ -44,7 +44,7 @@ class TriedFramingTests(SynchronousTestCase):
         told = self.complaint("encode", b"abc", encode={}.__getitem__)
         self.assertEqual(told, "Broken: encode raised KeyError: b'abc' for a payload of 3 bytes, b'abc'")
         told = self.complaint("encode", b"abc", encode=bytearray)
-        self.assertEqual(told, "Broken: encode gave bytearray, not bytes, for a payload of 3 bytes, b'abc'")
+        self.assertEqual(told, "Broken: encode must return bytes, not bytearray, for a payload of 3 bytes, b'abc'")
 
     def test_find(self) -> None:
         """A frame that is not found is a complaint."""

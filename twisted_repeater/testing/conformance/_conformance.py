@@ -1,4 +1,4 @@
-"""What the checks of framings and codecs share."""
+"""The parts that the checks of framings and codecs share."""
 
 from __future__ import annotations
 
@@ -6,40 +6,41 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from ..._text import told
+from .._transcript import __tracebackhide__
 
-__all__ = ["STEPS_FREE", "ConformanceError", "Tried", "positions", "start_of", "told"]
+__all__ = ["STEPS_FREE", "ConformanceError", "Tried", "__tracebackhide__", "positions", "start_of", "told"]
 
 STEPS_FREE = 200
-"""A cost below so many steps is not worth comparing."""
+"""Costs below this many steps are not compared."""
 
 
 class ConformanceError(AssertionError):
-    """A framing or codec does not keep a promise that a repeater relies on; the message says which and how."""
+    """A framing or codec breaks a promise that a repeater relies on. The message says which, and how."""
 
 
 class Tried:
-    """A framing or a codec that is being tried."""
+    """The trial of a framing or a codec."""
 
     def __init__(self, tried: Any) -> None:
         self.tried = tried
 
     def complain(self, complaint: str) -> NoReturn:
-        """Say what is wrong."""
+        """Raise the complaint."""
         raise ConformanceError(f"{type(self.tried).__name__}: {complaint}")
 
-    def encoded(self, value: Any, what: str) -> bytes:
-        """Encode what it must be able to encode."""
+    def encoded(self, value: object, what: str) -> bytes:
+        """Encode a value that it must be able to encode."""
         try:
             data = self.tried.encode(value)
         except Exception as error:
             self.complain(f"encode raised {told(error)} for {what}")
         if type(data) is not bytes:
-            self.complain(f"encode gave {type(data).__name__}, not bytes, for {what}")
+            self.complain(f"encode must return bytes, not {type(data).__name__}, for {what}")
         return data
 
 
 def positions(size: int) -> Iterator[int]:
-    """Where to cut: at every byte, in what is long at every byte near its ends and at some between."""
+    """Yield where to cut: at every byte, and if there are many, at every byte near the ends and some between."""
     if size <= 4096:
         yield from range(size)
     else:
@@ -49,5 +50,5 @@ def positions(size: int) -> Iterator[int]:
 
 
 def start_of(data: bytes, length: int = 32) -> str:
-    """Print the beginning of some bytes."""
+    """Return the first bytes as text."""
     return repr(data) if len(data) <= length else f"{data[:length]!r}..."

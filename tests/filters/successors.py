@@ -1,4 +1,4 @@
-"""Filters that remember whom they took over from."""
+"""Filters that remember which filter they replaced."""
 
 from __future__ import annotations
 

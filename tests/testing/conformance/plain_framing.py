@@ -1,4 +1,4 @@
-"""A plain framing in Python, for tests to break."""
+"""A plain framing in Python, which tests break."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["PlainFraming"]
 
 @implementer(IFraming)
 class PlainFraming:
-    """Three bytes of length, big-endian, then the payload; made for the limits of a repeater."""
+    """Frames with three bytes of length, big-endian, before the payload."""
 
     body = 0
 

@@ -12,20 +12,20 @@ import signal
 import socket
 import subprocess
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import SkipTest
 
+from ..paths import TESTS, VECTORS
+from ..programs import LONGEST, Program, ProgramCase
 from .ocaml import judged_filters
-from .programs import LONGEST, Program, ProgramCase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from twisted_repeater.codecs.bin_prot import BinProtCodec
 
-HERE = Path(__file__).resolve().parent
-VECTORS = HERE / "vectors" / "async_extra.json"
+RECORDED = VECTORS / "async_extra.json"
+OCAML = TESTS / "real" / "ocaml"
 DEBIAN_PACKAGES = "ocaml ocaml-findlib libppx-bin-prot-ocaml-dev libbin-prot-ocaml-dev libfieldslib-ocaml-dev"
 NEEDED_LIBRARIES = "ppx_bin_prot", "ppxlib.runner", "bin_prot", "unix", "threads.posix"
 NAMES = "alice", "bob", "carol"
@@ -58,7 +58,7 @@ def judge() -> str:
     """Build the judge once for all tests, and give its path."""
     directory = tempfile.mkdtemp(prefix="judge-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    build = subprocess.run(["sh", HERE / "ocaml" / "build.sh", directory], capture_output=True, text=True, check=False)
+    build = subprocess.run(["sh", OCAML / "build.sh", directory], capture_output=True, text=True, check=False)
     if build.returncode:
         raise AssertionError(f"the judge does not build:\n{build.stderr}")
     return f"{directory}/judge"
@@ -108,7 +108,7 @@ class JudgeTests(JudgeCase):
 
     def test_recorded_bytes(self) -> None:
         """The judge reads and writes what the original programs were recorded to send."""
-        entries = json.loads(VECTORS.read_text())["entries"]
+        entries = json.loads(RECORDED.read_text())["entries"]
         lines = "".join(map(line_of, entries))
         done = subprocess.run([self.judge, "check-hex"], input=lines, capture_output=True, text=True, check=False)
         assert (done.stdout, done.stderr) == (f"ok check-hex: {len(entries)} lines\n", "")
@@ -181,7 +181,7 @@ class JudgedRepeaterTests(JudgeCase):
     def start_repeater(self, server: str, *options: str) -> tuple[Program, str]:
         """Start a repeater before a server, and give it with its address when it listens."""
         path = f"{self.directory}/repeater"
-        shutil.copy(HERE / "ocaml" / "judged_filters.py", self.directory)
+        shutil.copy(OCAML / "judged_filters.py", self.directory)
         command = ["repeater", "--dialect", "async_extra", "--listen", f"unix:{path}", "--server", f"unix:{server}"]
         command += ["--server-name", "server", "--repeater-name", "rep-1"]
         program = self.run_twistd(*command, *options)

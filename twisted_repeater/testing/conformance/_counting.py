@@ -1,4 +1,4 @@
-"""What a call costs, counted in steps and bytes: the same on every machine and at every load."""
+"""Counts the cost of a call in steps and bytes, which are the same on every machine and at every load."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 __all__ = ["copies_of", "memory_of", "steps_of"]
 
 
-def steps_of(function: Callable[..., Any], *arguments: Any) -> int:
-    """Count the instructions of Python that a call takes. What is compiled takes none. It is called twice."""
+def steps_of(function: Callable[..., object], *arguments: object) -> int:
+    """Return how many instructions of Python a call takes; compiled code takes none. The function is called twice."""
     steps = 0
 
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:  # pragma: no cover - nobody traces the tracer
+    def trace(
+        frame: FrameType, event: str, argument: object
+    ) -> TraceFunction:  # pragma: no cover - nobody traces the tracer
         nonlocal steps
         frame.f_trace_lines = False
         frame.f_trace_opcodes = True
@@ -25,7 +30,7 @@ def steps_of(function: Callable[..., Any], *arguments: Any) -> int:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        function(*arguments)  # Python 3.13 tells of a function's instructions from its second call on
+        function(*arguments)  # Python 3.13 traces instructions from the second call on
         steps = 0
         function(*arguments)
     finally:
@@ -33,8 +38,8 @@ def steps_of(function: Callable[..., Any], *arguments: Any) -> int:
     return steps
 
 
-def memory_of(function: Callable[..., Any], *arguments: Any) -> int:
-    """Return how many bytes a call has set aside at its peak. What it raises comes out."""
+def memory_of(function: Callable[..., object], *arguments: object) -> int:
+    """Return how many bytes of memory a call takes at its peak."""
     running = tracemalloc.is_tracing()
     if not running:
         tracemalloc.start()
@@ -49,25 +54,25 @@ def memory_of(function: Callable[..., Any], *arguments: Any) -> int:
 
 
 class _Counted(bytes):
-    """Bytes that count what is copied out of them."""
+    """Bytes that count the bytes that are copied out of them."""
 
     counter: list[int]
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:  # an integer, or bytes
         part = super().__getitem__(index)
         return self.part(part, self.counter) if isinstance(part, bytes) else part
 
     @classmethod
     def part(cls, data: bytes, counter: list[int]) -> _Counted:
-        """Make bytes that were copied just now."""
+        """Return bytes that were copied just now."""
         counter.append(len(data))
         part = cls(data)
         part.counter = counter
         return part
 
 
-def copies_of(function: Callable[[bytes], Any], data: bytes) -> int:
-    """Count the bytes that a call of Python code copies out of its argument, in slices and in slices of these."""
+def copies_of(function: Callable[[bytes], object], data: bytes) -> int:
+    """Return how many bytes a call of Python code copies out of its argument, in slices and in slices of these."""
     counter: list[int] = []
     function(_Counted.part(data, counter))
     return sum(counter[1:])

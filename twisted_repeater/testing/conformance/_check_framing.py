@@ -1,9 +1,9 @@
-"""Puts a framing through all that a repeater relies on: `check_framing`."""
+"""Tries a framing against everything that a repeater relies on: `check_framing`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import cast
 
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
@@ -11,16 +11,17 @@ from zope.interface.verify import verifyObject
 from ...errors import FramingError, MarshalingError
 from ...interfaces import IFraming
 from ...model import Limits
-from .conformance import positions, start_of, told
-from .counting import memory_of
-from .framing_cost import check_cost
-from .hostile_headers import endless_headers, hostile_headers
-from .tried_framing import BIG, LARGE, TriedFraming, through_a_lane
+from .._transcript import __tracebackhide__
+from ._conformance import positions, start_of, told
+from ._counting import memory_of
+from ._framing_cost import check_cost
+from ._hostile_headers import endless_headers, hostile_headers
+from ._tried_framing import BIG, LARGE, TriedFraming, through_a_lane
 
-__all__ = ["PAYLOADS", "check_framing"]
+__all__ = ["PAYLOADS", "__tracebackhide__", "check_framing"]
 
 PAYLOADS: Sequence[bytes] = (b"", b"\0", b"hello", b"\xff" * 9, b"\r\n\0" * 50, bytes(range(256)) * 2)
-"""What a framing is tried with unless one is told better."""
+"""The payloads that a framing is tried with by default."""
 
 
 def check_framing(
@@ -31,23 +32,29 @@ def check_framing(
 ) -> None:
     """Raise `ConformanceError` unless a framing keeps what `IFraming` promises.
 
-    ``framing`` is what makes one for given `Limits`, as a `Dialect` has it, or a framing. Of a framing, the limit is in
-    its attribute ``max_frame`` or given here. ``payloads`` are some that it must carry; those that it is tried with
-    otherwise are left out where they are longer than its limit.
+    It tries every cut of the frames, the limits, hostile lengths, and headers that never end. It counts the cost, which
+    must be linear in the size of a frame, and must not depend on the bytes after the frame.
 
-    A wire may have a limit of its own, below ``max_frame``: its header has no room for a greater length. What makes a
-    framing is then asked for one of that limit, which must keep it exactly. Of a framing that is given as it is, this
-    cannot be told from one that is wrong about its ``max_frame``.
+    The header of a wire may have no room for lengths up to ``max_frame``. A function that makes framings is then called
+    again with the limit of the wire, which the framing must keep exactly. With a framing itself, that limit cannot be
+    told from an error in its ``max_frame``.
 
-    It is tried with every cut of its frames, at the limits, with hostile lengths and headers that never end, and its
-    cost is counted: it must be linear in the size of a frame, and independent of what lies behind the frame.
+    Args:
+        framing: a function that makes a framing for given `Limits`, like that of a `Dialect`; or a framing.
+        payloads: payloads that it must carry. Those that are tried by default are left out if they are too long.
+        max_frame: the limit. By default, a framing has it in its attribute ``max_frame``, and for a function it is
+            64 KiB.
+
+    Raises:
+        ConformanceError: a promise is broken. The message says which, and how.
+        TypeError: the limit of a framing is missing.
     """
     shorter: IFraming | None = None
     if IFraming.providedBy(framing):
-        tried: Any = framing
+        tried = framing
         max_frame = getattr(tried, "max_frame", None) if max_frame is None else max_frame
         if max_frame is None:
-            raise TypeError("give check_framing the max_frame of this framing, or what makes it for given Limits")
+            raise TypeError("max_frame is missing: pass it, or a function that makes the framing for given Limits")
         max_frame = wire_limit(tried, payloads, max_frame)
     elif callable(framing):
         max_frame = max([LARGE, *map(len, payloads)]) if max_frame is None else max_frame
@@ -55,19 +62,19 @@ def check_framing(
         tried = framing(Limits(max_frame=max_frame))
         shorter = framing(Limits(max_frame=max_frame - 1)) if max_frame > 1 else None
     else:
-        tried, max_frame = framing, 0
+        tried, max_frame = cast(IFraming, framing), 0  # which will be complained about
     if payloads is PAYLOADS:
         payloads = [payload for payload in payloads if len(payload) <= max_frame]
     FramingCheck(tried, payloads, max_frame, shorter).run()
 
 
 def wire_limit(framing: IFraming, payloads: Sequence[bytes], max_frame: int) -> int:
-    """Return the limit of a framing: of its wire, where that is below ``max_frame``; at least 1, as of `Limits`."""
+    """Return the limit of a framing, ``max_frame`` or that of its wire; at least 1, as `Limits` demands."""
     return max(TriedFraming(framing, payloads, max_frame).wire_limit(), 1)
 
 
 class FramingCheck(TriedFraming):
-    """One framing being tried."""
+    """The trial of one framing."""
 
     def __init__(
         self, framing: IFraming, payloads: Sequence[bytes], max_frame: int, shorter: IFraming | None = None
@@ -96,7 +103,7 @@ class FramingCheck(TriedFraming):
     # -- good frames -----------------------------------------------------------------------------------------
 
     def round_trip(self, payload: bytes) -> None:
-        """What is encoded is found again, also when it stands for another frame."""
+        """Check that an encoded payload is found again, also when its frame replaces another."""
         frame = self.encode(payload)
         what = f"the frame of {start_of(payload)}"
         got = self.payload_of(frame, what)
@@ -108,31 +115,33 @@ class FramingCheck(TriedFraming):
                 replaced = self.framing.replace(other_frame, payload)
             except Exception as error:
                 self.complain(f"replace raised {told(error)} for the payload {start_of(payload)}")
-            got = self.payload_of(replaced, f"what replace gave for {start_of(payload)}")
+            got = self.payload_of(replaced, f"the frame that replace made of {start_of(payload)}")
             if got != payload:
-                self.complain(f"replace for the payload {start_of(payload)} gave a frame of {start_of(got)}")
+                self.complain(f"replace for the payload {start_of(payload)} made a frame of {start_of(got)}")
 
     def cuts(self, payload: bytes) -> None:
-        """Of a frame that has come up to any byte, the end is told, or that more is needed; never anything else."""
+        """Check that find returns the end of a frame, or 0 for more bytes, wherever the data is cut."""
         frame = self.encode(payload)
         known = False
         for cut in positions(len(frame)):
             what = f"the first {cut} of {len(frame)} bytes of the frame of {start_of(payload)}"
             stop, body = self.find(frame[:cut], 0, cut, what)
             if stop not in (0, len(frame)):
-                self.complain(f"find gave {stop} for {what}; it must give 0, for more bytes, or where the frame ends")
+                self.complain(f"find must return 0, for more bytes, or the end of the frame, not {stop}, for {what}")
             if known and not stop:
-                self.complain(f"find gave 0 for {what}, but knew the end when there was less")
+                self.complain(f"find returned 0 for {what}, but knew the end with fewer")
             if stop and body > cut:
-                self.complain(f"find says that the body begins at {body} for {what}: its header is not complete")
+                self.complain(f"find says that the body begins at {body} for {what}: the header is incomplete")
             known = bool(stop)
-            for behind in (b"\0" * 64, b"\xff" * 64, frame[cut:] + b"\x7f" * 64):
-                beyond, _ = self.find(frame[:cut] + behind, 0, cut, what)
+            for after in (b"\0" * 64, b"\xff" * 64, frame[cut:] + b"\x7f" * 64):
+                beyond, _ = self.find(frame[:cut] + after, 0, cut, what)
                 if beyond != stop:
-                    self.complain(f"find looks at bytes behind its end: for {what} it gave {stop} or {beyond}")
+                    self.complain(
+                        f"find looks at bytes after the end of the data: for {what} it returned {stop} or {beyond}"
+                    )
 
     def offsets(self, payload: bytes) -> None:
-        """A frame may begin anywhere in the data."""
+        """Check that a frame may begin anywhere in the data."""
         frame = self.encode(payload)
         for before in (b"\0", b"\xff" * 7, frame):
             data = before + frame + b"\x01" * 32
@@ -140,10 +149,12 @@ class FramingCheck(TriedFraming):
             what = f"the frame of {start_of(payload)} that begins at {start}"
             stop, body = self.find(data, start, len(data), what)
             if stop != start + len(frame) or data[body:stop] != payload:
-                self.complain(f"find gave {stop}, with the body at {body}, for {what} and ends at {start + len(frame)}")
+                self.complain(
+                    f"find returned {stop}, with the body at {body}, for {what} and ends at {start + len(frame)}"
+                )
 
     def state(self) -> None:
-        """One framing serves every connection: it must keep nothing between calls."""
+        """Check that it keeps nothing between calls: one framing serves every connection."""
         frames = [self.encode(payload) for payload in self.payloads]
         expected = [self.find(frame, 0, len(frame), "a frame") for frame in frames]
         for number, frame in enumerate(frames):
@@ -151,11 +162,12 @@ class FramingCheck(TriedFraming):
                 self.find(other, 0, len(other) // 2, "half a frame")
                 if self.find(frame, 0, len(frame), "a frame") != expected[number]:
                     self.complain(
-                        f"find answers differently about {start_of(frame)} after a call about {start_of(other)}"
+                        f"find must keep nothing between calls: its answer for {start_of(frame)} changes after a call "
+                        f"for {start_of(other)}"
                     )
 
     def stream(self) -> None:
-        """A lane that uses the framing sees every message, however the stream is cut."""
+        """Check that a lane with this framing finds every message, however the stream is cut."""
         frames = [self.encode(payload) for payload in self.payloads]
         data = b"".join(frames)
         ways: list[tuple[str, list[bytes]]] = [("as a whole", [data])]
@@ -167,25 +179,25 @@ class FramingCheck(TriedFraming):
             if error is not None:
                 self.complain(f"all payloads in one stream, {way}: {told(error)}")
             if messages != list(self.payloads) or passed != data:
-                self.complain(f"all payloads in one stream, {way}: {len(messages)} messages were found, not the same")
+                self.complain(f"all payloads in one stream, {way}: other messages were found, {len(messages)}")
 
     # -- limits and hostile bytes ----------------------------------------------------------------------------
 
     def limits(self) -> None:
-        """What is as long as allowed goes through; what is longer is refused."""
+        """Check that the longest payload goes through, and that a longer one is refused."""
         if self.max_frame > BIG:
             return
         longest = self.sized(self.max_frame)
         frame = self.encode(longest)
         if self.payload_of(frame, f"a payload of max_frame, {self.max_frame} bytes") != longest:
-            self.complain("a payload of max_frame bytes does not come out again")
+            self.complain("a payload of max_frame bytes must come back the same")
         self.refuses(self.framing, longest + b"x", "above max_frame")
         if self.shorter is not None:
             self.refuses(self.shorter, longest, f"of {self.max_frame} bytes, one more than the max_frame of its Limits")
             self.refused_in_header(self.shorter, frame)
 
     def refuses(self, framing: IFraming, payload: bytes, which: str) -> None:
-        """What is too long is not encoded."""
+        """Check that a payload that is too long is not encoded."""
         try:
             framing.encode(payload)
         except MarshalingError:
@@ -195,7 +207,7 @@ class FramingCheck(TriedFraming):
         self.complain(f"encode accepts a payload {which}: it must raise MarshalingError")
 
     def refused_in_header(self, framing: IFraming, frame: bytes) -> None:
-        """A frame that is too long is refused by its header, before its body is there."""
+        """Check that a frame that is too long is refused as soon as its header is there."""
         end = next(end for end in range(1, len(frame) + 1) if self.find(frame, 0, end, "a part of a frame")[0])
         try:
             framing.find(frame, 0, end)
@@ -209,13 +221,13 @@ class FramingCheck(TriedFraming):
         )
 
     def hostile_lengths(self) -> None:
-        """Whatever stands where a header should: a FramingError, or a frame within the limits; nothing is set aside."""
+        """Check that hostile headers give a FramingError or a frame within the limits, and take no memory."""
         for data in hostile_headers(self):
             for start in (0, 3):
                 self.hostile_length(b"\x01" * start + data, start)
 
     def hostile_length(self, data: bytes, start: int) -> None:
-        """Look at bytes that nobody sane has sent."""
+        """Check what find does with a hostile header."""
         end = len(data)
         what = f"the bytes {start_of(data[start:], 24)}"
         found: list[int] = []
@@ -229,7 +241,7 @@ class FramingCheck(TriedFraming):
 
         memory = memory_of(find)
         if memory > LARGE:
-            self.complain(f"find sets {memory} bytes aside for {what}, before the body is there")
+            self.complain(f"find takes {memory} bytes of memory for {what}, before the body is there")
         for error in errors:
             if not isinstance(error, FramingError):
                 self.complain(f"find raised {told(error)}, not a FramingError, for {what}")
@@ -237,7 +249,7 @@ class FramingCheck(TriedFraming):
             self.found(start, end, stop, what)
 
     def found(self, start: int, end: int, stop: int, what: str) -> None:
-        """Look at what was found where nobody sane has sent anything."""
+        """Check the frame that was found at a hostile header."""
         if stop == 0:
             return
         body = self.framing.body
@@ -249,7 +261,7 @@ class FramingCheck(TriedFraming):
             self.complain(f"find accepts a body of {stop - body} bytes where {self.max_frame} are allowed, for {what}")
 
     def headers_end(self) -> None:
-        """A header ends: whoever sends one that does not would be waited for, and all that came kept for ever."""
+        """Check that a header without an end is refused: else its sender fills the memory."""
         for data in endless_headers(self):
             try:
                 stop = self.framing.find(data, 0, len(data))
@@ -259,5 +271,5 @@ class FramingCheck(TriedFraming):
                 self.complain(f"find raised {told(error)}, not a FramingError, for {len(data)} bytes, {start_of(data)}")
             if stop == 0:
                 self.complain(
-                    f"find gave 0 for {len(data)} bytes, {start_of(data)}: a header without an end must be refused"
+                    f"find must refuse a header without an end; it returned 0 for {len(data)} bytes, {start_of(data)}"
                 )

@@ -1,4 +1,4 @@
-"""Puts a codec through all that a repeater relies on: `check_codec`."""
+"""Tries a codec against everything that a repeater relies on: `check_codec`."""
 
 from __future__ import annotations
 
@@ -13,41 +13,48 @@ from zope.interface.verify import verifyObject
 from ..._types import Codec
 from ...errors import MarshalingError, ParseError
 from ...interfaces import ICodec, ITypedCodec
-from .._transcript import shown
-from .check_types import TypesCheck
-from .conformance import STEPS_FREE, Tried, positions, start_of, told
-from .counting import copies_of, memory_of, steps_of
+from .._transcript import __tracebackhide__, shown
+from ._check_types import TypesCheck
+from ._conformance import STEPS_FREE, Tried, positions, start_of, told
+from ._counting import copies_of, memory_of, steps_of
 
-__all__ = ["check_codec"]
+__all__ = ["__tracebackhide__", "check_codec"]
 
 MEMORY_ALLOWED = 1024 * 1024
-"""What decoding may set aside for any payload."""
+"""How much memory decoding may take for any payload."""
 
 MEMORY_PER_BYTE = 256
-"""And for each byte of it: objects are larger than what they are made of."""
+"""How much more it may take for each byte: objects are larger than the bytes they are made of."""
 
 MEMORY_FREE = 256 * 1024
-"""A cost below so many bytes is not worth comparing: Python keeps that much of small objects at hand."""
+"""Costs below this many bytes are not compared: Python keeps as much in store for small objects."""
 
 
 def check_codec(codec: Codec, messages: Sequence[Any], *, grow: Callable[[int], Any] | None = None) -> None:
     """Raise `ConformanceError` unless a codec keeps what `ICodec` promises.
 
-    ``messages`` are some that it must carry; they are compared by ``==``. ``grow`` makes a message of a size, in
-    whatever it can grow by; with it, the cost of decoding and encoding is counted, and must be linear.
+    It cuts the payloads at every byte, lengthens them, and changes every byte. Each time, the codec must raise
+    `ParseError` or return a message, and take little memory. If the codec provides `ITypedCodec`, each message must be
+    of one of its classes, and the selector for that class must match the payload.
 
-    The payloads are cut at every byte, lengthened, and changed at every byte; whatever comes of that must be a
-    `ParseError` or a message, and cost no more memory than the payload is worth. Where the codec provides
-    `ITypedCodec`, each message must be of its classes, and its selector must want the payload.
+    Bytes after a message are tried with four single bytes, and with the payload of another message if you give at
+    least two. So a codec that passes may still ignore other bytes, or return the last of several messages. Where joined
+    payloads are one message, as with Protocol Buffers, that is right.
 
-    What is left over behind a message is tried with one byte of four kinds, and with the payload of another message,
-    where at least two are given. So a codec that goes unpunished may still ignore other bytes, or take the last of
-    several messages for all; where joined payloads are one message, as those of Protocol Buffers are, that is right.
+    Args:
+        codec: the codec.
+        messages: messages that it must carry. They are compared by ``==``.
+        grow: makes a message of a size that you choose the unit of. With it, the cost of decoding and encoding is
+            counted, and must be linear.
+
+    Raises:
+        ConformanceError: a promise is broken. The message says which, and how.
+        TypeError: ``messages`` is empty.
     """
     check = CodecCheck(codec)
     check.provides()
     if not messages:
-        raise TypeError("give check_codec at least one message")
+        raise TypeError("messages must have at least one message")
     payloads = [check.round_trip(message) for message in messages]
     for message, payload in zip(messages, payloads, strict=True):
         check.left_over(message, payload)
@@ -61,7 +68,7 @@ def check_codec(codec: Codec, messages: Sequence[Any], *, grow: Callable[[int], 
 
 
 def hostile_payloads(payload: bytes) -> Iterator[bytes]:
-    """Make payloads that are wrong, or might be, out of a good one."""
+    """Make payloads that are wrong, or may be, from a good one."""
     for cut in positions(len(payload)):
         yield payload[:cut]
     for at in positions(len(payload)):
@@ -75,7 +82,7 @@ def hostile_payloads(payload: bytes) -> Iterator[bytes]:
 
 
 class CodecCheck(Tried):
-    """One codec being tried."""
+    """The trial of one codec."""
 
     def __init__(self, codec: Codec) -> None:
         super().__init__(codec)
@@ -83,7 +90,7 @@ class CodecCheck(Tried):
         self.types = TypesCheck(codec) if ITypedCodec.providedBy(codec) else None
 
     def provides(self) -> None:
-        """It must have the methods."""
+        """Check that it has the methods."""
         interface = ICodec if self.types is None else ITypedCodec
         try:
             verifyObject(interface, self.codec)
@@ -92,19 +99,19 @@ class CodecCheck(Tried):
         if self.types is not None:
             self.types.known()
 
-    def encode(self, message: Any) -> bytes:
+    def encode(self, message: object) -> bytes:
         """Encode a good message."""
         return self.encoded(message, shown(message))
 
-    def decode(self, payload: bytes, message: Any) -> Any:
-        """Decode a good payload, which was made of this message."""
+    def decode(self, payload: bytes, message: object) -> object:
+        """Decode a good payload, which was made from this message."""
         try:
             return self.codec.decode(payload)
         except Exception as error:
-            self.complain(f"decode raised {told(error)} for {start_of(payload)}, which encode made of {shown(message)}")
+            self.complain(f"decode raised {told(error)} for {start_of(payload)}, the payload of {shown(message)}")
 
-    def round_trip(self, message: Any) -> bytes:
-        """What is encoded decodes to the same, each time."""
+    def round_trip(self, message: object) -> bytes:
+        """Check that an encoded message decodes to itself, each time."""
         payload = self.encode(message)
         for again in (payload, self.encode(message)):
             got = self.decode(again, message)
@@ -115,8 +122,8 @@ class CodecCheck(Tried):
             self.types.decoded(got, payload)
         return payload
 
-    def left_over(self, message: Any, payload: bytes) -> None:
-        """Bytes behind a message are an error, or a part of another message; they are never ignored."""
+    def left_over(self, message: object, payload: bytes) -> None:
+        """Check that bytes after a message are an error, or a part of another message, and not ignored."""
         for tail in (b"\0", b"\x01", b"\xff", b"x"):
             try:
                 got = self.codec.decode(payload + tail)
@@ -125,11 +132,11 @@ class CodecCheck(Tried):
                 continue
             if got == message:
                 self.complain(
-                    f"decode ignores the {start_of(tail)} behind {start_of(payload)}: it must raise ParseError"
+                    f"decode ignores the {start_of(tail)} after {start_of(payload)}: it must raise ParseError"
                 )
 
-    def ignored(self, messages: Sequence[Any], payloads: Sequence[bytes]) -> None:
-        """Of two payloads in one, the second must not be ignored, whichever that is."""
+    def ignored(self, messages: Sequence[object], payloads: Sequence[bytes]) -> None:
+        """Check that of two joined payloads, in either order, the second is not ignored."""
 
         def first_of(one: int, other: int) -> bool:
             try:
@@ -141,14 +148,14 @@ class CodecCheck(Tried):
         for one, other in combinations(range(len(messages)), 2):
             if not payloads[one] or not payloads[other] or messages[one] == messages[other]:
                 continue
-            # Once may be chance, or right: what has all that the other has is what comes of both.
+            # Once may be right: both joined are the message that has every part of the other.
             if first_of(one, other) and first_of(other, one):
                 tail, payload = start_of(payloads[other]), start_of(payloads[one])
-                self.complain(f"decode ignores the {tail} behind {payload}: it must raise ParseError")
+                self.complain(f"decode ignores the {tail} after {payload}: it must raise ParseError")
 
     def hostile(self, payload: bytes) -> None:
-        """Whatever comes is a ParseError, or a message that decodes to itself when it can be encoded."""
-        decoded: list[Any] = []
+        """Check that a payload gives a ParseError, or a message that decodes to itself if it can be encoded."""
+        decoded: list[object] = []
         errors: list[Exception] = []
 
         def decode() -> None:
@@ -159,7 +166,7 @@ class CodecCheck(Tried):
 
         memory = memory_of(decode)
         if memory > MEMORY_ALLOWED + MEMORY_PER_BYTE * len(payload):
-            self.complain(f"decode sets {memory} bytes aside for {len(payload)} bytes, {start_of(payload)}")
+            self.complain(f"decode takes {memory} bytes of memory for {len(payload)} bytes, {start_of(payload)}")
         for error in errors:
             self.parse_error(error, payload)
         for message in decoded:
@@ -167,8 +174,8 @@ class CodecCheck(Tried):
                 self.types.decoded(message, payload)
             self.encoded_again(message, payload)
 
-    def encoded_again(self, message: Any, payload: bytes) -> None:
-        """What was decoded is encoded to itself, if it can be encoded."""
+    def encoded_again(self, message: object, payload: bytes) -> None:
+        """Check that a decoded message decodes to itself, if it can be encoded."""
         try:
             encoded = self.codec.encode(message)
             again = self.codec.decode(encoded)
@@ -178,31 +185,29 @@ class CodecCheck(Tried):
             self.complain(
                 f"{shown(message)}, decoded from {start_of(payload)}, is not encoded and decoded: {told(error)}"
             )
-        if again != message and self.codec.encode(again) != encoded:  # a NaN in it is unlike itself
+        if again != message and self.codec.encode(again) != encoded:  # a NaN in it is not equal to itself
             self.complain(
                 f"{shown(message)}, decoded from {start_of(payload)}, is encoded and decoded to {shown(again)}"
             )
 
     def parse_error(self, error: Exception, payload: bytes) -> None:
-        """The one exception that a payload may bring out."""
+        """Check that an exception of decode is a ParseError."""
         if not isinstance(error, ParseError):
             self.complain(f"decode raised {told(error)} for {start_of(payload)}: it must raise ParseError")
 
     def no_message(self) -> None:
-        """What is no message of this codec is a MarshalingError, if it is anything."""
+        """Check that encoding an object that is not a message raises nothing but MarshalingError."""
         try:
             payload = self.codec.encode(object())
         except MarshalingError:
             return
         except Exception as error:
-            self.complain(
-                f"encode raised {told(error)} for an object() that is no message: it must raise MarshalingError"
-            )
+            self.complain(f"encode raised {told(error)} for an object(): it must raise MarshalingError")
         if type(payload) is not bytes:
             self.complain(f"encode gave {type(payload).__name__}, not bytes, for an object()")
 
-    def cost(self, grow: Callable[[int], Any]) -> None:
-        """Four times the message costs at most four times as much, and a bit."""
+    def cost(self, grow: Callable[[int], object]) -> None:
+        """Check that a message of four times the size costs about four times as much."""
         messages = [grow(1000), grow(4000)]
         payloads = [self.encode(message) for message in messages]
         self._compare("encode", "steps", payloads, *(steps_of(self.codec.encode, message) for message in messages))

@@ -11,7 +11,7 @@ from ...framings.base import framing_of
 from ...interfaces import IFraming
 from ...model import Direction
 from ...verdicts import PASS_ON
-from .conformance import Tried, start_of, told
+from ._conformance import Tried, start_of, told
 
 __all__ = ["BIG", "LARGE", "TriedFraming", "through_a_lane"]
 

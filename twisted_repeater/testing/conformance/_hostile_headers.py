@@ -1,4 +1,4 @@
-"""Makes what nobody sane sends where the header of a frame should be."""
+"""Makes hostile headers of frames."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from .tried_framing import BIG, TriedFraming
+from ._tried_framing import BIG, TriedFraming
 
 __all__ = ["endless_headers", "hostile_headers"]
 
 BYTE_ORDERS: Sequence[Literal["big", "little"]] = ("big", "little")
 
 LONGEST_HEADER = 4096
-"""How long a header goes on that never ends."""
+"""How many bytes of a header that never ends are tried."""
 
-BEHIND = b"\x2a" * 40
+AFTER = b"\x2a" * 40
 
 
 def hostile_headers(tried: TriedFraming) -> Iterator[bytes]:
-    """Make headers that are wrong, or might be, each with some bytes behind it."""
+    """Make headers that are wrong, or may be, each with some bytes after it."""
     for value in (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF):
         yield bytes([value]) * 40
     dice = random.Random(0)
@@ -28,24 +28,24 @@ def hostile_headers(tried: TriedFraming) -> Iterator[bytes]:
         for at in range(len(header)):
             flipped = (header[at] ^ 1 << bit for bit in range(8))
             for value in (0x00, 0x01, 0x7F, 0x80, 0xFC, 0xFD, 0xFE, 0xFF, *flipped):
-                yield header[:at] + bytes([value]) + header[at + 1 :] + BEHIND
-            yield header[:at] + b"\xff" * (len(header) - at) + BEHIND
-            yield header[:at] + b"\x80" + b"\0" * (len(header) - at - 1) + BEHIND
+                yield header[:at] + bytes([value]) + header[at + 1 :] + AFTER
+            yield header[:at] + b"\xff" * (len(header) - at) + AFTER
+            yield header[:at] + b"\x80" + b"\0" * (len(header) - at - 1) + AFTER
         for _ in range(50):
-            yield dice.randbytes(len(header)) + BEHIND
+            yield dice.randbytes(len(header)) + AFTER
     if tried.max_frame <= BIG:
         yield from _one_more(tried.header(tried.sized(tried.max_frame)))
 
 
 def _one_more(header: bytes) -> Iterator[bytes]:
-    """Make headers that announce one byte more than one does, where its length stands last or first in it."""
+    """Make headers that announce one byte more, if the length is the last or the first part of the header."""
     for order in BYTE_ORDERS:
         more = (int.from_bytes(header, order) + 1) % (1 << 8 * len(header))
-        yield more.to_bytes(len(header), order) + BEHIND
+        yield more.to_bytes(len(header), order) + AFTER
 
 
 def endless_headers(tried: TriedFraming) -> Iterator[bytes]:
-    """Make headers that go on and on, from their beginning or from a place inside."""
+    """Make headers that never end, from their beginning or from a place inside."""
     for value in range(256):
         yield bytes([value]) * LONGEST_HEADER
     for payload in tried.payloads:

@@ -1,0 +1,1 @@
+"""Tests with programs of other people, which know nothing of us."""
