@@ -438,7 +438,9 @@ class SocketTests(PeerCase):
         total = world.repeater._factory._frame_watch.total
         ann, peer = await world.linked("ann")
         ann.write(frame(b"x" * 1000)[:500])
-        link: Any = pair_of(world.repeater.link("ann"))
+        ann_link = world.repeater.link("ann")
+        assert ann_link is not None
+        link: Any = pair_of(ann_link)
         ann.transport.pauseProducing()
         peer.send(*[bytes(100_000)] * 100)
         while not (link.client.outlet.full and link.lanes[0].unfinished_size):

@@ -1495,3 +1495,81 @@ class WrongUseTests(StartedLaneCase):
             with contextlib.suppress(AttributeError):  # interpreted
                 use()
         self.assertEqual(self.forward.stream, b"")
+
+
+class DecisionTests(StartedLaneCase):
+    """What a hook is told of decisions."""
+
+    def setUp(self) -> None:
+        """Have a hook."""
+        super().setUp()
+        self.told: list[tuple[Any, Verdict | None, bool]] = []
+        self.equip(on_decision=self.decided)
+
+    def decided(self, lane: Lane, message: Any, verdict: Verdict | None, by_filter: bool) -> None:
+        """Note what is told."""
+        self.assertIs(lane, self.lane)
+        self.told.append((message, verdict, by_filter))
+
+    def test_each(self) -> None:
+        """Each message is told with its verdict, however it comes; everything goes the way it goes unwatched."""
+        send = Send(b"x")
+        self.answers |= {b"b": DO_NOTHING, b"c": send}
+        for size in (65536, 3):
+            self.told.clear()
+            self.feed(frames(b"a", b"b", b"c"), size)
+            self.assertEqual(self.told, [(b"a", PASS_ON, True), (b"b", DO_NOTHING, True), (b"c", send, True)])
+        self.assertEqual(self.forward.stream, frames(b"a", b"x") * 2)
+
+    def test_later(self) -> None:
+        """A verdict that comes later is told twice: that it is awaited, and when it is there."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"m"] = verdict
+        self.feed(frames(b"m"))
+        self.assertEqual(self.told, [(b"m", None, True)])
+        verdict.callback(DO_NOTHING)
+        self.assertEqual(self.told[1:], [(b"m", DO_NOTHING, True)])
+
+    def test_not_by_the_filter(self) -> None:
+        """Messages that no filter decided about are told as well, and that none did."""
+        self.host.policy = OnFilterError.DROP
+        self.answers[b"wa"] = ValueError("no")
+        self.equip(selector=FirstByte(b"w"))
+        self.feed(frames(b"wa", b"b"))
+        self.equip(filter=None)
+        self.feed(frames(b"wc"))
+        self.assertEqual(self.told, [(b"wa", DO_NOTHING, False), (b"b", PASS_ON, False), (b"wc", PASS_ON, False)])
+
+    def test_decoded(self) -> None:
+        """The message is told as the filter saw it, and as it came where it was not decoded."""
+
+        def decode(payload: bytes) -> Any:
+            return LEFT_OUT if payload == b"0" else int(payload)
+
+        self.equip(decode=decode)
+        self.feed(frames(b"1", b"x", b"0"))
+        self.assertEqual(self.told, [(1, PASS_ON, True), (b"x", DO_NOTHING, False), (b"0", DO_NOTHING, False)])
+        self.equip(filter=None)
+        self.feed(frames(b"x"))
+        self.assertEqual((self.told[3:], self.forward.stream), ([(b"x", PASS_ON, False)], frames(b"1", b"x")))
+
+
+class SetupTests(StartedLaneCase):
+    """Another setup."""
+
+    def test_while_waiting(self) -> None:
+        """It takes over when the verdict that is awaited has come."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"m"] = verdict
+        self.feed(frames(b"m", b"a"))
+        old = self.lane.setup
+        self.equip(filter=None)
+        self.assertIs(self.lane.setup, old)
+        verdict.callback(PASS_ON)
+        self.assertEqual((self.asked, self.forward.stream), ([b"m"], frames(b"m", b"a")))
+        self.assertIs(self.lane.setup.filter, None)
+
+    def test_frozen(self) -> None:
+        """A setup is never changed, as thousands of lanes share it."""
+        with self.assertRaises(AttributeError):
+            self.lane.setup.filter = None  # type: ignore[misc]

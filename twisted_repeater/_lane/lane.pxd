@@ -30,7 +30,7 @@ cdef class Lane:
     cdef _read(self, bytes data, Py_ssize_t at)
     @cython.locals(reader=Reader, in_time=bint)
     cdef _look(self)
-    @cython.locals(have=Py_ssize_t, grown=bint)
+    @cython.locals(change=Py_ssize_t)
     cdef _count_unfinished(self)
     @cython.locals(output=Output)
     cpdef push(self)

@@ -20,15 +20,13 @@ DISCARDING is dropped, for good                    nothing
 * Calls that come while a lane is at work, from a filter or an outlet, are only noted: the work under way goes on.
 * The host hears how a lane stands, by ``lane_blocked``, ``lane_gave_way`` and ``lane_flowing``, when that work is done.
 * No lane keeps the reactor for much longer than a slice of time.
-* A message that is passed on leaves as the bytes that came; a run of such messages leaves as one slice.
-* What one read brought leaves in one push, unless a filter makes more than ``FLUSH_SIZE`` of it, or takes so long that
-  the lane gives way.
+* A message that is passed on leaves as the bytes that came. What one read brought leaves in one push, unless a filter
+  makes more than ``FLUSH_SIZE`` of it, or takes so long that the lane gives way.
 
 The way of a message: `Lane.feed`; the reader finds its frame and asks the filter; the judge decides by the answer,
 and puts what comes of it into the output; the lane pushes that.
 
-This module is ordinary Python; where a compiler was found at installation it runs compiled, with the types of
-``lane.pxd``.
+Compiled where a compiler was found at installation, with the types of ``lane.pxd``.
 """
 
 from __future__ import annotations
@@ -50,12 +48,7 @@ from .setup import LaneHost, LaneSetup
 
 __all__ = ["MAX_HELD", "Lane"]
 
-DISCARDING = 0  # also the state of a lane that was made without __init__
-RUNNING = 1
-WAITING = 2
-CHOKED = 3
-HELD = 4
-GAVE_WAY = 5
+DISCARDING, RUNNING, WAITING, CHOKED, HELD, GAVE_WAY = range(6)  # 0 is also the state of a lane made without __init__
 
 MAX_HELD = 1024 * 1024
 """While a lane gives way, its connection is still read until this many bytes wait. When a client closes with unread
@@ -63,11 +56,7 @@ replies, its system drops all bytes that it has not sent yet, so the repeater re
 
 
 class Lane:
-    """One direction of one link.
-
-    ``setup`` says what is done with the messages, ``link`` is what the filter gets with each. ``now`` is a clock, in
-    seconds.
-    """
+    """One direction of one link, which is what the filter gets with each message. ``now`` is a clock, in seconds."""
 
     def __init__(
         self,
@@ -88,7 +77,6 @@ class Lane:
         self._host = host
         self._state = HELD
         self._busy = False
-        """Whether it is at work."""
         self._sealed = False
         self._replacement: LaneSetup | None = None
         self._verdict: Verdict | None = None
@@ -96,8 +84,6 @@ class Lane:
         self._counted = 0
         """How much of an unfinished frame is in the total."""
         self._use(setup)
-
-    # -- what the host asks --------------------------------------------------------------------------------
 
     @property
     def direction(self) -> Direction:
@@ -159,8 +145,6 @@ class Lane:
         """Whether more can come now."""
         return bool(self._host.lane_is_read(self))
 
-    # -- what the host does ---------------------------------------------------------------------------------
-
     def equip(self, setup: LaneSetup) -> None:
         """Use another setup, at the latest from the next read on."""
         if self._busy or self._state == WAITING:
@@ -217,9 +201,8 @@ class Lane:
     def discard(self) -> None:
         """Drop what is held and whatever comes, for good."""
         self.drop_unfinished()
-        if self.listed:
-            self.listed = False
-            self.setup.unfinished_total.watch.forget(self)  # type: ignore[union-attr]
+        if self.listed and self._total is not None:
+            self._total.forget(self)
         self._enter(DISCARDING)
         self._reader.held = None
         self._verdict = None
@@ -236,18 +219,15 @@ class Lane:
         self._host.lane_framing_failed(self, error)
 
     def send_between(self, outlet: LaneOutlet, frame: bytes) -> bool:
-        """Accept a frame that the application sends from within a filter, to go out between the messages of a read.
+        """Accept a frame from within a filter, to go out before the message that the filter looks at.
 
-        That is after all messages before the one that the filter looks at. Returns False if the lane is not at work;
-        then the frame can be sent at once.
+        Returns False if the lane is not at work; then the frame can be sent at once.
         """
         if not self._busy:
             return False
         self._output.add_between(outlet, frame)
         self._reader.disturbed = True
         return True
-
-    # -- how the state moves --------------------------------------------------------------------------------
 
     def _enter(self, state: int) -> None:
         self._state = state
@@ -307,8 +287,6 @@ class Lane:
         self._on_read = setup.on_read
         self._total = setup.unfinished_total
 
-    # -- the way of the bytes ------------------------------------------------------------------------------
-
     def _read(self, data: bytes, at: int) -> None:
         """Look at the bytes from ``at`` on, and push what comes of them."""
         if self._replacement is not None:
@@ -324,8 +302,7 @@ class Lane:
         except FramingError as error:
             self._output.put(reader.data, reader.run, reader.at)
             self.push()
-            self.discard()
-            self._host.lane_framing_failed(self, error)
+            self.cut_off(error)
         except BaseException:  # Ctrl-C, or a bug: the rest of this read is lost, so later bytes must not pass
             self.discard()
             raise
@@ -354,21 +331,10 @@ class Lane:
 
     def _count_unfinished(self) -> None:
         """Bring the total of unfinished frames up to date."""
-        total = self._total
-        if total is None:
-            return
-        have = self.unfinished_size
-        if have == self._counted:
-            return
-        total.size += have - self._counted
-        grown = have > self._counted
-        self._counted = have
-        if grown:
-            if not self.listed:
-                self.listed = True
-                total.watch.watch(self)
-            if total.size > total.limit:
-                total.watch.exceeded()
+        if self._total is not None and self._counted != self.unfinished_size:
+            change = self.unfinished_size - self._counted
+            self._counted += change
+            self._total.add(self, change)
 
     def push(self) -> None:
         """Push what was made, and stop if that is enough for now."""

@@ -101,3 +101,18 @@ class UnfinishedTotal:
         self.size = 0
         self.limit = limit
         self.watch = watch
+
+    def add(self, lane: Lane, change: int) -> None:
+        """Add a change in the size of a lane's unfinished frame."""
+        self.size += change
+        if change > 0:
+            if not lane.listed:
+                lane.listed = True
+                self.watch.watch(lane)
+            if self.size > self.limit:
+                self.watch.exceeded()
+
+    def forget(self, lane: Lane) -> None:
+        """A listed lane has ended."""
+        lane.listed = False
+        self.watch.forget(lane)
