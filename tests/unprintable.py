@@ -33,7 +33,7 @@ class Deep(Exception):
         return str(self)
 
 
-class Leaving(BaseException):
+class Leaving(SystemExit):
     """Ends the process when it is printed, and is no ``Exception``."""
 
     def __str__(self) -> str:

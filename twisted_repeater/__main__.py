@@ -9,12 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from . import selectors
-from ._lane import flow, lane, output
+from ._lane import judge, lane, output, reader
 from .framings import async_extra, base, length
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
-HOT_PATH: tuple[ModuleType, ...] = (base, length, async_extra, selectors, output, flow, lane)
+HOT_PATH: tuple[ModuleType, ...] = (base, length, async_extra, selectors, output, reader, judge, lane)
 """The modules that are compiled where a compiler was found."""
 
 

@@ -234,8 +234,8 @@ class Repeater:
         if self._factory.callbacks is not None:
             raise RuntimeError("the repeater was started already")
         # A wrong one is an error here rather than at the first client.
-        self._factory.check_filter(to_server_filter, Direction.TO_SERVER)
-        self._factory.check_filter(to_client_filter, Direction.TO_CLIENT)
+        self._factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)
+        self._factory.equipment.check_filter(to_client_filter, Direction.TO_CLIENT)
         defaults = _Defaults(self._factory)
         on_error = defaults.on_error if on_error is None else on_error
         on_connecting_error = defaults.on_connecting_error if on_connecting_error is None else on_connecting_error
@@ -259,7 +259,7 @@ class Repeater:
         given = {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
         filters = {name: provider for name, provider in given.items() if provider is not _KEPT}
         for name, provider in filters.items():
-            self._factory.check_filter(provider, Direction(name.removesuffix("_filter")))
+            self._factory.equipment.check_filter(provider, Direction(name.removesuffix("_filter")))
         self._factory.replace_filters(filters)
 
     # -- messages of the application's own: they go through no filter --------------------------------------------

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._lane.lane import Lane
+from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import CallbackFailed, FramingError, ParseError
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IFraming
-from twisted_repeater.model import Direction, OnFilterError
+from twisted_repeater.model import OnFilterError
 from twisted_repeater.verdicts import PASS_ON, Verdict
 
 LIMIT = 1 << 20
@@ -149,8 +151,12 @@ class LaneCase(SynchronousTestCase):
         self.host = RecordingHost(self.journal)
         self.time = 0.0
         self.looks = 0
-        self.lane = Lane(Direction.TO_SERVER, self.framing, self.forward, self.back, self.host, self.now, self.host)
-        self.lane.filter = self.answer
+        setup = LaneSetup(filter=self.answer)
+        self.lane = Lane(setup, self.framing, self.forward, self.back, self.host, self.now, self.host)
+
+    def equip(self, **changes: Any) -> None:
+        """Change the setup of the lane."""
+        self.lane.equip(replace(self.lane.setup, **changes))
 
     def now(self) -> float:
         """Look at the clock."""

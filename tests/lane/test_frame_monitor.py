@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import DO_NOTHING, PASS_ON, Disconnected, FramingError, Limits, PartialFrame, Side
 from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._lane.lane import Lane
+from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater._link.link import pair_of
-from twisted_repeater.model import Direction
 
 from ..link.test_factory import MemoryCase
 from ..peers import PeerCase, StoppedTime, World, frame, turn
@@ -38,8 +39,7 @@ class WatchCase(SynchronousTestCase):
         journal: list[str] = []
         host = RecordingHost(journal)
         forward, back = (RecordingOutlet(name, journal) for name in ("forward", "back"))
-        lane = Lane(Direction.TO_SERVER, FRAMING, forward, back, host)
-        lane.unfinished_total = self.watch.total
+        lane = Lane(LaneSetup(unfinished_total=self.watch.total), FRAMING, forward, back, host)
         lane.start()
         self.lanes.append(lane)
         return lane, host
@@ -73,7 +73,7 @@ class TotalTests(WatchCase):
         """So it does if each byte comes by itself, and if a filter asks for it."""
         for answer in (None, lambda message, link: PASS_ON, lambda message, link: DO_NOTHING):
             lane, _ = self.lane()
-            lane.filter = answer
+            lane.equip(replace(lane.setup, filter=answer))
             for byte in frames(b"x" * 300) * 2:
                 lane.feed(bytes([byte]))
                 self.assertEqual(self.watch.total.size, lane.unfinished_size)

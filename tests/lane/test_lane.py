@@ -14,8 +14,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from twisted_repeater._lane import lane as _lane
-from twisted_repeater._lane.lane import FLUSH_SIZE, Lane, UnfinishedTotal
+from twisted_repeater._lane.judge import FLUSH_SIZE
+from twisted_repeater._lane.lane import Lane
+from twisted_repeater._lane.setup import LaneSetup, UnfinishedTotal
 from twisted_repeater._slices import SLICE
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import (
@@ -100,7 +101,7 @@ class CountTests(StartedLaneCase):
         """Have a filter that looks at the counts."""
         super().setUp()
         self.counts: list[tuple[int, int]] = []
-        self.lane.filter = self.look
+        self.equip(filter=self.look)
 
     def look(self, message: Any, link: Any) -> Any:
         """Be a filter that notes what is counted."""
@@ -152,7 +153,7 @@ class CountTests(StartedLaneCase):
 
     def test_selected(self) -> None:
         """Messages that the filter does not want are counted with the next that it does."""
-        self.lane.selector = FirstByte(b"w")
+        self.equip(selector=FirstByte(b"w"))
         self.feed(frames(b"w", b"xx", b"y", b"w", b"z"))
         self.assertEqual(self.counts, [(1, 5), (4, 21)])
         self.assertEqual((self.lane.messages, self.lane.size), (5, 26))
@@ -165,7 +166,7 @@ class CountTests(StartedLaneCase):
                 raise ParseError("no")
             return payload
 
-        self.lane.decode = decode
+        self.equip(decode=decode)
         self.feed(frames(b"a", b"bad", b"c"))
         self.assertEqual(self.counts, [(1, 5), (3, 17)])
 
@@ -196,7 +197,8 @@ class UnfinishedTests(StartedLaneCase):
         """Count it, and let it be 100 bytes at most."""
         super().setUp()
         self.watch = RecordingWatch()
-        self.total = self.lane.unfinished_total = UnfinishedTotal(100, self.watch)
+        self.total = UnfinishedTotal(100, self.watch)
+        self.equip(unfinished_total=self.total)
 
     def test_counted(self) -> None:
         """Its bytes count until it is whole; the lane is listed once, and tells when it is too much."""
@@ -238,7 +240,7 @@ class NoFilterTests(StartedLaneCase):
     def setUp(self) -> None:
         """Have no filter."""
         super().setUp()
-        self.lane.filter = None
+        self.equip(filter=None)
 
     def test_whole_read(self) -> None:
         """A read of whole frames leaves as the object that came."""
@@ -343,7 +345,7 @@ class GivingWayTests(LaneCase):
         """Start with that."""
         self.framing = SlowFraming(self)
         super().setUp()
-        self.lane.filter = None
+        self.equip(filter=None)
         self.start()
 
     def test_in_slices(self) -> None:
@@ -362,7 +364,7 @@ class GivingWayTests(LaneCase):
 
     def test_filtered(self) -> None:
         """With a filter it gives way as well, in the middle of a read; nothing is lost, doubled or counted twice."""
-        self.lane.filter = self.answer
+        self.equip(filter=self.answer)
         self.answers[b""] = SendBack([b"x"])
         data = frames(*[b"", b"a"] * 2000)
         self.lane.feed(data)
@@ -774,7 +776,7 @@ class FailureTests(StartedLaneCase):
             def __call__(self, message: Any, link: Any) -> Any:
                 return None
 
-        self.lane.filter = Nameless()
+        self.equip(filter=Nameless())
         self.lane.feed(frames(b"a"))
         self.assertIn("filter <nameless>", str(self.host.errors[0]))
         self.assertIn("must return a verdict, not None", str(self.host.errors[0]))
@@ -789,7 +791,7 @@ class FailureTests(StartedLaneCase):
             def __call__(self, message: Any, link: Any) -> Any:
                 return None
 
-        self.lane.filter = Hidden()
+        self.equip(filter=Hidden())
         self.lane.feed(frames(b"a"))
         self.assertIn("filter <Mute raised by its __qualname__> failed on message 1", str(self.host.errors[0]))
 
@@ -947,7 +949,7 @@ class InterjectionTests(StartedLaneCase):
         def observe(*_: object) -> None:
             self.send_between(b"x")
 
-        self.lane.on_read = observe
+        self.equip(on_read=observe)
         self.forward.on_push = lambda: len(self.forward.pushes) > 1 or self.send_between(b"y")
         self.lane.feed(frames(b"a"))
         self.assert_journal("forward: a x", "forward: y")
@@ -968,7 +970,7 @@ class DecodingTests(StartedLaneCase):
     def setUp(self) -> None:
         """Have a codec of numbers, in which there is no zero."""
         super().setUp()
-        self.lane.decode = self.decode
+        self.equip(decode=self.decode)
         self.decoded: list[bytes] = []
 
     def decode(self, payload: bytes) -> Any:
@@ -988,20 +990,21 @@ class DecodingTests(StartedLaneCase):
 
     def test_no_filter(self) -> None:
         """Where nobody looks nothing is decoded."""
-        self.lane.filter = None
+        self.equip(filter=None)
         self.lane.feed(frames(b"1", b"?"))
         self.assertEqual((self.forward.stream, self.decoded), (frames(b"1", b"?"), []))
 
     def test_filter_taken_away(self) -> None:
-        """A filter that is taken away while a read is looked at is missed by nobody."""
+        """A filter that is taken away while a read is looked at is asked about the rest of the read, and no more."""
 
         def leave() -> Verdict:
-            self.lane.filter = None
+            self.equip(filter=None)
             return PASS_ON
 
         self.answers[1] = leave
         self.lane.feed(frames(b"1", b"2"))
-        self.assertEqual((self.asked, self.forward.stream), ([1], frames(b"1", b"2")))
+        self.lane.feed(frames(b"3"))
+        self.assertEqual((self.asked, self.forward.stream), ([1, 2], frames(b"1", b"2", b"3")))
 
     def test_parse_error(self) -> None:
         """A payload that is no message is told, and dropped; the next is looked at."""
@@ -1031,7 +1034,7 @@ class DecodingTests(StartedLaneCase):
                         raise kind
                     return payload
 
-                self.lane.decode = decode
+                self.equip(decode=decode)
                 self.feed(frames(b"1", b"m", b"2"), size)
                 (error,) = self.host.errors
                 assert isinstance(error, ParseError)
@@ -1044,7 +1047,7 @@ class DecodingTests(StartedLaneCase):
         def decode(payload: bytes) -> Any:
             raise KeyboardInterrupt
 
-        self.lane.decode = decode
+        self.equip(decode=decode)
         self.assertRaises(KeyboardInterrupt, self.lane.feed, frames(b"1"))
 
     def test_left_out(self) -> None:
@@ -1059,19 +1062,19 @@ class TranslationTests(StartedLaneCase):
     def setUp(self) -> None:
         """Have a version of capitals on one side only."""
         super().setUp()
-        self.lane.decode = bytes.upper
-        self.lane.translates = True
+        self.equip(decode=bytes.upper)
+        self.equip(versions=(1, 2))
 
     def test_no_filter(self) -> None:
         """Every message is decoded and encoded, in the frame that it came in."""
-        self.lane.filter = None
+        self.equip(filter=None)
         self.feed(frames(b"a", b"b"), 4)
         self.assertEqual(self.forward.stream, frames(b"A", b"B"))
         self.assertEqual(self.forward.replaced, [frames(b"a"), frames(b"b")])
 
     def test_bytes_to_another_header(self) -> None:
         """A message that is its payload can be translated as well."""
-        self.lane.decode = None
+        self.equip(decode=None)
         self.lane.feed(frames(b"a"))
         self.assertEqual((self.forward.stream, self.forward.replaced), (frames(b"a"), [frames(b"a")]))
 
@@ -1099,19 +1102,19 @@ class TranslationTests(StartedLaneCase):
 
     def test_parse_error(self) -> None:
         """What cannot be decoded cannot be translated."""
-        self.lane.filter = None
+        self.equip(filter=None)
 
         def refuse(payload: bytes) -> Any:
             raise ParseError("what is this")
 
-        self.lane.decode = refuse
+        self.equip(decode=refuse)
         self.feed(frames(b"a"), 65536)
         self.feed(frames(b"a"), 1)
         self.assert_journal("parse error: what is this", "parse error: what is this")
 
     def test_left_out(self) -> None:
         """What the target's version lacks is left out."""
-        self.lane.decode = lambda payload: LEFT_OUT if payload == b"old" else payload
+        self.equip(decode=lambda payload: LEFT_OUT if payload == b"old" else payload)
         self.lane.feed(frames(b"a", b"old", b"b"))
         self.assertEqual(self.forward.stream, frames(b"a", b"b"))
 
@@ -1125,7 +1128,7 @@ class TranslationTests(StartedLaneCase):
 
     def test_selected(self) -> None:
         """What the filter doesn't want to see is translated all the same."""
-        self.lane.selector = FirstByte(b"w")
+        self.equip(selector=FirstByte(b"w"))
         for size in (65536, 1):
             self.feed(frames(b"want", b"other"), size)
         self.assertEqual((self.asked, self.forward.stream), ([b"WANT"] * 2, frames(b"WANT", b"OTHER") * 2))
@@ -1137,7 +1140,8 @@ class SelectorTests(StartedLaneCase):
     def setUp(self) -> None:
         """Have a selector."""
         super().setUp()
-        self.selector = self.lane.selector = FirstByte(b"w")
+        self.selector = FirstByte(b"w")
+        self.equip(selector=self.selector)
 
     def test_selected(self) -> None:
         """The filter sees what it wants; the rest passes in the same runs."""
@@ -1150,7 +1154,7 @@ class SelectorTests(StartedLaneCase):
 
     def test_not_decoded(self) -> None:
         """What isn't wanted isn't decoded, also when it comes in several reads."""
-        self.lane.decode = lambda payload: int(payload[1:])
+        self.equip(decode=lambda payload: int(payload[1:]))
         for size in (65536, 3):
             self.feed(frames(b"a", b"w5", b"b"), size)
         self.assertEqual((self.asked, self.host.errors), ([5, 5], []))
@@ -1170,7 +1174,7 @@ class SelectorTests(StartedLaneCase):
                 raise ValueError("no")
 
         self.host.policy = OnFilterError.PASS_ON
-        self.lane.selector = Broken()
+        self.equip(selector=Broken())
         for size in (65536, 3):
             self.feed(frames(b"a", b"b"), size)
         self.assertEqual(len(self.host.errors), 4)
@@ -1258,8 +1262,8 @@ class ForeignFramingTests(SynchronousTestCase):
         outlet = RecordingOutlet("forward", [])
         pushed: list[bytes] = []
         outlet.push = pushed.extend  # type: ignore[method-assign, assignment]
-        lane = Lane(Direction.TO_SERVER, Strange(), outlet, outlet, host)
-        lane.filter = (lambda message, link: PASS_ON) if filtered else None
+        setup = LaneSetup(filter=(lambda message, link: PASS_ON) if filtered else None)
+        lane = Lane(setup, Strange(), outlet, outlet, host)
         lane.start()
         lane.feed(data)
         return b"".join(pushed), host.errors
@@ -1311,7 +1315,7 @@ class ForeignFramingTests(SynchronousTestCase):
                 return 0
 
         outlet = RecordingOutlet("forward", [])
-        lane = Lane(Direction.TO_SERVER, AskedAgain(), outlet, outlet, RecordingHost([]))
+        lane = Lane(LaneSetup(), AskedAgain(), outlet, outlet, RecordingHost([]))
         lane.start()
         self.assertRaises(KeyboardInterrupt, lane.feed, b"abc")
 
@@ -1330,7 +1334,7 @@ class ObservationTests(StartedLaneCase):
     def test_once_for_each_read(self) -> None:
         """An observer hears of each read that brought a message: how many, of how many bytes."""
         heard: list[tuple[Lane, int, int]] = []
-        self.lane.on_read = lambda *what: heard.append(what)
+        self.equip(on_read=lambda *what: heard.append(what))
         self.answers[b"drop"] = DO_NOTHING
         self.lane.feed(frames(b"a", b"drop", b"b")[:-1])
         self.lane.feed(b"b")
@@ -1341,17 +1345,13 @@ class ObservationTests(StartedLaneCase):
     def test_counted_when_looked_at(self) -> None:
         """A message counts when the filter is asked about it, also if its verdict comes later."""
         heard: list[tuple[int, int]] = []
-        self.lane.on_read = lambda _, messages, size: heard.append((messages, size))
+        self.equip(on_read=lambda _, messages, size: heard.append((messages, size)))
         verdict: Deferred[Any] = Deferred()
         self.answers[b"m"] = verdict
         self.lane.feed(frames(b"a", b"m", b"b"))
         self.assertEqual((heard, self.lane.messages, self.lane.size), ([(2, 10)], 2, 10))
         verdict.callback(PASS_ON)
         self.assertEqual((heard, self.lane.messages, self.lane.size), ([(2, 10), (1, 5)], 3, 15))
-
-    def test_how_it_runs(self) -> None:
-        """The module tells whether it is compiled."""
-        self.assertEqual(_lane.COMPILED, not str(_lane.__file__).endswith(".py"))
 
 
 class Counting(OtherFraming):
@@ -1384,13 +1384,13 @@ class CostTests(LaneCase):
     def test_many_small_ones(self) -> None:
         """Each frame of a read is looked for once, and so is the end of the last."""
         for filtered in (self.answer, None):
-            self.lane.filter = filtered
+            self.equip(filter=filtered)
             self.assertLessEqual(self.calls(frames(*[b"m"] * 1000), 65536), 1002)
 
     def test_a_large_one(self) -> None:
         """A frame is looked for until its header is there, not at each of its reads."""
         for filtered in (self.answer, None):
-            self.lane.filter = filtered
+            self.equip(filter=filtered)
             few = self.calls(frames(bytes(100_000)), 1000)
             self.assertEqual(self.calls(frames(bytes(400_000)), 1000), few)
             self.assertLessEqual(few, 3)
@@ -1437,7 +1437,7 @@ class LyingFramingTests(SynchronousTestCase):
         pushed: list[bytes] = []
         seen: list[bytes] = []
         outlet.push = pushed.extend  # type: ignore[method-assign, assignment]
-        lane = Lane(Direction.TO_SERVER, framing, outlet, outlet, host)
+        lane = Lane(LaneSetup(), framing, outlet, outlet, host)
 
         def see(message: bytes, link: Any) -> Verdict:
             seen.append(message)
@@ -1445,7 +1445,7 @@ class LyingFramingTests(SynchronousTestCase):
 
         lane.start()
         for number, read in enumerate(reads):
-            lane.filter = see if filtered or number % 2 else None
+            lane.equip(LaneSetup(filter=see if filtered or number % 2 else None))
             lane.feed(read)
         return b"".join(pushed), seen, host.errors
 
@@ -1483,7 +1483,7 @@ class WrongUseTests(StartedLaneCase):
         """Only bytes are fed, whether or not the lane runs."""
         wrong: Any
         for wrong in (None, "text", 5):
-            for lane in (self.lane, Lane(Direction.TO_SERVER, FRAMING, self.forward, self.back, self.host)):
+            for lane in (self.lane, Lane(LaneSetup(), FRAMING, self.forward, self.back, self.host)):
                 self.assertRaises(TypeError, lane.feed, wrong)
         self.lane.feed(frames(b"a"))
         self.assertEqual(self.forward.stream, frames(b"a"))
@@ -1495,3 +1495,81 @@ class WrongUseTests(StartedLaneCase):
             with contextlib.suppress(AttributeError):  # interpreted
                 use()
         self.assertEqual(self.forward.stream, b"")
+
+
+class DecisionTests(StartedLaneCase):
+    """What a hook is told of decisions."""
+
+    def setUp(self) -> None:
+        """Have a hook."""
+        super().setUp()
+        self.told: list[tuple[Any, Verdict | None, bool]] = []
+        self.equip(on_decision=self.decided)
+
+    def decided(self, lane: Lane, message: Any, verdict: Verdict | None, by_filter: bool) -> None:
+        """Note what is told."""
+        self.assertIs(lane, self.lane)
+        self.told.append((message, verdict, by_filter))
+
+    def test_each(self) -> None:
+        """Each message is told with its verdict, however it comes; everything goes the way it goes unwatched."""
+        send = Send(b"x")
+        self.answers |= {b"b": DO_NOTHING, b"c": send}
+        for size in (65536, 3):
+            self.told.clear()
+            self.feed(frames(b"a", b"b", b"c"), size)
+            self.assertEqual(self.told, [(b"a", PASS_ON, True), (b"b", DO_NOTHING, True), (b"c", send, True)])
+        self.assertEqual(self.forward.stream, frames(b"a", b"x") * 2)
+
+    def test_later(self) -> None:
+        """A verdict that comes later is told twice: that it is awaited, and when it is there."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"m"] = verdict
+        self.feed(frames(b"m"))
+        self.assertEqual(self.told, [(b"m", None, True)])
+        verdict.callback(DO_NOTHING)
+        self.assertEqual(self.told[1:], [(b"m", DO_NOTHING, True)])
+
+    def test_not_by_the_filter(self) -> None:
+        """Messages that no filter decided about are told as well, and that none did."""
+        self.host.policy = OnFilterError.DROP
+        self.answers[b"wa"] = ValueError("no")
+        self.equip(selector=FirstByte(b"w"))
+        self.feed(frames(b"wa", b"b"))
+        self.equip(filter=None)
+        self.feed(frames(b"wc"))
+        self.assertEqual(self.told, [(b"wa", DO_NOTHING, False), (b"b", PASS_ON, False), (b"wc", PASS_ON, False)])
+
+    def test_decoded(self) -> None:
+        """The message is told as the filter saw it, and as it came where it was not decoded."""
+
+        def decode(payload: bytes) -> Any:
+            return LEFT_OUT if payload == b"0" else int(payload)
+
+        self.equip(decode=decode)
+        self.feed(frames(b"1", b"x", b"0"))
+        self.assertEqual(self.told, [(1, PASS_ON, True), (b"x", DO_NOTHING, False), (b"0", DO_NOTHING, False)])
+        self.equip(filter=None)
+        self.feed(frames(b"x"))
+        self.assertEqual((self.told[3:], self.forward.stream), ([(b"x", PASS_ON, False)], frames(b"1", b"x")))
+
+
+class SetupTests(StartedLaneCase):
+    """Another setup."""
+
+    def test_while_waiting(self) -> None:
+        """It takes over when the verdict that is awaited has come."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"m"] = verdict
+        self.feed(frames(b"m", b"a"))
+        old = self.lane.setup
+        self.equip(filter=None)
+        self.assertIs(self.lane.setup, old)
+        verdict.callback(PASS_ON)
+        self.assertEqual((self.asked, self.forward.stream), ([b"m"], frames(b"m", b"a")))
+        self.assertIs(self.lane.setup.filter, None)
+
+    def test_frozen(self) -> None:
+        """A setup is never changed, as thousands of lanes share it."""
+        with self.assertRaises(AttributeError):
+            self.lane.setup.filter = None  # type: ignore[misc]

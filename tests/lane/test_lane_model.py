@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._lane.lane import Lane
+from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater._slices import SLICE
 from twisted_repeater.model import Direction, OnFilterError
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
@@ -53,10 +55,9 @@ class Way:
         self.host.policy = OnFilterError.DROP
         self.time = 0.0
         self.cost = 0.0
-        self.lane = Lane(direction, FRAMING, forward, back, self.host, lambda: self.time, self.host)
-        self.lane.filter = self.judge
         self.watch = FrameMonitor(Clock(), 60.0, LIMIT)
-        self.lane.unfinished_total = self.watch.total
+        setup = LaneSetup(direction=direction, filter=self.judge, unfinished_total=self.watch.total)
+        self.lane = Lane(setup, FRAMING, forward, back, self.host, lambda: self.time, self.host)
         self.reads: list[bytes] = []
         self.plans: dict[bytes, tuple[str, str]] = {}
         self.asked: list[bytes] = []
@@ -176,7 +177,7 @@ class ModelTests(SynchronousTestCase):
         ways[0].plan(to_server, cuts)
         ways[1].plan(to_client, cuts[::2])
         if not filtered:
-            ways[1].lane.filter = None
+            ways[1].lane.equip(replace(ways[1].lane.setup, filter=None))
             ways[1].expected = (list(ways[1].plans), [])
         for way in ways:
             way.cost = cost
@@ -206,7 +207,7 @@ class ModelTests(SynchronousTestCase):
         for way in ways:
             self.assertTrue(way.lane.idle)
             self.assertEqual(way.lane.messages, len(way.plans))
-            self.assertEqual(way.asked, list(way.plans) if way.lane.filter is not None else [])
+            self.assertEqual(way.asked, list(way.plans) if way.lane.setup.filter is not None else [])
             self.assertEqual(of(way, way.forward), way.expected[0])
             self.assertEqual(of(way, way.back), way.expected[1])
 

@@ -76,8 +76,9 @@ class OutputTests(SynchronousTestCase):
     def test_made_already(self) -> None:
         """Frames that are made already go the way of their outlet, in order with the others."""
         self.output.send(b"one")
-        self.output.add(self.forward, b"two")
-        self.output.add(self.back, b"three")
+        self.output.add_between(self.forward, b"two")
+        self.output.add_between(self.back, b"three")
+        self.output.take_between()
         self.output.answer(b"four")
         self.assertEqual(self.output.made, len(b"<one>twothree<four>"))
         self.assertEqual(self.flushed(), [("forward", [b"<one>", b"two"]), ("back", [b"three", b"<four>"])])

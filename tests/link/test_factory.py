@@ -767,9 +767,9 @@ class FilterTests(MemoryCase):
         """What is no filter is an error at once, in either direction; nothing and a function are filters."""
         world = self.memory()
         for direction in Direction:
-            self.assertRaises(TypeError, world.factory.check_filter, 7, direction)
-            world.factory.check_filter(None, direction)
-            world.factory.check_filter(raises_on_bad, direction)
+            self.assertRaises(TypeError, world.factory.equipment.check_filter, 7, direction)
+            world.factory.equipment.check_filter(None, direction)
+            world.factory.equipment.check_filter(raises_on_bad, direction)
 
     def test_replaced(self) -> None:
         """Other filters take over on links that there are; what is not replaced stays."""

@@ -29,7 +29,7 @@ from twisted_repeater import (
     Side,
     dialects,
 )
-from twisted_repeater._lane.flow import MAX_HELD
+from twisted_repeater._lane.lane import MAX_HELD
 from twisted_repeater._link.outlet import BYTES_ACKED, HIGH_WATER
 from twisted_repeater._link.pair import Pair
 from twisted_repeater._repeater import end_link

@@ -58,6 +58,9 @@ class VerdictTests(SynchronousTestCase):
         """What is no verdict is none here; the error tells, and names the filter as it would without all this."""
 
         class Broken:
+            def __repr__(self) -> str:
+                return "<Broken>"
+
             def __call__(self, message: bytes, link: Any) -> Any:
                 if message == b"raise":
                     raise ValueError("broken")

@@ -7,7 +7,8 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from ..errors import FramingError
-from .lane import Lane, UnfinishedTotal
+from .lane import Lane
+from .setup import UnfinishedTotal
 
 __all__ = ["FrameMonitor"]
 

@@ -3,6 +3,7 @@ cimport cython
 
 cdef class Output:
     cdef readonly Py_ssize_t made
+    cdef list between
     cdef object _forward, _back
     cdef list _frames, _answers
     cdef bint _answered
@@ -11,7 +12,8 @@ cdef class Output:
     cpdef extend(self, pieces)
     cpdef send(self, message, bytes instead_of=*)
     cpdef answer(self, message)
-    cpdef add(self, outlet, bytes frame)
+    cpdef add_between(self, outlet, bytes frame)
+    cpdef take_between(self)
     @cython.locals(pieces=list)
     cpdef flush(self)
     cpdef bint is_choked(self) except -1

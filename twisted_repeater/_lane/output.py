@@ -35,6 +35,8 @@ class Output:
         self._frames: list[bytes] = []
         self._answers: list[bytes] = []
         self._answered = False
+        self.between: list[tuple[LaneOutlet, bytes]] | None = None
+        """Frames that the application sent while the lane was at work."""
 
     def put(self, data: bytes, start: int, stop: int) -> None:
         """Add a run of untouched frames."""
@@ -59,10 +61,18 @@ class Output:
             self._answers.append(made)
             self.made += len(made)
 
-    def add(self, outlet: LaneOutlet, frame: bytes) -> None:
-        """Add a frame that is made already, for one of the two."""
-        (self._frames if outlet is self._forward else self._answers).append(frame)
-        self.made += len(frame)
+    def add_between(self, outlet: LaneOutlet, frame: bytes) -> None:
+        """Keep a frame of the application's own until it is its turn."""
+        if self.between is None:
+            self.between = []
+        self.between.append((outlet, frame))
+
+    def take_between(self) -> None:
+        """It is the turn of the frames that the application sent meanwhile."""
+        between, self.between = self.between or [], None
+        for outlet, frame in between:
+            (self._frames if outlet is self._forward else self._answers).append(frame)
+            self.made += len(frame)
 
     def flush(self) -> None:
         """Push what is collected: forward first, so that an answer never overtakes what it answers."""

@@ -54,8 +54,8 @@ class AttemptHost(Protocol):
     def take_name(self, link: Pair, name: str, timeout: float) -> Deferred[None]:
         """Fire when the name is the link's."""
 
-    def set_up(self, link: Pair) -> None:
-        """Return the lanes their filters."""
+    def equip(self, link: Pair, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> None:
+        """Make the link's lanes, for the versions that each side sends and receives."""
 
     def callback_failed_late(self, failure: Failure) -> None:
         """Log that a callback of the application failed after its attempt was given up."""
@@ -142,27 +142,12 @@ class Attempt:
         server_hello = await self._greet_server(hello)
         link.server_hello = server_hello
         link.server_name = server_hello.name
-        self._equip_lanes(client_versions, self._check_server(server_hello))
-        host.set_up(link)
+        host.equip(link, client_versions, self._check_server(server_hello))
         link.link.state = await self._ask(host.on_connect, link.link)
         if link.closing:
             raise RefusedByApplication("on_connect closed the link")
         own = self._hello(server_hello, host.dialect.to_client, host.dialect.to_server)
         link.client.say_hello(link.client.handshake.encode(own))
-
-    def _equip_lanes(self, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> None:
-        """Make the lanes, for the versions that each side sends and receives."""
-        link, dialect = self._link, self._host.dialect
-        to_server, to_client = link.prepare()
-        for lane, kind, read, write, end in (
-            (to_server, dialect.to_server, client_versions[0], server_versions[1], link.server),
-            (to_client, dialect.to_client, server_versions[0], client_versions[1], link.client),
-        ):
-            lane.decode = kind.reader(read)
-            lane.codec = kind.codec_of_filters(read)
-            lane.translates = read != write
-            end.outlet.version = write
-            end.outlet.writer = kind.writer(write)
 
     def _left(self) -> float:
         """How much of the hello timeout is left."""

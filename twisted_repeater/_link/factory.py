@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from .._coroutines import call
 from .._lane.frame_monitor import FrameMonitor
 from .._lane.lane import Lane
+from .._lane.setup import OnDecision
 from .._slices import in_slices
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
@@ -37,13 +38,12 @@ from ..errors import (
     RepeaterClosed,
     ServerUnreachable,
 )
-from ..filters import filter_function, selector_of
-from ..filters._provider import checked_function
 from ..interfaces import IObserver
 from ..model import MANY, Direction, Hello, Limits, OnFilterError, Side, effective
 from ..observers._throttle import LogThrottle
 from .admission import Admission
 from .attempt import Attempt
+from .equipment import Equipment
 from .link import Link
 from .outlet import Outlet
 from .pair import Pair
@@ -121,9 +121,8 @@ class RepeaterFactory(ServerFactory):
         self.claim: Claim | None = None
         """This repeater's share of the descriptors of its process."""
         self._frame_watch = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
-        self._filters: dict[tuple[Direction, int], tuple[Any, Any, Any]] = {}
-        """For a direction and the ``id`` of a codec: the codec itself, which so keeps its ``id``, the filter, and the
-        selector. Made once, not for each of thousands of lanes."""
+        on_read = self._relayed if observers else None
+        self.equipment = Equipment(dialect, self.filter_of, self._frame_watch.total, on_read)
         self._postponed: deque[Outlet] = deque()
         """The outlets that still have a broadcast to send."""
         self._sent: Deferred[None] | None = None
@@ -232,54 +231,29 @@ class RepeaterFactory(ServerFactory):
         """Fire when the name is the link's. Waits for a link of that name that is ending already."""
         return self.places.take_name(link, name, timeout)
 
-    def set_up(self, link: Pair) -> None:
-        """Return the lanes their filters."""
-        for lane in link.lanes or ():
-            self.equip(lane)
-            lane.unfinished_total = self._frame_watch.total
-            if self.observers:
-                lane.on_read = self._on_read(link)
+    def equip(self, link: Pair, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> None:
+        """Make the link's lanes, for the versions that each side sends and receives."""
+        self.equipment.equip(link, client_versions, server_versions)
+
+    def filter_of(self, direction: Direction) -> Any:
+        """Return the filter of a direction that the application gave, ``None`` if it gave none."""
+        assert self.callbacks is not None
+        to_server = direction is Direction.TO_SERVER
+        return self.callbacks.to_server_filter if to_server else self.callbacks.to_client_filter
 
     def replace_filters(self, filters: Mapping[str, Any]) -> None:
-        """Put other filters in the place of these, on every lane; each takes over with its lane's next read."""
+        """Replace filters, on every lane; each takes over with its lane's next read."""
         assert self.callbacks is not None
         self.callbacks = replace(self.callbacks, **filters)
-        self._filters.clear()
-        for link in self.links:
-            for lane in link.lanes or ():
-                self.equip(lane)
+        self.equipment.renew(self.links)
 
-    def equip(self, lane: Lane) -> None:
-        """Return a lane the filter of its direction."""
-        kind = (lane.direction, id(lane.codec))
-        if kind not in self._filters:
-            self._filters[kind] = self._filter_of(lane)
-        _, lane.filter, lane.selector = self._filters[kind]
+    def watch_decisions(self, on_decision: OnDecision | None) -> None:
+        """Have ``on_decision`` told what is decided about each message; ``None`` ends that."""
+        self.equipment.on_decision = on_decision
+        self.equipment.renew(self.links)
 
-    def _filter_of(self, lane: Lane) -> tuple[Any, Any, Any]:
-        """Return a lane's codec, the function that its messages are given to, and the selector of those it wants."""
-        assert self.callbacks is not None
-        to_server = lane.direction is Direction.TO_SERVER
-        provider = self.callbacks.to_server_filter if to_server else self.callbacks.to_client_filter
-        function = None if provider is None else filter_function(provider)
-        return lane.codec, function, selector_of(provider, lane.codec)
-
-    def check_filter(self, provider: Any, direction: Direction) -> None:
-        """Raise ``TypeError`` for what is no filter, or none for this dialect."""
-        kind = self.dialect.to_server if direction is Direction.TO_SERVER else self.dialect.to_client
-        try:
-            if provider is not None:
-                checked_function(provider)
-            for version in range(kind.low, kind.test + 1):
-                selector_of(provider, kind.codec_of_filters(version))
-        except TypeError as error:
-            raise TypeError(f"{direction.value}_filter: {text_of(error)}") from error
-
-    def _on_read(self, link: Pair) -> Callable[[Lane, int, int], None]:
-        def on_read(lane: Lane, messages: int, size: int) -> None:
-            self._observe("relayed", link.link, lane.direction, messages, size)
-
-        return on_read
+    def _relayed(self, lane: Lane, messages: int, size: int) -> None:
+        self._observe("relayed", lane.link, lane.direction, messages, size)
 
     # -- LinkHost --------------------------------------------------------------------------------------------
 

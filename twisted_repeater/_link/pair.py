@@ -17,6 +17,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from .._lane.lane import Lane
+from .._lane.setup import LaneSetup
 from .._sockets.connection_monitor import ConnectionMonitor
 from ..dialects import Dialect
 from ..errors import (
@@ -162,16 +163,15 @@ class Pair:
 
     # -- making --------------------------------------------------------------------------------------------
 
-    def prepare(self) -> tuple[Lane, Lane]:
+    def prepare(self, to_server: LaneSetup, to_client: LaneSetup) -> None:
         """Both connections are there: make the lanes between them. They hold what comes until `relay`."""
         framing = self._host.framing
         client, server = self.client.outlet, self.server.outlet
         now = self._host.clock.seconds
         self.lanes = (
-            Lane(Direction.TO_SERVER, framing, server, client, self, now, self.link),
-            Lane(Direction.TO_CLIENT, framing, client, server, self, now, self.link),
+            Lane(to_server, framing, server, client, self, now, self.link),
+            Lane(to_client, framing, client, server, self, now, self.link),
         )
-        return self.lanes
 
     def relay(self) -> None:
         """The link is complete."""

@@ -92,7 +92,7 @@ class RunningRepeater:
 
     def _start_repeater(self, repeater: Repeater) -> None:
         self.repeater = repeater
-        self._recorder.watch_filters(repeater)
+        repeater._factory.watch_decisions(self._recorder.decided)
         repeater.start(**self._start_options)
 
     def _hello(self, name: str, side: Side) -> Hello:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..._lane.lane import Lane
+from ..._lane.setup import LaneSetup
 from ...errors import FramingError, MarshalingError
 from ...framings.base import framing_of
 from ...interfaces import IFraming
-from ...model import Direction
 from ...verdicts import PASS_ON
 from ._conformance import Tried, start_of, told
 
@@ -109,13 +109,12 @@ def through_a_lane(framing: Any, pieces: Sequence[bytes]) -> tuple[FramingError 
     """Let a lane read these pieces. Gives its error, the messages that its filter saw, and what it passed on."""
     ends: Any = _LaneEnds()
     messages: list[bytes] = []
-    lane = Lane(Direction.TO_SERVER, framing_of(framing), ends, ends, ends)
 
     def see(message: bytes, link: Any) -> Any:
         messages.append(message)
         return PASS_ON
 
-    lane.filter = see
+    lane = Lane(LaneSetup(filter=see), framing_of(framing), ends, ends, ends)
     lane.start()
     for piece in pieces:
         lane.feed(piece)

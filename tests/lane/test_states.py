@@ -6,7 +6,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from twisted_repeater._lane.flow import MAX_HELD, MAX_STRIDE
+from twisted_repeater._lane.lane import MAX_HELD
+from twisted_repeater._lane.reader import MAX_STRIDE
 from twisted_repeater._slices import SLICE
 from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
@@ -342,7 +343,7 @@ class GivingWayTests(LaneCase):
     def setUp(self) -> None:
         """Start, with a filter that takes its time."""
         super().setUp()
-        self.lane.filter = self.take_time
+        self.equip(filter=self.take_time)
         self.start()
 
     def take_time(self, message: Any, link: Any) -> Any:
@@ -430,7 +431,7 @@ class GivingWayTests(LaneCase):
                 case.time += SLICE
                 return False
 
-        self.lane.selector = Slow()
+        self.equip(selector=Slow())
         self.feed(*numbered(50))
         self.assertEqual(self.told(), ["gave way"])
         self.assertLessEqual(len(messages_in(self.forward.stream)), 16)
