@@ -13,7 +13,7 @@ from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._lane.lane import Lane
 from twisted_repeater.model import Direction
 
-from ..link.test_factory import MemoryCase
+from ..link.memory_case import MemoryCase
 from ..peers import PeerCase, StoppedTime, World, frame, turn
 from .lanes import FRAMING, RecordingHost, RecordingOutlet, frames
 

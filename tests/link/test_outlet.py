@@ -22,6 +22,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from twisted_repeater._link.outlet import HIGH_WATER, MAX_POSTPONED, SMALL, Outlet
+from twisted_repeater._link.outlets import outlet_for
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import MarshalingError
 from twisted_repeater.framings.base import Framing
@@ -130,7 +131,7 @@ class SocketCase(TestCase):
         await endpoint.connect(Factory.forProtocol(lambda: self.own))
         await accepted
         self.host = Host()
-        self.outlet = self.host.outlet = Outlet(self.own.transport, self.host, Int32Framing(1 << 30), MAX_WAITING)
+        self.outlet = self.host.outlet = outlet_for(self.own.transport, self.host, Int32Framing(1 << 30), MAX_WAITING)
 
     async def cut_off(self) -> None:
         """Close both ends."""
@@ -517,7 +518,7 @@ class TakenTests(SocketCase):
         self.own.transport.unregisterProducer()
         wrapper = ProtocolWrapper(WrappingFactory(Factory()), self.own)
         wrapper.transport = self.own.transport
-        outlet = Outlet(wrapper, self.host, Int32Framing(100), MAX_WAITING)
+        outlet = outlet_for(wrapper, self.host, Int32Framing(100), MAX_WAITING)
         self.assertFalse(outlet.can_half_close)
         before = outlet.acknowledged()
         outlet.push([b"wrapped"])
@@ -546,7 +547,7 @@ class PushTests(SynchronousTestCase):
         """Make an outlet on a transport that only keeps what is written."""
         self.host = Host()
         self.transport = StringTransport()
-        self.outlet = Outlet(self.transport, self.host, Int32Framing(100), MAX_WAITING)
+        self.outlet = outlet_for(self.transport, self.host, Int32Framing(100), MAX_WAITING)
 
     def test_registered(self) -> None:
         """It is registered as a push producer, and can end the stream only with the connection."""
@@ -650,8 +651,8 @@ class EncodeTests(SynchronousTestCase):
     def outlet(self, writer: Callable[[Any], Any], framing: Framing | None = None) -> Outlet:
         """Make an outlet whose messages are encoded so."""
         self.host = Host()
-        outlet = Outlet(StringTransport(), self.host, framing or NumberedFraming(10), MAX_WAITING)
-        outlet.writer = writer
+        outlet = outlet_for(StringTransport(), self.host, framing or NumberedFraming(10), MAX_WAITING)
+        outlet.encoder.writer = writer
         return outlet
 
     def test_encode(self) -> None:
@@ -726,12 +727,12 @@ class EncodeTests(SynchronousTestCase):
         framing = Odd(10)
         for framing.frame in (None, "text", 5):
             outlet = self.outlet(str.encode)
-            outlet.framing = framing
+            outlet.encoder.framing = framing
             self.assertIsNone(outlet.encode("one"))
             self.assertIn("TypeError in the codec: ", str(self.host.told[0]))
         for framing.frame in (bytearray(b"frame"), memoryview(b"frame")):
             outlet = self.outlet(str.encode)
-            outlet.framing = framing
+            outlet.encoder.framing = framing
             frame = outlet.encode("one")
             self.assertEqual((frame, type(frame)), (b"frame", bytes))
 
@@ -768,7 +769,7 @@ class TakenAwayTests(SynchronousTestCase):
         for fails in (False, True):
             transport: Any = self.Transport(fails)
             held = transport.socket
-            outlet = Outlet(transport, Host(), Int32Framing(8), 100)
+            outlet = outlet_for(transport, Host(), Int32Framing(8), 100)
             reason = Failure(ConnectionAborted())
             if fails:
                 self.assertRaises(OSError, outlet.take_away, reason)

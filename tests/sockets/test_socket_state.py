@@ -181,7 +181,7 @@ class UnreadTests(ConnectionCase):
 class StateTests(ConnectionCase):
     """How a TCP connection stands."""
 
-    if not _system.TELLS_TCP_STATE:
+    if not _system.HAS_TCP_INFO:
         skip = "only Linux tells how a TCP connection stands"
 
     def state(self) -> Any:
@@ -230,9 +230,9 @@ class StateTests(ConnectionCase):
         for one in pair:
             self.addCleanup(one.close)
         self.assertIs(tcp_state(pair[0]), None)
-        self.patch(_system, "TELLS_TCP_STATE", False)
+        self.patch(_system, "HAS_TCP_INFO", False)
         self.assertIs(tcp_state(self.own), None)
-        self.patch(_system, "TELLS_TCP_STATE", True)
+        self.patch(_system, "HAS_TCP_INFO", True)
         self.own.close()
         self.assertIs(tcp_state(self.own), None)
 

@@ -11,7 +11,6 @@ import errno
 import math
 import os
 import sys
-from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
@@ -109,23 +108,17 @@ def _open_now() -> int:
 
 
 class Claim:
-    """One repeater's share of the descriptors of its process, until it gives that back or is garbage-collected.
+    """One repeater's share of the descriptors of its process, until it gives that back or is garbage-collected."""
 
-    ``limits`` are the effective ones. ``changed`` is called with them when they change because another repeater was
-    created or has ended.
-    """
-
-    def __init__(self, asked: Limits, reactor: Any, changed: Callable[[Limits], None]) -> None:
+    def __init__(self, asked: Limits, reactor: Any) -> None:
         self.asked = asked
         self.reactor = reactor
         self.limits = effective(asked)
-        self._changed = changed
+        """The limits that hold now: they change when another repeater is created or has ended."""
 
     def needs(self, most: int) -> int:
         """Return how many descriptors this repeater needs if its defaults are ``most``."""
         limits = effective(self.asked, most)
-        assert limits.max_clients is not None
-        assert limits.max_unfinished_hellos is not None
         return 2 * limits.max_clients + limits.max_unfinished_hellos + 1  # the port
 
     def use(self, most: int) -> None:
@@ -140,7 +133,6 @@ class Claim:
             clients=limits.max_clients,
             hellos=limits.max_unfinished_hellos,
         )
-        self._changed(limits)
 
     def give_back(self) -> None:
         """The repeater has ended."""
@@ -153,13 +145,14 @@ _open_before = 0
 """How many descriptors were open before the first repeater was created."""
 
 
-def claim(asked: Limits, reactor: Any, changed: Callable[[Limits], None]) -> Claim:
+def claim(asked: Limits, reactor: Any) -> Claim:
     """Take a share of the descriptors for one more repeater.
 
-    Raises ``ValueError`` if limits that were asked for do not fit.
+    Raises:
+        ValueError: The limits that were asked for do not fit.
     """
     global _open_before
-    newcomer = Claim(asked, reactor, changed)
+    newcomer = Claim(asked, reactor)
     if not _claims:
         _open_before = _open_now()
     if asked.max_clients is not None or asked.max_unfinished_hellos is not None:
@@ -181,7 +174,7 @@ def _too_few(newcomer: Claim, left: float, reactor: Any) -> str:
 
 
 def _share() -> None:
-    """Return every repeater its share."""
+    """Give every repeater its share."""
     claims = list(_claims)
     left = min((usable(one.reactor) for one in claims), default=math.inf) - RESERVE - _open_before
     most = MANY
