@@ -53,8 +53,7 @@ class SocketOutlet(Outlet):
         return (
             isinstance(transport, FileDescriptor)
             and not getattr(transport, "TLS", False)
-            and hasattr(transport, "writeSomeData")
-            and hasattr(transport, "startWriting")
+            and all(callable(getattr(transport, name, None)) for name in ("writeSomeData", "startWriting"))
         )
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
