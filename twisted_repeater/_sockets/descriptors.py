@@ -33,8 +33,8 @@ RESERVE = 32
 """How many descriptors are kept for everything but links, in addition to those that are open already."""
 
 FEWEST = 10
-"""Defaults are lowered to this and no further: with fewer clients a repeater would be of no use, and the process needs
-more descriptors."""
+"""Defaults are not lowered below this number: with fewer clients a repeater is useless, and the process needs more
+descriptors."""
 
 FD_SETSIZE = 1024
 """The number of descriptors that select() can watch, whatever the limit of the process is."""
@@ -191,7 +191,7 @@ def _share() -> None:
 
 
 def guard_port(port: Any, valve: Valve, clock: IReactorTime) -> PortGuard | None:
-    """Have nobody accepted for a while whenever descriptors have run out.
+    """Accept nobody for a while whenever descriptors have run out.
 
     Twisted's port would close the clients that wait, with three lines in the log for each; or, if the descriptor that
     it keeps for that is gone, it would try again without a pause. Twisted has no option for that. So the port's socket
@@ -205,7 +205,7 @@ def guard_port(port: Any, valve: Valve, clock: IReactorTime) -> PortGuard | None
 
 
 class PortGuard:
-    """Stands for the socket of a port: hides that descriptors have run out, and gives only some clients in a row."""
+    """Replaces the socket of a port: hides that descriptors have run out, and accepts only some clients in a row."""
 
     def __init__(self, listening: Any, valve: Valve, clock: IReactorTime) -> None:
         self._listening = listening
