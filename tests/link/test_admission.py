@@ -22,7 +22,6 @@ from twisted_repeater.errors import (
     ClientIPNotAuthorized,
     DuplicateClient,
     HelloTimeout,
-    InvalidHello,
     NewClientsDropped,
     RefusedByApplication,
     RepeaterClosed,
@@ -342,27 +341,6 @@ class NewcomerTests(PeerCase):
         world.repeater.accept_new_clients()
         await world.linked("alice")
 
-    async def test_behind_a_wrapper(self) -> None:
-        """Behind a factory that wraps ours, such as that of TLS, they are closed at once as well."""
-        world = await self.world(start=False, listen="haproxy:tcp:0:interface=127.0.0.1")
-        greeting = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 9000\r\n" + hello("alice")
-        silent, client = await world.connect(), await world.connect(greeting)
-        await silent.lost()
-        await client.lost()
-        self.assertEqual((client.seen, world.calls), ([LOST], []))
-        world.start()
-        world.repeater.drop_new_clients()
-        client = await world.connect(greeting)
-        await client.lost()
-        await world.refused()
-        self.assertEqual((client.seen, world.refusals), ([LOST], [(None, NewClientsDropped)]))
-        world.repeater.accept_new_clients()
-        client = await world.connect(greeting)
-        await client.seen.reach(1)
-        self.assertEqual(client.seen, [repeated(SERVER_NAME)])
-        await (await world.connect(hello("bob"))).lost()
-        self.assertEqual(world.refusals[1:], [(None, InvalidHello)])
-
     async def test_on_its_way_when_dropping_begins(self) -> None:
         """A client that was accepted before is linked yet."""
         world = await self.world()
@@ -384,6 +362,12 @@ class AddressTests(MemoryCase):
         self.assertIsNone(world.connect(address=IPv4Address("TCP", "192.0.2.1", 1)))
         self.assertIsNone(world.connect())
         self.assertEqual(world.refusals, [(None, ClientIPNotAuthorized), (None, NewClientsDropped)])
+
+    def test_behind_a_balancer(self) -> None:
+        """The address of a load balancer is not asked about: it is the client's that counts."""
+        world = self.memory(is_client_ip_authorized=lambda ip: self.fail("asked"))
+        world.factory.admission.proxied = True
+        self.assertTrue(world.connect().transport.connected)
 
     def test_no_ip(self) -> None:
         """A client without an IP address, on a Unix socket, is asked about as the empty string."""
@@ -408,6 +392,19 @@ class AddressTests(MemoryCase):
         self.assertEqual(world.refusals, [(None, RepeaterClosed)])
         self.assertIsNone(world.connect())
         self.assertEqual(len(world.refusals), 1)
+
+
+class RefusingTests(MemoryCase):
+    """What refusing a client does."""
+
+    def test_bug(self) -> None:
+        """An error that nobody thought of costs the client its attempt, and is logged."""
+
+        world = self.memory(dial=lambda link: succeed("no connection"))
+        world.connect(hello("alice"))
+        self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
+        self.assertIn("AttributeError", str(world.calls[0][3]))
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
 
 class UnfinishedHelloTests(MemoryCase):

@@ -1262,11 +1262,16 @@ class BrokenAttemptTests(MemoryCase):
         self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
         self.assertEqual(client.transport.value(), b"")
 
-    def test_bug(self) -> None:
-        """An error that nobody thought of costs the client its attempt, and is logged."""
+    def test_ended_before_its_start(self) -> None:
+        """A newcomer for which an older one is refused may find the repeater closed then: it is refused as well."""
+        world = self.memory(limits=Limits(max_unfinished_hellos=1))
+        refused: list[type] = []
 
-        world = self.memory(dial=lambda link: succeed("no connection"))
-        world.connect(hello("alice"))
-        self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
-        self.assertIn("AttributeError", str(world.calls[0][3]))
-        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+        def on_connecting_error(name: str | None, server_name: str, error: ConnectingError) -> None:
+            refused.append(type(error))
+            world.factory.links.abort_all()
+
+        world.factory.application.callbacks.on_connecting_error = on_connecting_error
+        first, second = world.connect(), world.connect()
+        self.assertEqual(refused, [HelloTimeout, RepeaterClosed])
+        self.assertFalse(first.transport.connected or second.transport.connected)

@@ -13,15 +13,44 @@ from twisted_repeater import (
     IFilter,
     Send,
 )
+from twisted_repeater.errors import InvalidHello, NewClientsDropped
 from twisted_repeater.filters import wants
 from twisted_repeater.selectors import first_byte
 
 from ..peers import (
+    LOST,
     SERVER_NAME,
+    PeerCase,
     frame,
     hello,
+    repeated,
 )
 from .memory_case import MemoryCase
+
+
+class ProtocolTests(PeerCase):
+    """Which protocol a client gets."""
+
+    async def test_behind_a_wrapper(self) -> None:
+        """Behind a factory that wraps ours, such as that of TLS, they are closed at once as well."""
+        world = await self.world(start=False, listen="haproxy:tcp:0:interface=127.0.0.1")
+        greeting = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 9000\r\n" + hello("alice")
+        silent, client = await world.connect(), await world.connect(greeting)
+        await silent.lost()
+        await client.lost()
+        self.assertEqual((client.seen, world.calls), ([LOST], []))
+        world.start()
+        world.repeater.drop_new_clients()
+        client = await world.connect(greeting)
+        await client.lost()
+        await world.refused()
+        self.assertEqual((client.seen, world.refusals), ([LOST], [(None, NewClientsDropped)]))
+        world.repeater.accept_new_clients()
+        client = await world.connect(greeting)
+        await client.seen.reach(1)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME)])
+        await (await world.connect(hello("bob"))).lost()
+        self.assertEqual(world.refusals[1:], [(None, InvalidHello)])
 
 
 class FilterTests(MemoryCase):

@@ -147,6 +147,23 @@ class SocketCase(TestCase):
         return bytes(pushed)
 
 
+class PauseTests(SynchronousTestCase):
+    """A transport that asks for a pause."""
+
+    def test_order(self) -> None:
+        """During the pause everything waits, in order and joined; the host hears of it once."""
+        host, transport = Host(), StringTransport()
+        outlet = outlet_for(transport, host, Int32Framing(100), MAX_WAITING)
+        outlet.send(b"first ")
+        outlet.pauseProducing()
+        outlet.pauseProducing()
+        outlet.push([b"one ", b"two "])
+        outlet.send(b"three")
+        self.assertEqual((transport.value(), outlet.waiting, host.told), (b"first ", 13, ["full"]))
+        outlet.resumeProducing()
+        self.assertEqual((transport.value(), host.told), (b"first one two three", ["full", "drained"]))
+
+
 class OverflowTests(SocketCase):
     """An application that sends more than its peer takes."""
 

@@ -148,6 +148,12 @@ class WritingTests(SocketCase):
         self.assertEqual(self.peer.received[len(pushed) :], b"".join(b"%05d" % index for index in range(100_000)))
 
 
+class LostTests(SocketCase):
+    """Writing to a connection that is lost."""
+
+    test_reset = test_outlet.EndTests.test_reset
+
+
 class UnixTests(SocketCase):
     """The same on Unix sockets, as far as they differ."""
 

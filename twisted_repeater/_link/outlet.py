@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
@@ -46,7 +47,7 @@ class OutletHost(Protocol):
 
 
 @implementer(IPushProducer, IPullProducer)
-class Outlet:
+class Outlet(ABC):
     """Writes whole frames to one connection. `outlets` has a class for each kind of transport."""
 
     __slots__ = (
@@ -171,9 +172,9 @@ class Outlet:
             if frame:
                 self._send(frame, at_once=True)
 
+    @abstractmethod
     def _write(self, data: bytes | bytearray | memoryview) -> None:
         """Write now; whatever the connection does not take waits."""
-        raise NotImplementedError
 
     def _write_soon(self, frame: bytes) -> None:
         """Write a small frame, perhaps together with others."""
@@ -274,6 +275,7 @@ class Outlet:
         """Return a number that changes when the peer's system takes bytes; ``None`` where that cannot be known."""
         return None if self._socket is None else acknowledged(self._socket)
 
+    @abstractmethod
     def read_at_once(self, size: int) -> None:
         """Have the transport read up to so many bytes at once, if its reads can be set."""
 

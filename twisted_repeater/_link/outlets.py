@@ -104,6 +104,9 @@ class BufferedOutlet(Outlet):
     def _write(self, data: bytes | bytearray | memoryview) -> None:
         self._transport.write(bytes(data))
 
+    def read_at_once(self, size: int) -> None:
+        """Do nothing; see `SocketOutlet`."""
+
     def resumeProducing(self) -> None:
         """The transport takes more. See `IPushProducer`."""
         self.progress += 1
