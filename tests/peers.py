@@ -21,12 +21,15 @@ from zope.interface import implementer
 
 from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
 from twisted_repeater._lane.frame_monitor import FrameMonitor
+from twisted_repeater._link.callbacks import Callbacks
 from twisted_repeater._link.connection import Connection
-from twisted_repeater._link.factory import Callbacks, RepeaterFactory
+from twisted_repeater._link.factory import RepeaterFactory
 from twisted_repeater._link.pair import Pair
-from twisted_repeater._link.protocols import ServerSideProtocol
+from twisted_repeater._link.settings import Settings
 from twisted_repeater._repeater import end_link
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
+from twisted_repeater._sockets.descriptors import Claim
+from twisted_repeater.model import effective
 
 __all__ = [
     "END",
@@ -386,7 +389,7 @@ class World:
 
     def set_limits(self, **limits: Any) -> None:
         """Set other limits for what begins from now on; those that are not given are the defaults."""
-        self.repeater._factory.limits = Limits(**limits)
+        self.repeater._factory.claim.limits = effective(Limits(**limits))
 
     # -- what happened ---------------------------------------------------------------------------------------
 
@@ -456,7 +459,7 @@ class World:
     @property
     def server_name(self) -> str:
         """The name of the server."""
-        return self.repeater._factory.server_name
+        return self.repeater._factory.settings.server_name
 
     async def still_relays(self, client: Client, peer: ServerPeer) -> None:
         """Check that a link works, both ways."""
@@ -487,8 +490,8 @@ class World:
 
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
     """Return what a factory keeps of its links and attempts."""
-    registries = {name: getattr(factory, name) for name in ("links", "_attempts", "_unfinished")}
-    registries |= {name: getattr(factory.places, name) for name in ("names", "_placed", "_waiting")}
+    registries = {name: getattr(factory.links, name) for name in ("_pairs", "_attempts")}
+    registries |= {name: getattr(factory.admission, name) for name in ("_unfinished", "names", "_placed", "_waiting")}
     watch = factory._frame_watch
     registries |= {"unfinished frames": watch._watched, "bytes of theirs": [watch.total.size] * bool(watch.total.size)}
     return {name: list(registry) for name, registry in registries.items() if registry}
@@ -512,18 +515,19 @@ class MemoryWorld:
         self.clock = Clock()
         self.servers: list[Any] = []
         self.calls: list[Any] = []
-        self.factory = RepeaterFactory(
-            settings.pop("dialect", dialects.int32()),
+        created = Settings(
+            dialect=settings.pop("dialect", dialects.int32()),
             repeater_name=REPEATER_NAME,
             server_name=SERVER_NAME,
             is_client_allowed=is_client_allowed,
             is_client_ip_authorized=settings.pop("is_client_ip_authorized", None),
-            dial=dial or self.dial,
+            convert_versions=True,
             limits=limits,
-            clock=self.clock,
             observers=settings.pop("observers", ()),
         )
-        self.factory.callbacks = Callbacks(
+        claim = Claim(limits, self.clock)
+        self.factory = RepeaterFactory(created, claim=claim, clock=self.clock, dial=dial or self.dial)
+        self.factory.application.started = Callbacks(
             on_connect,
             lambda link, side, error: self.calls.append(("on_error", link.client_name, side, error)),
             lambda name, server_name, error: self.calls.append(("on_connecting_error", name, server_name, error)),
@@ -532,7 +536,7 @@ class MemoryWorld:
 
     def dial(self, link: Pair) -> Deferred[Any]:
         """Connect a link to the server, at once."""
-        protocol = ServerSideProtocol(link, self.factory.framing, self.factory.limits)
+        protocol = self.factory.server_side(link)
         self.servers.append(protocol)
         connect_in_memory(protocol)
         return succeed(protocol)

@@ -34,7 +34,7 @@ class Deep(Exception):
 
 
 class Leaving(SystemExit):
-    """Ends the process when it is printed, and is no ``Exception``."""
+    """Ends the process, and does so again when it is printed."""
 
     def __str__(self) -> str:
         raise SystemExit(3)

@@ -9,12 +9,14 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from ._link.factory import Callbacks, RepeaterFactory
+from ._link.callbacks import Callbacks
+from ._link.factory import RepeaterFactory
 from ._link.link import Link
 from ._link.pair import Pair
-from ._link.protocols import ServerSideProtocol
-from ._sockets.descriptors import Claim, PortGuard, claim, guard_port
+from ._link.settings import Settings
+from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
@@ -56,7 +58,7 @@ class _Defaults:
     """The default ``on_error`` and ``on_connecting_error``: log unless an observer does, and call `end_link`."""
 
     def __init__(self, factory: RepeaterFactory) -> None:
-        is_logged = any(isinstance(observer, LogObserver) for observer in factory.observers)
+        is_logged = any(isinstance(observer, LogObserver) for observer in factory.settings.observers)
         self._log = None if is_logged else LogObserver(factory.clock)
 
     def on_error(self, link: Link, side: Side, error: LinkError) -> None:
@@ -70,23 +72,43 @@ class _Defaults:
 
 
 class Repeater:
-    """Stands between clients and a server; make one with `Repeater.create`."""
+    """Stands between clients and a server. `Repeater.create` makes one; these are its arguments:
 
-    def __init__(self, factory: RepeaterFactory, port: IListeningPort, claim: Claim) -> None:
+    * ``dialect``: the wire protocol, such as ``dialects.int32()``.
+    * ``repeater_name``: goes into the ``credentials`` of the hellos that the repeater sends.
+    * ``server_name``: the name that the server's hello must carry.
+    * ``is_client_allowed``: called with a client's name; a false answer refuses the client. It may return a Deferred.
+    * ``listen_port``: the TCP port to listen on, on all interfaces; 0 takes a free one.
+    * ``listen``: instead of it, a server endpoint or its description, such as ``tcp:9000:interface=127.0.0.1``. The
+      listen queue is as long as the system allows, unless the description says ``backlog=``. An endpoint object has a
+      listen queue of its own.
+    * ``server_ip``, ``server_port``: where the server is.
+    * ``server``: instead of them, a client endpoint or its description, such as ``tls:example.org:9001``.
+    * ``is_client_ip_authorized``: called with a client's address as a string ("" for a Unix socket); a false answer
+      refuses the client. ``None`` authorizes all. With ``haproxy:`` it is the address in the PROXY header.
+    * ``convert_versions``: let each connection agree on its own versions. Messages of equal versions pass as bytes;
+      others are decoded, converted and encoded.
+    * ``limits``: times and sizes. Some defaults may become lower, to fit the file descriptors that this process may
+      have; `Repeater.limits` has the numbers.
+    * ``observers``: are told what happens.
+    * ``reactor``: the global one by default.
+    """
+
+    def __init__(self, factory: RepeaterFactory, port: IListeningPort) -> None:
         self._factory = factory
-        self._claim = factory.claim = claim  # the factory lives as long as the port, whoever forgets the repeater
         self._port = port
         self._address: Any = port.getHost()
         self._stopping = False
-        self._outcome: tuple[object] | None = None
-        """What `shutdown` came to, once it is over."""
+        self._over = False
+        self._failure: Failure | None = None
+        """Why `shutdown` failed, if it did."""
         self._callers: list[Deferred[None]] = []
         listening = getattr(port, "factory", factory)
         factory.wrapped = listening is not factory
-        factory.proxied = watch_headers(listening, factory)
+        factory.admission.proxied = watch_headers(listening, factory)
         self._guard: PortGuard | None = None
         if hasattr(port, "pauseProducing"):
-            factory.places.port_valve = valve = Valve(port)  # type: ignore[arg-type]
+            factory.admission.port_valve = valve = Valve(port)  # type: ignore[arg-type]
             self._guard = guard_port(port, valve, factory.clock)
 
     @classmethod
@@ -108,81 +130,51 @@ class Repeater:
         observers: Iterable[Observer] = (),
         reactor: Any = None,
     ) -> Deferred[Repeater]:
-        """Bind the port; gives a Deferred of a repeater, which accepts clients from `start` on.
+        """Bind the port; `Repeater` describes the arguments.
 
-        @param dialect: the wire protocol, as of `twisted_repeater.dialects`.
-        @param repeater_name: goes into the ``credentials`` of the hellos that the repeater sends.
-        @param server_name: the name that the server's hello must carry.
-        @param is_client_allowed: called with a client's name; false refuses it. May give a Deferred.
-        @param listen_port: the TCP port to listen on, on all interfaces; 0 takes a free one. The listen queue is as
-            long as the system allows.
-        @param listen: in place of it a server endpoint or its description, such as ``tcp:9000:interface=127.0.0.1``.
-            With a description the listen queue is as long as the system allows, unless it says ``backlog=``. An
-            endpoint object has a listen queue of its own.
-        @param server_ip: where the server is, with C{server_port}.
-        @param server: in place of them a client endpoint or its description, such as ``tls:example.org:9001``.
-        @param is_client_ip_authorized: called with a client's address as a string ("" for a Unix socket);
-            false refuses it. ``None`` authorizes all. With ``haproxy:`` it is the address in the PROXY header.
-        @param convert_versions: let each connection agree on its own versions: messages of equal versions pass as
-            bytes, others are decoded, converted and encoded.
-        @param limits: times and sizes. Some defaults may become lower, to fit the file descriptors that this process
-            may have; `Repeater.limits` has the numbers.
-        @param observers: are told what happens.
-        @param reactor: the global one by default.
-        @return: fails with Twisted's own error where the port cannot be bound, with `MultipleVersionsError` where
-            the dialect states several versions, with ``ValueError`` or ``TypeError`` for wrong arguments;
-            ``ValueError`` also where limits need more file descriptors than this process may have.
+        Returns:
+            A Deferred of a repeater, which accepts clients from `start` on. It fails with Twisted's error if the port
+            cannot be bound, `MultipleVersionsError` if the dialect states several versions, ``TypeError`` or
+            ``ValueError`` for wrong arguments and for limits that need too many file descriptors.
         """
         return Deferred.fromCoroutine(
             cls._create(
-                dialect,
-                listen=(listen, listen_port),
-                server=(server, server_ip, server_port),
-                convert_versions=convert_versions,
-                reactor=reactor,
+                (listen, listen_port),
+                (server, server_ip, server_port),
+                observers,
+                reactor,
+                dialect=dialect,
                 repeater_name=repeater_name,
                 server_name=server_name,
                 is_client_allowed=is_client_allowed,
                 is_client_ip_authorized=is_client_ip_authorized,
+                convert_versions=convert_versions,
                 limits=limits,
-                observers=observers,
             )
         )
 
     @classmethod
     async def _create(
         cls,
-        dialect: Dialect,
-        *,
         listen: tuple[Any, Any],
         server: tuple[Any, Any, Any],
-        convert_versions: bool,
+        observers: Iterable[Observer],
         reactor: Any,
-        **settings: Any,
+        **others: Any,
     ) -> Repeater:
         if reactor is None:
             from twisted.internet import reactor
-        _check_is("dialect", dialect, Dialect)
-        _check_is("limits", settings["limits"], Limits)
-        _check_is("repeater_name", settings["repeater_name"], str)
-        _check_is("server_name", settings["server_name"], str)
-        settings["observers"] = tuple(settings["observers"])
-        dialect.check_versions(convert_versions)
-        _check_callable("is_client_allowed", settings["is_client_allowed"])
-        if settings["is_client_ip_authorized"] is not None:
-            _check_callable("is_client_ip_authorized", settings["is_client_ip_authorized"])
+        settings = Settings(observers=tuple(observers), **others)
         factory: RepeaterFactory
-
-        def protocol(link: Pair) -> ServerSideProtocol:
-            return ServerSideProtocol(link, factory.framing, factory.limits)
-
-        dial = dialler(reactor, settings["limits"].connect_timeout, protocol, *server)
+        dial: Callable[[Pair], Deferred[Any]] = dialler(
+            reactor, settings.limits.connect_timeout, lambda pair: factory.server_side(pair), *server
+        )
         listening = listener(reactor, *listen)
-        factory = RepeaterFactory(dialect, dial=dial, clock=reactor, **settings)
-        claimed = claim(settings["limits"], reactor, factory.set_limits)
+        claimed = claim(settings.limits, reactor)
         try:
-            return cls(factory, await listening(factory), claimed)
-        except BaseException:
+            factory = RepeaterFactory(settings, claim=claimed, clock=reactor, dial=dial)
+            return cls(factory, await listening(factory))
+        except BaseException:  # cancelled, too
             claimed.give_back()
             raise
 
@@ -217,32 +209,32 @@ class Repeater:
     ) -> None:
         """Accept clients from now on.
 
-        Starting twice is a ``RuntimeError``; `replace_filters` changes filters.
+        Args:
+            on_connect: Called with the link when both hellos are agreed, before the client is answered. Its result, or
+                that of its Deferred, becomes ``link.state``. If it raises, the client is refused.
+            to_server_filter: A function of a message and its link, or an `IFilter`, asked about every message on its
+                way to the server. ``None`` passes everything on.
+            to_client_filter: The same for messages on their way to the client.
+            on_error: Called with the link, the side and a `LinkError`. The default logs the error. It closes the link
+                if a side is lost, without losing a reply that is still to come, or if a filter's failure has stopped
+                one of its directions.
+            on_connecting_error: Called with the client's name (``None`` if it isn't known), the server's name and a
+                `ConnectingError`. The default logs the error.
+            on_filter_error: What becomes of a message whose filter fails.
 
-        @param on_connect: called with the link when both hellos are agreed, before the client is answered. What
-            it returns, or its Deferred gives, becomes ``link.state``. Raising refuses the client.
-        @param to_server_filter: a function of a message and its link, or an `IFilter`, asked about every
-            message on its way to the server. ``None`` passes everything on.
-        @param to_client_filter: the same for messages on their way to the client.
-        @param on_error: called with the link, the side and a `LinkError`. By default a link is closed when a side is
-            lost, without losing a reply that is still to come, and when the failure of a filter has stopped one of its
-            directions; other errors are logged.
-        @param on_connecting_error: called with the client's name (``None`` where it isn't known), the server's
-            name and a `ConnectingError`. By default that is logged.
-        @param on_filter_error: what becomes of a message whose filter fails.
+        Raises:
+            RuntimeError: The repeater was started already; use `replace_filters`.
         """
-        if self._factory.callbacks is not None:
+        factory = self._factory
+        if factory.application.started is not None:
             raise RuntimeError("the repeater was started already")
         # A wrong one is an error here rather than at the first client.
-        self._factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)
-        self._factory.equipment.check_filter(to_client_filter, Direction.TO_CLIENT)
-        defaults = _Defaults(self._factory)
+        factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)
+        factory.equipment.check_filter(to_client_filter, Direction.TO_CLIENT)
+        defaults = _Defaults(factory)
         on_error = defaults.on_error if on_error is None else on_error
         on_connecting_error = defaults.on_connecting_error if on_connecting_error is None else on_connecting_error
-        _check_callable("on_connect", on_connect)
-        _check_callable("on_error", on_error)
-        _check_callable("on_connecting_error", on_connecting_error)
-        self._factory.callbacks = Callbacks(
+        factory.application.started = Callbacks(
             on_connect, on_error, on_connecting_error, to_server_filter, to_client_filter, on_filter_error
         )
 
@@ -254,7 +246,7 @@ class Repeater:
         They take over between two messages of every link, at the latest with the next read. A message whose verdict
         is awaited still gets it from the old filter.
         """
-        if self._factory.callbacks is None:
+        if self._factory.application.started is None:
             raise RuntimeError("the repeater was not started yet")
         given = {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
         filters = {name: provider for name, provider in given.items() if provider is not _KEPT}
@@ -270,11 +262,11 @@ class Repeater:
         With thousands of clients it takes several turns of the reactor to reach all of them. Whatever is sent to one of
         them after this call goes out after the message.
         """
-        self._factory.broadcast(Side.CLIENT, message)
+        self._factory.links.broadcast(Side.CLIENT, message)
 
     def send_from_all_clients(self, message: object) -> None:
         """Send a message to the server on every link, in the same way."""
-        self._factory.broadcast(Side.SERVER, message)
+        self._factory.links.broadcast(Side.SERVER, message)
 
     def send_to_server_from(self, client_name: str, message: object) -> None:
         """Send a message to the server on that client's link; nothing if there is none."""
@@ -286,16 +278,16 @@ class Repeater:
 
     def link(self, client_name: str) -> Link | None:
         """Return the link of a client, ``None`` if there is none."""
-        pair = self._factory.places.names.get(client_name)
+        pair = self._factory.admission.names.get(client_name)
         return pair.link if pair is not None and pair.made else None
 
     def links(self) -> list[Link]:
         """Return every link that is made and whose connections are not both gone."""
-        return [pair.link for pair in self._factory.made_links()]
+        return [pair.link for pair in self._factory.links.made()]
 
     def active_clients(self) -> list[str]:
         """Return the names of the clients whose links have both sides up."""
-        return [link.client_name for link in self._factory.made_links() if link.active]
+        return [link.client_name for link in self._factory.links.made() if link.active]
 
     def close_connection_from_client(self, client_name: str) -> None:
         """Close both sides of a client's link; nothing if there is none."""
@@ -306,43 +298,42 @@ class Repeater:
     @property
     def drops_new_clients(self) -> bool:
         """Whether newcomers are refused, since `drop_new_clients`."""
-        return self._factory.dropping
+        return self._factory.admission.dropping
 
     def drop_new_clients(self) -> None:
         """Refuse newcomers from now on; links stay."""
-        self._factory.dropping = True
+        self._factory.admission.dropping = True
 
     def accept_new_clients(self) -> None:
         """Accept newcomers again from now on."""
-        self._factory.dropping = False
+        self._factory.admission.dropping = False
 
     def shutdown(self) -> Deferred[None]:
         """Stop listening and close every link; fires when every connection is gone.
 
-        What was received is filtered and delivered first, as far as the peers take it within the limits.
-        Idempotent; each call gives a Deferred of its own.
+        Messages that were received are filtered and delivered first, as far as the peers take them within the limits.
+        You may call this again; each call returns a Deferred of its own.
         """
-        done: Deferred[Any] = Deferred()
-        if self._outcome is not None:
-            done.callback(*self._outcome)
-            return done
+        done: Deferred[None] = Deferred()
         self._callers.append(done)
-        if not self._stopping:
+        if self._over:
+            self._fire_callers()
+        elif not self._stopping:
             self._stopping = True  # first: what is called back from here may ask again
-            if self._factory.places.port_valve is not None:
-                self._factory.places.port_valve.detach()
+            if self._factory.admission.port_valve is not None:
+                self._factory.admission.port_valve.detach()
             if self._guard is not None:
                 self._guard.stop()
             Deferred.fromCoroutine(self._shut_down()).addBoth(self._is_shut_down)
         return done
 
     def abort(self) -> Deferred[None]:
-        """Stop listening and abort every connection at once; what waits, and what is under way, is lost.
+        """Stop listening and abort every connection at once; messages that wait or are under way are lost.
 
         Call it when `shutdown` takes too long: its Deferreds fire then, too. Returns a Deferred as `shutdown` does.
         """
         done = self.shutdown()
-        self._factory.abort_all()
+        self._factory.links.abort_all()
         return done
 
     async def _shut_down(self) -> None:
@@ -351,27 +342,23 @@ class Repeater:
             self._factory.limits.close_timeout, self._factory.clock, onTimeoutCancel=_still_listening
         )
         try:
-            await self._factory.close_all()
+            await self._factory.links.close_all()
             await not_listening
         finally:
-            self._claim.give_back()
+            self._factory.claim.give_back()
 
-    def _is_shut_down(self, result: object) -> None:
-        self._outcome = (result,)
+    def _is_shut_down(self, result: Failure | None) -> None:
+        self._over, self._failure = True, result
+        self._fire_callers()
+
+    def _fire_callers(self) -> None:
         callers, self._callers = self._callers, []
         for done in callers:
-            done.callback(result)  # type: ignore[arg-type]
+            if self._failure is None:
+                done.callback(None)
+            else:  # a Failure of its own for each, as whoever handles one changes it
+                done.errback(Failure(self._failure.value, self._failure.type, self._failure.getTracebackObject()))
 
 
 def _still_listening(result: object, timeout: float) -> None:
     log.error("the port has not stopped listening within {timeout} seconds; nobody is accepted", timeout=timeout)
-
-
-def _check_is(name: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a {kind.__name__}, {value!r} is none")
-
-
-def _check_callable(name: str, callback: object) -> None:
-    if not callable(callback):
-        raise TypeError(f"{name} must be callable, {callback!r} is not")

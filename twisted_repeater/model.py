@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from dataclasses import field as having
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 __all__ = ["Direction", "Hello", "Limits", "OnFilterError", "Side"]
 
@@ -127,14 +127,25 @@ class Limits:
             )
 
 
-def effective(limits: Limits, most: int = MANY) -> Limits:
+if TYPE_CHECKING:
+
+    class EffectiveLimits(Limits):
+        """`Limits` with a number for each ``None`` that stands for one."""
+
+        max_unfinished_frames: int
+        max_clients: int
+        max_unfinished_hellos: int
+
+
+def effective(limits: Limits, most: int = MANY) -> EffectiveLimits:
     """Return limits with a number for each ``None`` that stands for one; ``most`` is that of clients and of hellos."""
-    return replace(
+    numbers = replace(
         limits,
         max_unfinished_frames=limits.max_unfinished_frames or max(256 * MIB, 4 * limits.max_frame),
         max_clients=limits.max_clients or most,
         max_unfinished_hellos=limits.max_unfinished_hellos or most,
     )
+    return cast("EffectiveLimits", numbers)
 
 
 @dataclass(frozen=True, slots=True)

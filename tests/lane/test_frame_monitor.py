@@ -15,7 +15,7 @@ from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater._link.link import pair_of
 
-from ..link.test_factory import MemoryCase
+from ..link.memory_case import MemoryCase
 from ..peers import PeerCase, StoppedTime, World, frame, turn
 from .lanes import FRAMING, RecordingHost, RecordingOutlet, frames
 

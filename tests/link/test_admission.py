@@ -1,20 +1,51 @@
-"""Places and names, and who waits for them."""
+"""Who is let in and who is refused; places and names, and who waits for them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_repeater import Limits, dialects
 from twisted_repeater._link.admission import Admission
-from twisted_repeater.errors import DuplicateClient, TooManyClients
+from twisted_repeater._link.callbacks import Application
+from twisted_repeater._link.settings import Settings
+from twisted_repeater._sockets.descriptors import Claim
+from twisted_repeater._sockets.valve import Valve
+from twisted_repeater.errors import (
+    ClientGone,
+    ClientIPNotAuthorized,
+    DuplicateClient,
+    HelloTimeout,
+    NewClientsDropped,
+    RefusedByApplication,
+    RepeaterClosed,
+    TooManyClients,
+)
+from twisted_repeater.model import effective
+
+from ..peers import (
+    LOST,
+    SERVER_NAME,
+    Client,
+    PeerCase,
+    connect_in_memory,
+    frame,
+    hello,
+    repeated,
+    turn,
+)
+from ..unprintable import BrokenBool, Mute
+from .memory_case import MemoryCase
 
 
 class Holder:
-    """As much of a link as its places know."""
+    """As much of a pair as admission knows."""
 
     def __init__(self, client_name: str = "") -> None:
         self.client_name = client_name
@@ -34,7 +65,7 @@ class Holder:
 
 
 class Gate:
-    """As much of a valve as its places know."""
+    """As much of a valve as admission knows."""
 
     closed = False
 
@@ -48,7 +79,7 @@ class Gate:
 
 
 class ConnectionMonitor:
-    """As much of a watch as places know."""
+    """As much of a monitor as admission knows."""
 
     def __init__(self) -> None:
         self.probes: list[tuple[Any, float, Deferred[bool]]] = []
@@ -71,7 +102,18 @@ class PlacesCase(SynchronousTestCase):
         """Make them."""
         self.clock = Clock()
         self.watch = ConnectionMonitor()
-        self.places: Any = Admission(self.clock, self.watch)
+        self.share = Claim(Limits(), self.clock)
+        settings = Settings(
+            dialect=dialects.int32(), repeater_name="edge", server_name="quotes", is_client_allowed=lambda name: True
+        )
+        application = Application(settings, self.clock)
+        self.places: Any = Admission(settings, application, self.share, self.watch, self.clock)
+
+    def take(self, link: Holder, places: int, timeout: float) -> Deferred[None]:
+        """Take one of so many places."""
+        self.share.limits = effective(Limits(max_clients=places))
+        taken: Deferred[None] = self.places.take_place(link, timeout)
+        return taken
 
     def over(self, link: Holder) -> None:
         """End a link."""
@@ -87,7 +129,7 @@ class PlaceTests(PlacesCase):
     def test_wait(self) -> None:
         """Who finds no place waits for one, in order of arrival."""
         links = [Holder() for _ in range(4)]
-        placed = [self.places.take(link, 2, 10) for link in links]
+        placed = [self.take(link, 2, 10) for link in links]
         self.assertEqual([deferred.called for deferred in placed], [True, True, False, False])
         self.over(links[1])
         self.assertEqual([deferred.called for deferred in placed], [True, True, True, False])
@@ -99,19 +141,19 @@ class PlaceTests(PlacesCase):
     def test_wait_in_vain(self) -> None:
         """Who waits for too long is refused, and waits no more."""
         first, second = Holder(), Holder()
-        self.places.take(first, 1, 10)
-        placed = self.places.take(second, 1, 10)
+        self.take(first, 1, 10)
+        placed = self.take(second, 1, 10)
         self.clock.advance(10)
         self.failureResultOf(placed, TooManyClients)
         self.over(first)
-        self.successResultOf(self.places.take(Holder(), 1, 10))
+        self.successResultOf(self.take(Holder(), 1, 10))
 
     def test_cancelled(self) -> None:
         """Who leaves meanwhile waits no more."""
         first = Holder()
-        self.places.take(first, 1, 10)
-        gone = self.places.take(Holder(), 1, 10)
-        next_one = self.places.take(Holder(), 1, 10)
+        self.take(first, 1, 10)
+        gone = self.take(Holder(), 1, 10)
+        next_one = self.take(Holder(), 1, 10)
         gone.addErrback(lambda failure: None)
         gone.cancel()
         self.over(first)
@@ -123,7 +165,7 @@ class PlaceTests(PlacesCase):
         links = [Holder(), Holder()]
         closed = []
         for link in links:
-            self.places.take(link, 2, 10)
+            self.take(link, 2, 10)
             closed.append(gate.closed)
         self.over(links[0])
         self.assertEqual([*closed, gate.closed], [False, True, False])
@@ -134,10 +176,10 @@ class PlaceTests(PlacesCase):
         with capturedLogs() as captured:
             for _ in range(500):
                 link = Holder()
-                self.places.take(link, 1, 10)
+                self.take(link, 1, 10)
                 self.over(link)
             self.clock.advance(1)
-            self.places.take(Holder(), 1, 10)
+            self.take(Holder(), 1, 10)
         told = "max_clients, 1, is reached: newcomers wait"
         lines = [formatEvent(event) for event in captured]
         self.assertEqual(lines, [told, f"{told} (and 499 more since the last such line)"])
@@ -229,3 +271,344 @@ class VanishedTests(PlacesCase):
         self.ann.closing = True
         self.places.take_name(self.again, "ann", 10).addErrback(lambda failure: None)
         self.assertEqual(self.watch.probes, [])
+
+
+class NewcomerTests(PeerCase):
+    """Step 1: a connection is accepted, or not."""
+
+    async def test_before_start(self) -> None:
+        """Until the repeater is started, connections are accepted and closed at once; nobody is told."""
+        world = await self.world(start=False)
+        client = await world.connect(hello("alice"))
+        await client.lost()
+        self.assertEqual((client.seen, world.calls, world.server.peers), ([LOST], [], []))
+        world.start()
+        await world.linked("alice")
+
+    async def test_address_not_authorized(self) -> None:
+        """A client from an address that isn't authorized is closed at once, whatever it has to say."""
+        asked: list[str] = []
+        answers = [True, False, True]
+
+        def is_client_ip_authorized(ip: str) -> bool:
+            asked.append(ip)
+            return answers.pop(0)
+
+        world = await self.world(is_client_ip_authorized=is_client_ip_authorized)
+        bystander = await world.linked("bystander")
+        client = await world.connect(hello("alice"))
+        await client.lost()
+        self.assertEqual((client.seen, asked), ([LOST], ["127.0.0.1"] * 2))
+        await world.refused()
+        self.assertEqual(world.refusals, [(None, ClientIPNotAuthorized)])
+        self.assertIn("127.0.0.1", str(world.refusal))
+        self.assertEqual(world.refusal.client_address.port, client.address.port)
+        self.assertEqual(len(world.server.peers), 1)
+        await world.still_relays(*bystander)
+        await world.linked("alice")
+
+    async def test_asking_for_the_address_fails(self) -> None:
+        """Whatever asking raises refuses the client, and so does an answer that is still to come."""
+        answers: list[Callable[[], Any]] = [
+            lambda: 1 / 0,
+            lambda: exec("raise SystemExit"),
+            lambda: succeed(True),
+            lambda: raises(Mute),
+            BrokenBool,
+            lambda: True,
+        ]
+        world = await self.world(is_client_ip_authorized=lambda ip: answers.pop(0)())
+        for cause in (ZeroDivisionError, SystemExit, TypeError, Mute, Mute):
+            client = await world.connect(hello("alice"))
+            await client.lost()
+            self.assertEqual(client.seen, [LOST])
+            self.assertEqual(world.refusals[-1], (None, RefusedByApplication))
+            self.assertIsInstance(world.refusal.__cause__, cause)
+        self.assertEqual((len(world.refusals), world.server.peers), (5, []))
+        await world.linked("alice")
+
+    async def test_dropping(self) -> None:
+        """While new clients are dropped they are closed at once; links stay, and newcomers are accepted again after."""
+        world = await self.world()
+        bystander = await world.linked("bystander")
+        world.repeater.drop_new_clients()
+        client = await world.connect(hello("alice"))
+        await client.lost()
+        await world.refused()
+        self.assertEqual((client.seen, world.refusals), ([LOST], [(None, NewClientsDropped)]))
+        self.assertEqual(len(world.server.peers), 1)
+        await world.still_relays(*bystander)
+        world.repeater.accept_new_clients()
+        await world.linked("alice")
+
+    async def test_on_its_way_when_dropping_begins(self) -> None:
+        """A client that was accepted before is linked yet."""
+        world = await self.world()
+        client = await world.connect()
+        await world.until_accepted()
+        world.repeater.drop_new_clients()
+        client.write(hello("alice"))
+        await client.seen.reach(1)
+        self.assertEqual(client.seen, [repeated(SERVER_NAME)])
+
+
+class AddressTests(MemoryCase):
+    """What is asked about a newcomer."""
+
+    def test_order(self) -> None:
+        """The address is looked at first, then whether newcomers are dropped."""
+        world = self.memory(is_client_ip_authorized=lambda ip: ip == "127.0.0.1")
+        world.factory.admission.dropping = True
+        self.assertIsNone(world.connect(address=IPv4Address("TCP", "192.0.2.1", 1)))
+        self.assertIsNone(world.connect())
+        self.assertEqual(world.refusals, [(None, ClientIPNotAuthorized), (None, NewClientsDropped)])
+
+    def test_behind_a_balancer(self) -> None:
+        """The address of a load balancer is not asked about: it is the client's that counts."""
+        world = self.memory(is_client_ip_authorized=lambda ip: self.fail("asked"))
+        world.factory.admission.proxied = True
+        self.assertTrue(world.connect().transport.connected)
+
+    def test_no_ip(self) -> None:
+        """A client without an IP address, on a Unix socket, is asked about as the empty string."""
+        asked: list[str] = []
+        world = self.memory(is_client_ip_authorized=asked.append)
+        self.assertIsNone(world.connect(address=UNIXAddress(b"/run/clients")))
+        self.assertEqual(asked, [""])
+        self.assertIn("/run/clients", str(world.calls[0][3]))
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C while it is asked goes through."""
+        world = self.memory(is_client_ip_authorized=lambda ip: raises(KeyboardInterrupt))
+        self.assertRaises(KeyboardInterrupt, world.connect)
+        self.assertEqual(world.refusals, [])
+
+    def test_shut_down_by_the_callback(self) -> None:
+        """If asking about the address shuts the repeater down, the newcomer is refused."""
+        world: Any = None
+        world = self.memory(is_client_ip_authorized=lambda ip: world.factory.links.close_all() and True)
+        world.factory.is_client_ip_authorized = lambda ip: bool(world.factory.links.close_all())
+        self.assertIsNone(world.connect())
+        self.assertEqual(world.refusals, [(None, RepeaterClosed)])
+        self.assertIsNone(world.connect())
+        self.assertEqual(len(world.refusals), 1)
+
+
+class RefusingTests(MemoryCase):
+    """What refusing a client does."""
+
+    def test_bug(self) -> None:
+        """An error that nobody thought of costs the client its attempt, and is logged."""
+
+        world = self.memory(dial=lambda link: succeed("no connection"))
+        world.connect(hello("alice"))
+        self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
+        self.assertIn("AttributeError", str(world.calls[0][3]))
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
+
+class UnfinishedHelloTests(MemoryCase):
+    """Connections without a complete hello have a limit of their own."""
+
+    def test_oldest_goes(self) -> None:
+        """Past the limit the connection that waits longest is closed; one byte of a hello doesn't save it."""
+        world = self.memory(limits=Limits(max_unfinished_hellos=2))
+        first, second, third = world.connect(b"\0"), world.connect(), world.connect()
+        self.assertEqual([client.transport.connected for client in (first, second, third)], [False, True, True])
+        self.assertEqual(world.refusals, [(None, HelloTimeout)])
+        world.connect()
+        self.assertFalse(second.transport.connected)
+
+    def test_silence_keeps_nobody_out(self) -> None:
+        """Any number of silent connections keeps no client out, nor a place or a link."""
+        asked: list[Deferred[bool]] = []
+
+        def is_client_allowed(name: str) -> Any:
+            asked.append(Deferred())
+            return asked[-1] if name == "waits" else True
+
+        world = self.memory(limits=Limits(max_clients=3), is_client_allowed=is_client_allowed)
+        linked, _ = self.linked(world, "alice")
+        waits = world.connect(hello("waits"))
+        silent = [world.connect() for _ in range(1000)]
+        self.assertEqual(sum(client.transport.connected for client in silent), 500)
+        self.linked(world, "bob")
+        self.assertTrue(linked.transport.connected)
+        asked[1].callback(True)
+        world.servers[-1].dataReceived(hello(SERVER_NAME))
+        self.assertTrue(waits.link.made)
+        self.assertEqual(set(world.refusals), {(None, HelloTimeout)})
+        world.clock.advance(10)
+        self.assertEqual((len(world.refusals), len(world.factory.links)), (1000, 3))
+
+    def test_other_limits(self) -> None:
+        """How many there may be can change while the repeater runs."""
+        world = self.memory(limits=Limits(max_unfinished_hellos=5))
+        world.factory.claim.limits = effective(Limits(max_unfinished_hellos=2))
+        silent = [world.connect() for _ in range(4)]
+        self.assertEqual([client.transport.connected for client in silent], [False, False, True, True])
+
+    async def test_silence_on_sockets(self) -> None:
+        """The same on real connections."""
+        world = await self.world(limits=Limits(max_unfinished_hellos=20, max_clients=5))
+        silent = [await world.connect() for _ in range(60)]
+        client, peer = await world.linked("alice")
+        await silent[40].lost()
+        await world.still_relays(client, peer)
+        self.assertEqual([client.seen for client in silent], [[LOST]] * 41 + [[]] * 19)
+        self.assertEqual(world.refusals, [(None, HelloTimeout)] * 41)
+
+
+class PlacesOfClientsTests(MemoryCase):
+    """So many clients, and not more."""
+
+    async def test_listen_queue(self) -> None:
+        """At the limit the repeater accepts nobody: newcomers wait in the listen queue, and get their turn in order."""
+        world = await self.world(limits=Limits(max_clients=2))
+        alice, _ = await world.linked("alice")
+        bob, _ = await world.linked("bob")
+        waiting = [await world.connect(hello(name)) for name in ("carol", "dave")]
+        self.assertEqual(len(world.repeater.links()), 2)
+        await turn(10)
+        self.assertEqual(len(world.repeater._factory.links), 2)
+        self.assertEqual(([client.seen for client in waiting], world.refusals), ([[], []], []))
+        alice.close()
+        await waiting[0].seen.reach(1)
+        self.assertEqual(waiting[1].seen, [])
+        bob.close()
+        await waiting[1].seen.reach(1)
+        self.assertEqual(sorted(world.repeater.active_clients()), ["carol", "dave"])
+        self.assertEqual(world.refusals, [])
+
+    async def test_gone_from_the_queue(self) -> None:
+        """A newcomer that leaves the listen queue is no trouble."""
+        world = await self.world(limits=Limits(max_clients=1))
+        alice, _ = await world.linked("alice")
+        for leave in (Client.close, Client.abort):
+            leave(await world.connect(hello("impatient")))
+        alice.close()
+        await world.linked("bob")
+
+    def test_accepted_already(self) -> None:
+        """Clients that were accepted before the limit was reached, and say hello then, wait for their turn."""
+        world = self.memory(limits=Limits(max_clients=1))
+        early = [world.connect(), world.connect()]
+        alice, _ = self.linked(world, "alice")
+        for client, name in zip(early, ("bob", "carol"), strict=True):
+            client.dataReceived(hello(name) + frame(b"early"))
+        self.assertEqual(len(world.servers), 1)
+        alice.link.close()
+        self.assertEqual([server.link.client_name for server in world.servers], ["alice", "bob"])
+        world.servers[1].dataReceived(hello(SERVER_NAME))
+        self.assertTrue(early[0].link.made)
+        early[0].link.close()
+        self.assertEqual(world.servers[2].link.client_name, "carol")
+        self.assertEqual(world.refusals, [])
+
+    def test_no_place_in_time(self) -> None:
+        """It waits no longer than the hello timeout, which began when it connected, and nobody is dialled."""
+        world = self.memory(limits=Limits(max_clients=1))
+        late = world.connect()
+        self.linked(world, "alice")
+        world.clock.advance(6)
+        late.dataReceived(hello("bob"))
+        world.clock.advance(3.9)
+        self.assertEqual(world.refusals, [])
+        world.clock.advance(0.1)
+        self.assertEqual(world.refusals, [("bob", TooManyClients)])
+        self.assertEqual((len(world.servers), late.transport.value()), (1, b""))
+
+    def test_left_while_waiting(self) -> None:
+        """One that leaves while it waits is skipped."""
+        world = self.memory(limits=Limits(max_clients=1))
+        first, second = world.connect(), world.connect()
+        alice, _ = self.linked(world, "alice")
+        first.dataReceived(hello("bob"))
+        second.dataReceived(hello("carol"))
+        first.transport.loseConnection()
+        self.assertEqual(world.refusals, [("bob", ClientGone)])
+        alice.link.close()
+        self.assertEqual(world.servers[-1].link.client_name, "carol")
+
+    def test_refused_clients_free_their_place(self) -> None:
+        """A client that is refused behind its hello gives its place back."""
+        world = self.memory(limits=Limits(max_clients=1), is_client_allowed=lambda name: name != "mallory")
+        for _ in range(3):
+            world.connect(hello("mallory"))
+        self.linked(world, "alice")
+
+    def test_accepting_stops_and_goes_on(self) -> None:
+        """The port is paused while every place is taken, also by attempts, and not a moment longer."""
+        world = self.memory(limits=Limits(max_clients=2))
+        valve = world.factory.admission.port_valve = Valve(connect_in_memory(_Nobody()))
+        alice, _ = self.linked(world, "alice")
+        self.assertFalse(valve.closed)
+        bob = world.connect(hello("bob"))
+        self.assertTrue(valve.closed)
+        bob.transport.loseConnection()
+        self.assertFalse(valve.closed)
+        bob, _ = self.linked(world, "bob")
+        self.assertTrue(valve.closed)
+        alice.link.close()
+        self.assertFalse(valve.closed)
+
+
+class _Nobody:
+    """A protocol that is not interested."""
+
+    def makeConnection(self, transport: Any) -> None:
+        """See `IProtocol`."""
+
+    def connectionLost(self, reason: Any) -> None:
+        """See `IProtocol`."""
+
+
+class NamesOfClientsTests(MemoryCase):
+    """The registry of names."""
+
+    def test_taken(self) -> None:
+        """A name is taken from the hello on until both connections are gone."""
+        world = self.memory()
+        alice = world.connect(hello("alice"))
+        world.connect(hello("alice"))
+        self.assertEqual(world.refusals, [("alice", DuplicateClient)])
+        (server,) = world.servers
+        server.dataReceived(hello(SERVER_NAME))
+        alice.transport.loseConnection()
+        world.connect(hello("alice"))
+        self.assertEqual(world.refusals, [("alice", DuplicateClient)] * 2)
+        server.transport.loseConnection()
+        self.linked(world, "alice")
+
+    def test_waits_for_a_link_that_ends(self) -> None:
+        """A newcomer waits for a link of its name that is ending; of several the first gets the name."""
+        world = self.memory()
+        alice, _ = self.linked(world, "alice")
+        alice.transport.loseConnection = lambda: None  # it takes its time
+        alice.link.close()
+        first, second, third = (world.connect(hello("alice")) for _ in range(3))
+        self.assertEqual((len(world.servers), world.refusals), (1, []))
+        third.transport.loseConnection()
+        alice.connectionLost()
+        self.assertEqual(world.servers[1].link, first.link)
+        self.assertEqual(world.refusals, [("alice", ClientGone), ("alice", DuplicateClient)])
+        self.assertFalse(second.transport.connected)
+
+    def test_in_time(self) -> None:
+        """It doesn't wait beyond its hello timeout."""
+        world = self.memory()
+        alice, _ = self.linked(world, "alice")
+        alice.transport.loseConnection = lambda: None
+        alice.transport.abortConnection = lambda: None
+        alice.link.close()
+        late = world.connect()
+        world.clock.advance(9)
+        late.dataReceived(hello("alice"))
+        world.clock.advance(1)
+        self.assertEqual(world.refusals, [("alice", DuplicateClient)])
+        alice.connectionLost()
+
+
+def raises(kind: type[BaseException]) -> Any:
+    """Raise an exception of this class."""
+    raise kind

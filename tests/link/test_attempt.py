@@ -9,15 +9,15 @@ from typing import Any
 from twisted.internet import error as internet_error
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from zope.interface import implementer
 
 from twisted_repeater import (
     DO_NOTHING,
     PASS_ON,
-    Conversion,
     Dialect,
     Hello,
     ICodec,
@@ -27,6 +27,7 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._link.link import pair_of
+from twisted_repeater.dialects import Conversion
 from twisted_repeater.errors import (
     ClientGone,
     ClientIPNotAuthorized,
@@ -63,6 +64,7 @@ from ..peers import (
     turn,
 )
 from ..unprintable import UNPRINTABLE, BrokenBool
+from .memory_case import MemoryCase
 
 
 class Pending(Deferred[Any]):
@@ -568,14 +570,14 @@ class ServerTests(RefusalCase):
         """A server that doesn't say hello is given up after the hello timeout."""
 
         def is_client_allowed(name: str) -> bool:
-            world.set_limits(hello_timeout=0.3)  # the client has said its hello by now
+            if not world.server.when_greeted:
+                world.set_limits(hello_timeout=0.3)  # the client has said its hello by now
             return True
 
         world = await self.world(server=Server(when_greeted=False), is_client_allowed=is_client_allowed)
         error = await self.refused(world, hello("alice"), HelloTimeout, name="alice", dialled=True)
         self.assertIs(error.side, Side.SERVER)
         world.server.when_greeted = True
-        world.repeater._factory.is_client_allowed = lambda name: True
         world.set_limits()
         await world.linked("alice")
 
@@ -622,7 +624,7 @@ class ServerTests(RefusalCase):
         reached: Deferred[Any] = Deferred()
         world = MemoryWorld()
         plainly = world.dial
-        world.factory.dial = lambda link: plainly(link).addCallback(lambda protocol: reached)
+        world.factory.links.dial = lambda link: plainly(link).addCallback(lambda protocol: reached)
         client = world.connect(hello("alice"))
         (server,) = world.servers
         server.dataReceived(long[:-1])
@@ -648,7 +650,7 @@ class ServerTests(RefusalCase):
 
     async def end(self, world: MemoryWorld) -> None:
         """End a world in memory: nothing is left of it."""
-        ended = world.factory.close_all()
+        ended = world.factory.links.close_all()
         world.clock.advance(1)
         self.successResultOf(ended)
         self.assertEqual((kept_by(world.factory), world.clock.getDelayedCalls()), ({}, []))
@@ -850,7 +852,7 @@ class EarlyMessageTests(RefusalCase):
         messages = [bytes([number % 256]) * 5000 for number in range(400)]
         client = await world.connect(hello("alice") + b"".join(map(frame, messages)))
         await world.calls.reach(1)
-        end = world.calls[0][1].client
+        end = pair_of(world.calls[0][1]).client
         while not end.valve.closed:
             await turn()
         held = end.early
@@ -1038,24 +1040,8 @@ class ClientGoneTests(PeerCase):
         self.assertEqual(peer.seen, [repeated("alice"), LOST])
 
 
-class RaceTests(RefusalCase):
+class RaceTests(MemoryCase):
     """What sockets bring about only now and then, in memory."""
-
-    def setUp(self) -> None:
-        """Nothing must be left of the worlds."""
-        self.worlds: list[MemoryWorld] = []
-        self.addCleanup(self.check)
-
-    def memory(self, **settings: Any) -> MemoryWorld:
-        """Make a world in memory."""
-        self.worlds.append(MemoryWorld(**settings))
-        return self.worlds[-1]
-
-    def check(self) -> None:
-        """Nothing is left, and nothing waits."""
-        for world in self.worlds:
-            self.successResultOf(world.factory.close_all())
-            self.assertEqual((kept_by(world.factory), world.clock.getDelayedCalls()), ({}, []))
 
     def test_behind_a_balancer(self) -> None:
         """The address is checked when the PROXY header has told it, and the time for the hello begins there."""
@@ -1066,7 +1052,7 @@ class RaceTests(RefusalCase):
             return len(asked) == 1
 
         world = self.memory(is_client_ip_authorized=is_authorized)
-        world.factory.proxied = True
+        world.factory.admission.proxied = True
         first, second = world.connect(), world.connect()
         world.clock.advance(9)
         self.assertEqual(asked, [])
@@ -1130,7 +1116,7 @@ class RaceTests(RefusalCase):
         """A dial that gives a connection although it was cancelled is none."""
         world = self.memory()
         dial: Deferred[Any] = Deferred(lambda dial: dial.callback(None))
-        world.factory.dial = lambda link: dial
+        world.factory.links.dial = lambda link: dial
         client = world.connect(hello("alice"))
         client.transport.loseConnection()
         self.assertEqual(world.refusals, [("alice", ClientGone)])
@@ -1174,7 +1160,7 @@ class RaceTests(RefusalCase):
     def callback_ends_everything(self, name: str, answers: Callable[[Deferred[None]], Any]) -> None:
         """Let a callback of this name shut down and give this answer."""
         world: Any = None
-        world = self.memory(**{name: lambda _: answers(world.factory.close_all())})
+        world = self.memory(**{name: lambda _: answers(world.factory.links.close_all())})
         client = world.connect(hello("alice"))
         for server in world.servers:
             server.dataReceived(hello(SERVER_NAME))
@@ -1192,7 +1178,7 @@ class RaceTests(RefusalCase):
     def test_stopped_by_what_it_cancels(self) -> None:
         """What is cancelled may itself shut down; the first reason is told, once."""
         world: Any = None
-        answer: Deferred[Any] = Deferred(lambda _: world.factory.close_all())
+        answer: Deferred[Any] = Deferred(lambda _: world.factory.links.close_all())
         world = self.memory(on_connect=lambda link: answer)
         client = world.connect(hello("alice"))
         world.servers[0].dataReceived(hello(SERVER_NAME))
@@ -1226,3 +1212,66 @@ class RaceTests(RefusalCase):
         self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
         self.assertEqual(client.transport.value(), b"")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class HandshakeTests(MemoryCase):
+    """TLS that does not come about."""
+
+    def test_broken_handshake(self) -> None:
+        """Who speaks no TLS where it is expected, or takes no part in it, is refused; who leaves before is no event."""
+        try:
+            from OpenSSL import SSL
+        except ImportError:
+            raise SkipTest("pyOpenSSL is missing") from None
+        world = self.memory()
+        for args, told in (
+            (([("SSL routines", "", "wrong version number")],), "the client does not speak TLS: wrong version number"),
+            (([("SSL routines", "", "unknown ca")],), "the client's TLS handshake failed: unknown ca"),
+            ((-1, "Unexpected EOF"), None),
+            (([],), None),
+        ):
+            world.connect().connectionLost(Failure(SSL.Error(*args)))
+            self.assertEqual(world.refusals, [(None, InvalidHello)] if told else [])
+            if told:
+                self.assertEqual(str(world.calls.pop()[3]), told)
+
+
+class BrokenAttemptTests(MemoryCase):
+    """What ends an attempt from outside."""
+
+    def test_server_leaves(self) -> None:
+        """If the server leaves, it was not reached."""
+        world = self.memory()
+        world.connect(hello("alice"))
+        world.servers[0].transport.loseConnection()
+        self.assertEqual(world.refusals, [("alice", ServerUnreachable)])
+        self.assertIsInstance(world.calls[0][3].__cause__, ConnectionDone)
+
+    def test_closed_by_the_application(self) -> None:
+        """If the application closes the link before it is made, it is the application that refused the client."""
+        links: list[Any] = []
+
+        def on_connect(link: Any) -> Deferred[None]:
+            links.append(link)
+            return Deferred()
+
+        world = self.memory(on_connect=on_connect)
+        client = world.connect(hello("alice"))
+        world.servers[0].dataReceived(hello(SERVER_NAME))
+        links[0].close()
+        self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
+        self.assertEqual(client.transport.value(), b"")
+
+    def test_ended_before_its_start(self) -> None:
+        """A newcomer for which an older one is refused may find the repeater closed then: it is refused as well."""
+        world = self.memory(limits=Limits(max_unfinished_hellos=1))
+        refused: list[type] = []
+
+        def on_connecting_error(name: str | None, server_name: str, error: ConnectingError) -> None:
+            refused.append(type(error))
+            world.factory.links.abort_all()
+
+        world.factory.application.callbacks.on_connecting_error = on_connecting_error
+        first, second = world.connect(), world.connect()
+        self.assertEqual(refused, [HelloTimeout, RepeaterClosed])
+        self.assertFalse(first.transport.connected or second.transport.connected)

@@ -7,7 +7,7 @@ from typing import Any
 from twisted_repeater import DO_NOTHING, PASS_ON, Direction
 
 from ..peers import frame
-from .test_factory import MemoryCase
+from .memory_case import MemoryCase
 
 
 def pass_on(message: Any, link: Any) -> Any:

@@ -1,10 +1,9 @@
-"""The writing half of a connection, on real sockets and on transports that push back."""
+"""The writing half of a connection, whatever its transport: waiting, ending, and the peer's system."""
 
 from __future__ import annotations
 
 import random
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,23 +11,20 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectionAborted, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer, IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.testing import StringTransport
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
-from zope.interface.verify import verifyObject
 
-from twisted_repeater._link.outlet import HIGH_WATER, MAX_POSTPONED, SMALL, Outlet
-from twisted_repeater.codecs import LEFT_OUT
+from twisted_repeater._link.outlet import HIGH_WATER, MAX_POSTPONED
+from twisted_repeater._link.outlets import outlet_for
 from twisted_repeater.errors import MarshalingError
-from twisted_repeater.framings.base import Framing
 from twisted_repeater.framings.length import Int32Framing
 
 from ..peers import END, LOST, Seen, turn
-from ..unprintable import UNPRINTABLE
 
 reactor: Any = installed_reactor
 
@@ -130,7 +126,7 @@ class SocketCase(TestCase):
         await endpoint.connect(Factory.forProtocol(lambda: self.own))
         await accepted
         self.host = Host()
-        self.outlet = self.host.outlet = Outlet(self.own.transport, self.host, Int32Framing(1 << 30), MAX_WAITING)
+        self.outlet = self.host.outlet = outlet_for(self.own.transport, self.host, Int32Framing(1 << 30), MAX_WAITING)
 
     async def cut_off(self) -> None:
         """Close both ends."""
@@ -151,120 +147,21 @@ class SocketCase(TestCase):
         return bytes(pushed)
 
 
-class WritingTests(SocketCase):
-    """What goes out, and when."""
+class PauseTests(SynchronousTestCase):
+    """A transport that asks for a pause."""
 
-    def test_interfaces(self) -> None:
-        """An outlet is a producer of either kind."""
-        verifyObject(IPushProducer, self.outlet)
-        verifyObject(IPullProducer, self.outlet)
-
-    async def test_at_once(self) -> None:
-        """What a connection takes is written before `push` returns, in order."""
-        self.outlet.push([b"one"])
-        self.outlet.push([b"two", b"three"])
-        self.assertEqual((self.outlet.waiting, self.outlet.progress), (0, 11))
-        await self.peer.has(11)
-        self.assertEqual(self.peer.received, b"onetwothree")
-
-    async def test_burst(self) -> None:
-        """Small messages of the application's own leave together, in the next turn, behind nothing that comes later."""
-        for index in range(100):
-            self.outlet.send(b"%03d," % index)
-        self.outlet.push([b"pushed"])
-        self.assertEqual(self.outlet.waiting, 406)
-        await self.peer.has(406)
-        self.assertEqual(self.peer.received, b"".join(b"%03d," % index for index in range(100)) + b"pushed")
-        self.assertLessEqual(len(self.peer.seen), 2)
-        self.assertEqual((self.outlet.waiting, self.outlet.full), (0, False))
-
-    async def test_send_at_once(self) -> None:
-        """One that is to go at once is written before `send` returns."""
-        self.outlet.send(b"one", at_once=True)
-        self.assertEqual((self.outlet.waiting, self.outlet.progress), (0, 3))
-        await self.peer.has(3)
-
-    async def test_large_frame(self) -> None:
-        """A frame far larger than all buffers arrives whole."""
-        for write in (lambda data: self.outlet.push([data]), self.outlet.send):
-            data = random.randbytes(3_000_000)
-            self.peer.received.clear()
-            write(data)
-            await self.peer.has(len(data))
-            self.assertEqual(self.peer.received, data)
-            await self.peer.seen.until(lambda: True)
-
-    async def test_order(self) -> None:
-        """Bytes leave in the order in which they were written, whichever way, however the peer reads."""
-        generator = random.Random(42)
-        written = bytearray()
-        for step in range(600):
-            size = generator.choice((5, 50, SMALL, 20_000, 70_000, 200_000 if step % 50 == 0 else 1))
-            piece = generator.randbytes(size)
-            if generator.random() < 0.5:
-                written += piece
-                self.outlet.push([piece[: size // 2], piece[size // 2 :]])
-            elif self.outlet.waiting < MAX_WAITING // 2:
-                written += piece
-                self.outlet.send(piece)
-            if generator.random() < 0.3:
-                await turn()
-            if generator.random() < 0.2:
-                self.peer.transport.pauseProducing()
-            elif generator.random() < 0.5:
-                self.peer.transport.resumeProducing()
-        self.peer.transport.resumeProducing()
-        await self.peer.has(len(written))
-        self.assertEqual(self.peer.received, written)
-        await self.host.told.until(lambda: self.host.told[-1] == "drained")
-        self.assertEqual((self.outlet.waiting, self.outlet.full), (0, False))
-        self.assertEqual(self.host.told, ["full", "drained"] * (len(self.host.told) // 2))
-
-    async def test_full_and_drained(self) -> None:
-        """The host hears when more waits than should, and when nothing waits any more."""
-        pushed = await self.fill()
-        self.assertEqual(self.host.told, ["full"])
-        self.assertTrue(HIGH_WATER < self.outlet.waiting <= HIGH_WATER + 10_000, self.outlet.waiting)
-        seen: list[Any] = []
-        self.host.when_drained = lambda: seen.append((self.outlet.full, self.outlet.waiting))
-        self.peer.transport.resumeProducing()
-        await self.host.told.holds("drained")
-        self.assertEqual((self.host.told, seen), (["full", "drained"], [(False, 0)]))
-        await self.peer.has(len(pushed))
-        self.assertEqual(self.peer.received, pushed)
-
-    async def test_does_not_spin(self) -> None:
-        """A transport that waits for its peer, or has nothing to send, is left alone by the reactor."""
-        await self.fill()
-        calls: list[None] = []
-        write = self.own.transport.doWrite
-        self.own.transport.doWrite = lambda: (calls.append(None), write())[1]  # type: ignore[func-returns-value]
-        await turn(20)
-        self.assertEqual(calls, [])
-        self.peer.transport.resumeProducing()
-        await self.host.told.holds("drained")
-        calls.clear()
-        await turn(20)
-        self.assertEqual(calls, [])
-
-    async def test_pushed_when_drained(self) -> None:
-        """What the host pushes as soon as it hears that nothing waits any more goes out as well."""
-        pushed = await self.fill()
-        self.host.when_drained = lambda: self.outlet.push([b"the rest"])
-        self.peer.transport.resumeProducing()
-        await self.peer.has(len(pushed) + 8)
-        self.assertTrue(self.peer.received.endswith(b"the rest"))
-
-    async def test_tiny_messages(self) -> None:
-        """Many tiny messages that wait are kept as a few large pieces."""
-        pushed = await self.fill()
-        for index in range(100_000):
-            self.outlet.send(b"%05d" % index)
-        assert self.outlet._queue is not None
-        self.assertLess(len(self.outlet._queue), 20)
-        self.peer.transport.resumeProducing()
-        await self.peer.has(len(pushed) + 500_000)
-        self.assertEqual(self.peer.received[len(pushed) :], b"".join(b"%05d" % index for index in range(100_000)))
+    def test_order(self) -> None:
+        """During the pause everything waits, in order and joined; the host hears of it once."""
+        host, transport = Host(), StringTransport()
+        outlet = outlet_for(transport, host, Int32Framing(100), MAX_WAITING)
+        outlet.send(b"first ")
+        outlet.pauseProducing()
+        outlet.pauseProducing()
+        outlet.push([b"one ", b"two "])
+        outlet.send(b"three")
+        self.assertEqual((transport.value(), outlet.waiting, host.told), (b"first ", 13, ["full"]))
+        outlet.resumeProducing()
+        self.assertEqual((transport.value(), host.told), (b"first one two three", ["full", "drained"]))
 
 
 class OverflowTests(SocketCase):
@@ -517,223 +414,13 @@ class TakenTests(SocketCase):
         self.own.transport.unregisterProducer()
         wrapper = ProtocolWrapper(WrappingFactory(Factory()), self.own)
         wrapper.transport = self.own.transport
-        outlet = Outlet(wrapper, self.host, Int32Framing(100), MAX_WAITING)
+        outlet = outlet_for(wrapper, self.host, Int32Framing(100), MAX_WAITING)
         self.assertFalse(outlet.can_half_close)
         before = outlet.acknowledged()
         outlet.push([b"wrapped"])
         await self.peer.has(7)
         while outlet.unacknowledged() or outlet.acknowledged() == before:
             await turn()
-
-
-class UnixTests(SocketCase):
-    """The same on Unix sockets, as far as they differ."""
-
-    unix = True
-    test_order = WritingTests.test_order
-    test_full_and_drained = WritingTests.test_full_and_drained
-    test_does_not_spin = WritingTests.test_does_not_spin
-    test_when_empty = EndTests.test_when_empty
-    test_unacknowledged = TakenTests.test_unacknowledged
-    test_acknowledged = TakenTests.test_acknowledged
-    test_lost = TakenTests.test_lost
-
-
-class PushTests(SynchronousTestCase):
-    """On a transport that asks its producer to pause and to go on, as TLS does."""
-
-    def setUp(self) -> None:
-        """Make an outlet on a transport that only keeps what is written."""
-        self.host = Host()
-        self.transport = StringTransport()
-        self.outlet = Outlet(self.transport, self.host, Int32Framing(100), MAX_WAITING)
-
-    def test_registered(self) -> None:
-        """It is registered as a push producer, and can end the stream only with the connection."""
-        self.assertIs(self.transport.producer, self.outlet)
-        self.assertTrue(self.transport.streaming)
-        self.assertFalse(self.outlet.can_half_close)
-
-    def test_written_at_once(self) -> None:
-        """Everything is written as it comes, until the transport asks for a pause."""
-        self.outlet.push([b"one", b"two"])
-        self.outlet.send(b"three")
-        self.outlet.send(bytes(HIGH_WATER))
-        self.assertEqual(self.transport.value(), b"onetwothree" + bytes(HIGH_WATER))
-        self.assertEqual((self.outlet.waiting, self.host.told), (0, []))
-
-    def test_paused(self) -> None:
-        """During a pause everything waits, in order; then it goes out."""
-        self.outlet.pauseProducing()
-        self.outlet.pauseProducing()
-        self.outlet.push([b"one"])
-        self.outlet.send(b"two")
-        self.assertEqual((self.transport.value(), self.outlet.waiting), (b"", 6))
-        self.assertTrue(self.outlet.full)
-        self.outlet.resumeProducing()
-        self.assertEqual((self.transport.value(), self.outlet.waiting), (b"onetwo", 0))
-        self.assertEqual(self.host.told, ["full", "drained"])
-
-    def test_paused_again(self) -> None:
-        """A pause in the middle of what waited holds the rest."""
-        self.outlet.pauseProducing()
-        for _ in range(3):
-            self.outlet.push([bytes(SMALL)])
-        write = self.transport.write
-
-        def write_and_pause(data: bytes) -> None:
-            write(data)
-            self.outlet.pauseProducing()
-
-        self.transport.write = write_and_pause  # type: ignore[method-assign]
-        for left in (2, 1, 0):
-            progress = self.outlet.progress
-            self.outlet.resumeProducing()
-            self.assertEqual(self.outlet.waiting, left * SMALL)
-            self.assertGreater(self.outlet.progress, progress)
-        self.assertEqual(self.host.told, ["full"])
-        self.outlet.resumeProducing()
-        self.assertEqual(self.host.told, ["full", "drained"])
-
-    def test_overflow(self) -> None:
-        """What the application sends during a pause is limited."""
-        self.outlet.pauseProducing()
-        for _ in range(MAX_WAITING // HIGH_WATER + 1):
-            self.outlet.send(bytes(HIGH_WATER))
-        self.assertEqual(self.host.told, ["full"])
-        self.outlet.send(b"one more")
-        self.assertEqual(self.host.told, ["full", "overflowed"])
-
-    def test_when_empty(self) -> None:
-        """The end waits for the pause to be over."""
-        self.outlet.pauseProducing()
-        self.outlet.push([b"last"])
-        self.outlet.when_empty(self.transport.loseConnection)
-        self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"", False))
-        self.outlet.resumeProducing()
-        self.assertEqual((self.transport.value(), self.transport.disconnecting), (b"last", True))
-        self.assertIsNone(self.transport.producer)
-
-    def test_transport_ends_by_itself(self) -> None:
-        """A transport that is closing, and waits for its producer only, is set free."""
-        self.outlet.pauseProducing()
-        self.outlet.push([b"nobody takes this"])
-        self.transport.loseConnection()
-        self.outlet.resumeProducing()
-        self.assertIsNone(self.transport.producer)
-        self.assertEqual((self.outlet.ended, self.transport.value()), (True, b""))
-
-    def test_lost(self) -> None:
-        """The host hears of a loss; nothing goes out any more."""
-        self.outlet.stopProducing()
-        self.outlet.push([b"one"])
-        self.outlet.send(b"two")
-        self.outlet.when_empty(lambda: self.fail("it has ended already"))
-        self.assertEqual((self.host.told, self.transport.value()), (["lost"], b""))
-
-    def test_nothing_is_known(self) -> None:
-        """Without a socket nothing is known of what the peer has taken."""
-        self.assertEqual((self.outlet.unacknowledged(), self.outlet.acknowledged()), (None, None))
-
-
-class NumberedFraming(Int32Framing):
-    """Frames whose payloads begin with a letter that stays when a payload is replaced."""
-
-    def replace(self, frame: bytes, payload: bytes) -> bytes:
-        """See `IFraming`."""
-        return self.encode(frame[4:5] + payload)
-
-
-class EncodeTests(SynchronousTestCase):
-    """Messages into frames."""
-
-    def outlet(self, writer: Callable[[Any], Any], framing: Framing | None = None) -> Outlet:
-        """Make an outlet whose messages are encoded so."""
-        self.host = Host()
-        outlet = Outlet(StringTransport(), self.host, framing or NumberedFraming(10), MAX_WAITING)
-        outlet.writer = writer
-        return outlet
-
-    def test_encode(self) -> None:
-        """A message becomes a frame."""
-        self.assertEqual(self.outlet(str.encode).encode("one"), b"\0\0\0\3one")
-
-    def test_instead_of(self) -> None:
-        """A message that stands for another keeps what the framing knows to keep of it."""
-        self.assertEqual(self.outlet(str.encode).encode("one", b"\0\0\0\2ab"), b"\0\0\0\4aone")
-
-    def test_left_out(self) -> None:
-        """A message that does not exist in the version is none, which is no error."""
-        self.assertEqual(self.outlet(lambda message: LEFT_OUT).encode("one"), b"")
-        self.assertEqual(self.host.told, [])
-
-    def test_marshaling_error(self) -> None:
-        """What a codec cannot encode is reported, and none."""
-        error = MarshalingError("no")
-
-        def refuse(message: Any) -> Any:
-            raise error
-
-        self.assertIsNone(self.outlet(refuse).encode("one"))
-        self.assertEqual(self.host.told, [error])
-
-    def test_too_long(self) -> None:
-        """So is what the framing cannot send."""
-        self.assertIsNone(self.outlet(str.encode).encode("far too long"))
-        self.assertIsInstance(self.host.told[0], MarshalingError)
-
-    def test_broken_codec(self) -> None:
-        """Whatever else a codec raises is taken for one."""
-        self.assertIsNone(self.outlet(str.encode).encode(b"no text"))
-        (error,) = self.host.told
-        self.assertIsInstance(error, MarshalingError)
-        self.assertIn("TypeError in the codec: ", str(error))
-        self.assertIsInstance(error.__cause__, TypeError)
-
-    def test_codec_that_exits(self) -> None:
-        """So is a codec that would end the process."""
-        self.assertIsNone(self.outlet(sys.exit).encode("one"))
-        self.assertIn("SystemExit in the codec: one", str(self.host.told[0]))
-
-    def test_unprintable_errors(self) -> None:
-        """So is a codec whose exception cannot be printed."""
-        for kind in UNPRINTABLE:
-
-            def refuse(message: Any, kind: type[BaseException] = kind) -> Any:
-                raise kind
-
-            self.assertIsNone(self.outlet(refuse).encode("one"))
-            (error,) = self.host.told
-            self.assertIn(f"{kind.__name__} in the codec: ", str(error))
-
-    def test_interrupted(self) -> None:
-        """Ctrl-C in a codec goes through."""
-
-        def interrupted(message: Any) -> Any:
-            raise KeyboardInterrupt
-
-        self.assertRaises(KeyboardInterrupt, self.outlet(interrupted).encode, "one")
-
-    def test_frames_that_are_no_bytes(self) -> None:
-        """A framing must make bytes, or something that can be taken for bytes; else the message is not sent."""
-
-        class Odd(Int32Framing):
-            frame: Any = None
-
-            def encode(self, payload: bytes) -> Any:
-                return self.frame
-
-        framing = Odd(10)
-        for framing.frame in (None, "text", 5):
-            outlet = self.outlet(str.encode)
-            outlet.framing = framing
-            self.assertIsNone(outlet.encode("one"))
-            self.assertIn("TypeError in the codec: ", str(self.host.told[0]))
-        for framing.frame in (bytearray(b"frame"), memoryview(b"frame")):
-            outlet = self.outlet(str.encode)
-            outlet.framing = framing
-            frame = outlet.encode("one")
-            self.assertEqual((frame, type(frame)), (b"frame", bytes))
 
 
 class TakenAwayTests(SynchronousTestCase):
@@ -768,7 +455,7 @@ class TakenAwayTests(SynchronousTestCase):
         for fails in (False, True):
             transport: Any = self.Transport(fails)
             held = transport.socket
-            outlet = Outlet(transport, Host(), Int32Framing(8), 100)
+            outlet = outlet_for(transport, Host(), Int32Framing(8), 100)
             reason = Failure(ConnectionAborted())
             if fails:
                 self.assertRaises(OSError, outlet.take_away, reason)

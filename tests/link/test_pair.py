@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import select
-import socket
-import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -30,11 +28,11 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._lane.lane import MAX_HELD
-from twisted_repeater._link.outlet import BYTES_ACKED, HIGH_WATER
+from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater._link.pair import Pair
 from twisted_repeater._repeater import end_link
 from twisted_repeater._slices import SLICE
-from twisted_repeater._sockets.socket_state import hang_ups, unread_size
+from twisted_repeater._sockets.socket_state import acknowledged, hang_ups, unread_size
 from twisted_repeater.errors import (
     CallbackFailed,
     ClientGone,
@@ -85,9 +83,9 @@ def answering(peer: ServerPeer, message: bytes) -> None:
 
 def taken_from(peer: Peer) -> int:
     """Return how many bytes the other system has taken from a peer."""
-    size = BYTES_ACKED.stop
-    info = peer.transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
-    return int.from_bytes(info[BYTES_ACKED], sys.byteorder) - 1  # the connection itself counts as one
+    taken = acknowledged(peer.transport.getHandle())
+    assert taken is not None
+    return taken - 1  # the connection itself counts as one
 
 
 def unread(peer: Peer) -> bool:
@@ -1621,8 +1619,7 @@ class UnmadeTests(SynchronousTestCase):
 
     def test_close_when_over(self) -> None:
         """Closing a link that is over, or asking it to give way, is nothing."""
-        host = self.memory.factory
-        link = Pair(host, SERVER_NAME)
+        link = Pair(self.memory.factory.links, SERVER_NAME)
         link.check_over()
         link.close()
         link.give_way()

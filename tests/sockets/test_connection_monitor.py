@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from twisted_repeater import DuplicateClient, Limits, Side
 from twisted_repeater._sockets import connection_monitor as _watch
-from twisted_repeater._sockets.connection_monitor import LOOKS, PROBE_TIMES, UNREAD_EVERY, ConnectionMonitor
+from twisted_repeater._sockets.connection_monitor import CHECKS, PROBE_TIMES, UNREAD_EVERY, ConnectionMonitor
 from twisted_repeater._sockets.socket_state import (
     HangUp,
     TCPState,
@@ -174,7 +174,7 @@ class LookTests(SynchronousTestCase):
         """Let each of these be seen at a look."""
         for state in states:
             self.states["ann"] = state
-            self.clock.advance(60 / LOOKS)
+            self.clock.advance(60 / CHECKS)
 
     def test_silent(self) -> None:
         """One that has not answered at so many looks in a row has vanished, within the time that is allowed."""
@@ -204,11 +204,11 @@ class LookTests(SynchronousTestCase):
         self.patch(_watch, "AT_ONCE", 2)
         for handle in range(5):
             self.connect(handle)
-        self.clock.advance(60 / LOOKS)
+        self.clock.advance(60 / CHECKS)
         rounds = [list(self.looked)]
         for _ in range(5):
             self.looked.clear()
-            self.clock.advance(60 / LOOKS / 3)
+            self.clock.advance(60 / CHECKS / 3)
             rounds.append(list(self.looked))
         self.assertEqual([len(one) for one in rounds], [2, 2, 1, 2, 2, 1])
         self.assertEqual(sorted(rounds[0] + rounds[1] + rounds[2]), [0, 1, 2, 3, 4])
@@ -286,8 +286,8 @@ class VanishedTests(WatchCase):
     async def stays(self, end: Connection) -> None:
         """Look often at a connection on which nothing happens: its peer must not be taken to have vanished."""
         await self.come_to(lambda: self.silence() > 0.3)
-        for _ in range(10 * LOOKS):
-            self.clock.advance(0.01 / LOOKS)
+        for _ in range(10 * CHECKS):
+            self.clock.advance(0.01 / CHECKS)
         self.assertEqual(end.told, [])
 
     async def test_window_closed(self) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import socket
 import struct
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +26,7 @@ from twisted_repeater._sockets.socket_state import (
     set_keep_alive,
     socket_of,
     tcp_state,
+    unacknowledged,
     unread_size,
 )
 
@@ -30,6 +34,60 @@ from ..programs import LONGEST
 from ..vanishing import can_vanish, come_back, vanish
 
 RESET = struct.pack("ii", 1, 0)
+
+UNIX_ONLY = ("fcntl", "termios", "resource")
+
+RELAYS_ELSEWHERE = f"""
+import select, socket, sys
+
+from twisted.internet import selectreactor  # Twisted itself has other code for Windows
+
+selectreactor.install()
+for name in {UNIX_ONLY}:
+    sys.modules[name] = None
+del select.poll, socket.TCP_INFO, socket.TCP_KEEPIDLE, socket.TCP_KEEPCNT
+
+from twisted.internet import defer, endpoints, protocol, task
+from twisted_repeater import Repeater, dialects
+from twisted_repeater._sockets import socket_state
+
+socket_state.HAS_TCP_INFO = False  # as sys.platform would say
+
+
+class Peer(protocol.Protocol):
+    def __init__(self, name, message):
+        self.message, self.received = message, b""
+        self.hello = b'{{"name": "%s"}}' % name
+
+    def connectionMade(self):
+        for payload in (self.hello, self.message):
+            self.transport.write(len(payload).to_bytes(4, "big") + payload)
+
+    def dataReceived(self, data):
+        self.received += data
+
+
+async def main(reactor):
+    servers = []
+    factory = protocol.Factory.forProtocol(lambda: servers.append(Peer(b"quotes", b"pong")) or servers[-1])
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    repeater = await Repeater.create(
+        dialects.int32(), repeater_name="edge", server_name="quotes", is_client_allowed=lambda name: True,
+        listen="tcp:0:interface=127.0.0.1", server_ip="127.0.0.1", server_port=port.getHost().port, reactor=reactor,
+    )
+    repeater.start()
+    client = Peer(b"ann", b"ping")
+    await endpoints.connectProtocol(endpoints.TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port), client)
+    while not (client.received.endswith(b"pong") and servers[0].received.endswith(b"ping")):
+        await task.deferLater(reactor, 0)
+    client.transport.loseConnection()
+    await repeater.shutdown()
+    print("pong")
+
+
+task.react(lambda reactor: defer.ensureDeferred(main(reactor)))
+"""
+"""Runs a repeater where these modules and functions are missing."""
 
 
 class ConnectionCase(SynchronousTestCase):
@@ -177,11 +235,54 @@ class UnreadTests(ConnectionCase):
         self.own.recv(4)
         self.assertEqual(unread_size(self.own), 0)
 
+    def test_other_systems(self) -> None:
+        """Where the system does not count them it is still known whether there are some."""
+        self.patch(_system, "termios", None)
+        self.assertEqual(unread_size(self.own), 0)
+        self.peer.send(b"unread")
+        self.until(lambda: unread_size(self.own) == 6)
+        self.assertEqual(self.own.recv(10), b"unread")
+        self.peer.close()
+        self.until(lambda: hang_ups([self.own]) != [None])
+        self.assertEqual(unread_size(self.own), 0)
+        self.assertIs(unacknowledged(self.own), None)
+
+
+class ElsewhereTests(SynchronousTestCase):
+    """Systems without the modules of Unix, such as Windows."""
+
+    def test_import(self) -> None:
+        """The module is imported without them."""
+        for name in UNIX_ONLY:
+            self.patch_module(name)
+        spec = importlib.util.spec_from_file_location("elsewhere", _system.__file__)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        self.assertIs(module.termios, None)
+
+    def patch_module(self, name: str) -> None:
+        """Let a module be missing."""
+        before = sys.modules.get(name)
+        sys.modules[name] = None  # type: ignore[assignment]
+        if before is None:
+            self.addCleanup(sys.modules.pop, name)
+        else:
+            self.addCleanup(sys.modules.__setitem__, name, before)
+
+    def test_relays(self) -> None:
+        """A repeater relays without them, and without what only Linux tells of sockets."""
+        done = subprocess.run(
+            [sys.executable, "-c", RELAYS_ELSEWHERE], capture_output=True, text=True, timeout=LONGEST, check=False
+        )
+        self.assertEqual((done.returncode, done.stdout), (0, "pong\n"), done.stderr)
+
 
 class StateTests(ConnectionCase):
     """How a TCP connection stands."""
 
-    if not _system.TELLS_TCP_STATE:
+    if not _system.HAS_TCP_INFO:
         skip = "only Linux tells how a TCP connection stands"
 
     def state(self) -> Any:
@@ -230,9 +331,9 @@ class StateTests(ConnectionCase):
         for one in pair:
             self.addCleanup(one.close)
         self.assertIs(tcp_state(pair[0]), None)
-        self.patch(_system, "TELLS_TCP_STATE", False)
+        self.patch(_system, "HAS_TCP_INFO", False)
         self.assertIs(tcp_state(self.own), None)
-        self.patch(_system, "TELLS_TCP_STATE", True)
+        self.patch(_system, "HAS_TCP_INFO", True)
         self.own.close()
         self.assertIs(tcp_state(self.own), None)
 

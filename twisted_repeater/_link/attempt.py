@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from .._coroutines import call
 from .._text import text_of, told
-from ..dialects import Dialect, MessageType
+from ..dialects import MessageType
 from ..dialects._dialect import agreed_version
 from ..errors import (
+    ClientGone,
     ClientNotAllowed,
     ConnectingError,
     InvalidHello,
@@ -23,65 +25,37 @@ from ..errors import (
     VersionMismatch,
     WrongMode,
 )
-from ..model import Hello, Limits, Side
+from ..model import Hello, Side
 from .pair import Pair
 
-__all__ = ["Attempt", "AttemptHost"]
+if TYPE_CHECKING:
+    from .links import Links
 
-
-class AttemptHost(Protocol):
-    """What an attempt needs of the factory."""
-
-    clock: IReactorTime
-    limits: Limits
-    dialect: Dialect
-    repeater_name: str
-    server_name: str
-    is_client_allowed: Callable[[str], Any]
-    proxied: bool
-    dial: Callable[[Pair], Deferred[Any]]
-
-    @property
-    def on_connect(self) -> Callable[[Any], Any]:
-        """The application's callback."""
-
-    def check_newcomer(self, addr: IAddress | None) -> None:
-        """Raise a `ConnectingError` unless a client from this address may come."""
-
-    def take_place(self, link: Pair, timeout: float) -> Deferred[None]:
-        """The link's hello is complete: fire when there is room for one more."""
-
-    def take_name(self, link: Pair, name: str, timeout: float) -> Deferred[None]:
-        """Fire when the name is the link's."""
-
-    def equip(self, link: Pair, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> None:
-        """Make the link's lanes, for the versions that each side sends and receives."""
-
-    def callback_failed_late(self, failure: Failure) -> None:
-        """Log that a callback of the application failed after its attempt was given up."""
+__all__ = ["Attempt"]
 
 
 class Attempt:
     """One client on its way to being linked.
 
-    ``done`` fires with ``None`` when the link is complete, with a `ConnectingError` when it cannot be.
+    ``done`` fires with ``None`` when the link is complete, and fails with a `ConnectingError` when it cannot be.
     """
 
-    __slots__ = ("_awaited", "_deadline", "_host", "_link", "_stopped", "_timeout", "done")
+    __slots__ = ("_awaited", "_deadline", "_links", "_pair", "_stopped", "_timeout", "done")
 
-    def __init__(self, link: Pair, host: AttemptHost) -> None:
-        self._link = link
-        self._host = host
+    def __init__(self, pair: Pair, links: Links) -> None:
+        self._pair = pair
+        self._links = links
         self._awaited: Deferred[Any] | None = None
         self._timeout: IDelayedCall | None = None
         """For an answer of the application."""
         self._stopped = False
-        self._deadline = host.clock.seconds() + host.limits.hello_timeout
+        self._deadline = links.clock.seconds() + links.limits.hello_timeout
         self.done: Deferred[None] = Deferred()
 
     def start(self) -> Deferred[None]:
-        """Begin."""
-        Deferred.fromCoroutine(self._make()).addBoth(self._made)
+        """Begin, unless `stop` was called before."""
+        if not self._stopped:
+            Deferred.fromCoroutine(self._make()).addBoth(self._made)
         return self.done
 
     def stop(self, why: ConnectingError) -> None:
@@ -93,11 +67,26 @@ class Attempt:
         if self._awaited is not None:
             try:
                 self._awaited.cancel()
-            except KeyboardInterrupt:
-                raise
-            except BaseException:  # raised by the application's canceller: the attempt ends all the same
-                self._host.callback_failed_late(Failure())
+            except (Exception, SystemExit):  # raised by the application's canceller: the attempt ends all the same
+                self._failed_late(Failure())
         self.done.errback(why)
+
+    def side_left(self, side: Side, reason: BaseException) -> None:
+        """A side left while the link was being made: give up."""
+        why: ConnectingError
+        if self._pair.closing:
+            why = RefusedByApplication("the application closed the link")
+        elif side is Side.SERVER:
+            why = ServerUnreachable(f"the server closed the connection before it was linked: {text_of(reason)}", side)
+        elif not self._pair.client.heard and (trouble := _tls_trouble(reason)):
+            why = InvalidHello(trouble, side)  # ClientGone would not be logged, as no byte of the client was heard
+        else:
+            why = ClientGone(f"the client left before it was linked: {text_of(reason)}", side)
+        why.__cause__ = reason
+        self.stop(why)
+
+    def _failed_late(self, failure: Failure) -> None:
+        self._links.application.log_failure("a callback failed while an attempt was given up", failure)
 
     def _made(self, result: Any) -> None:
         """The last step is done, or one failed, which it did if the attempt was stopped."""
@@ -107,7 +96,7 @@ class Attempt:
             error = result.value
             reason = error.__cause__ if isinstance(error, RefusedByApplication) else error
             if not isinstance(reason, (CancelledError, ConnectingError)):
-                self._host.callback_failed_late(result)
+                self._failed_late(result)
 
     async def _step(self, deferred: Deferred[Any]) -> Any:
         """Wait for one step; `stop` cancels it."""
@@ -123,78 +112,82 @@ class Attempt:
 
     async def _make(self) -> None:
         """The steps, in the order that matters."""
-        host, link = self._host, self._link
-        if host.proxied:
-            await self._step(link.client.when_address_known(host.limits.hello_timeout))
-            host.check_newcomer(link.client.address)
-            self._deadline = host.clock.seconds() + host.limits.hello_timeout
-        hello = await self._step(link.client.read_hello(host.limits.hello_timeout))
-        link.client_hello = hello
-        link.client_name = hello.name
+        links, pair = self._links, self._pair
+        settings, admission = links.settings, links.admission
+        if admission.proxied:
+            await self._step(pair.client.when_address_known(links.limits.hello_timeout))
+            admission.check_newcomer(pair.client.address)
+            self._deadline = links.clock.seconds() + links.limits.hello_timeout
+        hello = await self._step(pair.client.read_hello(links.limits.hello_timeout))
+        pair.client_hello = hello
+        pair.client_name = hello.name
         self._check_mode(hello, Side.CLIENT)
-        await self._step(host.take_place(link, self._left()))
-        allowed = await self._ask(host.is_client_allowed, hello.name)
+        await self._step(admission.take_place(pair, self._left()))
+        allowed = await self._ask(settings.is_client_allowed, hello.name)
         if not await self._ask(bool, allowed):  # bool may call code of the application, too
             raise ClientNotAllowed(f"client {hello.name!r} is not allowed", Side.CLIENT)
         client_versions = self._agree(hello, Side.CLIENT)
-        await self._step(host.take_name(link, hello.name, self._left()))
-
+        await self._step(admission.take_name(pair, hello.name, self._left()))
         server_hello = await self._greet_server(hello)
-        link.server_hello = server_hello
-        link.server_name = server_hello.name
-        host.equip(link, client_versions, self._check_server(server_hello))
-        link.link.state = await self._ask(host.on_connect, link.link)
-        if link.closing:
+        pair.server_hello = server_hello
+        pair.server_name = server_hello.name
+        links.equipment.equip(pair, client_versions, self._check_server(server_hello))
+        await self._tell_client(server_hello)
+
+    async def _tell_client(self, server_hello: Hello) -> None:
+        """Have the application look at the link, then answer the client."""
+        links, pair, dialect = self._links, self._pair, self._links.dialect
+        pair.link.state = await self._ask(links.application.callbacks.on_connect, pair.link)
+        if pair.closing:
             raise RefusedByApplication("on_connect closed the link")
-        own = self._hello(server_hello, host.dialect.to_client, host.dialect.to_server)
-        link.client.say_hello(link.client.handshake.encode(own))
+        own = self._hello(server_hello, dialect.to_client, dialect.to_server)
+        pair.client.say_hello(pair.client.handshake.encode(own))
 
     def _left(self) -> float:
         """How much of the hello timeout is left."""
-        return self._deadline - self._host.clock.seconds()
+        return self._deadline - self._links.clock.seconds()
 
     def _hello(self, peers: Hello, sends: MessageType, receives: MessageType) -> Hello:
         """Make the hello that tells one peer about the other, with the repeater's own name as credentials."""
-        dialect = self._host.dialect
+        dialect = self._links.dialect
         versions = (dialect.stated(sends), dialect.stated(receives))
-        return Hello(peers.name, dialect.mode, *versions, self._host.repeater_name, peers.extra)
+        return Hello(peers.name, dialect.mode, *versions, self._links.settings.repeater_name, peers.extra)
 
     async def _greet_server(self, client: Hello) -> Hello:
         """Connect to the server in the client's name and read its hello."""
-        host, server = self._host, self._link.server
-        own = self._hello(client, host.dialect.to_server, host.dialect.to_client)
+        links, server = self._links, self._pair.server
+        own = self._hello(client, links.dialect.to_server, links.dialect.to_client)
         try:
             greeting = server.handshake.encode(own)  # before the dial: this may be what cannot be done
         except InvalidHello as error:
             error.side = Side.CLIENT
             raise
         try:
-            await self._step(host.dial(self._link))
+            await self._step(links.dial(self._pair))
         except Exception as error:
             raise ServerUnreachable(f"no connection to the server: {text_of(error)}", Side.SERVER) from error
         server.say_hello(greeting)
-        hello: Hello = await self._step(server.read_hello(host.limits.hello_timeout))
+        hello: Hello = await self._step(server.read_hello(links.limits.hello_timeout))
         return hello
 
     def _check_server(self, hello: Hello) -> tuple[int, int]:
-        """Check the server's hello. Gives the versions that it sends and that it receives."""
+        """Check the server's hello. Return the versions that it sends and that it receives."""
         self._check_mode(hello, Side.SERVER)
-        if hello.name != self._host.server_name:
-            raise UnexpectedServerName(
-                f"the server's name is {hello.name!r}, {self._host.server_name!r} was expected", Side.SERVER
-            )
+        expected = self._links.settings.server_name
+        if hello.name != expected:
+            raise UnexpectedServerName(f"the server's name is {hello.name!r}, {expected!r} was expected", Side.SERVER)
         return self._agree(hello, Side.SERVER)
 
     def _check_mode(self, hello: Hello, side: Side) -> None:
-        mode = self._host.dialect.mode
+        mode = self._links.dialect.mode
         if hello.mode != mode:
             raise WrongMode(f"the {side.value} runs in mode {hello.mode!r}, {mode!r} was expected", side)
 
     def _agree(self, hello: Hello, side: Side) -> tuple[int, int]:
         """Agree with a peer on the versions of what it sends and of what it receives."""
-        to_server, to_client = self._host.dialect.to_server, self._host.dialect.to_client
+        to_server, to_client = self._links.dialect.to_server, self._links.dialect.to_client
         sent, received = (to_server, to_client) if side is Side.CLIENT else (to_client, to_server)
-        stated = self._host.dialect.stated
+        stated = self._links.dialect.stated
         versions = (
             agreed_version(hello.send_version, stated(sent)),
             agreed_version(stated(received), hello.recv_version),
@@ -208,14 +201,14 @@ class Attempt:
 
     async def _ask(self, callback: Callable[..., Any], *arguments: Any) -> Any:
         """Call back into the application; what it raises, or an answer that does not come, refuses the client."""
-        timeout = self._host.limits.hello_timeout
+        timeout = self._links.limits.hello_timeout
         late = RefusedByApplication(f"no answer of the application within {timeout} seconds")
-        self._timeout = self._host.clock.callLater(timeout, self.stop, late)
+        self._timeout = self._links.clock.callLater(timeout, self.stop, late)
         try:
             return await self._step(call(callback, *arguments))
         except (ConnectingError, GeneratorExit):
             raise
-        except BaseException as error:
+        except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
             raise RefusedByApplication(told(error)) from error
         finally:
             self._forget_timeout()
@@ -223,3 +216,21 @@ class Attempt:
     def _forget_timeout(self) -> None:
         if self._timeout is not None and self._timeout.active():
             self._timeout.cancel()
+
+
+NO_TLS = {"http request", "https proxy request", "wrong version number"}
+"""The errors of OpenSSL for a first message that is not TLS."""
+
+
+def _tls_trouble(reason: BaseException) -> str | None:
+    """Return a text about the client's TLS, if an error in that is why the connection was lost."""
+    ssl = sys.modules.get("OpenSSL.SSL")  # not imported here, because only TLS endpoints need it
+    if ssl is None or not isinstance(reason, ssl.Error):
+        return None
+    (details,) = reason.args if len(reason.args) == 1 and isinstance(reason.args[0], list) else ([],)
+    if not details:  # the connection was lost
+        return None
+    texts = [text for _, _, text in details]
+    if NO_TLS.intersection(texts):
+        return f"the client does not speak TLS: {', '.join(texts)}"
+    return f"the client's TLS handshake failed: {', '.join(texts)}"

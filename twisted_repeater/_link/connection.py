@@ -22,6 +22,7 @@ from ..interfaces import IHandshake
 from ..model import Hello, Limits, Side
 from .hello import SHOWN, HelloReader
 from .outlet import Outlet
+from .outlets import outlet_for
 
 __all__ = ["Connection", "ConnectionHost"]
 
@@ -173,7 +174,7 @@ class Connection:
             transport.setTcpKeepAlive(True)
             transport.setTcpNoDelay(True)
         self.valve = Valve(transport, self._reads)
-        self.outlet = Outlet(transport, self, framing, limits.max_waiting)
+        self.outlet = outlet_for(transport, self, framing, limits.max_waiting)
         self.handle = socket_of(self.outlet.innermost)
         self.connected = True
         self._watch.connected(self)

@@ -45,8 +45,8 @@ class Equipment:
         link.prepare(to_server, to_client)
         for setup, end in ((to_server, link.server), (to_client, link.client)):
             version = setup.versions[1]
-            end.outlet.version = version
-            end.outlet.writer = self._type_of(setup.direction).writer(version)
+            end.outlet.encoder.version = version
+            end.outlet.encoder.writer = self._type_of(setup.direction).writer(version)
 
     def renew(self, links: Iterable[Pair]) -> None:
         """Give the lanes of these links other setups, because filters or ``on_decision`` have changed."""

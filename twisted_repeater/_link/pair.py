@@ -47,11 +47,14 @@ class PairHost(Protocol):
     """What a link needs of the factory that made it."""
 
     clock: IReactorTime
-    limits: Limits
     dialect: Dialect
     framing: Framing
     handshake: IHandshake
     watch: ConnectionMonitor
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that hold now."""
 
     def link_error(self, link: Pair, side: Side, error: LinkError) -> None:
         """Tell the application."""

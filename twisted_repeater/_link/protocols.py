@@ -45,7 +45,7 @@ class _EndProtocol(Protocol):
         """Bytes came. See `IProtocol`."""
         if (len(data) >= READ_SIZE) is not self._busy:
             self._busy = not self._busy
-            self.transport.bufferSize = BUSY_READ_SIZE if self._busy else READ_SIZE  # type: ignore[union-attr]
+            self.end.outlet.read_at_once(BUSY_READ_SIZE if self._busy else READ_SIZE)
         self.end.receive(data)
 
     def readConnectionLost(self) -> None:

@@ -5,7 +5,7 @@
   seconds.
 * A peer whose machine or network is gone sends nothing more, not even a reset. Where no bytes are on their way to it,
   the system notices that by keep-alive. Where some are, the system repeats them for a quarter of an hour. So every TCP
-  connection is checked now and then: a peer that has not answered at `LOOKS` checks in a row has vanished. A peer that
+  connection is checked now and then: a peer that has not answered at `CHECKS` checks in a row has vanished. A peer that
   only reads slowly still answers. The checks are spread over time, so that thousands of connections do not delay the
   others.
 * A peer whose name somebody else wants is probed at once.
@@ -37,9 +37,9 @@ __all__ = ["ConnectionMonitor", "Monitored"]
 log = Logger()
 
 UNREAD_EVERY = 2.0
-"""How often, in seconds, the system is asked about connections that are not read."""
+"""How many seconds lie between two questions to the system about connections that are not read."""
 
-LOOKS = 4
+CHECKS = 4
 """How many checks in a row must find a connection without an answer; they fit into the time that is allowed."""
 
 AT_ONCE = 100
@@ -57,12 +57,12 @@ PROBE_AT_MOST = 3.0
 PROBE_AT_LEAST = 0.5
 """A peer that may be far away needs so many seconds for its answer: with less time it is taken to be there."""
 
-PROBE_LOOK = 0.05
+PROBE_CHECK = 0.05
 """How often, in seconds, to check whether a probed peer has answered."""
 
 
 class Monitored(Protocol):
-    """A connection that is watched: one end of a link."""
+    """A connection as the monitor knows it."""
 
     handle: socket.socket | None
     is_tcp: bool
@@ -77,10 +77,10 @@ class Monitored(Protocol):
 
 @dataclass(slots=True)
 class _Silence:
-    """A connection that was found without an answer."""
+    """How long the peer of a connection has not answered."""
 
     seconds: float
-    looks: int = 1
+    checks: int = 1
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class _Probe:
 
 
 class ConnectionMonitor:
-    """Watches the connections of a repeater. ``timeout`` is how long a peer may be silent, ``None`` for ever."""
+    """Watches the connections of a repeater. ``timeout`` is how long a peer may be silent; ``None`` means for ever."""
 
     def __init__(self, clock: IReactorTime, timeout: float | None) -> None:
         self._clock = clock
@@ -112,33 +112,33 @@ class ConnectionMonitor:
         self._unread_timer: IDelayedCall | None = None
         self._round_timer: IDelayedCall | None = None
 
-    # -- what is watched -----------------------------------------------------------------------------------------
+    # -- watched connections --------------------------------------------------------------------------------------
 
-    def connected(self, end: Monitored) -> None:
+    def connected(self, connection: Monitored) -> None:
         """Watch a connection from now on."""
-        if end.handle is None or not end.is_tcp or self.timeout is None:
+        if connection.handle is None or not connection.is_tcp or self.timeout is None:
             return
-        set_keep_alive(end.handle, keep_alive_within(self.timeout))
-        if tcp_state(end.handle) is not None:
-            self._connections[end] = None
+        set_keep_alive(connection.handle, keep_alive_within(self.timeout))
+        if tcp_state(connection.handle) is not None:
+            self._connections[connection] = None
             if self._round_timer is None:
-                self._round_timer = self._clock.callLater(self.timeout / LOOKS, self._look)
+                self._round_timer = self._clock.callLater(self.timeout / CHECKS, self._check)
 
-    def reads(self, end: Monitored, reads: bool) -> None:
+    def reads(self, connection: Monitored, reads: bool) -> None:
         """Record whether a connection is read. The system is asked about those that are not."""
         if reads:
-            self._unread.pop(end, None)
-        elif end.handle is not None:
-            self._unread[end] = None
+            self._unread.pop(connection, None)
+        elif connection.handle is not None:
+            self._unread[connection] = None
             if self._unread_timer is None:
                 self._unread_timer = self._clock.callLater(UNREAD_EVERY, self._ask)
 
-    def lost(self, end: Monitored) -> None:
+    def lost(self, connection: Monitored) -> None:
         """Forget a connection that is gone."""
-        self._connections.pop(end, None)
-        self._unread.pop(end, None)
-        self._silent.pop(end, None)
-        self._probed(end, True)
+        self._connections.pop(connection, None)
+        self._unread.pop(connection, None)
+        self._silent.pop(connection, None)
+        self._probed(connection, True)
         if not self._connections:
             self._round.clear()
             _cancel(self._round_timer)
@@ -157,100 +157,105 @@ class ConnectionMonitor:
         self._unread_timer = self._clock.callLater(UNREAD_EVERY, self._ask)
         self._ask_about(self._unread)
 
-    def _ask_about(self, ends: Iterable[Monitored]) -> None:
-        asked = [(end, end.handle) for end in ends if end.handle is not None and end.handle.fileno() >= 0]
+    def _ask_about(self, connections: Iterable[Monitored]) -> None:
+        asked = [(one, one.handle) for one in connections if one.handle is not None and one.handle.fileno() >= 0]
         answers = hang_ups([handle for _, handle in asked])
-        for (end, _), how in zip(asked, answers, strict=True):
-            if how is not None and end in self._unread:
+        for (connection, _), how in zip(asked, answers, strict=True):
+            if how is not None and connection in self._unread:
                 try:
-                    end.hang_up(how)
+                    connection.hang_up(how)
                 except Exception:  # the others must be told all the same
                     log.failure("bug: a connection that hung up could not be told")
 
     # -- peers that vanish ---------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         """Check the next of the connections."""
         assert self.timeout is not None
         if not self._round:
             self._round = list(self._connections)
             turns = max(1, -(-len(self._round) // AT_ONCE))
-            self._spacing = self.timeout / LOOKS / turns
+            self._spacing = self.timeout / CHECKS / turns
         now, self._round = self._round[-AT_ONCE:], self._round[:-AT_ONCE]
-        self._round_timer = self._clock.callLater(self._spacing, self._look)
-        for end in now:
-            if end in self._connections and self._has_vanished(end):
+        self._round_timer = self._clock.callLater(self._spacing, self._check)
+        for connection in now:
+            if connection in self._connections and self._has_vanished(connection):
                 try:
-                    end.vanish()
-                except Exception:  # the others must be looked at all the same
+                    connection.vanish()
+                except Exception:  # the others must be checked all the same
                     log.failure("bug: a connection whose peer has vanished could not be told")
 
-    def _has_vanished(self, end: Monitored) -> bool:
+    def _has_vanished(self, connection: Monitored) -> bool:
         assert self.timeout is not None
-        assert end.handle is not None
-        state = tcp_state(end.handle)
+        assert connection.handle is not None
+        state = tcp_state(connection.handle)
         if state is None or not state.unanswered:
-            self._silent.pop(end, None)
+            self._silent.pop(connection, None)
             return False
-        silence = self._silent.get(end)
+        silence = self._silent.get(connection)
         if silence is None or state.silence < silence.seconds:  # a shorter silence: it has answered meanwhile
-            self._silent[end] = _Silence(state.silence)
+            self._silent[connection] = _Silence(state.silence)
             return False
-        silence.looks += 1
+        silence.checks += 1
         silence.seconds = state.silence
         # Not by our clock: if it is set, or the reactor was kept, the peer was not silent.
-        vanished = silence.looks >= LOOKS and state.silence >= self.timeout * (LOOKS - 1.5) / LOOKS
+        vanished = silence.checks >= CHECKS and state.silence >= self.timeout * (CHECKS - 1.5) / CHECKS
         if vanished:
-            del self._silent[end]  # so that it is reported once
+            del self._silent[connection]  # so that it is reported once
         return vanished
 
     # -- probing -------------------------------------------------------------------------------------------------
 
-    def has_vanished(self, end: Monitored, at_most: float) -> Deferred[bool]:
-        """Probe a peer at once. Fires with true when it has vanished, or its connection is lost for another reason.
+    def has_vanished(self, connection: Monitored, at_most: float) -> Deferred[bool]:
+        """Probe a peer at once.
 
-        A peer that does not answer within ``at_most`` seconds has vanished. Fires with false at once where a probe
-        would say nothing.
+        Args:
+            connection: Whose peer to probe.
+            at_most: A peer that does not answer within so many seconds has vanished.
+
+        Returns:
+            A Deferred of true if the peer has vanished, or its connection is lost for another reason. It fires with
+            false at once if a probe would show nothing.
         """
-        if end in self._unread:  # the system may know of a reset that was not asked about yet
-            self._ask_about([end])
-            if end.lost:
+        if connection in self._unread:  # the system may know of a reset that was not asked about yet
+            self._ask_about([connection])
+            if connection.lost:
                 return succeed(True)
-        if end not in self._probes and not self._begin_probe(end, min(PROBE_AT_MOST, at_most)):
+        if connection not in self._probes and not self._begin_probe(connection, min(PROBE_AT_MOST, at_most)):
             return succeed(False)
         answer: Deferred[bool] = Deferred()
-        self._probes[end].answers.append(answer)
+        self._probes[connection].answers.append(answer)
         return answer
 
-    def _begin_probe(self, end: Monitored, at_most: float) -> bool:
+    def _begin_probe(self, connection: Monitored, at_most: float) -> bool:
         """Begin to probe a peer. Return false if that cannot be done, or its system sent something just now."""
-        if end.handle is None or not end.is_tcp or end.lost or at_most < PROBE_AT_LEAST:
+        if connection.handle is None or not connection.is_tcp or connection.lost or at_most < PROBE_AT_LEAST:
             return False
-        state, times = tcp_state(end.handle), keep_alive_of(end.handle)
+        state, times = tcp_state(connection.handle), keep_alive_of(connection.handle)
         if state is None or times is None or state.silence <= HEARD_LATELY:
             return False
         if state.window_closed:  # then the system only sends probes of its own, up to two minutes apart
             return False
-        probe = self._probes[end] = _Probe(state.silence, times, self._clock.seconds() + at_most)
-        set_keep_alive(end.handle, PROBE_TIMES)
-        probe.timer = self._clock.callLater(PROBE_LOOK, self._look_at_probed, end, probe)
+        probe = self._probes[connection] = _Probe(state.silence, times, self._clock.seconds() + at_most)
+        set_keep_alive(connection.handle, PROBE_TIMES)
+        probe.timer = self._clock.callLater(PROBE_CHECK, self._check_probed, connection, probe)
         return True
 
-    def _look_at_probed(self, end: Monitored, probe: _Probe) -> None:
+    def _check_probed(self, connection: Monitored, probe: _Probe) -> None:
         probe.timer = None
-        assert end.handle is not None
-        state = tcp_state(end.handle)
+        assert connection.handle is not None
+        state = tcp_state(connection.handle)
         answered = state is not None and state.silence < probe.silence
         if not answered and self._clock.seconds() < probe.deadline:
-            probe.timer = self._clock.callLater(PROBE_LOOK, self._look_at_probed, end, probe)
+            probe.timer = self._clock.callLater(PROBE_CHECK, self._check_probed, connection, probe)
             return
-        set_keep_alive(end.handle, probe.times)
+        set_keep_alive(connection.handle, probe.times)
         if not answered:
-            end.vanish()
-        self._probed(end, not answered)
+            connection.vanish()
+        self._probed(connection, not answered)
 
-    def _probed(self, end: Monitored, vanished: bool) -> None:
-        probe = self._probes.pop(end, None)
+    def _probed(self, connection: Monitored, vanished: bool) -> None:
+        probe = self._probes.pop(connection, None)
         if probe is not None:
             _cancel(probe.timer)
             for answer in probe.answers:

@@ -11,7 +11,6 @@ import errno
 import math
 import os
 import sys
-from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
@@ -34,8 +33,8 @@ RESERVE = 32
 """How many descriptors are kept for everything but links, in addition to those that are open already."""
 
 FEWEST = 10
-"""Defaults are lowered to this and no further: with fewer clients a repeater would be of no use, and the process needs
-more descriptors."""
+"""Defaults are not lowered below this number: with fewer clients a repeater is useless, and the process needs more
+descriptors."""
 
 FD_SETSIZE = 1024
 """The number of descriptors that select() can watch, whatever the limit of the process is."""
@@ -109,23 +108,17 @@ def _open_now() -> int:
 
 
 class Claim:
-    """One repeater's share of the descriptors of its process, until it gives that back or is garbage-collected.
+    """One repeater's share of the descriptors of its process, until it gives that back or is garbage-collected."""
 
-    ``limits`` are the effective ones. ``changed`` is called with them when they change because another repeater was
-    created or has ended.
-    """
-
-    def __init__(self, asked: Limits, reactor: Any, changed: Callable[[Limits], None]) -> None:
+    def __init__(self, asked: Limits, reactor: Any) -> None:
         self.asked = asked
         self.reactor = reactor
         self.limits = effective(asked)
-        self._changed = changed
+        """The limits that hold now: they change when another repeater is created or has ended."""
 
     def needs(self, most: int) -> int:
         """Return how many descriptors this repeater needs if its defaults are ``most``."""
         limits = effective(self.asked, most)
-        assert limits.max_clients is not None
-        assert limits.max_unfinished_hellos is not None
         return 2 * limits.max_clients + limits.max_unfinished_hellos + 1  # the port
 
     def use(self, most: int) -> None:
@@ -140,7 +133,6 @@ class Claim:
             clients=limits.max_clients,
             hellos=limits.max_unfinished_hellos,
         )
-        self._changed(limits)
 
     def give_back(self) -> None:
         """The repeater has ended."""
@@ -153,13 +145,14 @@ _open_before = 0
 """How many descriptors were open before the first repeater was created."""
 
 
-def claim(asked: Limits, reactor: Any, changed: Callable[[Limits], None]) -> Claim:
+def claim(asked: Limits, reactor: Any) -> Claim:
     """Take a share of the descriptors for one more repeater.
 
-    Raises ``ValueError`` if limits that were asked for do not fit.
+    Raises:
+        ValueError: The limits that were asked for do not fit.
     """
     global _open_before
-    newcomer = Claim(asked, reactor, changed)
+    newcomer = Claim(asked, reactor)
     if not _claims:
         _open_before = _open_now()
     if asked.max_clients is not None or asked.max_unfinished_hellos is not None:
@@ -181,7 +174,7 @@ def _too_few(newcomer: Claim, left: float, reactor: Any) -> str:
 
 
 def _share() -> None:
-    """Return every repeater its share."""
+    """Give every repeater its share."""
     claims = list(_claims)
     left = min((usable(one.reactor) for one in claims), default=math.inf) - RESERVE - _open_before
     most = MANY
@@ -198,7 +191,7 @@ def _share() -> None:
 
 
 def guard_port(port: Any, valve: Valve, clock: IReactorTime) -> PortGuard | None:
-    """Have nobody accepted for a while whenever descriptors have run out.
+    """Accept nobody for a while whenever descriptors have run out.
 
     Twisted's port would close the clients that wait, with three lines in the log for each; or, if the descriptor that
     it keeps for that is gone, it would try again without a pause. Twisted has no option for that. So the port's socket
@@ -212,7 +205,7 @@ def guard_port(port: Any, valve: Valve, clock: IReactorTime) -> PortGuard | None
 
 
 class PortGuard:
-    """Stands for the socket of a port: hides that descriptors have run out, and gives only some clients in a row."""
+    """Replaces the socket of a port: hides that descriptors have run out, and accepts only some clients in a row."""
 
     def __init__(self, listening: Any, valve: Valve, clock: IReactorTime) -> None:
         self._listening = listening

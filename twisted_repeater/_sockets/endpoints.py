@@ -70,9 +70,14 @@ def listening_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
 
 
 def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awaitable[IListeningPort]]:
-    """Return what listens for a factory: at an endpoint or its description, or on a TCP port of all interfaces.
+    """Return a function that makes a factory listen.
 
-    Raises ``TypeError`` or ``ValueError`` for what is neither, or both.
+    Args:
+        endpoint: A server endpoint or its description, or ``None`` for the TCP ``port`` of all interfaces.
+
+    Raises:
+        TypeError: Both are given, or neither, or they are of the wrong type.
+        ValueError: The port or the description cannot be used.
     """
     if (endpoint is None) == (port is None):
         raise TypeError("give either listen or listen_port")
@@ -97,10 +102,16 @@ def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awai
 def dialler(
     reactor: Any, timeout: float, protocol: Callable[[T], Protocol], endpoint: Any, ip: Any, port: Any
 ) -> Callable[[T], Deferred[Any]]:
-    """Return what connects to the server, with a protocol made of what it is called with: a link.
+    """Return a function that connects a link to the server, with the protocol that ``protocol`` makes for it.
 
-    The server is at an endpoint or its description, or at a TCP port. Raises ``TypeError`` or ``ValueError`` for what
-    is neither, or both. The Deferred fails with Twisted's ``TimeoutError`` after so many seconds.
+    Its Deferred fails with Twisted's ``TimeoutError`` after ``timeout`` seconds.
+
+    Args:
+        endpoint: A client endpoint or its description, or ``None`` if ``ip`` and ``port`` say where the server is.
+
+    Raises:
+        TypeError: Both are given, or neither, or they are of the wrong type.
+        ValueError: The server cannot be reached, or not safely.
     """
     if (endpoint is None) == (ip is None and port is None) or (ip is None) != (port is None):
         raise TypeError("give either server or server_ip and server_port")
@@ -129,7 +140,7 @@ def dialler(
 
 
 def check_server(description: str) -> None:
-    """Raise ``ValueError`` if the description is of a server that cannot be reached, or not safely."""
+    """Raise ``ValueError`` if a description names a server that cannot be reached, or not safely."""
     kind, arguments = _described(description)
     if kind == "SSL":
         raise ValueError(
@@ -313,6 +324,6 @@ def _too_late(result: object, timeout: float) -> Any:
 
 def _check_port(name: str, port: Any, *, lowest: int) -> None:
     if not isinstance(port, int) or isinstance(port, bool):
-        raise TypeError(f"{name} must be a number, {port!r} is none")
+        raise TypeError(f"{name} must be a number, not {port!r}")
     if not lowest <= port <= 65535:
         raise ValueError(f"{name} must be {lowest} to 65535, not {port}")

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import array
 import enum
-import fcntl
 import select
 import socket
 import struct
 import sys
-import termios
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    fcntl = termios = None  # type: ignore[assignment]
 
 __all__ = [
     "HangUp",
     "KeepAlive",
     "TCPState",
+    "acknowledged",
     "hang_ups",
     "keep_alive_of",
     "keep_alive_within",
     "set_keep_alive",
     "socket_of",
     "tcp_state",
+    "unacknowledged",
     "unread_size",
 ]
 
@@ -32,12 +38,14 @@ LONGEST_IDLE = 32767
 PROBES = 3
 """How many keep-alive probes must stay unanswered, where the time allows so many."""
 
-TCP_INFO = struct.Struct("@3xB20xI24xII168xI")
-"""These members of ``tcp_info`` of Linux 5.4 or newer: ``tcpi_probes``, ``tcpi_unacked``, ``tcpi_last_data_recv``,
-``tcpi_last_ack_recv``, ``tcpi_snd_wnd``."""
+TCP_INFO = struct.Struct("@3xB20xI24xII60xQ100xI")
+"""The members of Linux's ``tcp_info`` that `_TCPInfo` names; the last one came with Linux 5.4."""
 
-TELLS_TCP_STATE = sys.platform.startswith("linux")
-"""Whether `TCP_INFO` is what this system answers; others have other structures under the same name."""
+HAS_TCP_INFO = sys.platform.startswith("linux")
+"""Whether this system answers with `TCP_INFO`; others have other structures under the same name."""
+
+PEEKED = 64 * 1024
+"""Where the system cannot say how many bytes are unread, so many are looked at."""
 
 IDLE_OPTION: int | None = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
 """The option for the time after which a silent connection is probed; macOS has a name of its own for it."""
@@ -64,7 +72,7 @@ class HangUp(enum.Enum):
 
 
 def hang_ups(sockets: Sequence[socket.socket]) -> list[HangUp | None]:
-    """Return for each socket what has happened to it, ``None`` for those that are well."""
+    """Return for each socket what has happened to it, ``None`` if nothing has."""
     if not hasattr(select, "poll"):
         return [_hang_up(one) for one in sockets]
     poll = select.poll()
@@ -97,11 +105,64 @@ def _hang_up(one: socket.socket) -> HangUp | None:
 # -- bytes and answers -------------------------------------------------------------------------------------------
 
 
-def unread_size(one: socket.socket) -> int:
-    """Return how many bytes the system has received and nobody has read yet."""
+def _ioctl(one: socket.socket, request: int) -> int:
+    """Ask the system for a number that it keeps about a socket."""
     answer = array.array("i", [0])
-    fcntl.ioctl(one.fileno(), termios.FIONREAD, answer)
+    fcntl.ioctl(one.fileno(), request, answer)
     return answer[0]
+
+
+def unread_size(one: socket.socket) -> int:
+    """Return how many bytes the system has received and nobody has read yet.
+
+    Without ``ioctl`` more than `PEEKED` bytes count as so many.
+    """
+    if termios is not None:
+        return _ioctl(one, termios.FIONREAD)
+    try:
+        return len(one.recv(PEEKED, socket.MSG_PEEK))
+    except OSError:  # nothing to read, or the connection is broken
+        return 0
+
+
+def unacknowledged(one: socket.socket) -> int | None:
+    """Return how many written bytes the peer's system has not taken yet; ``None`` where that cannot be known."""
+    try:
+        return None if termios is None else _ioctl(one, termios.TIOCOUTQ)
+    except (OSError, ValueError):  # closed meanwhile
+        return None
+
+
+class _TCPInfo(NamedTuple):
+    """What Linux says of a TCP connection, times in milliseconds."""
+
+    probes: int
+    unacknowledged: int
+    """In packets."""
+    data_received: int
+    """How long ago."""
+    ack_received: int
+    """How long ago."""
+    bytes_acknowledged: int
+    window: int
+    """How many bytes the peer has room for."""
+
+
+def _tcp_info(one: socket.socket) -> _TCPInfo | None:
+    """Return the state of a TCP connection, ``None`` where the system does not tell it."""
+    if not HAS_TCP_INFO:
+        return None
+    try:
+        info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size)
+    except OSError:  # not TCP, or closed meanwhile
+        return None
+    return _TCPInfo(*TCP_INFO.unpack(info)) if len(info) == TCP_INFO.size else None
+
+
+def acknowledged(one: socket.socket) -> int | None:
+    """Return a number that changes when the peer's system takes bytes; ``None`` where that cannot be known."""
+    info = _tcp_info(one)
+    return unacknowledged(one) if info is None else info.bytes_acknowledged
 
 
 class TCPState(NamedTuple):
@@ -121,20 +182,12 @@ class TCPState(NamedTuple):
 
 def tcp_state(one: socket.socket) -> TCPState | None:
     """Return how a TCP connection stands, ``None`` where the system cannot say, and for Unix sockets."""
-    if not TELLS_TCP_STATE:
+    info, waiting = _tcp_info(one), unacknowledged(one)
+    if info is None or waiting is None:
         return None
-    try:
-        info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size)
-        waiting = array.array("i", [0])
-        fcntl.ioctl(one.fileno(), termios.TIOCOUTQ, waiting)
-    except (OSError, ValueError):  # not TCP, or closed meanwhile
-        return None
-    if len(info) < TCP_INFO.size:
-        return None
-    probes, unacknowledged, data_received, ack_received, window = TCP_INFO.unpack(info)
-    under_way = unacknowledged and window
-    silence = min(data_received, ack_received) / 1000
-    return TCPState(bool(probes or under_way), bool(waiting[0] and not under_way), silence)
+    under_way = info.unacknowledged and info.window
+    silence = min(info.data_received, info.ack_received) / 1000
+    return TCPState(bool(info.probes or under_way), bool(waiting and not under_way), silence)
 
 
 # -- keep-alive --------------------------------------------------------------------------------------------------

@@ -1,0 +1,151 @@
+"""Calls back into the application and tells its observers; whatever they raise is logged, and harms nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .._coroutines import call
+from .._lane.lane import Lane
+from .._text import class_name, loggable, printable, shortened, text_of
+from ..errors import CallbackFailed, ConnectingError, LinkError
+from ..model import Direction, OnFilterError, Side
+from ..observers._throttle import LogThrottle
+from .link import Link
+from .pair import Pair
+from .settings import Settings, check_callable
+
+__all__ = ["Application", "Callbacks"]
+
+log = Logger()
+
+FAILURES = 10
+"""How many failures of one callback or observer are logged at once; after that, one a second is."""
+
+STOPPED = "; this direction has stopped: nothing more is received from the {side}"
+"""The end of the log line about a failure that has stopped a direction."""
+
+
+@dataclass
+class Callbacks:
+    """What the application gave to `start`."""
+
+    on_connect: Callable[[Link], Any]
+    on_error: Callable[[Link, Side, LinkError], Any]
+    on_connecting_error: Callable[[str | None, str, ConnectingError], Any]
+    to_server_filter: Any = None
+    to_client_filter: Any = None
+    on_filter_error: OnFilterError = OnFilterError.STOP
+
+    def __post_init__(self) -> None:
+        for name in ("on_connect", "on_error", "on_connecting_error"):
+            check_callable(name, getattr(self, name))
+
+
+class Application:
+    """The application, as the links see it: its callbacks and its observers."""
+
+    def __init__(self, settings: Settings, clock: IReactorTime) -> None:
+        self.started: Callbacks | None = None
+        """What was given to `start`, ``None`` before that."""
+        self._server_name = settings.server_name
+        self._observers = settings.observers
+        self._filter_failures = LogThrottle(clock)
+        self._failures = LogThrottle(clock, burst=FAILURES)
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """What was given to `start`; no link is made before."""
+        assert self.started is not None
+        return self.started
+
+    # -- what happens to clients and links -------------------------------------------------------------------
+
+    def client_refused(self, client_name: str | None, error: ConnectingError) -> None:
+        """A client is not linked."""
+        self.observe("link_refused", client_name, error)
+        self._call("on_connecting_error", self.callbacks.on_connecting_error, client_name, self._server_name, error)
+
+    def link_made(self, pair: Pair) -> None:
+        """A link is complete."""
+        self.observe("link_made", pair.link)
+
+    def link_error(self, pair: Pair, side: Side, error: LinkError) -> None:
+        """A side of a link has a trouble. If ``on_error`` raises, the link is closed."""
+        with suppress(Exception):  # a codec's own exception may refuse attributes; the callback gets the side too
+            error.side = side
+        self.observe("link_error", pair.link, side, error)
+        self._call("on_error", self.callbacks.on_error, pair.link, side, error, otherwise=pair.close)
+
+    def filter_failed(self, pair: Pair, direction: Direction, error: CallbackFailed) -> OnFilterError:
+        """A filter has failed. Return what becomes of the message."""
+        policy = self.callbacks.on_filter_error
+        error.stopped = policy is OnFilterError.STOP
+        if error.stopped and not pair.over:
+            pair.stopped |= {direction}
+        self._log_filter_failure(pair, direction, error)
+        self.link_error(pair, direction.source, error)
+        return policy
+
+    def filter_of(self, direction: Direction) -> Any:
+        """Return the filter of a direction, ``None`` if the application gave none."""
+        to_server = direction is Direction.TO_SERVER
+        return self.callbacks.to_server_filter if to_server else self.callbacks.to_client_filter
+
+    def relayed(self, lane: Lane, messages: int, size: int) -> None:
+        """Messages were received."""
+        self.observe("relayed", lane.link, lane.direction, messages, size)
+
+    def link_over(self, pair: Pair) -> None:
+        """Both connections are gone. A link that was never made does not end."""
+        if pair.made:
+            self.observe("link_ended", pair.link, pair.reason)
+
+    # -- calling out -----------------------------------------------------------------------------------------
+
+    def _call(
+        self, name: str, callback: Callable[..., Any], *arguments: Any, otherwise: Callable[[], None] | None = None
+    ) -> None:
+        """Call back into the application. If it raises, or its Deferred fails, log that and call ``otherwise``."""
+
+        def failed(failure: Failure) -> None:
+            self.log_failure("{name} raised", failure, name=name)
+            if otherwise is not None:
+                otherwise()
+
+        call(callback, *arguments).addErrback(failed)
+
+    def observe(self, event: str, *arguments: Any) -> None:
+        """Tell every observer of an event, which is the name of a method of `IObserver`."""
+        for observer in self._observers:
+            try:
+                getattr(observer, event)(*arguments)
+            except (Exception, SystemExit):  # an observer that calls sys.exit() has failed, no more
+                observed = class_name(observer)  # its repr could be long, or differ from call to call
+                self.log_failure("{observer} raised in {event}", Failure(), observer=observed, event=event)
+
+    def log_failure(self, text: str, failure: Failure, **fields: Any) -> None:
+        """Log that code of the application raised, but not each time: strangers can cause that very often."""
+        more = self._failures.take((text, *fields.values()))
+        if more is not None:
+            log.failure(f"{text}{{more}}", failure=loggable(failure), more=more, **fields)
+
+    def _log_filter_failure(self, pair: Pair, direction: Direction, error: CallbackFailed) -> None:
+        more = self._filter_failures.take((direction, error.callback))
+        if more is None:
+            return
+        log.failure(
+            "client {client!r}, {direction}: {error}{stopped}{more}",
+            failure=loggable(Failure(error.reason)),
+            client=shortened(pair.client_name),
+            direction=direction.value,
+            error=printable(shortened(text_of(error))),
+            stopped=STOPPED.format(side=direction.source.value) if error.stopped else "",
+            more=more,
+        )

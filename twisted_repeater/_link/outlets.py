@@ -1,0 +1,119 @@
+"""The outlets for the two kinds of transports: plain sockets, and all others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.abstract import FileDescriptor
+
+from ..framings.base import Framing
+from .encoder import Encoder
+from .outlet import Outlet, OutletHost
+
+__all__ = ["BufferedOutlet", "SocketOutlet", "outlet_for"]
+
+LARGE = 16 * 1024
+"""Pieces of this size on average go to a socket one by one: joining them would cost more than a system call each."""
+
+
+def outlet_for(transport: Any, host: OutletHost, framing: Framing, max_waiting: int) -> Outlet:
+    """Return the outlet of a connection: a `SocketOutlet` where the transport is a plain socket.
+
+    Args:
+        transport: What to write to.
+        host: Is told when the outlet is full, drained, overflowed or lost.
+        framing: Makes frames of the messages that are encoded.
+        max_waiting: How many bytes of the application's own may wait when it sends one more message.
+    """
+    kind = SocketOutlet if SocketOutlet.fits(transport) else BufferedOutlet
+    return kind(transport, host, Encoder(framing, host.outlet_marshaling_error), max_waiting)
+
+
+class SocketOutlet(Outlet):
+    """Writes to a plain socket, past the transport's buffer, which stays empty.
+
+    Twisted's own ``write`` puts bytes into a buffer and asks the reactor for a turn: each read that is relayed would
+    cost another round of the reactor and two copies. This outlet calls the transport's ``writeSomeData`` instead, and
+    keeps what the socket does not take. It is registered as a pull producer: when the reactor finds the socket
+    writable, the transport finds its buffer empty and asks its producer for more.
+
+    The names that Twisted does not promise (``writeSomeData``, ``startWriting``, ``TLS``) stand in this class only.
+    Where a transport lacks them, `fits` says no, and a `BufferedOutlet` does the same work by public interfaces.
+    """
+
+    __slots__ = ()
+
+    can_half_close = True
+    _joined_below = LARGE
+    _streaming = False
+
+    @staticmethod
+    def fits(transport: Any) -> bool:
+        """Return whether a transport is a plain socket that can be written to so."""
+        return (
+            isinstance(transport, FileDescriptor)
+            and not getattr(transport, "TLS", False)
+            and all(callable(getattr(transport, name, None)) for name in ("writeSomeData", "startWriting"))
+        )
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
+        size = len(data)
+        sent = self._transport.writeSomeData(data)
+        while isinstance(sent, int) and 0 < sent < size:
+            self.progress += sent
+            data = memoryview(data)[sent:]
+            size -= sent
+            sent = self._transport.writeSomeData(data)
+        if sent == size:
+            self.progress += size
+        elif isinstance(sent, int):
+            self._enqueue(data, first=True)
+            self._ask_for_turn()
+        else:  # lost, it seems: the transport finds that out by itself, and tells the protocol in its own time
+            self._busy = True
+            self._transport.write(bytes(data))
+
+    def _write_soon(self, frame: bytes) -> None:
+        self._enqueue(frame)
+        self._ask_for_turn()
+
+    def _ask_for_turn(self) -> None:
+        """Have the transport ask for more as soon as the socket takes some."""
+        self._busy = True
+        self._transport.startWriting()
+
+    def read_at_once(self, size: int) -> None:
+        """See `Outlet`.
+
+        A transport's ``bufferSize`` is also the mark above which it pauses a push producer. That does not matter here:
+        a pull producer is not paused, and the transport's buffer stays empty. Elsewhere it must not be set: wrappers
+        have no use for it, and inside of TLS it would change when writing pauses.
+        """
+        self._transport.bufferSize = size
+
+
+class BufferedOutlet(Outlet):
+    """Writes to a transport's buffer until the transport asks for a pause: with TLS, wrappers, and in memory."""
+
+    __slots__ = ()
+
+    can_half_close = False
+    _joined_below = float("inf")
+    _streaming = True
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
+        self._transport.write(bytes(data))
+
+    def read_at_once(self, size: int) -> None:
+        """Do nothing; see `SocketOutlet`."""
+
+    def resumeProducing(self) -> None:
+        """The transport takes more. See `IPushProducer`."""
+        self.progress += 1
+        # Not in ITransport, but all of Twisted's transports have it. Where one does not, the link's deadlines end it.
+        if getattr(self.innermost, "disconnecting", False):
+            # The peer has ended TLS while this was paused: the transport waits for its producer, and closes then.
+            self.discard()
+            self._transport.unregisterProducer()
+            return
+        super().resumeProducing()
