@@ -194,7 +194,7 @@ class PrintableTests(SynchronousTestCase):
 
     def test_address(self) -> None:
         """Addresses are written as people write them."""
-        for address, told in (
+        for address, written in (
             (IPv4Address("TCP", "127.0.0.1", 80), "127.0.0.1:80"),
             (IPv4Address("TCP", "\n", 80), "\\n:80"),
             (IPv6Address("TCP", "::1", 80), "[::1]:80"),
@@ -203,4 +203,4 @@ class PrintableTests(SynchronousTestCase):
             (UNIXAddress(None), "unix:"),
             (None, "None"),
         ):
-            self.assertEqual(address_text(address), told)
+            self.assertEqual(address_text(address), written)
