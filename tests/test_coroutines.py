@@ -51,7 +51,7 @@ class WithoutAsyncioTests(SynchronousTestCase):
         self.failureResultOf(call(raises, 1), ValueError)
 
     def test_asyncio_is_explained(self) -> None:
-        """Awaiting what only asyncio can wait for fails with an error that tells which reactor is needed."""
+        """Awaiting what only asyncio can wait for fails with an error that names the reactor that is needed."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
 
@@ -229,7 +229,7 @@ class WithAsyncioTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
 
     def test_verdict(self) -> None:
-        """A filter's verdict comes later; one that is given up is cancelled, and nobody is told."""
+        """A filter's verdict comes later; one that is given up is cancelled silently."""
 
         async def main() -> tuple[list[Any], list[str]]:
             verdicts: list[Any] = []

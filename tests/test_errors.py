@@ -66,10 +66,10 @@ class TreeTests(SynchronousTestCase):
 
 
 class ValueTests(SynchronousTestCase):
-    """What an exception tells besides its message."""
+    """The attributes of exceptions."""
 
     def test_connecting_error(self) -> None:
-        """It knows the side whose peer is at fault, or that there is none."""
+        """It knows the side whose peer is at fault, if one is."""
         error = HelloTimeout("no hello", Side.SERVER)
         self.assertEqual((str(error), error.side), ("no hello", Side.SERVER))
         self.assertIs(ConnectingError("full").side, None)
@@ -111,7 +111,7 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(str(error), "filter check failed on message 12: KeyError: 'price'")
 
     def test_unprintable_reasons(self) -> None:
-        """A reason that cannot be printed is told all the same."""
+        """A reason that cannot be printed is reported all the same."""
         for kind in UNPRINTABLE:
             error = CallbackFailed("filter check", 12, kind())
             self.assertTrue(str(error).startswith(f"filter check failed on message 12: {kind.__name__}: "), str(error))

@@ -87,7 +87,7 @@ class PublicNamesTests(SynchronousTestCase):
             self.assertEqual(missing, [], module.__name__)
 
     def test_every_error(self) -> None:
-        """Every error can be imported from the package, and tells its tree."""
+        """Every error can be imported from the package, and is in the tree of the module's docstring."""
         from twisted_repeater import errors
 
         for name in errors.__all__:

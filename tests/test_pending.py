@@ -27,7 +27,7 @@ class AwaitedTests(SynchronousTestCase):
         return PendingVerdict(answer, self.later.append)
 
     def test_at_once(self) -> None:
-        """What is there already is the result; nothing comes later."""
+        """An answer that is there already is the result; nothing comes later."""
         self.assertEqual(self.wait(succeed(PASS_ON)).result, PASS_ON)
         self.assertEqual(self.later, [])
 
@@ -55,7 +55,7 @@ class AwaitedTests(SynchronousTestCase):
         self.assertIs(self.later[0].type, SystemExit)
 
     def test_unprintable(self) -> None:
-        """A failure that cannot be printed comes like any other, and so does the error about what is no verdict."""
+        """A failure that cannot be printed comes like any other; so does the error about a wrong verdict."""
         for kind in UNPRINTABLE:
             self.later.clear()
             deferred: Deferred[Verdict] = Deferred()
@@ -69,7 +69,7 @@ class AwaitedTests(SynchronousTestCase):
             self.assertIs(self.wait([kind()]).result.type, WrongVerdict)
 
     def test_failed_without_an_exception(self) -> None:
-        """A Deferred that fails with what is no exception gave no verdict."""
+        """A Deferred that fails with something else than an exception is an error."""
         deferred: Deferred[Verdict] = Deferred()
         self.wait(deferred)
         deferred.errback("no exception")  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ class AwaitedTests(SynchronousTestCase):
         self.assertIs(self.wait(answer()).result, DO_NOTHING)
 
     def test_no_verdict(self) -> None:
-        """Anything else is a failure, at once or later, that tells who gave it."""
+        """Anything else is a failure, at once or later, that names who gave it."""
         deferred: Deferred[Any] = Deferred()
         PendingVerdict(deferred, self.later.append, "risk")
         deferred.callback("PASS_ON")
@@ -170,7 +170,7 @@ class LaterTests(SynchronousTestCase):
     """A Deferred of one's own for what a filter gave."""
 
     def test_its_own(self) -> None:
-        """What is done with it is nothing to others who wait for the same."""
+        """Others who wait for the same Deferred are not affected by what is done with it."""
         shared: Deferred[Verdict] = Deferred()
         first, second = verdict_later(shared), verdict_later(shared)
         first.addCallback(lambda verdict: None)

@@ -58,7 +58,7 @@ class SelectorTests(SynchronousTestCase):
         self.assertEqual([payload for payload in unwanted if wants(selector, payload)], [])
 
     def test_first_byte(self) -> None:
-        """The first byte is one of these; an empty payload has none."""
+        """The first byte is one of these; an empty payload has no first byte."""
         self.check(first_byte(b"OC\0"), [b"O", b"Cxy", b"\0"], [b"", b"xO", b"o"])
 
     def test_one_byte_at(self) -> None:
@@ -71,7 +71,7 @@ class SelectorTests(SynchronousTestCase):
         self.check(selector, [b".NEW", b".NE", b".NEX", b".CXL."], [b"", b".", b".N", b".CX", b".NXW", b"NEW", b".ZZZ"])
 
     def test_other_bytes(self) -> None:
-        """What is searched for may be given as any kind of bytes."""
+        """Values may be given as any kind of bytes."""
         values: list[Any] = [bytearray(b"ab"), memoryview(b"cd")]
         self.check(bytes_at(0, values), [b"ab", b"cd"], [b"ac"])
 
@@ -103,7 +103,7 @@ class SelectorTests(SynchronousTestCase):
                 self.assertRaises(ValueError, selector.matches, b"abc", start, stop)
 
     def test_no_bytes(self) -> None:
-        """What is not bytes has nothing in it."""
+        """Data that is not bytes is an error."""
         wrong: Any = None
         for selector in SELECTORS:
             self.assertRaises(TypeError, selector.matches, wrong, 0, 0)
@@ -151,7 +151,7 @@ class SelectorTests(SynchronousTestCase):
         self.check(~(o | new) & contains([b"z"]), [b"z"], [b"Oz", b"x"])
 
     def test_of_none(self) -> None:
-        """What is no selector is not combined."""
+        """Only selectors can be combined."""
         kinds: list[Any] = [type(selector) for selector in (first_byte(b"a") | NOTHING, first_byte(b"a") & NOTHING)]
         for kind in kinds:
             for pair in ((None, NOTHING), (NOTHING, None), (NOTHING, "x")):
@@ -170,7 +170,7 @@ class SelectorTests(SynchronousTestCase):
             self.assertIsInstance(wants(nested, b"x"), bool)
 
     def test_any_of(self) -> None:
-        """`any_of` wants what one of several does, and of none nothing."""
+        """`any_of` wants the payloads that one of several selectors wants; without selectors, nothing."""
         self.check(any_of([first_byte(b"a"), first_byte(b"b"), contains([b"c"])]), [b"a", b"b", b".c"], [b"d"])
         self.assertIs(any_of([]), NOTHING)
         one = first_byte(b"a")
@@ -196,8 +196,8 @@ class SelectorTests(SynchronousTestCase):
             Selector().matches(b"", 0, 0)
 
     def test_mistakes(self) -> None:
-        """What can only be a mistake is told when the selector is made."""
-        with self.assertRaisesRegex(ValueError, "cannot be -1"):
+        """A mistake is an error when the selector is made."""
+        with self.assertRaisesRegex(ValueError, "must be at least 0, .*, not -1"):
             bytes_at(-1, [b"a"])
         wrong: Any
         for wrong in ("OX", [b"O"], 5):
@@ -237,7 +237,7 @@ class BufferTests(SynchronousTestCase):
 
     @given(st.binary(max_size=6), st.text("Oabcx", max_size=6).map(str.encode), st.binary(max_size=6))
     def test_nothing_outside(self, before: bytes, payload: bytes, behind: bytes) -> None:
-        """What stands before and behind a payload makes no difference."""
+        """The bytes before and after a payload make no difference."""
         for selector in SELECTORS:
             inside = selector.matches(before + payload + behind, len(before), len(before) + len(payload))
             self.assertEqual(inside, wants(selector, payload), selector)

@@ -1,4 +1,4 @@
-"""Tests of work in slices of time: none takes long, all of it is done, in order."""
+"""Tests of work in slices of time: no slice takes long, all steps are taken, in order."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.logger import Logger, eventAsText, textFileLogObserver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,9 +15,11 @@ from twisted_repeater._text import (
     LONGEST_LINE,
     LONGEST_TRACEBACK,
     Unprintable,
+    address_text,
     class_name,
     guarded_text,
     loggable,
+    printable,
     repr_of,
     text_of,
     told,
@@ -41,10 +44,10 @@ def raised(error: BaseException) -> Failure:
 
 
 class TextTests(SynchronousTestCase):
-    """What is said of an object."""
+    """The texts of objects."""
 
     def test_plain(self) -> None:
-        """A plain exception is told by its class and its text."""
+        """The text of a plain exception has its class and its message."""
         error = ValueError("no such price")
         self.assertEqual((text_of(error), told(error)), ("no such price", "ValueError: no such price"))
         self.assertEqual((text_of(ValueError()), told(ValueError())), ("", "ValueError: "))
@@ -69,7 +72,7 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(told(ValueError(nested())), "ValueError: <RecursionError raised by its __str__>")
 
     def test_repr(self) -> None:
-        """So it is with what is no exception, and where a short repr would ask for more."""
+        """So it is with other objects, and where a short repr would ask for more."""
 
         class Leaving:
             def __repr__(self) -> str:
@@ -165,7 +168,7 @@ class BriefTests(SynchronousTestCase):
         self.assertRegex(lines[-1], r" \.\.\. \(\d{6} characters are left out\) \.\.\. ")
 
     def test_many_lines(self) -> None:
-        """So are the lines of a text, or of a recursion, if they are many; where it began and ended is told."""
+        """So are the lines of a text, or of a recursion, if they are many; its beginning and its end stay."""
         with self.assertRaises(ValueError) as caught:
             deep(500)
         for error, last in ((caught.exception, "deep"), (ValueError("\n" * 1_000_000 + "end"), "end")):
@@ -175,7 +178,29 @@ class BriefTests(SynchronousTestCase):
             self.assertTrue(text.endswith(f"{last}\n"))
 
     def test_cleaned(self) -> None:
-        """A failure that has lost its traceback, as those of Deferreds may, tells its frames all the same."""
+        """A failure that has lost its traceback, as those of Deferreds may, shows its frames all the same."""
         failure = raised(ValueError("no"))
         failure.cleanFailure()
         self.assertIn("in raised", loggable(failure).getTraceback())
+
+
+class PrintableTests(SynchronousTestCase):
+    """Texts of strangers, written so that they stay on their line."""
+
+    def test_printable(self) -> None:
+        """Characters that could break a line or change the terminal are escaped; others stay."""
+        self.assertEqual(printable("ann ü 漢"), "ann ü 漢")
+        self.assertEqual(printable("a\nb\x1b[2J\u2028"), "a\\nb\\x1b[2J\\u2028")
+
+    def test_address(self) -> None:
+        """Addresses are written as people write them."""
+        for address, written in (
+            (IPv4Address("TCP", "127.0.0.1", 80), "127.0.0.1:80"),
+            (IPv4Address("TCP", "\n", 80), "\\n:80"),
+            (IPv6Address("TCP", "::1", 80), "[::1]:80"),
+            (UNIXAddress("/run/edge"), "unix:/run/edge"),
+            (UNIXAddress(b"/run/\xff"), "unix:/run/\ufffd"),
+            (UNIXAddress(None), "unix:"),
+            (None, "None"),
+        ):
+            self.assertEqual(address_text(address), written)

@@ -1,4 +1,4 @@
-"""Tests of the verdicts: what each tells a lane to do."""
+"""Tests of the verdicts: their effects in a lane."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PlainTests(SynchronousTestCase):
     """Verdicts of the application's own classes."""
 
     def test_own(self) -> None:
-        """What is of this module stays as it is."""
+        """A verdict of this module stays as it is."""
         for verdict in (PASS_ON, DO_NOTHING, Send(b"m"), Close(WHY), Mixed(passes=True)):
             self.assertIs(plain(verdict), verdict)
 
@@ -76,7 +76,7 @@ class PlainTests(SynchronousTestCase):
 
 
 class EffectTests(SynchronousTestCase):
-    """What a lane is told."""
+    """The effects of verdicts."""
 
     def test_effects(self) -> None:
         """Each verdict has the effects that it is named after, and no other."""

@@ -65,10 +65,10 @@ class PendingVerdict:
 
     def give_up(self) -> None:
         """Cancel the Deferred. A result that comes after that is ignored."""
+        assert isinstance(self._deferred, Deferred)
         self._given_up = True
         try:
-            if isinstance(self._deferred, Deferred):
-                self._deferred.cancel()
+            self._deferred.cancel()
         except (Exception, SystemExit):
             log.failure("a Deferred that a filter returned cannot be cancelled", loggable(Failure()))
 

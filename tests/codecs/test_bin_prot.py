@@ -363,7 +363,7 @@ class NumberTests(_Transcripts):
             self.assertEqual(decode(of, hexa), value)
 
     def test_no_integer(self) -> None:
-        """A code that is none, a value outside of its form's range, and too few bytes are refused."""
+        """An unknown code, a value outside of its form's range, and too few bytes are refused."""
         self.check_unreadable(bin_int, "", "expected int at byte 0, found the end", 0)
         self.check_unreadable(bin_int, "80", "expected int at byte 0, found the byte 80", 0)
         self.check_unreadable(bin_int, "fb", "expected int at byte 0, found the byte fb", 0)
@@ -378,7 +378,7 @@ class NumberTests(_Transcripts):
         self.check_unreadable(bin_nat0, "ffff", "expected nat0 at byte 0, found the byte ff", 0)
 
     def test_integers_that_cannot_be_written(self) -> None:
-        """Only integers, of 63 bits, are written as one; a bool is none, a member of an IntEnum is one."""
+        """Only integers, of 63 bits, are written as one; a bool is not, a member of an IntEnum is."""
         self.check_unwritable(bin_int, 2**62, f"expected int from {MIN_INT} to {MAX_INT}, got {2**62}")
         self.check_unwritable(bin_int, MIN_INT - 1, f"expected int from {MIN_INT} to {MAX_INT}, got {MIN_INT - 1}")
         self.check_unwritable(bin_nat0, -1, f"expected nat0 from 0 to {MAX_INT}, got -1")
@@ -390,7 +390,7 @@ class NumberTests(_Transcripts):
         self.assertEqual(encode(bin_int, enum.IntEnum("Level", "LOW HIGH").HIGH), "02")  # type: ignore[attr-defined]
 
     def test_a_value_that_cannot_be_shown(self) -> None:
-        """An error tells of a value without failing on it, however long it is."""
+        """An error shows a value without failing on it, however long it is."""
         message = f"expected int from {MIN_INT} to {MAX_INT}, got a value of type int"
         self.check_unwritable(bin_int, 10**5000, message)
         error = self.assertRaises(MarshalingError, bin_prot_codec(bin_int).encode, "x" * 10000)
@@ -459,7 +459,7 @@ class SmallTests(_Transcripts):
         self.check_unwritable(bin_text, "\udcff", r"expected text that UTF-8 can hold, got '\udcff'")
 
     def test_text_of_any_bytes(self) -> None:
-        """Bytes that are not UTF-8 survive where that is asked for; a way that does not exist is told at once."""
+        """Bytes that are not UTF-8 survive where that is asked for; an unknown treatment is an error at once."""
         self.check_same(text("surrogateescape"), "a\udcff", "0261ff")
         self.assertRaises(LookupError, text, "nonsense")
         self.assertRaises(TypeError, text, "xmlcharrefreplace")
@@ -570,12 +570,12 @@ class CompoundTests(_Transcripts):
         self.assertRaises(TypeError, record, quote_class, sequence=bin_int, body=bin_string)
 
     def test_fields_that_do_not_fit_the_class(self) -> None:
-        """A field that the class does not know, or one that it misses, is told when the type is described."""
+        """A field that the class does not know, or one that it misses, is an error when the type is described."""
         self.assertRaises(TypeError, record, Body, seq=bin_int, boddy=bin_string)
         self.assertRaises(TypeError, record, Body, seq=bin_int)
 
     def test_parts_that_are_no_types(self) -> None:
-        """What is no bin_prot type is refused where it is given, with what is wanted."""
+        """Something else than a bin_prot type is refused where it is given; the error says what is expected."""
         expected = "must be a bin_prot type such as bin_int, not"
         made: Callable[[], Any]
         wrong: Any = bin_prot_codec(bin_int)
@@ -684,7 +684,7 @@ class VariantTests(_Transcripts):
         self.check_unwritable(enumeration(Mode), "test", "expected a value of Mode, got 'test'")
 
     def test_enumeration_of_something_else(self) -> None:
-        """What is no enum is refused, and one whose members are not all constructors."""
+        """Something else than an enum is refused, and so is an enum whose members are not all constructors."""
         given: Any
         for given in (["a"], "ab", int, Mode.TEST):
             error = self.assertRaises(TypeError, enumeration, given)
@@ -725,7 +725,7 @@ class VariantTests(_Transcripts):
         )
 
     def test_values_of_no_constructor(self) -> None:
-        """What is no constructor's value is refused, also when it only looks like one."""
+        """A value of no constructor is refused, also when it looks like one."""
         value: Any
         for value in (None, "Pong", b"Ping", [1], {}, Header(1.0, 1), Mode, ("Pong", 1), (), ([],), 7):
             error = self.assertRaises(MarshalingError, bin_prot_codec(MESSAGE).encode, value)
@@ -736,7 +736,7 @@ class VariantTests(_Transcripts):
         self.assertRaises(MarshalingError, encode, MESSAGE, Cancel)
 
     def test_constructors_that_are_none(self) -> None:
-        """A variant is refused when it is described with what is no constructor, or with one twice."""
+        """A variant with a wrong constructor, or with one twice, is refused when it is described."""
         codec = bin_prot_codec(bin_int)
         for bad in (bin_int, Cancel, None, (), (bin_int, bin_int), (Cancel, bin_int), enumeration(Mode), [1], codec):
             error = self.assertRaises(TypeError, variant, "A", bad)

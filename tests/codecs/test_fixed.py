@@ -77,7 +77,7 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual(codec.encode(Quote(1, 2)), b"\1\0\0\0\2\0")
 
     def test_padding(self) -> None:
-        """Padding is no attribute: whatever it is when read, zeros when written."""
+        """Padding has no attribute: its bytes are ignored when read, and zeros when written."""
         codec = fixed(Cancel, before="x", id="B", behind="2x")
         self.assertEqual(codec.decode(b"a\7bc"), Cancel(7))
         self.assertEqual(codec.encode(Cancel(7)), b"\0\7\0\0")
@@ -97,7 +97,7 @@ class RecordTests(SynchronousTestCase):
 
     @given(st.integers(0, 2**64 - 1), st.floats(0, allow_nan=False), st.text("abcXYZ.", max_size=8))
     def test_round_trip(self, number: int, price: float, symbol: str) -> None:
-        """What is written is read again."""
+        """A record that is written is read again."""
         order = Order(number, price, symbol)
         self.assertEqual(ORDER.decode(ORDER.encode(order)), order)
 
@@ -111,12 +111,12 @@ class ParseErrorTests(SynchronousTestCase):
         self.assertEqual((str(error), error.field, error.offset), (told, field, offset))
 
     def test_short(self) -> None:
-        """What is too short names the field in which it ends."""
+        """The error about a short payload names the field in which it ends."""
         self.check(ORDER, PAYLOAD[:10], "price: expected 8 bytes at byte 8, found 2", "price", 8)
         self.check(ORDER, b"", "id: expected 8 bytes at byte 0, found 0", "id", 0)
 
     def test_long(self) -> None:
-        """What is too long says how much is left over."""
+        """The error about a long payload says how much is left over."""
         self.check(ORDER, PAYLOAD + b"xyz", "expected the end at byte 26, found 3 bytes left over", None, 26)
 
     def test_no_text(self) -> None:
@@ -145,7 +145,7 @@ class MarshalingErrorTests(SynchronousTestCase):
         self.check(ORDER, Order(1, 1, 5), "symbol: AttributeError: 'int' object has no attribute 'encode'", "symbol")  # type: ignore[arg-type]
 
     def test_struct_error(self) -> None:
-        """What ``struct`` says of a value is told with the field."""
+        """The error of ``struct`` about a value names the field."""
         for value in (2**64, -1, "1", None, 1.5):
             error = self.assertRaises(MarshalingError, fixed(Cancel, id="Q").encode, Cancel(value))  # type: ignore[arg-type]
             self.assertEqual(error.field, "id")

@@ -169,7 +169,7 @@ class ParseErrorTests(SynchronousTestCase):
         self.check(JSON, b"{}", "type: Object missing", "type")
 
     def test_malformed(self) -> None:
-        """What is malformed says at which byte, where that is known."""
+        """The error about a malformed payload has the byte, if it is known."""
         self.check(JSON, JSON.encode(Cancel(1)) + b" x", "JSON is malformed: trailing characters (byte 32)", None, 32)
         self.check(MSGPACK, b"\xc1", "MessagePack data is malformed", None, 0)
         self.check(JSON, b"", "Input data was truncated", None)
@@ -209,7 +209,7 @@ class MarshalingErrorTests(SynchronousTestCase):
         self.assertIn(b'"type":"BigOrder"', JSON.encode(BigOrder(1, 2.0)))
 
     def test_value(self) -> None:
-        """A value that cannot be written is told, with the class of its message."""
+        """The error about a value that cannot be written names the class of its message."""
         error = self.assertRaises(MarshalingError, MSGPACK.encode, Order(2**70, 1.5))
         self.assertTrue(str(error).startswith("Order: can't serialize ints"), error)
         error = self.assertRaises(MarshalingError, JSON.encode, Cancel(object()))  # type: ignore[arg-type]
@@ -262,7 +262,7 @@ class SelectorTests(SynchronousTestCase):
         self.assertIs(JSON.selector_for((Fill,)), NOTHING)
 
     def test_cannot_be_told(self) -> None:
-        """There is no selector where a tag can be missing, or written in other ways."""
+        """There is no selector if a tag can be missing, or written in other ways."""
         cases: list[tuple[MsgspecCodec, type]] = [
             (msgspec_json(Order), Order),
             (msgspec_json(Order | None), Order),

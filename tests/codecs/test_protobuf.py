@@ -88,12 +88,12 @@ class MessageTests(SynchronousTestCase):
         check_codec(protobuf(Strict), [Strict(id=1, sizes=[1])])
 
     def test_round_trip(self) -> None:
-        """What is written is read again."""
+        """A message that is written is read again."""
         self.assertEqual(CODEC.decode(CODEC.encode(order())), order())
         self.assertEqual(CODEC.encode(Order(id=7)), b"\x08\x07")
 
     def test_behind_a_tag(self) -> None:
-        """Its class is known, so that it can stand behind a tag."""
+        """Its class is known, so that it can follow a tag."""
         codec = tagged({b"O": CODEC, b"T": text()})
         self.assertEqual(codec.decode(codec.encode(Order(id=7))), Order(id=7))
 

@@ -1,4 +1,4 @@
-"""Tests of the codec of messages behind a tag."""
+"""Tests of the codec of messages after a tag."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TaggedTests(SynchronousTestCase):
         self.assertEqual(str(error), "expected Order or Cancel or str, got bytes")
 
     def test_unknown_tag(self) -> None:
-        """A tag that is none, or missing, is a parse error."""
+        """An unknown or missing tag is a parse error."""
         codec = tagged({b"NEW": text()})
         for payload, told in ((b"OLD..", "expected a tag at byte 0, found b'OLD'"), (b"", "no tag: empty")):
             error = self.assertRaises(ParseError, codec.decode, payload)
@@ -90,7 +90,7 @@ class TaggedTests(SynchronousTestCase):
         self.assertIsNone(codec.selector_for((Cancel, Order)))
 
     def test_nested(self) -> None:
-        """A tagged codec may stand behind a tag itself."""
+        """A tagged codec may follow a tag itself."""
         outer = tagged({b"1": CODEC, b"2": fixed(Empty, value="B")})
         self.assertEqual(outer.decode(b"1C\7"), Cancel(7))
         self.assertEqual(outer.encode(Cancel(7)), b"1C\7")

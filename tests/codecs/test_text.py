@@ -24,7 +24,7 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(text().encode("grün"), b"gr\xc3\xbcn")
 
     def test_not_decodable(self) -> None:
-        """A payload that is no text is a parse error that says where."""
+        """A payload that is not text is a parse error with the byte."""
         error = self.assertRaises(ParseError, text().decode, b"gr\xfcn")
         self.assertEqual(str(error), "not utf-8 at byte 2: invalid start byte")
         self.assertEqual((error.offset, error.field), (2, None))
@@ -40,6 +40,6 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(str(error), "expected str, got bytes")
 
     def test_no_encoding(self) -> None:
-        """What is no encoding of text is told when the codec is made."""
+        """An unknown encoding is an error when the codec is made."""
         self.assertRaises(LookupError, text, "no-such")
         self.assertRaises(LookupError, text, "hex")

@@ -29,7 +29,7 @@ class Cat(Animal):
 
 
 class PetCodec(TypedCodec[Any]):
-    """A codec that tells its two classes by their first byte."""
+    """A codec that recognizes its two classes by their first byte."""
 
     message_types = (Dog, Cat)
 
@@ -51,7 +51,7 @@ class TypedCodecTests(SynchronousTestCase):
         self.assertRaises(NotImplementedError, PetCodec().encode, Dog())
 
     def test_selector_for_all(self) -> None:
-        """There is no selector where all classes are wanted, or a base of all."""
+        """There is no selector if all classes are wanted, or a base of all."""
         self.assertIsNone(PetCodec().selector_for((Dog, Cat)))
         self.assertIsNone(PetCodec().selector_for((Animal,)))
         self.assertIsNone(PetCodec().selector_for((object,)))
@@ -83,7 +83,7 @@ class TypedCodecTests(SynchronousTestCase):
         self.assertIsNone(Silent().selector_for((Dog,)))
 
     def test_wrong_type(self) -> None:
-        """A message of another class is told with what was expected."""
+        """The error about a message of another class says what was expected."""
         self.assertEqual(str(PetCodec().wrong_type("woof")), "expected Dog or Cat, got str")
 
 

@@ -110,14 +110,14 @@ class HelloTests(SynchronousTestCase):
             dialects.async_extra(mode=1, mode_type=no_type)
 
     def test_messages_without_a_codec(self) -> None:
-        """A type in the place of its codec is told when the dialect is made."""
+        """A type in the place of its codec is an error when the dialect is made."""
         no_codec: Any = bin_int
         for direction in ("to_server", "to_client"):
             with self.assertRaisesRegex(TypeError, "^a codec must .*, not <bin_prot type: int> .*bin_prot_codec makes"):
                 dialects.async_extra(**{direction: no_codec})
 
     def test_wrong_hello(self) -> None:
-        """What is no hello is refused with the field and the byte."""
+        """A frame that is not a hello is refused with the field and the byte."""
         handshake = dialects.async_extra().handshake(Limits())
         with self.assertRaisesRegex(InvalidHello, r"mode: expected .* at byte 2"):
             handshake.decode(b"\x01a\x07\x01\x01\x00")

@@ -11,6 +11,7 @@ from zope.interface import implementer
 from twisted_repeater.codecs import LEFT_OUT, RawCodec
 from twisted_repeater.codecs.bin_prot import bin_int
 from twisted_repeater.dialects import Conversion, Dialect, MessageType
+from twisted_repeater.dialects._dialect import agreed_version
 from twisted_repeater.dialects.int32 import JSONHandshake
 from twisted_repeater.errors import MultipleVersionsError, ParseError, VersionMismatch
 from twisted_repeater.framings.length import Int32Framing
@@ -96,7 +97,7 @@ class MessageTypeTests(SynchronousTestCase):
             self.assertIn(f"{low}, {prod}, {test}", str(error))
 
     def test_a_codec_for_each(self) -> None:
-        """A version without a codec is told at once, not when the first message of it comes."""
+        """A version without a codec is an error at once, not when the first message of it comes."""
         error = self.assertRaises(ValueError, MessageType, {1: ListCodec(1), 3: ListCodec(3)}, 1, 1, 3)
         self.assertIn("version 2", str(error))
 
@@ -132,7 +133,7 @@ class MessageTypeTests(SynchronousTestCase):
             self.assertEqual(str(self.assertRaises(TypeError, made, *given)), told)
 
     def test_codec(self) -> None:
-        """There is a codec from the oldest to the newest version, for others there is none, whatever was given."""
+        """There is a codec from the oldest to the newest version, for others it is an error, whatever was given."""
         self.assertEqual([VERSIONS.codec(version) for version in (1, 2, 3)], [CODECS[1], CODECS[2], CODECS[3]])
         for version in (0, 4, -1):
             error = self.assertRaises(VersionMismatch, VERSIONS.codec, version)
@@ -193,7 +194,7 @@ class DialectTests(SynchronousTestCase):
     """A protocol as a whole."""
 
     def test_one_version(self) -> None:
-        """One version of each message type is no question."""
+        """One version of each message type is accepted."""
         single = dialect(MessageType(), MessageType({5: ListCodec(5)}, low=5, prod=5, test=5))
         single.check_versions(convert=False)
         single.check_versions(convert=True)
@@ -218,3 +219,7 @@ class DialectTests(SynchronousTestCase):
         """A hello states the version of production, or the newest where that is tested."""
         self.assertEqual(dialect(VERSIONS, VERSIONS).stated(VERSIONS), 2)
         self.assertEqual(dialect(VERSIONS, VERSIONS, production=False).stated(VERSIONS), 3)
+
+    def test_agreed_version(self) -> None:
+        """A connection uses the newest version that both ends have."""
+        self.assertEqual((agreed_version(1, 3), agreed_version(3, 2), agreed_version(2, 2)), (1, 2, 2))

@@ -74,7 +74,7 @@ class DecodeTests(SynchronousTestCase):
             self.assertIn(f"must be written like that, not {member!r}", self.refused(payload))
 
     def test_numbers_without_end(self) -> None:
-        """An unknown number of any length is no reason to refuse a hello, and stays what it is."""
+        """An unknown number of any length does not make a hello wrong, and stays as it is."""
         digits = b"9" * 60_000
         said = HANDSHAKE.decode(b'{"name": "alice", "n": [-%s]}' % digits)
         self.assertEqual(str(said.extra["n"][0]), f"-{digits.decode()}")
@@ -91,12 +91,12 @@ class DecodeTests(SynchronousTestCase):
         self.assertEqual(HANDSHAKE.decode(b'{"name": "\\ud83d\\ude00"}'), Hello("\U0001f600"))
 
     def test_not_json(self) -> None:
-        """Neither is text that is no JSON."""
+        """Neither is text that is not JSON."""
         for payload in (b"", b"GET / HTTP/1.1", b'{"name": ', b'\xef\xbb\xbf{"name": "alice"}', b'{"name": "a"} more'):
             self.assertIn("JSON object", self.refused(payload))
 
     def test_no_object(self) -> None:
-        """Nor JSON that is no object."""
+        """Nor JSON that is not an object."""
         for payload, kind in ((b"[]", "list"), (b'"alice"', "str"), (b"5", "int"), (b"null", "NoneType")):
             self.assertIn(f"not {kind}", self.refused(payload))
 
@@ -105,7 +105,7 @@ class DecodeTests(SynchronousTestCase):
         self.assertIn("'name'", self.refused(b'{"mode": ""}'))
 
     def test_wrong_types(self) -> None:
-        """A member of another type is named; a truth value is no version."""
+        """A member of another type is named; a truth value is not a version."""
         for member, value in (
             ("name", 5),
             ("name", None),
@@ -166,7 +166,7 @@ class EncodeTests(SynchronousTestCase):
         self.assertRaises(InvalidHello, HANDSHAKE.encode, Hello("\ud83d"))
 
     def test_members_of_ones_own(self) -> None:
-        """Members that no peer wrote are written too, but none in the place of a known one."""
+        """Members that no peer wrote are written too, except those with the name of a known one."""
         frame = HANDSHAKE.encode(Hello("alice", extra={"token": "s", "list": [1, {"a": None}]}))
         self.assertEqual(HANDSHAKE.decode(frame[4:]).extra["list"], [1, {"a": None}])
         for member in ("name", "Mode"):
@@ -180,7 +180,7 @@ class EncodeTests(SynchronousTestCase):
 
     @given(st.builds(Hello, st.text(), st.text(), st.integers(-5, 5), st.integers(), st.text(), EXTRA))
     def test_round_trip(self, hello: Hello) -> None:
-        """What is written is read again, whatever characters there are in it."""
+        """A hello that is written is read again, whatever characters there are in it."""
         frame = HANDSHAKE.encode(hello)
         read = HANDSHAKE.decode(frame[4:])
         self.assertEqual(replace(read, extra={}), replace(hello, extra={}))
@@ -214,7 +214,7 @@ class Int32Tests(SynchronousTestCase):
         dialect.check_versions(convert=False)
 
     def test_limits(self) -> None:
-        """Messages and hellos are limited as the repeater is told."""
+        """The limits of the repeater hold for messages and hellos."""
         dialect = int32()
         limits = Limits(max_frame=1000, max_hello=100)
         framing, handshake = dialect.framing(limits), dialect.handshake(limits)
@@ -232,7 +232,7 @@ class Int32Tests(SynchronousTestCase):
         self.assertEqual((dialect.mode, dialect.stated(versions)), ("test", 2))
 
     def test_no_codec(self) -> None:
-        """What is no codec is told when the dialect is made."""
+        """Something else than a codec is an error when the dialect is made."""
         no_codec: Any = RawCodec
         for direction in ("to_server", "to_client"):
             with self.assertRaisesRegex(TypeError, "a codec must be an object with"):

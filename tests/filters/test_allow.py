@@ -83,7 +83,7 @@ class ListTests(SynchronousTestCase):
         self.assertIs(Deny(BigOrder).filter(Order(1), LINK), PASS_ON)
 
     def test_seen(self) -> None:
-        """What is allowed must be known, so all is decoded; what is not denied need not be."""
+        """`Allow` needs all messages decoded; `Deny` only those that may be denied."""
         self.harness(Allow(Order)).client_sends_payloads(b"O", b"X").expect(errors=[ParseError, ParseError])
         self.assertIsNone(selector_of(Allow(Order), CODEC))
         self.assertIsNone(selector_of(Allow(), CODEC))
@@ -96,7 +96,7 @@ class ListTests(SynchronousTestCase):
                 FilterHarness(it)
 
     def test_wrong_arguments(self) -> None:
-        """What is listed must be classes, and the answer one."""
+        """The list must have classes, and the answer must be an answer."""
         wrong: Any = "bytes"
         for it in (Allow, Deny):
             with self.assertRaisesRegex(TypeError, f"{it.__name__} takes classes of messages, not 'bytes'"):

@@ -74,7 +74,7 @@ class HasSize(Protocol):
 
 
 class Later:
-    """A class that stands behind the annotation that names it."""
+    """A class that is defined after the annotation that names it."""
 
 
 CODEC = tagged({b"O": fixed(Order, size="B"), b"C": fixed(Cancel, id="B"), b"P": fixed(Ping, id="B")})
@@ -255,7 +255,7 @@ class MistakeTests(SynchronousTestCase):
     """Mistakes in the annotations are told when the filter is first used, by the repeater at its start."""
 
     def check(self, cls: type[ByType], told: str) -> None:
-        """Check what is told about a class."""
+        """Check the error about a class."""
         with self.assertRaisesRegex(TypeError, told):
             FilterHarness(cls())
 
@@ -278,7 +278,7 @@ class MistakeTests(SynchronousTestCase):
             self.check(cls, r"on_order\(self, message: ..., link\): annotate the message with a class")
 
     def test_no_expression(self) -> None:
-        """An annotation that is no expression at all is told with its method."""
+        """The error about an annotation that is not an expression names the method."""
 
         class Wrong(ByType):
             def on_order(self, order, link):  # type: ignore[no-untyped-def]
@@ -289,7 +289,7 @@ class MistakeTests(SynchronousTestCase):
         self.check(Wrong, "on_order.*: ")
 
     def test_unknown_name(self) -> None:
-        """An annotation that names nothing is told with its method."""
+        """The error about an annotation that names nothing names the method."""
 
         class Wrong(ByType):
             def on_order(self, order: NoSuchClass, link: Any) -> Verdict:  # type: ignore[name-defined]  # noqa: F821
@@ -303,7 +303,7 @@ class MistakeTests(SynchronousTestCase):
         self.check(Misspelt, "on_order.*: module 'functools' has no attribute 'NoSuchClass'")
 
     def test_no_instances(self) -> None:
-        """A class of which nothing can be told to be is told with its method."""
+        """The error about a class that `isinstance` refuses names the method."""
 
         class OfProtocol(ByType):
             def on_any(self, message: HasSize, link: Any) -> Verdict:
@@ -324,7 +324,7 @@ class MistakeTests(SynchronousTestCase):
         self.check(Twice, "Twice has two methods for Order")
 
     def test_never_there(self) -> None:
-        """Methods for none of the messages that there can be are told at the start."""
+        """If no message can be of the classes of the methods, `start` raises an error."""
         with self.assertRaisesRegex(TypeError, "^to_server_filter: Risk wants Order or Cancel or Later; .* are bytes"):
             FilterHarness(Risk(1))
         FilterHarness(Risk(1), dialect=int32(to_server=fixed(Order, size="B"))).client_sends(Order(1))
@@ -334,12 +334,12 @@ class DeclarationTests(SynchronousTestCase):
     """Mistakes in what else there is to a method are told as the class is made."""
 
     def check(self, attribute: Any, told: str) -> None:
-        """Check what is told of a class with something that is called like a method."""
+        """Check the error about a class with an attribute that is named like a method."""
         with self.assertRaisesRegex(TypeError, told):
             type("Wrong", (ByType,), {"on_order": attribute})
 
     def test_no_method(self) -> None:
-        """What is called like a method must be one."""
+        """An attribute that is named like a method must be a method."""
         wraps_none = functools.wraps(len)(lambda self, message, link: PASS_ON)
         for attribute in (5, None, staticmethod(len), property(len), wraps_none):
             self.check(attribute, r"Wrong.on_order must be a plain method for messages, not .*, or have a name")

@@ -47,7 +47,7 @@ class Number:
 
 
 class Seen:
-    """A filter that notes what it sees, and answers from a table; what is not in it passes on."""
+    """A filter that keeps the messages that it sees, and answers from a table; others pass on."""
 
     def __init__(self, answers: Answers | None = None) -> None:
         self.answers = answers or {}
@@ -103,7 +103,7 @@ class VerdictTests(SynchronousTestCase):
         self.check(tables, Send("x", "y", "d"), [["a"], ["b", "c", "d"], ["x", "y", "d"]])
 
     def test_answers_add_up(self) -> None:
-        """What is to be sent back is, whichever filter says so, also for a message that a later one drops."""
+        """Messages are sent back whichever filter says so, also if a later one drops the message."""
         first: Answers = {"a": PassOnAndSendBack([1])}
         self.check([first, {}], PassOnAndSendBack([1]), [["a"], ["a"]])
         self.check([first, {"a": PassOnAndSendBack([2, 3])}], PassOnAndSendBack([1, 2, 3]), [["a"], ["a"]])
@@ -123,7 +123,7 @@ class VerdictTests(SynchronousTestCase):
         self.check([{"a": mixed}, {"a": mixed}], Mixed(passes=True, forward=["b", "b"]), [["a"], ["a", "b"]])
 
     def test_close(self) -> None:
-        """Nothing that was to come behind a message that closes is looked at."""
+        """Messages after one that closes are not looked at."""
         error = ValueError("no more")
         close = Close(error, forward=["bye"], back=["sorry"])
         self.check([{"a": Close(error, back=[1])}, {}], Close(error, back=[1]), [["a"], []])
@@ -149,7 +149,7 @@ class VerdictTests(SynchronousTestCase):
         self.check([{"a": Close(first, forward=["b", "c"])}, {"b": Close(second)}], Close(first), [["a"], ["b"]])
 
     def test_one_and_none(self) -> None:
-        """A chain may be of one filter, or of none."""
+        """A chain may have one filter, or no filter."""
         self.check([{"a": Send("b")}], Send("b"), [["a"]])
         self.check([], PASS_ON, [])
 
@@ -165,7 +165,7 @@ class AsynchronousTests(SynchronousTestCase):
     """Members that answer later."""
 
     def test_order(self) -> None:
-        """A message that waits holds up those behind it, wherever in the chain it waits."""
+        """A message that waits holds up those after it, wherever in the chain it waits."""
         for position in range(3):
             waiting: Deferred[Verdict] = Deferred()
             members = [Seen({b"two": Send(b"2", b"3")}), Seen()]
@@ -210,7 +210,7 @@ class AsynchronousTests(SynchronousTestCase):
         self.check(tables, waiting, Close(), Close())
 
     def test_several_wait(self) -> None:
-        """Many that wait, one behind the other, are no matter."""
+        """Many filters that wait, one after the other, work."""
         first: Deferred[Verdict] = Deferred()
 
         async def soon() -> Verdict:

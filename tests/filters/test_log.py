@@ -15,7 +15,7 @@ from twisted_repeater.testing import FilterHarness
 
 
 class LogTests(SynchronousTestCase):
-    """What is logged."""
+    """The lines in the log."""
 
     def logged(self, messages: list[bytes], log: Log) -> list[str]:
         """Let messages go through, and give what is logged of them."""
@@ -63,7 +63,7 @@ class LogTests(SynchronousTestCase):
         self.assertEqual([one[-3:] for one in told], ["'0'", "'2'", "'4'"])
 
     def test_exact_sample(self) -> None:
-        """The share is exact, also where it is none that a float can be."""
+        """The share is exact, also if a float cannot hold it."""
         messages = [b"%d" % number for number in range(1, 301)]
         for sample, step in ((0.1, 10), (0.01, 100), (1 / 3, 3), (1 / 7, 7), (0.05, 20)):
             told = self.logged(messages, Log(sample=sample, redact=bytes.decode))
@@ -71,7 +71,7 @@ class LogTests(SynchronousTestCase):
             self.assertEqual(told, expected, sample)
 
     def test_redact(self) -> None:
-        """The log shows what redaction makes of a message; it isn't called for what is not logged."""
+        """The log shows the redacted message; redaction is called for logged messages only."""
         called: list[Any] = []
 
         def redact(message: bytes) -> str:
@@ -90,7 +90,7 @@ class LogTests(SynchronousTestCase):
         self.assertEqual(self.logged([b"abc"], Log(redact=len)), ["client 'ann', message: 3"])
 
     def test_braces(self) -> None:
-        """A message is no format."""
+        """A message is not used as a format."""
         self.assertEqual(self.logged([b"{client}"], Log()), ["client 'ann', message: b'{client}'"])
 
     def test_redaction_fails(self) -> None:

@@ -78,7 +78,7 @@ class HandOverTests(SynchronousTestCase):
         self.assertEqual(calls, [plain] * 5)
 
     def test_function_of_the_module_that_is_named(self) -> None:
-        """That of the module that was named comes first; a module without one is no hindrance."""
+        """That of the module that was named comes first; a module without one is skipped."""
         taken: list[Any] = []
         for new in (plain, Silent(), functools.partial(plain)):
             hand_over(new, "old", self.other_module(migrate=taken.append))
@@ -88,7 +88,7 @@ class HandOverTests(SynchronousTestCase):
         self.assertEqual(len(calls), 3)
 
     def test_no_way(self) -> None:
-        """Who has no way begins anew."""
+        """A filter without a way to take over begins empty."""
         hand_over(functools.partial(plain), "old")
         self.assertEqual(calls, [])
 

@@ -10,6 +10,7 @@ from zope.interface import implementer, provider
 
 from twisted_repeater import DO_NOTHING, PASS_ON, IFilter
 from twisted_repeater.codecs import RawCodec, text
+from twisted_repeater.filters import chain
 from twisted_repeater.filters._provider import (
     checked_answer,
     checked_classes,
@@ -125,7 +126,7 @@ class FunctionTests(SynchronousTestCase):
             filter_function(5)
 
     def test_class(self) -> None:
-        """A class in place of its instance is told as that; unless the class itself is a filter."""
+        """A class instead of its instance is an error that says so, unless the class itself is a filter."""
         for cls in (Provider, Callback):
             with self.assertRaisesRegex(
                 TypeError, rf"must be an instance, .* class {cls.__name__}: write {cls.__name__}\(\)"
@@ -134,7 +135,7 @@ class FunctionTests(SynchronousTestCase):
         self.assertEqual(filter_function(ItsOwn), ItsOwn.filter)
 
     def test_arguments(self) -> None:
-        """A filter must take a message and its link, as far as it tells what it takes."""
+        """A filter must take a message and its link, if it has a signature."""
         for good in (plain, Provider(), Callback(), lambda *both: PASS_ON, {"a": PASS_ON}.get, ItsOwn):
             self.assertEqual(checked_function(good), filter_function(good))
         self.assertEqual(checked_function(iter), iter)  # which has no signature
@@ -174,6 +175,7 @@ class FunctionTests(SynchronousTestCase):
         """A filter is called as its function or its class."""
         self.assertEqual(name_of(plain), "plain")
         self.assertEqual(name_of(Provider()), "Provider")
+        self.assertEqual(name_of(chain(plain, Provider())), "chain(plain, Provider)")
 
     def test_no_name(self) -> None:
         """One whose name cannot be asked for has a name that says so."""
@@ -197,7 +199,7 @@ class SelectorTests(SynchronousTestCase):
         self.assertIsNone(selector_of(None, None))
 
     def test_of_classes(self) -> None:
-        """Of classes it is what the codec tells; all, as far as it doesn't."""
+        """For classes it is the selector of the codec, or all if the codec has none."""
         codecs: list[tuple[ICodec, type]] = [(text(), str), (RAW, bytes)]
         for codec, made in codecs:
             for types in ((made,), (int, made), (object,), (type("Kind", (made,), {}),), (Sequence,)):
@@ -216,7 +218,7 @@ class SelectorTests(SynchronousTestCase):
             selector_of(OfClasses(namesake), text())
 
     def test_no_selector(self) -> None:
-        """What is no selector is refused when it is asked for, rather than at the first message."""
+        """Something else than a selector is refused when it is asked for, not at the first message."""
 
         class Wrong(Provider):
             selector: Any = "first byte"

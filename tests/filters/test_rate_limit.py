@@ -164,7 +164,7 @@ class AboveTests(SynchronousTestCase):
         harness.client_sends(b"d").expect(to_server=[b"d"])
 
     def test_closed_meanwhile(self) -> None:
-        """Nothing is left behind when the link is closed while a message waits."""
+        """Nothing is left when the link is closed while a message waits."""
         harness = self.harness(WAIT, limits=Limits(close_timeout=0.1, linger=0.1))
         harness.client_sends(b"a", b"b")
         harness.link.close()
@@ -182,7 +182,7 @@ class AboveTests(SynchronousTestCase):
         self.flushLoggedErrors(FilterTimeout)
 
     def test_timeouts_take_no_token(self) -> None:
-        """Messages that fail, as they would wait too long, take nothing from those behind them."""
+        """Messages that fail because they would wait too long take no token from later ones."""
         options: dict[str, Any] = {"limits": Limits(filter_timeout=0.25), "on_filter_error": OnFilterError.DROP}
         harness = self.harness(WAIT, **options)
         messages = [b"%d" % number for number in range(100)]
@@ -236,7 +236,7 @@ class MigrationTests(SynchronousTestCase):
             self.assertEqual(self.passed(old), 2)
 
     def test_other(self) -> None:
-        """From what is no limit there is nothing to take over."""
+        """There is nothing to take over from another filter."""
         new = RateLimit(10, burst=5, clock=Clock())
         new.migrate(object())
         self.assertEqual(self.passed(new), 5)

@@ -149,7 +149,7 @@ class MistakeTests(SynchronousTestCase):
             wants(HasSize)
 
     def test_no_filter(self) -> None:
-        """What is decorated must be a filter."""
+        """Only a filter can be decorated."""
         with self.assertRaisesRegex(TypeError, "a function or an object with a method filter"):
             wants(str)(5)  # type: ignore[arg-type]
 

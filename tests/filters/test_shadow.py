@@ -164,7 +164,7 @@ class ShadowTests(SynchronousTestCase):
             self.flushLoggedErrors()
 
     def test_live_without_verdict(self) -> None:
-        """That the other filter gives no verdict is told with its name."""
+        """The error about the other filter without a verdict has its name."""
         live: Any = nothing
         (error,) = FilterHarness(Shadow(strict, live)).client_sends(b"a").errors
         assert isinstance(error, CallbackFailed)
@@ -283,7 +283,7 @@ class MigrationTests(SynchronousTestCase):
         self.assertEqual(tuple(one.before for one in new), old)
 
     def test_names(self) -> None:
-        """Another candidate begins anew; one that is obeyed from now on goes on."""
+        """Another candidate begins at 0; a filter that is obeyed from now on goes on."""
         live, candidate = Kept(), Also()
         new = Also(), Kept()
         Shadow(new[0], Also()).migrate(Shadow(candidate, live))
@@ -292,7 +292,7 @@ class MigrationTests(SynchronousTestCase):
         self.assertEqual([one.before for one in new], [candidate, live])
 
     def test_alone(self) -> None:
-        """What was alone is taken over by the filter that is obeyed; numbers begin anew."""
+        """The filter that is obeyed takes over from a single filter; numbers begin at 0."""
         old, new = Kept(), (Kept(), Kept())
         Shadow(*new).migrate(old)
         self.assertEqual([one.before for one in new], [None, old])

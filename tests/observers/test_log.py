@@ -57,7 +57,7 @@ class LinkTests(LogCase):
         verifyObject(IObserver, LogObserver(Clock()))
 
     async def test_made_and_ended(self) -> None:
-        """A line tells who is linked to whom, another who left, why, and what went each way."""
+        """A line says who is linked to whom, another who left, why, and how much went each way."""
         world = await self.world(observers=[LogObserver(Clock())])
         client, peer = await world.linked("ann")
         client.send(b"one", b"two")
@@ -77,7 +77,7 @@ class LinkTests(LogCase):
         )
 
     async def test_cut_off(self) -> None:
-        """A client that sends what is no frame is cut off; one that ends within a frame has left."""
+        """A client that sends bytes that are not a frame is cut off; one that ends within a frame has left."""
         world = await self.world(observers=[LogObserver(Clock())])
         for name, data, told in (
             ("ann", b"\xff" * 4, "the client was cut off: frame of 4294967295 bytes"),
@@ -92,7 +92,7 @@ class LinkTests(LogCase):
             self.assertIn(f"client {name!r} ended: {told}", self.lines[1])
 
     async def test_closed_here(self) -> None:
-        """A link that the application closes was closed by the repeater; with an error, the error is told."""
+        """A link that the application closes was closed by the repeater; with an error, the line has the error."""
         world = await self.world(
             observers=[LogObserver(Clock())], to_server_filter=lambda message, link: Close(ValueError("too much"))
         )
@@ -105,7 +105,7 @@ class LinkTests(LogCase):
         self.assertTrue(any(line.startswith("client 'bob' ended: ValueError: too much; ") for line in self.lines))
 
     async def test_refused(self) -> None:
-        """A line tells who was refused, from where, and why; before its hello a client has no name."""
+        """A line says who was refused, from where, and why; before its hello a client has no name."""
         world = await self.world(observers=[LogObserver(Clock())], is_client_allowed=lambda name: False)
         eve = await world.connect(hello("eve\n"))
         await self.line(1)
@@ -125,7 +125,7 @@ class LinkTests(LogCase):
         self.assertIn("... (60000 characters)' from None refused: ClientNotAllowed: client 'xxx", self.lines[0])
 
     def test_refused_at_no_address(self) -> None:
-        """A refusal without an address is told as well."""
+        """A refusal without an address is logged too."""
         LogObserver(Clock()).link_refused("ann", ClientNotAllowed("not now"))
         self.assertEqual(self.lines, ["client 'ann' from None refused: ClientNotAllowed: not now"])
 
@@ -155,7 +155,7 @@ class ManyTests(LogCase):
         self.assertEqual(self.refuse(ClientNotAllowed, 300), [told])
 
     def test_made_and_ended(self) -> None:
-        """All links of a repeater that is full may come and go at once; of strangers who go on, one of many is told."""
+        """All links of a repeater that is full may come and go at once; if strangers go on, one of many is logged."""
         link: Any = SimpleNamespace(
             client_name="ann",
             client_address=None,
@@ -208,12 +208,12 @@ class TroubleTests(LogCase):
         self.observer.link_error(link, Side.SERVER, error)
 
     def test_told(self) -> None:
-        """It is told with the client, the side and the error, on one line."""
+        """The line has the client, the side and the error."""
         self.trouble(ParseError("no\nway"))
         self.assertEqual(self.lines, ["client 'ann', server side: ParseError: no\\nway"])
 
     def test_unprintable(self) -> None:
-        """One that cannot be printed is told by what can be said of it."""
+        """An error that cannot be printed is logged with the name of its class."""
 
         class Strange(Mute, ParseError):
             """An error of a codec's own."""
@@ -222,7 +222,7 @@ class TroubleTests(LogCase):
         self.assertEqual(self.lines, ["client 'ann', server side: Strange: <ValueError raised by its __str__>"])
 
     def test_told_elsewhere(self) -> None:
-        """A side that is gone is told when the link ends, a filter that failed by the repeater."""
+        """The loss of a side is logged when the link ends, and the failure of a filter by the repeater."""
         self.trouble(Disconnected(ConnectionDone()))
         self.trouble(CallbackFailed("filter f", 1, ValueError()))
         self.assertEqual(self.lines, [])

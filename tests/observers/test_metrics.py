@@ -41,7 +41,7 @@ class MetricsCase(PeerCase):
 
 
 class CountingTests(MetricsCase):
-    """What is counted."""
+    """The numbers."""
 
     def test_interface(self) -> None:
         """It provides the interface."""
@@ -166,7 +166,7 @@ class CountingTests(MetricsCase):
 
 
 class PageTests(MetricsCase):
-    """The page that tells how to run it."""
+    """The page about running it."""
 
     def test_every_metric(self) -> None:
         """Every metric has a row there, and there are no others."""

@@ -21,7 +21,7 @@ class SeldomTests(SynchronousTestCase):
         self.assertEqual([self.seldom.take(kind) for kind in ("a", "b", "a", "b")], ["", "", None, None])
 
     def test_later(self) -> None:
-        """After a second the next is logged, and tells how many were not."""
+        """After a second the next is logged, with the number of those that were not."""
         self.assertEqual([self.seldom.take("a") for _ in range(4)], ["", None, None, None])
         self.clock.advance(1)
         self.assertEqual(self.seldom.take("a"), " (and 3 more since the last such line)")
@@ -39,7 +39,7 @@ class SeldomTests(SynchronousTestCase):
         self.assertEqual([seldom.take("a") is None for _ in range(4)], [False, False, False, True])
 
     def test_in_the_long_run(self) -> None:
-        """However fast events come, the pace of those that are logged is kept, and none is lost from the counts."""
+        """However fast events come, the pace of those that are logged is kept, and the counts have all events."""
         seldom = LogThrottle(self.clock, burst=2, every=0.5)
         told = []
         for _ in range(1000):
