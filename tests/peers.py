@@ -24,7 +24,6 @@ from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._link.connection import Connection
 from twisted_repeater._link.factory import Callbacks, RepeaterFactory
 from twisted_repeater._link.pair import Pair
-from twisted_repeater._link.protocols import ServerSideProtocol
 from twisted_repeater._repeater import end_link
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 
@@ -532,7 +531,7 @@ class MemoryWorld:
 
     def dial(self, link: Pair) -> Deferred[Any]:
         """Connect a link to the server, at once."""
-        protocol = ServerSideProtocol(link, self.factory.framing, self.factory.limits)
+        protocol = link.server
         self.servers.append(protocol)
         connect_in_memory(protocol)
         return succeed(protocol)

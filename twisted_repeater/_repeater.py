@@ -9,17 +9,17 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 
+from ._link.connection import Connection
 from ._link.factory import Callbacks, RepeaterFactory
-from ._link.link import Link
+from ._link.link import Link, pair_of
 from ._link.pair import Pair
-from ._link.protocols import ServerSideProtocol
 from ._sockets.descriptors import Claim, PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
 from .dialects import Dialect
-from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
-from .interfaces import ILink, IObserver
+from .errors import ConnectingError, LinkError
+from .interfaces import IObserver
 from .model import Direction, Limits, OnFilterError, Side
 from .observers import LogObserver
 
@@ -35,27 +35,27 @@ def _no_state(link: Link) -> None:
     """The default ``on_connect``."""
 
 
-def end_link(link: ILink, side: Side, error: LinkError) -> None:
+def end_link(link: Link, side: Side, error: LinkError) -> None:
     """End a link that has lost a side, without losing a reply, or that a filter's failure has stopped.
 
     Other errors leave the link as it is.
     """
-    if isinstance(error, Disconnected) and error.half_closed:
-        link.finish()
-    elif isinstance(error, Disconnected) or (isinstance(error, CallbackFailed) and error.stopped):
-        link.close(error)
+    pair_of(link).end_by_default(error)
 
 
 class _Defaults:
     """The default ``on_error`` and ``on_connecting_error``: log unless an observer does, and call `end_link`."""
 
+    on_error: Callable[[Any, Side, LinkError], Any] | None
+
     def __init__(self, factory: RepeaterFactory) -> None:
         is_logged = any(isinstance(observer, LogObserver) for observer in factory.observers)
         self._log = None if is_logged else LogObserver(factory.clock)
+        self.on_error = None if is_logged else self._log_and_end
 
-    def on_error(self, link: ILink, side: Side, error: LinkError) -> None:
-        if self._log is not None:
-            self._log.link_error(link, side, error)
+    def _log_and_end(self, link: Link, side: Side, error: LinkError) -> None:
+        assert self._log is not None
+        self._log.link_error(link, side, error)
         end_link(link, side, error)
 
     def on_connecting_error(self, client_name: str | None, server_name: str, error: ConnectingError) -> None:
@@ -165,10 +165,9 @@ class Repeater:
         _check_callable("is_client_allowed", settings["is_client_allowed"])
         if settings["is_client_ip_authorized"] is not None:
             _check_callable("is_client_ip_authorized", settings["is_client_ip_authorized"])
-        factory: RepeaterFactory
 
-        def protocol(link: Pair) -> ServerSideProtocol:
-            return ServerSideProtocol(link, factory.framing, factory.limits)
+        def protocol(link: Pair) -> Connection:
+            return link.server
 
         dial = dialler(reactor, settings["limits"].connect_timeout, protocol, *server)
         listening = listener(reactor, *listen)
@@ -234,7 +233,8 @@ class Repeater:
         on_error = defaults.on_error if on_error is None else on_error
         on_connecting_error = defaults.on_connecting_error if on_connecting_error is None else on_connecting_error
         _check_callable("on_connect", on_connect)
-        _check_callable("on_error", on_error)
+        if on_error is not None:
+            _check_callable("on_error", on_error)
         _check_callable("on_connecting_error", on_connecting_error)
         self._factory.callbacks = Callbacks(
             on_connect, on_error, on_connecting_error, to_server_filter, to_client_filter, on_filter_error

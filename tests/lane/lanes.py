@@ -149,7 +149,7 @@ class LaneCase(SynchronousTestCase):
         self.host = RecordingHost(self.journal)
         self.time = 0.0
         self.looks = 0
-        self.lane = Lane(Direction.TO_SERVER, self.framing, self.forward, self.back, self.host, self.now)
+        self.lane = Lane(Direction.TO_SERVER, self.framing, self.forward, self.back, self.host, self.now, self.host)
         self.lane.filter = self.answer
 
     def now(self) -> float:

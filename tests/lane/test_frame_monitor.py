@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import DO_NOTHING, PASS_ON, Disconnected, FramingError, Limits, PartialFrame, Side
 from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._lane.lane import Lane
+from twisted_repeater._link.link import pair_of
 from twisted_repeater.model import Direction
 
 from ..link.test_factory import MemoryCase
@@ -376,7 +377,7 @@ class LinkTests(MemoryCase):
         client, server = self.linked(world, "ann")
         client.dataReceived(frame(b"one") + frame(b"x" * 1000)[:500])
         client.transport.loseConnection()
-        self.assertTrue(client.end.reported)
+        self.assertTrue(client.link.down)
         verdict.callback(PASS_ON)
         self.assertEqual(server.transport.value(), frame(b"one"))
         self.assertEqual((client.link.over, world.factory._frame_watch.total.size), (False, 0))
@@ -385,11 +386,11 @@ class LinkTests(MemoryCase):
         """So it is if the filter closed the link at the message before; then nobody is cut off who still reads."""
         world = self.memory(limits=LIMITS, to_server_filter=lambda message, link: link.close() or PASS_ON)
         client, server = self.linked(world, "ann")
-        client.end.outlet.pauseProducing()  # it reads slowly
+        client.outlet.pauseProducing()  # it reads slowly
         client.dataReceived(frame(b"one") + frame(b"x" * 1000)[:500])
         self.assertEqual(server.transport.value(), frame(b"one"))
         self.assertEqual((client.link.over, world.factory._frame_watch.total.size), (False, 0))
-        client.end.outlet.resumeProducing()
+        client.outlet.resumeProducing()
         self.assertTrue(client.link.over)
 
     def test_of_a_side_that_is_cut_off(self) -> None:
@@ -397,7 +398,7 @@ class LinkTests(MemoryCase):
         world = self.memory(limits=LIMITS)
         client, _ = self.linked(world, "ann")
         client.dataReceived(frame(b"x" * 1000)[:500])
-        client.end.outlet_overflowed()
+        client.outlet_overflowed()
         self.assertFalse(client.link.over)
         self.assertEqual(world.factory._frame_watch.total.size, 0)
 
@@ -437,7 +438,9 @@ class SocketTests(PeerCase):
         total = world.repeater._factory._frame_watch.total
         ann, peer = await world.linked("ann")
         ann.write(frame(b"x" * 1000)[:500])
-        link: Any = world.repeater.link("ann")
+        ann_link = world.repeater.link("ann")
+        assert ann_link is not None
+        link: Any = pair_of(ann_link)
         ann.transport.pauseProducing()
         peer.send(*[bytes(100_000)] * 100)
         while not (link.client.outlet.full and link.lanes[0].unfinished_size):

@@ -53,7 +53,7 @@ class Way:
         self.host.policy = OnFilterError.DROP
         self.time = 0.0
         self.cost = 0.0
-        self.lane = Lane(direction, FRAMING, forward, back, self.host, lambda: self.time)
+        self.lane = Lane(direction, FRAMING, forward, back, self.host, lambda: self.time, self.host)
         self.lane.filter = self.judge
         self.watch = FrameMonitor(Clock(), 60.0, LIMIT)
         self.lane.unfinished_total = self.watch.total

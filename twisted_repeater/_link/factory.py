@@ -47,7 +47,6 @@ from .attempt import Attempt
 from .link import Link
 from .outlet import Outlet
 from .pair import Pair
-from .protocols import ClientSideProtocol
 
 __all__ = ["Callbacks", "RepeaterFactory"]
 
@@ -63,7 +62,8 @@ class Callbacks:
     """What the application gave to `start`."""
 
     on_connect: Callable[[Link], Any]
-    on_error: Callable[[Link, Side, LinkError], Any]
+    on_error: Callable[[Link, Side, LinkError], Any] | None
+    """``None`` for the default: `Pair.end_by_default`."""
     on_connecting_error: Callable[[str | None, str, ConnectingError], Any]
     to_server_filter: Any = None
     to_client_filter: Any = None
@@ -71,7 +71,7 @@ class Callbacks:
 
 
 class RepeaterFactory(ServerFactory):
-    """Makes a `ClientSideProtocol` for each client."""
+    """Makes a `Pair` for each client; its side towards the client is the protocol."""
 
     noisy = False
     log = Logger()
@@ -138,7 +138,7 @@ class RepeaterFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Make the protocol of a new client, or refuse it by giving none, or one that closes."""
         if self._lets_in(addr):
-            return _Accepted(Pair(self, self.server_name), self)
+            return Pair(self, self.server_name).client
         return _Refused() if self.wrapped else None
 
     def _lets_in(self, addr: IAddress | None) -> bool:
@@ -310,7 +310,11 @@ class RepeaterFactory(ServerFactory):
             error.side = side
         self._observe("link_error", link.link, side, error)
         assert self.callbacks is not None
-        self._call("on_error", self.callbacks.on_error, link.link, side, error, otherwise=link.close)
+        on_error = self.callbacks.on_error
+        if on_error is None:
+            link.end_by_default(error)
+        else:
+            self._call("on_error", on_error, link.link, side, error, otherwise=link.close)
 
     def link_filter_failed(self, link: Pair, direction: Direction, error: CallbackFailed) -> OnFilterError:
         """Log it, tell the application, and say what becomes of the message."""
@@ -466,28 +470,6 @@ def _tls_trouble(reason: BaseException) -> str | None:
     if NO_TLS.intersection(texts):
         return f"the client does not speak TLS: {', '.join(texts)}"
     return f"the client's TLS handshake failed: {', '.join(texts)}"
-
-
-class _Accepted(ClientSideProtocol):
-    """A client's protocol, which begins its attempt when it is connected."""
-
-    def __init__(self, link: Pair, factory: RepeaterFactory) -> None:
-        super().__init__(link, factory.framing, factory.limits)
-        self.factory = factory
-        self._begin = factory.begin
-
-    def connectionMade(self) -> None:
-        """See `IProtocol`."""
-        super().connectionMade()
-        self._begin(self.link)
-
-    def address_known(self) -> None:
-        """The PROXY header of this connection has been read."""
-        self.end.address_known()
-
-    def no_header(self, data: bytes) -> None:
-        """What this connection began with is no PROXY header."""
-        self.end.no_header(data)
 
 
 class _Refused(Protocol):
