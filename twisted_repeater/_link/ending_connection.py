@@ -197,8 +197,7 @@ class EndingConnection(Protocol):
     def _read_the_rest(self) -> None:
         """Receive the bytes that the system still has of a connection that ends, also while its messages wait.
 
-        Twisted closes the socket of a connection that breaks, and drops those bytes. ``doRead`` is public
-        (`IReadDescriptor`), and reads until the socket has no more. Only transports with a socket are read so.
+        Twisted would drop them with the socket. ``doRead`` is public (`IReadDescriptor`), and reads what there is.
         """
         read = getattr(self.outlet.innermost, "doRead", None)
         if read is None or self.handle is None:
@@ -256,8 +255,8 @@ class EndingConnection(Protocol):
     def _close_when_taken(self) -> None:
         """Close when the peer has ended its stream, too, or its system has taken everything and nothing more comes.
 
-        A peer that still sends is at work on what it was sent. What it sends behind the close the system answers by a
-        reset, which makes many drop what they have not read.
+        A peer that still sends is at work. If it sends after the close, the system resets the connection, and many
+        peers then drop what they have not read.
         """
         if self.lost or self._poll is not None:
             return
@@ -324,8 +323,8 @@ class EndingConnection(Protocol):
         if self.state is not ConnectionState.ABORTED:
             self.abort()
             return
-        # A reactor that drops a connection (``select`` does so with descriptors above 1023) may leave the transport in
-        # a state in which it does nothing. Then nothing else would end the link, nor the process.
+        # When ``select`` drops a connection with a descriptor above 1023, its transport does nothing any more. Then
+        # nothing else would end the link, nor the process.
         log.error("the connection of the {side} does not end when aborted: its socket is closed", side=self.side.value)
         reason = Failure(ConnectionAborted())
         try:
