@@ -389,7 +389,8 @@ class World:
 
     def set_limits(self, **limits: Any) -> None:
         """Set other limits for what begins from now on; those that are not given are the defaults."""
-        self.repeater._factory.claim.limits = effective(Limits(**limits))
+        factory = self.repeater._factory
+        factory.claim.limits = factory.links.limits = effective(Limits(**limits))
 
     # -- what happened ---------------------------------------------------------------------------------------
 
@@ -536,7 +537,7 @@ class MemoryWorld:
 
     def dial(self, link: Pair) -> Deferred[Any]:
         """Connect a link to the server, at once."""
-        protocol = self.factory.server_side(link)
+        protocol = link.server
         self.servers.append(protocol)
         connect_in_memory(protocol)
         return succeed(protocol)

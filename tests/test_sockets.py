@@ -16,7 +16,7 @@ from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
 from twisted_repeater.observers.metrics import MetricsObserver
 
-from .link.test_pair import messages
+from .link.links import messages
 from .peers import END, PeerCase, Server, Sockets, StoppedTime, frame, hello, reactor, turn
 from .real_sockets import TLSSockets, UnixSockets
 

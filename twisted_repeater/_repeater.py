@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from ._link.callbacks import Callbacks
 from ._link.factory import RepeaterFactory
-from ._link.link import Link
+from ._link.link import Link, pair_of
 from ._link.pair import Pair
 from ._link.settings import Settings
 from ._sockets.descriptors import PortGuard, claim, guard_port
@@ -22,7 +22,7 @@ from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
 from ._types import Filter, Observer
 from .dialects import Dialect
-from .errors import CallbackFailed, ConnectingError, Disconnected, LinkError
+from .errors import ConnectingError, LinkError
 from .model import Direction, Limits, OnFilterError, Side
 from .observers import LogObserver
 
@@ -48,22 +48,22 @@ def end_link(link: Link, side: Side, error: LinkError) -> None:
 
     Other errors leave the link as it is.
     """
-    if isinstance(error, Disconnected) and error.half_closed:
-        link.finish()
-    elif isinstance(error, Disconnected) or (isinstance(error, CallbackFailed) and error.stopped):
-        link.close(error)
+    pair_of(link).end_by_default(error)
 
 
 class _Defaults:
     """The default ``on_error`` and ``on_connecting_error``: log unless an observer does, and call `end_link`."""
 
+    on_error: Callable[[Any, Side, LinkError], Any] | None
+
     def __init__(self, factory: RepeaterFactory) -> None:
         is_logged = any(isinstance(observer, LogObserver) for observer in factory.settings.observers)
         self._log = None if is_logged else LogObserver(factory.clock)
+        self.on_error = None if is_logged else self._log_and_end
 
-    def on_error(self, link: Link, side: Side, error: LinkError) -> None:
-        if self._log is not None:
-            self._log.link_error(link, side, error)
+    def _log_and_end(self, link: Link, side: Side, error: LinkError) -> None:
+        assert self._log is not None
+        self._log.link_error(link, side, error)
         end_link(link, side, error)
 
     def on_connecting_error(self, client_name: str | None, server_name: str, error: ConnectingError) -> None:
@@ -167,7 +167,7 @@ class Repeater:
         settings = Settings(observers=tuple(observers), **others)
         factory: RepeaterFactory
         dial: Callable[[Pair], Deferred[Any]] = dialler(
-            reactor, settings.limits.connect_timeout, lambda pair: factory.server_side(pair), *server
+            reactor, settings.limits.connect_timeout, lambda pair: pair.server, *server
         )
         listening = listener(reactor, *listen)
         claimed = claim(settings.limits, reactor)

@@ -208,10 +208,13 @@ class Disconnected(LinkError):
     """Whether the side has ended its stream but can still be written to."""
 
     def __init__(self, reason: BaseException, *, half_closed: bool = False) -> None:
-        text = text_of(reason)
-        super().__init__(f"end of stream: {text}" if half_closed else text)
+        super().__init__(reason)
         self.reason = reason
         self.half_closed = half_closed
+
+    def __str__(self) -> str:
+        text = text_of(self.reason)
+        return f"end of stream: {text}" if self.half_closed else text
 
 
 class CallbackFailed(LinkError):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._link.deadline import LOOKS, ProgressDeadline
+from twisted_repeater._link.deadline import LOOKS, ProgressDeadline, Timers
 
 
 class PatienceTests(SynchronousTestCase):
@@ -89,7 +91,7 @@ class PatienceTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.ran_out, [9])
         stopped = self.patience(8)
-        stopped.stop()
+        stopped.cancel()
         stopped.hurry(1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -97,12 +99,56 @@ class PatienceTests(SynchronousTestCase):
         """Once stopped it never runs out; stopping twice, or when it has run out, is nothing."""
         patience = self.patience(8)
         self.advance(5)
-        patience.stop()
-        patience.stop()
+        patience.cancel()
+        patience.cancel()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.advance(100)
         self.assertEqual(self.ran_out, [])
         patience = self.patience(8)
         self.advance(8)
-        patience.stop()
+        patience.cancel()
         self.assertEqual(len(self.ran_out), 1)
+
+
+class TimersTests(SynchronousTestCase):
+    """The timers of a link."""
+
+    def setUp(self) -> None:
+        """Start none yet."""
+        self.clock: Any = Clock()
+        self.timers = Timers(self.clock)
+        self.ran_out: list[str] = []
+
+    def run_out(self) -> None:
+        """Note that a timer ran out."""
+        self.ran_out.append("ran out")
+
+    def test_later(self) -> None:
+        """A purpose has one timer, the last that was started for it; it runs out once."""
+        self.timers.call_later("a", 1, self.run_out)
+        self.timers.call_later("a", 2, self.run_out)
+        self.clock.advance(1)
+        self.assertEqual(self.ran_out, [])
+        self.clock.advance(1)
+        self.timers.stop("a")
+        self.assertEqual((self.ran_out, self.clock.getDelayedCalls()), (["ran out"], []))
+
+    def test_without_progress(self) -> None:
+        """A deadline that is running already goes on; it can be hurried."""
+        self.timers.hurry("a", 1)
+        self.timers.call_without_progress("a", 8, lambda: 0, self.run_out)
+        self.clock.advance(4)
+        self.timers.call_without_progress("a", 8, lambda: 0, self.run_out)
+        self.timers.hurry("a", 1)
+        self.clock.advance(1)
+        self.assertEqual((self.ran_out, self.clock.getDelayedCalls()), (["ran out"], []))
+
+    def test_stop(self) -> None:
+        """Stopped timers, of one purpose or of all, never run out."""
+        for purpose in "abc":
+            self.timers.call_later(purpose, 1, self.run_out)
+        self.timers.call_without_progress("d", 1, lambda: 0, self.run_out)
+        self.timers.stop("a")
+        self.assertEqual(len(self.clock.getDelayedCalls()), 3)
+        self.timers.stop_all()
+        self.assertEqual((self.ran_out, self.clock.getDelayedCalls()), ([], []))

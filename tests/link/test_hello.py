@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from twisted_repeater import Hello, IHandshake, InvalidHello, Limits, Side, dialects
+from twisted_repeater import Hello, HelloTimeout, IHandshake, InvalidHello, Limits, Side, dialects
 from twisted_repeater._link.hello import HelloReader
 from twisted_repeater.errors import FrameTooLong
 from twisted_repeater.framings.length import Int32Framing
@@ -125,3 +126,16 @@ class GreetingTests(SynchronousTestCase):
         self.greeting = HelloReader(Side.SERVER, Broken(), "broken")
         self.greeting.add(frame(b"{}"))
         self.assertRaises(KeyboardInterrupt, self.greeting.read)
+
+    def test_asked(self) -> None:
+        """Whoever asks for the hello, or for a PROXY header, waits for so long."""
+        clock: Any = Clock()
+        for ask, told in (
+            (self.greeting.ask, "no hello from the client"),
+            (self.greeting.ask_address, "no PROXY header"),
+        ):
+            asked: Any = ask(10, clock)
+            clock.advance(9)
+            self.assertNoResult(asked)
+            clock.advance(1)
+            self.assertIn(told, str(self.failureResultOf(asked, HelloTimeout).value))

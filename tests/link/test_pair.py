@@ -1,21 +1,18 @@
-"""Links on real sockets: how they end, what is delivered all the same, and what the application hears of it."""
+"""Links: what is sent on them, back-pressure, slow readers, filters that fail or take long."""
 
 from __future__ import annotations
 
-import select
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, TCPTimedOutError
+from twisted.internet.error import ConnectionDone, ConnectionLost, TCPTimedOutError
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import (
-    DO_NOTHING,
     PASS_ON,
-    Close,
     Direction,
     ICodec,
     ILink,
@@ -32,11 +29,10 @@ from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater._link.pair import Pair
 from twisted_repeater._repeater import end_link
 from twisted_repeater._slices import SLICE
-from twisted_repeater._sockets.socket_state import acknowledged, hang_ups, unread_size
+from twisted_repeater._sockets.socket_state import hang_ups, unread_size
 from twisted_repeater.errors import (
     CallbackFailed,
     ClientGone,
-    DuplicateClient,
     FilterTimeout,
     FrameTooLong,
     LinkError,
@@ -53,458 +49,13 @@ from ..peers import (
     LOST,
     SERVER_NAME,
     MemoryWorld,
-    Peer,
-    PeerCase,
     Server,
-    ServerPeer,
     StoppedTime,
     frame,
     hello,
-    repeated,
     turn,
 )
-
-CLIENT, SERVER = Side.CLIENT, Side.SERVER
-
-
-def messages(peer: Peer) -> list[bytes]:
-    """Return the messages that a peer has received."""
-    return [item for item in peer.seen if isinstance(item, bytes)]
-
-
-def keep(*arguments: Any) -> None:
-    """An ``on_error`` that leaves links as they are."""
-
-
-def answering(peer: ServerPeer, message: bytes) -> None:
-    """Answer, as a server does."""
-    peer.send(b"re: " + message)
-
-
-def taken_from(peer: Peer) -> int:
-    """Return how many bytes the other system has taken from a peer."""
-    taken = acknowledged(peer.transport.getHandle())
-    assert taken is not None
-    return taken - 1  # the connection itself counts as one
-
-
-def unread(peer: Peer) -> bool:
-    """Whether something came that a peer has not read."""
-    return bool(select.select([peer.transport], [], [], 0)[0])
-
-
-async def after_a_turn(message: bytes, link: Any) -> Any:
-    """Pass on, but not at once."""
-    await turn()
-    return PASS_ON
-
-
-class LinkCase(PeerCase):
-    """A test case with one client, ann, on a link. ``limits`` are the repeater's."""
-
-    limits = Limits()
-
-    async def link(self, *, client: dict[str, Any] | None = None, **settings: Any) -> None:
-        """Make a world with a link in it; what the client does is said as for `Client`."""
-        settings.setdefault("limits", self.limits)
-        self.here = await self.world(**settings)
-        self.client, self.peer = await self.here.linked("ann", **(client or {}))
-        link = self.here.repeater.link("ann")
-        assert link is not None
-        self.ann: Any = link
-
-    @property
-    def heard(self) -> dict[Side, tuple[type, bool]]:
-        """What the application heard of sides that are gone: why, and whether they can be written to still."""
-        return {side: heard for (_, side), heard in self.here.disconnections.items()}
-
-    async def over(self) -> None:
-        """Wait until the link is over."""
-        await self.ann.when_over()
-        self.assertIsNone(self.here.repeater.link("ann"))
-
-    async def until(self, condition: Any) -> None:
-        """Go round until something is true."""
-        while not condition():
-            await turn()
-
-
-class EndOfStreamTests(LinkCase):
-    """A peer ends its stream, and goes on reading."""
-
-    async def test_no_reply_is_lost(self) -> None:
-        """A client that sends its requests, ends its stream and then reads gets every reply."""
-        await self.link(server=Server(answer=answering, half_close=True), client={"half_close": True})
-        requests = [b"%d" % index for index in range(1000)]
-        self.client.send(*requests)
-        self.client.end_stream()
-        await self.peer.seen.holds(END)
-        self.assertEqual(self.peer.seen[1:-1], requests)
-        self.peer.close()
-        await self.client.seen.holds(END)
-        self.assertEqual(messages(self.client), [b"re: " + request for request in requests])
-        await self.over()
-        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True), SERVER: (ConnectionDone, False)})
-
-    async def test_filters_that_wait(self) -> None:
-        """So it does when filters take their time, in both directions."""
-        await self.link(
-            server=Server(answer=answering, half_close=True),
-            to_server_filter=after_a_turn,
-            to_client_filter=after_a_turn,
-        )
-        requests = [b"%d" % index for index in range(50)]
-        self.client.send(*requests)
-        self.client.end_stream()
-        await self.peer.seen.holds(END)
-        self.peer.close()
-        await self.client.lost()
-        self.assertEqual(self.client.seen[1:-1], [b"re: " + request for request in requests])
-        await self.over()
-
-    async def test_slow_reader(self) -> None:
-        """So it does when it reads a large backlog of replies slowly, when the server is gone already."""
-        reply = bytes(100_000)
-        await self.link(
-            server=Server(answer=lambda peer, message: peer.send(reply), half_close=True),
-            client={"half_close": True},
-        )
-        self.client.transport.pauseProducing()
-        self.client.send(*[b"more"] * 100)
-        self.client.end_stream()
-        await self.peer.seen.holds(END)
-        self.peer.close()
-        await self.until(lambda: self.ann.client.outlet.full)
-        while END not in self.client.seen:
-            self.client.transport.resumeProducing()
-            await turn()
-            self.client.transport.pauseProducing()
-            await turn()
-        self.assertEqual(messages(self.client), [reply] * 100)
-        await self.over()
-
-    async def test_answers_of_a_filter(self) -> None:
-        """What a filter answers goes to a client that has ended its stream, too."""
-        await self.link(
-            server=Server(half_close=True),
-            to_server_filter=lambda message, link: SendBack([b"no: " + message]),
-            client={"half_close": True},
-        )
-        self.client.send(b"1", b"2")
-        self.client.end_stream()
-        await self.client.seen.reach(3)
-        await self.peer.seen.holds(END)
-        self.peer.close()
-        await self.over()
-        self.assertEqual((self.client.seen[1:3], self.peer.seen[1:]), ([b"no: 1", b"no: 2"], [END, LOST]))
-
-    async def test_filter_that_answers_a_slow_server(self) -> None:
-        """The server's last reply comes, too, if a filter has answered the server more than it read before the end."""
-
-        def answer(message: bytes, link: Any) -> Any:
-            return SendBack([bytes(100_000)]) if message == b"more" else PASS_ON
-
-        await self.link(server=Server(half_close=True), client={"half_close": True}, to_client_filter=answer)
-        self.peer.transport.pauseProducing()
-        while not self.ann.server.outlet.full:
-            self.peer.send(b"more")
-            await turn()
-        self.client.end_stream()
-        await self.here.disconnected(CLIENT)
-        self.assertTrue(self.ann.server.outlet.full)
-        self.peer.send(b"reply")
-        self.peer.transport.resumeProducing()
-        await self.client.seen.holds(b"reply")
-        self.peer.close()
-        await self.over()
-
-    async def test_slow_server_that_has_taken_everything(self) -> None:
-        """A server that was slow, and has taken what was sent before the end, may be at work for long on its reply."""
-        time = StoppedTime()
-        limits = Limits(linger=1000, stall_timeout=10)
-        await self.link(server=Server(half_close=True), client={"half_close": True}, limits=limits, reactor=time)
-        self.peer.transport.pauseProducing()
-        while not self.ann.server.outlet.full:
-            self.ann.send_to_server(bytes(100_000))
-            await turn()
-        self.client.end_stream()
-        await self.here.disconnected(CLIENT)
-        self.peer.transport.resumeProducing()
-        await self.peer.seen.holds(END)
-        time.clock.pump([1.0] * 30)
-        self.peer.send(b"reply")
-        await self.client.seen.holds(b"reply")
-        self.peer.close()
-        await self.over()
-
-    async def test_server_ends_first(self) -> None:
-        """When the server ends its stream, the client still sends until it ends too."""
-        await self.link(server=Server(half_close=True), client={"half_close": True})
-        self.peer.send(b"last")
-        self.peer.end_stream()
-        await self.client.seen.holds(END)
-        self.client.send(b"1", b"2")
-        await self.peer.seen.reach(3)
-        self.client.send(b"3")
-        self.client.end_stream()
-        await self.peer.seen.holds(END)
-        await self.over()
-        self.assertEqual(self.peer.seen[1:5], [b"1", b"2", b"3", END])
-        self.assertEqual(self.heard, {SERVER: (ConnectionDone, True), CLIENT: (ConnectionDone, False)})
-
-    async def test_before_the_link_is_made(self) -> None:
-        """A client may end its stream behind its first requests before it is linked."""
-        world = await self.world(server=Server(answer=answering, half_close=True, when_greeted=False))
-        client = await world.connect(hello("ann") + frame(b"1") + frame(b"2"), ends=True)
-        await world.until_accepted(heard=True)
-        await turn(10)
-        (peer,) = world.server.peers
-        peer.say_hello()
-        await peer.seen.holds(END)
-        peer.close()
-        await client.lost()
-        self.assertEqual(client.seen, [repeated(SERVER_NAME), b"re: 1", b"re: 2", LOST])
-        self.assertEqual(world.disconnections["ann", CLIENT], (ConnectionDone, True))
-
-    async def test_left_alone(self) -> None:
-        """An application that doesn't mind keeps the link: the other side is up, and messages still go both ways."""
-        await self.link(server=Server(half_close=True), client={"half_close": True}, on_error=keep)
-        self.client.end_stream()
-        error = await self.here.disconnected(CLIENT)
-        self.assertTrue(error.half_closed)
-        self.assertEqual(str(error), "end of stream: Connection was closed cleanly.")
-        self.assertEqual(self.here.repeater.active_clients(), [])
-        self.ann.send_to_client(b"to you")
-        self.ann.send_to_server(b"from me")
-        self.peer.send(b"reply")
-        await self.client.seen.reach(3)
-        await self.peer.seen.reach(2)
-        self.assertEqual((self.client.seen[1:], self.peer.seen[1:]), ([b"to you", b"reply"], [b"from me"]))
-        self.peer.end_stream()
-        await self.here.disconnected(SERVER)
-        self.assertFalse(self.ann.closing)
-        self.here.repeater.close_connection_from_client("ann")
-        await self.over()
-        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True), SERVER: (ConnectionDone, True)})
-
-    async def test_told_behind_what_was_sent(self) -> None:
-        """The application hears of the end of a stream when the filter has seen all that came before."""
-        seen: list[Any] = []
-
-        async def decide(message: bytes, link: Any) -> Any:
-            await turn()
-            seen.append(message)
-            return DO_NOTHING
-
-        await self.link(to_server_filter=decide, on_error=lambda *arguments: seen.append("gone"))
-        self.client.send(b"1", b"2", b"3")
-        self.client.end_stream()
-        await self.here.disconnected(CLIENT)
-        self.assertEqual(seen, [b"1", b"2", b"3", "gone"])
-        self.ann.close()
-
-    async def test_linger(self) -> None:
-        """What is left when the other direction is carried on for longer than is allowed is closed."""
-        time = StoppedTime()
-        await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time)
-        self.client.end_stream()
-        await self.peer.seen.holds(END)
-        time.clock.advance(self.limits.linger - 0.1)
-        self.peer.send(b"still")
-        await self.client.seen.reach(2)
-        self.assertFalse(self.ann.closing)
-        await time.pass_until(self.ann.when_over())
-        await self.client.seen.holds(END)
-        self.assertEqual(messages(self.client), [b"still"])
-        self.assertEqual(time.clock.getDelayedCalls(), [])
-
-    async def test_nobody_left(self) -> None:
-        """When a client that has ended its stream is gone, its link doesn't linger."""
-        time = StoppedTime()
-        await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time)
-        self.client.end_stream()
-        await self.peer.seen.holds(END)
-        self.client.abort()
-        over = self.ann.when_over()
-        for _ in range(3):
-            self.peer.send(b"nobody reads this")
-            await turn(3)
-        self.assertLess(await time.pass_until(over), 2)
-        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True), SERVER: (ConnectionDone, False)})
-
-    async def test_finish_twice(self) -> None:
-        """Finishing is begun once; before a link is made, or when it closes, it is nothing."""
-        await self.link(on_connect=lambda link: link.finish(), on_error=keep, reactor=(time := StoppedTime()))
-        self.assertFalse(self.ann.finishing)
-        self.ann.finish()
-        time.clock.advance(1)
-        self.ann.finish()
-        self.assertEqual(len(time.deadlines()), 1)
-        self.ann.close()
-        self.ann.finish()
-        await time.pass_until(self.ann.when_over())
-
-
-class LossTests(LinkCase):
-    """A side goes down, for whatever reason."""
-
-    async def test_server_lost(self) -> None:
-        """What a server sent before its connection broke reaches the client, whose link is closed then."""
-        await self.link()
-        self.peer.send(b"1", b"2")
-        await self.client.seen.reach(3)
-        self.peer.abort()
-        await self.client.lost()
-        self.assertEqual(self.client.seen[1:], [b"1", b"2", LOST])
-        self.assertIsInstance(self.client.reason, ConnectionDone)
-        await self.over()
-        self.assertEqual(self.heard, {SERVER: (ConnectionLost, False), CLIENT: (ConnectionDone, False)})
-
-    async def test_client_lost(self) -> None:
-        """So does what a client sent reach the server."""
-        await self.link()
-        self.client.send(b"1", b"2")
-        await self.peer.seen.reach(3)
-        self.client.abort()
-        await self.peer.lost()
-        self.assertEqual(self.peer.seen[1:], [b"1", b"2", LOST])
-        await self.over()
-        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False), SERVER: (ConnectionDone, False)})
-        self.assertIs(type(self.ann.reason.reason), ConnectionLost)
-
-    async def test_the_other_stays(self) -> None:
-        """The other side stays up for an application that doesn't mind, until it closes the link."""
-        for name in ("client", "server"):
-            await self.link(on_error=keep)
-            gone, left, side = (
-                (self.client, self.peer, CLIENT) if name == "client" else (self.peer, self.client, SERVER)
-            )
-            gone.abort()
-            await self.here.disconnected(side)
-            await turn(5)
-            left.send(b"nobody reads this", b"nor this")
-            self.ann.send_to_client(b"hello, client")
-            self.ann.send_to_server(b"hello, server")
-            self.here.repeater.send_to_all_clients(b"all")
-            self.here.repeater.send_from_all_clients(b"all")
-            await left.seen.reach(3)
-            self.assertEqual(left.seen[1:], [b"hello, " + side.other.value.encode(), b"all"])
-            self.here.repeater.close_connection_from_client("ann")
-            await self.over()
-            self.assertEqual(self.heard, {side: (ConnectionLost, False), side.other: (ConnectionDone, False)})
-            await left.lost()
-
-    async def test_name_is_taken(self) -> None:
-        """As long as one side is up the name is taken; a newcomer waits for a link that is closing."""
-        await self.link(on_error=keep)
-        self.client.abort()
-        await self.here.disconnected(CLIENT)
-        await self.here.connect(hello("ann"))
-        await self.here.refused()
-        self.assertEqual(self.here.refusals, [("ann", DuplicateClient)])
-        again = await self.here.connect(hello("ann"))
-        self.ann.close()
-        await again.seen.reach(1)
-        self.assertEqual(again.seen, [repeated(SERVER_NAME)])
-
-    async def test_newcomer(self) -> None:
-        """A client that has left and come back is linked within its hello timeout, with the default limits, although
-        its old link would linger: its server ignores the end of its stream, or sends on, or a verdict is awaited."""
-
-        def never(message: bytes, link: Any) -> Any:
-            return Deferred() if message == b"wait" else PASS_ON
-
-        for sends_on in (False, True):
-            for first in (b"1", b"wait"):
-                time = StoppedTime()
-                server = Server(half_close=True)
-                await self.link(server=server, reactor=time, limits=Limits(), to_server_filter=never)
-                self.client.send(first)
-                self.client.close()
-                await self.until(lambda: self.ann.client.ended or self.ann.lanes[0].awaited)
-                self.ann.finish()
-                again = await self.here.connect(hello("ann"))
-                start = time.seconds()
-                while not again.seen:
-                    await turn()
-                    time.clock.advance(0.05)
-                    if sends_on and self.peer.seen[-1] != LOST:
-                        self.peer.send(b"tick")
-                self.assertEqual(again.seen, [repeated(SERVER_NAME)], (sends_on, first))
-                self.assertLess(time.seconds() - start, Limits().hello_timeout)
-                self.assertEqual(self.here.refusals, [])
-
-    async def test_unread_replies(self) -> None:
-        """A client that leaves without reading what it was answered loses no order that its system has sent."""
-        await self.link(server=Server(answer=lambda peer, message: peer.send(bytes(200))))
-        orders = [b"%05d" % index + bytes(1000) for index in range(3000)]
-        self.client.transport.pauseProducing()
-        self.client.send(*orders)
-        sent = len(hello("ann")) + sum(len(frame(order)) for order in orders)
-        await self.until(lambda: taken_from(self.client) == sent and unread(self.client))
-        self.client.close()  # which drops what is not sent, and resets the connection because of what is not read
-        await self.peer.lost()
-        self.assertTrue(self.peer.seen[1:-1] == orders, f"{len(self.peer.seen) - 2} orders came")
-        await self.over()
-
-    async def test_reset_while_paused(self) -> None:
-        """What a client sent before it was killed is delivered even if it was not read yet then."""
-        verdicts: list[Deferred[Any]] = []
-
-        def wait(message: bytes, link: Any) -> Any:
-            verdicts.append(Deferred())
-            return verdicts[-1]
-
-        await self.link(to_server_filter=wait)
-        self.client.transport.setTcpNoDelay(True)
-        self.client.send(b"first")
-        await self.until(lambda: verdicts)
-        self.client.send(b"second", b"third")
-        await turn(5)
-        self.client.abort()
-        await self.client.lost()
-        self.peer.send(b"finds out that the client is gone")
-        await self.here.disconnected(CLIENT)
-        self.assertEqual(self.ann.received(Direction.TO_SERVER)[0], 1)
-        for index in range(3):
-            verdicts[index].callback(PASS_ON)
-        await self.peer.lost()
-        self.assertEqual(self.peer.seen[1:], [b"first", b"second", b"third", LOST])
-
-    async def test_server_sends_much_and_leaves(self) -> None:
-        """Whatever a server sent before it left reaches a client that reads slowly."""
-        await self.link()
-        self.client.transport.pauseProducing()
-        messages = [bytes([index]) * 200_000 for index in range(100)]
-        self.peer.send(*messages)
-        self.peer.close()
-        await self.until(lambda: self.ann.client.outlet.full)
-        self.client.transport.resumeProducing()
-        await self.client.lost()
-        self.assertEqual(self.client.seen[1:-1], messages)
-        await self.over()
-        self.assertEqual(self.heard, {SERVER: (ConnectionDone, True), CLIENT: (ConnectionDone, False)})
-
-    async def test_on_error_raises(self) -> None:
-        """An ``on_error`` that raises is logged, and the link is closed."""
-
-        def fail(link: Any, side: Side, error: Any) -> None:
-            raise ZeroDivisionError
-
-        await self.link(on_error=fail)
-        self.client.abort()
-        await self.peer.lost()
-        await self.over()
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
-
-    async def test_other_links(self) -> None:
-        """Other clients notice nothing."""
-        await self.link()
-        bob, peer = await self.here.linked("bob")
-        self.client.write(b"\xff\xff\xff\xff")
-        await self.over()
-        await self.here.still_relays(bob, peer)
-        self.assertEqual(self.here.repeater.active_clients(), ["bob"])
+from .links import CLIENT, SERVER, LinkCase, keep, messages, taken_from, unread
 
 
 class FramesTests(LinkCase):
@@ -556,7 +107,7 @@ class FramesTests(LinkCase):
         await self.client.lost()
         self.assertIsInstance(self.client.reason, ConnectionLost)
         await self.peer.seen.reach(2)
-        self.ann.send_to_server(b"still up")
+        self.ann.link.send_to_server(b"still up")
         await self.peer.seen.reach(3)
         self.assertEqual(self.peer.seen[1:], [b"whole", b"still up"])
         self.assertEqual(self.heard, {CLIENT: (FrameTooLong, False)})
@@ -586,348 +137,6 @@ class FramesTests(LinkCase):
         await self.over()
 
 
-class UnreadTests(LinkCase):
-    """A side ends, or is lost, while it is not read because its messages wait."""
-
-    limits = Limits(linger=40, close_timeout=8)
-
-    async def wait_for_verdict(self, **settings: Any) -> None:
-        """Link ann, and let her first message wait for its verdict, with one more behind it."""
-        self.verdict: Deferred[Any] = Deferred()
-        self.time = StoppedTime()
-        verdicts = iter([self.verdict])
-        settings.setdefault("to_server_filter", lambda message, link: next(verdicts, PASS_ON))
-        await self.link(reactor=self.time, **settings)
-        self.client.send(b"first")
-        await self.until(lambda: self.ann.client.valve.closed)
-        self.client.send(b"second")
-        await self.until(lambda: unread(self.client) or unread_size(self.ann.client.handle))
-
-    async def leave(self) -> None:
-        """Let ann close in good order."""
-        self.client.close()
-        await self.client.lost()
-
-    async def test_never_a_verdict(self) -> None:
-        """A verdict that never comes does not keep the link of a client that has gone, whatever ``on_error`` does."""
-        for on_error in (None, keep):
-            await self.wait_for_verdict(**({} if on_error is None else {"on_error": on_error}))
-            await self.leave()
-            took = await self.time.pass_until(self.ann.when_over(), 0.5)
-            self.assertTrue(40 <= took < 60, took)
-            self.assertTrue(self.verdict.called)
-            self.assertEqual(self.ann.reason.side, CLIENT)
-            await self.peer.lost()
-            self.assertIsNone(self.here.repeater.link("ann"))
-            self.assertEqual(self.time.deadlines(), [])
-
-    async def test_verdict_in_time(self) -> None:
-        """One that comes in time has everything delivered, and the end of the stream is heard of in its turn."""
-        await self.wait_for_verdict(on_error=keep)
-        await self.leave()
-        for _ in range(30):
-            self.time.clock.advance(1)
-            await turn()
-        self.assertEqual(self.heard, {})
-        self.verdict.callback(PASS_ON)
-        await self.here.disconnected(CLIENT)
-        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True)})
-        await self.peer.seen.reach(3)
-        self.assertEqual(messages(self.peer), [b"first", b"second"])
-        self.time.clock.advance(1000)
-        self.assertFalse(self.ann.closing)
-
-    async def test_end_read_already(self) -> None:
-        """So it is where the end of the stream was read already, and waits only to be told."""
-        await self.wait_for_verdict(on_error=keep)
-        self.client.end_stream()
-        await self.until(lambda: hang_ups([self.ann.client.handle])[0] is not None)
-        self.ann.client.transport.readConnectionLost(Failure(ConnectionDone()))
-        self.assertEqual((self.ann.client.ended, self.heard), (True, {}))
-        took = await self.time.pass_until(self.ann.when_over(), 0.5)
-        self.assertTrue(40 <= took < 60, took)
-
-    async def test_reset(self) -> None:
-        """A reset is heard of at once, and closing has no more patience with a verdict than with anything else."""
-        await self.wait_for_verdict()
-        self.client.abort()
-        await self.client.lost()
-        await self.time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
-        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False)})
-        took = await self.time.pass_until(self.ann.when_over(), 0.5)
-        self.assertTrue(8 <= took < 12, took)
-
-    async def test_reset_with_orders(self) -> None:
-        """What the client had sent before that is delivered if the verdict comes in time."""
-        await self.wait_for_verdict()
-        self.client.abort()
-        await self.client.lost()
-        await self.time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
-        self.verdict.callback(PASS_ON)
-        await self.peer.lost()
-        self.assertEqual(messages(self.peer), [b"first", b"second"])
-
-    async def test_server_slow(self) -> None:
-        """A client that is not read because the server is slow is watched in the same way."""
-        time = StoppedTime()
-        await self.link(reactor=time, on_error=keep, limits=Limits(linger=40, close_timeout=8, stall_timeout=None))
-        self.peer.transport.pauseProducing()
-        self.client.send(*(bytes(100_000) for _ in range(100)))
-        await self.until(lambda: self.ann.client.valve.closed)
-        self.client.abort()
-        await self.client.lost()
-        await time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
-        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False)})
-        self.peer.transport.resumeProducing()
-
-    async def test_being_linked(self) -> None:
-        """While a link is being made a client that has sent more than is read ahead may have ended its stream."""
-        connected: Deferred[Any] = Deferred()
-        time = StoppedTime()
-        self.here = await self.world(reactor=time, on_connect=lambda link: connected, limits=self.limits)
-        requests = [bytes(100_000), b"last"]
-        client = await self.here.connect(hello("ann") + b"".join(map(frame, requests)), ends=True, half_close=True)
-        (link,) = self.here.repeater._factory.links
-        await self.until(lambda: link.client.valve.closed)
-        time.clock.advance(4)
-        connected.callback(None)
-        await client.seen.reach(1)
-        (peer,) = self.here.server.peers
-        await peer.seen.reach(3)
-        self.assertEqual(messages(peer), requests)
-
-    async def test_vanished(self) -> None:
-        """A client that has vanished is heard of with that reason, and its connection is gone."""
-        await self.wait_for_verdict(on_error=keep)
-        self.ann.client.vanish()
-        self.assertEqual(self.heard, {CLIENT: (TCPTimedOutError, False)})
-        await self.client.lost()
-        self.verdict.callback(PASS_ON)
-        await self.peer.seen.reach(3)
-        self.assertEqual(messages(self.peer), [b"first", b"second"])
-
-    async def test_half_closed_and_reset(self) -> None:
-        """A client that has ended its stream, and is let stand by the application, is heard of when it is reset."""
-        time = StoppedTime()
-        await self.link(reactor=time, on_error=keep, client={"half_close": True})
-        self.client.end_stream()
-        await self.here.disconnected(CLIENT)
-        self.client.abort()
-        await self.client.lost()
-        while not self.ann.client.lost:
-            await turn()
-            time.clock.advance(1)
-
-
-class ClosingTests(LinkCase):
-    """The application closes a link."""
-
-    async def test_close(self) -> None:
-        """What was received is delivered, then both sides see the end of the stream."""
-        await self.link(server=Server(half_close=True), client={"half_close": True}, to_client_filter=after_a_turn)
-        self.client.send(b"1", b"2")
-        self.peer.send(b"3", b"4")
-        await self.until(lambda: all(self.ann.received(direction)[0] for direction in Direction))
-        self.ann.close()
-        self.ann.close()
-        self.assertEqual(self.here.repeater.active_clients(), [])
-        await self.peer.seen.holds(END)
-        await self.client.seen.holds(END)
-        await self.over()
-        self.assertEqual((self.peer.seen[1:3], self.client.seen[1:3]), ([b"1", b"2"], [b"3", b"4"]))
-        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
-
-    async def test_in_a_filter(self) -> None:
-        """A filter may close the link; what came with that message is delivered, and it takes no time."""
-        time = StoppedTime()
-
-        def decide(message: bytes, link: Any) -> Any:
-            link.close()
-            return PASS_ON
-
-        await self.link(to_server_filter=decide, reactor=time)
-        self.client.send(b"1", b"2")
-        self.assertLess(await time.pass_until(self.ann.when_over()), 2)
-        self.assertEqual(self.peer.seen[1:], [b"1", b"2", LOST])
-
-    async def test_by_a_verdict(self) -> None:
-        """A verdict may close the link, with last words to both; why is known then."""
-        reason = ValueError("enough")
-        time = StoppedTime()
-        await self.link(
-            to_server_filter=lambda message, link: Close(reason, forward=[b"bye"], back=[b"no"]), reactor=time
-        )
-        self.client.send(b"1", b"2")
-        self.assertLess(await time.pass_until(self.ann.when_over()), 2)
-        await self.client.lost()
-        self.assertEqual((self.peer.seen[1:], self.client.seen[1:]), ([b"bye", LOST], [b"no", LOST]))
-        self.assertIs(self.ann.reason, reason)
-
-    async def test_slow_reader(self) -> None:
-        """A client that goes on reading, however slowly, gets everything: progress moves the deadline."""
-        time = StoppedTime()
-        await self.link(reactor=time, limits=Limits(close_timeout=1, linger=10_000))
-        self.client.transport.pauseProducing()
-        self.peer.send(*[bytes(100_000)] * 100)
-        await self.until(lambda: self.ann.client.outlet.full)
-        self.ann.close()
-        over = self.ann.when_over()
-        pauses = 0
-        while not over.called:
-            taken = self.ann.client.progress()
-            self.client.transport.resumeProducing()
-            await self.until(lambda taken=taken: over.called or self.ann.client.progress() != taken)
-            self.client.transport.pauseProducing()
-            await turn()
-            time.clock.advance(0.75)
-            pauses += 1
-        self.client.transport.resumeProducing()
-        await self.client.lost()
-        self.assertEqual(len(messages(self.client)), self.ann.received(Direction.TO_CLIENT)[0])
-        self.assertGreater(pauses, 2)
-
-    async def test_takes_nothing(self) -> None:
-        """A client that takes nothing is cut off when the time for closing is over; the server sees a good end."""
-        time = StoppedTime()
-        await self.link(reactor=time)
-        self.client.transport.pauseProducing()
-        self.peer.send(*[bytes(100_000)] * 100)
-        await self.until(lambda: self.ann.client.outlet.full)
-        await turn(10)
-        self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
-        self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
-        self.client.transport.resumeProducing()
-        await self.client.lost()
-        self.assertIsInstance(self.client.reason, ConnectionLost)
-        self.assertEqual(self.heard[CLIENT], (ConnectionAborted, False))
-
-    async def test_socket_is_full(self) -> None:
-        """A client that takes nothing is cut off also when nothing waits but in a socket that takes no more."""
-        time = StoppedTime()
-        await self.link(reactor=time)
-        self.client.transport.pauseProducing()
-        handle = self.ann.client.transport.getHandle()
-        while select.select([], [handle], [], 0)[1]:
-            self.peer.send(bytes(50_000))
-            await turn(3)
-        self.assertEqual(self.ann.client.outlet.waiting, 0)
-        self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
-        self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
-
-    async def test_at_most(self) -> None:
-        """However it gets on, closing takes no longer than ``linger``."""
-        time = StoppedTime()
-
-        async def slow(message: bytes, link: Any) -> Any:
-            wait: Deferred[None] = Deferred()
-            time.clock.callLater(1, wait.callback, None)
-            await wait
-            return PASS_ON
-
-        await self.link(reactor=time, to_server_filter=slow)
-        self.client.send(*[b"%d" % index for index in range(100)])
-        await self.until(lambda: self.ann.lanes[0].awaited)
-        self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), 0.5)
-        self.assertTrue(self.limits.linger <= took < self.limits.linger + 2, took)
-        await self.peer.lost()
-        self.assertGreater(len(self.peer.seen), 10)  # with asyncio a coroutine takes some turns more
-
-    async def test_filter_that_never_answers(self) -> None:
-        """A filter that never answers holds up closing for the time allowed; then it is cancelled."""
-        time = StoppedTime()
-        cancelled: list[Any] = []
-        await self.link(reactor=time, to_server_filter=lambda message, link: Deferred(cancelled.append))
-        self.client.send(b"1")
-        await self.until(lambda: self.ann.lanes[0].awaited)
-        self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
-        self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
-        self.assertEqual((len(cancelled), time.deadlines()), (1, []))
-        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
-
-    async def test_deadlines_are_forgotten(self) -> None:
-        """When a link is over no timer is left, whatever it was waiting for."""
-        time = StoppedTime()
-        await self.link(
-            reactor=time, limits=Limits(filter_timeout=100), to_server_filter=lambda message, link: Deferred()
-        )
-        self.client.send(b"1")
-        self.client.transport.pauseProducing()
-        self.peer.send(*[bytes(100_000)] * 100)
-        await self.until(lambda: self.ann.client.outlet.full and self.ann.lanes[0].awaited)
-        self.ann.finish()
-        self.assertEqual(len(time.deadlines()), 3)
-        self.ann.close()
-        self.client.abort()
-        self.peer.abort()
-        await self.over()
-        self.assertEqual(time.clock.getDelayedCalls(), [])
-        again = self.ann.when_over()
-        self.successResultOf(again)
-
-
-class ShutdownTests(LinkCase):
-    """The repeater is shut down."""
-
-    async def test_links_in_every_state(self) -> None:
-        """Nothing that was received is lost, whatever the links are about; when it is over nobody is connected."""
-        verdicts: list[Deferred[Any]] = []
-
-        def decide(message: bytes, link: Any) -> Any:
-            if message != b"wait":
-                return PASS_ON
-            verdicts.append(Deferred())
-            return verdicts[-1]
-
-        world = self.here = await self.world(
-            server=Server(half_close=True), to_server_filter=decide, limits=self.limits
-        )
-        idle, _ = await world.linked("idle")
-        slow, slow_peer = await world.linked("slow")
-        ended, ended_peer = await world.linked("ended", half_close=True)
-        waits, waits_peer = await world.linked("waits")
-        slow.transport.pauseProducing()
-        slow_peer.send(*[bytes(100_000)] * 100)
-        link: Any = world.repeater.link("slow")
-        await self.until(lambda: link.client.outlet.full)
-        ended.send(b"last")
-        ended.end_stream()
-        await ended_peer.seen.holds(END)
-        waits.send(b"1", b"wait", b"2")
-        await self.until(lambda: verdicts)
-        down = world.repeater.shutdown()
-        await turn(5)
-        verdicts[0].callback(PASS_ON)
-        slow.transport.resumeProducing()
-        await down
-        self.assertEqual(waits_peer.seen[1:], [b"1", b"wait", b"2", END])
-        self.assertEqual(ended_peer.seen[1:], [b"last", END])
-        for client in (idle, slow, ended, waits):
-            await self.until(lambda client=client: client.seen[-1] in (END, LOST))
-        self.assertEqual(slow.seen[1:-1], [bytes(100_000)] * link.received(Direction.TO_CLIENT)[0])
-        self.assertEqual(len(world.disconnections), 8)
-
-    async def test_in_time(self) -> None:
-        """Peers that take nothing, filters that never answer: shutting down ends within the time for closing."""
-        time = StoppedTime()
-        world = await self.world(to_server_filter=lambda message, link: Deferred(), reactor=time)
-        slow, slow_peer = await world.linked("slow")
-        waits, _ = await world.linked("waits")
-        slow.transport.pauseProducing()
-        slow_peer.send(*[bytes(100_000)] * 100)
-        link: Any = world.repeater.link("slow")
-        await self.until(lambda: link.client.outlet.full)
-        waits.send(b"1")
-        await turn(10)
-        took = await time.pass_until(world.repeater.shutdown())
-        self.assertLess(took, 2 * self.limits.close_timeout)
-        self.assertEqual(time.deadlines(), [])
-        slow.transport.resumeProducing()
-
-
 class SlowConsumerTests(LinkCase):
     """Sides that don't take what is sent to them."""
 
@@ -937,17 +146,17 @@ class SlowConsumerTests(LinkCase):
         self.client.transport.pauseProducing()
         sent = 0
         while not self.heard:
-            self.ann.send_to_client(bytes(50_000))
+            self.ann.link.send_to_client(bytes(50_000))
             sent += 1
             await turn()
         error = await self.here.disconnected(CLIENT)
         reason: Any = error.reason
         self.assertIsInstance(reason, SlowConsumer)
         self.assertTrue(200_000 < reason.waiting < 300_000, reason.waiting)
-        self.ann.send_to_client(b"nobody gets this")
+        self.ann.link.send_to_client(b"nobody gets this")
         self.client.transport.resumeProducing()
         await self.client.lost()
-        self.ann.send_to_server(b"still up")
+        self.ann.link.send_to_server(b"still up")
         await self.peer.seen.reach(2)
         self.ann.close()
         await self.over()
@@ -1536,7 +745,7 @@ class MessageTests(LinkCase):
             to_server_filter=lambda message, link: Send(message, "not a number", message + 1),
         )
         self.client.send(b"1")
-        self.ann.send_to_server("no number either")
+        self.ann.link.send_to_server("no number either")
         await self.peer.seen.reach(3)
         self.assertEqual(self.peer.seen[1:], [b"1", b"2"])
         self.assertEqual([(side, type(error)) for _, side, error in self.here.errors], [(SERVER, MarshalingError)] * 2)
@@ -1574,15 +783,148 @@ class MessageTests(LinkCase):
     async def test_what_a_link_tells(self) -> None:
         """A link knows its peers and what they sent."""
         await self.link()
-        verifyObject(ILink, self.ann)
-        self.assertEqual(repr(self.ann), "<link of 'ann' to 'quotes'>")
-        self.assertEqual(self.ann.client_address.port, self.client.transport.getHost().port)
-        self.assertEqual(self.ann.server_address.port, self.peer.transport.getHost().port)
+        verifyObject(ILink, self.ann.link)
+        self.assertEqual(repr(self.ann.link), "<link of 'ann' to 'quotes'>")
+        self.assertEqual(self.ann.link.client_address.port, self.client.transport.getHost().port)
+        self.assertEqual(self.ann.link.server_address.port, self.peer.transport.getHost().port)
         self.client.send(b"1", b"22")
         await self.peer.seen.reach(3)
-        self.assertEqual(self.ann.received(Direction.TO_SERVER), (2, 11))
-        self.assertEqual(self.ann.received(Direction.TO_CLIENT), (0, 0))
+        self.assertEqual(self.ann.link.received(Direction.TO_SERVER), (2, 11))
+        self.assertEqual(self.ann.link.received(Direction.TO_CLIENT), (0, 0))
         self.assertTrue(self.ann.active)
+
+
+class UnreadTests(LinkCase):
+    """A side ends, or is lost, while it is not read because its messages wait."""
+
+    limits = Limits(linger=40, close_timeout=8)
+
+    async def wait_for_verdict(self, **settings: Any) -> None:
+        """Link ann, and let her first message wait for its verdict, with one more behind it."""
+        self.verdict: Deferred[Any] = Deferred()
+        self.time = StoppedTime()
+        verdicts = iter([self.verdict])
+        settings.setdefault("to_server_filter", lambda message, link: next(verdicts, PASS_ON))
+        await self.link(reactor=self.time, **settings)
+        self.client.send(b"first")
+        await self.until(lambda: self.ann.client.valve.closed)
+        self.client.send(b"second")
+        await self.until(lambda: unread(self.client) or unread_size(self.ann.client.handle))
+
+    async def leave(self) -> None:
+        """Let ann close in good order."""
+        self.client.close()
+        await self.client.lost()
+
+    async def test_never_a_verdict(self) -> None:
+        """A verdict that never comes does not keep the link of a client that has gone, whatever ``on_error`` does."""
+        for on_error in (None, keep):
+            await self.wait_for_verdict(**({} if on_error is None else {"on_error": on_error}))
+            await self.leave()
+            took = await self.time.pass_until(self.ann.when_over(), 0.5)
+            self.assertTrue(40 <= took < 60, took)
+            self.assertTrue(self.verdict.called)
+            self.assertEqual(self.ann.reason.side, CLIENT)
+            await self.peer.lost()
+            self.assertIsNone(self.here.repeater.link("ann"))
+            self.assertEqual(self.time.deadlines(), [])
+
+    async def test_verdict_in_time(self) -> None:
+        """One that comes in time has everything delivered, and the end of the stream is heard of in its turn."""
+        await self.wait_for_verdict(on_error=keep)
+        await self.leave()
+        for _ in range(30):
+            self.time.clock.advance(1)
+            await turn()
+        self.assertEqual(self.heard, {})
+        self.verdict.callback(PASS_ON)
+        await self.here.disconnected(CLIENT)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True)})
+        await self.peer.seen.reach(3)
+        self.assertEqual(messages(self.peer), [b"first", b"second"])
+        self.time.clock.advance(1000)
+        self.assertFalse(self.ann.closing)
+
+    async def test_end_read_already(self) -> None:
+        """So it is where the end of the stream was read already, and waits only to be told."""
+        await self.wait_for_verdict(on_error=keep)
+        self.client.end_stream()
+        await self.until(lambda: hang_ups([self.ann.client.handle])[0] is not None)
+        self.ann.client.transport.readConnectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.ann.client.ended, self.heard), (True, {}))
+        took = await self.time.pass_until(self.ann.when_over(), 0.5)
+        self.assertTrue(40 <= took < 60, took)
+
+    async def test_reset(self) -> None:
+        """A reset is heard of at once, and closing has no more patience with a verdict than with anything else."""
+        await self.wait_for_verdict()
+        self.client.abort()
+        await self.client.lost()
+        await self.time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False)})
+        took = await self.time.pass_until(self.ann.when_over(), 0.5)
+        self.assertTrue(8 <= took < 12, took)
+
+    async def test_reset_with_orders(self) -> None:
+        """What the client had sent before that is delivered if the verdict comes in time."""
+        await self.wait_for_verdict()
+        self.client.abort()
+        await self.client.lost()
+        await self.time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
+        self.verdict.callback(PASS_ON)
+        await self.peer.lost()
+        self.assertEqual(messages(self.peer), [b"first", b"second"])
+
+    async def test_server_slow(self) -> None:
+        """A client that is not read because the server is slow is watched in the same way."""
+        time = StoppedTime()
+        await self.link(reactor=time, on_error=keep, limits=Limits(linger=40, close_timeout=8, stall_timeout=None))
+        self.peer.transport.pauseProducing()
+        self.client.send(*(bytes(100_000) for _ in range(100)))
+        await self.until(lambda: self.ann.client.valve.closed)
+        self.client.abort()
+        await self.client.lost()
+        await time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 0.5)
+        self.assertEqual(self.heard, {CLIENT: (ConnectionLost, False)})
+        self.peer.transport.resumeProducing()
+
+    async def test_being_linked(self) -> None:
+        """While a link is being made a client that has sent more than is read ahead may have ended its stream."""
+        connected: Deferred[Any] = Deferred()
+        time = StoppedTime()
+        self.here = await self.world(reactor=time, on_connect=lambda link: connected, limits=self.limits)
+        requests = [bytes(100_000), b"last"]
+        client = await self.here.connect(hello("ann") + b"".join(map(frame, requests)), ends=True, half_close=True)
+        (link,) = self.here.repeater._factory.links
+        await self.until(lambda: link.client.valve.closed)
+        time.clock.advance(4)
+        connected.callback(None)
+        await client.seen.reach(1)
+        (peer,) = self.here.server.peers
+        await peer.seen.reach(3)
+        self.assertEqual(messages(peer), requests)
+
+    async def test_vanished(self) -> None:
+        """A client that has vanished is heard of with that reason, and its connection is gone."""
+        await self.wait_for_verdict(on_error=keep)
+        self.ann.client.vanish()
+        self.assertEqual(self.heard, {CLIENT: (TCPTimedOutError, False)})
+        await self.client.lost()
+        self.verdict.callback(PASS_ON)
+        await self.peer.seen.reach(3)
+        self.assertEqual(messages(self.peer), [b"first", b"second"])
+
+    async def test_half_closed_and_reset(self) -> None:
+        """A client that has ended its stream, and is let stand by the application, is heard of when it is reset."""
+        time = StoppedTime()
+        await self.link(reactor=time, on_error=keep, client={"half_close": True})
+        self.client.end_stream()
+        await self.here.disconnected(CLIENT)
+        self.client.abort()
+        await self.client.lost()
+        while not self.ann.client.lost:
+            await turn()
+            time.clock.advance(1)
 
 
 class UnmadeTests(SynchronousTestCase):
@@ -1600,8 +942,8 @@ class UnmadeTests(SynchronousTestCase):
 
     def test_send(self) -> None:
         """Nothing can be sent before the peers are known."""
-        self.link.send_to_client(b"1")
-        self.link.send_to_server(b"1")
+        self.link.link.send_to_client(b"1")
+        self.link.link.send_to_server(b"1")
         self.assertEqual(self.protocol.transport.value(), b"")
 
     def test_stalled(self) -> None:
@@ -1610,6 +952,14 @@ class UnmadeTests(SynchronousTestCase):
         self.memory.clock.advance(1)
         self.memory.clock.advance(1)
         self.assertEqual(self.memory.refusals, [("ann", ServerUnreachable)])
+
+    def test_client_has_said_all(self) -> None:
+        """A client that ends its stream behind a message is linked, and the application is told."""
+        self.protocol.dataReceived(frame(b"all"))
+        self.protocol.readConnectionLost()
+        self.memory.servers[0].dataReceived(hello(SERVER_NAME))
+        self.assertTrue(self.memory.servers[0].transport.value().endswith(frame(b"all")))
+        self.assertEqual([call[:3] for call in self.memory.calls], [("on_error", "ann", CLIENT)])
 
     def test_client_leaves(self) -> None:
         """A client that ends its stream behind nothing but its hello is gone."""
@@ -1626,91 +976,3 @@ class UnmadeTests(SynchronousTestCase):
         link.abort()
         self.assertTrue(link.over)
         self.assertEqual(len([call for call in self.memory.clock.getDelayedCalls() if call.active()]), 1)
-
-
-class NoHalfCloseTests(SynchronousTestCase):
-    """A server that cannot be told that the client's stream has ended but by the end of both ways, as with TLS."""
-
-    def setUp(self) -> None:
-        """Link a client, which ends its stream."""
-        self.memory = MemoryWorld(limits=Limits(close_timeout=8, linger=100))
-        self.protocol = self.memory.connect(hello("ann"))
-        self.link = self.protocol.link
-        (self.server,) = self.memory.servers
-        self.server.dataReceived(hello(SERVER_NAME))
-        self.protocol.readConnectionLost()
-        self.link.finish()
-
-    def tearDown(self) -> None:
-        """Nothing is left."""
-        self.link.force()
-        self.assertEqual(self.memory.clock.getDelayedCalls(), [])
-
-    def pass_seconds(self, seconds: int) -> None:
-        """Let time pass."""
-        self.memory.clock.pump([1] * seconds)
-
-    def test_quiet(self) -> None:
-        """It is told when it has been quiet for as long as closing may take, however often the link is finished."""
-        self.pass_seconds(4)
-        self.link.finish()
-        self.pass_seconds(3)
-        self.assertTrue(self.server.transport.connected)
-        self.pass_seconds(2)
-        self.assertFalse(self.server.transport.connected)
-
-    def test_not_quiet(self) -> None:
-        """Whatever comes of a message starts that time anew."""
-        for data in frame(b"abc"):
-            self.pass_seconds(7)
-            self.server.dataReceived(bytes([data]))
-        self.pass_seconds(7)
-        self.assertTrue(self.server.transport.connected)
-        self.assertTrue(self.protocol.transport.value().endswith(frame(b"abc")))
-
-    def test_gives_way(self) -> None:
-        """A newcomer of the same name doesn't wait for that."""
-        self.link.give_way()
-        self.assertTrue(self.link.closing)
-
-    def test_gives_way_while_closing(self) -> None:
-        """A link that closes already, and gets on, is over within ``close_timeout`` of a newcomer's coming; another
-        newcomer doesn't put that off."""
-        memory = MemoryWorld(
-            limits=Limits(close_timeout=8, linger=100), to_server_filter=lambda message, link: Deferred()
-        )
-        protocol = memory.connect(hello("ann"))
-        link = protocol.link
-        memory.servers[0].dataReceived(hello(SERVER_NAME))
-        protocol.dataReceived(frame(b"wait"))
-        link.close()
-        over_at = []
-        link.when_over().addCallback(lambda _: over_at.append(memory.clock.seconds()))
-        start = memory.clock.seconds()
-        for second in range(100):
-            link.server.outlet.progress += 1
-            if second in (20, 25):
-                link.give_way()
-            memory.clock.advance(1)
-        self.assertEqual(over_at, [start + 28])
-        self.assertEqual(memory.clock.getDelayedCalls(), [])
-
-    def test_abort(self) -> None:
-        """Aborted, a link is over at once, although a verdict is awaited, and also when it closes already."""
-        for closes in (False, True):
-            memory = MemoryWorld(to_server_filter=lambda message, link: Deferred())
-            protocol = memory.connect(hello("ann"))
-            link = protocol.link
-            memory.servers[0].dataReceived(hello(SERVER_NAME))
-            protocol.dataReceived(frame(b"wait"))
-            if closes:
-                link.close()
-            self.assertFalse(link.over)
-            link.abort()
-            self.assertTrue(link.over)
-            self.assertEqual(memory.clock.getDelayedCalls(), [])
-
-    def test_has_told_all(self) -> None:
-        """A server that has ended its own stream need not be told."""
-        self.server.readConnectionLost()
-        self.assertTrue(self.link.closing)

@@ -25,7 +25,7 @@ from twisted_repeater._sockets.socket_state import (
     unread_size,
 )
 
-from ..link.test_pair import keep, messages
+from ..link.links import keep, messages
 from ..peers import LOST, PeerCase, Seen, hello, repeated, turn
 from ..vanishing import can_vanish, come_back, vanish
 from .test_socket_state import ConnectionCase

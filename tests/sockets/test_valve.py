@@ -104,23 +104,3 @@ class ValveTests(SynchronousTestCase):
         self.assertTrue(self.valve.closed)
         self.valve.open_fully()
         self.assertEqual(self.tap.told, ["pause"])
-
-
-class ToldTests(SynchronousTestCase):
-    """Whoever wants to know hears whether the producer is read."""
-
-    def test_told(self) -> None:
-        """Each change is told, once for all reasons, and nothing once the stream has ended."""
-        told: list[bool] = []
-        valve = Valve(Tap(), told.append)
-        valve.close("filter")
-        valve.close("early")
-        valve.open("filter")
-        self.assertEqual(told, [False])
-        valve.open("early")
-        valve.close("early")
-        valve.open_fully()
-        self.assertEqual(told, [False, True, False, True])
-        valve.detach()
-        valve.close("filter")
-        self.assertEqual(len(told), 4)

@@ -37,7 +37,8 @@ class Callbacks:
     """What the application gave to `start`."""
 
     on_connect: Callable[[Link], Any]
-    on_error: Callable[[Link, Side, LinkError], Any]
+    on_error: Callable[[Link, Side, LinkError], Any] | None
+    """``None`` for the default, `Pair.end_by_default`."""
     on_connecting_error: Callable[[str | None, str, ConnectingError], Any]
     to_server_filter: Any = None
     to_client_filter: Any = None
@@ -45,7 +46,8 @@ class Callbacks:
 
     def __post_init__(self) -> None:
         for name in ("on_connect", "on_error", "on_connecting_error"):
-            check_callable(name, getattr(self, name))
+            if name != "on_error" or self.on_error is not None:
+                check_callable(name, getattr(self, name))
 
 
 class Application:
@@ -81,7 +83,12 @@ class Application:
         with suppress(Exception):  # a codec's own exception may refuse attributes; the callback gets the side too
             error.side = side
         self.observe("link_error", pair.link, side, error)
-        self._call("on_error", self.callbacks.on_error, pair.link, side, error, otherwise=pair.close)
+        assert self.started is not None
+        on_error = self.started.on_error
+        if on_error is None:
+            pair.end_by_default(error)
+        else:
+            self._call("on_error", on_error, pair.link, side, error, otherwise=pair.close)
 
     def filter_failed(self, pair: Pair, direction: Direction, error: CallbackFailed) -> OnFilterError:
         """A filter has failed. Return what becomes of the message."""

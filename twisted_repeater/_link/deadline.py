@@ -1,20 +1,19 @@
-"""A deadline that counts from the last progress."""
+"""Deadlines that count from the last progress, and the timers of a link."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-__all__ = ["ProgressDeadline"]
+__all__ = ["ProgressDeadline", "Timers"]
 
 LOOKS = 8
-"""How often it is looked for progress within the time allowed without any."""
+"""How often a deadline looks for progress within the time that it allows without any."""
 
 
 class ProgressDeadline:
-    """Calls ``run_out`` once when ``progress()`` has given the same for ``timeout`` seconds, or after ``at_most``."""
+    """Calls ``run_out`` once: ``timeout`` seconds after ``progress()`` last returned something else, or ``at_most``."""
 
     __slots__ = ("_clock", "_end", "_last", "_progress", "_run_out", "_since", "_timeout", "_timer")
 
@@ -34,7 +33,7 @@ class ProgressDeadline:
         self._last = progress()
         self._since = clock.seconds()
         self._end = self._since + at_most
-        self._timer: Any = None
+        self._timer: IDelayedCall | None = None
         self._wait()
 
     def hurry(self, at_most: float) -> None:
@@ -44,7 +43,7 @@ class ProgressDeadline:
             self._timer.cancel()
             self._wait()
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """Look no more."""
         if self._timer is not None:
             self._timer.cancel()
@@ -65,3 +64,54 @@ class ProgressDeadline:
             self._run_out()
         else:
             self._wait()
+
+
+class Timers:
+    """The timers of a link, each by what it is for; a purpose has one at most."""
+
+    __slots__ = ("_clock", "_running")
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._running: dict[Hashable, IDelayedCall | ProgressDeadline] = {}
+
+    def call_later(self, purpose: Hashable, delay: float, call: Callable[[], object]) -> None:
+        """Call after so many seconds, unless this is stopped before."""
+        if purpose in self._running:
+            self.stop(purpose)
+        self._running[purpose] = self._clock.callLater(delay, self._run, purpose, call)
+
+    def call_without_progress(
+        self,
+        purpose: Hashable,
+        timeout: float,
+        progress: Callable[[], object],
+        call: Callable[[], object],
+        at_most: float = float("inf"),
+    ) -> None:
+        """Call when a `ProgressDeadline` has run out, unless one for this purpose is running already."""
+        if purpose not in self._running:
+            self._running[purpose] = ProgressDeadline(
+                self._clock, timeout, progress, lambda: self._run(purpose, call), at_most=at_most
+            )
+
+    def _run(self, purpose: Hashable, call: Callable[[], object]) -> None:
+        del self._running[purpose]
+        call()
+
+    def hurry(self, purpose: Hashable, at_most: float) -> None:
+        """Let a `ProgressDeadline`, if there is one, run out at most so many seconds from now."""
+        deadline = self._running.get(purpose)
+        if isinstance(deadline, ProgressDeadline):
+            deadline.hurry(at_most)
+
+    def stop(self, purpose: Hashable) -> None:
+        """Stop the timer of a purpose, if there is one."""
+        timer = self._running.pop(purpose, None)
+        if timer is not None:
+            timer.cancel()
+
+    def stop_all(self) -> None:
+        """Stop them all."""
+        while self._running:
+            self._running.popitem()[1].cancel()

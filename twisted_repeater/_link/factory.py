@@ -20,7 +20,6 @@ from .callbacks import Application, Callbacks
 from .equipment import Equipment
 from .links import Links
 from .pair import Pair
-from .protocols import ClientSideProtocol, ServerSideProtocol
 from .settings import Settings
 
 __all__ = ["RepeaterFactory"]
@@ -62,12 +61,8 @@ class RepeaterFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Make the protocol of a new client. A refused one has none, or one that closes."""
         if self.admission.lets_in(addr):
-            return _Accepted(Pair(self.links, self.settings.server_name), self.links)
+            return Pair(self.links, self.settings.server_name).client
         return _Refused() if self.wrapped else None
-
-    def server_side(self, pair: Pair) -> ServerSideProtocol:
-        """Make the protocol of a pair's connection to the server."""
-        return ServerSideProtocol(pair, self.links.framing, self.limits)
 
     # -- filters ---------------------------------------------------------------------------------------------
 
@@ -89,27 +84,6 @@ class RepeaterFactory(ServerFactory):
         """Have ``on_decision`` told of the decision about each message; ``None`` ends that."""
         self.equipment.on_decision = on_decision
         self.equipment.renew(self.links)
-
-
-class _Accepted(ClientSideProtocol):
-    """A client's protocol, which begins its attempt when it is connected."""
-
-    def __init__(self, pair: Pair, links: Links) -> None:
-        super().__init__(pair, links.framing, links.limits)
-        self._links = links
-
-    def connectionMade(self) -> None:
-        """See `IProtocol`."""
-        super().connectionMade()
-        self._links.begin(self.link)
-
-    def address_known(self) -> None:
-        """The PROXY header of this connection has been read."""
-        self.end.address_known()
-
-    def no_header(self, data: bytes) -> None:
-        """This connection did not begin with a PROXY header."""
-        self.end.no_header(data)
 
 
 class _Refused(Protocol):

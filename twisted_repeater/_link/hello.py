@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
 from .._text import text_of, told
-from ..errors import FramingError, InvalidHello
+from ..errors import FramingError, HelloTimeout, InvalidHello
 from ..interfaces import IHandshake
 from ..model import Hello, Side
 
@@ -17,13 +22,18 @@ SHOWN = 32
 
 
 class HelloReader:
-    """Reads one hello. ``dialect`` is the name of its dialect, for errors."""
+    """Reads one hello. ``dialect`` is the name of its dialect, for errors.
 
-    __slots__ = ("_body", "_data", "_dialect", "_handshake", "_need", "_side", "complete")
+    It also has the Deferreds of those who wait: for the hello, and before that for a PROXY header.
+    """
+
+    __slots__ = ("_body", "_data", "_dialect", "_handshake", "_need", "_side", "address", "asked", "complete")
 
     def __init__(self, side: Side, handshake: IHandshake, dialect: str) -> None:
         self.complete = False
         """Whether the hello was read."""
+        self.asked: Deferred[Hello] | None = None
+        self.address: Deferred[None] | None = None
         self._dialect = dialect
         self._side = side
         self._handshake = handshake
@@ -31,13 +41,29 @@ class HelloReader:
         self._need = 0
         self._body = 0
 
+    def ask(self, timeout: float, clock: IReactorTime) -> Deferred[Hello]:
+        """Return a Deferred for the hello. Fails with `HelloTimeout` after so many seconds."""
+        self.asked = Deferred()
+        return self._within(self.asked, timeout, clock, f"no hello from the {self._side.value} in time")
+
+    def ask_address(self, timeout: float, clock: IReactorTime) -> Deferred[None]:
+        """Return a Deferred for the PROXY header. Fails with `HelloTimeout` after so many seconds."""
+        self.address = Deferred()
+        return self._within(self.address, timeout, clock, "no PROXY header in time")
+
+    def _within(self, deferred: Deferred[Any], timeout: float, clock: IReactorTime, text: str) -> Deferred[Any]:
+        def too_late(result: object, _: float) -> Any:
+            raise HelloTimeout(text, self._side)
+
+        return deferred.addTimeout(max(timeout, 0), clock, onTimeoutCancel=too_late)
+
     @property
     def size(self) -> int:
         """How many bytes are kept."""
         return len(self._data)
 
     def add(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
+        """Accept the next bytes of the stream."""
         self._data += data
 
     def read(self) -> Hello | None:

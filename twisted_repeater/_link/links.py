@@ -61,7 +61,8 @@ class Links:
         self.link_made = application.link_made
         self.link_error = application.link_error
         self.link_filter_failed = application.filter_failed
-        self._claim = claim
+        self.limits: Limits = claim.limits
+        """Times and sizes. The numbers of clients and hellos, which may change, are looked up where they count."""
         self._pairs: dict[Pair, None] = {}
         """Those whose connections are not both gone, the oldest first."""
         self._attempts: dict[Pair, Attempt] = {}
@@ -69,11 +70,6 @@ class Links:
         """The outlets that still have a broadcast to send."""
         self._sent: Deferred[None] | None = None
         """Fires when all broadcasts are sent; ``None`` if there was none."""
-
-    @property
-    def limits(self) -> Limits:
-        """The limits that hold now."""
-        return self._claim.limits
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self._pairs)

@@ -66,7 +66,10 @@ class Monitored(Protocol):
 
     handle: socket.socket | None
     is_tcp: bool
-    lost: bool
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone."""
 
     def hang_up(self, how: HangUp) -> None:
         """Something has happened to the connection, after bytes that are not read yet."""

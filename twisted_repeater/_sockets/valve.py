@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
-from twisted.internet.interfaces import IPushProducer
-
-__all__ = ["Valve"]
+__all__ = ["Pausable", "Valve"]
 
 NO_REASON: frozenset[str] = frozenset()
 """Shared, since nearly all valves are open, and a set takes 200 bytes."""
 
 
-class Valve:
-    """Pauses a transport while at least one reason is left.
+class Pausable(Protocol):
+    """What a valve pauses: a part of Twisted's ``IPushProducer``."""
 
-    A transport that two parts pause on their own would be resumed by the first of them; hence the set of reasons.
-    ``told`` is called with true or false whenever the transport begins or ceases to be read.
+    def pauseProducing(self) -> None:
+        """Read no more."""
+
+    def resumeProducing(self) -> None:
+        """Read on."""
+
+
+class Valve:
+    """Pauses a producer while at least one reason is left.
+
+    A producer that two parts pause on their own would be resumed by the first of them; hence the set of reasons.
     """
 
-    __slots__ = ("_producer", "_reasons", "_told")
+    __slots__ = ("_producer", "_reasons")
 
-    def __init__(self, producer: IPushProducer, told: Callable[[bool], None] | None = None) -> None:
-        self._producer: IPushProducer | None = producer
-        self._told = told
+    def __init__(self, producer: Pausable) -> None:
+        self._producer: Pausable | None = producer
         self._reasons = NO_REASON
 
     @property
@@ -55,13 +61,11 @@ class Valve:
     def _read(self, reads: bool) -> None:
         if self._producer is None:
             return
-        if self._told is not None:
-            self._told(reads)
         if reads:
             self._producer.resumeProducing()
         else:
             self._producer.pauseProducing()
 
     def detach(self) -> None:
-        """The stream has ended: touch the transport no more (resuming it would only find the end again)."""
-        self._producer = self._told = None
+        """Pause and resume the producer no more."""
+        self._producer = None

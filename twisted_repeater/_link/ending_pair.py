@@ -1,0 +1,309 @@
+"""How a pair of connections ends: the part of a `Pair` that moves its state.
+
+`closing` has the states, and the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone
+
+from .._lane.lane import Lane
+from ..errors import CallbackFailed, Disconnected, LinkError
+from ..model import Side
+from .closing import (
+    CLOSES,
+    ENDED,
+    LINK_MOVES,
+    LOG_MOVES,
+    ON_LOSS,
+    Action,
+    ConnectionState,
+    LinkEvent,
+    LinkState,
+    log_move,
+)
+from .connection import Connection
+from .deadline import Timers
+
+__all__ = ["EndingPair"]
+
+NONE_DOWN: frozenset[Side] = frozenset()
+"""Shared by nearly all links, because an empty set costs 200 bytes."""
+
+
+class EndingPair:
+    """The state of a pair, and what moves it on to its end."""
+
+    __slots__ = (
+        "_host",
+        "_on_over",
+        "_state",
+        "_timers",
+        "client",
+        "client_name",
+        "down",
+        "lanes",
+        "reason",
+        "server",
+    )
+
+    _actions: ClassVar[dict[Action, Callable[..., None]]]
+
+    def __init__(self, host: Any, client: Connection, server: Connection) -> None:
+        self._host = host
+        self._state = LinkState.MAKING
+        """Moved by `_on` only."""
+        self.client = client
+        self.server = server
+        self.client_name: str = ""
+        self.lanes: tuple[Lane, ...] = ()
+        """Towards the server and towards the client, once both connections are there."""
+        self.down = NONE_DOWN
+        """The sides of which the application was told that they are gone."""
+        self.reason: BaseException | None = None
+        """What began its end."""
+        self._on_over: list[Deferred[None]] = []
+        self._timers = Timers(host.clock)
+
+    @property
+    def made(self) -> bool:
+        """Whether the link is, or was, made."""
+        return self._state >= LinkState.RELAYING
+
+    @property
+    def finishing(self) -> bool:
+        """Whether it ends without losing a reply."""
+        return self._state is LinkState.FINISHING
+
+    @property
+    def closing(self) -> bool:
+        """Whether it closes, or is over."""
+        return self._state in CLOSES
+
+    @property
+    def over(self) -> bool:
+        """Whether both connections are gone."""
+        return self._state is LinkState.OVER or self._state is LinkState.FAILED
+
+    @property
+    def active(self) -> bool:
+        """Whether the link is made and both sides are up."""
+        return self.made and not (self.closing or self.down)
+
+    def end(self, side: Side) -> Connection:
+        """Return the connection of a side."""
+        return self.client if side is Side.CLIENT else self.server
+
+    def _lane_from(self, side: Side) -> Lane:
+        to_server, to_client = self.lanes
+        return to_server if side is Side.CLIENT else to_client
+
+    def when_over(self) -> Deferred[None]:
+        """Fire when both connections are gone. A Deferred of its own for each caller."""
+        if self.over:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._on_over.append(waiting)
+        return waiting
+
+    def _on(self, event: LinkEvent, *arguments: Any) -> None:
+        """Move the state, in the one place where that is done, and do what `closing` says about the event."""
+        move = LINK_MOVES.get((self._state, event))
+        if move is not None:
+            action, state = move
+            if state is not self._state:
+                before, self._state = self._state, state
+                if LOG_MOVES:
+                    log_move(self.client_name, before, event, state)
+            self._actions[action](self, *arguments)
+
+    def finish(self) -> None:
+        """See `ILink`."""
+        self._on(LinkEvent.FINISH)
+
+    def close(self, reason: BaseException | None = None) -> None:
+        """See `ILink`."""
+        self._on(LinkEvent.CLOSE, reason)
+
+    def abort(self) -> None:
+        """Close both connections at once, whatever is lost."""
+        self._on(LinkEvent.ABORT)
+
+    def give_way(self) -> None:
+        """A newcomer wants the name of this link, which is ending: end it within ``close_timeout`` from now."""
+        self._on(LinkEvent.CLOSE, None)
+        self._on(LinkEvent.GIVE_WAY)
+
+    def check_over(self) -> None:
+        """Both connections gone is the end."""
+        if self.client.gone and self.server.gone:
+            self._on(LinkEvent.BOTH_GONE)
+
+    def end_by_default(self, error: LinkError) -> None:
+        """The default ``on_error``: end a link that has lost a side, or that a filter's failure has stopped."""
+        if isinstance(error, Disconnected):
+            event = ON_LOSS[error.half_closed]
+            self._on(event, *([error] if event is LinkEvent.CLOSE else []))
+        elif isinstance(error, CallbackFailed) and error.stopped:
+            self._on(LinkEvent.CLOSE, error)
+
+    # -- what `closing` says ----------------------------------------------------------------------------------
+
+    def _fail_attempt(self, end: Connection, reason: BaseException) -> None:
+        if end.lost or not end.early:
+            self._host.link_broke(self, end.side, reason)
+
+    def _report(self, end: Connection, reason: BaseException) -> None:
+        state = self._state
+        self._side_down(end, reason)
+        if end.state is ConnectionState.LOST:
+            self.end_drained(end)
+        if self._state is state:  # otherwise the next step is taken already
+            self._on(LinkEvent.MOVED)
+
+    def _linger(self) -> None:
+        self._timers.call_later("linger", self._host.limits.linger, self.close)
+        self._end_streams()
+
+    def _end_streams(self) -> None:
+        to_server, to_client = self.lanes
+        client, server = self.client, self.server
+        lost = ConnectionState.LOST
+        server_has_all = server.state is lost or (client.state in ENDED and to_server.idle)
+        client_has_all = client.state is lost or (server.state in ENDED and to_client.idle)
+        if server_has_all and client_has_all:
+            self.close()
+        elif client_has_all:
+            client.end_stream()
+        elif server_has_all:
+            if server.gone or server.outlet.can_half_close:
+                server.end_stream()
+            else:  # a server that would take that for the end of both ways is told when it has been quiet for a while
+                timeout = self._host.limits.close_timeout
+                self._timers.call_without_progress("quiet", timeout, self._progress, server.end_stream)
+
+    def _drop(self, reason: BaseException | None) -> None:
+        self._begin_closing(reason)
+        self.client.drop()
+        self.server.drop()
+
+    def _flush(self, reason: BaseException | None) -> None:
+        self._begin_closing(reason)
+        self._close_when_idle()
+
+    def _begin_closing(self, reason: BaseException | None) -> None:
+        if self.reason is None:
+            self.reason = reason
+        for purpose in ("linger", "quiet", ("told", self.client), ("told", self.server)):
+            self._timers.stop(purpose)
+        for lane in self.lanes:
+            lane.seal()
+            if lane.idle:
+                lane.drop_unfinished()
+        limits = self._host.limits
+        at_most = max(limits.linger, limits.close_timeout)
+        out_of_time = partial(self._on, LinkEvent.OUT_OF_TIME)
+        self._timers.call_without_progress("close", limits.close_timeout, self._progress, out_of_time, at_most)
+
+    def _close_when_idle(self) -> None:
+        if all(lane.idle for lane in self.lanes):
+            self.client.close()
+            self.server.close()
+
+    def _hurry(self) -> None:
+        self._timers.hurry("close", self._host.limits.close_timeout)
+
+    def force(self) -> None:
+        """Close both sides now."""
+        for lane in self.lanes:
+            lane.discard()
+        self.client.force()
+        self.server.force()
+
+    def _abort(self) -> None:
+        for lane in self.lanes:
+            lane.discard()
+        self.client.abort()
+        self.server.abort()
+
+    def _progress(self) -> object:
+        counts: list[object] = [self.client.progress(), self.server.progress()]
+        for lane in self.lanes:
+            counts += lane.messages, lane.unfinished_size
+        return counts
+
+    def _finally(self) -> None:
+        for lane in self.lanes:
+            lane.discard()
+        for end in (self.client, self.server):
+            self._report_loss(end)
+        self._timers.stop_all()
+        self._host.link_over(self)
+        waiting, self._on_over = self._on_over, []
+        for deferred in waiting:
+            deferred.callback(None)
+
+    def end_stopped(self, end: Connection) -> None:
+        """A peer has ended its stream."""
+        self._on(LinkEvent.PEER_ENDED, end, ConnectionDone())
+
+    def end_lost(self, end: Connection, reason: BaseException) -> None:
+        """A connection is gone."""
+        self._on(LinkEvent.LOST, end, reason)
+        self.check_over()
+
+    def _side_down(self, end: Connection, reason: BaseException) -> None:
+        """A side has ended its stream, or is gone: tell the application once, behind all that the side sent."""
+        lane = self._lane_from(end.side)
+        lane.seal()
+        if end.side in self.down:
+            return
+        idle, lost = lane.idle, end.state is ConnectionState.LOST
+        if not idle and (lane.gave_way or not lost):
+            self._await_report(end)  # for a lost side this only takes turns of the reactor
+            return
+        half_closed = not lost and not end.outlet.ended
+        # A partial frame is an error of the side only if the side ended inside of it by itself.
+        unfinished = lane.unfinished if idle and not self.closing else None
+        if idle:
+            lane.drop_unfinished()  # its end cannot come, and the link may stay for long
+        if unfinished is not None:
+            unfinished.__cause__ = reason
+        self._tell(end, Disconnected(unfinished or reason, half_closed=half_closed))
+
+    def _tell(self, end: Connection, error: Disconnected) -> None:
+        """Tell the application that a side is gone."""
+        self._timers.stop(("told", end))
+        self.down |= {end.side}
+        if self.reason is None and self._state not in CLOSES:
+            self.reason = error
+        self._host.link_error(self, end.side, error)
+
+    def _await_report(self, end: Connection) -> None:
+        """A side has ended its stream, after messages that wait, perhaps for a verdict that never comes.
+
+        The application cannot end the link before it is told of this. So if nothing moves for ``linger``, the link is
+        closed.
+        """
+        if end.side not in self.down and not self.closing:
+            reason = Disconnected(ConnectionDone())
+            reason.side = end.side
+            linger = self._host.limits.linger
+            close = partial(self.close, reason)
+            self._timers.call_without_progress(("told", end), linger, self._progress, close)
+
+    def _report_loss(self, end: Connection) -> None:
+        """Report a loss that was not reported before because the side's lane gave way."""
+        if end.loss is not None and self.made:
+            self._side_down(end, end.loss)
+
+    def end_drained(self, end: Connection) -> None:
+        """Nothing waits any more: go on with what was choked."""
+        self._timers.stop(("full", end))
+        for lane in self.lanes:
+            lane.unchoke()
