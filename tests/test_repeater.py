@@ -801,7 +801,7 @@ class ShutdownTests(PeerCase):
             await time.pass_until(world.repeater.shutdown(), step=0.5)
         for client in clients:
             await client.lost()
-        lines = sorted(formatEvent(event) or "" for event in captured if event["log_namespace"].endswith("._end"))
+        lines = sorted(formatEvent(event) or "" for event in captured if "_link.ending" in event["log_namespace"])
         told = "the connection of the {} does not end when aborted: its socket is closed"
         self.assertEqual(lines, [told.format(side) for side in ("client", "client", "server", "server")])
 
