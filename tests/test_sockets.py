@@ -12,6 +12,7 @@ from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.filepath import FilePath
 
 from twisted_repeater import PASS_ON, Limits, Side
+from twisted_repeater._link.link import pair_of
 from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
 from twisted_repeater.observers.metrics import MetricsObserver
@@ -35,7 +36,7 @@ class SocketsCase(PeerCase):
         self.client, self.peer = await self.here.linked("ann", **(client or {}))
         link = self.here.repeater.link("ann")
         assert link is not None
-        self.ann: Any = link
+        self.ann: Any = pair_of(link)
 
     @property
     def heard(self) -> dict[Side, tuple[type, bool]]:
@@ -170,7 +171,7 @@ class CommonTests:
         await self.link(limits=Limits(max_waiting=100_000))
         self.client.transport.pauseProducing()
         while not self.heard:
-            self.ann.send_to_client(bytes(50_000))
+            self.ann.link.send_to_client(bytes(50_000))
             await turn()
         self.assertEqual(self.heard[CLIENT], (SlowConsumer, False))
         self.client.transport.resumeProducing()

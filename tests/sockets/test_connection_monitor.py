@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from twisted_repeater import DuplicateClient, Limits, Side
+from twisted_repeater._link.link import pair_of
 from twisted_repeater._sockets import connection_monitor as _watch
 from twisted_repeater._sockets.connection_monitor import CHECKS, PROBE_TIMES, UNREAD_EVERY, ConnectionMonitor
 from twisted_repeater._sockets.socket_state import (
@@ -387,7 +388,9 @@ class LinkTests(PeerCase):
         """Link ann."""
         self.here = await self.world(**{"limits": LIMITS, **settings})
         self.client, self.peer = await self.here.linked("ann")
-        self.ann: Any = self.here.repeater.link("ann")
+        link = self.here.repeater.link("ann")
+        assert link is not None
+        self.ann: Any = pair_of(link)
 
     async def silent(self) -> None:
         """Wait until ann was silent for long enough to be probed."""
