@@ -1,15 +1,17 @@
-"""How scripted peers read."""
+"""How scripted peers read, and how a test waits for them."""
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Hello, Limits, dialects
-from twisted_repeater.testing._setting import Inbox
+from twisted_repeater.testing import Transcript
+from twisted_repeater.testing._setting import Inbox, Setting, Waiting
 
 
 class InboxTests(SynchronousTestCase):
-    """What cuts received bytes into a hello and payloads."""
+    """The inbox of a peer, which cuts received bytes into a hello and payloads."""
 
     def test_any_cut(self) -> None:
         """The hello and the payloads come out with their frames, however the bytes are cut."""
@@ -24,3 +26,43 @@ class InboxTests(SynchronousTestCase):
                 self.assertEqual([frame for frame, _ in found], [hello, *frames])
                 self.assertEqual([payload for _, payload in found[1:]], [b"", b"hello", b"x" * 300])
                 self.assertEqual(inbox.handshake.decode(found[0][1]).name, "alice")
+
+
+class WaitingTests(SynchronousTestCase):
+    """The Deferreds by which a test waits."""
+
+    def setUp(self) -> None:
+        """Wait for two things."""
+        self.clock = Clock()
+        self.waiting = Waiting("ann", Setting(dialects.int32(), Transcript(), self.clock, lambda: None))
+        self.came: list[str] = []
+        self.one, self.two = [
+            self.waiting.until(lambda what=what: what in self.came, what, 5)  # type: ignore[misc]
+            for what in ("one", "two")
+        ]
+
+    def test_comes(self) -> None:
+        """Each fires when its condition holds, and not before."""
+        self.came.append("two")
+        self.waiting.look()
+        self.successResultOf(self.two)
+        self.assertNoResult(self.one)
+        self.came.append("one")
+        self.waiting.look()
+        self.successResultOf(self.one)
+
+    def test_in_vain(self) -> None:
+        """Each fails after its time, and is not fired any more."""
+        self.clock.advance(5)
+        self.waiting.look()
+        error = self.failureResultOf(self.one, AssertionError).getErrorMessage()
+        self.assertIn("ann has waited 5 s in vain for one\n\nWhat happened:", error)
+        self.failureResultOf(self.two, AssertionError)
+
+    def test_lost(self) -> None:
+        """When the connection is lost, those whose conditions do not hold fail."""
+        self.came.append("one")
+        self.waiting.look(ConnectionError("reset"))
+        self.successResultOf(self.one)
+        error = self.failureResultOf(self.two, AssertionError).getErrorMessage()
+        self.assertIn("ann has lost its connection (reset) and waits in vain for two", error)

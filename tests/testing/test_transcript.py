@@ -1,4 +1,4 @@
-"""What is put down of a test, and printed."""
+"""The record of a test, and how it is printed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import PASS_ON, SendBack
-from twisted_repeater.testing import Event, Transcript
+from twisted_repeater.testing import Event, Transcript, _transcript
 from twisted_repeater.testing._transcript import LINES, Remark, numbered
 
 from ..unprintable import Mute
@@ -123,3 +123,15 @@ class ExpectTests(SynchronousTestCase):
             "the server got:\n  1. b'1'\n  2. b'2'\nexpected:\n  nothing\n\n"
             "What happened:\nalice      client sends  b'1'",
         )
+
+    def test_frames(self) -> None:
+        """pytest leaves the frames of the kit out where an expectation has failed, and shows them in other errors."""
+        for error, hidden in ((AssertionError(), True), (KeyError(), False)):
+            self.assertIs(_transcript.__tracebackhide__(ExceptionInfo(error)), hidden)
+
+
+class ExceptionInfo:
+    """What pytest has of an exception."""
+
+    def __init__(self, value: Exception) -> None:
+        self.value = value
