@@ -181,8 +181,7 @@ class Repeater:
     @property
     def port(self) -> int:
         """The TCP port that is, or was, bound."""
-        number: int = self._address.port
-        return number
+        return int(self._address.port)
 
     @property
     def limits(self) -> Limits:
@@ -317,7 +316,7 @@ class Repeater:
         done: Deferred[None] = Deferred()
         self._callers.append(done)
         if self._over:
-            self._fire_callers()
+            self._is_shut_down(self._failure)
         elif not self._stopping:
             self._stopping = True  # first: what is called back from here may ask again
             if self._factory.admission.port_valve is not None:
@@ -337,27 +336,23 @@ class Repeater:
         return done
 
     async def _shut_down(self) -> None:
+        factory = self._factory
         not_listening = maybeDeferred(self._port.stopListening)
-        not_listening.addTimeout(
-            self._factory.limits.close_timeout, self._factory.clock, onTimeoutCancel=_still_listening
-        )
+        not_listening.addTimeout(factory.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
         try:
-            await self._factory.links.close_all()
+            await factory.links.close_all()
             await not_listening
         finally:
-            self._factory.claim.give_back()
+            factory.claim.give_back()
 
     def _is_shut_down(self, result: Failure | None) -> None:
         self._over, self._failure = True, result
-        self._fire_callers()
-
-    def _fire_callers(self) -> None:
         callers, self._callers = self._callers, []
         for done in callers:
-            if self._failure is None:
+            if result is None:
                 done.callback(None)
             else:  # a Failure of its own for each, as whoever handles one changes it
-                done.errback(Failure(self._failure.value, self._failure.type, self._failure.getTracebackObject()))
+                done.errback(Failure(result.value, result.type, result.getTracebackObject()))
 
 
 def _still_listening(result: object, timeout: float) -> None:
