@@ -33,8 +33,8 @@ class Deep(Exception):
         return str(self)
 
 
-class Leaving(SystemExit):
-    """Ends the process, and does so again when it is printed."""
+class Leaving(BaseException):
+    """Not an ``Exception``; it ends the process when it is printed."""
 
     def __str__(self) -> str:
         raise SystemExit(3)

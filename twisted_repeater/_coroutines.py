@@ -84,7 +84,9 @@ async def _outcome(coroutine: Work[object], loop: asyncio.AbstractEventLoop) -> 
     """
     try:
         return await _stepped(coroutine, loop)
-    except (Exception, SystemExit):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return Failure()
 
 

@@ -69,7 +69,9 @@ class PendingVerdict:
         self._given_up = True
         try:
             self._deferred.cancel()
-        except (Exception, SystemExit):
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             log.failure("a Deferred that a filter returned cannot be cancelled", loggable(Failure()))
 
 

@@ -73,7 +73,9 @@ def guarded_text(show: Callable[[T], str], value: T, method: str) -> str:
     """Return ``show(value)``, or a text about the exception that ``show`` raised, with the name of the method."""
     try:
         return str.__str__(show(value))  # plain text also where a subclass of str was returned
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return f"<{class_name(error)} raised by its {method}>"
 
 
@@ -91,7 +93,9 @@ def loggable(failure: Failure) -> Failure:
     try:
         str(failure.value)
         failure.getTraceback().encode()
-    except (Exception, SystemExit):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         error = told(failure.value).encode("utf-8", "backslashreplace").decode()
         failure = Failure(Unprintable(error), Unprintable, failure.tb)
     return _BriefFailure(failure)

@@ -93,7 +93,9 @@ class Judge:
         if setup.decode is not None:
             try:
                 message = setup.decode(payload)
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self._by_filter = False
                 self._host.lane_parse_error(self._lane, _parse_error(error))
                 return DO_NOTHING
@@ -145,7 +147,9 @@ class Judge:
             if issubclass(kind, Verdict):
                 return plain(answer)
             awaited = PendingVerdict(answer, self._arrived)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             return self._failed(error)
         if awaited.result is not NOT_YET:
             return self._verdict_of(awaited.result)

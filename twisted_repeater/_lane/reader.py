@@ -179,7 +179,9 @@ class Reader:
                 if self.is_late():
                     late = True
                     break
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise _framing_error(error) from error
         finally:
             self.size += at - start
@@ -225,7 +227,9 @@ class Reader:
                     at = stop
                 else:
                     continue
-            except (Exception, SystemExit) as error:  # a filter that calls sys.exit() has failed, no more
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a filter that calls sys.exit() has failed, no more
                 self.at = at
                 self.messages = messages
                 if stop == at:  # no frame was found: it is the framing that raised
@@ -262,7 +266,9 @@ class Reader:
             if selector is not None and not selector.matches(payload, 0, len(payload)):
                 return PASS_ON
             return ask(payload, link)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             return Raised(error)
 
     # -- the time that this takes --------------------------------------------------------------------------

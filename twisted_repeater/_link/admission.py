@@ -104,7 +104,9 @@ class Admission:
                 if isawaitable(authorized):  # which would pass for true
                     raise TypeError("is_client_ip_authorized must answer at once")
                 authorized = bool(authorized)
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 raise RefusedByApplication(told(error)) from error
             if not authorized:
                 raise ClientIPNotAuthorized(f"clients from {ip or address} are not authorized", Side.CLIENT)

@@ -67,7 +67,9 @@ class Attempt:
         if self._awaited is not None:
             try:
                 self._awaited.cancel()
-            except (Exception, SystemExit):  # raised by the application's canceller: the attempt ends all the same
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # raised by the application's canceller: the attempt ends all the same
                 self._failed_late(Failure())
         self.done.errback(why)
 

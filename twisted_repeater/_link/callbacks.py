@@ -133,7 +133,9 @@ class Application:
         for observer in self._observers:
             try:
                 getattr(observer, event)(*arguments)
-            except (Exception, SystemExit):  # an observer that calls sys.exit() has failed, no more
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # an observer that calls sys.exit() has failed, no more
                 observed = class_name(observer)  # its repr could be long, or differ from call to call
                 self.log_failure("{observer} raised in {event}", Failure(), observer=observed, event=event)
 

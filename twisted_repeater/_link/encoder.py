@@ -47,7 +47,9 @@ class Encoder:
             return frame if type(frame) is bytes else bytes(memoryview(frame))
         except MarshalingError as error:
             self._report(error)
-        except (Exception, SystemExit) as error:  # a codec that calls sys.exit() has failed, no more
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a codec that calls sys.exit() has failed, no more
             marshaling_error = MarshalingError(f"{class_name(error)} in the codec: {text_of(error)}")
             marshaling_error.__cause__ = error
             self._report(marshaling_error)

@@ -99,7 +99,9 @@ class Shadow(Named):
             if isinstance(verdict, Verdict):
                 return verdict
             later = verdict_later(verdict, name_of(self.candidate))
-        except (Exception, SystemExit):
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             self._failed(Failure())
             return None
         self.waiting += 1
@@ -129,7 +131,9 @@ class Shadow(Named):
             return
         try:
             agreed = bool(candidate == obeyed)
-        except (Exception, SystemExit):  # of messages that are compared
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # of messages that are compared
             self._failed(Failure())
             return
         if agreed:
@@ -139,7 +143,9 @@ class Shadow(Named):
         if self.on_difference is not None:
             try:
                 self.on_difference(message, link, obeyed, candidate)
-            except (Exception, SystemExit):
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
                 if not self._raised:
                     self._raised = True
                     log.failure("on_difference raised; further failures are not logged", loggable(Failure()))

@@ -65,7 +65,9 @@ class Framing:
                     break
                 count += 1
                 start = stop
-        except (Exception, SystemExit):  # find raises it again
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # find raises it again
             pass
         self.count = count
         return start

@@ -39,7 +39,9 @@ def find(name: str) -> Any:
         return attrgetter(path)(module)
     except AttributeError:
         raise LoadingError(f"module {module_name} has no {path!r}") from None
-    except (Exception, SystemExit) as error:  # the module has a __getattr__ of its own
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the module has a __getattr__ of its own
         raise LoadingError(f"{name}: {_reason(error)}") from error
 
 
@@ -60,7 +62,9 @@ def load_filter(name: str) -> Any:
         checked_function(found)
     except TypeError as error:
         raise LoadingError(f"{name}: {text_of(error)}") from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise LoadingError(f"{name}: {_reason(error)}") from error
     return found
 
@@ -92,7 +96,9 @@ def trying(what: str, call: Callable[..., Any], *arguments: Any) -> Any:
     """Call code of the user. If it raises, raise a `LoadingError` whose message begins with ``what``."""
     try:
         return call(*arguments)
-    except (Exception, SystemExit) as error:  # a module that calls sys.exit() must not end a running repeater
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module that calls sys.exit() must not end a running repeater
         raise LoadingError(f"{what}: {_reason(error)}") from error
 
 

@@ -69,7 +69,9 @@ class Reload:
             if self._modules.changed():
                 why = self._load(logged=self._trouble)
                 trouble = why if self._modules.passing else None
-        except (Exception, SystemExit) as error:  # the system failed, or sys.modules holds an odd object
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the system failed, or sys.modules holds an odd object
             trouble = f"{type(error).__name__} while looking at the files"
             if trouble != self._trouble:
                 log.failure("cannot look whether the files of the filters have changed; trying again")
@@ -84,7 +86,9 @@ class Reload:
             if why != logged:
                 log.error("the filters stay as they are: {why}", why=printable(why))
             return why
-        except (Exception, SystemExit) as error:  # the system failed, or sys.modules holds an odd object
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the system failed, or sys.modules holds an odd object
             log.failure("cannot reload the filters")
             return f"{type(error).__name__} while the filters were reloaded; see the log"
         if self._modules.names:
