@@ -54,16 +54,28 @@ from .errors import (
     WrongVerdict,
 )
 from .filters import chain
-from .interfaces import ICodec, IFilter, IFraming, IHandshake, ILink, IObserver, ITypedCodec
+from .interfaces import (
+    ICodec,
+    IFilter,
+    IFraming,
+    IHandshake,
+    ILink,
+    IMigrating,
+    IObserver,
+    ISelective,
+    ISelectiveByCodec,
+    ITypedCodec,
+)
 from .link import Link
 from .model import Direction, Hello, Limits, OnFilterError, Side
-from .verdicts import DO_NOTHING, DROP, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from .verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 
 __all__ = [
     "DO_NOTHING",
     "DROP",
     "LEFT_OUT",
     "PASS_ON",
+    "Answer",
     "BadLength",
     "CallbackFailed",
     "ClientGone",
@@ -87,7 +99,10 @@ __all__ = [
     "IFraming",
     "IHandshake",
     "ILink",
+    "IMigrating",
     "IObserver",
+    "ISelective",
+    "ISelectiveByCodec",
     "ITypedCodec",
     "InvalidHello",
     "Limits",

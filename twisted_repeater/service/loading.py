@@ -16,7 +16,7 @@ from ..dialects import Dialect
 from ..filters._provider import checked_function
 from ..interfaces import IFilter
 
-__all__ = ["READY", "LoadingError", "find", "load_dialect", "load_filter", "trying"]
+__all__ = ["LoadingError", "load_dialect", "load_filter"]
 
 READY = [name for name in dialects.__all__ if name.islower()]
 """The functions that make dialects; the other public names of their package are classes."""
