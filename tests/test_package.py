@@ -79,7 +79,7 @@ class MetadataTests(SynchronousTestCase):
         self.assertEqual([re.split("[<>=]", text)[0] for text in needed], ["twisted", "zope.interface"])
 
     def test_changelog(self) -> None:
-        """The newest entry of the changelog is that of the version that is built, or "Unreleased" before its release."""
+        """The changelog begins with the version that is built, or with "Unreleased" before its release."""
         release, dev, _ = PROJECT["project"]["version"].partition(".dev")
         newest = re.findall("^## (.*)$", (DOCS / "changelog.md").read_text(), re.M)[0]
         self.assertEqual(newest.split()[0], "Unreleased" if dev else release)

@@ -53,7 +53,7 @@ class DemoTests(TestCase):
         """It shows the filter, five messages with what the filter, the server and the clients made of them."""
         self.addCleanup(self.demo.stopService)
         await self.demo.run()
-        self.assertIn("    def check_order(message: bytes, link: ILink) -> Verdict:\n", self.text)
+        self.assertIn("    def check_order(message: bytes, link: Link) -> Verdict:\n", self.text)
         self.assertIn(SHOWN, self.text)
         self.assertIn(self.text.partition(SHOWN)[2].partition("\n")[0], BOTH)
         self.assertIn(f'create_connection(("127.0.0.1", {self.demo.port}))', self.text)

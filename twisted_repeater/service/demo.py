@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from .. import dialects
 from .._repeater import Repeater
 from .._text import printable
-from ..interfaces import ILink
+from ..link import Link
 from ..verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
 from .shutdown_signals import ShutdownSignals
 
@@ -78,7 +78,7 @@ SCRIPT = [
 """Who sends which order, and how many answers come back."""
 
 
-def check_order(message: bytes, link: ILink) -> Verdict:
+def check_order(message: bytes, link: Link) -> Verdict:
     """Decide about one message of a client."""
     words = message.split()
     if len(words) != 3 or not words[1].isdigit():
@@ -232,7 +232,7 @@ class DemoService(Service):
         await deferLater(self._reactor, self._pause)
         self._row(name, order, verdict, "; ".join(self._received) or "-", "; ".join(got) or "-")
 
-    def _filter(self, message: bytes, link: ILink) -> Verdict:
+    def _filter(self, message: bytes, link: Link) -> Verdict:
         """Ask the filter, and show its answer."""
         verdict = check_order(message, link)
         shown = "drops it" if verdict is DO_NOTHING else SHOWN[type(verdict)]
