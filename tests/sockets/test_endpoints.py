@@ -113,7 +113,7 @@ class EndpointsCase(TestCase):
 
     async def dial(self, name: str, endpoint: Any = None, ip: Any = None, port: Any = None) -> None:
         """Connect to the server, and see what it was told."""
-        peer = await dialler(reactor, 30, Named, endpoint, ip, port)(name)
+        peer: Any = await dialler(reactor, 30, Named, endpoint, ip, port)(name)
         await self.server.peers.reach(1)
         await self.server.peers[-1].seen.reach(1)
         self.assertEqual((peer.name, self.server.peers[-1].greeted_by), (name, name))

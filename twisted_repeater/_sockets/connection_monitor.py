@@ -34,7 +34,7 @@ from .socket_state import (
 
 __all__ = ["ConnectionMonitor", "Monitored"]
 
-log = Logger()
+log: Logger = Logger()
 
 UNREAD_EVERY = 2.0
 """How many seconds lie between two questions to the system about connections that are not read."""

@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 try:
     import fcntl
@@ -54,7 +54,7 @@ STREAM_ENDED: int = getattr(select, "POLLRDHUP", 0)
 """The event for the end of a stream while there still are bytes before it. Not every system has it."""
 
 
-def socket_of(transport: Any) -> socket.socket | None:
+def socket_of(transport: object) -> socket.socket | None:
     """Return the socket of a transport, ``None`` if it has none."""
     handle = transport.getHandle() if hasattr(transport, "getHandle") else None
     return handle if isinstance(handle, socket.socket) else None
