@@ -20,7 +20,8 @@ except ImportError:
 
 def leave_registered(before: list[Any]) -> None:
     """Leave only these collectors in the registry."""
-    for collector in filter_metrics.registered():
+    there: list[Any] = filter_metrics.registered()
+    for collector in there:
         if collector not in before:
             REGISTRY.unregister(collector)
 

@@ -23,7 +23,7 @@ class FilterModulesCase(ModuleCase):
 
     def answer(self, modules: FilterModules, key: str = "to_server_filter") -> Any:
         """Ask a filter."""
-        found = modules.filters[key]
+        found: Any = modules.filters[key]
         return getattr(found, "filter", found)(None, None)
 
     def load(self, name: str = "rules:decide") -> FilterModules:
@@ -226,7 +226,7 @@ class MigrationTests(FilterModulesCase):
         self.answer(modules).append("one")
         self.write("rules.py", STATEFUL.format(version=2, seen=""))
         modules.reload()
-        self.assertEqual(modules.filters["to_server_filter"].version, 2)
+        self.assertEqual(getattr(modules.filters["to_server_filter"], "version", None), 2)
         self.assertEqual(self.answer(modules), ["one"])
 
     def test_function(self) -> None:
@@ -285,7 +285,7 @@ class MigrationTests(FilterModulesCase):
             str(error),
             "rules:Filter: cannot migrate: AttributeError: 'list' object has no attribute 'no_such' (rules.py, line 9)",
         )
-        self.assertEqual(modules.filters["to_server_filter"].version, 1)
+        self.assertEqual(getattr(modules.filters["to_server_filter"], "version", None), 1)
 
 
 METRIC = """

@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import Limits, OnFilterError, dialects
 from twisted_repeater.service.demo import DemoService
-from twisted_repeater.service.limit_options import LIMITS
+from twisted_repeater.service.option_values import LIMITS
 from twisted_repeater.service.service import CannotStart
 from twisted_repeater.service.tap import Options, makeService
 

@@ -10,12 +10,13 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from .._text import printable
+from .._types import Filter, Reactor
 from .filter_modules import FilterModules
 from .loading import LoadingError
 
 __all__ = ["Reload"]
 
-log = Logger()
+log: Logger = Logger()
 
 LOOK_EVERY = 1.0
 """How many seconds pass between two looks at the files."""
@@ -27,7 +28,7 @@ SIGHUP: int | None = getattr(signal, "SIGHUP", None)
 class Reload:
     """Reloads the filters of one repeater, and calls ``use`` with the new ones."""
 
-    def __init__(self, modules: FilterModules, use: Callable[[dict[str, Any]], None], reactor: Any) -> None:
+    def __init__(self, modules: FilterModules, use: Callable[[dict[str, Filter]], object], reactor: Reactor) -> None:
         self._modules = modules
         self._use = use
         self._reactor = reactor
