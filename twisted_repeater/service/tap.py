@@ -63,12 +63,7 @@ class Options(usage.Options):
         ["to-server-filter", None, None, "The filter of messages to the server, as package.module:name."],
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
-        [
-            "admin",
-            None,
-            None,
-            "Where the administration listens: tcp:8090:interface=127.0.0.1 or unix:/run/edge-admin.",
-        ],
+        ["admin", None, None, "Where the administration listens: tcp:8090:interface=127.0.0.1 or unix:/run/admin."],
         *([limit.name, None, limit.default, limit.description] for limit in LIMITS),
     ]
 
@@ -138,13 +133,10 @@ class Options(usage.Options):
             raise usage.UsageError("--demo needs a terminal: twistd -n repeater --demo")
 
     def _limits(self) -> Limits:
-        given: dict[str, Any] = {
-            limit.field: read(limit.name, limit.read, self[limit.name])
-            for limit in LIMITS
-            if self[limit.name] is not None
-        }
+        given = [limit for limit in LIMITS if self[limit.name] is not None]
+        values: dict[str, Any] = {limit.field: read(limit.name, limit.read, self[limit.name]) for limit in given}
         try:
-            return Limits(**given)
+            return Limits(**values)
         except ValueError as error:
             raise usage.UsageError(f"--{str(error).replace('_', '-')}") from error
 

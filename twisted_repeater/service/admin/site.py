@@ -219,6 +219,8 @@ class _Channel(http.HTTPChannel):
     totalHeadersSize = MAX_HEAD
     MAX_LENGTH = MAX_LINE
 
+    length: int | None
+    persistent: int
     site: GuardedSite
     transport: Any
 
