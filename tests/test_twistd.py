@@ -154,7 +154,7 @@ class DescriptorTests(TwistdCase):
         self.assertNotIn("Traceback", output)
 
     def test_run_out(self) -> None:
-        """Clients for whom there are none wait, and get in when others have gone; the log has one line about them."""
+        """Clients without a descriptor wait, and get in when others have gone; the log has one line about them."""
         _, server_port = self.start_server()
         command = 'ulimit -n 30 && exec "$@"'
         options = self.options(server_port)
@@ -421,7 +421,7 @@ class ProcessTests(TwistdCase):
         self.assertEqual(status, -signal.SIGTERM, output)
 
     def test_nothing_received_is_lost(self) -> None:
-        """What was received before SIGTERM is filtered and delivered, although the filter takes its time."""
+        """Messages received before SIGTERM are filtered and delivered, although the filter takes its time."""
         self.path("waiting.py").write_text(WAITING_FILTER)
         server, repeater, ann, _ = self.start_all("--to-server-filter", "waiting:wait")
         ann.type("price ACME", "price INIT")

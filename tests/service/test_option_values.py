@@ -39,7 +39,7 @@ class ValueTests(SynchronousTestCase):
     """How values are written."""
 
     def assert_wrong(self, read: Any, *texts: str) -> None:
-        """These are refused, with what was given in the message."""
+        """These are refused, and the message quotes them."""
         for text in texts:
             self.assertIn(repr(text), str(self.assertRaises(ValueError, read, text)))
 
@@ -132,14 +132,14 @@ class EndpointTests(TestCase, ModuleCase):
             self.assertEqual(port.backlog, told)
 
     def test_no_tls(self) -> None:
-        """Where TLS cannot be had it is said what it needs."""
+        """Without pyOpenSSL the error of a TLS endpoint says how to install it."""
         missing(self, "OpenSSL")
         needs = "needs pyOpenSSL: pip install 'twisted_repeater[tls]'"
         self.assert_wrong(server, ("tls:localhost:1", f"'tls:localhost:1' {needs}"))
         self.assert_wrong(listen_endpoint, ("ssl:443", f"'ssl:443' {needs}"))
 
     def test_listen(self) -> None:
-        """What is not an endpoint is refused."""
+        """A text that does not describe an endpoint is refused."""
         self.assert_wrong(
             listen_endpoint,
             ("pigeon:1", "must be an endpoint, not 'pigeon:1': ValueError: Unknown endpoint type"),
