@@ -191,7 +191,7 @@ def _share() -> None:
         one.use(most)
 
 
-# -- when there are none left -----------------------------------------------------------------------------
+# -- when they have run out -----------------------------------------------------------------------------
 
 
 def guard_port(port: object, valve: Valve, clock: IReactorTime) -> PortGuard | None:

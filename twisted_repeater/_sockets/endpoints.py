@@ -241,27 +241,31 @@ class EachAddress:
 
     def connect(self, factory: IProtocolFactory) -> Dialled:
         """See `IStreamClientEndpoint`."""
-        return Deferred.fromCoroutine(self._connect(factory))
-
-    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        found = _Found()
-        self._reactor.nameResolver.resolveHostName(found, self._host, self._port)
-        endpoints: deque[IStreamClientEndpoint] = deque()
-        for address in await found.complete:
-            kind = TCP6ClientEndpoint if isinstance(address, IPv6Address) else TCP4ClientEndpoint
-            endpoints.append(kind(self._reactor, address.host, address.port, *self._settings))
-        if not endpoints:
-            raise error.DNSLookupError(f"no address was found for the host {self._host!r}")
-        return await _Race(self._reactor, endpoints, factory).winner
+        race = _Race(self._reactor, self._host, self._settings, factory)
+        self._reactor.nameResolver.resolveHostName(race, self._host, self._port)
+        return race.winner
 
 
 @implementer(IResolutionReceiver)
-class _Found:
-    """Collects the addresses of a name."""
+class _Race:
+    """Connects to the addresses of a host in their order, each after the one before has failed or had its `HEAD_START`.
 
-    def __init__(self) -> None:
-        self._addresses: list[IPv4Address | IPv6Address] = []
-        self.complete: Deferred[list[IPv4Address | IPv6Address]] = Deferred()
+    ``winner`` fires with the first protocol that is connected, or fails with the last error. The other attempts are
+    cancelled then, and also if ``winner`` is cancelled.
+    """
+
+    def __init__(
+        self, reactor: Reactor, host: str, settings: tuple[float, tuple[str, int] | None], factory: IProtocolFactory
+    ) -> None:
+        self.winner: Dialled = Deferred(lambda _: self._stop())
+        self._reactor = reactor
+        self._host = host
+        self._settings = settings
+        self._factory = factory
+        self._endpoints: deque[IStreamClientEndpoint] = deque()
+        self._attempts: list[Dialled] = []
+        self._timer: IDelayedCall | None = None
+        self._over = False
 
     def resolutionBegan(self, resolution: IHostResolution) -> None:
         """See `IResolutionReceiver`."""
@@ -269,29 +273,17 @@ class _Found:
     def addressResolved(self, address: IAddress) -> None:
         """See `IResolutionReceiver`."""
         assert isinstance(address, (IPv4Address, IPv6Address))
-        self._addresses.append(address)
+        kind = TCP6ClientEndpoint if isinstance(address, IPv6Address) else TCP4ClientEndpoint
+        self._endpoints.append(kind(self._reactor, address.host, address.port, *self._settings))
 
     def resolutionComplete(self) -> None:
         """See `IResolutionReceiver`."""
-        self.complete.callback(self._addresses)
-
-
-class _Race:
-    """Connects to endpoints in their order, each after the one before has failed or had its `HEAD_START`.
-
-    ``winner`` fires with the first protocol that is connected, or fails with the last error. The other attempts are
-    cancelled then, and also if ``winner`` is cancelled.
-    """
-
-    def __init__(self, reactor: Reactor, endpoints: deque[IStreamClientEndpoint], factory: IProtocolFactory) -> None:
-        self.winner: Dialled = Deferred(lambda _: self._stop())
-        self._reactor = reactor
-        self._endpoints = endpoints
-        self._factory = factory
-        self._attempts: list[Dialled] = []
-        self._timer: IDelayedCall | None = None
-        self._over = False
-        self._try_next()
+        if self._over:
+            return
+        if self._endpoints:
+            self._try_next()
+        else:
+            self.winner.errback(error.DNSLookupError(f"no address was found for the host {self._host!r}"))
 
     def _try_next(self) -> None:
         self._stop_timer()

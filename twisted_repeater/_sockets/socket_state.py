@@ -64,7 +64,7 @@ def socket_of(transport: object) -> socket.socket | None:
 
 
 class HangUp(enum.Enum):
-    """What has happened to a connection; bytes that came before may still be unread."""
+    """The event that ended a connection; bytes that came before may still be unread."""
 
     ENDED = "the peer has ended its stream"
     CLOSED = "nothing goes either way"
@@ -72,7 +72,7 @@ class HangUp(enum.Enum):
 
 
 def hang_ups(sockets: Sequence[socket.socket]) -> list[HangUp | None]:
-    """Return for each socket what has happened to it, ``None`` if nothing has."""
+    """Return the event on each of the sockets, or ``None`` if it is well."""
     if not hasattr(select, "poll"):
         return [_hang_up(one) for one in sockets]
     poll = select.poll()

@@ -295,7 +295,7 @@ class CallTests(AdminCase):
         """The filters are reloaded; if they cannot be, it says why."""
         await self.start()
         self.reloading = ["no\nway", None]
-        self.assertEqual(await self.ask("POST", "/reload"), (200, "done; the log says what was reloaded\n"))
+        self.assertEqual(await self.ask("POST", "/reload"), (200, "done; see the log\n"))
         self.assertEqual(await self.ask("POST", "/reload"), (409, "no\\nway\n"))
 
     async def test_web_pages(self) -> None:
