@@ -40,13 +40,11 @@ def find(name: str) -> Any:
         raise LoadingError(f"a name must be of the form package.module:name, not {name!r}")
     module = trying(f"cannot import {module_name}", importlib.import_module, module_name)
     try:
-        return attrgetter(path)(module)
-    except AttributeError:
-        raise LoadingError(f"module {module_name} has no {path!r}") from None
-    except KeyboardInterrupt:
+        return trying(name, attrgetter(path), module)  # the module may have a __getattr__ of its own
+    except LoadingError as error:
+        if isinstance(error.__cause__, AttributeError):
+            raise LoadingError(f"module {module_name} has no {path!r}") from None
         raise
-    except BaseException as error:  # the module has a __getattr__ of its own
-        raise LoadingError(f"{name}: {_reason(error)}") from error
 
 
 def load_filter(name: str) -> Filter:
