@@ -72,7 +72,7 @@ class Reload:
                 trouble = why if self._modules.passing else None
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the system failed, or sys.modules holds an odd object
+        except BaseException as error:  # the system failed, or an object of the user in sys.modules did
             trouble = f"{type(error).__name__} while looking at the files"
             if trouble != self._trouble:
                 log.failure("cannot look whether the files of the filters have changed; trying again")
@@ -89,7 +89,7 @@ class Reload:
             return why
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the system failed, or sys.modules holds an odd object
+        except BaseException as error:  # as above
             log.failure("cannot reload the filters")
             return f"{type(error).__name__} while the filters were reloaded; see the log"
         if self._modules.names:

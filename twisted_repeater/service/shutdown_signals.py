@@ -100,7 +100,7 @@ class ShutdownSignals:
         It is sent to the reactor's thread, which is the one that handles signals: there it also interrupts a call such
         as ``time.sleep``.
         """
-        if self._second:
+        if self._second and hasattr(signal, "pthread_kill"):  # Windows has no signals for threads
             signal.pthread_kill(self._watchdog.watched, self._second)
 
     def _end_now(self, number: int, frame: FrameType | None) -> None:
