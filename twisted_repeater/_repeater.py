@@ -197,9 +197,8 @@ class Repeater:
         Args:
             on_connect: Called with the link when both hellos are agreed, before the client is answered. Its result, or
                 that of its Deferred, becomes ``link.state``. If it raises, the client is refused.
-            to_server_filter: A function of a message and its link, or an `IFilter`, asked about every message on its
-                way to the server. ``None`` passes everything on.
-            to_client_filter: The same for messages on their way to the client.
+            to_server_filter: An `IFilter`, or a function of a message to the server and its link. ``None``: all pass.
+            to_client_filter: The same for messages to the client.
             on_error: Called with the link, the side and a `LinkError`. The default logs the error. It closes the link
                 if a side is lost, without losing a reply that is still to come, or if a filter's failure has stopped
                 one of its directions.
@@ -213,17 +212,13 @@ class Repeater:
         factory = self._factory
         if factory.application.started is not None:
             raise RuntimeError("the repeater was started already")
-        # A wrong one is an error here rather than at the first client.
-        factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)
+        factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)  # here, not at the first client
         factory.equipment.check_filter(to_client_filter, Direction.TO_CLIENT)
         end, not_linked = _defaults(factory)
+        on_error = end if on_error is None else on_error
+        on_connecting_error = not_linked if on_connecting_error is None else on_connecting_error
         factory.application.started = Callbacks(
-            on_connect,
-            end if on_error is None else on_error,
-            not_linked if on_connecting_error is None else on_connecting_error,
-            to_server_filter,
-            to_client_filter,
-            on_filter_error,
+            on_connect, on_error, on_connecting_error, to_server_filter, to_client_filter, on_filter_error
         )
 
     def replace_filters(

@@ -127,28 +127,31 @@ def dialler(
     """
     if (endpoint is None) == (ip is None and port is None) or (ip is None) != (port is None):
         raise TypeError("give either server or server_ip and server_port")
-    if isinstance(endpoint, str):
-        check_server(endpoint)
-        endpoint = server_endpoint(reactor, endpoint)
-    if endpoint is None:
+    if endpoint is not None:
+        server: IStreamClientEndpoint | None = _given_server(reactor, endpoint)
+    else:
         port = _checked_port("server_port", port, lowest=1)
         ip = _checked_host("server_ip", ip)
-        if not _is_address(ip):
-            endpoint = EachAddress(reactor, ip, port, timeout)
-    elif not IStreamClientEndpoint.providedBy(endpoint):
-        raise TypeError(f"server must be a client endpoint or its description, not {endpoint!r}")
+        server = None if _is_address(ip) else EachAddress(reactor, ip, port, timeout)
 
     def dial(link: T) -> Dialled:
-        dialled: Dialled
-        if endpoint is None:
-            dialled = ClientCreator(reactor, protocol, link).connectTCP(ip, port, timeout=timeout)
+        if server is None:
+            dialled: Dialled = ClientCreator(reactor, protocol, link).connectTCP(ip, port, timeout=timeout)
             return dialled
         factory = Factory.forProtocol(lambda: protocol(link))
         factory.noisy = False
-        dialled = endpoint.connect(factory)
-        return dialled.addTimeout(timeout, reactor, onTimeoutCancel=_too_late)
+        return server.connect(factory).addTimeout(timeout, reactor, onTimeoutCancel=_too_late)
 
     return dial
+
+
+def _given_server(reactor: Reactor, endpoint: str | IStreamClientEndpoint) -> IStreamClientEndpoint:
+    if isinstance(endpoint, str):
+        check_server(endpoint)
+        return server_endpoint(reactor, endpoint)
+    if not IStreamClientEndpoint.providedBy(endpoint):
+        raise TypeError(f"server must be a client endpoint or its description, not {endpoint!r}")
+    return endpoint
 
 
 def check_server(description: str) -> None:
