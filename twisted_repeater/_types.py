@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from .errors import ConnectingError
     from .model import Direction, Side
 
-__all__ = ["Codec", "Filter", "FilterFunction", "FilterObject", "Observer"]
+__all__ = ["Codec", "Filter", "FilterFunction", "FilterObject", "Observer", "Reactor"]
+
+Reactor: TypeAlias = Any
+"""A reactor. It provides several of Twisted's interfaces, and Python has no type for an object that does."""
 
 FilterFunction: TypeAlias = Callable[[Any, Link], Answer]
 """A function of a message and its link that returns a verdict, or a Deferred or a coroutine of one."""

@@ -19,13 +19,14 @@ from twisted.python.failure import Failure
 from .. import dialects
 from .._repeater import Repeater
 from .._text import printable
+from .._types import Reactor
 from ..link import Link
 from ..verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
 from .shutdown_signals import ShutdownSignals
 
 __all__ = ["DemoService"]
 
-log = Logger()
+log: Logger = Logger()
 
 HOST = "127.0.0.1"
 SERVER_NAME = "exchange"
@@ -147,7 +148,9 @@ class DemoService(Service):
 
     port: int
 
-    def __init__(self, reactor: Any, write: Callable[[str], object] = write_to_terminal, pause: float = 0.5) -> None:
+    def __init__(
+        self, reactor: Reactor, write: Callable[[str], object] = write_to_terminal, pause: float = 0.5
+    ) -> None:
         self._reactor = reactor
         self._write = write
         self._pause = pause
