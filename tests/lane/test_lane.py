@@ -1006,6 +1006,20 @@ class DecodingTests(StartedLaneCase):
         self.lane.feed(frames(b"3"))
         self.assertEqual((self.asked, self.forward.stream), ([1, 2], frames(b"1", b"2", b"3")))
 
+    def test_replaced_twice(self) -> None:
+        """A filter that replaces itself, and is replaced again before the next read, leaves the last one in place."""
+        setup = self.lane.setup
+
+        def leave() -> Verdict:
+            self.equip(filter=None)
+            return PASS_ON
+
+        self.answers[1] = leave
+        self.lane.feed(frames(b"1"))
+        self.lane.equip(setup)
+        self.lane.feed(frames(b"2"))
+        self.assertEqual(self.asked, [1, 2])
+
     def test_parse_error(self) -> None:
         """A payload that is no message is told, and dropped; the next is looked at."""
         for size in (65536, 3):

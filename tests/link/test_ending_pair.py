@@ -628,6 +628,18 @@ class ShutdownTests(LinkCase):
         self.assertEqual(time.deadlines(), [])
         slow.transport.resumeProducing()
 
+    async def test_aborted_by_a_filter(self) -> None:
+        """If a filter aborts the repeater, each side is reported as aborted, not as one whose peer has closed."""
+
+        def decide(message: bytes, link: Any) -> Any:
+            self.here.repeater.abort()
+            return PASS_ON
+
+        await self.link(to_server_filter=decide)
+        self.client.send(b"1")
+        await self.over()
+        self.assertEqual(self.heard, {CLIENT: (ConnectionAborted, False), SERVER: (ConnectionAborted, False)})
+
 
 class NoHalfCloseTests(SynchronousTestCase):
     """A server that cannot be told that the client's stream has ended but by the end of both ways, as with TLS."""

@@ -147,9 +147,9 @@ class Lane:
 
     def equip(self, setup: LaneSetup) -> None:
         """Use another setup, at the latest from the next read on."""
-        if self._busy or self._state == WAITING:
-            self._replacement = setup
-        else:
+        waits = self._busy or self._state == WAITING
+        self._replacement = setup if waits else None
+        if not waits:
             self._use(setup)
 
     def feed(self, data: bytes) -> None:

@@ -261,7 +261,7 @@ class EndingPair:
         """A side has ended its stream, or is gone: tell the application once, behind all that the side sent."""
         lane = self._lane_from(end.side)
         lane.seal()
-        if end.side in self.down:
+        if end.side in self.down or end.state is ConnectionState.ABORTED:  # then its loss comes, with the reason
             return
         idle, lost = lane.idle, end.state is ConnectionState.LOST
         if not idle and (lane.gave_way or not lost):
