@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -18,6 +19,7 @@ from ..model import Hello, Side
 from .closing import ENDED, ConnectionEvent, ConnectionState
 from .ending_connection import EndingConnection
 from .hello import SHOWN, HelloReader
+from .outlet import Outlet
 from .outlets import outlet_for
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Connection(EndingConnection):
         self.address: Any = None
         self.heard: bool = False
         """Whether a byte was received."""
-        self.receive = self._receive_hello
+        self.receive: Callable[[bytes], None] = self._receive_hello
         """Where received bytes go."""
         self._reader: HelloReader | None = HelloReader(side, host.handshake, host.settings.dialect.name)
         """Until the link is made."""
@@ -63,13 +65,13 @@ class Connection(EndingConnection):
         host = self._host
         self.transport = transport
         self.address = transport.getPeer()
-        self.is_tcp = isinstance(self.address, (IPv4Address, IPv6Address))
+        self.is_tcp: bool = isinstance(self.address, (IPv4Address, IPv6Address))
         if self.is_tcp and hasattr(transport, "setTcpKeepAlive"):
             transport.setTcpKeepAlive(True)
             transport.setTcpNoDelay(True)
-        self.valve = Valve(self)
-        self.outlet = outlet_for(transport, self, host.framing, host.limits.max_waiting)
-        self.handle = self.outlet.socket
+        self.valve: Valve = Valve(self)
+        self.outlet: Outlet = outlet_for(transport, self, host.framing, host.limits.max_waiting)
+        self.handle: socket | None = self.outlet.socket
         self._move(ConnectionEvent.CONNECTED)
         host.monitor.connected(self)
         self.link.connected(self)

@@ -141,7 +141,7 @@ class EndingConnection(Protocol):
         self._move(ConnectionEvent.LOST)
         self.loss = self._why_lost or reason.value or ConnectionLost()
         self.receive = _ignore  # a method of its own would be a cycle, which keeps it and its link for longer
-        self.factory = None  # so would this
+        self.__dict__.pop("factory", None)  # so would this
         self.valve.detach()
         self.outlet.discard()
         self._host.monitor.lost(self)

@@ -49,7 +49,7 @@ class Pair(EndingPair):
         self.server_name: str = server_name
         self.client_hello: Hello | None = None
         self.server_hello: Hello | None = None
-        self.link = Link(self)
+        self.link: Link = Link(self)
         self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""
         self._unsent: list[tuple[Connection, bytes]] = []
@@ -67,7 +67,7 @@ class Pair(EndingPair):
         framing = self._host.framing
         client, server = self.client.outlet, self.server.outlet
         now = self._host.clock.seconds
-        self.lanes = (
+        self.lanes: tuple[Lane, ...] = (
             Lane(to_server, framing, server, client, self, now, self.link),
             Lane(to_client, framing, client, server, self, now, self.link),
         )

@@ -11,7 +11,7 @@ import errno
 import math
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
@@ -19,6 +19,9 @@ from twisted.logger import Logger
 
 from ..model import MANY, Limits, effective
 from .valve import Valve
+
+if TYPE_CHECKING:
+    from ..model import EffectiveLimits
 
 try:
     import resource
@@ -113,7 +116,7 @@ class Claim:
     def __init__(self, asked: Limits, reactor: Any) -> None:
         self.asked = asked
         self.reactor = reactor
-        self.limits = effective(asked)
+        self.limits: EffectiveLimits = effective(asked)
         """The limits that hold now: they change when another repeater is created or has ended."""
 
     def needs(self, most: int) -> int:
