@@ -11,11 +11,10 @@ from twisted.internet.interfaces import IListeningPort, IProtocol, IStreamClient
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ._link.callbacks import Callbacks
+from ._link.application import Callbacks, Settings
 from ._link.factory import RepeaterFactory
 from ._link.link import Link, pair_of
 from ._link.pair import Pair
-from ._link.settings import Settings
 from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers
@@ -175,7 +174,7 @@ class Repeater:
     @property
     def limits(self) -> Limits:
         """The limits that hold now, with a number for each default; another repeater of the process may change it."""
-        return self._factory.limits
+        return self._factory.claim.limits
 
     @property
     def address(self) -> Any:
@@ -323,7 +322,7 @@ class Repeater:
     async def _shut_down(self) -> None:
         factory = self._factory
         not_listening = maybeDeferred(self._port.stopListening)
-        not_listening.addTimeout(factory.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
+        not_listening.addTimeout(factory.claim.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
         try:
             await factory.links.close_all()
             await not_listening

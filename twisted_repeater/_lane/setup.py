@@ -98,9 +98,9 @@ class UnfinishedTotal:
     """How many bytes the unfinished frames of all lanes that share this object hold, and how many they may hold."""
 
     def __init__(self, limit: int, watch: UnfinishedWatch) -> None:
-        self.size = 0
-        self.limit = limit
-        self.watch = watch
+        self.size: int = 0
+        self.limit: int = limit
+        self.watch: UnfinishedWatch = watch
 
     def add(self, lane: Lane, change: int) -> None:
         """Add a change in the size of a lane's unfinished frame."""
