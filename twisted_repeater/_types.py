@@ -13,9 +13,9 @@ from .verdicts import Answer
 
 if TYPE_CHECKING:
     from .errors import ConnectingError
-    from .model import Direction, Side
+    from .model import Direction, Hello, Side
 
-__all__ = ["Codec", "Filter", "FilterFunction", "FilterObject", "Observer"]
+__all__ = ["Codec", "Filter", "FilterFunction", "FilterObject", "FramingObject", "Handshake", "Observer"]
 
 FilterFunction: TypeAlias = Callable[[Any, Link], Answer]
 """A function of a message and its link that returns a verdict, or a Deferred or a coroutine of one."""
@@ -42,6 +42,44 @@ class Codec(Protocol):
 
     def encode(self, message: Any, /) -> bytes:
         """See `ICodec`."""
+        ...
+
+
+class FramingObject(Protocol):
+    """See `IFraming`."""
+
+    @property
+    def body(self) -> int:
+        """See `IFraming`."""
+        ...
+
+    def find(self, data: bytes, start: int, end: int, /) -> int:
+        """See `IFraming`."""
+        ...
+
+    def encode(self, payload: bytes, /) -> bytes:
+        """See `IFraming`."""
+        ...
+
+    def replace(self, frame: bytes, payload: bytes, /) -> bytes:
+        """See `IFraming`."""
+        ...
+
+
+class Handshake(Protocol):
+    """See `IHandshake`."""
+
+    @property
+    def framing(self) -> FramingObject:
+        """See `IHandshake`."""
+        ...
+
+    def decode(self, payload: bytes, /) -> Hello:
+        """See `IHandshake`."""
+        ...
+
+    def encode(self, hello: Hello, /) -> bytes:
+        """See `IHandshake`."""
         ...
 
 

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 
 from .._sockets.socket_state import socket_of
 from .._sockets.valve import Valve
+from .._types import Handshake
 from ..errors import InvalidHello, MarshalingError
-from ..interfaces import IHandshake
 from ..model import Hello, Side
 from .closing import ENDED, ConnectionEvent, ConnectionState
 from .connection_host import ConnectionHost, ConnectionSettings
@@ -53,7 +53,7 @@ class Connection(EndingConnection):
         """Whether the last read was all full."""
 
     @property
-    def handshake(self) -> IHandshake:
+    def handshake(self) -> Handshake:
         """How hellos are read and made."""
         return self._settings.handshake
 

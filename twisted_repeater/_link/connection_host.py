@@ -7,10 +7,9 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 
 from .._sockets.connection_monitor import ConnectionMonitor
+from .._types import FramingObject, Handshake
 from ..dialects import Dialect
 from ..errors import MarshalingError
-from ..framings.base import Framing
-from ..interfaces import IHandshake
 from ..model import Limits
 
 __all__ = ["ConnectionHost", "ConnectionSettings"]
@@ -22,8 +21,8 @@ class ConnectionSettings(Protocol):
     clock: IReactorTime
     limits: Limits
     dialect: Dialect
-    framing: Framing
-    handshake: IHandshake
+    framing: FramingObject
+    handshake: Handshake
     watch: ConnectionMonitor
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .._text import class_name, text_of
+from .._types import FramingObject
 from ..codecs import LEFT_OUT
 from ..errors import MarshalingError
-from ..framings.base import Framing
 
 __all__ = ["Encoder"]
 
@@ -18,7 +18,7 @@ class Encoder:
 
     __slots__ = ("_report", "framing", "version", "writer")
 
-    def __init__(self, framing: Framing, report: Callable[[MarshalingError], None]) -> None:
+    def __init__(self, framing: FramingObject, report: Callable[[MarshalingError], None]) -> None:
         self.framing = framing
         self.version = 0
         """The version of the messages that the peer receives."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
 
-from ..framings.base import Framing
+from .._types import FramingObject
 from .encoder import Encoder
 from .outlet import Outlet, OutletHost
 
@@ -16,7 +16,7 @@ LARGE = 16 * 1024
 """Pieces of this size on average go to a socket one by one: joining them would cost more than a system call each."""
 
 
-def outlet_for(transport: Any, host: OutletHost, framing: Framing, max_waiting: int) -> Outlet:
+def outlet_for(transport: Any, host: OutletHost, framing: FramingObject, max_waiting: int) -> Outlet:
     """Return the outlet of a connection: a `SocketOutlet` where the transport is a plain socket.
 
     Args:

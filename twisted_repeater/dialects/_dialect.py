@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
-from .._types import Codec
+from .._types import Codec, FramingObject, Handshake
 from ..codecs import LEFT_OUT, RawCodec
 from ..errors import MultipleVersionsError, VersionMismatch
-from ..framings.base import Framing
-from ..interfaces import ICodec, IHandshake
+from ..interfaces import ICodec
 from ..model import Limits
 
 __all__ = ["Conversion", "Dialect", "MessageType", "agreed_version"]
@@ -128,9 +127,9 @@ class Dialect:
 
     name: str
     """Its name in logs and errors."""
-    framing: Callable[[Limits], Framing]
+    framing: Callable[[Limits], FramingObject]
     """Returns the framing for a repeater's limits."""
-    handshake: Callable[[Limits], IHandshake]
+    handshake: Callable[[Limits], Handshake]
     """Returns the hello's reader and writer for a repeater's limits."""
     to_server: MessageType = field(default_factory=MessageType)
     """The messages to the server."""

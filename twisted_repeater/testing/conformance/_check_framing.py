@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
+from ..._types import FramingObject
 from ...errors import FramingError, MarshalingError
 from ...interfaces import IFraming
 from ...model import Limits
@@ -25,7 +25,7 @@ PAYLOADS: Sequence[bytes] = (b"", b"\0", b"hello", b"\xff" * 9, b"\r\n\0" * 50, 
 
 
 def check_framing(
-    framing: IFraming | Callable[[Limits], IFraming],
+    framing: FramingObject | Callable[[Limits], FramingObject],
     payloads: Sequence[bytes] = PAYLOADS,
     *,
     max_frame: int | None = None,
@@ -49,45 +49,49 @@ def check_framing(
         ConformanceError: a promise is broken. The message says which, and how.
         TypeError: the limit of a framing is missing.
     """
-    shorter: IFraming | None = None
-    if IFraming.providedBy(framing):
-        tried = framing
-        max_frame = getattr(tried, "max_frame", None) if max_frame is None else max_frame
-        if max_frame is None:
-            raise TypeError("max_frame is missing: pass it, or a function that makes the framing for given Limits")
-        max_frame = wire_limit(tried, payloads, max_frame)
-    elif callable(framing):
-        max_frame = max([LARGE, *map(len, payloads)]) if max_frame is None else max_frame
-        max_frame = wire_limit(framing(Limits(max_frame=max_frame)), payloads, max_frame)
-        tried = framing(Limits(max_frame=max_frame))
-        shorter = framing(Limits(max_frame=max_frame - 1)) if max_frame > 1 else None
+    if callable(framing) and not IFraming.providedBy(framing):
+        make: Callable[[Limits], FramingObject] = framing
+        limit = max([LARGE, *map(len, payloads)]) if max_frame is None else max_frame
+        limit = wire_limit(make(Limits(max_frame=limit)), payloads, limit)
+        tried = make(Limits(max_frame=limit))
+        shorter = make(Limits(max_frame=limit - 1)) if limit > 1 else None
     else:
-        tried, max_frame = cast(IFraming, framing), 0  # which will be complained about
+        tried, shorter = framing, None
+        limit = wire_limit(tried, payloads, max_frame)
     if payloads is PAYLOADS:
-        payloads = [payload for payload in payloads if len(payload) <= max_frame]
-    FramingCheck(tried, payloads, max_frame, shorter).run()
+        payloads = [payload for payload in payloads if len(payload) <= limit]
+    FramingCheck(tried, payloads, limit, shorter).run()
 
 
-def wire_limit(framing: IFraming, payloads: Sequence[bytes], max_frame: int) -> int:
-    """Return the limit of a framing, ``max_frame`` or that of its wire; at least 1, as `Limits` demands."""
-    return max(TriedFraming(framing, payloads, max_frame).wire_limit(), 1)
+def wire_limit(framing: FramingObject, payloads: Sequence[bytes], max_frame: int | None) -> int:
+    """Return the limit of a framing, that of its own or that of its wire; at least 1, as `Limits` demands."""
+    tried = FramingCheck(framing, payloads, 0)
+    tried.provides()
+    limit = getattr(framing, "max_frame", None) if max_frame is None else max_frame
+    if limit is None:
+        raise TypeError("max_frame is missing: pass it, or a function that makes the framing for given Limits")
+    tried.max_frame = limit
+    return max(tried.wire_limit(), 1)
 
 
 class FramingCheck(TriedFraming):
     """The trial of one framing."""
 
     def __init__(
-        self, framing: IFraming, payloads: Sequence[bytes], max_frame: int, shorter: IFraming | None = None
+        self, framing: FramingObject, payloads: Sequence[bytes], max_frame: int, shorter: FramingObject | None = None
     ) -> None:
         super().__init__(framing, payloads, max_frame)
         self.shorter = shorter
 
-    def run(self) -> None:
-        """Try everything, the simplest first."""
+    def provides(self) -> None:
+        """Check that it has the methods."""
         try:
             verifyObject(IFraming, self.framing)
         except Invalid as error:
             self.complain(f"it does not provide IFraming: {error}")
+
+    def run(self) -> None:
+        """Try everything, the simplest first."""
         for payload in self.payloads:
             self.round_trip(payload)
         for payload in self.payloads:
@@ -196,7 +200,7 @@ class FramingCheck(TriedFraming):
             self.refuses(self.shorter, longest, f"of {self.max_frame} bytes, one more than the max_frame of its Limits")
             self.refused_in_header(self.shorter, frame)
 
-    def refuses(self, framing: IFraming, payload: bytes, which: str) -> None:
+    def refuses(self, framing: FramingObject, payload: bytes, which: str) -> None:
         """Check that a payload that is too long is not encoded."""
         try:
             framing.encode(payload)
@@ -206,7 +210,7 @@ class FramingCheck(TriedFraming):
             self.complain(f"encode raised {told(error)}, not MarshalingError, for a payload {which}")
         self.complain(f"encode accepts a payload {which}: it must raise MarshalingError")
 
-    def refused_in_header(self, framing: IFraming, frame: bytes) -> None:
+    def refused_in_header(self, framing: FramingObject, frame: bytes) -> None:
         """Check that a frame that is too long is refused as soon as its header is there."""
         end = next(end for end in range(1, len(frame) + 1) if self.find(frame, 0, end, "a part of a frame")[0])
         try:
