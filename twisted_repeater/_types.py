@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .errors import ConnectingError
     from .model import Direction, Hello, Side
 
-__all__ = ["Codec", "Filter", "FilterFunction", "FilterObject", "FramingObject", "Handshake", "Observer"]
-
 FilterFunction: TypeAlias = Callable[[Any, Link], Answer]
 """A function of a message and its link that returns a verdict, or a Deferred or a coroutine of one."""
 

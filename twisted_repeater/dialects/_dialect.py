@@ -12,9 +12,6 @@ from ..errors import MultipleVersionsError, VersionMismatch
 from ..interfaces import ICodec
 from ..model import Limits
 
-__all__ = ["Conversion", "Dialect", "MessageType", "agreed_version"]
-
-
 Step: TypeAlias = Callable[[Any], object]
 """A function from a message in one version to the message in another."""
 

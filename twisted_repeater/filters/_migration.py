@@ -9,8 +9,6 @@ from typing import Any
 
 from ._provider import name_of
 
-__all__ = ["hand_over", "hand_over_by_name"]
-
 
 def hand_over(new: object, old: object, module: str | None = None) -> None:
     """Let a filter take over from the one before it, if it has a way to.

@@ -15,20 +15,6 @@ from ..link import Link
 from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON, Answer, Verdict
 
-__all__ = [
-    "Named",
-    "checked_answer",
-    "checked_classes",
-    "checked_function",
-    "common_selector",
-    "filter_function",
-    "guarded",
-    "name_of",
-    "pass_on",
-    "selector_for_types",
-    "selector_of",
-]
-
 
 class Named:
     """The base of filters that are made of others, and named after them."""

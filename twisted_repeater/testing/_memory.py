@@ -25,8 +25,6 @@ from zope.interface import implementer
 
 from ._memory_socket import MemorySocket
 
-__all__ = ["MemoryEndpoint", "MemoryNetwork"]
-
 TURNS = 20_000
 """How often each connection may read and write before a network must have settled."""
 

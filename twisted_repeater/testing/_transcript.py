@@ -9,8 +9,6 @@ from typing import Any
 
 from .._text import guarded_text, printable, told
 
-__all__ = ["NOTHING", "Entry", "Event", "Remark", "Transcript", "__tracebackhide__", "numbered", "shown"]
-
 WIDTH = 160
 """The most that is printed of one message."""
 

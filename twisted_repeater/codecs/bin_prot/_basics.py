@@ -8,24 +8,6 @@ from contextlib import suppress
 
 from ._type import BinType, cut_short, unexpected, wrong
 
-__all__ = [
-    "bin_bool",
-    "bin_char",
-    "bin_float",
-    "bin_int",
-    "bin_int32",
-    "bin_int64",
-    "bin_nat0",
-    "bin_string",
-    "bin_text",
-    "bin_time",
-    "bin_unit",
-    "read_code",
-    "read_nat0",
-    "text",
-    "write_nat0",
-]
-
 MIN_INT, MAX_INT = -(2**62), 2**62 - 1  # an OCaml int has 63 bits
 DOUBLE = struct.Struct("<d")
 

@@ -16,8 +16,6 @@ from ._type import BinType, SomeType, add_to_path, check_type, count_bytes, unex
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["RecordType", "array_of", "lazy", "list_of", "option", "pair", "record", "tuple_of"]
-
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")

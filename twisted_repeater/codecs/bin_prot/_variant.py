@@ -14,8 +14,6 @@ from ._type import BinProtCodec, BinType, SomeType, add_to_path, check_type, cut
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["enumeration", "variant"]
-
 E = TypeVar("E", bound=enum.Enum)
 
 WIDE_INDEX = struct.Struct("<H")
