@@ -9,6 +9,7 @@ from zope.interface import Attribute, Interface
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
+    from ._types import Message
     from .errors import ConnectingError
     from .link import Link
     from .model import Direction, Hello, Side
@@ -45,7 +46,7 @@ class IFilter(Interface):
     to take over from the filter before it. These too need not be declared.
     """
 
-    def filter(message: Any, link: Link) -> Answer:
+    def filter(message: Message, link: Link) -> Answer:
         """Return the verdict on a message.
 
         Args:
@@ -97,14 +98,14 @@ class IMigrating(Interface):
 class ICodec(Interface):
     """Turns payloads into messages and back."""
 
-    def decode(payload: bytes) -> Any:
+    def decode(payload: bytes) -> Message:
         """Return the message of a whole payload.
 
         Raises:
             ParseError: the payload is not a message, or bytes are left over. Other exceptions are treated as one.
         """
 
-    def encode(message: Any) -> bytes:
+    def encode(message: Message) -> bytes:
         """Return the payload of a message.
 
         Raises:

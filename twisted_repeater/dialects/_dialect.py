@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
-from .._types import Codec, FramingObject, Handshake
+from .._types import Codec, FramingObject, Handshake, Message
 from ..codecs import LEFT_OUT, RawCodec
 from ..errors import MultipleVersionsError, VersionMismatch
 from ..interfaces import ICodec
 from ..model import Limits
 
-Step: TypeAlias = Callable[[Any], object]
+Step: TypeAlias = Callable[[Message], Message]
 """A function from a message in one version to the message in another."""
 
 
@@ -101,7 +101,7 @@ class MessageType:
             return lambda payload: _converted(codec.decode(payload), steps)
         return None if type(codec) is RawCodec else codec.decode
 
-    def writer(self, version: int) -> Callable[[Any], Any]:
+    def writer(self, version: int) -> Callable[[Message], Any]:
         """Return a function from a message in the newest version to the payload of a version.
 
         It returns `LEFT_OUT` for a message that the version lacks.

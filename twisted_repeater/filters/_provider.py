@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import Any
 
 from .._text import guarded_text, repr_of, text_of
-from .._types import FilterFunction
+from .._types import FilterFunction, Message
 from ..codecs import RawCodec
 from ..codecs._typed import overlap
 from ..interfaces import ICodec, IFilter, ITypedCodec
@@ -139,7 +138,7 @@ def guarded(member: object) -> FilterFunction:
         return function
     matches = selector.matches
 
-    def guard(message: Any, link: Link) -> Answer:
+    def guard(message: Message, link: Link) -> Answer:
         # A TypeError where messages are decoded.
         payload = message if type(message) is bytes else bytes(memoryview(message))
         return function(message, link) if matches(payload, 0, len(payload)) else PASS_ON

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from .._pending import verdict_later
 from .._text import loggable
-from .._types import Filter
+from .._types import Filter, Message
 from ..interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec
 from ..link import Link
 from ..selectors import Selector
@@ -21,6 +21,8 @@ from ._migration import hand_over_by_name
 from ._provider import Named, checked_function, common_selector, guarded, name_of, pass_on, selector_of
 
 __all__ = ["Shadow"]
+
+T = TypeVar("T")
 
 log: Final = Logger()
 
@@ -51,7 +53,7 @@ class Shadow(Named):
         candidate: Filter,
         live: Filter | None = None,
         *,
-        on_difference: Callable[[Any, Link, Verdict, Verdict], object] | None = None,
+        on_difference: Callable[[Message, Link, Verdict, Verdict], object] | None = None,
         most_waiting: int = 1000,
     ) -> None:
         self.candidate = candidate
@@ -105,9 +107,10 @@ class Shadow(Named):
             self._failed(Failure())
             return None
         self.waiting += 1
-        return later.addBoth(self._arrived).addErrback(self._failed)
+        later.addBoth(self._arrived)
+        return later.addErrback(self._failed)
 
-    def _arrived(self, result: Any) -> Any:
+    def _arrived(self, result: T) -> T:
         self.waiting -= 1
         return result
 

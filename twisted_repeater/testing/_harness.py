@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from .._link.link import Link, pair_of
 from .._repeater import Repeater
+from .._types import Message
 from ..dialects import Dialect
 from ..errors import LinkError
 from ..model import Direction
@@ -35,19 +36,19 @@ class Outcome:
     closed: bool
     """Whether the link is closed."""
 
-    def _values(self, *events: Event) -> list[Any]:
+    def _values(self, *events: Event) -> list[Message]:
         return [entry.value for entry in self.entries if entry.event in events]
 
     def _bytes(self, event: Event) -> bytes:
         return b"".join(entry.data for entry in self.entries if entry.event is event)
 
     @property
-    def to_server(self) -> list[Any]:
+    def to_server(self) -> list[Message]:
         """The messages that the server got."""
         return self._values(Event.SERVER_GETS)
 
     @property
-    def to_client(self) -> list[Any]:
+    def to_client(self) -> list[Message]:
         """The messages that the client got."""
         return self._values(Event.CLIENT_GETS)
 

@@ -114,14 +114,11 @@ class FramingCheck(TriedFraming):
         if got != payload:
             self.complain(f"the body of {what} is {start_of(got)}")
         for other in self.payloads:
-            other_frame = self.encode(other)
-            try:
-                replaced = self.framing.replace(other_frame, payload)
-            except Exception as error:
-                self.complain(f"replace raised {told(error)} for the payload {start_of(payload)}")
+            what = f"the payload {start_of(payload)}"
+            replaced = self.call("replace", self.framing.replace, what, self.encode(other), payload)
             got = self.payload_of(replaced, f"the frame that replace made of {start_of(payload)}")
             if got != payload:
-                self.complain(f"replace for the payload {start_of(payload)} made a frame of {start_of(got)}")
+                self.complain(f"replace for {what} made a frame of {start_of(got)}")
 
     def cuts(self, payload: bytes) -> None:
         """Check that find returns the end of a frame, or 0 for more bytes, wherever the data is cut."""
@@ -202,27 +199,17 @@ class FramingCheck(TriedFraming):
 
     def refuses(self, framing: FramingObject, payload: bytes, which: str) -> None:
         """Check that a payload that is too long is not encoded."""
-        try:
-            framing.encode(payload)
-        except MarshalingError:
-            return
-        except Exception as error:
-            self.complain(f"encode raised {told(error)}, not MarshalingError, for a payload {which}")
-        self.complain(f"encode accepts a payload {which}: it must raise MarshalingError")
+        if self.attempt("encode", framing.encode, MarshalingError, f"a payload {which}", payload):
+            self.complain(f"encode accepts a payload {which}: it must raise MarshalingError")
 
     def refused_in_header(self, framing: FramingObject, frame: bytes) -> None:
         """Check that a frame that is too long is refused as soon as its header is there."""
         end = next(end for end in range(1, len(frame) + 1) if self.find(frame, 0, end, "a part of a frame")[0])
-        try:
-            framing.find(frame, 0, end)
-        except FramingError:
-            return
-        except Exception as error:
-            self.complain(f"find raised {told(error)}, not FrameTooLong, for a header that announces too much")
-        self.complain(
-            f"find accepts a header that announces {self.max_frame} bytes where {self.max_frame - 1} are allowed: "
-            "it must raise FrameTooLong before the body is there"
-        )
+        if self.attempt("find", framing.find, FramingError, "a header that announces too much", frame, 0, end):
+            self.complain(
+                f"find accepts a header that announces {self.max_frame} bytes where {self.max_frame - 1} are allowed: "
+                "it must raise FrameTooLong before the body is there"
+            )
 
     def hostile_lengths(self) -> None:
         """Check that hostile headers give a FramingError or a frame within the limits, and take no memory."""
@@ -235,20 +222,10 @@ class FramingCheck(TriedFraming):
         end = len(data)
         what = f"the bytes {start_of(data[start:], 24)}"
         found: list[int] = []
-        errors: list[Exception] = []
-
-        def find() -> None:
-            try:
-                found.append(self.framing.find(data, start, end))
-            except Exception as error:
-                errors.append(error)
-
-        memory = memory_of(find)
+        find = self.framing.find
+        memory = memory_of(lambda: found.extend(self.attempt("find", find, FramingError, what, data, start, end)))
         if memory > LARGE:
             self.complain(f"find takes {memory} bytes of memory for {what}, before the body is there")
-        for error in errors:
-            if not isinstance(error, FramingError):
-                self.complain(f"find raised {told(error)}, not a FramingError, for {what}")
         for stop in found:
             self.found(start, end, stop, what)
 
@@ -267,13 +244,6 @@ class FramingCheck(TriedFraming):
     def headers_end(self) -> None:
         """Check that a header without an end is refused: else its sender fills the memory."""
         for data in endless_headers(self):
-            try:
-                stop = self.framing.find(data, 0, len(data))
-            except FramingError:
-                continue
-            except Exception as error:
-                self.complain(f"find raised {told(error)}, not a FramingError, for {len(data)} bytes, {start_of(data)}")
-            if stop == 0:
-                self.complain(
-                    f"find must refuse a header without an end; it returned 0 for {len(data)} bytes, {start_of(data)}"
-                )
+            what = f"{len(data)} bytes, {start_of(data)}"
+            if 0 in self.attempt("find", self.framing.find, FramingError, what, data, 0, len(data)):
+                self.complain(f"find must refuse a header without an end; it returned 0 for {what}")
