@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .model import Direction, Hello, Side
 
 Message: TypeAlias = Any
-"""A message: what a codec makes of a payload."""
+"""A message: the object that a codec makes of a payload."""
 
 FilterFunction: TypeAlias = Callable[[Message, Link], Answer]
 """A function of a message and its link that returns a verdict, or a Deferred or a coroutine of one."""

@@ -166,7 +166,7 @@ class IFraming(Interface):
         """
 
     def replace(frame: bytes, payload: bytes) -> bytes:
-        """Return a frame with ``payload`` that replaces ``frame``. Whatever its header says besides lengths is kept."""
+        """Return a frame with ``payload`` that replaces ``frame``. Keep all of its header but the lengths."""
 
 
 class IHandshake(Interface):
@@ -178,7 +178,7 @@ class IHandshake(Interface):
         """Return the hello in a payload.
 
         Raises:
-            InvalidHello: the payload is not a hello; the message says what was expected.
+            InvalidHello: the payload is not a hello; the message says what a hello must be.
         """
 
     def encode(hello: Hello) -> bytes:
@@ -214,7 +214,7 @@ class ILink(Interface):
         """Let the link end without losing a reply."""
 
     def close(reason: BaseException | None = None) -> None:
-        """Close both sides, after what was received is filtered and what waits is sent."""
+        """Close both sides, after all received messages are filtered and all waiting bytes are sent."""
 
 
 class IObserver(Interface):

@@ -45,7 +45,7 @@ class Verdict:
     closes: bool = False
     """Whether the link is closed after that."""
     error: BaseException | None = None
-    """The error that is logged as the reason for closing; ``None`` if closing is no trouble."""
+    """The error that is logged as the reason for closing; ``None`` without an error."""
 
     def _effects(self) -> tuple[object, ...]:
         # Two errors made alike are never equal, but mean the same.
@@ -156,7 +156,7 @@ class Close(Verdict):
     """The message is dropped, last messages go out, and the link is closed.
 
     Args:
-        error: the error that logs and observers get as the reason; ``None`` if there is none.
+        error: the error that logs and observers get as the reason; ``None`` without an error.
         forward: messages that B gets.
         back: messages that A gets.
 

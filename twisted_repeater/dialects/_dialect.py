@@ -60,11 +60,11 @@ class MessageType:
             raise ValueError(f"no codec for version {missing[0]}")
 
     @classmethod
-    def of(cls, what: MessageType | Codec | None) -> MessageType:
+    def of(cls, given: MessageType | Codec | None) -> MessageType:
         """Return a message type as it is, or the one whose only version has this codec; ``None`` means ``bytes``."""
-        if what is None:
+        if given is None:
             return cls()
-        return what if isinstance(what, MessageType) else cls({1: what})
+        return given if isinstance(given, MessageType) else cls({1: given})
 
     def check_single_version(self, direction: str) -> None:
         """Raise `MultipleVersionsError` unless low, prod and test are equal."""
@@ -81,7 +81,7 @@ class MessageType:
                 raise ValueError(f"messages {direction}: no conversion between versions {version - 1} and {version}")
 
     def codec(self, version: int) -> ICodec:
-        """Return the codec of a version; raise `VersionMismatch` if there is none."""
+        """Return the codec of a version; raise `VersionMismatch` if the type lacks that version."""
         if not self.low <= version <= self.test:
             raise VersionMismatch(f"version {version} is needed, there are {self.low} to {self.test}")
         return cast("ICodec", self.codecs[version])

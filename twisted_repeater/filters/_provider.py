@@ -15,13 +15,6 @@ from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON, Answer, Verdict
 
 
-class Named:
-    """The base of filters that are made of others, and named after them."""
-
-    name: str
-    """The name in logs and errors."""
-
-
 class _Payloads(RawCodec):
     """Stands for the bytes of messages of whatever classes."""
 
@@ -172,11 +165,12 @@ def _byte_selector(member: object) -> Selector | None:
 
 
 def name_of(provider: object) -> str:
-    """Return the name of a filter in logs and errors."""
+    """Return the name of a filter in logs and errors.
+
+    Functions and classes have a ``__qualname__``. Filters that are made of others set one of their own.
+    """
     return guarded_text(_qualname, provider, "__qualname__")
 
 
 def _qualname(provider: object) -> str:
-    if isinstance(provider, Named):
-        return provider.name
     return getattr(provider, "__qualname__", None) or type(provider).__qualname__

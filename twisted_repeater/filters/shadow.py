@@ -1,4 +1,4 @@
-"""`Shadow`: runs a filter without obeying it, to see what it would do."""
+"""`Shadow`: runs a filter without obeying it, to compare its verdicts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..link import Link
 from ..selectors import Selector
 from ..verdicts import Answer, Verdict
 from ._migration import hand_over_by_name
-from ._provider import Named, checked_function, common_selector, guarded, name_of, pass_on, selector_of
+from ._provider import checked_function, common_selector, guarded, name_of, pass_on, selector_of
 
 __all__ = ["Shadow"]
 
@@ -28,7 +28,7 @@ log: Final = Logger()
 
 
 @implementer(IFilter, ISelectiveByCodec, IMigrating)
-class Shadow(Named):
+class Shadow:
     """Asks a candidate about each message, and obeys another filter.
 
     The numbers compare the verdicts: ``agreed``, ``differed``, ``failed`` (the candidate raised, or returned no verdict
@@ -67,7 +67,7 @@ class Shadow(Named):
         self.waiting: int = 0
         self._raised = False
         """Whether ``on_difference`` has raised."""
-        self.name: str = f"Shadow({name_of(candidate)})"
+        self.__qualname__: str = f"Shadow({name_of(candidate)})"
         self._ask = checked_function(candidate) if live is None else guarded(candidate)
         self._obey = pass_on if live is None else guarded(live)
 
@@ -117,7 +117,9 @@ class Shadow(Named):
     def _failed(self, failure: Failure) -> None:
         self.failed += 1
         if self.failed == 1:  # a broken candidate must not fill the disk
-            log.failure("{name} failed in shadow; further failures are only counted", loggable(failure), name=self.name)
+            log.failure(
+                "{name} failed in shadow; further failures are only counted", loggable(failure), name=self.__qualname__
+            )
 
     def _compare(
         self, obeyed: Verdict, candidate: Verdict | Deferred[Verdict | None] | None, message: object, link: Link

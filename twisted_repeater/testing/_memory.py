@@ -98,7 +98,7 @@ class MemoryNetwork:
         """See `IReactorTime`."""
         return self.clock.getDelayedCalls()
 
-    # -- what a test does ------------------------------------------------------------------------------------
+    # -- the methods that a test calls ------------------------------------------------------------------------
 
     def connect(self, accepting: IProtocol, connecting: IProtocol, address: IPv4Address, listening: IAddress) -> None:
         """Connect two protocols.

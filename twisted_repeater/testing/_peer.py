@@ -29,7 +29,7 @@ Answer: TypeAlias = "Callable[[Message, Peer], Iterable[object] | None]"
 
 @implementer(IHalfCloseableProtocol)
 class Peer(Protocol):
-    """One connection of a scripted program. It does what the test tells it, and records what it sends and gets."""
+    """One connection of a scripted program. It follows the test, and records all that it sends and gets."""
 
     def __init__(self, side: Side, setting: Setting, hello: Hello | None) -> None:
         self.side = side
@@ -65,7 +65,7 @@ class Peer(Protocol):
         hello = self.hello if self.side is Side.CLIENT else self.heard
         return "" if hello is None else hello.name
 
-    # -- what a test tells it to do --------------------------------------------------------------------------
+    # -- the orders of a test ---------------------------------------------------------------------------------
 
     def say_hello(self, hello: Hello) -> None:
         """Send a hello, before anything else."""
@@ -124,7 +124,7 @@ class Peer(Protocol):
         self._transport.resumeProducing()
         self._setting.settle()
 
-    # -- what a test asks it ---------------------------------------------------------------------------------
+    # -- the questions of a test ------------------------------------------------------------------------------
 
     @property
     def received_bytes(self) -> bytes:

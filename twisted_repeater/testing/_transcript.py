@@ -124,7 +124,7 @@ class Transcript:
         Args:
             what: how the complaint begins, such as "the server got".
             got: the list.
-            expected: what it must be equal to.
+            expected: the list that it must be equal to.
         """
         if list(got) != list(expected):
             raise self.error(f"{what}:\n{numbered(got)}\nexpected:\n{numbered(expected)}")
