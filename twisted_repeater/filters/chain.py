@@ -115,8 +115,9 @@ def _linked(first: _Part, rest: _Part) -> FilterFunction:
 
 def _after(verdict: Verdict, message: object, link: Link, rest: _Part) -> Answer:
     """Pass the messages that the first filter lets through to the rest."""
-    if not verdict.passes and not verdict.forward:
-        return verdict
+    count = verdict.passes + len(verdict.forward)
+    if count < 2:
+        return _after_one(verdict, message, link, rest) if count else verdict
     total = _Total(verdict)
     originals = [(message, True)] if verdict.passes else []
     items = iter(originals + [(other, False) for other in verdict.forward])
@@ -127,6 +128,21 @@ def _after(verdict: Verdict, message: object, link: Link, rest: _Part) -> Answer
         total.add(answer, item, is_original)
         if answer.closes:
             break
+    return total.verdict()
+
+
+def _after_one(verdict: Verdict, message: object, link: Link, rest: _Part) -> Answer:
+    """Do the same for one message: the result is often one of the two verdicts as it is."""
+    item = message if verdict.passes else verdict.forward[0]
+    answer = rest.ask(item, link)
+    if answer is PASS_ON:
+        return verdict
+    total = _Total(verdict)
+    if not isinstance(answer, Verdict):
+        return _carry_on(total, answer, item, verdict.passes, iter(()), link, rest)
+    if not answer.passes and not verdict.back and not verdict.closes:
+        return answer
+    total.add(answer, item, verdict.passes)
     return total.verdict()
 
 

@@ -198,10 +198,10 @@ def read_code(what: str, limit: int, data: bytes, at: int) -> int:
 
 def _one_byte(name: str, values: tuple[T, ...], expected: str) -> BinType[T]:
     """Return the type of some values of one class, each written as its index in a byte."""
-    kind = type(values[0])
+    kind, count = type(values[0]), len(values)
 
     def read(data: bytes, at: int, levels: int) -> tuple[T, int]:
-        return values[read_code(name, len(values), data, at)], at + 1
+        return values[read_code(name, count, data, at)], at + 1
 
     def write(out: bytearray, value: T, levels: int) -> None:
         if not isinstance(value, kind) or value not in values:
