@@ -230,7 +230,7 @@ class BrokenCodecTests(SynchronousTestCase):
             ),
             (
                 encoding(takes_back),
-                r"Broken: decode raised ParseError: .* for \[253, 2, 3\], decoded from b'\\x03\\xfd\\x02\\x03', and encoded",
+                r"Broken: decode raised ParseError: .* for \[253, 2, 3\], decoded from b'.*', and encoded",
             ),
         )
         check_codec(decoding(is_not_written), [[1, 2, 3]])
