@@ -35,6 +35,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {name: f"twisted_repeater.{name}" for name in ("Answer", "Filter")}
 maximum_signature_line_length = 90
 toc_object_entries_show_parents = "hide"
 default_role = "py:obj"
@@ -81,6 +82,7 @@ TWISTED = {
 """Twisted's names that docstrings give without their module."""
 
 MADE_ELSEWHERE = {
+    "twisted_repeater.Link": "by the repeater",
     "twisted_repeater.Repeater": "by `Repeater.create`",
     "twisted_repeater.testing.Entry": "by the kit",
     "twisted_repeater.testing.Outcome": "by the kit",
@@ -91,12 +93,10 @@ MADE_ELSEWHERE = {
 """Classes whose constructor is not for users, and how their instances come to be."""
 
 
-def fields_for_sphinx(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Find the docstrings of data, and turn epytext (``@param x: ...``, ``C{x}``), where there is some, into fields."""
+def doc_for_sphinx(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Find the docstrings of data."""
     if what == "data":
         lines[:] = doc_of_data(name.rpartition(".")[2], obj) or lines
-    lines[:] = [re.sub(r"^(\s*)@(\w+( \w+)?):", r"\1:\2:", line) for line in lines]
-    lines[:] = [re.sub(r"\bC\{(.*?)\}", r"``\1``", line) for line in lines]
 
 
 def doc_of_data(name: str, value: object) -> list[str]:
@@ -112,12 +112,12 @@ def doc_of_data(name: str, value: object) -> list[str]:
 def plain_signature(
     app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None] | None:
-    """Write interfaces in signatures by their names, and leave out constructors that are not for users."""
+    """Write interfaces and aliases in signatures by their names, and leave out constructors that are not for users."""
     if name in MADE_ELSEWHERE:
         return ("", None)
 
     def plain(text: str | None) -> str | None:
-        return text and re.sub(r"<InterfaceClass ([\w.]+)>", r"~\1", text)
+        return text and re.sub(r"<InterfaceClass ([\w.]+)>|TypeAliasForwardRef\('([\w.]+)'\)", r"~\1\2", text)
 
     return (plain(signature), plain(returns))
 
@@ -146,7 +146,7 @@ def find_short_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
 
 def setup(app: Any) -> None:
     """Connect the above."""
-    app.connect("autodoc-process-docstring", fields_for_sphinx)
+    app.connect("autodoc-process-docstring", doc_for_sphinx)
     app.connect("autodoc-process-signature", plain_signature)
     app.connect("missing-reference", name_of_twisted, priority=400)  # before intersphinx
     app.connect("missing-reference", find_short_name)

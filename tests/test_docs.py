@@ -274,10 +274,18 @@ class OCamlPageTests(SynchronousTestCase):
 class LayoutPageTests(SynchronousTestCase):
     """The page about the layout of the code."""
 
+    text = (DOCS / "explanation" / "code-layout.md").read_text()
+
+    def test_places(self) -> None:
+        """Every file and folder that it names exists."""
+        places = re.findall(r"`(\w+/[\w/]*(?:\.py)?)`", self.text)
+        parents = (PACKAGE_PARENT / "twisted_repeater", ROOT)
+        self.assertEqual([place for place in places if not any((parent / place).exists() for parent in parents)], [])
+        self.assertTrue(places)
+
     def test_levels(self) -> None:
         """It has every level and every module, in the order that `tests.test_layout` checks."""
-        text = (DOCS / "explanation" / "code-layout.md").read_text()
-        rows = re.findall(r"^\|[^|]*\|((?: `\w+`,?)+) \|", text.partition("## Who talks")[0], re.M)
+        rows = re.findall(r"^\|[^|]*\|((?: `\w+`,?)+) \|", self.text.partition("## Who talks")[0], re.M)
         told = [re.findall(r"`(\w+)`", row) for row in rows]
         expected = [module for level in LEVELS for module in sorted(level)]
         self.assertEqual(sorted(module for row in told for module in row), sorted(expected))

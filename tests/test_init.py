@@ -79,7 +79,7 @@ class PublicNamesTests(SynchronousTestCase):
         self.assertTrue(callable(twisted_repeater.dialects.int32))
 
     def test_exported(self) -> None:
-        """Every module's ``__all__`` names what is there, each once."""
+        """Every module's ``__all__`` has names that exist, each once."""
         for module in public_modules():
             names = list(getattr(module, "__all__", ()))
             self.assertEqual(len(names), len(set(names)), module.__name__)
@@ -97,7 +97,7 @@ class PublicNamesTests(SynchronousTestCase):
 
 
 class DocumentationTests(SynchronousTestCase):
-    """Each public name says what it is."""
+    """Each public name has a description."""
 
     def test_names(self) -> None:
         """Every public module, class, function and constant has a docstring, and so have their public members."""
@@ -115,7 +115,7 @@ class DocumentationTests(SynchronousTestCase):
         self.assertEqual(silent, [])
 
     def test_fields(self) -> None:
-        """Every field of the plain values says what it means."""
+        """Every field of the plain values has a description."""
         from twisted_repeater import model
 
         classes = {name for name in model.__all__ if name not in ("Side", "Direction")}  # these say it by their names
@@ -129,7 +129,7 @@ class DocumentationTests(SynchronousTestCase):
             self.assertEqual([name for name in silent if name != "self"], [], method.__name__)
 
     def test_the_judge(self) -> None:
-        """The tests above see what is missing."""
+        """The tests above notice a missing description."""
 
         class Silent:
             field: int = 0

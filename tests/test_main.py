@@ -47,10 +47,10 @@ class HowItRunsTests(SynchronousTestCase):
 
 
 class CommandLineTests(SynchronousTestCase):
-    """What a user sees."""
+    """The output that a user sees."""
 
     def test_version(self) -> None:
-        """``--version`` gives one line: the version, how the hot path runs, and what it runs on."""
+        """``--version`` gives one line: the version, how the hot path runs, and the Python that it runs on."""
         told = output_of("--version")
         self.assertTrue(told.startswith(f"twisted_repeater {version('twisted_repeater')}, hot path "), told)
         self.assertIn(f"hot path {main.how_it_runs()}; Twisted {version('twisted')}, CPython", told)

@@ -79,9 +79,10 @@ class MetadataTests(SynchronousTestCase):
         self.assertEqual([re.split("[<>=]", text)[0] for text in needed], ["twisted", "zope.interface"])
 
     def test_changelog(self) -> None:
-        """The changelog has a section for the version that is built."""
-        release = PROJECT["project"]["version"].partition(".dev")[0]
-        self.assertIn(f"\n## {release}", (DOCS / "changelog.md").read_text())
+        """The changelog begins with the version that is built, or with "Unreleased" before its release."""
+        release, dev, _ = PROJECT["project"]["version"].partition(".dev")
+        newest = re.findall("^## (.*)$", (DOCS / "changelog.md").read_text(), re.M)[0]
+        self.assertEqual(newest.split()[0], "Unreleased" if dev else release)
 
 
 class ReadmeTests(SynchronousTestCase):

@@ -296,7 +296,7 @@ def answering(answer: Any) -> Callable[[Any], Any]:
 
 
 def create(**changes: Any) -> Deferred[Repeater]:
-    """Create a repeater from arguments of which only some are of interest."""
+    """Create a repeater from some arguments, and defaults for the others."""
     arguments: dict[str, Any] = {
         "dialect": dialects.int32(),
         "repeater_name": REPEATER_NAME,
@@ -335,7 +335,7 @@ class StartTests(PeerCase):
     """`Repeater.start`, `Repeater.replace_filters`, and the callbacks that are missing."""
 
     async def test_wrong_arguments(self) -> None:
-        """What cannot be called, or is no filter, is an error at once."""
+        """An object that cannot be called, or is not a filter, is an error at once."""
         world = await self.world(start=False)
         for name in ("on_connect", "on_error", "on_connecting_error", "to_server_filter", "to_client_filter"):
             self.assertRaises(TypeError, world.repeater.start, **{name: 7})
@@ -413,7 +413,7 @@ class StartTests(PeerCase):
         self.assertEqual(event["error"], "ParseError: nonsense")
 
     async def test_default_callbacks_beside_a_log(self) -> None:
-        """What an observer logs is not logged a second time."""
+        """Events that an observer logs are not logged a second time."""
         with capturedLogs() as captured:
             world = await self.world(observers=[LogObserver(reactor)], start=False)
             world.repeater.start()
@@ -510,7 +510,7 @@ class RunningTests(PeerCase):
         self.assertEqual(alice[1].seen, [repeated("alice"), b"there?"])
 
     async def test_from_within_a_filter(self) -> None:
-        """What is sent from within a filter goes out behind the messages before, and before the one it looks at."""
+        """A message sent from within a filter goes out after the earlier messages, and before the one it looks at."""
 
         def beside(message: bytes, link: ILink) -> Any:
             if message == b"3":
@@ -528,7 +528,7 @@ class RunningTests(PeerCase):
         self.assertEqual(client.seen[1:], [b"hint"])
 
     async def test_links(self) -> None:
-        """Links can be had by name and all together; attempts are none yet."""
+        """Links can be had by name and all together; attempts are not links yet."""
         world, _, _ = await self.two()
         world.server.when_greeted = False
         await world.connect(hello("carol"))
@@ -685,7 +685,7 @@ class ShutdownTests(PeerCase):
         self.successResultOf(world.repeater.shutdown())
 
     async def test_nothing_received_is_lost(self) -> None:
-        """What was received is filtered and delivered first."""
+        """Messages that were received are filtered and delivered first."""
         answer: Deferred[Any] = Deferred()
         answers = [answer]
         world = await self.world(to_server_filter=lambda message, link: answers.pop() if answers else PASS_ON)

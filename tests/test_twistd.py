@@ -154,7 +154,7 @@ class DescriptorTests(TwistdCase):
         self.assertNotIn("Traceback", output)
 
     def test_run_out(self) -> None:
-        """Clients for whom there are none wait, and get in when others have gone; the log has one line about them."""
+        """Clients without a descriptor wait, and get in when others have gone; the log has one line about them."""
         _, server_port = self.start_server()
         command = 'ulimit -n 30 && exec "$@"'
         options = self.options(server_port)
@@ -421,17 +421,20 @@ class ProcessTests(TwistdCase):
         self.assertEqual(status, -signal.SIGTERM, output)
 
     def test_nothing_received_is_lost(self) -> None:
-        """What was received before SIGTERM is filtered and delivered, although the filter takes its time."""
+        """Messages received before SIGTERM are filtered and delivered, although the filter takes its time."""
         self.path("waiting.py").write_text(WAITING_FILTER)
-        server, repeater, ann, _ = self.start_all("--to-server-filter", "waiting:wait")
-        ann.type("price ACME", "price INIT")
-        repeater.wait_for("the filter has b'price ACME'")
-        repeater.send_signal(signal.SIGTERM)
-        repeater.wait_for("Received SIGTERM")
-        self.path("go").touch()
-        self.assertEqual(repeater.end()[0], -signal.SIGTERM)
-        server.wait_for("^ann is gone")
-        self.assertEqual(server.lines[1:], ["ann is here", "ann: price ACME", "ann: price INIT", "ann is gone"])
+        server, server_port = self.start_server()
+        repeater, port = self.start_repeater(server_port, "--to-server-filter", "waiting:wait")
+        with socket.create_connection(("127.0.0.1", port), LONGEST) as client:
+            messages = b'{"name": "bob"}', b"price ACME", b"price INIT"  # in one write: all are received at once
+            client.sendall(b"".join(len(message).to_bytes(4, "big") + message for message in messages))
+            repeater.wait_for("the filter has b'price ACME'")
+            repeater.send_signal(signal.SIGTERM)
+            repeater.wait_for("Received SIGTERM")
+            self.path("go").touch()
+            self.assertEqual(repeater.end()[0], -signal.SIGTERM)
+            server.wait_for("^bob is gone")
+        self.assertEqual(server.lines[1:], ["bob is here", "bob: price ACME", "bob: price INIT", "bob is gone"])
 
     def test_asyncio(self) -> None:
         """It runs on the asyncio reactor as well."""

@@ -24,16 +24,28 @@ from .codecs import LEFT_OUT
 from .dialects import Conversion, Dialect, MessageType
 from .errors import *  # noqa: F403 - every error is public
 from .filters import chain
-from .interfaces import ICodec, IFilter, IFraming, IHandshake, ILink, IObserver, ITypedCodec
+from .interfaces import (
+    ICodec,
+    IFilter,
+    IFraming,
+    IHandshake,
+    ILink,
+    IMigrating,
+    IObserver,
+    ISelective,
+    ISelectiveByCodec,
+    ITypedCodec,
+)
 from .link import Link
 from .model import Direction, Hello, Limits, OnFilterError, Side
-from .verdicts import DO_NOTHING, DROP, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from .verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 
 __all__ = [
     "DO_NOTHING",
     "DROP",
     "LEFT_OUT",
     "PASS_ON",
+    "Answer",
     "Close",
     "Conversion",
     "Dialect",
@@ -45,7 +57,10 @@ __all__ = [
     "IFraming",
     "IHandshake",
     "ILink",
+    "IMigrating",
     "IObserver",
+    "ISelective",
+    "ISelectiveByCodec",
     "ITypedCodec",
     "Limits",
     "Link",

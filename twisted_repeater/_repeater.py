@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
-from typing import Any
+from types import EllipsisType
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocol, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -20,7 +20,7 @@ from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
-from ._types import Filter, Observer
+from ._types import Filter, Observer, Reactor
 from .dialects import Dialect
 from .errors import ConnectingError, LinkError
 from .model import Direction, Limits, OnFilterError, Side
@@ -28,15 +28,11 @@ from .observers import LogObserver
 
 __all__ = ["Repeater"]
 
-log = Logger()
+log: Logger = Logger()
 
 
-class _Kept(enum.Enum):
-    KEPT = "kept"
-
-
-_KEPT = _Kept.KEPT
-"""Stands for a filter that is not replaced; ``None`` is no filter."""
+OnError: TypeAlias = Callable[[Link, Side, LinkError], object]
+OnConnectingError: TypeAlias = Callable[[str | None, str, ConnectingError], object]
 
 
 def _no_state(link: Link) -> None:
@@ -51,48 +47,21 @@ def end_link(link: Link, side: Side, error: LinkError) -> None:
     pair_of(link).end_by_default(error)
 
 
-class _Defaults:
-    """The default ``on_error`` and ``on_connecting_error``: log unless an observer does, and call `end_link`."""
+def _defaults(factory: RepeaterFactory) -> tuple[OnError | None, OnConnectingError]:
+    """Return the default ``on_error`` and ``on_connecting_error``. They log, unless an observer does."""
+    if any(isinstance(observer, LogObserver) for observer in factory.settings.observers):
+        return None, lambda client_name, server_name, error: None  # a link ends by default without a callback, too
+    log_observer = LogObserver(factory.clock)
 
-    on_error: Callable[[Any, Side, LinkError], Any] | None
-
-    def __init__(self, factory: RepeaterFactory) -> None:
-        is_logged = any(isinstance(observer, LogObserver) for observer in factory.settings.observers)
-        self._log = None if is_logged else LogObserver(factory.clock)
-        self.on_error = None if is_logged else self._log_and_end
-
-    def _log_and_end(self, link: Link, side: Side, error: LinkError) -> None:
-        assert self._log is not None
-        self._log.link_error(link, side, error)
+    def log_and_end(link: Link, side: Side, error: LinkError) -> None:
+        log_observer.link_error(link, side, error)
         end_link(link, side, error)
 
-    def on_connecting_error(self, client_name: str | None, server_name: str, error: ConnectingError) -> None:
-        if self._log is not None:
-            self._log.link_refused(client_name, error)
+    return log_and_end, lambda client_name, server_name, error: log_observer.link_refused(client_name, error)
 
 
 class Repeater:
-    """Stands between clients and a server. `Repeater.create` makes one; these are its arguments:
-
-    * ``dialect``: the wire protocol, such as ``dialects.int32()``.
-    * ``repeater_name``: goes into the ``credentials`` of the hellos that the repeater sends.
-    * ``server_name``: the name that the server's hello must carry.
-    * ``is_client_allowed``: called with a client's name; a false answer refuses the client. It may return a Deferred.
-    * ``listen_port``: the TCP port to listen on, on all interfaces; 0 takes a free one.
-    * ``listen``: instead of it, a server endpoint or its description, such as ``tcp:9000:interface=127.0.0.1``. The
-      listen queue is as long as the system allows, unless the description says ``backlog=``. An endpoint object has a
-      listen queue of its own.
-    * ``server_ip``, ``server_port``: where the server is.
-    * ``server``: instead of them, a client endpoint or its description, such as ``tls:example.org:9001``.
-    * ``is_client_ip_authorized``: called with a client's address as a string ("" for a Unix socket); a false answer
-      refuses the client. ``None`` authorizes all. With ``haproxy:`` it is the address in the PROXY header.
-    * ``convert_versions``: let each connection agree on its own versions. Messages of equal versions pass as bytes;
-      others are decoded, converted and encoded.
-    * ``limits``: times and sizes. Some defaults may become lower, to fit the file descriptors that this process may
-      have; `Repeater.limits` has the numbers.
-    * ``observers``: are told what happens.
-    * ``reactor``: the global one by default.
-    """
+    """Stands between clients and a server. `Repeater.create` makes one."""
 
     def __init__(self, factory: RepeaterFactory, port: IListeningPort) -> None:
         self._factory = factory
@@ -128,9 +97,31 @@ class Repeater:
         convert_versions: bool = False,
         limits: Limits = Limits(),
         observers: Iterable[Observer] = (),
-        reactor: Any = None,
+        reactor: Reactor = None,
     ) -> Deferred[Repeater]:
-        """Bind the port; `Repeater` describes the arguments.
+        """Bind the port.
+
+        Args:
+            dialect: The wire protocol, such as ``dialects.int32()``.
+            repeater_name: Goes into the ``credentials`` of the hellos that the repeater sends.
+            server_name: The name that the server's hello must have.
+            is_client_allowed: Called with a client's name. A false answer refuses the client. It may return a Deferred.
+            listen_port: The TCP port to listen on, on all interfaces; 0 takes a free one.
+            listen: Instead of ``listen_port``, a server endpoint or its description, such as
+                ``tcp:9000:interface=127.0.0.1``. The listen queue is as long as the system allows, unless the
+                description says ``backlog=``. An endpoint object has a listen queue of its own.
+            server_ip: The address or the host name of the server.
+            server_port: The TCP port of the server.
+            server: Instead of ``server_ip`` and ``server_port``, a client endpoint or its description, such as
+                ``tls:example.org:9001``.
+            is_client_ip_authorized: Called with a client's address as a string ("" for a Unix socket). A false answer
+                refuses the client. ``None`` authorizes all. With ``haproxy:`` it is the address in the PROXY header.
+            convert_versions: Let each connection agree on its own versions. Messages of equal versions pass as bytes;
+                others are decoded, converted and encoded.
+            limits: Times and sizes. Some defaults may become lower, to fit the file descriptors that this process may
+                have; `Repeater.limits` has the numbers.
+            observers: They are told of what happens.
+            reactor: The global one by default.
 
         Returns:
             A Deferred of a repeater, which accepts clients from `start` on. It fails with Twisted's error if the port
@@ -141,8 +132,8 @@ class Repeater:
             cls._create(
                 (listen, listen_port),
                 (server, server_ip, server_port),
-                observers,
                 reactor,
+                observers=observers,
                 dialect=dialect,
                 repeater_name=repeater_name,
                 server_name=server_name,
@@ -156,19 +147,17 @@ class Repeater:
     @classmethod
     async def _create(
         cls,
-        listen: tuple[Any, Any],
-        server: tuple[Any, Any, Any],
+        listen: tuple[str | IStreamServerEndpoint | None, int | None],
+        server: tuple[str | IStreamClientEndpoint | None, str | None, int | None],
+        reactor: Reactor,
         observers: Iterable[Observer],
-        reactor: Any,
         **others: Any,
     ) -> Repeater:
         if reactor is None:
             from twisted.internet import reactor
         settings = Settings(observers=tuple(observers), **others)
-        factory: RepeaterFactory
-        dial: Callable[[Pair], Deferred[Any]] = dialler(
-            reactor, settings.limits.connect_timeout, lambda pair: pair.server, *server
-        )
+        timeout = settings.limits.connect_timeout
+        dial: Callable[[Pair], Deferred[IProtocol]] = dialler(reactor, timeout, lambda pair: pair.server, *server)
         listening = listener(reactor, *listen)
         claimed = claim(settings.limits, reactor)
         try:
@@ -185,10 +174,7 @@ class Repeater:
 
     @property
     def limits(self) -> Limits:
-        """The limits that hold now, with numbers for those that were left to their defaults.
-
-        These numbers may change when another repeater of the process is created or shut down.
-        """
+        """The limits that hold now, with a number for each default; another repeater of the process may change it."""
         return self._factory.limits
 
     @property
@@ -202,8 +188,8 @@ class Repeater:
         on_connect: Callable[[Link], object] = _no_state,
         to_server_filter: Filter | None = None,
         to_client_filter: Filter | None = None,
-        on_error: Callable[[Link, Side, LinkError], object] | None = None,
-        on_connecting_error: Callable[[str | None, str, ConnectingError], object] | None = None,
+        on_error: OnError | None = None,
+        on_connecting_error: OnConnectingError | None = None,
         on_filter_error: OnFilterError = OnFilterError.STOP,
     ) -> None:
         """Accept clients from now on.
@@ -211,9 +197,8 @@ class Repeater:
         Args:
             on_connect: Called with the link when both hellos are agreed, before the client is answered. Its result, or
                 that of its Deferred, becomes ``link.state``. If it raises, the client is refused.
-            to_server_filter: A function of a message and its link, or an `IFilter`, asked about every message on its
-                way to the server. ``None`` passes everything on.
-            to_client_filter: The same for messages on their way to the client.
+            to_server_filter: An `IFilter`, or a function of a message to the server and its link. ``None``: all pass.
+            to_client_filter: The same for messages to the client.
             on_error: Called with the link, the side and a `LinkError`. The default logs the error. It closes the link
                 if a side is lost, without losing a reply that is still to come, or if a filter's failure has stopped
                 one of its directions.
@@ -227,20 +212,22 @@ class Repeater:
         factory = self._factory
         if factory.application.started is not None:
             raise RuntimeError("the repeater was started already")
-        # A wrong one is an error here rather than at the first client.
-        factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)
+        factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)  # here, not at the first client
         factory.equipment.check_filter(to_client_filter, Direction.TO_CLIENT)
-        defaults = _Defaults(factory)
-        on_error = defaults.on_error if on_error is None else on_error
-        on_connecting_error = defaults.on_connecting_error if on_connecting_error is None else on_connecting_error
+        end, not_linked = _defaults(factory)
+        on_error = end if on_error is None else on_error
+        on_connecting_error = not_linked if on_connecting_error is None else on_connecting_error
         factory.application.started = Callbacks(
             on_connect, on_error, on_connecting_error, to_server_filter, to_client_filter, on_filter_error
         )
 
     def replace_filters(
-        self, *, to_server_filter: Filter | _Kept | None = _KEPT, to_client_filter: Filter | _Kept | None = _KEPT
+        self,
+        *,
+        to_server_filter: Filter | EllipsisType | None = ...,
+        to_client_filter: Filter | EllipsisType | None = ...,
     ) -> None:
-        """Put other filters in the place of those given to `start`; what is not given stays.
+        """Replace the filters that were given to `start`. A filter that you do not name stays; ``None`` removes it.
 
         They take over between two messages of every link, at the latest with the next read. A message whose verdict
         is awaited still gets it from the old filter.
@@ -248,7 +235,7 @@ class Repeater:
         if self._factory.application.started is None:
             raise RuntimeError("the repeater was not started yet")
         given = {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
-        filters = {name: provider for name, provider in given.items() if provider is not _KEPT}
+        filters = {name: provider for name, provider in given.items() if provider is not ...}
         for name, provider in filters.items():
             self._factory.equipment.check_filter(provider, Direction(name.removesuffix("_filter")))
         self._factory.replace_filters(filters)
@@ -256,7 +243,7 @@ class Repeater:
     # -- messages of the application's own: they go through no filter --------------------------------------------
 
     def send_to_all_clients(self, message: object) -> None:
-        """Send a message to every client; encoded once for each version in use.
+        """Send a message to every client. It is encoded once for each version in use.
 
         With thousands of clients it takes several turns of the reactor to reach all of them. Whatever is sent to one of
         them after this call goes out after the message.
@@ -268,15 +255,13 @@ class Repeater:
         self._factory.links.broadcast(Side.SERVER, message)
 
     def send_to_server_from(self, client_name: str, message: object) -> None:
-        """Send a message to the server on that client's link; nothing if there is none."""
+        """Send a message to the server on that client's link, if the client is linked."""
         link = self.link(client_name)
         if link is not None:
             link.send_to_server(message)
 
-    # -- links -----------------------------------------------------------------------------------------------
-
     def link(self, client_name: str) -> Link | None:
-        """Return the link of a client, ``None`` if there is none."""
+        """Return the link of a client, ``None`` if the client is not linked."""
         pair = self._factory.admission.names.get(client_name)
         return pair.link if pair is not None and pair.made else None
 
@@ -289,7 +274,7 @@ class Repeater:
         return [link.client_name for link in self._factory.links.made() if link.active]
 
     def close_connection_from_client(self, client_name: str) -> None:
-        """Close both sides of a client's link; nothing if there is none."""
+        """Close both sides of a client's link, if the client is linked."""
         link = self.link(client_name)
         if link is not None:
             link.close()
@@ -318,7 +303,7 @@ class Repeater:
         if self._over:
             self._is_shut_down(self._failure)
         elif not self._stopping:
-            self._stopping = True  # first: what is called back from here may ask again
+            self._stopping = True  # first: callbacks may call this again
             if self._factory.admission.port_valve is not None:
                 self._factory.admission.port_valve.detach()
             if self._guard is not None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .errors import ConnectingError
     from .model import Direction, Hello, Side
 
+Reactor: TypeAlias = Any
+"""A reactor. It provides several of Twisted's interfaces, and Python has no type for an object that does."""
+
 Message: TypeAlias = Any
 """A message: the object that a codec makes of a payload."""
 

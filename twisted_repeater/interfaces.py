@@ -199,7 +199,7 @@ class ILink(Interface):
     server_hello: Hello | None = Attribute("the server's hello")
     client_address: IAddress = Attribute("the address that the client connected from")
     server_address: IAddress = Attribute("the address of the server")
-    stopped: frozenset[Direction] = Attribute("those in which a filter's failure has ended receiving for good")
+    stopped: frozenset[Direction] = Attribute("the directions in which a filter's failure has ended receiving")
 
     def received(direction: Direction) -> tuple[int, int]:
         """Return how many messages of a direction were received so far, and how many bytes with their headers."""

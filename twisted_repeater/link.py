@@ -57,6 +57,7 @@ class Link:
     __slots__ = ("__weakref__", "_pair", "state")
 
     state: Any
+    """The object that ``on_connect`` returned."""
 
     def __init__(self, pair: _Pair) -> None:
         self._pair = pair

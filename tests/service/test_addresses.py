@@ -31,7 +31,7 @@ class AddressTests(SynchronousTestCase):
         self.assertFalse(ip_filter([network("0.0.0.0/0"), network("::/0")])(""))
 
     def test_wrong_networks(self) -> None:
-        """What is not a network is refused, with the reason."""
+        """A text that is not a network is refused, with the reason."""
         for text, message in (
             ("10.1.0.0/33", "must be an address or a network, not '10.1.0.0/33'"),
             ("10.1.0.7/16", "must be an address or a network, not '10.1.0.7/16': 10.1.0.7/16 has host bits set"),

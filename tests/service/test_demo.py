@@ -1,4 +1,4 @@
-"""The demonstration: what it shows is what happens."""
+"""The demonstration shows the messages that are really sent."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ class DemoTests(TestCase):
 
     @property
     def text(self) -> str:
-        """What it told so far."""
+        """The text that it has written so far."""
         return "".join(self.told)
 
     async def test_shown(self) -> None:
-        """It shows the filter, five messages with what the filter, the server and the clients made of them."""
+        """It shows the filter, five messages, its verdict about each, and the messages that server and client got."""
         self.addCleanup(self.demo.stopService)
         await self.demo.run()
-        self.assertIn("    def check_order(message: bytes, link: ILink) -> Verdict:\n", self.text)
+        self.assertIn("    def check_order(message: bytes, link: Link) -> Verdict:\n", self.text)
         self.assertIn(SHOWN, self.text)
         self.assertIn(self.text.partition(SHOWN)[2].partition("\n")[0], BOTH)
         self.assertIn(f'create_connection(("127.0.0.1", {self.demo.port}))', self.text)
 
     async def test_client_of_ones_own(self) -> None:
-        """What the filter says to a client that joins in is told, on one line."""
+        """The verdict about a message of a client that joins in is shown on one line."""
         self.addCleanup(self.demo.stopService)
         await self.demo.run()
         client = Client(hello("you"))
@@ -107,7 +107,7 @@ class DemoTests(TestCase):
         self.assertNotIn("Ctrl-C", self.text)
 
     async def test_failure(self) -> None:
-        """What goes wrong is logged."""
+        """An error is logged."""
         service = DemoService(reactor, lambda text: 1 / 0, pause=0)
         service.startService()
         errors: list[Any] = []

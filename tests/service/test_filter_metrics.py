@@ -20,7 +20,8 @@ except ImportError:
 
 def leave_registered(before: list[Any]) -> None:
     """Leave only these collectors in the registry."""
-    for collector in filter_metrics.registered():
+    there: list[Any] = filter_metrics.registered()
+    for collector in there:
         if collector not in before:
             REGISTRY.unregister(collector)
 
@@ -29,7 +30,7 @@ class CollectorsTests(SynchronousTestCase):
     """The default registry of ``prometheus_client``."""
 
     def setUp(self) -> None:
-        """Remember what is registered."""
+        """Remember the registered metrics."""
         if Counter is None:
             raise SkipTest("prometheus_client is missing")
         self.before = filter_metrics.registered()
@@ -44,13 +45,13 @@ class CollectorsTests(SynchronousTestCase):
         return module
 
     def test_new(self) -> None:
-        """What was registered since is what is new, in the order in which it was registered."""
+        """The metrics registered since then are new, in the order in which they were registered."""
         made = [Counter(name, "for a test") for name in ("test_b", "test_a")]
         self.assertEqual(filter_metrics.of_filters(self.before, []), made)
         self.assertEqual(filter_metrics.of_filters(filter_metrics.registered(), []), [])
 
     def test_of_others(self) -> None:
-        """What a module that stays has, by a name or in a class, belongs to it; the rest belongs to the filters."""
+        """A metric that a module that stays has, by a name or in a class, is its own; others belong to the filters."""
         named, in_class, own = (Counter(f"test_{letter}", "for a test") for letter in "abc")
         self.module(named=named)
         self.module(first=1, holder=type("Holder", (), {"counter": in_class}))
@@ -58,7 +59,7 @@ class CollectorsTests(SynchronousTestCase):
         self.assertEqual(filter_metrics.of_filters(self.before, [ours]), [own])
 
     def test_no_module(self) -> None:
-        """What is among the modules without being one is left alone."""
+        """Objects among the modules that are not modules are left alone."""
         made = Counter("test_a", "for a test")
         modules: dict[str, Any] = sys.modules
         modules["tests_of_collectors"] = self
@@ -66,7 +67,7 @@ class CollectorsTests(SynchronousTestCase):
         self.assertEqual(filter_metrics.of_filters(self.before, []), [made])
 
     def test_away_and_back(self) -> None:
-        """What is taken away can be registered by that name again, or put back; what is so already stays as it is."""
+        """The name of a removed metric is free, and the metric can be restored; to repeat either changes nothing."""
         made = Counter("test_a", "for a test")
         for _ in range(2):
             filter_metrics.unregister([made])
@@ -77,7 +78,7 @@ class CollectorsTests(SynchronousTestCase):
             self.assertEqual(len(filter_metrics.registered()), len(self.before) + 2)
 
     def test_taken(self) -> None:
-        """What cannot be put back, as its name is taken, is logged, and the others are put back."""
+        """A metric that cannot be restored, because its name is taken, is logged, and the others are restored."""
         first, second = Counter("test_a", "for a test"), Counter("test_b", "for a test")
         filter_metrics.unregister([first, second])
         Counter("test_a", "for a test")

@@ -23,7 +23,7 @@ class FilterModulesCase(ModuleCase):
 
     def answer(self, modules: FilterModules, key: str = "to_server_filter") -> Any:
         """Ask a filter."""
-        found = modules.filters[key]
+        found: Any = modules.filters[key]
         return getattr(found, "filter", found)(None, None)
 
     def load(self, name: str = "rules:decide") -> FilterModules:
@@ -80,7 +80,7 @@ class ReloadTests(FilterModulesCase):
         self.assertEqual(self.answer(modules), 7)
 
     def test_packages(self) -> None:
-        """So are the modules of the filter's own package, and what was imported later, in a function."""
+        """So are the modules of the filter's own package, and those imported later, in a function."""
         self.write("desk/__init__.py", "")
         self.write("desk/inner/limits.py", "limit = 1\n")
         self.write(
@@ -103,7 +103,7 @@ class ReloadTests(FilterModulesCase):
         self.assertIs(self.answer(modules, "to_client_filter"), new)
 
     def test_what_was_there_before_stays(self) -> None:
-        """What was loaded before the filters is not reloaded: messages are of its types."""
+        """A module that was loaded before the filters is not reloaded: messages are of its types."""
         self.write("orders.py", "class Order:\n    pass\n")
         self.write("rules.py", "import json\nfrom orders import Order\ndef decide(message, link):\n    return Order\n")
         order = importlib.import_module("orders").Order
@@ -157,7 +157,7 @@ class ReloadTests(FilterModulesCase):
 
 
 class FailureTests(FilterModulesCase):
-    """What cannot be loaded."""
+    """Filters that cannot be loaded."""
 
     def assert_stays(self, modules: FilterModules, message: str) -> None:
         """It cannot be reloaded for this reason, and nothing changes."""
@@ -226,7 +226,7 @@ class MigrationTests(FilterModulesCase):
         self.answer(modules).append("one")
         self.write("rules.py", STATEFUL.format(version=2, seen=""))
         modules.reload()
-        self.assertEqual(modules.filters["to_server_filter"].version, 2)
+        self.assertEqual(getattr(modules.filters["to_server_filter"], "version", None), 2)
         self.assertEqual(self.answer(modules), ["one"])
 
     def test_function(self) -> None:
@@ -285,7 +285,7 @@ class MigrationTests(FilterModulesCase):
             str(error),
             "rules:Filter: cannot migrate: AttributeError: 'list' object has no attribute 'no_such' (rules.py, line 9)",
         )
-        self.assertEqual(modules.filters["to_server_filter"].version, 1)
+        self.assertEqual(getattr(modules.filters["to_server_filter"], "version", None), 1)
 
 
 METRIC = """
@@ -318,7 +318,7 @@ class MetricTests(FilterModulesCase):
     """Modules that register metrics with ``prometheus_client``, which refuses a second one of the same name."""
 
     def setUp(self) -> None:
-        """Remember what is registered."""
+        """Remember the registered metrics."""
         super().setUp()
         try:
             from prometheus_client import REGISTRY
@@ -329,7 +329,7 @@ class MetricTests(FilterModulesCase):
         self.addCleanup(leave_registered, self.before)
 
     def seen(self, **labels: str) -> float | None:
-        """Return what the registry says of the orders seen."""
+        """Return the registry's count of orders."""
         return self.registry.get_sample_value("tests_orders_seen_total", labels)
 
     def test_again(self) -> None:
@@ -492,7 +492,7 @@ class ChangedTests(FilterModulesCase):
             self.assertEqual(self.answer(self.modules), number)
 
     def test_missing_name(self) -> None:
-        """What is missing in a module makes no module of that name worth waiting for where there is no name at all."""
+        """If an import error has no name, no file is waited for."""
         self.write("limits.py", "raise ImportError('no')\n")
         self.assertRaises(LoadingError, self.modules.reload)
         self.assertFalse(self.modules.changed())
@@ -514,10 +514,10 @@ class ChangedTests(FilterModulesCase):
             self.assertFalse(self.modules.changed())
 
     def test_interrupted(self) -> None:
-        """Ctrl-C while a module is loaded is not taken for its failure, and leaves all as it was."""
-        for error in (KeyboardInterrupt, GeneratorExit):
-            self.write("limits.py", f"raise {error.__name__}\n")
-            self.assertRaises(error, self.modules.reload)
+        """Ctrl-C while a module is loaded passes, all else is the failure of the module; both leave all as it was."""
+        for error, raised in (("KeyboardInterrupt", KeyboardInterrupt), ("GeneratorExit", LoadingError)):
+            self.write("limits.py", f"raise {error}\n")
+            self.assertRaises(raised, self.modules.reload)
             self.assertEqual(self.answer(self.modules), 1)
             self.assertEqual(sys.modules["limits"].limit, 1)
             self.assertFalse(self.modules.changed())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import stat
+from dataclasses import fields
 from typing import Any
 
 from twisted.internet import reactor as installed_reactor
@@ -11,10 +13,12 @@ from twisted.internet.endpoints import TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from twisted_repeater import OnFilterError
+from twisted_repeater import Limits, OnFilterError
 from twisted_repeater._sockets.endpoints import longest_listen_queue
 from twisted_repeater.service.option_values import (
+    LIMITS,
     admin_endpoint,
+    limit_options,
     listen_endpoint,
     name_filter,
     number,
@@ -35,7 +39,7 @@ class ValueTests(SynchronousTestCase):
     """How values are written."""
 
     def assert_wrong(self, read: Any, *texts: str) -> None:
-        """These are refused, with what was given in the message."""
+        """These are refused, and the message quotes them."""
         for text in texts:
             self.assertIn(repr(text), str(self.assertRaises(ValueError, read, text)))
 
@@ -123,19 +127,19 @@ class EndpointTests(TestCase, ModuleCase):
         """As many clients may wait to be accepted as the system allows, or as many as the description says."""
         for backlog, told in (("", longest_listen_queue()), (":backlog=7", 7)):
             listen = listen_endpoint(reactor, f"tcp:0:interface=127.0.0.1{backlog}")
-            port = self.successResultOf(listen.listen(Factory()))
+            port: Any = self.successResultOf(listen.listen(Factory()))
             self.addCleanup(port.stopListening)
             self.assertEqual(port.backlog, told)
 
     def test_no_tls(self) -> None:
-        """Where TLS cannot be had it is said what it needs."""
+        """Without pyOpenSSL the error of a TLS endpoint says how to install it."""
         missing(self, "OpenSSL")
         needs = "needs pyOpenSSL: pip install 'twisted_repeater[tls]'"
         self.assert_wrong(server, ("tls:localhost:1", f"'tls:localhost:1' {needs}"))
         self.assert_wrong(listen_endpoint, ("ssl:443", f"'ssl:443' {needs}"))
 
     def test_listen(self) -> None:
-        """What is not an endpoint is refused."""
+        """A text that does not describe an endpoint is refused."""
         self.assert_wrong(
             listen_endpoint,
             ("pigeon:1", "must be an endpoint, not 'pigeon:1': ValueError: Unknown endpoint type"),
@@ -194,3 +198,41 @@ class EndpointTests(TestCase, ModuleCase):
             port = await admin_endpoint(reactor, f"unix:{path}{rest}").listen(Factory())
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), mode, rest)
             await maybeDeferred(port.stopListening)
+
+
+class LimitTests(SynchronousTestCase):
+    """They follow from the fields of `Limits`."""
+
+    def test_every_field(self) -> None:
+        """Each field has an option, with a description that begins a sentence and ends one."""
+        self.assertEqual([limit.field for limit in LIMITS], [field.name for field in fields(Limits)])
+        for limit in LIMITS:
+            self.assertRegex(limit.description, r"^[A-Z][^`]*\.$")
+            self.assertEqual(limit.name, limit.field.replace("_", "-"))
+
+    def test_defaults(self) -> None:
+        """A default is shown as a user writes it; if it depends on something, the description says on what."""
+        for limit in LIMITS:
+            default: Any = getattr(Limits(), limit.field)
+            if limit.default is None:
+                self.assertIs(default, None)
+                self.assertIn("If not given: ", limit.description)
+            else:
+                self.assertEqual(limit.read(limit.default), default)
+        shown = {limit.name: limit.default for limit in LIMITS}
+        self.assertEqual((shown["max-frame"], shown["linger"], shown["filter-timeout"]), ("16MiB", "30", "none"))
+
+    def test_names_of_other_options(self) -> None:
+        """Where a description names another field, the option's names that field's option."""
+        (unfinished,) = [limit.description for limit in LIMITS if limit.field == "max_unfinished_frames"]
+        self.assertIn("--max-frame", unfinished)
+
+    def test_no_source(self) -> None:
+        """Where Python has no source of the class, the options have no descriptions."""
+
+        def missing(it: object) -> str:
+            raise OSError
+
+        self.patch(inspect, "getsource", missing)
+        units = {"", " In seconds.", " In seconds, or none for no limit."}
+        self.assertEqual({limit.description for limit in limit_options()}, units)

@@ -15,10 +15,10 @@ from .test_service import RULES, ServiceCase
 
 
 class ReloadTests(ServiceCase):
-    """When they are reloaded, and what is logged."""
+    """When filters are reloaded, and the log lines about that."""
 
     async def test_hangup(self) -> None:
-        """SIGHUP loads them; when the service has ended it does again what it did before."""
+        """SIGHUP loads them; when the service has ended, its old handler is back."""
         got: list[int] = []
         before = signal.signal(signal.SIGHUP, lambda number, frame: got.append(number))
         self.addCleanup(signal.signal, signal.SIGHUP, before)
@@ -137,7 +137,7 @@ class ReloadTests(ServiceCase):
         self.assertRaises(KeyboardInterrupt, service.reload)
 
     async def test_failure(self) -> None:
-        """What cannot be loaded leaves the old filter in place; the log and the caller are told why."""
+        """A filter that cannot be loaded leaves the old one in place; the log and the caller are told why."""
         self.write("rules.py", RULES.format(answer="b'old'"))
         service = self.service("rules:decide")
         self.start(service)

@@ -68,7 +68,7 @@ class ServiceCase(PeerCase, ModuleCase):
         self.assertEqual(self.lines.pop(), f"accepting clients at 127.0.0.1:{service.repeater.port}")
 
     async def answer(self, name: str = "ann") -> bytes:
-        """Link a client, and give what it gets for a message."""
+        """Link a client, and return the answer to a message."""
         client, _ = await self.here.linked(name)
         client.send(b"?")
         await client.seen.reach(2)
@@ -177,7 +177,7 @@ class ReloadTests(ServiceCase):
     """Filters that are reloaded while the service runs."""
 
     async def test_refused(self) -> None:
-        """What can be loaded but is no filter for the dialect leaves the old one in place, too."""
+        """An object that can be loaded, but cannot be a filter of the dialect, leaves the old filter in place, too."""
         self.write("rules.py", RULES.format(answer="b'old'"))
         service = self.service("rules:decide")
         self.start(service)

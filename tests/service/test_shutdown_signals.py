@@ -45,7 +45,7 @@ class Reactor(MemoryReactorClock):
         self.triggers[phase][event].remove((call, (), {}))
 
     def run_calls(self) -> None:
-        """Do what was asked for."""
+        """Do as asked."""
         calls, self.calls = self.calls, []
         for call, arguments in calls:
             call(*arguments)
@@ -173,7 +173,7 @@ class HandlerTests(SignalCase):
         self.assertEqual(signal.getsignal(signal.SIGTERM), self.reactor_gets)
 
     def test_other_handlers(self) -> None:
-        """Signals that are ignored, or do what they do by default, stay so."""
+        """Signals that are ignored, or have their default effect, stay so."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signals = ShutdownSignals(self.reactor, self.abort)

@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import Limits, OnFilterError, dialects
 from twisted_repeater.service.demo import DemoService
-from twisted_repeater.service.limit_options import LIMITS
+from twisted_repeater.service.option_values import LIMITS
 from twisted_repeater.service.service import CannotStart
 from twisted_repeater.service.tap import Options, makeService
 
@@ -39,7 +39,7 @@ def parsed(*options: str) -> Options:
 
 
 class OptionsTests(ModuleCase):
-    """What is read."""
+    """Parsed options."""
 
     def setUp(self) -> None:
         """Go to the directory of the modules."""
@@ -62,7 +62,7 @@ class OptionsTests(ModuleCase):
         return makeService(parsed(*options))
 
     def test_defaults(self) -> None:
-        """What is not given is as in the library."""
+        """Options that are not given have the library's defaults."""
         options = parsed()
         self.assertEqual(options["limits"], Limits())
         self.assertIs(options["on-filter-error"], OnFilterError.STOP)
@@ -81,7 +81,7 @@ class OptionsTests(ModuleCase):
         self.assertEqual(options["limits"], expected)
 
     def test_help_of_options(self) -> None:
-        """What an option's method says is one line: twistd would show the indentation of a second one."""
+        """The docstring of an option's method has one line: twistd would show the indentation of a second one."""
         for name, method in vars(Options).items():
             if name.startswith("opt_"):
                 self.assertNotIn("\n", method.__doc__)
@@ -217,7 +217,7 @@ class DemoOptionTests(SynchronousTestCase):
 
 
 class ServiceTests(PeerCase, ModuleCase):
-    """What the service does with the options."""
+    """The service that options describe."""
 
     def setUp(self) -> None:
         """Make the directory of the modules."""
@@ -267,7 +267,7 @@ class ServiceTests(PeerCase, ModuleCase):
         await client.lost()
 
     async def test_filters(self) -> None:
-        """Filters are asked; what is done when one fails is as chosen."""
+        """Filters are asked; if one fails, the chosen policy applies."""
         self.write(
             "rules.py",
             "from twisted_repeater import PASS_ON, Send\n"

@@ -45,7 +45,7 @@ class Reactor:
 
 
 class WatchingTests(SynchronousTestCase):
-    """What is logged."""
+    """The log."""
 
     def setUp(self) -> None:
         """Watch a reactor, which is this thread, for short times."""
@@ -142,7 +142,7 @@ def inner(look: Callable[[], Any]) -> Any:
 
 
 class StackTests(SynchronousTestCase):
-    """What a stack says."""
+    """The description of a stack."""
 
     def look(self) -> tuple[str, str]:
         """Tell from here."""
@@ -189,7 +189,7 @@ class StackTests(SynchronousTestCase):
         self.assertEqual(where.count(", called "), 3)
 
     def test_nothing(self) -> None:
-        """A thread that is no more has no stack."""
+        """A thread that has ended has no stack."""
         self.assertEqual(stack_text(None), ("something", "at an unknown place"))
 
     def test_odd_names(self) -> None:

@@ -35,7 +35,7 @@ reactor: Any = installed_reactor
 
 
 class Connection:
-    """Stands for the end of a link on a socket; ``told`` has what it heard."""
+    """Stands for a connection; ``told`` has the events that it was told of."""
 
     def __init__(self, handle: Any, *, is_tcp: bool = True) -> None:
         self.handle: socket.socket | None = handle
@@ -68,7 +68,7 @@ class UnreadTests(ConnectionCase):
         self.watch.reads(self.end, False)
 
     def look(self) -> list[Any]:
-        """Let time pass until they are asked about; gives what the end has heard by then."""
+        """Let time pass until they are asked about; return the events by then."""
         self.clock.advance(UNREAD_EVERY)
         return list(self.end.told)
 
@@ -86,7 +86,7 @@ class UnreadTests(ConnectionCase):
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
 
     def test_hung_up(self) -> None:
-        """What has happened is told at the next look, and again at each."""
+        """An event is told at the next look, and again at each."""
         self.end_stream()
         self.clock.advance(UNREAD_EVERY / 2)
         self.assertEqual(self.end.told, [])
@@ -224,7 +224,7 @@ class LookTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_not_allowed_for(self) -> None:
-        """Without a limit, where the system tells nothing, and for what is not TCP, nothing is looked at."""
+        """Without a limit, without help of the system, and for all but TCP, nothing is checked."""
         self.states["ann"] = None
         self.connect("ann")
         self.watch.connected(Connection("bob", is_tcp=False))
@@ -278,7 +278,7 @@ class VanishedTests(WatchCase):
     """Peers that vanish while something is under way."""
 
     async def test_vanished(self) -> None:
-        """A peer that does not acknowledge what it is sent has vanished."""
+        """A peer that does not acknowledge bytes has vanished."""
         end = self.watched(0.5)
         vanish(self.peer)
         self.own.send(b"x")
@@ -317,7 +317,7 @@ class ProbeTests(WatchCase):
         return end
 
     async def test_there(self) -> None:
-        """A peer that is there answers at once; its keep-alive times are then what they were."""
+        """A peer that is there answers at once; its keep-alive times are then as before."""
         end = await self.silent()
         times = keep_alive_of(self.own)
         answer = self.watch.has_vanished(end, 30)
@@ -420,7 +420,7 @@ class LinkTests(PeerCase):
         await self.ann.when_over()
 
     async def test_in_flight(self) -> None:
-        """So is one that something is under way to, and a server; what they sent before is delivered."""
+        """So is one that bytes are under way to, and a server; the bytes that they sent before are delivered."""
         for side in Side:
             await self.link()
             gone, other = (self.client, self.peer) if side is Side.CLIENT else (self.peer, self.client)

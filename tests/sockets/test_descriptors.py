@@ -1,4 +1,4 @@
-"""The file descriptors of a process: how its repeaters share them, and what happens when there are none."""
+"""The file descriptors of a process: how its repeaters share them, and how they do without."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SoftLimitTests(LimitCase):
     """The limits of the process."""
 
     def raised(self, on: Any = reactor) -> list[str]:
-        """Raise the soft limit; gives what is logged."""
+        """Raise the soft limit, and return the log."""
         with capturedLogs() as captured:
             raise_soft_limit(on)
         return [formatEvent(event) for event in captured]
@@ -95,7 +95,7 @@ class SoftLimitTests(LimitCase):
         self.assertEqual(self.raised(), ["the soft limit of 256 file descriptors stays as it is: not that many"])
 
     def test_no_limit(self) -> None:
-        """Where there is none, or none can be asked for, the defaults are what they are."""
+        """Without a limit, or without a system that has one, the defaults stay."""
         unlimited = SimpleNamespace(getrlimit=lambda which: (-1, -1), RLIMIT_NOFILE=7, RLIM_INFINITY=-1)
         for system in (unlimited, None):
             self.patch(descriptors, "resource", system)
@@ -124,7 +124,7 @@ class ClaimTests(LimitCase):
         self.free = 0
 
     def have(self, free: int) -> None:
-        """Let there be so many descriptors besides those that are open, and the reserve."""
+        """Let there be so many descriptors, in addition to those that are open and to the reserve."""
         self.free = free
         set_soft_limit(free + RESERVE + descriptors._open_now())
 
@@ -133,7 +133,7 @@ class ClaimTests(LimitCase):
         return claim(Limits(**asked), reactor)
 
     def shares(self, *claims: Claim) -> list[tuple[int, int]]:
-        """Return what each has, which together is no more than there is, and nearly as much."""
+        """Return the limits of each; together they need nearly all descriptors, and not more."""
         shares = [(one.limits.max_clients, one.limits.max_unfinished_hellos) for one in claims]
         needed = sum(2 * clients + hellos + 1 for clients, hellos in shares)
         self.assertLessEqual(needed, self.free)
@@ -156,7 +156,7 @@ class ClaimTests(LimitCase):
         self.assertRegex(line, r"for \d+ file descriptors, max_clients is 100, max_unfinished_hellos is 100")
 
     def test_one_asked_for(self) -> None:
-        """A limit that was asked for is kept; the other has what is left, and never more than its default."""
+        """A limit that was asked for is kept; the other one gets the rest, and never more than its default."""
         self.have(301)
         self.assertEqual(self.shares(self.claim(max_clients=140)), [(140, 20)])
         self.claim_nothing()
@@ -172,7 +172,7 @@ class ClaimTests(LimitCase):
             one.give_back()
 
     def test_asked_for_too_many(self) -> None:
-        """Limits that were asked for and do not fit are refused; the others have what they had."""
+        """Limits that were asked for and do not fit are refused; those of others stay."""
         self.have(301)
         for asked, told in (
             ({"max_clients": 146}, "max_clients=146 needs 303 file descriptors"),
@@ -200,7 +200,7 @@ class ClaimTests(LimitCase):
         self.assertEqual(self.shares(first), [(200, 200)])
 
     def test_shared_with_one_that_asks(self) -> None:
-        """Defaults give way to what another asks for, but not to less than some; what was asked for does not."""
+        """Defaults give way to limits that another asks for, down to a minimum; limits that were asked for do not."""
         self.have(302)
         first = self.claim()
         second = self.claim(max_clients=100)
@@ -343,7 +343,7 @@ class RepeaterTests(PeerCase):
             await world.server.peers.reach(1)
 
     async def test_none_for_the_server(self) -> None:
-        """A client for whose connection to the server there is none is refused, and the error says why."""
+        """If no descriptor is left to connect to the server, the client is refused, and the error says why."""
         await turn()
         before = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 

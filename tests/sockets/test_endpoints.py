@@ -51,7 +51,7 @@ class Nowhere:
 
 
 class Named(Peer):
-    """A peer that says what it was made of."""
+    """A peer that says its name."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -112,8 +112,8 @@ class EndpointsCase(TestCase):
         return number
 
     async def dial(self, name: str, endpoint: Any = None, ip: Any = None, port: Any = None) -> None:
-        """Connect to the server, and see what it was told."""
-        peer = await dialler(reactor, 30, Named, endpoint, ip, port)(name)
+        """Connect to the server, and see that it got the name."""
+        peer: Any = await dialler(reactor, 30, Named, endpoint, ip, port)(name)
         await self.server.peers.reach(1)
         await self.server.peers[-1].seen.reach(1)
         self.assertEqual((peer.name, self.server.peers[-1].greeted_by), (name, name))
@@ -146,7 +146,7 @@ class HostNameTests(EndpointsCase):
     test_ipv6.skip = NO_IPV6  # type: ignore[attr-defined]
 
     async def test_none_answers(self) -> None:
-        """Where every address refuses it fails as the last one does; where there is none, the error says so."""
+        """If every address refuses, the last error is the result; if the name has no address, the error says so."""
         number = await self.serve()
         self.resolve("127.0.0.2", "127.0.0.3")
         for where in ((f"tcp:quotes.example:{number}", None, None), (None, "quotes.example", number)):
@@ -180,7 +180,7 @@ class RaceTests(SynchronousTestCase):
         self.dialled = dialler(self.reactor, 10, Named, None, "quotes.example", 9001)("ann")
 
     def hosts(self) -> list[str]:
-        """Return what was dialled so far."""
+        """Return the hosts dialled so far."""
         return [host for host, *_ in self.reactor.tcpClients]
 
     def answer(self, index: int) -> StringTransport:
@@ -248,7 +248,7 @@ class RaceTests(SynchronousTestCase):
 
 
 class ListenerTests(EndpointsCase):
-    """What listens."""
+    """Ports that listen."""
 
     async def test_number(self) -> None:
         """A number is a TCP port of all interfaces, 0 a free one."""
@@ -270,7 +270,7 @@ class ListenerTests(EndpointsCase):
             await self.assertFailure(ensureDeferred(self.listen(**where)), internet_error.CannotListenError)
 
     def test_wrong(self) -> None:
-        """Whatever else is given is refused before anything listens."""
+        """Other arguments are refused before anything listens."""
         for kind, told, endpoint, port in (
             (TypeError, "give either listen or listen_port", None, None),
             (TypeError, "give either listen or listen_port", "tcp:0", 0),

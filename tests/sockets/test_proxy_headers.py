@@ -122,7 +122,7 @@ class ProxiedTests(PeerCase):
         self.assertEqual((client.seen, self.asked), ([repeated(SERVER_NAME)], ["192.0.2.1"]))
 
     async def test_malformed_header(self) -> None:
-        """What is no header ends its own connection, and the refusal shows its first bytes, as far as there are any."""
+        """Bytes that are not a header end their own connection, and the refusal shows the first of them."""
         world = await self.proxied()
         for garbage in (
             b"P",
@@ -175,7 +175,7 @@ class ProxiedTests(PeerCase):
         self.assertEqual(world.refusals, [(None, HelloTimeout)])
 
     async def test_gone_before_the_header(self) -> None:
-        """A connection that ends before its header is no event, and nothing of it is left."""
+        """A connection that ends before its header causes no event, and leaves nothing."""
         world = await self.proxied()
         for leave in ("close", "end_stream", "abort"):
             client = await world.connect()
@@ -236,7 +236,7 @@ class _Silent(Protocol):
 
 
 class Keeps:
-    """An endpoint that keeps what is to listen."""
+    """An endpoint that keeps the factory that is to listen."""
 
     def __init__(self, listened: list[Any]) -> None:
         self._listened = listened
@@ -266,7 +266,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(protocol.getPeer(), IPv6Address("TCP", "nobody", 1))
 
     def test_error_behind_the_header(self) -> None:
-        """What goes wrong with bytes behind the header is not taken for a fault of the header."""
+        """An error about bytes after the header is not taken for a fault of the header."""
         listened: list[Any] = []
         factory: Any = ServerFactory.forProtocol(_Silent)
         proxyEndpoint(Keeps(listened)).listen(factory)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the system knows about a socket."""
+"""The system's answers about a socket."""
 
 from __future__ import annotations
 
@@ -146,14 +146,14 @@ class SocketTests(ConnectionCase):
 
 
 class HangUpTests(ConnectionCase):
-    """What has happened to connections that nobody reads."""
+    """Events on connections that nobody reads."""
 
     def hang_up(self) -> HangUp | None:
         """Ask about our end."""
         return hang_ups([self.own])[0]
 
     def test_well(self) -> None:
-        """A connection that is up is well, with bytes or without; so are none at all."""
+        """A connection that is up has no event, with bytes or without; without connections there are no events."""
         self.assertEqual((self.hang_up(), hang_ups([])), (None, []))
         self.peer.send(b"unread")
         self.until(lambda: unread_size(self.own))
@@ -301,7 +301,7 @@ class StateTests(ConnectionCase):
         self.until(lambda: self.state().silence < 0.05)
 
     def test_unanswered(self) -> None:
-        """What was sent to a peer that has vanished stays unanswered, until it comes back."""
+        """Bytes to a peer that has vanished stay unanswered, until it comes back."""
         can_vanish(self)
         vanish(self.peer)
         self.own.send(b"x")
@@ -317,7 +317,7 @@ class StateTests(ConnectionCase):
         self.assertTrue(self.state().window_closed)
 
     def test_window_shut_on_bytes(self) -> None:
-        """Nor is one whose system drops what it said it had room for: small messages take more than their bytes."""
+        """Nor is one whose system drops bytes that it had room for: small messages take more than their bytes."""
         self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with contextlib.suppress(BlockingIOError):
             while self.own.send(bytes(16)):
@@ -366,7 +366,7 @@ class KeepAliveTests(ConnectionCase):
         self.assertEqual(keep_alive_of(self.own), (30, 10, 3))
 
     def test_not_there(self) -> None:
-        """Where there are no such times nothing is set."""
+        """On a system without such times nothing is set."""
         before = keep_alive_of(self.own)
         pair = socket.socketpair()
         for one in pair:

@@ -11,7 +11,7 @@ from twisted_repeater._sockets.valve import Valve
 
 @implementer(IPushProducer)
 class Tap:
-    """A producer that writes down what it is told, and may do something when it is told to go on."""
+    """A producer that records its calls, and may do something when it is resumed."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -39,7 +39,7 @@ class ValveTests(SynchronousTestCase):
         self.valve = Valve(self.tap)
 
     def test_open_at_first(self) -> None:
-        """Reading goes on as long as there is no reason against it."""
+        """Reading goes on while nothing speaks against it."""
         self.assertFalse(self.valve.closed)
         self.assertEqual(self.tap.told, [])
 

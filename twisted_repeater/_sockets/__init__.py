@@ -1,1 +1,1 @@
-"""What the operating system knows and allows: endpoints, descriptors, the state of sockets, peers that vanish."""
+"""The operating system's part: endpoints, descriptors, the state of sockets, peers that vanish."""

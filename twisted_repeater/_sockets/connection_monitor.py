@@ -14,9 +14,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ParamSpec, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -34,7 +34,9 @@ from .socket_state import (
 
 __all__ = ["ConnectionMonitor", "Monitored"]
 
-log = Logger()
+log: Logger = Logger()
+
+P = ParamSpec("P")
 
 UNREAD_EVERY = 2.0
 """How many seconds lie between two questions to the system about connections that are not read."""
@@ -165,10 +167,7 @@ class ConnectionMonitor:
         answers = hang_ups([handle for _, handle in asked])
         for (connection, _), how in zip(asked, answers, strict=True):
             if how is not None and connection in self._unread:
-                try:
-                    connection.hang_up(how)
-                except Exception:  # the others must be told all the same
-                    log.failure("bug: a connection that hung up could not be told")
+                _tell(connection.hang_up, how)
 
     # -- peers that vanish ---------------------------------------------------------------------------------------
 
@@ -183,10 +182,7 @@ class ConnectionMonitor:
         self._round_timer = self._clock.callLater(self._spacing, self._check)
         for connection in now:
             if connection in self._connections and self._has_vanished(connection):
-                try:
-                    connection.vanish()
-                except Exception:  # the others must be checked all the same
-                    log.failure("bug: a connection whose peer has vanished could not be told")
+                _tell(connection.vanish)
 
     def _has_vanished(self, connection: Monitored) -> bool:
         assert self.timeout is not None
@@ -263,6 +259,14 @@ class ConnectionMonitor:
             _cancel(probe.timer)
             for answer in probe.answers:
                 answer.callback(vanished)
+
+
+def _tell(event: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:
+    """Tell a connection of an event. If it raises, that is logged, so that the other connections are told, too."""
+    try:
+        event(*arguments, **named)
+    except Exception:
+        log.failure("bug: a connection could not be told of its end")
 
 
 def _cancel(timer: IDelayedCall | None) -> None:

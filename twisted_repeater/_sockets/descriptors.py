@@ -10,15 +10,19 @@ from __future__ import annotations
 import errno
 import math
 import os
+import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from twisted.internet.interfaces import IReactorFDSet, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime
 from twisted.logger import Logger
 
 from ..model import MANY, Limits, effective
 from .valve import Valve
+
+if TYPE_CHECKING:
+    from ..model import EffectiveLimits
 
 try:
     import resource
@@ -27,7 +31,7 @@ except ImportError:  # pragma: no cover - Windows, which has no such limit
 
 __all__ = ["OUT_OF", "Claim", "PortGuard", "claim", "guard_port", "raise_soft_limit", "usable"]
 
-log = Logger()
+log: Logger = Logger()
 
 RESERVE = 32
 """How many descriptors are kept for everything but links, in addition to those that are open already."""
@@ -54,7 +58,7 @@ OUT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # -- how many there are -----------------------------------------------------------------------------------
 
 
-def is_select(reactor: Any) -> bool:
+def is_select(reactor: object) -> bool:
     """Return whether a reactor watches its sockets with select()."""
     module = sys.modules.get("twisted.internet.selectreactor")
     return module is not None and isinstance(reactor, module.SelectReactor)
@@ -65,7 +69,7 @@ def _number(limit: int) -> float:
     return math.inf if limit == resource.RLIM_INFINITY else limit
 
 
-def usable(reactor: Any) -> float:
+def usable(reactor: object) -> float:
     """Return how many descriptors this process may have for a reactor; infinity if there is no limit."""
     if resource is None or not IReactorFDSet.providedBy(reactor):
         return math.inf
@@ -73,7 +77,7 @@ def usable(reactor: Any) -> float:
     return min(limit, FD_SETSIZE) if is_select(reactor) else limit
 
 
-def raise_soft_limit(reactor: Any) -> None:
+def raise_soft_limit(reactor: object) -> None:
     """Raise the soft limit of this process to the hard one, and log that. Only for a program that is just a repeater.
 
     The usual soft limit is 1024 for the sake of programs that call select(), so with a reactor that does it is not
@@ -110,10 +114,10 @@ def _open_now() -> int:
 class Claim:
     """One repeater's share of the descriptors of its process, until it gives that back or is garbage-collected."""
 
-    def __init__(self, asked: Limits, reactor: Any) -> None:
+    def __init__(self, asked: Limits, reactor: object) -> None:
         self.asked = asked
         self.reactor = reactor
-        self.limits = effective(asked)
+        self.limits: EffectiveLimits = effective(asked)
         """The limits that hold now: they change when another repeater is created or has ended."""
 
     def needs(self, most: int) -> int:
@@ -145,7 +149,7 @@ _open_before = 0
 """How many descriptors were open before the first repeater was created."""
 
 
-def claim(asked: Limits, reactor: Any) -> Claim:
+def claim(asked: Limits, reactor: object) -> Claim:
     """Take a share of the descriptors for one more repeater.
 
     Raises:
@@ -164,7 +168,7 @@ def claim(asked: Limits, reactor: Any) -> Claim:
     return newcomer
 
 
-def _too_few(newcomer: Claim, left: float, reactor: Any) -> str:
+def _too_few(newcomer: Claim, left: float, reactor: object) -> str:
     names = [name for name in ("max_clients", "max_unfinished_hellos") if getattr(newcomer.asked, name) is not None]
     asked = " and ".join(f"{name}={getattr(newcomer.asked, name)}" for name in names)
     return (
@@ -187,38 +191,39 @@ def _share() -> None:
         one.use(most)
 
 
-# -- when there are none left -----------------------------------------------------------------------------
+# -- when they have run out -----------------------------------------------------------------------------
 
 
-def guard_port(port: Any, valve: Valve, clock: IReactorTime) -> PortGuard | None:
+def guard_port(port: object, valve: Valve, clock: IReactorTime) -> PortGuard | None:
     """Accept nobody for a while whenever descriptors have run out.
 
     Twisted's port would close the clients that wait, with three lines in the log for each; or, if the descriptor that
     it keeps for that is gone, it would try again without a pause. Twisted has no option for that. So the port's socket
     is replaced by one that then behaves as if nobody waited. Ports without a socket stay as they are.
     """
-    listening = getattr(port, "socket", None)
-    if not hasattr(listening, "accept"):
+    listening: socket.socket | None = getattr(port, "socket", None)
+    if listening is None or not hasattr(listening, "accept"):
         return None
-    guard = port.socket = PortGuard(listening, valve, clock)
+    guard = PortGuard(listening, valve, clock)
+    port.socket = guard  # type: ignore[attr-defined]
     return guard
 
 
 class PortGuard:
     """Replaces the socket of a port: hides that descriptors have run out, and accepts only some clients in a row."""
 
-    def __init__(self, listening: Any, valve: Valve, clock: IReactorTime) -> None:
+    def __init__(self, listening: socket.socket, valve: Valve, clock: IReactorTime) -> None:
         self._listening = listening
         self._valve = valve
         self._clock = clock
-        self._timer: Any = None
+        self._timer: IDelayedCall | None = None
         self._told = False
         self._in_a_row = 0
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._listening, name)
 
-    def accept(self) -> Any:
+    def accept(self) -> tuple[socket.socket, object]:
         """Accept a client. See `socket.socket.accept`."""
         if self._in_a_row == AT_ONCE:
             self._in_a_row = 0

@@ -6,17 +6,22 @@ import re
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import NoReturn, TypeAlias, TypeVar
 
 from twisted.internet import error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.address import IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, clientFromString, serverFromString
 from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
     IHostResolution,
     IListeningPort,
+    IProtocol,
+    IProtocolFactory,
     IResolutionReceiver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
@@ -25,11 +30,15 @@ from twisted.internet.protocol import ClientCreator, Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .._types import Reactor
+
 __all__ = ["check_server", "dialler", "listener", "listening_endpoint", "parts_of", "server_endpoint"]
 
 T = TypeVar("T")
 
-ARGUMENT = re.compile(r"(?:^|:)((?:[^\\:]|\\.)*)", re.DOTALL)
+Dialled: TypeAlias = "Deferred[IProtocol]"
+
+ARGUMENT: re.Pattern[str] = re.compile(r"(?:^|:)((?:[^\\:]|\\.)*)", re.DOTALL)
 """One part of the description of an endpoint: up to a colon that has no backslash before it."""
 
 NAMED = re.compile(r"((?:[^\\=]|\\.)*)=(.*)", re.DOTALL)
@@ -52,24 +61,24 @@ def longest_listen_queue() -> int:
         return socket.SOMAXCONN
 
 
-def listening_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+def listening_endpoint(reactor: Reactor, description: str) -> IStreamServerEndpoint:
     """Make a server endpoint from its description.
 
     Its listen queue is as long as the system allows, unless the description has a ``backlog=``. Twisted's own default
     is 50: if hundreds of clients connect at the same moment, most would have to wait one to three seconds.
     """
-    endpoint: IStreamServerEndpoint
+    endpoint: IStreamServerEndpoint | None = None
     if HAS_BACKLOG.match(description) and ":backlog=" not in description:
-        try:
+        with suppress(
+            TypeError
+        ):  # it has a backlog as its third value, or is wrong, and Twisted says below in which way
             endpoint = serverFromString(reactor, f"{description}:backlog={longest_listen_queue()}")
-            return endpoint
-        except TypeError:  # it has a backlog as its third value, or is wrong, and Twisted says below in which way
-            pass
-    endpoint = serverFromString(reactor, description)
-    return endpoint
+    return endpoint or serverFromString(reactor, description)
 
 
-def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awaitable[IListeningPort]]:
+def listener(
+    reactor: Reactor, endpoint: str | IStreamServerEndpoint | None, port: int | None
+) -> Callable[[Factory], Awaitable[IListeningPort]]:
     """Return a function that makes a factory listen.
 
     Args:
@@ -84,24 +93,27 @@ def listener(reactor: Any, endpoint: Any, port: Any) -> Callable[[Factory], Awai
     if isinstance(endpoint, str):
         endpoint = listening_endpoint(reactor, endpoint)
     if endpoint is None:
-        _check_port("listen_port", port, lowest=0)
+        _checked_port("listen_port", port, lowest=0)
     elif not IStreamServerEndpoint.providedBy(endpoint):
         raise TypeError(f"listen must be a server endpoint or its description, not {endpoint!r}")
 
     async def listening(factory: Factory) -> IListeningPort:
-        bound: IListeningPort
-        if endpoint is None:
-            bound = reactor.listenTCP(port, factory, backlog=longest_listen_queue())
-        else:
-            bound = await endpoint.listen(factory)
+        if endpoint is not None:
+            return await endpoint.listen(factory)
+        bound: IListeningPort = reactor.listenTCP(port, factory, backlog=longest_listen_queue())
         return bound
 
     return listening
 
 
 def dialler(
-    reactor: Any, timeout: float, protocol: Callable[[T], Protocol], endpoint: Any, ip: Any, port: Any
-) -> Callable[[T], Deferred[Any]]:
+    reactor: Reactor,
+    timeout: float,
+    protocol: Callable[[T], Protocol],
+    endpoint: str | IStreamClientEndpoint | None,
+    ip: str | None,
+    port: int | None,
+) -> Callable[[T], Dialled]:
     """Return a function that connects a link to the server, with the protocol that ``protocol`` makes for it.
 
     Its Deferred fails with Twisted's ``TimeoutError`` after ``timeout`` seconds.
@@ -115,28 +127,31 @@ def dialler(
     """
     if (endpoint is None) == (ip is None and port is None) or (ip is None) != (port is None):
         raise TypeError("give either server or server_ip and server_port")
-    if isinstance(endpoint, str):
-        check_server(endpoint)
-        endpoint = server_endpoint(reactor, endpoint)
-    if endpoint is None:
-        _check_port("server_port", port, lowest=1)
-        _check_host("server_ip", ip)
-        if not _is_address(ip):
-            endpoint = EachAddress(reactor, ip, port, timeout)
-    elif not IStreamClientEndpoint.providedBy(endpoint):
-        raise TypeError(f"server must be a client endpoint or its description, not {endpoint!r}")
+    if endpoint is not None:
+        server: IStreamClientEndpoint | None = _given_server(reactor, endpoint)
+    else:
+        port = _checked_port("server_port", port, lowest=1)
+        ip = _checked_host("server_ip", ip)
+        server = None if _is_address(ip) else EachAddress(reactor, ip, port, timeout)
 
-    def dial(link: T) -> Deferred[Any]:
-        dialled: Deferred[Any]
-        if endpoint is None:
-            dialled = ClientCreator(reactor, protocol, link).connectTCP(ip, port, timeout=timeout)
+    def dial(link: T) -> Dialled:
+        if server is None:
+            dialled: Dialled = ClientCreator(reactor, protocol, link).connectTCP(ip, port, timeout=timeout)
             return dialled
         factory = Factory.forProtocol(lambda: protocol(link))
         factory.noisy = False
-        dialled = endpoint.connect(factory)
-        return dialled.addTimeout(timeout, reactor, onTimeoutCancel=_too_late)
+        return server.connect(factory).addTimeout(timeout, reactor, onTimeoutCancel=_too_late)
 
     return dial
+
+
+def _given_server(reactor: Reactor, endpoint: str | IStreamClientEndpoint) -> IStreamClientEndpoint:
+    if isinstance(endpoint, str):
+        check_server(endpoint)
+        return server_endpoint(reactor, endpoint)
+    if not IStreamClientEndpoint.providedBy(endpoint):
+        raise TypeError(f"server must be a client endpoint or its description, not {endpoint!r}")
+    return endpoint
 
 
 def check_server(description: str) -> None:
@@ -150,14 +165,14 @@ def check_server(description: str) -> None:
     if kind == "UNIX" and not arguments.get("path"):
         raise ValueError("the path of the server's socket is missing")
     if kind in ("TCP", "TLS"):
-        _check_host("the server's host", arguments.get("host", ""))
+        _checked_host("the server's host", arguments.get("host", ""))
         if re.fullmatch(r"\s*\d+\s*", arguments.get("port", "")):  # Twisted itself refuses other texts
-            _check_port("the server's port", int(arguments["port"]), lowest=1)
+            _checked_port("the server's port", int(arguments["port"]), lowest=1)
     if "endpoint" in arguments:  # the one that tls: connects through
         check_server(arguments["endpoint"])
 
 
-def server_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
+def server_endpoint(reactor: Reactor, description: str) -> IStreamClientEndpoint:
     """Make the endpoint of a server from its description. For ``tcp:`` it tries each address that the host has."""
     endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
     kind, given = _described(description)
@@ -197,7 +212,7 @@ def _is_address(host: str) -> bool:
     return isIPAddress(host) or isIPv6Address(host)
 
 
-def _check_host(name: str, host: Any) -> None:
+def _checked_host(name: str, host: object) -> str:
     if not isinstance(host, str):
         raise TypeError(f"{name} must be a string, not {host!r}")
     if host.startswith("["):
@@ -208,6 +223,7 @@ def _check_host(name: str, host: Any) -> None:
         valid = False
     if not valid:
         raise ValueError(f"{name} must be an address or a host name, not {host!r}")
+    return host
 
 
 @implementer(IStreamClientEndpoint)
@@ -219,84 +235,73 @@ class EachAddress:
     """
 
     def __init__(
-        self, reactor: Any, host: str, port: int, timeout: float, bind_address: tuple[str, int] | None = None
+        self, reactor: Reactor, host: str, port: int, timeout: float, bind_address: tuple[str, int] | None = None
     ) -> None:
         self._reactor = reactor
         self._host = host
         self._port = port
         self._settings = (timeout, bind_address)
 
-    def connect(self, factory: Any) -> Deferred[Any]:
+    def connect(self, factory: IProtocolFactory) -> Dialled:
         """See `IStreamClientEndpoint`."""
-        return Deferred.fromCoroutine(self._connect(factory))
-
-    async def _connect(self, factory: Any) -> Any:
-        found = _Found()
-        self._reactor.nameResolver.resolveHostName(found, self._host, self._port)
-        endpoints: deque[IStreamClientEndpoint] = deque()
-        for address in await found.complete:
-            kind = TCP6ClientEndpoint if isinstance(address, IPv6Address) else TCP4ClientEndpoint
-            endpoints.append(kind(self._reactor, address.host, address.port, *self._settings))
-        if not endpoints:
-            raise error.DNSLookupError(f"no address was found for the host {self._host!r}")
-        return await _Race(self._reactor, endpoints, factory).winner
+        race = _Race(self._reactor, self._host, self._settings, factory)
+        self._reactor.nameResolver.resolveHostName(race, self._host, self._port)
+        return race.winner
 
 
 @implementer(IResolutionReceiver)
-class _Found:
-    """Collects the addresses of a name."""
-
-    def __init__(self) -> None:
-        self._addresses: list[Any] = []
-        self.complete: Deferred[list[Any]] = Deferred()
-
-    def resolutionBegan(self, resolution: IHostResolution) -> None:
-        """See `IResolutionReceiver`."""
-
-    def addressResolved(self, address: Any) -> None:
-        """See `IResolutionReceiver`."""
-        self._addresses.append(address)
-
-    def resolutionComplete(self) -> None:
-        """See `IResolutionReceiver`."""
-        self.complete.callback(self._addresses)
-
-
 class _Race:
-    """Connects to endpoints in their order, each after the one before has failed or had its `HEAD_START`.
+    """Connects to the addresses of a host in their order, each after the one before has failed or had its `HEAD_START`.
 
     ``winner`` fires with the first protocol that is connected, or fails with the last error. The other attempts are
     cancelled then, and also if ``winner`` is cancelled.
     """
 
-    def __init__(self, reactor: Any, endpoints: deque[IStreamClientEndpoint], factory: Any) -> None:
-        self.winner: Deferred[Any] = Deferred(lambda _: self._stop())
+    def __init__(
+        self, reactor: Reactor, host: str, settings: tuple[float, tuple[str, int] | None], factory: IProtocolFactory
+    ) -> None:
+        self.winner: Dialled = Deferred(lambda _: self._stop())
         self._reactor = reactor
-        self._endpoints = endpoints
+        self._host = host
+        self._settings = settings
         self._factory = factory
-        self._attempts: list[Deferred[Any]] = []
-        self._timer: Any = None
+        self._endpoints: deque[IStreamClientEndpoint] = deque()
+        self._attempts: list[Dialled] = []
+        self._timer: IDelayedCall | None = None
         self._over = False
-        self._try_next()
+
+    def resolutionBegan(self, resolution: IHostResolution) -> None:
+        """See `IResolutionReceiver`."""
+
+    def addressResolved(self, address: IAddress) -> None:
+        """See `IResolutionReceiver`."""
+        assert isinstance(address, (IPv4Address, IPv6Address))
+        kind = TCP6ClientEndpoint if isinstance(address, IPv6Address) else TCP4ClientEndpoint
+        self._endpoints.append(kind(self._reactor, address.host, address.port, *self._settings))
+
+    def resolutionComplete(self) -> None:
+        """See `IResolutionReceiver`."""
+        if self._over:
+            return
+        if self._endpoints:
+            self._try_next()
+        else:
+            self.winner.errback(error.DNSLookupError(f"no address was found for the host {self._host!r}"))
 
     def _try_next(self) -> None:
-        self._cancel_timer()
-        attempt: Deferred[Any] = self._endpoints.popleft().connect(self._factory)
+        self._stop_timer()
+        attempt = self._endpoints.popleft().connect(self._factory)
         self._attempts.append(attempt)
         if self._endpoints:
-            self._timer = self._reactor.callLater(HEAD_START, self._timed_out)
+            self._timer = self._reactor.callLater(HEAD_START, self._try_next)
         attempt.addCallbacks(self._connected, self._failed, callbackArgs=(attempt,), errbackArgs=(attempt,))
 
-    def _timed_out(self) -> None:
-        self._timer = None
-        self._try_next()
-
-    def _connected(self, protocol: Any, attempt: Deferred[Any]) -> None:
+    def _connected(self, protocol: IProtocol, attempt: Dialled) -> None:
         self._attempts.remove(attempt)
         self._stop()
         self.winner.callback(protocol)
 
-    def _failed(self, failure: Failure, attempt: Deferred[Any]) -> None:
+    def _failed(self, failure: Failure, attempt: Dialled) -> None:
         self._attempts.remove(attempt)
         if self._over:
             return
@@ -308,22 +313,22 @@ class _Race:
 
     def _stop(self) -> None:
         self._over = True
-        self._cancel_timer()
+        self._stop_timer()
         for attempt in list(self._attempts):
             attempt.cancel()
 
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
             self._timer.cancel()
-            self._timer = None
 
 
-def _too_late(result: object, timeout: float) -> Any:
+def _too_late(result: object, timeout: float) -> NoReturn:
     raise error.TimeoutError(string=f"not connected within {timeout} seconds")
 
 
-def _check_port(name: str, port: Any, *, lowest: int) -> None:
+def _checked_port(name: str, port: object, *, lowest: int) -> int:
     if not isinstance(port, int) or isinstance(port, bool):
         raise TypeError(f"{name} must be a number, not {port!r}")
     if not lowest <= port <= 65535:
         raise ValueError(f"{name} must be {lowest} to 65535, not {port}")
+    return port

@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 try:
     import fcntl
@@ -54,7 +54,7 @@ STREAM_ENDED: int = getattr(select, "POLLRDHUP", 0)
 """The event for the end of a stream while there still are bytes before it. Not every system has it."""
 
 
-def socket_of(transport: Any) -> socket.socket | None:
+def socket_of(transport: object) -> socket.socket | None:
     """Return the socket of a transport, ``None`` if it has none."""
     handle = transport.getHandle() if hasattr(transport, "getHandle") else None
     return handle if isinstance(handle, socket.socket) else None
@@ -64,7 +64,7 @@ def socket_of(transport: Any) -> socket.socket | None:
 
 
 class HangUp(enum.Enum):
-    """What has happened to a connection; bytes that came before may still be unread."""
+    """The event that ended a connection; bytes that came before may still be unread."""
 
     ENDED = "the peer has ended its stream"
     CLOSED = "nothing goes either way"
@@ -72,7 +72,7 @@ class HangUp(enum.Enum):
 
 
 def hang_ups(sockets: Sequence[socket.socket]) -> list[HangUp | None]:
-    """Return for each socket what has happened to it, ``None`` if nothing has."""
+    """Return the event on each of the sockets, or ``None`` if it is well."""
     if not hasattr(select, "poll"):
         return [_hang_up(one) for one in sockets]
     poll = select.poll()

@@ -19,13 +19,14 @@ from twisted.python.failure import Failure
 from .. import dialects
 from .._repeater import Repeater
 from .._text import printable
-from ..interfaces import ILink
+from .._types import Reactor
+from ..link import Link
 from ..verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
 from .shutdown_signals import ShutdownSignals
 
 __all__ = ["DemoService"]
 
-log = Logger()
+log: Logger = Logger()
 
 HOST = "127.0.0.1"
 SERVER_NAME = "exchange"
@@ -78,7 +79,7 @@ SCRIPT = [
 """Who sends which order, and how many answers come back."""
 
 
-def check_order(message: bytes, link: ILink) -> Verdict:
+def check_order(message: bytes, link: Link) -> Verdict:
     """Decide about one message of a client."""
     words = message.split()
     if len(words) != 3 or not words[1].isdigit():
@@ -147,7 +148,9 @@ class DemoService(Service):
 
     port: int
 
-    def __init__(self, reactor: Any, write: Callable[[str], object] = write_to_terminal, pause: float = 0.5) -> None:
+    def __init__(
+        self, reactor: Reactor, write: Callable[[str], object] = write_to_terminal, pause: float = 0.5
+    ) -> None:
         self._reactor = reactor
         self._write = write
         self._pause = pause
@@ -232,7 +235,7 @@ class DemoService(Service):
         await deferLater(self._reactor, self._pause)
         self._row(name, order, verdict, "; ".join(self._received) or "-", "; ".join(got) or "-")
 
-    def _filter(self, message: bytes, link: ILink) -> Verdict:
+    def _filter(self, message: bytes, link: Link) -> Verdict:
         """Ask the filter, and show its answer."""
         verdict = check_order(message, link)
         shown = "drops it" if verdict is DO_NOTHING else SHOWN[type(verdict)]

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 __all__ = ["of_filters", "register", "registered", "unregister"]
 
-log = Logger()
+log: Logger = Logger()
 
 
 def _registry() -> Any:
@@ -24,7 +24,7 @@ def _registry() -> Any:
     return getattr(sys.modules.get("prometheus_client"), "REGISTRY", None)
 
 
-def registered() -> list[Any]:
+def registered() -> list[object]:
     """Return the collectors in the default registry, in the order in which they were registered.
 
     A registry has no public way to list them: ``collect()`` returns samples. To wrap ``register`` instead would need an
@@ -33,7 +33,7 @@ def registered() -> list[Any]:
     return list(getattr(_registry(), "_collector_to_names", ()))
 
 
-def of_filters(before: Iterable[Any], own: Iterable[ModuleType]) -> list[Any]:
+def of_filters(before: Iterable[object], own: Iterable[ModuleType]) -> list[object]:
     """Return the collectors of the filters: those that were not registered before the filters were loaded.
 
     A collector that another module has among its names, or as an attribute of a class, belongs to that module. A filter
@@ -49,7 +49,7 @@ def of_filters(before: Iterable[Any], own: Iterable[ModuleType]) -> list[Any]:
     return new
 
 
-def _held_by(modules: Iterable[Any]) -> set[int]:
+def _held_by(modules: Iterable[object]) -> set[int]:
     """Return the identities of all attributes of these modules and of their classes, without running their code."""
     held: set[int] = set()
     for module in modules:
@@ -61,7 +61,7 @@ def _held_by(modules: Iterable[Any]) -> set[int]:
     return held
 
 
-def unregister(collectors: Iterable[Any]) -> None:
+def unregister(collectors: Iterable[object]) -> None:
     """Remove collectors from the registry."""
     there = set(map(id, registered()))
     for collector in collectors:
@@ -69,7 +69,7 @@ def unregister(collectors: Iterable[Any]) -> None:
             _registry().unregister(collector)
 
 
-def register(collectors: Iterable[Any]) -> None:
+def register(collectors: Iterable[object]) -> None:
     """Restore collectors that are no longer in the registry."""
     there = set(map(id, registered()))
     for collector in collectors:

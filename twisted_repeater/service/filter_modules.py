@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from .._sockets.descriptors import OUT_OF
 from .._text import text_of
+from .._types import Filter
 from ..filters._migration import hand_over
 from . import filter_metrics
 from .loading import LoadingError, load_filter, trying
@@ -55,18 +55,18 @@ class FilterModules:
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
-        self.names = names
+        self.names: Mapping[str, str] = names
         self._kept = frozenset(sys.modules)
         before = filter_metrics.registered()
-        self.filters: dict[str, Any] = {key: load_filter(name) for key, name in names.items()}
+        self.filters: dict[str, Filter] = {key: load_filter(name) for key, name in names.items()}
         modules = {name.partition(":")[0] for name in names.values()}
         self._tops = {module.partition(".")[0] for module in modules}
         self._homes = {home for module in modules if (home := _home(module, sys.modules[module]))} - INSTALLED
         self._metrics = self._new_collectors(before)
         """The metrics that the filters registered while they were loaded."""
-        self.fixed = sorted(modules & self._kept)
+        self.fixed: list[str] = sorted(modules & self._kept)
         """The filters' modules that cannot be reloaded, because they were loaded before the filters."""
-        self.passing = False
+        self.passing: bool = False
         """Whether the last attempt failed for a lack of descriptors or memory, so that `changed` asks for another."""
         self._loaded = self._seen = _stamps(self._files())
 
@@ -82,7 +82,7 @@ class FilterModules:
                     own[name] = sys.modules[name]
         return own
 
-    def _new_collectors(self, before: list[Any]) -> list[Any]:
+    def _new_collectors(self, before: list[object]) -> list[object]:
         """Return the metrics that the filters registered, without those in ``before``."""
         return filter_metrics.of_filters(before, self._own(self._kept).values())
 
@@ -107,7 +107,7 @@ class FilterModules:
         self._seen = now
         return settled and now != self._loaded
 
-    def reload(self, use: Callable[[dict[str, Any]], None] = lambda filters: None) -> dict[str, Any]:
+    def reload(self, use: Callable[[dict[str, Filter]], object] = lambda filters: None) -> dict[str, Filter]:
         """Reload all modules, and return the new filters, which have taken over the state of the old ones.
 
         Args:
@@ -142,7 +142,7 @@ class FilterModules:
         self._loaded = self._seen = _stamps(self._files()) | stamps
         return filters
 
-    def _new_filters(self) -> dict[str, Any]:
+    def _new_filters(self) -> dict[str, Filter]:
         """Load the filters, and let them take over."""
         filters = {key: load_filter(name) for key, name in self.names.items()}
         for key, name in self.names.items():
@@ -172,7 +172,7 @@ class _Removed:
         for name, module in modules.items():
             _remove_bytecode(module)
             del sys.modules[name]
-        self.present = frozenset(sys.modules)
+        self.present: frozenset[str] = frozenset(sys.modules)
         """The names of the modules that are left."""
         importlib.invalidate_caches()
 

@@ -8,17 +8,21 @@ import traceback
 from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from .. import dialects
 from .._text import class_name, text_of, told
+from .._types import Filter
 from ..dialects import Dialect
 from ..filters._provider import checked_function
 from ..interfaces import IFilter
 
-__all__ = ["READY", "LoadingError", "find", "load_dialect", "load_filter", "trying"]
+__all__ = ["LoadingError", "load_dialect", "load_filter"]
 
-READY = [name for name in dialects.__all__ if name.islower()]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READY: list[str] = [name for name in dialects.__all__ if name.islower()]
 """The functions that make dialects; the other public names of their package are classes."""
 
 OURS = str(Path(__file__).parents[1]) + os.sep
@@ -36,16 +40,14 @@ def find(name: str) -> Any:
         raise LoadingError(f"a name must be of the form package.module:name, not {name!r}")
     module = trying(f"cannot import {module_name}", importlib.import_module, module_name)
     try:
-        return attrgetter(path)(module)
-    except AttributeError:
-        raise LoadingError(f"module {module_name} has no {path!r}") from None
-    except KeyboardInterrupt:
+        return trying(name, attrgetter(path), module)  # the module may have a __getattr__ of its own
+    except LoadingError as error:
+        if isinstance(error.__cause__, AttributeError):
+            raise LoadingError(f"module {module_name} has no {path!r}") from None
         raise
-    except BaseException as error:  # the module has a __getattr__ of its own
-        raise LoadingError(f"{name}: {_reason(error)}") from error
 
 
-def load_filter(name: str) -> Any:
+def load_filter(name: str) -> Filter:
     """Load a filter.
 
     Args:
@@ -55,7 +57,7 @@ def load_filter(name: str) -> Any:
     Raises:
         LoadingError: The filter cannot be loaded.
     """
-    found = find(name)
+    found: Any = find(name)
     if issubclass(type(found), type) and not IFilter.providedBy(found):
         found = trying(f"cannot make a {name}", found)
     try:
@@ -66,7 +68,8 @@ def load_filter(name: str) -> Any:
         raise
     except BaseException as error:
         raise LoadingError(f"{name}: {_reason(error)}") from error
-    return found
+    loaded: Filter = found
+    return loaded
 
 
 def load_dialect(name: str) -> Dialect:
@@ -92,10 +95,10 @@ def load_dialect(name: str) -> Dialect:
     return found
 
 
-def trying(what: str, call: Callable[..., Any], *arguments: Any) -> Any:
+def trying(what: str, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     """Call code of the user. If it raises, raise a `LoadingError` whose message begins with ``what``."""
     try:
-        return call(*arguments)
+        return call(*arguments, **named)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module that calls sys.exit() must not end a running repeater

@@ -1,34 +1,40 @@
-"""Reads the values of options. A wrong value is a ``ValueError`` with a message for the user."""
+"""The values of options, and the options that set limits. A wrong value is a ``ValueError`` that says why."""
 
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from importlib.util import find_spec
-from typing import Any
+from typing import NamedTuple, TypeVar
 
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
 from .._sockets.endpoints import check_server, listening_endpoint, parts_of, server_endpoint
 from .._text import told
-from ..model import OnFilterError
+from .._types import Reactor
+from ..model import Limits, OnFilterError
 
 __all__ = [
+    "LIMITS",
+    "LimitOption",
     "admin_endpoint",
     "listen_endpoint",
     "name_filter",
-    "number",
     "on_filter_error",
-    "seconds",
-    "seconds_or_none",
     "server",
-    "shown",
-    "size",
 ]
 
+T = TypeVar("T")
+
 SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+
+Read = Callable[[str], float | None]
+"""Reads the value of a limit."""
 
 INTERNET_KINDS = ("tcp", "tcp6", "ssl", "tls")
 """The kinds of endpoints that listen on a port."""
@@ -65,7 +71,7 @@ def seconds_or_none(text: str) -> float | None:
     return None if text == "none" else seconds(text)
 
 
-def shown(value: Any, read: Callable[[str], Any]) -> str:
+def shown(value: float | None, read: Read) -> str:
     """Write a value as a user writes it."""
     if value is None:
         return "none"
@@ -93,7 +99,7 @@ def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
     return lambda name: matches(name) is not None
 
 
-def server(reactor: object, text: str) -> Any:
+def server(reactor: Reactor, text: str) -> IStreamClientEndpoint:
     """Read the endpoint of the server."""
     try:
         check_server(text)
@@ -102,12 +108,12 @@ def server(reactor: object, text: str) -> Any:
     return _endpoint(server_endpoint, reactor, text)
 
 
-def listen_endpoint(reactor: object, text: str) -> Any:
+def listen_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
     """Read the endpoint where clients connect."""
     return _endpoint(listening_endpoint, reactor, text)
 
 
-def admin_endpoint(reactor: object, text: str) -> Any:
+def admin_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
     """Read the endpoint of the administration, which must say who can connect.
 
     An endpoint that wraps another is refused, because it does not show where the other listens. Only the owner of a
@@ -128,10 +134,11 @@ def admin_endpoint(reactor: object, text: str) -> Any:
     elif kind != "systemd":
         kinds = ", ".join((*INTERNET_KINDS, "unix"))
         raise ValueError(f"must be an endpoint of the kind {kinds} or systemd, not {text!r}")
-    return _endpoint(serverFromString, reactor, text)
+    endpoint: IStreamServerEndpoint = _endpoint(serverFromString, reactor, text)
+    return endpoint
 
 
-def _endpoint(make: Callable[[Any, str], Any], reactor: object, text: str) -> Any:
+def _endpoint(make: Callable[[Reactor, str], T], reactor: Reactor, text: str) -> T:
     """Make an endpoint, and find here what Twisted would find only when the endpoint is used."""
     kind, positional, named = parts_of(text)
     if kind in ("tls", "ssl") and find_spec("OpenSSL") is None:
@@ -144,3 +151,58 @@ def _endpoint(make: Callable[[Any, str], Any], reactor: object, text: str) -> An
         return make(reactor, text)
     except Exception as error:  # each kind of endpoint raises its own
         raise ValueError(f"must be an endpoint, not {text!r}: {told(error)}") from error
+
+
+# -- an option for each field of `Limits`, made of its name, type, default and docstring ---------------------
+
+COUNTS = {"max_clients", "max_unfinished_hellos"}
+"""The fields that are plain numbers; other whole numbers are sizes in bytes."""
+
+UNITS: dict[Read, str] = {
+    seconds: " In seconds.",
+    seconds_or_none: " In seconds, or none for no limit.",
+}
+
+FIELD = re.compile(r'^    (\w+): [^\n]*\n    """(.*?)"""$', re.M | re.S)
+"""A field and the docstring below it, in the source."""
+
+
+class LimitOption(NamedTuple):
+    """One option; ``default`` is ``None`` if it depends on something, as the description then says."""
+
+    name: str
+    field: str
+    read: Read
+    default: str | None
+    description: str
+
+
+def limit_options() -> list[LimitOption]:
+    """Make the options."""
+    try:  # Python does not keep the docstrings of fields, so they are read from the source
+        descriptions = dict(FIELD.findall(inspect.getsource(Limits)))
+    except OSError:
+        descriptions = {}
+    options = []
+    for field in fields(Limits):
+        read: Read = number if field.name in COUNTS else size
+        if "float" in field.type:
+            read = seconds_or_none if "None" in field.type else seconds
+        description = for_users(descriptions.get(field.name, ""))
+        default = None
+        if field.default is not None or read is seconds_or_none:
+            default = shown(getattr(Limits(), field.name), read)
+            description = re.split(r"(?<=\.) (?=[A-Z])", description, maxsplit=1)[0] + UNITS.get(read, "")
+        options.append(LimitOption(field.name.replace("_", "-"), field.name, read, default, description))
+    return options
+
+
+def for_users(description: str) -> str:
+    """Write a description for people who write options, not Python, on one line."""
+    text = " ".join(description.split()).replace("``None`` means", "If not given:")
+    names = "|".join(field.name for field in fields(Limits))
+    text = re.sub(rf"``({names})``", lambda found: "--" + found[1].replace("_", "-"), text)
+    return text.replace("`", "")
+
+
+LIMITS = limit_options()

@@ -10,12 +10,13 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from .._text import printable
+from .._types import Filter, Reactor
 from .filter_modules import FilterModules
 from .loading import LoadingError
 
 __all__ = ["Reload"]
 
-log = Logger()
+log: Logger = Logger()
 
 LOOK_EVERY = 1.0
 """How many seconds pass between two looks at the files."""
@@ -27,7 +28,7 @@ SIGHUP: int | None = getattr(signal, "SIGHUP", None)
 class Reload:
     """Reloads the filters of one repeater, and calls ``use`` with the new ones."""
 
-    def __init__(self, modules: FilterModules, use: Callable[[dict[str, Any]], None], reactor: Any) -> None:
+    def __init__(self, modules: FilterModules, use: Callable[[dict[str, Filter]], object], reactor: Reactor) -> None:
         self._modules = modules
         self._use = use
         self._reactor = reactor
@@ -71,7 +72,7 @@ class Reload:
                 trouble = why if self._modules.passing else None
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the system failed, or sys.modules holds an odd object
+        except BaseException as error:  # the system failed, or an object of the user in sys.modules did
             trouble = f"{type(error).__name__} while looking at the files"
             if trouble != self._trouble:
                 log.failure("cannot look whether the files of the filters have changed; trying again")
@@ -88,7 +89,7 @@ class Reload:
             return why
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the system failed, or sys.modules holds an odd object
+        except BaseException as error:  # as above
             log.failure("cannot reload the filters")
             return f"{type(error).__name__} while the filters were reloaded; see the log"
         if self._modules.names:

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from .._repeater import Repeater
 from .._text import address_text, printable, text_of
+from .._types import Filter, Reactor
 from ..observers.metrics import MetricsObserver
 from .addresses import ip_of
 from .admin import administration
@@ -23,7 +24,7 @@ from .shutdown_signals import ShutdownSignals
 
 __all__ = ["CannotStart", "RepeaterService"]
 
-log = Logger()
+log: Logger = Logger()
 
 
 class CannotStart(SystemExit, Exception):
@@ -54,7 +55,7 @@ class RepeaterService(Service):
         *,
         callbacks: Mapping[str, Any],
         modules: FilterModules,
-        reactor: Any,
+        reactor: Reactor,
         watch: bool = False,
         admin: IStreamServerEndpoint | None = None,
         admin_hosts: Sequence[str] = (),
@@ -84,7 +85,8 @@ class RepeaterService(Service):
 
     async def _bind(self) -> None:
         self.repeater = await self._create()
-        self.repeater.start(**self._callbacks, **self._modules.filters)
+        arguments: dict[str, Any] = {**self._callbacks, **self._modules.filters}
+        self.repeater.start(**arguments)
         if self._admin is not None:
             site = administration(self.repeater, reload=self.reload, metrics=self._metrics, hosts=self._admin_hosts)
             self._admin_port = await self._admin.listen(site)
@@ -135,7 +137,7 @@ class RepeaterService(Service):
         if self.repeater is not None:
             self.repeater.abort()
 
-    def _use(self, filters: dict[str, Any]) -> None:
+    def _use(self, filters: dict[str, Filter]) -> None:
         if self.repeater is not None:  # otherwise it is still being made, and starts with these filters
             self.repeater.replace_filters(**filters)
 

@@ -7,16 +7,16 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import Any
 
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 
+from .._types import Reactor
 from .watchdog import Watchdog
 
 __all__ = ["ShutdownSignals"]
 
-log = Logger()
+log: Logger = Logger()
 
 
 class ShutdownSignals:
@@ -30,13 +30,13 @@ class ShutdownSignals:
     signals do not interrupt.
     """
 
-    def __init__(self, reactor: Any, abort: Callable[[], object], pid_file: str | None = None) -> None:
+    def __init__(self, reactor: Reactor, abort: Callable[[], object], pid_file: str | None = None) -> None:
         self._reactor = reactor
         self._abort = abort
         self._pid_file = pid_file
         self._watchdog = Watchdog(reactor, self._stalled)
-        self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
-        self._triggers: list[Any] = []
+        self._before: dict[int, Callable[[int, FrameType | None], object]] = {}
+        self._triggers: list[object] = []
         self._ending = False
         """Whether the reactor is stopping, or was told to stop."""
         self._second = 0
@@ -100,7 +100,7 @@ class ShutdownSignals:
         It is sent to the reactor's thread, which is the one that handles signals: there it also interrupts a call such
         as ``time.sleep``.
         """
-        if self._second:
+        if self._second and hasattr(signal, "pthread_kill"):  # Windows has no signals for threads
             signal.pthread_kill(self._watchdog.watched, self._second)
 
     def _end_now(self, number: int, frame: FrameType | None) -> None:

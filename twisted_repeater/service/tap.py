@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.python import usage
 
-from .._repeater import Repeater, end_link
+from .._repeater import Repeater
 from .._sockets.descriptors import raise_soft_limit
+from .._types import Reactor
 from ..dialects import Dialect
 from ..errors import MultipleVersionsError
 from ..model import Limits
@@ -21,11 +22,14 @@ from ..observers.metrics import MetricsObserver
 from . import addresses, option_values
 from .demo import DemoService
 from .filter_modules import FilterModules
-from .limit_options import LIMITS
 from .loading import READY, LoadingError, load_dialect
+from .option_values import LIMITS
 from .service import CannotStart, RepeaterService
 
 __all__ = ["Options", "makeService"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FILTERS = ("to-server-filter", "to-client-filter")
 
@@ -44,7 +48,7 @@ class Options(usage.Options):
         "twistd -n repeater --demo"
     )
 
-    optFlags: ClassVar = [
+    optFlags: ClassVar[list[list[str | None]]] = [
         ["convert-versions", None, "Let each connection agree on its own versions, and convert messages between them."],
         ["reload", None, "Reload the filters when their files change. SIGHUP always reloads them."],
         ["demo", None, "See it work. Needs no other option and no other program."],
@@ -59,12 +63,7 @@ class Options(usage.Options):
         ["to-server-filter", None, None, "The filter of messages to the server, as package.module:name."],
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
-        [
-            "admin",
-            None,
-            None,
-            "Where the administration listens: tcp:8090:interface=127.0.0.1 or unix:/run/edge-admin.",
-        ],
+        ["admin", None, None, "Where the administration listens: tcp:8090:interface=127.0.0.1 or unix:/run/admin."],
         *([limit.name, None, limit.default, limit.description] for limit in LIMITS),
     ]
 
@@ -135,16 +134,17 @@ class Options(usage.Options):
 
     def _limits(self) -> Limits:
         given = [limit for limit in LIMITS if self[limit.name] is not None]
+        values: dict[str, Any] = {limit.field: read(limit.name, limit.read, self[limit.name]) for limit in given}
         try:
-            return Limits(**{limit.field: read(limit.name, limit.read, self[limit.name]) for limit in given})
+            return Limits(**values)
         except ValueError as error:
             raise usage.UsageError(f"--{str(error).replace('_', '-')}") from error
 
 
-def read(option: str, reading: Callable[..., Any], *arguments: Any) -> Any:
+def read(option: str, reading: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     """Read the value of an option. The message about a wrong value begins with the name of the option."""
     try:
-        return reading(*arguments)
+        return reading(*arguments, **named)
     except (ValueError, MultipleVersionsError) as error:
         message = str(error)
         separator = " " if message.startswith("must ") else ": "
@@ -167,7 +167,7 @@ def makeService(options: Options) -> IService:
         raise CannotStart(f"twistd repeater: {error}") from error
 
 
-def _service(options: Options, reactor: Any) -> RepeaterService:
+def _service(options: Options, reactor: Reactor) -> RepeaterService:
     listen = read("listen", option_values.listen_endpoint, reactor, options["listen"])
     server = read("server", option_values.server, reactor, options["server"])
     admin = read("admin", option_values.admin_endpoint, reactor, options["admin"]) if options["admin"] else None
@@ -192,11 +192,7 @@ def _service(options: Options, reactor: Any) -> RepeaterService:
 
     return RepeaterService(
         create,
-        callbacks={
-            "on_error": end_link,  # the observer logs what there is to log
-            "on_connecting_error": lambda client_name, server_name, error: None,
-            "on_filter_error": options["on-filter-error"],
-        },
+        callbacks={"on_filter_error": options["on-filter-error"]},
         modules=modules,
         reactor=reactor,
         watch=bool(options["reload"]),

@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from .._text import printable
+from .._types import Reactor
 
 __all__ = ["Watchdog", "stack_text"]
 
@@ -28,7 +28,7 @@ FRAMES = 4
 NOT_THE_APPLICATION = frozenset({"twisted", "twisted_repeater", "zope", *sys.stdlib_module_names})
 """The packages that are not the application's code."""
 
-log = Logger()
+log: Logger = Logger()
 
 
 class _Question:
@@ -50,11 +50,11 @@ class Watchdog:
     something blocks the reactor, the thread calls ``on_stall`` every quarter of a second.
     """
 
-    def __init__(self, reactor: Any, on_stall: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, reactor: Reactor, on_stall: Callable[[], None] = lambda: None) -> None:
         self._reactor = reactor
         self._on_stall = on_stall
         self._question: _Question | None = None
-        self.watched = 0
+        self.watched: int = 0
         """The identity of the reactor's thread."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="twisted_repeater watchdog", daemon=True)

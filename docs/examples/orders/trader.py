@@ -42,7 +42,7 @@ class Trader:
             tasks.create_task(self.show_answers())
 
     async def read_keyboard(self) -> None:
-        """Do what is typed, until Ctrl-D."""
+        """Carry out each line from the keyboard, until Ctrl-D."""
         keyboard = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(keyboard), sys.stdin)

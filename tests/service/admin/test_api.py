@@ -34,7 +34,7 @@ reactor: Any = installed_reactor
 
 
 class _Exchange(Protocol):
-    """A request, and what comes back until the connection is closed."""
+    """A request, and all that comes back until the connection is closed."""
 
     def __init__(self, request: bytes) -> None:
         self._request = request
@@ -89,7 +89,7 @@ class AdminCase(PeerCase):
 
 
 class ReadingTests(AdminCase):
-    """What can be read."""
+    """Pages to read."""
 
     async def test_help(self) -> None:
         """The first page tells of every other one."""
@@ -236,7 +236,7 @@ class ReadingTests(AdminCase):
             self.assertEqual((await self.ask("GET", "/metrics", accept=accept))[0], 200, accept)
 
     async def test_no_metrics(self) -> None:
-        """Where they cannot be had it says what is missing."""
+        """Without the library the answer says how to install it."""
         await self.start()
         missing(self, "prometheus_client")
         status, text = await self.ask("GET", "/metrics")
@@ -244,7 +244,7 @@ class ReadingTests(AdminCase):
         self.assertIn("pip install 'twisted_repeater[metrics]'", text)
 
     async def test_nothing_there(self) -> None:
-        """Other paths are not found, reading is no calling, and calling no reading."""
+        """Other paths are not found, and each path has one method only."""
         await self.start()
         for path in ("/nothing", "/links/more", "/clients", "/clients/ann", "/clients/ann/open", "/reload/now"):
             self.assertEqual(await self.ask("GET", path), (404, "nothing is here; / lists the paths\n"))
@@ -256,7 +256,7 @@ class ReadingTests(AdminCase):
 
 
 class CallTests(AdminCase):
-    """What can be called."""
+    """Calls."""
 
     async def test_close(self) -> None:
         """A client's link is closed; others stay."""
@@ -295,7 +295,7 @@ class CallTests(AdminCase):
         """The filters are reloaded; if they cannot be, it says why."""
         await self.start()
         self.reloading = ["no\nway", None]
-        self.assertEqual(await self.ask("POST", "/reload"), (200, "done; the log says what was reloaded\n"))
+        self.assertEqual(await self.ask("POST", "/reload"), (200, "done; see the log\n"))
         self.assertEqual(await self.ask("POST", "/reload"), (409, "no\\nway\n"))
 
     async def test_web_pages(self) -> None:
@@ -318,7 +318,7 @@ class CallTests(AdminCase):
         self.assertEqual(world.repeater.active_clients(), ["ann"])
 
     async def test_body_for_nobody(self) -> None:
-        """A call to what is not there is answered before its body has come."""
+        """A call to a missing path is answered before its body has come."""
         await self.start()
         for path in ("/nothing", "/clients/ann", "/clients/%FF/close/now", "/links"):
             self.assertIn((await self.ask("POST", path, **{"content-length": "1000"}))[0], (404, 405))

@@ -1,4 +1,4 @@
-"""HTTP for the administration, on real sockets: who is heard, and what nobody can make it do."""
+"""HTTP for the administration, on real sockets: which requests are answered, and how much they may cost."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Node(Resource):
 
 
 class Visitor(Protocol):
-    """Somebody who connects, and what is answered."""
+    """Somebody who connects, with the answers."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -249,7 +249,7 @@ class HeardTests(SiteCase):
 
 
 class BodyTests(SiteCase):
-    """Bodies, of which none is needed."""
+    """Bodies; no call needs one."""
 
     async def test_not_read(self) -> None:
         """Whatever is refused, or not there, is answered before its body has come, and the connection closed."""
@@ -290,7 +290,7 @@ class BodyTests(SiteCase):
         self.assertEqual(await self.status(self.request("POST /call", "Content-Length: 0")), 200)
 
     async def test_wrong_lengths(self) -> None:
-        """Lengths that are none, or two, are refused."""
+        """A length that is not a number, or two lengths, are refused."""
         for headers in (
             ["Content-Length: -1"],
             ["Content-Length: 1", "Content-Length: 2"],
@@ -308,7 +308,7 @@ class HeadTests(SiteCase):
     """Heads of requests."""
 
     async def test_too_much(self) -> None:
-        """A head that is too large in any way is refused, and what comes behind it not kept."""
+        """A head that is too large in any way is refused, and the bytes after it are not kept."""
         line = "X: " + "x" * (MAX_LINE // 2)
         for code, request in (
             (431, b"x" * (MAX_LINE + 2)),
@@ -322,7 +322,7 @@ class HeadTests(SiteCase):
         self.assertEqual(self.page.made, 0)
 
     async def test_odd_requests(self) -> None:
-        """Requests that make no sense are answered with what is wrong with them, and never with a failure."""
+        """Requests that make no sense are answered with the reason, and never with a failure."""
         for code, request in (
             (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
             (400, b"GET\r\n\r\n"),
@@ -355,11 +355,11 @@ class HeadTests(SiteCase):
         for number, request in enumerate((self.request(), self.request("POST /call", "Content-Length: 1") + b"x")):
             visitor = await self.connect(request * 1000)
             await visitor.lost
-            self.assertIn(visitor.codes, ([200], []), number)  # the system may drop it with what was not read
+            self.assertIn(visitor.codes, ([200], []), number)  # the system may drop it with the unread bytes
         self.assertEqual((self.page.made, self.call.made), (1, 1))
 
     async def test_while_answering(self) -> None:
-        """What comes while a request is being answered is not read without end, and at most one more is answered."""
+        """Bytes that come while a request is answered are not read without end; at most one more is answered."""
         visitor = await self.connect(self.request("GET /never"))
         while not self.never.made:
             await turn()
@@ -381,7 +381,7 @@ class TimeTests(SiteCase):
         await turn(3)
 
     async def test_slow_request(self) -> None:
-        """A request that comes byte by byte must be complete in time, as must one of which nothing comes."""
+        """A request that comes byte by byte must be complete in time, and so must one that never begins."""
         slow, silent = await self.connect(), await self.connect()
         await turn(3)
         for byte in self.request("GET /", "X: y" * 10)[: int(REQUEST_TIMEOUT) - 1]:
@@ -463,7 +463,7 @@ class ConnectionTests(SiteCase):
     """Many connections."""
 
     def test_leaves_descriptors(self) -> None:
-        """All connections at once leave half of the file descriptors that are kept for what is no link."""
+        """All connections at once leave half of the file descriptors that are kept for everything but links."""
         self.assertLessEqual(MAX_CONNECTIONS, RESERVE // 2)
 
     async def test_room(self) -> None:
@@ -488,7 +488,7 @@ class ConnectionTests(SiteCase):
 
 
 class LogTests(SiteCase):
-    """What is logged."""
+    """The log."""
 
     async def test_limited(self) -> None:
         """Refusals, and calls that are not there, are logged once a second, with how many were left out."""
@@ -520,7 +520,7 @@ class LogTests(SiteCase):
         self.assertEqual(self.lines, ["administration: POST /call: 200", ann, ann])
 
     async def test_strangers(self) -> None:
-        """What a stranger chose stays on its line and is cut, in the log and in the answer."""
+        """A text that a stranger chose stays on its line and is cut, in the log and in the answer."""
         visitor = await self.connect(self.request("GET /" + "x" * 5000, host="evil\x1b[2J\u2028" + "y" * 2000))
         await visitor.lost
         self.assertNotIn(b"\x1b", visitor.data)

@@ -58,7 +58,7 @@ def administration(
 
     def reload_filters(request: Request) -> Answer:
         why = reload()
-        return (http.OK, "done; the log says what was reloaded") if why is None else (http.CONFLICT, printable(why))
+        return (http.OK, "done; see the log") if why is None else (http.CONFLICT, printable(why))
 
     root = _Node()
     for path, method, answer in (

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,6 +21,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from ..._text import printable, shortened
+from ..._types import Reactor
 from ...observers._throttle import LogThrottle
 from ..addresses import HOST, ip_of
 
@@ -49,7 +51,7 @@ CLOSE_TIMEOUT = 5.0
 
 HOST_AND_PORT = re.compile(rf"({HOST})(?::[0-9]{{0,5}})?", re.ASCII)
 
-log = Logger()
+log: Logger = Logger()
 
 Answer = tuple[int, str]
 """An HTTP status and a line of text."""
@@ -81,7 +83,7 @@ class GuardedSite(Site):
     noisy = False
     displayTracebacks = False
 
-    def __init__(self, root: Resource, hosts: Iterable[str] = (), *, reactor: Any = None) -> None:
+    def __init__(self, root: Resource, hosts: Iterable[str] = (), *, reactor: Reactor = None) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             root, requestFactory=GuardedRequest, timeout=REQUEST_TIMEOUT, reactor=reactor
         )
@@ -93,7 +95,7 @@ class GuardedSite(Site):
 
     # -- connections ------------------------------------------------------------------------------------------
 
-    def buildProtocol(self, addr: Any) -> Any:
+    def buildProtocol(self, addr: IAddress | None) -> Any:
         """Make the protocol of a connection. See `IProtocolFactory`."""
         if len(self._channels) >= MAX_CONNECTIONS and not self._make_room():
             return _Full()  # not None, which endpoints that wrap others cannot handle
@@ -141,7 +143,7 @@ class GuardedSite(Site):
             return http.REQUEST_ENTITY_TOO_LARGE, f"a body may have at most {MAX_BODY} bytes"
         return None
 
-    def _is_own(self, host: str, address: Any) -> bool:
+    def _is_own(self, host: str, address: object) -> bool:
         """Return whether a Host is a name of this administration; ``address`` is its end of the connection."""
         match = HOST_AND_PORT.fullmatch(host)
         if match is None:
@@ -193,9 +195,9 @@ def _is_of_host(origin: bytes, host: bytes) -> bool:
 class GuardedRequest(Request):
     """A request whose head is checked before its body is read."""
 
-    channel: Any
+    channel: _Channel
     refusal: Answer | None = None
-    closes = False
+    closes: bool = False
     """Whether the connection is closed after the answer, because the body is not read."""
 
     def process(self) -> None:
@@ -217,12 +219,14 @@ class _Channel(http.HTTPChannel):
     totalHeadersSize = MAX_HEAD
     MAX_LENGTH = MAX_LINE
 
+    length: int | None
+    persistent: int
     site: GuardedSite
     transport: Any
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.answering = False
+        self.answering: bool = False
         self._timed_out = False
 
     def connectionMade(self) -> None:
@@ -259,7 +263,7 @@ class _Channel(http.HTTPChannel):
         request.requestHeaders.removeHeader(b"content-type")  # so that Twisted does not parse a form
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
 
-    def checkPersistence(self, request: Any, version: bytes) -> bool:
+    def checkPersistence(self, request: GuardedRequest, version: bytes) -> bool:
         """Return whether the connection stays open after this request. See `HTTPChannel`."""
         if request.closes:
             request.responseHeaders.setRawHeaders(b"connection", [b"close"])
@@ -271,7 +275,7 @@ class _Channel(http.HTTPChannel):
         self.answering = True
         self.setTimeout(ANSWER_TIMEOUT)  # type: ignore[no-untyped-call]  # Twisted would set none
 
-    def requestDone(self, request: Any) -> None:
+    def requestDone(self, request: GuardedRequest) -> None:
         """End a request that was answered. If more bytes came after it, drop them and close the connection.
 
         Hundreds of requests fit into one read, and Twisted would answer them all before it reads from any link. Most
