@@ -130,7 +130,7 @@ class ValueTests(SynchronousTestCase):
     def test_partial_frame(self) -> None:
         """It knows how much of the frame had come."""
         error = PartialFrame(5)
-        self.assertEqual((error.have, str(error)), (5, "the stream ended inside a frame, of which 5 bytes had come"))
+        self.assertEqual((error.have, str(error)), (5, "the stream ended inside a frame, after 5 of its bytes"))
 
     def test_bytes_that_are_no_frames(self) -> None:
         """Whatever is wrong with a stream of frames is a `FramingError`."""

@@ -14,8 +14,6 @@ from twisted.python.failure import Failure
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["call", "run"]
-
 T = TypeVar("T")
 
 Work: TypeAlias = Coroutine[Any, Any, T]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["FARTHEST", "outside"]
-
 FARTHEST = sys.maxsize
 """The largest offset. Larger ones do not fit into the C integers of compiled code."""
 

@@ -15,8 +15,6 @@ from ._text import loggable, repr_of
 from .errors import WrongVerdict
 from .verdicts import Verdict
 
-__all__ = ["NOT_YET", "PendingVerdict", "verdict_later"]
-
 log = Logger()
 
 NOT_YET = object()

@@ -8,8 +8,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-__all__ = ["SLICE", "in_slices"]
-
 SLICE = 0.005
 """How many seconds one piece of work may keep the reactor before others have their turn."""
 

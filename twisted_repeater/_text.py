@@ -14,19 +14,6 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 
-__all__ = [
-    "Unprintable",
-    "address_text",
-    "class_name",
-    "guarded_text",
-    "loggable",
-    "printable",
-    "repr_of",
-    "shortened",
-    "text_of",
-    "told",
-]
-
 T = TypeVar("T")
 
 LONGEST = 1000

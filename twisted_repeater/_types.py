@@ -13,23 +13,23 @@ from .verdicts import Answer
 
 if TYPE_CHECKING:
     from .errors import ConnectingError
-    from .model import Direction, Side
-
-__all__ = ["Codec", "Filter", "FilterFunction", "FilterObject", "Observer", "Reactor"]
+    from .model import Direction, Hello, Side
 
 Reactor: TypeAlias = Any
 """A reactor. It provides several of Twisted's interfaces, and Python has no type for an object that does."""
 
-FilterFunction: TypeAlias = Callable[[Any, Link], Answer]
+Message: TypeAlias = Any
+"""A message: the object that a codec makes of a payload."""
+
+FilterFunction: TypeAlias = Callable[[Message, Link], Answer]
 """A function of a message and its link that returns a verdict, or a Deferred or a coroutine of one."""
 
 
 class FilterObject(Protocol):
     """An object whose method ``filter`` is a filter; see `IFilter`."""
 
-    def filter(self, message: Any, link: Link, /) -> Answer:
+    def filter(self, message: Message, link: Link, /) -> Answer:
         """See `IFilter`."""
-        ...
 
 
 Filter: TypeAlias = FilterFunction | FilterObject
@@ -39,13 +39,42 @@ Filter: TypeAlias = FilterFunction | FilterObject
 class Codec(Protocol):
     """See `ICodec`."""
 
-    def decode(self, payload: bytes, /) -> Any:
+    def decode(self, payload: bytes, /) -> Message:
         """See `ICodec`."""
-        ...
 
-    def encode(self, message: Any, /) -> bytes:
+    def encode(self, message: Message, /) -> bytes:
         """See `ICodec`."""
-        ...
+
+
+class FramingObject(Protocol):
+    """See `IFraming`."""
+
+    @property
+    def body(self) -> int:
+        """See `IFraming`."""
+
+    def find(self, data: bytes, start: int, end: int, /) -> int:
+        """See `IFraming`."""
+
+    def encode(self, payload: bytes, /) -> bytes:
+        """See `IFraming`."""
+
+    def replace(self, frame: bytes, payload: bytes, /) -> bytes:
+        """See `IFraming`."""
+
+
+class Handshake(Protocol):
+    """See `IHandshake`."""
+
+    @property
+    def framing(self) -> FramingObject:
+        """See `IHandshake`."""
+
+    def decode(self, payload: bytes, /) -> Hello:
+        """See `IHandshake`."""
+
+    def encode(self, hello: Hello, /) -> bytes:
+        """See `IHandshake`."""
 
 
 class Observer(Protocol):
@@ -53,20 +82,15 @@ class Observer(Protocol):
 
     def link_made(self, link: Link, /) -> object:
         """See `IObserver`."""
-        ...
 
     def link_refused(self, client_name: str | None, error: ConnectingError, /) -> object:
         """See `IObserver`."""
-        ...
 
     def link_ended(self, link: Link, reason: BaseException | None, /) -> object:
         """See `IObserver`."""
-        ...
 
     def link_error(self, link: Link, side: Side, error: Exception, /) -> object:
         """See `IObserver`."""
-        ...
 
     def relayed(self, link: Link, direction: Direction, messages: int, size: int, /) -> object:
         """See `IObserver`."""
-        ...

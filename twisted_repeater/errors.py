@@ -8,7 +8,7 @@
      |    +-- ClientIPNotAuthorized  step 1: is_client_ip_authorized said no
      |    +-- NewClientsDropped      step 1: drop_new_clients() is in force
      |    +-- HelloTimeout           step 2 or 6: no complete hello in time
-     |    +-- InvalidHello           step 2 or 6: the hello is not what the dialect expects
+     |    +-- InvalidHello           step 2 or 6: the dialect cannot read the hello
      |    +-- WrongMode              step 3 or 6: the peer runs in another mode
      |    +-- ClientNotAllowed       step 3: is_client_allowed said no
      |    +-- VersionMismatch        step 3 or 6: no version that both ends have
@@ -28,7 +28,7 @@
      |    +-- BadLength              a length that no frame can have
      |    +-- FrameTooLong           a frame above the limit
      |    +-- PartialFrame           the stream ended inside a frame
-     +-- SlowConsumer                a side did not take what was sent to it
+     +-- SlowConsumer                a side did not read the messages sent to it
      +-- FilterTimeout               a filter's verdict did not come within ``filter_timeout``
      +-- WrongVerdict                a filter returned something else than a verdict
 """
@@ -269,7 +269,7 @@ class PartialFrame(FramingError):
     """How many bytes of the frame had come."""
 
     def __init__(self, have: int) -> None:
-        super().__init__(f"the stream ended inside a frame, of which {have} bytes had come")
+        super().__init__(f"the stream ended inside a frame, after {have} of its bytes")
         self.have = have
 
 

@@ -9,6 +9,7 @@ from zope.interface import Attribute, Interface
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
+    from ._types import Message
     from .errors import ConnectingError
     from .link import Link
     from .model import Direction, Hello, Side
@@ -45,7 +46,7 @@ class IFilter(Interface):
     to take over from the filter before it. These too need not be declared.
     """
 
-    def filter(message: Any, link: Link) -> Answer:
+    def filter(message: Message, link: Link) -> Answer:
         """Return the verdict on a message.
 
         Args:
@@ -97,14 +98,14 @@ class IMigrating(Interface):
 class ICodec(Interface):
     """Turns payloads into messages and back."""
 
-    def decode(payload: bytes) -> Any:
+    def decode(payload: bytes) -> Message:
         """Return the message of a whole payload.
 
         Raises:
             ParseError: the payload is not a message, or bytes are left over. Other exceptions are treated as one.
         """
 
-    def encode(message: Any) -> bytes:
+    def encode(message: Message) -> bytes:
         """Return the payload of a message.
 
         Raises:
@@ -165,7 +166,7 @@ class IFraming(Interface):
         """
 
     def replace(frame: bytes, payload: bytes) -> bytes:
-        """Return a frame with ``payload`` that replaces ``frame``. Whatever its header says besides lengths is kept."""
+        """Return a frame with ``payload`` that replaces ``frame``. Keep all of its header but the lengths."""
 
 
 class IHandshake(Interface):
@@ -177,7 +178,7 @@ class IHandshake(Interface):
         """Return the hello in a payload.
 
         Raises:
-            InvalidHello: the payload is not a hello; the message says what was expected.
+            InvalidHello: the payload is not a hello; the message says what a hello must be.
         """
 
     def encode(hello: Hello) -> bytes:
@@ -213,7 +214,7 @@ class ILink(Interface):
         """Let the link end without losing a reply."""
 
     def close(reason: BaseException | None = None) -> None:
-        """Close both sides, after what was received is filtered and what waits is sent."""
+        """Close both sides, after all received messages are filtered and all waiting bytes are sent."""
 
 
 class IObserver(Interface):

@@ -132,9 +132,11 @@ class Link:
         self._pair.finish()
 
     def close(self, reason: BaseException | None = None) -> None:
-        """Close both sides, after what was received is filtered and what waits is sent. A second call does nothing.
+        """Close both sides, after all received messages are filtered and all waiting bytes are sent.
+
+        A second call does nothing.
 
         Args:
-            reason: the error that logs and observers get as the reason; ``None`` if there is none.
+            reason: the error that logs and observers get as the reason; ``None`` without an error.
         """
         self._pair.close(reason)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
+
+from ._coroutines import Work
 
 __all__ = [
     "DO_NOTHING",
@@ -43,7 +45,7 @@ class Verdict:
     closes: bool = False
     """Whether the link is closed after that."""
     error: BaseException | None = None
-    """The error that is logged as the reason for closing; ``None`` if closing is no trouble."""
+    """The error that is logged as the reason for closing; ``None`` without an error."""
 
     def _effects(self) -> tuple[object, ...]:
         # Two errors made alike are never equal, but mean the same.
@@ -59,7 +61,7 @@ class Verdict:
         return hash((type(self), *self._effects()))
 
 
-Answer: TypeAlias = Verdict | Deferred[Verdict] | Coroutine[Any, Any, Verdict]
+Answer: TypeAlias = Verdict | Deferred[Verdict] | Work[Verdict]
 """What a filter may return: a verdict, or a Deferred or a coroutine of one."""
 
 
@@ -110,7 +112,19 @@ class Send(Verdict):
         return f"Send({', '.join(map(repr, self.forward))})"
 
 
-class SendBack(Verdict):
+class _Back(Verdict):
+    """A verdict with messages for the sender alone."""
+
+    __slots__ = ("back",)
+
+    def __init__(self, messages: Iterable[object]) -> None:
+        self.back: tuple[object, ...] = _several(messages, type(self).__name__)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self.back)!r})"
+
+
+class SendBack(_Back):
     """A gets these messages, in order; B gets nothing.
 
     Args:
@@ -120,16 +134,10 @@ class SendBack(Verdict):
         TypeError: one message was given instead of a list.
     """
 
-    __slots__ = ("back",)
-
-    def __init__(self, messages: Iterable[object]) -> None:
-        self.back: tuple[object, ...] = _several(messages, "SendBack")
-
-    def __repr__(self) -> str:
-        return f"SendBack({list(self.back)!r})"
+    __slots__ = ()
 
 
-class PassOnAndSendBack(Verdict):
+class PassOnAndSendBack(_Back):
     """B gets the bytes that A sent, then A gets these messages, in order.
 
     Args:
@@ -139,22 +147,16 @@ class PassOnAndSendBack(Verdict):
         TypeError: one message was given instead of a list.
     """
 
-    __slots__ = ("back",)
+    __slots__ = ()
 
     passes = True
-
-    def __init__(self, messages: Iterable[object]) -> None:
-        self.back: tuple[object, ...] = _several(messages, "PassOnAndSendBack")
-
-    def __repr__(self) -> str:
-        return f"PassOnAndSendBack({list(self.back)!r})"
 
 
 class Close(Verdict):
     """The message is dropped, last messages go out, and the link is closed.
 
     Args:
-        error: the error that logs and observers get as the reason; ``None`` if there is none.
+        error: the error that logs and observers get as the reason; ``None`` without an error.
         forward: messages that B gets.
         back: messages that A gets.
 

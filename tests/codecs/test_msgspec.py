@@ -112,7 +112,7 @@ class MessageTests(SynchronousTestCase):
         self.assertEqual(msgspec_json(Any).decode(b'{"a": []}'), {"a": []})
 
     def test_no_instances(self) -> None:
-        """A type of which it cannot be told what is of it serves as well: its messages are of unknown classes."""
+        """A type that ``isinstance`` cannot check serves as well: its messages are of unknown classes."""
         for of in (Any, TypedDict("Dict", {"a": int}), Any | None):  # type: ignore[operator]
             codec = msgspec_json(of)
             self.assertEqual(codec.message_types, ())

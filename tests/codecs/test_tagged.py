@@ -71,7 +71,7 @@ class TaggedTests(SynchronousTestCase):
         self.assertEqual((error.field, error.offset), ("price", 2))
 
     def test_error_without_offset(self) -> None:
-        """An error of which no offset is known stays so."""
+        """An error without an offset gets none."""
 
         class Even:
             def __init__(self, value: int) -> None:

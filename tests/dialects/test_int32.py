@@ -218,7 +218,7 @@ class Int32Tests(SynchronousTestCase):
         dialect = int32()
         limits = Limits(max_frame=1000, max_hello=100)
         framing, handshake = dialect.framing(limits), dialect.handshake(limits)
-        self.assertIsInstance(framing, Int32Framing)
+        assert isinstance(framing, Int32Framing)
         assert isinstance(handshake, JSONHandshake)
         self.assertEqual((framing.max_frame, handshake.framing.max_frame), (1000, 100))
 

@@ -90,7 +90,7 @@ class ListTests(SynchronousTestCase):
         self.assertEqual(repr(selector_of(Deny(Order), CODEC)), "first_byte(b'O')")
 
     def test_never_there(self) -> None:
-        """Classes of which no message can be are a ``TypeError`` at the start."""
+        """If no message can be of its classes, starting raises ``TypeError``."""
         for it in (Allow(str, Ping), Deny(str, Ping)):
             with self.assertRaisesRegex(TypeError, "(Allow|Deny) wants str or Ping; the messages are bytes"):
                 FilterHarness(it)

@@ -260,7 +260,7 @@ class MistakeTests(SynchronousTestCase):
             FilterHarness(cls())
 
     def test_no_annotation(self) -> None:
-        """A method must say of which class its messages are."""
+        """A method must state the class of its messages."""
 
         class Silent(ByType):
             def on_order(self, order, link):  # type: ignore[no-untyped-def]

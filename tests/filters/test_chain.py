@@ -367,7 +367,7 @@ class SelectorTests(SynchronousTestCase):
             FilterHarness(chain(Seen(), wants(first_byte(b"O"))(Seen())), dialect=int32(to_server=text()))
 
     def test_class_that_never_comes(self) -> None:
-        """A member that wants classes of which no message can be is a ``TypeError`` too."""
+        """If no message can be of the classes of a member, starting raises ``TypeError`` too."""
         with self.assertRaisesRegex(TypeError, "^to_server_filter: Seen wants int; the messages are str$"):
             FilterHarness(chain(wants(str)(Seen()), wants(int)(Seen())), dialect=int32(to_server=text()))
 

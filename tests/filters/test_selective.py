@@ -105,7 +105,7 @@ class ClassTests(SynchronousTestCase):
         self.assertIs(decorated.filter("text", LINK), DO_NOTHING)
 
     def test_never_there(self) -> None:
-        """Classes of which no message can be are a ``TypeError`` at the start."""
+        """If no message can be of its classes, starting raises ``TypeError``."""
         for codec, are in ((None, "bytes"), (text(), "str")):
             with self.assertRaisesRegex(TypeError, f"^to_server_filter: stop wants Number; the messages are {are}"):
                 FilterHarness(wants(Number)(stop), dialect=int32(to_server=codec))
@@ -140,7 +140,7 @@ class MistakeTests(SynchronousTestCase):
                 wants(*wanted)
 
     def test_no_instances(self) -> None:
-        """Classes of which nothing can be told to be are refused."""
+        """Classes that ``isinstance`` cannot check are refused."""
 
         class HasSize(Protocol):
             size: int

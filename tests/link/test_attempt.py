@@ -339,7 +339,7 @@ class ClientHelloTests(RefusalCase):
                 return self._plain.encode(said)
 
         plain = dialects.int32()
-        world = await self.world(dialect=Dialect("shy", plain.framing, Shy))  # type: ignore[arg-type]
+        world = await self.world(dialect=Dialect("shy", plain.framing, Shy))
         error = await self.refused(world, hello("alice"), InvalidHello, name="alice")
         self.assertIs(error.side, Side.CLIENT)
 
@@ -1206,7 +1206,7 @@ class RaceTests(MemoryCase):
                 return encoded
 
         plain = dialects.int32()
-        world = self.memory(dialect=Dialect("broken", plain.framing, Broken))  # type: ignore[arg-type]
+        world = self.memory(dialect=Dialect("broken", plain.framing, Broken))
         client = world.connect(hello("alice"))
         world.servers[0].dataReceived(hello(SERVER_NAME))
         self.assertEqual(world.refusals, [("alice", RefusedByApplication)])

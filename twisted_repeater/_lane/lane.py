@@ -36,9 +36,8 @@ from time import monotonic
 from typing import Any
 
 from .._pending import PendingVerdict
+from .._types import FramingObject
 from ..errors import FramingError, PartialFrame
-from ..framings.base import Framing
-from ..interfaces import IFraming
 from ..model import Direction
 from ..verdicts import Verdict
 from .judge import Judge
@@ -61,7 +60,7 @@ class Lane:
     def __init__(
         self,
         setup: LaneSetup,
-        framing: IFraming | Framing,
+        framing: FramingObject,
         forward: LaneOutlet,
         back: LaneOutlet,
         host: LaneHost,

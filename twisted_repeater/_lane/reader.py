@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 from .._slices import SLICE
 from .._text import class_name, text_of
+from .._types import FramingObject
 from ..errors import FramingError
-from ..framings.base import Framing, framing_of
-from ..interfaces import IFraming
+from ..framings.base import framing_of
 from ..selectors import Selector
 from ..verdicts import PASS_ON
 from .input import Backlog, UnfinishedFrame
@@ -60,7 +60,7 @@ class Decider(Protocol):
 class Reader:
     """Reads one stream. ``now`` is a clock, in seconds."""
 
-    def __init__(self, framing: IFraming | Framing, now: Callable[[], float]) -> None:
+    def __init__(self, framing: FramingObject, now: Callable[[], float]) -> None:
         self.messages = 0
         """How many messages were found, up to the one that the filter looks at."""
         self.size = 0

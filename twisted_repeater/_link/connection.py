@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .factory import Links
     from .pair import Pair
 
-__all__ = ["Connection"]
+__all__ = ["ClientSideProtocol", "Connection", "ServerSideProtocol"]
 
 READ_SIZE = FileDescriptor.bufferSize
 """How many bytes a transport reads at once; Twisted's own choice."""
@@ -176,3 +176,21 @@ class Connection(EndingConnection):
         if self.state is not ConnectionState.UNCONNECTED and not self.closes:
             self._why_lost = self._why_lost or self._why_silent()
             self._read_the_rest()
+
+
+class ClientSideProtocol(Connection):
+    """The connection between a client and the repeater."""
+
+    __slots__ = ()
+
+    def __init__(self, link: Pair, host: Links) -> None:
+        super().__init__(Side.CLIENT, link, host)
+
+
+class ServerSideProtocol(Connection):
+    """The connection between the repeater and the server."""
+
+    __slots__ = ()
+
+    def __init__(self, link: Pair, host: Links) -> None:
+        super().__init__(Side.SERVER, link, host)

@@ -18,9 +18,8 @@ from .._lane.setup import OnDecision
 from .._slices import in_slices
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
+from .._types import FramingObject, Handshake
 from ..errors import RepeaterClosed
-from ..framings.base import Framing
-from ..interfaces import IHandshake
 from ..model import Hello, Limits, Side
 from .admission import Admission
 from .application import Application, Settings
@@ -57,8 +56,8 @@ class Links:
         self.dial = dial
         self.equipment = equipment
         dialect = settings.dialect
-        self.framing: Framing = dialect.framing(claim.limits)
-        self.handshake: IHandshake = dialect.handshake(claim.limits)
+        self.framing: FramingObject = dialect.framing(claim.limits)
+        self.handshake: Handshake = dialect.handshake(claim.limits)
         own = Hello(settings.server_name, dialect.mode, credentials=settings.repeater_name)
         self.handshake.encode(own)  # raises if these names fit into no hello
         self.limits: Limits = claim.limits

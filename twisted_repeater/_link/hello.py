@@ -6,8 +6,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from .._text import text_of, told
+from .._types import Handshake
 from ..errors import FramingError, HelloTimeout, InvalidHello
-from ..interfaces import IHandshake
 from ..model import Hello, Side
 from .deadline import within
 
@@ -28,7 +28,7 @@ class HelloReader:
 
     __slots__ = ("_body", "_data", "_dialect", "_handshake", "_need", "_side", "address", "asked", "complete")
 
-    def __init__(self, side: Side, handshake: IHandshake, dialect: str) -> None:
+    def __init__(self, side: Side, handshake: Handshake, dialect: str) -> None:
         self.complete = False
         """Whether the hello was read."""
         self.asked: Deferred[Hello] | None = None

@@ -14,9 +14,9 @@ from zope.interface import implementer
 
 from .._sockets.socket_state import socket_of, unacknowledged
 from .._text import class_name, text_of
+from .._types import FramingObject
 from ..codecs import LEFT_OUT
 from ..errors import MarshalingError
-from ..framings.base import Framing
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -38,8 +38,8 @@ class Encoder:
 
     __slots__ = ("_report", "framing", "version", "writer")
 
-    def __init__(self, framing: Framing, report: Callable[[MarshalingError], None]) -> None:
-        self.framing: Framing = framing
+    def __init__(self, framing: FramingObject, report: Callable[[MarshalingError], None]) -> None:
+        self.framing: FramingObject = framing
         self.version: int = 0
         """The version of the messages that the peer receives."""
         self.writer: Callable[[Any], Any] | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.abstract import FileDescriptor
 
-from ..framings.base import Framing
+from .._types import FramingObject
 from .outlet import Encoder, Outlet
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ LARGE = 16 * 1024
 """Pieces of this size on average go to a socket one by one: joining them would cost more than a system call each."""
 
 
-def outlet_for(transport: Any, connection: Connection, framing: Framing, max_waiting: int) -> Outlet:
+def outlet_for(transport: Any, connection: Connection, framing: FramingObject, max_waiting: int) -> Outlet:
     """Return the outlet of a connection: a `SocketOutlet` where the transport is a plain socket.
 
     Args:

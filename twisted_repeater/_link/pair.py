@@ -22,9 +22,9 @@ from ..errors import (
     ParseError,
     SlowConsumer,
 )
-from ..model import Direction, Hello, OnFilterError, Side
+from ..model import Direction, Hello, OnFilterError
 from .closing import LinkEvent
-from .connection import Connection
+from .connection import ClientSideProtocol, Connection, ServerSideProtocol
 from .ending_connection import EndingConnection
 from .ending_pair import EndingPair
 from .link import Link
@@ -45,7 +45,7 @@ class Pair(EndingPair):
     __slots__ = ("__weakref__", "_unsent", "client_hello", "server_hello", "server_name", "stopped")
 
     def __init__(self, host: Links, server_name: str) -> None:
-        super().__init__(host, Connection(Side.CLIENT, self, host), Connection(Side.SERVER, self, host))
+        super().__init__(host, ClientSideProtocol(self, host), ServerSideProtocol(self, host))
         self.server_name: str = server_name
         self.client_hello: Hello | None = None
         self.server_hello: Hello | None = None

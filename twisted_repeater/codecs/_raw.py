@@ -7,8 +7,6 @@ from zope.interface import implementer
 from ..errors import MarshalingError
 from ..interfaces import ICodec
 
-__all__ = ["LEFT_OUT", "RawCodec"]
-
 
 class _LeftOut:
     """The type of `LEFT_OUT`."""

@@ -10,8 +10,6 @@ from ..errors import MarshalingError
 from ..interfaces import ITypedCodec
 from ..selectors import NOTHING, Selector
 
-__all__ = ["TypedCodec", "in_path", "overlap"]
-
 T = TypeVar("T")
 
 

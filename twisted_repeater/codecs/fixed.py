@@ -81,7 +81,7 @@ def fixed(cls: type[T], byte_order: Literal[">", "<"] = ">", /, **fields: str | 
     Args:
         cls: a dataclass, a named tuple, a msgspec struct, or any class like them. It is called with all values, and has
             each as the attribute of its name.
-        byte_order: ``">"`` for big-endian, ``"<"`` for little-endian. There is no alignment.
+        byte_order: ``">"`` for big-endian, ``"<"`` for little-endian. Fields are not aligned.
         fields: the fields in their order on the wire. Each is a format of the ``struct`` module for one value (``"Q"``,
             ``"d"``, ``"8s"`` for bytes), or `Chars` for text, or padding (``"3x"``), which has no attribute.
 

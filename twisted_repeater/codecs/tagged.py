@@ -14,7 +14,7 @@ __all__ = ["TaggedCodec", "tagged"]
 
 
 def tagged(codecs: Mapping[bytes, Codec]) -> TaggedCodec:
-    """Return the codec of payloads that begin with a tag, which says what the rest is::
+    """Return the codec of payloads that begin with a tag, which chooses the codec of the rest::
 
         tagged({b"O": fixed(Order, id="Q", price="d"), b"C": fixed(Cancel, id="Q")})
 

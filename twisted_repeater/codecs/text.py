@@ -12,7 +12,7 @@ def text(encoding: str = "utf-8") -> TextCodec:
     """Return the codec whose messages are ``str``: each payload is text in this encoding, strictly.
 
     Raises:
-        LookupError: there is no such encoding.
+        LookupError: Python does not know the encoding.
     """
     return TextCodec(encoding)
 

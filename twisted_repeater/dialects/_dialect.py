@@ -6,17 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
-from .._types import Codec
+from .._types import Codec, FramingObject, Handshake, Message
 from ..codecs import LEFT_OUT, RawCodec
 from ..errors import MultipleVersionsError, VersionMismatch
-from ..framings.base import Framing
-from ..interfaces import ICodec, IHandshake
+from ..interfaces import ICodec
 from ..model import Limits
 
-__all__ = ["Conversion", "Dialect", "MessageType", "agreed_version"]
-
-
-Step: TypeAlias = Callable[[Any], object]
+Step: TypeAlias = Callable[[Message], Message]
 """A function from a message in one version to the message in another."""
 
 
@@ -64,11 +60,11 @@ class MessageType:
             raise ValueError(f"no codec for version {missing[0]}")
 
     @classmethod
-    def of(cls, what: MessageType | Codec | None) -> MessageType:
+    def of(cls, given: MessageType | Codec | None) -> MessageType:
         """Return a message type as it is, or the one whose only version has this codec; ``None`` means ``bytes``."""
-        if what is None:
+        if given is None:
             return cls()
-        return what if isinstance(what, MessageType) else cls({1: what})
+        return given if isinstance(given, MessageType) else cls({1: given})
 
     def check_single_version(self, direction: str) -> None:
         """Raise `MultipleVersionsError` unless low, prod and test are equal."""
@@ -85,7 +81,7 @@ class MessageType:
                 raise ValueError(f"messages {direction}: no conversion between versions {version - 1} and {version}")
 
     def codec(self, version: int) -> ICodec:
-        """Return the codec of a version; raise `VersionMismatch` if there is none."""
+        """Return the codec of a version; raise `VersionMismatch` if the type lacks that version."""
         if not self.low <= version <= self.test:
             raise VersionMismatch(f"version {version} is needed, there are {self.low} to {self.test}")
         return cast("ICodec", self.codecs[version])
@@ -105,7 +101,7 @@ class MessageType:
             return lambda payload: _converted(codec.decode(payload), steps)
         return None if type(codec) is RawCodec else codec.decode
 
-    def writer(self, version: int) -> Callable[[Any], Any]:
+    def writer(self, version: int) -> Callable[[Message], Any]:
         """Return a function from a message in the newest version to the payload of a version.
 
         It returns `LEFT_OUT` for a message that the version lacks.
@@ -128,9 +124,9 @@ class Dialect:
 
     name: str
     """Its name in logs and errors."""
-    framing: Callable[[Limits], Framing]
+    framing: Callable[[Limits], FramingObject]
     """Returns the framing for a repeater's limits."""
-    handshake: Callable[[Limits], IHandshake]
+    handshake: Callable[[Limits], Handshake]
     """Returns the hello's reader and writer for a repeater's limits."""
     to_server: MessageType = field(default_factory=MessageType)
     """The messages to the server."""

@@ -5,11 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from inspect import isawaitable, iscoroutine
-from typing import Any
 
 from ._provider import name_of
-
-__all__ = ["hand_over", "hand_over_by_name"]
 
 
 def hand_over(new: object, old: object, module: str | None = None) -> None:
@@ -46,7 +43,7 @@ def hand_over_by_name(new: Iterable[object], old: Iterable[object]) -> None:
                 break
 
 
-def _beside(module: str | None) -> Callable[[Any], object] | None:
+def _beside(module: str | None) -> Callable[[object], object] | None:
     """Return the function ``migrate`` of a module."""
     found = getattr(sys.modules.get(module or ""), "migrate", None)
     return found if callable(found) else None

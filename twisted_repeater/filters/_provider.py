@@ -4,37 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import Any
 
 from .._text import guarded_text, repr_of, text_of
-from .._types import FilterFunction
+from .._types import FilterFunction, Message
 from ..codecs import RawCodec
 from ..codecs._typed import overlap
 from ..interfaces import ICodec, IFilter, ITypedCodec
 from ..link import Link
 from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON, Answer, Verdict
-
-__all__ = [
-    "Named",
-    "checked_answer",
-    "checked_classes",
-    "checked_function",
-    "common_selector",
-    "filter_function",
-    "guarded",
-    "name_of",
-    "pass_on",
-    "selector_for_types",
-    "selector_of",
-]
-
-
-class Named:
-    """The base of filters that are made of others, and named after them."""
-
-    name: str
-    """The name in logs and errors."""
 
 
 class _Payloads(RawCodec):
@@ -153,7 +131,7 @@ def guarded(member: object) -> FilterFunction:
         return function
     matches = selector.matches
 
-    def guard(message: Any, link: Link) -> Answer:
+    def guard(message: Message, link: Link) -> Answer:
         # A TypeError where messages are decoded.
         payload = message if type(message) is bytes else bytes(memoryview(message))
         return function(message, link) if matches(payload, 0, len(payload)) else PASS_ON
@@ -187,11 +165,12 @@ def _byte_selector(member: object) -> Selector | None:
 
 
 def name_of(provider: object) -> str:
-    """Return the name of a filter in logs and errors."""
+    """Return the name of a filter in logs and errors.
+
+    Functions and classes have a ``__qualname__``. Filters that are made of others set one of their own.
+    """
     return guarded_text(_qualname, provider, "__qualname__")
 
 
 def _qualname(provider: object) -> str:
-    if isinstance(provider, Named):
-        return provider.name
     return getattr(provider, "__qualname__", None) or type(provider).__qualname__

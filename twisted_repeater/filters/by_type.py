@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 from zope.interface import implementer
 
+from .._types import Message
 from ..interfaces import ICodec, IFilter, ISelectiveByCodec
 from ..link import Link
 from ..selectors import Selector
@@ -18,7 +19,7 @@ from ._provider import checked_classes, selector_for_types
 
 __all__ = ["ByType"]
 
-Method = Callable[[Any, Any, Link], Answer]
+Method = Callable[[Any, Message, Link], Answer]
 
 
 @implementer(IFilter, ISelectiveByCodec)

@@ -1,4 +1,4 @@
-"""`chain`: several filters as one, where each sees what the one before let through."""
+"""`chain`: several filters as one, where each sees the messages that the one before let through."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from ._migration import hand_over_by_name
 from ._provider import (
-    Named,
     checked_function,
     common_selector,
     guarded,
@@ -51,7 +50,7 @@ def chain(*filters: Filter) -> Chain:
 
 
 @implementer(IFilter, ISelectiveByCodec, IMigrating)
-class Chain(Named):
+class Chain:
     """Filters one after the other; `chain` makes it."""
 
     filter: FilterFunction
@@ -59,18 +58,18 @@ class Chain(Named):
 
     def __init__(self, members: tuple[Filter, ...]) -> None:
         self.members: tuple[Filter, ...] = members
-        self.name: str = f"chain({', '.join(map(name_of, members))})"
-        # One alone is not asked about messages of others: its selector sees what it would see without a chain.
+        self.__qualname__: str = f"chain({', '.join(map(name_of, members))})"
+        # One alone is not asked about messages of others: its selector sees the same messages as without a chain.
         function_of = checked_function if len(members) == 1 else guarded
         parts = [_Part(function_of(member), name_of(member)) for member in members]
-        combined = parts.pop() if parts else _Part(pass_on, self.name)
+        combined = parts.pop() if parts else _Part(pass_on, self.__qualname__)
         while parts:
-            combined = _Part(_linked(parts.pop(), combined), self.name)
-            combined.ask.__qualname__ = self.name  # for the error, if one of them raises
+            combined = _Part(_linked(parts.pop(), combined), self.__qualname__)
+            combined.ask.__qualname__ = self.__qualname__  # for the error, if one of them raises
         self.filter = combined.ask
 
     def __repr__(self) -> str:
-        return self.name
+        return self.__qualname__
 
     def __call__(self, message: object, link: Link) -> Answer:
         """See `IFilter`."""

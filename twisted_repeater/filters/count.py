@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
-from typing import Any
 
 from zope.interface import implementer
 
+from .._types import Message
 from ..interfaces import IFilter, IMigrating
 from ..link import Link
 from ..verdicts import PASS_ON, Verdict
@@ -28,7 +28,7 @@ class Count:
             the name of the message's class.
     """
 
-    def __init__(self, key: Callable[[Any, Link], Hashable] = _class_name) -> None:
+    def __init__(self, key: Callable[[Message, Link], Hashable] = _class_name) -> None:
         self.key = key
         self.counts: Counter[Hashable] = Counter()
 

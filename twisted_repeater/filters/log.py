@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from reprlib import Repr
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
 from .._text import printable, shortened
+from .._types import Message
 from ..interfaces import IFilter
 from ..link import Link
 from ..verdicts import PASS_ON, Verdict
@@ -56,7 +57,7 @@ class Log:
         label: str = "message",
         *,
         sample: float = 1.0,
-        redact: Callable[[Any], object] = short_repr,
+        redact: Callable[[Message], object] = short_repr,
         level: LogLevel = LogLevel.info,
     ) -> None:
         if not 0 < sample <= 1:

@@ -42,7 +42,7 @@ class RateLimit:
     Args:
         rate: messages per second, above 0.
         burst: how many messages may come at once, at least 1.
-        above: the verdict on a message for which there is no token, or a function of the message and the link that
+        above: the verdict on a message without a token, or a function of the message and the link that
             returns it and may answer the client, or `WAIT`. A message waits for ``limits.filter_timeout`` at most; if
             that ends its waiting, it has taken no token.
         clock: the reactor, or a `twisted.internet.task.Clock` in tests.

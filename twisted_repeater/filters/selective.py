@@ -13,7 +13,6 @@ from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON, Answer
 from ._migration import hand_over
 from ._provider import (
-    Named,
     checked_classes,
     checked_function,
     filter_function,
@@ -59,7 +58,7 @@ def wants(*wanted: Selector | type) -> Callable[[Filter], Selective]:
 
 
 @implementer(IFilter, ISelectiveByCodec, IMigrating)
-class Selective(Named):
+class Selective:
     """A filter that sees only the messages that it wants; `wants` makes it."""
 
     filter: FilterFunction
@@ -71,7 +70,7 @@ class Selective(Named):
         self.types = types
         function = checked_function(provider)
         self.filter = _only(function, types) if types else function
-        self.name: str = name_of(provider)
+        self.__qualname__: str = name_of(provider)
 
     def __repr__(self) -> str:
         wanted = self.selector if self.selector is not None else ", ".join(cls.__name__ for cls in self.types)

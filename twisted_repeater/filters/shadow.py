@@ -1,9 +1,9 @@
-"""`Shadow`: runs a filter without obeying it, to see what it would do."""
+"""`Shadow`: runs a filter without obeying it, to compare its verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -12,21 +12,23 @@ from zope.interface import implementer
 
 from .._pending import verdict_later
 from .._text import loggable
-from .._types import Filter
+from .._types import Filter, Message
 from ..interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec
 from ..link import Link
 from ..selectors import Selector
 from ..verdicts import Answer, Verdict
 from ._migration import hand_over_by_name
-from ._provider import Named, checked_function, common_selector, guarded, name_of, pass_on, selector_of
+from ._provider import checked_function, common_selector, guarded, name_of, pass_on, selector_of
 
 __all__ = ["Shadow"]
+
+T = TypeVar("T")
 
 log: Final = Logger()
 
 
 @implementer(IFilter, ISelectiveByCodec, IMigrating)
-class Shadow(Named):
+class Shadow:
     """Asks a candidate about each message, and obeys another filter.
 
     The numbers compare the verdicts: ``agreed``, ``differed``, ``failed`` (the candidate raised, or returned no verdict
@@ -51,7 +53,7 @@ class Shadow(Named):
         candidate: Filter,
         live: Filter | None = None,
         *,
-        on_difference: Callable[[Any, Link, Verdict, Verdict], object] | None = None,
+        on_difference: Callable[[Message, Link, Verdict, Verdict], object] | None = None,
         most_waiting: int = 1000,
     ) -> None:
         self.candidate = candidate
@@ -65,7 +67,7 @@ class Shadow(Named):
         self.waiting: int = 0
         self._raised = False
         """Whether ``on_difference`` has raised."""
-        self.name: str = f"Shadow({name_of(candidate)})"
+        self.__qualname__: str = f"Shadow({name_of(candidate)})"
         self._ask = checked_function(candidate) if live is None else guarded(candidate)
         self._obey = pass_on if live is None else guarded(live)
 
@@ -105,16 +107,19 @@ class Shadow(Named):
             self._failed(Failure())
             return None
         self.waiting += 1
-        return later.addBoth(self._arrived).addErrback(self._failed)
+        later.addBoth(self._arrived)
+        return later.addErrback(self._failed)
 
-    def _arrived(self, result: Any) -> Any:
+    def _arrived(self, result: T) -> T:
         self.waiting -= 1
         return result
 
     def _failed(self, failure: Failure) -> None:
         self.failed += 1
         if self.failed == 1:  # a broken candidate must not fill the disk
-            log.failure("{name} failed in shadow; further failures are only counted", loggable(failure), name=self.name)
+            log.failure(
+                "{name} failed in shadow; further failures are only counted", loggable(failure), name=self.__qualname__
+            )
 
     def _compare(
         self, obeyed: Verdict, candidate: Verdict | Deferred[Verdict | None] | None, message: object, link: Link

@@ -13,6 +13,7 @@ from zope.interface import classImplements
 
 from .._offsets import FARTHEST, outside
 from .._text import repr_of
+from .._types import FramingObject
 from ..errors import MarshalingError
 from ..interfaces import IFraming
 
@@ -93,10 +94,10 @@ class CheckedFraming(Framing):
         provider: a provider of `IFraming`.
     """
 
-    provider: IFraming
+    provider: FramingObject
     """The framing that it calls."""
 
-    def __init__(self, provider: IFraming) -> None:
+    def __init__(self, provider: FramingObject) -> None:
         Framing.__init__(self, 0)
         self.provider = provider
 
@@ -130,6 +131,6 @@ TRUSTED: set[type] = {CheckedFraming}
 """The framings whose offsets a lane can rely on. The modules of this package add theirs."""
 
 
-def framing_of(provider: IFraming) -> Framing:
+def framing_of(provider: FramingObject) -> Framing:
     """Return the framing that a lane calls: the provider if it is one of this package, or a `CheckedFraming` of it."""
     return provider if isinstance(provider, Framing) and type(provider) in TRUSTED else CheckedFraming(provider)

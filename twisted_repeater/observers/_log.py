@@ -13,8 +13,6 @@ from ..link import Link
 from ..model import Direction, Side
 from ._throttle import LogThrottle
 
-__all__ = ["LogObserver"]
-
 log = Logger()
 
 REFUSALS = 20

@@ -6,8 +6,6 @@ from collections.abc import Hashable
 
 from twisted.internet.interfaces import IReactorTime
 
-__all__ = ["LogThrottle"]
-
 EVERY = 1.0
 """How many seconds lie between two logged events of a kind in the long run, so that mistakes cannot fill the disk."""
 

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from .._link.link import Link, pair_of
 from .._repeater import Repeater
+from .._types import Message
 from ..dialects import Dialect
 from ..errors import LinkError
 from ..model import Direction
@@ -35,19 +36,19 @@ class Outcome:
     closed: bool
     """Whether the link is closed."""
 
-    def _values(self, *events: Event) -> list[Any]:
+    def _values(self, *events: Event) -> list[Message]:
         return [entry.value for entry in self.entries if entry.event in events]
 
     def _bytes(self, event: Event) -> bytes:
         return b"".join(entry.data for entry in self.entries if entry.event is event)
 
     @property
-    def to_server(self) -> list[Any]:
+    def to_server(self) -> list[Message]:
         """The messages that the server got."""
         return self._values(Event.SERVER_GETS)
 
     @property
-    def to_client(self) -> list[Any]:
+    def to_client(self) -> list[Message]:
         """The messages that the client got."""
         return self._values(Event.CLIENT_GETS)
 
@@ -114,7 +115,7 @@ class Outcome:
 class FilterHarness:
     """One link of a repeater in memory, with your filters on it. The repeater and the link are the real ones.
 
-    Each call that does something returns an `Outcome`: what has happened since the call before.
+    Each call that does something returns an `Outcome`: the events since the call before.
 
     Args:
         to_server_filter: the filter for messages to the server.
@@ -152,7 +153,7 @@ class FilterHarness:
         self.transcript: Transcript = self.running.transcript
         """All that has happened, in order."""
         self.client: Peer = self.running.connect(client_name, host=client_host, **client_members)
-        """The client, for what the methods here cannot do. `outcome` then returns what came of it."""
+        """The client, for actions that have no method here. `outcome` then returns their consequences."""
         self.link: Link = self.running.link(client_name)
         """The link, as filters get it."""
         self.server: Peer = self.running.server[client_name]
@@ -201,7 +202,7 @@ class FilterHarness:
         return self.outcome()
 
     def outcome(self) -> Outcome:
-        """Let everything happen that needs no time; return what has happened since the last outcome."""
+        """Let everything happen that needs no time; return the events since the last outcome."""
         self.running.settle()
         mark, self._mark = self._mark, len(self.transcript)
         pair = pair_of(self.link)

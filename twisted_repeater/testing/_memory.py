@@ -25,8 +25,6 @@ from zope.interface import implementer
 
 from ._memory_socket import MemorySocket
 
-__all__ = ["MemoryEndpoint", "MemoryNetwork"]
-
 TURNS = 20_000
 """How often each connection may read and write before a network must have settled."""
 
@@ -100,7 +98,7 @@ class MemoryNetwork:
         """See `IReactorTime`."""
         return self.clock.getDelayedCalls()
 
-    # -- what a test does ------------------------------------------------------------------------------------
+    # -- the methods that a test calls ------------------------------------------------------------------------
 
     def connect(self, accepting: IProtocol, connecting: IProtocol, address: IPv4Address, listening: IAddress) -> None:
         """Connect two protocols.

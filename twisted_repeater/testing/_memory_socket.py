@@ -6,8 +6,6 @@ import errno
 import socket
 from collections.abc import Iterator
 
-__all__ = ["CAPACITY", "MemorySocket"]
-
 CAPACITY = 64 * 1024
 """How many unread bytes a socket holds."""
 

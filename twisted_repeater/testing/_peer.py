@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -13,6 +13,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .._types import Message
 from ..dialects import MessageType
 from ..dialects._dialect import agreed_version
 from ..interfaces import ICodec
@@ -22,13 +23,13 @@ from ._transcript import Event, Remark, __tracebackhide__
 
 __all__ = ["Answer", "Peer", "__tracebackhide__"]
 
-Answer: TypeAlias = "Callable[[Any, Peer], Iterable[object] | None]"
+Answer: TypeAlias = "Callable[[Message, Peer], Iterable[object] | None]"
 """Makes the answers to a message that came to a peer."""
 
 
 @implementer(IHalfCloseableProtocol)
 class Peer(Protocol):
-    """One connection of a scripted program. It does what the test tells it, and records what it sends and gets."""
+    """One connection of a scripted program. It follows the test, and records all that it sends and gets."""
 
     def __init__(self, side: Side, setting: Setting, hello: Hello | None) -> None:
         self.side = side
@@ -37,7 +38,7 @@ class Peer(Protocol):
         """The hello that it sends as soon as it is connected. With ``None`` it waits for `say_hello`."""
         self.heard: Hello | None = None
         """The hello of the repeater, once it has come."""
-        self.received: list[Any] = []
+        self.received: list[Message] = []
         """The messages that came, without the hello. If the codec cannot decode one, its payload stands here."""
         self.stream_ended: bool = False
         """Whether the repeater has ended its stream."""
@@ -64,7 +65,7 @@ class Peer(Protocol):
         hello = self.hello if self.side is Side.CLIENT else self.heard
         return "" if hello is None else hello.name
 
-    # -- what a test tells it to do --------------------------------------------------------------------------
+    # -- the orders of a test ---------------------------------------------------------------------------------
 
     def say_hello(self, hello: Hello) -> None:
         """Send a hello, before anything else."""
@@ -123,7 +124,7 @@ class Peer(Protocol):
         self._transport.resumeProducing()
         self._setting.settle()
 
-    # -- what a test asks it ---------------------------------------------------------------------------------
+    # -- the questions of a test ------------------------------------------------------------------------------
 
     @property
     def received_bytes(self) -> bytes:
@@ -155,7 +156,7 @@ class Peer(Protocol):
         # After a timeout there are fewer messages, and `expect` shows that better.
         return came.addBoth(lambda _: self.expect(*messages))
 
-    def receive(self, timeout: float = TIMEOUT) -> Deferred[Any]:
+    def receive(self, timeout: float = TIMEOUT) -> Deferred[Message]:
         """Wait for the next message that `expect` has not seen, and return it."""
 
         def take(_: None) -> object:

@@ -17,7 +17,7 @@ __all__ = ["ScriptedServer", "__tracebackhide__"]
 
 
 class ScriptedServer(ServerFactory):
-    """The server of a test: it says hello on each connection, then does what the test tells it.
+    """The server of a test: it says hello on each connection, then follows the test.
 
     ``server["alice"]`` is its connection for the client alice, the last one if there were several.
     """

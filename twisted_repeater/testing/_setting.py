@@ -16,7 +16,7 @@ from ._transcript import Transcript, __tracebackhide__
 __all__ = ["TIMEOUT", "Inbox", "Setting", "Waiting", "__tracebackhide__"]
 
 UNLIMITED = Limits(max_frame=2**31 - 1, max_hello=2**31 - 1)
-"""The limits of peers: a test may send what the repeater refuses."""
+"""The limits of peers: a test may send more than the repeater accepts."""
 
 TIMEOUT = 5.0
 """How many seconds a peer waits by default."""

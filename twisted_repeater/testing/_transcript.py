@@ -9,8 +9,6 @@ from typing import Any
 
 from .._text import guarded_text, printable, told
 
-__all__ = ["NOTHING", "Entry", "Event", "Remark", "Transcript", "__tracebackhide__", "numbered", "shown"]
-
 WIDTH = 160
 """The most that is printed of one message."""
 
@@ -126,7 +124,7 @@ class Transcript:
         Args:
             what: how the complaint begins, such as "the server got".
             got: the list.
-            expected: what it must be equal to.
+            expected: the list that it must be equal to.
         """
         if list(got) != list(expected):
             raise self.error(f"{what}:\n{numbered(got)}\nexpected:\n{numbered(expected)}")

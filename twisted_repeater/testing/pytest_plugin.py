@@ -68,7 +68,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _noted(make: Callable[P, T], item: pytest.Item) -> Callable[P, T]:
-    """Wrap the class of a harness or repeater so that the transcripts of what it makes are printed with a failure."""
+    """Wrap the class of a harness or repeater so that a failure prints the transcripts of all that it makes."""
 
     def noted(*arguments: P.args, **options: P.kwargs) -> T:
         made = make(*arguments, **options)

@@ -260,7 +260,7 @@ class BrokenFramingTests(SynchronousTestCase):
             (finding(signed), r"find says that a frame at . ends at -\d+, for the bytes b'.*: reading would never end"),
             (finding(unlimited), r"find accepts a body of \d+ bytes where 65536 are allowed, for the bytes b'"),
             (finding(preparing), r"find takes 10\d+ bytes of memory for the bytes b'.*, before the body is there"),
-            (wrong_error(OverflowError), r"find raised OverflowError: too long, not a FramingError, for the bytes b'"),
+            (wrong_error(OverflowError), r"find raised OverflowError: too long, not FramingError, for the bytes b'"),
             (found(misled), r"find says that a body begins at 99 of a frame from 0 to 259, for the bytes b'"),
         )
 
@@ -279,7 +279,7 @@ class BrokenFramingTests(SynchronousTestCase):
         told = self.told(finding(with_one_over_if_odd), payloads=[b"ab"])
         self.assertIn("Broken: find accepts a header that announces 65536 bytes where 65535 are allowed", told)
         told = self.told(wrong_error(ValueError, hostile=False), payloads=[b"ab"])
-        self.assertIn("Broken: find raised ValueError: too long, not FrameTooLong, for a header", told)
+        self.assertIn("Broken: find raised ValueError: too long, not FramingError, for a header", told)
         told = self.told(lambda limits: PlainFraming(Limits()), max_frame=100)
         self.assertIn("PlainFraming: find accepts a body of", told)
         told = self.told(lambda limits: PlainFraming(Limits(max_frame=100)), payloads=[b"ab"], max_frame=100)
@@ -350,7 +350,7 @@ class BrokenFramingTests(SynchronousTestCase):
                 raise OverflowError("too much")
             return PlainFraming.find(self, data, start, end)
 
-        self.check((finding(find), r"find raised OverflowError: too much, not a FramingError, for 4096 bytes, b'"))
+        self.check((finding(find), r"find raised OverflowError: too much, not FramingError, for 4096 bytes, b'"))
 
 
 class GivenTests(SynchronousTestCase):

@@ -102,6 +102,16 @@ class SharedTests(SynchronousTestCase):
         ):
             self.assertRegex(str(self.assertRaises(ConformanceError, tried.encoded, value, "three letters")), complaint)
 
+    def test_attempt(self) -> None:
+        """A call may raise one error, and no other."""
+
+        def attempt(size: object, allowed: type[Exception]) -> list[bytes]:
+            return Tried(RawCodec()).attempt("bytes", bytes, allowed, "a size", size)
+
+        self.assertEqual((attempt(1, ValueError), attempt(-1, ValueError)), ([b"\0"], []))
+        error = self.assertRaises(ConformanceError, attempt, -1, TypeError)
+        self.assertRegex(str(error), "RawCodec: bytes raised ValueError: .*, not TypeError, for a size")
+
     def test_positions(self) -> None:
         """Short data is cut everywhere, long data near its ends and here and there."""
         self.assertEqual(list(positions(5)), [0, 1, 2, 3, 4])

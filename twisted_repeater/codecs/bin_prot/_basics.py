@@ -5,26 +5,11 @@ from __future__ import annotations
 import operator
 import struct
 from contextlib import suppress
+from typing import TypeVar
 
 from ._type import BinType, cut_short, unexpected, wrong
 
-__all__ = [
-    "bin_bool",
-    "bin_char",
-    "bin_float",
-    "bin_int",
-    "bin_int32",
-    "bin_int64",
-    "bin_nat0",
-    "bin_string",
-    "bin_text",
-    "bin_time",
-    "bin_unit",
-    "read_code",
-    "read_nat0",
-    "text",
-    "write_nat0",
-]
+T = TypeVar("T")
 
 MIN_INT, MAX_INT = -(2**62), 2**62 - 1  # an OCaml int has 63 bits
 DOUBLE = struct.Struct("<d")
@@ -170,10 +155,10 @@ def text(errors: str = "strict") -> BinType[str]:
             ``"surrogateescape"`` keeps them.
 
     Raises:
-        LookupError: there is no such treatment.
+        LookupError: Python does not know the treatment.
     """
     for probe in (lambda: b"\xff".decode("utf-8", errors), lambda: "\ud800".encode("utf-8", errors)):
-        with suppress(UnicodeError):  # it raises LookupError or TypeError if there is no such treatment both ways
+        with suppress(UnicodeError):  # it raises LookupError or TypeError if Python lacks the treatment for one of them
             probe()
 
     def read(data: bytes, at: int, levels: int) -> tuple[str, int]:
@@ -211,30 +196,23 @@ def read_code(what: str, limit: int, data: bytes, at: int) -> int:
     return code
 
 
-def _read_bool(data: bytes, at: int, levels: int) -> tuple[bool, int]:
-    return read_code("bool", 2, data, at) == 1, at + 1
+def _one_byte(name: str, values: tuple[T, ...], expected: str) -> BinType[T]:
+    """Return the type of some values of one class, each written as its index in a byte."""
+    kind, count = type(values[0]), len(values)
+
+    def read(data: bytes, at: int, levels: int) -> tuple[T, int]:
+        return values[read_code(name, count, data, at)], at + 1
+
+    def write(out: bytearray, value: T, levels: int) -> None:
+        if not isinstance(value, kind) or value not in values:
+            raise wrong(expected, value)
+        out.append(values.index(value))
+
+    return BinType(name, 1, read, write)
 
 
-def _write_bool(out: bytearray, value: bool, levels: int) -> None:
-    if not isinstance(value, bool):
-        raise wrong("bool", value)
-    out.append(value)
-
-
-bin_bool: BinType[bool] = BinType("bool", 1, _read_bool, _write_bool)
+bin_bool: BinType[bool] = _one_byte("bool", (False, True), "bool")
 """``bool``."""
 
-
-def _read_unit(data: bytes, at: int, levels: int) -> tuple[tuple[()], int]:
-    read_code("unit", 1, data, at)
-    return (), at + 1
-
-
-def _write_unit(out: bytearray, value: tuple[()], levels: int) -> None:
-    if not isinstance(value, tuple) or value:
-        raise wrong("unit, which is ()", value)
-    out.append(0)
-
-
-bin_unit: BinType[tuple[()]] = BinType("unit", 1, _read_unit, _write_unit)
+bin_unit: BinType[tuple[()]] = _one_byte("unit", ((),), "unit, which is ()")
 """``unit``, as the empty tuple. ``None`` is an empty option."""

@@ -16,8 +16,6 @@ from ._type import BinType, SomeType, add_to_path, check_type, count_bytes, unex
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["RecordType", "array_of", "lazy", "list_of", "option", "pair", "record", "tuple_of"]
-
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
@@ -171,7 +169,6 @@ def record(cls: type[T], /, **fields: SomeType) -> BinType[T]:
         inspect.signature(cls).bind(**fields)  # fields that do not fit the class are an error now
     name = cls.__name__
     readers = [(field, of.read) for field, of in fields.items()]
-    writers = [(field, of.write) for field, of in fields.items()]
 
     def read(data: bytes, at: int, levels: int) -> tuple[T, int]:
         start, field, values = at, "", {}
@@ -186,9 +183,16 @@ def record(cls: type[T], /, **fields: SomeType) -> BinType[T]:
         except Exception as error:
             raise unexpected(name, start, f"values that it refuses: {text_of(error)}") from error
 
+    return RecordType(name, sum(of.least for of in fields.values()), read, _record_writer(cls, fields), cls)
+
+
+def _record_writer(cls: type[T], fields: dict[str, SomeType]) -> Callable[[bytearray, T, int], None]:
+    """Return the writer of a record."""
+    writers = [(field, of.write) for field, of in fields.items()]
+
     def write(out: bytearray, value: T, levels: int) -> None:
         if not isinstance(value, cls):
-            raise wrong(name, value)
+            raise wrong(cls.__name__, value)
         field = ""
         try:
             for field, write_field in writers:
@@ -199,7 +203,7 @@ def record(cls: type[T], /, **fields: SomeType) -> BinType[T]:
         except AttributeError as error:
             raise MarshalingError(str(error), field=field) from error
 
-    return RecordType(name, sum(of.least for of in fields.values()), read, write, cls)
+    return write
 
 
 def lazy(of: Callable[[], BinType[T]]) -> BinType[T]:

@@ -14,18 +14,6 @@ from ...interfaces import ICodec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = [
-    "BinProtCodec",
-    "BinType",
-    "SomeType",
-    "add_to_path",
-    "bin_prot_codec",
-    "check_type",
-    "cut_short",
-    "unexpected",
-    "wrong",
-]
-
 T = TypeVar("T")
 
 

@@ -14,8 +14,6 @@ from ._type import BinProtCodec, BinType, SomeType, add_to_path, check_type, cut
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["enumeration", "variant"]
-
 E = TypeVar("E", bound=enum.Enum)
 
 WIDE_INDEX = struct.Struct("<H")
@@ -34,8 +32,8 @@ def variant(*constructors: object, name: str = "variant") -> SomeType:
         name: the name of the variant in errors.
 
     Raises:
-        TypeError: a constructor is none of these.
-        ValueError: there are none or too many, or two are equal.
+        TypeError: a constructor is of another kind.
+        ValueError: the number of constructors is not between 1 and 65536, or two are equal.
     """
     if not 1 <= len(constructors) <= 0x10000:
         raise ValueError(f"a variant must have 1 to 65536 constructors, not {len(constructors)}")

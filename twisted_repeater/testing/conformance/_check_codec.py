@@ -5,17 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from typing import Any
 
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
-from ..._types import Codec
+from ..._types import Codec, Message
 from ...errors import MarshalingError, ParseError
 from ...interfaces import ICodec, ITypedCodec
 from .._transcript import __tracebackhide__, shown
 from ._check_types import TypesCheck
-from ._conformance import STEPS_FREE, Tried, positions, start_of, told
+from ._conformance import STEPS_FREE, Tried, positions, start_of
 from ._counting import copies_of, memory_of, steps_of
 
 __all__ = ["__tracebackhide__", "check_codec"]
@@ -30,7 +29,7 @@ MEMORY_FREE = 256 * 1024
 """Costs below this many bytes are not compared: Python keeps as much in store for small objects."""
 
 
-def check_codec(codec: Codec, messages: Sequence[Any], *, grow: Callable[[int], Any] | None = None) -> None:
+def check_codec(codec: Codec, messages: Sequence[Message], *, grow: Callable[[int], Message] | None = None) -> None:
     """Raise `ConformanceError` unless a codec keeps what `ICodec` promises.
 
     It cuts the payloads at every byte, lengthens them, and changes every byte. Each time, the codec must raise
@@ -105,10 +104,12 @@ class CodecCheck(Tried):
 
     def decode(self, payload: bytes, message: object) -> object:
         """Decode a good payload, which was made from this message."""
-        try:
-            return self.codec.decode(payload)
-        except Exception as error:
-            self.complain(f"decode raised {told(error)} for {start_of(payload)}, the payload of {shown(message)}")
+        what = f"{start_of(payload)}, the payload of {shown(message)}"
+        return self.call("decode", self.codec.decode, what, payload)
+
+    def try_to_decode(self, payload: bytes) -> list[object]:
+        """Return the message of a payload that may be wrong in a list, which is empty if it is wrong."""
+        return self.attempt("decode", self.codec.decode, ParseError, start_of(payload), payload)
 
     def round_trip(self, message: object) -> bytes:
         """Check that an encoded message decodes to itself, each time."""
@@ -125,12 +126,7 @@ class CodecCheck(Tried):
     def left_over(self, message: object, payload: bytes) -> None:
         """Check that bytes after a message are an error, or a part of another message, and not ignored."""
         for tail in (b"\0", b"\x01", b"\xff", b"x"):
-            try:
-                got = self.codec.decode(payload + tail)
-            except Exception as error:
-                self.parse_error(error, payload + tail)
-                continue
-            if got == message:
+            if message in self.try_to_decode(payload + tail):
                 self.complain(
                     f"decode ignores the {start_of(tail)} after {start_of(payload)}: it must raise ParseError"
                 )
@@ -139,11 +135,7 @@ class CodecCheck(Tried):
         """Check that of two joined payloads, in either order, the second is not ignored."""
 
         def first_of(one: int, other: int) -> bool:
-            try:
-                return bool(self.codec.decode(payloads[one] + payloads[other]) == messages[one])
-            except Exception as error:
-                self.parse_error(error, payloads[one] + payloads[other])
-                return False
+            return messages[one] in self.try_to_decode(payloads[one] + payloads[other])
 
         for one, other in combinations(range(len(messages)), 2):
             if not payloads[one] or not payloads[other] or messages[one] == messages[other]:
@@ -156,19 +148,9 @@ class CodecCheck(Tried):
     def hostile(self, payload: bytes) -> None:
         """Check that a payload gives a ParseError, or a message that decodes to itself if it can be encoded."""
         decoded: list[object] = []
-        errors: list[Exception] = []
-
-        def decode() -> None:
-            try:
-                decoded.append(self.codec.decode(payload))
-            except Exception as error:
-                errors.append(error)
-
-        memory = memory_of(decode)
+        memory = memory_of(lambda: decoded.extend(self.try_to_decode(payload)))
         if memory > MEMORY_ALLOWED + MEMORY_PER_BYTE * len(payload):
             self.complain(f"decode takes {memory} bytes of memory for {len(payload)} bytes, {start_of(payload)}")
-        for error in errors:
-            self.parse_error(error, payload)
         for message in decoded:
             if self.types is not None:
                 self.types.decoded(message, payload)
@@ -176,35 +158,17 @@ class CodecCheck(Tried):
 
     def encoded_again(self, message: object, payload: bytes) -> None:
         """Check that a decoded message decodes to itself, if it can be encoded."""
-        try:
-            encoded = self.codec.encode(message)
-            again = self.codec.decode(encoded)
-        except MarshalingError:
-            return
-        except Exception as error:
-            self.complain(
-                f"{shown(message)}, decoded from {start_of(payload)}, is not encoded and decoded: {told(error)}"
-            )
-        if again != message and self.codec.encode(again) != encoded:  # a NaN in it is not equal to itself
-            self.complain(
-                f"{shown(message)}, decoded from {start_of(payload)}, is encoded and decoded to {shown(again)}"
-            )
-
-    def parse_error(self, error: Exception, payload: bytes) -> None:
-        """Check that an exception of decode is a ParseError."""
-        if not isinstance(error, ParseError):
-            self.complain(f"decode raised {told(error)} for {start_of(payload)}: it must raise ParseError")
+        what = f"{shown(message)}, decoded from {start_of(payload)},"
+        for encoded in self.attempt("encode", self.codec.encode, MarshalingError, what, message):
+            again = self.call("decode", self.codec.decode, f"{what} and encoded", encoded)
+            if again != message and self.codec.encode(again) != encoded:  # a NaN in it is not equal to itself
+                self.complain(f"{what} is encoded and decoded to {shown(again)}")
 
     def no_message(self) -> None:
         """Check that encoding an object that is not a message raises nothing but MarshalingError."""
-        try:
-            payload = self.codec.encode(object())
-        except MarshalingError:
-            return
-        except Exception as error:
-            self.complain(f"encode raised {told(error)} for an object(): it must raise MarshalingError")
-        if type(payload) is not bytes:
-            self.complain(f"encode gave {type(payload).__name__}, not bytes, for an object()")
+        for payload in self.attempt("encode", self.codec.encode, MarshalingError, "an object()", object()):
+            if type(payload) is not bytes:
+                self.complain(f"encode must return bytes, not {type(payload).__name__}, for an object()")
 
     def cost(self, grow: Callable[[int], object]) -> None:
         """Check that a message of four times the size costs about four times as much."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
+from ..._types import FramingObject
 from ...errors import FramingError, MarshalingError
 from ...interfaces import IFraming
 from ...model import Limits
@@ -25,7 +25,7 @@ PAYLOADS: Sequence[bytes] = (b"", b"\0", b"hello", b"\xff" * 9, b"\r\n\0" * 50, 
 
 
 def check_framing(
-    framing: IFraming | Callable[[Limits], IFraming],
+    framing: FramingObject | Callable[[Limits], FramingObject],
     payloads: Sequence[bytes] = PAYLOADS,
     *,
     max_frame: int | None = None,
@@ -49,45 +49,49 @@ def check_framing(
         ConformanceError: a promise is broken. The message says which, and how.
         TypeError: the limit of a framing is missing.
     """
-    shorter: IFraming | None = None
-    if IFraming.providedBy(framing):
-        tried = framing
-        max_frame = getattr(tried, "max_frame", None) if max_frame is None else max_frame
-        if max_frame is None:
-            raise TypeError("max_frame is missing: pass it, or a function that makes the framing for given Limits")
-        max_frame = wire_limit(tried, payloads, max_frame)
-    elif callable(framing):
-        max_frame = max([LARGE, *map(len, payloads)]) if max_frame is None else max_frame
-        max_frame = wire_limit(framing(Limits(max_frame=max_frame)), payloads, max_frame)
-        tried = framing(Limits(max_frame=max_frame))
-        shorter = framing(Limits(max_frame=max_frame - 1)) if max_frame > 1 else None
+    if callable(framing) and not IFraming.providedBy(framing):
+        make: Callable[[Limits], FramingObject] = framing
+        limit = max([LARGE, *map(len, payloads)]) if max_frame is None else max_frame
+        limit = wire_limit(make(Limits(max_frame=limit)), payloads, limit)
+        tried = make(Limits(max_frame=limit))
+        shorter = make(Limits(max_frame=limit - 1)) if limit > 1 else None
     else:
-        tried, max_frame = cast(IFraming, framing), 0  # which will be complained about
+        tried, shorter = framing, None
+        limit = wire_limit(tried, payloads, max_frame)
     if payloads is PAYLOADS:
-        payloads = [payload for payload in payloads if len(payload) <= max_frame]
-    FramingCheck(tried, payloads, max_frame, shorter).run()
+        payloads = [payload for payload in payloads if len(payload) <= limit]
+    FramingCheck(tried, payloads, limit, shorter).run()
 
 
-def wire_limit(framing: IFraming, payloads: Sequence[bytes], max_frame: int) -> int:
-    """Return the limit of a framing, ``max_frame`` or that of its wire; at least 1, as `Limits` demands."""
-    return max(TriedFraming(framing, payloads, max_frame).wire_limit(), 1)
+def wire_limit(framing: FramingObject, payloads: Sequence[bytes], max_frame: int | None) -> int:
+    """Return the limit of a framing, that of its own or that of its wire; at least 1, as `Limits` demands."""
+    tried = FramingCheck(framing, payloads, 0)
+    tried.provides()
+    limit = getattr(framing, "max_frame", None) if max_frame is None else max_frame
+    if limit is None:
+        raise TypeError("max_frame is missing: pass it, or a function that makes the framing for given Limits")
+    tried.max_frame = limit
+    return max(tried.wire_limit(), 1)
 
 
 class FramingCheck(TriedFraming):
     """The trial of one framing."""
 
     def __init__(
-        self, framing: IFraming, payloads: Sequence[bytes], max_frame: int, shorter: IFraming | None = None
+        self, framing: FramingObject, payloads: Sequence[bytes], max_frame: int, shorter: FramingObject | None = None
     ) -> None:
         super().__init__(framing, payloads, max_frame)
         self.shorter = shorter
 
-    def run(self) -> None:
-        """Try everything, the simplest first."""
+    def provides(self) -> None:
+        """Check that it has the methods."""
         try:
             verifyObject(IFraming, self.framing)
         except Invalid as error:
             self.complain(f"it does not provide IFraming: {error}")
+
+    def run(self) -> None:
+        """Try everything, the simplest first."""
         for payload in self.payloads:
             self.round_trip(payload)
         for payload in self.payloads:
@@ -110,14 +114,11 @@ class FramingCheck(TriedFraming):
         if got != payload:
             self.complain(f"the body of {what} is {start_of(got)}")
         for other in self.payloads:
-            other_frame = self.encode(other)
-            try:
-                replaced = self.framing.replace(other_frame, payload)
-            except Exception as error:
-                self.complain(f"replace raised {told(error)} for the payload {start_of(payload)}")
+            what = f"the payload {start_of(payload)}"
+            replaced = self.call("replace", self.framing.replace, what, self.encode(other), payload)
             got = self.payload_of(replaced, f"the frame that replace made of {start_of(payload)}")
             if got != payload:
-                self.complain(f"replace for the payload {start_of(payload)} made a frame of {start_of(got)}")
+                self.complain(f"replace for {what} made a frame of {start_of(got)}")
 
     def cuts(self, payload: bytes) -> None:
         """Check that find returns the end of a frame, or 0 for more bytes, wherever the data is cut."""
@@ -196,29 +197,19 @@ class FramingCheck(TriedFraming):
             self.refuses(self.shorter, longest, f"of {self.max_frame} bytes, one more than the max_frame of its Limits")
             self.refused_in_header(self.shorter, frame)
 
-    def refuses(self, framing: IFraming, payload: bytes, which: str) -> None:
+    def refuses(self, framing: FramingObject, payload: bytes, which: str) -> None:
         """Check that a payload that is too long is not encoded."""
-        try:
-            framing.encode(payload)
-        except MarshalingError:
-            return
-        except Exception as error:
-            self.complain(f"encode raised {told(error)}, not MarshalingError, for a payload {which}")
-        self.complain(f"encode accepts a payload {which}: it must raise MarshalingError")
+        if self.attempt("encode", framing.encode, MarshalingError, f"a payload {which}", payload):
+            self.complain(f"encode accepts a payload {which}: it must raise MarshalingError")
 
-    def refused_in_header(self, framing: IFraming, frame: bytes) -> None:
+    def refused_in_header(self, framing: FramingObject, frame: bytes) -> None:
         """Check that a frame that is too long is refused as soon as its header is there."""
         end = next(end for end in range(1, len(frame) + 1) if self.find(frame, 0, end, "a part of a frame")[0])
-        try:
-            framing.find(frame, 0, end)
-        except FramingError:
-            return
-        except Exception as error:
-            self.complain(f"find raised {told(error)}, not FrameTooLong, for a header that announces too much")
-        self.complain(
-            f"find accepts a header that announces {self.max_frame} bytes where {self.max_frame - 1} are allowed: "
-            "it must raise FrameTooLong before the body is there"
-        )
+        if self.attempt("find", framing.find, FramingError, "a header that announces too much", frame, 0, end):
+            self.complain(
+                f"find accepts a header that announces {self.max_frame} bytes where {self.max_frame - 1} are allowed: "
+                "it must raise FrameTooLong before the body is there"
+            )
 
     def hostile_lengths(self) -> None:
         """Check that hostile headers give a FramingError or a frame within the limits, and take no memory."""
@@ -231,20 +222,10 @@ class FramingCheck(TriedFraming):
         end = len(data)
         what = f"the bytes {start_of(data[start:], 24)}"
         found: list[int] = []
-        errors: list[Exception] = []
-
-        def find() -> None:
-            try:
-                found.append(self.framing.find(data, start, end))
-            except Exception as error:
-                errors.append(error)
-
-        memory = memory_of(find)
+        find = self.framing.find
+        memory = memory_of(lambda: found.extend(self.attempt("find", find, FramingError, what, data, start, end)))
         if memory > LARGE:
             self.complain(f"find takes {memory} bytes of memory for {what}, before the body is there")
-        for error in errors:
-            if not isinstance(error, FramingError):
-                self.complain(f"find raised {told(error)}, not a FramingError, for {what}")
         for stop in found:
             self.found(start, end, stop, what)
 
@@ -263,13 +244,6 @@ class FramingCheck(TriedFraming):
     def headers_end(self) -> None:
         """Check that a header without an end is refused: else its sender fills the memory."""
         for data in endless_headers(self):
-            try:
-                stop = self.framing.find(data, 0, len(data))
-            except FramingError:
-                continue
-            except Exception as error:
-                self.complain(f"find raised {told(error)}, not a FramingError, for {len(data)} bytes, {start_of(data)}")
-            if stop == 0:
-                self.complain(
-                    f"find must refuse a header without an end; it returned 0 for {len(data)} bytes, {start_of(data)}"
-                )
+            what = f"{len(data)} bytes, {start_of(data)}"
+            if 0 in self.attempt("find", self.framing.find, FramingError, what, data, 0, len(data)):
+                self.complain(f"find must refuse a header without an end; it returned 0 for {what}")

@@ -49,10 +49,7 @@ class TypesCheck(Tried):
     def _selector(self, cls: type) -> Selector | None:
         """Return the selector of a class, which the codec is asked for once."""
         if cls not in self._selectors:
-            try:
-                selector = self.tried.selector_for((cls,))
-            except Exception as error:
-                self.complain(f"selector_for raised {told(error)} for {cls.__name__}")
+            selector = self.call("selector_for", self.tried.selector_for, cls.__name__, (cls,))
             if selector is not None and not isinstance(selector, Selector):
                 self.complain(f"selector_for must return a Selector or None for {cls.__name__}, not {shown(selector)}")
             self._selectors[cls] = selector

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
 
 from ..._text import told
 from .._transcript import __tracebackhide__
 
 __all__ = ["STEPS_FREE", "ConformanceError", "Tried", "__tracebackhide__", "positions", "start_of", "told"]
+
+T = TypeVar("T")
 
 STEPS_FREE = 200
 """Costs below this many steps are not compared."""
@@ -28,12 +30,27 @@ class Tried:
         """Raise the complaint."""
         raise ConformanceError(f"{type(self.tried).__name__}: {complaint}")
 
+    def call(self, name: str, function: Callable[..., T], what: str, *arguments: object) -> T:
+        """Return the result of a call that must not raise."""
+        try:
+            return function(*arguments)
+        except Exception as error:
+            self.complain(f"{name} raised {told(error)} for {what}")
+
+    def attempt(
+        self, name: str, function: Callable[..., T], allowed: type[Exception], what: str, *arguments: object
+    ) -> list[T]:
+        """Return the result of a call in a list, which is empty if it raised an error that it may raise."""
+        try:
+            return [function(*arguments)]
+        except allowed:
+            return []
+        except Exception as error:
+            self.complain(f"{name} raised {told(error)}, not {allowed.__name__}, for {what}")
+
     def encoded(self, value: object, what: str) -> bytes:
         """Encode a value that it must be able to encode."""
-        try:
-            data = self.tried.encode(value)
-        except Exception as error:
-            self.complain(f"encode raised {told(error)} for {what}")
+        data = self.call("encode", self.tried.encode, what, value)
         if type(data) is not bytes:
             self.complain(f"encode must return bytes, not {type(data).__name__}, for {what}")
         return data

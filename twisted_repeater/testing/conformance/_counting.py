@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
-__all__ = ["copies_of", "memory_of", "steps_of"]
-
 
 def steps_of(function: Callable[..., object], *arguments: object) -> int:
     """Return how many instructions of Python a call takes; compiled code takes none. The function is called twice."""

@@ -6,8 +6,6 @@ from ._conformance import STEPS_FREE
 from ._counting import memory_of, steps_of
 from ._tried_framing import LARGE, TriedFraming
 
-__all__ = ["check_cost"]
-
 MEMORY_FREE = 8 * 1024
 """Costs below this many bytes are not compared."""
 

@@ -8,8 +8,6 @@ from typing import Literal
 
 from ._tried_framing import BIG, TriedFraming
 
-__all__ = ["endless_headers", "hostile_headers"]
-
 BYTE_ORDERS: Sequence[Literal["big", "little"]] = ("big", "little")
 
 LONGEST_HEADER = 4096

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..._lane.lane import Lane
 from ..._lane.setup import LaneSetup
+from ..._types import FramingObject
 from ...errors import FramingError, MarshalingError
 from ...framings.base import framing_of
-from ...interfaces import IFraming
 from ...verdicts import PASS_ON
 from ._conformance import Tried, start_of, told
 
@@ -25,7 +25,7 @@ BIG = 64 * 1024 * 1024
 class TriedFraming(Tried):
     """A framing, the payloads that it must carry, and its limit."""
 
-    def __init__(self, framing: IFraming, payloads: Sequence[bytes], max_frame: int) -> None:
+    def __init__(self, framing: FramingObject, payloads: Sequence[bytes], max_frame: int) -> None:
         super().__init__(framing)
         self.framing = framing
         self.payloads = payloads

@@ -1,0 +1,266 @@
+"""A program as users write it, with a part of each kind. It is only type-checked: see ``test_user_program.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from twisted_repeater import (
+    DROP,
+    PASS_ON,
+    ConnectingError,
+    Dialect,
+    Direction,
+    Filter,
+    Hello,
+    ICodec,
+    IFilter,
+    IFraming,
+    IHandshake,
+    IObserver,
+    Limits,
+    Link,
+    LinkError,
+    MessageType,
+    OnFilterError,
+    Repeater,
+    SendBack,
+    Side,
+    Verdict,
+    chain,
+)
+from twisted_repeater.codecs import fixed, tagged, text
+from twisted_repeater.codecs.bin_prot import BinProtCodec, bin_float, bin_int, bin_prot_codec, record
+from twisted_repeater.dialects import async_extra, int32
+from twisted_repeater.filters import Allow, ByType, Count, Deny, Log, Shadow, wants
+from twisted_repeater.framings import Framing, Int32Framing
+from twisted_repeater.observers.metrics import MetricsObserver
+from twisted_repeater.selectors import first_byte
+from twisted_repeater.testing import FilterHarness, MemoryRepeater, SocketRepeater, check_codec, check_framing
+
+
+@dataclass
+class Order:
+    id: int
+    price: float
+
+
+class State:
+    orders = 0
+
+
+# -- filters ----------------------------------------------------------------------------------------------------
+
+
+def check(message: bytes, link: Link) -> Verdict:
+    name: str = link.client_name
+    link.send_to_client(b"")
+    return PASS_ON if name else DROP
+
+
+async def check_later(message: bytes, link: Link) -> Verdict:
+    await Deferred[None]()
+    return SendBack([b"no"])
+
+
+@implementer(IFilter)
+class Check:
+    def filter(self, message: Order, link: Link) -> Verdict:
+        return PASS_ON
+
+
+class Undeclared:
+    def filter(self, message: Order, link: Link) -> Deferred[Verdict]:
+        return Deferred()
+
+
+class Risk(ByType):
+    def on_order(self, order: Order, link: Link) -> Verdict:
+        return PASS_ON
+
+    async def on_text(self, words: str, link: Link) -> Verdict:
+        return PASS_ON
+
+
+@wants(first_byte(b"OC"))
+def some(message: bytes, link: Link) -> Verdict:
+    return PASS_ON
+
+
+@wants(Order)
+async def orders(message: Order, link: Link) -> Verdict:
+    return PASS_ON
+
+
+FILTERS: list[Filter] = [check, check_later, Check(), Undeclared(), Risk(), some, orders, Log(), Deny(Order)]
+
+
+# -- a dialect --------------------------------------------------------------------------------------------------
+
+
+@implementer(ICodec)
+class Codec:
+    def decode(self, payload: bytes) -> Order:
+        return Order(len(payload), 0.0)
+
+    def encode(self, message: Order) -> bytes:
+        return bytes(message.id)
+
+
+@implementer(IFraming)
+class OwnFraming:
+    def __init__(self, max_frame: int) -> None:
+        self.max_frame = max_frame
+        self.body = 0
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        return end
+
+    def encode(self, payload: bytes) -> bytes:
+        return payload
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        return payload
+
+
+class DerivedFraming(Framing):
+    def find(self, data: bytes, start: int, end: int) -> int:
+        return end
+
+    def encode(self, payload: bytes) -> bytes:
+        return payload
+
+
+@implementer(IHandshake)
+class OwnHandshake:
+    def __init__(self, max_hello: int) -> None:
+        self.framing = OwnFraming(max_hello)
+
+    def decode(self, payload: bytes) -> Hello:
+        return Hello(payload.decode())
+
+    def encode(self, hello: Hello) -> bytes:
+        return self.framing.encode(hello.name.encode())
+
+
+def make_framing(limits: Limits) -> OwnFraming:
+    return OwnFraming(limits.max_frame)
+
+
+own = Dialect(
+    name="own",
+    framing=lambda limits: OwnFraming(limits.max_frame),
+    handshake=lambda limits: OwnHandshake(limits.max_hello),
+    to_server=MessageType.of(Codec()),
+    to_client=MessageType({1: Codec()}),
+)
+derived = Dialect("derived", lambda limits: DerivedFraming(limits.max_frame), int32().handshake)
+ready_made = Dialect("ready made", lambda limits: Int32Framing(limits.max_frame), int32().handshake)
+of_fields = int32(to_server=tagged({b"O": fixed(Order, id="Q", price="d"), b"T": text()}), to_client=Codec())
+binary: BinProtCodec[Order] = bin_prot_codec(record(Order, id=bin_int, price=bin_float))
+of_ocaml = async_extra(to_server=binary)
+
+
+# -- a repeater -------------------------------------------------------------------------------------------------
+
+
+@implementer(IObserver)
+class Observer:
+    def link_made(self, link: Link) -> None: ...
+
+    def link_refused(self, client_name: str | None, error: ConnectingError) -> None: ...
+
+    def link_ended(self, link: Link, reason: BaseException | None) -> None: ...
+
+    def link_error(self, link: Link, side: Side, error: Exception) -> None: ...
+
+    def relayed(self, link: Link, direction: Direction, messages: int, size: int) -> None: ...
+
+
+def on_connect(link: Link) -> State:
+    return State()
+
+
+def on_error(link: Link, side: Side, error: LinkError) -> None:
+    link.close(error)
+
+
+async def is_allowed(name: str) -> bool:
+    return True
+
+
+async def run() -> None:
+    repeater = await Repeater.create(
+        own,
+        repeater_name="repeater",
+        server_name="server",
+        is_client_allowed=lambda name: True,
+        listen_port=0,
+        server="tcp:example.org:9001",
+        observers=[Observer(), MetricsObserver()],
+        limits=Limits(max_frame=1000),
+    )
+    repeater.start(to_server_filter=check, to_client_filter=check_later)
+    other = await Repeater.create(
+        int32(),
+        repeater_name="repeater",
+        server_name="server",
+        is_client_allowed=is_allowed,
+        server_ip="127.0.0.1",
+        server_port=9001,
+    )
+    other.start(
+        to_server_filter=chain(*FILTERS, Count()),
+        to_client_filter=Shadow(Check(), Allow(Order, otherwise=check)),
+        on_connect=on_connect,
+        on_error=on_error,
+        on_filter_error=OnFilterError.PASS_ON,
+    )
+    link = repeater.link("ann")
+    if link is not None:
+        state: State = link.state
+        state.orders += 1
+        link.finish()
+    await repeater.shutdown()
+
+
+# -- its tests --------------------------------------------------------------------------------------------------
+
+
+def harness() -> None:
+    harness = FilterHarness(check, Undeclared(), dialect=own, state=State(), limits=Limits())
+    harness.client_sends(b"x").expect(to_server=[b"x"], verdicts=[PASS_ON])
+    verdict: Verdict = harness.server_sends(b"y").verdict
+    assert verdict == DROP
+    harness.link.send_to_client(b"")
+
+
+def memory() -> None:
+    running = MemoryRepeater(to_server_filter=check, observers=[Observer()])
+    running.server.answer = lambda message, peer: [message]
+    client = running.connect("ann", send_version=2)
+    client.send(b"x")
+    running.server["ann"].expect(b"x")
+
+
+async def sockets() -> None:
+    running = await SocketRepeater.start(to_server_filter=check)
+    client = await running.connect()
+    await client.will_get(b"x")
+    await running.close()
+
+
+def conformance() -> None:
+    check_framing(make_framing)
+    check_framing(OwnFraming(1))
+    check_framing(DerivedFraming(1))
+    check_framing(lambda limits: Int32Framing(limits.max_frame))
+    check_codec(Codec(), [Order(1, 2.0)], grow=lambda size: Order(size, 2.0))
+
+
+def fixtures(filter_harness: Callable[..., FilterHarness], memory_repeater: Callable[..., MemoryRepeater]) -> None:
+    filter_harness(check).client_sends(b"x").expect(to_server=[b"x"])
+    memory_repeater(own, to_server_filter=Check()).connect("ann").expect()
