@@ -377,7 +377,7 @@ class LinkTests(MemoryCase):
         client, server = self.linked(world, "ann")
         client.dataReceived(frame(b"one") + frame(b"x" * 1000)[:500])
         client.transport.loseConnection()
-        self.assertTrue(client.end.reported)
+        self.assertEqual(client.link.down, {Side.CLIENT})
         verdict.callback(PASS_ON)
         self.assertEqual(server.transport.value(), frame(b"one"))
         self.assertEqual((client.link.over, world.factory._frame_watch.total.size), (False, 0))
@@ -386,11 +386,11 @@ class LinkTests(MemoryCase):
         """So it is if the filter closed the link at the message before; then nobody is cut off who still reads."""
         world = self.memory(limits=LIMITS, to_server_filter=lambda message, link: link.close() or PASS_ON)
         client, server = self.linked(world, "ann")
-        client.end.outlet.pauseProducing()  # it reads slowly
+        client.outlet.pauseProducing()  # it reads slowly
         client.dataReceived(frame(b"one") + frame(b"x" * 1000)[:500])
         self.assertEqual(server.transport.value(), frame(b"one"))
         self.assertEqual((client.link.over, world.factory._frame_watch.total.size), (False, 0))
-        client.end.outlet.resumeProducing()
+        client.outlet.resumeProducing()
         self.assertTrue(client.link.over)
 
     def test_of_a_side_that_is_cut_off(self) -> None:
@@ -398,7 +398,7 @@ class LinkTests(MemoryCase):
         world = self.memory(limits=LIMITS)
         client, _ = self.linked(world, "ann")
         client.dataReceived(frame(b"x" * 1000)[:500])
-        client.end.outlet_overflowed()
+        client.outlet_overflowed()
         self.assertFalse(client.link.over)
         self.assertEqual(world.factory._frame_watch.total.size, 0)
 
