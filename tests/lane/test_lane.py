@@ -175,13 +175,14 @@ class RecordingMonitor:
     """A frame monitor that notes the calls of a lane."""
 
     def __init__(self) -> None:
-        self.changes: list[int] = []
+        self.size = 0
+        self.limit = 100
+        self.watched: list[int] = []
         self.forgotten = 0
 
-    def count(self, lane: Lane, change: int) -> None:
+    def watch(self, lane: Lane) -> None:
         """See `FrameMonitor`."""
-        lane.listed = True
-        self.changes.append(change)
+        self.watched.append(self.size)
 
     def forget(self, lane: Lane) -> None:
         """See `FrameMonitor`."""
@@ -199,18 +200,20 @@ class UnfinishedTests(StartedLaneCase):
         self.equip(frame_monitor=self.monitor)
 
     def test_counted(self) -> None:
-        """The bytes count until the frame is whole. A read that ends a frame and begins another counts once."""
+        """The bytes count until the frame is whole. The lane is watched from its beginning, and when they are too many."""
         stream = frames(b"x" * 200)
-        for read in (stream[:50], stream[50:100], stream[100:] + stream[:20], stream[20:]):
+        sizes = []
+        for read in (stream[:50], stream[50:100], stream[100:101], stream[101:] + stream[:20], stream[20:]):
             self.lane.feed(read)
-        self.assertEqual(self.monitor.changes, [50, 50, -80, -20])
+            sizes.append(self.monitor.size)
+        self.assertEqual((sizes, self.monitor.watched), ([50, 100, 101, 20, 0], [50, 101]))
 
     def test_dropped(self) -> None:
         """A beginning that is dropped counts no longer; the lane stays listed until it ends."""
         self.lane.feed(frames(b"x" * 50)[:40])
         self.lane.drop_unfinished()
         self.lane.drop_unfinished()
-        self.assertEqual((self.monitor.changes, self.lane.unfinished_size, self.monitor.forgotten), ([40, -40], 0, 0))
+        self.assertEqual((self.monitor.size, self.lane.unfinished_size, self.monitor.forgotten), (0, 0, 0))
         self.lane.discard()
         self.lane.discard()
         self.assertEqual(self.monitor.forgotten, 1)
@@ -220,7 +223,7 @@ class UnfinishedTests(StartedLaneCase):
         self.lane.feed(frames(b"x" * 50)[:40])
         self.lane.cut_off(BadLength("too slow"))
         self.lane.feed(frames(b"one"))
-        self.assertEqual((self.monitor.changes, self.monitor.forgotten), ([40, -40], 1))
+        self.assertEqual((self.monitor.size, self.monitor.forgotten), (0, 1))
         self.assert_journal("framing failed: too slow")
 
     def test_is_read(self) -> None:
