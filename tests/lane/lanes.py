@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,13 @@ from twisted_repeater.errors import CallbackFailed, FramingError, ParseError
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IFraming
 from twisted_repeater.model import OnFilterError
+from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import PASS_ON, Verdict
 
 LIMIT = 1 << 20
+
+LARGE = 200_000
+"""The size of a message that comes in several reads."""
 
 FRAMING = Int32Framing(LIMIT)
 
@@ -181,3 +185,39 @@ class LaneCase(SynchronousTestCase):
         """Check what was told since the last time."""
         self.assertEqual(self.journal, list(expected))
         self.journal.clear()
+
+
+class FirstByte(Selector):
+    """Wants the payloads that begin with this byte; counts the payloads that it is asked about."""
+
+    def __init__(self, wanted: bytes) -> None:
+        self.wanted = wanted
+        self.asked = 0
+
+    def matches(self, data: bytes, start: int, stop: int) -> bool:
+        """See `Selector`."""
+        self.asked += 1
+        return data[start : min(start + 1, stop)] == self.wanted
+
+
+def reads_of(stream: bytes, size: int = 65536) -> Iterator[bytes]:
+    """Cut a stream into reads of this size."""
+    return (stream[at : at + size] for at in range(0, len(stream), size))
+
+
+class StartedLaneCase(LaneCase):
+    """Tests of a lane that runs."""
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.start()
+
+    def feed(self, stream: bytes, size: int = 65536) -> None:
+        """Feed a stream in reads of this size."""
+        for read in reads_of(stream, size):
+            self.lane.feed(read)
+
+    def send_between(self, message: bytes, outlet: RecordingOutlet | None = None) -> bool:
+        """Send a message as a link does."""
+        return self.lane.send_between(outlet or self.forward, frames(message))
