@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.setup import LaneSetup
+from twisted_repeater._slices import SLICE
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import CallbackFailed, FramingError, ParseError
 from twisted_repeater.framings.length import Int32Framing
@@ -221,3 +222,44 @@ class StartedLaneCase(LaneCase):
     def send_between(self, message: bytes, outlet: RecordingOutlet | None = None) -> bool:
         """Send a message as a link does."""
         return self.lane.send_between(outlet or self.forward, frames(message))
+
+
+def numbered(count: int, start: int = 0) -> list[bytes]:
+    """Make so many messages, all different."""
+    return [b"%d" % number for number in range(start, start + count)]
+
+
+class SlowFilterCase(LaneCase):
+    """Tests of a lane whose filter takes its time: ``cost`` seconds for each message."""
+
+    cost = SLICE / 5
+
+    def setUp(self) -> None:
+        """Start, with a filter that takes its time."""
+        super().setUp()
+        self.equip(filter=self.take_time)
+        self.start()
+
+    def take_time(self, message: Any, link: Any) -> Any:
+        """Be a filter for which time passes."""
+        self.time += self.cost
+        return self.answer(message, link)
+
+    def feed(self, *messages: bytes) -> None:
+        """Let messages come in one read."""
+        self.lane.feed(frames(*messages))
+
+    def turns(self, at_most: int = 10_000) -> list[int]:
+        """Let the lane go on in one turn after the other; gives how many messages it looked at in each."""
+        judged: list[int] = []
+        while self.lane.gave_way and len(judged) < at_most:
+            before = len(self.asked)
+            self.lane.take_turn()
+            judged.append(len(self.asked) - before)
+        return judged
+
+    def told(self) -> list[str]:
+        """Return what the host was told since the last time."""
+        told = [entry for entry in self.journal if not entry.startswith(("forward", "back"))]
+        self.journal.clear()
+        return told

@@ -31,13 +31,7 @@ from twisted_repeater.verdicts import (
 )
 
 from ..unprintable import UNPRINTABLE, BrokenVerdict, Mute, Pretender
-from .lanes import (
-    LARGE,
-    FirstByte,
-    StartedLaneCase,
-    frames,
-    messages_in,
-)
+from .lanes import LARGE, FirstByte, SlowFilterCase, StartedLaneCase, frames, messages_in, numbered
 
 ATTRIBUTES = ("passes", "forward", "back", "closes", "error")
 """What a lane reads of a verdict."""
@@ -927,3 +921,34 @@ class DecisionTests(StartedLaneCase):
         self.equip(filter=None)
         self.feed(frames(b"x"))
         self.assertEqual((self.told[3:], self.forward.stream), ([(b"x", PASS_ON, False)], frames(b"1", b"x")))
+
+
+class SlowTests(SlowFilterCase):
+    """Verdicts while the lane gives way."""
+
+    def test_answered(self) -> None:
+        """Whatever the verdicts are."""
+        for verdict in (DO_NOTHING, SendBack([b"no"]), Send(b"other")):
+            self.setUp()
+            self.answers = dict.fromkeys(numbered(50), verdict)
+            self.feed(*numbered(50))
+            self.assertLessEqual(len(self.asked), 16)
+            self.assertLessEqual(max(self.turns()), 6)
+            self.assertEqual(self.asked, numbered(50))
+
+    def test_wait_after_it(self) -> None:
+        """A verdict may have to be waited for in a later turn."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"30"] = verdict
+        self.feed(*numbered(50))
+        self.turns()
+        self.assertEqual(self.told()[-2:], ["gave way", "blocked, waits for a verdict"])
+        verdict.callback(PASS_ON)
+        self.turns()
+        self.assertEqual(messages_in(self.forward.stream), numbered(50))
+
+    def test_nothing_to_give_up(self) -> None:
+        """While no verdict is awaited, giving up changes nothing."""
+        self.lane.give_up_waiting(FilterTimeout("no verdict"))
+        self.feed(b"a")
+        self.assert_journal("forward: a")

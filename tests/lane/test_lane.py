@@ -213,11 +213,6 @@ class StreamTests(StartedLaneCase):
             "flowing",
         )
 
-    def test_nothing_to_give_up(self) -> None:
-        """Where no verdict is waited for, there is none to give up."""
-        self.lane.give_up_waiting(FilterTimeout("no verdict"))
-        self.assert_journal()
-
 
 class SendBetweenTests(StartedLaneCase):
     """Messages that the application sends while a lane is at work."""

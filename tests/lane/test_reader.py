@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from twisted_repeater._lane.lane import Lane
+from twisted_repeater._lane.reader import MAX_STRIDE
 from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater._slices import SLICE
 from twisted_repeater.errors import (
@@ -18,6 +19,7 @@ from twisted_repeater.errors import (
     FramingError,
 )
 from twisted_repeater.interfaces import IFraming
+from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import (
     PASS_ON,
     SendBack,
@@ -32,8 +34,11 @@ from .lanes import (
     LaneCase,
     RecordingHost,
     RecordingOutlet,
+    SlowFilterCase,
     StartedLaneCase,
     frames,
+    messages_in,
+    numbered,
     reads_of,
 )
 
@@ -445,3 +450,71 @@ class LyingFramingTests(SynchronousTestCase):
         self.assertLessEqual(len(errors), 1)
         for error in errors:
             self.assertIsInstance(error, FramingError)
+
+
+class StrideTests(SlowFilterCase):
+    """How often the reader looks at the clock."""
+
+    def test_fast(self) -> None:
+        """Where messages are fast it does all of a read at once, and hardly ever looks at the clock."""
+        self.cost = SLICE / 100_000
+        self.feed(*numbered(6400))
+        self.assertEqual((len(self.asked), self.journal[1:]), (6400, []))
+        self.assertLess(self.looks, 6400 / MAX_STRIDE + 10)
+
+    def test_few(self) -> None:
+        """A read of a few messages doesn't pay for a clock."""
+        self.cost = self.looks = 0
+        for _ in range(100):
+            self.feed(*numbered(8))
+        self.assertEqual(self.looks, 0)
+
+    def test_one_slow_message(self) -> None:
+        """Each message may take longer than a slice: then one is looked at in each turn."""
+        self.cost = 2 * SLICE
+        self.feed(*numbered(20))
+        self.feed(*numbered(20, 20))
+        self.assertEqual(set(self.turns()), {1})
+        self.feed(*numbered(3))
+        self.assertEqual(self.turns(), [1, 1])
+
+    def test_slow_all_at_once(self) -> None:
+        """When messages become slow it notices within a bounded number of them; fast ones are many again in no time."""
+        self.cost = 0
+        self.feed(*numbered(1000))
+        self.cost = SLICE
+        self.asked.clear()
+        self.feed(*numbered(1000))
+        self.assertLessEqual(len(self.asked), 8 + MAX_STRIDE)
+        self.assertEqual(self.turns(5), [1] * 5)
+        self.cost = 0
+        self.assertEqual(len(self.turns()), 1)
+
+    def test_selected(self) -> None:
+        """Messages that the filter does not want take time as well, if it takes some to tell."""
+        case = self
+
+        class Slow(Selector):
+            """Wants nothing, and takes a while to say so."""
+
+            def matches(self, data: bytes, start: int, stop: int) -> bool:
+                case.time += SLICE
+                return False
+
+        self.equip(selector=Slow())
+        self.feed(*numbered(50))
+        self.assertEqual(self.told(), ["gave way"])
+        self.assertLessEqual(len(messages_in(self.forward.stream)), 16)
+        self.assertGreater(len(self.turns()), 30)
+        self.assertEqual((messages_in(self.forward.stream), self.lane.messages), (numbered(50), 50))
+
+    def test_reads_that_wait(self) -> None:
+        """Reads that come while the lane is stopped are looked at later, in order."""
+        self.forward.full = True
+        self.feed(b"a")
+        self.feed(b"b")
+        self.feed(b"c")
+        self.assertEqual(self.asked, [b"a"])
+        self.forward.full = False
+        self.lane.unchoke()
+        self.assertEqual(self.asked, [b"a", b"b", b"c"])
