@@ -96,7 +96,7 @@ class NoFilterTests(StartedLaneCase):
         )
         self.lane.feed(data)
         self.assert_journal()
-        self.assertEqual((self.lane.messages, self.lane.discarding, self.lane.unfinished), (2, True, None))
+        self.assertEqual((self.lane.messages, self.lane.discarding, self.lane.unfinished_size), (2, True, 0))
 
     def test_bad_frame_behind_a_large_one(self) -> None:
         """The same where what comes before it came in several reads."""

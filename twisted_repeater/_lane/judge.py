@@ -200,7 +200,9 @@ class Judge:
             return
         if reader.run != reader.at:
             self.put_run()
-        frame = reader.frame() if verdict is None or verdict.passes else None
+        frame = None
+        if verdict is None or verdict.passes:
+            frame = [*(reader.pieces or []), reader.data[reader.at : reader.stop]]
         reader.run = reader.at = reader.stop
         reader.pieces = None
         if verdict is None:

@@ -35,7 +35,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from .._pending import PendingVerdict
-from ..errors import FramingError, PartialFrame
+from ..errors import FramingError
 from ..framings.base import Framing
 from ..interfaces import IFraming
 from ..model import Direction
@@ -75,8 +75,7 @@ class Lane:
         self._judge = Judge(self, self._reader, self._output, host, link)
         self._host = host
         self._state = HELD
-        self._busy = False
-        self._sealed = False
+        self._busy = self._sealed = False
         self._replacement: LaneSetup | None = None
         self._verdict: Verdict | None = None
         """The verdict that has come, until it is carried out."""
@@ -86,7 +85,7 @@ class Lane:
 
     @property
     def direction(self) -> Direction:
-        """Which way its messages travel."""
+        """The direction of its messages."""
         return self.setup.direction
 
     @property
@@ -128,11 +127,6 @@ class Lane:
     def discarding(self) -> bool:
         """Whether all bytes are dropped, for good."""
         return self._state == DISCARDING
-
-    @property
-    def unfinished(self) -> PartialFrame | None:
-        """The error that the stream ended inside a frame, if it ends here."""
-        return PartialFrame(self.unfinished_size) if self._reader.unfinished is not None else None
 
     @property
     def unfinished_size(self) -> int:
@@ -334,9 +328,7 @@ class Lane:
     def _count_unfinished(self) -> None:
         """Tell the frame monitor how much the unfinished frame has grown or shrunk."""
         unfinished, monitor = self._reader.unfinished, self._monitor
-        have = 0
-        if unfinished is not None:
-            have = unfinished.have
+        have = unfinished.have if unfinished is not None else 0
         if monitor is not None:
             monitor.size += have - self._counted
             if have > self._counted and (not self.listed or monitor.size > monitor.limit):

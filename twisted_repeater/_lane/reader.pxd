@@ -27,8 +27,8 @@ cdef class Reader:
     cdef bint begin(self, bytes data, Py_ssize_t at) except -1
     @cython.locals(data=bytes, at=Py_ssize_t, stop=Py_ssize_t, body=Py_ssize_t)
     cdef end(self, bint flowing)
-    cdef list frame(self)
-    @cython.locals(data=bytes, start=Py_ssize_t, at=Py_ssize_t, stop=Py_ssize_t, end=Py_ssize_t, limit=Py_ssize_t)
+    @cython.locals(data=bytes, start=Py_ssize_t, at=Py_ssize_t, stop=Py_ssize_t, end=Py_ssize_t, limit=Py_ssize_t,
+                   late=bint)
     cdef bint skip(self) except -1
     cdef int first_look(self) except -1
     cdef bytes joined(self)

@@ -116,10 +116,6 @@ class Reader:
             self.held = Backlog()
         self.held.put_back(data, at)
 
-    def frame(self) -> list[bytes]:
-        """Return the frame at which the reader stands, in the pieces in which it came."""
-        return [*(self.pieces or []), self.data[self.at : self.stop]]
-
     def skip(self) -> bool:
         """Pass over the complete frames; return False if time is up."""
         framing, data = self.framing, self.data
@@ -144,10 +140,8 @@ class Reader:
                         break
                     self.messages += 1
                     at = stop
-                if at == end:
-                    break
-                if self.is_late():
-                    late = True
+                late = at != end and self.is_late()
+                if at == end or late:
                     break
         except KeyboardInterrupt:
             raise
