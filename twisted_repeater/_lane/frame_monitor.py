@@ -54,9 +54,9 @@ class FrameMonitor:
     """
 
     def __init__(self, clock: IReactorTime, timeout: float | None, limit: int) -> None:
-        self.size = 0
+        self.size: int = 0
         """The number of bytes in the unfinished frames of all lanes, which they count themselves."""
-        self.limit = limit
+        self.limit: int = limit
         self._clock = clock
         self._timeout = timeout
         self._interval = INTERVAL if timeout is None else min(INTERVAL, timeout / LOOKS)

@@ -67,8 +67,8 @@ class Lane:
         now: Callable[[], float] = monotonic,
         link: object = None,
     ) -> None:
-        self.link = link
-        self.listed = False
+        self.link: object = link
+        self.listed: bool = False
         """Whether the frame monitor has this lane on its list."""
         self._reader = Reader(framing, now)
         self._output = Output(forward, back)
@@ -274,7 +274,7 @@ class Lane:
             self._host.lane_blocked(self)
 
     def _use(self, setup: LaneSetup) -> None:
-        self.setup = setup
+        self.setup: LaneSetup = setup
         self._judge.use(setup)
         self._decides = setup.filter is not None or setup.sees_all
         self._on_read = setup.on_read

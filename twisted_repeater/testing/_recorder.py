@@ -24,7 +24,7 @@ class Recorder:
     def __init__(self, transcript: Transcript) -> None:
         self._transcript = transcript
 
-    def link_made(self, link: Any) -> None:
+    def link_made(self, link: Link) -> None:
         """See `IObserver`."""
         self._transcript.add(Event.LINKED, link.client_name)
 
