@@ -139,7 +139,7 @@ class Lane:
         return bool(self._host.lane_is_read(self))
 
     def equip(self, setup: LaneSetup) -> None:
-        """Use another setup from the next read on; if a verdict is awaited, from the first read after it."""
+        """Use another setup from the next read on; if a verdict is awaited, from the message after it."""
         if self._busy or self._state == WAITING:
             self._replacement = setup
         else:
