@@ -213,7 +213,7 @@ class _Contains(Selector):
         if self._firsts is None:
             raise _not_initialized(self)
         if not self._in_one_pass:
-            for value in self._values:  # noqa: SIM110 - no closures in what is compiled
+            for value in self._values:  # noqa: SIM110 - no closures in compiled code
                 if data.find(value, start, stop) >= 0:
                     return True
             return False

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 
 from .._lane.lane import Lane
-from ..errors import CallbackFailed, Disconnected, LinkError
+from ..errors import CallbackFailed, Disconnected, LinkError, PartialFrame
 from ..model import Side
 from .closing import (
     CLOSES,
@@ -262,7 +262,8 @@ class EndingPair:
             return
         half_closed = not lost and not connection.outlet.ended
         # A partial frame is an error of the side only if the side ended inside of it by itself.
-        unfinished = lane.unfinished if idle and not self.closing else None
+        have = lane.unfinished_size if idle and not self.closing else 0
+        unfinished = PartialFrame(have) if have else None
         if idle:
             lane.drop_unfinished()  # its end cannot come, and the link may stay for long
         if unfinished is not None:

@@ -203,10 +203,9 @@ class RepeaterFactory(ServerFactory):
         self.wrapped = False
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
         self.application: Application = Application(settings, clock)
-        self._frame_watch = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
+        self.frame_monitor: FrameMonitor = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
         on_read = self.application.relayed if settings.observers else None
-        total = self._frame_watch.total
-        self.equipment: Equipment = Equipment(settings.dialect, self.application.filter_of, total, on_read)
+        self.equipment: Equipment = Equipment(settings.dialect, self.application.filter_of, self.frame_monitor, on_read)
         self.links: Links = Links(settings, self.application, self.equipment, claim, clock, dial)
         self.admission: Admission = self.links.admission
 

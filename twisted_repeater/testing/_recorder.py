@@ -1,13 +1,13 @@
-"""Records what a repeater does: links, verdicts, errors."""
+"""Records the links, verdicts and errors of a repeater."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from zope.interface import implementer
 
 from .._lane.lane import Lane
-from .._link.link import pair_of
+from .._link.link import Link, pair_of
 from ..errors import ConnectingError, Disconnected
 from ..interfaces import IObserver
 from ..model import Direction, Side
@@ -24,7 +24,7 @@ class Recorder:
     def __init__(self, transcript: Transcript) -> None:
         self._transcript = transcript
 
-    def link_made(self, link: Any) -> None:
+    def link_made(self, link: Link) -> None:
         """See `IObserver`."""
         self._transcript.add(Event.LINKED, link.client_name)
 
@@ -32,12 +32,12 @@ class Recorder:
         """See `IObserver`."""
         self._transcript.add(Event.REFUSED, client_name or "", error)
 
-    def link_ended(self, link: Any, reason: BaseException | None) -> None:
+    def link_ended(self, link: Link, reason: BaseException | None) -> None:
         """See `IObserver`."""
         self._transcript.add(Event.ENDED, link.client_name, NOTHING if reason is None else reason)
 
-    def link_error(self, link: Any, side: Side, error: Exception) -> None:
-        """See `IObserver`. That a side goes down while the link closes is no error."""
+    def link_error(self, link: Link, side: Side, error: Exception) -> None:
+        """See `IObserver`. If the link closes, the loss of a side does not count as an error."""
         of_client = side is Side.CLIENT
         if isinstance(error, Disconnected) and pair_of(link).closing:
             event = Event.CLIENT_GONE if of_client else Event.SERVER_GONE
@@ -45,11 +45,12 @@ class Recorder:
             event = Event.CLIENT_ERROR if of_client else Event.SERVER_ERROR
         self._transcript.add(event, link.client_name, error)
 
-    def relayed(self, link: Any, direction: Direction, messages: int, size: int) -> None:
+    def relayed(self, link: Link, direction: Direction, messages: int, size: int) -> None:
         """See `IObserver`."""
 
-    def decided(self, lane: Lane, message: Any, verdict: Verdict | None, by_filter: bool) -> None:
-        """Record what a filter decided, also what a filter decided that replaced another. See `OnDecision`."""
+    def decided(self, lane: Lane, message: object, verdict: Verdict | None, by_filter: bool) -> None:
+        """Record the verdict of a filter. See `LaneSetup`."""
         if by_filter:
             event = Event.TO_SERVER if lane.direction is Direction.TO_SERVER else Event.TO_CLIENT
-            self._transcript.add(event, lane.link.client_name, verdict)
+            link = cast("Link", lane.link)
+            self._transcript.add(event, link.client_name, verdict)

@@ -106,7 +106,7 @@ class _LaneEnds:
 
 
 def through_a_lane(framing: Any, pieces: Sequence[bytes]) -> tuple[FramingError | None, list[bytes], bytes]:
-    """Let a lane read these pieces. Gives its error, the messages that its filter saw, and what it passed on."""
+    """Let a lane read these pieces; return its error, the messages that its filter saw, and the bytes that passed."""
     ends: Any = _LaneEnds()
     messages: list[bytes] = []
 
