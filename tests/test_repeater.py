@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, clientFromString, serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.internet.protocol import ServerFactory
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
@@ -58,7 +58,6 @@ from .peers import (
     Server,
     StoppedTime,
     World,
-    connect_in_memory,
     frame,
     hello,
     reactor,
@@ -868,3 +867,10 @@ class AbortTests(PeerCase):
         self.assertEqual(peer.seen[1:], [LOST])
         (done,) = over
         await done
+
+
+def connect_in_memory(protocol: Any) -> None:
+    """Connect a protocol to a transport that keeps what is written."""
+    transport: Any = StringTransportWithDisconnection(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
+    transport.protocol = protocol
+    protocol.makeConnection(transport)

@@ -28,10 +28,6 @@ def messages(peer: Peer) -> list[bytes]:
     return [item for item in peer.seen if isinstance(item, bytes)]
 
 
-def keep(*arguments: Any) -> None:
-    """An ``on_error`` that leaves links as they are."""
-
-
 def answering(peer: ServerPeer, message: bytes) -> None:
     """Answer, as a server does."""
     peer.send(b"re: " + message)

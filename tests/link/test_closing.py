@@ -6,7 +6,6 @@ import os
 import sys
 from types import FrameType
 
-from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -23,11 +22,11 @@ from twisted_repeater._link.closing import (
     LinkState,
 )
 
-from ..peers import SERVER_NAME, MemoryWorld, hello
+from .memory_case import MemoryCase
 
 PACKAGE = os.path.dirname(twisted_repeater.__file__)
-COMPILED = os.path.join(PACKAGE, "_lane")
-"""This part is compiled where speed matters, and its calls are not Python's."""
+NOT_COUNTED = tuple(os.path.join(PACKAGE, room) for room in ("_lane", "testing"))
+"""The one is compiled where speed matters, and its calls are not Python's; the other stands in for the network."""
 
 
 class TableTests(SynchronousTestCase):
@@ -65,17 +64,19 @@ class TableTests(SynchronousTestCase):
             self.assertGreaterEqual(after, before)
 
 
-class HalfCloseTests(SynchronousTestCase):
+class HalfCloseTests(MemoryCase):
     """A linked client half-closes, with the default ``on_error``."""
 
     def setUp(self) -> None:
         """Link a client."""
-        world = MemoryWorld()
+        super().setUp()
+        world = self.memory()
         assert world.factory.callbacks is not None
         world.factory.callbacks.on_error = None
-        self.client = world.connect(hello("ann"))
-        world.servers[0].dataReceived(hello(SERVER_NAME))
-        self.assertTrue(IHalfCloseableProtocol.providedBy(self.client))
+        self.patch(world.factory.application, "_observers", ())  # the kit's
+        self.client, server = world.linked("ann")
+        server.keeps_open = True
+        self.pair = world.pair(self.client)
 
     def test_cost(self) -> None:
         """It makes fewer than 40 calls in at most 6 files of the package."""
@@ -83,16 +84,16 @@ class HalfCloseTests(SynchronousTestCase):
 
         def profile(frame: FrameType, event: str, argument: object) -> None:
             file = frame.f_code.co_filename
-            if event == "call" and file.startswith(PACKAGE) and not file.startswith(COMPILED):
+            if event == "call" and file.startswith(PACKAGE) and not file.startswith(NOT_COUNTED):
                 calls.append(file)
 
         before = sys.getprofile()
         sys.setprofile(profile)
         try:
-            self.client.readConnectionLost()
+            self.pair.client.readConnectionLost()
         finally:
             sys.setprofile(before)
-        self.assertTrue(self.client.link.finishing)
+        self.assertTrue(self.pair.finishing)
         self.assertLess(len(calls), 40)
         self.assertLessEqual(len(set(calls)), 6)
 
@@ -100,7 +101,7 @@ class HalfCloseTests(SynchronousTestCase):
         """In Python's development mode each move of a link is logged, at debug level."""
         self.patch(ending_pair, "LOG_MOVES", True)
         with capturedLogs() as captured:
-            self.client.readConnectionLost()
+            self.pair.client.readConnectionLost()
         self.assertEqual([event["log_level"] for event in captured], [LogLevel.debug])
         self.assertEqual([formatEvent(event) for event in captured], ["ann: RELAYING, FINISH: FINISHING"])
         self.assertEqual(closing.LOG_MOVES, sys.flags.dev_mode)

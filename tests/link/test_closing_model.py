@@ -22,7 +22,7 @@ from twisted_repeater._link.pair import Pair
 from twisted_repeater._sockets.socket_state import HangUp
 from twisted_repeater.errors import Disconnected
 
-from ..peers import SERVER_NAME, MemoryWorld, frame, hello, kept_by
+from ..peers import SERVER_NAME, RecordingRepeater, frame, hello, kept_by
 
 LIMITS = Limits(close_timeout=5, linger=10, stall_timeout=20)
 WITHIN = 10 + 2 * FORCED + 1
@@ -136,24 +136,19 @@ class Closing(RuleBasedStateMachine):
         self.patch = mock.patch.object(connection, "outlet_for", outlet_for)
         self.patch.start()
         self.calm, self.policy = calm, policy
-        self.world = MemoryWorld(
+
+        def on_error(link: Any, side: Side, error: Any) -> None:
+            if ends:
+                self.pair.end_by_default(error)
+
+        self.world = RecordingRepeater(
             limits=LIMITS,
-            dial=self.dial,
+            on_error=on_error,
             to_server_filter=lambda message, link: self.judge(Direction.TO_SERVER, message),
             to_client_filter=lambda message, link: self.judge(Direction.TO_CLIENT, message),
             on_filter_error=policy,
         )
-        callbacks = self.world.factory.callbacks
-        assert callbacks is not None
-        tell = callbacks.on_error
-        assert tell is not None
-
-        def on_error(link: Any, side: Side, error: Any) -> None:
-            tell(link, side, error)
-            if ends:
-                self.pair.end_by_default(error)
-
-        callbacks.on_error = on_error
+        self.world.factory.links.dial = self.dial
         client: Any = self.world.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 4711))
         self.pair: Pair = client.link
         self.wires = {Side.CLIENT: Wire(client)}
@@ -317,7 +312,7 @@ class Closing(RuleBasedStateMachine):
         assert len(told) == len(set(told))
         if self.pair.over:
             assert set(told) == (set(Side) if self.pair.made else set())
-            assert len(self.world.refusals) == (not self.pair.made)
+            assert len(self.world.calls.refusals) == (not self.pair.made)
 
     @invariant()
     def in_order(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost, TCPTimedOutError
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -48,14 +47,15 @@ from ..peers import (
     END,
     LOST,
     SERVER_NAME,
-    MemoryWorld,
     Server,
     StoppedTime,
     frame,
     hello,
+    keep,
     turn,
 )
-from .links import CLIENT, SERVER, LinkCase, keep, messages, taken_from, unread
+from .links import CLIENT, SERVER, LinkCase, messages, taken_from, unread
+from .memory_case import MemoryCase
 
 
 class FramesTests(LinkCase):
@@ -428,106 +428,104 @@ class GivingWayTests(LinkCase):
         self.assertEqual(heard, [1500])
 
 
-class GivingWayInMemoryTests(SynchronousTestCase):
+class GivingWayInMemoryTests(MemoryCase):
     """How a link ends while one of its lanes gives way."""
 
     def setUp(self) -> None:
         """Link a client, with a filter that takes half a slice for a message, and let it send many."""
+        super().setUp()
         self.verdicts: dict[bytes, Any] = {}
-        self.memory = MemoryWorld(to_server_filter=self.slow, limits=Limits(filter_timeout=SLICE * 10))
-        self.client = self.memory.connect(hello("ann"))
-        (self.server,) = self.memory.servers
-        self.server.dataReceived(hello(SERVER_NAME))
-        self.server.transport.clear()
+        self.here = self.memory(to_server_filter=self.slow, limits=Limits(filter_timeout=SLICE * 10))
+        client, self.server = self.here.linked("ann")
+        self.pair = self.here.pair(client)
         self.messages = [b"%d" % number for number in range(60)]
         self.stream = b"".join(map(frame, self.messages))
 
     def slow(self, message: bytes, link: Any) -> Any:
         """Be a filter for which time passes."""
-        self.memory.clock.rightNow += SLICE / 2
+        self.here.clock.rightNow += SLICE / 2
         return self.verdicts.get(message, PASS_ON)
 
     def send(self) -> None:
         """Let the messages come, in one read."""
-        self.client.dataReceived(self.stream)
-        self.assertLess(len(self.server.transport.value()), len(self.stream))
-        self.assertEqual(self.memory.calls, [])
+        self.pair.client.dataReceived(self.stream)
+        self.here.deliver()
+        self.assertLess(len(self.server.received), len(self.messages))
+        self.assertEqual(self.heard, [])
 
-    def turns(self) -> None:
-        """Let all turns of the reactor come that are asked for."""
-        self.memory.clock.advance(0)
-
-    def lose(self, protocol: Any) -> None:
+    def lose(self, side: Side) -> None:
         """Lose a connection."""
-        protocol.connectionLost(Failure(ConnectionLost("cut")))
+        self.pair.end(side).connectionLost(Failure(ConnectionLost("cut")))
 
     @property
     def heard(self) -> list[tuple[Side, type]]:
         """What the application heard."""
-        return [(side, type(error.reason)) for _, _, side, error in self.memory.calls]
+        return [(side, type(error.reason)) for _, side, error in self.here.calls.errors]
 
     def test_lost(self) -> None:
         """The loss of a side is told behind all that it sent, with the reason that it had."""
         self.send()
-        self.lose(self.client)
+        self.lose(CLIENT)
         self.assertEqual(self.heard, [])
-        self.turns()
-        self.assertEqual(self.server.transport.value(), self.stream)
+        self.here.settle()
+        self.server.expect(*self.messages)
         self.assertEqual(self.heard, [(CLIENT, ConnectionLost)])
 
     def test_lost_and_waiting(self) -> None:
         """It is told at once where the lane comes to a message whose verdict is awaited: that may take long."""
         verdict = self.verdicts[b"40"] = Deferred()
         self.send()
-        self.lose(self.client)
-        self.turns()
-        self.assertEqual(self.server.transport.value(), b"".join(map(frame, self.messages[:40])))
+        self.lose(CLIENT)
+        self.here.settle()
+        self.server.expect(*self.messages[:40])
         self.assertEqual(self.heard, [(CLIENT, ConnectionLost)])
         verdict.callback(PASS_ON)
-        self.turns()
-        self.assertEqual((self.server.transport.value(), len(self.heard)), (self.stream, 1))
+        self.here.settle()
+        self.server.expect(*self.messages[40:])
+        self.assertEqual(len(self.heard), 1)
 
     def test_both_lost(self) -> None:
         """It is told when the link is over, at the latest; then nothing is left to be done."""
         self.send()
-        self.lose(self.client)
-        self.lose(self.server)
+        self.lose(CLIENT)
+        self.lose(SERVER)
         self.assertEqual(self.heard, [(SERVER, ConnectionLost), (CLIENT, ConnectionLost)])
-        self.assertEqual(self.memory.clock.getDelayedCalls(), [])
+        self.assertEqual(self.here.clock.getDelayedCalls(), [])
 
     def test_stream_ended(self) -> None:
         """So is the end of a stream."""
         self.send()
-        self.client.readConnectionLost()
+        self.pair.client.readConnectionLost()
         self.assertEqual(self.heard, [])
-        self.turns()
-        self.assertEqual((self.server.transport.value(), self.heard), (self.stream, [(CLIENT, ConnectionDone)]))
+        self.here.settle()
+        self.server.expect(*self.messages)
+        self.assertEqual(self.heard, [(CLIENT, ConnectionDone)])
 
     def test_closed(self) -> None:
         """A link that closes looks at what it has received first."""
         self.send()
-        self.client.link.close()
-        self.assertTrue(self.server.transport.connected)
-        self.turns()
-        self.assertEqual(self.server.transport.value(), self.stream)
-        self.assertTrue(self.client.link.over)
+        self.pair.close()
+        self.assertTrue(self.server.open)
+        self.here.settle()
+        self.server.expect(*self.messages)
+        self.assertTrue(self.pair.over)
 
     def test_forced(self) -> None:
         """One that is ended by force doesn't."""
         self.send()
-        sent = self.server.transport.value()
-        self.client.link.force()
-        self.turns()
-        self.assertEqual((self.server.transport.value(), self.memory.clock.getDelayedCalls()), (sent, []))
+        sent = len(self.server.received)
+        self.pair.force()
+        self.here.settle()
+        self.assertEqual((len(self.server.received), self.here.clock.getDelayedCalls()), (sent, []))
 
     def test_no_filter_timeout(self) -> None:
         """The time that a filter may wait with its verdict is not that in which a lane gives way."""
         verdict = self.verdicts[b"0"] = Deferred()
-        self.client.dataReceived(self.stream)
+        self.pair.client.dataReceived(self.stream)
         verdict.callback(PASS_ON)
-        self.turns()
-        self.assertEqual((self.server.transport.value(), self.memory.calls), (self.stream, []))
-        self.assertEqual(self.memory.clock.getDelayedCalls(), [])
+        self.here.settle()
+        self.server.expect(*self.messages)
+        self.assertEqual((self.heard, self.here.clock.getDelayedCalls()), ([], []))
 
     def test_bug(self) -> None:
         """What is raised in such a turn ends the connection, as it does where a read raises."""
@@ -536,9 +534,10 @@ class GivingWayInMemoryTests(SynchronousTestCase):
             raise RuntimeError("no")
 
         self.send()
-        self.server.transport.write = write
-        self.assertRaises(RuntimeError, self.turns)
-        self.assertFalse(self.client.transport.connected)
+        self.patch(self.pair.server.transport, "writeSomeData", write)
+        self.assertRaises(RuntimeError, self.here.settle)
+        self.here.settle()
+        self.assertTrue(self.pair.client.gone)
 
 
 class FilterTests(LinkCase):
@@ -927,52 +926,54 @@ class UnreadTests(LinkCase):
             time.clock.advance(1)
 
 
-class UnmadeTests(SynchronousTestCase):
+class UnmadeTests(MemoryCase):
     """Links that are not made yet, or never will be."""
 
     def setUp(self) -> None:
         """Connect a client whose server doesn't answer."""
-        self.memory = MemoryWorld(limits=Limits(stall_timeout=1))
-        self.protocol = self.memory.connect(hello("ann"))
-        self.link = self.protocol.link
+        super().setUp()
+        self.here = self.memory(answers=False, limits=Limits(stall_timeout=1))
+        self.client = self.here.connect("ann")
+        self.pair = self.here.pair(self.client)
 
     def test_received(self) -> None:
         """Nothing was received."""
-        self.assertEqual([self.link.received(direction) for direction in Direction], [(0, 0), (0, 0)])
+        self.assertEqual([self.pair.received(direction) for direction in Direction], [(0, 0), (0, 0)])
 
     def test_send(self) -> None:
         """Nothing can be sent before the peers are known."""
-        self.link.link.send_to_client(b"1")
-        self.link.link.send_to_server(b"1")
-        self.assertEqual(self.protocol.transport.value(), b"")
+        self.pair.link.send_to_client(b"1")
+        self.pair.link.send_to_server(b"1")
+        self.here.settle()
+        self.assertEqual((self.client.heard, self.here.server["ann"].received), (None, []))
 
     def test_stalled(self) -> None:
         """A server that doesn't take its hello is given up."""
-        self.link.server.outlet_full()
-        self.memory.clock.advance(1)
-        self.memory.clock.advance(1)
-        self.assertEqual(self.memory.refusals, [("ann", ServerUnreachable)])
+        self.pair.server.outlet_full()
+        self.here.advance(2)
+        self.assertEqual(self.here.calls.refusals, [("ann", ServerUnreachable)])
 
     def test_client_has_said_all(self) -> None:
         """A client that ends its stream behind a message is linked, and the application is told."""
-        self.protocol.dataReceived(frame(b"all"))
-        self.protocol.readConnectionLost()
-        self.memory.servers[0].dataReceived(hello(SERVER_NAME))
-        self.assertTrue(self.memory.servers[0].transport.value().endswith(frame(b"all")))
-        self.assertEqual([call[:3] for call in self.memory.calls], [("on_error", "ann", CLIENT)])
+        self.client.send(b"all")
+        self.client.end_stream()
+        self.here.answer()
+        self.here.server["ann"].expect(b"all")
+        self.assertEqual([call[:2] for call in self.here.calls.errors], [("ann", CLIENT)])
 
     def test_client_leaves(self) -> None:
         """A client that ends its stream behind nothing but its hello is gone."""
-        self.protocol.readConnectionLost()
-        self.assertEqual(self.memory.refusals, [("ann", ClientGone)])
-        self.assertTrue(self.link.over)
+        self.client.end_stream()
+        self.assertEqual(self.here.calls.refusals, [("ann", ClientGone)])
+        self.assertTrue(self.pair.over)
 
     def test_close_when_over(self) -> None:
-        """Closing a link that is over, or asking it to give way, is nothing."""
-        link = Pair(self.memory.factory.links, SERVER_NAME)
+        """You may close a link that is over, or ask it to give way: nothing happens."""
+        timers = self.here.clock.getDelayedCalls()
+        link = Pair(self.here.factory.links, SERVER_NAME)
         link.check_over()
         link.close()
         link.give_way()
         link.abort()
         self.assertTrue(link.over)
-        self.assertEqual(len([call for call in self.memory.clock.getDelayedCalls() if call.active()]), 1)
+        self.assertEqual(self.here.clock.getDelayedCalls(), timers)

@@ -26,8 +26,8 @@ from twisted_repeater._sockets.socket_state import (
     unread_size,
 )
 
-from ..link.links import keep, messages
-from ..peers import LOST, PeerCase, Seen, hello, repeated, turn
+from ..link.links import messages
+from ..peers import LOST, PeerCase, Seen, hello, keep, repeated, turn
 from ..vanishing import can_vanish, come_back, vanish
 from .test_socket_state import ConnectionCase
 
