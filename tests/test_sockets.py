@@ -11,42 +11,21 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.filepath import FilePath
 
-from twisted_repeater import PASS_ON, Limits, Side
-from twisted_repeater._link.link import pair_of
+from twisted_repeater import PASS_ON, Limits
 from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
 from twisted_repeater.observers.metrics import MetricsObserver
 
-from .link.links import messages
-from .peers import END, PeerCase, Server, Sockets, StoppedTime, frame, hello, reactor, turn
+from .link.links import CLIENT, SERVER, LinkCase, messages
+from .peers import END, Server, Sockets, StoppedTime, frame, hello, reactor, turn
 from .real_sockets import TLSSockets, UnixSockets
-
-CLIENT, SERVER = Side.CLIENT, Side.SERVER
 
 UNHURRIED = Limits(hello_timeout=1000, linger=1000, close_timeout=1000, stall_timeout=1000)
 """With these a test does not come to its end by one of them."""
 
 
-class SocketsCase(PeerCase):
+class SocketsCase(LinkCase):
     """A test case with a client, ann, on a link over sockets of some kind."""
-
-    async def link(self, *, client: dict[str, Any] | None = None, **settings: Any) -> None:
-        """Make a world with a link in it."""
-        self.here = await self.world(**settings)
-        self.client, self.peer = await self.here.linked("ann", **(client or {}))
-        link = self.here.repeater.link("ann")
-        assert link is not None
-        self.ann: Any = pair_of(link)
-
-    @property
-    def heard(self) -> dict[Side, tuple[type, bool]]:
-        """What the application heard of sides that are gone: why, and whether they can be written to still."""
-        return {side: heard for (_, side), heard in self.here.disconnections.items()}
-
-    async def until(self, condition: Any) -> None:
-        """Go round until something is true."""
-        while not condition():
-            await turn()
 
     async def backlog(self) -> list[bytes]:
         """Have the server send much to a client that doesn't read; give what it sent."""

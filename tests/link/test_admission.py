@@ -91,37 +91,37 @@ class ConnectionMonitor:
         return self.probes[-1][2]
 
 
-class PlacesCase(SynchronousTestCase):
-    """A test case with places."""
+class AdmissionCase(SynchronousTestCase):
+    """A test case with an admission."""
 
-    watch: Any
+    monitor: Any
 
     def setUp(self) -> None:
         """Make them."""
         self.clock = Clock()
-        self.watch = ConnectionMonitor()
-        self.share = Claim(Limits(), self.clock)
+        self.monitor = ConnectionMonitor()
+        self.claim = Claim(Limits(), self.clock)
         settings = Settings(
             dialect=dialects.int32(), repeater_name="edge", server_name="quotes", is_client_allowed=lambda name: True
         )
         application = Application(settings, self.clock)
-        self.places: Any = Admission(settings, application, self.share, self.watch, self.clock)
+        self.admission: Any = Admission(settings, application, self.claim, self.monitor, self.clock)
 
     def take(self, link: Holder, places: int, timeout: float) -> Deferred[None]:
         """Take one of so many places."""
-        self.share.limits = effective(Limits(max_clients=places))
-        taken: Deferred[None] = self.places.take_place(link, timeout)
+        self.claim.limits = effective(Limits(max_clients=places))
+        taken: Deferred[None] = self.admission.take_place(link, timeout)
         return taken
 
     def over(self, link: Holder) -> None:
         """End a link."""
-        self.places.leave(link)
+        self.admission.leave(link)
         for deferred in link.waiting:
             if not deferred.called:
                 deferred.callback(None)
 
 
-class PlaceTests(PlacesCase):
+class PlaceTests(AdmissionCase):
     """There are so many places."""
 
     def test_wait(self) -> None:
@@ -159,7 +159,7 @@ class PlaceTests(PlacesCase):
 
     def test_port(self) -> None:
         """As long as none is left nobody more is accepted."""
-        self.places.port_valve = gate = Gate()
+        self.admission.port_valve = gate = Gate()
         links = [Holder(), Holder()]
         closed = []
         for link in links:
@@ -170,7 +170,7 @@ class PlaceTests(PlacesCase):
 
     def test_often(self) -> None:
         """A port that closes and opens again all the time is told of once a second."""
-        self.places.port_valve = Gate()
+        self.admission.port_valve = Gate()
         with capturedLogs() as captured:
             for _ in range(500):
                 link = Holder()
@@ -183,57 +183,57 @@ class PlaceTests(PlacesCase):
         self.assertEqual(lines, [told, f"{told} (and 499 more since the last such line)"])
 
 
-class NameTests(PlacesCase):
+class NameTests(AdmissionCase):
     """A name belongs to one link."""
 
     def test_taken(self) -> None:
         """A name that is taken is refused at once; when its link is over it is free."""
         ann = Holder("ann")
-        self.successResultOf(self.places.take_name(ann, "ann", 10))
-        self.assertIs(self.places.names["ann"], ann)
-        self.failureResultOf(self.places.take_name(Holder("ann"), "ann", 10), DuplicateClient)
+        self.successResultOf(self.admission.take_name(ann, "ann", 10))
+        self.assertIs(self.admission.names["ann"], ann)
+        self.failureResultOf(self.admission.take_name(Holder("ann"), "ann", 10), DuplicateClient)
         self.over(Holder("ann"))
-        self.assertIs(self.places.names["ann"], ann)
+        self.assertIs(self.admission.names["ann"], ann)
         self.over(ann)
-        self.assertEqual(self.places.names, {})
+        self.assertEqual(self.admission.names, {})
 
     def test_ends(self) -> None:
         """A newcomer waits for a link that is ending already, and hurries it; of two the first gets the name."""
         ann, first, second = (Holder("ann") for _ in range(3))
-        self.places.take_name(ann, "ann", 10)
+        self.admission.take_name(ann, "ann", 10)
         ann.finishing = True
-        waiting = [self.places.take_name(link, "ann", 10) for link in (first, second)]
+        waiting = [self.admission.take_name(link, "ann", 10) for link in (first, second)]
         self.assertEqual(ann.gave_way, 2)
         self.over(ann)
         self.successResultOf(waiting[0])
         self.failureResultOf(waiting[1], DuplicateClient)
-        self.assertIs(self.places.names["ann"], first)
+        self.assertIs(self.admission.names["ann"], first)
 
     def test_takes_too_long(self) -> None:
         """But not for ever."""
         ann = Holder("ann")
-        self.places.take_name(ann, "ann", 10)
+        self.admission.take_name(ann, "ann", 10)
         ann.closing = True
-        waiting = self.places.take_name(Holder("ann"), "ann", 3)
+        waiting = self.admission.take_name(Holder("ann"), "ann", 3)
         self.clock.advance(3)
         self.failureResultOf(waiting, DuplicateClient)
 
 
-class VanishedTests(PlacesCase):
+class VanishedTests(AdmissionCase):
     """The client that has a name may have vanished."""
 
     def setUp(self) -> None:
         """Return the name to ann's first link."""
         super().setUp()
-        self.watch.answers_at_once = False
+        self.monitor.answers_at_once = False
         self.ann, self.again = Holder("ann"), Holder("ann")
-        self.places.take_name(self.ann, "ann", 10)
+        self.admission.take_name(self.ann, "ann", 10)
 
     def test_probed(self) -> None:
         """A newcomer has the client probed, for half of the time that it has, and waits for the answer."""
-        waiting = self.places.take_name(self.again, "ann", 10)
+        waiting = self.admission.take_name(self.again, "ann", 10)
         self.assertNoResult(waiting)
-        ((end, at_most, answer),) = self.watch.probes
+        ((end, at_most, answer),) = self.monitor.probes
         self.assertEqual((end, at_most), (self.ann.client, 5))
         answer.callback(False)
         self.failureResultOf(waiting, DuplicateClient)
@@ -241,34 +241,34 @@ class VanishedTests(PlacesCase):
 
     def test_vanished(self) -> None:
         """If the client has vanished the newcomer waits for the end of its link, and gets the name."""
-        waiting = self.places.take_name(self.again, "ann", 10)
+        waiting = self.admission.take_name(self.again, "ann", 10)
         self.ann.closing = True
-        self.watch.probes[0][2].callback(True)
+        self.monitor.probes[0][2].callback(True)
         self.assertNoResult(waiting)
         self.over(self.ann)
         self.successResultOf(waiting)
-        self.assertIs(self.places.names["ann"], self.again)
+        self.assertIs(self.admission.names["ann"], self.again)
 
     def test_over_meanwhile(self) -> None:
         """A link that is over when the answer comes is waited for no longer."""
-        waiting = self.places.take_name(self.again, "ann", 10)
+        waiting = self.admission.take_name(self.again, "ann", 10)
         self.over(self.ann)
         self.ann.when_over = lambda: succeed(None)  # type: ignore[method-assign]
-        self.watch.probes[0][2].callback(True)
+        self.monitor.probes[0][2].callback(True)
         self.successResultOf(waiting)
 
     def test_never_over(self) -> None:
         """A link that stays all the same keeps the name."""
-        waiting = self.places.take_name(self.again, "ann", 10)
-        self.watch.probes[0][2].callback(True)
+        waiting = self.admission.take_name(self.again, "ann", 10)
+        self.monitor.probes[0][2].callback(True)
         self.clock.advance(10)
         self.failureResultOf(waiting, DuplicateClient)
 
     def test_ending(self) -> None:
         """A link that is ending already is not probed."""
         self.ann.closing = True
-        self.places.take_name(self.again, "ann", 10).addErrback(lambda failure: None)
-        self.assertEqual(self.watch.probes, [])
+        self.admission.take_name(self.again, "ann", 10).addErrback(lambda failure: None)
+        self.assertEqual(self.monitor.probes, [])
 
 
 class NewcomerTests(PeerCase):
@@ -457,7 +457,7 @@ class UnfinishedHelloTests(MemoryCase):
         self.assertEqual(world.refusals, [(None, HelloTimeout)] * 41)
 
 
-class PlacesOfClientsTests(MemoryCase):
+class ClientLimitTests(MemoryCase):
     """So many clients, and not more."""
 
     async def test_listen_queue(self) -> None:
@@ -553,37 +553,8 @@ class PlacesOfClientsTests(MemoryCase):
 class NamesOfClientsTests(MemoryCase):
     """The registry of names."""
 
-    def test_taken(self) -> None:
-        """A name is taken from the hello on until both connections are gone."""
-        world = self.memory(answers=False)
-        alice = world.connect("alice")
-        world.connect("alice")
-        self.assertEqual(world.calls.refusals, [("alice", DuplicateClient)])
-        world.answer()
-        alice.abort()
-        world.connect("alice")
-        self.assertEqual(world.calls.refusals, [("alice", DuplicateClient)] * 2)
-        world.server["alice"].abort()
-        world.linked("alice")
-
-    def test_waits_for_a_link_that_ends(self) -> None:
-        """A newcomer waits for a link of its name that is ending; of several the first gets the name."""
-        world = self.memory()
-        alice, _ = world.linked("alice")
-        alice.keeps_open = True
-        pair = world.pair(alice)
-        pair.client.transport.loseConnection = lambda: None  # it takes its time
-        pair.close()
-        first, second, third = (world.connect("alice") for _ in range(3))
-        self.assertEqual((len(world.server.connections), world.calls.refusals), (1, []))
-        third.abort()
-        alice.abort()
-        self.assertTrue(world.pair(first).made)
-        self.assertEqual(world.calls.refusals, [("alice", ClientGone), ("alice", DuplicateClient)])
-        self.assertFalse(second.open)
-
     def test_in_time(self) -> None:
-        """It doesn't wait beyond its hello timeout."""
+        """A newcomer that waits for its name doesn't wait beyond its hello timeout, which began when it connected."""
         world = self.memory(limits=Limits(close_timeout=20), to_server_filter=lambda message, link: Deferred())
         alice, _ = world.linked("alice")
         alice.send(b"waits for its verdict")

@@ -660,28 +660,24 @@ class VersionTests(MemoryCase):
             self.assertEqual((peer.heard.send_version, peer.heard.recv_version), (2, 2))
         return client, server
 
+    def check_converted(self, versions: tuple[tuple[int, int], tuple[int, int]], sent: list[bytes]) -> None:
+        """Have each peer send a message in its version; the other gets it in its own, and filters see the newest."""
+        client, server = self.linked(*versions)
+        client.send(sent[0])
+        server.send(sent[1])
+        self.assertEqual((server.received, client.received, self.filtered), ([sent[2]], [sent[3]], [b"Vone", b"Vtwo"]))
+
     def test_equal(self) -> None:
         """Equal versions pass on the bytes that came."""
-        client, server = self.linked((2, 3), (5, 2))
-        client.send(b"Vone")
-        server.send(b"Vtwo")
-        self.assertEqual((server.received, client.received), ([b"Vone"], [b"Vtwo"]))
-        self.assertEqual(self.filtered, [b"Vone", b"Vtwo"])
+        self.check_converted(((2, 3), (5, 2)), [b"Vone", b"Vtwo", b"Vone", b"Vtwo"])
 
     def test_old_client(self) -> None:
         """Messages of an old client are made new for the server, and the server's are made old for it."""
-        client, server = self.linked((1, 1), (2, 2))
-        client.send(b"one")
-        server.send(b"Vtwo")
-        self.assertEqual((server.received, client.received), ([b"Vone"], [b"two"]))
-        self.assertEqual(self.filtered, [b"Vone", b"Vtwo"])
+        self.check_converted(((1, 1), (2, 2)), [b"one", b"Vtwo", b"Vone", b"two"])
 
     def test_each_direction(self) -> None:
         """The directions agree by themselves: here the client sends the old version and reads the new one."""
-        client, server = self.linked((1, 2), (1, 2))
-        client.send(b"one")
-        server.send(b"two")
-        self.assertEqual((server.received, client.received), ([b"Vone"], [b"Vtwo"]))
+        self.check_converted(((1, 2), (1, 2)), [b"one", b"two", b"Vone", b"Vtwo"])
 
     def test_too_old(self) -> None:
         """A peer that is older than the oldest version is refused."""
@@ -1215,21 +1211,6 @@ class BrokenAttemptTests(MemoryCase):
         world.server["alice"].close()
         self.assertEqual(world.calls.refusals, [("alice", ServerUnreachable)])
         self.assertIsInstance(world.calls.refusal.__cause__, ConnectionDone)
-
-    def test_closed_by_the_application(self) -> None:
-        """If the application closes the link before it is made, it is the application that refused the client."""
-        links: list[Any] = []
-
-        def on_connect(link: Any) -> Deferred[None]:
-            links.append(link)
-            return Deferred()
-
-        world = self.memory(on_connect=on_connect)
-        client = world.connect("alice")
-        links[0].close()
-        world.settle()
-        self.assertEqual(world.calls.refusals, [("alice", RefusedByApplication)])
-        self.assertIsNone(client.heard)
 
     def test_ended_before_its_start(self) -> None:
         """A newcomer for which an older one is refused may find the repeater closed then: it is refused as well."""

@@ -15,7 +15,6 @@ from twisted_repeater import (
     Direction,
     Limits,
     SendBack,
-    Side,
 )
 from twisted_repeater._link import connection
 from twisted_repeater._link.encoder import Encoder
@@ -398,18 +397,6 @@ class LossTests(LinkCase):
         self.assertEqual(self.client.seen[1:-1], messages)
         await self.over()
         self.assertEqual(self.heard, {SERVER: (ConnectionDone, True), CLIENT: (ConnectionDone, False)})
-
-    async def test_on_error_raises(self) -> None:
-        """An ``on_error`` that raises is logged, and the link is closed."""
-
-        def fail(link: Any, side: Side, error: Any) -> None:
-            raise ZeroDivisionError
-
-        await self.link(on_error=fail)
-        self.client.abort()
-        await self.peer.lost()
-        await self.over()
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 
     async def test_other_links(self) -> None:
         """Other clients notice nothing."""
