@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -206,6 +207,14 @@ class CallbackTests(MemoryCase):
                 world.settle()
             self.assertFalse(server.open)
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_no_on_error(self) -> None:
+        """Without ``on_error``, a link that has lost a side is closed."""
+        world = self.memory()
+        world.factory.application.started = replace(world.factory.application.callbacks, on_error=None)
+        client, server = world.linked("alice")
+        client.abort()
+        self.assertFalse(server.open)
 
     def test_on_connecting_error_raises(self) -> None:
         """If ``on_connecting_error`` raises, that is logged, and nothing else is different."""
