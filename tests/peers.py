@@ -1,4 +1,4 @@
-"""Clients and servers on real sockets that record what they see, and a world that puts a repeater between them."""
+"""Clients and servers on real sockets that record what they see, and repeaters between them, also in memory."""
 
 from __future__ import annotations
 
@@ -410,7 +410,7 @@ class World:
         factory = self.repeater._factory
         factory.claim.limits = factory.links.limits = effective(Limits(**limits))
 
-    # -- what happened ---------------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------------------
 
     @property
     def refusals(self) -> list[tuple[str | None, type]]:
@@ -429,7 +429,7 @@ class World:
 
     @property
     def disconnections(self) -> dict[tuple[str, Side], tuple[type, bool]]:
-        """What ``on_error`` heard of sides that are gone: for each client's name and side the reason's type, and
+        """The sides that are gone, as ``on_error`` heard: for each client's name and side the reason's type, and
         whether the side could be written to still. It must hear once of each.
         """
         heard: dict[tuple[str, Side], tuple[type, bool]] = {}
@@ -508,7 +508,7 @@ class World:
 
 
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
-    """Return what a factory keeps of its links and attempts."""
+    """Return everything that a factory keeps of its links and attempts."""
     registries = {name: getattr(factory.links, name) for name in ("_pairs", "_attempts")}
     registries |= {name: getattr(factory.admission, name) for name in ("_unfinished", "names", "_placed", "_waiting")}
     watch = factory._frame_watch

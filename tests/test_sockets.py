@@ -28,7 +28,7 @@ class SocketsCase(LinkCase):
     """A test case with a client, ann, on a link over sockets of some kind."""
 
     async def backlog(self) -> list[bytes]:
-        """Have the server send much to a client that doesn't read; give what it sent."""
+        """Have the server send much to a client that doesn't read; return the messages."""
         self.client.transport.pauseProducing()
         sent = [b"%05d" % index * 20_000 for index in range(100)]
         self.peer.send(*sent)
@@ -37,7 +37,7 @@ class SocketsCase(LinkCase):
 
 
 class CommonTests:
-    """What holds over sockets of every kind."""
+    """Promises for sockets of every kind."""
 
     orderly: tuple[type, ...] = (ConnectionDone,)
     """What Twisted tells a peer that closes in answer to an orderly end."""
@@ -146,7 +146,7 @@ class CommonTests:
         await time.pass_until(self.ann.when_over())
 
     async def test_slow_consumer(self: Any) -> None:
-        """So is one that doesn't take what the application sends."""
+        """So is one that doesn't take the application's messages."""
         await self.link(limits=Limits(max_waiting=100_000))
         self.client.transport.pauseProducing()
         while not self.heard:
@@ -168,7 +168,7 @@ class CommonTests:
         await self.here.still_relays(bob, peer)
 
     async def test_server_killed(self: Any) -> None:
-        """A server's connection that breaks ends the link; what came before reaches the client."""
+        """A server's connection that breaks ends the link; the messages before reach the client."""
         await self.link()
         self.peer.send(b"last")
         await self.client.seen.reach(2)
@@ -200,7 +200,7 @@ class CommonTests:
         await self.never_a_verdict("abortConnection")
 
     async def test_shutdown(self: Any) -> None:
-        """Shutting down delivers what was received, and ends."""
+        """Shutting down delivers all received messages, and ends."""
         await self.link()
         await self.backlog()
         down = self.here.repeater.shutdown()
@@ -230,7 +230,7 @@ class TLSTests(CommonTests, SocketsCase):
         self.assertEqual(self.heard[CLIENT], (ConnectionDone, False))
 
     async def test_reset_with_orders_unread(self) -> None:
-        """What a client sent before it was killed is delivered even if it was not read yet then."""
+        """All that a client sent before it was killed is delivered even if it was not read yet then."""
         verdicts: list[Deferred[Any]] = []
 
         def wait(message: bytes, link: Any) -> Any:
@@ -311,7 +311,7 @@ class TLSTests(CommonTests, SocketsCase):
         await self.here.still_relays(self.client, self.peer)
 
     async def test_client_that_leaves(self) -> None:
-        """A client that leaves within the handshake, as a port scan does, is no event."""
+        """Nobody hears of a client that leaves within the handshake, as a port scan does."""
         await self.link()
         plain = TCP4ClientEndpoint(reactor, "127.0.0.1", self.here.repeater.port)
         for data in (b"", b"\x16\x03\x01"):
@@ -323,7 +323,7 @@ class TLSTests(CommonTests, SocketsCase):
         self.assertEqual(self.here.refusals, [])
 
     async def test_server_without_tls(self) -> None:
-        """A server that doesn't speak TLS is as good as none."""
+        """A server that doesn't speak TLS cannot be reached."""
         port = reactor.listenTCP(0, Server(at_once=True), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         world = await self.world(via=self.sockets.for_server(port)["server"])

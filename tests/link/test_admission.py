@@ -1,4 +1,4 @@
-"""Who is let in and who is refused; places and names, and who waits for them."""
+"""Tests of admission: who is let in, who is refused, and who waits for a place or a name."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class AdmissionCase(SynchronousTestCase):
 
 
 class PlaceTests(AdmissionCase):
-    """There are so many places."""
+    """So many clients have a place."""
 
     def test_wait(self) -> None:
         """Who finds no place waits for one, in order of arrival."""
@@ -158,7 +158,7 @@ class PlaceTests(AdmissionCase):
         self.successResultOf(next_one)
 
     def test_port(self) -> None:
-        """As long as none is left nobody more is accepted."""
+        """While no place is left nobody else is accepted."""
         self.admission.port_valve = gate = Gate()
         links = [Holder(), Holder()]
         closed = []
@@ -351,7 +351,7 @@ class NewcomerTests(PeerCase):
 
 
 class AddressTests(MemoryCase):
-    """What is asked about a newcomer."""
+    """Questions about a newcomer's address."""
 
     def test_order(self) -> None:
         """The address is looked at first, then whether newcomers are dropped."""
@@ -479,7 +479,7 @@ class ClientLimitTests(MemoryCase):
         self.assertEqual(world.refusals, [])
 
     async def test_gone_from_the_queue(self) -> None:
-        """A newcomer that leaves the listen queue is no trouble."""
+        """A newcomer that leaves the listen queue disturbs nobody."""
         world = await self.world(limits=Limits(max_clients=1))
         alice, _ = await world.linked("alice")
         for leave in (Client.close, Client.abort):

@@ -1,4 +1,4 @@
-"""The making of a link: every step, every way in which it fails, and what each peer sees of it."""
+"""Tests of how a link is made: every step, every way in which it fails, and what each peer sees."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ from .memory_case import MemoryCase
 
 
 class Pending(Deferred[Any]):
-    """Something that a test doesn't let happen, and that tells whether it was cancelled."""
+    """A Deferred that never fires, and knows whether it was cancelled."""
 
     def __init__(self) -> None:
         self.cancelled = False
@@ -79,7 +79,7 @@ class Pending(Deferred[Any]):
 
 @implementer(IStreamClientEndpoint)
 class FakeEndpoint:
-    """A way to the server that does what a test wants; ``dials`` has what it gave."""
+    """An endpoint whose ``connect`` a test provides; ``dials`` has its results."""
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
@@ -93,7 +93,7 @@ class FakeEndpoint:
 
 
 class RefusalCase(PeerCase):
-    """What is promised of every refusal."""
+    """A test case that checks every promise about a refusal."""
 
     async def refused(
         self,
@@ -104,7 +104,7 @@ class RefusalCase(PeerCase):
         name: str | None = None,
         dialled: bool = False,
     ) -> Any:
-        """Connect a client that is refused. Gives the error, after a look at what everybody saw.
+        """Connect a client that is refused; check what each party saw, and return the error.
 
         The client saw nothing but its end. The server saw no connection, or the client's hello and the end. The
         callback was called once.
@@ -125,7 +125,7 @@ class RefusalCase(PeerCase):
         return world.refusal
 
     async def bystander(self, world: World) -> Callable[..., Any]:
-        """Link a client that must not notice anything. Gives what checks that it did not, and that a name is free."""
+        """Link a client that must notice nothing; return a function that checks this, and that a name is free."""
         client, peer = await world.linked("bystander")
 
         async def check(name: str | None = None) -> None:
@@ -488,7 +488,7 @@ class ServerTests(RefusalCase):
         self.assertEqual(peer.seen, [expected])
 
     async def test_own_credentials(self) -> None:
-        """What a client says in its credentials stays with the link; the server gets the repeater's."""
+        """A client's credentials stay with the link; the server gets the repeater's."""
         world = await self.world()
         await world.connect(hello("alice", credentials="secret"))
         await world.server.peers.reach(1)
@@ -618,7 +618,7 @@ class ServerTests(RefusalCase):
 
 
 class VersionTests(MemoryCase):
-    """Each connection agrees on a version for each direction: the smaller of what is sent and what is received."""
+    """Each connection agrees on a version for each direction: the smaller of the sender's and the receiver's."""
 
     def setUp(self) -> None:
         """Make a dialect with two versions each way: version 2 has an upper-case letter before each message."""
@@ -645,7 +645,7 @@ class VersionTests(MemoryCase):
         )
 
     def look(self, message: bytes, link: Any) -> Any:
-        """Keep what a filter sees."""
+        """Be a filter that keeps its messages."""
         self.filtered.append(message)
         return PASS_ON
 
@@ -688,7 +688,7 @@ class VersionTests(MemoryCase):
 class OnConnectTests(RefusalCase):
     """Step 7: ``on_connect``."""
 
-    async def test_what_it_sees(self) -> None:
+    async def test_arguments(self) -> None:
         """It sees both names, both hellos and both addresses."""
         world = await self.world(server=Server(hello=hello(SERVER_NAME, credentials="c", extra=1)))
         client = await world.connect(hello("alice", recv_version=3))
@@ -701,7 +701,7 @@ class OnConnectTests(RefusalCase):
         self.assertEqual(link.server_address, world.server_port.getHost())
 
     async def test_state(self) -> None:
-        """What it returns becomes the link's state: a value, what a Deferred gives, or what a coroutine returns."""
+        """Its result becomes the link's state; it may come from a Deferred or a coroutine."""
         answers: list[Any] = [7, succeed({"a": 1}), ClientHelloTests.later("soon"), None]
         world = await self.world(on_connect=lambda link: answers.pop(0))
         for name, state in (("a", 7), ("b", {"a": 1}), ("c", "soon"), ("d", None)):
@@ -768,7 +768,7 @@ class OnConnectTests(RefusalCase):
         await check()
 
     async def test_sends(self) -> None:
-        """What it sends arrives behind the hello, on both sides, and before what was received; nobody is refused it."""
+        """Its messages arrive behind the hello, on both sides, before those of the peers; the refused get none."""
 
         def on_connect(link: Any) -> None:
             link.send_to_client(b"welcome")
@@ -795,7 +795,7 @@ class OnConnectTests(RefusalCase):
 
 
 class EarlyMessageTests(RefusalCase):
-    """Step 9: what comes behind a hello waits for the link."""
+    """Step 9: messages behind a hello wait for the link."""
 
     async def test_in_order_and_bounded(self) -> None:
         """A client that sends on behind its hello is held up: little is read, and nothing is lost or overtaken."""
@@ -877,7 +877,7 @@ class ClientGoneTests(PeerCase):
         self.assertEqual(world.errors, [])
 
     async def test_before_a_byte(self) -> None:
-        """A connection that closes before it sent a byte is no event at all."""
+        """Nobody hears of a connection that closes before it sent a byte."""
         for leave in self.LEAVE:
             world = await self.world()
             client = await world.connect()
@@ -958,7 +958,7 @@ class ClientGoneTests(PeerCase):
             self.assertEqual(peer.seen, [repeated("alice"), LOST])
 
     async def test_during_on_connect(self) -> None:
-        """What the application waits for is cancelled, and the server sees the client go."""
+        """The Deferred of ``on_connect`` is cancelled, and the server sees the client go."""
         for leave in self.LEAVE:
             answer = Pending()
             world = await self.world(on_connect=lambda link, answer=answer: answer)
@@ -1095,7 +1095,7 @@ class RaceTests(MemoryCase):
         self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
 
     def test_obstinate_callback(self) -> None:
-        """A callback that goes on although it is cancelled keeps nothing waiting, and what it gives is nothing."""
+        """A callback that goes on although it is cancelled delays nothing, and its result is ignored."""
         again: Deferred[Any] = Deferred()
 
         async def on_connect(link: Any) -> None:
@@ -1114,7 +1114,7 @@ class RaceTests(MemoryCase):
         self.assertIsNone(client.heard)
 
     def test_callback_fails_at_its_end(self) -> None:
-        """What a callback raises when it is cancelled is logged, for nobody else would tell."""
+        """An exception that a cancelled callback raises is logged: no other place would show it."""
 
         async def on_connect(link: Any) -> None:
             try:
@@ -1144,7 +1144,7 @@ class RaceTests(MemoryCase):
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_stopped_by_what_it_cancels(self) -> None:
-        """What is cancelled may itself shut down; the first reason is told, once."""
+        """A canceller may shut down the repeater; the application hears of the first reason, once."""
         world: Any = None
         answer: Deferred[Any] = Deferred(lambda _: world.factory.links.close_all())
         world = self.memory(on_connect=lambda link: answer)
@@ -1183,7 +1183,7 @@ class HandshakeTests(MemoryCase):
     """TLS that does not come about."""
 
     def test_broken_handshake(self) -> None:
-        """Who speaks no TLS where it is expected, or takes no part in it, is refused; who leaves before is no event."""
+        """A client that does not speak TLS is refused; nobody hears of one that leaves within the handshake."""
         try:
             from OpenSSL import SSL
         except ImportError:

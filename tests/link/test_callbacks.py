@@ -1,4 +1,4 @@
-"""The calls to the application and its observers, and what becomes of their failures."""
+"""Tests of the calls to the application and its observers, and of their failures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .memory_case import MemoryCase
 
 @implementer(IObserver)
 class Observer:
-    """Keeps what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -70,10 +70,10 @@ class UnprintableObserver(Observer):
 
 
 class ObserverTests(MemoryCase):
-    """What observers are told."""
+    """Events that observers hear of."""
 
     def test_everything(self) -> None:
-        """They are told of links made, refused and ended, of errors and of what is relayed, as it happens."""
+        """They hear of links made, refused and ended, of errors and of relayed messages, as it happens."""
         observer = Observer()
         verifyObject(IObserver, observer)
         world = self.memory(answers=False, observers=(observer,))
@@ -150,7 +150,7 @@ class ObserverTests(MemoryCase):
         self.flushLoggedErrors()
 
     def test_closing_when_made(self) -> None:
-        """A link that is closed as soon as it is made delivers what came behind the hello, and then ends."""
+        """A link that is closed as soon as it is made delivers the messages behind the hello, and then ends."""
         observer = Observer()
         observer.link_made = lambda link: link.close()  # type: ignore[method-assign]
         world = self.memory(answers=False, observers=(observer,))
@@ -225,7 +225,7 @@ class CallbackTests(MemoryCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         world.linked("alice")
 
-    def test_what_on_connecting_error_gets(self) -> None:
+    def test_on_connecting_error(self) -> None:
         """It gets the client's name, the server's, and an error that knows where the client came from."""
         world = self.memory(is_client_allowed=lambda name: False)
         client: Any = world.connect("alice")

@@ -1,4 +1,4 @@
-"""The table of what each event does to a connection and to a link, and what a half-close costs."""
+"""Tests of the tables of moves of connections and links, and of the cost of a half-close."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import os
 import sys
 from types import FrameType
 
-from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 import twisted_repeater
-from twisted_repeater._link import closing, ending_pair
 from twisted_repeater._link.closing import (
     CLOSES,
     CONNECTION_MOVES,
@@ -30,7 +28,7 @@ NOT_COUNTED = tuple(os.path.join(PACKAGE, room) for room in ("_lane", "testing")
 
 
 class TableTests(SynchronousTestCase):
-    """What the tables promise for every state."""
+    """The promises of the tables for every state."""
 
     def test_connection_ends_once(self) -> None:
         """A connection that was there can be aborted and lost in every state, once."""
@@ -42,7 +40,7 @@ class TableTests(SynchronousTestCase):
         self.assertFalse([event for state, event in CONNECTION_MOVES if state is ConnectionState.LOST])
 
     def test_connection_moves_on(self) -> None:
-        """No event moves a connection back, and what has ended stays so."""
+        """No event moves a connection back, and one that has ended stays so."""
         for (before, _), after in CONNECTION_MOVES.items():
             self.assertGreater(after, before)
             self.assertFalse(before in ENDED and after not in ENDED)
@@ -71,8 +69,7 @@ class HalfCloseTests(MemoryCase):
         """Link a client."""
         super().setUp()
         world = self.memory()
-        assert world.factory.callbacks is not None
-        world.factory.callbacks.on_error = None
+        world.factory.application.callbacks.on_error = None
         self.patch(world.factory.application, "_observers", ())  # the kit's
         self.client, server = world.linked("ann")
         server.keeps_open = True
@@ -96,12 +93,3 @@ class HalfCloseTests(MemoryCase):
         self.assertTrue(self.pair.finishing)
         self.assertLess(len(calls), 40)
         self.assertLessEqual(len(set(calls)), 6)
-
-    def test_logged(self) -> None:
-        """In Python's development mode each move of a link is logged, at debug level."""
-        self.patch(ending_pair, "LOG_MOVES", True)
-        with capturedLogs() as captured:
-            self.pair.client.readConnectionLost()
-        self.assertEqual([event["log_level"] for event in captured], [LogLevel.debug])
-        self.assertEqual([formatEvent(event) for event in captured], ["ann: RELAYING, FINISH: FINISHING"])
-        self.assertEqual(closing.LOG_MOVES, sys.flags.dev_mode)

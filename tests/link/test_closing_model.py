@@ -38,7 +38,7 @@ class HalfClosing(BufferedOutlet):
 
 
 class Wire(StringTransport):
-    """The transport of one side. The peer takes what is written unless it stalls, and may take its time to close."""
+    """The transport of one side. The peer takes everything unless it stalls, and may take its time to close."""
 
     def __init__(self, protocol: Any) -> None:
         super().__init__(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
@@ -109,7 +109,7 @@ class Closing(RuleBasedStateMachine):
         self.sent: dict[Direction, list[bytes]] = {direction: [] for direction in Direction}
         """What must arrive, in order, unless something stands in the way."""
         self.own: dict[Side, list[bytes]] = {side: [] for side in Side}
-        """The same of what the application sent."""
+        """The same for the application's own messages."""
         self.cut: set[Side] = set()
         """The sides that need not get everything."""
         self.ended: set[Side] = set()
@@ -316,7 +316,7 @@ class Closing(RuleBasedStateMachine):
 
     @invariant()
     def in_order(self) -> None:
-        """What arrives is what was sent, in order."""
+        """Messages arrive as they were sent, in order."""
         for direction in Direction:
             got = self.wires[direction.target].messages()
             relayed = [message for message in got if not message.startswith(b"own")]
@@ -332,7 +332,7 @@ class Closing(RuleBasedStateMachine):
             assert not [call for call in self.world.clock.getDelayedCalls() if call.active()]
 
     def teardown(self) -> None:
-        """Everybody does what is expected of them: then what was accepted arrives, and the link ends when it closes."""
+        """Both peers take everything and close: then all accepted messages arrive, and the link ends when it closes."""
         if not hasattr(self, "pair"):
             return
         try:
@@ -365,7 +365,7 @@ class Closing(RuleBasedStateMachine):
             check()
 
     def expected(self, side: Side) -> list[bytes]:
-        """Return what a side must get."""
+        """Return the messages that a side must get."""
         direction = Direction.TO_CLIENT if side is Side.CLIENT else Direction.TO_SERVER
         return self.sent[direction] + self.own[side]
 

@@ -1,12 +1,14 @@
-"""How links end: what is delivered all the same, and what the application hears of it."""
+"""Tests of how links end: all that is still delivered, and all that the application hears."""
 
 from __future__ import annotations
 
 import select
+import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from twisted_repeater import (
     DO_NOTHING,
@@ -16,7 +18,7 @@ from twisted_repeater import (
     Limits,
     SendBack,
 )
-from twisted_repeater._link import connection
+from twisted_repeater._link import closing, connection, ending_pair
 from twisted_repeater._link.encoder import Encoder
 from twisted_repeater._link.link import pair_of
 from twisted_repeater._link.outlets import BufferedOutlet
@@ -97,7 +99,7 @@ class EndOfStreamTests(LinkCase):
         await self.over()
 
     async def test_answers_of_a_filter(self) -> None:
-        """What a filter answers goes to a client that has ended its stream, too."""
+        """A filter's answers reach a client that has ended its stream, too."""
         await self.link(
             server=Server(half_close=True),
             to_server_filter=lambda message, link: SendBack([b"no: " + message]),
@@ -132,7 +134,7 @@ class EndOfStreamTests(LinkCase):
         await self.over()
 
     async def test_slow_server_that_has_taken_everything(self) -> None:
-        """A server that was slow, and has taken what was sent before the end, may be at work for long on its reply."""
+        """A server that was slow, and has taken everything, may work for long on its reply."""
         time = StoppedTime()
         limits = Limits(linger=1000, stall_timeout=10)
         await self.link(server=Server(half_close=True), client={"half_close": True}, limits=limits, reactor=time)
@@ -217,7 +219,7 @@ class EndOfStreamTests(LinkCase):
         self.ann.close()
 
     async def test_linger(self) -> None:
-        """What is left when the other direction is carried on for longer than is allowed is closed."""
+        """A half-closed link that goes on for longer than is allowed is closed."""
         time = StoppedTime()
         await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time)
         self.client.end_stream()
@@ -262,7 +264,7 @@ class LossTests(LinkCase):
     """A side goes down, for whatever reason."""
 
     async def test_server_lost(self) -> None:
-        """What a server sent before its connection broke reaches the client, whose link is closed then."""
+        """All that a server sent before its connection broke reaches the client, whose link is closed then."""
         await self.link()
         self.peer.send(b"1", b"2")
         await self.client.seen.reach(3)
@@ -274,7 +276,7 @@ class LossTests(LinkCase):
         self.assertEqual(self.heard, {SERVER: (ConnectionLost, False), CLIENT: (ConnectionDone, False)})
 
     async def test_client_lost(self) -> None:
-        """So does what a client sent reach the server."""
+        """So does all that a client sent reach the server."""
         await self.link()
         self.client.send(b"1", b"2")
         await self.peer.seen.reach(3)
@@ -348,7 +350,7 @@ class LossTests(LinkCase):
                 self.assertEqual(self.here.refusals, [])
 
     async def test_unread_replies(self) -> None:
-        """A client that leaves without reading what it was answered loses no order that its system has sent."""
+        """A client that leaves without reading its answers loses no order that its system has sent."""
         await self.link(server=Server(answer=lambda peer, message: peer.send(bytes(200))))
         orders = [b"%05d" % index + bytes(1000) for index in range(3000)]
         self.client.transport.pauseProducing()
@@ -361,7 +363,7 @@ class LossTests(LinkCase):
         await self.over()
 
     async def test_reset_while_paused(self) -> None:
-        """What a client sent before it was killed is delivered even if it was not read yet then."""
+        """All that a client sent before it was killed is delivered even if it was not read yet then."""
         verdicts: list[Deferred[Any]] = []
 
         def wait(message: bytes, link: Any) -> Any:
@@ -412,7 +414,7 @@ class ClosingTests(LinkCase):
     """The application closes a link."""
 
     async def test_close(self) -> None:
-        """What was received is delivered, then both sides see the end of the stream."""
+        """Received messages are delivered, then both sides see the end of the stream."""
         await self.link(server=Server(half_close=True), client={"half_close": True}, to_client_filter=after_a_turn)
         self.client.send(b"1", b"2")
         self.peer.send(b"3", b"4")
@@ -427,7 +429,7 @@ class ClosingTests(LinkCase):
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
 
     async def test_in_a_filter(self) -> None:
-        """A filter may close the link; what came with that message is delivered, and it takes no time."""
+        """A filter may close the link; messages of the same read are delivered, and it takes no time."""
         time = StoppedTime()
 
         def decide(message: bytes, link: Any) -> Any:
@@ -723,9 +725,14 @@ class DefaultTests(MemoryCase):
         raise ZeroDivisionError
 
     def test_half_closed(self) -> None:
-        """A side that has ended its stream finishes its link."""
-        self.client.end_stream()
+        """A side that has ended its stream finishes its link; development mode logs that move, at debug level."""
+        self.patch(ending_pair, "LOG_MOVES", True)
+        with capturedLogs() as captured:
+            self.pair.client.readConnectionLost()
         self.assertTrue(self.pair.finishing)
+        self.assertEqual([event["log_level"] for event in captured], [LogLevel.debug])
+        self.assertEqual([formatEvent(event) for event in captured], ["ann: RELAYING, FINISH: FINISHING"])
+        self.assertEqual(closing.LOG_MOVES, sys.flags.dev_mode)
 
     def test_not_told_yet(self) -> None:
         """A side that has ended its stream behind a message whose verdict never comes closes it after ``linger``."""

@@ -99,7 +99,7 @@ class FilterTests(MemoryCase):
 
         @implementer(IFilter)
         class Provider:
-            """Tells when it is asked what it wants."""
+            """A filter that counts the questions for its selector."""
 
             def selector_for(self, codec: Any) -> None:
                 asked.append(codec)

@@ -1,4 +1,4 @@
-"""All links: how they begin, what is sent to all, how all end."""
+"""Tests of all links: how they begin, messages to all, how all end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .memory_case import MemoryCase
 
 
 class NamesOfTheRepeaterTests(MemoryCase):
-    """What every hello of the repeater says."""
+    """The names in every hello of the repeater."""
 
     def test_unsayable_names(self) -> None:
         """Names that fit into no hello are an error at once, not at the first client."""
@@ -50,7 +50,7 @@ class NamesOfTheRepeaterTests(MemoryCase):
 
 
 class BrokenLinkTests(MemoryCase):
-    """What nobody thought of, on a link that was made."""
+    """A link that was made fails unexpectedly."""
 
     def test_closed(self) -> None:
         """A link that fails as it begins to relay is logged and closed, both sides; others are not."""
@@ -98,7 +98,7 @@ class BroadcastTests(MemoryCase):
         encoded: list[Any] = []
 
         class Codec:
-            """Tells what it encodes."""
+            """Records each version that it encodes."""
 
             def __init__(self, version: int) -> None:
                 self.version = version

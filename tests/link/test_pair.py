@@ -1,4 +1,4 @@
-"""Links: what is sent on them, back-pressure, slow readers, filters that fail or take long."""
+"""Tests of links: messages, back-pressure, slow readers, filters that fail or take long."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class FramesTests(LinkCase):
         self.assertIsNone(self.ann.reason)
 
     async def test_too_long(self) -> None:
-        """A side that announces too long a frame is gone at once; what it sent before is delivered."""
+        """A side that announces too long a frame is gone at once; all that it sent before is delivered."""
         await self.link(limits=Limits(max_frame=1000), on_error=keep)
         self.client.write(frame(b"whole") + (1001).to_bytes(4, "big") + b"...")
         await self.client.lost()
@@ -138,10 +138,10 @@ class FramesTests(LinkCase):
 
 
 class SlowConsumerTests(LinkCase):
-    """Sides that don't take what is sent to them."""
+    """Sides that don't take messages."""
 
     async def test_messages_of_the_application(self) -> None:
-        """A client that doesn't take what the application sends is disconnected; the server's side is up."""
+        """A client that doesn't take the application's messages is disconnected; the server's side stays up."""
         await self.link(on_error=keep, limits=Limits(max_waiting=200_000))
         self.client.transport.pauseProducing()
         sent = 0
@@ -162,7 +162,7 @@ class SlowConsumerTests(LinkCase):
         await self.over()
 
     async def test_messages_behind_a_large_one(self) -> None:
-        """What a server sent at once is not held against its client."""
+        """A server's large burst is not held against its client."""
         await self.link(limits=Limits(max_waiting=1000))
         self.client.transport.pauseProducing()
         self.peer.send(bytes(10_000_000))
@@ -292,7 +292,7 @@ class BackPressureTests(LinkCase):
         self.assertEqual(self.peer.seen[1:], messages)
 
     async def test_before_the_link_is_made(self) -> None:
-        """What a client sends behind its hello isn't read beyond what may wait, and delivered when it is linked."""
+        """Messages behind a hello wait up to a limit, beyond which nothing is read; the link delivers them all."""
         messages = [b"%05d" % index * 2000 for index in range(1000)]
         world = await self.world(server=Server(when_greeted=False))
         await world.connect(hello("ann") + b"".join(map(frame, messages)))
@@ -329,7 +329,7 @@ class BackPressureTests(LinkCase):
         self.assertEqual(self.peer.seen[1:], messages)
 
     async def test_lost_while_choked(self) -> None:
-        """When the side that didn't read is lost, the other is read again; what it sends is dropped."""
+        """When the side that didn't read is lost, the other is read again; its messages are dropped."""
         await self.link(on_error=keep)
         self.client.transport.pauseProducing()
         self.peer.send(*[bytes(100_000)] * 100)
@@ -400,7 +400,7 @@ class GivingWayTests(LinkCase):
         self.assertFalse(valve.closed)
 
     async def test_leaves_behind_a_burst(self) -> None:
-        """What a client has sent before it left is delivered, although it did not read the replies that came already.
+        """All that a client sent before it left is delivered, although it did not read the replies that came already.
 
         The application hears of the loss behind all of it.
         """
@@ -459,7 +459,7 @@ class GivingWayInMemoryTests(MemoryCase):
 
     @property
     def heard(self) -> list[tuple[Side, type]]:
-        """What the application heard."""
+        """The sides and reasons that the application heard of."""
         return [(side, type(error.reason)) for _, side, error in self.here.calls.errors]
 
     def test_lost(self) -> None:
@@ -502,7 +502,7 @@ class GivingWayInMemoryTests(MemoryCase):
         self.assertEqual(self.heard, [(CLIENT, ConnectionDone)])
 
     def test_closed(self) -> None:
-        """A link that closes looks at what it has received first."""
+        """A link that closes filters and delivers its received messages first."""
         self.send()
         self.pair.close()
         self.assertTrue(self.server.open)
@@ -528,7 +528,7 @@ class GivingWayInMemoryTests(MemoryCase):
         self.assertEqual((self.heard, self.here.clock.getDelayedCalls()), ([], []))
 
     def test_bug(self) -> None:
-        """What is raised in such a turn ends the connection, as it does where a read raises."""
+        """An exception in such a turn ends the connection, as it does in a read."""
 
         def write(data: bytes) -> None:
             raise RuntimeError("no")
@@ -750,7 +750,7 @@ class MessageTests(LinkCase):
         self.assertEqual([(side, type(error)) for _, side, error in self.here.errors], [(SERVER, MarshalingError)] * 2)
 
     async def test_sent_by_a_filter(self) -> None:
-        """What a filter sends itself goes behind the messages before the one it sees, and before that one."""
+        """A message that a filter sends goes out just before the message it looks at."""
 
         def decide(message: bytes, link: Any) -> Any:
             link.send_to_server(b"before " + message)
@@ -762,7 +762,7 @@ class MessageTests(LinkCase):
         self.assertEqual(messages(self.peer), [b"before 1", b"1", b"before 2", b"2"])
 
     async def test_sent_before_it_is_made(self) -> None:
-        """What the application sends while a link is being made goes out behind the hellos, before all else."""
+        """Messages that the application sends while a link is being made go out first, behind the hellos."""
 
         def on_connect(link: Any) -> None:
             for index in range(3):
@@ -779,8 +779,8 @@ class MessageTests(LinkCase):
         self.assertEqual(peer.seen[1:], [*(b"to server %d" % index for index in range(3)), b"early"])
         self.assertEqual(client.seen[1:], [*(b"to client %d" % index for index in range(3)), b"early"])
 
-    async def test_what_a_link_tells(self) -> None:
-        """A link knows its peers and what they sent."""
+    async def test_attributes(self) -> None:
+        """A link knows its peers and counts their messages."""
         await self.link()
         verifyObject(ILink, self.ann.link)
         self.assertEqual(repr(self.ann.link), "<link of 'ann' to 'quotes'>")
@@ -855,7 +855,7 @@ class UnreadTests(LinkCase):
         self.assertTrue(40 <= took < 60, took)
 
     async def test_reset(self) -> None:
-        """A reset is heard of at once, and closing has no more patience with a verdict than with anything else."""
+        """A reset is heard of at once, and closing waits for a verdict no longer than for anything else."""
         await self.wait_for_verdict()
         self.client.abort()
         await self.client.lost()
@@ -865,7 +865,7 @@ class UnreadTests(LinkCase):
         self.assertTrue(8 <= took < 12, took)
 
     async def test_reset_with_orders(self) -> None:
-        """What the client had sent before that is delivered if the verdict comes in time."""
+        """All that the client had sent before is delivered if the verdict comes in time."""
         await self.wait_for_verdict()
         self.client.abort()
         await self.client.lost()
