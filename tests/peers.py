@@ -116,18 +116,20 @@ class StoppedTime:
             if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | ConnectionMonitor)
         ]
 
-    async def pass_until(self, happened: Deferred[Any], step: float = 0.05, end: Connection | None = None) -> float:
+    async def pass_until(
+        self, happened: Deferred[Any], step: float = 0.05, connection: Connection | None = None
+    ) -> float:
         """Let so many seconds pass with each turn, until something has happened; return how long it took.
 
-        With ``end``, a connection of the repeater, the time counts from the last bytes that its peer's system took: a
+        With ``connection``, one of the repeater's, the time counts from the last bytes that its peer's system took: a
         busy system takes them late.
         """
         start = self.seconds()
         progress = None
         while not happened.called:
             await turn()
-            if end is not None and not end.gone and end.progress() != progress:
-                start, progress = self.seconds(), end.progress()
+            if connection is not None and not connection.gone and connection.progress() != progress:
+                start, progress = self.seconds(), connection.progress()
             self.clock.advance(step)
         await happened
         return self.seconds() - start
@@ -201,7 +203,7 @@ class Calls(Seen):
 
 
 class Peer(Int32StringReceiver):
-    """One end of a connection: ``seen`` has the other's hello as a dict, then its messages, then `LOST`."""
+    """One side of a connection: ``seen`` has the other's hello as a dict, then its messages, then `LOST`."""
 
     MAX_LENGTH = 1 << 30
     transport: Any

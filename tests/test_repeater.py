@@ -793,10 +793,10 @@ class ShutdownTests(PeerCase):
         clients = [(await world.linked(name))[0] for name in ("alice", "bob")]
         for link in world.repeater.links():
             pair = pair_of(link)
-            for end in (pair.client, pair.server):
-                end.transport.loseWriteConnection = end.transport.abortConnection = lambda: None
-                end.transport.loseConnection = lambda: None
-                end.transport.stopReading()
+            for side in (pair.client, pair.server):
+                side.transport.loseWriteConnection = side.transport.abortConnection = lambda: None
+                side.transport.loseConnection = lambda: None
+                side.transport.stopReading()
         with capturedLogs() as captured:
             await time.pass_until(world.repeater.shutdown(), step=0.5)
         for client in clients:

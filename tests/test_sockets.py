@@ -99,8 +99,8 @@ class CommonTests:
         self.assertLess(await time.pass_until(self.ann.when_over(), 0.01), 5)
         await self.client.lost()
         await self.peer.lost()
-        for end in (self.client, self.peer):
-            self.assertIn(type(end.reason), self.orderly)
+        for side in (self.client, self.peer):
+            self.assertIn(type(side.reason), self.orderly)
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
 
     async def test_close_slow_reader(self: Any) -> None:
@@ -129,7 +129,7 @@ class CommonTests:
         await self.backlog()
         await turn(20)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
+        took = await time.pass_until(self.ann.when_over(), connection=self.ann.client)
         self.assertTrue(5 <= took < 10, took)
         self.assertIn(self.heard[CLIENT][0], (ConnectionAborted, ConnectionLost))
         self.client.transport.resumeProducing()

@@ -83,9 +83,9 @@ class ConnectionMonitor:
         self.probes: list[tuple[Any, float, Deferred[bool]]] = []
         self.answers_at_once = True
 
-    def has_vanished(self, end: Any, at_most: float) -> Deferred[bool]:
+    def has_vanished(self, connection: Any, at_most: float) -> Deferred[bool]:
         """See `ConnectionMonitor`. Unless told otherwise the client is there."""
-        self.probes.append((end, at_most, Deferred()))
+        self.probes.append((connection, at_most, Deferred()))
         if self.answers_at_once:
             self.probes[-1][2].callback(False)
         return self.probes[-1][2]
@@ -233,8 +233,8 @@ class VanishedTests(AdmissionCase):
         """A newcomer has the client probed, for half of the time that it has, and waits for the answer."""
         waiting = self.admission.take_name(self.again, "ann", 10)
         self.assertNoResult(waiting)
-        ((end, at_most, answer),) = self.monitor.probes
-        self.assertEqual((end, at_most), (self.ann.client, 5))
+        ((connection, at_most, answer),) = self.monitor.probes
+        self.assertEqual((connection, at_most), (self.ann.client, 5))
         answer.callback(False)
         self.failureResultOf(waiting, DuplicateClient)
         self.assertEqual(self.ann.gave_way, 0)

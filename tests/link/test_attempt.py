@@ -804,12 +804,12 @@ class EarlyMessageTests(RefusalCase):
         messages = [bytes([number % 256]) * 5000 for number in range(400)]
         client = await world.connect(hello("alice") + b"".join(map(frame, messages)))
         await world.calls.reach(1)
-        end = pair_of(world.calls[0][1]).client
-        while not end.valve.closed:
+        connection = pair_of(world.calls[0][1]).client
+        while not connection.valve.closed:
             await turn()
-        held = end.early
+        held = connection.early
         await turn(5)
-        self.assertEqual(end.early, held)
+        self.assertEqual(connection.early, held)
         self.assertLess(held, 256 * 1024)
         self.assertEqual(world.server.peers[0].seen, [repeated("alice")])
         answer.callback(None)
