@@ -513,8 +513,8 @@ def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
     """Return everything that a factory keeps of its links and attempts."""
     registries = {name: getattr(factory.links, name) for name in ("_pairs", "_attempts")}
     registries |= {name: getattr(factory.admission, name) for name in ("_unfinished", "names", "_placed", "_waiting")}
-    watch = factory._frame_watch
-    registries |= {"unfinished frames": watch._watched, "bytes of theirs": [watch.total.size] * bool(watch.total.size)}
+    watch = factory.frame_monitor
+    registries |= {"unfinished frames": watch._watched, "bytes of theirs": [watch.size] * bool(watch.size)}
     return {name: list(registry) for name, registry in registries.items() if registry}
 
 

@@ -39,7 +39,7 @@ class WatchCase(SynchronousTestCase):
         journal: list[str] = []
         host = RecordingHost(journal)
         forward, back = (RecordingOutlet(name, journal) for name in ("forward", "back"))
-        lane = Lane(LaneSetup(unfinished_total=self.watch.total), FRAMING, forward, back, host)
+        lane = Lane(LaneSetup(frame_monitor=self.watch), FRAMING, forward, back, host)
         lane.start()
         self.lanes.append(lane)
         return lane, host
@@ -48,7 +48,7 @@ class WatchCase(SynchronousTestCase):
         """When all lanes have ended nothing is counted, listed or waited for."""
         for lane in self.lanes:
             lane.discard()
-        self.assertEqual((self.watch.total.size, self.watch._watched, self.clock.getDelayedCalls()), (0, {}, []))
+        self.assertEqual((self.watch.size, self.watch._watched, self.clock.getDelayedCalls()), (0, {}, []))
 
     def seconds(self, seconds: int) -> None:
         """Let time pass."""
@@ -64,10 +64,10 @@ class TotalTests(WatchCase):
         stream = frames(b"x" * 1000, b"y" * 10)
         for cut in (2, 3, 4, 500, 1004, 1007):
             lane.feed(stream[:cut])
-            self.assertEqual(self.watch.total.size, lane.unfinished_size)
-            self.assertEqual(self.watch.total.size, cut - 1004 * (cut >= 1004))
+            self.assertEqual(self.watch.size, lane.unfinished_size)
+            self.assertEqual(self.watch.size, cut - 1004 * (cut >= 1004))
             lane.feed(stream[cut:])
-            self.assertEqual(self.watch.total.size, 0)
+            self.assertEqual(self.watch.size, 0)
 
     def test_byte_by_byte(self) -> None:
         """So it does if each byte comes by itself, and if a filter asks for it."""
@@ -76,20 +76,20 @@ class TotalTests(WatchCase):
             lane.equip(replace(lane.setup, filter=answer))
             for byte in frames(b"x" * 300) * 2:
                 lane.feed(bytes([byte]))
-                self.assertEqual(self.watch.total.size, lane.unfinished_size)
-            self.assertEqual(self.watch.total.size, 0)
+                self.assertEqual(self.watch.size, lane.unfinished_size)
+            self.assertEqual(self.watch.size, 0)
 
     def test_of_all_lanes(self) -> None:
         """The frames of all lanes are added up; a lane that ends takes its own away, and so does a bad length."""
         lanes = [self.lane()[0] for _ in range(3)]
         for lane in lanes:
             lane.feed(frames(b"x" * 1000)[:600])
-        self.assertEqual(self.watch.total.size, 1800)
+        self.assertEqual(self.watch.size, 1800)
         lanes[0].discard()
         lanes[1].drop_unfinished()
-        self.assertEqual(self.watch.total.size, 600)
+        self.assertEqual(self.watch.size, 600)
         lanes[2].feed(b"x" * 404 + b"\xff" * 4)
-        self.assertEqual(self.watch.total.size, 0)
+        self.assertEqual(self.watch.size, 0)
 
     def test_busy_lane(self) -> None:
         """A lane of which each read ends inside a frame is listed once, until a look finds it without one."""
@@ -255,7 +255,7 @@ class ReliefTests(WatchCase):
             "unfinished frames hold 103424 bytes, max_unfinished_frames is 102400; "
             "that of the client, 40960 bytes, was the largest and slowest",
         )
-        self.assertEqual(self.watch.total.size, 61 * KIB)
+        self.assertEqual(self.watch.size, 61 * KIB)
 
     def test_slowest(self) -> None:
         """A small one that has been coming for long goes before a large one that comes fast."""
@@ -283,7 +283,7 @@ class ReliefTests(WatchCase):
         hosts = [self.begin(19 * KIB)[1] for _ in range(10)]
         self.clock.advance(0)
         self.assertEqual(sum(len(host.errors) for host in hosts), 5)
-        self.assertEqual(self.watch.total.size, 95 * KIB)
+        self.assertEqual(self.watch.size, 95 * KIB)
         lane, host = self.lane()
         lane.feed(frames(*[b"x" * 10 * KIB] * 50))
         self.clock.advance(0)
@@ -310,7 +310,7 @@ class ReliefTests(WatchCase):
         """One frame that is above the limit by itself goes, too."""
         host = self.begin(101 * KIB)[1]
         self.clock.advance(0)
-        self.assertEqual((len(host.errors), self.watch.total.size), (1, 0))
+        self.assertEqual((len(host.errors), self.watch.size), (1, 0))
 
     def test_ended_in_between(self) -> None:
         """If that does not suffice, those that are left go on to be cut off."""
@@ -364,10 +364,10 @@ class LinkTests(MemoryCase):
         world = self.memory(limits=LIMITS)
         client, _ = world.linked("ann")
         client.send_bytes(frame(b"x" * 1000)[:500])
-        self.assertEqual(world.factory._frame_watch.total.size, 500)
+        self.assertEqual(world.factory.frame_monitor.size, 500)
         client.end_stream()
         self.assertIsInstance(world.calls.errors[0][2].reason, PartialFrame)
-        self.assertEqual(world.factory._frame_watch.total.size, 0)
+        self.assertEqual(world.factory.frame_monitor.size, 0)
         world.advance(100)
         self.assertEqual(len(world.calls.errors), 1)
 
@@ -382,7 +382,7 @@ class LinkTests(MemoryCase):
         verdict.callback(PASS_ON)
         world.settle()
         server.expect(b"one")
-        self.assertEqual((world.pair(client).over, world.factory._frame_watch.total.size), (False, 0))
+        self.assertEqual((world.pair(client).over, world.factory.frame_monitor.size), (False, 0))
 
     def test_closed_by_the_message_before(self) -> None:
         """So it is if the filter closed the link at the message before; then nobody is cut off who still reads."""
@@ -394,7 +394,7 @@ class LinkTests(MemoryCase):
             link.link.send_to_client(bytes(10_000))
         client.send_bytes(frame(b"one") + frame(b"x" * 1000)[:500])
         server.expect(b"one")
-        self.assertEqual((link.over, world.factory._frame_watch.total.size), (False, 0))
+        self.assertEqual((link.over, world.factory.frame_monitor.size), (False, 0))
         client.resume()
         self.assertTrue(link.over)
 
@@ -405,7 +405,7 @@ class LinkTests(MemoryCase):
         client.send_bytes(frame(b"x" * 1000)[:500])
         world.pair(client).client.outlet_overflowed()
         self.assertFalse(world.pair(client).over)
-        self.assertEqual(world.factory._frame_watch.total.size, 0)
+        self.assertEqual(world.factory.frame_monitor.size, 0)
 
 
 class SocketTests(PeerCase):
@@ -416,7 +416,7 @@ class SocketTests(PeerCase):
         time = StoppedTime()
         limits = Limits(max_frame=256 * KIB, max_unfinished_frames=1024 * KIB)
         world = await self.world(limits=limits, reactor=time)
-        watch = world.repeater._factory._frame_watch
+        watch = world.repeater._factory.frame_monitor
         strangers = [(await world.linked(f"stranger{number}"))[0] for number in range(20)]
         ann, peer = await world.linked("ann")
         message = frame(b"x" * 200 * KIB)
@@ -426,7 +426,7 @@ class SocketTests(PeerCase):
             ann.write(message[number * 10 * KIB : (number + 1) * 10 * KIB])
             for _ in range(3):
                 await turn()
-                most = max(most, watch.total.size)
+                most = max(most, watch.size)
         ann.write(message[200 * KIB :])
         await peer.seen.reach(2)
         await world.calls.until(lambda: self.cut_off(world) >= 16)
@@ -440,7 +440,7 @@ class SocketTests(PeerCase):
     async def test_closing_inside_a_frame(self) -> None:
         """What has come of a frame is forgotten when the link closes, however long that takes."""
         world = await self.world()
-        total = world.repeater._factory._frame_watch.total
+        total = world.repeater._factory.frame_monitor
         ann, peer = await world.linked("ann")
         ann.write(frame(b"x" * 1000)[:500])
         ann_link = world.repeater.link("ann")

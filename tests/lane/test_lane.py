@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from twisted_repeater._lane.judge import FLUSH_SIZE
 from twisted_repeater._lane.lane import Lane
-from twisted_repeater._lane.setup import LaneSetup, UnfinishedTotal
+from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater._slices import SLICE
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import (
@@ -171,60 +171,56 @@ class CountTests(StartedLaneCase):
         self.assertEqual(self.counts, [(1, 5), (3, 17)])
 
 
-class RecordingWatch:
-    """Writes down what lanes tell of their unfinished frames."""
+class RecordingMonitor:
+    """A frame monitor that notes the calls of a lane."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.changes: list[int] = []
+        self.forgotten = 0
 
-    def watch(self, lane: Lane) -> None:
-        """See `UnfinishedWatch`."""
-        self.told.append("watch")
+    def count(self, lane: Lane, change: int) -> None:
+        """See `FrameMonitor`."""
+        lane.listed = True
+        self.changes.append(change)
 
     def forget(self, lane: Lane) -> None:
-        """See `UnfinishedWatch`."""
-        self.told.append("forget")
-
-    def exceeded(self) -> None:
-        """See `UnfinishedWatch`."""
-        self.told.append("exceeded")
+        """See `FrameMonitor`."""
+        lane.listed = False
+        self.forgotten += 1
 
 
 class UnfinishedTests(StartedLaneCase):
-    """What is counted of a frame that has begun and not ended."""
+    """Counting the bytes of a frame that has begun and not ended."""
 
     def setUp(self) -> None:
-        """Count it, and let it be 100 bytes at most."""
+        """Have a monitor."""
         super().setUp()
-        self.watch = RecordingWatch()
-        self.total = UnfinishedTotal(100, self.watch)
-        self.equip(unfinished_total=self.total)
+        self.monitor = RecordingMonitor()
+        self.equip(frame_monitor=self.monitor)
 
     def test_counted(self) -> None:
-        """Its bytes count until it is whole; the lane is listed once, and tells when it is too much."""
+        """The bytes count until the frame is whole. A read that ends a frame and begins another counts once."""
         stream = frames(b"x" * 200)
-        for stop, told in ((50, ["watch"]), (100, ["watch"]), (101, ["watch", "exceeded"])):
-            self.lane.feed(stream[self.total.size : stop])
-            self.assertEqual((self.total.size, self.watch.told), (stop, told))
-        self.lane.feed(stream[101:])
-        self.assertEqual((self.total.size, self.watch.told, self.lane.listed), (0, ["watch", "exceeded"], True))
+        for read in (stream[:50], stream[50:100], stream[100:] + stream[:20], stream[20:]):
+            self.lane.feed(read)
+        self.assertEqual(self.monitor.changes, [50, 50, -80, -20])
 
     def test_dropped(self) -> None:
         """A beginning that is dropped counts no longer; the lane stays listed until it ends."""
         self.lane.feed(frames(b"x" * 50)[:40])
         self.lane.drop_unfinished()
         self.lane.drop_unfinished()
-        self.assertEqual((self.total.size, self.lane.unfinished_size, self.watch.told), (0, 0, ["watch"]))
+        self.assertEqual((self.monitor.changes, self.lane.unfinished_size, self.monitor.forgotten), ([40, -40], 0, 0))
         self.lane.discard()
         self.lane.discard()
-        self.assertEqual((self.watch.told, self.lane.listed), (["watch", "forget"], False))
+        self.assertEqual(self.monitor.forgotten, 1)
 
     def test_cut_off(self) -> None:
         """A lane that is cut off drops it, reads no further, and reports why."""
         self.lane.feed(frames(b"x" * 50)[:40])
         self.lane.cut_off(BadLength("too slow"))
         self.lane.feed(frames(b"one"))
-        self.assertEqual((self.total.size, self.watch.told), (0, ["watch", "forget"]))
+        self.assertEqual((self.monitor.changes, self.monitor.forgotten), ([40, -40], 1))
         self.assert_journal("framing failed: too slow")
 
     def test_is_read(self) -> None:

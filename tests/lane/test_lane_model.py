@@ -56,7 +56,7 @@ class Way:
         self.time = 0.0
         self.cost = 0.0
         self.watch = FrameMonitor(Clock(), 60.0, LIMIT)
-        setup = LaneSetup(direction=direction, filter=self.judge, unfinished_total=self.watch.total)
+        setup = LaneSetup(direction=direction, filter=self.judge, frame_monitor=self.watch)
         self.lane = Lane(setup, FRAMING, forward, back, self.host, lambda: self.time, self.host)
         self.reads: list[bytes] = []
         self.plans: dict[bytes, tuple[str, str]] = {}
@@ -147,7 +147,7 @@ class Way:
         told = [entry for entry in self.journal if entry.startswith(("blocked", "gave way", "flowing"))]
         case.assertEqual(self.lane.idle, told[-1] == "flowing", told)
         case.assertEqual(self.due is not None, self.lane.awaited is not None)
-        case.assertEqual(self.watch.total.size, self.lane.unfinished_size)
+        case.assertEqual(self.watch.size, self.lane.unfinished_size)
         case.assertTrue(self.lane.listed or not self.lane.unfinished_size)
 
 

@@ -1,26 +1,27 @@
-"""Watches unfinished frames, which have begun and not ended: how long they stand still, and how much they hold."""
+"""Watches unfinished frames: how long they make no progress, and how many bytes they hold."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ..errors import FramingError
-from .lane import Lane
-from .setup import UnfinishedTotal
+
+if TYPE_CHECKING:
+    from .lane import Lane
 
 __all__ = ["FrameMonitor"]
 
 INTERVAL = 1.0
-"""How many seconds lie between two checks of the lanes with an unfinished frame, unless ``frame_timeout`` is short."""
+"""The number of seconds between two checks of the unfinished frames, unless ``frame_timeout`` is short."""
 
 LOOKS = 8
 """How often a lane is checked within ``frame_timeout``, at least."""
 
 
 class _Watched:
-    """How far the frame of one lane had come at the last check, and two times in seconds."""
+    """The progress of a lane's frame at the last check, and two times in seconds."""
 
     __slots__ = ("age", "messages", "size", "still")
 
@@ -28,9 +29,9 @@ class _Watched:
         self.messages = lane.messages
         self.size = lane.unfinished_size
         self.age = 0.0
-        """How long the frame has been coming."""
+        """For how long the frame has been coming."""
         self.still = 0.0
-        """How long nothing of it has come."""
+        """For how long no byte of it has come."""
 
     def look(self, lane: Lane, passed: float) -> None:
         """Add the time since the last check, which does not count while the connection is not read."""
@@ -48,37 +49,40 @@ class _Watched:
 class FrameMonitor:
     """Disconnects the senders of frames that stand still, and of frames that hold too much.
 
-    A lane that begins to keep an unfinished frame is listed, and stays listed until a check finds that it has none. So
-    a busy lane, of which each read ends inside a frame, costs one check a second. The lanes add up their sizes
-    themselves, in ``total``.
+    A lane that begins to keep an unfinished frame is listed, and stays listed until a check finds no such frame. So a
+    busy lane, whose reads all end inside a frame, costs one check a second.
     """
 
     def __init__(self, clock: IReactorTime, timeout: float | None, limit: int) -> None:
-        self.total = UnfinishedTotal(limit, self)
+        self.size = 0
+        """The number of bytes in the unfinished frames of all lanes."""
+        self._limit = limit
         self._clock = clock
         self._timeout = timeout
         self._interval = INTERVAL if timeout is None else min(INTERVAL, timeout / LOOKS)
         self._watched: dict[Lane, _Watched] = {}
         self._looked = 0.0
-        self._look_timer: Any = None
-        self._relief: Any = None
+        self._look_timer: IDelayedCall | None = None
+        self._relief: IDelayedCall | None = None
 
-    def watch(self, lane: Lane) -> None:
-        """List a lane, which has begun to keep an unfinished frame."""
-        self._watched[lane] = _Watched(lane)
-        if self._look_timer is None:
-            self._wait()
+    def count(self, lane: Lane, change: int) -> None:
+        """Add a change in the size of a lane's unfinished frame, and list the lane if it is not listed."""
+        self.size += change
+        if change > 0:
+            if not lane.listed:
+                lane.listed = True
+                self._watched[lane] = _Watched(lane)
+                if self._look_timer is None:
+                    self._wait()
+            if self.size > self._limit and self._relief is None:
+                self._relief = self._clock.callLater(0, self._relieve)  # in the next turn: a lane is at work now
 
     def forget(self, lane: Lane) -> None:
-        """A lane has ended."""
+        """A listed lane has ended."""
+        lane.listed = False
         del self._watched[lane]
         if not self._watched:
             self._stop()
-
-    def exceeded(self) -> None:
-        """All frames together hold too much: reduce that in the next turn, as a lane is at work now."""
-        if self._relief is None:
-            self._relief = self._clock.callLater(0, self._relieve)
 
     def _wait(self) -> None:
         self._looked = self._clock.seconds()
@@ -92,7 +96,7 @@ class FrameMonitor:
 
     def _look(self) -> None:
         self._look_timer = None
-        # If the process was stopped for a while, or the clock was set, that time counts against nobody.
+        # A time in which the process was stopped, or by which the clock was set, counts against no sender.
         passed = min(self._clock.seconds() - self._looked, 2 * self._interval)
         late = []
         for lane, watched in list(self._watched.items()):
@@ -111,24 +115,23 @@ class FrameMonitor:
                         f"seconds, frame_timeout; {lane.unfinished_size} bytes of it had come"
                     )
                 )
-        if self._watched and self._look_timer is None:  # a lane that was listed meanwhile has begun to wait already
+        if self._watched and self._look_timer is None:  # a lane that was listed meanwhile has set the timer already
             self._wait()
 
     def _relieve(self) -> None:
         """Cut off the largest and slowest frames until the others have room."""
         self._relief = None
-        total = self.total
         for lane in sorted(self._watched, key=self._burden, reverse=True):
-            if total.size <= total.limit:
+            if self.size <= self._limit:
                 break
             if lane.unfinished_size:
                 lane.cut_off(
                     FramingError(
-                        f"unfinished frames hold {total.size} bytes, max_unfinished_frames is {total.limit}; that of "
+                        f"unfinished frames hold {self.size} bytes, max_unfinished_frames is {self._limit}; that of "
                         f"the {lane.direction.source.value}, {lane.unfinished_size} bytes, was the largest and slowest"
                     )
                 )
 
     def _burden(self, lane: Lane) -> float:
-        """Return how much a lane's frame holds for how long, in bytes times seconds."""
+        """Return the size of a lane's frame times its age, in bytes times seconds."""
         return lane.unfinished_size * (self._watched[lane].age + self._interval)

@@ -14,10 +14,10 @@ ENOUGH = 64 * 1024
 
 
 class Backlog:
-    """What was received while a lane could not go on.
+    """Reads that came while a lane could not go on.
 
-    The first of it may have been looked at in part. That part stays, with an offset behind it: cutting it off anew
-    for each message of a read would cost the square of the read's size.
+    The first one may have been looked at in part. It is kept whole, with an offset: cutting it after each of its
+    messages would cost the square of its size.
     """
 
     __slots__ = ("_at", "_reads", "size")
@@ -26,24 +26,24 @@ class Backlog:
         self._reads: deque[bytes] = deque()
         self._at = 0
         self.size = 0
-        """How many bytes were not looked at."""
+        """The number of bytes that were not looked at."""
 
     def __bool__(self) -> bool:
         return bool(self._reads)
 
     def add(self, data: bytes) -> None:
-        """Keep what was received last."""
+        """Append a read."""
         self._reads.append(data)
         self.size += len(data)
 
     def put_back(self, data: bytes, at: int) -> None:
-        """Keep what was taken out last and was looked at up to ``at`` only."""
+        """Put back the read that was taken last, which was looked at up to ``at``."""
         self._reads.appendleft(data)
         self._at = at
         self.size += len(data) - at
 
     def take(self) -> tuple[bytes, int]:
-        """Take out what was received first, and the offset of what was not looked at."""
+        """Remove the first read; return it, and the offset up to which it was looked at."""
         at, self._at = self._at, 0
         data = self._reads.popleft()
         self.size -= len(data) - at
@@ -53,8 +53,8 @@ class Backlog:
 class UnfinishedFrame:
     """A frame that comes in several reads.
 
-    ``start`` is what has come. ``need`` is the size of the whole frame and ``body`` where its payload begins; ``need``
-    is 0 as long as its header isn't complete.
+    ``start`` are its first bytes. ``need`` is the size of the whole frame, 0 as long as its header is not complete.
+    ``body`` is the offset of its payload.
     """
 
     __slots__ = ("_merging", "_pieces", "body", "have", "need")
@@ -63,12 +63,12 @@ class UnfinishedFrame:
         self.need = need
         self.body = body
         self.have = len(start)
-        """How many bytes have come."""
+        """The number of bytes that have come."""
         self._pieces = [start]
         self._merging: bytearray | None = None
 
     def add(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Append the next bytes."""
         self.have += len(data)
         if len(data) >= SMALL:
             self._end_merging()
@@ -86,11 +86,6 @@ class UnfinishedFrame:
             self._merging = None
 
     def pieces(self) -> list[bytes]:
-        """Return what has come, in order."""
+        """Return the bytes that have come, in pieces."""
         self._end_merging()
         return self._pieces
-
-    def payload(self, rest: memoryview) -> bytes:
-        """Return the payload; ``rest`` is what was missing."""
-        first, *others = self.pieces()
-        return b"".join([memoryview(first)[self.body :], *others, rest])

@@ -7,26 +7,28 @@ from ..selectors cimport Selector
 
 cdef class Judge:
     cdef object setup, awaited
-    cdef object _lane, _host, _link, _ask, _message
+    cdef object _lane, _host, _link, _ask, _message, _simply
     cdef Selector _selector
     cdef Reader _reader
     cdef Output _output
     cdef list _pending
-    cdef bint _sees_all, _by_filter
+    cdef bint _sees_all, _translates, _by_filter
 
     cdef use(self, setup)
     cdef drop(self)
-    @cython.locals(reader=Reader)
+    @cython.locals(reader=Reader, end=Py_ssize_t, look=Py_ssize_t)
     cdef bint decide_all(self) except -1
     cpdef _consider(self, bytes payload, link)
+    @cython.locals(reader=Reader)
+    cdef put_run(self)
     @cython.locals(reader=Reader, output=Output, frame=list)
-    cpdef decide(self, answer)
+    cdef _decide(self, answer)
     cdef _checked(self, answer)
     cdef give_up_waiting(self, reason)
     cpdef _arrived(self, result)
     cdef _verdict_of(self, result)
     cdef _failed(self, error)
-    cdef _tell(self, verdict)
+    cdef _report(self, verdict)
     cdef carry_out(self, verdict)
     @cython.locals(output=Output)
     cdef _obey(self, verdict, list frame)

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
-"""Decides about the messages of a lane: asks the filter, checks the verdict, obeys it.
+"""The judge of a lane: asks the filter about each message, checks the verdict, and carries it out.
 
-It is all the same whether a frame came whole in a read or in pieces, and whether its verdict comes at once or later.
+All frames take the same way, whether they came whole or in pieces, and whether the verdict comes at once or later.
 
 Compiled where a compiler was found at installation, with the types of ``judge.pxd``.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from inspect import ismethod
 from typing import TYPE_CHECKING, Any
+
+from twisted.python.failure import Failure
 
 from .._pending import NOT_YET, PendingVerdict
 from .._text import class_name, guarded_text, repr_of, text_of
@@ -28,19 +30,20 @@ if TYPE_CHECKING:
 __all__ = ["FLUSH_SIZE", "Judge"]
 
 FLUSH_SIZE = 256 * 1024
-"""How many bytes of its own making a lane collects before it pushes them and asks whether the target is full."""
+"""The number of bytes made by the repeater that a lane collects before it pushes them and looks whether the target is
+full."""
 
 NEVER = object()
-"""No filter answers this."""
+"""Equals no answer of a filter."""
 
 
 class Judge:
     """Decides about the messages of one lane."""
 
-    def __init__(self, lane: Lane, reader: Reader, output: Output, host: LaneHost, link: Any) -> None:
+    def __init__(self, lane: Lane, reader: Reader, output: Output, host: LaneHost, link: object) -> None:
         self.setup: LaneSetup = LaneSetup()
         self.awaited: PendingVerdict | None = None
-        """The verdict that is waited for."""
+        """The verdict that the lane waits for."""
         self._lane = lane
         self._reader = reader
         self._output = output
@@ -48,23 +51,27 @@ class Judge:
         self._link = link
         self._pending: list[bytes] | None = None
         """The frame whose verdict is awaited."""
-        self._message: Any = None
-        """The message that is decided about, if the setup sees all."""
+        self._message: object = None
+        """The present message, if the setup sees all."""
         self._by_filter = False
-        """Whether the filter decides about that."""
+        """Whether the filter decides about it."""
         self._ask: Any = None
         self._selector: Selector | None = None
-        self._sees_all = False
+        self._simply: object = PASS_ON
+        """The answer with which the search goes on at once."""
+        self._sees_all = self._translates = False
 
     def use(self, setup: LaneSetup) -> None:
         """Decide by this setup."""
         self.setup = setup
         self._sees_all = setup.sees_all
+        self._translates = setup.translates
         self._ask = self._consider if setup.sees_all or setup.decode is not None else setup.filter
         self._selector = None if setup.sees_all else setup.selector
+        self._simply = NEVER if setup.sees_all else PASS_ON
 
     def drop(self) -> None:
-        """Forget what is decided about, and give up what is awaited."""
+        """Forget the present message, and give up waiting for its verdict."""
         self._message = self._pending = None
         if self.awaited is not None:
             awaited, self.awaited = self.awaited, None
@@ -74,22 +81,34 @@ class Judge:
         """Decide about the frames of a read, until something stops the lane; return False if time is up."""
         reader = self._reader
         if reader.pieces is not None:
-            self.decide(reader.ask_once(self._ask, self._link, self._selector))
-            if not reader.flowing:
-                return True
-        return reader.search(self._ask, self, self._link, self._selector, NEVER if self._sees_all else PASS_ON)
+            self._decide(reader.ask_once(self._ask, self._link, self._selector))
+        end = len(reader.data)
+        look = reader.messages + reader.first_look()
+        while reader.flowing:
+            if reader.messages == look:
+                if reader.at == end:
+                    break
+                if reader.is_late_after_stride():
+                    return False
+                look = reader.messages + reader.stride
+            answer = reader.search(self._ask, self._link, self._selector, self._simply, look)
+            if reader.stop == 0 or reader.stop > end:
+                break
+            if reader.at != reader.stop:
+                self._decide(answer)
+        return True
 
-    def _consider(self, payload: bytes, link: Any) -> Any:
-        """Ask the filter about a message, where there is more to do than that."""
+    def _consider(self, payload: bytes, link: object) -> object:
+        """Decode a message, and ask the filter if it wants the message."""
         setup = self.setup
         wanted = setup.filter is not None
         if self._sees_all:
             self._message = payload
             selector = setup.selector
             self._by_filter = wanted = wanted and (selector is None or selector.matches(payload, 0, len(payload)))
-            if not wanted and not setup.translates:
+            if not wanted and not self._translates:
                 return PASS_ON
-        message: Any = payload
+        message: object = payload
         if setup.decode is not None:
             try:
                 message = setup.decode(payload)
@@ -106,30 +125,34 @@ class Judge:
             self._message = message
         return setup.filter(message, link) if wanted else PASS_ON  # type: ignore[misc]
 
-    def decide(self, answer: Any) -> None:
-        """Do what the filter's answer says about the frame at which the reader stands, or wait for the verdict."""
+    def put_run(self) -> None:
+        """Put the run into the output."""
+        reader = self._reader
+        self._output.put(reader.data, reader.run, reader.at)
+        reader.run = reader.at
+
+    def _decide(self, answer: Any) -> None:
+        """Carry out the filter's answer about the frame at which the reader stands, or wait for the verdict."""
         verdict = answer if type(answer) in OWN else self._checked(answer)
         reader, output = self._reader, self._output
         if output.between is not None:
-            output.put(reader.data, reader.run, reader.at)
-            reader.run = reader.at
+            self.put_run()
             output.take_between()
             reader.disturbed = not reader.flowing
             if output.made > FLUSH_SIZE:
                 self._lane.push()
         if self._sees_all:
-            self._tell(verdict)
-        if verdict is not None and verdict.passes and not (self._sees_all and self.setup.translates):
+            self._report(verdict)
+        if verdict is not None and verdict.passes and not self._translates:
             if reader.pieces is not None:
-                output.extend(reader.take_pieces())
+                output.extend(reader.pieces)
+                reader.pieces = None
             reader.at = reader.stop
             if verdict is not PASS_ON:
-                output.put(reader.data, reader.run, reader.at)
-                reader.run = reader.at
+                self.put_run()
                 self._obey(verdict, None)
             return
-        if reader.run != reader.at:
-            output.put(reader.data, reader.run, reader.at)
+        self.put_run()
         frame = reader.frame() if verdict is None or verdict.passes else None
         reader.run = reader.at = reader.stop
         reader.pieces = None
@@ -139,12 +162,11 @@ class Judge:
             self._obey(verdict, frame)
 
     def _checked(self, answer: Any) -> Verdict | None:
-        """Make sure of a verdict; ``None`` means that it has to be waited for."""
-        kind = type(answer)
-        if kind is Raised:
+        """Return the verdict that an answer stands for, or ``None`` if it comes later."""
+        if type(answer) is Raised:
             return self._failed(answer.error)
         try:
-            if issubclass(kind, Verdict):
+            if issubclass(type(answer), Verdict):
                 return plain(answer)
             awaited = PendingVerdict(answer, self._arrived)
         except KeyboardInterrupt:
@@ -161,19 +183,19 @@ class Judge:
         return None
 
     def give_up_waiting(self, reason: BaseException) -> None:
-        """Take it that the filter whose verdict is awaited failed, for ``reason``."""
+        """Count the filter whose verdict is awaited as failed, for ``reason``."""
         if self.awaited is not None:
             awaited, self.awaited = self.awaited, None
             awaited.give_up()
             self._lane.settle(self._failed(reason))
 
-    def _arrived(self, result: Any) -> None:
-        """The verdict that was awaited is there."""
+    def _arrived(self, result: Verdict | Failure) -> None:
+        """The verdict that the lane waited for is there."""
         self.awaited = None
         self._lane.settle(self._verdict_of(result))
 
     def _verdict_of(self, result: Any) -> Verdict:
-        """Return the verdict that was awaited, or the one that a failure comes to."""
+        """Return the verdict that came, or the verdict to use for a failure that came."""
         if not issubclass(type(result), Verdict):
             return self._failed(result.value)
         try:
@@ -182,7 +204,7 @@ class Judge:
             return self._failed(error)
 
     def _failed(self, error: BaseException) -> Verdict:
-        """Report that the filter failed, and do what the application chose for that."""
+        """Report that the filter failed; return the verdict that the application chose for that."""
         self._by_filter = False
         name = guarded_text(_name_of, self.setup.filter, "__qualname__")
         failure = CallbackFailed(f"filter {name}", self._reader.messages, error)
@@ -196,22 +218,22 @@ class Judge:
             self._lane.discard()
         return DO_NOTHING
 
-    def _tell(self, verdict: Verdict | None) -> None:
-        """Tell whoever watches what was decided."""
+    def _report(self, verdict: Verdict | None) -> None:
+        """Call the hook for decisions."""
         if self.setup.on_decision is not None:
             self.setup.on_decision(self._lane, self._message, verdict, self._by_filter)
 
     def carry_out(self, verdict: Verdict) -> None:
-        """Do what the verdict says that was awaited."""
+        """Carry out the verdict that the lane waited for."""
         frame, self._pending = self._pending, None
-        self._tell(verdict)
+        self._report(verdict)
         self._obey(verdict, frame)
 
     def _obey(self, verdict: Verdict, frame: list[bytes] | None) -> None:
-        """Make the frames that a verdict asks for. ``frame`` is the message's own, unless that went with the run."""
+        """Make the frames that a verdict asks for. ``frame`` is that of the message, unless it went with the run."""
         output = self._output
         if frame is not None and verdict.passes:
-            if self.setup.translates:
+            if self._translates:
                 output.send(self._message, b"".join(frame))
             else:
                 output.extend(frame)
@@ -229,7 +251,7 @@ class Judge:
 
 
 def _parse_error(error: BaseException) -> ParseError:
-    """Return the error to report for what a codec raised."""
+    """Return the error to report for an exception of a codec."""
     if isinstance(error, ParseError):
         return error
     parse_error = ParseError(f"{class_name(error)} in the codec: {text_of(error)}")
@@ -237,8 +259,8 @@ def _parse_error(error: BaseException) -> ParseError:
     return parse_error
 
 
-def _name_of(function: Any) -> str:
-    """Return what a filter's function is called in errors: a method after the class of its object."""
+def _name_of(function: object) -> str:
+    """Return the name of a filter's function for errors, with the class of its object if it is a method."""
     if ismethod(function):
         return f"{type(function.__self__).__qualname__}.{function.__name__}"
     return getattr(function, "__qualname__", None) or repr_of(function)

@@ -13,7 +13,7 @@ cdef class Lane:
     cdef Reader _reader
     cdef Judge _judge
     cdef Output _output
-    cdef object _host, _replacement, _verdict, _on_read, _total
+    cdef object _host, _replacement, _verdict, _on_read, _monitor
     cdef int _state
     cdef bint _busy, _sealed, _decides
     cdef Py_ssize_t _counted

@@ -4,27 +4,27 @@
 A lane is in one of these states, which only `Lane._enter` changes:
 
 ========== ======================================= =====================================================
-state      what is received                        it is left by
+state      received bytes                          it is left by
 ========== ======================================= =====================================================
-HELD       waits, as the link is not complete      `start`
-RUNNING    is looked at, at once
-WAITING    waits, as a verdict is awaited          the verdict, or `give_up_waiting`
-CHOKED     waits, as an outlet is full             `unchoke`
-GAVE_WAY   waits, as other links have their turn   `take_turn`
-DISCARDING is dropped, for good                    nothing
+HELD       wait: the link is not complete          `start`
+RUNNING    are looked at, at once
+WAITING    wait for the verdict of a filter        the verdict, or `give_up_waiting`
+CHOKED     wait: an outlet is full                 `unchoke`
+GAVE_WAY   wait: other links have their turn       `take_turn`
+DISCARDING are dropped, for good                   nothing
 ========== ======================================= =====================================================
 
-`discard` leads from any of them to DISCARDING. What is promised:
+`discard` leads from any of them to DISCARDING. The promises:
 
-* Nothing is overtaken: what waits is looked at later, in order, also after `seal`, the end of the stream.
+* Nothing is overtaken: bytes that wait are looked at later, in order, also after `seal`, the end of the stream.
 * Calls that come while a lane is at work, from a filter or an outlet, are only noted: the work under way goes on.
 * The host hears how a lane stands, by ``lane_blocked``, ``lane_gave_way`` and ``lane_flowing``, when that work is done.
 * No lane keeps the reactor for much longer than a slice of time.
-* A message that is passed on leaves as the bytes that came. What one read brought leaves in one push, unless a filter
-  makes more than ``FLUSH_SIZE`` of it, or takes so long that the lane gives way.
+* A message that passes leaves as the bytes that came. The messages of one read leave in one push, unless a filter makes
+  more than ``FLUSH_SIZE`` of them, or takes so long that the lane gives way.
 
-The way of a message: `Lane.feed`; the reader finds its frame and asks the filter; the judge decides by the answer,
-and puts what comes of it into the output; the lane pushes that.
+The way of a message: `Lane.feed`; the reader finds its frame and asks the filter; the judge carries out the answer,
+and puts frames into the output; the lane pushes them.
 
 Compiled where a compiler was found at installation, with the types of ``lane.pxd``.
 """
@@ -33,7 +33,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
 from .._pending import PendingVerdict
 from ..errors import FramingError, PartialFrame
@@ -51,12 +50,12 @@ __all__ = ["MAX_HELD", "Lane"]
 DISCARDING, RUNNING, WAITING, CHOKED, HELD, GAVE_WAY = range(6)  # 0 is also the state of a lane made without __init__
 
 MAX_HELD = 1024 * 1024
-"""While a lane gives way, its connection is still read until this many bytes wait. When a client closes with unread
-replies, its system drops all bytes that it has not sent yet, so the repeater receives them as early as it can."""
+"""While a lane gives way, its connection is read until this many bytes wait. If a client closes with unread replies, its
+system drops all bytes that it has not sent yet, so the repeater receives them as early as it can."""
 
 
 class Lane:
-    """One direction of one link, which is what the filter gets with each message. ``now`` is a clock, in seconds."""
+    """One direction of one link. The filter gets ``link`` with each message. ``now`` is a clock, in seconds."""
 
     def __init__(
         self,
@@ -66,11 +65,11 @@ class Lane:
         back: LaneOutlet,
         host: LaneHost,
         now: Callable[[], float] = monotonic,
-        link: Any = None,
+        link: object = None,
     ) -> None:
         self.link = link
         self.listed = False
-        """Whether the watch of unfinished frames has this lane on its list."""
+        """Whether the frame monitor has this lane on its list."""
         self._reader = Reader(framing, now)
         self._output = Output(forward, back)
         self._judge = Judge(self, self._reader, self._output, host, link)
@@ -80,9 +79,9 @@ class Lane:
         self._sealed = False
         self._replacement: LaneSetup | None = None
         self._verdict: Verdict | None = None
-        """The verdict that was awaited, until it is carried out."""
+        """The verdict that has come, until it is carried out."""
         self._counted = 0
-        """How much of an unfinished frame is in the total."""
+        """How many bytes of an unfinished frame the frame monitor has counted."""
         self._use(setup)
 
     @property
@@ -92,7 +91,7 @@ class Lane:
 
     @property
     def awaited(self) -> PendingVerdict | None:
-        """The verdict that is waited for."""
+        """The verdict that the lane waits for."""
         return self._judge.awaited
 
     @property
@@ -127,7 +126,7 @@ class Lane:
 
     @property
     def discarding(self) -> bool:
-        """Whether whatever comes is dropped, for good."""
+        """Whether all bytes are dropped, for good."""
         return self._state == DISCARDING
 
     @property
@@ -137,7 +136,7 @@ class Lane:
 
     @property
     def unfinished_size(self) -> int:
-        """How much has come of a frame that is not complete."""
+        """How many bytes have come of a frame that is not complete."""
         return self._reader.unfinished.have if self._reader.unfinished is not None else 0
 
     @property
@@ -146,7 +145,7 @@ class Lane:
         return bool(self._host.lane_is_read(self))
 
     def equip(self, setup: LaneSetup) -> None:
-        """Use another setup, at the latest from the next read on."""
+        """Use another setup from the next read on; if a verdict is awaited, from the first read after it."""
         if self._busy or self._state == WAITING:
             self._replacement = setup
         else:
@@ -173,13 +172,13 @@ class Lane:
             self._go_on()
 
     def start(self) -> None:
-        """The link is complete: look at what is held, then at what comes."""
+        """The link is complete: look at the bytes that are held, then at those that come."""
         if self._state == HELD:
             self._enter(RUNNING)
             self._go_on()
 
     def unchoke(self) -> None:
-        """An outlet was emptied: go on if that was what the lane waited for."""
+        """An outlet was emptied: go on if the lane waited for that."""
         if self._state == CHOKED and not self._output.is_choked():
             self._enter(RUNNING)
             self._go_on()
@@ -191,18 +190,18 @@ class Lane:
             self._go_on()
 
     def give_up_waiting(self, reason: BaseException) -> None:
-        """Take it that the filter whose verdict is awaited failed, for ``reason``."""
+        """Count the filter whose verdict is awaited as failed, for ``reason``."""
         self._judge.give_up_waiting(reason)
 
     def seal(self) -> None:
-        """The stream has ended: accept no more bytes. What is held is still looked at."""
+        """The stream has ended: accept no more bytes. Bytes that are held are still looked at."""
         self._sealed = True
 
     def discard(self) -> None:
-        """Drop what is held and whatever comes, for good."""
+        """Drop the bytes that are held, and all that come, for good."""
         self.drop_unfinished()
-        if self.listed and self._total is not None:
-            self._total.forget(self)
+        if self.listed and self._monitor is not None:
+            self._monitor.forget(self)
         self._enter(DISCARDING)
         self._reader.held = None
         self._verdict = None
@@ -235,7 +234,7 @@ class Lane:
         self._reader.disturbed = state != RUNNING
 
     def _go_on(self) -> None:
-        """Look at what is held, until it is done or something stops the lane again; then tell the host."""
+        """Look at the bytes that are held, until none is left or something stops the lane; then tell the host."""
         if self._busy:
             return
         self._busy = True
@@ -285,10 +284,10 @@ class Lane:
         self._judge.use(setup)
         self._decides = setup.filter is not None or setup.sees_all
         self._on_read = setup.on_read
-        self._total = setup.unfinished_total
+        self._monitor = setup.frame_monitor
 
     def _read(self, data: bytes, at: int) -> None:
-        """Look at the bytes from ``at`` on, and push what comes of them."""
+        """Look at the bytes from ``at`` on, and push the frames that result."""
         if self._replacement is not None:
             self._use(self._replacement)
             self._replacement = None
@@ -300,44 +299,45 @@ class Lane:
                 return
             self._look()
         except FramingError as error:
-            self._output.put(reader.data, reader.run, reader.at)
+            self._judge.put_run()
             self.push()
             self.cut_off(error)
         except BaseException:  # Ctrl-C, or a bug: the rest of this read is lost, so later bytes must not pass
             self.discard()
             raise
-        finally:
-            reader.data = b""
         self._count_unfinished()
         if self._on_read is not None and reader.messages != messages:
             self._on_read(self, reader.messages - messages, reader.size - size)
         self.push()
 
     def _look(self) -> None:
-        """Look at the frames of a read, and keep what cannot be looked at now."""
+        """Look at the frames of a read, and keep the bytes that cannot be looked at now."""
         reader = self._reader
         if self._decides:
             in_time = self._judge.decide_all()
         else:
             if reader.pieces is not None:
-                self._output.extend(reader.take_pieces())
+                self._output.extend(reader.pieces)
+                reader.pieces = None
                 reader.at = reader.stop
             in_time = reader.skip()
         if not in_time:
             self._enter(GAVE_WAY)
-        self._output.put(reader.data, reader.run, reader.at)
+        self._judge.put_run()
         if self._state != DISCARDING:
             reader.end(self._state == RUNNING)
+        reader.data = b""
 
     def _count_unfinished(self) -> None:
-        """Bring the total of unfinished frames up to date."""
-        if self._total is not None and self._counted != self.unfinished_size:
-            change = self.unfinished_size - self._counted
+        """Tell the frame monitor how much the unfinished frame has grown or shrunk."""
+        unfinished = self._reader.unfinished
+        change = -self._counted if unfinished is None else unfinished.have - self._counted
+        if change and self._monitor is not None:
             self._counted += change
-            self._total.add(self, change)
+            self._monitor.count(self, change)
 
     def push(self) -> None:
-        """Push what was made, and stop if that is enough for now."""
+        """Push the frames in the output, and stop if an outlet is full then."""
         output = self._output
         while True:
             if output.between is not None:

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
-"""What comes of received messages, collected until it is pushed.
+"""The output of a lane: frames for both outlets, collected until they are pushed.
 
 Compiled where a compiler was found at installation, with the types of ``output.pxd``.
 """
@@ -7,21 +7,21 @@ Compiled where a compiler was found at installation, with the types of ``output.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 __all__ = ["LaneOutlet", "Output"]
 
 
 class LaneOutlet(Protocol):
-    """What a lane needs of the two outlets that it writes to."""
+    """The part of an outlet that a lane uses. A lane writes to two of them."""
 
     full: bool
 
     def push(self, pieces: list[bytes]) -> None:
-        """Take the bytes of whole frames."""
+        """Accept the bytes of whole frames."""
 
-    def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
-        """Make a frame of a message; empty if it is left out, ``None`` if that cannot be done, which is reported."""
+    def encode(self, message: object, instead_of: bytes | None = None) -> bytes | None:
+        """Return the frame of a message: empty if the message is left out, ``None`` if it cannot be encoded."""
 
 
 class Output:
@@ -29,7 +29,7 @@ class Output:
 
     def __init__(self, forward: LaneOutlet, back: LaneOutlet) -> None:
         self.made = 0
-        """How many bytes of the repeater's own making are collected."""
+        """How many of the collected bytes the repeater has made itself."""
         self._forward = forward
         self._back = back
         self._frames: list[bytes] = []
@@ -47,14 +47,14 @@ class Output:
         """Add an untouched frame that came in pieces."""
         self._frames.extend(pieces)
 
-    def send(self, message: Any, instead_of: bytes | None = None) -> None:
+    def send(self, message: object, instead_of: bytes | None = None) -> None:
         """Add a message that goes forward; ``instead_of`` is the frame it came in, if it is only translated."""
         made = self._forward.encode(message, instead_of)
         if made:
             self._frames.append(made)
             self.made += len(made)
 
-    def answer(self, message: Any) -> None:
+    def answer(self, message: object) -> None:
         """Add a message that goes back."""
         made = self._back.encode(message)
         if made:
@@ -75,7 +75,7 @@ class Output:
             self.made += len(frame)
 
     def flush(self) -> None:
-        """Push what is collected: forward first, so that an answer never overtakes what it answers."""
+        """Push the frames: forward first, so that an answer never overtakes its question."""
         self.made = 0
         if self._frames:
             pieces, self._frames = self._frames, []
@@ -88,5 +88,5 @@ class Output:
     def is_choked(self) -> bool:
         """Return whether an outlet that is filled from here is full: the one for answers if any wait there."""
         if not self._back.full:
-            self._answered = False  # what this lane answered is gone; what fills it later is another's
+            self._answered = False  # the answers of this lane are gone; if it fills later, others fill it
         return self._forward.full or self._answered

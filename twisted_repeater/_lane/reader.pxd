@@ -23,7 +23,7 @@ cdef class Reader:
     cdef Framing _framing
     cdef object _now
     cdef double _looked
-    cdef int _stride
+    cdef int stride
     cdef Py_ssize_t _body
 
     cdef hold(self, bytes data)
@@ -31,18 +31,18 @@ cdef class Reader:
     cdef bint begin(self, bytes data, Py_ssize_t at) except -1
     @cython.locals(data=bytes, at=Py_ssize_t, stop=Py_ssize_t, body=Py_ssize_t)
     cdef end(self, bint flowing)
-    cdef list take_pieces(self)
     cdef list frame(self)
     @cython.locals(data=bytes, start=Py_ssize_t, at=Py_ssize_t, stop=Py_ssize_t, end=Py_ssize_t, limit=Py_ssize_t)
     cdef bint skip(self) except -1
-    cdef int _first_look(self) except -1
-    @cython.locals(data=bytes, end=Py_ssize_t, messages=Py_ssize_t, size=Py_ssize_t, look=Py_ssize_t, body=Py_ssize_t,
-                   at=Py_ssize_t, stop=Py_ssize_t, selecting=bint, view=cython.p_uchar)
-    cdef bint search(self, ask, judge, link, Selector selector, simply) except -1
+    @cython.locals(data=bytes, end=Py_ssize_t, messages=Py_ssize_t, size=Py_ssize_t, body=Py_ssize_t, at=Py_ssize_t,
+                   stop=Py_ssize_t, selecting=bint, view=cython.p_uchar)
+    cdef search(self, ask, link, Selector selector, simply, Py_ssize_t look)
+    cdef _found(self, answer, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t messages, Py_ssize_t size)
+    cdef int first_look(self) except -1
     @cython.locals(payload=bytes)
     cdef ask_once(self, ask, link, Selector selector)
     cdef forget_clock(self)
     cdef start_clock(self)
     cdef bint is_late(self) except -1
     @cython.locals(before=double, taken=double)
-    cdef bint _is_late_after_stride(self) except -1
+    cdef bint is_late_after_stride(self) except -1

@@ -1,12 +1,13 @@
-"""What the lanes of a repeater are equipped with: one setup for all lanes of a direction and its versions."""
+"""Makes the setups of lanes: one for all lanes of a direction and its versions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .._lane.frame_monitor import FrameMonitor
 from .._lane.lane import Lane
-from .._lane.setup import LaneSetup, OnDecision, UnfinishedTotal
+from .._lane.setup import LaneSetup, OnDecision
 from .._text import text_of
 from ..dialects import Dialect, MessageType
 from ..filters import filter_function, selector_of
@@ -18,23 +19,27 @@ __all__ = ["Equipment"]
 
 
 class Equipment:
-    """Makes the setups of lanes. Thousands of lanes share one, so there is nothing of one link in it.
+    """Makes the setups of lanes. Thousands of lanes share a setup, so it knows of no single link.
 
-    ``filter_of`` returns the application's filter of a direction, ``on_read`` is told of each read.
+    Args:
+        dialect: decodes and encodes the messages.
+        filter_of: returns the application's filter of a direction.
+        frame_monitor: counts the bytes of unfinished frames.
+        on_read: see `LaneSetup`.
     """
 
     def __init__(
         self,
         dialect: Dialect,
         filter_of: Callable[[Direction], Any],
-        total: UnfinishedTotal,
+        frame_monitor: FrameMonitor,
         on_read: Callable[[Lane, int, int], None] | None,
     ) -> None:
         self.on_decision: OnDecision | None = None
-        """Told what is decided about each message. After a change, call `renew`."""
+        """See `LaneSetup`. After a change, call `renew`."""
         self._dialect = dialect
         self._filter_of = filter_of
-        self._total = total
+        self._frame_monitor = frame_monitor
         self._on_read = on_read
         self._setups: dict[tuple[Direction, tuple[int, int]], LaneSetup] = {}
 
@@ -82,6 +87,6 @@ class Equipment:
                 decode=kind.reader(versions[0]),
                 on_read=self._on_read,
                 on_decision=self.on_decision,
-                unfinished_total=self._total,
+                frame_monitor=self._frame_monitor,
             )
         return self._setups[direction, versions]

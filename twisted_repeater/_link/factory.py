@@ -45,10 +45,9 @@ class RepeaterFactory(ServerFactory):
         monitor = ConnectionMonitor(clock, limits.dead_peer_timeout)
         self.application = Application(settings, clock)
         self.admission = Admission(settings, self.application, claim, monitor, clock)
-        self._frame_watch = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
+        self.frame_monitor = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
         on_read = self.application.relayed if settings.observers else None
-        total = self._frame_watch.total
-        self.equipment = Equipment(settings.dialect, self.application.filter_of, total, on_read)
+        self.equipment = Equipment(settings.dialect, self.application.filter_of, self.frame_monitor, on_read)
         self.links = Links(settings, self.application, self.admission, claim, monitor, clock, dial, self.equipment)
 
     @property
