@@ -189,7 +189,7 @@ class Repeater:
 
         These numbers may change when another repeater of the process is created or shut down.
         """
-        return self._factory.limits
+        return self._factory.claim.limits
 
     @property
     def address(self) -> Any:
@@ -338,7 +338,7 @@ class Repeater:
     async def _shut_down(self) -> None:
         factory = self._factory
         not_listening = maybeDeferred(self._port.stopListening)
-        not_listening.addTimeout(factory.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
+        not_listening.addTimeout(factory.claim.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
         try:
             await factory.links.close_all()
             await not_listening

@@ -44,40 +44,40 @@ class Host:
         self.told = Seen()
         self.connecting: Deferred[None] = Deferred()
 
-    def end_connected(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def connected(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.connecting.callback(None)
 
-    def end_stopped(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def peer_ended(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("stopped")
 
-    def end_stops_unread(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def peer_ended_unread(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("stops unread")
 
-    def end_vanished(self, end: Connection, reason: BaseException) -> None:
-        """See `ConnectionHost`."""
+    def break_off(self, connection: Connection, reason: BaseException) -> None:
+        """See `Pair`."""
         self.told.append(("vanished", type(reason)))
 
-    def end_lost(self, end: Connection, reason: BaseException) -> None:
-        """See `ConnectionHost`."""
+    def connection_lost(self, connection: Connection, reason: BaseException) -> None:
+        """See `Pair`."""
         self.told.append(type(reason))
 
-    def end_full(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def connection_full(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("full")
 
-    def end_drained(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def connection_drained(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("drained")
 
-    def end_overflowed(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def connection_overflowed(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("overflowed")
 
-    def end_marshaling_error(self, end: Connection, error: MarshalingError) -> None:
-        """See `ConnectionHost`."""
+    def marshaling_error(self, connection: Connection, error: MarshalingError) -> None:
+        """See `Pair`."""
         self.told.append(error)
 
 
@@ -91,7 +91,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.clock: Any = Clock()
-        self.watch = ConnectionMonitor(self.clock, None)
+        self.monitor = ConnectionMonitor(self.clock, None)
 
 
 class MemoryCase(SynchronousTestCase):
@@ -100,13 +100,13 @@ class MemoryCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Connect it."""
         self.host, self.settings = Host(), Settings()
-        self.clock, self.watch = self.settings.clock, self.settings.watch
-        self.end = Connection(Side.CLIENT, self.host, self.settings)
+        self.clock, self.monitor = self.settings.clock, self.settings.monitor
+        self.connection = Connection(Side.CLIENT, self.host, self.settings)
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
 
     def connect(self) -> None:
         """Connect it."""
-        self.end.makeConnection(self.transport)
+        self.connection.makeConnection(self.transport)
 
     def paused(self) -> bool:
         """Whether nothing is read."""
@@ -189,9 +189,9 @@ class SocketCase(TestCase):
     async def setUp(self) -> None:  # type: ignore[override]
         """Connect them."""
         self.host, self.settings = Host(), Settings()
-        self.clock, self.watch = self.settings.clock, self.settings.watch
-        self.end = Own(Side.CLIENT, self.host, self.settings)
-        self.own, self.peer = self.end, Far()
+        self.clock, self.monitor = self.settings.clock, self.settings.monitor
+        self.connection = Own(Side.CLIENT, self.host, self.settings)
+        self.own, self.peer = self.connection, Far()
         factory = Factory.forProtocol(lambda: self.own)
         factory.noisy = False
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
@@ -201,7 +201,7 @@ class SocketCase(TestCase):
         await endpoint.connect(Factory.forProtocol(lambda: self.peer))
         await self.host.connecting
         self.received = Seen()
-        self.end.relay_to(self.received.append)
+        self.connection.relay_to(self.received.append)
 
     async def cut_off(self) -> None:
         """Close both ends."""
@@ -215,8 +215,8 @@ class SocketCase(TestCase):
         """Push until the outlet is full, while the peer doesn't read. Gives what was pushed."""
         self.peer.transport.pauseProducing()
         pushed = b""
-        while not self.end.outlet.full:
-            self.end.outlet.push([bytes(10_000)])
+        while not self.connection.outlet.full:
+            self.connection.outlet.push([bytes(10_000)])
             pushed += bytes(10_000)
             await turn()
         return pushed

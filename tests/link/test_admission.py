@@ -96,18 +96,18 @@ class ConnectionMonitor:
 class PlacesCase(SynchronousTestCase):
     """A test case with places."""
 
-    watch: Any
+    monitor: Any
 
     def setUp(self) -> None:
         """Make them."""
         self.clock = Clock()
-        self.watch = ConnectionMonitor()
+        self.monitor = ConnectionMonitor()
         self.share = Claim(Limits(), self.clock)
         settings = Settings(
             dialect=dialects.int32(), repeater_name="edge", server_name="quotes", is_client_allowed=lambda name: True
         )
         application = Application(settings, self.clock)
-        self.places: Any = Admission(settings, application, self.share, self.watch, self.clock)
+        self.places: Any = Admission(settings, application, self.share, self.monitor, self.clock)
 
     def take(self, link: Holder, places: int, timeout: float) -> Deferred[None]:
         """Take one of so many places."""
@@ -227,7 +227,7 @@ class VanishedTests(PlacesCase):
     def setUp(self) -> None:
         """Return the name to ann's first link."""
         super().setUp()
-        self.watch.answers_at_once = False
+        self.monitor.answers_at_once = False
         self.ann, self.again = Holder("ann"), Holder("ann")
         self.places.take_name(self.ann, "ann", 10)
 
@@ -235,7 +235,7 @@ class VanishedTests(PlacesCase):
         """A newcomer has the client probed, for half of the time that it has, and waits for the answer."""
         waiting = self.places.take_name(self.again, "ann", 10)
         self.assertNoResult(waiting)
-        ((end, at_most, answer),) = self.watch.probes
+        ((end, at_most, answer),) = self.monitor.probes
         self.assertEqual((end, at_most), (self.ann.client, 5))
         answer.callback(False)
         self.failureResultOf(waiting, DuplicateClient)
@@ -245,7 +245,7 @@ class VanishedTests(PlacesCase):
         """If the client has vanished the newcomer waits for the end of its link, and gets the name."""
         waiting = self.places.take_name(self.again, "ann", 10)
         self.ann.closing = True
-        self.watch.probes[0][2].callback(True)
+        self.monitor.probes[0][2].callback(True)
         self.assertNoResult(waiting)
         self.over(self.ann)
         self.successResultOf(waiting)
@@ -256,13 +256,13 @@ class VanishedTests(PlacesCase):
         waiting = self.places.take_name(self.again, "ann", 10)
         self.over(self.ann)
         self.ann.when_over = lambda: succeed(None)  # type: ignore[method-assign]
-        self.watch.probes[0][2].callback(True)
+        self.monitor.probes[0][2].callback(True)
         self.successResultOf(waiting)
 
     def test_never_over(self) -> None:
         """A link that stays all the same keeps the name."""
         waiting = self.places.take_name(self.again, "ann", 10)
-        self.watch.probes[0][2].callback(True)
+        self.monitor.probes[0][2].callback(True)
         self.clock.advance(10)
         self.failureResultOf(waiting, DuplicateClient)
 
@@ -270,7 +270,7 @@ class VanishedTests(PlacesCase):
         """A link that is ending already is not probed."""
         self.ann.closing = True
         self.places.take_name(self.again, "ann", 10).addErrback(lambda failure: None)
-        self.assertEqual(self.watch.probes, [])
+        self.assertEqual(self.monitor.probes, [])
 
 
 class NewcomerTests(PeerCase):

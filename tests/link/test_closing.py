@@ -71,8 +71,8 @@ class HalfCloseTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Link a client."""
         world = MemoryWorld()
-        assert world.factory.callbacks is not None
-        world.factory.callbacks.on_error = None
+        assert world.factory.application.started is not None
+        world.factory.application.started.on_error = None
         self.client = world.connect(hello("ann"))
         world.servers[0].dataReceived(hello(SERVER_NAME))
         self.assertTrue(IHalfCloseableProtocol.providedBy(self.client))

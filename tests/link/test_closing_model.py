@@ -143,7 +143,7 @@ class Closing(RuleBasedStateMachine):
             to_client_filter=lambda message, link: self.judge(Direction.TO_CLIENT, message),
             on_filter_error=policy,
         )
-        callbacks = self.world.factory.callbacks
+        callbacks = self.world.factory.application.started
         assert callbacks is not None
         tell = callbacks.on_error
         assert tell is not None
@@ -256,7 +256,7 @@ class Closing(RuleBasedStateMachine):
     @rule(side=SIDES)
     def application_sends(self, side: Side) -> None:
         """The application sends a message."""
-        end = self.pair.end(side)
+        end = self.pair.connection(side)
         self.number += 1
         message = b"own %d" % self.number
         if self.pair.can_send(end):

@@ -723,8 +723,8 @@ class DefaultTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Link a client."""
         self.memory = MemoryWorld(to_server_filter=self.decide)
-        assert self.memory.factory.callbacks is not None
-        self.memory.factory.callbacks.on_error = None
+        assert self.memory.factory.application.started is not None
+        self.memory.factory.application.started.on_error = None
         self.client = self.memory.connect(hello("ann"))
         self.memory.servers[0].dataReceived(hello(SERVER_NAME))
 

@@ -38,28 +38,29 @@ class Host:
 
     def __init__(self) -> None:
         self.told = Seen()
+        self.link = self
         self.outlet: Any = None
         self.when_drained: Callable[[], object] = lambda: None
 
-    def outlet_full(self) -> None:
-        """See `OutletHost`."""
+    def connection_full(self, connection: object) -> None:
+        """See `Pair`."""
         self.told.append("full")
 
-    def outlet_drained(self) -> None:
-        """See `OutletHost`."""
+    def connection_drained(self, connection: object) -> None:
+        """See `Pair`."""
         self.told.append("drained")
         self.when_drained()
 
-    def outlet_overflowed(self) -> None:
-        """See `OutletHost`."""
+    def connection_overflowed(self, connection: object) -> None:
+        """See `Pair`."""
         self.told.append("overflowed")
 
-    def outlet_marshaling_error(self, error: MarshalingError) -> None:
-        """See `OutletHost`."""
+    def marshaling_error(self, connection: object, error: MarshalingError) -> None:
+        """See `Pair`."""
         self.told.append(error)
 
-    def outlet_lost(self) -> None:
-        """See `OutletHost`."""
+    def read_the_last(self) -> None:
+        """See `Pair`."""
         self.told.append("lost")
 
 
@@ -336,7 +337,7 @@ class EndTests(SocketCase):
     async def test_lost_with_the_socket_open(self) -> None:
         """The host hears of the loss while the socket can still be read."""
         heard: list[Any] = []
-        self.host.outlet_lost = lambda: heard.append(self.own.transport.getHandle().fileno())  # type: ignore
+        self.host.read_the_last = lambda: heard.append(self.own.transport.getHandle().fileno())  # type: ignore
         self.own.transport.abortConnection()
         await self.own.seen.holds(LOST)
         self.assertIsInstance(self.own.reason, ConnectionAborted)

@@ -39,7 +39,7 @@ from .settings import Settings
 
 __all__ = ["Admission"]
 
-log = Logger()
+log: Logger = Logger()
 
 Stop = Callable[[ConnectingError], None]
 """Ends an attempt to link a client."""

@@ -138,12 +138,12 @@ class Attempt:
 
     async def _tell_client(self, server_hello: Hello) -> None:
         """Have the application look at the link, then answer the client."""
-        links, pair, dialect = self._links, self._pair, self._links.dialect
+        links, pair, dialect = self._links, self._pair, self._links.settings.dialect
         pair.link.state = await self._ask(links.application.callbacks.on_connect, pair.link)
         if pair.closing:
             raise RefusedByApplication("on_connect closed the link")
         own = self._hello(server_hello, dialect.to_client, dialect.to_server)
-        pair.client.say_hello(pair.client.handshake.encode(own))
+        pair.client.outlet.push([links.handshake.encode(own)])
 
     def _left(self) -> float:
         """How much of the hello timeout is left."""
@@ -151,16 +151,16 @@ class Attempt:
 
     def _hello(self, peers: Hello, sends: MessageType, receives: MessageType) -> Hello:
         """Make the hello that tells one peer about the other, with the repeater's own name as credentials."""
-        dialect = self._links.dialect
+        dialect = self._links.settings.dialect
         versions = (dialect.stated(sends), dialect.stated(receives))
         return Hello(peers.name, dialect.mode, *versions, self._links.settings.repeater_name, peers.extra)
 
     async def _greet_server(self, client: Hello) -> Hello:
         """Connect to the server in the client's name and read its hello."""
         links, server = self._links, self._pair.server
-        own = self._hello(client, links.dialect.to_server, links.dialect.to_client)
+        own = self._hello(client, links.settings.dialect.to_server, links.settings.dialect.to_client)
         try:
-            greeting = server.handshake.encode(own)  # before the dial: this may be what cannot be done
+            greeting = links.handshake.encode(own)  # before the dial: this may be what cannot be done
         except InvalidHello as error:
             error.side = Side.CLIENT
             raise
@@ -168,7 +168,7 @@ class Attempt:
             await self._step(links.dial(self._pair))
         except Exception as error:
             raise ServerUnreachable(f"no connection to the server: {text_of(error)}", Side.SERVER) from error
-        server.say_hello(greeting)
+        server.outlet.push([greeting])
         hello: Hello = await self._step(server.read_hello(links.limits.hello_timeout))
         return hello
 
@@ -181,15 +181,15 @@ class Attempt:
         return self._agree(hello, Side.SERVER)
 
     def _check_mode(self, hello: Hello, side: Side) -> None:
-        mode = self._links.dialect.mode
+        mode = self._links.settings.dialect.mode
         if hello.mode != mode:
             raise WrongMode(f"the {side.value} runs in mode {hello.mode!r}, {mode!r} was expected", side)
 
     def _agree(self, hello: Hello, side: Side) -> tuple[int, int]:
         """Agree with a peer on the versions of what it sends and of what it receives."""
-        to_server, to_client = self._links.dialect.to_server, self._links.dialect.to_client
+        to_server, to_client = self._links.settings.dialect.to_server, self._links.settings.dialect.to_client
         sent, received = (to_server, to_client) if side is Side.CLIENT else (to_client, to_server)
-        stated = self._links.dialect.stated
+        stated = self._links.settings.dialect.stated
         versions = (
             agreed_version(hello.send_version, stated(sent)),
             agreed_version(stated(received), hello.recv_version),

@@ -23,7 +23,7 @@ from .settings import Settings, check_callable
 
 __all__ = ["Application", "Callbacks"]
 
-log = Logger()
+log: Logger = Logger()
 
 FAILURES = 10
 """How many failures of one callback or observer are logged at once; after that, one a second is."""
@@ -83,8 +83,7 @@ class Application:
         with suppress(Exception):  # a codec's own exception may refuse attributes; the callback gets the side too
             error.side = side
         self.observe("link_error", pair.link, side, error)
-        assert self.started is not None
-        on_error = self.started.on_error
+        on_error = self.callbacks.on_error
         if on_error is None:
             pair.end_by_default(error)
         else:

@@ -40,7 +40,7 @@ Shutdown while bytes wait
 from __future__ import annotations
 
 import sys
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, StrEnum
 
 from twisted.logger import Logger
 
@@ -60,9 +60,9 @@ __all__ = [
     "log_move",
 ]
 
-log = Logger()
+log: Logger = Logger()
 
-LOG_MOVES = sys.flags.dev_mode
+LOG_MOVES: bool = sys.flags.dev_mode
 """Whether each move of a state is logged, at debug level: in Python's development mode, ``python -X dev``. Otherwise a
 move costs no more than this check, and a log without a level does not fill with moves."""
 
@@ -189,69 +189,56 @@ class LinkEvent(IntEnum):
     BOTH_GONE = 9
 
 
-class Action(IntEnum):
-    """What a link does about an event."""
+class Action(StrEnum):
+    """What a link does about an event: the name of the method of `Pair` that does it."""
 
-    START = 0
+    START = "_start"
     """Relay: first what waited behind the hellos."""
-    FAIL_ATTEMPT = 1
+    FAIL_ATTEMPT = "_fail_attempt"
     """Tell the attempt, which closes the link with the reason."""
-    REPORT = 2
-    """Tell the application, behind all that the side sent; see above."""
-    LINGER = 3
+    REPORT = "_report"
+    """Tell the application, after all that the side sent; see above."""
+    LINGER = "_linger"
     """Allow ``linger`` for the rest, and `END_STREAMS`."""
-    END_STREAMS = 4
+    END_STREAMS = "_end_streams"
     """End the stream to each side for which nothing more can come; close when both directions have ended."""
-    DROP = 5
+    DROP = "_drop"
     """Close both connections: nothing that matters waits."""
-    FLUSH = 6
+    FLUSH = "_flush"
     """Take in nothing more, start the deadline, and `CLOSE_WHEN_IDLE`."""
-    CLOSE_WHEN_IDLE = 7
+    CLOSE_WHEN_IDLE = "_close_when_idle"
     """Close both connections, once all that was received is filtered."""
-    HURRY = 8
+    HURRY = "_hurry"
     """Be over within ``close_timeout`` from now."""
-    FORCE = 9
+    FORCE = "force"
     """Drop what was received; close what can be closed in order at once, abort the rest."""
-    ABORT = 10
-    END = 11
+    ABORT = "_abort"
+    END = "_finally"
     """Tell the application what it was not told yet, stop the timers, free the name, tell those who wait."""
 
 
 _L, _LE, _A = LinkState, LinkEvent, Action
 
+UNMADE = (_L.MAKING, _L.FAILING)
+MADE = (_L.RELAYING, _L.FINISHING, _L.CLOSING)
+
 LINK_MOVES: dict[tuple[LinkState, LinkEvent], tuple[Action, LinkState]] = {
     (_L.MAKING, _LE.MADE): (_A.START, _L.RELAYING),
-    (_L.MAKING, _LE.PEER_ENDED): (_A.FAIL_ATTEMPT, _L.MAKING),
-    (_L.MAKING, _LE.LOST): (_A.FAIL_ATTEMPT, _L.MAKING),
     (_L.MAKING, _LE.CLOSE): (_A.DROP, _L.FAILING),
-    (_L.MAKING, _LE.ABORT): (_A.ABORT, _L.FAILING),
-    (_L.MAKING, _LE.BOTH_GONE): (_A.END, _L.FAILED),
-    (_L.FAILING, _LE.PEER_ENDED): (_A.FAIL_ATTEMPT, _L.FAILING),
-    (_L.FAILING, _LE.LOST): (_A.FAIL_ATTEMPT, _L.FAILING),
-    (_L.FAILING, _LE.GIVE_WAY): (_A.HURRY, _L.FAILING),
-    (_L.FAILING, _LE.OUT_OF_TIME): (_A.FORCE, _L.FAILING),
-    (_L.FAILING, _LE.ABORT): (_A.ABORT, _L.FAILING),
-    (_L.FAILING, _LE.BOTH_GONE): (_A.END, _L.FAILED),
-    (_L.RELAYING, _LE.PEER_ENDED): (_A.REPORT, _L.RELAYING),
-    (_L.RELAYING, _LE.LOST): (_A.REPORT, _L.RELAYING),
     (_L.RELAYING, _LE.FINISH): (_A.LINGER, _L.FINISHING),
     (_L.RELAYING, _LE.CLOSE): (_A.FLUSH, _L.CLOSING),
-    (_L.RELAYING, _LE.ABORT): (_A.ABORT, _L.CLOSING),
-    (_L.RELAYING, _LE.BOTH_GONE): (_A.END, _L.OVER),
-    (_L.FINISHING, _LE.PEER_ENDED): (_A.REPORT, _L.FINISHING),
-    (_L.FINISHING, _LE.LOST): (_A.REPORT, _L.FINISHING),
     (_L.FINISHING, _LE.FINISH): (_A.END_STREAMS, _L.FINISHING),
     (_L.FINISHING, _LE.MOVED): (_A.END_STREAMS, _L.FINISHING),
     (_L.FINISHING, _LE.CLOSE): (_A.FLUSH, _L.CLOSING),
-    (_L.FINISHING, _LE.ABORT): (_A.ABORT, _L.CLOSING),
-    (_L.FINISHING, _LE.BOTH_GONE): (_A.END, _L.OVER),
-    (_L.CLOSING, _LE.PEER_ENDED): (_A.REPORT, _L.CLOSING),
-    (_L.CLOSING, _LE.LOST): (_A.REPORT, _L.CLOSING),
     (_L.CLOSING, _LE.MOVED): (_A.CLOSE_WHEN_IDLE, _L.CLOSING),
-    (_L.CLOSING, _LE.GIVE_WAY): (_A.HURRY, _L.CLOSING),
-    (_L.CLOSING, _LE.OUT_OF_TIME): (_A.FORCE, _L.CLOSING),
-    (_L.CLOSING, _LE.ABORT): (_A.ABORT, _L.CLOSING),
-    (_L.CLOSING, _LE.BOTH_GONE): (_A.END, _L.OVER),
+    **{(state, _LE.GIVE_WAY): (_A.HURRY, state) for state in (_L.FAILING, _L.CLOSING)},
+    **{(state, _LE.OUT_OF_TIME): (_A.FORCE, state) for state in (_L.FAILING, _L.CLOSING)},
+    **{(state, event): (_A.FAIL_ATTEMPT, state) for state in UNMADE for event in (_LE.PEER_ENDED, _LE.LOST)},
+    **{(state, event): (_A.REPORT, state) for state in MADE for event in (_LE.PEER_ENDED, _LE.LOST)},
+    **{(state, _LE.ABORT): (_A.ABORT, _L.FAILING) for state in UNMADE},
+    **{(state, _LE.ABORT): (_A.ABORT, _L.CLOSING) for state in MADE},
+    **{(state, _LE.BOTH_GONE): (_A.END, _L.FAILED) for state in UNMADE},
+    **{(state, _LE.BOTH_GONE): (_A.END, _L.OVER) for state in MADE},
 }
 """What a link does about an event, and where that moves it. An event that is not listed for a state is nothing."""
 

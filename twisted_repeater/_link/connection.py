@@ -6,24 +6,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
-from .._sockets.socket_state import socket_of
 from .._sockets.valve import Valve
-from ..errors import InvalidHello, MarshalingError
-from ..interfaces import IHandshake
+from ..errors import InvalidHello
 from ..model import Hello, Side
 from .closing import ENDED, ConnectionEvent, ConnectionState
-from .connection_host import ConnectionHost, ConnectionSettings
 from .ending_connection import EndingConnection
 from .hello import SHOWN, HelloReader
 from .outlets import outlet_for
 
-__all__ = ["ClientSideProtocol", "Connection", "ServerSideProtocol"]
+if TYPE_CHECKING:
+    from .links import Links
+    from .pair import Pair
+
+__all__ = ["Connection"]
 
 READ_SIZE = FileDescriptor.bufferSize
 """How many bytes a transport reads at once; Twisted's own choice."""
@@ -40,22 +41,17 @@ class Connection(EndingConnection):
 
     __slots__ = ("_is_busy", "_reader", "address", "heard")
 
-    def __init__(self, side: Side, link: ConnectionHost, settings: ConnectionSettings) -> None:
-        super().__init__(side, link, settings)
+    def __init__(self, side: Side, link: Pair, host: Links) -> None:
+        super().__init__(side, link, host)
         self.address: Any = None
         self.heard = False
         """Whether a byte was received."""
         self.receive = self._receive_hello
         """Where received bytes go."""
-        self._reader: HelloReader | None = HelloReader(side, settings.handshake, settings.dialect.name)
+        self._reader: HelloReader | None = HelloReader(side, host.handshake, host.settings.dialect.name)
         """Until the link is made."""
         self._is_busy = False
         """Whether the last read was all full."""
-
-    @property
-    def handshake(self) -> IHandshake:
-        """How hellos are read and made."""
-        return self._settings.handshake
 
     # -- what the transport says ----------------------------------------------------------------------------
 
@@ -64,7 +60,7 @@ class Connection(EndingConnection):
         if self.state is not ConnectionState.UNCONNECTED or self.link.closing:
             transport.abortConnection()  # the client left while the server was being dialled
             return
-        settings = self._settings
+        host = self._host
         self.transport = transport
         self.address = transport.getPeer()
         self.is_tcp = isinstance(self.address, (IPv4Address, IPv6Address))
@@ -72,11 +68,11 @@ class Connection(EndingConnection):
             transport.setTcpKeepAlive(True)
             transport.setTcpNoDelay(True)
         self.valve = Valve(self)
-        self.outlet = outlet_for(transport, self, settings.framing, settings.limits.max_waiting)
-        self.handle = socket_of(self.outlet.innermost)
+        self.outlet = outlet_for(transport, self, host.framing, host.limits.max_waiting)
+        self.handle = self.outlet.socket
         self._move(ConnectionEvent.CONNECTED)
-        settings.watch.connected(self)
-        self.link.end_connected(self)
+        host.monitor.connected(self)
+        self.link.connected(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came. See `IProtocol`."""
@@ -90,13 +86,13 @@ class Connection(EndingConnection):
     def pauseProducing(self) -> None:
         """Read no more. See `Valve`."""
         if self.state not in ENDED:
-            self._settings.watch.reads(self, False)
+            self._host.monitor.reads(self, False)
             self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
         """Read on, unless the stream has ended: the transport would only find its end again. See `Valve`."""
         if self.state not in ENDED:
-            self._settings.watch.reads(self, True)
+            self._host.monitor.reads(self, True)
             self.transport.resumeProducing()
 
     # -- the hello ------------------------------------------------------------------------------------------
@@ -104,7 +100,7 @@ class Connection(EndingConnection):
     def when_address_known(self, timeout: float) -> Deferred[None]:
         """Fire when the PROXY header with the peer's address is read. Fails with `HelloTimeout` after ``timeout``."""
         assert self._reader is not None
-        return self._reader.ask_address(timeout, self._settings.clock)
+        return self._reader.ask_address(timeout, self._host.clock)
 
     def address_known(self) -> None:
         """The PROXY header is read: the transport now has the peer's own address."""
@@ -122,7 +118,7 @@ class Connection(EndingConnection):
     def read_hello(self, timeout: float) -> Deferred[Hello]:
         """Return the peer's hello. Fails with `InvalidHello`, or `HelloTimeout` after so many seconds."""
         assert self._reader is not None
-        hello = self._reader.ask(timeout, self._settings.clock)
+        hello = self._reader.ask(timeout, self._host.clock)
         self._look_for_hello(self._reader)
         return hello
 
@@ -160,10 +156,6 @@ class Connection(EndingConnection):
         """How many bytes wait behind the hello."""
         return self._reader.size if self._reader is not None and self._reader.complete else 0
 
-    def say_hello(self, frame: bytes) -> None:
-        """Send a hello of our own, a whole frame."""
-        self.outlet.push([frame])
-
     def relay_to(self, feed: Callable[[bytes], None]) -> None:
         """The link is complete: what waited and what comes goes to the lane."""
         assert self._reader is not None
@@ -174,47 +166,11 @@ class Connection(EndingConnection):
             feed(early)
         self.valve.open("early")
 
-    # -- OutletHost -----------------------------------------------------------------------------------------
+    def read_the_last(self) -> None:
+        """Receive what the system still has, as it breaks on writing: the transport would not read that any more.
 
-    def outlet_full(self) -> None:
-        """See `OutletHost`."""
-        self.link.end_full(self)
-
-    def outlet_drained(self) -> None:
-        """See `OutletHost`."""
-        self.link.end_drained(self)
-
-    def outlet_overflowed(self) -> None:
-        """See `OutletHost`."""
-        self.link.end_overflowed(self)
-
-    def outlet_marshaling_error(self, error: MarshalingError) -> None:
-        """See `OutletHost`."""
-        self.link.end_marshaling_error(self, error)
-
-    def outlet_lost(self) -> None:
-        """Receive what the system still has: a connection that breaks on writing is read no more by the transport.
-
-        Twisted calls this, as ``stopProducing``, before it closes the socket.
+        Called by way of the ``stopProducing`` of its outlet, before Twisted closes the socket.
         """
         if self.state is not ConnectionState.UNCONNECTED and not self.closes:
             self._why_lost = self._why_lost or self._why_silent()
             self._read_the_rest()
-
-
-class ClientSideProtocol(Connection):
-    """The connection between a client and the repeater."""
-
-    __slots__ = ()
-
-    def __init__(self, link: ConnectionHost, settings: ConnectionSettings) -> None:
-        super().__init__(Side.CLIENT, link, settings)
-
-
-class ServerSideProtocol(Connection):
-    """The connection between the repeater and the server."""
-
-    __slots__ = ()
-
-    def __init__(self, link: ConnectionHost, settings: ConnectionSettings) -> None:
-        super().__init__(Side.SERVER, link, settings)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionLost, TCPTimedOutError
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
@@ -20,12 +20,15 @@ from .._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
 from .._sockets.valve import Valve
 from ..model import Side
 from .closing import CONNECTION_MOVES, ENDED, LOG_MOVES, WRITTEN, ConnectionEvent, ConnectionState, log_move
-from .connection_host import ConnectionHost, ConnectionSettings
 from .outlet import Outlet
+
+if TYPE_CHECKING:
+    from .links import Links
+    from .pair import Pair
 
 __all__ = ["EndingConnection"]
 
-log = Logger()
+log: Logger = Logger()
 
 MAX_LAST_READS = 1024
 """How many reads a connection gets at its end, at most; a system keeps no more than some megabytes for it."""
@@ -51,7 +54,7 @@ class EndingConnection(Protocol):
         "_last_resort",
         "_poll",
         "_quiet_polls",
-        "_settings",
+        "_host",
         "_why_lost",
         "handle",
         "is_tcp",
@@ -70,7 +73,7 @@ class EndingConnection(Protocol):
     valve: Valve
     receive: Callable[[bytes], None]
 
-    def __init__(self, side: Side, link: ConnectionHost, settings: ConnectionSettings) -> None:
+    def __init__(self, side: Side, link: Pair, host: Links) -> None:
         self.link = link
         self.side = side
         self.state = ConnectionState.UNCONNECTED
@@ -80,7 +83,7 @@ class EndingConnection(Protocol):
         self.is_tcp = False
         self.loss: BaseException | None = None
         """Why the connection is gone."""
-        self._settings = settings
+        self._host = host
         self._why_lost: BaseException | None = None
         """Why the connection is lost, where this class knows that better than the transport."""
         self._poll: IDelayedCall | None = None
@@ -130,9 +133,9 @@ class EndingConnection(Protocol):
                 self._break()
             if self.state in ENDED:
                 return
-            self._settings.watch.reads(self, False)
+            self._host.monitor.reads(self, False)
         self._move(ConnectionEvent.PEER_ENDED)
-        self.link.end_stopped(self)
+        self.link.peer_ended(self)
         if self._poll is not None:
             self._poll.cancel()
             self._polled()
@@ -147,12 +150,12 @@ class EndingConnection(Protocol):
         self.factory = None  # so would this
         self.valve.detach()
         self.outlet.discard()
-        self._settings.watch.lost(self)
+        self._host.monitor.lost(self)
         for timer in (self._poll, self._last_resort):
             if timer is not None:
                 timer.cancel()
         self._poll = self._last_resort = None
-        self.link.end_lost(self, self.loss)
+        self.link.connection_lost(self, self.loss)
 
     # -- Monitored ------------------------------------------------------------------------------------------
 
@@ -162,14 +165,14 @@ class EndingConnection(Protocol):
             self._read_the_rest()
             self._break()
         elif self.state not in ENDED:
-            self.link.end_stops_unread(self)
+            self.link.peer_ended_unread(self)
 
     def vanish(self) -> None:
         """See `Monitored`."""
         self._read_the_rest()
         if not self.gone:
             self._why_lost = self._vanished()
-            self.link.end_vanished(self, self._why_lost)
+            self.link.break_off(self, self._why_lost)
 
     def _is_broken(self, how: HangUp | None) -> bool:
         """Return whether this is the loss of the connection, and not the end of the peer's stream.
@@ -186,7 +189,7 @@ class EndingConnection(Protocol):
 
     def _why_silent(self) -> BaseException | None:
         """Return a timeout as the reason if the system has given up the connection because its peer was silent."""
-        timeout = self._settings.watch.timeout
+        timeout = self._host.monitor.timeout
         state = tcp_state(self.handle) if self.handle is not None and timeout is not None else None
         silent = state and timeout and state.unanswered and state.silence >= timeout * LONG_SILENCE
         return self._vanished() if silent else None
@@ -270,7 +273,7 @@ class EndingConnection(Protocol):
 
     def _poll_soon(self) -> None:
         if not self.lost:
-            self._poll = self._settings.clock.callLater(ACKNOWLEDGED_POLL, self._polled)
+            self._poll = self._host.clock.callLater(ACKNOWLEDGED_POLL, self._polled)
 
     def _polled(self) -> None:
         self._poll = None
@@ -316,7 +319,7 @@ class EndingConnection(Protocol):
         """Act again if the connection is not gone after `FORCED` seconds."""
         if self._last_resort is not None:
             self._last_resort.cancel()
-        self._last_resort = self._settings.clock.callLater(FORCED, self._still_there)
+        self._last_resort = self._host.clock.callLater(FORCED, self._still_there)
 
     def _still_there(self) -> None:
         self._last_resort = None

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
@@ -21,7 +20,6 @@ from .closing import (
     LINK_MOVES,
     LOG_MOVES,
     ON_LOSS,
-    Action,
     ConnectionState,
     LinkEvent,
     LinkState,
@@ -29,6 +27,9 @@ from .closing import (
 )
 from .connection import Connection
 from .deadline import Timers
+
+if TYPE_CHECKING:
+    from .links import Links
 
 __all__ = ["EndingPair"]
 
@@ -52,9 +53,7 @@ class EndingPair:
         "server",
     )
 
-    _actions: ClassVar[dict[Action, Callable[..., None]]]
-
-    def __init__(self, host: Any, client: Connection, server: Connection) -> None:
+    def __init__(self, host: Links, client: Connection, server: Connection) -> None:
         self._host = host
         self._state = LinkState.MAKING
         """Moved by `_on` only."""
@@ -95,7 +94,7 @@ class EndingPair:
         """Whether the link is made and both sides are up."""
         return self.made and not (self.closing or self.down)
 
-    def end(self, side: Side) -> Connection:
+    def connection(self, side: Side) -> Connection:
         """Return the connection of a side."""
         return self.client if side is Side.CLIENT else self.server
 
@@ -120,7 +119,7 @@ class EndingPair:
                 before, self._state = self._state, state
                 if LOG_MOVES:
                     log_move(self.client_name, before, event, state)
-            self._actions[action](self, *arguments)
+            getattr(self, action)(*arguments)
 
     def finish(self) -> None:
         """See `ILink`."""
@@ -154,15 +153,15 @@ class EndingPair:
 
     # -- what `closing` says ----------------------------------------------------------------------------------
 
-    def _fail_attempt(self, end: Connection, reason: BaseException) -> None:
-        if end.lost or not end.early:
-            self._host.link_broke(self, end.side, reason)
+    def _fail_attempt(self, connection: Connection, reason: BaseException) -> None:
+        if connection.lost or not connection.early:
+            self._host.link_broke(self, connection.side, reason)
 
-    def _report(self, end: Connection, reason: BaseException) -> None:
+    def _report(self, connection: Connection, reason: BaseException) -> None:
         state = self._state
-        self._side_down(end, reason)
-        if end.state is ConnectionState.LOST:
-            self.end_drained(end)
+        self._side_down(connection, reason)
+        if connection.state is ConnectionState.LOST:
+            self.connection_drained(connection)
         if self._state is state:  # otherwise the next step is taken already
             self._on(LinkEvent.MOVED)
 
@@ -240,70 +239,70 @@ class EndingPair:
     def _finally(self) -> None:
         for lane in self.lanes:
             lane.discard()
-        for end in (self.client, self.server):
-            self._report_loss(end)
+        for connection in (self.client, self.server):
+            self._report_loss(connection)
         self._timers.stop_all()
         self._host.link_over(self)
         waiting, self._on_over = self._on_over, []
         for deferred in waiting:
             deferred.callback(None)
 
-    def end_stopped(self, end: Connection) -> None:
+    def peer_ended(self, connection: Connection) -> None:
         """A peer has ended its stream."""
-        self._on(LinkEvent.PEER_ENDED, end, ConnectionDone())
+        self._on(LinkEvent.PEER_ENDED, connection, ConnectionDone())
 
-    def end_lost(self, end: Connection, reason: BaseException) -> None:
+    def connection_lost(self, connection: Connection, reason: BaseException) -> None:
         """A connection is gone."""
-        self._on(LinkEvent.LOST, end, reason)
+        self._on(LinkEvent.LOST, connection, reason)
         self.check_over()
 
-    def _side_down(self, end: Connection, reason: BaseException) -> None:
+    def _side_down(self, connection: Connection, reason: BaseException) -> None:
         """A side has ended its stream, or is gone: tell the application once, behind all that the side sent."""
-        lane = self._lane_from(end.side)
+        lane = self._lane_from(connection.side)
         lane.seal()
-        if end.side in self.down:
+        if connection.side in self.down:
             return
-        idle, lost = lane.idle, end.state is ConnectionState.LOST
+        idle, lost = lane.idle, connection.state is ConnectionState.LOST
         if not idle and (lane.gave_way or not lost):
-            self._await_report(end)  # for a lost side this only takes turns of the reactor
+            self._await_report(connection)  # for a lost side this only takes turns of the reactor
             return
-        half_closed = not lost and not end.outlet.ended
+        half_closed = not lost and not connection.outlet.ended
         # A partial frame is an error of the side only if the side ended inside of it by itself.
         unfinished = lane.unfinished if idle and not self.closing else None
         if idle:
             lane.drop_unfinished()  # its end cannot come, and the link may stay for long
         if unfinished is not None:
             unfinished.__cause__ = reason
-        self._tell(end, Disconnected(unfinished or reason, half_closed=half_closed))
+        self._tell(connection, Disconnected(unfinished or reason, half_closed=half_closed))
 
-    def _tell(self, end: Connection, error: Disconnected) -> None:
+    def _tell(self, connection: Connection, error: Disconnected) -> None:
         """Tell the application that a side is gone."""
-        self._timers.stop(("told", end))
-        self.down |= {end.side}
+        self._timers.stop(("told", connection))
+        self.down |= {connection.side}
         if self.reason is None and self._state not in CLOSES:
             self.reason = error
-        self._host.link_error(self, end.side, error)
+        self._host.application.link_error(self, connection.side, error)
 
-    def _await_report(self, end: Connection) -> None:
+    def _await_report(self, connection: Connection) -> None:
         """A side has ended its stream, after messages that wait, perhaps for a verdict that never comes.
 
         The application cannot end the link before it is told of this. So if nothing moves for ``linger``, the link is
         closed.
         """
-        if end.side not in self.down and not self.closing:
+        if connection.side not in self.down and not self.closing:
             reason = Disconnected(ConnectionDone())
-            reason.side = end.side
+            reason.side = connection.side
             linger = self._host.limits.linger
             close = partial(self.close, reason)
-            self._timers.call_without_progress(("told", end), linger, self._progress, close)
+            self._timers.call_without_progress(("told", connection), linger, self._progress, close)
 
-    def _report_loss(self, end: Connection) -> None:
+    def _report_loss(self, connection: Connection) -> None:
         """Report a loss that was not reported before because the side's lane gave way."""
-        if end.loss is not None and self.made:
-            self._side_down(end, end.loss)
+        if connection.loss is not None and self.made:
+            self._side_down(connection, connection.loss)
 
-    def end_drained(self, end: Connection) -> None:
+    def connection_drained(self, connection: Connection) -> None:
         """Nothing waits any more: go on with what was choked."""
-        self._timers.stop(("full", end))
+        self._timers.stop(("full", connection))
         for lane in self.lanes:
             lane.unchoke()

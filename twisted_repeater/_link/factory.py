@@ -14,9 +14,8 @@ from .._lane.frame_monitor import FrameMonitor
 from .._lane.setup import OnDecision
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
-from ..model import Limits
 from .admission import Admission
-from .callbacks import Application, Callbacks
+from .callbacks import Application
 from .equipment import Equipment
 from .links import Links
 from .pair import Pair
@@ -35,8 +34,6 @@ class RepeaterFactory(ServerFactory):
     ) -> None:
         limits = claim.limits
         self.settings = settings
-        self.dialect = settings.dialect
-        self.observers = settings.observers
         self.claim = claim
         """This repeater's share of the descriptors of its process, and its limits."""
         self.clock = clock
@@ -51,11 +48,6 @@ class RepeaterFactory(ServerFactory):
         self.equipment = Equipment(settings.dialect, self.application.filter_of, total, on_read)
         self.links = Links(settings, self.application, self.admission, claim, monitor, clock, dial, self.equipment)
 
-    @property
-    def limits(self) -> Limits:
-        """The limits that hold now."""
-        return self.claim.limits
-
     # -- accepting -------------------------------------------------------------------------------------------
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
@@ -65,15 +57,6 @@ class RepeaterFactory(ServerFactory):
         return _Refused() if self.wrapped else None
 
     # -- filters ---------------------------------------------------------------------------------------------
-
-    @property
-    def callbacks(self) -> Callbacks | None:
-        """What the application gave to `start`."""
-        return self.application.started
-
-    @callbacks.setter
-    def callbacks(self, callbacks: Callbacks) -> None:
-        self.application.started = callbacks
 
     def replace_filters(self, filters: Mapping[str, Any]) -> None:
         """Replace filters, on every lane; each takes over with its lane's next read."""

@@ -26,13 +26,13 @@ from .settings import Settings
 
 __all__ = ["Links"]
 
-log = Logger()
+log: Logger = Logger()
 
 
 class Links:
     """Every link and every attempt of a repeater. Iterating gives those that are not over, the oldest first.
 
-    This is what each pair knows of its repeater, see `PairHost`, and what each attempt is made with.
+    This is what each pair and each attempt knows of its repeater.
     """
 
     def __init__(
@@ -49,18 +49,15 @@ class Links:
         self.settings = settings
         self.application = application
         self.admission = admission
-        self.watch = monitor
+        self.monitor = monitor
         self.clock = clock
         self.dial = dial
         self.equipment = equipment
-        self.dialect = dialect = settings.dialect
+        dialect = settings.dialect
         self.framing = dialect.framing(claim.limits)
         self.handshake = dialect.handshake(claim.limits)
         own = Hello(settings.server_name, dialect.mode, credentials=settings.repeater_name)
         self.handshake.encode(own)  # raises if these names fit into no hello
-        self.link_made = application.link_made
-        self.link_error = application.link_error
-        self.link_filter_failed = application.filter_failed
         self.limits: Limits = claim.limits
         """Times and sizes. The numbers of clients and hellos, which may change, are looked up where they count."""
         self._pairs: dict[Pair, None] = {}
@@ -127,7 +124,7 @@ class Links:
             return frames[version]
 
         for pair in self.made():
-            connection = pair.end(side)
+            connection = pair.connection(side)
             if not pair.can_send(connection):
                 continue
             if pair.at_work:  # a filter of this link broadcasts: the order among the link's own messages must be kept
