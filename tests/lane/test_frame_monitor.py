@@ -398,7 +398,7 @@ class LinkTests(MemoryCase):
         world = self.memory(limits=LIMITS)
         client, _ = self.linked(world, "ann")
         client.dataReceived(frame(b"x" * 1000)[:500])
-        client.end.outlet_overflowed()
+        client.link.connection_overflowed(client)
         self.assertFalse(client.link.over)
         self.assertEqual(world.factory._frame_watch.total.size, 0)
 

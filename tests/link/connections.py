@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from twisted_repeater import Limits, MarshalingError, Side, dialects
 from twisted_repeater._link.connection import Connection
+from twisted_repeater._link.deadline import Timers
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 
 from ..peers import END, LOST, Seen, turn
@@ -40,8 +41,9 @@ class Host:
 
     closing = False
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Any) -> None:
         self.told = Seen()
+        self.timers = Timers(clock)
         self.connecting: Deferred[None] = Deferred()
 
     def connected(self, connection: Connection) -> None:
@@ -81,8 +83,10 @@ class Host:
         self.told.append(error)
 
 
-class Settings:
+class Links:
     """What the connections of a repeater share."""
+
+    settings: Any
 
     limits = LIMITS
     dialect = DIALECT
@@ -91,17 +95,24 @@ class Settings:
 
     def __init__(self) -> None:
         self.clock: Any = Clock()
+        self.settings = self
         self.monitor = ConnectionMonitor(self.clock, None)
 
 
+def host_and_links() -> tuple[Any, Any]:
+    """Return what stands for a link and for all links."""
+    links = Links()
+    return Host(links.clock), links
+
+
 class MemoryCase(SynchronousTestCase):
-    """A test case with an end whose transport keeps what is written."""
+    """A test case with a connection whose transport keeps what is written."""
 
     def setUp(self) -> None:
         """Connect it."""
-        self.host, self.settings = Host(), Settings()
-        self.clock, self.monitor = self.settings.clock, self.settings.monitor
-        self.connection = Connection(Side.CLIENT, self.host, self.settings)
+        self.host, self.links = host_and_links()
+        self.clock, self.monitor = self.links.clock, self.links.monitor
+        self.connection = Connection(Side.CLIENT, self.host, self.links)
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
 
     def connect(self) -> None:
@@ -182,15 +193,15 @@ def shrink_buffers(transport: Any) -> None:
 
 
 class SocketCase(TestCase):
-    """A test case with an end on a real connection, and its peer. ``received`` has what the end was fed."""
+    """A test case with a connection on a socket, and its peer. ``received`` has what the connection was fed."""
 
     timeout = 60
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Connect them."""
-        self.host, self.settings = Host(), Settings()
-        self.clock, self.monitor = self.settings.clock, self.settings.monitor
-        self.connection = Own(Side.CLIENT, self.host, self.settings)
+        self.host, self.links = host_and_links()
+        self.clock, self.monitor = self.links.clock, self.links.monitor
+        self.connection = Own(Side.CLIENT, self.host, self.links)
         self.own, self.peer = self.connection, Far()
         factory = Factory.forProtocol(lambda: self.own)
         factory.noisy = False

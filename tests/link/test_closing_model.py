@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -130,8 +131,9 @@ class Closing(RuleBasedStateMachine):
         """A client connects, and says hello; the server is reached."""
         kind = HalfClosing if half_close else BufferedOutlet
 
-        def outlet_for(transport: Any, host: Any, framing: Any, max_waiting: int) -> BufferedOutlet:
-            return kind(transport, host, Encoder(framing, host.outlet_marshaling_error), max_waiting)
+        def outlet_for(transport: Any, connection: Any, framing: Any, max_waiting: int) -> BufferedOutlet:
+            report = partial(connection.link.marshaling_error, connection)
+            return kind(transport, connection, Encoder(framing, report), max_waiting)
 
         self.patch = mock.patch.object(connection, "outlet_for", outlet_for)
         self.patch.start()

@@ -7,7 +7,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
 from twisted.internet.testing import StringTransport
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import Hello, HelloTimeout, InvalidHello, MarshalingError, Side
+from twisted_repeater import Hello, HelloTimeout, InvalidHello, Side
 from twisted_repeater._link.closing import ConnectionState
 from twisted_repeater._link.connection import BUSY_READ_SIZE, MAX_EARLY, READ_SIZE
 
@@ -30,33 +30,19 @@ class StateTests(MemoryCase):
             (False, ConnectionState.OPEN, "192.0.2.1"),
         )
 
-    def test_handshake(self) -> None:
-        """It speaks hellos as its repeater does."""
-        self.assertIs(self.connection.handshake, self.settings.handshake)
-
     def test_no_tcp(self) -> None:
         """A connection that isn't TCP's is fine as well."""
         self.transport = StringTransport(peerAddress=UNIXAddress("client"))
         self.connect()
         self.assertEqual(self.connection.address, UNIXAddress("client"))
 
-    def test_outlet(self) -> None:
-        """The link hears what the outlet has to say."""
-        self.connect()
-        error = MarshalingError("no")
-        self.connection.outlet_full()
-        self.connection.outlet_drained()
-        self.connection.outlet_overflowed()
-        self.connection.outlet_marshaling_error(error)
-        self.assertEqual(self.host.told, ["full", "drained", "overflowed", error])
-
     def test_lost_in_memory(self) -> None:
         """A transport that breaks and cannot be read is left alone."""
         self.connect()
-        self.connection.outlet_lost()
+        self.connection.read_the_last()
         self.assertEqual(self.host.told, [])
         self.connection.drop()
-        self.connection.outlet_lost()
+        self.connection.read_the_last()
         self.assertEqual(self.host.told, [])
 
     def test_not_read_on(self) -> None:
@@ -228,11 +214,6 @@ class HelloTests(MemoryCase):
         """With no time left the hello has to be there."""
         self.connection.receive(hello("ann"))
         self.assertEqual(self.successResultOf(self.connection.read_hello(-1)), Hello("ann"))
-
-    def test_say(self) -> None:
-        """Our own hello goes out."""
-        self.connection.say_hello(hello("quotes"))
-        self.assertEqual(self.transport.value(), hello("quotes"))
 
 
 class ReadSizeTests(SocketCase):

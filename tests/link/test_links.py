@@ -61,7 +61,7 @@ class BrokenLinkTests(MemoryCase):
 
         world = self.memory()
         bystander, bystander_server = self.linked(world, "bystander")
-        self.patch(world.factory.links, "link_made", lambda link: 1 // 0)
+        self.patch(world.factory.application, "link_made", lambda link: 1 // 0)
         client = world.connect(hello("alice") + frame(b"one"))
         server = world.servers[-1]
         server.dataReceived(hello(SERVER_NAME))

@@ -948,7 +948,7 @@ class UnmadeTests(SynchronousTestCase):
 
     def test_stalled(self) -> None:
         """A server that doesn't take its hello is given up."""
-        self.link.server.outlet_full()
+        self.link.connection_full(self.link.server)
         self.memory.clock.advance(1)
         self.memory.clock.advance(1)
         self.assertEqual(self.memory.refusals, [("ann", ServerUnreachable)])

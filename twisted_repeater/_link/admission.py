@@ -34,6 +34,7 @@ from ..errors import (
 from ..model import Side
 from ..observers._throttle import LogThrottle
 from .callbacks import Application
+from .deadline import within
 from .pair import Pair
 from .settings import Settings
 
@@ -141,7 +142,7 @@ class Admission:
             self._waiting.append(turn)
             try:
                 error = TooManyClients(f"{places} clients are linked, and none left in time")
-                await self._within(turn, deadline, error)
+                await within(turn, deadline - self._clock.seconds(), self._clock, error)
             finally:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
@@ -170,20 +171,12 @@ class Admission:
                 raise error
             if holder.closing or holder.finishing:  # the application may let the link of a vanished client stand
                 holder.give_way()
-            await self._within(holder.when_over(), deadline, error)
+            await within(holder.when_over(), deadline - self._clock.seconds(), self._clock, error)
         self.names[name] = pair
 
     def _has_vanished(self, holder: Pair, deadline: float) -> Deferred[bool]:
         """Probe the client of a link, for at most half of the time that is left: the rest is for the link's end."""
         return self._monitor.has_vanished(holder.client, (deadline - self._clock.seconds()) / 2)
-
-    def _within(self, deferred: Deferred[None], deadline: float, error: Exception) -> Deferred[None]:
-        """Fail with ``error`` unless the Deferred fires before the deadline."""
-
-        def too_late(result: object, _: float) -> None:
-            raise error
-
-        return deferred.addTimeout(max(deadline - self._clock.seconds(), 0), self._clock, onTimeoutCancel=too_late)
 
     # -- refusing and leaving --------------------------------------------------------------------------------
 

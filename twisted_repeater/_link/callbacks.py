@@ -17,6 +17,7 @@ from .._text import class_name, loggable, printable, shortened, text_of
 from ..errors import CallbackFailed, ConnectingError, LinkError
 from ..model import Direction, OnFilterError, Side
 from ..observers._throttle import LogThrottle
+from .ending_pair import EndingPair
 from .link import Link
 from .pair import Pair
 from .settings import Settings, check_callable
@@ -78,7 +79,7 @@ class Application:
         """A link is complete."""
         self.observe("link_made", pair.link)
 
-    def link_error(self, pair: Pair, side: Side, error: LinkError) -> None:
+    def link_error(self, pair: EndingPair, side: Side, error: LinkError) -> None:
         """A side of a link has a trouble. If ``on_error`` raises, the link is closed."""
         with suppress(Exception):  # a codec's own exception may refuse attributes; the callback gets the side too
             error.side = side

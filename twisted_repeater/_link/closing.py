@@ -213,7 +213,7 @@ class Action(StrEnum):
     FORCE = "force"
     """Drop what was received; close what can be closed in order at once, abort the rest."""
     ABORT = "_abort"
-    END = "_finally"
+    END = "_end"
     """Tell the application what it was not told yet, stop the timers, free the name, tell those who wait."""
 
 

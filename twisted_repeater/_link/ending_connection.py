@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionLost, TCPTimedOutError
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
+from .._sockets.socket_state import HangUp, acknowledged, hang_ups, tcp_state, unread_size
 from .._sockets.valve import Valve
 from ..model import Side
 from .closing import CONNECTION_MOVES, ENDED, LOG_MOVES, WRITTEN, ConnectionEvent, ConnectionState, log_move
@@ -51,10 +51,8 @@ class EndingConnection(Protocol):
     """The state of a connection, and what moves it on to its end."""
 
     __slots__ = (
-        "_last_resort",
-        "_poll",
-        "_quiet_polls",
         "_host",
+        "_quiet_polls",
         "_why_lost",
         "handle",
         "is_tcp",
@@ -86,10 +84,7 @@ class EndingConnection(Protocol):
         self._host = host
         self._why_lost: BaseException | None = None
         """Why the connection is lost, where this class knows that better than the transport."""
-        self._poll: IDelayedCall | None = None
         self._quiet_polls = 0
-        self._last_resort: IDelayedCall | None = None
-        """The timer that acts if the connection does not end although it was forced or aborted."""
 
     @property
     def gone(self) -> bool:
@@ -136,9 +131,8 @@ class EndingConnection(Protocol):
             self._host.monitor.reads(self, False)
         self._move(ConnectionEvent.PEER_ENDED)
         self.link.peer_ended(self)
-        if self._poll is not None:
-            self._poll.cancel()
-            self._polled()
+        if self.link.timers.stop(("poll", self)):
+            self._close_when_taken()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone. See `IProtocol`."""
@@ -151,10 +145,8 @@ class EndingConnection(Protocol):
         self.valve.detach()
         self.outlet.discard()
         self._host.monitor.lost(self)
-        for timer in (self._poll, self._last_resort):
-            if timer is not None:
-                timer.cancel()
-        self._poll = self._last_resort = None
+        for purpose in ("poll", "insist"):
+            self.link.timers.stop((purpose, self))
         self.link.connection_lost(self, self.loss)
 
     # -- Monitored ------------------------------------------------------------------------------------------
@@ -261,7 +253,7 @@ class EndingConnection(Protocol):
         A peer that still sends is at work. If it sends after the close, the system resets the connection, and many
         peers then drop what they have not read.
         """
-        if self.lost or self._poll is not None:
+        if self.lost or ("poll", self) in self.link.timers:
             return
         waiting = self.outlet.unacknowledged()
         if self.state in ENDED or waiting is None or (not waiting and self._quiet_polls >= QUIET_POLLS):
@@ -273,11 +265,7 @@ class EndingConnection(Protocol):
 
     def _poll_soon(self) -> None:
         if not self.lost:
-            self._poll = self._host.clock.callLater(ACKNOWLEDGED_POLL, self._polled)
-
-    def _polled(self) -> None:
-        self._poll = None
-        self._close_when_taken()
+            self.link.timers.call_later(("poll", self), ACKNOWLEDGED_POLL, self._close_when_taken)
 
     def force(self) -> None:
         """Close now, in good order where nothing stands in the way; what waits is lost."""
@@ -317,12 +305,9 @@ class EndingConnection(Protocol):
 
     def _insist(self) -> None:
         """Act again if the connection is not gone after `FORCED` seconds."""
-        if self._last_resort is not None:
-            self._last_resort.cancel()
-        self._last_resort = self._host.clock.callLater(FORCED, self._still_there)
+        self.link.timers.call_later(("insist", self), FORCED, self._still_there)
 
     def _still_there(self) -> None:
-        self._last_resort = None
         if self.state is not ConnectionState.ABORTED:
             self.abort()
             return
@@ -349,7 +334,7 @@ class EndingConnection(Protocol):
         state = self.state
         if state is ConnectionState.UNCONNECTED or state is ConnectionState.LOST:
             return None
-        return (self.outlet.progress, self.outlet.acknowledged())
+        return (self.outlet.progress, None if self.handle is None else acknowledged(self.handle))
 
 
 def _ignore(data: bytes) -> None:

@@ -27,6 +27,8 @@ from .closing import (
 )
 from .connection import Connection
 from .deadline import Timers
+from .ending_connection import EndingConnection
+from .link import Link
 
 if TYPE_CHECKING:
     from .links import Links
@@ -44,14 +46,18 @@ class EndingPair:
         "_host",
         "_on_over",
         "_state",
-        "_timers",
         "client",
         "client_name",
         "down",
         "lanes",
+        "link",
         "reason",
         "server",
+        "timers",
     )
+
+    link: Link
+    """What the application sees of it."""
 
     def __init__(self, host: Links, client: Connection, server: Connection) -> None:
         self._host = host
@@ -67,7 +73,7 @@ class EndingPair:
         self.reason: BaseException | None = None
         """What began its end."""
         self._on_over: list[Deferred[None]] = []
-        self._timers = Timers(host.clock)
+        self.timers = Timers(host.clock)
 
     @property
     def made(self) -> bool:
@@ -151,22 +157,19 @@ class EndingPair:
         elif isinstance(error, CallbackFailed) and error.stopped:
             self._on(LinkEvent.CLOSE, error)
 
+    def peer_ended(self, connection: EndingConnection) -> None:
+        """A peer has ended its stream."""
+        self._on(LinkEvent.PEER_ENDED, connection, ConnectionDone())
+
+    def connection_lost(self, connection: EndingConnection, reason: BaseException) -> None:
+        """A connection is gone."""
+        self._on(LinkEvent.LOST, connection, reason)
+        self.check_over()
+
     # -- what `closing` says ----------------------------------------------------------------------------------
 
-    def _fail_attempt(self, connection: Connection, reason: BaseException) -> None:
-        if connection.lost or not connection.early:
-            self._host.link_broke(self, connection.side, reason)
-
-    def _report(self, connection: Connection, reason: BaseException) -> None:
-        state = self._state
-        self._side_down(connection, reason)
-        if connection.state is ConnectionState.LOST:
-            self.connection_drained(connection)
-        if self._state is state:  # otherwise the next step is taken already
-            self._on(LinkEvent.MOVED)
-
     def _linger(self) -> None:
-        self._timers.call_later("linger", self._host.limits.linger, self.close)
+        self.timers.call_later("linger", self._host.limits.linger, self.close)
         self._end_streams()
 
     def _end_streams(self) -> None:
@@ -184,7 +187,7 @@ class EndingPair:
                 server.end_stream()
             else:  # a server that would take that for the end of both ways is told when it has been quiet for a while
                 timeout = self._host.limits.close_timeout
-                self._timers.call_without_progress("quiet", timeout, self._progress, server.end_stream)
+                self.timers.call_without_progress("quiet", timeout, self._progress, server.end_stream)
 
     def _drop(self, reason: BaseException | None) -> None:
         self._begin_closing(reason)
@@ -199,7 +202,7 @@ class EndingPair:
         if self.reason is None:
             self.reason = reason
         for purpose in ("linger", "quiet", ("told", self.client), ("told", self.server)):
-            self._timers.stop(purpose)
+            self.timers.stop(purpose)
         for lane in self.lanes:
             lane.seal()
             if lane.idle:
@@ -207,7 +210,7 @@ class EndingPair:
         limits = self._host.limits
         at_most = max(limits.linger, limits.close_timeout)
         out_of_time = partial(self._on, LinkEvent.OUT_OF_TIME)
-        self._timers.call_without_progress("close", limits.close_timeout, self._progress, out_of_time, at_most)
+        self.timers.call_without_progress("close", limits.close_timeout, self._progress, out_of_time, at_most)
 
     def _close_when_idle(self) -> None:
         if all(lane.idle for lane in self.lanes):
@@ -215,7 +218,7 @@ class EndingPair:
             self.server.close()
 
     def _hurry(self) -> None:
-        self._timers.hurry("close", self._host.limits.close_timeout)
+        self.timers.hurry("close", self._host.limits.close_timeout)
 
     def force(self) -> None:
         """Close both sides now."""
@@ -236,25 +239,15 @@ class EndingPair:
             counts += lane.messages, lane.unfinished_size
         return counts
 
-    def _finally(self) -> None:
-        for lane in self.lanes:
-            lane.discard()
-        for connection in (self.client, self.server):
-            self._report_loss(connection)
-        self._timers.stop_all()
-        self._host.link_over(self)
-        waiting, self._on_over = self._on_over, []
-        for deferred in waiting:
-            deferred.callback(None)
+    # -- what the application is told ------------------------------------------------------------------------
 
-    def peer_ended(self, connection: Connection) -> None:
-        """A peer has ended its stream."""
-        self._on(LinkEvent.PEER_ENDED, connection, ConnectionDone())
-
-    def connection_lost(self, connection: Connection, reason: BaseException) -> None:
-        """A connection is gone."""
-        self._on(LinkEvent.LOST, connection, reason)
-        self.check_over()
+    def _report(self, connection: Connection, reason: BaseException) -> None:
+        state = self._state
+        self._side_down(connection, reason)
+        if connection.state is ConnectionState.LOST:
+            self.connection_drained(connection)
+        if self._state is state:  # otherwise the next step is taken already
+            self._on(LinkEvent.MOVED)
 
     def _side_down(self, connection: Connection, reason: BaseException) -> None:
         """A side has ended its stream, or is gone: tell the application once, behind all that the side sent."""
@@ -275,15 +268,15 @@ class EndingPair:
             unfinished.__cause__ = reason
         self._tell(connection, Disconnected(unfinished or reason, half_closed=half_closed))
 
-    def _tell(self, connection: Connection, error: Disconnected) -> None:
+    def _tell(self, connection: EndingConnection, error: Disconnected) -> None:
         """Tell the application that a side is gone."""
-        self._timers.stop(("told", connection))
+        self.timers.stop(("told", connection))
         self.down |= {connection.side}
         if self.reason is None and self._state not in CLOSES:
             self.reason = error
         self._host.application.link_error(self, connection.side, error)
 
-    def _await_report(self, connection: Connection) -> None:
+    def _await_report(self, connection: EndingConnection) -> None:
         """A side has ended its stream, after messages that wait, perhaps for a verdict that never comes.
 
         The application cannot end the link before it is told of this. So if nothing moves for ``linger``, the link is
@@ -294,7 +287,7 @@ class EndingPair:
             reason.side = connection.side
             linger = self._host.limits.linger
             close = partial(self.close, reason)
-            self._timers.call_without_progress(("told", connection), linger, self._progress, close)
+            self.timers.call_without_progress(("told", connection), linger, self._progress, close)
 
     def _report_loss(self, connection: Connection) -> None:
         """Report a loss that was not reported before because the side's lane gave way."""
@@ -303,6 +296,6 @@ class EndingPair:
 
     def connection_drained(self, connection: Connection) -> None:
         """Nothing waits any more: go on with what was choked."""
-        self._timers.stop(("full", connection))
+        self.timers.stop(("full", connection))
         for lane in self.lanes:
             lane.unchoke()

@@ -12,9 +12,7 @@ from twisted.internet.protocol import Protocol, ServerFactory
 
 from .._lane.frame_monitor import FrameMonitor
 from .._lane.setup import OnDecision
-from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
-from .admission import Admission
 from .callbacks import Application
 from .equipment import Equipment
 from .links import Links
@@ -25,7 +23,7 @@ __all__ = ["RepeaterFactory"]
 
 
 class RepeaterFactory(ServerFactory):
-    """Puts a repeater together, and makes a `ClientSideProtocol` for each client."""
+    """Puts a repeater together, and makes a `Connection` for each client."""
 
     noisy = False
 
@@ -39,14 +37,13 @@ class RepeaterFactory(ServerFactory):
         self.clock = clock
         self.wrapped = False
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
-        monitor = ConnectionMonitor(clock, limits.dead_peer_timeout)
         self.application = Application(settings, clock)
-        self.admission = Admission(settings, self.application, claim, monitor, clock)
         self._frame_watch = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
         on_read = self.application.relayed if settings.observers else None
         total = self._frame_watch.total
         self.equipment = Equipment(settings.dialect, self.application.filter_of, total, on_read)
-        self.links = Links(settings, self.application, self.admission, claim, monitor, clock, dial, self.equipment)
+        self.links = Links(settings, self.application, self.equipment, claim, clock, dial)
+        self.admission = self.links.admission
 
     # -- accepting -------------------------------------------------------------------------------------------
 

@@ -39,17 +39,15 @@ class Links:
         self,
         settings: Settings,
         application: Application,
-        admission: Admission,
+        equipment: Equipment,
         claim: Claim,
-        monitor: ConnectionMonitor,
         clock: IReactorTime,
         dial: Callable[[Pair], Deferred[Any]],
-        equipment: Equipment,
     ) -> None:
         self.settings = settings
         self.application = application
-        self.admission = admission
-        self.monitor = monitor
+        self.monitor = ConnectionMonitor(clock, claim.limits.dead_peer_timeout)
+        self.admission = Admission(settings, application, claim, self.monitor, clock)
         self.clock = clock
         self.dial = dial
         self.equipment = equipment

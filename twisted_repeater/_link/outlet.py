@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .._sockets.socket_state import acknowledged, socket_of, unacknowledged
+from .._sockets.socket_state import socket_of, unacknowledged
 from .encoder import Encoder
 
 if TYPE_CHECKING:
@@ -250,10 +250,6 @@ class Outlet(ABC):
         """Return how many bytes the peer's system has not taken yet; ``None`` where that cannot be known."""
         return None if self.socket is None else unacknowledged(self.socket)
 
-    def acknowledged(self) -> int | None:
-        """Return a number that changes when the peer's system takes bytes; ``None`` where that cannot be known."""
-        return None if self.socket is None else acknowledged(self.socket)
-
     @abstractmethod
     def read_at_once(self, size: int) -> None:
         """Have the transport read up to so many bytes at once, if its reads can be set."""
@@ -276,8 +272,8 @@ class Outlet(ABC):
         """The connection breaks. See `IPushProducer`.
 
         A transport calls this from its ``connectionLost``, while its socket is still open and after it was taken away
-        from the reactor's work: nobody else reads from it. So the connection may read the last bytes that came, with the
-        transport's ``doRead``, which Twisted would throw away when writing fails first.
+        from the reactor's work: nobody else reads from it. So the connection reads the last bytes that came, which
+        Twisted would throw away when writing fails first.
         """
         self.discard()
         self._connection.read_the_last()

@@ -18,7 +18,6 @@ from ..errors import (
     Disconnected,
     FilterTimeout,
     FramingError,
-    LinkError,
     MarshalingError,
     ParseError,
     SlowConsumer,
@@ -26,6 +25,7 @@ from ..errors import (
 from ..model import Direction, Hello, OnFilterError, Side
 from .closing import LinkEvent
 from .connection import Connection
+from .ending_connection import EndingConnection
 from .ending_pair import EndingPair
 from .link import Link
 
@@ -42,7 +42,7 @@ NONE_STOPPED: frozenset[Direction] = frozenset()
 class Pair(EndingPair):
     """Implements what lanes and connections need of their link. ``link`` is what the application sees of it."""
 
-    __slots__ = ("__weakref__", "_unsent", "client_hello", "link", "server_hello", "server_name", "stopped")
+    __slots__ = ("__weakref__", "_unsent", "client_hello", "server_hello", "server_name", "stopped")
 
     def __init__(self, host: Links, server_name: str) -> None:
         super().__init__(host, Connection(Side.CLIENT, self, host), Connection(Side.SERVER, self, host))
@@ -117,28 +117,24 @@ class Pair(EndingPair):
         """Whether a message for this side has a way to go."""
         return bool(self.lanes) and not connection.gone and not connection.outlet.ended
 
-    # -- ConnectionHost ---------------------------------------------------------------------------------------
+    # -- what happens to the connections ------------------------------------------------------------------------
 
     def connected(self, connection: Connection) -> None:
         """A connection is there."""
         if connection is self.client:
             self._host.begin(self)
 
-    def peer_ended_unread(self, connection: Connection) -> None:
+    def peer_ended_unread(self, connection: EndingConnection) -> None:
         """A peer has ended its stream, after bytes that cannot be read yet."""
         if self.made:
             self._await_report(connection)
-
-    def break_off(self, connection: Connection, reason: BaseException) -> None:
-        """A peer's system no longer answers, so it would never end its connection."""
-        self.break_off(connection, reason)
 
     def connection_full(self, connection: Connection) -> None:
         """More waits than should: watch whether the peer accepts anything at all."""
         timeout = self._host.limits.stall_timeout
         if timeout is not None:
             stalled = partial(self._too_slow, connection, "took nothing of what waits for it in time")
-            self._timers.call_without_progress(("full", connection), timeout, connection.progress, stalled)
+            self.timers.call_without_progress(("full", connection), timeout, connection.progress, stalled)
 
     def connection_overflowed(self, connection: Connection) -> None:
         """The application sends more than the peer accepts."""
@@ -152,7 +148,7 @@ class Pair(EndingPair):
         """A message is not sent."""
         self._host.application.link_error(self, connection.side, error)
 
-    def break_off(self, connection: Connection, reason: BaseException) -> None:
+    def break_off(self, connection: EndingConnection, reason: BaseException) -> None:
         """A side is useless: it goes down for this reason, and its connection with it."""
         if self.made:
             lane = self._lane_from(connection.side)
@@ -163,12 +159,29 @@ class Pair(EndingPair):
                 self._tell(connection, Disconnected(reason))
         connection.abort()
 
+    # -- what the application and the attempt are told ---------------------------------------------------------
+
+    def _fail_attempt(self, connection: Connection, reason: BaseException) -> None:
+        if connection.lost or not connection.early:
+            self._host.link_broke(self, connection.side, reason)
+
+    def _end(self) -> None:
+        for lane in self.lanes:
+            lane.discard()
+        for connection in (self.client, self.server):
+            self._report_loss(connection)
+        self.timers.stop_all()
+        self._host.link_over(self)
+        waiting, self._on_over = self._on_over, []
+        for deferred in waiting:
+            deferred.callback(None)
+
     # -- LaneHost -------------------------------------------------------------------------------------------
 
     def lane_gave_way(self, lane: Lane) -> None:
         """Let the lane go on in the next turn of the reactor."""
-        self._timers.stop(("verdict", lane))
-        self._timers.call_later(("turn", lane), 0, partial(self._take_turn, lane))
+        self.timers.stop(("verdict", lane))
+        self.timers.call_later(("turn", lane), 0, partial(self._take_turn, lane))
 
     def _take_turn(self, lane: Lane) -> None:
         try:
@@ -182,15 +195,15 @@ class Pair(EndingPair):
         connection = self.connection(lane.direction.source)
         connection.valve.close("lane")
         self._report_loss(connection)
-        self._timers.stop(("verdict", lane))
+        self.timers.stop(("verdict", lane))
         timeout = self._host.limits.filter_timeout
         if lane.awaited is not None and timeout is not None:
             late = FilterTimeout(f"no verdict within {timeout} seconds")
-            self._timers.call_later(("verdict", lane), timeout, partial(lane.give_up_waiting, late))
+            self.timers.call_later(("verdict", lane), timeout, partial(lane.give_up_waiting, late))
 
     def lane_flowing(self, lane: Lane) -> None:
         """Nothing is held any more: read on, or go on ending."""
-        self._timers.stop(("verdict", lane))
+        self.timers.stop(("verdict", lane))
         connection = self.connection(lane.direction.source)
         connection.valve.open("lane")
         if connection.ended:
