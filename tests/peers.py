@@ -21,11 +21,10 @@ from zope.interface import implementer
 
 from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
 from twisted_repeater._lane.frame_monitor import FrameMonitor
-from twisted_repeater._link.callbacks import Callbacks
+from twisted_repeater._link.application import Callbacks, Settings
 from twisted_repeater._link.connection import Connection
 from twisted_repeater._link.factory import RepeaterFactory
 from twisted_repeater._link.pair import Pair
-from twisted_repeater._link.settings import Settings
 from twisted_repeater._repeater import end_link
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 from twisted_repeater._sockets.descriptors import Claim

@@ -11,11 +11,10 @@ from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, I
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ._link.callbacks import Callbacks
+from ._link.application import Callbacks, Settings
 from ._link.factory import RepeaterFactory
 from ._link.link import Link, pair_of
 from ._link.pair import Pair
-from ._link.settings import Settings
 from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers

@@ -33,10 +33,9 @@ from ..errors import (
 )
 from ..model import Side
 from ..observers._throttle import LogThrottle
-from .callbacks import Application
+from .application import Application, Settings
 from .deadline import within
 from .pair import Pair
-from .settings import Settings
 
 __all__ = ["Admission"]
 
@@ -167,16 +166,14 @@ class Admission:
         deadline = self._clock.seconds() + timeout
         while (holder := self.names.get(name)) is not None:
             error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
-            if not (holder.closing or holder.finishing) and not await self._has_vanished(holder, deadline):
-                raise error
+            if not (holder.closing or holder.finishing):
+                half = (deadline - self._clock.seconds()) / 2  # the rest is for the end of the holder's link
+                if not await self._monitor.has_vanished(holder.client, half):
+                    raise error
             if holder.closing or holder.finishing:  # the application may let the link of a vanished client stand
                 holder.give_way()
             await within(holder.when_over(), deadline - self._clock.seconds(), self._clock, error)
         self.names[name] = pair
-
-    def _has_vanished(self, holder: Pair, deadline: float) -> Deferred[bool]:
-        """Probe the client of a link, for at most half of the time that is left: the rest is for the link's end."""
-        return self._monitor.has_vanished(holder.client, (deadline - self._clock.seconds()) / 2)
 
     # -- refusing and leaving --------------------------------------------------------------------------------
 

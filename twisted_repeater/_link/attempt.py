@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from .._coroutines import call
@@ -29,7 +29,7 @@ from ..model import Hello, Side
 from .pair import Pair
 
 if TYPE_CHECKING:
-    from .links import Links
+    from .factory import Links
 
 __all__ = ["Attempt"]
 
@@ -40,14 +40,12 @@ class Attempt:
     ``done`` fires with ``None`` when the link is complete, and fails with a `ConnectingError` when it cannot be.
     """
 
-    __slots__ = ("_awaited", "_deadline", "_links", "_pair", "_stopped", "_timeout", "done")
+    __slots__ = ("_awaited", "_deadline", "_links", "_pair", "_stopped", "done")
 
     def __init__(self, pair: Pair, links: Links) -> None:
         self._pair = pair
         self._links = links
         self._awaited: Deferred[Any] | None = None
-        self._timeout: IDelayedCall | None = None
-        """For an answer of the application."""
         self._stopped = False
         self._deadline = links.clock.seconds() + links.limits.hello_timeout
         self.done: Deferred[None] = Deferred()
@@ -63,7 +61,7 @@ class Attempt:
         if self._stopped or self.done.called:
             return
         self._stopped = True
-        self._forget_timeout()
+        self._pair.timers.stop("answer")
         if self._awaited is not None:
             try:
                 self._awaited.cancel()
@@ -205,7 +203,7 @@ class Attempt:
         """Call back into the application; what it raises, or an answer that does not come, refuses the client."""
         timeout = self._links.limits.hello_timeout
         late = RefusedByApplication(f"no answer of the application within {timeout} seconds")
-        self._timeout = self._links.clock.callLater(timeout, self.stop, late)
+        self._pair.timers.call_later("answer", timeout, partial(self.stop, late))
         try:
             return await self._step(call(callback, *arguments))
         except (ConnectingError, GeneratorExit):
@@ -213,11 +211,7 @@ class Attempt:
         except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
             raise RefusedByApplication(told(error)) from error
         finally:
-            self._forget_timeout()
-
-    def _forget_timeout(self) -> None:
-        if self._timeout is not None and self._timeout.active():
-            self._timeout.cancel()
+            self._pair.timers.stop("answer")
 
 
 NO_TLS = {"http request", "https proxy request", "wrong version number"}

@@ -21,7 +21,7 @@ from .hello import SHOWN, HelloReader
 from .outlets import outlet_for
 
 if TYPE_CHECKING:
-    from .links import Links
+    from .factory import Links
     from .pair import Pair
 
 __all__ = ["Connection"]

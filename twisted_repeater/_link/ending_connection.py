@@ -23,7 +23,7 @@ from .closing import CONNECTION_MOVES, ENDED, LOG_MOVES, WRITTEN, ConnectionEven
 from .outlet import Outlet
 
 if TYPE_CHECKING:
-    from .links import Links
+    from .factory import Links
     from .pair import Pair
 
 __all__ = ["EndingConnection"]

@@ -31,7 +31,7 @@ from .ending_connection import EndingConnection
 from .link import Link
 
 if TYPE_CHECKING:
-    from .links import Links
+    from .factory import Links
 
 __all__ = ["EndingPair"]
 

@@ -1,4 +1,4 @@
-"""The writing half of one connection: keeps order, counts what waits, reports when it is full."""
+"""The writing half of one connection: makes frames, keeps their order, counts what waits, reports when it is full."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .._sockets.socket_state import socket_of, unacknowledged
-from .encoder import Encoder
+from .._text import class_name, text_of
+from ..codecs import LEFT_OUT
+from ..errors import MarshalingError
+from ..framings.base import Framing
 
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["HIGH_WATER", "Outlet"]
+__all__ = ["HIGH_WATER", "Encoder", "Outlet"]
 
 HIGH_WATER = 64 * 1024
 """An outlet with more waiting bytes than this is full."""
@@ -27,6 +30,49 @@ SMALL = 4 * 1024
 
 MAX_POSTPONED = 64
 """How many frames are postponed at most. If an application broadcasts faster, its own call sends them."""
+
+
+class Encoder:
+    """Encodes messages for one connection, and reports those that cannot be encoded."""
+
+    __slots__ = ("_report", "framing", "version", "writer")
+
+    def __init__(self, framing: Framing, report: Callable[[MarshalingError], None]) -> None:
+        self.framing = framing
+        self.version = 0
+        """The version of the messages that the peer receives."""
+        self.writer: Callable[[Any], Any] | None = None
+        """Converts a message to that version and makes its payload; set once the versions are agreed."""
+        self._report = report
+
+    def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
+        """Return the frame of a message, or nothing to send.
+
+        Args:
+            message: What to encode.
+            instead_of: The frame that the message came in, if it goes on in another version.
+
+        Returns:
+            Empty bytes for a message that does not exist in this version. ``None`` for one that cannot be encoded; the
+            error is reported.
+        """
+        assert self.writer is not None
+        try:
+            payload = self.writer(message)
+            if payload is LEFT_OUT:
+                return b""
+            framing = self.framing
+            frame = framing.encode(payload) if instead_of is None else framing.replace(instead_of, payload)
+            return frame if type(frame) is bytes else bytes(memoryview(frame))
+        except MarshalingError as error:
+            self._report(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a codec that calls sys.exit() has failed, no more
+            marshaling_error = MarshalingError(f"{class_name(error)} in the codec: {text_of(error)}")
+            marshaling_error.__cause__ = error
+            self._report(marshaling_error)
+        return None
 
 
 @implementer(IPushProducer, IPullProducer)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.abstract import FileDescriptor
 
 from ..framings.base import Framing
-from .encoder import Encoder
-from .outlet import Outlet
+from .outlet import Encoder, Outlet
 
 if TYPE_CHECKING:
     from .connection import Connection

@@ -30,7 +30,7 @@ from .ending_pair import EndingPair
 from .link import Link
 
 if TYPE_CHECKING:
-    from .links import Links
+    from .factory import Links
 
 __all__ = ["Pair"]
 

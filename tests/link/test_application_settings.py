@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, dialects
-from twisted_repeater._link.settings import Settings, check_callable
+from twisted_repeater._link.application import Settings, check_callable
 
 
 class SettingsTests(SynchronousTestCase):

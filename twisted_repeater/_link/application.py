@@ -1,4 +1,7 @@
-"""Calls back into the application and tells its observers; whatever they raise is logged, and harms nobody else."""
+"""The application as its repeater knows it: what it gave to `create` and `start`, and the calls into it.
+
+Whatever its callbacks and observers raise is logged, and harms nobody else.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,17 @@ from twisted.python.failure import Failure
 
 from .._coroutines import call
 from .._lane.lane import Lane
-from .._text import class_name, loggable, printable, shortened, text_of
+from .._text import class_name, loggable, printable, repr_of, shortened, text_of
+from .._types import Observer
+from ..dialects import Dialect
 from ..errors import CallbackFailed, ConnectingError, LinkError
-from ..model import Direction, OnFilterError, Side
+from ..model import Direction, Limits, OnFilterError, Side
 from ..observers._throttle import LogThrottle
 from .ending_pair import EndingPair
 from .link import Link
 from .pair import Pair
-from .settings import Settings, check_callable
 
-__all__ = ["Application", "Callbacks"]
+__all__ = ["Application", "Callbacks", "Settings", "check_callable"]
 
 log: Logger = Logger()
 
@@ -31,6 +35,32 @@ FAILURES = 10
 
 STOPPED = "; this direction has stopped: nothing more is received from the {side}"
 """The end of the log line about a failure that has stopped a direction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The arguments of `Repeater.create` that do not say where to listen and to connect, checked."""
+
+    dialect: Dialect
+    repeater_name: str
+    server_name: str
+    is_client_allowed: Callable[[str], object]
+    is_client_ip_authorized: Callable[[str], object] | None = None
+    convert_versions: bool = False
+    limits: Limits = Limits()
+    """As asked for; the factory's ``limits`` have numbers for those that were left to their defaults."""
+    observers: tuple[Observer, ...] = ()
+
+    def __post_init__(self) -> None:
+        kinds = {"dialect": Dialect, "limits": Limits, "repeater_name": str, "server_name": str}
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} must be a {kind.__name__}, not {repr_of(value)}")
+        self.dialect.check_versions(self.convert_versions)
+        check_callable("is_client_allowed", self.is_client_allowed)
+        if self.is_client_ip_authorized is not None:
+            check_callable("is_client_ip_authorized", self.is_client_ip_authorized)
 
 
 @dataclass
@@ -158,3 +188,9 @@ class Application:
             stopped=STOPPED.format(side=direction.source.value) if error.stopped else "",
             more=more,
         )
+
+
+def check_callable(name: str, callback: Any) -> None:
+    """Raise ``TypeError`` for an argument that cannot be called."""
+    if not callable(callback):
+        raise TypeError(f"{name} must be callable, not {repr_of(callback)}")

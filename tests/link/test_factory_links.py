@@ -15,10 +15,10 @@ from twisted_repeater import (
     Side,
     dialects,
 )
+from twisted_repeater._link.application import Settings
 from twisted_repeater._link.factory import RepeaterFactory
 from twisted_repeater._link.outlet import MAX_POSTPONED
 from twisted_repeater._link.pair import Pair
-from twisted_repeater._link.settings import Settings
 from twisted_repeater._slices import SLICE
 from twisted_repeater._sockets.descriptors import Claim
 from twisted_repeater.dialects import Conversion
