@@ -1,4 +1,4 @@
-"""The application as its repeater knows it: what it gave to `create` and `start`, and the calls into it.
+"""The application as its repeater knows it: its settings, its callbacks, and the calls to it.
 
 Whatever its callbacks and observers raise is logged, and harms nobody else.
 """
@@ -67,10 +67,10 @@ class Settings:
 class Callbacks:
     """What the application gave to `start`."""
 
-    on_connect: Callable[[Link], Any]
-    on_error: Callable[[Link, Side, LinkError], Any] | None
+    on_connect: Callable[[Link], object]
+    on_error: Callable[[Link, Side, LinkError], object] | None
     """``None`` for the default, `Pair.end_by_default`."""
-    on_connecting_error: Callable[[str | None, str, ConnectingError], Any]
+    on_connecting_error: Callable[[str | None, str, ConnectingError], object]
     to_server_filter: Any = None
     to_client_filter: Any = None
     on_filter_error: OnFilterError = OnFilterError.STOP
@@ -147,7 +147,11 @@ class Application:
     # -- calling out -----------------------------------------------------------------------------------------
 
     def _call(
-        self, name: str, callback: Callable[..., Any], *arguments: Any, otherwise: Callable[[], None] | None = None
+        self,
+        name: str,
+        callback: Callable[..., object],
+        *arguments: object,
+        otherwise: Callable[[], None] | None = None,
     ) -> None:
         """Call back into the application. If it raises, or its Deferred fails, log that and call ``otherwise``."""
 
@@ -158,7 +162,7 @@ class Application:
 
         call(callback, *arguments).addErrback(failed)
 
-    def observe(self, event: str, *arguments: Any) -> None:
+    def observe(self, event: str, *arguments: object) -> None:
         """Tell every observer of an event, which is the name of a method of `IObserver`."""
         for observer in self._observers:
             try:
@@ -190,7 +194,7 @@ class Application:
         )
 
 
-def check_callable(name: str, callback: Any) -> None:
+def check_callable(name: str, callback: object) -> None:
     """Raise ``TypeError`` for an argument that cannot be called."""
     if not callable(callback):
         raise TypeError(f"{name} must be callable, not {repr_of(callback)}")

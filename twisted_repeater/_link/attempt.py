@@ -184,7 +184,7 @@ class Attempt:
             raise WrongMode(f"the {side.value} runs in mode {hello.mode!r}, {mode!r} was expected", side)
 
     def _agree(self, hello: Hello, side: Side) -> tuple[int, int]:
-        """Agree with a peer on the versions of what it sends and of what it receives."""
+        """Agree with a peer on the versions of the messages that it sends and receives."""
         to_server, to_client = self._links.settings.dialect.to_server, self._links.settings.dialect.to_client
         sent, received = (to_server, to_client) if side is Side.CLIENT else (to_client, to_server)
         stated = self._links.settings.dialect.stated
@@ -200,7 +200,7 @@ class Attempt:
         return versions
 
     async def _ask(self, callback: Callable[..., Any], *arguments: Any) -> Any:
-        """Call back into the application; what it raises, or an answer that does not come, refuses the client."""
+        """Call back into the application. If it raises, or does not answer in time, the client is refused."""
         timeout = self._links.limits.hello_timeout
         late = RefusedByApplication(f"no answer of the application within {timeout} seconds")
         self._pair.timers.call_later("answer", timeout, partial(self.stop, late))

@@ -1,39 +1,43 @@
-"""How a connection and a link end: their states, and what each event does in each state.
+"""How a connection and a link end: their states, and the effect of each event in each state.
 
-What a connection keeps to:
+Rules of a connection:
 
-* Its two streams end one by one. After the peer has ended its stream, messages still go out to it. After our stream has
-  ended, messages still come in.
-* Once it closes, what comes is read and dropped: a socket that is closed with unread bytes resets the connection, and
-  then the peer loses what it has not read. What waits is written first, then our stream ends. The socket is closed when
-  the peer has ended its stream, too, or its system has everything and the peer has been quiet for a second.
-* It closes in order if it can. Where no time is left, or the transport raises, it is aborted. A transport that does
-  nothing even then loses its socket (`FORCED`).
+* Its two streams end one by one. After the peer has ended its stream, it still gets messages. After we have ended ours,
+  we still receive.
+* To close, it writes the bytes that wait, then it ends our stream. It closes the socket when the peer has ended its
+  stream, too, or when the peer's system has received everything and the peer has sent nothing for a second. Until then
+  it reads and drops bytes: to close a socket with unread bytes resets the connection, and the peer would lose data.
+* If no time is left, or the transport raises, it is aborted. If the transport does not react to that either, its socket
+  is closed after `FORCED` seconds.
 
-What a link keeps to:
+Rules of a link:
 
-* While it is made, a side that goes ends the attempt. Messages behind a hello keep it: such a client has said all.
-* Once it is made, a side that goes leaves the other up. All that the side sent is filtered and delivered. Then the
-  application is told, once for each side: ``on_error`` with `Disconnected`. It decides what becomes of the link.
-* A lost side is reported at once where a verdict is awaited or the other side is slow, since that may take long. The
-  end of a stream is reported in its turn. If nothing moves for ``linger`` until then, the link closes.
-* A link that finishes ends the stream to each side for which nothing more can come. It closes when both directions have
-  ended, or after ``linger``.
-* A link that closes takes in nothing more. What it has received is filtered, what waits is flushed, then both
-  connections close. It is forced after ``close_timeout`` without progress, or after ``linger`` in all.
+* Before the link is made, a lost side ends the attempt. So does a side that ends its stream, unless messages came after
+  its hello: then the client has only finished sending.
+* Once it is made, the loss of one side leaves the other connected. Every message that the lost side sent is filtered
+  and delivered. Then the application is told, once for each side: ``on_error`` with `Disconnected`. It decides how to
+  go on.
+* It is told at once if a side is lost while a verdict is awaited or the other side is slow, since both may take long.
+  It is told of the end of a stream only after the messages before it. If nothing moves for ``linger`` until then, the
+  link closes.
+* A link that finishes ends the stream to a side as soon as nothing more can come for it. It closes when both directions
+  have ended, or after ``linger``.
+* A link that closes accepts no more bytes. It filters the messages that it has received, writes the bytes that wait,
+  then closes both connections. It forces them after ``close_timeout`` without progress, or after ``linger`` in all.
 * It is over when both connections are gone. Then its name and its place are free.
 
-So, with the default ``on_error`` (`ON_LOSS`):
+Three examples, with the default ``on_error`` (`ON_LOSS`):
 
 The client half-closes
-    PEER_ENDED, REPORT: the filter sees what the client sent, then FINISH: the server gets the end of the stream behind
-    it. Replies go on. When the server ends its stream, too, both directions have ended: CLOSE.
+    PEER_ENDED, REPORT: the filter sees the client's last messages, then the default ``on_error`` calls FINISH, LINGER,
+    END_STREAMS: the server gets them and the end of the stream. Replies still reach the client. When the server ends
+    its stream, too, both directions have ended: CLOSE.
 The server is lost while a verdict is awaited
-    LOST, REPORT: told at once, as a verdict may take for ever, then CLOSE. The messages of the server that wait are
-    still judged and go to the client. Those for the server are dropped. After ``close_timeout`` without progress both
-    connections are forced.
-Shutdown while bytes wait
-    CLOSE, FLUSH: the bytes are written while the peer takes them, then its stream ends. If it takes nothing for
+    LOST, REPORT: the application is told at once, and the default ``on_error`` calls CLOSE. Messages of the server that
+    wait are judged and go to the client, messages for the server are dropped. If nothing moves for ``close_timeout``:
+    OUT_OF_TIME, FORCE.
+The repeater is shut down while bytes wait
+    CLOSE, FLUSH: they are written as the peer accepts them, then its stream ends. If it accepts nothing for
     ``close_timeout``: OUT_OF_TIME, FORCE, which aborts its connection.
 """
 
@@ -76,10 +80,10 @@ def log_move(who: str, before: Enum, event: Enum, after: Enum) -> None:
 
 
 class ConnectionState(IntEnum):
-    """How a connection stands. From `FLUSHING` on, what comes is dropped."""
+    """How a connection stands. From `FLUSHING` on, received bytes are dropped."""
 
     UNCONNECTED = 0
-    """There is no connection yet."""
+    """Not connected yet."""
     OPEN = 1
     """Both streams are open."""
     PEER_ENDED = 2
@@ -88,11 +92,11 @@ class ConnectionState(IntEnum):
     """Our stream has ended; everything is written."""
     BOTH_ENDED = 4
     FLUSHING = 5
-    """It closes: what waits is written, then our stream ends."""
+    """It closes: the bytes that wait are written, then our stream ends."""
     LAST_FLUSH = 6
     """The same, and the peer has ended its stream."""
     DRAINING = 7
-    """Our stream has ended; the peer's system takes the last bytes, and what the peer still sends is dropped."""
+    """Our stream has ended; the peer's system takes the last bytes, and bytes of the peer are dropped."""
     CLOSED = 8
     """Nothing is left to wait for: the socket is being closed."""
     ABORTED = 9
@@ -193,7 +197,7 @@ class Action(StrEnum):
     """What a link does about an event: the name of the method of `Pair` that does it."""
 
     START = "_start"
-    """Relay: first what waited behind the hellos."""
+    """Relay: first the messages that came after the hellos."""
     FAIL_ATTEMPT = "_fail_attempt"
     """Tell the attempt, which closes the link with the reason."""
     REPORT = "_report"
@@ -211,10 +215,10 @@ class Action(StrEnum):
     HURRY = "_hurry"
     """Be over within ``close_timeout`` from now."""
     FORCE = "force"
-    """Drop what was received; close what can be closed in order at once, abort the rest."""
+    """Drop the messages that were received. Close each connection in order if that is possible at once, or abort it."""
     ABORT = "_abort"
     END = "_end"
-    """Tell the application what it was not told yet, stop the timers, free the name, tell those who wait."""
+    """Report a loss that was not reported yet, stop the timers, free the name, fire the Deferreds of those who wait."""
 
 
 _L, _LE, _A = LinkState, LinkEvent, Action

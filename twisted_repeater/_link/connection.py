@@ -1,4 +1,4 @@
-"""One of a link's two connections: its hello, then what it receives and sends, until it is gone.
+"""One of a link's two connections: its hello, then the bytes that it receives and sends.
 
 `closing` has the states of a connection, and the rules that it keeps.
 """
@@ -33,7 +33,7 @@ BUSY_READ_SIZE = 120 * 1024
 """How many it reads after a read that was all full: below the 128 KiB from which the C library maps memory for each."""
 
 MAX_EARLY = 64 * 1024
-"""How many bytes behind a hello are read before the link is complete."""
+"""How many bytes after a hello are read before the link is complete."""
 
 
 class Connection(EndingConnection):
@@ -53,7 +53,7 @@ class Connection(EndingConnection):
         self._is_busy = False
         """Whether the last read was all full."""
 
-    # -- what the transport says ----------------------------------------------------------------------------
+    # -- the protocol of a transport ----------------------------------------------------------------------------
 
     def makeConnection(self, transport: Any) -> None:
         """The connection is there. See `IProtocol`."""
@@ -110,7 +110,7 @@ class Connection(EndingConnection):
             known.callback(None)
 
     def no_header(self, data: bytes) -> None:
-        """What came is no PROXY header, and the connection is being closed."""
+        """The first bytes are not a PROXY header, and the connection is being closed."""
         if self._reader is not None and self._reader.address is not None:
             known, self._reader.address = self._reader.address, None
             known.errback(InvalidHello(f"no PROXY header: {data[:SHOWN]!r}", self.side))
@@ -132,14 +132,14 @@ class Connection(EndingConnection):
         self.address_known()  # data comes after the header
 
     def _look_for_hello(self, reader: HelloReader) -> None:
-        """Fire the hello once it is asked for and complete. Read no more than may wait before and behind it."""
+        """Fire the hello once it is asked for and complete. Stop reading if too many bytes wait after it."""
         asked, hello = reader.asked, None
         if asked is not None:
             try:
                 hello = reader.read()
             except InvalidHello as error:
                 reader.asked = None
-                self._drop_what_comes()
+                self._drop_received()
                 asked.errback(error)
                 return
             if hello is None:
@@ -153,11 +153,11 @@ class Connection(EndingConnection):
 
     @property
     def early(self) -> int:
-        """How many bytes wait behind the hello."""
+        """How many bytes wait after the hello."""
         return self._reader.size if self._reader is not None and self._reader.complete else 0
 
     def relay_to(self, feed: Callable[[bytes], None]) -> None:
-        """The link is complete: what waited and what comes goes to the lane."""
+        """The link is complete: the bytes that waited, and all later ones, go to the lane."""
         assert self._reader is not None
         early = self._reader.take_rest()
         self._reader = None  # it is needed no more, and a link may be idle for long
@@ -167,7 +167,7 @@ class Connection(EndingConnection):
         self.valve.open("early")
 
     def read_the_last(self) -> None:
-        """Receive what the system still has, as it breaks on writing: the transport would not read that any more.
+        """Receive the bytes that the system still has as the connection breaks on writing.
 
         Called by way of the ``stopProducing`` of its outlet, before Twisted closes the socket.
         """

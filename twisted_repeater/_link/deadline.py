@@ -71,7 +71,7 @@ class ProgressDeadline:
 
 
 class Timers:
-    """The timers of a link, each by what it is for; a purpose has one at most."""
+    """The timers of a link, by their purposes; a purpose has one at most."""
 
     __slots__ = ("_clock", "_running")
 
@@ -113,7 +113,7 @@ class Timers:
             deadline.hurry(at_most)
 
     def stop(self, purpose: Hashable) -> bool:
-        """Stop the timer of a purpose. Return false if there is none."""
+        """Stop the timer of a purpose. Return whether it ran."""
         timer = self._running.pop(purpose, None)
         if timer is not None:
             timer.cancel()

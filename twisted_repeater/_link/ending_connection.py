@@ -88,7 +88,7 @@ class EndingConnection(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether there is no connection, not yet or no more."""
+        """Whether the connection is not made yet, or is lost."""
         return self.state is ConnectionState.UNCONNECTED or self.state is ConnectionState.LOST
 
     @property
@@ -103,7 +103,7 @@ class EndingConnection(Protocol):
 
     @property
     def closes(self) -> bool:
-        """Whether what comes is dropped: the connection is being closed, or is gone."""
+        """Whether received bytes are dropped: the connection is being closed, or is gone."""
         return self.state >= ConnectionState.FLUSHING
 
     def _move(self, event: ConnectionEvent) -> None:
@@ -169,8 +169,8 @@ class EndingConnection(Protocol):
     def _is_broken(self, how: HangUp | None) -> bool:
         """Return whether this is the loss of the connection, and not the end of the peer's stream.
 
-        `HangUp.CLOSED` is no loss after both streams have ended in good order. On a Unix socket it only says that the
-        peer has closed.
+        `HangUp.CLOSED` is not a loss after both streams have ended in good order. On a Unix socket it only means that
+        the peer has closed.
         """
         return how is HangUp.BROKEN or (how is HangUp.CLOSED and self.is_tcp and self.state not in WRITTEN)
 
@@ -209,11 +209,11 @@ class EndingConnection(Protocol):
     def drop(self) -> None:
         """Close a connection on which nothing waits, or nothing matters."""
         if not self.gone:
-            self._drop_what_comes()
+            self._drop_received()
             self._try(self.outlet.when_empty, self.transport.loseConnection)
 
     def end_stream(self) -> None:
-        """After what waits, tell the peer that nothing more comes; the other way stays open.
+        """After the bytes that wait, tell the peer that nothing more comes; the other way stays open.
 
         With TLS it does until the peer ends it too, which many do at once. With other wrappers it doesn't.
         """
@@ -231,10 +231,10 @@ class EndingConnection(Protocol):
             self._poll_soon()
 
     def close(self) -> None:
-        """After what waits, end the stream and close, without cutting off what the peer has not taken."""
+        """After the bytes that wait, end the stream and close. The peer gets the time to take them all."""
         if self.gone:
             return
-        self._drop_what_comes()
+        self._drop_received()
         self._try(self.valve.open_fully)
         if self.state in WRITTEN:
             self._try(self._close_when_taken)
@@ -271,7 +271,7 @@ class EndingConnection(Protocol):
         """Close now, in good order where nothing stands in the way; what waits is lost."""
         if self.gone:
             return
-        self._drop_what_comes()
+        self._drop_received()
         outlet = self.outlet
         if self.state in WRITTEN and outlet.can_half_close:
             self._try(self.transport.loseConnection)
@@ -286,7 +286,7 @@ class EndingConnection(Protocol):
         """Close at once, whatever is lost."""
         if self.gone or self.state is ConnectionState.ABORTED:
             return
-        self._drop_what_comes()
+        self._drop_received()
         self._move(ConnectionEvent.ABORT)
         self.outlet.discard()
         self._insist()
@@ -321,12 +321,12 @@ class EndingConnection(Protocol):
             log.failure("the transport of the {side} failed at its end", side=self.side.value)
         self.connectionLost(reason)
 
-    def _drop_what_comes(self) -> None:
+    def _drop_received(self) -> None:
         self._move(ConnectionEvent.CLOSE)
         self.receive = self._drop
 
     def _drop(self, data: bytes) -> None:
-        """Drop what a peer sends to a connection that is being closed, but note that it does."""
+        """Drop bytes for a connection that is being closed, but note that they came."""
         self._quiet_polls = 0
 
     def progress(self) -> object:
@@ -338,4 +338,4 @@ class EndingConnection(Protocol):
 
 
 def _ignore(data: bytes) -> None:
-    """Drop what comes of a connection that is gone."""
+    """Drop bytes of a connection that is gone."""

@@ -1,4 +1,4 @@
-"""How a pair of connections ends: the part of a `Pair` that moves its state.
+"""How a pair of connections ends: the part of a `Pair` that moves its state, and reports lost sides.
 
 `closing` has the states, and the rules.
 """
@@ -69,7 +69,7 @@ class EndingPair:
         self.lanes: tuple[Lane, ...] = ()
         """Towards the server and towards the client, once both connections are there."""
         self.down = NONE_DOWN
-        """The sides of which the application was told that they are gone."""
+        """The sides that were reported to the application as gone."""
         self.reason: BaseException | None = None
         """What began its end."""
         self._on_over: list[Deferred[None]] = []
@@ -239,7 +239,7 @@ class EndingPair:
             counts += lane.messages, lane.unfinished_size
         return counts
 
-    # -- what the application is told ------------------------------------------------------------------------
+    # -- reports to the application ------------------------------------------------------------------------
 
     def _report(self, connection: Connection, reason: BaseException) -> None:
         state = self._state
@@ -250,7 +250,7 @@ class EndingPair:
             self._on(LinkEvent.MOVED)
 
     def _side_down(self, connection: Connection, reason: BaseException) -> None:
-        """A side has ended its stream, or is gone: tell the application once, behind all that the side sent."""
+        """A side has ended its stream, or is gone: tell the application once, after all that the side sent."""
         lane = self._lane_from(connection.side)
         lane.seal()
         if connection.side in self.down:
@@ -295,7 +295,7 @@ class EndingPair:
             self._side_down(connection, connection.loss)
 
     def connection_drained(self, connection: Connection) -> None:
-        """Nothing waits any more: go on with what was choked."""
+        """Nothing waits any more: let the lanes go on that were choked."""
         self.timers.stop(("full", connection))
         for lane in self.lanes:
             lane.unchoke()

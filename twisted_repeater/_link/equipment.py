@@ -49,7 +49,7 @@ class Equipment:
             connection.outlet.encoder.writer = self._type_of(setup.direction).writer(version)
 
     def renew(self, links: Iterable[Pair]) -> None:
-        """Give the lanes of these links other setups, because filters or ``on_decision`` have changed."""
+        """Equip the lanes of these links again, because filters or ``on_decision`` have changed."""
         self._setups.clear()
         for link in links:
             for lane in link.lanes or ():

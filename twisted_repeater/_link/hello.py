@@ -1,4 +1,4 @@
-"""The first frame of a connection: bytes are collected until the hello is complete; what comes behind it is kept."""
+"""The first frame of a connection: bytes are collected until the hello is complete; later ones are kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_HEADER = 64
 """More than the header of any hello."""
 
 SHOWN = 32
-"""How many bytes an error shows of something that is no hello: enough for "GET / HTTP/1.1"."""
+"""How many bytes of a wrong hello an error shows: enough for "GET / HTTP/1.1"."""
 
 
 class HelloReader:
@@ -85,5 +85,5 @@ class HelloReader:
         return hello
 
     def take_rest(self) -> bytes:
-        """Return what came behind the hello."""
+        """Return the bytes after the hello."""
         return bytes(self._data)

@@ -300,7 +300,7 @@ class Outlet(ABC):
     def read_at_once(self, size: int) -> None:
         """Have the transport read up to so many bytes at once, if its reads can be set."""
 
-    # -- IPushProducer, IPullProducer: what the transport says ----------------------------------------------
+    # -- IPushProducer, IPullProducer ----------------------------------------------
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full. See `IPushProducer`."""

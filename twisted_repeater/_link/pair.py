@@ -1,4 +1,4 @@
-"""One client's pair of connections: what is sent on it, what goes wrong on it, how it ends.
+"""One client's pair of connections: messages sent on it, its lanes, and its errors.
 
 It is made (``attempt.py``), relays, finishes perhaps, closes, and is over when both connections are gone. `closing` has
 its states, what each event does in them, and the rules that it keeps.
@@ -63,7 +63,7 @@ class Pair(EndingPair):
     # -- making --------------------------------------------------------------------------------------------
 
     def prepare(self, to_server: LaneSetup, to_client: LaneSetup) -> None:
-        """Both connections are there: make the lanes between them. They hold what comes until `relay`."""
+        """Both connections are there: make the lanes between them. They hold all bytes until `relay`."""
         framing = self._host.framing
         client, server = self.client.outlet, self.server.outlet
         now = self._host.clock.seconds
@@ -77,7 +77,7 @@ class Pair(EndingPair):
         self._on(LinkEvent.MADE)
 
     def _start(self) -> None:
-        """Send what waited; then look at what the peers sent behind their hellos."""
+        """Send the frames that waited, then look at the bytes that the peers sent after their hellos."""
         sides = list(zip((self.client, self.server), self.lanes, strict=True))
         for connection, lane in sides:
             connection.relay_to(lane.feed)
@@ -107,7 +107,7 @@ class Pair(EndingPair):
                 self.send_frame(connection, frame)
 
     def send_frame(self, connection: Connection, frame: bytes, *, at_once: bool = False) -> None:
-        """Send a frame of the application's own: from within a filter, behind the messages before the one it sees."""
+        """Send a frame of the application's own: from within a filter, after the messages before the one it sees."""
         if not self.made:
             self._unsent.append((connection, frame))
         elif not any(lane.send_between(connection.outlet, frame) for lane in self.lanes):
@@ -159,7 +159,7 @@ class Pair(EndingPair):
                 self._tell(connection, Disconnected(reason))
         connection.abort()
 
-    # -- what the application and the attempt are told ---------------------------------------------------------
+    # -- reports to the attempt, and the end ---------------------------------------------------------
 
     def _fail_attempt(self, connection: Connection, reason: BaseException) -> None:
         if connection.lost or not connection.early:
