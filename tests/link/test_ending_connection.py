@@ -28,6 +28,14 @@ from .connections import (
 class StateTests(MemoryCase):
     """The states of a connection, in memory."""
 
+    def test_progress_without_a_connection(self) -> None:
+        """Before the connection is there, and after, it makes no progress."""
+        self.assertIsNone(self.connection.progress())
+        self.connect()
+        self.assertIsNotNone(self.connection.progress())
+        self.connection.connectionLost()
+        self.assertIsNone(self.connection.progress())
+
     def test_before(self) -> None:
         """Before there is a connection nothing is there to be closed."""
         self.assertTrue(self.connection.gone)
