@@ -175,6 +175,7 @@ class WithinTests(SynchronousTestCase):
         for timeout in (2, 0, -1):
             clock: Any = Clock()
             error = LookupError("late")
-            timed = within(Deferred(), timeout, clock, error)
+            answer: Deferred[str] = Deferred()
+            timed = within(answer, timeout, clock, error)
             clock.advance(max(timeout, 0))
             self.assertIs(self.failureResultOf(timed).value, error)
