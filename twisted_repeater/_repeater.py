@@ -11,11 +11,10 @@ from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, I
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ._link.callbacks import Callbacks
+from ._link.application import Callbacks, Settings
 from ._link.factory import RepeaterFactory
 from ._link.link import Link, pair_of
 from ._link.pair import Pair
-from ._link.settings import Settings
 from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers
@@ -189,7 +188,7 @@ class Repeater:
 
         These numbers may change when another repeater of the process is created or shut down.
         """
-        return self._factory.limits
+        return self._factory.claim.limits
 
     @property
     def address(self) -> Any:
@@ -338,7 +337,7 @@ class Repeater:
     async def _shut_down(self) -> None:
         factory = self._factory
         not_listening = maybeDeferred(self._port.stopListening)
-        not_listening.addTimeout(factory.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
+        not_listening.addTimeout(factory.claim.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
         try:
             await factory.links.close_all()
             await not_listening

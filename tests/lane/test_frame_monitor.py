@@ -403,7 +403,8 @@ class LinkTests(MemoryCase):
         world = self.memory(limits=LIMITS)
         client, _ = world.linked("ann")
         client.send_bytes(frame(b"x" * 1000)[:500])
-        world.pair(client).client.outlet_overflowed()
+        pair = world.pair(client)
+        pair.connection_overflowed(pair.client)
         self.assertFalse(world.pair(client).over)
         self.assertEqual(world.factory.frame_monitor.size, 0)
 

@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from twisted_repeater import Limits, MarshalingError, Side, dialects
 from twisted_repeater._link.connection import Connection
+from twisted_repeater._link.deadline import Timers
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 
 from ..peers import END, LOST, Seen, turn
@@ -40,49 +41,52 @@ class Host:
 
     closing = False
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Any) -> None:
         self.told = Seen()
+        self.timers = Timers(clock)
         self.connecting: Deferred[None] = Deferred()
 
-    def end_connected(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def connected(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.connecting.callback(None)
 
-    def end_stopped(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def peer_ended(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("stopped")
 
-    def end_stops_unread(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def peer_ended_unread(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("stops unread")
 
-    def end_vanished(self, end: Connection, reason: BaseException) -> None:
-        """See `ConnectionHost`."""
+    def break_off(self, connection: Connection, reason: BaseException) -> None:
+        """See `Pair`."""
         self.told.append(("vanished", type(reason)))
 
-    def end_lost(self, end: Connection, reason: BaseException) -> None:
-        """See `ConnectionHost`."""
+    def connection_lost(self, connection: Connection, reason: BaseException) -> None:
+        """See `Pair`."""
         self.told.append(type(reason))
 
-    def end_full(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def connection_full(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("full")
 
-    def end_drained(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def connection_drained(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("drained")
 
-    def end_overflowed(self, end: Connection) -> None:
-        """See `ConnectionHost`."""
+    def connection_overflowed(self, connection: Connection) -> None:
+        """See `Pair`."""
         self.told.append("overflowed")
 
-    def end_marshaling_error(self, end: Connection, error: MarshalingError) -> None:
-        """See `ConnectionHost`."""
+    def marshaling_error(self, connection: Connection, error: MarshalingError) -> None:
+        """See `Pair`."""
         self.told.append(error)
 
 
-class Settings:
+class Links:
     """What the connections of a repeater share."""
+
+    settings: Any
 
     limits = LIMITS
     dialect = DIALECT
@@ -91,22 +95,29 @@ class Settings:
 
     def __init__(self) -> None:
         self.clock: Any = Clock()
-        self.watch = ConnectionMonitor(self.clock, None)
+        self.settings = self
+        self.monitor = ConnectionMonitor(self.clock, None)
+
+
+def host_and_links() -> tuple[Any, Any]:
+    """Return what stands for a link and for all links."""
+    links = Links()
+    return Host(links.clock), links
 
 
 class MemoryCase(SynchronousTestCase):
-    """A test case with an end whose transport keeps what is written."""
+    """A test case with a connection whose transport keeps what is written."""
 
     def setUp(self) -> None:
         """Connect it."""
-        self.host, self.settings = Host(), Settings()
-        self.clock, self.watch = self.settings.clock, self.settings.watch
-        self.end = Connection(Side.CLIENT, self.host, self.settings)
+        self.host, self.links = host_and_links()
+        self.clock, self.monitor = self.links.clock, self.links.monitor
+        self.connection = Connection(Side.CLIENT, self.host, self.links)
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
 
     def connect(self) -> None:
         """Connect it."""
-        self.end.makeConnection(self.transport)
+        self.connection.makeConnection(self.transport)
 
     def paused(self) -> bool:
         """Whether nothing is read."""
@@ -182,16 +193,16 @@ def shrink_buffers(transport: Any) -> None:
 
 
 class SocketCase(TestCase):
-    """A test case with an end on a real connection, and its peer. ``received`` has what the end was fed."""
+    """A test case with a connection on a socket, and its peer. ``received`` has what the connection was fed."""
 
     timeout = 60
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Connect them."""
-        self.host, self.settings = Host(), Settings()
-        self.clock, self.watch = self.settings.clock, self.settings.watch
-        self.end = Own(Side.CLIENT, self.host, self.settings)
-        self.own, self.peer = self.end, Far()
+        self.host, self.links = host_and_links()
+        self.clock, self.monitor = self.links.clock, self.links.monitor
+        self.connection = Own(Side.CLIENT, self.host, self.links)
+        self.own, self.peer = self.connection, Far()
         factory = Factory.forProtocol(lambda: self.own)
         factory.noisy = False
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
@@ -201,7 +212,7 @@ class SocketCase(TestCase):
         await endpoint.connect(Factory.forProtocol(lambda: self.peer))
         await self.host.connecting
         self.received = Seen()
-        self.end.relay_to(self.received.append)
+        self.connection.relay_to(self.received.append)
 
     async def cut_off(self) -> None:
         """Close both ends."""
@@ -215,8 +226,8 @@ class SocketCase(TestCase):
         """Push until the outlet is full, while the peer doesn't read. Gives what was pushed."""
         self.peer.transport.pauseProducing()
         pushed = b""
-        while not self.end.outlet.full:
-            self.end.outlet.push([bytes(10_000)])
+        while not self.connection.outlet.full:
+            self.connection.outlet.push([bytes(10_000)])
             pushed += bytes(10_000)
             await turn()
         return pushed

@@ -13,8 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, dialects
 from twisted_repeater._link.admission import Admission
-from twisted_repeater._link.callbacks import Application
-from twisted_repeater._link.settings import Settings
+from twisted_repeater._link.application import Application, Settings
 from twisted_repeater._sockets.descriptors import Claim
 from twisted_repeater.errors import (
     ClientGone,

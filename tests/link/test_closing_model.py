@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -15,8 +16,8 @@ from twisted.python.failure import Failure
 
 from twisted_repeater import PASS_ON, Direction, Limits, OnFilterError, Side
 from twisted_repeater._link import connection
-from twisted_repeater._link.encoder import Encoder
 from twisted_repeater._link.ending_connection import FORCED
+from twisted_repeater._link.outlet import Encoder
 from twisted_repeater._link.outlets import BufferedOutlet
 from twisted_repeater._link.pair import Pair
 from twisted_repeater._sockets.socket_state import HangUp
@@ -130,8 +131,9 @@ class Closing(RuleBasedStateMachine):
         """A client connects, and says hello; the server is reached."""
         kind = HalfClosing if half_close else BufferedOutlet
 
-        def outlet_for(transport: Any, host: Any, framing: Any, max_waiting: int) -> BufferedOutlet:
-            return kind(transport, host, Encoder(framing, host.outlet_marshaling_error), max_waiting)
+        def outlet_for(transport: Any, connection: Any, framing: Any, max_waiting: int) -> BufferedOutlet:
+            report = partial(connection.link.marshaling_error, connection)
+            return kind(transport, connection, Encoder(framing, report), max_waiting)
 
         self.patch = mock.patch.object(connection, "outlet_for", outlet_for)
         self.patch.start()
@@ -251,7 +253,7 @@ class Closing(RuleBasedStateMachine):
     @rule(side=SIDES)
     def application_sends(self, side: Side) -> None:
         """The application sends a message."""
-        end = self.pair.end(side)
+        end = self.pair.connection(side)
         self.number += 1
         message = b"own %d" % self.number
         if self.pair.can_send(end):

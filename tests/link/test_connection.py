@@ -7,7 +7,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
 from twisted.internet.testing import StringTransport
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import Hello, HelloTimeout, InvalidHello, MarshalingError, Side
+from twisted_repeater import Hello, HelloTimeout, InvalidHello, Side
 from twisted_repeater._link.closing import ConnectionState
 from twisted_repeater._link.connection import BUSY_READ_SIZE, MAX_EARLY, READ_SIZE
 
@@ -26,45 +26,32 @@ class StateTests(MemoryCase):
         """The connection's address is known."""
         self.connect()
         self.assertEqual(
-            (self.end.gone, self.end.state, self.end.address.host), (False, ConnectionState.OPEN, "192.0.2.1")
+            (self.connection.gone, self.connection.state, self.connection.address.host),
+            (False, ConnectionState.OPEN, "192.0.2.1"),
         )
-
-    def test_handshake(self) -> None:
-        """It speaks hellos as its repeater does."""
-        self.assertIs(self.end.handshake, self.settings.handshake)
 
     def test_no_tcp(self) -> None:
         """A connection that isn't TCP's is fine as well."""
         self.transport = StringTransport(peerAddress=UNIXAddress("client"))
         self.connect()
-        self.assertEqual(self.end.address, UNIXAddress("client"))
-
-    def test_outlet(self) -> None:
-        """The link hears what the outlet has to say."""
-        self.connect()
-        error = MarshalingError("no")
-        self.end.outlet_full()
-        self.end.outlet_drained()
-        self.end.outlet_overflowed()
-        self.end.outlet_marshaling_error(error)
-        self.assertEqual(self.host.told, ["full", "drained", "overflowed", error])
+        self.assertEqual(self.connection.address, UNIXAddress("client"))
 
     def test_lost_in_memory(self) -> None:
         """A transport that breaks and cannot be read is left alone."""
         self.connect()
-        self.end.outlet_lost()
+        self.connection.read_the_last()
         self.assertEqual(self.host.told, [])
-        self.end.drop()
-        self.end.outlet_lost()
+        self.connection.drop()
+        self.connection.read_the_last()
         self.assertEqual(self.host.told, [])
 
     def test_not_read_on(self) -> None:
         """Once its peer has ended its stream, a connection is neither paused nor read on."""
         self.connect()
-        self.end.readConnectionLost()
-        self.end.valve.close("lane")
+        self.connection.readConnectionLost()
+        self.connection.valve.close("lane")
         self.assertFalse(self.paused())
-        self.end.valve.open("lane")
+        self.connection.valve.open("lane")
 
 
 class ProtocolTests(MemoryCase):
@@ -72,23 +59,23 @@ class ProtocolTests(MemoryCase):
 
     def test_interfaces(self) -> None:
         """It is Twisted's protocol for its side, and takes part in half-closing."""
-        self.assertTrue(verifyObject(IHalfCloseableProtocol, self.end))
-        self.assertTrue(verifyObject(IProtocol, self.end))
+        self.assertTrue(verifyObject(IHalfCloseableProtocol, self.connection))
+        self.assertTrue(verifyObject(IProtocol, self.connection))
 
     def test_bytes(self) -> None:
         """What is received goes to where its bytes are wanted."""
         self.connect()
         received: list[bytes] = []
-        self.end.receive = received.append
-        self.end.dataReceived(b"one")
-        self.end.dataReceived(b"two")
+        self.connection.receive = received.append
+        self.connection.dataReceived(b"one")
+        self.connection.dataReceived(b"two")
         self.assertEqual(received, [b"one", b"two"])
 
     def test_busy(self) -> None:
         """A transport in memory, or of TLS, is read in pieces of its own size."""
         self.connect()
-        self.end.receive = lambda data: None
-        self.end.dataReceived(bytes(READ_SIZE))
+        self.connection.receive = lambda data: None
+        self.connection.dataReceived(bytes(READ_SIZE))
         self.assertFalse(hasattr(self.transport, "bufferSize"))
 
     def test_connected_too_late(self) -> None:
@@ -97,17 +84,17 @@ class ProtocolTests(MemoryCase):
         self.connect()
         self.assertTrue(self.transport.disconnected)
         self.assertEqual(self.transport.value(), b"")
-        self.end.connectionLost()
+        self.connection.connectionLost()
         self.assertEqual((self.host.told, self.host.connecting.called), ([], False))
-        self.assertIs(self.end.state, ConnectionState.UNCONNECTED)
+        self.assertIs(self.connection.state, ConnectionState.UNCONNECTED)
 
     def test_connected_twice(self) -> None:
         """So is a second connection, of an endpoint that tries again."""
         self.connect()
         again = StringTransport()
-        self.end.makeConnection(again)
+        self.connection.makeConnection(again)
         self.assertTrue(again.disconnected)
-        self.assertIs(self.end.transport, self.transport)
+        self.assertIs(self.connection.transport, self.transport)
 
 
 class HelloTests(MemoryCase):
@@ -120,118 +107,113 @@ class HelloTests(MemoryCase):
 
     def test_read(self) -> None:
         """The hello is there with its last byte."""
-        reading = self.end.read_hello(10)
-        self.assertFalse(self.end.heard)
+        reading = self.connection.read_hello(10)
+        self.assertFalse(self.connection.heard)
         for byte in hello("ann"):
             self.assertNoResult(reading)
-            self.end.receive(bytes([byte]))
-        self.assertTrue(self.end.heard)
+            self.connection.receive(bytes([byte]))
+        self.assertTrue(self.connection.heard)
         self.assertEqual(self.successResultOf(reading), Hello("ann"))
-        self.assertEqual((self.end.early, self.clock.getDelayedCalls()), (0, []))
+        self.assertEqual((self.connection.early, self.clock.getDelayedCalls()), (0, []))
 
     def test_address(self) -> None:
         """The address is that of a PROXY header when this is read, or with the first byte behind it, or in time."""
         for header_is_told in (True, False):
             self.setUp()
-            known = self.end.when_address_known(10)
+            known = self.connection.when_address_known(10)
             self.transport.peerAddr = IPv4Address("TCP", "198.51.100.7", 1)
             self.assertNoResult(known)
-            self.assertEqual(self.end.address.host, "192.0.2.1")
+            self.assertEqual(self.connection.address.host, "192.0.2.1")
             if header_is_told:
-                self.end.address_known()
+                self.connection.address_known()
             else:
-                self.end.receive(b"\0")
+                self.connection.receive(b"\0")
             self.successResultOf(known)
-            self.assertEqual(self.end.address.host, "198.51.100.7")
+            self.assertEqual(self.connection.address.host, "198.51.100.7")
             self.assertEqual(self.clock.getDelayedCalls(), [])
-        known = self.end.when_address_known(10)
+        known = self.connection.when_address_known(10)
         self.clock.advance(10)
         self.assertIn("no PROXY header in time", str(self.failureResultOf(known, HelloTimeout).value))
 
     def test_no_header(self) -> None:
         """What came in the place of a PROXY header is told, cut; once the address is known it is no matter any more."""
-        known = self.end.when_address_known(10)
-        self.end.no_header(b"GET / HTTP/1.1\r\n" * 10)
+        known = self.connection.when_address_known(10)
+        self.connection.no_header(b"GET / HTTP/1.1\r\n" * 10)
         text = str(self.failureResultOf(known, InvalidHello).value)
         self.assertEqual(text, f"no PROXY header: {(b'GET / HTTP/1.1' + bytes([13, 10])) * 2!r}")
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.end.no_header(b"more")
+        self.connection.no_header(b"more")
 
     def test_not_asked_yet(self) -> None:
         """A hello that comes before it is asked for waits."""
-        self.end.receive(hello("ann") + b"more")
-        self.assertEqual(self.end.early, 0)
-        self.assertEqual(self.successResultOf(self.end.read_hello(10)), Hello("ann"))
-        self.assertEqual(self.end.early, 4)
+        self.connection.receive(hello("ann") + b"more")
+        self.assertEqual(self.connection.early, 0)
+        self.assertEqual(self.successResultOf(self.connection.read_hello(10)), Hello("ann"))
+        self.assertEqual(self.connection.early, 4)
 
     def test_behind(self) -> None:
         """What comes behind the hello waits, until the link is complete, in order; then all goes there."""
-        self.end.read_hello(10)
-        self.end.receive(hello("ann") + b"one")
-        self.end.receive(b"two")
-        self.assertEqual(self.end.early, 6)
+        self.connection.read_hello(10)
+        self.connection.receive(hello("ann") + b"one")
+        self.connection.receive(b"two")
+        self.assertEqual(self.connection.early, 6)
         fed: list[bytes] = []
-        self.end.relay_to(fed.append)
+        self.connection.relay_to(fed.append)
         self.assertEqual(fed, [b"onetwo"])
-        self.end.receive(b"three")
+        self.connection.receive(b"three")
         self.assertEqual(fed, [b"onetwo", b"three"])
 
     def test_nothing_behind(self) -> None:
         """Without anything behind the hello nothing is fed."""
-        self.end.read_hello(10)
-        self.end.receive(hello("ann"))
-        self.end.relay_to(lambda data: self.fail("there is nothing"))
+        self.connection.read_hello(10)
+        self.connection.receive(hello("ann"))
+        self.connection.relay_to(lambda data: self.fail("there is nothing"))
 
     def test_much_behind(self) -> None:
         """No more is read than may wait, until the link is complete."""
-        self.end.read_hello(10)
-        self.end.receive(hello("ann") + bytes(MAX_EARLY))
+        self.connection.read_hello(10)
+        self.connection.receive(hello("ann") + bytes(MAX_EARLY))
         self.assertFalse(self.paused())
-        self.end.receive(b"x")
+        self.connection.receive(b"x")
         self.assertTrue(self.paused())
         fed: list[bytes] = []
-        self.end.relay_to(fed.append)
+        self.connection.relay_to(fed.append)
         self.assertEqual((fed, self.paused()), ([bytes(MAX_EARLY) + b"x"], False))
 
     def test_long_and_early(self) -> None:
         """A hello as long as is allowed is understood though it came before it was asked for, with more behind it."""
         wire = hello("ann", comment="x" * (LIMITS.max_hello - 30))
         self.assertEqual(len(wire), LIMITS.max_hello + 4)
-        self.end.receive(wire[:-1])
+        self.connection.receive(wire[:-1])
         self.assertTrue(self.paused())
-        reading = self.end.read_hello(10)
+        reading = self.connection.read_hello(10)
         self.assertFalse(self.paused())
-        self.end.receive(wire[-1:] + bytes(MAX_EARLY + 1))
+        self.connection.receive(wire[-1:] + bytes(MAX_EARLY + 1))
         self.assertEqual(self.successResultOf(reading).name, "ann")
         self.assertTrue(self.paused())
 
     def test_invalid(self) -> None:
         """What is no hello is an error, and whatever comes then is ignored."""
-        reading = self.end.read_hello(10)
-        self.end.receive(frame(b"[]"))
+        reading = self.connection.read_hello(10)
+        self.connection.receive(frame(b"[]"))
         self.assertEqual(self.failureResultOf(reading, InvalidHello).value.side, Side.CLIENT)
-        self.end.receive(hello("ann"))
-        self.assertEqual(self.end.early, 0)
+        self.connection.receive(hello("ann"))
+        self.assertEqual(self.connection.early, 0)
 
     def test_too_late(self) -> None:
         """A hello that doesn't come in time is an error; coming too late it changes nothing."""
-        reading = self.end.read_hello(10)
-        self.end.receive(hello("ann")[:-1])
+        reading = self.connection.read_hello(10)
+        self.connection.receive(hello("ann")[:-1])
         self.clock.advance(9.9)
         self.assertNoResult(reading)
         self.clock.advance(0.2)
         self.assertEqual(self.failureResultOf(reading, HelloTimeout).value.side, Side.CLIENT)
-        self.end.receive(hello("ann")[-1:])
+        self.connection.receive(hello("ann")[-1:])
 
     def test_no_time_left(self) -> None:
         """With no time left the hello has to be there."""
-        self.end.receive(hello("ann"))
-        self.assertEqual(self.successResultOf(self.end.read_hello(-1)), Hello("ann"))
-
-    def test_say(self) -> None:
-        """Our own hello goes out."""
-        self.end.say_hello(hello("quotes"))
-        self.assertEqual(self.transport.value(), hello("quotes"))
+        self.connection.receive(hello("ann"))
+        self.assertEqual(self.successResultOf(self.connection.read_hello(-1)), Hello("ann"))
 
 
 class ReadSizeTests(SocketCase):
@@ -241,6 +223,6 @@ class ReadSizeTests(SocketCase):
         """A socket whose reads are full is read in larger pieces, until one is not full."""
         sizes = []
         for size in (1, READ_SIZE, BUSY_READ_SIZE, READ_SIZE - 1, 1):
-            self.end.dataReceived(bytes(size))
-            sizes.append(self.end.transport.bufferSize)
+            self.connection.dataReceived(bytes(size))
+            sizes.append(self.connection.transport.bufferSize)
         self.assertEqual(sizes, [READ_SIZE, BUSY_READ_SIZE, BUSY_READ_SIZE, READ_SIZE, READ_SIZE])

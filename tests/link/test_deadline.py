@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._link.deadline import LOOKS, ProgressDeadline, Timers
+from twisted_repeater._link.deadline import LOOKS, ProgressDeadline, Timers, within
 
 
 class PatienceTests(SynchronousTestCase):
@@ -148,7 +149,33 @@ class TimersTests(SynchronousTestCase):
         for purpose in "abc":
             self.timers.call_later(purpose, 1, self.run_out)
         self.timers.call_without_progress("d", 1, lambda: 0, self.run_out)
-        self.timers.stop("a")
+        self.assertIn("a", self.timers)
+        self.assertTrue(self.timers.stop("a"))
+        self.assertFalse(self.timers.stop("a"))
+        self.assertNotIn("a", self.timers)
         self.assertEqual(len(self.clock.getDelayedCalls()), 3)
         self.timers.stop_all()
         self.assertEqual((self.ran_out, self.clock.getDelayedCalls()), ([], []))
+
+
+class WithinTests(SynchronousTestCase):
+    """A Deferred that must fire in time."""
+
+    def test_in_time(self) -> None:
+        """One that fires in time has its result, and no timer is left."""
+        clock: Any = Clock()
+        answer: Deferred[str] = Deferred()
+        timed = within(answer, 2, clock, LookupError("late"))
+        clock.advance(1)
+        answer.callback("here")
+        self.assertEqual((self.successResultOf(timed), clock.getDelayedCalls()), ("here", []))
+
+    def test_late(self) -> None:
+        """One that does not fails with the error, at once if there is no time left."""
+        for timeout in (2, 0, -1):
+            clock: Any = Clock()
+            error = LookupError("late")
+            answer: Deferred[str] = Deferred()
+            timed = within(answer, timeout, clock, error)
+            clock.advance(max(timeout, 0))
+            self.assertIs(self.failureResultOf(timed).value, error)

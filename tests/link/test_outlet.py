@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from twisted_repeater._link.outlet import HIGH_WATER, MAX_POSTPONED
 from twisted_repeater._link.outlets import outlet_for
+from twisted_repeater._sockets.socket_state import acknowledged
 from twisted_repeater.errors import MarshalingError
 from twisted_repeater.framings.length import Int32Framing
 
@@ -37,29 +38,35 @@ class Host:
 
     def __init__(self) -> None:
         self.told = Seen()
+        self.link = self
         self.outlet: Any = None
         self.when_drained: Callable[[], object] = lambda: None
 
-    def outlet_full(self) -> None:
-        """See `OutletHost`."""
+    def connection_full(self, connection: object) -> None:
+        """See `Pair`."""
         self.told.append("full")
 
-    def outlet_drained(self) -> None:
-        """See `OutletHost`."""
+    def connection_drained(self, connection: object) -> None:
+        """See `Pair`."""
         self.told.append("drained")
         self.when_drained()
 
-    def outlet_overflowed(self) -> None:
-        """See `OutletHost`."""
+    def connection_overflowed(self, connection: object) -> None:
+        """See `Pair`."""
         self.told.append("overflowed")
 
-    def outlet_marshaling_error(self, error: MarshalingError) -> None:
-        """See `OutletHost`."""
+    def marshaling_error(self, connection: object, error: MarshalingError) -> None:
+        """See `Pair`."""
         self.told.append(error)
 
-    def outlet_lost(self) -> None:
-        """See `OutletHost`."""
+    def read_the_last(self) -> None:
+        """See `Pair`."""
         self.told.append("lost")
+
+
+def new_host() -> Any:
+    """Return a stand-in for a connection and its link."""
+    return Host()
 
 
 class Raw(Far):
@@ -94,7 +101,7 @@ class SocketCase(TestCase):
         self.addCleanup(self.cut_off)
         await endpoint.connect(Factory.forProtocol(lambda: self.own))
         await accepted
-        self.host = Host()
+        self.host = new_host()
         self.outlet = self.host.outlet = outlet_for(self.own.transport, self.host, Int32Framing(1 << 30), MAX_WAITING)
 
     async def cut_off(self) -> None:
@@ -121,7 +128,8 @@ class PauseTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """During the pause everything waits, in order and joined; the host hears of it once."""
-        host, transport = Host(), StringTransport()
+        host = new_host()
+        transport = StringTransport()
         outlet = outlet_for(transport, host, Int32Framing(100), MAX_WAITING)
         outlet.send(b"first ")
         outlet.pauseProducing()
@@ -305,7 +313,7 @@ class EndTests(SocketCase):
     async def test_lost_with_the_socket_open(self) -> None:
         """The host hears of the loss while the socket can still be read."""
         heard: list[Any] = []
-        self.host.outlet_lost = lambda: heard.append(self.own.transport.getHandle().fileno())  # type: ignore
+        self.host.read_the_last = lambda: heard.append(self.own.transport.getHandle().fileno())
         self.own.transport.abortConnection()
         await self.own.seen.holds(LOST)
         self.assertIsInstance(self.own.reason, ConnectionAborted)
@@ -360,7 +368,7 @@ class TakenTests(SocketCase):
         """It is seen when the peer's system has taken something, while much more waits."""
 
         def taken() -> tuple[Any, Any]:
-            return (self.outlet.progress, self.outlet.acknowledged())
+            return (self.outlet.progress, acknowledged(self.own.transport.getHandle()))
 
         await self.fill()
         before = taken()
@@ -374,21 +382,22 @@ class TakenTests(SocketCase):
 
     async def test_lost(self) -> None:
         """Nothing is known of a lost connection."""
+        handle = self.own.transport.getHandle()
         self.own.transport.abortConnection()
         await self.own.seen.holds(LOST)
-        self.assertEqual((self.outlet.unacknowledged(), self.outlet.acknowledged()), (None, None))
+        self.assertEqual((self.outlet.unacknowledged(), acknowledged(handle)), (None, None))
 
     async def test_wrapped(self) -> None:
         """It is known through wrappers around the transport, such as TLS, too."""
         self.own.transport.unregisterProducer()
         wrapper = ProtocolWrapper(WrappingFactory(Factory()), self.own)
         wrapper.transport = self.own.transport
-        outlet = outlet_for(wrapper, self.host, Int32Framing(100), MAX_WAITING)
+        outlet: Any = outlet_for(wrapper, self.host, Int32Framing(100), MAX_WAITING)
         self.assertFalse(outlet.can_half_close)
-        before = outlet.acknowledged()
+        before = acknowledged(outlet.socket)
         outlet.push([b"wrapped"])
         await self.peer.has(7)
-        while outlet.unacknowledged() or outlet.acknowledged() == before:
+        while outlet.unacknowledged() or acknowledged(outlet.socket) == before:
             await turn()
 
 
@@ -424,7 +433,8 @@ class TakenAwayTests(SynchronousTestCase):
         for fails in (False, True):
             transport: Any = self.Transport(fails)
             held = transport.socket
-            outlet = outlet_for(transport, Host(), Int32Framing(8), 100)
+            host = new_host()
+            outlet = outlet_for(transport, host, Int32Framing(8), 100)
             reason = Failure(ConnectionAborted())
             if fails:
                 self.assertRaises(OSError, outlet.take_away, reason)

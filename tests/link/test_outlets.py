@@ -25,7 +25,7 @@ from ..paths import ROOT
 from ..peers import turn
 from ..programs import LONGEST
 from . import test_outlet
-from .test_outlet import MAX_WAITING, Host, SocketCase
+from .test_outlet import MAX_WAITING, SocketCase, new_host
 
 reactor: Any = installed_reactor
 
@@ -251,7 +251,7 @@ class PushTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make an outlet on a transport that only keeps what is written."""
-        self.host = Host()
+        self.host = new_host()
         self.transport = StringTransport()
         self.outlet = outlet_for(self.transport, self.host, Int32Framing(100), MAX_WAITING)
 
@@ -340,4 +340,4 @@ class PushTests(SynchronousTestCase):
 
     def test_nothing_is_known(self) -> None:
         """Without a socket nothing is known of what the peer has taken."""
-        self.assertEqual((self.outlet.unacknowledged(), self.outlet.acknowledged()), (None, None))
+        self.assertEqual((self.outlet.unacknowledged(), self.outlet.socket), (None, None))

@@ -455,7 +455,7 @@ class GivingWayInMemoryTests(MemoryCase):
 
     def lose(self, side: Side) -> None:
         """Lose a connection."""
-        self.pair.end(side).connectionLost(Failure(ConnectionLost("cut")))
+        self.pair.connection(side).connectionLost(Failure(ConnectionLost("cut")))
 
     @property
     def heard(self) -> list[tuple[Side, type]]:
@@ -949,7 +949,7 @@ class UnmadeTests(MemoryCase):
 
     def test_stalled(self) -> None:
         """A server that doesn't take its hello is given up."""
-        self.pair.server.outlet_full()
+        self.pair.connection_full(self.pair.server)
         self.here.advance(2)
         self.assertEqual(self.here.calls.refusals, [("ann", ServerUnreachable)])
 

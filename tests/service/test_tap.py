@@ -297,9 +297,9 @@ class ServiceTests(PeerCase, ModuleCase):
     async def test_observers(self) -> None:
         """It logs, and counts if there is an administration to ask for the numbers."""
         world = self.start()
-        self.assertEqual([type(each).__name__ for each in world.repeater._factory.observers], ["LogObserver"])
+        self.assertEqual([type(each).__name__ for each in world.repeater._factory.settings.observers], ["LogObserver"])
         world = self.start("--admin", "tcp:0:interface=127.0.0.1")
-        names = [type(each).__name__ for each in world.repeater._factory.observers]
+        names = [type(each).__name__ for each in world.repeater._factory.settings.observers]
         self.assertEqual(names, ["LogObserver", "MetricsObserver"])
         self.assertIsNot(self.started._admin_port, None)
 
@@ -326,8 +326,8 @@ class ServiceTests(PeerCase, ModuleCase):
 
     async def test_other_dialect(self) -> None:
         """The dialect is the one that is named."""
-        self.assertEqual(self.start("--dialect=async_extra").repeater._factory.dialect.name, "async_extra")
-        self.assertEqual(self.start().repeater._factory.dialect.name, dialects.int32().name)
+        self.assertEqual(self.start("--dialect=async_extra").repeater._factory.settings.dialect.name, "async_extra")
+        self.assertEqual(self.start().repeater._factory.settings.dialect.name, dialects.int32().name)
 
 
 class PageTests(SynchronousTestCase):

@@ -427,7 +427,7 @@ class LinkTests(PeerCase):
             gone.send(b"last")
             await other.seen.reach(2)
             await self.vanish(gone)
-            self.ann.end(side).outlet.send(b"\0\0\0\1x", at_once=True)
+            self.ann.connection(side).outlet.send(b"\0\0\0\1x", at_once=True)
             error = await self.here.disconnected(side)
             self.assertIsInstance(error.reason, TCPTimedOutError)
             await other.lost()

@@ -33,13 +33,13 @@ from ..errors import (
 )
 from ..model import Side
 from ..observers._throttle import LogThrottle
-from .callbacks import Application
+from .application import Application, Settings
+from .deadline import within
 from .pair import Pair
-from .settings import Settings
 
 __all__ = ["Admission"]
 
-log = Logger()
+log: Logger = Logger()
 
 Stop = Callable[[ConnectingError], None]
 """Ends an attempt to link a client."""
@@ -141,7 +141,7 @@ class Admission:
             self._waiting.append(turn)
             try:
                 error = TooManyClients(f"{places} clients are linked, and none left in time")
-                await self._within(turn, deadline, error)
+                await within(turn, deadline - self._clock.seconds(), self._clock, error)
             finally:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
@@ -166,24 +166,14 @@ class Admission:
         deadline = self._clock.seconds() + timeout
         while (holder := self.names.get(name)) is not None:
             error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
-            if not (holder.closing or holder.finishing) and not await self._has_vanished(holder, deadline):
-                raise error
+            if not (holder.closing or holder.finishing):
+                half = (deadline - self._clock.seconds()) / 2  # the rest is for the end of the holder's link
+                if not await self._monitor.has_vanished(holder.client, half):
+                    raise error
             if holder.closing or holder.finishing:  # the application may let the link of a vanished client stand
                 holder.give_way()
-            await self._within(holder.when_over(), deadline, error)
+            await within(holder.when_over(), deadline - self._clock.seconds(), self._clock, error)
         self.names[name] = pair
-
-    def _has_vanished(self, holder: Pair, deadline: float) -> Deferred[bool]:
-        """Probe the client of a link, for at most half of the time that is left: the rest is for the link's end."""
-        return self._monitor.has_vanished(holder.client, (deadline - self._clock.seconds()) / 2)
-
-    def _within(self, deferred: Deferred[None], deadline: float, error: Exception) -> Deferred[None]:
-        """Fail with ``error`` unless the Deferred fires before the deadline."""
-
-        def too_late(result: object, _: float) -> None:
-            raise error
-
-        return deferred.addTimeout(max(deadline - self._clock.seconds(), 0), self._clock, onTimeoutCancel=too_late)
 
     # -- refusing and leaving --------------------------------------------------------------------------------
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from .._coroutines import call
@@ -29,7 +29,7 @@ from ..model import Hello, Side
 from .pair import Pair
 
 if TYPE_CHECKING:
-    from .links import Links
+    from .factory import Links
 
 __all__ = ["Attempt"]
 
@@ -40,14 +40,12 @@ class Attempt:
     ``done`` fires with ``None`` when the link is complete, and fails with a `ConnectingError` when it cannot be.
     """
 
-    __slots__ = ("_awaited", "_deadline", "_links", "_pair", "_stopped", "_timeout", "done")
+    __slots__ = ("_awaited", "_deadline", "_links", "_pair", "_stopped", "done")
 
     def __init__(self, pair: Pair, links: Links) -> None:
         self._pair = pair
         self._links = links
         self._awaited: Deferred[Any] | None = None
-        self._timeout: IDelayedCall | None = None
-        """For an answer of the application."""
         self._stopped = False
         self._deadline = links.clock.seconds() + links.limits.hello_timeout
         self.done: Deferred[None] = Deferred()
@@ -63,7 +61,7 @@ class Attempt:
         if self._stopped or self.done.called:
             return
         self._stopped = True
-        self._forget_timeout()
+        self._pair.timers.stop("answer")
         if self._awaited is not None:
             try:
                 self._awaited.cancel()
@@ -138,12 +136,12 @@ class Attempt:
 
     async def _tell_client(self, server_hello: Hello) -> None:
         """Have the application look at the link, then answer the client."""
-        links, pair, dialect = self._links, self._pair, self._links.dialect
+        links, pair, dialect = self._links, self._pair, self._links.settings.dialect
         pair.link.state = await self._ask(links.application.callbacks.on_connect, pair.link)
         if pair.closing:
             raise RefusedByApplication("on_connect closed the link")
         own = self._hello(server_hello, dialect.to_client, dialect.to_server)
-        pair.client.say_hello(pair.client.handshake.encode(own))
+        pair.client.outlet.push([links.handshake.encode(own)])
 
     def _left(self) -> float:
         """How much of the hello timeout is left."""
@@ -151,16 +149,16 @@ class Attempt:
 
     def _hello(self, peers: Hello, sends: MessageType, receives: MessageType) -> Hello:
         """Make the hello that tells one peer about the other, with the repeater's own name as credentials."""
-        dialect = self._links.dialect
+        dialect = self._links.settings.dialect
         versions = (dialect.stated(sends), dialect.stated(receives))
         return Hello(peers.name, dialect.mode, *versions, self._links.settings.repeater_name, peers.extra)
 
     async def _greet_server(self, client: Hello) -> Hello:
         """Connect to the server in the client's name and read its hello."""
         links, server = self._links, self._pair.server
-        own = self._hello(client, links.dialect.to_server, links.dialect.to_client)
+        own = self._hello(client, links.settings.dialect.to_server, links.settings.dialect.to_client)
         try:
-            greeting = server.handshake.encode(own)  # before the dial: this may be what cannot be done
+            greeting = links.handshake.encode(own)  # before the dial: this may be what cannot be done
         except InvalidHello as error:
             error.side = Side.CLIENT
             raise
@@ -168,7 +166,7 @@ class Attempt:
             await self._step(links.dial(self._pair))
         except Exception as error:
             raise ServerUnreachable(f"no connection to the server: {text_of(error)}", Side.SERVER) from error
-        server.say_hello(greeting)
+        server.outlet.push([greeting])
         hello: Hello = await self._step(server.read_hello(links.limits.hello_timeout))
         return hello
 
@@ -181,15 +179,15 @@ class Attempt:
         return self._agree(hello, Side.SERVER)
 
     def _check_mode(self, hello: Hello, side: Side) -> None:
-        mode = self._links.dialect.mode
+        mode = self._links.settings.dialect.mode
         if hello.mode != mode:
             raise WrongMode(f"the {side.value} runs in mode {hello.mode!r}, {mode!r} was expected", side)
 
     def _agree(self, hello: Hello, side: Side) -> tuple[int, int]:
-        """Agree with a peer on the versions of what it sends and of what it receives."""
-        to_server, to_client = self._links.dialect.to_server, self._links.dialect.to_client
+        """Agree with a peer on the versions of the messages that it sends and receives."""
+        to_server, to_client = self._links.settings.dialect.to_server, self._links.settings.dialect.to_client
         sent, received = (to_server, to_client) if side is Side.CLIENT else (to_client, to_server)
-        stated = self._links.dialect.stated
+        stated = self._links.settings.dialect.stated
         versions = (
             agreed_version(hello.send_version, stated(sent)),
             agreed_version(stated(received), hello.recv_version),
@@ -202,10 +200,10 @@ class Attempt:
         return versions
 
     async def _ask(self, callback: Callable[..., Any], *arguments: Any) -> Any:
-        """Call back into the application; what it raises, or an answer that does not come, refuses the client."""
+        """Call back into the application. If it raises, or does not answer in time, the client is refused."""
         timeout = self._links.limits.hello_timeout
         late = RefusedByApplication(f"no answer of the application within {timeout} seconds")
-        self._timeout = self._links.clock.callLater(timeout, self.stop, late)
+        self._pair.timers.call_later("answer", timeout, partial(self.stop, late))
         try:
             return await self._step(call(callback, *arguments))
         except (ConnectingError, GeneratorExit):
@@ -213,11 +211,7 @@ class Attempt:
         except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
             raise RefusedByApplication(told(error)) from error
         finally:
-            self._forget_timeout()
-
-    def _forget_timeout(self) -> None:
-        if self._timeout is not None and self._timeout.active():
-            self._timeout.cancel()
+            self._pair.timers.stop("answer")
 
 
 NO_TLS = {"http request", "https proxy request", "wrong version number"}

@@ -1,46 +1,50 @@
-"""How a connection and a link end: their states, and what each event does in each state.
+"""How a connection and a link end: their states, and the effect of each event in each state.
 
-What a connection keeps to:
+Rules of a connection:
 
-* Its two streams end one by one. After the peer has ended its stream, messages still go out to it. After our stream has
-  ended, messages still come in.
-* Once it closes, what comes is read and dropped: a socket that is closed with unread bytes resets the connection, and
-  then the peer loses what it has not read. What waits is written first, then our stream ends. The socket is closed when
-  the peer has ended its stream, too, or its system has everything and the peer has been quiet for a second.
-* It closes in order if it can. Where no time is left, or the transport raises, it is aborted. A transport that does
-  nothing even then loses its socket (`FORCED`).
+* Its two streams end one by one. After the peer has ended its stream, it still gets messages. After we have ended ours,
+  we still receive.
+* To close, it writes the bytes that wait, then it ends our stream. It closes the socket when the peer has ended its
+  stream, too, or when the peer's system has received everything and the peer has sent nothing for a second. Until then
+  it reads and drops bytes: to close a socket with unread bytes resets the connection, and the peer would lose data.
+* If no time is left, or the transport raises, it is aborted. If the transport does not react to that either, its socket
+  is closed after `FORCED` seconds.
 
-What a link keeps to:
+Rules of a link:
 
-* While it is made, a side that goes ends the attempt. Messages behind a hello keep it: such a client has said all.
-* Once it is made, a side that goes leaves the other up. All that the side sent is filtered and delivered. Then the
-  application is told, once for each side: ``on_error`` with `Disconnected`. It decides what becomes of the link.
-* A lost side is reported at once where a verdict is awaited or the other side is slow, since that may take long. The
-  end of a stream is reported in its turn. If nothing moves for ``linger`` until then, the link closes.
-* A link that finishes ends the stream to each side for which nothing more can come. It closes when both directions have
-  ended, or after ``linger``.
-* A link that closes takes in nothing more. What it has received is filtered, what waits is flushed, then both
-  connections close. It is forced after ``close_timeout`` without progress, or after ``linger`` in all.
+* Before the link is made, a lost side ends the attempt. So does a side that ends its stream, unless messages came after
+  its hello: then the client has only finished sending.
+* Once it is made, the loss of one side leaves the other connected. Every message that the lost side sent is filtered
+  and delivered. Then the application is told, once for each side: ``on_error`` with `Disconnected`. It decides how to
+  go on.
+* It is told at once if a side is lost while a verdict is awaited or the other side is slow, since both may take long.
+  It is told of the end of a stream only after the messages before it. If nothing moves for ``linger`` until then, the
+  link closes.
+* A link that finishes ends the stream to a side as soon as nothing more can come for it. It closes when both directions
+  have ended, or after ``linger``.
+* A link that closes accepts no more bytes. It filters the messages that it has received, writes the bytes that wait,
+  then closes both connections. It forces them after ``close_timeout`` without progress, or after ``linger`` in all.
 * It is over when both connections are gone. Then its name and its place are free.
 
-So, with the default ``on_error`` (`ON_LOSS`):
+Three examples, with the default ``on_error`` (`ON_LOSS`):
 
 The client half-closes
-    PEER_ENDED, REPORT: the filter sees what the client sent, then FINISH: the server gets the end of the stream behind
-    it. Replies go on. When the server ends its stream, too, both directions have ended: CLOSE.
+    PEER_ENDED, REPORT: the filter sees the client's last messages, then the default ``on_error`` calls FINISH, LINGER,
+    END_STREAMS: the server gets them and the end of the stream. Replies still reach the client. When the server ends
+    its stream, too, both directions have ended: CLOSE.
 The server is lost while a verdict is awaited
-    LOST, REPORT: told at once, as a verdict may take for ever, then CLOSE. The messages of the server that wait are
-    still judged and go to the client. Those for the server are dropped. After ``close_timeout`` without progress both
-    connections are forced.
-Shutdown while bytes wait
-    CLOSE, FLUSH: the bytes are written while the peer takes them, then its stream ends. If it takes nothing for
+    LOST, REPORT: the application is told at once, and the default ``on_error`` calls CLOSE. Messages of the server that
+    wait are judged and go to the client, messages for the server are dropped. If nothing moves for ``close_timeout``:
+    OUT_OF_TIME, FORCE.
+The repeater is shut down while bytes wait
+    CLOSE, FLUSH: they are written as the peer accepts them, then its stream ends. If it accepts nothing for
     ``close_timeout``: OUT_OF_TIME, FORCE, which aborts its connection.
 """
 
 from __future__ import annotations
 
 import sys
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, StrEnum
 
 from twisted.logger import Logger
 
@@ -60,9 +64,9 @@ __all__ = [
     "log_move",
 ]
 
-log = Logger()
+log: Logger = Logger()
 
-LOG_MOVES = sys.flags.dev_mode
+LOG_MOVES: bool = sys.flags.dev_mode
 """Whether each move of a state is logged, at debug level: in Python's development mode, ``python -X dev``. Otherwise a
 move costs no more than this check, and a log without a level does not fill with moves."""
 
@@ -76,10 +80,10 @@ def log_move(who: str, before: Enum, event: Enum, after: Enum) -> None:
 
 
 class ConnectionState(IntEnum):
-    """How a connection stands. From `FLUSHING` on, what comes is dropped."""
+    """How a connection stands. From `FLUSHING` on, received bytes are dropped."""
 
     UNCONNECTED = 0
-    """There is no connection yet."""
+    """Not connected yet."""
     OPEN = 1
     """Both streams are open."""
     PEER_ENDED = 2
@@ -88,11 +92,11 @@ class ConnectionState(IntEnum):
     """Our stream has ended; everything is written."""
     BOTH_ENDED = 4
     FLUSHING = 5
-    """It closes: what waits is written, then our stream ends."""
+    """It closes: the bytes that wait are written, then our stream ends."""
     LAST_FLUSH = 6
     """The same, and the peer has ended its stream."""
     DRAINING = 7
-    """Our stream has ended; the peer's system takes the last bytes, and what the peer still sends is dropped."""
+    """Our stream has ended; the peer's system takes the last bytes, and bytes of the peer are dropped."""
     CLOSED = 8
     """Nothing is left to wait for: the socket is being closed."""
     ABORTED = 9
@@ -189,69 +193,56 @@ class LinkEvent(IntEnum):
     BOTH_GONE = 9
 
 
-class Action(IntEnum):
-    """What a link does about an event."""
+class Action(StrEnum):
+    """What a link does about an event: the name of the method of `Pair` that does it."""
 
-    START = 0
-    """Relay: first what waited behind the hellos."""
-    FAIL_ATTEMPT = 1
+    START = "_start"
+    """Relay: first the messages that came after the hellos."""
+    FAIL_ATTEMPT = "_fail_attempt"
     """Tell the attempt, which closes the link with the reason."""
-    REPORT = 2
-    """Tell the application, behind all that the side sent; see above."""
-    LINGER = 3
+    REPORT = "_report"
+    """Tell the application, after all that the side sent; see above."""
+    LINGER = "_linger"
     """Allow ``linger`` for the rest, and `END_STREAMS`."""
-    END_STREAMS = 4
+    END_STREAMS = "_end_streams"
     """End the stream to each side for which nothing more can come; close when both directions have ended."""
-    DROP = 5
+    DROP = "_drop"
     """Close both connections: nothing that matters waits."""
-    FLUSH = 6
+    FLUSH = "_flush"
     """Take in nothing more, start the deadline, and `CLOSE_WHEN_IDLE`."""
-    CLOSE_WHEN_IDLE = 7
+    CLOSE_WHEN_IDLE = "_close_when_idle"
     """Close both connections, once all that was received is filtered."""
-    HURRY = 8
+    HURRY = "_hurry"
     """Be over within ``close_timeout`` from now."""
-    FORCE = 9
-    """Drop what was received; close what can be closed in order at once, abort the rest."""
-    ABORT = 10
-    END = 11
-    """Tell the application what it was not told yet, stop the timers, free the name, tell those who wait."""
+    FORCE = "force"
+    """Drop the messages that were received. Close each connection in order if that is possible at once, or abort it."""
+    ABORT = "_abort"
+    END = "_end"
+    """Report a loss that was not reported yet, stop the timers, free the name, fire the Deferreds of those who wait."""
 
 
 _L, _LE, _A = LinkState, LinkEvent, Action
 
+UNMADE = (_L.MAKING, _L.FAILING)
+MADE = (_L.RELAYING, _L.FINISHING, _L.CLOSING)
+
 LINK_MOVES: dict[tuple[LinkState, LinkEvent], tuple[Action, LinkState]] = {
     (_L.MAKING, _LE.MADE): (_A.START, _L.RELAYING),
-    (_L.MAKING, _LE.PEER_ENDED): (_A.FAIL_ATTEMPT, _L.MAKING),
-    (_L.MAKING, _LE.LOST): (_A.FAIL_ATTEMPT, _L.MAKING),
     (_L.MAKING, _LE.CLOSE): (_A.DROP, _L.FAILING),
-    (_L.MAKING, _LE.ABORT): (_A.ABORT, _L.FAILING),
-    (_L.MAKING, _LE.BOTH_GONE): (_A.END, _L.FAILED),
-    (_L.FAILING, _LE.PEER_ENDED): (_A.FAIL_ATTEMPT, _L.FAILING),
-    (_L.FAILING, _LE.LOST): (_A.FAIL_ATTEMPT, _L.FAILING),
-    (_L.FAILING, _LE.GIVE_WAY): (_A.HURRY, _L.FAILING),
-    (_L.FAILING, _LE.OUT_OF_TIME): (_A.FORCE, _L.FAILING),
-    (_L.FAILING, _LE.ABORT): (_A.ABORT, _L.FAILING),
-    (_L.FAILING, _LE.BOTH_GONE): (_A.END, _L.FAILED),
-    (_L.RELAYING, _LE.PEER_ENDED): (_A.REPORT, _L.RELAYING),
-    (_L.RELAYING, _LE.LOST): (_A.REPORT, _L.RELAYING),
     (_L.RELAYING, _LE.FINISH): (_A.LINGER, _L.FINISHING),
     (_L.RELAYING, _LE.CLOSE): (_A.FLUSH, _L.CLOSING),
-    (_L.RELAYING, _LE.ABORT): (_A.ABORT, _L.CLOSING),
-    (_L.RELAYING, _LE.BOTH_GONE): (_A.END, _L.OVER),
-    (_L.FINISHING, _LE.PEER_ENDED): (_A.REPORT, _L.FINISHING),
-    (_L.FINISHING, _LE.LOST): (_A.REPORT, _L.FINISHING),
     (_L.FINISHING, _LE.FINISH): (_A.END_STREAMS, _L.FINISHING),
     (_L.FINISHING, _LE.MOVED): (_A.END_STREAMS, _L.FINISHING),
     (_L.FINISHING, _LE.CLOSE): (_A.FLUSH, _L.CLOSING),
-    (_L.FINISHING, _LE.ABORT): (_A.ABORT, _L.CLOSING),
-    (_L.FINISHING, _LE.BOTH_GONE): (_A.END, _L.OVER),
-    (_L.CLOSING, _LE.PEER_ENDED): (_A.REPORT, _L.CLOSING),
-    (_L.CLOSING, _LE.LOST): (_A.REPORT, _L.CLOSING),
     (_L.CLOSING, _LE.MOVED): (_A.CLOSE_WHEN_IDLE, _L.CLOSING),
-    (_L.CLOSING, _LE.GIVE_WAY): (_A.HURRY, _L.CLOSING),
-    (_L.CLOSING, _LE.OUT_OF_TIME): (_A.FORCE, _L.CLOSING),
-    (_L.CLOSING, _LE.ABORT): (_A.ABORT, _L.CLOSING),
-    (_L.CLOSING, _LE.BOTH_GONE): (_A.END, _L.OVER),
+    **{(state, _LE.GIVE_WAY): (_A.HURRY, state) for state in (_L.FAILING, _L.CLOSING)},
+    **{(state, _LE.OUT_OF_TIME): (_A.FORCE, state) for state in (_L.FAILING, _L.CLOSING)},
+    **{(state, event): (_A.FAIL_ATTEMPT, state) for state in UNMADE for event in (_LE.PEER_ENDED, _LE.LOST)},
+    **{(state, event): (_A.REPORT, state) for state in MADE for event in (_LE.PEER_ENDED, _LE.LOST)},
+    **{(state, _LE.ABORT): (_A.ABORT, _L.FAILING) for state in UNMADE},
+    **{(state, _LE.ABORT): (_A.ABORT, _L.CLOSING) for state in MADE},
+    **{(state, _LE.BOTH_GONE): (_A.END, _L.FAILED) for state in UNMADE},
+    **{(state, _LE.BOTH_GONE): (_A.END, _L.OVER) for state in MADE},
 }
 """What a link does about an event, and where that moves it. An event that is not listed for a state is nothing."""
 

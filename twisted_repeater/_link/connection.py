@@ -1,4 +1,4 @@
-"""One of a link's two connections: its hello, then what it receives and sends, until it is gone.
+"""One of a link's two connections: its hello, then the bytes that it receives and sends.
 
 `closing` has the states of a connection, and the rules that it keeps.
 """
@@ -6,24 +6,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
-from .._sockets.socket_state import socket_of
 from .._sockets.valve import Valve
-from ..errors import InvalidHello, MarshalingError
-from ..interfaces import IHandshake
+from ..errors import InvalidHello
 from ..model import Hello, Side
 from .closing import ENDED, ConnectionEvent, ConnectionState
-from .connection_host import ConnectionHost, ConnectionSettings
 from .ending_connection import EndingConnection
 from .hello import SHOWN, HelloReader
 from .outlets import outlet_for
 
-__all__ = ["ClientSideProtocol", "Connection", "ServerSideProtocol"]
+if TYPE_CHECKING:
+    from .factory import Links
+    from .pair import Pair
+
+__all__ = ["Connection"]
 
 READ_SIZE = FileDescriptor.bufferSize
 """How many bytes a transport reads at once; Twisted's own choice."""
@@ -32,7 +33,7 @@ BUSY_READ_SIZE = 120 * 1024
 """How many it reads after a read that was all full: below the 128 KiB from which the C library maps memory for each."""
 
 MAX_EARLY = 64 * 1024
-"""How many bytes behind a hello are read before the link is complete."""
+"""How many bytes after a hello are read before the link is complete."""
 
 
 class Connection(EndingConnection):
@@ -40,31 +41,26 @@ class Connection(EndingConnection):
 
     __slots__ = ("_is_busy", "_reader", "address", "heard")
 
-    def __init__(self, side: Side, link: ConnectionHost, settings: ConnectionSettings) -> None:
-        super().__init__(side, link, settings)
+    def __init__(self, side: Side, link: Pair, host: Links) -> None:
+        super().__init__(side, link, host)
         self.address: Any = None
         self.heard = False
         """Whether a byte was received."""
         self.receive = self._receive_hello
         """Where received bytes go."""
-        self._reader: HelloReader | None = HelloReader(side, settings.handshake, settings.dialect.name)
+        self._reader: HelloReader | None = HelloReader(side, host.handshake, host.settings.dialect.name)
         """Until the link is made."""
         self._is_busy = False
         """Whether the last read was all full."""
 
-    @property
-    def handshake(self) -> IHandshake:
-        """How hellos are read and made."""
-        return self._settings.handshake
-
-    # -- what the transport says ----------------------------------------------------------------------------
+    # -- the protocol of a transport ----------------------------------------------------------------------------
 
     def makeConnection(self, transport: Any) -> None:
         """The connection is there. See `IProtocol`."""
         if self.state is not ConnectionState.UNCONNECTED or self.link.closing:
             transport.abortConnection()  # the client left while the server was being dialled
             return
-        settings = self._settings
+        host = self._host
         self.transport = transport
         self.address = transport.getPeer()
         self.is_tcp = isinstance(self.address, (IPv4Address, IPv6Address))
@@ -72,11 +68,11 @@ class Connection(EndingConnection):
             transport.setTcpKeepAlive(True)
             transport.setTcpNoDelay(True)
         self.valve = Valve(self)
-        self.outlet = outlet_for(transport, self, settings.framing, settings.limits.max_waiting)
-        self.handle = socket_of(self.outlet.innermost)
+        self.outlet = outlet_for(transport, self, host.framing, host.limits.max_waiting)
+        self.handle = self.outlet.socket
         self._move(ConnectionEvent.CONNECTED)
-        settings.watch.connected(self)
-        self.link.end_connected(self)
+        host.monitor.connected(self)
+        self.link.connected(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came. See `IProtocol`."""
@@ -90,13 +86,13 @@ class Connection(EndingConnection):
     def pauseProducing(self) -> None:
         """Read no more. See `Valve`."""
         if self.state not in ENDED:
-            self._settings.watch.reads(self, False)
+            self._host.monitor.reads(self, False)
             self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
         """Read on, unless the stream has ended: the transport would only find its end again. See `Valve`."""
         if self.state not in ENDED:
-            self._settings.watch.reads(self, True)
+            self._host.monitor.reads(self, True)
             self.transport.resumeProducing()
 
     # -- the hello ------------------------------------------------------------------------------------------
@@ -104,7 +100,7 @@ class Connection(EndingConnection):
     def when_address_known(self, timeout: float) -> Deferred[None]:
         """Fire when the PROXY header with the peer's address is read. Fails with `HelloTimeout` after ``timeout``."""
         assert self._reader is not None
-        return self._reader.ask_address(timeout, self._settings.clock)
+        return self._reader.ask_address(timeout, self._host.clock)
 
     def address_known(self) -> None:
         """The PROXY header is read: the transport now has the peer's own address."""
@@ -114,7 +110,7 @@ class Connection(EndingConnection):
             known.callback(None)
 
     def no_header(self, data: bytes) -> None:
-        """What came is no PROXY header, and the connection is being closed."""
+        """The first bytes are not a PROXY header, and the connection is being closed."""
         if self._reader is not None and self._reader.address is not None:
             known, self._reader.address = self._reader.address, None
             known.errback(InvalidHello(f"no PROXY header: {data[:SHOWN]!r}", self.side))
@@ -122,7 +118,7 @@ class Connection(EndingConnection):
     def read_hello(self, timeout: float) -> Deferred[Hello]:
         """Return the peer's hello. Fails with `InvalidHello`, or `HelloTimeout` after so many seconds."""
         assert self._reader is not None
-        hello = self._reader.ask(timeout, self._settings.clock)
+        hello = self._reader.ask(timeout, self._host.clock)
         self._look_for_hello(self._reader)
         return hello
 
@@ -136,14 +132,14 @@ class Connection(EndingConnection):
         self.address_known()  # data comes after the header
 
     def _look_for_hello(self, reader: HelloReader) -> None:
-        """Fire the hello once it is asked for and complete. Read no more than may wait before and behind it."""
+        """Fire the hello once it is asked for and complete. Stop reading if too many bytes wait after it."""
         asked, hello = reader.asked, None
         if asked is not None:
             try:
                 hello = reader.read()
             except InvalidHello as error:
                 reader.asked = None
-                self._drop_what_comes()
+                self._drop_received()
                 asked.errback(error)
                 return
             if hello is None:
@@ -157,15 +153,11 @@ class Connection(EndingConnection):
 
     @property
     def early(self) -> int:
-        """How many bytes wait behind the hello."""
+        """How many bytes wait after the hello."""
         return self._reader.size if self._reader is not None and self._reader.complete else 0
 
-    def say_hello(self, frame: bytes) -> None:
-        """Send a hello of our own, a whole frame."""
-        self.outlet.push([frame])
-
     def relay_to(self, feed: Callable[[bytes], None]) -> None:
-        """The link is complete: what waited and what comes goes to the lane."""
+        """The link is complete: the bytes that waited, and all later ones, go to the lane."""
         assert self._reader is not None
         early = self._reader.take_rest()
         self._reader = None  # it is needed no more, and a link may be idle for long
@@ -174,47 +166,11 @@ class Connection(EndingConnection):
             feed(early)
         self.valve.open("early")
 
-    # -- OutletHost -----------------------------------------------------------------------------------------
+    def read_the_last(self) -> None:
+        """Receive the bytes that the system still has as the connection breaks on writing.
 
-    def outlet_full(self) -> None:
-        """See `OutletHost`."""
-        self.link.end_full(self)
-
-    def outlet_drained(self) -> None:
-        """See `OutletHost`."""
-        self.link.end_drained(self)
-
-    def outlet_overflowed(self) -> None:
-        """See `OutletHost`."""
-        self.link.end_overflowed(self)
-
-    def outlet_marshaling_error(self, error: MarshalingError) -> None:
-        """See `OutletHost`."""
-        self.link.end_marshaling_error(self, error)
-
-    def outlet_lost(self) -> None:
-        """Receive what the system still has: a connection that breaks on writing is read no more by the transport.
-
-        Twisted calls this, as ``stopProducing``, before it closes the socket.
+        Called by way of the ``stopProducing`` of its outlet, before Twisted closes the socket.
         """
         if self.state is not ConnectionState.UNCONNECTED and not self.closes:
             self._why_lost = self._why_lost or self._why_silent()
             self._read_the_rest()
-
-
-class ClientSideProtocol(Connection):
-    """The connection between a client and the repeater."""
-
-    __slots__ = ()
-
-    def __init__(self, link: ConnectionHost, settings: ConnectionSettings) -> None:
-        super().__init__(Side.CLIENT, link, settings)
-
-
-class ServerSideProtocol(Connection):
-    """The connection between the repeater and the server."""
-
-    __slots__ = ()
-
-    def __init__(self, link: ConnectionHost, settings: ConnectionSettings) -> None:
-        super().__init__(Side.SERVER, link, settings)

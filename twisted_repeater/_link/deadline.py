@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-__all__ = ["ProgressDeadline", "Timers"]
+__all__ = ["ProgressDeadline", "Timers", "within"]
+
+T = TypeVar("T")
 
 LOOKS = 8
 """How often a deadline looks for progress within the time that it allows without any."""
@@ -67,7 +71,7 @@ class ProgressDeadline:
 
 
 class Timers:
-    """The timers of a link, each by what it is for; a purpose has one at most."""
+    """The timers of a link, by their purposes; a purpose has one at most."""
 
     __slots__ = ("_clock", "_running")
 
@@ -99,19 +103,32 @@ class Timers:
         del self._running[purpose]
         call()
 
+    def __contains__(self, purpose: Hashable) -> bool:
+        return purpose in self._running
+
     def hurry(self, purpose: Hashable, at_most: float) -> None:
         """Let a `ProgressDeadline`, if there is one, run out at most so many seconds from now."""
         deadline = self._running.get(purpose)
         if isinstance(deadline, ProgressDeadline):
             deadline.hurry(at_most)
 
-    def stop(self, purpose: Hashable) -> None:
-        """Stop the timer of a purpose, if there is one."""
+    def stop(self, purpose: Hashable) -> bool:
+        """Stop the timer of a purpose. Return whether it ran."""
         timer = self._running.pop(purpose, None)
         if timer is not None:
             timer.cancel()
+        return timer is not None
 
     def stop_all(self) -> None:
         """Stop them all."""
         while self._running:
             self._running.popitem()[1].cancel()
+
+
+def within(deferred: Deferred[T], timeout: float, clock: IReactorTime, error: Exception) -> Deferred[T]:
+    """Have a Deferred fail with this error unless it fires within so many seconds."""
+
+    def too_late(result: object, _: float) -> T:
+        raise error
+
+    return deferred.addTimeout(max(timeout, 0), clock, onTimeoutCancel=too_late)

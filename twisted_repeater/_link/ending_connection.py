@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionLost, TCPTimedOutError
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
+from .._sockets.socket_state import HangUp, acknowledged, hang_ups, tcp_state, unread_size
 from .._sockets.valve import Valve
 from ..model import Side
 from .closing import CONNECTION_MOVES, ENDED, LOG_MOVES, WRITTEN, ConnectionEvent, ConnectionState, log_move
-from .connection_host import ConnectionHost, ConnectionSettings
 from .outlet import Outlet
+
+if TYPE_CHECKING:
+    from .factory import Links
+    from .pair import Pair
 
 __all__ = ["EndingConnection"]
 
-log = Logger()
+log: Logger = Logger()
 
 MAX_LAST_READS = 1024
 """How many reads a connection gets at its end, at most; a system keeps no more than some megabytes for it."""
@@ -48,10 +51,8 @@ class EndingConnection(Protocol):
     """The state of a connection, and what moves it on to its end."""
 
     __slots__ = (
-        "_last_resort",
-        "_poll",
+        "_host",
         "_quiet_polls",
-        "_settings",
         "_why_lost",
         "handle",
         "is_tcp",
@@ -70,7 +71,7 @@ class EndingConnection(Protocol):
     valve: Valve
     receive: Callable[[bytes], None]
 
-    def __init__(self, side: Side, link: ConnectionHost, settings: ConnectionSettings) -> None:
+    def __init__(self, side: Side, link: Pair, host: Links) -> None:
         self.link = link
         self.side = side
         self.state = ConnectionState.UNCONNECTED
@@ -80,17 +81,14 @@ class EndingConnection(Protocol):
         self.is_tcp = False
         self.loss: BaseException | None = None
         """Why the connection is gone."""
-        self._settings = settings
+        self._host = host
         self._why_lost: BaseException | None = None
         """Why the connection is lost, where this class knows that better than the transport."""
-        self._poll: IDelayedCall | None = None
         self._quiet_polls = 0
-        self._last_resort: IDelayedCall | None = None
-        """The timer that acts if the connection does not end although it was forced or aborted."""
 
     @property
     def gone(self) -> bool:
-        """Whether there is no connection, not yet or no more."""
+        """Whether the connection is not made yet, or is lost."""
         return self.state is ConnectionState.UNCONNECTED or self.state is ConnectionState.LOST
 
     @property
@@ -105,7 +103,7 @@ class EndingConnection(Protocol):
 
     @property
     def closes(self) -> bool:
-        """Whether what comes is dropped: the connection is being closed, or is gone."""
+        """Whether received bytes are dropped: the connection is being closed, or is gone."""
         return self.state >= ConnectionState.FLUSHING
 
     def _move(self, event: ConnectionEvent) -> None:
@@ -130,12 +128,11 @@ class EndingConnection(Protocol):
                 self._break()
             if self.state in ENDED:
                 return
-            self._settings.watch.reads(self, False)
+            self._host.monitor.reads(self, False)
         self._move(ConnectionEvent.PEER_ENDED)
-        self.link.end_stopped(self)
-        if self._poll is not None:
-            self._poll.cancel()
-            self._polled()
+        self.link.peer_ended(self)
+        if self.link.timers.stop(("poll", self)):
+            self._close_when_taken()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone. See `IProtocol`."""
@@ -147,12 +144,10 @@ class EndingConnection(Protocol):
         self.factory = None  # so would this
         self.valve.detach()
         self.outlet.discard()
-        self._settings.watch.lost(self)
-        for timer in (self._poll, self._last_resort):
-            if timer is not None:
-                timer.cancel()
-        self._poll = self._last_resort = None
-        self.link.end_lost(self, self.loss)
+        self._host.monitor.lost(self)
+        for purpose in ("poll", "insist"):
+            self.link.timers.stop((purpose, self))
+        self.link.connection_lost(self, self.loss)
 
     # -- Monitored ------------------------------------------------------------------------------------------
 
@@ -162,20 +157,20 @@ class EndingConnection(Protocol):
             self._read_the_rest()
             self._break()
         elif self.state not in ENDED:
-            self.link.end_stops_unread(self)
+            self.link.peer_ended_unread(self)
 
     def vanish(self) -> None:
         """See `Monitored`."""
         self._read_the_rest()
         if not self.gone:
             self._why_lost = self._vanished()
-            self.link.end_vanished(self, self._why_lost)
+            self.link.break_off(self, self._why_lost)
 
     def _is_broken(self, how: HangUp | None) -> bool:
         """Return whether this is the loss of the connection, and not the end of the peer's stream.
 
-        `HangUp.CLOSED` is no loss after both streams have ended in good order. On a Unix socket it only says that the
-        peer has closed.
+        `HangUp.CLOSED` is not a loss after both streams have ended in good order. On a Unix socket it only means that
+        the peer has closed.
         """
         return how is HangUp.BROKEN or (how is HangUp.CLOSED and self.is_tcp and self.state not in WRITTEN)
 
@@ -186,7 +181,7 @@ class EndingConnection(Protocol):
 
     def _why_silent(self) -> BaseException | None:
         """Return a timeout as the reason if the system has given up the connection because its peer was silent."""
-        timeout = self._settings.watch.timeout
+        timeout = self._host.monitor.timeout
         state = tcp_state(self.handle) if self.handle is not None and timeout is not None else None
         silent = state and timeout and state.unanswered and state.silence >= timeout * LONG_SILENCE
         return self._vanished() if silent else None
@@ -214,11 +209,11 @@ class EndingConnection(Protocol):
     def drop(self) -> None:
         """Close a connection on which nothing waits, or nothing matters."""
         if not self.gone:
-            self._drop_what_comes()
+            self._drop_received()
             self._try(self.outlet.when_empty, self.transport.loseConnection)
 
     def end_stream(self) -> None:
-        """After what waits, tell the peer that nothing more comes; the other way stays open.
+        """After the bytes that wait, tell the peer that nothing more comes; the other way stays open.
 
         With TLS it does until the peer ends it too, which many do at once. With other wrappers it doesn't.
         """
@@ -236,10 +231,10 @@ class EndingConnection(Protocol):
             self._poll_soon()
 
     def close(self) -> None:
-        """After what waits, end the stream and close, without cutting off what the peer has not taken."""
+        """After the bytes that wait, end the stream and close. The peer gets the time to take them all."""
         if self.gone:
             return
-        self._drop_what_comes()
+        self._drop_received()
         self._try(self.valve.open_fully)
         if self.state in WRITTEN:
             self._try(self._close_when_taken)
@@ -258,7 +253,7 @@ class EndingConnection(Protocol):
         A peer that still sends is at work. If it sends after the close, the system resets the connection, and many
         peers then drop what they have not read.
         """
-        if self.lost or self._poll is not None:
+        if self.lost or ("poll", self) in self.link.timers:
             return
         waiting = self.outlet.unacknowledged()
         if self.state in ENDED or waiting is None or (not waiting and self._quiet_polls >= QUIET_POLLS):
@@ -270,17 +265,13 @@ class EndingConnection(Protocol):
 
     def _poll_soon(self) -> None:
         if not self.lost:
-            self._poll = self._settings.clock.callLater(ACKNOWLEDGED_POLL, self._polled)
-
-    def _polled(self) -> None:
-        self._poll = None
-        self._close_when_taken()
+            self.link.timers.call_later(("poll", self), ACKNOWLEDGED_POLL, self._close_when_taken)
 
     def force(self) -> None:
         """Close now, in good order where nothing stands in the way; what waits is lost."""
         if self.gone:
             return
-        self._drop_what_comes()
+        self._drop_received()
         outlet = self.outlet
         if self.state in WRITTEN and outlet.can_half_close:
             self._try(self.transport.loseConnection)
@@ -295,7 +286,7 @@ class EndingConnection(Protocol):
         """Close at once, whatever is lost."""
         if self.gone or self.state is ConnectionState.ABORTED:
             return
-        self._drop_what_comes()
+        self._drop_received()
         self._move(ConnectionEvent.ABORT)
         self.outlet.discard()
         self._insist()
@@ -314,12 +305,9 @@ class EndingConnection(Protocol):
 
     def _insist(self) -> None:
         """Act again if the connection is not gone after `FORCED` seconds."""
-        if self._last_resort is not None:
-            self._last_resort.cancel()
-        self._last_resort = self._settings.clock.callLater(FORCED, self._still_there)
+        self.link.timers.call_later(("insist", self), FORCED, self._still_there)
 
     def _still_there(self) -> None:
-        self._last_resort = None
         if self.state is not ConnectionState.ABORTED:
             self.abort()
             return
@@ -333,12 +321,12 @@ class EndingConnection(Protocol):
             log.failure("the transport of the {side} failed at its end", side=self.side.value)
         self.connectionLost(reason)
 
-    def _drop_what_comes(self) -> None:
+    def _drop_received(self) -> None:
         self._move(ConnectionEvent.CLOSE)
         self.receive = self._drop
 
     def _drop(self, data: bytes) -> None:
-        """Drop what a peer sends to a connection that is being closed, but note that it does."""
+        """Drop bytes for a connection that is being closed, but note that they came."""
         self._quiet_polls = 0
 
     def progress(self) -> object:
@@ -346,8 +334,8 @@ class EndingConnection(Protocol):
         state = self.state
         if state is ConnectionState.UNCONNECTED or state is ConnectionState.LOST:
             return None
-        return (self.outlet.progress, self.outlet.acknowledged())
+        return (self.outlet.progress, None if self.handle is None else acknowledged(self.handle))
 
 
 def _ignore(data: bytes) -> None:
-    """Drop what comes of a connection that is gone."""
+    """Drop bytes of a connection that is gone."""

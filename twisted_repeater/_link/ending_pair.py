@@ -1,13 +1,12 @@
-"""How a pair of connections ends: the part of a `Pair` that moves its state.
+"""How a pair of connections ends: the part of a `Pair` that moves its state, and reports lost sides.
 
 `closing` has the states, and the rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
@@ -21,7 +20,6 @@ from .closing import (
     LINK_MOVES,
     LOG_MOVES,
     ON_LOSS,
-    Action,
     ConnectionState,
     LinkEvent,
     LinkState,
@@ -29,6 +27,11 @@ from .closing import (
 )
 from .connection import Connection
 from .deadline import Timers
+from .ending_connection import EndingConnection
+from .link import Link
+
+if TYPE_CHECKING:
+    from .factory import Links
 
 __all__ = ["EndingPair"]
 
@@ -43,18 +46,20 @@ class EndingPair:
         "_host",
         "_on_over",
         "_state",
-        "_timers",
         "client",
         "client_name",
         "down",
         "lanes",
+        "link",
         "reason",
         "server",
+        "timers",
     )
 
-    _actions: ClassVar[dict[Action, Callable[..., None]]]
+    link: Link
+    """What the application sees of it."""
 
-    def __init__(self, host: Any, client: Connection, server: Connection) -> None:
+    def __init__(self, host: Links, client: Connection, server: Connection) -> None:
         self._host = host
         self._state = LinkState.MAKING
         """Moved by `_on` only."""
@@ -64,11 +69,11 @@ class EndingPair:
         self.lanes: tuple[Lane, ...] = ()
         """Towards the server and towards the client, once both connections are there."""
         self.down = NONE_DOWN
-        """The sides of which the application was told that they are gone."""
+        """The sides that were reported to the application as gone."""
         self.reason: BaseException | None = None
         """What began its end."""
         self._on_over: list[Deferred[None]] = []
-        self._timers = Timers(host.clock)
+        self.timers = Timers(host.clock)
 
     @property
     def made(self) -> bool:
@@ -95,7 +100,7 @@ class EndingPair:
         """Whether the link is made and both sides are up."""
         return self.made and not (self.closing or self.down)
 
-    def end(self, side: Side) -> Connection:
+    def connection(self, side: Side) -> Connection:
         """Return the connection of a side."""
         return self.client if side is Side.CLIENT else self.server
 
@@ -120,7 +125,7 @@ class EndingPair:
                 before, self._state = self._state, state
                 if LOG_MOVES:
                     log_move(self.client_name, before, event, state)
-            self._actions[action](self, *arguments)
+            getattr(self, action)(*arguments)
 
     def finish(self) -> None:
         """See `ILink`."""
@@ -152,22 +157,19 @@ class EndingPair:
         elif isinstance(error, CallbackFailed) and error.stopped:
             self._on(LinkEvent.CLOSE, error)
 
+    def peer_ended(self, connection: EndingConnection) -> None:
+        """A peer has ended its stream."""
+        self._on(LinkEvent.PEER_ENDED, connection, ConnectionDone())
+
+    def connection_lost(self, connection: EndingConnection, reason: BaseException) -> None:
+        """A connection is gone."""
+        self._on(LinkEvent.LOST, connection, reason)
+        self.check_over()
+
     # -- what `closing` says ----------------------------------------------------------------------------------
 
-    def _fail_attempt(self, end: Connection, reason: BaseException) -> None:
-        if end.lost or not end.early:
-            self._host.link_broke(self, end.side, reason)
-
-    def _report(self, end: Connection, reason: BaseException) -> None:
-        state = self._state
-        self._side_down(end, reason)
-        if end.state is ConnectionState.LOST:
-            self.end_drained(end)
-        if self._state is state:  # otherwise the next step is taken already
-            self._on(LinkEvent.MOVED)
-
     def _linger(self) -> None:
-        self._timers.call_later("linger", self._host.limits.linger, self.close)
+        self.timers.call_later("linger", self._host.limits.linger, self.close)
         self._end_streams()
 
     def _end_streams(self) -> None:
@@ -185,7 +187,7 @@ class EndingPair:
                 server.end_stream()
             else:  # a server that would take that for the end of both ways is told when it has been quiet for a while
                 timeout = self._host.limits.close_timeout
-                self._timers.call_without_progress("quiet", timeout, self._progress, server.end_stream)
+                self.timers.call_without_progress("quiet", timeout, self._progress, server.end_stream)
 
     def _drop(self, reason: BaseException | None) -> None:
         self._begin_closing(reason)
@@ -200,7 +202,7 @@ class EndingPair:
         if self.reason is None:
             self.reason = reason
         for purpose in ("linger", "quiet", ("told", self.client), ("told", self.server)):
-            self._timers.stop(purpose)
+            self.timers.stop(purpose)
         for lane in self.lanes:
             lane.seal()
             if lane.idle:
@@ -208,7 +210,7 @@ class EndingPair:
         limits = self._host.limits
         at_most = max(limits.linger, limits.close_timeout)
         out_of_time = partial(self._on, LinkEvent.OUT_OF_TIME)
-        self._timers.call_without_progress("close", limits.close_timeout, self._progress, out_of_time, at_most)
+        self.timers.call_without_progress("close", limits.close_timeout, self._progress, out_of_time, at_most)
 
     def _close_when_idle(self) -> None:
         if all(lane.idle for lane in self.lanes):
@@ -216,7 +218,7 @@ class EndingPair:
             self.server.close()
 
     def _hurry(self) -> None:
-        self._timers.hurry("close", self._host.limits.close_timeout)
+        self.timers.hurry("close", self._host.limits.close_timeout)
 
     def force(self) -> None:
         """Close both sides now."""
@@ -237,73 +239,63 @@ class EndingPair:
             counts += lane.messages, lane.unfinished_size
         return counts
 
-    def _finally(self) -> None:
-        for lane in self.lanes:
-            lane.discard()
-        for end in (self.client, self.server):
-            self._report_loss(end)
-        self._timers.stop_all()
-        self._host.link_over(self)
-        waiting, self._on_over = self._on_over, []
-        for deferred in waiting:
-            deferred.callback(None)
+    # -- reports to the application ------------------------------------------------------------------------
 
-    def end_stopped(self, end: Connection) -> None:
-        """A peer has ended its stream."""
-        self._on(LinkEvent.PEER_ENDED, end, ConnectionDone())
+    def _report(self, connection: Connection, reason: BaseException) -> None:
+        state = self._state
+        self._side_down(connection, reason)
+        if connection.state is ConnectionState.LOST:
+            self.connection_drained(connection)
+        if self._state is state:  # otherwise the next step is taken already
+            self._on(LinkEvent.MOVED)
 
-    def end_lost(self, end: Connection, reason: BaseException) -> None:
-        """A connection is gone."""
-        self._on(LinkEvent.LOST, end, reason)
-        self.check_over()
-
-    def _side_down(self, end: Connection, reason: BaseException) -> None:
-        """A side has ended its stream, or is gone: tell the application once, behind all that the side sent."""
-        lane = self._lane_from(end.side)
+    def _side_down(self, connection: Connection, reason: BaseException) -> None:
+        """A side has ended its stream, or is gone: tell the application once, after all that the side sent."""
+        lane = self._lane_from(connection.side)
         lane.seal()
-        if end.side in self.down:
+        if connection.side in self.down:
             return
-        idle, lost = lane.idle, end.state is ConnectionState.LOST
+        idle, lost = lane.idle, connection.state is ConnectionState.LOST
         if not idle and (lane.gave_way or not lost):
-            self._await_report(end)  # for a lost side this only takes turns of the reactor
+            self._await_report(connection)  # for a lost side this only takes turns of the reactor
             return
-        half_closed = not lost and not end.outlet.ended
+        half_closed = not lost and not connection.outlet.ended
         # A partial frame is an error of the side only if the side ended inside of it by itself.
         unfinished = lane.unfinished if idle and not self.closing else None
         if idle:
             lane.drop_unfinished()  # its end cannot come, and the link may stay for long
         if unfinished is not None:
             unfinished.__cause__ = reason
-        self._tell(end, Disconnected(unfinished or reason, half_closed=half_closed))
+        self._tell(connection, Disconnected(unfinished or reason, half_closed=half_closed))
 
-    def _tell(self, end: Connection, error: Disconnected) -> None:
+    def _tell(self, connection: EndingConnection, error: Disconnected) -> None:
         """Tell the application that a side is gone."""
-        self._timers.stop(("told", end))
-        self.down |= {end.side}
+        self.timers.stop(("told", connection))
+        self.down |= {connection.side}
         if self.reason is None and self._state not in CLOSES:
             self.reason = error
-        self._host.link_error(self, end.side, error)
+        self._host.application.link_error(self, connection.side, error)
 
-    def _await_report(self, end: Connection) -> None:
+    def _await_report(self, connection: EndingConnection) -> None:
         """A side has ended its stream, after messages that wait, perhaps for a verdict that never comes.
 
         The application cannot end the link before it is told of this. So if nothing moves for ``linger``, the link is
         closed.
         """
-        if end.side not in self.down and not self.closing:
+        if connection.side not in self.down and not self.closing:
             reason = Disconnected(ConnectionDone())
-            reason.side = end.side
+            reason.side = connection.side
             linger = self._host.limits.linger
             close = partial(self.close, reason)
-            self._timers.call_without_progress(("told", end), linger, self._progress, close)
+            self.timers.call_without_progress(("told", connection), linger, self._progress, close)
 
-    def _report_loss(self, end: Connection) -> None:
+    def _report_loss(self, connection: Connection) -> None:
         """Report a loss that was not reported before because the side's lane gave way."""
-        if end.loss is not None and self.made:
-            self._side_down(end, end.loss)
+        if connection.loss is not None and self.made:
+            self._side_down(connection, connection.loss)
 
-    def end_drained(self, end: Connection) -> None:
-        """Nothing waits any more: go on with what was choked."""
-        self._timers.stop(("full", end))
+    def connection_drained(self, connection: Connection) -> None:
+        """Nothing waits any more: let the lanes go on that were choked."""
+        self.timers.stop(("full", connection))
         for lane in self.lanes:
             lane.unchoke()

@@ -48,13 +48,13 @@ class Equipment:
         to_server = self._setup(Direction.TO_SERVER, (client_versions[0], server_versions[1]))
         to_client = self._setup(Direction.TO_CLIENT, (server_versions[0], client_versions[1]))
         link.prepare(to_server, to_client)
-        for setup, end in ((to_server, link.server), (to_client, link.client)):
+        for setup, connection in ((to_server, link.server), (to_client, link.client)):
             version = setup.versions[1]
-            end.outlet.encoder.version = version
-            end.outlet.encoder.writer = self._type_of(setup.direction).writer(version)
+            connection.outlet.encoder.version = version
+            connection.outlet.encoder.writer = self._type_of(setup.direction).writer(version)
 
     def renew(self, links: Iterable[Pair]) -> None:
-        """Give the lanes of these links other setups, because filters or ``on_decision`` have changed."""
+        """Equip the lanes of these links again, because filters or ``on_decision`` have changed."""
         self._setups.clear()
         for link in links:
             for lane in link.lanes or ():

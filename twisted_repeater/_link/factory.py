@@ -1,32 +1,193 @@
-"""Accepts clients: a protocol for each, unless admission refuses it."""
+"""The links of a repeater: the factory accepts clients, `Links` begins, sends to and ends all links."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from .._lane.frame_monitor import FrameMonitor
 from .._lane.setup import OnDecision
+from .._slices import in_slices
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
-from ..model import Limits
+from ..errors import RepeaterClosed
+from ..model import Hello, Limits, Side
 from .admission import Admission
-from .callbacks import Application, Callbacks
+from .application import Application, Settings
+from .attempt import Attempt
 from .equipment import Equipment
-from .links import Links
+from .outlet import Outlet
 from .pair import Pair
-from .settings import Settings
 
-__all__ = ["RepeaterFactory"]
+__all__ = ["Links", "RepeaterFactory"]
+
+log: Logger = Logger()
+
+
+class Links:
+    """Every link and every attempt of a repeater. Iterating gives those that are not over, the oldest first.
+
+    This is what each pair and each attempt knows of its repeater.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        application: Application,
+        equipment: Equipment,
+        claim: Claim,
+        clock: IReactorTime,
+        dial: Callable[[Pair], Deferred[Any]],
+    ) -> None:
+        self.settings = settings
+        self.application = application
+        self.monitor = ConnectionMonitor(clock, claim.limits.dead_peer_timeout)
+        self.admission = Admission(settings, application, claim, self.monitor, clock)
+        self.clock = clock
+        self.dial = dial
+        self.equipment = equipment
+        dialect = settings.dialect
+        self.framing = dialect.framing(claim.limits)
+        self.handshake = dialect.handshake(claim.limits)
+        own = Hello(settings.server_name, dialect.mode, credentials=settings.repeater_name)
+        self.handshake.encode(own)  # raises if these names fit into no hello
+        self.limits: Limits = claim.limits
+        """Times and sizes. The numbers of clients and hellos, which may change, are looked up where they count."""
+        self._pairs: dict[Pair, None] = {}
+        """Those whose connections are not both gone, the oldest first."""
+        self._attempts: dict[Pair, Attempt] = {}
+        self._postponed: deque[Outlet] = deque()
+        """The outlets that still have a broadcast to send."""
+        self._sent: Deferred[None] | None = None
+        """Fires when all broadcasts are sent; ``None`` if there was none."""
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def made(self) -> Iterator[Pair]:
+        """Every link that is made and not over."""
+        return (pair for pair in list(self._pairs) if pair.made)
+
+    # -- one link --------------------------------------------------------------------------------------------
+
+    def begin(self, pair: Pair) -> None:
+        """A client is connected: start to link it."""
+        self._pairs[pair] = None
+        attempt = self._attempts[pair] = Attempt(pair, self)
+        self.admission.expect_hello(pair, attempt.stop)
+        attempt.start().addBoth(self._attempt_ended, pair).addErrback(self._relaying_failed, pair)
+
+    def _attempt_ended(self, result: Any, pair: Pair) -> None:
+        del self._attempts[pair]
+        if isinstance(result, Failure):
+            self.admission.refuse(pair, result)
+        else:
+            pair.relay()
+
+    def _relaying_failed(self, failure: Failure, pair: Pair) -> None:
+        """A link that is made could not begin: that must not be more than the end of this link."""
+        self.application.log_failure("bug: a link failed as it began to relay", failure)
+        pair.close(failure.value)
+
+    def link_broke(self, pair: Pair, side: Side, reason: BaseException) -> None:
+        """A side left while the link was being made."""
+        attempt = self._attempts.get(pair)
+        if attempt is not None:
+            attempt.side_left(side, reason)
+
+    def link_over(self, pair: Pair) -> None:
+        """Both connections are gone."""
+        self._pairs.pop(pair, None)
+        self.application.link_over(pair)
+        self.admission.leave(pair)
+
+    # -- one message for all ---------------------------------------------------------------------------------
+
+    def broadcast(self, side: Side, message: Any) -> None:
+        """Send a message to one side of every link; encoded once for each version in use."""
+        frames: dict[int, bytes | None] = {}
+
+        def frame_for(outlet: Outlet) -> bytes | None:
+            version = outlet.encoder.version
+            if frames.get(version) is None:  # a failed one is tried for each link, so that each reports it
+                frames[version] = outlet.encode(message)
+            return frames[version]
+
+        for pair in self.made():
+            connection = pair.connection(side)
+            if not pair.can_send(connection):
+                continue
+            if pair.at_work:  # a filter of this link broadcasts: the order among the link's own messages must be kept
+                frame = frame_for(connection.outlet)
+                if frame:
+                    pair.send_frame(connection, frame, at_once=True)
+            elif connection.outlet.postpone(frame_for):
+                self._postponed.append(connection.outlet)
+        if self._sent is None or self._sent.called:
+            self._sent = Deferred()  # before sending, because callbacks on the way may broadcast as well
+            in_slices(self.clock, self._send_postponed(self._sent))
+
+    def _send_postponed(self, sent: Deferred[None]) -> Iterator[None]:
+        """Send broadcasts, link by link. Whatever is sent to a link before its turn goes out after them."""
+        try:
+            while self._postponed:
+                try:
+                    self._postponed.popleft().send_postponed()
+                except Exception:  # others must get theirs all the same
+                    log.failure("bug: a broadcast to one link failed")
+                yield
+        finally:
+            sent.callback(None)
+
+    # -- the end of all --------------------------------------------------------------------------------------
+
+    def close_all(self) -> Deferred[None]:
+        """Close every link and end every attempt; fire when every connection is gone."""
+        self.admission.closed = True
+        return Deferred.fromCoroutine(self._close_all())
+
+    async def _close_all(self) -> None:
+        await in_slices(self.clock, self._closings())
+        while self._pairs:
+            await next(iter(self._pairs)).when_over()
+        if self._sent is not None:
+            await self._sent
+
+    def _closings(self) -> Iterator[None]:
+        """End the attempts and close the links, one by one. Some may have ended by themselves meanwhile."""
+        for pair, attempt in list(self._attempts.items()):
+            if pair in self._attempts:
+                attempt.stop(RepeaterClosed("the repeater was shut down"))
+            yield
+        for pair in list(self._pairs):
+            try:
+                pair.close()
+            except Exception:  # the others must be closed all the same
+                log.failure("bug: a link could not be closed")
+            yield
+
+    def abort_all(self) -> None:
+        """End every attempt and abort every connection, now."""
+        self.admission.closed = True
+        for attempt in list(self._attempts.values()):
+            attempt.stop(RepeaterClosed("the repeater was shut down"))
+        for pair in list(self._pairs):
+            pair.abort()
 
 
 class RepeaterFactory(ServerFactory):
-    """Puts a repeater together, and makes a `ClientSideProtocol` for each client."""
+    """Puts a repeater together, and makes a `Connection` for each client."""
 
     noisy = False
 
@@ -35,25 +196,17 @@ class RepeaterFactory(ServerFactory):
     ) -> None:
         limits = claim.limits
         self.settings = settings
-        self.dialect = settings.dialect
-        self.observers = settings.observers
         self.claim = claim
         """This repeater's share of the descriptors of its process, and its limits."""
         self.clock = clock
         self.wrapped = False
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
-        monitor = ConnectionMonitor(clock, limits.dead_peer_timeout)
         self.application = Application(settings, clock)
-        self.admission = Admission(settings, self.application, claim, monitor, clock)
         self.frame_monitor = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
         on_read = self.application.relayed if settings.observers else None
         self.equipment = Equipment(settings.dialect, self.application.filter_of, self.frame_monitor, on_read)
-        self.links = Links(settings, self.application, self.admission, claim, monitor, clock, dial, self.equipment)
-
-    @property
-    def limits(self) -> Limits:
-        """The limits that hold now."""
-        return self.claim.limits
+        self.links = Links(settings, self.application, self.equipment, claim, clock, dial)
+        self.admission = self.links.admission
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -64,15 +217,6 @@ class RepeaterFactory(ServerFactory):
         return _Refused() if self.wrapped else None
 
     # -- filters ---------------------------------------------------------------------------------------------
-
-    @property
-    def callbacks(self) -> Callbacks | None:
-        """What the application gave to `start`."""
-        return self.application.started
-
-    @callbacks.setter
-    def callbacks(self, callbacks: Callbacks) -> None:
-        self.application.started = callbacks
 
     def replace_filters(self, filters: Mapping[str, Any]) -> None:
         """Replace filters, on every lane; each takes over with its lane's next read."""

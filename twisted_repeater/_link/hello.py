@@ -1,8 +1,6 @@
-"""The first frame of a connection: bytes are collected until the hello is complete; what comes behind it is kept."""
+"""The first frame of a connection: bytes are collected until the hello is complete; later ones are kept."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -11,6 +9,7 @@ from .._text import text_of, told
 from ..errors import FramingError, HelloTimeout, InvalidHello
 from ..interfaces import IHandshake
 from ..model import Hello, Side
+from .deadline import within
 
 __all__ = ["SHOWN", "HelloReader"]
 
@@ -18,7 +17,7 @@ MAX_HEADER = 64
 """More than the header of any hello."""
 
 SHOWN = 32
-"""How many bytes an error shows of something that is no hello: enough for "GET / HTTP/1.1"."""
+"""How many bytes of a wrong hello an error shows: enough for "GET / HTTP/1.1"."""
 
 
 class HelloReader:
@@ -44,18 +43,13 @@ class HelloReader:
     def ask(self, timeout: float, clock: IReactorTime) -> Deferred[Hello]:
         """Return a Deferred for the hello. Fails with `HelloTimeout` after so many seconds."""
         self.asked = Deferred()
-        return self._within(self.asked, timeout, clock, f"no hello from the {self._side.value} in time")
+        error = HelloTimeout(f"no hello from the {self._side.value} in time", self._side)
+        return within(self.asked, timeout, clock, error)
 
     def ask_address(self, timeout: float, clock: IReactorTime) -> Deferred[None]:
         """Return a Deferred for the PROXY header. Fails with `HelloTimeout` after so many seconds."""
         self.address = Deferred()
-        return self._within(self.address, timeout, clock, "no PROXY header in time")
-
-    def _within(self, deferred: Deferred[Any], timeout: float, clock: IReactorTime, text: str) -> Deferred[Any]:
-        def too_late(result: object, _: float) -> Any:
-            raise HelloTimeout(text, self._side)
-
-        return deferred.addTimeout(max(timeout, 0), clock, onTimeoutCancel=too_late)
+        return within(self.address, timeout, clock, HelloTimeout("no PROXY header in time", self._side))
 
     @property
     def size(self) -> int:
@@ -91,5 +85,5 @@ class HelloReader:
         return hello
 
     def take_rest(self) -> bytes:
-        """Return what came behind the hello."""
+        """Return the bytes after the hello."""
         return bytes(self._data)

@@ -1,21 +1,26 @@
-"""The writing half of one connection: keeps order, counts what waits, reports when it is full."""
+"""The writing half of one connection: makes frames, keeps their order, counts what waits, reports when it is full."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .._sockets.socket_state import acknowledged, socket_of, unacknowledged
+from .._sockets.socket_state import socket_of, unacknowledged
+from .._text import class_name, text_of
+from ..codecs import LEFT_OUT
 from ..errors import MarshalingError
-from .encoder import Encoder
+from ..framings.base import Framing
 
-__all__ = ["HIGH_WATER", "Outlet", "OutletHost"]
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["HIGH_WATER", "Encoder", "Outlet"]
 
 HIGH_WATER = 64 * 1024
 """An outlet with more waiting bytes than this is full."""
@@ -27,23 +32,47 @@ MAX_POSTPONED = 64
 """How many frames are postponed at most. If an application broadcasts faster, its own call sends them."""
 
 
-class OutletHost(Protocol):
-    """What an outlet needs of its connection."""
+class Encoder:
+    """Encodes messages for one connection, and reports those that cannot be encoded."""
 
-    def outlet_full(self) -> None:
-        """More waits than should."""
+    __slots__ = ("_report", "framing", "version", "writer")
 
-    def outlet_drained(self) -> None:
-        """Nothing waits any more."""
+    def __init__(self, framing: Framing, report: Callable[[MarshalingError], None]) -> None:
+        self.framing = framing
+        self.version = 0
+        """The version of the messages that the peer receives."""
+        self.writer: Callable[[Any], Any] | None = None
+        """Converts a message to that version and makes its payload; set once the versions are agreed."""
+        self._report = report
 
-    def outlet_overflowed(self) -> None:
-        """The application sent more than may wait."""
+    def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
+        """Return the frame of a message, or nothing to send.
 
-    def outlet_marshaling_error(self, error: MarshalingError) -> None:
-        """A message could not be encoded and is not sent."""
+        Args:
+            message: What to encode.
+            instead_of: The frame that the message came in, if it goes on in another version.
 
-    def outlet_lost(self) -> None:
-        """The connection breaks; its socket is about to be closed."""
+        Returns:
+            Empty bytes for a message that does not exist in this version. ``None`` for one that cannot be encoded; the
+            error is reported.
+        """
+        assert self.writer is not None
+        try:
+            payload = self.writer(message)
+            if payload is LEFT_OUT:
+                return b""
+            framing = self.framing
+            frame = framing.encode(payload) if instead_of is None else framing.replace(instead_of, payload)
+            return frame if type(frame) is bytes else bytes(memoryview(frame))
+        except MarshalingError as error:
+            self._report(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a codec that calls sys.exit() has failed, no more
+            marshaling_error = MarshalingError(f"{class_name(error)} in the codec: {text_of(error)}")
+            marshaling_error.__cause__ = error
+            self._report(marshaling_error)
+        return None
 
 
 @implementer(IPushProducer, IPullProducer)
@@ -52,20 +81,20 @@ class Outlet(ABC):
 
     __slots__ = (
         "_busy",
-        "_closed",
+        "_connection",
         "_ending",
-        "_host",
         "_postponed",
         "_queue",
         "_relayed",
-        "_socket",
         "_transport",
         "encode",
         "encoder",
+        "ended",
         "full",
         "innermost",
         "max_waiting",
         "progress",
+        "socket",
         "waiting",
     )
 
@@ -76,12 +105,12 @@ class Outlet(ABC):
     _streaming: ClassVar[bool]
     """Whether the outlet is a push producer of its transport."""
 
-    def __init__(self, transport: Any, host: OutletHost, encoder: Encoder, max_waiting: int) -> None:
+    def __init__(self, transport: Any, connection: Connection, encoder: Encoder, max_waiting: int) -> None:
         self._transport = transport
         self.innermost = _innermost(transport)
         """The transport that has the socket, inside TLS and other wrappers."""
-        self._socket = socket_of(self.innermost)
-        self._host = host
+        self.socket = socket_of(self.innermost)
+        self._connection = connection
         self._queue: deque[bytes | bytearray | memoryview] | None = None
         self._busy = False
         """Whether the transport has to ask before more is written."""
@@ -89,7 +118,8 @@ class Outlet(ABC):
         """Functions that make the frames to be sent before anything else."""
         self._relayed = 0
         """How many of the waiting bytes came from lanes, at most."""
-        self._closed = False
+        self.ended = False
+        """Whether nothing can be written any more."""
         self._ending: Callable[[], None] | None = None
         self.encoder = encoder
         self.encode = encoder.encode
@@ -107,7 +137,7 @@ class Outlet(ABC):
         """Write whole frames, at once as far as the connection takes them. A lane does this at the end of a read."""
         if self._postponed is not None:
             self.send_postponed()
-        if self._closed:
+        if self.ended:
             return
         size = sum(map(len, pieces))
         if len(pieces) > 1 and size < self._joined_below * len(pieces):
@@ -134,10 +164,10 @@ class Outlet(ABC):
         self._send(frame, at_once)
 
     def _send(self, frame: bytes, at_once: bool) -> None:
-        if self._closed:
+        if self.ended:
             return
         if self.waiting - self._relayed > self.max_waiting:
-            self._host.outlet_overflowed()
+            self._connection.link.connection_overflowed(self._connection)
         elif self._busy:
             self._enqueue(frame)
         elif at_once or len(frame) >= SMALL:
@@ -195,7 +225,7 @@ class Outlet(ABC):
         self.waiting += len(data)
         if self.waiting > HIGH_WATER and not self.full:
             self.full = True
-            self._host.outlet_full()
+            self._connection.link.connection_full(self._connection)
 
     def _write_waiting(self) -> None:
         """Write what waits, until the transport has to ask again."""
@@ -211,22 +241,17 @@ class Outlet(ABC):
             self._end(self._ending)
         if self.full:  # at its end, too: a lane may be stopped that answers here and serves the other side
             self.full = False
-            self._host.outlet_drained()
+            self._connection.link.connection_drained(self._connection)
 
     # -- the end -------------------------------------------------------------------------------------------
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing can be written any more."""
-        return self._closed
 
     def when_empty(self, then: Callable[[], None]) -> None:
         """Accept nothing more, and call ``then`` when everything is handed over, with no producer registered."""
         if self._postponed is not None:
             self.send_postponed()
-        if self._closed:
+        if self.ended:
             return
-        self._closed = True
+        self.ended = True
         if self._busy:
             self._ending = then
         else:
@@ -262,31 +287,27 @@ class Outlet(ABC):
 
     def discard(self) -> None:
         """Drop the bytes that wait and all that come later."""
-        self._closed = True
+        self.ended = True
         self._ending = self._queue = self._postponed = None
         self.full = False
         self.waiting = self._relayed = 0
 
     def unacknowledged(self) -> int | None:
         """Return how many bytes the peer's system has not taken yet; ``None`` where that cannot be known."""
-        return None if self._socket is None else unacknowledged(self._socket)
-
-    def acknowledged(self) -> int | None:
-        """Return a number that changes when the peer's system takes bytes; ``None`` where that cannot be known."""
-        return None if self._socket is None else acknowledged(self._socket)
+        return None if self.socket is None else unacknowledged(self.socket)
 
     @abstractmethod
     def read_at_once(self, size: int) -> None:
         """Have the transport read up to so many bytes at once, if its reads can be set."""
 
-    # -- IPushProducer, IPullProducer: what the transport says ----------------------------------------------
+    # -- IPushProducer, IPullProducer ----------------------------------------------
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full. See `IPushProducer`."""
         self._busy = True
         if not self.full:
             self.full = True
-            self._host.outlet_full()
+            self._connection.link.connection_full(self._connection)
 
     def resumeProducing(self) -> None:
         """The transport takes more. See `IPushProducer` and `IPullProducer`."""
@@ -297,11 +318,11 @@ class Outlet(ABC):
         """The connection breaks. See `IPushProducer`.
 
         A transport calls this from its ``connectionLost``, while its socket is still open and after it was taken away
-        from the reactor's work: nobody else reads from it. So the host may read the last bytes that came, with the
-        transport's ``doRead``, which Twisted would throw away when writing fails first.
+        from the reactor's work: nobody else reads from it. So the connection reads the last bytes that came, which
+        Twisted would throw away when writing fails first.
         """
         self.discard()
-        self._host.outlet_lost()
+        self._connection.read_the_last()
 
 
 def _innermost(transport: Any) -> Any:

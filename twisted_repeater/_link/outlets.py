@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.abstract import FileDescriptor
 
 from ..framings.base import Framing
-from .encoder import Encoder
-from .outlet import Outlet, OutletHost
+from .outlet import Encoder, Outlet
+
+if TYPE_CHECKING:
+    from .connection import Connection
 
 __all__ = ["BufferedOutlet", "SocketOutlet", "outlet_for"]
 
@@ -16,17 +19,18 @@ LARGE = 16 * 1024
 """Pieces of this size on average go to a socket one by one: joining them would cost more than a system call each."""
 
 
-def outlet_for(transport: Any, host: OutletHost, framing: Framing, max_waiting: int) -> Outlet:
+def outlet_for(transport: Any, connection: Connection, framing: Framing, max_waiting: int) -> Outlet:
     """Return the outlet of a connection: a `SocketOutlet` where the transport is a plain socket.
 
     Args:
         transport: What to write to.
-        host: Is told when the outlet is full, drained, overflowed or lost.
+        connection: Whose link is told when the outlet is full, drained or overflowed.
         framing: Makes frames of the messages that are encoded.
         max_waiting: How many bytes of the application's own may wait when it sends one more message.
     """
     kind = SocketOutlet if SocketOutlet.fits(transport) else BufferedOutlet
-    return kind(transport, host, Encoder(framing, host.outlet_marshaling_error), max_waiting)
+    encoder = Encoder(framing, partial(connection.link.marshaling_error, connection))
+    return kind(transport, connection, encoder, max_waiting)
 
 
 class SocketOutlet(Outlet):

@@ -1,4 +1,4 @@
-"""One client's pair of connections: what is sent on it, what goes wrong on it, how it ends.
+"""One client's pair of connections: messages sent on it, its lanes, and its errors.
 
 It is made (``attempt.py``), relays, finishes perhaps, closes, and is over when both connections are gone. `closing` has
 its states, what each event does in them, and the rules that it keeps.
@@ -6,9 +6,8 @@ its states, what each event does in them, and the rules that it keeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionDone
 
@@ -19,56 +18,34 @@ from ..errors import (
     Disconnected,
     FilterTimeout,
     FramingError,
-    LinkError,
     MarshalingError,
     ParseError,
     SlowConsumer,
 )
 from ..model import Direction, Hello, OnFilterError, Side
-from .closing import Action, LinkEvent
-from .connection import ClientSideProtocol, Connection, ServerSideProtocol
-from .connection_host import ConnectionSettings
+from .closing import LinkEvent
+from .connection import Connection
+from .ending_connection import EndingConnection
 from .ending_pair import EndingPair
 from .link import Link
 
-__all__ = ["Pair", "PairHost"]
+if TYPE_CHECKING:
+    from .factory import Links
+
+__all__ = ["Pair"]
 
 
 NONE_STOPPED: frozenset[Direction] = frozenset()
 """Shared by nearly all links, because an empty set costs 200 bytes."""
 
 
-class PairHost(ConnectionSettings, Protocol):
-    """What a link needs of the factory that made it."""
-
-    def begin(self, link: Pair) -> None:
-        """The client is connected."""
-
-    def link_error(self, link: Pair, side: Side, error: LinkError) -> None:
-        """Tell the application."""
-
-    def link_filter_failed(self, link: Pair, direction: Direction, error: CallbackFailed) -> OnFilterError:
-        """Tell the application, and say what becomes of the message."""
-
-    def link_made(self, link: Pair) -> None:
-        """The link is complete; nothing of what the peers sent is looked at yet."""
-
-    def link_broke(self, link: Pair, side: Side, reason: BaseException) -> None:
-        """A side left while the link was being made."""
-
-    def link_over(self, link: Pair) -> None:
-        """Both connections are gone."""
-
-
 class Pair(EndingPair):
     """Implements what lanes and connections need of their link. ``link`` is what the application sees of it."""
 
-    __slots__ = ("__weakref__", "_unsent", "client_hello", "link", "server_hello", "server_name", "stopped")
+    __slots__ = ("__weakref__", "_unsent", "client_hello", "server_hello", "server_name", "stopped")
 
-    _host: PairHost
-
-    def __init__(self, host: PairHost, server_name: str) -> None:
-        super().__init__(host, ClientSideProtocol(self, host), ServerSideProtocol(self, host))
+    def __init__(self, host: Links, server_name: str) -> None:
+        super().__init__(host, Connection(Side.CLIENT, self, host), Connection(Side.SERVER, self, host))
         self.server_name = server_name
         self.client_hello: Hello | None = None
         self.server_hello: Hello | None = None
@@ -86,7 +63,7 @@ class Pair(EndingPair):
     # -- making --------------------------------------------------------------------------------------------
 
     def prepare(self, to_server: LaneSetup, to_client: LaneSetup) -> None:
-        """Both connections are there: make the lanes between them. They hold what comes until `relay`."""
+        """Both connections are there: make the lanes between them. They hold all bytes until `relay`."""
         framing = self._host.framing
         client, server = self.client.outlet, self.server.outlet
         now = self._host.clock.seconds
@@ -100,18 +77,18 @@ class Pair(EndingPair):
         self._on(LinkEvent.MADE)
 
     def _start(self) -> None:
-        """Send what waited; then look at what the peers sent behind their hellos."""
+        """Send the frames that waited, then look at the bytes that the peers sent after their hellos."""
         sides = list(zip((self.client, self.server), self.lanes, strict=True))
-        for end, lane in sides:
-            end.relay_to(lane.feed)
+        for connection, lane in sides:
+            connection.relay_to(lane.feed)
         unsent, self._unsent = self._unsent, []
-        for end, frame in unsent:
-            end.outlet.send(frame)
-        self._host.link_made(self)
-        for end, lane in sides:
+        for connection, frame in unsent:
+            connection.outlet.send(frame)
+        self._host.application.link_made(self)
+        for connection, lane in sides:
             lane.start()
-            if end.ended:
-                self._side_down(end, ConnectionDone())
+            if connection.ended:
+                self._side_down(connection, ConnectionDone())
 
     # -- ILink ----------------------------------------------------------------------------------------------
 
@@ -122,117 +99,130 @@ class Pair(EndingPair):
         lane = self._lane_from(direction.source)
         return (lane.messages, lane.size)
 
-    def send(self, end: Connection, message: Any) -> None:
+    def send(self, connection: Connection, message: Any) -> None:
         """Send a message of the application's own to one side."""
-        if self.can_send(end):
-            frame = end.outlet.encode(message)
+        if self.can_send(connection):
+            frame = connection.outlet.encode(message)
             if frame:
-                self.send_frame(end, frame)
+                self.send_frame(connection, frame)
 
-    def send_frame(self, end: Connection, frame: bytes, *, at_once: bool = False) -> None:
-        """Send a frame of the application's own: from within a filter, behind the messages before the one it sees."""
+    def send_frame(self, connection: Connection, frame: bytes, *, at_once: bool = False) -> None:
+        """Send a frame of the application's own: from within a filter, after the messages before the one it sees."""
         if not self.made:
-            self._unsent.append((end, frame))
-        elif not any(lane.send_between(end.outlet, frame) for lane in self.lanes):
-            end.outlet.send(frame, at_once=at_once)
+            self._unsent.append((connection, frame))
+        elif not any(lane.send_between(connection.outlet, frame) for lane in self.lanes):
+            connection.outlet.send(frame, at_once=at_once)
 
-    def can_send(self, end: Connection) -> bool:
+    def can_send(self, connection: Connection) -> bool:
         """Whether a message for this side has a way to go."""
-        return bool(self.lanes) and not end.gone and not end.outlet.ended
+        return bool(self.lanes) and not connection.gone and not connection.outlet.ended
 
-    # -- ConnectionHost ---------------------------------------------------------------------------------------
+    # -- what happens to the connections ------------------------------------------------------------------------
 
-    def end_connected(self, end: Connection) -> None:
+    def connected(self, connection: Connection) -> None:
         """A connection is there."""
-        if end is self.client:
+        if connection is self.client:
             self._host.begin(self)
 
-    def end_stops_unread(self, end: Connection) -> None:
+    def peer_ended_unread(self, connection: EndingConnection) -> None:
         """A peer has ended its stream, after bytes that cannot be read yet."""
         if self.made:
-            self._await_report(end)
+            self._await_report(connection)
 
-    def end_vanished(self, end: Connection, reason: BaseException) -> None:
-        """A peer's system no longer answers, so it would never end its connection."""
-        self._break(end, reason)
-
-    def end_full(self, end: Connection) -> None:
+    def connection_full(self, connection: Connection) -> None:
         """More waits than should: watch whether the peer accepts anything at all."""
         timeout = self._host.limits.stall_timeout
         if timeout is not None:
-            stalled = partial(self._too_slow, end, "took nothing of what waits for it in time")
-            self._timers.call_without_progress(("full", end), timeout, end.progress, stalled)
+            stalled = partial(self._too_slow, connection, "took nothing of what waits for it in time")
+            self.timers.call_without_progress(("full", connection), timeout, connection.progress, stalled)
 
-    def end_overflowed(self, end: Connection) -> None:
+    def connection_overflowed(self, connection: Connection) -> None:
         """The application sends more than the peer accepts."""
-        self._too_slow(end, "did not take what was sent to it")
+        self._too_slow(connection, "did not take what was sent to it")
 
-    def _too_slow(self, end: Connection, what: str) -> None:
-        waiting = end.outlet.waiting
-        self._break(end, SlowConsumer(f"the {end.side.value} {what}: {waiting} bytes wait", waiting))
+    def _too_slow(self, connection: Connection, what: str) -> None:
+        waiting = connection.outlet.waiting
+        self.break_off(connection, SlowConsumer(f"the {connection.side.value} {what}: {waiting} bytes wait", waiting))
 
-    def end_marshaling_error(self, end: Connection, error: MarshalingError) -> None:
+    def marshaling_error(self, connection: Connection, error: MarshalingError) -> None:
         """A message is not sent."""
-        self._host.link_error(self, end.side, error)
+        self._host.application.link_error(self, connection.side, error)
 
-    def _break(self, end: Connection, reason: BaseException) -> None:
+    def break_off(self, connection: EndingConnection, reason: BaseException) -> None:
         """A side is useless: it goes down for this reason, and its connection with it."""
         if self.made:
-            lane = self._lane_from(end.side)
+            lane = self._lane_from(connection.side)
             lane.seal()
             if lane.idle:
                 lane.drop_unfinished()
-            if end.side not in self.down:
-                self._tell(end, Disconnected(reason))
-        end.abort()
+            if connection.side not in self.down:
+                self._tell(connection, Disconnected(reason))
+        connection.abort()
+
+    # -- reports to the attempt, and the end ---------------------------------------------------------
+
+    def _fail_attempt(self, connection: Connection, reason: BaseException) -> None:
+        if connection.lost or not connection.early:
+            self._host.link_broke(self, connection.side, reason)
+
+    def _end(self) -> None:
+        for lane in self.lanes:
+            lane.discard()
+        for connection in (self.client, self.server):
+            self._report_loss(connection)
+        self.timers.stop_all()
+        self._host.link_over(self)
+        waiting, self._on_over = self._on_over, []
+        for deferred in waiting:
+            deferred.callback(None)
 
     # -- LaneHost -------------------------------------------------------------------------------------------
 
     def lane_gave_way(self, lane: Lane) -> None:
         """Let the lane go on in the next turn of the reactor."""
-        self._timers.stop(("verdict", lane))
-        self._timers.call_later(("turn", lane), 0, partial(self._take_turn, lane))
+        self.timers.stop(("verdict", lane))
+        self.timers.call_later(("turn", lane), 0, partial(self._take_turn, lane))
 
     def _take_turn(self, lane: Lane) -> None:
         try:
             lane.take_turn()
         except BaseException:  # a bug: what Twisted does where a read raises
-            self.end(lane.direction.source).abort()
+            self.connection(lane.direction.source).abort()
             raise
 
     def lane_blocked(self, lane: Lane) -> None:
         """Stop reading for this lane."""
-        end = self.end(lane.direction.source)
-        end.valve.close("lane")
-        self._report_loss(end)
-        self._timers.stop(("verdict", lane))
+        connection = self.connection(lane.direction.source)
+        connection.valve.close("lane")
+        self._report_loss(connection)
+        self.timers.stop(("verdict", lane))
         timeout = self._host.limits.filter_timeout
         if lane.awaited is not None and timeout is not None:
             late = FilterTimeout(f"no verdict within {timeout} seconds")
-            self._timers.call_later(("verdict", lane), timeout, partial(lane.give_up_waiting, late))
+            self.timers.call_later(("verdict", lane), timeout, partial(lane.give_up_waiting, late))
 
     def lane_flowing(self, lane: Lane) -> None:
         """Nothing is held any more: read on, or go on ending."""
-        self._timers.stop(("verdict", lane))
-        end = self.end(lane.direction.source)
-        end.valve.open("lane")
-        if end.ended:
-            self._side_down(end, end.loss or ConnectionDone())
-        if end.side in self.down or self.closing:
+        self.timers.stop(("verdict", lane))
+        connection = self.connection(lane.direction.source)
+        connection.valve.open("lane")
+        if connection.ended:
+            self._side_down(connection, connection.loss or ConnectionDone())
+        if connection.side in self.down or self.closing:
             lane.drop_unfinished()  # its end will not come: the lane may have begun it after that was decided
         self._on(LinkEvent.MOVED)
 
     def lane_parse_error(self, lane: Lane, error: ParseError) -> None:
         """One message is dropped."""
-        self._host.link_error(self, lane.direction.source, error)
+        self._host.application.link_error(self, lane.direction.source, error)
 
     def lane_filter_failed(self, lane: Lane, error: CallbackFailed) -> OnFilterError:
         """A filter raised."""
-        return self._host.link_filter_failed(self, lane.direction, error)
+        return self._host.application.filter_failed(self, lane.direction, error)
 
     def lane_framing_failed(self, lane: Lane, error: FramingError) -> None:
         """The stream of a side cannot be read any further: that is the end of the side."""
-        self._break(self.end(lane.direction.source), error)
+        self.break_off(self.connection(lane.direction.source), error)
 
     def lane_closes(self, lane: Lane, error: BaseException | None) -> None:
         """A verdict closes the link."""
@@ -240,21 +230,5 @@ class Pair(EndingPair):
 
     def lane_is_read(self, lane: Lane) -> bool:
         """Return whether more can come."""
-        end = self.end(lane.direction.source)
-        return not (end.ended or end.valve.closed)
-
-    _actions: ClassVar[dict[Action, Callable[..., None]]] = {
-        Action.START: _start,
-        Action.FAIL_ATTEMPT: EndingPair._fail_attempt,
-        Action.REPORT: EndingPair._report,
-        Action.LINGER: EndingPair._linger,
-        Action.END_STREAMS: EndingPair._end_streams,
-        Action.DROP: EndingPair._drop,
-        Action.FLUSH: EndingPair._flush,
-        Action.CLOSE_WHEN_IDLE: EndingPair._close_when_idle,
-        Action.HURRY: EndingPair._hurry,
-        Action.FORCE: EndingPair.force,
-        Action.ABORT: EndingPair._abort,
-        Action.END: EndingPair._finally,
-    }
-    """How a pair does what `closing` says."""
+        connection = self.connection(lane.direction.source)
+        return not (connection.ended or connection.valve.closed)

@@ -197,7 +197,7 @@ def _link(link: Link) -> dict[str, object]:
         description[direction.value] = {
             "messages": messages,
             "bytes": size,
-            "waiting_bytes": pair.end(direction.target).outlet.waiting,
+            "waiting_bytes": pair.connection(direction.target).outlet.waiting,
             "stopped": direction in link.stopped,
         }
     return description

@@ -1,13 +1,16 @@
-"""The settings of a repeater, and how they are checked."""
+"""The settings of a repeater, how they are checked, and a callback that is left out."""
 
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Limits, dialects
-from twisted_repeater._link.settings import Settings, check_callable
+from twisted_repeater import Disconnected, Limits, Side, dialects
+from twisted_repeater._link.application import Application, Callbacks, Settings, check_callable
 
 
 class SettingsTests(SynchronousTestCase):
@@ -40,3 +43,12 @@ class SettingsTests(SynchronousTestCase):
     def test_callable(self) -> None:
         """A function passes."""
         check_callable("on_connect", print)
+
+    def test_default_on_error(self) -> None:
+        """If the application gave no ``on_error``, a link ends by default."""
+        application = Application(self.settings(), Clock())
+        application.started = Callbacks(print, None, print)
+        pair, error = mock.Mock(), Disconnected(ConnectionDone())
+        application.link_error(pair, Side.CLIENT, error)
+        pair.end_by_default.assert_called_once_with(error)
+        self.assertIs(error.side, Side.CLIENT)

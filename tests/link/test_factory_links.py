@@ -15,10 +15,10 @@ from twisted_repeater import (
     Side,
     dialects,
 )
+from twisted_repeater._link.application import Settings
 from twisted_repeater._link.factory import RepeaterFactory
 from twisted_repeater._link.outlet import MAX_POSTPONED
 from twisted_repeater._link.pair import Pair
-from twisted_repeater._link.settings import Settings
 from twisted_repeater._slices import SLICE
 from twisted_repeater._sockets.descriptors import Claim
 from twisted_repeater.dialects import Conversion
@@ -57,7 +57,7 @@ class BrokenLinkTests(MemoryCase):
 
         world = self.memory()
         bystander, bystander_server = world.linked("bystander")
-        self.patch(world.factory.links, "link_made", lambda link: 1 // 0)
+        self.patch(world.factory.application, "link_made", lambda link: 1 // 0)
         client = world.connect("alice")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         world.advance(5)

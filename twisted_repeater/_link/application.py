@@ -1,4 +1,7 @@
-"""Calls back into the application and tells its observers; whatever they raise is logged, and harms nobody else."""
+"""The application as its repeater knows it: its settings, its callbacks, and the calls to it.
+
+Whatever its callbacks and observers raise is logged, and harms nobody else.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,19 @@ from twisted.python.failure import Failure
 
 from .._coroutines import call
 from .._lane.lane import Lane
-from .._text import class_name, loggable, printable, shortened, text_of
+from .._text import class_name, loggable, printable, repr_of, shortened, text_of
+from .._types import Observer
+from ..dialects import Dialect
 from ..errors import CallbackFailed, ConnectingError, LinkError
-from ..model import Direction, OnFilterError, Side
+from ..model import Direction, Limits, OnFilterError, Side
 from ..observers._throttle import LogThrottle
+from .ending_pair import EndingPair
 from .link import Link
 from .pair import Pair
-from .settings import Settings, check_callable
 
-__all__ = ["Application", "Callbacks"]
+__all__ = ["Application", "Callbacks", "Settings", "check_callable"]
 
-log = Logger()
+log: Logger = Logger()
 
 FAILURES = 10
 """How many failures of one callback or observer are logged at once; after that, one a second is."""
@@ -32,14 +37,40 @@ STOPPED = "; this direction has stopped: nothing more is received from the {side
 """The end of the log line about a failure that has stopped a direction."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The arguments of `Repeater.create` that do not say where to listen and to connect, checked."""
+
+    dialect: Dialect
+    repeater_name: str
+    server_name: str
+    is_client_allowed: Callable[[str], object]
+    is_client_ip_authorized: Callable[[str], object] | None = None
+    convert_versions: bool = False
+    limits: Limits = Limits()
+    """As asked for; the factory's ``limits`` have numbers for those that were left to their defaults."""
+    observers: tuple[Observer, ...] = ()
+
+    def __post_init__(self) -> None:
+        kinds = {"dialect": Dialect, "limits": Limits, "repeater_name": str, "server_name": str}
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} must be a {kind.__name__}, not {repr_of(value)}")
+        self.dialect.check_versions(self.convert_versions)
+        check_callable("is_client_allowed", self.is_client_allowed)
+        if self.is_client_ip_authorized is not None:
+            check_callable("is_client_ip_authorized", self.is_client_ip_authorized)
+
+
 @dataclass
 class Callbacks:
     """What the application gave to `start`."""
 
-    on_connect: Callable[[Link], Any]
-    on_error: Callable[[Link, Side, LinkError], Any] | None
+    on_connect: Callable[[Link], object]
+    on_error: Callable[[Link, Side, LinkError], object] | None
     """``None`` for the default, `Pair.end_by_default`."""
-    on_connecting_error: Callable[[str | None, str, ConnectingError], Any]
+    on_connecting_error: Callable[[str | None, str, ConnectingError], object]
     to_server_filter: Any = None
     to_client_filter: Any = None
     on_filter_error: OnFilterError = OnFilterError.STOP
@@ -78,13 +109,12 @@ class Application:
         """A link is complete."""
         self.observe("link_made", pair.link)
 
-    def link_error(self, pair: Pair, side: Side, error: LinkError) -> None:
+    def link_error(self, pair: EndingPair, side: Side, error: LinkError) -> None:
         """A side of a link has a trouble. If ``on_error`` raises, the link is closed."""
         with suppress(Exception):  # a codec's own exception may refuse attributes; the callback gets the side too
             error.side = side
         self.observe("link_error", pair.link, side, error)
-        assert self.started is not None
-        on_error = self.started.on_error
+        on_error = self.callbacks.on_error
         if on_error is None:
             pair.end_by_default(error)
         else:
@@ -117,7 +147,11 @@ class Application:
     # -- calling out -----------------------------------------------------------------------------------------
 
     def _call(
-        self, name: str, callback: Callable[..., Any], *arguments: Any, otherwise: Callable[[], None] | None = None
+        self,
+        name: str,
+        callback: Callable[..., object],
+        *arguments: object,
+        otherwise: Callable[[], None] | None = None,
     ) -> None:
         """Call back into the application. If it raises, or its Deferred fails, log that and call ``otherwise``."""
 
@@ -128,7 +162,7 @@ class Application:
 
         call(callback, *arguments).addErrback(failed)
 
-    def observe(self, event: str, *arguments: Any) -> None:
+    def observe(self, event: str, *arguments: object) -> None:
         """Tell every observer of an event, which is the name of a method of `IObserver`."""
         for observer in self._observers:
             try:
@@ -158,3 +192,9 @@ class Application:
             stopped=STOPPED.format(side=direction.source.value) if error.stopped else "",
             more=more,
         )
+
+
+def check_callable(name: str, callback: object) -> None:
+    """Raise ``TypeError`` for an argument that cannot be called."""
+    if not callable(callback):
+        raise TypeError(f"{name} must be callable, not {repr_of(callback)}")
