@@ -18,10 +18,9 @@ from twisted_repeater import (
     Limits,
     SendBack,
 )
-from twisted_repeater._link import closing, connection, ending_pair
-from twisted_repeater._link.encoder import Encoder
+from twisted_repeater._link import closing, ending_pair
 from twisted_repeater._link.link import pair_of
-from twisted_repeater._link.outlets import BufferedOutlet
+from twisted_repeater._link.outlets import SocketOutlet
 from twisted_repeater._repeater import end_link
 from twisted_repeater.errors import (
     DuplicateClient,
@@ -625,11 +624,7 @@ class NoHalfCloseTests(MemoryCase):
     def setUp(self) -> None:
         """Link a client, which ends its stream."""
         super().setUp()
-
-        def outlet_for(transport: Any, host: Any, framing: Any, max_waiting: int) -> BufferedOutlet:
-            return BufferedOutlet(transport, host, Encoder(framing, host.outlet_marshaling_error), max_waiting)
-
-        self.patch(connection, "outlet_for", outlet_for)
+        self.patch(SocketOutlet, "fits", staticmethod(lambda transport: False))
         self.here = self.memory(limits=Limits(close_timeout=8, linger=100))
         self.client, self.server = self.here.linked("ann")
         self.pair = self.here.pair(self.client)
