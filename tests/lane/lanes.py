@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +10,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.setup import LaneSetup
+from twisted_repeater._slices import SLICE
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import CallbackFailed, FramingError, ParseError
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IFraming
 from twisted_repeater.model import OnFilterError
+from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import PASS_ON, Verdict
 
 LIMIT = 1 << 20
+
+LARGE = 200_000
+"""The size of a message that comes in several reads."""
 
 FRAMING = Int32Framing(LIMIT)
 
@@ -181,3 +186,80 @@ class LaneCase(SynchronousTestCase):
         """Check what was told since the last time."""
         self.assertEqual(self.journal, list(expected))
         self.journal.clear()
+
+
+class FirstByte(Selector):
+    """Wants the payloads that begin with this byte; counts the payloads that it is asked about."""
+
+    def __init__(self, wanted: bytes) -> None:
+        self.wanted = wanted
+        self.asked = 0
+
+    def matches(self, data: bytes, start: int, stop: int) -> bool:
+        """See `Selector`."""
+        self.asked += 1
+        return data[start : min(start + 1, stop)] == self.wanted
+
+
+def reads_of(stream: bytes, size: int = 65536) -> Iterator[bytes]:
+    """Cut a stream into reads of this size."""
+    return (stream[at : at + size] for at in range(0, len(stream), size))
+
+
+class StartedLaneCase(LaneCase):
+    """Tests of a lane that runs."""
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.start()
+
+    def feed(self, stream: bytes, size: int = 65536) -> None:
+        """Feed a stream in reads of this size."""
+        for read in reads_of(stream, size):
+            self.lane.feed(read)
+
+    def send_between(self, message: bytes, outlet: RecordingOutlet | None = None) -> bool:
+        """Send a message as a link does."""
+        return self.lane.send_between(outlet or self.forward, frames(message))
+
+
+def numbered(count: int, start: int = 0) -> list[bytes]:
+    """Make so many messages, all different."""
+    return [b"%d" % number for number in range(start, start + count)]
+
+
+class SlowFilterCase(LaneCase):
+    """Tests of a lane whose filter takes its time: ``cost`` seconds for each message."""
+
+    cost = SLICE / 5
+
+    def setUp(self) -> None:
+        """Start, with a filter that takes its time."""
+        super().setUp()
+        self.equip(filter=self.take_time)
+        self.start()
+
+    def take_time(self, message: Any, link: Any) -> Any:
+        """Be a filter for which time passes."""
+        self.time += self.cost
+        return self.answer(message, link)
+
+    def feed(self, *messages: bytes) -> None:
+        """Let messages come in one read."""
+        self.lane.feed(frames(*messages))
+
+    def turns(self, at_most: int = 10_000) -> list[int]:
+        """Let the lane go on in one turn after the other; gives how many messages it looked at in each."""
+        judged: list[int] = []
+        while self.lane.gave_way and len(judged) < at_most:
+            before = len(self.asked)
+            self.lane.take_turn()
+            judged.append(len(self.asked) - before)
+        return judged
+
+    def told(self) -> list[str]:
+        """Return what the host was told since the last time."""
+        told = [entry for entry in self.journal if not entry.startswith(("forward", "back"))]
+        self.journal.clear()
+        return told

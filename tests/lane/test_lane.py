@@ -1,87 +1,32 @@
-"""Tests of the lane: what each outlet gets for what comes, and what the host is told."""
+"""Tests of the lane: its counts, its setup, and its reports to the host."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import accumulate
-from typing import Any, ClassVar
+from typing import Any
 
-from hypothesis import example, given
-from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, fail, succeed
-from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
+from twisted.internet.defer import Deferred
 
-from twisted_repeater._lane.judge import FLUSH_SIZE
 from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.setup import LaneSetup
-from twisted_repeater._slices import SLICE
-from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import (
     BadLength,
-    CallbackFailed,
     FilterTimeout,
     FrameTooLong,
-    FramingError,
-    ParseError,
-    WrongVerdict,
 )
-from twisted_repeater.interfaces import IFraming
 from twisted_repeater.model import Direction, OnFilterError
-from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import (
     DO_NOTHING,
     PASS_ON,
-    Close,
-    Mixed,
-    PassOnAndSendBack,
-    Send,
-    SendBack,
-    Verdict,
 )
 
-from ..unprintable import UNPRINTABLE, BrokenVerdict, Mute, Pretender
-from .lanes import FRAMING, LIMIT, LaneCase, RecordingHost, RecordingOutlet, frames, messages_in
-
-ATTRIBUTES = ("passes", "forward", "back", "closes", "error")
-"""What a lane reads of a verdict."""
-
-LARGE = 200_000
-"""The size of a message that comes in several reads."""
-
-
-class FirstByte(Selector):
-    """Wants the payloads that begin with this byte; counts the payloads that it is asked about."""
-
-    def __init__(self, wanted: bytes) -> None:
-        self.wanted = wanted
-        self.asked = 0
-
-    def matches(self, data: bytes, start: int, stop: int) -> bool:
-        """See `Selector`."""
-        self.asked += 1
-        return data[start : min(start + 1, stop)] == self.wanted
-
-
-def reads_of(stream: bytes, size: int = 65536) -> Iterator[bytes]:
-    """Cut a stream into reads of this size."""
-    return (stream[at : at + size] for at in range(0, len(stream), size))
-
-
-class StartedLaneCase(LaneCase):
-    """Tests of a lane that runs."""
-
-    def setUp(self) -> None:
-        """Start."""
-        super().setUp()
-        self.start()
-
-    def feed(self, stream: bytes, size: int = 65536) -> None:
-        """Feed a stream in reads of this size."""
-        for read in reads_of(stream, size):
-            self.lane.feed(read)
+from .lanes import (
+    FRAMING,
+    LARGE,
+    LaneCase,
+    StartedLaneCase,
+    frames,
+)
 
 
 class NewLaneTests(LaneCase):
@@ -94,94 +39,18 @@ class NewLaneTests(LaneCase):
         self.assertIs(self.lane.awaited, None)
 
 
-class CountTests(StartedLaneCase):
-    """What a filter finds counted while it is asked."""
-
-    def setUp(self) -> None:
-        """Have a filter that looks at the counts."""
-        super().setUp()
-        self.counts: list[tuple[int, int]] = []
-        self.equip(filter=self.look)
-
-    def look(self, message: Any, link: Any) -> Any:
-        """Be a filter that notes what is counted."""
-        self.counts.append((self.lane.messages, self.lane.size))
-        return self.answer(message, link)
-
-    def check(self, *messages: bytes) -> None:
-        """Each message must have found itself counted, and none behind it."""
-        sizes = [len(frames(*messages[: number + 1])) for number in range(len(messages))]
-        self.assertEqual(self.counts, list(enumerate(sizes, 1)))
-        self.assertEqual((self.lane.messages, self.lane.size), self.counts[-1])
-
-    def test_one_read(self) -> None:
-        """The message that the filter looks at is counted, none that came in the same read behind it is."""
-        self.feed(frames(b"a", b"", b"ccc"))
-        self.check(b"a", b"", b"ccc")
-
-    def test_verdicts(self) -> None:
-        """Whatever is decided about the messages before."""
-        self.answers = {b"a": DO_NOTHING, b"b": Send(b"x"), b"c": SendBack([b"y"]), b"d": succeed(PASS_ON)}
-        self.feed(frames(b"a", b"b", b"c", b"d", b"e"))
-        self.check(b"a", b"b", b"c", b"d", b"e")
-
-    def test_pieces(self) -> None:
-        """A message that came in pieces is counted, and none that came with its last piece."""
-        self.feed(frames(bytes(LARGE), b"b", b"c"))
-        self.check(bytes(LARGE), b"b", b"c")
-
-    def test_byte_by_byte(self) -> None:
-        """The same for messages whose headers came in pieces."""
-        self.feed(frames(b"a", b"bb", b"c"), size=1)
-        self.check(b"a", b"bb", b"c")
-
-    def test_later(self) -> None:
-        """Behind a message whose verdict was awaited."""
-        verdict: Deferred[Any] = Deferred()
-        self.answers[b"b"] = verdict
-        self.feed(frames(b"a", b"b", b"c"))
-        self.assertEqual(self.lane.messages, 2)
-        verdict.callback(PASS_ON)
-        self.check(b"a", b"b", b"c")
-
-    def test_failure(self) -> None:
-        """Behind a message on which the filter failed."""
-        self.host.policy = OnFilterError.DROP
-        self.answers[b"b"] = ValueError("no")
-        self.feed(frames(b"a", b"b", b"c"))
-        self.check(b"a", b"b", b"c")
-
-    def test_selected(self) -> None:
-        """Messages that the filter does not want are counted with the next that it does."""
-        self.equip(selector=FirstByte(b"w"))
-        self.feed(frames(b"w", b"xx", b"y", b"w", b"z"))
-        self.assertEqual(self.counts, [(1, 5), (4, 21)])
-        self.assertEqual((self.lane.messages, self.lane.size), (5, 26))
-
-    def test_decoded(self) -> None:
-        """Messages that cannot be decoded are counted as well."""
-
-        def decode(payload: bytes) -> bytes:
-            if payload == b"bad":
-                raise ParseError("no")
-            return payload
-
-        self.equip(decode=decode)
-        self.feed(frames(b"a", b"bad", b"c"))
-        self.assertEqual(self.counts, [(1, 5), (3, 17)])
-
-
 class RecordingMonitor:
     """A frame monitor that notes the calls of a lane."""
 
     def __init__(self) -> None:
-        self.changes: list[int] = []
+        self.size = 0
+        self.limit = 100
+        self.watched: list[int] = []
         self.forgotten = 0
 
-    def count(self, lane: Lane, change: int) -> None:
+    def watch(self, lane: Lane) -> None:
         """See `FrameMonitor`."""
-        lane.listed = True
-        self.changes.append(change)
+        self.watched.append(self.size)
 
     def forget(self, lane: Lane) -> None:
         """See `FrameMonitor`."""
@@ -199,18 +68,20 @@ class UnfinishedTests(StartedLaneCase):
         self.equip(frame_monitor=self.monitor)
 
     def test_counted(self) -> None:
-        """The bytes count until the frame is whole. A read that ends a frame and begins another counts once."""
+        """Bytes count until the frame is whole. The lane is watched from its beginning, and when there are too many."""
         stream = frames(b"x" * 200)
-        for read in (stream[:50], stream[50:100], stream[100:] + stream[:20], stream[20:]):
+        sizes = []
+        for read in (stream[:50], stream[50:100], stream[100:101], stream[101:] + stream[:20], stream[20:]):
             self.lane.feed(read)
-        self.assertEqual(self.monitor.changes, [50, 50, -80, -20])
+            sizes.append(self.monitor.size)
+        self.assertEqual((sizes, self.monitor.watched), ([50, 100, 101, 20, 0], [50, 101]))
 
     def test_dropped(self) -> None:
         """A beginning that is dropped counts no longer; the lane stays listed until it ends."""
         self.lane.feed(frames(b"x" * 50)[:40])
         self.lane.drop_unfinished()
         self.lane.drop_unfinished()
-        self.assertEqual((self.monitor.changes, self.lane.unfinished_size, self.monitor.forgotten), ([40, -40], 0, 0))
+        self.assertEqual((self.monitor.size, self.lane.unfinished_size, self.monitor.forgotten), (0, 0, 0))
         self.lane.discard()
         self.lane.discard()
         self.assertEqual(self.monitor.forgotten, 1)
@@ -220,7 +91,7 @@ class UnfinishedTests(StartedLaneCase):
         self.lane.feed(frames(b"x" * 50)[:40])
         self.lane.cut_off(BadLength("too slow"))
         self.lane.feed(frames(b"one"))
-        self.assertEqual((self.monitor.changes, self.monitor.forgotten), ([40, -40], 1))
+        self.assertEqual((self.monitor.size, self.monitor.forgotten), (0, 1))
         self.assert_journal("framing failed: too slow")
 
     def test_is_read(self) -> None:
@@ -228,1100 +99,6 @@ class UnfinishedTests(StartedLaneCase):
         self.assertTrue(self.lane.is_read)
         self.host.is_read = False
         self.assertFalse(self.lane.is_read)
-
-
-class NoFilterTests(StartedLaneCase):
-    """Where nobody looks."""
-
-    def setUp(self) -> None:
-        """Have no filter."""
-        super().setUp()
-        self.equip(filter=None)
-
-    def test_whole_read(self) -> None:
-        """A read of whole frames leaves as the object that came."""
-        data = frames(b"a", b"", b"c")
-        self.lane.feed(data)
-        ((piece,),) = self.forward.pushes
-        self.assertIs(piece, data)
-        self.assertEqual((self.lane.messages, self.lane.size), (3, len(data)))
-
-    def test_one_slice(self) -> None:
-        """The complete frames of a read leave as one slice; the rest waits for its end."""
-        data = frames(b"a", b"b", b"c")
-        self.lane.feed(data[:12])
-        self.assertEqual(self.forward.pushes, [[data[:10]]])
-        self.lane.feed(data[12:])
-        self.assertEqual(self.forward.stream, data)
-        self.assertEqual((self.lane.messages, self.lane.size), (3, 15))
-
-    def test_byte_by_byte(self) -> None:
-        """Nothing leaves before it is whole."""
-        data = frames(b"a", b"", b"c")
-        for size in range(1, len(data) + 1):
-            self.lane.feed(data[size - 1 : size])
-            whole = max(end for end in (0, 5, 9, 14) if end <= size)
-            self.assertEqual(self.forward.stream, data[:whole])
-
-    def test_large(self) -> None:
-        """A large message leaves when it is whole, in the pieces in which it came, with what comes behind it."""
-        data = frames(bytes(LARGE), b"b")
-        reads = list(reads_of(data))
-        for read in reads[:-1]:
-            self.lane.feed(read)
-            self.assertEqual(self.forward.pushes, [])
-        self.lane.feed(reads[-1])
-        for piece, came in zip(self.forward.pushes[0], reads, strict=True):
-            self.assertIs(piece, came)
-
-    def test_bad_frame(self) -> None:
-        """What comes before a bad frame is passed on; nothing after it is."""
-        data = frames(b"a", b"b")
-        self.lane.feed(data + b"\xff\xff\xff\xffab" + data)
-        self.assert_journal(
-            "forward: a b", f"framing failed: frame of 4294967295 bytes, at most {LIMIT} are allowed", "flowing"
-        )
-        self.lane.feed(data)
-        self.assert_journal()
-        self.assertEqual((self.lane.messages, self.lane.discarding, self.lane.unfinished), (2, True, None))
-
-    def test_bad_frame_behind_a_large_one(self) -> None:
-        """The same where what comes before it came in several reads."""
-        self.feed(frames(bytes(LARGE)) + b"\xff\xff\xff\xff")
-        self.assertEqual(self.forward.stream, frames(bytes(LARGE)))
-        self.assertIsInstance(self.host.errors[0], FrameTooLong)
-
-    def test_above_the_limit(self) -> None:
-        """A frame above the limit is refused at its header, before there is anything of its body."""
-        self.lane.feed((LIMIT + 1).to_bytes(4, "big"))
-        (error,) = self.host.errors
-        assert isinstance(error, FrameTooLong)
-        self.assertEqual((error.size, error.limit), (LIMIT + 1, LIMIT))
-
-
-@implementer(IFraming)
-class OtherFraming:
-    """A framing of somebody else's, for the frames of ``int32``."""
-
-    def __init__(self) -> None:
-        self.body = 0
-
-    def find(self, data: bytes, start: int, end: int) -> int:
-        """See `IFraming`."""
-        stop = FRAMING.find(data, start, end)
-        self.body = FRAMING.body
-        return stop
-
-    def encode(self, payload: bytes) -> bytes:
-        """See `IFraming`."""
-        return FRAMING.encode(payload)
-
-    def replace(self, frame: bytes, payload: bytes) -> bytes:
-        """See `IFraming`."""
-        return FRAMING.encode(payload)
-
-
-class SlowFraming(OtherFraming):
-    """Takes some time for each frame."""
-
-    def __init__(self, case: LaneCase) -> None:
-        super().__init__()
-        self.case = case
-
-    def find(self, data: bytes, start: int, end: int) -> int:
-        """See `IFraming`."""
-        self.case.time += SLICE / 500
-        return super().find(data, start, end)
-
-
-class GivingWayTests(LaneCase):
-    """A lane whose framing takes its time, mostly without a filter."""
-
-    def setUp(self) -> None:
-        """Start with that."""
-        self.framing = SlowFraming(self)
-        super().setUp()
-        self.equip(filter=None)
-        self.start()
-
-    def test_in_slices(self) -> None:
-        """It looks for no more frames in a turn than in some slices of time, and goes on in the next one, in order."""
-        data = frames(*[b""] * 30_000)
-        self.lane.feed(data)
-        turns = 0
-        while self.lane.gave_way:
-            self.assertLess(self.time, 6 * SLICE)
-            self.time = 0.0
-            self.lane.take_turn()
-            turns += 1
-        self.assertGreater(turns, 10)
-        self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, 30_000, len(data)))
-        self.assertTrue(self.lane.idle)
-
-    def test_filtered(self) -> None:
-        """With a filter it gives way as well, in the middle of a read; nothing is lost, doubled or counted twice."""
-        self.equip(filter=self.answer)
-        self.answers[b""] = SendBack([b"x"])
-        data = frames(*[b"", b"a"] * 2000)
-        self.lane.feed(data)
-        turns = 0
-        while self.lane.gave_way:
-            self.assertEqual(self.lane.messages, len(self.asked))
-            self.lane.take_turn()
-            turns += 1
-        self.assertGreater(turns, 3)
-        self.assertEqual((self.lane.messages, self.lane.size), (4000, len(data)))
-        self.assertEqual((self.forward.stream, self.back.stream), (frames(b"a") * 2000, frames(b"x") * 2000))
-
-    def test_sizes(self) -> None:
-        """Frames may be longer than what it looks through at once, lie across its borders, and be incomplete."""
-        for size in (0, 1, 4000, 8187, 8188, 8189, 9000, 40_000):
-            self.setUp()
-            data = frames(*[b"small", bytes(size), b""] * 40)
-            rest = frames(b"cut off")
-            self.lane.feed(data + rest[:-2])
-            while self.lane.gave_way:
-                self.lane.take_turn()
-            self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, 120, len(data)))
-            self.assertEqual(self.lane.unfinished_size, len(rest) - 2)
-            self.lane.feed(rest[-2:])
-            self.assertEqual(self.forward.stream, data + rest)
-
-    def test_bad_frame(self) -> None:
-        """What comes before a bad frame is passed on, wherever that is."""
-        for before in (0, 10, 2048, 10_000):
-            self.setUp()
-            data = frames(*[b""] * before)
-            self.lane.feed(data + b"\xff" * 9000)
-            while self.lane.gave_way:
-                self.lane.take_turn()
-            self.assertEqual((self.forward.stream, self.lane.messages, self.lane.size), (data, before, len(data)))
-            self.assertTrue(self.lane.discarding)
-
-
-class VerdictTests(StartedLaneCase):
-    """What becomes of a message."""
-
-    def test_each(self) -> None:
-        """Each verdict has its effect, between messages that pass."""
-        for verdict, forward, back in (
-            (PASS_ON, "m", ""),
-            (DO_NOTHING, "", ""),
-            (Send(b"x"), "x", ""),
-            (Send(b"x", b"y"), "x y", ""),
-            (SendBack([b"r", b"s"]), "", "r s"),
-            (SendBack([]), "", ""),
-            (PassOnAndSendBack([b"r", b"s"]), "m", "r s"),
-            (Mixed(passes=True, forward=[b"x"], back=[b"r"]), "m x", "r"),
-            (Mixed(forward=[b"x"], back=[b"r"]), "x", "r"),
-        ):
-            for size, prepare in ((65536, lambda verdict: verdict), (1, succeed), (3, coroutine_function)):
-                self.setUp()
-                self.answers[b"m"] = prepare(verdict)
-                self.feed(frames(b"a", b"m", b"b"), size)
-                self.assertEqual(self.forward.stream, frames(b"a", *forward.encode().split(), b"b"))
-                self.assertEqual(self.back.stream, frames(*back.encode().split()))
-                self.assertEqual(self.asked, [b"a", b"m", b"b"])
-                self.assertEqual((self.lane.messages, self.lane.size), (3, 15))
-
-    def test_each_on_a_large_message(self) -> None:
-        """The same where the message comes in several reads."""
-        message = b"m" * LARGE
-        for verdict, forward, back in (
-            (PASS_ON, [message], []),
-            (DO_NOTHING, [], []),
-            (Send(b"x"), [b"x"], []),
-            (SendBack([b"r"]), [], [b"r"]),
-            (PassOnAndSendBack([b"r"]), [message], [b"r"]),
-            (Mixed(passes=True, forward=[b"x"]), [message, b"x"], []),
-        ):
-            for prepare in (lambda verdict: verdict, succeed):
-                self.setUp()
-                self.answers[message] = prepare(verdict)
-                self.feed(frames(b"a", message, b"b"))
-                self.assertEqual(self.forward.stream, frames(b"a", *forward, b"b"))
-                self.assertEqual(self.back.stream, frames(*back))
-                self.assertEqual(self.asked, [b"a", message, b"b"])
-
-    def test_run(self) -> None:
-        """Messages that pass one behind the other leave as one slice; a whole read leaves as the object that came."""
-        data = frames(b"a", b"b", b"c")
-        self.lane.feed(data)
-        ((piece,),) = self.forward.pushes
-        self.assertIs(piece, data)
-
-    def test_runs_between_others(self) -> None:
-        """Several things come of one read: one push, a piece for each run and each message of the filter's own."""
-        self.answers |= {b"drop": DO_NOTHING, b"swap": Send(b"own"), b"reply": PassOnAndSendBack([b"r"])}
-        self.lane.feed(frames(b"a", b"b", b"drop", b"c", b"swap", b"d", b"e", b"reply", b"f"))
-        self.assertEqual(
-            [list(map(messages_in, pieces)) for pieces in self.forward.pushes],
-            [[[b"a", b"b"], [b"c"], [b"own"], [b"d", b"e", b"reply"], [b"f"]]],
-        )
-        self.assert_journal("forward: a b c own d e reply f", "back: r")
-
-    def test_forward_before_back(self) -> None:
-        """B has what A sent before A has the answer to it."""
-        self.answers[b"m"] = PassOnAndSendBack([b"r"])
-        self.lane.feed(frames(b"m"))
-        self.assert_journal("forward: m", "back: r")
-
-    def test_large_then_small(self) -> None:
-        """A large message that passes leaves together with the run behind it."""
-        data = frames(bytes(LARGE), b"a", b"b")
-        self.feed(data)
-        (pieces,) = self.forward.pushes
-        self.assertEqual([len(piece) for piece in pieces], [65536, 65536, 65536, len(data) - 3 * 65536])
-
-    def test_close(self) -> None:
-        """What is before it goes out, then its own messages, then the host is asked; what is behind it is dropped."""
-        why = ValueError("enough")
-        for size, pushes in ((65536, ["forward: a bye"]), (1, ["forward: a", "forward: bye"])):
-            self.setUp()
-            self.answers[b"m"] = Close(why, forward=[b"bye"], back=[b"sorry"])
-            self.feed(frames(b"a", b"m", b"b"), size)
-            self.assert_journal(*pushes, "back: sorry", "closes", "flowing")
-            self.assertEqual((self.host.errors, self.lane.discarding), ([why], True))
-
-    def test_what_cannot_be_encoded(self) -> None:
-        """A message that the outlet cannot encode is not sent; what is around it is."""
-        self.answers[b"m"] = Send(b"x", 5, b"y")
-        self.answers[b"n"] = SendBack(["text"])
-        self.lane.feed(frames(b"a", b"m", b"n", b"b"))
-        self.assert_journal("forward: cannot encode 5", "back: cannot encode 'text'", "forward: a x y b")
-
-    def test_much_of_its_own(self) -> None:
-        """What a filter makes of one read is pushed in parts, and stops when the outlet is full."""
-        size = FLUSH_SIZE // 4
-        self.answers[b"m"] = Send(bytes(size))
-        self.forward.on_push = lambda: setattr(self.forward, "full", len(self.forward.pushes) == 2)
-        self.lane.feed(frames(*[b"m"] * 20))
-        self.assertEqual([len(pieces) for pieces in self.forward.pushes], [4, 4])
-        self.assertEqual((len(self.asked), self.lane.holding), (8, 12 * 5))
-        self.assertEqual(self.journal.pop(), "blocked")
-        self.forward.full = False
-        self.lane.unchoke()
-        self.assertEqual([len(pieces) for pieces in self.forward.pushes], [4, 4, 4, 4, 4])
-
-    def test_much_of_its_own_within_a_large_message(self) -> None:
-        """The same where that comes of a message that came in several reads: what is behind it waits."""
-        message = b"m" * LARGE
-        self.answers[message] = Send(bytes(FLUSH_SIZE))
-        self.forward.on_push = lambda: setattr(self.forward, "full", True)
-        self.feed(frames(message, b"b"))
-        self.assertEqual(self.forward.stream, frames(bytes(FLUSH_SIZE)))
-        self.assertEqual((self.lane.holding, self.journal[-1]), (5, "blocked"))
-
-
-async def give(verdict: Any) -> Any:
-    """Return a verdict as a coroutine does."""
-    return verdict
-
-
-def coroutine_function(verdict: Any) -> Callable[[], Any]:
-    """Make a function whose coroutines give a verdict."""
-    return lambda: give(verdict)
-
-
-class LaterTests(StartedLaneCase):
-    """Verdicts that come later."""
-
-    def later(self, message: bytes) -> Deferred[Any]:
-        """Have the verdict on a message come later; give what it comes with."""
-        verdict: Deferred[Any] = Deferred()
-        self.answers[message] = lambda: verdict
-        return verdict
-
-    def test_each(self) -> None:
-        """Each verdict has the effect that it has at once."""
-        for message in (b"m", b"m" * LARGE):
-            for verdict, forward, back in (
-                (PASS_ON, [message], []),
-                (DO_NOTHING, [], []),
-                (Send(b"x", b"y"), [b"x", b"y"], []),
-                (SendBack([b"r"]), [], [b"r"]),
-                (PassOnAndSendBack([b"r"]), [message], [b"r"]),
-                (Mixed(passes=True, forward=[b"x"], back=[b"r"]), [message, b"x"], [b"r"]),
-            ):
-                self.setUp()
-                deferred = self.later(message)
-                self.feed(frames(b"a", message, b"b"))
-                self.assertEqual(self.forward.stream, frames(b"a"))
-                deferred.callback(verdict)
-                self.assertEqual(self.forward.stream, frames(b"a", *forward, b"b"))
-                self.assertEqual(self.back.stream, frames(*back))
-                self.assertEqual((self.lane.awaited, self.lane.idle), (None, True))
-
-    def test_close(self) -> None:
-        """A verdict that closes does so when it comes."""
-        deferred = self.later(b"m")
-        self.lane.feed(frames(b"a", b"m", b"b"))
-        deferred.callback(Close(back=[b"sorry"]))
-        self.assert_journal("forward: a", "blocked, waits for a verdict", "back: sorry", "closes", "flowing")
-
-    def test_coroutine(self) -> None:
-        """A coroutine may wait for what it likes before it gives its verdict."""
-        first: Deferred[None] = Deferred()
-        second: Deferred[None] = Deferred()
-
-        async def decide() -> Verdict:
-            await first
-            await second
-            return Send(b"x")
-
-        self.answers[b"m"] = decide
-        self.lane.feed(frames(b"m", b"b"))
-        first.callback(None)
-        self.assertEqual(self.forward.stream, b"")
-        second.callback(None)
-        self.assertEqual(self.forward.stream, frames(b"x", b"b"))
-
-    def test_full_then(self) -> None:
-        """A verdict may come to a full outlet."""
-        deferred = self.later(b"m")
-        self.lane.feed(frames(b"m", b"b"))
-        self.forward.full = True
-        deferred.callback(PASS_ON)
-        self.assert_journal("blocked, waits for a verdict", "forward: m", "blocked")
-        self.forward.full = False
-        self.lane.unchoke()
-        self.assert_journal("forward: b", "flowing")
-
-    def test_one_deferred_for_several(self) -> None:
-        """A filter may give the same Deferred for several messages, before and after it has fired."""
-        ready: Deferred[Any] = Deferred()
-        self.answers |= {b"m": ready, b"n": ready}
-        self.lane.feed(frames(b"m", b"n"))
-        ready.callback(PASS_ON)
-        self.assertEqual(self.forward.stream, frames(b"m", b"n"))
-
-    def test_too_late(self) -> None:
-        """A verdict on a message that isn't waited for any more has no effect."""
-        verdict: Deferred[Any] = Deferred(lambda cancelled: cancelled.callback(Send(b"x")))
-        self.answers[b"m"] = verdict
-        self.lane.feed(frames(b"m", b"b"))
-        self.lane.discard()
-        self.assertTrue(verdict.called)
-        self.assert_journal("blocked, waits for a verdict")
-
-    def test_ended_before_it_answers(self) -> None:
-        """A filter that brings about the end of its lane isn't waited for."""
-        verdict: Deferred[Any] = Deferred()
-
-        def end() -> Any:
-            self.lane.discard()
-            return verdict
-
-        self.answers[b"m"] = end
-        self.lane.feed(frames(b"a", b"m", b"b"))
-        self.assertTrue(verdict.called)
-        self.assert_journal("forward: a", "flowing")
-
-    def test_given_up(self) -> None:
-        """A verdict that doesn't come in time is a failure of the filter; the Deferred is cancelled."""
-        cancelled: list[Any] = []
-        self.answers[b"m"] = lambda: Deferred(cancelled.append)
-        self.host.policy = OnFilterError.PASS_ON
-        self.lane.feed(frames(b"m", b"b"))
-        self.lane.give_up_waiting(FilterTimeout("no verdict"))
-        self.assertEqual(len(cancelled), 1)
-        self.assert_journal(
-            "blocked, waits for a verdict",
-            "failed: FilterTimeout on message 1",
-            "forward: m",
-            "forward: b",
-            "flowing",
-        )
-
-    def test_nothing_to_give_up(self) -> None:
-        """Where no verdict is waited for, there is none to give up."""
-        self.lane.give_up_waiting(FilterTimeout("no verdict"))
-        self.assert_journal()
-
-
-class FailureTests(StartedLaneCase):
-    """Filters that fail."""
-
-    def fail_in_each_way(self) -> Iterator[type[BaseException]]:
-        """Set up a lane whose filter fails on ``m``, in each way that there is; give the reason's type."""
-
-        def broken() -> Any:
-            raise ValueError("no")
-
-        def leaving() -> Any:
-            raise SystemExit(1)
-
-        async def broken_later() -> Any:
-            raise ValueError("no")
-
-        for answer, reason in (
-            (broken, ValueError),
-            (leaving, SystemExit),
-            (broken_later, ValueError),
-            (lambda: fail(ValueError("no")), ValueError),
-            (lambda: fail(SystemExit(1)), SystemExit),
-            (lambda: None, WrongVerdict),
-            (lambda: b"m", WrongVerdict),
-            (lambda: PassOnAndSendBack, WrongVerdict),
-            (lambda: succeed(None), WrongVerdict),
-            (lambda: give("PASS_ON"), WrongVerdict),
-            *self.unprintable_ways(),
-        ):
-            for size in (65536, 1):
-                policy = self.host.policy
-                self.setUp()
-                self.host.policy = policy
-                self.answers[b"m"] = answer
-                self.feed(frames(b"a", b"m", b"b"), size)
-                yield reason
-
-    def unprintable_ways(self) -> Iterator[tuple[Callable[[], Any], type[BaseException]]]:
-        """Return the ways to fail that cannot be printed, or with an unreadable verdict; and the reason's type."""
-
-        def broken(kind: type[BaseException]) -> Any:
-            raise kind
-
-        for kind in UNPRINTABLE:
-            yield partial(broken, kind), kind
-            yield partial(fail, kind()), kind
-        for attribute in ATTRIBUTES:
-            yield partial(BrokenVerdict, attribute), Mute
-            yield (lambda attribute=attribute: succeed(BrokenVerdict(attribute))), Mute  # type: ignore[misc]
-        yield Pretender, Mute
-        yield (lambda: fail("no exception")), WrongVerdict  # type: ignore[arg-type]
-
-    def test_stop(self) -> None:
-        """By default receiving stops, behind the message before."""
-        for reason in self.fail_in_each_way():
-            self.assertEqual(self.forward.stream, frames(b"a"))
-            self.assertIn(f"failed: {reason.__name__} on message 2", self.journal)
-            self.assertEqual(self.journal[-1], "flowing")
-            self.assertTrue(self.lane.discarding)
-
-    def test_pass_on(self) -> None:
-        """Or the message passes, untouched."""
-        self.host.policy = OnFilterError.PASS_ON
-        for _ in self.fail_in_each_way():
-            self.assertEqual(self.forward.stream, frames(b"a", b"m", b"b"))
-            self.assertEqual(len(self.host.errors), 1)
-
-    def test_drop(self) -> None:
-        """Or it is dropped, and the next is looked at."""
-        self.host.policy = OnFilterError.DROP
-        for _ in self.fail_in_each_way():
-            self.assertEqual(self.forward.stream, frames(b"a", b"b"))
-            self.assertEqual(len(self.host.errors), 1)
-
-    def test_close(self) -> None:
-        """Or the link is closed, for that reason."""
-        self.host.policy = OnFilterError.CLOSE
-        for reason in self.fail_in_each_way():
-            self.assertEqual(self.forward.stream, frames(b"a"))
-            failure, closed = self.host.errors
-            self.assertIs(failure, closed)
-            assert isinstance(failure, CallbackFailed)
-            self.assertIsInstance(failure.reason, reason)
-            self.assertTrue(self.lane.discarding)
-
-    def test_later(self) -> None:
-        """A filter may fail later, in the same ways."""
-        for policy, passed in (
-            (OnFilterError.STOP, []),
-            (OnFilterError.PASS_ON, [b"m", b"b"]),
-            (OnFilterError.DROP, [b"b"]),
-            (OnFilterError.CLOSE, []),
-        ):
-            for failed in (
-                lambda verdict: verdict.errback(ValueError("no")),
-                lambda verdict: verdict.errback(SystemExit(1)),
-                lambda verdict: verdict.callback(None),
-                lambda verdict: verdict.callback(BrokenVerdict("closes")),
-                lambda verdict: verdict.errback(Mute()),
-                lambda verdict: verdict.errback("no exception"),
-                lambda verdict: verdict.cancel(),
-                lambda _: self.lane.give_up_waiting(FilterTimeout("no verdict")),
-            ):
-                self.setUp()
-                self.host.policy = policy
-                verdict: Deferred[Any] = Deferred()
-                self.answers[b"m"] = verdict
-                self.lane.feed(frames(b"a", b"m", b"b"))
-                failed(verdict)
-                self.assertEqual(self.forward.stream, frames(b"a", *passed))
-                self.assertEqual(self.journal[-1], "flowing")
-
-    def test_what_is_told(self) -> None:
-        """The failure names the filter and the message, and carries the exception with its traceback."""
-        error = ValueError("no")
-        self.answers[b"m"] = error
-        self.lane.feed(frames(b"a", b"b", b"m"))
-        (failure,) = self.host.errors
-        assert isinstance(failure, CallbackFailed)
-        self.assertEqual((failure.callback, failure.number), (f"filter {type(self).__name__}.answer", 3))
-        self.assertIs(failure.reason, error)
-        self.assertIs(failure.__cause__, error)
-        self.assertIsNot(error.__traceback__, None)
-
-    def test_nameless_filter(self) -> None:
-        """A filter without a name is told by its looks."""
-
-        class Nameless:
-            def __repr__(self) -> str:
-                return "<nameless>"
-
-            def __call__(self, message: Any, link: Any) -> Any:
-                return None
-
-        self.equip(filter=Nameless())
-        self.lane.feed(frames(b"a"))
-        self.assertIn("filter <nameless>", str(self.host.errors[0]))
-        self.assertIn("must return a verdict, not None", str(self.host.errors[0]))
-
-    def test_filter_without_a_usable_name(self) -> None:
-        """A filter whose name cannot be asked for fails like any other."""
-
-        class Hidden:
-            def __getattr__(self, name: str) -> Any:
-                raise Mute
-
-            def __call__(self, message: Any, link: Any) -> Any:
-                return None
-
-        self.equip(filter=Hidden())
-        self.lane.feed(frames(b"a"))
-        self.assertIn("filter <Mute raised by its __qualname__> failed on message 1", str(self.host.errors[0]))
-
-    def test_interrupted(self) -> None:
-        """Ctrl-C is no failure of the filter: it goes through, and nothing follows the messages that are lost by it."""
-
-        def interrupted() -> Any:
-            raise KeyboardInterrupt
-
-        for size in (65536, 3):
-            self.setUp()
-            self.answers[b"m"] = interrupted
-            self.assertRaises(KeyboardInterrupt, self.feed, frames(b"a", b"m", b"b"), size)
-            self.assertEqual(self.host.errors, [])
-            self.lane.feed(frames(b"c"))
-            self.assertTrue(self.lane.discarding)
-            self.assertNotIn(b"c", self.asked)
-
-    def test_interrupted_reading_a_verdict(self) -> None:
-        """So it is while a verdict is read, but not where it came later: the Deferred would keep it."""
-
-        class Interrupted(Verdict):
-            @property
-            def passes(self) -> Any:  # type: ignore[override]
-                raise KeyboardInterrupt
-
-        self.answers[b"m"] = Interrupted
-        self.assertRaises(KeyboardInterrupt, self.lane.feed, frames(b"m"))
-        self.setUp()
-        self.host.policy = OnFilterError.PASS_ON
-        verdict: Deferred[Any] = Deferred()
-        self.answers[b"m"] = verdict
-        self.lane.feed(frames(b"m", b"b"))
-        verdict.callback(Interrupted())
-        self.assertEqual(self.forward.stream, frames(b"m", b"b"))
-
-    def test_verdicts_of_ones_own(self) -> None:
-        """A verdict of a class of one's own is obeyed; each of its attributes is read once."""
-        read: list[str] = []
-
-        class Own(Verdict):
-            passes = True
-            back = (b"reply",)
-
-            def __getattribute__(self, name: str) -> Any:
-                if name in ATTRIBUTES:
-                    read.append(name)
-                return super().__getattribute__(name)
-
-        for answer in (Own, lambda: succeed(Own())):
-            self.setUp()
-            read.clear()
-            self.answers[b"m"] = answer
-            self.lane.feed(frames(b"a", b"m", b"b"))
-            self.assertEqual(self.forward.stream, frames(b"a", b"m", b"b"))
-            self.assertEqual(self.back.stream, frames(b"reply"))
-            self.assertEqual(sorted(read), sorted(ATTRIBUTES))
-
-    def test_large_wrong_verdict(self) -> None:
-        """What is no verdict is told in short."""
-        self.answers[b"m"] = lambda: [bytes(100_000)] * 100
-        self.lane.feed(frames(b"m"))
-        self.assertLess(len(str(self.host.errors[0])), 400)
-
-
-class InterjectionTests(StartedLaneCase):
-    """What the application sends from within a filter, beside the verdict."""
-
-    def send_between(self, message: bytes, outlet: RecordingOutlet | None = None) -> bool:
-        """Send a message as a link does."""
-        return self.lane.send_between(outlet or self.forward, frames(message))
-
-    def sending(self, verdict: Any, *messages: bytes) -> Callable[[], Any]:
-        """Make an answer that sends these messages forward before it gives a verdict."""
-
-        def answer() -> Any:
-            for message in messages:
-                self.assertTrue(self.send_between(message))
-            if isinstance(verdict, Exception):
-                raise verdict
-            return verdict
-
-        return answer
-
-    def test_between(self) -> None:
-        """It goes out behind the messages before, and before what becomes of the one that is looked at."""
-        self.host.policy = OnFilterError.DROP
-        for message in (b"m", b"m" * LARGE):
-            for verdict, forward in (
-                (PASS_ON, [message]),
-                (DO_NOTHING, []),
-                (Send(b"y"), [b"y"]),
-                (PassOnAndSendBack([b"r"]), [message]),
-                (succeed(PASS_ON), [message]),
-                (ValueError("no"), []),
-                (5, []),
-            ):
-                for size in (65536, 7):
-                    self.setUp()
-                    self.host.policy = OnFilterError.DROP
-                    self.answers[message] = self.sending(verdict, b"x1", b"x2")
-                    self.feed(frames(b"a", b"b", message, b"c", b"d"), size)
-                    self.assertEqual(self.forward.stream, frames(b"a", b"b", b"x1", b"x2", *forward, b"c", b"d"))
-                    self.assertEqual(self.asked, [b"a", b"b", message, b"c", b"d"])
-
-    def test_runs_go_on(self) -> None:
-        """Behind it messages leave in runs again."""
-        self.answers[b"m"] = self.sending(PASS_ON, b"x")
-        self.lane.feed(frames(b"a", b"b", b"m", b"c", b"d"))
-        self.assertEqual(list(map(messages_in, self.forward.pushes[0])), [[b"a", b"b"], [b"x"], [b"m", b"c", b"d"]])
-
-    def test_back(self) -> None:
-        """The same on the way back, between the answers to other messages."""
-        self.answers[b"q"] = SendBack([b"r"])
-        self.answers[b"m"] = lambda: PASS_ON if self.send_between(b"x", self.back) else None
-        self.lane.feed(frames(b"q", b"m", b"q"))
-        self.assert_journal("forward: m", "back: r x r")
-
-    def test_waiting(self) -> None:
-        """Before a verdict that comes later; while that is waited for, the lane isn't at work."""
-        verdict: Deferred[Any] = Deferred()
-        self.answers[b"m"] = self.sending(verdict, b"x")
-        self.lane.feed(frames(b"a", b"m", b"b"))
-        self.assert_journal("forward: a x", "blocked, waits for a verdict")
-        self.assertFalse(self.send_between(b"y"))
-        verdict.callback(PASS_ON)
-        self.assert_journal("forward: m", "forward: b", "flowing")
-
-    def test_not_at_work(self) -> None:
-        """A lane that looks at nothing takes nothing."""
-        self.assertFalse(self.send_between(b"x"))
-
-    def test_from_a_report(self) -> None:
-        """It may be sent where the application hears of an error: a message that failed, or cannot be encoded."""
-        self.host.policy = OnFilterError.DROP
-        self.host.on_event = lambda event: self.send_between(b"x")
-        self.forward.on_refusal = lambda: self.send_between(b"y")
-        self.answers |= {b"m": ValueError("no"), b"n": Send(5)}
-        self.lane.feed(frames(b"a", b"m", b"b", b"n", b"c"))
-        self.assertEqual(self.forward.stream, frames(b"a", b"x", b"b", b"y", b"c"))
-        self.host.on_event = lambda event: self.send_between(b"bye")
-        self.lane.feed(frames(b"d") + b"\xff\xff\xff\xff")
-        self.assertEqual(self.forward.stream, frames(b"a", b"x", b"b", b"y", b"c", b"d", b"bye"))
-
-    def test_before_the_end(self) -> None:
-        """What is sent because a last message cannot be encoded goes out before the link is closed."""
-        self.answers[b"m"] = Close(forward=[5], back=[b"r"])
-        self.forward.on_refusal = lambda: self.send_between(b"y")
-        self.lane.feed(frames(b"m"))
-        self.assert_journal("forward: cannot encode 5", "forward: y", "back: r", "closes", "flowing")
-
-    def test_from_an_observer(self) -> None:
-        """Or where a read is counted, or within a push."""
-
-        def observe(*_: object) -> None:
-            self.send_between(b"x")
-
-        self.equip(on_read=observe)
-        self.forward.on_push = lambda: len(self.forward.pushes) > 1 or self.send_between(b"y")
-        self.lane.feed(frames(b"a"))
-        self.assert_journal("forward: a x", "forward: y")
-
-    def test_much(self) -> None:
-        """Much of it is pushed in parts, and stops the lane when the outlet is full."""
-        self.answers[b"m"] = self.sending(PASS_ON, bytes(FLUSH_SIZE // 2))
-        self.forward.on_push = lambda: setattr(self.forward, "full", True)
-        self.lane.feed(frames(*[b"m"] * 9))
-        self.assertEqual(len(self.asked), 2)
-        self.assertEqual((self.journal[-1], self.lane.holding), ("blocked", 7 * 5))
-        self.assertEqual(self.forward.stream, frames(bytes(FLUSH_SIZE // 2), b"m", bytes(FLUSH_SIZE // 2), b"m"))
-
-
-class DecodingTests(StartedLaneCase):
-    """Messages that a codec makes of payloads."""
-
-    def setUp(self) -> None:
-        """Have a codec of numbers, in which there is no zero."""
-        super().setUp()
-        self.equip(decode=self.decode)
-        self.decoded: list[bytes] = []
-
-    def decode(self, payload: bytes) -> Any:
-        """Make a number of a payload."""
-        self.decoded.append(payload)
-        if payload == b"?":
-            raise ParseError("what is this", offset=0)
-        return LEFT_OUT if payload == b"0" else int(payload)
-
-    def test_messages(self) -> None:
-        """The filter sees messages; what it passes is the bytes that came."""
-        self.answers[2] = DO_NOTHING
-        data = frames(b"1", b"2", b"03")
-        self.feed(data, 4)
-        self.assertEqual(self.asked, [1, 2, 3])
-        self.assertEqual(self.forward.stream, frames(b"1", b"03"))
-
-    def test_no_filter(self) -> None:
-        """Where nobody looks nothing is decoded."""
-        self.equip(filter=None)
-        self.lane.feed(frames(b"1", b"?"))
-        self.assertEqual((self.forward.stream, self.decoded), (frames(b"1", b"?"), []))
-
-    def test_filter_taken_away(self) -> None:
-        """A filter that is taken away while a read is looked at is asked about the rest of the read, and no more."""
-
-        def leave() -> Verdict:
-            self.equip(filter=None)
-            return PASS_ON
-
-        self.answers[1] = leave
-        self.lane.feed(frames(b"1", b"2"))
-        self.lane.feed(frames(b"3"))
-        self.assertEqual((self.asked, self.forward.stream), ([1, 2], frames(b"1", b"2", b"3")))
-
-    def test_parse_error(self) -> None:
-        """A payload that is no message is told, and dropped; the next is looked at."""
-        for size in (65536, 3):
-            self.setUp()
-            self.feed(frames(b"1", b"?", b"2"), size)
-            self.assertEqual((self.asked, self.forward.stream), ([1, 2], frames(b"1", b"2")))
-            self.assertEqual(len(self.host.errors), 1)
-
-    def test_other_errors(self) -> None:
-        """Whatever else a codec raises is a parse error, too; what it was is told."""
-        self.lane.feed(frames(b"1", b"one", b"2"))
-        (error,) = self.host.errors
-        assert isinstance(error, ParseError)
-        self.assertIn("ValueError in the codec: invalid literal", str(error))
-        self.assertIsInstance(error.__cause__, ValueError)
-        self.assertEqual(self.forward.stream, frames(b"1", b"2"))
-
-    def test_unprintable_errors(self) -> None:
-        """It may be no ``Exception``, and one that cannot be printed."""
-        for kind in [*UNPRINTABLE, SystemExit]:
-            for size in (65536, 3):
-                self.setUp()
-
-                def decode(payload: bytes, kind: type[BaseException] = kind) -> Any:
-                    if payload == b"m":
-                        raise kind
-                    return payload
-
-                self.equip(decode=decode)
-                self.feed(frames(b"1", b"m", b"2"), size)
-                (error,) = self.host.errors
-                assert isinstance(error, ParseError)
-                self.assertIn(f"{kind.__name__} in the codec: ", str(error))
-                self.assertEqual(self.forward.stream, frames(b"1", b"2"))
-
-    def test_interrupted(self) -> None:
-        """Ctrl-C in a codec goes through."""
-
-        def decode(payload: bytes) -> Any:
-            raise KeyboardInterrupt
-
-        self.equip(decode=decode)
-        self.assertRaises(KeyboardInterrupt, self.lane.feed, frames(b"1"))
-
-    def test_left_out(self) -> None:
-        """A message that doesn't exist in the filter's version is dropped, unseen."""
-        self.lane.feed(frames(b"1", b"0", b"2"))
-        self.assertEqual((self.asked, self.forward.stream, self.host.errors), ([1, 2], frames(b"1", b"2"), []))
-
-
-class TranslationTests(StartedLaneCase):
-    """Messages that the target gets in another version."""
-
-    def setUp(self) -> None:
-        """Have a version of capitals on one side only."""
-        super().setUp()
-        self.equip(decode=bytes.upper)
-        self.equip(versions=(1, 2))
-
-    def test_no_filter(self) -> None:
-        """Every message is decoded and encoded, in the frame that it came in."""
-        self.equip(filter=None)
-        self.feed(frames(b"a", b"b"), 4)
-        self.assertEqual(self.forward.stream, frames(b"A", b"B"))
-        self.assertEqual(self.forward.replaced, [frames(b"a"), frames(b"b")])
-
-    def test_bytes_to_another_header(self) -> None:
-        """A message that is its payload can be translated as well."""
-        self.equip(decode=None)
-        self.lane.feed(frames(b"a"))
-        self.assertEqual((self.forward.stream, self.forward.replaced), (frames(b"a"), [frames(b"a")]))
-
-    def test_each_verdict(self) -> None:
-        """Each verdict has its effect; what passes is translated, what is sent is not put in place of a frame."""
-        for verdict, forward, back in (
-            (PASS_ON, [b"M"], []),
-            (DO_NOTHING, [], []),
-            (Send(b"x"), [b"x"], []),
-            (SendBack([b"r"]), [], [b"r"]),
-            (PassOnAndSendBack([b"r"]), [b"M"], [b"r"]),
-            (Mixed(passes=True, forward=[b"x"], back=[b"r"]), [b"M", b"x"], [b"r"]),
-            (Close(forward=[b"x"]), [b"x"], []),
-        ):
-            for size in (65536, 1):
-                for later in (False, True):
-                    self.setUp()
-                    deferred: Deferred[Any] = Deferred()
-                    self.answers[b"M"] = deferred if later else verdict
-                    self.feed(frames(b"m"), size)
-                    if later:
-                        deferred.callback(verdict)
-                    self.assertEqual((self.forward.stream, self.back.stream), (frames(*forward), frames(*back)))
-                    self.assertEqual(self.forward.replaced, [frames(b"m")] if verdict.passes else [])
-
-    def test_parse_error(self) -> None:
-        """What cannot be decoded cannot be translated."""
-        self.equip(filter=None)
-
-        def refuse(payload: bytes) -> Any:
-            raise ParseError("what is this")
-
-        self.equip(decode=refuse)
-        self.feed(frames(b"a"), 65536)
-        self.feed(frames(b"a"), 1)
-        self.assert_journal("parse error: what is this", "parse error: what is this")
-
-    def test_left_out(self) -> None:
-        """What the target's version lacks is left out."""
-        self.equip(decode=lambda payload: LEFT_OUT if payload == b"old" else payload)
-        self.lane.feed(frames(b"a", b"old", b"b"))
-        self.assertEqual(self.forward.stream, frames(b"a", b"b"))
-
-    def test_failing_filter(self) -> None:
-        """A message that passes because its filter failed is translated, too."""
-        self.host.policy = OnFilterError.PASS_ON
-        self.answers[b"M"] = ValueError("no")
-        for size in (65536, 1):
-            self.feed(frames(b"m", b"n"), size)
-        self.assertEqual(self.forward.stream, frames(b"M", b"N", b"M", b"N"))
-
-    def test_selected(self) -> None:
-        """What the filter doesn't want to see is translated all the same."""
-        self.equip(selector=FirstByte(b"w"))
-        for size in (65536, 1):
-            self.feed(frames(b"want", b"other"), size)
-        self.assertEqual((self.asked, self.forward.stream), ([b"WANT"] * 2, frames(b"WANT", b"OTHER") * 2))
-
-
-class SelectorTests(StartedLaneCase):
-    """A filter that wants to see some messages only."""
-
-    def setUp(self) -> None:
-        """Have a selector."""
-        super().setUp()
-        self.selector = FirstByte(b"w")
-        self.equip(selector=self.selector)
-
-    def test_selected(self) -> None:
-        """The filter sees what it wants; the rest passes in the same runs."""
-        data = frames(b"a", b"wb", b"", b"wc", b"d")
-        self.lane.feed(data)
-        self.assertEqual((self.asked, self.selector.asked), ([b"wb", b"wc"], 5))
-        ((piece,),) = self.forward.pushes
-        self.assertIs(piece, data)
-        self.assertEqual(self.lane.messages, 5)
-
-    def test_not_decoded(self) -> None:
-        """What isn't wanted isn't decoded, also when it comes in several reads."""
-        self.equip(decode=lambda payload: int(payload[1:]))
-        for size in (65536, 3):
-            self.feed(frames(b"a", b"w5", b"b"), size)
-        self.assertEqual((self.asked, self.host.errors), ([5, 5], []))
-        self.assertEqual(self.forward.stream, frames(b"a", b"w5", b"b") * 2)
-
-    def test_large(self) -> None:
-        """A large message is looked at when it is whole."""
-        self.feed(frames(b"x" * LARGE, b"w" * LARGE))
-        self.assertEqual(self.asked, [b"w" * LARGE])
-        self.assertEqual(len(messages_in(self.forward.stream)), 2)
-
-    def test_failing(self) -> None:
-        """A selector that raises is a filter that fails."""
-
-        class Broken(Selector):
-            def matches(self, data: bytes, start: int, stop: int) -> bool:
-                raise ValueError("no")
-
-        self.host.policy = OnFilterError.PASS_ON
-        self.equip(selector=Broken())
-        for size in (65536, 3):
-            self.feed(frames(b"a", b"b"), size)
-        self.assertEqual(len(self.host.errors), 4)
-        self.assertEqual(self.forward.stream, frames(b"a", b"b") * 2)
-
-
-class FramingTests(StartedLaneCase):
-    """Streams that end within a frame, or are none."""
-
-    def test_unfinished(self) -> None:
-        """At the end of the stream a frame may be there in part: so much of it is told."""
-        stream = frames(b"a", b"bcdef")
-        have = []
-        for size in range(1, len(stream) + 1):
-            self.lane.feed(stream[size - 1 : size])
-            error = self.lane.unfinished
-            have.append(error and error.have)
-        self.assertEqual(have, [1, 2, 3, 4, None, 1, 2, 3, 4, 5, 6, 7, 8, None])
-
-    def test_bad_frame(self) -> None:
-        """What comes before a bad frame is looked at and goes out."""
-        self.answers[b"m"] = Send(b"x")
-        self.lane.feed(frames(b"a", b"m", b"b") + b"\xff\xff\xff\xff" + frames(b"c"))
-        self.assertEqual(self.journal[0], "forward: a x b")
-        self.assertTrue(self.journal[1].startswith("framing failed"))
-        self.assertEqual((self.asked, self.lane.messages, self.lane.size), ([b"a", b"m", b"b"], 3, 15))
-        self.lane.feed(frames(b"d"))
-        self.assertEqual(self.forward.stream, frames(b"a", b"x", b"b"))
-
-    def test_bad_frame_behind_a_pending_one(self) -> None:
-        """A bad frame is found when its turn comes."""
-        verdict: Deferred[Any] = Deferred()
-        self.answers[b"m"] = verdict
-        self.lane.feed(frames(b"m", b"b") + b"\xff\xff\xff\xff")
-        self.assertEqual(self.host.errors, [])
-        verdict.callback(PASS_ON)
-        self.assertEqual(self.forward.stream, frames(b"m", b"b"))
-        self.assertIsInstance(self.host.errors[0], FrameTooLong)
-
-    def test_no_size(self) -> None:
-        """Empty messages are messages."""
-        self.lane.feed(frames(b"", b"", b""))
-        self.assertEqual((self.asked, self.forward.stream), ([b"", b"", b""], frames(b"", b"", b"")))
-
-
-@implementer(IFraming)
-class Strange:
-    """A framing of frames of one byte, which does as it is told when it meets certain bytes."""
-
-    body = 0
-    errors: ClassVar[dict[bytes, BaseException]] = {}
-    """What is raised at a byte."""
-
-    def find(self, data: bytes, start: int, end: int) -> int:
-        """See `IFraming`."""
-        self.body = start
-        byte = data[start : start + 1]
-        if byte in self.errors:
-            raise self.errors[byte]
-        if byte == b"!":
-            raise FramingError("an exclamation mark")
-        if byte == b"/":
-            return start // 0
-        if byte == b"0":
-            return start
-        if byte == b"-":
-            return start - 1
-        return start + 1 if start < end else 0
-
-    def encode(self, payload: bytes) -> bytes:
-        """See `IFraming`."""
-        return payload
-
-    def replace(self, frame: bytes, payload: bytes) -> bytes:
-        """See `IFraming`."""
-        return payload
-
-
-class ForeignFramingTests(SynchronousTestCase):
-    """Framings that are not of the package, and what they may do."""
-
-    def relayed(self, data: bytes, filtered: bool) -> tuple[bytes, list[BaseException | None]]:
-        """Feed a lane; give what it passed on and what it reported."""
-        host = RecordingHost([])
-        outlet = RecordingOutlet("forward", [])
-        pushed: list[bytes] = []
-        outlet.push = pushed.extend  # type: ignore[method-assign, assignment]
-        setup = LaneSetup(filter=(lambda message, link: PASS_ON) if filtered else None)
-        lane = Lane(setup, Strange(), outlet, outlet, host)
-        lane.start()
-        lane.feed(data)
-        return b"".join(pushed), host.errors
-
-    def test_used(self) -> None:
-        """A framing of one's own is all that a lane needs."""
-        for filtered in (False, True):
-            self.assertEqual(self.relayed(b"abc", filtered), (b"abc", []))
-
-    def test_framing_error(self) -> None:
-        """It says what is wrong; what comes before that is passed on."""
-        for filtered in (False, True):
-            passed, (error,) = self.relayed(b"abc!d", filtered)
-            self.assertEqual((passed, str(error)), (b"abc", "an exclamation mark"))
-
-    def test_other_errors(self) -> None:
-        """Whatever else it raises ends this stream, and nothing else."""
-        for filtered in (False, True):
-            passed, (error,) = self.relayed(b"abc/d", filtered)
-            self.assertEqual(passed, b"abc")
-            self.assertIsInstance(error, FramingError)
-            self.assertIn("ZeroDivisionError in the framing", str(error))
-            assert error is not None
-            self.assertIsInstance(error.__cause__, ZeroDivisionError)
-
-    def test_unprintable_errors(self) -> None:
-        """It may be no ``Exception``, and one that cannot be printed."""
-        for kind in [*UNPRINTABLE, SystemExit]:
-            self.patch(Strange, "errors", {b"d": kind()})
-            for filtered in (False, True):
-                passed, (error,) = self.relayed(b"abcde", filtered)
-                self.assertEqual(passed, b"abc")
-                assert isinstance(error, FramingError)
-                self.assertIn(f"{kind.__name__} in the framing: ", str(error))
-
-    def test_interrupted(self) -> None:
-        """Ctrl-C in a framing goes through."""
-        self.patch(Strange, "errors", {b"d": KeyboardInterrupt()})
-        for filtered in (False, True):
-            self.assertRaises(KeyboardInterrupt, self.relayed, b"abcde", filtered)
-
-        class AskedAgain(Strange):
-            asked = 0
-
-            def find(self, data: bytes, start: int, end: int) -> int:
-                self.asked += 1
-                if self.asked > 1:
-                    raise KeyboardInterrupt
-                return 0
-
-        outlet = RecordingOutlet("forward", [])
-        lane = Lane(LaneSetup(), AskedAgain(), outlet, outlet, RecordingHost([]))
-        lane.start()
-        self.assertRaises(KeyboardInterrupt, lane.feed, b"abc")
-
-    def test_frames_without_end(self) -> None:
-        """A frame of no size, which would be found for ever, is an error of the framing, and so is one of less."""
-        for filtered in (False, True):
-            for byte in (b"0", b"-"):
-                passed, (error,) = self.relayed(b"abc" + byte, filtered)
-                self.assertEqual(passed, b"abc")
-                self.assertIn("ValueError in the framing", str(error))
 
 
 class ObservationTests(StartedLaneCase):
@@ -1350,128 +127,6 @@ class ObservationTests(StartedLaneCase):
         self.assertEqual((heard, self.lane.messages, self.lane.size), ([(2, 10), (1, 5)], 3, 15))
 
 
-class Counting(OtherFraming):
-    """Counts how often it is asked."""
-
-    calls = 0
-
-    def find(self, data: bytes, start: int, end: int) -> int:
-        """See `IFraming`."""
-        self.calls += 1
-        return super().find(data, start, end)
-
-
-class CostTests(LaneCase):
-    """What a message may cost, counted in calls."""
-
-    def setUp(self) -> None:
-        """Count how often the framing is asked."""
-        self.counting = self.framing = Counting()
-        super().setUp()
-        self.start()
-
-    def calls(self, stream: bytes, size: int) -> int:
-        """Feed a stream in reads of this size; give how often the framing was asked."""
-        before = self.counting.calls
-        for read in reads_of(stream, size):
-            self.lane.feed(read)
-        return self.counting.calls - before
-
-    def test_many_small_ones(self) -> None:
-        """Each frame of a read is looked for once, and so is the end of the last."""
-        for filtered in (self.answer, None):
-            self.equip(filter=filtered)
-            self.assertLessEqual(self.calls(frames(*[b"m"] * 1000), 65536), 1002)
-
-    def test_a_large_one(self) -> None:
-        """A frame is looked for until its header is there, not at each of its reads."""
-        for filtered in (self.answer, None):
-            self.equip(filter=filtered)
-            few = self.calls(frames(bytes(100_000)), 1000)
-            self.assertEqual(self.calls(frames(bytes(400_000)), 1000), few)
-            self.assertLessEqual(few, 3)
-            self.assertLessEqual(self.calls(frames(bytes(10_000)), 1), 10)
-
-
-class Liar:
-    """A framing that gives one answer after the other, whatever it is asked; then that more is needed."""
-
-    def __init__(self, answers: list[tuple[int, int]]) -> None:
-        self.answers = answers
-        self.body: Any = 0
-
-    def find(self, data: bytes, start: int, end: int) -> int:
-        """See `IFraming`. The answers count from where it is asked."""
-        if not self.answers:
-            return 0
-        stop, body = self.answers.pop(0)
-        self.body = start + body
-        return start + stop
-
-    def encode(self, payload: bytes) -> bytes:
-        """See `IFraming`."""
-        return payload
-
-    def replace(self, frame: bytes, payload: bytes) -> bytes:
-        """See `IFraming`."""
-        return payload
-
-
-NEAR = st.integers(-8, 40)
-FAR = st.sampled_from([2**31, -(2**31), 2**63 - 30, 2**63 - 1, 2**63, -(2**63), 2**64, -(2**70)])
-
-
-class LyingFramingTests(SynchronousTestCase):
-    """Framings whose answers are wrong, or differ from one question to the next."""
-
-    def relayed(
-        self, framing: Any, reads: list[bytes], filtered: bool
-    ) -> tuple[bytes, list[bytes], list[BaseException | None]]:
-        """Feed a lane; give what it passed on, what its filter saw, and what it reported."""
-        host = RecordingHost([])
-        outlet = RecordingOutlet("forward", [])
-        pushed: list[bytes] = []
-        seen: list[bytes] = []
-        outlet.push = pushed.extend  # type: ignore[method-assign, assignment]
-        lane = Lane(LaneSetup(), framing, outlet, outlet, host)
-
-        def see(message: bytes, link: Any) -> Verdict:
-            seen.append(message)
-            return PASS_ON
-
-        lane.start()
-        for number, read in enumerate(reads):
-            lane.equip(LaneSetup(filter=see if filtered or number % 2 else None))
-            lane.feed(read)
-        return b"".join(pushed), seen, host.errors
-
-    def test_asked_twice(self) -> None:
-        """A frame that is whole only when it is asked for again is an error: its offsets would be outside the data."""
-        for stop in (1, 17, 40):
-            passed, seen, (error,) = self.relayed(Liar([(50, 0), (stop, 0)]), [b"A" * 41, b"B" * 5], False)
-            self.assertEqual((passed, seen), (b"", []))
-            self.assertIsInstance(error, FramingError)
-            self.assertIn("one when asked again", str(error))
-
-    @given(
-        st.lists(st.tuples(st.integers(1, 40) | NEAR | FAR, st.integers(0, 4) | NEAR | FAR), max_size=12),
-        st.lists(st.integers(1, 30), min_size=1, max_size=6),
-        st.booleans(),
-    )
-    @example([(40, 0), (6, 0), (16, 0), (16, 0)], [30, 5], False)
-    def test_whatever_it_says(self, answers: list[tuple[int, int]], sizes: list[int], filtered: bool) -> None:
-        """Nothing is passed on or shown to a filter but bytes that came, in order."""
-        stream = bytes(range(1, 181))
-        reads = [stream[at - size : at] for at, size in zip(accumulate(sizes), sizes, strict=True)]
-        passed, seen, errors = self.relayed(Liar(answers), reads, filtered)
-        self.assertTrue(stream.startswith(passed))
-        for message in seen:
-            self.assertIn(message, stream)
-        self.assertLessEqual(len(errors), 1)
-        for error in errors:
-            self.assertIsInstance(error, FramingError)
-
-
 class WrongUseTests(StartedLaneCase):
     """What a lane is not made for."""
 
@@ -1493,63 +148,6 @@ class WrongUseTests(StartedLaneCase):
         self.assertEqual(self.forward.stream, b"")
 
 
-class DecisionTests(StartedLaneCase):
-    """What a hook is told of decisions."""
-
-    def setUp(self) -> None:
-        """Have a hook."""
-        super().setUp()
-        self.told: list[tuple[Any, Verdict | None, bool]] = []
-        self.equip(on_decision=self.decided)
-
-    def decided(self, lane: Lane, message: Any, verdict: Verdict | None, by_filter: bool) -> None:
-        """Note what is told."""
-        self.assertIs(lane, self.lane)
-        self.told.append((message, verdict, by_filter))
-
-    def test_each(self) -> None:
-        """Each message is told with its verdict, however it comes; everything goes the way it goes unwatched."""
-        send = Send(b"x")
-        self.answers |= {b"b": DO_NOTHING, b"c": send}
-        for size in (65536, 3):
-            self.told.clear()
-            self.feed(frames(b"a", b"b", b"c"), size)
-            self.assertEqual(self.told, [(b"a", PASS_ON, True), (b"b", DO_NOTHING, True), (b"c", send, True)])
-        self.assertEqual(self.forward.stream, frames(b"a", b"x") * 2)
-
-    def test_later(self) -> None:
-        """A verdict that comes later is told twice: that it is awaited, and when it is there."""
-        verdict: Deferred[Any] = Deferred()
-        self.answers[b"m"] = verdict
-        self.feed(frames(b"m"))
-        self.assertEqual(self.told, [(b"m", None, True)])
-        verdict.callback(DO_NOTHING)
-        self.assertEqual(self.told[1:], [(b"m", DO_NOTHING, True)])
-
-    def test_not_by_the_filter(self) -> None:
-        """Messages that no filter decided about are told as well, and that none did."""
-        self.host.policy = OnFilterError.DROP
-        self.answers[b"wa"] = ValueError("no")
-        self.equip(selector=FirstByte(b"w"))
-        self.feed(frames(b"wa", b"b"))
-        self.equip(filter=None)
-        self.feed(frames(b"wc"))
-        self.assertEqual(self.told, [(b"wa", DO_NOTHING, False), (b"b", PASS_ON, False), (b"wc", PASS_ON, False)])
-
-    def test_decoded(self) -> None:
-        """The message is told as the filter saw it, and as it came where it was not decoded."""
-
-        def decode(payload: bytes) -> Any:
-            return LEFT_OUT if payload == b"0" else int(payload)
-
-        self.equip(decode=decode)
-        self.feed(frames(b"1", b"x", b"0"))
-        self.assertEqual(self.told, [(1, PASS_ON, True), (b"x", DO_NOTHING, False), (b"0", DO_NOTHING, False)])
-        self.equip(filter=None)
-        self.feed(frames(b"x"))
-        self.assertEqual((self.told[3:], self.forward.stream), ([(b"x", PASS_ON, False)], frames(b"1", b"x")))
-
-
 class SetupTests(StartedLaneCase):
     """Another setup."""
 
@@ -1565,7 +163,71 @@ class SetupTests(StartedLaneCase):
         self.assertEqual((self.asked, self.forward.stream), ([b"m"], frames(b"m", b"a")))
         self.assertIs(self.lane.setup.filter, None)
 
-    def test_frozen(self) -> None:
-        """A setup is never changed, as thousands of lanes share it."""
-        with self.assertRaises(AttributeError):
-            self.lane.setup.filter = None  # type: ignore[misc]
+
+class StreamTests(StartedLaneCase):
+    """Streams that end or break off, and verdicts that do not come."""
+
+    def test_unfinished(self) -> None:
+        """At the end of the stream a frame may be there in part: so much of it is told."""
+        stream = frames(b"a", b"bcdef")
+        have = []
+        for size in range(1, len(stream) + 1):
+            self.lane.feed(stream[size - 1 : size])
+            error = self.lane.unfinished
+            have.append(error and error.have)
+        self.assertEqual(have, [1, 2, 3, 4, None, 1, 2, 3, 4, 5, 6, 7, 8, None])
+
+    def test_bad_frame_behind_a_pending_one(self) -> None:
+        """A bad frame is found when its turn comes."""
+        verdict: Deferred[Any] = Deferred()
+        self.answers[b"m"] = verdict
+        self.lane.feed(frames(b"m", b"b") + b"\xff\xff\xff\xff")
+        self.assertEqual(self.host.errors, [])
+        verdict.callback(PASS_ON)
+        self.assertEqual(self.forward.stream, frames(b"m", b"b"))
+        self.assertIsInstance(self.host.errors[0], FrameTooLong)
+
+    def test_interrupted(self) -> None:
+        """If a hook raises, the rest of the read is lost, so the lane discards all that comes after it."""
+
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        self.equip(on_decision=interrupt)
+        self.assertRaises(KeyboardInterrupt, self.lane.feed, frames(b"a"))
+        self.assertTrue(self.lane.discarding)
+
+    def test_given_up(self) -> None:
+        """A verdict that doesn't come in time is a failure of the filter; the Deferred is cancelled."""
+        cancelled: list[Any] = []
+        self.answers[b"m"] = lambda: Deferred(cancelled.append)
+        self.host.policy = OnFilterError.PASS_ON
+        self.lane.feed(frames(b"m", b"b"))
+        self.lane.give_up_waiting(FilterTimeout("no verdict"))
+        self.assertEqual(len(cancelled), 1)
+        self.assert_journal(
+            "blocked, waits for a verdict",
+            "failed: FilterTimeout on message 1",
+            "forward: m",
+            "forward: b",
+            "flowing",
+        )
+
+
+class SendBetweenTests(StartedLaneCase):
+    """Messages that the application sends while a lane is at work."""
+
+    def test_not_at_work(self) -> None:
+        """A lane that looks at nothing takes nothing."""
+        self.assertFalse(self.send_between(b"x"))
+
+    def test_from_an_observer(self) -> None:
+        """Or where a read is counted, or within a push."""
+
+        def observe(*_: object) -> None:
+            self.send_between(b"x")
+
+        self.equip(on_read=observe)
+        self.forward.on_push = lambda: len(self.forward.pushes) > 1 or self.send_between(b"y")
+        self.lane.feed(frames(b"a"))
+        self.assert_journal("forward: a x", "forward: y")

@@ -55,8 +55,8 @@ class FrameMonitor:
 
     def __init__(self, clock: IReactorTime, timeout: float | None, limit: int) -> None:
         self.size = 0
-        """The number of bytes in the unfinished frames of all lanes."""
-        self._limit = limit
+        """The number of bytes in the unfinished frames of all lanes, which they count themselves."""
+        self.limit = limit
         self._clock = clock
         self._timeout = timeout
         self._interval = INTERVAL if timeout is None else min(INTERVAL, timeout / LOOKS)
@@ -65,17 +65,14 @@ class FrameMonitor:
         self._look_timer: IDelayedCall | None = None
         self._relief: IDelayedCall | None = None
 
-    def count(self, lane: Lane, change: int) -> None:
-        """Add a change in the size of a lane's unfinished frame, and list the lane if it is not listed."""
-        self.size += change
-        if change > 0:
-            if not lane.listed:
-                lane.listed = True
-                self._watched[lane] = _Watched(lane)
-                if self._look_timer is None:
-                    self._wait()
-            if self.size > self._limit and self._relief is None:
-                self._relief = self._clock.callLater(0, self._relieve)  # in the next turn: a lane is at work now
+    def watch(self, lane: Lane) -> None:
+        """List a lane, whose frame has grown. If all frames together are too large, reduce that in the next turn."""
+        if lane not in self._watched:
+            self._watched[lane] = _Watched(lane)
+            if self._look_timer is None:
+                self._wait()
+        if self.size > self.limit and self._relief is None:
+            self._relief = self._clock.callLater(0, self._relieve)
 
     def forget(self, lane: Lane) -> None:
         """A listed lane has ended."""
@@ -122,12 +119,12 @@ class FrameMonitor:
         """Cut off the largest and slowest frames until the others have room."""
         self._relief = None
         for lane in sorted(self._watched, key=self._burden, reverse=True):
-            if self.size <= self._limit:
+            if self.size <= self.limit:
                 break
             if lane.unfinished_size:
                 lane.cut_off(
                     FramingError(
-                        f"unfinished frames hold {self.size} bytes, max_unfinished_frames is {self._limit}; that of "
+                        f"unfinished frames hold {self.size} bytes, max_unfinished_frames is {self.limit}; that of "
                         f"the {lane.direction.source.value}, {lane.unfinished_size} bytes, was the largest and slowest"
                     )
                 )

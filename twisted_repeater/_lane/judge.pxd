@@ -3,6 +3,7 @@ cimport cython
 
 from .output cimport Output
 from .reader cimport Reader
+from ..framings.base cimport Framing
 from ..selectors cimport Selector
 
 cdef class Judge:
@@ -16,8 +17,14 @@ cdef class Judge:
 
     cdef use(self, setup)
     cdef drop(self)
-    @cython.locals(reader=Reader, end=Py_ssize_t, look=Py_ssize_t)
     cdef bint decide_all(self) except -1
+    @cython.locals(payload=bytes)
+    cdef _decide_joined(self)
+    @cython.locals(reader=Reader, framing=Framing, selector=Selector, data=bytes, view=cython.p_uchar, at=Py_ssize_t,
+                   stop=Py_ssize_t, end=Py_ssize_t, messages=Py_ssize_t, size=Py_ssize_t, look=Py_ssize_t,
+                   body=Py_ssize_t)
+    cdef bint _search(self) except -1
+    cdef _raised(self, error, Py_ssize_t size)
     cpdef _consider(self, bytes payload, link)
     @cython.locals(reader=Reader)
     cdef put_run(self)

@@ -21,7 +21,7 @@ from ..model import OnFilterError
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, OWN, PASS_ON, Close, Verdict, plain
 from .output import Output
-from .reader import Raised, Reader
+from .reader import Reader, framing_error
 from .setup import LaneHost, LaneSetup
 
 if TYPE_CHECKING:
@@ -79,24 +79,70 @@ class Judge:
 
     def decide_all(self) -> bool:
         """Decide about the frames of a read, until something stops the lane; return False if time is up."""
-        reader = self._reader
-        if reader.pieces is not None:
-            self._decide(reader.ask_once(self._ask, self._link, self._selector))
-        end = len(reader.data)
-        look = reader.messages + reader.first_look()
+        if self._reader.pieces is not None:
+            self._decide_joined()
+        return self._search()
+
+    def _decide_joined(self) -> None:
+        """Decide about a frame that came in pieces."""
+        payload = self._reader.joined()
+        answer: object = PASS_ON
+        try:
+            if self._selector is None or self._selector.matches(payload, 0, len(payload)):
+                answer = self._ask(payload, self._link)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            answer = self._failed(error)
+        self._decide(answer)
+
+    def _search(self) -> bool:
+        """Decide about the frames that are whole in the read. One call more for each would cost a tenth of a pass."""
+        reader, ask, selector, link, simply = self._reader, self._ask, self._selector, self._link, self._simply
+        framing = reader.framing
+        data = view = reader.data
+        at = stop = reader.at
+        end = len(data)
+        messages, size = reader.messages, reader.size - at
+        look = messages + reader.first_look()
         while reader.flowing:
-            if reader.messages == look:
-                if reader.at == end:
+            if messages == look:
+                if at == end or reader.is_late_after_stride():
                     break
-                if reader.is_late_after_stride():
-                    return False
-                look = reader.messages + reader.stride
-            answer = reader.search(self._ask, self._link, self._selector, self._simply, look)
-            if reader.stop == 0 or reader.stop > end:
+                look = messages + reader.stride
+            try:
+                while messages != look:
+                    stop = framing.find(data, at, end)
+                    if stop == 0 or stop > end:
+                        break
+                    messages += 1
+                    body = framing.body
+                    if selector is None or selector.matches(data, body, stop):
+                        reader.messages, reader.size = messages, size + stop  # the filter may read these
+                        answer = ask(view[body:stop], link)
+                        if answer is not simply or reader.disturbed:
+                            break
+                    at = stop
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                reader.at, reader.stop, reader.messages = at, stop, messages
+                answer = self._raised(error, size + at)
+            if stop == 0 or stop > end:
                 break
-            if reader.at != reader.stop:
+            if stop != at:
+                reader.at, reader.stop = at, stop
                 self._decide(answer)
-        return True
+                at = stop
+        reader.at, reader.stop, reader.messages, reader.size = at, stop, messages, size + at
+        return not (messages == look and at != end and reader.flowing)
+
+    def _raised(self, error: BaseException, size: int) -> Verdict:
+        """Return the verdict for an error of the filter, or raise an error of the framing."""
+        if self._reader.stop == self._reader.at:  # no frame was found, so the filter was not asked
+            self._reader.size = size
+            raise framing_error(error) from error
+        return self._failed(error)
 
     def _consider(self, payload: bytes, link: object) -> object:
         """Decode a message, and ask the filter if it wants the message."""
@@ -152,7 +198,8 @@ class Judge:
                 self.put_run()
                 self._obey(verdict, None)
             return
-        self.put_run()
+        if reader.run != reader.at:
+            self.put_run()
         frame = reader.frame() if verdict is None or verdict.passes else None
         reader.run = reader.at = reader.stop
         reader.pieces = None
@@ -163,8 +210,6 @@ class Judge:
 
     def _checked(self, answer: Any) -> Verdict | None:
         """Return the verdict that an answer stands for, or ``None`` if it comes later."""
-        if type(answer) is Raised:
-            return self._failed(answer.error)
         try:
             if issubclass(type(answer), Verdict):
                 return plain(answer)

@@ -50,8 +50,8 @@ __all__ = ["MAX_HELD", "Lane"]
 DISCARDING, RUNNING, WAITING, CHOKED, HELD, GAVE_WAY = range(6)  # 0 is also the state of a lane made without __init__
 
 MAX_HELD = 1024 * 1024
-"""While a lane gives way, its connection is read until this many bytes wait. If a client closes with unread replies, its
-system drops all bytes that it has not sent yet, so the repeater receives them as early as it can."""
+"""While a lane gives way, its connection is read until this many bytes wait. If a client closes with unread replies,
+its system drops all bytes that it has not sent yet, so the repeater receives them as early as it can."""
 
 
 class Lane:
@@ -294,10 +294,9 @@ class Lane:
         reader = self._reader
         messages, size = reader.messages, reader.size
         try:
-            if not reader.begin(data, at):
-                self._count_unfinished()
-                return
-            self._look()
+            begun = reader.begin(data, at)
+            if begun:
+                self._look()
         except FramingError as error:
             self._judge.put_run()
             self.push()
@@ -305,7 +304,10 @@ class Lane:
         except BaseException:  # Ctrl-C, or a bug: the rest of this read is lost, so later bytes must not pass
             self.discard()
             raise
-        self._count_unfinished()
+        if self._counted or reader.unfinished is not None:
+            self._count_unfinished()
+        if not begun:
+            return
         if self._on_read is not None and reader.messages != messages:
             self._on_read(self, reader.messages - messages, reader.size - size)
         self.push()
@@ -323,18 +325,24 @@ class Lane:
             in_time = reader.skip()
         if not in_time:
             self._enter(GAVE_WAY)
-        self._judge.put_run()
-        if self._state != DISCARDING:
+        if reader.run != reader.at:
+            self._judge.put_run()
+        if reader.at != len(reader.data) and self._state != DISCARDING:
             reader.end(self._state == RUNNING)
         reader.data = b""
 
     def _count_unfinished(self) -> None:
         """Tell the frame monitor how much the unfinished frame has grown or shrunk."""
-        unfinished = self._reader.unfinished
-        change = -self._counted if unfinished is None else unfinished.have - self._counted
-        if change and self._monitor is not None:
-            self._counted += change
-            self._monitor.count(self, change)
+        unfinished, monitor = self._reader.unfinished, self._monitor
+        have = 0
+        if unfinished is not None:
+            have = unfinished.have
+        if monitor is not None:
+            monitor.size += have - self._counted
+            if have > self._counted and (not self.listed or monitor.size > monitor.limit):
+                self.listed = True
+                monitor.watch(self)
+            self._counted = have
 
     def push(self) -> None:
         """Push the frames in the output, and stop if an outlet is full then."""

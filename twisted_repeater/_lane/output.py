@@ -41,7 +41,7 @@ class Output:
     def put(self, data: bytes, start: int, stop: int) -> None:
         """Add a run of untouched frames."""
         if start < stop:
-            self._frames.append(data[start:stop])
+            self._frames.append(data if stop - start == len(data) else data[start:stop])
 
     def extend(self, pieces: Iterable[bytes]) -> None:
         """Add an untouched frame that came in pieces."""

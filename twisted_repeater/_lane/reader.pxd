@@ -2,14 +2,10 @@
 cimport cython
 
 from ..framings.base cimport Framing
-from ..selectors cimport Selector
 
 cdef int FIRST_LOOK
 cdef double UNKNOWN
 cdef Py_ssize_t SKIPPED_AT_ONCE
-
-cdef class Raised:
-    cdef readonly object error
 
 cdef class Reader:
     cdef Py_ssize_t messages, size
@@ -20,7 +16,7 @@ cdef class Reader:
     cdef Py_ssize_t at, stop, run
     cdef object unfinished
     cdef list pieces
-    cdef Framing _framing
+    cdef Framing framing
     cdef object _now
     cdef double _looked
     cdef int stride
@@ -34,13 +30,8 @@ cdef class Reader:
     cdef list frame(self)
     @cython.locals(data=bytes, start=Py_ssize_t, at=Py_ssize_t, stop=Py_ssize_t, end=Py_ssize_t, limit=Py_ssize_t)
     cdef bint skip(self) except -1
-    @cython.locals(data=bytes, end=Py_ssize_t, messages=Py_ssize_t, size=Py_ssize_t, body=Py_ssize_t, at=Py_ssize_t,
-                   stop=Py_ssize_t, selecting=bint, view=cython.p_uchar)
-    cdef search(self, ask, link, Selector selector, simply, Py_ssize_t look)
-    cdef _found(self, answer, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t messages, Py_ssize_t size)
     cdef int first_look(self) except -1
-    @cython.locals(payload=bytes)
-    cdef ask_once(self, ask, link, Selector selector)
+    cdef bytes joined(self)
     cdef forget_clock(self)
     cdef start_clock(self)
     cdef bint is_late(self) except -1

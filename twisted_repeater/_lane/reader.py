@@ -6,8 +6,8 @@ A read is looked at from its beginning to its end. The reader stands at one fram
 * ``data[at:stop]``, that frame; ``pieces`` came of it in earlier reads;
 * ``data[run:at]``, the run: frames that pass untouched and are not in the output yet. A run leaves as one slice.
 
-From one read to the next it keeps the beginning of a frame whose end has not come, and, while the lane is stopped, whole
-reads. Everything is counted in offsets: frames that pass are not copied.
+From one read to the next it keeps the beginning of a frame whose end has not come, and, while the lane is stopped,
+whole reads. Everything is counted in offsets: frames that pass are not copied.
 
 Compiled where a compiler was found at installation, with the types of ``reader.pxd``.
 """
@@ -15,39 +15,29 @@ Compiled where a compiler was found at installation, with the types of ``reader.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from .._slices import SLICE
 from .._text import class_name, text_of
 from ..errors import FramingError
 from ..framings.base import Framing, framing_of
 from ..interfaces import IFraming
-from ..selectors import Selector
-from ..verdicts import PASS_ON
 from .input import Backlog, UnfinishedFrame
 
-__all__ = ["MAX_STRIDE", "Raised", "Reader"]
+__all__ = ["MAX_STRIDE", "Reader", "framing_error"]
 
 SKIPPED_AT_ONCE = 8 * 1024
 """The number of bytes that are skipped between two looks at the clock."""
 
 FIRST_LOOK = 8
-"""The number of messages of a read before the first look at the clock, unless messages were slow before: a read of a few
-messages must not pay for a clock."""
+"""The number of messages of a read before the first look at the clock, unless messages were slow before: a read of a
+few messages must not pay for a clock."""
 
 MAX_STRIDE = 64
-"""The largest number of messages between two looks at the clock. A look costs about as much as a message that passes. If
-messages suddenly become slow, the filter is asked about this many before the reader notices."""
+"""The largest number of messages between two looks at the clock. A look costs about as much as a message that passes.
+If messages suddenly become slow, the filter is asked about this many before the reader notices."""
 
 UNKNOWN = -1.0
 """Stands for a time as long as the clock was not asked."""
-
-
-class Raised:
-    """Stands for the answer of a filter that raised an error."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
 
 
 class Reader:
@@ -65,13 +55,13 @@ class Reader:
         self.flowing = False
         """Whether the lane runs."""
         self.disturbed = True
-        """Whether `search` must return after the present message: the lane is stopped, or the application has sent."""
+        """Whether the search must not go on at once: the lane is stopped, or the application has sent a message."""
         self.since = UNKNOWN
         """When the present work began."""
         self.data = b""
         self.at = self.stop = self.run = 0
         self.pieces: list[bytes] | None = None
-        self._framing = framing_of(framing)
+        self.framing = framing_of(framing)
         self._now = now
         self._looked = UNKNOWN
         """When the clock was asked last."""
@@ -118,10 +108,8 @@ class Reader:
     def end(self, flowing: bool) -> None:
         """Keep the bytes that were not looked at. If the lane is ``flowing``, they are the beginning of a frame."""
         data, at, stop = self.data, self.at, self.stop
-        if at == len(data):
-            return
         if flowing:
-            body = self._framing.body - at if stop else 0
+            body = self.framing.body - at if stop else 0
             self.unfinished = UnfinishedFrame(data[at:], stop - at if stop else 0, body)
             return
         if self.held is None:
@@ -134,7 +122,7 @@ class Reader:
 
     def skip(self) -> bool:
         """Pass over the complete frames; return False if time is up."""
-        framing, data = self._framing, self.data
+        framing, data = self.framing, self.data
         start = at = self.at
         stop = 0
         end = len(data)
@@ -164,57 +152,11 @@ class Reader:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise _framing_error(error) from error
+            raise framing_error(error) from error
         finally:
             self.size += at - start
             self.at, self.stop = at, stop
         return not late
-
-    def search(self, ask: Any, link: object, selector: Selector | None, simply: object, look: int) -> object:
-        """Ask about one frame after the other until an answer is not ``simply``, and return that answer.
-
-        Frames that the selector does not want are passed over. The search also ends when ``look`` messages are
-        counted, or at the last complete frame. A call for each frame would cost a tenth of a message that passes, so
-        the loop is here.
-        """
-        framing = self._framing
-        selecting = selector is not None
-        data = self.data
-        view = data
-        at = stop = self.at
-        end = len(data)
-        messages = self.messages
-        size = self.size - at
-        answer = simply
-        try:
-            while messages != look:
-                stop = framing.find(data, at, end)
-                if stop == 0 or stop > end:
-                    break
-                messages += 1
-                body = framing.body
-                if selecting and not selector.matches(data, body, stop):  # type: ignore[union-attr]
-                    at = stop
-                    continue
-                self.messages = messages  # before the filter is asked: it may read these counts
-                self.size = size + stop
-                answer = ask(view[body:stop], link)
-                if answer is not simply or self.disturbed:
-                    break
-                at = stop
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            answer = Raised(error)
-        return self._found(answer, at, stop, messages, size)
-
-    def _found(self, answer: object, at: int, stop: int, messages: int, size: int) -> object:
-        """Stand at the frame that a search has found; return the answer."""
-        self.at, self.stop, self.messages = at, stop, messages
-        self.size = size + (stop if at < stop <= len(self.data) else at)
-        if stop == at and type(answer) is Raised:  # the framing raised, not the filter
-            raise _framing_error(answer.error) from answer.error
-        return answer
 
     def first_look(self) -> int:
         """Return the number of messages of this read before the first look at the clock."""
@@ -224,18 +166,10 @@ class Reader:
             self.start_clock()
         return self.stride
 
-    def ask_once(self, ask: Any, link: object, selector: Selector | None) -> object:
-        """Ask about a frame that came in pieces, and return the answer."""
+    def joined(self) -> bytes:
+        """Return the payload of a frame that came in pieces."""
         first, *others = self.pieces or [b""]
-        payload = b"".join([memoryview(first)[self._body :], *others, memoryview(self.data)[: self.stop]])
-        try:
-            if selector is not None and not selector.matches(payload, 0, len(payload)):
-                return PASS_ON
-            return ask(payload, link)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            return Raised(error)
+        return b"".join([memoryview(first)[self._body :], *others, memoryview(self.data)[: self.stop]])
 
     def forget_clock(self) -> None:
         """The present work begins now; the clock is asked when that takes long enough to matter."""
@@ -265,7 +199,7 @@ class Reader:
         return late
 
 
-def _framing_error(error: BaseException) -> FramingError:
+def framing_error(error: BaseException) -> FramingError:
     """Return the error for anything that a framing raises: it ends this stream, and nothing else."""
     if isinstance(error, FramingError):
         return error

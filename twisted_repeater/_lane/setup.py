@@ -38,7 +38,7 @@ class LaneSetup:
 
     direction: Direction = Direction.TO_SERVER
     versions: tuple[int, int] = (1, 1)
-    """The version of received messages, and the version that the target gets. If they differ, no bytes pass as they are."""
+    """The version of the received messages, and of those that the target gets. If they differ, no bytes pass."""
     filter: Callable[[Any, Any], object] | None = None
     """Called with a message and the link; without a filter everything passes."""
     selector: Selector | None = None

@@ -52,4 +52,5 @@ class Recorder:
         """Record what a filter decided, also what a filter decided that replaced another. See `OnDecision`."""
         if by_filter:
             event = Event.TO_SERVER if lane.direction is Direction.TO_SERVER else Event.TO_CLIENT
-            self._transcript.add(event, lane.link.client_name, verdict)
+            link: Any = lane.link  # a lane knows no more of it than that it is an object
+            self._transcript.add(event, link.client_name, verdict)

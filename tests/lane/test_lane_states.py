@@ -7,12 +7,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from twisted_repeater._lane.lane import MAX_HELD
-from twisted_repeater._lane.reader import MAX_STRIDE
-from twisted_repeater._slices import SLICE
-from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
 
-from .lanes import LaneCase, frames, messages_in
+from .lanes import LaneCase, SlowFilterCase, frames, messages_in, numbered
 
 
 class HeldTests(LaneCase):
@@ -330,45 +327,8 @@ class EndTests(LaneCase):
         self.assertTrue(self.lane.discarding)
 
 
-def numbered(count: int, start: int = 0) -> list[bytes]:
-    """Make so many messages, all different."""
-    return [b"%d" % number for number in range(start, start + count)]
-
-
-class GivingWayTests(LaneCase):
-    """A lane with much to do lets others have their turn. ``cost`` is what a message takes, in seconds."""
-
-    cost = SLICE / 5
-
-    def setUp(self) -> None:
-        """Start, with a filter that takes its time."""
-        super().setUp()
-        self.equip(filter=self.take_time)
-        self.start()
-
-    def take_time(self, message: Any, link: Any) -> Any:
-        """Be a filter for which time passes."""
-        self.time += self.cost
-        return self.answer(message, link)
-
-    def feed(self, *messages: bytes) -> None:
-        """Let messages come in one read."""
-        self.lane.feed(frames(*messages))
-
-    def turns(self, at_most: int = 10_000) -> list[int]:
-        """Let the lane go on in one turn after the other; gives how many messages it looked at in each."""
-        judged: list[int] = []
-        while self.lane.gave_way and len(judged) < at_most:
-            before = len(self.asked)
-            self.lane.take_turn()
-            judged.append(len(self.asked) - before)
-        return judged
-
-    def told(self) -> list[str]:
-        """Return what the host was told since the last time."""
-        told = [entry for entry in self.journal if not entry.startswith(("forward", "back"))]
-        self.journal.clear()
-        return told
+class GivingWayTests(SlowFilterCase):
+    """A lane with much to do lets others have their turn."""
 
     def test_in_slices(self) -> None:
         """It looks at no more messages in a turn than fit in a slice of time, and goes on in the next one, in order."""
@@ -384,69 +344,6 @@ class GivingWayTests(LaneCase):
         self.assertEqual(self.asked, numbered(200))
         self.assertEqual(messages_in(self.forward.stream), numbered(200))
         self.assertTrue(self.lane.idle)
-
-    def test_fast(self) -> None:
-        """Where messages are fast it does all of a read at once, and hardly ever looks at the clock."""
-        self.cost = SLICE / 100_000
-        self.feed(*numbered(6400))
-        self.assertEqual((len(self.asked), self.journal[1:]), (6400, []))
-        self.assertLess(self.looks, 6400 / MAX_STRIDE + 10)
-
-    def test_few(self) -> None:
-        """A read of a few messages doesn't pay for a clock."""
-        self.cost = self.looks = 0
-        for _ in range(100):
-            self.feed(*numbered(8))
-        self.assertEqual(self.looks, 0)
-
-    def test_one_slow_message(self) -> None:
-        """Each message may take longer than a slice: then one is looked at in each turn."""
-        self.cost = 2 * SLICE
-        self.feed(*numbered(20))
-        self.feed(*numbered(20, 20))
-        self.assertEqual(set(self.turns()), {1})
-        self.feed(*numbered(3))
-        self.assertEqual(self.turns(), [1, 1])
-
-    def test_slow_all_at_once(self) -> None:
-        """When messages become slow it notices within a bounded number of them; fast ones are many again in no time."""
-        self.cost = 0
-        self.feed(*numbered(1000))
-        self.cost = SLICE
-        self.asked.clear()
-        self.feed(*numbered(1000))
-        self.assertLessEqual(len(self.asked), 8 + MAX_STRIDE)
-        self.assertEqual(self.turns(5), [1] * 5)
-        self.cost = 0
-        self.assertEqual(len(self.turns()), 1)
-
-    def test_selected(self) -> None:
-        """Messages that the filter does not want take time as well, if it takes some to tell."""
-        case = self
-
-        class Slow(Selector):
-            """Wants nothing, and takes a while to say so."""
-
-            def matches(self, data: bytes, start: int, stop: int) -> bool:
-                case.time += SLICE
-                return False
-
-        self.equip(selector=Slow())
-        self.feed(*numbered(50))
-        self.assertEqual(self.told(), ["gave way"])
-        self.assertLessEqual(len(messages_in(self.forward.stream)), 16)
-        self.assertGreater(len(self.turns()), 30)
-        self.assertEqual((messages_in(self.forward.stream), self.lane.messages), (numbered(50), 50))
-
-    def test_answered(self) -> None:
-        """Whatever the verdicts are."""
-        for verdict in (DO_NOTHING, SendBack([b"no"]), Send(b"other")):
-            self.setUp()
-            self.answers = dict.fromkeys(numbered(50), verdict)
-            self.feed(*numbered(50))
-            self.assertLessEqual(len(self.asked), 16)
-            self.assertLessEqual(max(self.turns()), 6)
-            self.assertEqual(self.asked, numbered(50))
 
     def test_held(self) -> None:
         """What was held while the lane was stopped is looked at in slices, too, also if it came in many reads."""
@@ -501,17 +398,6 @@ class GivingWayTests(LaneCase):
         self.forward.on_push = lambda: None
         self.forward.full = False
         self.lane.unchoke()
-        self.turns()
-        self.assertEqual(messages_in(self.forward.stream), numbered(50))
-
-    def test_wait_after_it(self) -> None:
-        """A verdict may have to be waited for in a later turn."""
-        verdict: Deferred[Any] = Deferred()
-        self.answers[b"30"] = verdict
-        self.feed(*numbered(50))
-        self.turns()
-        self.assertEqual(self.told()[-2:], ["gave way", "blocked, waits for a verdict"])
-        verdict.callback(PASS_ON)
         self.turns()
         self.assertEqual(messages_in(self.forward.stream), numbered(50))
 
