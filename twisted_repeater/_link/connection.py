@@ -44,7 +44,7 @@ class Connection(EndingConnection):
     def __init__(self, side: Side, link: Pair, host: Links) -> None:
         super().__init__(side, link, host)
         self.address: Any = None
-        self.heard = False
+        self.heard: bool = False
         """Whether a byte was received."""
         self.receive = self._receive_hello
         """Where received bytes go."""

@@ -72,13 +72,13 @@ class EndingConnection(Protocol):
     receive: Callable[[bytes], None]
 
     def __init__(self, side: Side, link: Pair, host: Links) -> None:
-        self.link = link
-        self.side = side
-        self.state = ConnectionState.UNCONNECTED
+        self.link: Pair = link
+        self.side: Side = side
+        self.state: ConnectionState = ConnectionState.UNCONNECTED
         """Moved by `_move` only."""
         self.handle: socket.socket | None = None
         """The connection's socket, if it has one."""
-        self.is_tcp = False
+        self.is_tcp: bool = False
         self.loss: BaseException | None = None
         """Why the connection is gone."""
         self._host = host

@@ -63,17 +63,17 @@ class EndingPair:
         self._host = host
         self._state = LinkState.MAKING
         """Moved by `_on` only."""
-        self.client = client
-        self.server = server
+        self.client: Connection = client
+        self.server: Connection = server
         self.client_name: str = ""
         self.lanes: tuple[Lane, ...] = ()
         """Towards the server and towards the client, once both connections are there."""
-        self.down = NONE_DOWN
+        self.down: frozenset[Side] = NONE_DOWN
         """The sides that were reported to the application as gone."""
         self.reason: BaseException | None = None
         """What began its end."""
         self._on_over: list[Deferred[None]] = []
-        self.timers = Timers(host.clock)
+        self.timers: Timers = Timers(host.clock)
 
     @property
     def made(self) -> bool:

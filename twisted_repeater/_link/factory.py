@@ -19,6 +19,8 @@ from .._slices import in_slices
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
 from ..errors import RepeaterClosed
+from ..framings.base import Framing
+from ..interfaces import IHandshake
 from ..model import Hello, Limits, Side
 from .admission import Admission
 from .application import Application, Settings
@@ -49,14 +51,14 @@ class Links:
     ) -> None:
         self.settings = settings
         self.application = application
-        self.monitor = ConnectionMonitor(clock, claim.limits.dead_peer_timeout)
-        self.admission = Admission(settings, application, claim, self.monitor, clock)
+        self.monitor: ConnectionMonitor = ConnectionMonitor(clock, claim.limits.dead_peer_timeout)
+        self.admission: Admission = Admission(settings, application, claim, self.monitor, clock)
         self.clock = clock
         self.dial = dial
         self.equipment = equipment
         dialect = settings.dialect
-        self.framing = dialect.framing(claim.limits)
-        self.handshake = dialect.handshake(claim.limits)
+        self.framing: Framing = dialect.framing(claim.limits)
+        self.handshake: IHandshake = dialect.handshake(claim.limits)
         own = Hello(settings.server_name, dialect.mode, credentials=settings.repeater_name)
         self.handshake.encode(own)  # raises if these names fit into no hello
         self.limits: Limits = claim.limits
@@ -201,12 +203,12 @@ class RepeaterFactory(ServerFactory):
         self.clock = clock
         self.wrapped = False
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
-        self.application = Application(settings, clock)
-        self.frame_monitor = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
+        self.application: Application = Application(settings, clock)
+        self.frame_monitor: FrameMonitor = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
         on_read = self.application.relayed if settings.observers else None
-        self.equipment = Equipment(settings.dialect, self.application.filter_of, self.frame_monitor, on_read)
-        self.links = Links(settings, self.application, self.equipment, claim, clock, dial)
-        self.admission = self.links.admission
+        self.equipment: Equipment = Equipment(settings.dialect, self.application.filter_of, self.frame_monitor, on_read)
+        self.links: Links = Links(settings, self.application, self.equipment, claim, clock, dial)
+        self.admission: Admission = self.links.admission
 
     # -- accepting -------------------------------------------------------------------------------------------
 

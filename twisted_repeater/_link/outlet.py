@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
@@ -38,8 +39,8 @@ class Encoder:
     __slots__ = ("_report", "framing", "version", "writer")
 
     def __init__(self, framing: Framing, report: Callable[[MarshalingError], None]) -> None:
-        self.framing = framing
-        self.version = 0
+        self.framing: Framing = framing
+        self.version: int = 0
         """The version of the messages that the peer receives."""
         self.writer: Callable[[Any], Any] | None = None
         """Converts a message to that version and makes its payload; set once the versions are agreed."""
@@ -107,9 +108,9 @@ class Outlet(ABC):
 
     def __init__(self, transport: Any, connection: Connection, encoder: Encoder, max_waiting: int) -> None:
         self._transport = transport
-        self.innermost = _innermost(transport)
+        self.innermost: Any = _innermost(transport)
         """The transport that has the socket, inside TLS and other wrappers."""
-        self.socket = socket_of(self.innermost)
+        self.socket: socket.socket | None = socket_of(self.innermost)
         self._connection = connection
         self._queue: deque[bytes | bytearray | memoryview] | None = None
         self._busy = False
@@ -118,16 +119,16 @@ class Outlet(ABC):
         """Functions that make the frames to be sent before anything else."""
         self._relayed = 0
         """How many of the waiting bytes came from lanes, at most."""
-        self.ended = False
+        self.ended: bool = False
         """Whether nothing can be written any more."""
         self._ending: Callable[[], None] | None = None
-        self.encoder = encoder
-        self.encode = encoder.encode
-        self.max_waiting = max_waiting
-        self.full = False
-        self.waiting = 0
+        self.encoder: Encoder = encoder
+        self.encode: Callable[..., bytes | None] = encoder.encode
+        self.max_waiting: int = max_waiting
+        self.full: bool = False
+        self.waiting: int = 0
         """How many bytes wait here."""
-        self.progress = 0
+        self.progress: int = 0
         """Grows with what is written."""
         transport.registerProducer(self, self._streaming)
 

@@ -46,11 +46,11 @@ class Pair(EndingPair):
 
     def __init__(self, host: Links, server_name: str) -> None:
         super().__init__(host, Connection(Side.CLIENT, self, host), Connection(Side.SERVER, self, host))
-        self.server_name = server_name
+        self.server_name: str = server_name
         self.client_hello: Hello | None = None
         self.server_hello: Hello | None = None
         self.link = Link(self)
-        self.stopped = NONE_STOPPED
+        self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""
         self._unsent: list[tuple[Connection, bytes]] = []
         """What the application sent before the link was made: no message may come before a hello."""
