@@ -6,9 +6,11 @@ import os
 import sys
 from types import FrameType
 
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 import twisted_repeater
+from twisted_repeater._link import closing, ending_pair
 from twisted_repeater._link.closing import (
     CLOSES,
     CONNECTION_MOVES,
@@ -93,3 +95,12 @@ class HalfCloseTests(MemoryCase):
         self.assertTrue(self.pair.finishing)
         self.assertLess(len(calls), 40)
         self.assertLessEqual(len(set(calls)), 6)
+
+    def test_logged(self) -> None:
+        """In Python's development mode each move of a link is logged, at debug level."""
+        self.patch(ending_pair, "LOG_MOVES", True)
+        with capturedLogs() as captured:
+            self.pair.client.readConnectionLost()
+        self.assertEqual([event["log_level"] for event in captured], [LogLevel.debug])
+        self.assertEqual([formatEvent(event) for event in captured], ["ann: RELAYING, FINISH: FINISHING"])
+        self.assertEqual(closing.LOG_MOVES, sys.flags.dev_mode)
