@@ -29,7 +29,7 @@ def check(holds: bool, what: str) -> None:
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
-    """Run a command away from the checkout and give what it printed."""
+    """Run a command away from the checkout; return its output."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -85,7 +85,7 @@ def check_sdist(names: Iterable[str]) -> None:
 
 
 def check_installation(python: Path, how: str, cwd: Path) -> None:
-    """Run what is installed, away from the checkout."""
+    """Run the installed package, away from the checkout."""
     check(f"hot path {how}" in run(python, "-m", "twisted_repeater", "--version", cwd=cwd), f"it runs {how}")
     twistd = python.with_name("twistd")
     check("\n    repeater " in run(twistd, "--help", cwd=cwd), "twistd --help shows the plugin")

@@ -35,7 +35,7 @@ class ModuleCase(SynchronousTestCase):
         sys.path.insert(0, str(self.directory))
 
     def forget(self, modules: frozenset[str], path: list[str]) -> None:
-        """Forget what was imported from the directory."""
+        """Forget the modules that were imported from the directory."""
         sys.path[:] = path
         for name in set(sys.modules) - modules:
             if str(getattr(sys.modules[name], "__file__", "")).startswith(str(self.directory)):

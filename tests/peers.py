@@ -1,53 +1,53 @@
-"""Clients and servers on real sockets that record what they see, and a world that puts a repeater between them."""
+"""Clients and servers on real sockets that record what they see, and repeaters between them, also in memory."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet import reactor as installed_reactor
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IHalfCloseableProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import Clock, deferLater
-from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from twisted_repeater import Disconnected, Limits, Repeater, Side, dialects
+from twisted_repeater import Dialect, Disconnected, Limits, Repeater, Side, dialects
+from twisted_repeater import testing as kit
 from twisted_repeater._lane.frame_monitor import FrameMonitor
-from twisted_repeater._link.application import Callbacks, Settings
 from twisted_repeater._link.connection import Connection
 from twisted_repeater._link.factory import RepeaterFactory
 from twisted_repeater._link.pair import Pair
 from twisted_repeater._repeater import end_link
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
-from twisted_repeater._sockets.descriptors import Claim
 from twisted_repeater.model import effective
+from twisted_repeater.testing import MemoryRepeater
 
 __all__ = [
     "END",
     "LOST",
     "REPEATER_NAME",
     "SERVER_NAME",
+    "Calls",
     "Client",
-    "MemoryWorld",
     "Peer",
     "PeerCase",
+    "RecordingRepeater",
     "Seen",
     "Server",
     "ServerPeer",
     "Sockets",
     "StoppedTime",
     "World",
-    "connect_in_memory",
     "frame",
     "hello",
+    "keep",
     "kept_by",
     "repeated",
     "turn",
@@ -116,18 +116,20 @@ class StoppedTime:
             if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | ConnectionMonitor)
         ]
 
-    async def pass_until(self, happened: Deferred[Any], step: float = 0.05, end: Connection | None = None) -> float:
+    async def pass_until(
+        self, happened: Deferred[Any], step: float = 0.05, connection: Connection | None = None
+    ) -> float:
         """Let so many seconds pass with each turn, until something has happened; return how long it took.
 
-        With ``end``, a connection of the repeater, the time counts from the last bytes that its peer's system took: a
+        With ``connection``, one of the repeater's, the time counts from the last bytes that its peer's system took: a
         busy system takes them late.
         """
         start = self.seconds()
         progress = None
         while not happened.called:
             await turn()
-            if end is not None and not end.gone and end.progress() != progress:
-                start, progress = self.seconds(), end.progress()
+            if connection is not None and not connection.gone and connection.progress() != progress:
+                start, progress = self.seconds(), connection.progress()
             self.clock.advance(step)
         await happened
         return self.seconds() - start
@@ -169,8 +171,39 @@ class Seen(list[Any]):
         return self.until(lambda: item in self)
 
 
+class Calls(Seen):
+    """The calls of the application's callbacks: the name and the arguments of each."""
+
+    def recorded(self, callbacks: dict[str, Any]) -> dict[str, Any]:
+        """Return callbacks for `Repeater.start` that record their calls. Missing ones are the defaults, without log."""
+        defaults: dict[str, Any] = {"on_connect": keep, "on_error": end_link, "on_connecting_error": keep}
+        return callbacks | {name: self._recorded(name, callbacks.get(name, defaults[name])) for name in defaults}
+
+    def _recorded(self, name: str, callback: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            self.append((name, *arguments))
+            return callback(*arguments)
+
+        return call
+
+    @property
+    def refusals(self) -> list[tuple[str | None, type]]:
+        """The calls of ``on_connecting_error``, as the client's name and the type of the error."""
+        return [(call[1], type(call[3])) for call in self if call[0] == "on_connecting_error"]
+
+    @property
+    def refusal(self) -> Any:
+        """The error of the last refusal."""
+        return [call[3] for call in self if call[0] == "on_connecting_error"][-1]
+
+    @property
+    def errors(self) -> list[Any]:
+        """The calls of ``on_error``, as the client's name, the side and the error."""
+        return [(call[1].client_name, *call[2:]) for call in self if call[0] == "on_error"]
+
+
 class Peer(Int32StringReceiver):
-    """One end of a connection: ``seen`` has the other's hello as a dict, then its messages, then `LOST`."""
+    """One side of a connection: ``seen`` has the other's hello as a dict, then its messages, then `LOST`."""
 
     MAX_LENGTH = 1 << 30
     transport: Any
@@ -354,7 +387,7 @@ class World:
         self.sockets = sockets
         self.server_port = sockets.listen(server)
         self.clients: list[Client] = []
-        self.calls = Seen()
+        self.calls = Calls()
 
     async def create(self, **settings: Any) -> None:
         """Make the repeater, without starting it."""
@@ -372,45 +405,33 @@ class World:
 
     def start(self, **callbacks: Any) -> None:
         """Start the repeater. Calls of callbacks are recorded; missing ones are the defaults, without the log."""
-        callbacks.setdefault("on_connect", lambda link: None)
-        callbacks.setdefault("on_error", end_link)
-        callbacks.setdefault("on_connecting_error", lambda *arguments: None)
-        for name in ("on_connect", "on_error", "on_connecting_error"):
-            callbacks[name] = self._recorded(name, callbacks[name])
-        self.repeater.start(**callbacks)
-
-    def _recorded(self, name: str, callback: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            self.calls.append((name, *arguments))
-            return callback(*arguments)
-
-        return call
+        self.repeater.start(**self.calls.recorded(callbacks))
 
     def set_limits(self, **limits: Any) -> None:
         """Set other limits for what begins from now on; those that are not given are the defaults."""
         factory = self.repeater._factory
         factory.claim.limits = factory.links.limits = effective(Limits(**limits))
 
-    # -- what happened ---------------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------------------
 
     @property
     def refusals(self) -> list[tuple[str | None, type]]:
-        """The calls of ``on_connecting_error``, as the client's name and the type of the error."""
-        return [(call[1], type(call[3])) for call in self.calls if call[0] == "on_connecting_error"]
+        """See `Calls`."""
+        return self.calls.refusals
 
     @property
     def refusal(self) -> Any:
-        """The error of the last refusal."""
-        return [call[3] for call in self.calls if call[0] == "on_connecting_error"][-1]
+        """See `Calls`."""
+        return self.calls.refusal
 
     @property
     def errors(self) -> list[Any]:
-        """The calls of ``on_error``, as the client's name, the side and the error."""
-        return [(call[1].client_name, *call[2:]) for call in self.calls if call[0] == "on_error"]
+        """See `Calls`."""
+        return self.calls.errors
 
     @property
     def disconnections(self) -> dict[tuple[str, Side], tuple[type, bool]]:
-        """What ``on_error`` heard of sides that are gone: for each client's name and side the reason's type, and
+        """The sides that are gone, as ``on_error`` heard: for each client's name and side the reason's type, and
         whether the side could be written to still. It must hear once of each.
         """
         heard: dict[tuple[str, Side], tuple[type, bool]] = {}
@@ -489,7 +510,7 @@ class World:
 
 
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
-    """Return what a factory keeps of its links and attempts."""
+    """Return everything that a factory keeps of its links and attempts."""
     registries = {name: getattr(factory.links, name) for name in ("_pairs", "_attempts")}
     registries |= {name: getattr(factory.admission, name) for name in ("_unfinished", "names", "_placed", "_waiting")}
     watch = factory.frame_monitor
@@ -497,71 +518,64 @@ def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
     return {name: list(registry) for name, registry in registries.items() if registry}
 
 
-class MemoryWorld:
-    """A repeater's factory with connections in memory and a clock that stands still, for what sockets cannot time.
+class RecordingRepeater(MemoryRepeater):
+    """The test kit's repeater in memory, with the calls of its callbacks, and the repeater's own objects.
 
-    ``servers`` has the server's side of every dial. What a side was sent is ``protocol.transport.value()``.
+    With ``answers=False`` its server says hello only in `answer`. A link that has lost a side stays, unless
+    ``on_error`` ends it.
     """
 
-    def __init__(
-        self,
-        *,
-        limits: Limits = Limits(),
-        on_connect: Callable[[Any], Any] = lambda link: None,
-        is_client_allowed: Callable[[str], Any] = lambda name: True,
-        dial: Callable[[Pair], Deferred[Any]] | None = None,
-        **settings: Any,
-    ) -> None:
-        self.clock = Clock()
-        self.servers: list[Any] = []
-        self.calls: list[Any] = []
-        created = Settings(
-            dialect=settings.pop("dialect", dialects.int32()),
-            repeater_name=REPEATER_NAME,
-            server_name=SERVER_NAME,
-            is_client_allowed=is_client_allowed,
-            is_client_ip_authorized=settings.pop("is_client_ip_authorized", None),
-            convert_versions=True,
-            limits=limits,
-            observers=settings.pop("observers", ()),
-        )
-        claim = Claim(limits, self.clock)
-        self.factory = RepeaterFactory(created, claim=claim, clock=self.clock, dial=dial or self.dial)
-        self.factory.application.started = Callbacks(
-            on_connect,
-            lambda link, side, error: self.calls.append(("on_error", link.client_name, side, error)),
-            lambda name, server_name, error: self.calls.append(("on_connecting_error", name, server_name, error)),
-            **settings,
-        )
+    def __init__(self, dialect: Dialect | None = None, *, answers: bool = True, **options: Any) -> None:
+        self.calls = Calls()
+        self._pairs: dict[Any, Pair] = {}
+        defaults: dict[str, Any] = {"repeater_name": REPEATER_NAME, "convert_versions": True, "on_error": keep}
+        super().__init__(dialect, server_name=SERVER_NAME, **defaults | options)
+        self.server_hello = self.server.hello
+        if not answers:
+            self.server.hello = None
 
-    def dial(self, link: Pair) -> Deferred[Any]:
-        """Connect a link to the server, at once."""
-        protocol = link.server
-        self.servers.append(protocol)
-        connect_in_memory(protocol)
-        return succeed(protocol)
+    def _start_repeater(self, repeater: Repeater) -> None:
+        self.factory = repeater._factory
+        self._build = self.factory.buildProtocol
+        self.factory.buildProtocol = self._accept  # type: ignore[method-assign,assignment]
+        self._start_options = self.calls.recorded(self._start_options)
+        super()._start_repeater(repeater)
 
-    def connect(self, data: bytes = b"", address: Any = None) -> Any:
-        """Connect a client, which sends this at once; return the repeater's protocol, ``None`` if it is refused."""
-        protocol = self.factory.buildProtocol(address or IPv4Address("TCP", "127.0.0.1", 4711))
+    def _accept(self, address: Any) -> Any:
+        protocol: Any = self._build(address)
         if protocol is not None:
-            connect_in_memory(protocol)
-            if data:
-                protocol.dataReceived(data)
+            self._pairs[address] = protocol.link
         return protocol
 
-    @property
-    def refusals(self) -> list[tuple[str | None, type]]:
-        """The calls of ``on_connecting_error``, as the client's name and the type of the error."""
-        return [(call[1], type(call[3])) for call in self.calls if call[0] == "on_connecting_error"]
+    def deliver(self) -> None:
+        """Let bytes arrive that are under way, but make no call that waits for its turn of the reactor."""
+        while self.network._turn():
+            pass
+
+    def pair(self, client: kit.Peer) -> Any:
+        """Return the repeater's two connections of a client."""
+        return self._pairs[client.transport.getHost()]  # type: ignore[union-attr]
+
+    def say(self, client: kit.Peer, name: str, **members: Any) -> None:
+        """Let a client that has said nothing say hello."""
+        client.say_hello(replace(self._hello(name, Side.CLIENT), **members))
+
+    def answer(self, **members: Any) -> None:
+        """Let the server say hello on its last connection."""
+        assert self.server_hello is not None
+        self.server.connections[-1].say_hello(replace(self.server_hello, **members))
+
+    def linked(self, name: str, **members: Any) -> tuple[Any, Any]:
+        """Link a client; return its peer and the server's."""
+        client = self.connect(name, **members)
+        if self.server.hello is None:
+            self.answer()
+        assert self.pair(client).made, self.calls
+        return client, self.server[name]
 
 
-def connect_in_memory(protocol: Any) -> Any:
-    """Connect a protocol to a transport that keeps what is written; return the transport."""
-    transport: Any = StringTransportWithDisconnection(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
-    transport.protocol = protocol
-    protocol.makeConnection(transport)
-    return transport
+def keep(*arguments: Any) -> None:
+    """A callback that does nothing; as ``on_error`` it leaves links as they are."""
 
 
 class PeerCase(TestCase):

@@ -78,7 +78,7 @@ class Program:
 
     @property
     def lines(self) -> list[str]:
-        """What it has printed so far."""
+        """Its output so far."""
         return self.output.splitlines()
 
     def type(self, *lines: str) -> None:
@@ -146,7 +146,7 @@ class ProgramCase(SynchronousTestCase):
         return self.run_program(TWISTD, "-n", "--pidfile=", *arguments)
 
     def ask_twistd(self, *arguments: str) -> tuple[int, str, str]:
-        """Run twistd until it is done; give its status and what it wrote to standard output and error."""
+        """Run twistd until it is done; return its status, its standard output and its standard error."""
         done = subprocess.run(
             [TWISTD, *arguments],
             cwd=self.directory,
@@ -163,7 +163,7 @@ class ProgramCase(SynchronousTestCase):
         return self.run_program(sys.executable, f"{name}.py", *arguments)
 
     def wait_for_end_of(self, pid: int) -> None:
-        """Return when a process that is no child of ours has ended."""
+        """Return when a process that this one did not start has ended."""
         with suppress(ProcessLookupError):
             watched = os.pidfd_open(pid)
             self.addCleanup(os.close, watched)

@@ -28,7 +28,7 @@ ALLOWED = 8 * MIB
 """How much memory that may cost the repeater."""
 
 BUFFER = 64 * 1024
-"""What is asked of the system for the sockets of the test."""
+"""The size of the system's buffers for the sockets of the test."""
 
 
 class RepeaterCase(ProgramCase):
@@ -48,7 +48,7 @@ class RepeaterCase(ProgramCase):
 
 
 class Bulk(threading.Thread):
-    """Sends frames on a socket, as fast as that takes them. ``digest`` is of what was sent."""
+    """Sends frames on a socket, as fast as it takes them. ``digest`` is that of the sent bytes."""
 
     def __init__(self, connection: socket.socket, size: int) -> None:
         super().__init__(daemon=True)
@@ -130,7 +130,7 @@ class MemoryTests(RepeaterCase):
         self.before = self.memory("VmRSS")
 
     def check_memory(self) -> None:
-        """Check what it had at most since then."""
+        """Check the most that it had since then."""
         grown = self.memory("VmHWM") - self.before
         self.assertLess(grown, ALLOWED, f"{grown / MIB:.1f} MiB")
 
@@ -195,7 +195,7 @@ class MemoryTests(RepeaterCase):
         self.receive(server, sent)
 
     def test_answers(self) -> None:
-        """A client that doesn't read what a filter answers."""
+        """A client that doesn't read a filter's answers."""
         self.start("answer")
         client, _ = self.link()
         self.begin_to_watch()
@@ -203,7 +203,7 @@ class MemoryTests(RepeaterCase):
         self.receive(client, sent)
 
     def test_messages_of_the_application(self) -> None:
-        """A client that doesn't take what the application sends is disconnected before that costs much."""
+        """A client that doesn't take the application's messages is disconnected before that costs much."""
         for size in (100_000, 100, 1):
             self.start("")
             self.link()
@@ -214,7 +214,7 @@ class MemoryTests(RepeaterCase):
 
 
 class ProcessTests(RepeaterCase):
-    """Processes that are killed, or stopped, and what the others notice."""
+    """Processes that are killed or stopped; the others notice little."""
 
     def start_all(self, *arguments: str) -> None:
         """Start the example server, a repeater, and two of the example clients."""
@@ -263,7 +263,7 @@ class ProcessTests(RepeaterCase):
         self.check_talks([self.start_client("ann"), self.start_client("bob")])
 
     def test_client_stopped(self) -> None:
-        """A client that is stopped, and doesn't take what is sent to it, is disconnected; the others go on."""
+        """A client that is stopped, and takes nothing, is disconnected; the others go on."""
         self.start_all()
         self.ann.send_signal(signal.SIGSTOP)
         self.check_talks([self.bob])

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, clientFromString, serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.internet.protocol import ServerFactory
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface import implementer
 
@@ -58,7 +58,6 @@ from .peers import (
     Server,
     StoppedTime,
     World,
-    connect_in_memory,
     frame,
     hello,
     reactor,
@@ -296,7 +295,7 @@ def answering(answer: Any) -> Callable[[Any], Any]:
 
 
 def create(**changes: Any) -> Deferred[Repeater]:
-    """Create a repeater from some arguments, and defaults for the others."""
+    """Create a repeater; arguments that a test does not give have some value."""
     arguments: dict[str, Any] = {
         "dialect": dialects.int32(),
         "repeater_name": REPEATER_NAME,
@@ -311,7 +310,7 @@ def create(**changes: Any) -> Deferred[Repeater]:
 
 
 def write_certificate(path: str) -> str:
-    """Write a key and a certificate for 127.0.0.1 that it signs itself. Gives the path."""
+    """Write a key and a certificate for 127.0.0.1 that it signs itself; return the path."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -335,7 +334,7 @@ class StartTests(PeerCase):
     """`Repeater.start`, `Repeater.replace_filters`, and the callbacks that are missing."""
 
     async def test_wrong_arguments(self) -> None:
-        """An object that cannot be called, or is not a filter, is an error at once."""
+        """A callback that cannot be called, or a wrong filter, is an error at once."""
         world = await self.world(start=False)
         for name in ("on_connect", "on_error", "on_connecting_error", "to_server_filter", "to_client_filter"):
             self.assertRaises(TypeError, world.repeater.start, **{name: 7})
@@ -510,7 +509,7 @@ class RunningTests(PeerCase):
         self.assertEqual(alice[1].seen, [repeated("alice"), b"there?"])
 
     async def test_from_within_a_filter(self) -> None:
-        """A message sent from within a filter goes out after the earlier messages, and before the one it looks at."""
+        """A message that a filter sends goes out just before the message it looks at."""
 
         def beside(message: bytes, link: ILink) -> Any:
             if message == b"3":
@@ -528,7 +527,7 @@ class RunningTests(PeerCase):
         self.assertEqual(client.seen[1:], [b"hint"])
 
     async def test_links(self) -> None:
-        """Links can be had by name and all together; attempts are not links yet."""
+        """You get links by name and all together; attempts do not count."""
         world, _, _ = await self.two()
         world.server.when_greeted = False
         await world.connect(hello("carol"))
@@ -685,7 +684,7 @@ class ShutdownTests(PeerCase):
         self.successResultOf(world.repeater.shutdown())
 
     async def test_nothing_received_is_lost(self) -> None:
-        """Messages that were received are filtered and delivered first."""
+        """Received messages are filtered and delivered first."""
         answer: Deferred[Any] = Deferred()
         answers = [answer]
         world = await self.world(to_server_filter=lambda message, link: answers.pop() if answers else PASS_ON)
@@ -794,10 +793,10 @@ class ShutdownTests(PeerCase):
         clients = [(await world.linked(name))[0] for name in ("alice", "bob")]
         for link in world.repeater.links():
             pair = pair_of(link)
-            for end in (pair.client, pair.server):
-                end.transport.loseWriteConnection = end.transport.abortConnection = lambda: None
-                end.transport.loseConnection = lambda: None
-                end.transport.stopReading()
+            for side in (pair.client, pair.server):
+                side.transport.loseWriteConnection = side.transport.abortConnection = lambda: None
+                side.transport.loseConnection = lambda: None
+                side.transport.stopReading()
         with capturedLogs() as captured:
             await time.pass_until(world.repeater.shutdown(), step=0.5)
         for client in clients:
@@ -868,3 +867,10 @@ class AbortTests(PeerCase):
         self.assertEqual(peer.seen[1:], [LOST])
         (done,) = over
         await done
+
+
+def connect_in_memory(protocol: Any) -> None:
+    """Connect a protocol to a transport that keeps the written bytes."""
+    transport: Any = StringTransportWithDisconnection(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
+    transport.protocol = protocol
+    protocol.makeConnection(transport)

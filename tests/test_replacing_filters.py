@@ -27,7 +27,7 @@ class ReversingCodec:
 
 
 class ReplaceFiltersTests(PeerCase):
-    """What a link does before, at and after it."""
+    """A link before, at and after a replacement."""
 
     async def test_takes_over(self) -> None:
         """Every link has the new filter from the next read on; links to come have it too."""
@@ -44,7 +44,7 @@ class ReplaceFiltersTests(PeerCase):
         self.assertEqual((peer.seen[1:], other_peer.seen[1:]), ([b"old one", b"new two"], [b"new three"]))
 
     async def test_each_direction(self) -> None:
-        """What is not given stays; ``None`` is no filter."""
+        """A filter that is not given stays; ``None`` takes it away."""
         world = await self.world(
             to_server_filter=lambda message, link: Send(b"up"), to_client_filter=lambda message, link: Send(b"down")
         )
@@ -98,7 +98,7 @@ class ReplaceFiltersTests(PeerCase):
         self.assertEqual(peer.seen[1:], [b"two", b"three", b"four"])
 
     async def test_wrong(self) -> None:
-        """What is no filter is refused, and before the start there is nothing to replace."""
+        """A wrong filter is an error, and so is replacing filters before the start."""
         world = await self.world(start=False)
         repeater: Repeater = world.repeater
         self.assertRaises(RuntimeError, repeater.replace_filters, to_server_filter=None)

@@ -11,45 +11,24 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.filepath import FilePath
 
-from twisted_repeater import PASS_ON, Limits, Side
-from twisted_repeater._link.link import pair_of
+from twisted_repeater import PASS_ON, Limits
 from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
 from twisted_repeater.observers.metrics import MetricsObserver
 
-from .link.links import messages
-from .peers import END, PeerCase, Server, Sockets, StoppedTime, frame, hello, reactor, turn
+from .link.links import CLIENT, SERVER, LinkCase, messages
+from .peers import END, Server, Sockets, StoppedTime, frame, hello, reactor, turn
 from .real_sockets import TLSSockets, UnixSockets
-
-CLIENT, SERVER = Side.CLIENT, Side.SERVER
 
 UNHURRIED = Limits(hello_timeout=1000, linger=1000, close_timeout=1000, stall_timeout=1000)
 """With these a test does not come to its end by one of them."""
 
 
-class SocketsCase(PeerCase):
+class SocketsCase(LinkCase):
     """A test case with a client, ann, on a link over sockets of some kind."""
 
-    async def link(self, *, client: dict[str, Any] | None = None, **settings: Any) -> None:
-        """Make a world with a link in it."""
-        self.here = await self.world(**settings)
-        self.client, self.peer = await self.here.linked("ann", **(client or {}))
-        link = self.here.repeater.link("ann")
-        assert link is not None
-        self.ann: Any = pair_of(link)
-
-    @property
-    def heard(self) -> dict[Side, tuple[type, bool]]:
-        """What the application heard of sides that are gone: why, and whether they can be written to still."""
-        return {side: heard for (_, side), heard in self.here.disconnections.items()}
-
-    async def until(self, condition: Any) -> None:
-        """Go round until something is true."""
-        while not condition():
-            await turn()
-
     async def backlog(self) -> list[bytes]:
-        """Have the server send much to a client that doesn't read; give what it sent."""
+        """Have the server send much to a client that doesn't read; return the messages."""
         self.client.transport.pauseProducing()
         sent = [b"%05d" % index * 20_000 for index in range(100)]
         self.peer.send(*sent)
@@ -58,7 +37,7 @@ class SocketsCase(PeerCase):
 
 
 class CommonTests:
-    """What holds over sockets of every kind."""
+    """Promises for sockets of every kind."""
 
     orderly: tuple[type, ...] = (ConnectionDone,)
     """What Twisted tells a peer that closes in answer to an orderly end."""
@@ -120,8 +99,8 @@ class CommonTests:
         self.assertLess(await time.pass_until(self.ann.when_over(), 0.01), 5)
         await self.client.lost()
         await self.peer.lost()
-        for end in (self.client, self.peer):
-            self.assertIn(type(end.reason), self.orderly)
+        for side in (self.client, self.peer):
+            self.assertIn(type(side.reason), self.orderly)
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
 
     async def test_close_slow_reader(self: Any) -> None:
@@ -150,7 +129,7 @@ class CommonTests:
         await self.backlog()
         await turn(20)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
+        took = await time.pass_until(self.ann.when_over(), connection=self.ann.client)
         self.assertTrue(5 <= took < 10, took)
         self.assertIn(self.heard[CLIENT][0], (ConnectionAborted, ConnectionLost))
         self.client.transport.resumeProducing()
@@ -167,7 +146,7 @@ class CommonTests:
         await time.pass_until(self.ann.when_over())
 
     async def test_slow_consumer(self: Any) -> None:
-        """So is one that doesn't take what the application sends."""
+        """So is one that doesn't take the application's messages."""
         await self.link(limits=Limits(max_waiting=100_000))
         self.client.transport.pauseProducing()
         while not self.heard:
@@ -189,7 +168,7 @@ class CommonTests:
         await self.here.still_relays(bob, peer)
 
     async def test_server_killed(self: Any) -> None:
-        """A server's connection that breaks ends the link; what came before reaches the client."""
+        """A server's connection that breaks ends the link; the messages before reach the client."""
         await self.link()
         self.peer.send(b"last")
         await self.client.seen.reach(2)
@@ -221,7 +200,7 @@ class CommonTests:
         await self.never_a_verdict("abortConnection")
 
     async def test_shutdown(self: Any) -> None:
-        """Shutting down delivers what was received, and ends."""
+        """Shutting down delivers all received messages, and ends."""
         await self.link()
         await self.backlog()
         down = self.here.repeater.shutdown()
@@ -251,7 +230,7 @@ class TLSTests(CommonTests, SocketsCase):
         self.assertEqual(self.heard[CLIENT], (ConnectionDone, False))
 
     async def test_reset_with_orders_unread(self) -> None:
-        """What a client sent before it was killed is delivered even if it was not read yet then."""
+        """All that a client sent before it was killed is delivered even if it was not read yet then."""
         verdicts: list[Deferred[Any]] = []
 
         def wait(message: bytes, link: Any) -> Any:
@@ -332,7 +311,7 @@ class TLSTests(CommonTests, SocketsCase):
         await self.here.still_relays(self.client, self.peer)
 
     async def test_client_that_leaves(self) -> None:
-        """A client that leaves within the handshake, as a port scan does, is no event."""
+        """Nobody hears of a client that leaves within the handshake, as a port scan does."""
         await self.link()
         plain = TCP4ClientEndpoint(reactor, "127.0.0.1", self.here.repeater.port)
         for data in (b"", b"\x16\x03\x01"):
@@ -344,7 +323,7 @@ class TLSTests(CommonTests, SocketsCase):
         self.assertEqual(self.here.refusals, [])
 
     async def test_server_without_tls(self) -> None:
-        """A server that doesn't speak TLS is as good as none."""
+        """A server that doesn't speak TLS cannot be reached."""
         port = reactor.listenTCP(0, Server(at_once=True), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         world = await self.world(via=self.sockets.for_server(port)["server"])

@@ -41,7 +41,7 @@ class Leaving(BaseException):
 
 
 class NoText(Exception):
-    """Its text is none."""
+    """Its ``__str__`` returns no string."""
 
     def __str__(self) -> str:
         return 5  # type: ignore[return-value]
@@ -83,7 +83,7 @@ UNPRINTABLE: list[type[BaseException]] = [Mute, Deep, Leaving, NoText, Half, Pos
 
 
 class BrokenVerdict(Verdict):
-    """A verdict one attribute of which raises."""
+    """A verdict with an attribute that raises."""
 
     def __init__(self, attribute: str) -> None:
         self._attribute = attribute
@@ -102,7 +102,7 @@ class BrokenBool:
 
 
 class Pretender:
-    """An object that cannot be asked what it is."""
+    """An object whose class cannot be asked for."""
 
     @property
     def __class__(self) -> Any:

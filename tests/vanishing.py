@@ -43,7 +43,7 @@ def can_vanish(case: SynchronousTestCase) -> None:
 
 
 def why_not() -> str | None:
-    """Return what is missing to let a peer vanish."""
+    """Return the reason why no peer can vanish here, if there is one."""
     if not sys.platform.startswith("linux"):
         return "only Linux has socket filters"
     with socket.socket() as handle:

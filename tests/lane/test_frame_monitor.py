@@ -329,16 +329,16 @@ class LinkTests(MemoryCase):
     def test_cut_off(self) -> None:
         """The application hears which side of which link went down; the rest of what was said is delivered."""
         world = self.memory(limits=LIMITS)
-        client, server = self.linked(world, "ann")
-        server.dataReceived(frame(b"x" * 1000)[:600])
-        client.dataReceived(frame(b"one") + frame(b"x" * 1000)[:500])
-        world.clock.pump([1.0] * 61)
-        self.assertEqual({side for _, _, side, _ in world.calls}, set(Side))
-        for _, _, side, error in world.calls:
+        client, server = world.linked("ann")
+        server.send_bytes(frame(b"x" * 1000)[:600])
+        client.send_bytes(frame(b"one") + frame(b"x" * 1000)[:500])
+        world.advance(61)
+        self.assertEqual({side for _, side, _ in world.calls.errors}, set(Side))
+        for _, side, error in world.calls.errors:
             self.assertIsInstance(error, Disconnected)
             self.assertFalse(error.half_closed)
             self.assertIn(f"a frame of the {side.value} made no progress", str(error.reason))
-        self.assertEqual(server.transport.value(), frame(b"one"))
+        server.expect(b"one")
 
     def test_held_frames(self) -> None:
         """The time does not count while the lane waits for a verdict."""
@@ -349,57 +349,63 @@ class LinkTests(MemoryCase):
             return answers[-1]
 
         world = self.memory(limits=LIMITS, to_server_filter=later)
-        client, server = self.linked(world, "ann")
-        client.dataReceived(frame(b"one") + frame(b"two")[:5])
-        world.clock.pump([1.0] * 600)
+        client, server = world.linked("ann")
+        client.send_bytes(frame(b"one") + frame(b"two")[:5])
+        world.advance(600)
         answers[0].callback(PASS_ON)
-        world.clock.pump([1.0] * 50)
-        client.dataReceived(frame(b"two")[5:])
+        world.advance(50)
+        client.send_bytes(frame(b"two")[5:])
         answers[1].callback(PASS_ON)
-        self.assertEqual((world.calls, server.transport.value()), ([], frame(b"one") + frame(b"two")))
+        world.settle()
+        self.assertEqual((world.calls.errors, server.received), ([], [b"one", b"two"]))
 
     def test_end_inside_a_frame(self) -> None:
         """What has come of a frame is forgotten with the end of its stream, also if the application keeps the link."""
         world = self.memory(limits=LIMITS)
-        client, _ = self.linked(world, "ann")
-        client.dataReceived(frame(b"x" * 1000)[:500])
+        client, _ = world.linked("ann")
+        client.send_bytes(frame(b"x" * 1000)[:500])
         self.assertEqual(world.factory.frame_monitor.size, 500)
-        client.readConnectionLost()
-        self.assertIsInstance(world.calls[0][3].reason, PartialFrame)
+        client.end_stream()
+        self.assertIsInstance(world.calls.errors[0][2].reason, PartialFrame)
         self.assertEqual(world.factory.frame_monitor.size, 0)
-        world.clock.pump([1.0] * 100)
-        self.assertEqual(len(world.calls), 1)
+        world.advance(100)
+        self.assertEqual(len(world.calls.errors), 1)
 
     def test_begun_behind_a_late_verdict(self) -> None:
         """So it is if it stood behind a message whose verdict came when its side was lost."""
         verdict: Deferred[Any] = Deferred()
         world = self.memory(limits=LIMITS, to_server_filter=lambda message, link: verdict)
-        client, server = self.linked(world, "ann")
-        client.dataReceived(frame(b"one") + frame(b"x" * 1000)[:500])
-        client.transport.loseConnection()
-        self.assertEqual(client.link.down, {Side.CLIENT})
+        client, server = world.linked("ann")
+        client.send_bytes(frame(b"one") + frame(b"x" * 1000)[:500])
+        world.pair(client).client.connectionLost()
+        self.assertEqual(world.pair(client).down, {Side.CLIENT})
         verdict.callback(PASS_ON)
-        self.assertEqual(server.transport.value(), frame(b"one"))
-        self.assertEqual((client.link.over, world.factory.frame_monitor.size), (False, 0))
+        world.settle()
+        server.expect(b"one")
+        self.assertEqual((world.pair(client).over, world.factory.frame_monitor.size), (False, 0))
 
     def test_closed_by_the_message_before(self) -> None:
         """So it is if the filter closed the link at the message before; then nobody is cut off who still reads."""
         world = self.memory(limits=LIMITS, to_server_filter=lambda message, link: link.close() or PASS_ON)
-        client, server = self.linked(world, "ann")
-        client.outlet.pauseProducing()  # it reads slowly
-        client.dataReceived(frame(b"one") + frame(b"x" * 1000)[:500])
-        self.assertEqual(server.transport.value(), frame(b"one"))
-        self.assertEqual((client.link.over, world.factory.frame_monitor.size), (False, 0))
-        client.outlet.resumeProducing()
-        self.assertTrue(client.link.over)
+        client, server = world.linked("ann")
+        link = world.pair(client)
+        client.pause()
+        for _ in range(20):
+            link.link.send_to_client(bytes(10_000))
+        client.send_bytes(frame(b"one") + frame(b"x" * 1000)[:500])
+        server.expect(b"one")
+        self.assertEqual((link.over, world.factory.frame_monitor.size), (False, 0))
+        client.resume()
+        self.assertTrue(link.over)
 
     def test_of_a_side_that_is_cut_off(self) -> None:
         """So it is if its sender is cut off for another reason, and the application keeps the link."""
         world = self.memory(limits=LIMITS)
-        client, _ = self.linked(world, "ann")
-        client.dataReceived(frame(b"x" * 1000)[:500])
-        client.link.connection_overflowed(client)
-        self.assertFalse(client.link.over)
+        client, _ = world.linked("ann")
+        client.send_bytes(frame(b"x" * 1000)[:500])
+        pair = world.pair(client)
+        pair.connection_overflowed(pair.client)
+        self.assertFalse(world.pair(client).over)
         self.assertEqual(world.factory.frame_monitor.size, 0)
 
 

@@ -1,4 +1,4 @@
-"""A link on real sockets for tests, and what its peers do."""
+"""A test case with a link on real sockets, and helpers for its peers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,6 @@ CLIENT, SERVER = Side.CLIENT, Side.SERVER
 def messages(peer: Peer) -> list[bytes]:
     """Return the messages that a peer has received."""
     return [item for item in peer.seen if isinstance(item, bytes)]
-
-
-def keep(*arguments: Any) -> None:
-    """An ``on_error`` that leaves links as they are."""
 
 
 def answering(peer: ServerPeer, message: bytes) -> None:
@@ -61,7 +57,7 @@ class LinkCase(PeerCase):
     limits = Limits()
 
     async def link(self, *, client: dict[str, Any] | None = None, **settings: Any) -> None:
-        """Make a world with a link in it; what the client does is said as for `Client`."""
+        """Make a world with a link in it; ``client`` has the arguments of `Client`."""
         settings.setdefault("limits", self.limits)
         self.here = await self.world(**settings)
         self.client, self.peer = await self.here.linked("ann", **(client or {}))
@@ -71,7 +67,7 @@ class LinkCase(PeerCase):
 
     @property
     def heard(self) -> dict[Side, tuple[type, bool]]:
-        """What the application heard of sides that are gone: why, and whether they can be written to still."""
+        """The sides that are gone: why, as the application heard, and whether they can still be written to."""
         return {side: heard for (_, side), heard in self.here.disconnections.items()}
 
     async def over(self) -> None:

@@ -4,40 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..peers import (
-    SERVER_NAME,
-    MemoryWorld,
-    PeerCase,
-    hello,
-    kept_by,
-)
+from ..peers import PeerCase, RecordingRepeater, kept_by
 
 
 class MemoryCase(PeerCase):
-    """Tests in memory, of which nothing must be left."""
+    """A test case whose repeaters in memory must leave nothing."""
 
     def setUp(self) -> None:
-        """Look at the end whether anything is left."""
-        self.worlds: list[MemoryWorld] = []
+        """Check at the end that nothing is left."""
+        self.worlds: list[RecordingRepeater] = []
         self.addCleanup(self.check)
 
-    def memory(self, **settings: Any) -> MemoryWorld:
-        """Make a world in memory."""
-        self.worlds.append(MemoryWorld(**settings))
+    def memory(self, **options: Any) -> RecordingRepeater:
+        """Make a repeater in memory."""
+        self.worlds.append(RecordingRepeater(**options))
         return self.worlds[-1]
 
     def check(self) -> None:
-        """Nothing is left, and nothing waits."""
+        """Shut every repeater down; nothing is left then, and nothing waits for time to pass."""
         for world in self.worlds:
-            self.successResultOf(world.factory.links.close_all())
+            world.shutdown()
             self.assertEqual((kept_by(world.factory), world.clock.getDelayedCalls()), ({}, []))
-
-    def linked(self, world: MemoryWorld, name: str) -> tuple[Any, Any]:
-        """Link a client: gives the repeater's protocols of both sides, to which nothing but hellos was written."""
-        client = world.connect(hello(name))
-        server = world.servers[-1]
-        server.dataReceived(hello(SERVER_NAME))
-        self.assertTrue(client.link.made)
-        client.transport.clear()
-        server.transport.clear()
-        return client, server

@@ -1,11 +1,11 @@
-"""Who is let in and who is refused; places and names, and who waits for them."""
+"""Tests of admission: who is let in, who is refused, and who waits for a place or a name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
@@ -15,7 +15,6 @@ from twisted_repeater import Limits, dialects
 from twisted_repeater._link.admission import Admission
 from twisted_repeater._link.application import Application, Settings
 from twisted_repeater._sockets.descriptors import Claim
-from twisted_repeater._sockets.valve import Valve
 from twisted_repeater.errors import (
     ClientGone,
     ClientIPNotAuthorized,
@@ -33,7 +32,6 @@ from ..peers import (
     SERVER_NAME,
     Client,
     PeerCase,
-    connect_in_memory,
     frame,
     hello,
     repeated,
@@ -84,16 +82,16 @@ class ConnectionMonitor:
         self.probes: list[tuple[Any, float, Deferred[bool]]] = []
         self.answers_at_once = True
 
-    def has_vanished(self, end: Any, at_most: float) -> Deferred[bool]:
+    def has_vanished(self, connection: Any, at_most: float) -> Deferred[bool]:
         """See `ConnectionMonitor`. Unless told otherwise the client is there."""
-        self.probes.append((end, at_most, Deferred()))
+        self.probes.append((connection, at_most, Deferred()))
         if self.answers_at_once:
             self.probes[-1][2].callback(False)
         return self.probes[-1][2]
 
 
-class PlacesCase(SynchronousTestCase):
-    """A test case with places."""
+class AdmissionCase(SynchronousTestCase):
+    """A test case with an admission."""
 
     monitor: Any
 
@@ -101,29 +99,29 @@ class PlacesCase(SynchronousTestCase):
         """Make them."""
         self.clock = Clock()
         self.monitor = ConnectionMonitor()
-        self.share = Claim(Limits(), self.clock)
+        self.claim = Claim(Limits(), self.clock)
         settings = Settings(
             dialect=dialects.int32(), repeater_name="edge", server_name="quotes", is_client_allowed=lambda name: True
         )
         application = Application(settings, self.clock)
-        self.places: Any = Admission(settings, application, self.share, self.monitor, self.clock)
+        self.admission: Any = Admission(settings, application, self.claim, self.monitor, self.clock)
 
     def take(self, link: Holder, places: int, timeout: float) -> Deferred[None]:
         """Take one of so many places."""
-        self.share.limits = effective(Limits(max_clients=places))
-        taken: Deferred[None] = self.places.take_place(link, timeout)
+        self.claim.limits = effective(Limits(max_clients=places))
+        taken: Deferred[None] = self.admission.take_place(link, timeout)
         return taken
 
     def over(self, link: Holder) -> None:
         """End a link."""
-        self.places.leave(link)
+        self.admission.leave(link)
         for deferred in link.waiting:
             if not deferred.called:
                 deferred.callback(None)
 
 
-class PlaceTests(PlacesCase):
-    """There are so many places."""
+class PlaceTests(AdmissionCase):
+    """So many clients have a place."""
 
     def test_wait(self) -> None:
         """Who finds no place waits for one, in order of arrival."""
@@ -159,8 +157,8 @@ class PlaceTests(PlacesCase):
         self.successResultOf(next_one)
 
     def test_port(self) -> None:
-        """As long as none is left nobody more is accepted."""
-        self.places.port_valve = gate = Gate()
+        """While no place is left nobody else is accepted."""
+        self.admission.port_valve = gate = Gate()
         links = [Holder(), Holder()]
         closed = []
         for link in links:
@@ -171,7 +169,7 @@ class PlaceTests(PlacesCase):
 
     def test_often(self) -> None:
         """A port that closes and opens again all the time is told of once a second."""
-        self.places.port_valve = Gate()
+        self.admission.port_valve = Gate()
         with capturedLogs() as captured:
             for _ in range(500):
                 link = Holder()
@@ -184,43 +182,43 @@ class PlaceTests(PlacesCase):
         self.assertEqual(lines, [told, f"{told} (and 499 more since the last such line)"])
 
 
-class NameTests(PlacesCase):
+class NameTests(AdmissionCase):
     """A name belongs to one link."""
 
     def test_taken(self) -> None:
         """A name that is taken is refused at once; when its link is over it is free."""
         ann = Holder("ann")
-        self.successResultOf(self.places.take_name(ann, "ann", 10))
-        self.assertIs(self.places.names["ann"], ann)
-        self.failureResultOf(self.places.take_name(Holder("ann"), "ann", 10), DuplicateClient)
+        self.successResultOf(self.admission.take_name(ann, "ann", 10))
+        self.assertIs(self.admission.names["ann"], ann)
+        self.failureResultOf(self.admission.take_name(Holder("ann"), "ann", 10), DuplicateClient)
         self.over(Holder("ann"))
-        self.assertIs(self.places.names["ann"], ann)
+        self.assertIs(self.admission.names["ann"], ann)
         self.over(ann)
-        self.assertEqual(self.places.names, {})
+        self.assertEqual(self.admission.names, {})
 
     def test_ends(self) -> None:
         """A newcomer waits for a link that is ending already, and hurries it; of two the first gets the name."""
         ann, first, second = (Holder("ann") for _ in range(3))
-        self.places.take_name(ann, "ann", 10)
+        self.admission.take_name(ann, "ann", 10)
         ann.finishing = True
-        waiting = [self.places.take_name(link, "ann", 10) for link in (first, second)]
+        waiting = [self.admission.take_name(link, "ann", 10) for link in (first, second)]
         self.assertEqual(ann.gave_way, 2)
         self.over(ann)
         self.successResultOf(waiting[0])
         self.failureResultOf(waiting[1], DuplicateClient)
-        self.assertIs(self.places.names["ann"], first)
+        self.assertIs(self.admission.names["ann"], first)
 
     def test_takes_too_long(self) -> None:
         """But not for ever."""
         ann = Holder("ann")
-        self.places.take_name(ann, "ann", 10)
+        self.admission.take_name(ann, "ann", 10)
         ann.closing = True
-        waiting = self.places.take_name(Holder("ann"), "ann", 3)
+        waiting = self.admission.take_name(Holder("ann"), "ann", 3)
         self.clock.advance(3)
         self.failureResultOf(waiting, DuplicateClient)
 
 
-class VanishedTests(PlacesCase):
+class VanishedTests(AdmissionCase):
     """The client that has a name may have vanished."""
 
     def setUp(self) -> None:
@@ -228,31 +226,31 @@ class VanishedTests(PlacesCase):
         super().setUp()
         self.monitor.answers_at_once = False
         self.ann, self.again = Holder("ann"), Holder("ann")
-        self.places.take_name(self.ann, "ann", 10)
+        self.admission.take_name(self.ann, "ann", 10)
 
     def test_probed(self) -> None:
         """A newcomer has the client probed, for half of the time that it has, and waits for the answer."""
-        waiting = self.places.take_name(self.again, "ann", 10)
+        waiting = self.admission.take_name(self.again, "ann", 10)
         self.assertNoResult(waiting)
-        ((end, at_most, answer),) = self.monitor.probes
-        self.assertEqual((end, at_most), (self.ann.client, 5))
+        ((connection, at_most, answer),) = self.monitor.probes
+        self.assertEqual((connection, at_most), (self.ann.client, 5))
         answer.callback(False)
         self.failureResultOf(waiting, DuplicateClient)
         self.assertEqual(self.ann.gave_way, 0)
 
     def test_vanished(self) -> None:
         """If the client has vanished the newcomer waits for the end of its link, and gets the name."""
-        waiting = self.places.take_name(self.again, "ann", 10)
+        waiting = self.admission.take_name(self.again, "ann", 10)
         self.ann.closing = True
         self.monitor.probes[0][2].callback(True)
         self.assertNoResult(waiting)
         self.over(self.ann)
         self.successResultOf(waiting)
-        self.assertIs(self.places.names["ann"], self.again)
+        self.assertIs(self.admission.names["ann"], self.again)
 
     def test_over_meanwhile(self) -> None:
         """A link that is over when the answer comes is waited for no longer."""
-        waiting = self.places.take_name(self.again, "ann", 10)
+        waiting = self.admission.take_name(self.again, "ann", 10)
         self.over(self.ann)
         self.ann.when_over = lambda: succeed(None)  # type: ignore[method-assign]
         self.monitor.probes[0][2].callback(True)
@@ -260,7 +258,7 @@ class VanishedTests(PlacesCase):
 
     def test_never_over(self) -> None:
         """A link that stays all the same keeps the name."""
-        waiting = self.places.take_name(self.again, "ann", 10)
+        waiting = self.admission.take_name(self.again, "ann", 10)
         self.monitor.probes[0][2].callback(True)
         self.clock.advance(10)
         self.failureResultOf(waiting, DuplicateClient)
@@ -268,7 +266,7 @@ class VanishedTests(PlacesCase):
     def test_ending(self) -> None:
         """A link that is ending already is not probed."""
         self.ann.closing = True
-        self.places.take_name(self.again, "ann", 10).addErrback(lambda failure: None)
+        self.admission.take_name(self.again, "ann", 10).addErrback(lambda failure: None)
         self.assertEqual(self.monitor.probes, [])
 
 
@@ -352,57 +350,55 @@ class NewcomerTests(PeerCase):
 
 
 class AddressTests(MemoryCase):
-    """What is asked about a newcomer."""
+    """Questions about a newcomer's address."""
 
     def test_order(self) -> None:
         """The address is looked at first, then whether newcomers are dropped."""
         world = self.memory(is_client_ip_authorized=lambda ip: ip == "127.0.0.1")
         world.factory.admission.dropping = True
-        self.assertIsNone(world.connect(address=IPv4Address("TCP", "192.0.2.1", 1)))
-        self.assertIsNone(world.connect())
-        self.assertEqual(world.refusals, [(None, ClientIPNotAuthorized), (None, NewClientsDropped)])
+        for host in ("192.0.2.1", "127.0.0.1"):
+            self.assertFalse(world.connect(host=host).open)
+        self.assertEqual(world.calls.refusals, [(None, ClientIPNotAuthorized), (None, NewClientsDropped)])
 
     def test_behind_a_balancer(self) -> None:
         """The address of a load balancer is not asked about: it is the client's that counts."""
         world = self.memory(is_client_ip_authorized=lambda ip: self.fail("asked"))
         world.factory.admission.proxied = True
-        self.assertTrue(world.connect().transport.connected)
+        self.assertTrue(world.connect(None).open)
 
     def test_no_ip(self) -> None:
         """A client without an IP address, on a Unix socket, is asked about as the empty string."""
         asked: list[str] = []
         world = self.memory(is_client_ip_authorized=asked.append)
-        self.assertIsNone(world.connect(address=UNIXAddress(b"/run/clients")))
+        self.assertIsNone(world.factory.buildProtocol(UNIXAddress(b"/run/clients")))
         self.assertEqual(asked, [""])
-        self.assertIn("/run/clients", str(world.calls[0][3]))
+        self.assertIn("/run/clients", str(world.calls.refusal))
 
     def test_interrupted(self) -> None:
         """Ctrl-C while it is asked goes through."""
         world = self.memory(is_client_ip_authorized=lambda ip: raises(KeyboardInterrupt))
-        self.assertRaises(KeyboardInterrupt, world.connect)
-        self.assertEqual(world.refusals, [])
+        self.assertRaises(KeyboardInterrupt, world.factory.buildProtocol, world.network.new_address())
+        self.assertEqual(world.calls.refusals, [])
 
     def test_shut_down_by_the_callback(self) -> None:
         """If asking about the address shuts the repeater down, the newcomer is refused."""
         world: Any = None
-        world = self.memory(is_client_ip_authorized=lambda ip: world.factory.links.close_all() and True)
-        world.factory.is_client_ip_authorized = lambda ip: bool(world.factory.links.close_all())
-        self.assertIsNone(world.connect())
-        self.assertEqual(world.refusals, [(None, RepeaterClosed)])
-        self.assertIsNone(world.connect())
-        self.assertEqual(len(world.refusals), 1)
+        world = self.memory(is_client_ip_authorized=lambda ip: bool(world.factory.links.close_all()))
+        for _ in range(2):
+            self.assertFalse(world.connect().open)
+            self.assertEqual(world.calls.refusals, [(None, RepeaterClosed)])
 
 
 class RefusingTests(MemoryCase):
-    """What refusing a client does."""
+    """Clients are refused."""
 
     def test_bug(self) -> None:
-        """An error that nobody thought of costs the client its attempt, and is logged."""
-
-        world = self.memory(dial=lambda link: succeed("no connection"))
-        world.connect(hello("alice"))
-        self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
-        self.assertIn("AttributeError", str(world.calls[0][3]))
+        """An unexpected error costs the client its attempt, and is logged."""
+        world = self.memory()
+        world.factory.links.dial = lambda pair: succeed("no connection")
+        world.connect("alice")
+        self.assertEqual(world.calls.refusals, [("alice", RefusedByApplication)])
+        self.assertIn("AttributeError", str(world.calls.refusal))
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
 
@@ -412,11 +408,13 @@ class UnfinishedHelloTests(MemoryCase):
     def test_oldest_goes(self) -> None:
         """Past the limit the connection that waits longest is closed; one byte of a hello doesn't save it."""
         world = self.memory(limits=Limits(max_unfinished_hellos=2))
-        first, second, third = world.connect(b"\0"), world.connect(), world.connect()
-        self.assertEqual([client.transport.connected for client in (first, second, third)], [False, True, True])
-        self.assertEqual(world.refusals, [(None, HelloTimeout)])
-        world.connect()
-        self.assertFalse(second.transport.connected)
+        first, second = world.connect(None), world.connect(None)
+        first.send_bytes(b"\0")
+        third = world.connect(None)
+        self.assertEqual([client.open for client in (first, second, third)], [False, True, True])
+        self.assertEqual(world.calls.refusals, [(None, HelloTimeout)])
+        world.connect(None)
+        self.assertFalse(second.open)
 
     def test_silence_keeps_nobody_out(self) -> None:
         """Any number of silent connections keeps no client out, nor a place or a link."""
@@ -427,25 +425,25 @@ class UnfinishedHelloTests(MemoryCase):
             return asked[-1] if name == "waits" else True
 
         world = self.memory(limits=Limits(max_clients=3), is_client_allowed=is_client_allowed)
-        linked, _ = self.linked(world, "alice")
-        waits = world.connect(hello("waits"))
-        silent = [world.connect() for _ in range(1000)]
-        self.assertEqual(sum(client.transport.connected for client in silent), 500)
-        self.linked(world, "bob")
-        self.assertTrue(linked.transport.connected)
+        linked, _ = world.linked("alice")
+        waits = world.connect("waits")
+        silent = [world.connect(None) for _ in range(1000)]
+        self.assertEqual(sum(client.open for client in silent), 500)
+        world.linked("bob")
+        self.assertTrue(linked.open)
         asked[1].callback(True)
-        world.servers[-1].dataReceived(hello(SERVER_NAME))
-        self.assertTrue(waits.link.made)
-        self.assertEqual(set(world.refusals), {(None, HelloTimeout)})
-        world.clock.advance(10)
-        self.assertEqual((len(world.refusals), len(world.factory.links)), (1000, 3))
+        world.settle()
+        self.assertTrue(world.pair(waits).made)
+        self.assertEqual(set(world.calls.refusals), {(None, HelloTimeout)})
+        world.advance(10)
+        self.assertEqual((len(world.calls.refusals), len(world.factory.links)), (1000, 3))
 
     def test_other_limits(self) -> None:
         """How many there may be can change while the repeater runs."""
         world = self.memory(limits=Limits(max_unfinished_hellos=5))
         world.factory.claim.limits = effective(Limits(max_unfinished_hellos=2))
-        silent = [world.connect() for _ in range(4)]
-        self.assertEqual([client.transport.connected for client in silent], [False, False, True, True])
+        silent = [world.connect(None) for _ in range(4)]
+        self.assertEqual([client.open for client in silent], [False, False, True, True])
 
     async def test_silence_on_sockets(self) -> None:
         """The same on real connections."""
@@ -458,7 +456,7 @@ class UnfinishedHelloTests(MemoryCase):
         self.assertEqual(world.refusals, [(None, HelloTimeout)] * 41)
 
 
-class PlacesOfClientsTests(MemoryCase):
+class ClientLimitTests(MemoryCase):
     """So many clients, and not more."""
 
     async def test_listen_queue(self) -> None:
@@ -480,7 +478,7 @@ class PlacesOfClientsTests(MemoryCase):
         self.assertEqual(world.refusals, [])
 
     async def test_gone_from_the_queue(self) -> None:
-        """A newcomer that leaves the listen queue is no trouble."""
+        """A newcomer that leaves the listen queue disturbs nobody."""
         world = await self.world(limits=Limits(max_clients=1))
         alice, _ = await world.linked("alice")
         for leave in (Client.close, Client.abort):
@@ -491,121 +489,80 @@ class PlacesOfClientsTests(MemoryCase):
     def test_accepted_already(self) -> None:
         """Clients that were accepted before the limit was reached, and say hello then, wait for their turn."""
         world = self.memory(limits=Limits(max_clients=1))
-        early = [world.connect(), world.connect()]
-        alice, _ = self.linked(world, "alice")
+        early = [world.connect(None), world.connect(None)]
+        world.linked("alice")
         for client, name in zip(early, ("bob", "carol"), strict=True):
-            client.dataReceived(hello(name) + frame(b"early"))
-        self.assertEqual(len(world.servers), 1)
-        alice.link.close()
-        self.assertEqual([server.link.client_name for server in world.servers], ["alice", "bob"])
-        world.servers[1].dataReceived(hello(SERVER_NAME))
-        self.assertTrue(early[0].link.made)
-        early[0].link.close()
-        self.assertEqual(world.servers[2].link.client_name, "carol")
-        self.assertEqual(world.refusals, [])
+            client.send_bytes(hello(name) + frame(b"early"))
+        for names in (["alice"], ["alice", "bob"], ["alice", "bob", "carol"]):
+            self.assertEqual([server.client_name for server in world.server.connections], names)
+            world.link(names[-1]).close()
+            world.settle()
+        self.assertEqual(world.calls.refusals, [])
 
     def test_no_place_in_time(self) -> None:
         """It waits no longer than the hello timeout, which began when it connected, and nobody is dialled."""
         world = self.memory(limits=Limits(max_clients=1))
-        late = world.connect()
-        self.linked(world, "alice")
-        world.clock.advance(6)
-        late.dataReceived(hello("bob"))
-        world.clock.advance(3.9)
-        self.assertEqual(world.refusals, [])
-        world.clock.advance(0.1)
-        self.assertEqual(world.refusals, [("bob", TooManyClients)])
-        self.assertEqual((len(world.servers), late.transport.value()), (1, b""))
+        late = world.connect(None)
+        world.linked("alice")
+        world.advance(6)
+        world.say(late, "bob")
+        world.advance(3.9)
+        self.assertEqual(world.calls.refusals, [])
+        world.advance(0.1)
+        self.assertEqual(world.calls.refusals, [("bob", TooManyClients)])
+        self.assertEqual((len(world.server.connections), late.heard), (1, None))
 
     def test_left_while_waiting(self) -> None:
         """One that leaves while it waits is skipped."""
         world = self.memory(limits=Limits(max_clients=1))
-        first, second = world.connect(), world.connect()
-        alice, _ = self.linked(world, "alice")
-        first.dataReceived(hello("bob"))
-        second.dataReceived(hello("carol"))
-        first.transport.loseConnection()
-        self.assertEqual(world.refusals, [("bob", ClientGone)])
-        alice.link.close()
-        self.assertEqual(world.servers[-1].link.client_name, "carol")
+        first, second = world.connect(None), world.connect(None)
+        world.linked("alice")
+        world.say(first, "bob")
+        world.say(second, "carol")
+        first.abort()
+        self.assertEqual(world.calls.refusals, [("bob", ClientGone)])
+        world.link("alice").close()
+        world.settle()
+        world.link("carol")
 
     def test_refused_clients_free_their_place(self) -> None:
         """A client that is refused behind its hello gives its place back."""
         world = self.memory(limits=Limits(max_clients=1), is_client_allowed=lambda name: name != "mallory")
         for _ in range(3):
-            world.connect(hello("mallory"))
-        self.linked(world, "alice")
+            world.connect("mallory")
+        world.linked("alice")
 
     def test_accepting_stops_and_goes_on(self) -> None:
         """The port is paused while every place is taken, also by attempts, and not a moment longer."""
-        world = self.memory(limits=Limits(max_clients=2))
-        valve = world.factory.admission.port_valve = Valve(connect_in_memory(_Nobody()))
-        alice, _ = self.linked(world, "alice")
+        world = self.memory(answers=False, limits=Limits(max_clients=2))
+        valve: Any = world.factory.admission.port_valve
+        world.linked("alice")
         self.assertFalse(valve.closed)
-        bob = world.connect(hello("bob"))
+        bob = world.connect("bob")
         self.assertTrue(valve.closed)
-        bob.transport.loseConnection()
+        bob.abort()
         self.assertFalse(valve.closed)
-        bob, _ = self.linked(world, "bob")
+        world.linked("bob")
         self.assertTrue(valve.closed)
-        alice.link.close()
+        world.link("alice").close()
+        world.settle()
         self.assertFalse(valve.closed)
-
-
-class _Nobody:
-    """A protocol that is not interested."""
-
-    def makeConnection(self, transport: Any) -> None:
-        """See `IProtocol`."""
-
-    def connectionLost(self, reason: Any) -> None:
-        """See `IProtocol`."""
 
 
 class NamesOfClientsTests(MemoryCase):
     """The registry of names."""
 
-    def test_taken(self) -> None:
-        """A name is taken from the hello on until both connections are gone."""
-        world = self.memory()
-        alice = world.connect(hello("alice"))
-        world.connect(hello("alice"))
-        self.assertEqual(world.refusals, [("alice", DuplicateClient)])
-        (server,) = world.servers
-        server.dataReceived(hello(SERVER_NAME))
-        alice.transport.loseConnection()
-        world.connect(hello("alice"))
-        self.assertEqual(world.refusals, [("alice", DuplicateClient)] * 2)
-        server.transport.loseConnection()
-        self.linked(world, "alice")
-
-    def test_waits_for_a_link_that_ends(self) -> None:
-        """A newcomer waits for a link of its name that is ending; of several the first gets the name."""
-        world = self.memory()
-        alice, _ = self.linked(world, "alice")
-        alice.transport.loseConnection = lambda: None  # it takes its time
-        alice.link.close()
-        first, second, third = (world.connect(hello("alice")) for _ in range(3))
-        self.assertEqual((len(world.servers), world.refusals), (1, []))
-        third.transport.loseConnection()
-        alice.connectionLost()
-        self.assertEqual(world.servers[1].link, first.link)
-        self.assertEqual(world.refusals, [("alice", ClientGone), ("alice", DuplicateClient)])
-        self.assertFalse(second.transport.connected)
-
     def test_in_time(self) -> None:
-        """It doesn't wait beyond its hello timeout."""
-        world = self.memory()
-        alice, _ = self.linked(world, "alice")
-        alice.transport.loseConnection = lambda: None
-        alice.transport.abortConnection = lambda: None
-        alice.link.close()
-        late = world.connect()
-        world.clock.advance(9)
-        late.dataReceived(hello("alice"))
-        world.clock.advance(1)
-        self.assertEqual(world.refusals, [("alice", DuplicateClient)])
-        alice.connectionLost()
+        """A newcomer that waits for its name doesn't wait beyond its hello timeout, which began when it connected."""
+        world = self.memory(limits=Limits(close_timeout=20), to_server_filter=lambda message, link: Deferred())
+        alice, _ = world.linked("alice")
+        alice.send(b"waits for its verdict")
+        world.link("alice").close()
+        late = world.connect(None)
+        world.advance(9)
+        world.say(late, "alice")
+        world.advance(1)
+        self.assertEqual(world.calls.refusals, [("alice", DuplicateClient)])
 
 
 def raises(kind: type[BaseException]) -> Any:

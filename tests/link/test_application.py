@@ -1,12 +1,12 @@
-"""The calls to the application and its observers, and what becomes of their failures."""
+"""Tests of the calls to the application and its observers, and of their failures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import capturedLogs, eventAsText, formatEvent
 from zope.interface import implementer
@@ -29,18 +29,14 @@ from twisted_repeater.errors import (
     RefusedByApplication,
 )
 
-from ..peers import (
-    SERVER_NAME,
-    frame,
-    hello,
-)
+from ..peers import SERVER_NAME, frame
 from ..unprintable import UNPRINTABLE, BrokenVerdict, Mute
 from .memory_case import MemoryCase
 
 
 @implementer(IObserver)
 class Observer:
-    """Keeps what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -74,21 +70,23 @@ class UnprintableObserver(Observer):
 
 
 class ObserverTests(MemoryCase):
-    """What observers are told."""
+    """Events that observers hear of."""
 
     def test_everything(self) -> None:
-        """They are told of links made, refused and ended, of errors and of what is relayed, as it happens."""
+        """They hear of links made, refused and ended, of errors and of relayed messages, as it happens."""
         observer = Observer()
         verifyObject(IObserver, observer)
-        world = self.memory(observers=(observer,))
-        client = world.connect(hello("alice") + frame(b"one") + frame(b"three"))
-        world.connect(hello("alice"))
-        server = world.servers[0]
-        server.dataReceived(hello(SERVER_NAME))
-        server.dataReceived(frame(b"four")[:-1])
-        server.dataReceived(frame(b"four")[-1:])
-        client.transport.loseConnection()
-        client.link.close(ValueError("that is enough"))
+        world = self.memory(answers=False, observers=(observer,))
+        client = world.connect("alice")
+        client.send(b"one", b"three")
+        world.connect("alice")
+        (server,) = world.server.connections
+        world.answer()
+        server.send_bytes(frame(b"four")[:-1])
+        server.send_bytes(frame(b"four")[-1:])
+        client.abort()
+        world.pair(client).close(ValueError("that is enough"))
+        world.settle()
         self.assertEqual(
             observer.told,
             [
@@ -102,21 +100,21 @@ class ObserverTests(MemoryCase):
             ],
         )
 
-    def test_none_for_an_attempt(self) -> None:
+    def test_attempt(self) -> None:
         """A link that was never made does not end."""
         observer = Observer()
-        world = self.memory(observers=(observer,))
-        world.connect(hello("alice")).transport.loseConnection()
-        world.connect().transport.loseConnection()
+        world = self.memory(answers=False, observers=(observer,))
+        for name in ("alice", None):
+            world.connect(name).abort()
         self.assertEqual(observer.told, [("refused", "alice", ClientGone)])
 
     def test_raising(self) -> None:
         """One that raises is logged; the others are told, and everything goes on."""
         observer = Observer()
         world = self.memory(observers=(object(), observer))
-        client, server = self.linked(world, "alice")
-        client.dataReceived(frame(b"one"))
-        self.assertEqual(server.transport.value(), frame(b"one"))
+        client, server = world.linked("alice")
+        client.send(b"one")
+        server.expect(b"one")
         self.check()
         self.assertEqual([told[0] for told in observer.told], ["made", "relayed", "error", "error", "ended"])
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 5)
@@ -126,9 +124,9 @@ class ObserverTests(MemoryCase):
         world = self.memory(observers=(object(),), is_client_allowed=lambda name: False)
         with capturedLogs() as captured:
             for _ in range(500):
-                world.connect(hello("alice"))
-            world.clock.advance(1)
-            world.connect(hello("alice"))
+                world.connect("alice")
+            world.advance(1)
+            world.connect("alice")
         self.assertEqual(
             [formatEvent(event) for event in captured],
             [told := "object raised in link_refused"] * 10 + [f"{told} (and 490 more since the last such line)"],
@@ -143,24 +141,25 @@ class ObserverTests(MemoryCase):
         exiting.link_made = lambda link: raises(SystemExit)  # type: ignore[method-assign]
         last = Observer()
         world = self.memory(observers=(mute, exiting, last))
-        client, _ = self.linked(world, "alice")
+        client, _ = world.linked("alice")
         self.assertEqual(last.told, [("made", "alice")])
         self.assertEqual(len(self.flushLoggedErrors(Unprintable)), 1)
         self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
         last.link_made = lambda link: raises(KeyboardInterrupt)  # type: ignore[method-assign]
-        self.assertRaises(KeyboardInterrupt, world.factory.application.link_made, client.link)
+        self.assertRaises(KeyboardInterrupt, world.factory.application.link_made, world.pair(client))
         self.flushLoggedErrors()
 
     def test_closing_when_made(self) -> None:
-        """A link that is closed as soon as it is made delivers what came behind the hello, and then ends."""
+        """A link that is closed as soon as it is made delivers the messages behind the hello, and then ends."""
         observer = Observer()
         observer.link_made = lambda link: link.close()  # type: ignore[method-assign]
-        world = self.memory(observers=(observer,))
-        client = world.connect(hello("alice") + frame(b"one"))
-        server = world.servers[0]
-        server.dataReceived(hello(SERVER_NAME))
-        self.assertTrue(server.transport.value().endswith(frame(b"one")))
-        self.assertFalse(client.transport.connected or server.transport.connected)
+        world = self.memory(answers=False, observers=(observer,))
+        client = world.connect("alice")
+        client.send(b"one")
+        world.answer()
+        (server,) = world.server.connections
+        server.expect(b"one")
+        self.assertFalse(client.open or server.open)
         self.assertEqual(observer.told[-1], ("ended", "alice", type(None)))
 
 
@@ -174,11 +173,10 @@ class CallbackTests(MemoryCase):
             later: Deferred[bool] = Deferred(lambda _: later.errback(ZeroDivisionError()))
             return later
 
-        world = self.memory(is_client_allowed=not_allowed)
-        world.factory.application.callbacks.on_connecting_error = lambda name, server_name, error: 1 / 0
+        world = self.memory(is_client_allowed=not_allowed, on_connecting_error=lambda *arguments: 1 / 0)
         with capturedLogs() as captured:
             for _ in range(500):
-                world.connect(hello("alice")).transport.loseConnection()
+                world.connect("alice").abort()
         self.assertEqual(
             sorted(formatEvent(event) for event in captured),
             ["a callback failed while an attempt was given up"] * 10 + ["on_connecting_error raised"] * 10,
@@ -199,43 +197,50 @@ class CallbackTests(MemoryCase):
             lambda *_: later,
         ]
         for answer in answers:
-            world = self.memory()
             once = [answer]
-            assert world.factory.application.callbacks is not None
-            world.factory.application.callbacks.on_error = lambda *told, once=once: once.pop()(*told) if once else None
-            client, server = self.linked(world, "alice")
-            client.transport.loseConnection()
+            world = self.memory(on_error=lambda *told, once=once: once.pop()(*told) if once else None)
+            client, server = world.linked("alice")
+            client.abort()
             if answer is answers[-1]:
-                self.assertTrue(server.transport.connected)
+                self.assertTrue(server.open)
                 later.errback(ZeroDivisionError())
-            self.assertFalse(server.transport.connected)
+                world.settle()
+            self.assertFalse(server.open)
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_no_on_error(self) -> None:
+        """Without ``on_error``, a link that has lost a side is closed."""
+        world = self.memory()
+        world.factory.application.started = replace(world.factory.application.callbacks, on_error=None)
+        client, server = world.linked("alice")
+        client.abort()
+        self.assertFalse(server.open)
 
     def test_on_connecting_error_raises(self) -> None:
         """If ``on_connecting_error`` raises, that is logged, and nothing else is different."""
-        world = self.memory()
-        world.factory.application.callbacks.on_connecting_error = lambda *arguments: 1 / 0
-        client = world.connect(b"\xff" * 4)
-        self.assertFalse(client.transport.connected)
+        world = self.memory(on_connecting_error=lambda *arguments: 1 / 0)
+        client = world.connect(None)
+        client.send_bytes(b"\xff" * 4)
+        self.assertFalse(client.open)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.linked(world, "alice")
+        world.linked("alice")
 
-    def test_what_on_connecting_error_gets(self) -> None:
+    def test_on_connecting_error(self) -> None:
         """It gets the client's name, the server's, and an error that knows where the client came from."""
         world = self.memory(is_client_allowed=lambda name: False)
-        world.connect(hello("alice"))
+        client: Any = world.connect("alice")
         ((_, name, server_name, error),) = world.calls
         self.assertEqual((name, server_name), ("alice", SERVER_NAME))
-        self.assertEqual(error.client_address, IPv4Address("TCP", "127.0.0.1", 4711))
+        self.assertEqual(error.client_address, client.transport.getHost())
 
     def test_errors_know_their_side(self) -> None:
         """The error that ``on_error`` gets says on which side the trouble is, too."""
         world = self.memory()
-        client, server = self.linked(world, "alice")
-        server.transport.loseConnection()
-        client.transport.loseConnection()
+        client, server = world.linked("alice")
+        server.abort()
+        client.abort()
         self.assertEqual(
-            [(side, error.side) for _, _, side, error in world.calls],
+            [(side, error.side) for _, side, error in world.calls.errors],
             [(side, side) for side in (Side.SERVER, Side.CLIENT)],
         )
 
@@ -246,18 +251,18 @@ class FilterFailureTests(MemoryCase):
     def test_failure(self) -> None:
         """A filter that raises is logged, told, and stops its direction only; what becomes of it can be chosen."""
         results = {
-            OnFilterError.STOP: b"",
-            OnFilterError.DROP: frame(b"good"),
-            OnFilterError.PASS_ON: frame(b"bad") + frame(b"good"),
+            OnFilterError.STOP: [],
+            OnFilterError.DROP: [b"good"],
+            OnFilterError.PASS_ON: [b"bad", b"good"],
         }
         for policy, result in results.items():
             world = self.memory(to_server_filter=raises_on_bad, on_filter_error=policy)
-            client, server = self.linked(world, "alice")
-            client.dataReceived(frame(b"bad"))
-            client.dataReceived(frame(b"good"))
-            server.dataReceived(frame(b"reply"))
-            self.assertEqual((server.transport.value(), client.transport.value()), (result, frame(b"reply")))
-            ((_, name, side, error),) = world.calls
+            client, server = world.linked("alice")
+            client.send(b"bad")
+            client.send(b"good")
+            server.send(b"reply")
+            self.assertEqual((server.received, client.received), (result, [b"reply"]))
+            ((name, side, error),) = world.calls.errors
             self.assertEqual((name, side, type(error)), ("alice", Side.CLIENT, CallbackFailed))
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
@@ -269,8 +274,8 @@ class FilterFailureTests(MemoryCase):
 
         world = self.memory(to_server_filter=refuses)
         with capturedLogs() as captured:
-            client, _ = self.linked(world, "x" * 60_000)
-            client.dataReceived(frame(b"y" * 1_000_000))
+            client, _ = world.linked("x" * 60_000)
+            client.send(b"y" * 1_000_000)
         (text,) = [eventAsText(event) for event in captured]
         self.assertLess(len(text), 5000)
         self.assertLess(max(map(len, text.splitlines())), 1000)
@@ -283,8 +288,8 @@ class FilterFailureTests(MemoryCase):
         for policy in OnFilterError:
             with capturedLogs() as captured:
                 world = self.memory(to_server_filter=raises_on_bad, on_filter_error=policy)
-                client, _ = self.linked(world, "alice")
-                client.dataReceived(frame(b"bad"))
+                client, _ = world.linked("alice")
+                client.send(b"bad")
             (line,) = [formatEvent(event) for event in captured if "log_failure" in event]
             self.flushLoggedErrors(ZeroDivisionError)
             stopped = "; this direction has stopped: nothing more is received from the client" in line
@@ -300,14 +305,14 @@ class FilterFailureTests(MemoryCase):
             raise SystemExit(3)
 
         for to_server in (exits, exits_later):
-            world = self.memory(to_server_filter=to_server, on_filter_error=OnFilterError.PASS_ON)
-            client = world.connect(hello("alice") + frame(b"one"))
-            (server,) = world.servers
-            server.dataReceived(hello(SERVER_NAME))
-            client.dataReceived(frame(b"two")[:-1])
-            client.dataReceived(frame(b"two")[-1:] + frame(b"three"))
-            self.assertTrue(server.transport.value().endswith(frame(b"one") + frame(b"two") + frame(b"three")))
-            self.assertEqual([type(error.reason) for _, _, _, error in world.calls], [SystemExit] * 3)
+            world = self.memory(answers=False, to_server_filter=to_server, on_filter_error=OnFilterError.PASS_ON)
+            client = world.connect("alice")
+            client.send(b"one")
+            world.answer()
+            client.send_bytes(frame(b"two")[:-1])
+            client.send_bytes(frame(b"two")[-1:] + frame(b"three"))
+            world.server["alice"].expect(b"one", b"two", b"three")
+            self.assertEqual([type(error.reason) for *_, error in world.calls.errors], [SystemExit] * 3)
             self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
 
     def test_unprintable(self) -> None:
@@ -320,11 +325,11 @@ class FilterFailureTests(MemoryCase):
                 to_server_filter=lambda message, link, answer=answer: answer() if message == b"bad" else PASS_ON,
                 on_filter_error=OnFilterError.DROP,
             )
-            client, server = self.linked(world, "alice")
-            client.dataReceived(frame(b"one") + frame(b"bad") + frame(b"two"))
-            world.clock.advance(1)
-            self.assertEqual(server.transport.value(), frame(b"one") + frame(b"two"))
-            ((_, name, side, error),) = world.calls
+            client, server = world.linked("alice")
+            client.send(b"one", b"bad", b"two")
+            world.advance(1)
+            server.expect(b"one", b"two")
+            ((name, side, error),) = world.calls.errors
             self.assertEqual((name, side, type(error)), ("alice", Side.CLIENT, CallbackFailed))
             (failure,) = self.flushLoggedErrors()
             self.assertTrue(failure.getTraceback().encode())
@@ -332,12 +337,12 @@ class FilterFailureTests(MemoryCase):
     def test_log_stays_small(self) -> None:
         """A filter that fails on every message is logged once a second, and told each time."""
         world = self.memory(to_server_filter=raises_on_bad, on_filter_error=OnFilterError.DROP)
-        client, _ = self.linked(world, "alice")
-        client.dataReceived(frame(b"bad") * 1000)
-        self.assertEqual((len(world.calls), len(self.flushLoggedErrors(ZeroDivisionError))), (1000, 1))
-        world.clock.advance(1)
-        client.dataReceived(frame(b"bad") * 1000)
-        self.assertEqual((len(world.calls), len(self.flushLoggedErrors(ZeroDivisionError))), (2000, 1))
+        client, _ = world.linked("alice")
+        for number in (1, 2):
+            client.send(*[b"bad"] * 1000)
+            failures = self.flushLoggedErrors(ZeroDivisionError)
+            self.assertEqual((len(world.calls.errors), len(failures)), (1000 * number, 1))
+            world.advance(1)
 
 
 def raises(kind: type[BaseException]) -> Any:

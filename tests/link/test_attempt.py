@@ -1,8 +1,7 @@
-"""The making of a link: every step, every way in which it fails, and what each peer sees of it."""
+"""Tests of how a link is made: every step, every way in which it fails, and what each peer sees."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SkipTest
 from zope.interface import implementer
 
 from twisted_repeater import (
@@ -51,8 +50,8 @@ from ..peers import (
     REPEATER_NAME,
     SERVER_NAME,
     Client,
-    MemoryWorld,
     PeerCase,
+    RecordingRepeater,
     Server,
     ServerPeer,
     World,
@@ -68,7 +67,7 @@ from .memory_case import MemoryCase
 
 
 class Pending(Deferred[Any]):
-    """Something that a test doesn't let happen, and that tells whether it was cancelled."""
+    """A Deferred that never fires, and knows whether it was cancelled."""
 
     def __init__(self) -> None:
         self.cancelled = False
@@ -80,7 +79,7 @@ class Pending(Deferred[Any]):
 
 @implementer(IStreamClientEndpoint)
 class FakeEndpoint:
-    """A way to the server that does what a test wants; ``dials`` has what it gave."""
+    """An endpoint whose ``connect`` a test provides; ``dials`` has its results."""
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
@@ -94,7 +93,7 @@ class FakeEndpoint:
 
 
 class RefusalCase(PeerCase):
-    """What is promised of every refusal."""
+    """A test case that checks every promise about a refusal."""
 
     async def refused(
         self,
@@ -105,7 +104,7 @@ class RefusalCase(PeerCase):
         name: str | None = None,
         dialled: bool = False,
     ) -> Any:
-        """Connect a client that is refused. Gives the error, after a look at what everybody saw.
+        """Connect a client that is refused; check what each party saw, and return the error.
 
         The client saw nothing but its end. The server saw no connection, or the client's hello and the end. The
         callback was called once.
@@ -126,7 +125,7 @@ class RefusalCase(PeerCase):
         return world.refusal
 
     async def bystander(self, world: World) -> Callable[..., Any]:
-        """Link a client that must not notice anything. Gives what checks that it did not, and that a name is free."""
+        """Link a client that must notice nothing; return a function that checks this, and that a name is free."""
         client, peer = await world.linked("bystander")
 
         async def check(name: str | None = None) -> None:
@@ -209,19 +208,6 @@ class ClientHelloTests(RefusalCase):
         """So is one that doesn't finish what it says."""
         world = await self.world(limits=Limits(hello_timeout=0.1))
         await self.refused(world, hello("alice")[:-1], HelloTimeout)
-
-    def test_drop_by_drop(self) -> None:
-        """The timeout is for the whole hello: a byte now and then doesn't put it off."""
-        world = MemoryWorld()
-        client = world.connect()
-        for byte in hello("alice")[:9]:
-            client.dataReceived(bytes([byte]))
-            world.clock.advance(1)
-        self.assertEqual(world.refusals, [])
-        world.clock.advance(1)
-        self.assertEqual(world.refusals, [(None, HelloTimeout)])
-        self.assertFalse(client.transport.connected)
-        self.assertEqual((kept_by(world.factory), world.clock.getDelayedCalls()), ({}, []))
 
     async def test_mode(self) -> None:
         """A client in another mode is refused before the dial."""
@@ -502,7 +488,7 @@ class ServerTests(RefusalCase):
         self.assertEqual(peer.seen, [expected])
 
     async def test_own_credentials(self) -> None:
-        """What a client says in its credentials stays with the link; the server gets the repeater's."""
+        """A client's credentials stay with the link; the server gets the repeater's."""
         world = await self.world()
         await world.connect(hello("alice", credentials="secret"))
         await world.server.peers.reach(1)
@@ -617,24 +603,6 @@ class ServerTests(RefusalCase):
         self.assertEqual(client.seen, [repeated(SERVER_NAME), b"one", b"two"])
         await world.still_relays(client, server.peers[0])
 
-    async def test_hello_before_it_is_asked_for(self) -> None:
-        """It may come before the dial is known to have worked, and be as long as a hello can be."""
-        long = hello(SERVER_NAME, padding="")
-        long = hello(SERVER_NAME, padding="x" * (64 * 1024 + 4 - len(long)))
-        reached: Deferred[Any] = Deferred()
-        world = MemoryWorld()
-        plainly = world.dial
-        world.factory.links.dial = lambda link: plainly(link).addCallback(lambda protocol: reached)
-        client = world.connect(hello("alice"))
-        (server,) = world.servers
-        server.dataReceived(long[:-1])
-        reached.callback(server)
-        self.assertEqual(server.transport.producerState, "producing")
-        server.dataReceived(long[-1:])
-        self.assertIn(b'"padding":"xxx', client.transport.value())
-        self.assertTrue(client.link.made)
-        await self.end(world)
-
     async def test_late_hello(self) -> None:
         """A server may take its time, within the timeout, and the client is not answered before."""
         world = await self.world(server=Server(when_greeted=False))
@@ -648,24 +616,13 @@ class ServerTests(RefusalCase):
         await client.seen.reach(1)
         self.assertEqual(client.seen, [repeated(SERVER_NAME)])
 
-    async def end(self, world: MemoryWorld) -> None:
-        """End a world in memory: nothing is left of it."""
-        ended = world.factory.links.close_all()
-        world.clock.advance(1)
-        self.successResultOf(ended)
-        self.assertEqual((kept_by(world.factory), world.clock.getDelayedCalls()), ({}, []))
 
-
-def repeater_hello(name: str) -> bytes:
-    """Return the hello of a repeater as it is on the wire."""
-    return dialects.int32().handshake(Limits()).encode(Hello(name, credentials=REPEATER_NAME))
-
-
-class VersionTests(SynchronousTestCase):
-    """Each connection agrees on a version for each direction: the smaller of what is sent and what is received."""
+class VersionTests(MemoryCase):
+    """Each connection agrees on a version for each direction: the smaller of the sender's and the receiver's."""
 
     def setUp(self) -> None:
         """Make a dialect with two versions each way: version 2 has an upper-case letter before each message."""
+        super().setUp()
 
         @implementer(ICodec)
         class Codec:
@@ -680,63 +637,58 @@ class VersionTests(SynchronousTestCase):
         steps = {2: Conversion(lambda message: b"V" + message, lambda message: message[1:])}
         kind = MessageType({1: Codec(), 2: Codec()}, low=1, prod=2, test=2, conversions=steps)
         self.filtered: list[bytes] = []
-        self.world = MemoryWorld(
+        self.here = self.memory(
+            answers=False,
             dialect=dialects.int32(to_server=kind, to_client=kind),
             to_server_filter=self.look,
             to_client_filter=self.look,
         )
 
     def look(self, message: bytes, link: Any) -> Any:
-        """Keep what a filter sees."""
+        """Be a filter that keeps its messages."""
         self.filtered.append(message)
         return PASS_ON
 
     def linked(self, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> tuple[Any, Any]:
         """Link peers that send and receive these versions."""
         sends, receives = client_versions
-        client = self.world.connect(hello("alice", send_version=sends, recv_version=receives))
-        (server,) = self.world.servers
+        client: Any = self.here.connect("alice", send_version=sends, recv_version=receives)
         sends, receives = server_versions
-        server.dataReceived(hello(SERVER_NAME, send_version=sends, recv_version=receives))
-        for protocol in (client, server):
-            said = json.loads(protocol.transport.value()[4:])
-            self.assertEqual((said["send_version"], said["recv_version"]), (2, 2))
-            protocol.transport.clear()
+        self.here.answer(send_version=sends, recv_version=receives)
+        server: Any = self.here.server["alice"]
+        for peer in (client, server):
+            self.assertEqual((peer.heard.send_version, peer.heard.recv_version), (2, 2))
         return client, server
+
+    def check_converted(self, versions: tuple[tuple[int, int], tuple[int, int]], sent: list[bytes]) -> None:
+        """Have each peer send a message in its version; the other gets it in its own, and filters see the newest."""
+        client, server = self.linked(*versions)
+        client.send(sent[0])
+        server.send(sent[1])
+        self.assertEqual((server.received, client.received, self.filtered), ([sent[2]], [sent[3]], [b"Vone", b"Vtwo"]))
 
     def test_equal(self) -> None:
         """Equal versions pass on the bytes that came."""
-        client, server = self.linked((2, 3), (5, 2))
-        client.dataReceived(frame(b"Vone"))
-        server.dataReceived(frame(b"Vtwo"))
-        self.assertEqual((server.transport.value(), client.transport.value()), (frame(b"Vone"), frame(b"Vtwo")))
-        self.assertEqual(self.filtered, [b"Vone", b"Vtwo"])
+        self.check_converted(((2, 3), (5, 2)), [b"Vone", b"Vtwo", b"Vone", b"Vtwo"])
 
     def test_old_client(self) -> None:
         """Messages of an old client are made new for the server, and the server's are made old for it."""
-        client, server = self.linked((1, 1), (2, 2))
-        client.dataReceived(frame(b"one"))
-        server.dataReceived(frame(b"Vtwo"))
-        self.assertEqual((server.transport.value(), client.transport.value()), (frame(b"Vone"), frame(b"two")))
-        self.assertEqual(self.filtered, [b"Vone", b"Vtwo"])
+        self.check_converted(((1, 1), (2, 2)), [b"one", b"Vtwo", b"Vone", b"two"])
 
     def test_each_direction(self) -> None:
         """The directions agree by themselves: here the client sends the old version and reads the new one."""
-        client, server = self.linked((1, 2), (1, 2))
-        client.dataReceived(frame(b"one"))
-        server.dataReceived(frame(b"two"))
-        self.assertEqual((server.transport.value(), client.transport.value()), (frame(b"Vone"), frame(b"Vtwo")))
+        self.check_converted(((1, 2), (1, 2)), [b"one", b"two", b"Vone", b"Vtwo"])
 
-    def test_none(self) -> None:
+    def test_too_old(self) -> None:
         """A peer that is older than the oldest version is refused."""
-        self.world.connect(hello("alice", send_version=0))
-        self.assertEqual(self.world.refusals, [("alice", VersionMismatch)])
+        self.here.connect("alice", send_version=0)
+        self.assertEqual(self.here.calls.refusals, [("alice", VersionMismatch)])
 
 
 class OnConnectTests(RefusalCase):
     """Step 7: ``on_connect``."""
 
-    async def test_what_it_sees(self) -> None:
+    async def test_arguments(self) -> None:
         """It sees both names, both hellos and both addresses."""
         world = await self.world(server=Server(hello=hello(SERVER_NAME, credentials="c", extra=1)))
         client = await world.connect(hello("alice", recv_version=3))
@@ -749,7 +701,7 @@ class OnConnectTests(RefusalCase):
         self.assertEqual(link.server_address, world.server_port.getHost())
 
     async def test_state(self) -> None:
-        """What it returns becomes the link's state: a value, what a Deferred gives, or what a coroutine returns."""
+        """Its result becomes the link's state; it may come from a Deferred or a coroutine."""
         answers: list[Any] = [7, succeed({"a": 1}), ClientHelloTests.later("soon"), None]
         world = await self.world(on_connect=lambda link: answers.pop(0))
         for name, state in (("a", 7), ("b", {"a": 1}), ("c", "soon"), ("d", None)):
@@ -816,7 +768,7 @@ class OnConnectTests(RefusalCase):
         await check()
 
     async def test_sends(self) -> None:
-        """What it sends arrives behind the hello, on both sides, and before what was received; nobody is refused it."""
+        """Its messages arrive behind the hello, on both sides, before those of the peers; the refused get none."""
 
         def on_connect(link: Any) -> None:
             link.send_to_client(b"welcome")
@@ -843,7 +795,7 @@ class OnConnectTests(RefusalCase):
 
 
 class EarlyMessageTests(RefusalCase):
-    """Step 9: what comes behind a hello waits for the link."""
+    """Step 9: messages behind a hello wait for the link."""
 
     async def test_in_order_and_bounded(self) -> None:
         """A client that sends on behind its hello is held up: little is read, and nothing is lost or overtaken."""
@@ -852,12 +804,12 @@ class EarlyMessageTests(RefusalCase):
         messages = [bytes([number % 256]) * 5000 for number in range(400)]
         client = await world.connect(hello("alice") + b"".join(map(frame, messages)))
         await world.calls.reach(1)
-        end = pair_of(world.calls[0][1]).client
-        while not end.valve.closed:
+        connection = pair_of(world.calls[0][1]).client
+        while not connection.valve.closed:
             await turn()
-        held = end.early
+        held = connection.early
         await turn(5)
-        self.assertEqual(end.early, held)
+        self.assertEqual(connection.early, held)
         self.assertLess(held, 256 * 1024)
         self.assertEqual(world.server.peers[0].seen, [repeated("alice")])
         answer.callback(None)
@@ -925,7 +877,7 @@ class ClientGoneTests(PeerCase):
         self.assertEqual(world.errors, [])
 
     async def test_before_a_byte(self) -> None:
-        """A connection that closes before it sent a byte is no event at all."""
+        """Nobody hears of a connection that closes before it sent a byte."""
         for leave in self.LEAVE:
             world = await self.world()
             client = await world.connect()
@@ -982,16 +934,6 @@ class ClientGoneTests(PeerCase):
             await self.gone(world, client, "alice", leave)
             self.assertEqual(len(self.flushLoggedErrors(ArithmeticError)), 1)
 
-    def test_interrupted(self) -> None:
-        """Ctrl-C in such a canceller goes through."""
-
-        def interrupted(deferred: Deferred[Any]) -> None:
-            raise KeyboardInterrupt
-
-        memory = MemoryWorld(is_client_allowed=lambda name: Deferred(interrupted))
-        client = memory.connect(hello("alice"))
-        self.assertRaises(KeyboardInterrupt, client.connectionLost, Failure(internet_error.ConnectionLost()))
-
     async def test_during_the_dial(self) -> None:
         """The dial is cancelled."""
         for leave in self.LEAVE:
@@ -1016,7 +958,7 @@ class ClientGoneTests(PeerCase):
             self.assertEqual(peer.seen, [repeated("alice"), LOST])
 
     async def test_during_on_connect(self) -> None:
-        """What the application waits for is cancelled, and the server sees the client go."""
+        """The Deferred of ``on_connect`` is cancelled, and the server sees the client go."""
         for leave in self.LEAVE:
             answer = Pending()
             world = await self.world(on_connect=lambda link, answer=answer: answer)
@@ -1043,6 +985,44 @@ class ClientGoneTests(PeerCase):
 class RaceTests(MemoryCase):
     """What sockets bring about only now and then, in memory."""
 
+    def test_drop_by_drop(self) -> None:
+        """The timeout is for the whole hello: a byte now and then doesn't put it off."""
+        world = self.memory()
+        client = world.connect(None)
+        for byte in hello("alice")[:9]:
+            client.send_bytes(bytes([byte]))
+            world.advance(1)
+        self.assertEqual(world.calls.refusals, [])
+        world.advance(1)
+        self.assertEqual(world.calls.refusals, [(None, HelloTimeout)])
+        self.assertFalse(client.open)
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C in the canceller of a callback's Deferred goes through."""
+
+        def interrupted(deferred: Deferred[Any]) -> None:
+            raise KeyboardInterrupt
+
+        world = RecordingRepeater(is_client_allowed=lambda name: Deferred(interrupted))
+        self.assertRaises(KeyboardInterrupt, world.connect("alice").abort)
+
+    def test_server_says_hello_before_the_dial_ends(self) -> None:
+        """The server's hello may come before the dial is known to have worked, and be as long as a hello can be."""
+        padding = 64 * 1024 + 4 - len(hello(SERVER_NAME, padding=""))
+        reached: Deferred[Any] = Deferred()
+        world = self.memory()
+        world.server.hello = None
+        plainly = world.factory.links.dial
+        world.factory.links.dial = lambda pair: plainly(pair).addCallback(lambda protocol: reached)
+        client: Any = world.connect("alice")
+        (server,) = world.server.connections
+        long = hello(SERVER_NAME, padding="x" * padding)
+        server.send_bytes(long[:-1])
+        reached.callback(world.pair(client).server)
+        world.settle()
+        server.send_bytes(long[-1:])
+        self.assertEqual(client.heard.extra, {"padding": "x" * padding})
+
     def test_behind_a_balancer(self) -> None:
         """The address is checked when the PROXY header has told it, and the time for the hello begins there."""
         asked: list[str] = []
@@ -1053,76 +1033,69 @@ class RaceTests(MemoryCase):
 
         world = self.memory(is_client_ip_authorized=is_authorized)
         world.factory.admission.proxied = True
-        first, second = world.connect(), world.connect()
-        world.clock.advance(9)
+        first, second = world.connect(None), world.connect(None)
+        world.advance(9)
         self.assertEqual(asked, [])
-        first.address_known()
-        second.address_known()
-        self.assertEqual((len(asked), world.refusals), (2, [(None, ClientIPNotAuthorized)]))
-        world.clock.advance(9)
-        first.dataReceived(hello("alice"))
-        world.servers[0].dataReceived(hello(SERVER_NAME))
-        self.assertTrue(first.link.made)
+        for client in (first, second):
+            world.pair(client).client.address_known()
+        self.assertEqual((len(asked), world.calls.refusals), (2, [(None, ClientIPNotAuthorized)]))
+        world.advance(9)
+        world.say(first, "alice")
+        self.assertTrue(world.pair(first).made)
 
     def test_client_lost_before_the_servers_hello(self) -> None:
-        """The client is lost, then the server's hello comes in the same turn: the link is not made."""
-        world = self.memory()
-        client = world.connect(hello("alice"))
-        (server,) = world.servers
-        client.transport.loseConnection()
-        server.dataReceived(hello(SERVER_NAME))
-        self.assertEqual(world.refusals, [("alice", ClientGone)])
-        self.assertFalse(server.transport.connected)
+        """The client is lost, then the server's hello comes: the link is not made."""
+        world = self.memory(answers=False)
+        client = world.connect("alice")
+        (server,) = world.server.connections
+        world.pair(client).client.connectionLost()
+        world.pair(client).server.dataReceived(hello(SERVER_NAME))
+        world.settle()
+        self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
+        self.assertFalse(server.open)
 
     def test_client_lost_behind_the_servers_hello(self) -> None:
         """The other way round the link is made, and then loses its client."""
         world = self.memory()
-        client = world.connect(hello("alice"))
-        (server,) = world.servers
-        server.dataReceived(hello(SERVER_NAME))
-        client.transport.loseConnection()
-        ((what, name, side, error),) = world.calls
-        self.assertEqual((what, name, side, error.half_closed), ("on_error", "alice", Side.CLIENT, False))
-        self.assertTrue(server.transport.connected)
+        client, server = world.linked("alice")
+        client.abort()
+        ((name, side, error),) = world.calls.errors
+        self.assertEqual((name, side, error.half_closed), ("alice", Side.CLIENT, False))
+        self.assertTrue(server.open)
 
     def test_application_that_never_answers(self) -> None:
         """A callback that promises an answer is waited for as long as for a hello, and then refuses the client."""
         for name in ("is_client_allowed", "on_connect"):
             answer = Pending()
             world = self.memory(limits=Limits(hello_timeout=3), **{name: lambda _, answer=answer: answer})
-            world.connect(hello("alice"))
-            for server in world.servers:
-                server.dataReceived(hello(SERVER_NAME))
-            world.clock.advance(2.9)
-            self.assertEqual(world.refusals, [])
-            world.clock.advance(0.1)
-            self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
-            self.assertIn("no answer of the application within 3 seconds", str(world.calls[-1][-1]))
+            world.connect("alice")
+            world.advance(2.9)
+            self.assertEqual(world.calls.refusals, [])
+            world.advance(0.1)
+            self.assertEqual(world.calls.refusals, [("alice", RefusedByApplication)])
+            self.assertIn("no answer of the application within 3 seconds", str(world.calls.refusal))
             self.assertTrue(answer.cancelled)
 
     def test_server_lost_behind_its_hello(self) -> None:
         """A server that says hello and goes while the application considers was not reached."""
         answer = Pending()
         world = self.memory(on_connect=lambda link: answer)
-        client = world.connect(hello("alice"))
-        (server,) = world.servers
-        server.dataReceived(hello(SERVER_NAME))
-        server.transport.loseConnection()
-        self.assertEqual(world.refusals, [("alice", ServerUnreachable)])
+        client = world.connect("alice")
+        world.server["alice"].abort()
+        self.assertEqual(world.calls.refusals, [("alice", ServerUnreachable)])
         self.assertTrue(answer.cancelled)
-        self.assertEqual(client.transport.value(), b"")
+        self.assertIsNone(client.heard)
 
     def test_connected_although_cancelled(self) -> None:
-        """A dial that gives a connection although it was cancelled is none."""
+        """A dial that succeeds although it was cancelled makes no link."""
         world = self.memory()
         dial: Deferred[Any] = Deferred(lambda dial: dial.callback(None))
-        world.factory.links.dial = lambda link: dial
-        client = world.connect(hello("alice"))
-        client.transport.loseConnection()
-        self.assertEqual(world.refusals, [("alice", ClientGone)])
+        world.factory.links.dial = lambda pair: dial
+        world.connect("alice").abort()
+        self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
 
     def test_obstinate_callback(self) -> None:
-        """A callback that goes on although it is cancelled keeps nothing waiting, and what it gives is nothing."""
+        """A callback that goes on although it is cancelled delays nothing, and its result is ignored."""
         again: Deferred[Any] = Deferred()
 
         async def on_connect(link: Any) -> None:
@@ -1132,17 +1105,16 @@ class RaceTests(MemoryCase):
                 await again
 
         world = self.memory(on_connect=on_connect)
-        client = world.connect(hello("alice"))
-        world.servers[0].dataReceived(hello(SERVER_NAME))
-        client.transport.loseConnection()
-        self.assertEqual(world.refusals, [("alice", ClientGone)])
+        client = world.connect("alice")
+        client.abort()
+        self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
         self.check()
         again.callback("state")
-        self.assertEqual(world.refusals, [("alice", ClientGone)])
-        self.assertEqual(client.transport.value(), b"")
+        self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
+        self.assertIsNone(client.heard)
 
     def test_callback_fails_at_its_end(self) -> None:
-        """What a callback raises when it is cancelled is logged, for nobody else would tell."""
+        """An exception that a cancelled callback raises is logged: no other place would show it."""
 
         async def on_connect(link: Any) -> None:
             try:
@@ -1151,22 +1123,18 @@ class RaceTests(MemoryCase):
                 raise ValueError("cannot clean up")
 
         world = self.memory(on_connect=on_connect)
-        client = world.connect(hello("alice"))
-        world.servers[0].dataReceived(hello(SERVER_NAME))
-        client.transport.loseConnection()
-        self.assertEqual(world.refusals, [("alice", ClientGone)])
+        world.connect("alice").abort()
+        self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
         self.assertEqual(len(self.flushLoggedErrors(RefusedByApplication)), 1)
 
     def callback_ends_everything(self, name: str, answers: Callable[[Deferred[None]], Any]) -> None:
         """Let a callback of this name shut down and give this answer."""
         world: Any = None
         world = self.memory(**{name: lambda _: answers(world.factory.links.close_all())})
-        client = world.connect(hello("alice"))
-        for server in world.servers:
-            server.dataReceived(hello(SERVER_NAME))
-        self.assertEqual(world.refusals, [("alice", RepeaterClosed)])
-        self.assertEqual(client.transport.value(), b"")
-        self.assertFalse(client.transport.connected)
+        client = world.connect("alice")
+        self.assertEqual(world.calls.refusals, [("alice", RepeaterClosed)])
+        self.assertIsNone(client.heard)
+        self.assertFalse(client.open)
 
     def test_callback_ends_everything(self) -> None:
         """Either callback may shut the repeater down: the attempt ends there, and is told of once."""
@@ -1176,14 +1144,12 @@ class RaceTests(MemoryCase):
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_stopped_by_what_it_cancels(self) -> None:
-        """What is cancelled may itself shut down; the first reason is told, once."""
+        """A canceller may shut down the repeater; the application hears of the first reason, once."""
         world: Any = None
         answer: Deferred[Any] = Deferred(lambda _: world.factory.links.close_all())
         world = self.memory(on_connect=lambda link: answer)
-        client = world.connect(hello("alice"))
-        world.servers[0].dataReceived(hello(SERVER_NAME))
-        client.transport.loseConnection()
-        self.assertEqual(world.refusals, [("alice", ClientGone)])
+        world.connect("alice").abort()
+        self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
 
     def test_broken_dialect(self) -> None:
         """A dialect that raises where it must not costs the client, and is logged."""
@@ -1207,10 +1173,9 @@ class RaceTests(MemoryCase):
 
         plain = dialects.int32()
         world = self.memory(dialect=Dialect("broken", plain.framing, Broken))
-        client = world.connect(hello("alice"))
-        world.servers[0].dataReceived(hello(SERVER_NAME))
-        self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
-        self.assertEqual(client.transport.value(), b"")
+        client = world.connect("alice")
+        self.assertEqual(world.calls.refusals, [("alice", RefusedByApplication)])
+        self.assertIsNone(client.heard)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -1218,7 +1183,7 @@ class HandshakeTests(MemoryCase):
     """TLS that does not come about."""
 
     def test_broken_handshake(self) -> None:
-        """Who speaks no TLS where it is expected, or takes no part in it, is refused; who leaves before is no event."""
+        """A client that does not speak TLS is refused; nobody hears of one that leaves within the handshake."""
         try:
             from OpenSSL import SSL
         except ImportError:
@@ -1230,8 +1195,8 @@ class HandshakeTests(MemoryCase):
             ((-1, "Unexpected EOF"), None),
             (([],), None),
         ):
-            world.connect().connectionLost(Failure(SSL.Error(*args)))
-            self.assertEqual(world.refusals, [(None, InvalidHello)] if told else [])
+            world.pair(world.connect(None)).client.connectionLost(Failure(SSL.Error(*args)))
+            self.assertEqual(world.calls.refusals, [(None, InvalidHello)] if told else [])
             if told:
                 self.assertEqual(str(world.calls.pop()[3]), told)
 
@@ -1241,37 +1206,18 @@ class BrokenAttemptTests(MemoryCase):
 
     def test_server_leaves(self) -> None:
         """If the server leaves, it was not reached."""
-        world = self.memory()
-        world.connect(hello("alice"))
-        world.servers[0].transport.loseConnection()
-        self.assertEqual(world.refusals, [("alice", ServerUnreachable)])
-        self.assertIsInstance(world.calls[0][3].__cause__, ConnectionDone)
-
-    def test_closed_by_the_application(self) -> None:
-        """If the application closes the link before it is made, it is the application that refused the client."""
-        links: list[Any] = []
-
-        def on_connect(link: Any) -> Deferred[None]:
-            links.append(link)
-            return Deferred()
-
-        world = self.memory(on_connect=on_connect)
-        client = world.connect(hello("alice"))
-        world.servers[0].dataReceived(hello(SERVER_NAME))
-        links[0].close()
-        self.assertEqual(world.refusals, [("alice", RefusedByApplication)])
-        self.assertEqual(client.transport.value(), b"")
+        world = self.memory(answers=False)
+        world.connect("alice")
+        world.server["alice"].close()
+        self.assertEqual(world.calls.refusals, [("alice", ServerUnreachable)])
+        self.assertIsInstance(world.calls.refusal.__cause__, ConnectionDone)
 
     def test_ended_before_its_start(self) -> None:
         """A newcomer for which an older one is refused may find the repeater closed then: it is refused as well."""
-        world = self.memory(limits=Limits(max_unfinished_hellos=1))
-        refused: list[type] = []
-
-        def on_connecting_error(name: str | None, server_name: str, error: ConnectingError) -> None:
-            refused.append(type(error))
-            world.factory.links.abort_all()
-
-        world.factory.application.callbacks.on_connecting_error = on_connecting_error
-        first, second = world.connect(), world.connect()
-        self.assertEqual(refused, [HelloTimeout, RepeaterClosed])
-        self.assertFalse(first.transport.connected or second.transport.connected)
+        world: Any = None
+        world = self.memory(
+            limits=Limits(max_unfinished_hellos=1), on_connecting_error=lambda *_: world.factory.links.abort_all()
+        )
+        first, second = world.connect(None), world.connect(None)
+        self.assertEqual(world.calls.refusals, [(None, HelloTimeout), (None, RepeaterClosed)])
+        self.assertFalse(first.open or second.open)

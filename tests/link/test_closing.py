@@ -1,4 +1,4 @@
-"""The table of what each event does to a connection and to a link, and what a half-close costs."""
+"""Tests of the tables of moves of connections and links, and of the cost of a half-close."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import sys
 from types import FrameType
 
-from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -23,15 +22,15 @@ from twisted_repeater._link.closing import (
     LinkState,
 )
 
-from ..peers import SERVER_NAME, MemoryWorld, hello
+from .memory_case import MemoryCase
 
 PACKAGE = os.path.dirname(twisted_repeater.__file__)
-COMPILED = os.path.join(PACKAGE, "_lane")
-"""This part is compiled where speed matters, and its calls are not Python's."""
+NOT_COUNTED = tuple(os.path.join(PACKAGE, room) for room in ("_lane", "testing"))
+"""The one is compiled where speed matters, and its calls are not Python's; the other stands in for the network."""
 
 
 class TableTests(SynchronousTestCase):
-    """What the tables promise for every state."""
+    """The promises of the tables for every state."""
 
     def test_connection_ends_once(self) -> None:
         """A connection that was there can be aborted and lost in every state, once."""
@@ -43,7 +42,7 @@ class TableTests(SynchronousTestCase):
         self.assertFalse([event for state, event in CONNECTION_MOVES if state is ConnectionState.LOST])
 
     def test_connection_moves_on(self) -> None:
-        """No event moves a connection back, and what has ended stays so."""
+        """No event moves a connection back, and one that has ended stays so."""
         for (before, _), after in CONNECTION_MOVES.items():
             self.assertGreater(after, before)
             self.assertFalse(before in ENDED and after not in ENDED)
@@ -65,17 +64,18 @@ class TableTests(SynchronousTestCase):
             self.assertGreaterEqual(after, before)
 
 
-class HalfCloseTests(SynchronousTestCase):
+class HalfCloseTests(MemoryCase):
     """A linked client half-closes, with the default ``on_error``."""
 
     def setUp(self) -> None:
         """Link a client."""
-        world = MemoryWorld()
-        assert world.factory.application.started is not None
-        world.factory.application.started.on_error = None
-        self.client = world.connect(hello("ann"))
-        world.servers[0].dataReceived(hello(SERVER_NAME))
-        self.assertTrue(IHalfCloseableProtocol.providedBy(self.client))
+        super().setUp()
+        world = self.memory()
+        world.factory.application.callbacks.on_error = None
+        self.patch(world.factory.application, "_observers", ())  # the kit's
+        self.client, server = world.linked("ann")
+        server.keeps_open = True
+        self.pair = world.pair(self.client)
 
     def test_cost(self) -> None:
         """It makes fewer than 40 calls in at most 6 files of the package."""
@@ -83,16 +83,16 @@ class HalfCloseTests(SynchronousTestCase):
 
         def profile(frame: FrameType, event: str, argument: object) -> None:
             file = frame.f_code.co_filename
-            if event == "call" and file.startswith(PACKAGE) and not file.startswith(COMPILED):
+            if event == "call" and file.startswith(PACKAGE) and not file.startswith(NOT_COUNTED):
                 calls.append(file)
 
         before = sys.getprofile()
         sys.setprofile(profile)
         try:
-            self.client.readConnectionLost()
+            self.pair.client.readConnectionLost()
         finally:
             sys.setprofile(before)
-        self.assertTrue(self.client.link.finishing)
+        self.assertTrue(self.pair.finishing)
         self.assertLess(len(calls), 40)
         self.assertLessEqual(len(set(calls)), 6)
 
@@ -100,7 +100,7 @@ class HalfCloseTests(SynchronousTestCase):
         """In Python's development mode each move of a link is logged, at debug level."""
         self.patch(ending_pair, "LOG_MOVES", True)
         with capturedLogs() as captured:
-            self.client.readConnectionLost()
+            self.pair.client.readConnectionLost()
         self.assertEqual([event["log_level"] for event in captured], [LogLevel.debug])
         self.assertEqual([formatEvent(event) for event in captured], ["ann: RELAYING, FINISH: FINISHING"])
         self.assertEqual(closing.LOG_MOVES, sys.flags.dev_mode)

@@ -23,7 +23,7 @@ from twisted_repeater._link.pair import Pair
 from twisted_repeater._sockets.socket_state import HangUp
 from twisted_repeater.errors import Disconnected
 
-from ..peers import SERVER_NAME, MemoryWorld, frame, hello, kept_by
+from ..peers import SERVER_NAME, RecordingRepeater, frame, hello, kept_by
 
 LIMITS = Limits(close_timeout=5, linger=10, stall_timeout=20)
 WITHIN = 10 + 2 * FORCED + 1
@@ -39,7 +39,7 @@ class HalfClosing(BufferedOutlet):
 
 
 class Wire(StringTransport):
-    """The transport of one side. The peer takes what is written unless it stalls, and may take its time to close."""
+    """The transport of one side. The peer takes everything unless it stalls, and may take its time to close."""
 
     def __init__(self, protocol: Any) -> None:
         super().__init__(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
@@ -110,7 +110,7 @@ class Closing(RuleBasedStateMachine):
         self.sent: dict[Direction, list[bytes]] = {direction: [] for direction in Direction}
         """What must arrive, in order, unless something stands in the way."""
         self.own: dict[Side, list[bytes]] = {side: [] for side in Side}
-        """The same of what the application sent."""
+        """The same for the application's own messages."""
         self.cut: set[Side] = set()
         """The sides that need not get everything."""
         self.ended: set[Side] = set()
@@ -138,24 +138,19 @@ class Closing(RuleBasedStateMachine):
         self.patch = mock.patch.object(connection, "outlet_for", outlet_for)
         self.patch.start()
         self.calm, self.policy = calm, policy
-        self.world = MemoryWorld(
+
+        def on_error(link: Any, side: Side, error: Any) -> None:
+            if ends:
+                self.pair.end_by_default(error)
+
+        self.world = RecordingRepeater(
             limits=LIMITS,
-            dial=self.dial,
+            on_error=on_error,
             to_server_filter=lambda message, link: self.judge(Direction.TO_SERVER, message),
             to_client_filter=lambda message, link: self.judge(Direction.TO_CLIENT, message),
             on_filter_error=policy,
         )
-        callbacks = self.world.factory.application.started
-        assert callbacks is not None
-        tell = callbacks.on_error
-        assert tell is not None
-
-        def on_error(link: Any, side: Side, error: Any) -> None:
-            tell(link, side, error)
-            if ends:
-                self.pair.end_by_default(error)
-
-        callbacks.on_error = on_error
+        self.world.factory.links.dial = self.dial
         client: Any = self.world.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 4711))
         self.pair: Pair = client.link
         self.wires = {Side.CLIENT: Wire(client)}
@@ -319,11 +314,11 @@ class Closing(RuleBasedStateMachine):
         assert len(told) == len(set(told))
         if self.pair.over:
             assert set(told) == (set(Side) if self.pair.made else set())
-            assert len(self.world.refusals) == (not self.pair.made)
+            assert len(self.world.calls.refusals) == (not self.pair.made)
 
     @invariant()
     def in_order(self) -> None:
-        """What arrives is what was sent, in order."""
+        """Messages arrive as they were sent, in order."""
         for direction in Direction:
             got = self.wires[direction.target].messages()
             relayed = [message for message in got if not message.startswith(b"own")]
@@ -339,7 +334,7 @@ class Closing(RuleBasedStateMachine):
             assert not [call for call in self.world.clock.getDelayedCalls() if call.active()]
 
     def teardown(self) -> None:
-        """Everybody does what is expected of them: then what was accepted arrives, and the link ends when it closes."""
+        """Both peers take everything and close: then all accepted messages arrive, and the link ends when it closes."""
         if not hasattr(self, "pair"):
             return
         try:
@@ -372,7 +367,7 @@ class Closing(RuleBasedStateMachine):
             check()
 
     def expected(self, side: Side) -> list[bytes]:
-        """Return what a side must get."""
+        """Return the messages that a side must get."""
         direction = Direction.TO_CLIENT if side is Side.CLIENT else Direction.TO_SERVER
         return self.sent[direction] + self.own[side]
 

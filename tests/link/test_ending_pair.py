@@ -1,4 +1,4 @@
-"""How links end: what is delivered all the same, and what the application hears of it."""
+"""Tests of how links end: all that is still delivered, and all that the application hears."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.logger import capturedLogs, formatEvent
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import (
     DO_NOTHING,
@@ -18,10 +16,11 @@ from twisted_repeater import (
     Direction,
     Limits,
     SendBack,
-    Side,
 )
 from twisted_repeater._link import ending_pair
 from twisted_repeater._link.link import pair_of
+from twisted_repeater._link.outlets import SocketOutlet
+from twisted_repeater._repeater import end_link
 from twisted_repeater.errors import (
     DuplicateClient,
     PartialFrame,
@@ -31,15 +30,16 @@ from ..peers import (
     END,
     LOST,
     SERVER_NAME,
-    MemoryWorld,
     Server,
     StoppedTime,
     frame,
     hello,
+    keep,
     repeated,
     turn,
 )
-from .links import CLIENT, SERVER, LinkCase, after_a_turn, answering, keep, messages, taken_from, unread
+from .links import CLIENT, SERVER, LinkCase, after_a_turn, answering, messages, taken_from, unread
+from .memory_case import MemoryCase
 
 
 class EndOfStreamTests(LinkCase):
@@ -97,7 +97,7 @@ class EndOfStreamTests(LinkCase):
         await self.over()
 
     async def test_answers_of_a_filter(self) -> None:
-        """What a filter answers goes to a client that has ended its stream, too."""
+        """A filter's answers reach a client that has ended its stream, too."""
         await self.link(
             server=Server(half_close=True),
             to_server_filter=lambda message, link: SendBack([b"no: " + message]),
@@ -132,7 +132,7 @@ class EndOfStreamTests(LinkCase):
         await self.over()
 
     async def test_slow_server_that_has_taken_everything(self) -> None:
-        """A server that was slow, and has taken what was sent before the end, may be at work for long on its reply."""
+        """A server that was slow, and has taken everything, may work for long on its reply."""
         time = StoppedTime()
         limits = Limits(linger=1000, stall_timeout=10)
         await self.link(server=Server(half_close=True), client={"half_close": True}, limits=limits, reactor=time)
@@ -217,7 +217,7 @@ class EndOfStreamTests(LinkCase):
         self.ann.close()
 
     async def test_linger(self) -> None:
-        """What is left when the other direction is carried on for longer than is allowed is closed."""
+        """A half-closed link that goes on for longer than is allowed is closed."""
         time = StoppedTime()
         await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time)
         self.client.end_stream()
@@ -262,7 +262,7 @@ class LossTests(LinkCase):
     """A side goes down, for whatever reason."""
 
     async def test_server_lost(self) -> None:
-        """What a server sent before its connection broke reaches the client, whose link is closed then."""
+        """All that a server sent before its connection broke reaches the client, whose link is closed then."""
         await self.link()
         self.peer.send(b"1", b"2")
         await self.client.seen.reach(3)
@@ -274,7 +274,7 @@ class LossTests(LinkCase):
         self.assertEqual(self.heard, {SERVER: (ConnectionLost, False), CLIENT: (ConnectionDone, False)})
 
     async def test_client_lost(self) -> None:
-        """So does what a client sent reach the server."""
+        """So does all that a client sent reach the server."""
         await self.link()
         self.client.send(b"1", b"2")
         await self.peer.seen.reach(3)
@@ -348,7 +348,7 @@ class LossTests(LinkCase):
                 self.assertEqual(self.here.refusals, [])
 
     async def test_unread_replies(self) -> None:
-        """A client that leaves without reading what it was answered loses no order that its system has sent."""
+        """A client that leaves without reading its answers loses no order that its system has sent."""
         await self.link(server=Server(answer=lambda peer, message: peer.send(bytes(200))))
         orders = [b"%05d" % index + bytes(1000) for index in range(3000)]
         self.client.transport.pauseProducing()
@@ -361,7 +361,7 @@ class LossTests(LinkCase):
         await self.over()
 
     async def test_reset_while_paused(self) -> None:
-        """What a client sent before it was killed is delivered even if it was not read yet then."""
+        """All that a client sent before it was killed is delivered even if it was not read yet then."""
         verdicts: list[Deferred[Any]] = []
 
         def wait(message: bytes, link: Any) -> Any:
@@ -399,18 +399,6 @@ class LossTests(LinkCase):
         await self.over()
         self.assertEqual(self.heard, {SERVER: (ConnectionDone, True), CLIENT: (ConnectionDone, False)})
 
-    async def test_on_error_raises(self) -> None:
-        """An ``on_error`` that raises is logged, and the link is closed."""
-
-        def fail(link: Any, side: Side, error: Any) -> None:
-            raise ZeroDivisionError
-
-        await self.link(on_error=fail)
-        self.client.abort()
-        await self.peer.lost()
-        await self.over()
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
-
     async def test_other_links(self) -> None:
         """Other clients notice nothing."""
         await self.link()
@@ -425,7 +413,7 @@ class ClosingTests(LinkCase):
     """The application closes a link."""
 
     async def test_close(self) -> None:
-        """What was received is delivered, then both sides see the end of the stream."""
+        """Received messages are delivered, then both sides see the end of the stream."""
         await self.link(server=Server(half_close=True), client={"half_close": True}, to_client_filter=after_a_turn)
         self.client.send(b"1", b"2")
         self.peer.send(b"3", b"4")
@@ -440,7 +428,7 @@ class ClosingTests(LinkCase):
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
 
     async def test_in_a_filter(self) -> None:
-        """A filter may close the link; what came with that message is delivered, and it takes no time."""
+        """A filter may close the link; messages of the same read are delivered, and it takes no time."""
         time = StoppedTime()
 
         def decide(message: bytes, link: Any) -> Any:
@@ -497,7 +485,7 @@ class ClosingTests(LinkCase):
         await self.until(lambda: self.ann.client.outlet.full)
         await turn(10)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
+        took = await time.pass_until(self.ann.when_over(), connection=self.ann.client)
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
         self.client.transport.resumeProducing()
         await self.client.lost()
@@ -515,7 +503,7 @@ class ClosingTests(LinkCase):
             await turn(3)
         self.assertEqual(self.ann.client.outlet.waiting, 0)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
+        took = await time.pass_until(self.ann.when_over(), connection=self.ann.client)
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
 
     async def test_at_most(self) -> None:
@@ -545,7 +533,7 @@ class ClosingTests(LinkCase):
         self.client.send(b"1")
         await self.until(lambda: self.ann.lanes[0].awaited)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), end=self.ann.client)
+        took = await time.pass_until(self.ann.when_over(), connection=self.ann.client)
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
         self.assertEqual((len(cancelled), time.deadlines()), (1, []))
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})
@@ -642,104 +630,100 @@ class ShutdownTests(LinkCase):
         self.assertEqual(self.heard, {CLIENT: (ConnectionAborted, False), SERVER: (ConnectionAborted, False)})
 
 
-class NoHalfCloseTests(SynchronousTestCase):
-    """A server that cannot be told that the client's stream has ended but by the end of both ways, as with TLS."""
+class NoHalfCloseTests(MemoryCase):
+    """A connection whose stream cannot be ended alone, as with TLS: the server isn't told that the client's ended."""
 
     def setUp(self) -> None:
         """Link a client, which ends its stream."""
-        self.memory = MemoryWorld(limits=Limits(close_timeout=8, linger=100))
-        self.protocol = self.memory.connect(hello("ann"))
-        self.link = self.protocol.link
-        (self.server,) = self.memory.servers
-        self.server.dataReceived(hello(SERVER_NAME))
-        self.protocol.readConnectionLost()
-        self.link.finish()
-
-    def tearDown(self) -> None:
-        """Nothing is left."""
-        self.link.force()
-        self.assertEqual(self.memory.clock.getDelayedCalls(), [])
-
-    def pass_seconds(self, seconds: int) -> None:
-        """Let time pass."""
-        self.memory.clock.pump([1] * seconds)
+        super().setUp()
+        self.patch(SocketOutlet, "fits", staticmethod(lambda transport: False))
+        self.here = self.memory(limits=Limits(close_timeout=8, linger=100))
+        self.client, self.server = self.here.linked("ann")
+        self.pair = self.here.pair(self.client)
+        self.client.end_stream()
+        self.pair.finish()
 
     def test_quiet(self) -> None:
         """It is told when it has been quiet for as long as closing may take, however often the link is finished."""
-        self.pass_seconds(4)
-        self.link.finish()
-        self.pass_seconds(3)
-        self.assertTrue(self.server.transport.connected)
-        self.pass_seconds(2)
-        self.assertFalse(self.server.transport.connected)
+        self.here.advance(4)
+        self.pair.finish()
+        self.here.advance(3)
+        self.assertTrue(self.server.open)
+        self.here.advance(2)
+        self.assertFalse(self.server.open)
 
     def test_not_quiet(self) -> None:
-        """Whatever comes of a message starts that time anew."""
+        """Each part of a message restarts that time."""
         for data in frame(b"abc"):
-            self.pass_seconds(7)
-            self.server.dataReceived(bytes([data]))
-        self.pass_seconds(7)
-        self.assertTrue(self.server.transport.connected)
-        self.assertTrue(self.protocol.transport.value().endswith(frame(b"abc")))
+            self.here.advance(7)
+            self.server.send_bytes(bytes([data]))
+        self.here.advance(7)
+        self.assertTrue(self.server.open)
+        self.client.expect(b"abc")
 
     def test_gives_way(self) -> None:
         """A newcomer of the same name doesn't wait for that."""
-        self.link.give_way()
-        self.assertTrue(self.link.closing)
-
-    def test_gives_way_while_closing(self) -> None:
-        """A link that closes already, and gets on, is over within ``close_timeout`` of a newcomer's coming; another
-        newcomer doesn't put that off."""
-        memory = MemoryWorld(
-            limits=Limits(close_timeout=8, linger=100), to_server_filter=lambda message, link: Deferred()
-        )
-        protocol = memory.connect(hello("ann"))
-        link = protocol.link
-        memory.servers[0].dataReceived(hello(SERVER_NAME))
-        protocol.dataReceived(frame(b"wait"))
-        link.close()
-        over_at = []
-        link.when_over().addCallback(lambda _: over_at.append(memory.clock.seconds()))
-        start = memory.clock.seconds()
-        for second in range(100):
-            link.server.outlet.progress += 1
-            if second in (20, 25):
-                link.give_way()
-            memory.clock.advance(1)
-        self.assertEqual(over_at, [start + 28])
-        self.assertEqual(memory.clock.getDelayedCalls(), [])
-
-    def test_abort(self) -> None:
-        """Aborted, a link is over at once, although a verdict is awaited, and also when it closes already."""
-        for closes in (False, True):
-            memory = MemoryWorld(to_server_filter=lambda message, link: Deferred())
-            protocol = memory.connect(hello("ann"))
-            link = protocol.link
-            memory.servers[0].dataReceived(hello(SERVER_NAME))
-            protocol.dataReceived(frame(b"wait"))
-            if closes:
-                link.close()
-            self.assertFalse(link.over)
-            link.abort()
-            self.assertTrue(link.over)
-            self.assertEqual(memory.clock.getDelayedCalls(), [])
+        self.pair.give_way()
+        self.assertTrue(self.pair.closing)
 
     def test_has_told_all(self) -> None:
         """A server that has ended its own stream need not be told."""
-        self.server.readConnectionLost()
-        self.assertTrue(self.link.closing)
+        self.server.end_stream()
+        self.assertTrue(self.pair.closing)
 
 
-class DefaultTests(SynchronousTestCase):
+class AwaitedVerdictTests(MemoryCase):
+    """A link that waits for a verdict is closed."""
+
+    def setUp(self) -> None:
+        """Link a client."""
+        super().setUp()
+        self.here = self.memory(
+            limits=Limits(close_timeout=8, linger=100), to_server_filter=lambda message, link: Deferred()
+        )
+        self.client, _ = self.here.linked("ann")
+        self.client.send(b"wait")
+        self.pair = self.here.pair(self.client)
+
+    def test_gives_way(self) -> None:
+        """A link that closes already, and gets on, is over within ``close_timeout`` of a newcomer's coming; another
+        newcomer doesn't put that off."""
+        self.pair.close()
+        over_at: list[float] = []
+        self.pair.when_over().addCallback(lambda _: over_at.append(self.here.clock.seconds()))
+        for second in range(100):
+            if not self.pair.over:
+                self.pair.server.outlet.progress += 1
+            if second in (20, 25):
+                self.pair.give_way()
+            self.here.advance(1)
+        self.assertEqual(over_at, [28])
+
+    def test_abort(self) -> None:
+        """Aborted, it is over at once."""
+        self.pair.abort()
+        self.here.settle()
+        self.assertTrue(self.pair.over)
+
+    def test_abort_while_closing(self) -> None:
+        """So it is when it closes already."""
+        self.pair.close()
+        self.assertFalse(self.pair.over)
+        self.pair.abort()
+        self.here.settle()
+        self.assertTrue(self.pair.over)
+
+
+class DefaultTests(MemoryCase):
     """The default ``on_error``."""
 
     def setUp(self) -> None:
         """Link a client."""
-        self.memory = MemoryWorld(to_server_filter=self.decide)
-        assert self.memory.factory.application.started is not None
-        self.memory.factory.application.started.on_error = None
-        self.client = self.memory.connect(hello("ann"))
-        self.memory.servers[0].dataReceived(hello(SERVER_NAME))
+        super().setUp()
+        self.here = self.memory(to_server_filter=self.decide, on_error=end_link)
+        self.client, server = self.here.linked("ann")
+        server.keeps_open = True
+        self.pair = self.here.pair(self.client)
 
     def decide(self, message: bytes, link: Any) -> Any:
         """Be a filter that fails, or never answers."""
@@ -748,40 +732,40 @@ class DefaultTests(SynchronousTestCase):
         raise ZeroDivisionError
 
     def test_half_closed(self) -> None:
-        """A side that has ended its stream finishes its link, and so do its moves in the log of development mode."""
+        """A side that has ended its stream finishes its link; development mode logs that move."""
         self.patch(ending_pair, "LOG_MOVES", True)
         with capturedLogs() as captured:
-            self.client.readConnectionLost()
-        self.assertTrue(self.client.link.finishing)
+            self.pair.client.readConnectionLost()
+        self.assertTrue(self.pair.finishing)
         self.assertEqual([formatEvent(event) for event in captured], ["ann: RELAYING, FINISH: FINISHING"])
 
     def test_not_told_yet(self) -> None:
         """A side that has ended its stream behind a message whose verdict never comes closes it after ``linger``."""
-        self.client.dataReceived(frame(b"wait"))
-        self.client.readConnectionLost()
-        self.assertEqual(self.memory.calls, [])
-        self.memory.clock.pump([1] * int(Limits().linger - 1))
-        self.assertFalse(self.client.link.closing)
-        self.memory.clock.advance(1)
-        self.assertTrue(self.client.link.closing)
-        self.assertIs(self.client.link.reason.side, CLIENT)
+        self.client.send(b"wait")
+        self.pair.client.readConnectionLost()
+        self.assertEqual(self.here.calls.errors, [])
+        self.here.advance(Limits().linger - 1)
+        self.assertFalse(self.pair.closing)
+        self.here.advance(1)
+        self.assertTrue(self.pair.closing)
+        self.assertIs(self.pair.reason.side, CLIENT)
 
     def test_inside_a_frame(self) -> None:
         """A side that has ended inside a frame does, too; its error has the reason as its cause."""
-        self.client.dataReceived(frame(b"whole")[:5])
-        self.client.readConnectionLost()
-        self.assertIsInstance(self.client.link.reason.reason, PartialFrame)
-        self.assertIsInstance(self.client.link.reason.reason.__cause__, ConnectionDone)
+        self.client.send_bytes(frame(b"whole")[:5])
+        self.client.end_stream()
+        self.assertIsInstance(self.pair.reason.reason, PartialFrame)
+        self.assertIsInstance(self.pair.reason.reason.__cause__, ConnectionDone)
 
     def test_lost(self) -> None:
         """A side that is lost closes it."""
-        self.client.connectionLost(Failure(ConnectionLost()))
-        self.assertTrue(self.client.link.over)
+        self.client.abort()
+        self.assertTrue(self.pair.over)
 
     def test_stopped(self) -> None:
         """So does a filter whose failure has stopped its direction; any other trouble does not."""
-        self.client.link.link.send_to_client(object())
-        self.assertFalse(self.client.link.closing)
-        self.client.dataReceived(frame(b"1"))
-        self.assertTrue(self.client.link.closing)
+        self.pair.link.send_to_client(object())
+        self.assertFalse(self.pair.closing)
+        self.client.send(b"1")
+        self.assertTrue(self.pair.closing)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -1,4 +1,4 @@
-"""The factory: protocols for clients, and filters for their lanes."""
+"""Tests of the factory: which protocol a client gets, and which filters."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from zope.interface import implementer
 
 from twisted_repeater import (
     DO_NOTHING,
-    PASS_ON,
-    Direction,
     IFilter,
     Send,
 )
@@ -21,7 +19,6 @@ from ..peers import (
     LOST,
     SERVER_NAME,
     PeerCase,
-    frame,
     hello,
     repeated,
 )
@@ -54,7 +51,7 @@ class ProtocolTests(PeerCase):
 
 
 class FilterTests(MemoryCase):
-    """Filters, as far as the factory has to do with them."""
+    """The filters of links."""
 
     def test_both_directions(self) -> None:
         """Each direction has its own."""
@@ -62,14 +59,14 @@ class FilterTests(MemoryCase):
             to_server_filter=lambda message, link: Send(b"to server: " + message),
             to_client_filter=lambda message, link: Send(b"to client: " + message),
         )
-        client, server = self.linked(world, "alice")
-        client.dataReceived(frame(b"one"))
-        server.dataReceived(frame(b"two"))
-        self.assertEqual(server.transport.value(), frame(b"to server: one"))
-        self.assertEqual(client.transport.value(), frame(b"to client: two"))
+        client, server = world.linked("alice")
+        client.send(b"one")
+        server.send(b"two")
+        server.expect(b"to server: one")
+        client.expect(b"to client: two")
 
     def test_selector(self) -> None:
-        """What a filter says that it wants to see is all that it is shown."""
+        """A filter is shown only the messages that its selector names."""
         seen: list[bytes] = []
 
         @wants(first_byte(b"a"))
@@ -78,40 +75,31 @@ class FilterTests(MemoryCase):
             return DO_NOTHING
 
         world = self.memory(to_server_filter=to_server)
-        client, server = self.linked(world, "alice")
-        client.dataReceived(frame(b"ab") + frame(b"ba") + frame(b"aa"))
-        self.assertEqual((seen, server.transport.value()), ([b"ab", b"aa"], frame(b"ba")))
-
-    def test_no_filter(self) -> None:
-        """What is no filter is an error at once, in either direction; nothing and a function are filters."""
-        world = self.memory()
-        for direction in Direction:
-            self.assertRaises(TypeError, world.factory.equipment.check_filter, 7, direction)
-            world.factory.equipment.check_filter(None, direction)
-            world.factory.equipment.check_filter(raises_on_bad, direction)
+        client, server = world.linked("alice")
+        client.send(b"ab", b"ba", b"aa")
+        self.assertEqual((seen, server.received), ([b"ab", b"aa"], [b"ba"]))
 
     def test_replaced(self) -> None:
-        """Other filters take over on links that there are; what is not replaced stays."""
-        world = self.memory(to_server_filter=lambda message, link: DO_NOTHING)
-        client, server = self.linked(world, "alice")
-        attempt = world.connect(hello("bob"))
-        client.dataReceived(frame(b"one"))
+        """Other filters take over on existing links; one that is not replaced stays."""
+        world = self.memory(answers=False, to_server_filter=lambda message, link: DO_NOTHING)
+        client, server = world.linked("alice")
+        attempt = world.connect("bob")
+        client.send(b"one")
         world.factory.replace_filters({"to_server_filter": None, "to_client_filter": lambda message, link: DO_NOTHING})
-        client.dataReceived(frame(b"two"))
-        server.dataReceived(frame(b"three"))
-        self.assertEqual((server.transport.value(), client.transport.value()), (frame(b"two"), b""))
-        world.servers[1].dataReceived(hello(SERVER_NAME))
-        world.servers[1].transport.clear()
-        attempt.dataReceived(frame(b"four"))
-        self.assertEqual(world.servers[1].transport.value(), frame(b"four"))
+        client.send(b"two")
+        server.send(b"three")
+        self.assertEqual((server.received, client.received), ([b"two"], []))
+        world.answer()
+        attempt.send(b"four")
+        world.server["bob"].expect(b"four")
 
     def test_made_once(self) -> None:
-        """What a filter is made into is made once for all links that are alike, however many there are."""
+        """All links of the same versions share the work that is done once for a filter."""
         asked: list[Any] = []
 
         @implementer(IFilter)
         class Provider:
-            """Tells when it is asked what it wants."""
+            """A filter that counts the questions for its selector."""
 
             def selector_for(self, codec: Any) -> None:
                 asked.append(codec)
@@ -120,16 +108,12 @@ class FilterTests(MemoryCase):
                 return DO_NOTHING
 
         world = self.memory(to_server_filter=Provider())
-        pairs = [self.linked(world, str(number)) for number in range(5)]
+        asked.clear()
+        pairs = [world.linked(str(number)) for number in range(5)]
         self.assertEqual(len(asked), 1)
         world.factory.replace_filters({"to_client_filter": Provider()})
         self.assertEqual(len(asked), 3)
         for client, server in pairs:
-            client.dataReceived(frame(b"one"))
-            server.dataReceived(frame(b"two"))
-            self.assertEqual((client.transport.value(), server.transport.value()), (b"", b""))
-
-
-def raises_on_bad(message: bytes, link: Any) -> Any:
-    """A filter with a bug."""
-    return 1 / 0 if message == b"bad" else PASS_ON
+            client.send(b"one")
+            server.send(b"two")
+            self.assertEqual((client.received, server.received), ([], []))

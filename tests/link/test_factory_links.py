@@ -1,4 +1,4 @@
-"""All links: how they begin, what is sent to all, how all end."""
+"""Tests of all links: how they begin, messages to all, how all end."""
 
 from __future__ import annotations
 
@@ -28,16 +28,12 @@ from twisted_repeater.errors import (
     RepeaterClosed,
 )
 
-from ..peers import (
-    SERVER_NAME,
-    frame,
-    hello,
-)
+from ..peers import frame
 from .memory_case import MemoryCase
 
 
 class NamesOfTheRepeaterTests(MemoryCase):
-    """What every hello of the repeater says."""
+    """The names in every hello of the repeater."""
 
     def test_unsayable_names(self) -> None:
         """Names that fit into no hello are an error at once, not at the first client."""
@@ -54,22 +50,20 @@ class NamesOfTheRepeaterTests(MemoryCase):
 
 
 class BrokenLinkTests(MemoryCase):
-    """What nobody thought of, on a link that was made."""
+    """A link that was made fails unexpectedly."""
 
     def test_closed(self) -> None:
         """A link that fails as it begins to relay is logged and closed, both sides; others are not."""
 
         world = self.memory()
-        bystander, bystander_server = self.linked(world, "bystander")
+        bystander, bystander_server = world.linked("bystander")
         self.patch(world.factory.application, "link_made", lambda link: 1 // 0)
-        client = world.connect(hello("alice") + frame(b"one"))
-        server = world.servers[-1]
-        server.dataReceived(hello(SERVER_NAME))
+        client = world.connect("alice")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        world.clock.advance(5)
-        self.assertFalse(client.transport.connected or server.transport.connected)
-        bystander.dataReceived(frame(b"two"))
-        self.assertEqual(bystander_server.transport.value(), frame(b"two"))
+        world.advance(5)
+        self.assertFalse(client.open or world.server["alice"].open)
+        bystander.send(b"two")
+        bystander_server.expect(b"two")
 
 
 class BroadcastTests(MemoryCase):
@@ -77,33 +71,34 @@ class BroadcastTests(MemoryCase):
 
     def test_each_side(self) -> None:
         """A message goes to one side of every link, and to nobody whose link is not made."""
-        world = self.memory()
-        pairs = [self.linked(world, name) for name in ("alice", "bob")]
-        attempt = world.connect(hello("carol"))
-        sent = world.servers[-1].transport.value()
+        world = self.memory(answers=False)
+        pairs = [world.linked(name) for name in ("alice", "bob")]
+        attempt = world.connect("carol")
         world.factory.links.broadcast(Side.CLIENT, b"to clients")
         world.factory.links.broadcast(Side.SERVER, b"to servers")
+        world.settle()
         for client, server in pairs:
-            self.assertEqual(client.transport.value(), frame(b"to clients"))
-            self.assertEqual(server.transport.value(), frame(b"to servers"))
-        self.assertEqual((attempt.transport.value(), world.servers[-1].transport.value()), (b"", sent))
+            client.expect(b"to clients")
+            server.expect(b"to servers")
+        self.assertEqual((attempt.heard, world.server["carol"].received), (None, []))
 
     def test_gone_sides_are_skipped(self) -> None:
         """A side that is gone is skipped, its link's other side is not, nor are other links."""
         world = self.memory()
-        pairs = [self.linked(world, name) for name in ("alice", "bob")]
-        pairs[0][0].transport.loseConnection()
+        pairs = [world.linked(name) for name in ("alice", "bob")]
+        pairs[0][0].abort()
         world.factory.links.broadcast(Side.CLIENT, b"to clients")
         world.factory.links.broadcast(Side.SERVER, b"to servers")
-        self.assertEqual(pairs[0][1].transport.value(), frame(b"to servers"))
-        self.assertEqual(pairs[1][0].transport.value(), frame(b"to clients"))
+        world.settle()
+        pairs[0][1].expect(b"to servers")
+        pairs[1][0].expect(b"to clients")
 
     def test_encoded_once_for_each_version(self) -> None:
         """Each version in use is encoded once, however many clients there are."""
         encoded: list[Any] = []
 
         class Codec:
-            """Tells what it encodes."""
+            """Records each version that it encodes."""
 
             def __init__(self, version: int) -> None:
                 self.version = version
@@ -123,28 +118,24 @@ class BroadcastTests(MemoryCase):
         codecs: Any = {1: Codec(1), 2: Codec(2)}
         to_client = MessageType(codecs, low=1, prod=2, test=2, conversions={2: conversion})
         world = self.memory(dialect=dialects.int32(to_client=to_client))
-        clients = []
-        for number, version in enumerate((1, 2, 1, 2, 1)):
-            clients.append(world.connect(hello(str(number), recv_version=version)))
-            world.servers[-1].dataReceived(hello(SERVER_NAME, send_version=2))
-            clients[-1].transport.clear()
+        clients: list[Any] = [
+            world.connect(str(number), recv_version=version) for number, version in enumerate((1, 2, 1, 2, 1))
+        ]
         world.factory.links.broadcast(Side.CLIENT, b"LOUD")
         self.assertEqual(encoded, ["older", 1, 2])
         world.factory.links.broadcast(Side.CLIENT, b"NEW")  # which version 1 lacks
         self.assertEqual(encoded, ["older", 1, 2, "older", 2])
-        loud, upper, new = frame(b"1:loud"), frame(b"2:LOUD"), frame(b"2:NEW")
-        self.assertEqual(
-            [client.transport.value() for client in clients],
-            [loud, upper + new, loud, upper + new, loud],
-        )
+        world.settle()
+        for client in clients:
+            client.expect(*([b"1:loud"] if client.hello.recv_version == 1 else [b"2:LOUD", b"2:NEW"]))
 
     def test_unencodable(self) -> None:
         """A message that cannot be encoded is told for every link, and sent to none."""
         world = self.memory()
         for name in ("alice", "bob"):
-            self.linked(world, name)
+            world.linked(name)
         world.factory.links.broadcast(Side.CLIENT, "no bytes")
-        told = sorted((name, side.value, type(error)) for _, name, side, error in world.calls)
+        told = sorted((name, side.value, type(error)) for name, side, error in world.calls.errors)
         self.assertEqual(told, [("alice", "client", MarshalingError), ("bob", "client", MarshalingError)])
 
 
@@ -158,7 +149,8 @@ class ManyLinksCase(MemoryCase):
     def link_many(self, **settings: Any) -> None:
         """Link clients."""
         self.here = self.memory(**settings)
-        self.pairs = [self.linked(self.here, f"client {number}") for number in range(MANY)]
+        self.peers = [self.here.linked(f"client {number}") for number in range(MANY)]
+        self.pairs = [self.here.pair(client) for client, _ in self.peers]
 
     def let_time_pass(self) -> None:
         """Let whatever is done for a link take a quarter of a slice."""
@@ -172,11 +164,12 @@ class ManyLinksCase(MemoryCase):
 
     def turns(self) -> None:
         """Let all turns of the reactor come that are asked for."""
-        self.here.clock.advance(0)
+        self.here.settle()
 
-    def got(self, side: Side = Side.CLIENT) -> list[bytes]:
-        """Return what each client, or each server, has got."""
-        return [pair[side is Side.SERVER].transport.value() for pair in self.pairs]
+    def got(self, side: Side = Side.CLIENT) -> list[list[bytes]]:
+        """Return the messages that each client, or each server, has got, in this turn of the reactor."""
+        self.here.deliver()
+        return [peers[side is Side.SERVER].received for peers in self.peers]
 
 
 class ManyBroadcastTests(ManyLinksCase):
@@ -197,33 +190,31 @@ class ManyBroadcastTests(ManyLinksCase):
         """The first ones get it at once, the others in later turns, the oldest first, each once."""
         self.broadcast(b"one")
         got = self.got()
-        served = got.index(b"")
+        served = got.index([])
         self.assertLessEqual(served, 6)
-        self.assertEqual(got, [frame(b"one")] * served + [b""] * (MANY - served))
+        self.assertEqual(got, [[b"one"]] * served + [[]] * (MANY - served))
         self.turns()
-        self.assertEqual(self.got(), [frame(b"one")] * MANY)
+        self.assertEqual(self.got(), [[b"one"]] * MANY)
         self.assertEqual(self.here.clock.getDelayedCalls(), [])
 
     def test_order(self) -> None:
         """Broadcasts stay in order, and nothing that is sent or relayed later overtakes them."""
         self.broadcast(b"one", b"two")
-        self.pairs[-1][0].link.link.send_to_client(b"own")
-        self.pairs[-2][1].dataReceived(frame(b"relayed"))
+        self.pairs[-1].link.send_to_client(b"own")
+        self.pairs[-2].server.dataReceived(frame(b"relayed"))
         self.broadcast(b"three")
         self.here.factory.links.broadcast(Side.SERVER, b"to servers")
-        self.assertEqual(self.got()[-1], frame(b"one") + frame(b"two") + frame(b"own"))
-        self.assertEqual(self.got()[-2], frame(b"one") + frame(b"two") + frame(b"relayed"))
-        self.assertEqual(self.got()[-3], b"")
+        self.assertEqual(self.got()[-3:], [[], [b"one", b"two", b"relayed"], [b"one", b"two", b"own"]])
         self.turns()
-        self.assertEqual(self.got()[:-2], [frame(b"one") + frame(b"two") + frame(b"three")] * (MANY - 2))
-        self.assertEqual(self.got()[-1], frame(b"one") + frame(b"two") + frame(b"own") + frame(b"three"))
-        self.assertEqual(self.got(Side.SERVER), [frame(b"to servers")] * MANY)
+        self.assertEqual(self.got()[:-2], [[b"one", b"two", b"three"]] * (MANY - 2))
+        self.assertEqual(self.got()[-1], [b"one", b"two", b"own", b"three"])
+        self.assertEqual(self.got(Side.SERVER), [[b"to servers"]] * MANY)
 
     def test_closing(self) -> None:
         """A link that is closed behind a broadcast sends it first."""
         self.broadcast(b"bye")
-        self.pairs[-1][0].link.close()
-        self.assertEqual(self.got()[-2:], [b"", frame(b"bye")])
+        self.pairs[-1].close()
+        self.assertEqual(self.got()[-2:], [[], [b"bye"]])
         self.turns()
 
     def test_shutdown(self) -> None:
@@ -232,16 +223,15 @@ class ManyBroadcastTests(ManyLinksCase):
         over = self.here.factory.links.close_all()
         self.turns()
         self.successResultOf(over)
-        self.assertEqual(self.got(), [frame(b"bye")] * MANY)
+        self.assertEqual(self.got(), [[b"bye"]] * MANY)
 
     def test_gone(self) -> None:
         """Links that end before it is their turn are skipped."""
         self.broadcast(b"one")
-        for client, server in self.pairs[10:20]:
-            client.transport.loseConnection()
-            server.transport.loseConnection()
+        for pair in self.pairs[10:20]:
+            pair.abort()
         self.turns()
-        self.assertEqual(self.got(), [frame(b"one")] * 10 + [b""] * 10 + [frame(b"one")] * 10)
+        self.assertEqual(self.got(), [[b"one"]] * 10 + [[]] * 10 + [[b"one"]] * 10)
 
     def test_from_a_filter(self) -> None:
         """For the link whose filter broadcasts, the message has its place among those that the filter sees."""
@@ -254,12 +244,10 @@ class ManyBroadcastTests(ManyLinksCase):
 
         self.here.factory.replace_filters({"to_server_filter": announce})
         self.here.factory.links.broadcast(Side.SERVER, b"before")
-        self.pairs[-1][0].dataReceived(frame(b"a") + frame(b"b") + frame(b"c"))
-        expected = [b"before", b"a", b"one", b"two", b"b", b"c"]
-        self.assertEqual(self.got(Side.SERVER)[-1], b"".join(map(frame, expected)))
-        self.assertEqual(self.got(Side.SERVER)[-2], b"")
+        self.pairs[-1].client.dataReceived(frame(b"a") + frame(b"b") + frame(b"c"))
+        self.assertEqual(self.got(Side.SERVER)[-2:], [[], [b"before", b"a", b"one", b"two", b"b", b"c"]])
         self.turns()
-        self.assertEqual(self.got(Side.SERVER)[:-1], [b"".join(map(frame, [b"before", b"one", b"two"]))] * (MANY - 1))
+        self.assertEqual(self.got(Side.SERVER)[:-1], [[b"before", b"one", b"two"]] * (MANY - 1))
 
     def test_unencodable_from_a_filter(self) -> None:
         """What cannot be encoded is told for every link, also for that whose filter broadcasts."""
@@ -269,27 +257,27 @@ class ManyBroadcastTests(ManyLinksCase):
             return PASS_ON
 
         self.here.factory.replace_filters({"to_server_filter": announce})
-        self.pairs[-1][0].dataReceived(frame(b"a"))
+        self.pairs[-1].client.dataReceived(frame(b"a"))
         self.turns()
-        told = [(name, type(error)) for _, name, _, error in self.here.calls]
+        told = [(name, type(error)) for name, _, error in self.here.calls.errors]
         self.assertEqual(sorted(told), sorted((f"client {number}", MarshalingError) for number in range(MANY)))
-        self.assertEqual(self.got(Side.SERVER)[-1], frame(b"a"))
+        self.assertEqual(self.got(Side.SERVER)[-1], [b"a"])
 
     def test_by_an_error(self) -> None:
         """A broadcast may lead to another, which comes behind it everywhere."""
         self.here.factory.application.callbacks.on_error = lambda link, side, error: self.broadcast(b"more")
         self.here.factory.links.broadcast(Side.CLIENT, 7)
         self.turns()
-        self.assertEqual(self.got(), [frame(b"more") * MANY] * MANY)
+        self.assertEqual(self.got(), [[b"more"] * MANY] * MANY)
 
     def test_too_many(self) -> None:
         """An application that doesn't stop broadcasting is made to wait rather than fill the memory."""
         messages = [b"%d" % number for number in range(MAX_POSTPONED + 10)]
         self.broadcast(*messages)
-        for sent in self.got():
-            self.assertGreater(len(sent), MAX_POSTPONED)
+        for got in self.got():
+            self.assertGreater(len(got), 9)
         self.turns()
-        self.assertEqual(self.got(), [b"".join(map(frame, messages))] * MANY)
+        self.assertEqual(self.got(), [messages] * MANY)
 
     def test_bug(self) -> None:
         """A connection on which writing raises is logged, and keeps nothing from the others."""
@@ -298,14 +286,14 @@ class ManyBroadcastTests(ManyLinksCase):
             raise RuntimeError("no")
 
         for number in (0, 20):
-            self.pairs[number][0].transport.write = write
+            self.patch(self.pairs[number].client.transport, "writeSomeData", write)
         self.broadcast(b"one")
         self.turns()
-        self.assertEqual(self.got().count(frame(b"one")), MANY - 2)
+        self.assertEqual(self.got().count([b"one"]), MANY - 2)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
         self.broadcast(b"two")
         self.turns()
-        self.assertEqual(self.got().count(frame(b"one") + frame(b"two")), MANY - 2)
+        self.assertEqual(self.got().count([b"one", b"two"]), MANY - 2)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
 
     def test_interrupted(self) -> None:
@@ -314,13 +302,13 @@ class ManyBroadcastTests(ManyLinksCase):
         def write(data: bytes) -> None:
             raise KeyboardInterrupt
 
-        transport = self.pairs[0][0].transport
-        transport.write, write = write, transport.write
+        transport = self.pairs[0].client.transport
+        transport.writeSomeData, write = write, transport.writeSomeData
         self.assertRaises(KeyboardInterrupt, self.broadcast, b"one")
-        transport.write = write
+        transport.writeSomeData = write
         self.broadcast(b"two")
         self.turns()
-        self.assertEqual(self.got()[1:], [frame(b"one") + frame(b"two")] * (MANY - 1))
+        self.assertEqual(self.got()[1:], [[b"one", b"two"]] * (MANY - 1))
 
 
 class ManyEndTests(ManyLinksCase):
@@ -329,40 +317,42 @@ class ManyEndTests(ManyLinksCase):
     def test_in_slices(self) -> None:
         """They are closed in several turns of the reactor."""
         self.link_many()
-        attempts = [self.here.connect(hello(f"newcomer {number}")) for number in range(MANY)]
+        self.here.server.hello = None
+        attempts = [self.here.connect(f"newcomer {number}") for number in range(MANY)]
         self.let_time_pass()
         over = self.here.factory.links.close_all()
-        open_then = [client for client, _ in self.pairs if client.transport.connected]
-        self.assertEqual(len(open_then), MANY)
-        refused = len(self.here.refusals)
+        self.assertFalse(any(pair.closing for pair in self.pairs))
+        refused = len(self.here.calls.refusals)
         self.assertTrue(0 < refused < MANY)
         self.assertNoResult(over)
         self.turns()
         self.successResultOf(over)
-        self.assertEqual(len(self.here.refusals), MANY)
-        for protocol in (*attempts, *(protocol for pair in self.pairs for protocol in pair)):
-            self.assertFalse(protocol.transport.connected)
+        self.assertEqual(len(self.here.calls.refusals), MANY)
+        for peer in (*attempts, *(peer for peers in self.peers for peer in peers)):
+            self.assertFalse(peer.open)
 
     def test_ended_meanwhile(self) -> None:
         """An attempt that ends while others are being ended is told of once."""
-        self.link_many()
-        first, second = (self.here.connect(hello(name)) for name in ("first", "second"))
+        refused: list[str | None] = []
 
         def on_connecting_error(name: str | None, *arguments: Any) -> None:
-            self.refused.append(name)
+            refused.append(name)
             if name == "first":
-                second.transport.loseConnection()
+                second.abort()
 
-        self.refused: list[str | None] = []
-        self.here.factory.application.callbacks.on_connecting_error = on_connecting_error
-        self.successResultOf(self.here.factory.links.close_all())
-        self.assertEqual(sorted(map(str, self.refused)), ["first", "second"])
-        self.assertFalse(first.transport.connected)
+        self.link_many(on_connecting_error=on_connecting_error)
+        self.here.server.hello = None
+        first, second = (self.here.connect(name) for name in ("first", "second"))
+        over = self.here.factory.links.close_all()
+        self.turns()
+        self.successResultOf(over)
+        self.assertEqual(sorted(map(str, refused)), ["first", "second"])
+        self.assertFalse(first.open)
 
     def test_bug(self) -> None:
         """A link that fails to close is logged, and keeps no other from being closed."""
         self.link_many()
-        broken = self.pairs[3][0].link
+        broken = self.pairs[3]
         close = Pair.close
         failures = [RuntimeError("no")]
 
@@ -373,9 +363,11 @@ class ManyEndTests(ManyLinksCase):
 
         self.patch(Pair, "close", fail_once)
         over = self.here.factory.links.close_all()
+        self.turns()
         self.assertEqual(list(self.here.factory.links), [broken])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         broken.close()
+        self.turns()
         self.successResultOf(over)
 
 
@@ -384,40 +376,38 @@ class EndTests(MemoryCase):
 
     def test_links_in_every_state(self) -> None:
         """Every link and every attempt ends, whatever it is about; each attempt is told of, once."""
-        world = self.memory(limits=Limits(max_clients=4), on_connect=self.waits_for_dave)
-        waits = world.connect()
-        silent = world.connect()
-        linked, _ = self.linked(world, "alice")
-        refused_hello = world.connect(hello("bob"))
-        half, half_server = self.linked(world, "carol")
-        half.transport.loseConnection()
-        considered = world.connect(hello("dave"))
-        world.servers[-1].dataReceived(hello(SERVER_NAME))
-        waits.dataReceived(hello("erin"))
+        world = self.memory(answers=False, limits=Limits(max_clients=4), on_connect=self.waits_for_dave)
+        waits, _ = world.connect(None), world.connect(None)
+        world.linked("alice")
+        world.connect("bob")
+        half, _ = world.linked("carol")
+        half.abort()
+        world.connect("dave")
+        world.answer()
+        world.say(waits, "erin")
         world.calls.clear()
         ended = world.factory.links.close_all()
+        world.settle()
         self.successResultOf(ended)
         self.assertEqual(
-            sorted(world.refusals, key=repr),
+            sorted(world.calls.refusals, key=repr),
             sorted([(name, RepeaterClosed) for name in (None, "bob", "dave", "erin")], key=repr),
         )
-        for protocol in (waits, silent, linked, refused_hello, half_server, considered, *world.servers):
-            self.assertFalse(protocol.transport.connected)
+        self.assertFalse([peer for peer in (*world.clients, *world.server.connections) if peer.open])
 
     def test_abort_all(self) -> None:
         """Aborting ends links, also one that waits for a verdict, and attempts, with no time passing."""
         world = self.memory(on_connect=self.waits_for_dave, to_server_filter=lambda message, link: Deferred())
-        silent = world.connect()
-        linked, _ = self.linked(world, "alice")
-        linked.dataReceived(frame(b"wait"))
-        considered = world.connect(hello("dave"))
-        world.servers[-1].dataReceived(hello(SERVER_NAME))
+        world.connect(None)
+        linked, _ = world.linked("alice")
+        linked.send(b"wait")
+        world.connect("dave")
         world.calls.clear()
         world.factory.links.abort_all()
-        self.assertEqual([kind for _, kind in world.refusals], [RepeaterClosed, RepeaterClosed])
-        for protocol in (silent, linked, considered, *world.servers):
-            self.assertFalse(protocol.transport.connected)
-        self.assertIsNone(world.connect(hello("bob")))
+        world.settle()
+        self.assertEqual([kind for _, kind in world.calls.refusals], [RepeaterClosed, RepeaterClosed])
+        world.connect("bob")
+        self.assertFalse([peer for peer in (*world.clients, *world.server.connections) if peer.open])
 
     @staticmethod
     def waits_for_dave(link: Any) -> Any:
@@ -428,27 +418,28 @@ class EndTests(MemoryCase):
         """Nobody is accepted after that."""
         world = self.memory()
         self.successResultOf(world.factory.links.close_all())
-        self.assertIsNone(world.connect())
+        self.assertFalse(world.connect().open)
 
     def test_waits_for_the_last_connection(self) -> None:
         """It is over when the last connection is gone, and not before."""
         world = self.memory()
-        alice, _ = self.linked(world, "alice")
-        alice.transport.loseConnection = lambda: None
+        alice, _ = world.linked("alice")
+        alice.keeps_open = True
+        world.pair(alice).client.transport.loseConnection = lambda: None
         ended = world.factory.links.close_all()
+        world.settle()
         self.assertNoResult(ended)
-        alice.connectionLost()
+        alice.abort()
         self.successResultOf(ended)
 
     def test_lost_later(self) -> None:
         """A refused client whose connection lingers is waited for as well, and no longer than it may take to close."""
         world = self.memory(is_client_allowed=lambda name: False)
-        client = world.connect()
-        client.transport.loseConnection = lambda: None
-        client.dataReceived(hello("alice"))
+        client = world.connect(None)
+        transport = world.pair(client).client.transport
+        transport.loseConnection = lambda: None
+        world.say(client, "alice")
         self.assertEqual(len(world.factory.links), 1)
-        aborted: list[int] = []
-        client.transport.abortConnection = lambda: aborted.append(1)
-        world.clock.advance(5)
-        self.assertEqual(aborted, [1])
-        client.connectionLost()
+        self.assertTrue(client.open)
+        world.advance(5)
+        self.assertFalse(client.open)

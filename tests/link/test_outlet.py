@@ -11,13 +11,11 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectionAborted, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import StringTransport
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
-from zope.interface import implementer
 
 from twisted_repeater._link.outlet import HIGH_WATER, MAX_POSTPONED
 from twisted_repeater._link.outlets import outlet_for
@@ -26,6 +24,7 @@ from twisted_repeater.errors import MarshalingError
 from twisted_repeater.framings.length import Int32Framing
 
 from ..peers import END, LOST, Seen, turn
+from .connections import Far
 
 reactor: Any = installed_reactor
 
@@ -66,42 +65,12 @@ class Host:
 
 
 def new_host() -> Any:
-    """Return what stands for a connection and its link."""
+    """Return a stand-in for a connection and its link."""
     return Host()
 
 
-@implementer(IHalfCloseableProtocol)
-class Raw(Protocol):
-    """One end of a connection that keeps what it receives; ``seen`` tells of every read, and of how it ends."""
-
-    transport: Any
-    reason: Any = None
-
-    def __init__(self) -> None:
-        self.received = bytearray()
-        self.seen = Seen()
-
-    def connectionMade(self) -> None:
-        """Keep the system's buffers small."""
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            self.transport.getHandle().setsockopt(socket.SOL_SOCKET, option, BUFFER)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Bytes came."""
-        self.received += data
-        self.seen.append(len(data))
-
-    def readConnectionLost(self) -> None:
-        """The other end has ended its stream."""
-        self.seen.append(END)
-
-    def writeConnectionLost(self) -> None:
-        """Our stream has ended."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
-        self.reason = reason.value
-        self.seen.append(LOST)
+class Raw(Far):
+    """One side of a connection that keeps everything it receives."""
 
     def has(self, size: int) -> Deferred[None]:
         """Fire when so many bytes came."""

@@ -26,8 +26,8 @@ from twisted_repeater._sockets.socket_state import (
     unread_size,
 )
 
-from ..link.links import keep, messages
-from ..peers import LOST, PeerCase, Seen, hello, repeated, turn
+from ..link.links import messages
+from ..peers import LOST, PeerCase, Seen, hello, keep, repeated, turn
 from ..vanishing import can_vanish, come_back, vanish
 from .test_socket_state import ConnectionCase
 
@@ -35,7 +35,7 @@ reactor: Any = installed_reactor
 
 
 class Connection:
-    """Stands for a connection; ``told`` has the events that it was told of."""
+    """Stands for a connection of a link; ``told`` has all that it heard."""
 
     def __init__(self, handle: Any, *, is_tcp: bool = True) -> None:
         self.handle: socket.socket | None = handle
@@ -62,22 +62,22 @@ class UnreadTests(ConnectionCase):
         """Watch one that is not read."""
         super().setUp()
         self.clock = Clock()
-        self.watch = ConnectionMonitor(self.clock, None)
-        self.end = Connection(self.own)
-        self.watch.connected(self.end)
-        self.watch.reads(self.end, False)
+        self.monitor = ConnectionMonitor(self.clock, None)
+        self.unread = Connection(self.own)
+        self.monitor.connected(self.unread)
+        self.monitor.reads(self.unread, False)
 
     def look(self) -> list[Any]:
-        """Let time pass until they are asked about; return the events by then."""
+        """Let time pass until they are asked about; return all that the connection has heard."""
         self.clock.advance(UNREAD_EVERY)
-        return list(self.end.told)
+        return list(self.unread.told)
 
     def end_stream(self) -> None:
         """Let the peer end its stream behind a byte, and wait until that has come."""
         self.peer.send(b"x")
         self.peer.close()
         self.until(lambda: unread_size(self.own) and self.look())
-        self.end.told.clear()
+        self.unread.told.clear()
 
     def test_well(self) -> None:
         """A connection that is up hears nothing, for as long as it is not read."""
@@ -86,25 +86,25 @@ class UnreadTests(ConnectionCase):
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
 
     def test_hung_up(self) -> None:
-        """An event is told at the next look, and again at each."""
+        """A connection hears that its peer has hung up at the next look, and again at each."""
         self.end_stream()
         self.clock.advance(UNREAD_EVERY / 2)
-        self.assertEqual(self.end.told, [])
+        self.assertEqual(self.unread.told, [])
         self.assertEqual(self.look(), [HangUp.ENDED])
         self.assertEqual(self.look(), [HangUp.ENDED] * 2)
 
     def test_read_again(self) -> None:
         """One that is read again is not asked about, and no timer runs then."""
         self.end_stream()
-        self.watch.reads(self.end, True)
+        self.monitor.reads(self.unread, True)
         self.assertEqual(self.look(), [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.watch.reads(self.end, False)
+        self.monitor.reads(self.unread, False)
         self.assertEqual(self.look(), [HangUp.ENDED])
 
     def test_lost(self) -> None:
         """One that is gone is forgotten, and leaves no timer."""
-        self.watch.lost(self.end)
+        self.monitor.lost(self.unread)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_closed(self) -> None:
@@ -114,23 +114,23 @@ class UnreadTests(ConnectionCase):
 
     def test_no_socket(self) -> None:
         """A connection without a socket is not watched."""
-        self.watch.lost(self.end)
-        end = Connection(None)
-        self.watch.connected(end)
-        self.watch.reads(end, False)
+        self.monitor.lost(self.unread)
+        watched = Connection(None)
+        self.monitor.connected(watched)
+        self.monitor.reads(watched, False)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.watch.lost(end)
+        self.monitor.lost(watched)
 
     def test_one_ends_another(self) -> None:
         """One that is forgotten while others hear of themselves hears nothing more."""
         own, peer = self.connection()
         other = Connection(own)
-        self.watch.reads(other, False)
+        self.monitor.reads(other, False)
         peer.close()
         self.end_stream()
         self.until(lambda: self.look() and other.told)
         other.told.clear()
-        self.end.when_told = lambda: self.watch.lost(other)
+        self.unread.when_told = lambda: self.monitor.lost(other)
         self.look()
         self.assertEqual(other.told, [])
 
@@ -138,11 +138,11 @@ class UnreadTests(ConnectionCase):
         """Whatever goes wrong with one, the others hear of themselves."""
         own, peer = self.connection()
         other = Connection(own)
-        self.watch.reads(other, False)
+        self.monitor.reads(other, False)
         peer.close()
         self.end_stream()
         other.told.clear()
-        self.end.when_told = lambda: 1 / 0
+        self.unread.when_told = lambda: 1 / 0
         self.until(lambda: self.look() and other.told)
         self.assertNotEqual(self.flushLoggedErrors(ZeroDivisionError), [])
 
@@ -153,7 +153,7 @@ class LookTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Let a test say how connections stand."""
         self.clock = Clock()
-        self.watch = ConnectionMonitor(self.clock, 60)
+        self.monitor = ConnectionMonitor(self.clock, 60)
         self.states: dict[Any, TCPState | None] = {}
         self.looked: list[Any] = []
         self.patch(_watch, "tcp_state", self.state)
@@ -166,10 +166,10 @@ class LookTests(SynchronousTestCase):
 
     def connect(self, handle: Any) -> Connection:
         """Watch a connection."""
-        end = Connection(handle)
-        self.watch.connected(end)
+        watched = Connection(handle)
+        self.monitor.connected(watched)
         self.looked.clear()
-        return end
+        return watched
 
     def look(self, *states: TCPState | None) -> None:
         """Let each of these be seen at a look."""
@@ -192,7 +192,7 @@ class LookTests(SynchronousTestCase):
             self.look(TCPState(True, False, 10), TCPState(True, False, 25), TCPState(True, False, 40), answer)
             self.look(TCPState(True, False, 55), TCPState(True, False, 70))
             self.assertEqual(ann.told, [])
-            self.watch.lost(ann)
+            self.monitor.lost(ann)
 
     def test_clock_put_right(self) -> None:
         """It is not the repeater's clock that tells how long a peer was silent."""
@@ -217,18 +217,18 @@ class LookTests(SynchronousTestCase):
     def test_lost(self) -> None:
         """One that is gone is not looked at any more; without any no timer runs."""
         ann, bob = self.connect("ann"), self.connect("bob")
-        self.watch.lost(ann)
+        self.monitor.lost(ann)
         self.look(None)
         self.assertEqual(self.looked, ["bob"])
-        self.watch.lost(bob)
+        self.monitor.lost(bob)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_not_allowed_for(self) -> None:
-        """Without a limit, without help of the system, and for all but TCP, nothing is checked."""
+        """Without a limit, where the system tells nothing, and for others than TCP, nothing is looked at."""
         self.states["ann"] = None
         self.connect("ann")
-        self.watch.connected(Connection("bob", is_tcp=False))
-        self.watch.timeout = None
+        self.monitor.connected(Connection("bob", is_tcp=False))
+        self.monitor.timeout = None
         self.connect("eve")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -256,11 +256,11 @@ class WatchCase(ConnectionCase, TestCase):
 
     def watched(self, timeout: float | None, clock: IReactorTime = reactor) -> Connection:
         """Watch it."""
-        self.watch = ConnectionMonitor(clock, timeout)
-        end = Connection(self.own)
-        self.watch.connected(end)
-        self.addCleanup(self.watch.lost, end)
-        return end
+        self.monitor = ConnectionMonitor(clock, timeout)
+        watched = Connection(self.own)
+        self.monitor.connected(watched)
+        self.addCleanup(self.monitor.lost, watched)
+        return watched
 
     async def come_to(self, condition: Any) -> None:
         """Go round until something is true."""
@@ -278,33 +278,33 @@ class VanishedTests(WatchCase):
     """Peers that vanish while something is under way."""
 
     async def test_vanished(self) -> None:
-        """A peer that does not acknowledge bytes has vanished."""
-        end = self.watched(0.5)
+        """A peer that acknowledges nothing has vanished."""
+        watched = self.watched(0.5)
         vanish(self.peer)
         self.own.send(b"x")
-        await end.told.holds("vanished")
+        await watched.told.holds("vanished")
 
-    async def stays(self, end: Connection) -> None:
+    async def stays(self, watched: Connection) -> None:
         """Look often at a connection on which nothing happens: its peer must not be taken to have vanished."""
         await self.come_to(lambda: self.silence() > 0.3)
         for _ in range(10 * CHECKS):
             self.clock.advance(0.01 / CHECKS)
-        self.assertEqual(end.told, [])
+        self.assertEqual(watched.told, [])
 
     async def test_window_closed(self) -> None:
         """A peer that reads nothing has not, however long that lasts."""
-        end = self.watched(0.01, self.clock)
+        watched = self.watched(0.01, self.clock)
         self.fill()
-        await self.stays(end)
+        await self.stays(watched)
 
     async def test_small_messages_unread(self) -> None:
         """Nor has one whose buffer was filled by small messages, which take more room than they have bytes."""
         self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        end = self.watched(0.01, self.clock)
+        watched = self.watched(0.01, self.clock)
         with contextlib.suppress(BlockingIOError):
             for _ in range(20_000):
                 self.own.send(bytes(16))
-        await self.stays(end)
+        await self.stays(watched)
 
 
 class ProbeTests(WatchCase):
@@ -312,65 +312,65 @@ class ProbeTests(WatchCase):
 
     async def silent(self, timeout: float | None = 60) -> Connection:
         """Watch a peer that was silent for long enough to be probed."""
-        end = self.watched(timeout)
+        watched = self.watched(timeout)
         await self.come_to(lambda: self.silence() > _watch.HEARD_LATELY)
-        return end
+        return watched
 
     async def test_there(self) -> None:
-        """A peer that is there answers at once; its keep-alive times are then as before."""
-        end = await self.silent()
+        """A peer that is there answers at once; its keep-alive times are then what they were."""
+        watched = await self.silent()
         times = keep_alive_of(self.own)
-        answer = self.watch.has_vanished(end, 30)
+        answer = self.monitor.has_vanished(watched, 30)
         self.assertEqual(keep_alive_of(self.own), PROBE_TIMES)
         self.assertFalse(await answer)
-        self.assertEqual((end.told, keep_alive_of(self.own)), ([], times))
+        self.assertEqual((watched.told, keep_alive_of(self.own)), ([], times))
 
     async def test_gone(self) -> None:
         """A peer that does not answer in time has vanished: all who ask hear that, but those who don't wait for it."""
-        end = await self.silent(None)
+        watched = await self.silent(None)
         vanish(self.peer)
-        answers = [self.watch.has_vanished(end, 0.5) for _ in range(3)]
+        answers = [self.monitor.has_vanished(watched, 0.5) for _ in range(3)]
         answers[1].cancel()
         await self.assertFailure(answers[1], CancelledError)
         self.assertEqual([await answers[0], await answers[2]], [True, True])
-        self.assertEqual(end.told, ["vanished"])
+        self.assertEqual(watched.told, ["vanished"])
         self.assertNotEqual(keep_alive_of(self.own), PROBE_TIMES)
 
     async def test_lost(self) -> None:
         """One whose connection is lost meanwhile is gone as well."""
-        end = await self.silent()
+        watched = await self.silent()
         vanish(self.peer)
-        answer = self.watch.has_vanished(end, 30)
-        self.watch.lost(end)
+        answer = self.monitor.has_vanished(watched, 30)
+        self.monitor.lost(watched)
         self.assertTrue(await answer)
-        self.assertEqual(end.told, [])
+        self.assertEqual(watched.told, [])
 
     async def test_heard_of(self) -> None:
         """A peer that was heard of just now is there, also if its connection is not read."""
-        end = self.watched(60)
+        watched = self.watched(60)
         for reads in (True, False):
-            self.watch.reads(end, reads)
-            self.assertFalse(await self.watch.has_vanished(end, 30))
+            self.monitor.reads(watched, reads)
+            self.assertFalse(await self.monitor.has_vanished(watched, 30))
         self.assertNotEqual(keep_alive_of(self.own), PROBE_TIMES)
 
     async def test_unknown(self) -> None:
         """Where a probe cannot be sent, or not soon, the peer is taken to be there."""
         self.patch(_watch, "HEARD_LATELY", -1)
-        end = self.watched(60)
+        watched = self.watched(60)
         self.fill()
-        for unknown in (end, Connection(None), Connection(self.own, is_tcp=False)):
-            self.assertFalse(self.successResultOf(self.watch.has_vanished(unknown, 30)))
-        end.lost = True
-        self.assertFalse(self.successResultOf(self.watch.has_vanished(end, 30)))
+        for unknown in (watched, Connection(None), Connection(self.own, is_tcp=False)):
+            self.assertFalse(self.successResultOf(self.monitor.has_vanished(unknown, 30)))
+        watched.lost = True
+        self.assertFalse(self.successResultOf(self.monitor.has_vanished(watched, 30)))
 
     async def test_no_time(self) -> None:
         """With less time than a peer far away needs for its answer it is taken to be there: whoever comes at the last
         moment must not cut it off.
         """
-        end = await self.silent()
+        watched = await self.silent()
         vanish(self.peer)
         for at_most in (-1, 0.01, _watch.PROBE_AT_LEAST - 0.01):
-            self.assertFalse(self.successResultOf(self.watch.has_vanished(end, at_most)))
+            self.assertFalse(self.successResultOf(self.monitor.has_vanished(watched, at_most)))
         self.assertNotEqual(keep_alive_of(self.own), PROBE_TIMES)
 
 
