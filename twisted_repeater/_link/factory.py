@@ -188,7 +188,7 @@ class Links:
 
 
 class RepeaterFactory(ServerFactory):
-    """Puts a repeater together, and makes a `Connection` for each client."""
+    """Puts a repeater together, and makes a `ClientSideProtocol` for each client."""
 
     noisy = False
 
