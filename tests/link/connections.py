@@ -17,8 +17,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from twisted_repeater import Limits, MarshalingError, Side, dialects
-from twisted_repeater._link.connection import Connection
+from twisted_repeater import Limits, MarshalingError, dialects
+from twisted_repeater._link.connection import ClientSideProtocol, Connection
 from twisted_repeater._link.deadline import Timers
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 
@@ -112,7 +112,7 @@ class MemoryCase(SynchronousTestCase):
         """Connect it."""
         self.host, self.links = host_and_links()
         self.clock, self.monitor = self.links.clock, self.links.monitor
-        self.connection = Connection(Side.CLIENT, self.host, self.links)
+        self.connection = ClientSideProtocol(self.host, self.links)
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 4711))
 
     def connect(self) -> None:
@@ -124,7 +124,7 @@ class MemoryCase(SynchronousTestCase):
         return self.transport.producerState == "paused"
 
 
-class Own(Connection):
+class Own(ClientSideProtocol):
     """A connection that notes what its transport says, as its peer does."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -201,7 +201,7 @@ class SocketCase(TestCase):
         """Connect them."""
         self.host, self.links = host_and_links()
         self.clock, self.monitor = self.links.clock, self.links.monitor
-        self.connection = Own(Side.CLIENT, self.host, self.links)
+        self.connection = Own(self.host, self.links)
         self.own, self.peer = self.connection, Far()
         factory = Factory.forProtocol(lambda: self.own)
         factory.noisy = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -132,8 +131,7 @@ class Closing(RuleBasedStateMachine):
         kind = HalfClosing if half_close else BufferedOutlet
 
         def outlet_for(transport: Any, connection: Any, framing: Any, max_waiting: int) -> BufferedOutlet:
-            report = partial(connection.link.marshaling_error, connection)
-            return kind(transport, connection, Encoder(framing, report), max_waiting)
+            return kind(transport, connection, Encoder(framing, connection), max_waiting)
 
         self.patch = mock.patch.object(connection, "outlet_for", outlet_for)
         self.patch.start()

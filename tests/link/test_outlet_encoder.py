@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -31,7 +32,9 @@ class EncodeTests(SynchronousTestCase):
     def encoder(self, writer: Callable[[Any], Any], framing: Framing | None = None) -> Encoder:
         """Make an encoder with this writer; ``told`` has what it reports."""
         self.told: list[Any] = []
-        encoder = Encoder(framing or NumberedFraming(10), self.told.append)
+        link = SimpleNamespace(marshaling_error=lambda connection, error: self.told.append(error))
+        connection: Any = SimpleNamespace(link=link)
+        encoder = Encoder(framing or NumberedFraming(10), connection)
         encoder.writer = writer
         return encoder
 

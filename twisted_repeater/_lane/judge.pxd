@@ -8,7 +8,7 @@ from ..selectors cimport Selector
 
 cdef class Judge:
     cdef object setup, awaited
-    cdef object _lane, _host, _link, _ask, _message, _simply
+    cdef object _lane, _host, _link, _ask, _message, _simply, _filter, _decode
     cdef Selector _selector
     cdef Reader _reader
     cdef Output _output

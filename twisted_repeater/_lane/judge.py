@@ -40,8 +40,9 @@ NEVER = object()
 class Judge:
     """Decides about the messages of one lane."""
 
-    def __init__(self, lane: Lane, reader: Reader, output: Output, host: LaneHost, link: object) -> None:
-        self.setup: LaneSetup = LaneSetup()
+    def __init__(
+        self, lane: Lane, reader: Reader, output: Output, host: LaneHost, link: object, setup: LaneSetup
+    ) -> None:
         self.awaited: PendingVerdict | None = None
         """The verdict that the lane waits for."""
         self._lane = lane
@@ -55,20 +56,18 @@ class Judge:
         """The present message, if the setup sees all."""
         self._by_filter = False
         """Whether the filter decides about it."""
-        self._ask: Any = None
-        self._selector: Selector | None = None
-        self._simply: object = PASS_ON
-        """The answer with which the search goes on at once."""
-        self._sees_all = self._translates = False
+        self.use(setup)
 
     def use(self, setup: LaneSetup) -> None:
         """Decide by this setup."""
-        self.setup = setup
+        self.setup: LaneSetup = setup
         self._sees_all = setup.sees_all
         self._translates = setup.translates
-        self._ask = self._consider if setup.sees_all or setup.decode is not None else setup.filter
-        self._selector = None if setup.sees_all else setup.selector
-        self._simply = NEVER if setup.sees_all else PASS_ON
+        self._filter, self._decode = setup.filter, setup.decode
+        self._ask: Any = self._consider if setup.sees_all or setup.decode is not None else setup.filter
+        self._selector: Selector | None = None if setup.sees_all else setup.selector
+        self._simply: object = NEVER if setup.sees_all else PASS_ON
+        """The answer with which the search goes on at once."""
 
     def drop(self) -> None:
         """Forget the present message, and give up waiting for its verdict."""
@@ -146,18 +145,17 @@ class Judge:
 
     def _consider(self, payload: bytes, link: object) -> object:
         """Decode a message, and ask the filter if it wants the message."""
-        setup = self.setup
-        wanted = setup.filter is not None
+        wanted = self._filter is not None
         if self._sees_all:
             self._message = payload
-            selector = setup.selector
+            selector = self.setup.selector
             self._by_filter = wanted = wanted and (selector is None or selector.matches(payload, 0, len(payload)))
             if not wanted and not self._translates:
                 return PASS_ON
         message: object = payload
-        if setup.decode is not None:
+        if self._decode is not None:
             try:
-                message = setup.decode(payload)
+                message = self._decode(payload)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -169,7 +167,7 @@ class Judge:
             return DO_NOTHING
         if self._sees_all:
             self._message = message
-        return setup.filter(message, link) if wanted else PASS_ON  # type: ignore[misc]
+        return self._filter(message, link) if wanted else PASS_ON  # type: ignore[misc]
 
     def put_run(self) -> None:
         """Put the run into the output."""

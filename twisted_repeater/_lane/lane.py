@@ -71,7 +71,7 @@ class Lane:
         """Whether the frame monitor has this lane on its list."""
         self._reader = Reader(framing, now)
         self._output = Output(forward, back)
-        self._judge = Judge(self, self._reader, self._output, host, link)
+        self._judge = Judge(self, self._reader, self._output, host, link, setup)
         self._host = host
         self._state = HELD
         self._busy = self._sealed = False

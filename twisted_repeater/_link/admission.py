@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from inspect import isawaitable
 
 from twisted.internet.defer import Deferred
@@ -140,7 +141,7 @@ class Admission:
             turn: Deferred[None] = Deferred()
             self._waiting.append(turn)
             try:
-                error = TooManyClients(f"{places} clients are linked, and none left in time")
+                error = partial(TooManyClients, f"{places} clients are linked, and none left in time")
                 await within(turn, deadline - self._clock.seconds(), self._clock, error)
             finally:
                 if turn in self._waiting:
@@ -165,11 +166,11 @@ class Admission:
     async def _take_name(self, pair: Pair, name: str, timeout: float) -> None:
         deadline = self._clock.seconds() + timeout
         while (holder := self.names.get(name)) is not None:
-            error = DuplicateClient(f"a client {name!r} is linked already", Side.CLIENT)
+            error = partial(DuplicateClient, f"a client {name!r} is linked already", Side.CLIENT)
             if not (holder.closing or holder.finishing):
                 half = (deadline - self._clock.seconds()) / 2  # the rest is for the end of the holder's link
                 if not await self._monitor.has_vanished(holder.client, half):
-                    raise error
+                    raise error()
             if holder.closing or holder.finishing:  # the application may let the link of a vanished client stand
                 holder.give_way()
             await within(holder.when_over(), deadline - self._clock.seconds(), self._clock, error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -100,12 +99,14 @@ class Attempt:
 
     async def _step(self, deferred: Deferred[Any]) -> Any:
         """Wait for one step; `stop` cancels it."""
-        if not self._stopped:  # by the application's callback itself
-            self._awaited = deferred
-            try:
-                result = await deferred
-            finally:
-                self._awaited = None
+        if self._stopped:  # by the application's callback itself, whose answer no longer matters
+            deferred.addErrback(self._failed_late)
+            raise CancelledError
+        self._awaited = deferred
+        try:
+            result = await deferred
+        finally:
+            self._awaited = None
         if self._stopped:
             raise CancelledError
         return result
@@ -201,17 +202,21 @@ class Attempt:
 
     async def _ask(self, callback: Callable[..., Any], *arguments: Any) -> Any:
         """Call back into the application. If it raises, or does not answer in time, the client is refused."""
-        timeout = self._links.limits.hello_timeout
-        late = RefusedByApplication(f"no answer of the application within {timeout} seconds")
-        self._pair.timers.call_later("answer", timeout, partial(self.stop, late))
         try:
-            return await self._step(call(callback, *arguments))
+            answer = call(callback, *arguments)
+            if not answer.called or answer.paused:
+                self._pair.timers.call_later("answer", self._links.limits.hello_timeout, self._answer_is_late)
+            return await self._step(answer)
         except (ConnectingError, GeneratorExit):
             raise
         except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
             raise RefusedByApplication(told(error)) from error
         finally:
             self._pair.timers.stop("answer")
+
+    def _answer_is_late(self) -> None:
+        timeout = self._links.limits.hello_timeout
+        self.stop(RefusedByApplication(f"no answer of the application within {timeout} seconds"))
 
 
 NO_TLS = {"http request", "https proxy request", "wrong version number"}

@@ -43,14 +43,14 @@ class Connection(EndingConnection):
 
     __slots__ = ("_is_busy", "_reader", "address", "heard")
 
-    def __init__(self, side: Side, link: Pair, host: Links) -> None:
-        super().__init__(side, link, host)
+    def __init__(self, link: Pair, host: Links) -> None:
+        super().__init__(link, host)
         self.address: Any = None
         self.heard: bool = False
         """Whether a byte was received."""
         self.receive: Callable[[bytes], None] = self._receive_hello
         """Where received bytes go."""
-        self._reader: HelloReader | None = HelloReader(side, host.handshake, host.settings.dialect.name)
+        self._reader: HelloReader | None = HelloReader(self.side, host.handshake, host.settings.dialect.name)
         """Until the link is made."""
         self._is_busy = False
         """Whether the last read was all full."""
@@ -183,8 +183,7 @@ class ClientSideProtocol(Connection):
 
     __slots__ = ()
 
-    def __init__(self, link: Pair, host: Links) -> None:
-        super().__init__(Side.CLIENT, link, host)
+    side = Side.CLIENT
 
 
 class ServerSideProtocol(Connection):
@@ -192,5 +191,4 @@ class ServerSideProtocol(Connection):
 
     __slots__ = ()
 
-    def __init__(self, link: Pair, host: Links) -> None:
-        super().__init__(Side.SERVER, link, host)
+    side = Side.SERVER

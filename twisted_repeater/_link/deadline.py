@@ -125,10 +125,10 @@ class Timers:
             self._running.popitem()[1].cancel()
 
 
-def within(deferred: Deferred[T], timeout: float, clock: IReactorTime, error: Exception) -> Deferred[T]:
-    """Have a Deferred fail with this error unless it fires within so many seconds."""
+def within(deferred: Deferred[T], timeout: float, clock: IReactorTime, error: Callable[[], Exception]) -> Deferred[T]:
+    """Have a Deferred fail unless it fires within so many seconds; ``error`` makes the error, which is seldom needed."""
 
     def too_late(result: object, _: float) -> T:
-        raise error
+        raise error()
 
     return deferred.addTimeout(max(timeout, 0), clock, onTimeoutCancel=too_late)

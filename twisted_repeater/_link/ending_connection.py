@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.error import ConnectionAborted, ConnectionLost, TCPTimedOutError
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -60,7 +60,6 @@ class EndingConnection(Protocol):
         "loss",
         "outlet",
         "receive",
-        "side",
         "state",
         "transport",
         "valve",
@@ -71,9 +70,10 @@ class EndingConnection(Protocol):
     valve: Valve
     receive: Callable[[bytes], None]
 
-    def __init__(self, side: Side, link: Pair, host: Links) -> None:
+    side: ClassVar[Side]
+
+    def __init__(self, link: Pair, host: Links) -> None:
         self.link: Pair = link
-        self.side: Side = side
         self.state: ConnectionState = ConnectionState.UNCONNECTED
         """Moved by `_move` only."""
         self.handle: socket.socket | None = None

@@ -43,13 +43,13 @@ class HelloReader:
     def ask(self, timeout: float, clock: IReactorTime) -> Deferred[Hello]:
         """Return a Deferred for the hello. Fails with `HelloTimeout` after so many seconds."""
         self.asked = Deferred()
-        error = HelloTimeout(f"no hello from the {self._side.value} in time", self._side)
-        return within(self.asked, timeout, clock, error)
+        side = self._side
+        return within(self.asked, timeout, clock, lambda: HelloTimeout(f"no hello from the {side.value} in time", side))
 
     def ask_address(self, timeout: float, clock: IReactorTime) -> Deferred[None]:
         """Return a Deferred for the PROXY header. Fails with `HelloTimeout` after so many seconds."""
         self.address = Deferred()
-        return within(self.address, timeout, clock, HelloTimeout("no PROXY header in time", self._side))
+        return within(self.address, timeout, clock, lambda: HelloTimeout("no PROXY header in time", self._side))
 
     @property
     def size(self) -> int:

@@ -34,17 +34,17 @@ MAX_POSTPONED = 64
 
 
 class Encoder:
-    """Encodes messages for one connection, and reports those that cannot be encoded."""
+    """Encodes messages for one connection, and reports those that cannot be encoded to its link."""
 
-    __slots__ = ("_report", "framing", "version", "writer")
+    __slots__ = ("_connection", "framing", "version", "writer")
 
-    def __init__(self, framing: FramingObject, report: Callable[[MarshalingError], None]) -> None:
+    def __init__(self, framing: FramingObject, connection: Connection) -> None:
         self.framing: FramingObject = framing
         self.version: int = 0
         """The version of the messages that the peer receives."""
         self.writer: Callable[[Any], Any] | None = None
         """Converts a message to that version and makes its payload; set once the versions are agreed."""
-        self._report = report
+        self._connection = connection
 
     def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
         """Return the frame of a message, or nothing to send.
@@ -66,13 +66,13 @@ class Encoder:
             frame = framing.encode(payload) if instead_of is None else framing.replace(instead_of, payload)
             return frame if type(frame) is bytes else bytes(memoryview(frame))
         except MarshalingError as error:
-            self._report(error)
+            self._connection.link.marshaling_error(self._connection, error)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a codec that calls sys.exit() has failed, no more
             marshaling_error = MarshalingError(f"{class_name(error)} in the codec: {text_of(error)}")
             marshaling_error.__cause__ = error
-            self._report(marshaling_error)
+            self._connection.link.marshaling_error(self._connection, marshaling_error)
         return None
 
 

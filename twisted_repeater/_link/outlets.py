@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -29,8 +28,7 @@ def outlet_for(transport: Any, connection: Connection, framing: FramingObject, m
         max_waiting: How many bytes of the application's own may wait when it sends one more message.
     """
     kind = SocketOutlet if SocketOutlet.fits(transport) else BufferedOutlet
-    encoder = Encoder(framing, partial(connection.link.marshaling_error, connection))
-    return kind(transport, connection, encoder, max_waiting)
+    return kind(transport, connection, Encoder(framing, connection), max_waiting)
 
 
 class SocketOutlet(Outlet):
@@ -57,7 +55,8 @@ class SocketOutlet(Outlet):
         return (
             isinstance(transport, FileDescriptor)
             and not getattr(transport, "TLS", False)
-            and all(callable(getattr(transport, name, None)) for name in ("writeSomeData", "startWriting"))
+            and callable(getattr(transport, "writeSomeData", None))
+            and callable(getattr(transport, "startWriting", None))
         )
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:

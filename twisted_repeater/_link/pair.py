@@ -52,7 +52,7 @@ class Pair(EndingPair):
         self.link: Link = Link(self)
         self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""
-        self._unsent: list[tuple[Connection, bytes]] = []
+        self._unsent: list[tuple[Connection, bytes]] | None = None
         """What the application sent before the link was made: no message may come before a hello."""
 
     @property
@@ -81,8 +81,8 @@ class Pair(EndingPair):
         sides = list(zip((self.client, self.server), self.lanes, strict=True))
         for connection, lane in sides:
             connection.relay_to(lane.feed)
-        unsent, self._unsent = self._unsent, []
-        for connection, frame in unsent:
+        unsent, self._unsent = self._unsent, None
+        for connection, frame in unsent or ():
             connection.outlet.send(frame)
         self._host.application.link_made(self)
         for connection, lane in sides:
@@ -109,6 +109,7 @@ class Pair(EndingPair):
     def send_frame(self, connection: Connection, frame: bytes, *, at_once: bool = False) -> None:
         """Send a frame of the application's own: from within a filter, after the messages before the one it sees."""
         if not self.made:
+            self._unsent = self._unsent or []
             self._unsent.append((connection, frame))
         elif not any(lane.send_between(connection.outlet, frame) for lane in self.lanes):
             connection.outlet.send(frame, at_once=at_once)
