@@ -126,7 +126,7 @@ class Timers:
 
 
 def within(deferred: Deferred[T], timeout: float, clock: IReactorTime, error: Callable[[], Exception]) -> Deferred[T]:
-    """Have a Deferred fail unless it fires within so many seconds; ``error`` makes the error, which is seldom needed."""
+    """Have a Deferred fail with an error, made when it is needed, unless it fires within so many seconds."""
 
     def too_late(result: object, _: float) -> T:
         raise error()
