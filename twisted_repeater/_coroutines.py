@@ -80,9 +80,11 @@ async def _outcome(coroutine: Work[object], loop: asyncio.AbstractEventLoop) -> 
 
     A ``SystemExit`` that leaves a task would end the loop, and with it the process.
     """
+    from asyncio import CancelledError as TaskCancelled
+
     try:
         return await _stepped(coroutine, loop)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit, TaskCancelled):  # the task itself ends so
         raise
     except BaseException:
         return Failure()
