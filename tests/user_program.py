@@ -1,4 +1,4 @@
-"""A program as users write it, with a part of each kind. It is only type-checked: see ``test_user_program.py``."""
+"""A program as users write it, with a part of each kind. It is only type-checked: see ``.ci/run types``."""
 
 from __future__ import annotations
 
