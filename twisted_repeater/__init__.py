@@ -9,7 +9,7 @@ side          one of the two connections: `Side.CLIENT` (repeater to client), `S
 direction     which way a message travels: to the server, or to the client
 frame         the bytes of one message on the wire, header included
 payload       a frame without its header; for some framings the whole frame
-message       what the codec makes of a payload, and what filters see
+message       a payload as the codec decodes it, and as filters see it
 dialect       everything about one wire protocol: framing, opening, message types with their versions and codecs
 opening       what happens on a link before its messages are relayed: who speaks first, how the client gets its name
 verdict       the answer of a filter

@@ -65,7 +65,7 @@ class Settings:
 
 @dataclass
 class Callbacks:
-    """What the application gave to `start`."""
+    """The arguments of `start`."""
 
     on_connect: Callable[[Link], object]
     on_error: Callable[[Link, Side, LinkError], object] | None
@@ -86,7 +86,7 @@ class Application:
 
     def __init__(self, settings: Settings, clock: IReactorTime) -> None:
         self.started: Callbacks | None = None
-        """What was given to `start`, ``None`` before that."""
+        """The arguments of `start`; ``None`` before it is called."""
         self._server_name = settings.server_name
         self._observers = settings.observers
         self._filter_failures = LogThrottle(clock)
@@ -94,7 +94,7 @@ class Application:
 
     @property
     def callbacks(self) -> Callbacks:
-        """What was given to `start`; no link is made before."""
+        """The arguments of `start`; no link is made before it is called."""
         assert self.started is not None
         return self.started
 

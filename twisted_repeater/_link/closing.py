@@ -244,7 +244,7 @@ LINK_MOVES: dict[tuple[LinkState, LinkEvent], tuple[Action, LinkState]] = {
     **{(state, _LE.BOTH_GONE): (_A.END, _L.FAILED) for state in UNMADE},
     **{(state, _LE.BOTH_GONE): (_A.END, _L.OVER) for state in MADE},
 }
-"""What a link does about an event, and where that moves it. An event that is not listed for a state is nothing."""
+"""What a link does about an event, and where that moves it. An event that is not listed for a state changes nothing."""
 
 ON_LOSS = {True: LinkEvent.FINISH, False: LinkEvent.CLOSE}
-"""What the default ``on_error`` does to a link that has lost a side, by whether the side can still be written to."""
+"""The event that the default ``on_error`` causes when a side is lost: by whether that side can still be written to."""

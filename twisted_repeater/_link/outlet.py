@@ -129,7 +129,7 @@ class Outlet(ABC):
         self.waiting: int = 0
         """How many bytes wait here."""
         self.progress: int = 0
-        """Grows with what is written."""
+        """Grows with each write."""
         transport.registerProducer(self, self._streaming)
 
     # -- what goes out -----------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class Pair(EndingPair):
         self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""
         self._unsent: list[tuple[Connection, bytes]] | None = None
-        """What the application sent before the link was made: no message may come before a hello."""
+        """Messages of the application that wait until the link is made: none may come before a hello."""
 
     @property
     def at_work(self) -> bool:

@@ -11,7 +11,7 @@ NO_REASON: frozenset[str] = frozenset()
 
 
 class Pausable(Protocol):
-    """What a valve pauses: a part of Twisted's ``IPushProducer``."""
+    """A source that a valve pauses: a part of Twisted's ``IPushProducer``."""
 
     def pauseProducing(self) -> None:
         """Read no more."""

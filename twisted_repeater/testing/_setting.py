@@ -1,4 +1,4 @@
-"""What the peers of a test share, and how they read."""
+"""The settings that the peers of a test share, and how they read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the peers of a test share."""
+    """The settings that the peers of a test share."""
 
     dialect: Dialect
     transcript: Transcript
