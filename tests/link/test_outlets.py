@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as installed_reactor
@@ -181,7 +182,7 @@ class ReactorTests(SynchronousTestCase):
 
     def test_each(self) -> None:
         """Bytes leave in order, the host hears of full and of drained, and nothing spins."""
-        command = [sys.executable, "-m", "twisted.trial", "--temp-directory", self.mktemp()]
+        command = [sys.executable, "-m", "twisted.trial", "--temp-directory", str(Path(self.mktemp()).absolute())]
         for name in filter(is_here, REACTORS):
             done = subprocess.run(
                 [*command, f"--reactor={name}", WritingTests.__module__ + ".WritingTests"],
