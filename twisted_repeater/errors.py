@@ -18,6 +18,8 @@
      |    +-- UnexpectedServerName   step 6: another server than the one configured answered
      |    +-- RefusedByApplication   a callback of the application raised
      |    +-- ClientGone             the client left before it was linked
+     |    +-- Replaced               a newcomer took the client's name over before it was linked
+     |    +-- OpeningFailed          the opening of the dialect raised, or did not end in time
      |    +-- RepeaterClosed         the repeater was shut down meanwhile
      +-- LinkError                   trouble on a complete link; given to on_error
      |    +-- ParseError             the sender's fault: a payload that its codec cannot decode
@@ -62,11 +64,13 @@ __all__ = [
     "MarshalingError",
     "MultipleVersionsError",
     "NewClientsDropped",
+    "OpeningFailed",
     "ParseError",
     "PartialFrame",
     "RefusedByApplication",
     "RepeaterClosed",
     "RepeaterError",
+    "Replaced",
     "ServerUnreachable",
     "SlowConsumer",
     "TooManyClients",
@@ -156,6 +160,17 @@ class RefusedByApplication(ConnectingError):
 
 class ClientGone(ConnectingError):
     """The client closed its connection before it was linked."""
+
+
+class Replaced(ConnectingError):
+    """A newcomer took the client's name over before the client was linked; see `SameName.REPLACE`."""
+
+
+class OpeningFailed(ConnectingError):
+    """The opening of the dialect raised something else than a `ConnectingError`, or did not end in time.
+
+    The cause is ``__cause__``.
+    """
 
 
 class RepeaterClosed(ConnectingError):

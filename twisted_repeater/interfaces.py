@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
 
-    from ._types import Message
+    from ._types import Filter, Message
     from .errors import ConnectingError
     from .link import Link
     from .model import Direction, Hello, Side
@@ -19,13 +22,18 @@ if TYPE_CHECKING:
 __all__ = [
     "ICodec",
     "IFilter",
+    "IFilterPair",
     "IFraming",
     "IHandshake",
+    "IIdentityObserver",
     "ILink",
     "IMigrating",
     "IObserver",
+    "IPatientFraming",
+    "IResumingFraming",
     "ISelective",
     "ISelectiveByCodec",
+    "IStatefulFraming",
     "ITypedCodec",
 ]
 
@@ -56,6 +64,19 @@ class IFilter(Interface):
         Returns:
             A verdict, or a Deferred or a coroutine of one. Until that fires, later messages of this direction wait;
             the other direction goes on.
+        """
+
+
+class IFilterPair(Interface):
+    """The filters of both directions, made anew for each link, so that they can share what they know of it.
+
+    Like a filter it need not be declared: any object with a method ``for_link`` will do.
+    """
+
+    def for_link(link: Link) -> tuple[Filter | None, Filter | None]:
+        """Return the filters of a link: to the server, and to the client. ``None`` lets all messages pass.
+
+        It is called after ``on_connect``, before the first message. If it raises, the client is refused.
         """
 
 
@@ -133,17 +154,25 @@ class ITypedCodec(ICodec):
 class IFraming(Interface):
     """Cuts a stream of bytes into frames, by offset, without copying any; sans-IO.
 
-    One framing serves all lanes of a repeater. Apart from ``body`` it must keep nothing between calls.
+    A framing serves one direction of one link. It may keep state that concerns this stream, if it moves that state only
+    in `taken`. A framing without state may be one object for all links.
+
+    A framing may also provide `IPatientFraming` or `IResumingFraming`, so that long frames are cheap, and
+    `IStatefulFraming`. These need not be declared.
     """
 
-    body: int = Attribute("the offset in ``data`` at which the payload of the frame that `find` saw last begins")
+    body: int = Attribute("the offset in ``data`` at which the payload of the frame that was found last begins")
 
     def find(data: bytes, start: int, end: int) -> int:
         """Return the offset at which the frame that begins at ``start`` ends.
 
         A frame has at least one byte. As long as the answer is 0, the bytes that have come are joined with those that
-        come next, and the framing is asked again. A framing whose frames do not begin with their size is asked for each
-        read, and must itself limit how many bytes it waits for.
+        come next, and the framing is asked again. It may be asked again about the same frame at any time, and must
+        answer the same.
+
+        A framing whose frames do not begin with their size must itself limit how many bytes it waits for. So that a
+        frame costs time in proportion to its size, however it is cut, it provides `IPatientFraming` or
+        `IResumingFraming`.
 
         Args:
             data: bytes of the stream.
@@ -162,11 +191,56 @@ class IFraming(Interface):
         """Return a frame with a payload.
 
         Raises:
-            MarshalingError: the payload is too long.
+            MarshalingError: the payload is too long, or cannot be framed.
         """
 
     def replace(frame: bytes, payload: bytes) -> bytes:
         """Return a frame with ``payload`` that replaces ``frame``. Keep all of its header but the lengths."""
+
+
+class IPatientFraming(IFraming):
+    """A framing that does not know the size of a frame early, but how many bytes it needs at least."""
+
+    least: int = Attribute(
+        "set when `find` or `more` returns 0: how many bytes of the frame, counted from its beginning, are needed at "
+        "least before it is worth asking again; 0 if that is not known"
+    )
+
+
+class IResumingFraming(IFraming):
+    """A framing that goes on where it stopped in a frame whose end has not come."""
+
+    seen: int = Attribute(
+        "set when `find` or `more` returns 0: the offset in ``data`` up to which the bytes need not be shown again"
+    )
+
+    def more(data: bytes, start: int, end: int) -> int:
+        """Go on with the frame about which `find` or `more` returned 0.
+
+        Args:
+            data: the bytes of the frame from ``seen`` on, and those that have come since.
+            start: the offset of the first byte that was not seen.
+            end: the offset at which the bytes that have come end.
+
+        Returns:
+            As `IFraming.find`. ``body`` is then counted from the beginning of the frame, not of ``data``.
+
+        Raises:
+            FramingError: the frame is invalid, or longer than the limit.
+        """
+
+
+class IStatefulFraming(IFraming):
+    """A framing whose frames depend on those before them."""
+
+    def taken(data: bytes, start: int, stop: int) -> None:
+        """A frame is complete, and the next one follows. Called once for each frame, in order.
+
+        Args:
+            data: bytes of the stream.
+            start: the offset at which the frame begins.
+            stop: the offset at which it ends.
+        """
 
 
 class IHandshake(Interface):
@@ -192,11 +266,14 @@ class IHandshake(Interface):
 class ILink(Interface):
     """One client's pair of connections. `Link` provides it, with a full description of each name."""
 
+    id: int = Attribute("a number that no other link of the repeater has")
     state: Any = Attribute("the object that ``on_connect`` returned")
-    client_name: str = Attribute("the name in the client's hello")
-    server_name: str = Attribute("the name in the server's hello")
-    client_hello: Hello | None = Attribute("the client's hello")
-    server_hello: Hello | None = Attribute("the server's hello")
+    client_name: str = Attribute("the name of the client")
+    server_name: str = Attribute("the name of the server")
+    client_hello: Any = Attribute("what the client said of itself, as the opening of the dialect passes it")
+    server_hello: Any = Attribute("what the server said of itself")
+    details: Mapping[str, object] = Attribute("what the opening of the dialect learned besides, by name")
+    client_certificate: Any = Attribute("the client's TLS certificate, None without one")
     client_address: IAddress = Attribute("the address that the client connected from")
     server_address: IAddress = Attribute("the address of the server")
     stopped: frozenset[Direction] = Attribute("the directions in which a filter's failure has ended receiving")
@@ -209,6 +286,9 @@ class ILink(Interface):
 
     def send_to_server(message: object) -> None:
         """Send a message of the application's own to the server. It goes through no filter."""
+
+    def identify(name: str) -> Deferred[None]:
+        """Give the link another name, which its client has said only now."""
 
     def finish() -> None:
         """Let the link end without losing a reply."""
@@ -246,3 +326,10 @@ class IObserver(Interface):
             messages: how many messages were received.
             size: how many bytes they have, headers included.
         """
+
+
+class IIdentityObserver(IObserver):
+    """An observer that is also told when a link gets another name. It need not be declared."""
+
+    def link_identified(link: Link, old_name: str) -> None:
+        """A link has got another name, ``link.client_name``."""

@@ -9,9 +9,12 @@ from zope.interface import implementer
 from .interfaces import ILink
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
 
-    from .model import Direction, Hello
+    from .model import Direction
 
 __all__ = ["Link"]
 
@@ -22,14 +25,19 @@ class _Connection(Protocol):
     @property
     def address(self) -> IAddress: ...
 
+    @property
+    def certificate(self) -> Any: ...
+
 
 class _Pair(Protocol):
     """The pair of connections behind a link; `_link.pair` has it."""
 
+    id: int
     client_name: str
     server_name: str
-    client_hello: Hello | None
-    server_hello: Hello | None
+    client_hello: Any
+    server_hello: Any
+    details: Mapping[str, object]
     stopped: frozenset[Direction]
 
     @property
@@ -41,6 +49,8 @@ class _Pair(Protocol):
     def received(self, direction: Direction, /) -> tuple[int, int]: ...
 
     def send(self, connection: Any, message: object, /) -> None: ...
+
+    def identify(self, name: str, /) -> Deferred[None]: ...
 
     def finish(self) -> None: ...
 
@@ -67,24 +77,39 @@ class Link:
         return f"<link of {self.client_name!r} to {self.server_name!r}>"
 
     @property
+    def id(self) -> int:
+        """A number that no other link of this repeater has, or had."""
+        return self._pair.id
+
+    @property
     def client_name(self) -> str:
-        """The name in the client's hello."""
+        """The name of the client: the one that it said of itself, or a label made of its address."""
         return self._pair.client_name
 
     @property
     def server_name(self) -> str:
-        """The name in the server's hello."""
+        """The name in the server's hello; without hellos the one that `Repeater.create` was told."""
         return self._pair.server_name
 
     @property
-    def client_hello(self) -> Hello | None:
-        """The client's hello."""
+    def client_hello(self) -> Any:
+        """What the client said of itself: a `Hello` where the dialect has hellos, else what its opening passes."""
         return self._pair.client_hello
 
     @property
-    def server_hello(self) -> Hello | None:
-        """The server's hello."""
+    def server_hello(self) -> Any:
+        """What the server said of itself; see `client_hello`."""
         return self._pair.server_hello
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What the opening of the dialect learned besides, by name."""
+        return self._pair.details
+
+    @property
+    def client_certificate(self) -> Any:
+        """The client's TLS certificate, an ``OpenSSL.crypto.X509``; ``None`` without TLS, or if it has none."""
+        return self._pair.client.certificate
 
     @property
     def client_address(self) -> IAddress:
@@ -122,6 +147,17 @@ class Link:
     def send_to_server(self, message: object) -> None:
         """Send a message of the application's own to the server; see `send_to_client`."""
         self._pair.send(self._pair.server, message)
+
+    def identify(self, name: str) -> Deferred[None]:
+        """Give the link another name, which its client has said only now.
+
+        ``is_client_allowed`` is asked, and `Dialect.same_name` obeyed. Observers are told, and the old name is free.
+
+        Returns:
+            A Deferred that fails with a `ConnectingError` if the link cannot have the name, or if that takes longer
+            than ``limits.hello_timeout``. The link keeps its old name then; you decide what becomes of it.
+        """
+        return self._pair.identify(name)
 
     def finish(self) -> None:
         """Let the link end without losing a reply.

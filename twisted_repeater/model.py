@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from dataclasses import field as having
 from typing import TYPE_CHECKING, Any, cast
 
-__all__ = ["Direction", "Hello", "Limits", "OnFilterError", "Side"]
+__all__ = ["Direction", "Hello", "Limits", "OnFilterError", "SameName", "Side"]
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -60,6 +60,17 @@ class OnFilterError(enum.Enum):
     """The link is closed."""
 
 
+class SameName(enum.Enum):
+    """What becomes of a newcomer whose name belongs to another link."""
+
+    REFUSE = "refuse"
+    """The newcomer is refused, unless the other link is ending or its client has vanished."""
+    REPLACE = "replace"
+    """The newcomer takes the name over. The other link is told, flushed and closed; an attempt fails as `Replaced`."""
+    SHARE = "share"
+    """Any number of links may have the name. Calls that take a name act on all of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Every limit of a repeater: times in seconds, sizes in bytes.
@@ -83,6 +94,9 @@ class Limits:
     stream while messages that it sent before still wait."""
     filter_timeout: float | None = None
     """How long an asynchronous filter may take for one verdict."""
+    name_timeout: float | None = None
+    """How long a link may go without a name other than its client's address. After that it is closed. Only dialects
+    whose clients give their name later need it."""
     stall_timeout: float | None = 300.0
     """How long a side may read nothing at all of what waits for it. After that it is a `SlowConsumer`."""
     dead_peer_timeout: float | None = 60.0

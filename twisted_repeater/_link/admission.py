@@ -176,6 +176,10 @@ class Admission:
             await within(holder.when_over(), deadline - self._clock.seconds(), self._clock, error)
         self.names[name] = pair
 
+    def identify(self, pair: Pair, name: str) -> Deferred[None]:
+        """See `ILink`."""
+        raise NotImplementedError
+
     # -- refusing and leaving --------------------------------------------------------------------------------
 
     def refuse(self, pair: Pair, failure: Failure) -> None:

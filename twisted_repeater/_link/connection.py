@@ -83,6 +83,11 @@ class Connection(EndingConnection):
             self.outlet.read_at_once(BUSY_READ_SIZE if self._is_busy else READ_SIZE)
         self.receive(data)
 
+    @property
+    def certificate(self) -> Any:
+        """The peer's TLS certificate, an ``OpenSSL.crypto.X509``; ``None`` without TLS, or if it has none."""
+        return None
+
     # -- the producer of the valve --------------------------------------------------------------------------
 
     def pauseProducing(self) -> None:

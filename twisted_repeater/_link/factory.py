@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -62,6 +63,8 @@ class Links:
         self.handshake.encode(own)  # raises if these names fit into no hello
         self.limits: Limits = claim.limits
         """Times and sizes. The numbers of clients and hellos, which may change, are looked up where they count."""
+        self.ids: Iterator[int] = count(1)
+        """The numbers of links."""
         self._pairs: dict[Pair, None] = {}
         """Those whose connections are not both gone, the oldest first."""
         self._attempts: dict[Pair, Attempt] = {}

@@ -6,9 +6,12 @@ its states, what each event does in them, and the rules that it keeps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 
 from .._lane.lane import Lane
@@ -22,7 +25,7 @@ from ..errors import (
     ParseError,
     SlowConsumer,
 )
-from ..model import Direction, Hello, OnFilterError
+from ..model import Direction, OnFilterError
 from .closing import LinkEvent
 from .connection import ClientSideProtocol, Connection, ServerSideProtocol
 from .ending_connection import EndingConnection
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Pair"]
 
 
+NO_DETAILS: Mapping[str, object] = MappingProxyType({})
+
 NONE_STOPPED: frozenset[Direction] = frozenset()
 """Shared by nearly all links, because an empty set costs 200 bytes."""
 
@@ -42,13 +47,28 @@ NONE_STOPPED: frozenset[Direction] = frozenset()
 class Pair(EndingPair):
     """Implements what lanes and connections need of their link. ``link`` is what the application sees of it."""
 
-    __slots__ = ("__weakref__", "_unsent", "client_hello", "server_hello", "server_name", "stopped")
+    __slots__ = (
+        "__weakref__",
+        "_unsent",
+        "client_hello",
+        "details",
+        "id",
+        "server_hello",
+        "server_name",
+        "stopped",
+    )
 
     def __init__(self, host: Links, server_name: str) -> None:
         super().__init__(host, ClientSideProtocol(self, host), ServerSideProtocol(self, host))
         self.server_name: str = server_name
-        self.client_hello: Hello | None = None
-        self.server_hello: Hello | None = None
+        self.id: int = next(host.ids)
+        """See `ILink`."""
+        self.client_hello: Any = None
+        """See `ILink`."""
+        self.server_hello: Any = None
+        """See `ILink`."""
+        self.details: Mapping[str, object] = NO_DETAILS
+        """See `ILink`."""
         self.link: Link = Link(self)
         self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""
@@ -113,6 +133,10 @@ class Pair(EndingPair):
             self._unsent.append((connection, frame))
         elif not any(lane.send_between(connection.outlet, frame) for lane in self.lanes):
             connection.outlet.send(frame, at_once=at_once)
+
+    def identify(self, name: str) -> Deferred[None]:
+        """See `ILink`."""
+        return self._host.admission.identify(self, name)
 
     def can_send(self, connection: Connection) -> bool:
         """Whether a message for this side has a way to go."""

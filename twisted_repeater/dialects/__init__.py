@@ -2,6 +2,18 @@
 
 from ._dialect import Conversion, Dialect, MessageType
 from .async_extra import async_extra
+from .attempt import Attempt, Frame, Opening, Peer, Versions
 from .int32 import int32
 
-__all__ = ["Conversion", "Dialect", "MessageType", "async_extra", "int32"]
+__all__ = [
+    "Attempt",
+    "Conversion",
+    "Dialect",
+    "Frame",
+    "MessageType",
+    "Opening",
+    "Peer",
+    "Versions",
+    "async_extra",
+    "int32",
+]

@@ -8,6 +8,7 @@ This module is ordinary Python; where a compiler was found at installation it ru
 from __future__ import annotations
 
 from operator import index
+from typing import NamedTuple
 
 from zope.interface import classImplements
 
@@ -17,7 +18,7 @@ from .._types import FramingObject
 from ..errors import MarshalingError
 from ..interfaces import IFraming
 
-__all__ = ["TRUSTED", "CheckedFraming", "Framing", "framing_of"]
+__all__ = ["TRUSTED", "CheckedFraming", "Framing", "Framings", "framing_of"]
 
 
 class Framing:
@@ -36,15 +37,34 @@ class Framing:
     """See `IFraming`."""
     count: int
     """How many complete frames the last call of `skip` found."""
+    least: int
+    """See `IPatientFraming`."""
+    seen: int
+    """See `IResumingFraming`."""
+    goes_on: bool
+    """Whether it has `more`."""
+    follows: bool
+    """Whether `taken` must be called for each frame."""
 
     def __init__(self, max_frame: int) -> None:
         self.max_frame = max_frame
         self.body = 0
         self.count = 0
+        self.least = 0
+        self.seen = 0
+        self.goes_on = False
+        self.follows = False
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
         raise NotImplementedError
+
+    def more(self, data: bytes, start: int, end: int) -> int:
+        """See `IResumingFraming`. Called if ``goes_on`` is set."""
+        raise NotImplementedError
+
+    def taken(self, data: bytes, start: int, stop: int) -> None:
+        """See `IStatefulFraming`. Called if ``follows`` is set."""
 
     def skip(self, data: bytes, start: int, end: int) -> int:
         """Return the offset at which the last complete frame ends. ``count`` is set to the number of frames up to it.
@@ -126,6 +146,16 @@ class CheckedFraming(Framing):
 
 
 classImplements(Framing, IFraming)
+
+
+class Framings(NamedTuple):
+    """The framings of both directions of a link, where they differ or keep state; see `Dialect.framing`."""
+
+    to_server: FramingObject
+    """Of the messages to the server."""
+    to_client: FramingObject
+    """Of the messages to the client."""
+
 
 TRUSTED: set[type] = {CheckedFraming}
 """The framings whose offsets a lane can rely on. The modules of this package add theirs."""

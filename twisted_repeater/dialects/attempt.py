@@ -1,0 +1,236 @@
+"""An attempt to link a client, as the opening of a dialect sees it: the two peers, and the steps to a link."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+
+from .._types import FramingObject
+from ..model import Limits, Side
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IAddress
+
+__all__ = ["Attempt", "Frame", "Opening", "Peer", "Versions"]
+
+
+class Frame(NamedTuple):
+    """One frame that an opening has read."""
+
+    data: bytes
+    """The very bytes."""
+    payload: bytes
+    """The payload in them."""
+
+
+class Versions(NamedTuple):
+    """The versions of the messages of one peer, as its opening has agreed on them."""
+
+    sends: int
+    """The version of the messages that the peer sends."""
+    receives: int
+    """The version of the messages that it receives."""
+
+
+class _Peer(Protocol):
+    """The connection behind a peer; `_link.opening_peer` has it."""
+
+    @property
+    def side(self) -> Side: ...
+
+    @property
+    def address(self) -> IAddress: ...
+
+    @property
+    def certificate(self) -> Any: ...
+
+    def peek(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
+
+    def read(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
+
+    def peek_bytes(self, count: int, /) -> Deferred[bytes]: ...
+
+    def send(self, data: bytes, /) -> None: ...
+
+    def start_tls(self, options: Any, unread: Literal["refuse", "feed"], /) -> Deferred[None]: ...
+
+
+class Peer:
+    """The client or the server, while a link is being made.
+
+    What its methods wait for ends the attempt by itself if it does not come: a peer that leaves, or time that is over.
+    After `Attempt.connect` only `send` is left.
+    """
+
+    __slots__ = ("_peer",)
+
+    def __init__(self, peer: _Peer) -> None:
+        self._peer = peer
+
+    @property
+    def side(self) -> Side:
+        """Which of the two it is."""
+        return self._peer.side
+
+    @property
+    def address(self) -> IAddress:
+        """Its address. For a client behind a load balancer, the one in the PROXY header."""
+        return self._peer.address
+
+    @property
+    def certificate(self) -> Any:
+        """Its TLS certificate, an ``OpenSSL.crypto.X509``; ``None`` without TLS, or if it has none."""
+        return self._peer.certificate
+
+    def peek(self, framing: FramingObject | None = None) -> Deferred[Frame]:
+        """Return the next frame and leave it in the stream. It goes through the filters as the first message.
+
+        If you ask again, you get the same frame.
+
+        Args:
+            framing: cuts the frame; by default the dialect's framing for the messages of this peer.
+
+        Returns:
+            A Deferred of the frame. It fails with `InvalidHello` if the bytes are not a frame. Before `Attempt.admit`
+            the payload must have at most ``limits.max_hello`` bytes.
+        """
+        return self._peer.peek(framing)
+
+    def read(self, framing: FramingObject | None = None) -> Deferred[Frame]:
+        """Return the next frame, which nobody else gets. See `peek`."""
+        return self._peer.read(framing)
+
+    def peek_bytes(self, count: int) -> Deferred[bytes]:
+        """Return the next bytes and leave them in the stream.
+
+        Args:
+            count: how many, at most ``limits.max_hello``.
+        """
+        return self._peer.peek_bytes(count)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are. They go through no filter."""
+        self._peer.send(data)
+
+    def start_tls(self, options: Any, *, unread: Literal["refuse", "feed"] = "refuse") -> Deferred[None]:
+        """Speak TLS with this peer from here on. What was sent before leaves unencrypted.
+
+        The repeater is the TLS server of a client, and the TLS client of a server.
+
+        Args:
+            options: for a client what Twisted's ``CertificateOptions`` makes; for a server what ``optionsForClientTLS``
+                returns.
+            unread: what becomes of bytes that were received already. ``"refuse"`` ends the attempt with `InvalidHello`,
+                because somebody may have put them there: they came unencrypted. ``"feed"`` makes them the first bytes
+                of the handshake, for protocols in which TLS begins without a word.
+
+        Returns:
+            A Deferred that fires when the handshake is done.
+        """
+        return self._peer.start_tls(options, unread)
+
+
+class _Making(Protocol):
+    """The making of a link behind an attempt; `_link.making` has it."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def repeater_name(self) -> str: ...
+
+    @property
+    def server_name(self) -> str: ...
+
+    def admit(self, name: str | None, details: dict[str, object], /) -> Deferred[None]: ...
+
+    def dial(self) -> Deferred[None]: ...
+
+    def connect(self, client: Any, server: Any, versions: tuple[Versions, Versions] | None, /) -> Deferred[None]: ...
+
+
+class Attempt:
+    """One client on its way to being linked. The opening of a dialect gets it.
+
+    An opening takes the steps `admit`, `dial` and `connect`, in this order. Steps that it leaves out follow when it
+    returns: `admit` by the address, `dial`, `connect`. Whatever it raises ends this attempt only, and so does time that
+    runs out: ``limits.hello_timeout`` until `admit`, and again from there until the opening returns.
+    """
+
+    __slots__ = ("_making", "client", "server")
+
+    client: Peer
+    """The client."""
+    server: Peer
+    """The server. Before `dial` it can do nothing: what it is asked for is a ``RuntimeError``."""
+
+    def __init__(self, making: _Making, client: Peer, server: Peer) -> None:
+        self._making = making
+        self.client = client
+        self.server = server
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the repeater."""
+        return self._making.limits
+
+    @property
+    def repeater_name(self) -> str:
+        """The name of the repeater."""
+        return self._making.repeater_name
+
+    @property
+    def server_name(self) -> str:
+        """The name that `Repeater.create` was told; "" without one."""
+        return self._making.server_name
+
+    def admit(self, name: str | None = None, **details: object) -> Deferred[None]:
+        """Have the client admitted: a place, ``is_client_allowed``, and its name.
+
+        Args:
+            name: the client's name, as the client says it. ``None`` makes a label of its address: such a name is never
+                taken, and ``is_client_allowed`` is not asked about it.
+            details: what else you have learned about the client; they become ``link.details``.
+
+        Returns:
+            A Deferred that fails with a `ConnectingError` if the client is refused.
+
+        Raises:
+            RuntimeError: the client is admitted already.
+        """
+        return self._making.admit(name, details)
+
+    def dial(self) -> Deferred[None]:
+        """Connect to the server.
+
+        Returns:
+            A Deferred that fails with `ServerUnreachable`. With a ``tls:`` endpoint it fires after the handshake.
+
+        Raises:
+            RuntimeError: the client is not admitted yet, or this was called already.
+        """
+        return self._making.dial()
+
+    def connect(
+        self, *, client: Any = None, server: Any = None, versions: tuple[Versions, Versions] | None = None
+    ) -> Deferred[None]:
+        """Put the link together and call ``on_connect``. After it, only `Peer.send` is left to do.
+
+        Args:
+            client: what the client said of itself; it becomes ``link.client_hello``.
+            server: what the server said of itself; it becomes ``link.server_hello``.
+            versions: the versions of the messages of the client and of the server. By default those that the dialect's
+                message types state.
+
+        Returns:
+            A Deferred that fails with `RefusedByApplication` if ``on_connect`` raises.
+
+        Raises:
+            RuntimeError: the server is not dialled yet, or this was called already.
+        """
+        return self._making.connect(client, server, versions)
+
+
+Opening: TypeAlias = Callable[[Attempt], Awaitable[None]]
+"""A coroutine function of an attempt that plays the beginning of a protocol, up to where messages are relayed."""
