@@ -92,6 +92,11 @@ class Program:
         assert self._process.stdin is not None
         self._process.stdin.close()
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
         self._process.send_signal(number)
