@@ -7,7 +7,7 @@ A test module that needs programs names their packages of Debian, on one line, f
     class RedisTests(RealCase):
         async def test_ping(self) -> None:
             server = self.start_server(lambda port: [needed("redis-server", "redis-server"), "--port", str(port)])
-            repeater = await self.start_repeater(redis_dialect.dialect(), server.port)
+            repeater = await self.start_repeater(example("redis_dialect").redis, server.port)
             client = redis.Redis(port=repeater.port)
             await self.in_thread(client.ping)
             await self.in_thread(client.close)
@@ -16,14 +16,19 @@ A test module that needs programs names their packages of Debian, on one line, f
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -33,10 +38,11 @@ from twisted.trial.unittest import TestCase
 
 from twisted_repeater import Dialect, Repeater
 
+from ..paths import EXAMPLES
 from ..peers import Calls, kept_by, reactor
-from ..programs import LONGEST, Program
+from ..programs import LONGEST, TWISTD, Program, environment
 
-__all__ = ["RealCase", "RealServer"]
+__all__ = ["RealCase", "RealServer", "bytewise", "example", "talk"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,7 +58,7 @@ class RealServer:
 
     Args:
         command: makes the command of a port.
-        environment: variables that the program gets besides those of this process.
+        more: variables that the program gets besides those of this process.
 
     The constructor returns when the server accepts connections.
     """
@@ -64,11 +70,11 @@ class RealServer:
     program: Program
     """The running program, with its output."""
 
-    def __init__(self, command: Callable[[int], Sequence[str]], **environment: str) -> None:
+    def __init__(self, command: Callable[[int], Sequence[str]], **more: str) -> None:
         self.directory = tempfile.mkdtemp(prefix="real-")
         for _ in range(TRIES):
             self.port = free_port()
-            self.program = Program(*command(self.port), cwd=self.directory, env=os.environ | environment)
+            self.program = Program(*command(self.port), cwd=self.directory, env=environment() | more)
             if self._accepts():
                 return
             self.program.kill()
@@ -115,9 +121,9 @@ class RealCase(TestCase):
         before = open_sockets()
         self.addCleanup(lambda: self.assertEqual(open_sockets() - before, set()))
 
-    def start_server(self, command: Callable[[int], Sequence[str]], **environment: str) -> RealServer:
+    def start_server(self, command: Callable[[int], Sequence[str]], **more: str) -> RealServer:
         """Start a server that ends with the test; see `RealServer`."""
-        server = RealServer(command, **environment)
+        server = RealServer(command, **more)
         self.addCleanup(server.stop)
         return server
 
@@ -184,11 +190,75 @@ class RealCase(TestCase):
 
         return self.in_thread(run)
 
+    def start_twistd(self, module: ModuleType, port: int) -> int:
+        """Run the repeater as the docstring of an example says, before a server.
+
+        Args:
+            module: the example.
+            port: the server's port on 127.0.0.1.
+
+        Returns:
+            The port that the repeater listens at.
+        """
+        command = re.search(r"^ +twistd (-n repeater(?:.*\\\n)*.*)$", module.__doc__ or "", re.M)
+        assert command is not None, f"{module.__name__} does not say how to run it"
+        words = shlex.split(command[1].replace("\\\n", " "))
+        words[words.index("--listen") + 1] = "tcp:0:interface=127.0.0.1"
+        words[words.index("--server") + 1] = f"tcp:127.0.0.1:{port}"
+        shutil.copy(str(module.__file__), self.directory)
+        program = self.start_client(TWISTD, "--pidfile=", *words)
+        return int(program.wait_for(r"accepting clients at .*?(\d+)\D*$")[1])
+
     def start_client(self, *command: str) -> Program:
         """Start a client program that is read while it runs, and ends with the test at the latest."""
-        program = Program(*command, cwd=str(self.directory), env=dict(os.environ))
+        program = Program(*command, cwd=str(self.directory), env=environment())
         self.addCleanup(program.kill)
         return program
+
+
+def example(name: str) -> ModuleType:
+    """Import an example of the docs."""
+    spec = spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def talk(port: int, *pieces: bytes, ends: bool = False, until: bytes | None = None) -> bytes:
+    """Be a client that knows no protocol. This blocks: call it in a thread.
+
+    Args:
+        port: where to connect to, on 127.0.0.1.
+        pieces: what to send, each in a packet of its own.
+        ends: whether to end the stream behind them.
+        until: what to wait for before leaving; by default for the end of the other stream.
+
+    Returns:
+        What was received.
+    """
+    received = b""
+    with closing(socket.create_connection(("127.0.0.1", port), LONGEST / 2)) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        try:
+            for piece in pieces:
+                client.sendall(piece)
+            if ends:
+                client.shutdown(socket.SHUT_WR)
+            while until is None or until not in received:
+                data = client.recv(65536)
+                if not data:
+                    break
+                received += data
+        except ConnectionError:
+            pass
+    return received
+
+
+def bytewise(data: bytes) -> Iterable[bytes]:
+    """Return the pieces of something that is sent one byte at a time."""
+    return (data[at : at + 1] for at in range(len(data)))
 
 
 def free_port() -> int:
