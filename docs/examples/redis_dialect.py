@@ -11,7 +11,9 @@ Every command and every reply is one message of bytes, in RESP2 and RESP3.
 
 import re
 
-from twisted_repeater import PASS_ON, Dialect, FramingError, Link, Send, Verdict
+from zope.interface import implementer
+
+from twisted_repeater import PASS_ON, Dialect, FramingError, IFraming, Link, MarshalingError, Send, Verdict
 from twisted_repeater.framings import Framings
 
 REPLY = re.compile(rb"([*~>%|$=!])(-1|\d{1,9})\r\n|[+\-:_,#(][^\n]*\n")
@@ -22,6 +24,7 @@ LONGEST_LINE = 64 * 1024  # Redis reads no longer one
 FLUSH = re.compile(rb"(?:\*\d+\r\n\$\d+\r\n)?(FLUSH(?:ALL|DB))\s", re.IGNORECASE)
 
 
+@implementer(IFraming)
 class Resp:
     """Cuts RESP into whole commands or replies, however they are nested."""
 
@@ -55,19 +58,22 @@ class Resp:
             self.size += size
             self.owed -= 1
             self.expected = self.inside
-        if self.size > self.max_frame or (self.owed and (end - at > LONGEST_LINE or b"\n" in data[at:end])):
-            raise FramingError(f"not Redis, or too long: {data[at : min(at + 32, end)]!r}")
+        line = data[at:end] if self.owed else b""  # the beginning of one
+        if b"\n" in line or len(line) > LONGEST_LINE or self.size + len(line) > self.max_frame:
+            raise FramingError(f"not Redis, or too long: {line[:32]!r}")
         self.seen = min(at, end)
         self.ahead = at - self.seen
         return 0 if self.owed else at
 
     def encode(self, payload: bytes) -> bytes:
         """See `IFraming`."""
+        if len(payload) > self.max_frame:
+            raise MarshalingError(f"a message must have at most {self.max_frame} bytes, not {len(payload)}")
         return payload
 
     def replace(self, frame: bytes, payload: bytes) -> bytes:
         """See `IFraming`."""
-        return payload
+        return self.encode(payload)
 
 
 redis = Dialect(

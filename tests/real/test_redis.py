@@ -7,9 +7,12 @@ from typing import Any
 
 import redis
 from redis import exceptions
+from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import PASS_ON, HelloTimeout, Limits, Link, SendBack, Verdict
 from twisted_repeater.filters import in_order
+from twisted_repeater.framings import Framings
+from twisted_repeater.testing import check_framing
 
 from ..needed import needed
 from .servers import RealCase, bytewise, example, talk
@@ -244,3 +247,41 @@ class HostileTests(RedisCase):
         await self.until(lambda: "PING" in listener.program.output)
         listener.program.type("HTTP/1.1 400 Bad Request")
         self.assertEqual(await client, b"")
+
+
+class FramingTests(SynchronousTestCase):
+    """What cuts the commands and replies, by itself."""
+
+    COMMANDS = (
+        b"*1\r\n$4\r\nPING\r\n",
+        b"PING\r\n",
+        b"\r\n",
+        b"*0\r\n",
+        b"*2\r\n$4\r\nECHO\r\n$2\r\n\r\n\r\n",
+        b"PING\n",
+    )
+    REPLIES = (
+        *(b"+OK\r\n", b":1\r\n", b"$-1\r\n", b"*-1\r\n", b"_\r\n", b"*0\r\n", b"$0\r\n\r\n", b"!3\r\nERR\r\n"),
+        *(b"*2\r\n*1\r\n$2\r\n\r\n\r\n%1\r\n+a\r\n,1.5\r\n", b">2\r\n+x\r\n_\r\n", b"|1\r\n+a\r\n+b\r\n~1\r\n#t\r\n"),
+    )
+
+    def test_commands(self) -> None:
+        """Commands are cut however they come, and each costs time in proportion to its size."""
+
+        def grow(size: int) -> bytes:
+            return b"*%d\r\n" % (size // 7) + b"$1\r\na\r\n" * (size // 7)
+
+        check_framing(lambda limits: self.framings(limits).to_server, self.COMMANDS, grow=grow, max_frame=8192)
+
+    def test_replies(self) -> None:
+        """Replies are cut however they come, and each costs time in proportion to its size."""
+
+        def grow(size: int) -> bytes:
+            return b"*%d\r\n" % (size // 7) + b"$1\r\na\r\n" * (size // 7)
+
+        check_framing(lambda limits: self.framings(limits).to_client, self.REPLIES, grow=grow, max_frame=8192)
+
+    def framings(self, limits: Limits) -> Framings:
+        """Return the framings of a link."""
+        framings: Framings = redis_dialect.redis.framing(limits)
+        return framings
