@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from paho.mqtt.client import CallbackAPIVersion, Client, MQTTProtocolVersion
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from twisted.internet.defer import gatherResults
 
 from twisted_repeater import HelloTimeout, InvalidHello, Limits, Repeater
@@ -234,7 +235,8 @@ class HostileTests(MQTTCase):
         others = (SUBSCRIBE, packet(0x10, text(b"HTTP") + b"\x04\x02\x00\x3c" + text(b"ann")), packet(0x10, b""))
         bad_length = b"\x10\xff\xff\xff\xff\x01" + b"x" * 100
         not_text = connect(b"\xff\xfe")
-        for garbage in (web, *others, bad_length, not_text, b"\x10\x04\x00\x04MQ"):
+        tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+        for garbage in (web, tls, *others, bad_length, not_text, b"\x10\x04\x00\x04MQ"):
             self.assertEqual(await self.in_thread(talk, port, garbage), b"")
         self.assertEqual({kind for _, kind in self.calls.refusals}, {InvalidHello})
         self.assertIn("GET /", str(self.calls[0]))

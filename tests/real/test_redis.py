@@ -107,6 +107,14 @@ class ClientTests(RedisCase):
 
         self.assertIsNone(await self.in_thread(run))
 
+    async def test_without_replies(self) -> None:
+        """A client that has turned replies off gets none for a refused command either."""
+        port = await self.repeat()
+        says = b"CLIENT REPLY SKIP\r\nFLUSHALL\r\nECHO 1\r\nCLIENT REPLY OFF\r\nFLUSHDB\r\nPING\r\n"
+        says += b"CLIENT REPLY ON\r\nECHO 2\r\nQUIT\r\n"
+        got = await self.in_thread(talk, port, says)
+        self.assertEqual(got, b"$1\r\n1\r\n+OK\r\n$1\r\n2\r\n+OK\r\n")
+
     async def test_subscriptions(self) -> None:
         """What is published reaches subscribers, in both versions of the protocol."""
         port = await self.repeat()
@@ -195,6 +203,9 @@ class HostileTests(RedisCase):
         port = await self.repeat()
         for garbage in (b"*1\r\n:1\r\nSET bad 1\r\n", b"*x\r\nSET bad 1\r\n", b"x" * 100_000, b"*1\r\n$-5\r\n\r\n"):
             self.assertEqual(await self.in_thread(talk, port, garbage), b"")
+        self.assertEqual([str(error)[:9] for _, _, error in self.calls.errors[::2]], ["not Redis"] * 4)
+        tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+        self.assertEqual(await self.in_thread(talk, port, tls, ends=True), b"")
         self.assertEqual(await self.in_thread(talk, port, b"EXISTS bad\r\nQUIT\r\n"), b":0\r\n+OK\r\n")
 
     async def test_web_browser(self) -> None:

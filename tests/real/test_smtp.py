@@ -97,6 +97,8 @@ class ClientTests(SMTPCase):
                 return client.docmd("STARTTLS")
 
         self.assertEqual((await self.in_thread(run))[0], 500)
+        said = await self.in_thread(talk, port, b"STARTTLS\r\nBDAT 6\r\nNOOP\r\nQUIT\r\n")
+        self.assertEqual([line[:3] for line in said.splitlines()], [b"220", b"500", b"500", b"250", b"221"])
 
     async def test_refused_in_its_turn(self) -> None:
         """A recipient that a filter refuses gets its own reply, also if the client sends all commands at once."""
@@ -215,7 +217,7 @@ class HostileTests(SMTPCase):
         with self.assertRaises(smtplib.SMTPConnectError) as refused:
             await self.in_thread(connect)
         self.assertEqual(refused.exception.smtp_code, 421)
-        self.assertIn(b"no connection to the server", refused.exception.smtp_error)  # type: ignore[operator]
+        self.assertIn(b"no connection to the server", refused.exception.smtp_error)
 
     async def test_shutdown(self) -> None:
         """When the repeater is shut down its clients are told to try again later."""
