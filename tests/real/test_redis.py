@@ -203,7 +203,7 @@ class HostileTests(RedisCase):
         port = await self.repeat()
         for garbage in (b"*1\r\n:1\r\nSET bad 1\r\n", b"*x\r\nSET bad 1\r\n", b"x" * 100_000, b"*1\r\n$-5\r\n\r\n"):
             self.assertEqual(await self.in_thread(talk, port, garbage), b"")
-        self.assertEqual([str(error)[:9] for _, _, error in self.calls.errors[::2]], ["not Redis"] * 4)
+        self.assertEqual(sum(str(error).startswith("not Redis") for _, _, error in self.calls.errors), 4)
         tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
         self.assertEqual(await self.in_thread(talk, port, tls, ends=True), b"")
         self.assertEqual(await self.in_thread(talk, port, b"EXISTS bad\r\nQUIT\r\n"), b":0\r\n+OK\r\n")
