@@ -17,6 +17,7 @@ from twisted_repeater import (
     Dialect,
     Link,
     ParseError,
+    Replaced,
     SameName,
     SendBack,
     Verdict,
@@ -61,8 +62,9 @@ def refusal(error: ConnectingError, attempt: Attempt) -> bytes | None:
 
 
 def farewell(reason: BaseException | None, link: Link) -> bytes | None:
-    """Return a DISCONNECT that says that the session was taken over; before version 5 a broker just closed."""
-    return b"\xe0\x02\x8e\x00" if link.details["version"] == 5 else None
+    """Return a DISCONNECT: another client took the session over, or the server shuts down. Only version 5 has it."""
+    code = b"\x8e" if isinstance(reason, Replaced) else b"\x8b"
+    return b"\xe0\x02" + code + b"\x00" if link.details["version"] == 5 else None
 
 
 mqtt = Dialect(

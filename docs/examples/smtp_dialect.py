@@ -53,8 +53,8 @@ class Marker:
                 self.in_mail = line.startswith(b"354")
                 if self.in_mail:
                     return PassOnAndSendBack([b"X-Marked-For: " + link.client_name.encode()])
-        offer = line[4:].upper()
-        return Send(line[:4] + b"X-NO-" + offer) if offer.startswith(UNREADABLE) else PASS_ON
+        offer = line[4:]
+        return Send(line[:4] + b"X-NO-" + offer) if offer.upper().startswith(UNREADABLE) else PASS_ON
 
 
 class Marked:

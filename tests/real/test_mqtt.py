@@ -9,7 +9,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from twisted.internet.defer import gatherResults
 
-from twisted_repeater import HelloTimeout, InvalidHello, Limits, Repeater
+from twisted_repeater import Direction, HelloTimeout, InvalidHello, Limits, Repeater
 
 from ..needed import needed
 from ..programs import Program
@@ -175,6 +175,16 @@ class ClientTests(MQTTCase):
             self.assertTrue(said.endswith(farewell))
             await self.nothing_left(self.repeater)
             self.assertEqual(self.broker.program.output.count(" as ann ("), 2 * times)
+
+    async def test_shutdown(self) -> None:
+        """When the repeater is shut down, clients of version 5 are told."""
+        port = await self.repeat()
+        clients = [self.in_thread(talk, port, connect(b"", version=version)) for version in (4, 5)]
+        await self.until(lambda: [link.received(Direction.TO_CLIENT)[0] for link in self.repeater.links()] == [1, 1])
+        await self.repeater.shutdown()
+        said = await gatherResults(clients)
+        self.assertEqual(said[0], ACCEPTED)
+        self.assertRegex(said[1], rb"(?s)^\x20.*\xe0\x02\x8b\x00$")
 
     async def test_refused(self) -> None:
         """A client that is not allowed is told so in its version."""
