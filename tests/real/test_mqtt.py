@@ -262,7 +262,7 @@ class HostileTests(MQTTCase):
 
     async def test_silence(self) -> None:
         """Who says nothing, or half a CONNECT, is closed when its time is over."""
-        port = await self.repeat(limits=Limits(hello_timeout=0.2))
+        port = await self.repeat(limits=Limits(hello_timeout=1))
         clients = [self.in_thread(talk, port, *pieces) for pieces in ((), (connect(b"ann")[:8],))]
         self.assertEqual(await gatherResults(clients), [b"", b""])
         self.assertEqual(self.calls.refusals, [(None, HelloTimeout)] * 2)

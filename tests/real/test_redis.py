@@ -216,7 +216,7 @@ class HostileTests(RedisCase):
 
     async def test_silence(self) -> None:
         """Who says nothing is told so and closed, and Redis hears nothing of it."""
-        port = await self.repeat(limits=Limits(hello_timeout=0.2))
+        port = await self.repeat(limits=Limits(hello_timeout=1))
         said = await self.in_thread(talk, port)
         self.assertRegex(said, rb"^-ERR no hello from the client in time.*\r\n$")
         self.assertEqual(self.calls.refusals, [(None, HelloTimeout)])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import sys
+from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -176,8 +178,18 @@ class HostileTests(SMTPCase):
 
     async def test_silence(self) -> None:
         """A client that says nothing sees the server's greeting, and is linked as long as it likes."""
-        port = await self.repeat(limits=Limits(hello_timeout=0.2))
-        self.assertRegex(await self.in_thread(talk, port, until=b"\r\n"), rb"^220 ")
+        port = await self.repeat(limits=Limits(hello_timeout=1))
+
+        def run() -> bytes:
+            with closing(socket.create_connection(("127.0.0.1", port), 20)) as client:
+                self.assertRegex(client.recv(1000), rb"^220 ")
+                client.settimeout(1.5)
+                with self.assertRaises(TimeoutError):
+                    client.recv(1000)
+                client.sendall(b"QUIT\r\n")
+                return client.recv(1000)
+
+        self.assertRegex(await self.in_thread(run), rb"^221 ")
 
     async def test_one_byte_at_a_time(self) -> None:
         """Bytes that come one by one are lines like others."""
