@@ -11,6 +11,7 @@ import pymysql
 from ..needed import needed
 from ..programs import ProgramCase
 from ..real_sockets import TLSSockets
+from .servers import bytewise, talk
 from .test_mysql import CIPHER, REFUSED, as_root, mariadb
 
 
@@ -63,3 +64,13 @@ class TLSTests(ProgramCase):
         """A client that trusts another certificate is not linked."""
         with self.assertRaisesRegex(pymysql.OperationalError, "certificate"):
             self.connect(ssl={"ca": str(self.path("trusted.pem"))})
+
+    def test_garbage(self) -> None:
+        """A client that asks for TLS, and goes on in something else, is cut; so is one that leaves there."""
+        request = b"\x20\0\0\1" + (0x0AA205).to_bytes(4, "little") + bytes(28)
+        for said in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0" + b"x" * 600, b""):
+            for parts in ([request + said], bytewise(request + said)):
+                greeting = talk(self.port, *parts, ends=True)
+                self.assertIn(b"MariaDB", greeting)
+                self.assertNotIn(b"Access denied", greeting)
+        self.test_both()
