@@ -294,9 +294,9 @@ class Lane:
         messages, size = reader.messages, reader.size
         try:
             begun = reader.begin(data, at)
-            if output.goes_on and reader.unfinished is None:
+            if output.goes_on and reader.unfinished is None and output.end_frame():
                 self._judge.put_run()
-                output.end_frame()
+                output.flush()
             if begun:
                 self._look()
             if reader.unfinished is not None:

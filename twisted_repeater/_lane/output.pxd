@@ -16,6 +16,6 @@ cdef class Output:
     cpdef take_between(self)
     @cython.locals(pieces=list)
     cpdef flush(self)
-    cpdef end_frame(self)
+    cpdef bint end_frame(self) except -1
     cpdef tear(self)
     cpdef bint is_choked(self) except -1

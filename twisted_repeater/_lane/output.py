@@ -115,11 +115,10 @@ class Output:
             pieces, self._answers = self._answers, []
             self._back.push(pieces)
 
-    def end_frame(self) -> None:
-        """The frame that passed in pieces is complete: let those have their turn who wait for that."""
+    def end_frame(self) -> bool:
+        """The frame that passed in pieces is complete; return whether anybody waits for that."""
         self.goes_on = False
-        if self._forward.someone_waits:
-            self.flush()
+        return self._forward.someone_waits
 
     def tear(self) -> None:
         """The rest of the frame that passes in pieces will not come."""
