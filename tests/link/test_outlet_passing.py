@@ -42,12 +42,17 @@ BIG = frame(b"B" * 100 * KIB)
 class PassingCase(MemoryCase):
     """A test case with a link whose server records each byte that it gets."""
 
+    here: Any
+    pair: Any
+    client: Any
+    server: Any
+
     def make(self, **options: Any) -> None:
         """Link a client."""
-        self.world = self.memory(**options)
-        self.world.factory.watch_decisions(None)  # the kit's record of messages keeps each until it is whole
-        self.client, self.server = self.world.linked("ann")
-        self.pair = self.world.pair(self.client)
+        self.here = self.memory(**options)
+        self.here.factory.watch_decisions(None)  # the kit's record of messages keeps each until it is whole
+        self.client, self.server = self.here.linked("ann")
+        self.pair = self.here.pair(self.client)
         self.link = self.pair.link
         raw = self.raw = bytearray()
         received = self.server.dataReceived
@@ -62,7 +67,7 @@ class PassingCase(MemoryCase):
         """Link a client, which sends the first half of a large message."""
         self.make(**options)
         self.client.send_bytes(BIG[: 50 * KIB])
-        self.world.settle()
+        self.here.settle()
 
     @property
     def passed(self) -> bytes:
@@ -85,13 +90,13 @@ class SomeoneElseTests(PassingCase):
     def end(self) -> None:
         """The client sends the second half."""
         self.client.send_bytes(BIG[50 * KIB :])
-        self.world.settle()
+        self.here.settle()
 
     def test_passes(self) -> None:
         """What has come of the message has left already; nothing of it is kept."""
         self.begin()
         self.assertTrue(self.passed == BIG[: 50 * KIB])
-        self.assertEqual(self.world.factory.frame_monitor.size, 0)
+        self.assertEqual(self.here.factory.frame_monitor.size, 0)
         self.end()
         self.server.expect(b"B" * 100 * KIB)
 
@@ -99,8 +104,8 @@ class SomeoneElseTests(PassingCase):
         """Messages of the application wait for its end, in order."""
         self.begin()
         self.link.send_to_server(b"one")
-        self.world.repeater.send_to_server_from("ann", b"two")
-        self.world.settle()
+        self.here.repeater.send_to_server_from("ann", b"two")
+        self.here.settle()
         self.link.send_to_server(b"three")
         self.assertTrue(self.passed == BIG[: 50 * KIB])
         self.end()
@@ -111,9 +116,9 @@ class SomeoneElseTests(PassingCase):
         self.begin()
         self.link.send_to_server(b"one")
         self.client.send_bytes(BIG[50 * KIB :] + BIG[: 20 * KIB])
-        self.world.settle()
+        self.here.settle()
         self.client.send_bytes(BIG[20 * KIB :])
-        self.world.settle()
+        self.here.settle()
         self.server.expect(b"B" * 100 * KIB, b"one", b"B" * 100 * KIB)
 
     def test_answers(self) -> None:
@@ -131,8 +136,8 @@ class SomeoneElseTests(PassingCase):
         messages = [bytes([number]) * 10_000 for number in range(20)]
         for message in messages:
             self.server.send(message)
-            self.world.settle()
-        pair = self.world.pair(self.client)
+            self.here.settle()
+        pair = self.here.pair(self.client)
         self.assertTrue(pair.server.outlet.crowded)
         self.assertTrue(pair.server.valve.closed)
         self.end()
@@ -144,7 +149,7 @@ class SomeoneElseTests(PassingCase):
         self.begin(limits=Limits(max_waiting=10_000))
         for _ in range(5):
             self.link.send_to_server(bytes(5000))
-        ((_, side, error), *_) = self.world.calls.errors
+        ((_, side, error), *_) = self.here.calls.errors
         self.assertEqual((side, type(error.reason)), (Side.SERVER, SlowConsumer))
 
     def test_from_an_observer(self) -> None:
@@ -159,7 +164,7 @@ class SomeoneElseTests(PassingCase):
 
         self.make(observers=[Sender()])
         self.client.send_bytes(frame(b"one") + BIG[: 50 * KIB])
-        self.world.settle()
+        self.here.settle()
         self.end()
         self.server.expect(b"one", b"B" * 100 * KIB, b"from an observer")
 
@@ -167,7 +172,12 @@ class SomeoneElseTests(PassingCase):
         """A filter that comes inside of a message sees the next one first."""
         self.begin()
         seen: list[bytes] = []
-        self.world.repeater.replace_filters(to_server_filter=lambda message, link: seen.append(message) or PASS_ON)
+
+        def see(message: bytes, link: object) -> Any:
+            seen.append(message)
+            return PASS_ON
+
+        self.here.repeater.replace_filters(to_server_filter=see)
         self.end()
         self.client.send(b"next")
         self.server.expect(b"B" * 100 * KIB, b"next")
@@ -177,7 +187,7 @@ class SomeoneElseTests(PassingCase):
         """If the filter goes while a message is kept for it, the rest passes, and so does what was kept."""
         self.begin(to_server_filter=lambda message, link: PASS_ON)
         self.assertEqual(self.passed, b"")
-        self.world.repeater.replace_filters()
+        self.here.repeater.replace_filters()
         self.end()
         self.server.expect(b"B" * 100 * KIB)
 
@@ -200,7 +210,7 @@ class SelectedTests(PassingCase):
         self.make(to_server_filter=Some())
         for piece in pieces:
             self.client.send_bytes(piece)
-        self.world.settle()
+        self.here.settle()
         passed = len(self.raw)
         self.client.send_bytes(BIG[sum(map(len, pieces)) :])
         self.server.expect(b"B" * 100 * KIB)
@@ -247,7 +257,7 @@ class TornTests(PassingCase):
     def check_torn(self) -> None:
         """The server has got the first half, then the end of the stream, and nothing else, whatever is tried."""
         self.link.send_to_server(b"too late")
-        self.world.settle()
+        self.here.settle()
         self.assertTrue(self.passed == BIG[: 50 * KIB])
         self.assertTrue(self.pair.server.outlet.ended)
 
@@ -256,7 +266,7 @@ class TornTests(PassingCase):
         self.begin(on_error=keep)
         self.client.end_stream()
         self.check_torn()
-        ((_, side, error), *_) = self.world.calls.errors
+        ((_, side, error), *_) = self.here.calls.errors
         self.assertEqual((side, type(error.reason), error.reason.have), (Side.CLIENT, PartialFrame, 50 * KIB))
 
     def test_half_close_by_default(self) -> None:
@@ -268,7 +278,7 @@ class TornTests(PassingCase):
         self.server.send(b"reply")
         self.client.expect(b"reply")
         self.server.end_stream()
-        self.world.settle()
+        self.here.settle()
         self.assertTrue(self.pair.over)
 
     def test_lost(self) -> None:
@@ -278,25 +288,25 @@ class TornTests(PassingCase):
         self.check_torn()
         self.assertFalse(self.pair.over)
         self.pair.close()
-        self.world.settle()
+        self.here.settle()
 
     def test_closed(self) -> None:
         """So it is if the application closes the link there."""
         self.begin()
         self.pair.link.close()
         self.check_torn()
-        self.world.advance(30)
+        self.here.advance(30)
         self.assertTrue(self.pair.over)
 
     def test_too_slow(self) -> None:
         """A frame that passes is watched like any other: a client that stands still is cut off."""
         self.begin(limits=Limits(frame_timeout=10), on_error=keep)
-        self.world.advance(5)
+        self.here.advance(5)
         self.client.send_bytes(BIG[50 * KIB : 50 * KIB + 1])
-        self.world.advance(8)
-        self.assertEqual(self.world.calls.errors, [])
-        self.world.advance(5)
-        ((_, side, error), *_) = self.world.calls.errors
+        self.here.advance(8)
+        self.assertEqual(self.here.calls.errors, [])
+        self.here.advance(5)
+        ((_, side, error), *_) = self.here.calls.errors
         self.assertEqual((side, type(error.reason)), (Side.CLIENT, FramingError))
         self.assertIn(f"{50 * KIB + 1} bytes of it had come", str(error.reason))
         self.assertTrue(self.pair.server.outlet.ended)
@@ -311,7 +321,7 @@ class TornTests(PassingCase):
 
         self.make(observers=[Aborting()])
         self.client.send_bytes(frame(b"one") + BIG[: 50 * KIB])
-        self.world.settle()
+        self.here.settle()
         self.assertTrue(self.pair.over)
 
     def test_answers_that_were_stopped(self) -> None:
@@ -319,7 +329,7 @@ class TornTests(PassingCase):
         self.begin(to_client_filter=lambda message, link: PassOnAndSendBack([message]), on_error=keep)
         for number in range(20):
             self.server.send(bytes([number]) * 10_000)
-        self.world.settle()
+        self.here.settle()
         self.assertTrue(self.pair.server.valve.closed)
         self.client.end_stream()
         self.check_torn()
@@ -333,7 +343,7 @@ class TornTests(PassingCase):
         self.client.send_bytes(frame(b"x" * 1000)[:500])
         self.client.end_stream()
         self.link.send_to_server(b"still up")
-        self.world.settle()
+        self.here.settle()
         self.server.expect(b"still up")
 
 
