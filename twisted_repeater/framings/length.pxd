@@ -24,6 +24,7 @@ cdef class HeaderFraming(Framing):
 cdef class LengthFraming(HeaderFraming):
     cdef readonly Py_ssize_t size, at, adds, header
     cdef readonly object order
+    cdef object _most
     cdef Py_ssize_t _after
     cdef bint _little
     @cython.locals(view=cython.p_uchar, after=Py_ssize_t, at=Py_ssize_t, stop=Py_ssize_t, size=Py_ssize_t,

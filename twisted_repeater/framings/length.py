@@ -235,6 +235,7 @@ class LengthFraming(HeaderFraming):
             )
         self.size, self.at, self.order, self.adds, self.header = size, at, order, adds, header
         self._after = after
+        self._most = (1 << 8 * size) - 1  # an object of Python: it may not fit into a C integer
         self._little = order == "little"
         self._head = 0 if whole else header
 
@@ -286,7 +287,7 @@ class LengthFraming(HeaderFraming):
         if self.whole:
             return self._one_frame(payload)
         length = size - self.adds
-        least, most = max(self.adds, 0), (1 << 8 * self.size) - 1 + self.adds
+        least, most = max(self.adds, 0), self._most + self.adds
         if not least <= size <= most:
             raise MarshalingError(f"a message must have {least} to {most} bytes to suit its length, not {size}")
         return length.to_bytes(self.size, self.order) + payload

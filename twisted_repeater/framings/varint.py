@@ -106,8 +106,7 @@ class VarintFraming(HeaderFraming):
             rest >>= 7
         header.append(rest)
         if len(header) > self.max_bytes:
-            most = (1 << 7 * self.max_bytes) - 1
-            raise MarshalingError(f"a message must have at most {most} bytes to suit its length, not {size}")
+            raise MarshalingError(f"a message must have a length of at most {self.max_bytes} bytes, not {len(header)}")
         return bytes(header) + payload
 
 
