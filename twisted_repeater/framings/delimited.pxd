@@ -12,11 +12,13 @@ cdef Py_ssize_t LARGEST
 
 # Returns where the mark, of at least one byte, begins between two offsets, or -1.
 cdef inline Py_ssize_t find_mark(bytes data, bytes mark, Py_ssize_t size, Py_ssize_t at, Py_ssize_t end) noexcept:
-    cdef const unsigned char *first = data
-    cdef const unsigned char *wanted = mark
+    cdef const unsigned char *first
+    cdef const unsigned char *wanted
     cdef const unsigned char *found
-    if size <= 0:
+    if size == 0:  # the framing was made without its __init__: the mark is None
         return -1
+    first = data
+    wanted = mark
     # memchr is many times faster than memmem, but would cost the square if its byte is everywhere.
     found = <const unsigned char *>memchr(first + at, wanted[0], end - at - size + 1)
     if found != NULL and size > 1 and memcmp(found, wanted, size) != 0:
