@@ -166,7 +166,7 @@ class SlowConsumerTests(LinkCase):
         await self.link(limits=Limits(max_waiting=1000))
         self.client.transport.pauseProducing()
         self.peer.send(bytes(10_000_000))
-        await self.until(lambda: self.ann.client.outlet.waiting > 1_000_000)
+        await self.until(lambda: self.ann.client.outlet.full)
         self.here.repeater.send_to_all_clients(b"tick")
         self.client.transport.resumeProducing()
         await self.client.seen.reach(3)
@@ -303,7 +303,8 @@ class BackPressureTests(LinkCase):
         (link,) = world.repeater._factory.links
         await self.until(lambda: link.client.valve.closed)
         await turn(20)
-        self.assertLess(link.client.early, 200_000)
+        assert link.client.opening is not None
+        self.assertLess(link.client.opening.size, 200_000)
         (peer,) = world.server.peers
         peer.say_hello()
         await peer.seen.reach(1001)

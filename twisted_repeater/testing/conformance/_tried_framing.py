@@ -165,7 +165,7 @@ class TriedFraming(Tried):
 class _LaneEnds:
     """Both outlets and the host of a lane that is tried."""
 
-    full = False
+    full = crowded = False
 
     def __init__(self) -> None:
         self.passed: list[bytes] = []
