@@ -20,6 +20,7 @@ from twisted_repeater.framings import length as length_module
 from twisted_repeater.framings.base import Framing, framing_of
 from twisted_repeater.framings.length import HeaderFraming, Int32Framing, LengthFraming, checked_number
 from twisted_repeater.interfaces import IFraming
+from twisted_repeater.model import Limits
 
 from .streams import CUTS, OFFSETS, outcome, reads_of, skipped_by_find
 
@@ -337,6 +338,11 @@ class MadeTests(SynchronousTestCase):
     def test_numbers(self) -> None:
         """A number is accepted at its limits."""
         self.assertEqual([checked_number("x", value, 1, 2) for value in (1, 2)], [1, 2])
+
+    def test_limits(self) -> None:
+        """The limits of `Limits` are limits, given or left to their defaults."""
+        for limits in (Limits(), Limits(max_frame=99)):
+            self.assertEqual(LengthFraming(limits.max_frame, size=2).max_frame, limits.max_frame)
 
     def test_abstract(self) -> None:
         """The base finds no frame: it has the measure of none."""

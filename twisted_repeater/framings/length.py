@@ -85,7 +85,7 @@ class Int32Framing(Framing):
 
 def checked_number(name: str, value: int, least: int, most: int) -> int:
     """Return the argument of a framing if it is a whole number within these limits."""
-    if type(value) is not int:
+    if not isinstance(value, int) or isinstance(value, bool):  # the limits of `Limits` are of a class of their own
         raise TypeError(f"{name} must be an int, not {value!r}")
     if not least <= value <= most:
         raise ValueError(f"{name} must be {least} to {most}, not {value}")
@@ -215,18 +215,14 @@ class LengthFraming(HeaderFraming):
         whole: bool = False,
     ) -> None:
         HeaderFraming.__init__(self, max_frame, whole)
-        if type(size) is not int:
-            raise TypeError(f"size must be an int, not {size!r}")
-        if size not in (1, 2, 3, 4, 8):
+        if checked_number("size", size, -FARTHEST, FARTHEST) not in (1, 2, 3, 4, 8):
             raise ValueError(f"size must be 1, 2, 3, 4 or 8, not {size}")
         if order != "big" and order != "little":
             raise ValueError(f'order must be "big" or "little", not {order!r}')
         checked_number("adds", adds, -(2**31), 2**31)
         after = checked_number("at", at, 0, MOST_HEADER - size) + size
-        if header != 0 or type(header) is not int:
-            checked_number("header", header, 0, MOST_HEADER)
-            if header < after:
-                raise ValueError(f"header must be at least {after}, where the length ends, not {header}")
+        if checked_number("header", header, 0, MOST_HEADER) != 0 and header < after:
+            raise ValueError(f"header must be at least {after}, where the length ends, not {header}")
         header = header or after
         if not whole and header != size:
             raise ValueError(
