@@ -63,11 +63,13 @@ def check_framing(
         TypeError: the limit of a framing or ``grow`` is missing, or the framing must be a function.
     """
     shorter = smaller = make = None
+    at_limit = b""
     if callable(framing) and not IFraming.providedBy(framing):
         limit = max([LARGE, *map(len, payloads)]) if max_frame is None else max_frame
         limit = wire_limit(made(framing, limit), payloads, limit, grow)
         if grow is not None:
-            limit = max(len(FramingCheck(made(framing, limit), payloads, limit, grow=grow).longest(limit)), 1)
+            at_limit = FramingCheck(made(framing, limit), payloads, limit, grow=grow).longest(limit)
+            limit = max(len(at_limit), 1)
         make = partial(made, framing, limit)
         tried = make()
         shorter = made(framing, limit - 1) if limit > 1 else None
@@ -79,7 +81,9 @@ def check_framing(
             raise TypeError("framing must be a function that makes framings, as this one has taken, and keeps state")
     if payloads is PAYLOADS:
         payloads = [payload for payload in payloads if len(payload) <= limit]
-    FramingCheck(tried, payloads, limit, make=make, grow=grow, shorter=shorter, smaller=smaller).run()
+    check = FramingCheck(tried, payloads, limit, make=make, grow=grow, shorter=shorter, smaller=smaller)
+    check.at_limit = at_limit
+    check.run()
 
 
 def made(function: Callable[[Limits], FramingObject], max_frame: int) -> FramingObject:
@@ -235,8 +239,10 @@ class FramingCheck(TriedFraming):
 
     def stream(self) -> None:
         """Check that a lane with this framing finds every message, however the stream is cut."""
-        frames = [self.encode(payload) for payload in self.payloads]
-        data = b"".join(frames)
+        data = b""
+        for number, payload in enumerate(self.payloads):
+            self.stand_at(number)
+            data += self.encode(payload)
         ways: list[tuple[str, list[bytes]]] = [("as a whole", [data])]
         if len(data) <= LARGE:
             ways.append(("byte by byte", [data[at : at + 1] for at in range(len(data))]))

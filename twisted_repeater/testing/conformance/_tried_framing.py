@@ -67,6 +67,8 @@ class TriedFraming(Tried):
         self.max_frame = max_frame
         self.make = make or (lambda: framing)
         self.grow = grow
+        self.at_limit = b""
+        """A payload of ``grow`` that is as long as the limit."""
 
     def stand_at(self, number: int) -> None:
         """Use a framing that has taken the frames before this payload."""
@@ -131,6 +133,8 @@ class TriedFraming(Tried):
 
     def longest(self, most: int) -> bytes:
         """Make a payload of at most so many bytes, and as near to them as can be."""
+        if len(self.at_limit) == most:
+            return self.at_limit
         size = most
         payload = self.sized(size)
         while len(payload) > most and size > 0:
