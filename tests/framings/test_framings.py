@@ -436,3 +436,105 @@ class CheckedFramingTests(SynchronousTestCase):
 
         framing = CheckedFraming(Early())
         self.assertEqual([framing.find(bytes(9), 1, end) for end in range(1, 10)], [0, 0, 0, 0, 7, 7, 7, 7, 7])
+
+
+class OptionalMembersTests(SynchronousTestCase):
+    """The optional members of framings that are not of the package."""
+
+    def test_absent(self) -> None:
+        """A framing without them goes on nowhere, follows nothing, and names no number of bytes."""
+        framing = CheckedFraming(Lines())
+        self.assertEqual((framing.goes_on, framing.follows), (False, False))
+        self.assertEqual((framing.find(b"ab", 0, 2), framing.least), (0, 0))
+        framing.taken(b"ab\n", 0, 3)
+
+    def test_flags(self) -> None:
+        """A framing derived from the base says which of them count, as it has all of them."""
+
+        class Derived(Framing):
+            def __init__(self, goes_on: bool, follows: bool) -> None:
+                super().__init__(LIMIT)
+                self.goes_on, self.follows = goes_on, follows
+
+        for flags in ((False, True), (True, False)):
+            framing = framing_of(Derived(*flags))
+            self.assertEqual((framing.goes_on, framing.follows), flags)
+        self.assertRaises(NotImplementedError, Framing(LIMIT).more, b"", 0, 0)
+        Framing(LIMIT).taken(b"", 0, 0)
+
+    def scripted(self, **members: Any) -> Any:
+        """Return a framing of a provider with these members, which finds no end unless it is told to."""
+        provider = Lines()
+        members = {"find": lambda *asked: 0, **members}
+        for name, value in members.items():
+            setattr(provider, name, value)
+        return CheckedFraming(provider)
+
+    def test_passed_on(self) -> None:
+        """What they say is passed on; ``body`` counts from the beginning of the frame after `more`."""
+        told: list[Any] = []
+        framing = self.scripted(
+            least=70, seen=5, body=3, more=lambda *asked: 9, taken=lambda *told_of: told.append(told_of)
+        )
+        self.assertEqual((framing.goes_on, framing.follows), (True, True))
+        self.assertEqual((framing.find(bytes(8), 2, 8), framing.least, framing.seen), (0, 70, 5))
+        self.assertEqual((framing.more(bytes(8), 2, 8), framing.body), (9, 3))
+        framing.taken(bytes(8), 1, 7)
+        self.assertEqual(told, [(bytes(8), 1, 7)])
+
+    def test_wrong_numbers(self) -> None:
+        """Numbers that no framing can mean are errors, before they become integers of C."""
+        for least in (-1, 2**63, 2**70, -(2**70)):
+            self.assertRaises(ValueError, self.scripted(least=least).find, bytes(8), 2, 8)
+        for seen in (-1, 1, 9, 2**63, 2**70, -(2**70)):
+            self.assertRaises(ValueError, self.scripted(seen=seen, more=lambda *asked: 0).find, bytes(8), 2, 8)
+        for stop, body in ((1, 0), (2, 0), (-1, 0), (2**63, 0), (2**70, 0), (5, -1), (5, 7), (5, 2**70)):
+            framing = self.scripted(seen=5, body=body, more=lambda *asked, stop=stop: stop)
+            self.assertEqual(framing.find(bytes(8), 2, 8), 0)
+            self.assertRaises(ValueError, framing.more, bytes(8), 2, 8)
+        self.assertRaises(ValueError, self.scripted(find=lambda *asked: 2**70).find, bytes(8), 2, 8)
+
+    def test_no_numbers(self) -> None:
+        """Members that are not whole numbers are errors, which name the member."""
+        for wrong in (None, 2.0, "2"):
+            for members, named in (
+                ({"least": wrong}, "least"),
+                ({"seen": wrong, "more": lambda *asked: 0}, "seen"),
+                ({"find": lambda *asked, wrong=wrong: wrong}, "find or more"),
+                ({"find": lambda *asked: 5, "body": wrong}, "body"),
+            ):
+                error = self.assertRaises(TypeError, self.scripted(**members).find, bytes(8), 2, 8)
+                self.assertIn(f"{named} of ", str(error))
+                self.assertIn(f"must be an integer, not {wrong!r}", str(error))
+
+    def test_offsets(self) -> None:
+        """The offsets that they get are checked like those of the other methods."""
+        framing = self.scripted(seen=2, more=lambda *asked: 0, taken=lambda *asked: None)
+        for call in (framing.more, framing.taken, framing.find):
+            for start, end in ((-1, 4), (4, 2), (0, 9)):
+                self.assertRaises(ValueError, call, bytes(8), start, end)
+            for start, end in ((2**70, 4), (0, 2**70), (-(2**70), 0)):
+                self.assertRaises(OverflowError, call, bytes(8), start, end)
+            for wrong in (None, "2"):
+                self.assertRaises(TypeError, call, bytes(8), wrong, 8)
+
+    def test_header_not_complete(self) -> None:
+        """If the size is known before the payload begins, the provider is asked anew, not to go on."""
+        asked: list[str] = []
+
+        class Early(Lines):
+            seen = 0
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                asked.append("find")
+                self.body = start + 4
+                return start + 6
+
+            def more(self, data: bytes, start: int, end: int) -> int:
+                raise AssertionError
+
+        framing = CheckedFraming(Early())
+        self.assertEqual((framing.find(bytes(9), 1, 3), framing.seen, framing.least), (0, 1, 0))
+        self.assertEqual((framing.more(bytes(9), 1, 4), framing.seen), (0, 1))
+        self.assertEqual((framing.more(bytes(9), 1, 5), framing.body), (7, 4))
+        self.assertEqual(asked, ["find"] * 3)

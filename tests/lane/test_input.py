@@ -110,3 +110,39 @@ class UnfinishedTests(SynchronousTestCase):
             frame.add(piece)
         self.assertEqual(frame.have, len(start) + sum(sizes))
         self.assertEqual(b"".join(frame.pieces()), start + b"".join(pieces))
+
+    def test_empty_pieces(self) -> None:
+        """A frame of which nothing has come has no pieces."""
+        frame = UnfinishedFrame(b"", b"", 0, 0, 0)
+        self.assertEqual((frame.pieces(), frame.have, frame.kept), ([], 0, 0))
+
+    @given(st.lists(st.tuples(st.binary(max_size=9), st.integers(0, 20), st.booleans())), st.integers(-1, 20))
+    def test_shown(self, reads: list[tuple[bytes, int, bool]], passes: int) -> None:
+        """What was not seen is shown again, with what comes; every byte is kept once, or passed on once."""
+        frame = UnfinishedFrame(b"a", b"bc", 0, 0, 0)
+        came, passed = b"abc", b""
+        for number, (data, seen, shows) in enumerate(reads):
+            came += data
+            if shows:
+                unseen = frame.unseen_size
+                shown = frame.show(data)
+                self.assertEqual((len(shown), frame.unseen_size), (unseen + len(data), 0))
+                seen = min(seen, len(shown))
+                frame.see(shown, seen)
+                passed += shown[:seen] if frame.passes else b""
+            else:
+                frame.add(data)
+            if number == passes:
+                passed += b"".join(frame.pass_on())
+            self.assertEqual(frame.have, len(came))
+            self.assertEqual(frame.kept, len(came) - len(passed))
+        seen_bytes = passed if frame.passes else b"".join(frame.pieces())
+        self.assertEqual(seen_bytes + frame.show(b""), came)
+
+    def test_known(self) -> None:
+        """Once the size is known, nothing need be shown again."""
+        frame = UnfinishedFrame(b"a", b"bc", 0, 0, 0)
+        frame.need = 10
+        frame.see(frame.show(b"d"), 3)
+        frame.add(b"e")
+        self.assertEqual((b"".join(frame.pieces()), frame.have, frame.unseen_size), (b"abcde", 5, 0))

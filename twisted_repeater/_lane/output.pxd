@@ -6,7 +6,8 @@ cdef class Output:
     cdef list between
     cdef object _forward, _back
     cdef list _frames, _answers
-    cdef bint goes_on, _inside, _answered
+    cdef public bint goes_on
+    cdef bint _inside, _answered
 
     cpdef put(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
     cpdef extend(self, pieces)
