@@ -9,7 +9,8 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import Hello, HelloTimeout, InvalidHello, Side
 from twisted_repeater._link.closing import ConnectionState
-from twisted_repeater._link.connection import BUSY_READ_SIZE, MAX_EARLY, READ_SIZE
+from twisted_repeater._link.connection import BUSY_READ_SIZE, MAX_EARLY
+from twisted_repeater._link.starting_tls import READ_SIZE
 
 from ..peers import frame, hello
 from .connections import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from .._coroutines import call
+from .._sockets.tls_errors import tls_trouble
 from .._text import text_of, told
 from ..dialects import MessageType
 from ..dialects._dialect import agreed_version
@@ -77,7 +77,7 @@ class Attempt:
             why = RefusedByApplication("the application closed the link")
         elif side is Side.SERVER:
             why = ServerUnreachable(f"the server closed the connection before it was linked: {text_of(reason)}", side)
-        elif not self._pair.client.heard and (trouble := _tls_trouble(reason)):
+        elif not self._pair.client.heard and (trouble := tls_trouble(side.value, reason)):
             why = InvalidHello(trouble, side)  # ClientGone would not be logged, as no byte of the client was heard
         else:
             why = ClientGone(f"the client left before it was linked: {text_of(reason)}", side)
@@ -217,21 +217,3 @@ class Attempt:
     def _answer_is_late(self) -> None:
         timeout = self._links.limits.hello_timeout
         self.stop(RefusedByApplication(f"no answer of the application within {timeout} seconds"))
-
-
-NO_TLS = {"http request", "https proxy request", "wrong version number"}
-"""The errors of OpenSSL for a first message that is not TLS."""
-
-
-def _tls_trouble(reason: BaseException) -> str | None:
-    """Return a text about the client's TLS, if an error in that is why the connection was lost."""
-    ssl = sys.modules.get("OpenSSL.SSL")  # not imported here, because only TLS endpoints need it
-    if ssl is None or not isinstance(reason, ssl.Error):
-        return None
-    (details,) = reason.args if len(reason.args) == 1 and isinstance(reason.args[0], list) else ([],)
-    if not details:  # the connection was lost
-        return None
-    texts = [text for _, _, text in details]
-    if NO_TLS.intersection(texts):
-        return f"the client does not speak TLS: {', '.join(texts)}"
-    return f"the client's TLS handshake failed: {', '.join(texts)}"

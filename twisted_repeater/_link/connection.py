@@ -9,7 +9,6 @@ from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
@@ -17,19 +16,16 @@ from .._sockets.valve import Valve
 from ..errors import InvalidHello
 from ..model import Hello, Side
 from .closing import ENDED, ConnectionEvent, ConnectionState
-from .ending_connection import EndingConnection
 from .hello import SHOWN, HelloReader
 from .outlet import Outlet
 from .outlets import outlet_for
+from .starting_tls import READ_SIZE, SecureConnection
 
 if TYPE_CHECKING:
     from .factory import Links
     from .pair import Pair
 
 __all__ = ["ClientSideProtocol", "Connection", "ServerSideProtocol"]
-
-READ_SIZE = FileDescriptor.bufferSize
-"""How many bytes a transport reads at once; Twisted's own choice."""
 
 BUSY_READ_SIZE = 120 * 1024
 """How many it reads after a read that was all full: below the 128 KiB from which the C library maps memory for each."""
@@ -38,7 +34,7 @@ MAX_EARLY = 64 * 1024
 """How many bytes after a hello are read before the link is complete."""
 
 
-class Connection(EndingConnection):
+class Connection(SecureConnection):
     """One side of a link, from its connection to its end; Twisted's protocol for it, and the producer of its valve."""
 
     __slots__ = ("_is_busy", "_reader", "address", "heard")
@@ -58,7 +54,10 @@ class Connection(EndingConnection):
     # -- the protocol of a transport ----------------------------------------------------------------------------
 
     def makeConnection(self, transport: Any) -> None:
-        """The connection is there. See `IProtocol`."""
+        """The connection is there, or TLS was put between it and its transport. See `IProtocol`."""
+        if self.handshake is not None and getattr(transport, "transport", None) is self.transport:
+            self._change_transport(transport)
+            return
         if self.state is not ConnectionState.UNCONNECTED or self.link.closing:
             transport.abortConnection()  # the client left while the server was being dialled
             return
@@ -72,6 +71,7 @@ class Connection(EndingConnection):
         self.valve: Valve = Valve(self)
         self.outlet: Outlet = outlet_for(transport, self, host.framing, host.limits.max_waiting)
         self.handle: socket | None = self.outlet.socket
+        self._find_tls()
         self._move(ConnectionEvent.CONNECTED)
         host.monitor.connected(self)
         self.link.connected(self)
@@ -82,11 +82,6 @@ class Connection(EndingConnection):
             self._is_busy = not self._is_busy
             self.outlet.read_at_once(BUSY_READ_SIZE if self._is_busy else READ_SIZE)
         self.receive(data)
-
-    @property
-    def certificate(self) -> Any:
-        """The peer's TLS certificate, an ``OpenSSL.crypto.X509``; ``None`` without TLS, or if it has none."""
-        return None
 
     # -- the producer of the valve --------------------------------------------------------------------------
 
@@ -111,6 +106,7 @@ class Connection(EndingConnection):
 
     def address_known(self) -> None:
         """The PROXY header is read: the transport now has the peer's own address."""
+        self._header_read()
         if self._reader is not None and self._reader.address is not None:
             known, self._reader.address = self._reader.address, None
             self.address = self.transport.getPeer()
