@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from twisted.internet.ssl import PrivateCertificate
+from twisted.internet.ssl import Certificate, PrivateCertificate
 
 __all__ = ["Authority", "Issued"]
 
@@ -47,6 +47,11 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         own = self._certificate(self._name, self._key, is_authority=True, days=1)
         self.roots = Issued(self.directory, name, own, self._key).certificate
+
+    def load(self) -> Certificate:
+        """Return its own certificate as Twisted has it."""
+        own: Certificate = Certificate.loadPEM(self.roots.read_bytes())
+        return own
 
     def issue(self, name: str, *, days: int = 1) -> Issued:
         """Issue a certificate for a name; it ended ``-days`` ago if that is below 0."""

@@ -221,6 +221,6 @@ def _check_options(side: Side, options: object) -> None:
             )
     elif not IOpenSSLClientConnectionCreator.providedBy(options):
         raise TypeError(
-            "the TLS options for a server must come from twisted.internet.ssl.optionsForClientTLS, which checks the "
-            f"server's certificate, not {repr_of(options)}"
+            "the TLS options for a server must come from twisted.internet.ssl.optionsForClientTLS, "
+            f"not {repr_of(options)}"
         )
