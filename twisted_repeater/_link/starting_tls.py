@@ -127,6 +127,11 @@ class SecureConnection(EndingConnection):
         """The protocol that was agreed on in the TLS handshake; ``None`` without TLS, or if none was."""
         return None if self.handshake is None else self.handshake.alpn
 
+    @property
+    def handshaking(self) -> bool:
+        """Whether a TLS handshake has begun and is not done."""
+        return self.handshake is not None and not self.handshake.done
+
     def when_secure(self) -> Deferred[None]:
         """Fire when the TLS handshake is done: at once without TLS.
 

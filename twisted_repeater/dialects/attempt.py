@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
 
+    from ._dialect import Dialect
+
 __all__ = ["Attempt", "Frame", "Opening", "Peer", "Versions"]
 
 
@@ -44,6 +46,9 @@ class _Peer(Protocol):
 
     @property
     def certificate(self) -> Any: ...
+
+    @property
+    def alpn(self) -> bytes | None: ...
 
     def peek(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
 
@@ -82,6 +87,11 @@ class Peer:
     def certificate(self) -> Any:
         """Its TLS certificate, an ``OpenSSL.crypto.X509``; ``None`` without TLS, or if it has none."""
         return self._peer.certificate
+
+    @property
+    def alpn(self) -> bytes | None:
+        """The protocol that was agreed on in the TLS handshake, such as ``b"postgresql"``; ``None`` if none was."""
+        return self._peer.alpn
 
     def peek(self, framing: FramingObject | None = None) -> Deferred[Frame]:
         """Return the next frame and leave it in the stream. It goes through the filters as the first message.
@@ -135,6 +145,9 @@ class _Making(Protocol):
     """The making of a link behind an attempt; `_link.making` has it."""
 
     @property
+    def dialect(self) -> Dialect: ...
+
+    @property
     def limits(self) -> Limits: ...
 
     @property
@@ -169,6 +182,11 @@ class Attempt:
         self._making = making
         self.client = client
         self.server = server
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect whose opening this is."""
+        return self._making.dialect
 
     @property
     def limits(self) -> Limits:
