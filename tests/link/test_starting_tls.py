@@ -56,7 +56,6 @@ class Recording:
         self.seen = Seen()
         self.received = bytearray()
         self.receive = self.keep
-        self.opening = None
 
     def keep(self: Any, data: bytes) -> None:
         """Bytes came."""
