@@ -49,15 +49,11 @@ LISTENER = (
 SERVER = ("host", "port", "timeout", "bindAddress", "certificate", "privateKey", "trustRoots", "endpoint", "alpn")
 """The arguments of ``tls:``. All but the last are Twisted's, in its order."""
 
-NOT_ACCEPTED = {
-    9: "it is not valid yet",
-    10: "it has expired",
-    18: "its authority is not in clientRoots: it is self-signed",
-    19: "its authority is not in clientRoots",
-    20: "its authority is not in clientRoots",
-    21: "its authority is not in clientRoots",
-    26: "it is not for clients",
-}
+NOT_ACCEPTED: dict[int, str] = {
+    9: "its certificate is not valid yet",
+    10: "its certificate has expired",
+    26: "its certificate is not for clients",
+} | dict.fromkeys((18, 19, 20, 21), "the authority of its certificate is not trusted")
 """What OpenSSL's numbers for a wrong certificate mean."""
 
 
@@ -120,8 +116,8 @@ def _checked(connection: Connection, certificate: X509, number: int, depth: int,
         return True
     from OpenSSL import SSL
 
-    text = NOT_ACCEPTED.get(number, f"error {number} of OpenSSL")
-    raise SSL.Error([("SSL routines", "", f"the client's certificate is not accepted: {text}")])
+    text = NOT_ACCEPTED.get(number, f"its certificate is not accepted, error {number} of OpenSSL")
+    raise SSL.Error([("SSL routines", "", text)])
 
 
 def tls_server(
@@ -175,6 +171,8 @@ def certificates_in(path: str) -> list[Certificate]:
     """
     from twisted.internet import ssl
 
+    if not path:
+        raise ValueError("clientRoots= must be a file or a directory")
     files = sorted(Path(path).glob("*.pem")) if Path(path).is_dir() else [Path(path)]
     found = []
     for file in files:
@@ -208,10 +206,10 @@ def _protocols(given: Mapping[str, str]) -> list[bytes] | None:
     """Return the protocols for ALPN, ``None`` without ``alpn=``."""
     if "alpn" not in given:
         return None
-    protocols = [name.encode("ascii") for name in given["alpn"].split(",")]
-    if not all(0 < len(name) < 256 for name in protocols):
+    protocols = given["alpn"].split(",")
+    if not all(0 < len(name) < 256 and name.isascii() for name in protocols):
         raise ValueError(f"alpn= must have names of 1 to 255 characters with commas between, not {given['alpn']!r}")
-    return protocols
+    return [name.encode("ascii") for name in protocols]
 
 
 def _file_path(path: str) -> Any:
