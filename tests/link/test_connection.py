@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
 from twisted.internet.testing import StringTransport
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import HelloTimeout, InvalidHello
+from twisted_repeater import HelloTimeout, InvalidHello, Side
 from twisted_repeater._link.closing import ConnectionState
 from twisted_repeater._link.connection import BUSY_READ_SIZE
 from twisted_repeater._link.opening_peer import MAX_EARLY, OpeningPeer
-from twisted_repeater._link.starting_tls import READ_SIZE
+from twisted_repeater._link.starting_tls import READ_SIZE, Handshake
 
 from .connections import (
     LIMITS,
@@ -53,6 +55,16 @@ class StateTests(MemoryCase):
         self.connection.valve.close("lane")
         self.assertFalse(self.paused())
         self.connection.valve.open("lane")
+
+    def test_transport_inside(self) -> None:
+        """TLS may come between the connection and its transport."""
+        self.connect()
+        inside: Any = StringTransport()
+        inside.transport = self.transport
+        self.connection.handshake = Handshake(Side.CLIENT)
+        self.connection.makeConnection(inside)
+        self.assertIs(self.connection.transport, inside)
+        self.assertIs(self.connection.outlet.innermost, self.transport)
 
 
 class ProtocolTests(MemoryCase):

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
+from OpenSSL.SSL import Connection as SSLConnection
 from OpenSSL.SSL import Error
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import (
@@ -463,6 +464,32 @@ class ClientSideTests(SwitchTests, TLSCase):
         await self.until(lambda: self.peer.received == b"clear")
         self.peer.received.clear()
         await self.secured_with_switch()
+
+    async def test_handshake_that_raises(self) -> None:
+        """If something else than TLS fails as the handshake begins, the connection can still be closed."""
+        accepts = self.accepts
+
+        class Wild:
+            def __init__(self, real: Any) -> None:
+                self.real = real
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self.real, name)
+
+            def do_handshake(self) -> None:
+                raise ZeroDivisionError
+
+        @implementer(IOpenSSLServerConnectionCreator)
+        class Options:
+            def serverConnectionForTLS(self, protocol: Any) -> Any:
+                return Wild(SSLConnection(accepts.getContext(), None))
+
+        await self.connect()
+        self.assertFalse(self.own.handshaking)
+        self.assertRaises(ZeroDivisionError, self.own.start_tls, Options())
+        self.assertTrue(self.own.handshaking)
+        self.own.drop()
+        await self.own.seen.holds(LOST)
 
     async def test_ended(self) -> None:
         """After the end of the client's stream there can be no handshake."""

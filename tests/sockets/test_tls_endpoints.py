@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+from OpenSSL.SSL import Error
 from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS, trustRootFromCertificates
 
 from twisted_repeater._sockets.endpoints import listening_endpoint, server_endpoint
-from twisted_repeater._sockets.tls_endpoints import certificates_in
+from twisted_repeater._sockets.tls_endpoints import _checked, certificates_in
 from twisted_repeater.errors import InvalidHello, ServerUnreachable
 
 from ..certificates import Authority, Issued
@@ -108,7 +109,24 @@ class ListenerTests(TLSEndpointCase):
         endpoint = wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", world.repeater.port))
         await (await world.connect(hello("eve"), endpoint=endpoint)).lost()
         await world.refused()
-        print(world.refusal)
+        self.assertEqual(
+            str(world.refusal),
+            "the client's TLS handshake failed: it offers the protocols [b'unknown'], none of which is in alpn=",
+        )
+
+    async def test_no_alpn(self) -> None:
+        """Where no protocols are named, a client that offers some is served without one."""
+        world = await self.world()
+        options = self.sockets.client_options(acceptableProtocols=[b"postgresql"])
+        endpoint = wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", world.repeater.port))
+        client = await world.connect(hello("ann"), endpoint=endpoint)
+        await client.seen.reach(1)
+        self.assertEqual((messages(client), client.transport.negotiatedProtocol), ([], None))
+
+    async def test_others_errors(self) -> None:
+        """An error that has no words here is told by its number."""
+        with self.assertRaisesRegex(Error, "its certificate is not accepted, error 7 of OpenSSL"):
+            _checked(None, None, 7, 0, 0)  # type: ignore[arg-type]
 
     async def test_alpn_alone(self) -> None:
         """With ALPN only, no certificate is demanded; all arguments of Twisted's are known."""
@@ -145,8 +163,8 @@ class ListenerTests(TLSEndpointCase):
         own, roots = self.sockets.listener, f"clientRoots={self.sockets.authority.roots}"
         for description, text in (
             (own(f"{roots}:color=red"), "ssl: has no argument color=; it has port, privateKey"),
-            (own(f"{roots}:1:2:3:4:5:6:7:8"), "ssl: has no argument '8'; it has"),
-            (own(f"{roots}:sslmethod=TLSv1_METHOD"), "sslmethod= does not go with"),
+            (own(f"{roots}:color=red:sslmethod=x"), "sslmethod= is left to Twisted, which has no clientRoots="),
+            (f"tls:h:1:alpn=x{':1' * 8}", "tls: has no argument '1'; it has"),
             (own("clientRoots="), "clientRoots= must be a file or a directory"),
             (own(f"clientRoots={empty}"), "there is no certificate in "),
             (own(f"{roots}:alpn="), "alpn= must have names of 1 to 255 characters with commas between, not ''"),

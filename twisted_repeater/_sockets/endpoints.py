@@ -31,7 +31,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .._types import Reactor
-from .tls_endpoints import tls_listener, tls_server
+from .tls_endpoints import MAX_POSITIONAL, tls_listener, tls_server
 
 __all__ = ["check_server", "dialler", "listener", "listening_endpoint", "parts_of", "server_endpoint"]
 
@@ -74,7 +74,9 @@ def listening_endpoint(reactor: Reactor, description: str) -> IStreamServerEndpo
     found = SSL.fullmatch(description)
     if found is not None:
         _, positional, named = parts_of(found[2])
-        if found[1] or "clientRoots" in named or "alpn" in named:
+        if "sslmethod" in named and {"clientRoots", "alpn"} & set(named):
+            raise ValueError("sslmethod= is left to Twisted, which has no clientRoots= and no alpn=")
+        if "sslmethod" not in named and len(positional) < MAX_POSITIONAL:
             wrappers = found[1].count(":")
             return tls_listener(reactor, wrappers, positional, named, longest_listen_queue())
     endpoint: IStreamServerEndpoint | None = None

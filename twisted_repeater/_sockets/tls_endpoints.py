@@ -1,14 +1,16 @@
-"""Endpoints for TLS that say more than Twisted's: whose certificates clients must have, and the protocols of ALPN.
+"""Endpoints for TLS that do more than Twisted's: they demand clients' certificates, and agree on protocols by ALPN.
 
-Twisted's ``ssl:`` of a server knows nothing of its clients' certificates. Here it may have ``clientRoots=`` and
-``alpn=``, and with ``haproxy:`` before it, the PROXY header comes before TLS, as balancers send it. Twisted's ``tls:``
-of a client may have ``alpn=``. Descriptions with none of these are left to Twisted.
+* ``ssl:`` of a listener may have ``clientRoots=`` and ``alpn=``. Twisted's own refuses every client that offers
+  protocols by ALPN.
+* With ``haproxy:`` before it, the PROXY header comes before TLS, as balancers send it. Twisted's own expects it inside.
+* ``tls:`` of a server may have ``alpn=``. Without it, the description is left to Twisted.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.protocols.haproxy import proxyEndpoint
 
+from .._text import repr_of
 from .._types import Reactor
 
 if TYPE_CHECKING:
@@ -28,15 +31,17 @@ if TYPE_CHECKING:
     from OpenSSL.SSL import Connection
     from twisted.internet.ssl import Certificate
 
-__all__ = ["tls_listener", "tls_server"]
+__all__ = ["MAX_POSITIONAL", "tls_listener", "tls_server"]
 
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+MAX_POSITIONAL: int = 4
+"""With so many arguments without names, an ``ssl:`` description has a method, which is left to Twisted."""
 
 LISTENER = (
     "port",
     "privateKey",
     "certKey",
-    "sslmethod",
     "interface",
     "backlog",
     "extraCertChain",
@@ -44,7 +49,7 @@ LISTENER = (
     "clientRoots",
     "alpn",
 )
-"""The arguments of ``ssl:``. Those up to ``dhParameters`` are Twisted's, in its order."""
+"""The arguments of ``ssl:``. Those up to ``dhParameters`` are Twisted's, in its order, without its ``sslmethod``."""
 
 SERVER = ("host", "port", "timeout", "bindAddress", "certificate", "privateKey", "trustRoots", "endpoint", "alpn")
 """The arguments of ``tls:``. All but the last are Twisted's, in its order."""
@@ -74,8 +79,6 @@ def tls_listener(
         OSError: A file cannot be read.
     """
     given = _arguments("ssl:", LISTENER, positional, named)
-    if "sslmethod" in given:
-        raise ValueError("sslmethod= does not go with clientRoots=, alpn= and haproxy:")
     port = _required("ssl:", given, "port")
     options = _listener_options(given)
     endpoint: IStreamServerEndpoint = TCP4ServerEndpoint(
@@ -100,14 +103,28 @@ def _listener_options(given: Mapping[str, str]) -> Any:
         extraCertChain=None if chain is None else [one.original for one in certificates_in(chain)],
         dhParameters=None if parameters is None else ssl.DiffieHellmanParameters.fromFile(_file_path(parameters)),
         trustRoot=None if roots is None else ssl.trustRootFromCertificates(certificates_in(roots)),
-        acceptableProtocols=_protocols(given),
     )
-    context = options.getContext()
-    if roots is not None:
-        from OpenSSL import SSL
+    # The callbacks that CertificateOptions sets fail without words; they would also refuse a client that offers
+    # protocols where none is named here.
+    from OpenSSL import SSL
 
+    context = options.getContext()
+    context.set_alpn_select_callback(partial(_chosen, _protocols(given)))
+    if roots is not None:
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _checked)
     return options
+
+
+def _chosen(known: list[bytes] | None, connection: Connection, offered: list[bytes]) -> Any:
+    """Return the first protocol that the client offers, too. Have the handshake fail with words if there is none."""
+    from OpenSSL import SSL
+
+    if known is None:
+        return SSL.NO_OVERLAPPING_PROTOCOLS  # go on without
+    for name in known:
+        if name in offered:
+            return name
+    raise SSL.Error([("SSL routines", "", f"it offers the protocols {repr_of(offered)}, none of which is in alpn=")])
 
 
 def _checked(connection: Connection, certificate: X509, number: int, depth: int, ok: int) -> bool:
