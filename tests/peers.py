@@ -369,6 +369,10 @@ class Server(Factory):
 class Sockets:
     """The sockets of a world: TCP, on loopback."""
 
+    def dialect(self) -> Dialect:
+        """Return the dialect of a repeater that is told of none."""
+        return dialects.int32()
+
     def listen(self, server: Server) -> Any:
         """Let the server listen; return its port."""
         return reactor.listenTCP(0, server, interface="127.0.0.1")
@@ -404,7 +408,7 @@ class World:
 
     async def create(self, **settings: Any) -> None:
         """Make the repeater, without starting it."""
-        settings.setdefault("dialect", dialects.int32())
+        settings.setdefault("dialect", self.sockets.dialect())
         if (via := settings.pop("via", None)) is not None:
             settings["server"] = via
         else:

@@ -14,11 +14,12 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint, w
 from twisted.internet.ssl import PrivateCertificate, optionsForClientTLS
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from twisted_repeater import Repeater
+from twisted_repeater import Dialect, Repeater
+from twisted_repeater.dialects import Attempt
 
 from .peers import Server, Sockets, reactor
 
-__all__ = ["TLSSockets", "UnixSockets"]
+__all__ = ["BegunTLSSockets", "TLSSockets", "UnixSockets"]
 
 PEM = serialization.Encoding.PEM
 
@@ -54,6 +55,47 @@ class TLSSockets(Sockets):
         """See `Sockets`."""
         options = optionsForClientTLS("localhost", trustRoot=self.own)
         return wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port))
+
+
+class BegunTLSSockets(TLSSockets):
+    """The same TLS, begun by the opening of the dialect: the repeater's endpoints are TCP's."""
+
+    def dialect(self) -> Dialect:
+        """See `Sockets`."""
+        dialect = super().dialect()
+        opening = dialect.opening
+
+        async def begin(attempt: Attempt) -> None:
+            await attempt.client.peek_bytes(1)
+            await attempt.client.start_tls(self.own.options(), unread="feed")
+            await opening(_SecureDial(attempt, self))  # type: ignore[arg-type]
+
+        dialect.opening = begin
+        return dialect
+
+    def for_clients(self) -> dict[str, Any]:
+        """See `Sockets`."""
+        return Sockets.for_clients(self)
+
+    def for_server(self, port: Any) -> dict[str, Any]:
+        """See `Sockets`."""
+        return {"server": f"tcp:127.0.0.1:{port.getHost().port}"}
+
+
+class _SecureDial:
+    """An attempt that begins TLS with the server that it has dialled."""
+
+    def __init__(self, attempt: Attempt, sockets: TLSSockets) -> None:
+        self._attempt = attempt
+        self._sockets = sockets
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._attempt, name)
+
+    async def dial(self) -> None:
+        """See `Attempt`."""
+        await self._attempt.dial()
+        await self._attempt.server.start_tls(optionsForClientTLS("localhost", trustRoot=self._sockets.own))
 
 
 def certificate_for(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
