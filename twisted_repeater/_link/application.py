@@ -88,6 +88,7 @@ class Application:
         self.started: Callbacks | None = None
         """The arguments of `start`; ``None`` before it is called."""
         self._server_name = settings.server_name
+        self._farewell = settings.dialect.farewell
         self._observers = settings.observers
         self._filter_failures = LogThrottle(clock)
         self._failures = LogThrottle(clock, burst=FAILURES)
@@ -144,6 +145,25 @@ class Application:
         if pair.made:
             self.observe("link_ended", pair.link, pair.reason)
 
+    def link_identified(self, pair: Pair, old_name: str) -> None:
+        """A link has got another name. Not every observer has a method for that."""
+        self.observe("link_identified", pair.link, old_name, optional=True)
+
+    def farewell(self, pair: EndingPair, reason: BaseException | None) -> bytes:
+        """Return the bytes by which the dialect tells a client that its link closes, empty if there are none."""
+        if self._farewell is None:
+            return b""
+        try:
+            farewell = self._farewell(reason, pair.link)
+            if farewell is not None and not isinstance(farewell, bytes):
+                raise TypeError(f"farewell must return bytes or None, not {repr_of(farewell)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # the link closes all the same
+            self.log_failure("farewell raised", Failure())
+            return b""
+        return farewell or b""
+
     # -- calling out -----------------------------------------------------------------------------------------
 
     def _call(
@@ -162,11 +182,12 @@ class Application:
 
         call(callback, *arguments).addErrback(failed)
 
-    def observe(self, event: str, *arguments: object) -> None:
-        """Tell every observer of an event, which is the name of a method of `IObserver`."""
+    def observe(self, event: str, *arguments: object, optional: bool = False) -> None:
+        """Tell every observer of an event, which is the name of a method of `IObserver`; some may lack the method."""
         for observer in self._observers:
             try:
-                getattr(observer, event)(*arguments)
+                if not optional or hasattr(observer, event):
+                    getattr(observer, event)(*arguments)
             except KeyboardInterrupt:
                 raise
             except BaseException:  # an observer that calls sys.exit() has failed, no more

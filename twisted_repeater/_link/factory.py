@@ -97,6 +97,7 @@ class Links:
         if isinstance(result, Failure):
             self.admission.refuse(pair, result)
         else:
+            self.admission.made(pair)
             pair.relay()
 
     def _relaying_failed(self, failure: Failure, pair: Pair) -> None:

@@ -10,7 +10,7 @@ from .._types import Codec, FramingObject, Handshake, Message
 from ..codecs import LEFT_OUT, RawCodec
 from ..errors import MultipleVersionsError, VersionMismatch
 from ..interfaces import ICodec
-from ..model import Limits
+from ..model import Limits, SameName
 
 Step: TypeAlias = Callable[[Message], Message]
 """A function from a message in one version to the message in another."""
@@ -136,6 +136,10 @@ class Dialect:
     """The mode that both peers must be in."""
     production: bool = True
     """Whether hellos state the ``prod`` versions of the message types, not the ``test`` versions."""
+    same_name: SameName = SameName.REFUSE
+    """What becomes of a newcomer whose name belongs to another link."""
+    farewell: Callable[[BaseException | None, Any], bytes | None] | None = None
+    """Returns the bytes that a client gets before the repeater closes its link."""
 
     def check_versions(self, convert: bool) -> None:
         """Check that the repeater can speak the versions of both message types.
