@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,7 @@ __all__ = [
     "kept_by",
     "repeated",
     "turn",
+    "variant",
 ]
 
 reactor: Any = installed_reactor
@@ -575,6 +577,14 @@ class RecordingRepeater(MemoryRepeater):
             self.answer()
         assert self.pair(client).made, self.calls
         return client, self.server[name]
+
+
+def variant(dialect: Dialect, **attributes: Any) -> Dialect:
+    """Return a copy of a dialect with other attributes, such as ``same_name`` and ``farewell``."""
+    other = copy(dialect)
+    for name, value in attributes.items():
+        object.__setattr__(other, name, value)
+    return other
 
 
 def keep(*arguments: Any) -> None:
