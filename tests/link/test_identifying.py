@@ -179,6 +179,35 @@ class IdentifyTests(IdentifyCase):
         self.keeps(done, RefusedByApplication)
         self.assertEqual([len(self.flushLoggedErrors(kind)) for kind in (ValueError, RefusedByApplication)], [1, 1])
 
+    def test_canceller(self) -> None:
+        """What the application does when its answer is cancelled harms nothing; Ctrl-C goes through."""
+        done: Deferred[None]
+        self.answers["bob"] = Deferred[bool](lambda answer: done.cancel())
+        done = self.ann.identify("bob")
+        done.cancel()
+        self.failureResultOf(done, CancelledError)
+
+        def interrupt(_: object) -> None:
+            raise KeyboardInterrupt
+
+        self.answers["bob"] = Deferred[bool](interrupt)
+        done = self.ann.identify("bob")
+        done.addErrback(lambda failure: None)
+        self.assertRaises(KeyboardInterrupt, self.world.advance, 10)
+
+    def test_again_from_an_observer(self) -> None:
+        """An observer may make a later call, which counts."""
+
+        def identified(link: Any, old_name: str) -> None:
+            self.observer.told.append((old_name, link.client_name))
+            if link.client_name == "bob":
+                self.successResultOf(link.identify("carol"))
+
+        self.observer.link_identified = identified  # type: ignore[method-assign]
+        self.failureResultOf(self.ann.identify("bob"), Replaced)
+        self.assertEqual((self.ann.client_name, self.holders("bob", "carol")), ("carol", [[], [1]]))
+        self.assertEqual(self.observer.told, [("ann", "bob"), ("bob", "carol")])
+
     def test_taken(self) -> None:
         """A name that another client has is refused."""
         self.world.linked("bob")

@@ -19,7 +19,7 @@ from twisted_repeater import (
     ConnectingError,
     Disconnected,
     DuplicateClient,
-    IObserver,
+    IIdentityObserver,
     ParseError,
     Side,
 )
@@ -54,7 +54,7 @@ class LinkTests(LogCase):
 
     def test_interface(self) -> None:
         """It provides the interface."""
-        verifyObject(IObserver, LogObserver(Clock()))
+        verifyObject(IIdentityObserver, LogObserver(Clock()))
 
     async def test_made_and_ended(self) -> None:
         """A line says who is linked to whom, another who left, why, and how much went each way."""

@@ -61,7 +61,8 @@ class Identification:
                 raise
             except BaseException:  # raised by the application's canceller
                 self._failed_late(Failure())
-        self.done.errback(why)
+        if not self.done.called:
+            self.done.errback(why)
 
     async def _identify(self, is_client_allowed: Callable[[str], object]) -> None:
         pair, name = self._pair, self._name
