@@ -57,14 +57,14 @@ class IdentifyCase(MemoryCase):
         self.asked: list[str] = []
         self.verdict: Any = Deferred()
         self.observer = Observer()
-        self.world = self.memory(
+        self.running = self.memory(
             dialect=variant(dialects.int32(), same_name=self.same_name),
             is_client_allowed=self.is_client_allowed,
             observers=(Silent(), self.observer),
             to_server_filter=lambda message, link: self.verdict,
         )
-        self.client, self.server = self.world.linked("ann")
-        self.ann = self.world.link("ann")
+        self.client, self.server = self.running.linked("ann")
+        self.ann = self.running.link("ann")
         self.asked.clear()
 
     def is_client_allowed(self, name: str) -> Any:
@@ -75,7 +75,7 @@ class IdentifyCase(MemoryCase):
 
     def holders(self, *names: str) -> list[list[int]]:
         """Return the numbers of the links of each name, also those that are still being made."""
-        return [[pair.id for pair in self.world.factory.admission.names.of(name)] for name in names]
+        return [[pair.id for pair in self.running.factory.admission.names.of(name)] for name in names]
 
     def keeps(self, done: Deferred[None], kind: type[Exception], name: str = "ann") -> Any:
         """Check that the name stays because of an error; return the error."""
@@ -93,13 +93,13 @@ class IdentifyTests(IdentifyCase):
         self.successResultOf(self.ann.identify("bob"))
         self.assertEqual((self.ann.client_name, self.asked), ("bob", ["bob"]))
         self.assertEqual((self.holders("ann", "bob"), self.observer.told), ([[], [1]], [("ann", "bob")]))
-        self.assertEqual(self.world.repeater.active_clients(), ["bob"])
-        self.world.linked("ann")
-        self.world.connect("bob")
-        self.assertEqual(self.world.calls.refusals, [("bob", DuplicateClient)])
+        self.assertEqual(self.running.repeater.active_clients(), ["bob"])
+        self.running.linked("ann")
+        self.running.connect("bob")
+        self.assertEqual(self.running.calls.refusals, [("bob", DuplicateClient)])
         self.client.close()
         self.ann.close()
-        self.world.linked("bob")
+        self.running.linked("bob")
 
     def test_same_name(self) -> None:
         """The name that it has is granted at once, and nobody is asked."""
@@ -109,10 +109,10 @@ class IdentifyTests(IdentifyCase):
     def test_label(self) -> None:
         """A client may say the name that it was labelled by: it is asked about, and claimed."""
         pair = pair_of(self.ann)
-        pair.client_name = label = self.world.factory.admission.take_label(pair)
+        pair.client_name = label = self.running.factory.admission.take_label(pair)
         self.successResultOf(self.ann.identify(label))
         self.assertEqual((self.asked, self.holders(label)), ([label], [[1]]))
-        self.assertFalse(self.world.factory.admission.names.is_labelled(pair))
+        self.assertFalse(self.running.factory.admission.names.is_labelled(pair))
 
     def test_not_allowed(self) -> None:
         """``is_client_allowed`` says no, at once or later."""
@@ -151,9 +151,9 @@ class IdentifyTests(IdentifyCase):
         """All must be done within ``hello_timeout``; an answer that comes later counts no more."""
         self.answers["bob"] = answer = Deferred[bool]()
         done = self.ann.identify("bob")
-        self.world.advance(9.9)
+        self.running.advance(9.9)
         self.assertNoResult(done)
-        self.world.advance(0.1)
+        self.running.advance(0.1)
         error = self.keeps(done, RefusedByApplication)
         self.assertEqual(str(error), "no answer of the application in time")
         answer.callback(True)
@@ -167,15 +167,15 @@ class IdentifyTests(IdentifyCase):
 
         self.answers["bob"] = Deferred[bool](refuse)
         done = self.ann.identify("bob")
-        self.world.advance(10)
+        self.running.advance(10)
         self.keeps(done, RefusedByApplication)
         self.answers["bob"] = Deferred[bool](lambda answer: answer.errback(KeyError("bob")))
         done = self.ann.identify("bob")
-        self.world.advance(10)
+        self.running.advance(10)
         self.keeps(done, RefusedByApplication)
         self.answers["bob"] = Deferred[bool](lambda answer: answer.callback(True))
         done = self.ann.identify("bob")
-        self.world.advance(10)
+        self.running.advance(10)
         self.keeps(done, RefusedByApplication)
         self.assertEqual([len(self.flushLoggedErrors(kind)) for kind in (ValueError, RefusedByApplication)], [1, 1])
 
@@ -193,7 +193,7 @@ class IdentifyTests(IdentifyCase):
         self.answers["bob"] = Deferred[bool](interrupt)
         done = self.ann.identify("bob")
         done.addErrback(lambda failure: None)
-        self.assertRaises(KeyboardInterrupt, self.world.advance, 10)
+        self.assertRaises(KeyboardInterrupt, self.running.advance, 10)
 
     def test_again_from_an_observer(self) -> None:
         """An observer may make a later call, which counts."""
@@ -210,29 +210,29 @@ class IdentifyTests(IdentifyCase):
 
     def test_taken(self) -> None:
         """A name that another client has is refused."""
-        self.world.linked("bob")
+        self.running.linked("bob")
         self.keeps(self.ann.identify("bob"), DuplicateClient)
         self.assertEqual(self.holders("bob"), [[2]])
 
     def test_taken_by_an_attempt(self) -> None:
         """So it is while the other link is still being made."""
-        self.world.server.hello = None
-        self.world.connect("bob")
+        self.running.server.hello = None
+        self.running.connect("bob")
         self.keeps(self.ann.identify("bob"), DuplicateClient)
 
     def test_waits_for_an_ending_link(self) -> None:
         """If the other link is ending, it waits, together within ``hello_timeout``."""
-        bob, _ = self.world.linked("bob")
+        bob, _ = self.running.linked("bob")
         bob.send(b"waits for its verdict, which holds the end of the link up")
         self.answers["bob"] = answer = Deferred[bool]()
         done = self.ann.identify("bob")
-        self.world.advance(8)
-        self.world.link("bob").close()
+        self.running.advance(8)
+        self.running.link("bob").close()
         answer.callback(True)
         self.assertNoResult(done)
-        self.world.advance(1)
+        self.running.advance(1)
         self.verdict.callback(DO_NOTHING)
-        self.world.settle()
+        self.running.settle()
         self.successResultOf(done)
         self.assertEqual((self.ann.client_name, self.holders("bob")), ("bob", [[1]]))
 
@@ -271,7 +271,7 @@ class IdentifyTests(IdentifyCase):
         self.answers["bob"] = answer = Deferred[bool]()
         done = self.ann.identify("bob")
         self.ann.close()
-        self.world.settle()
+        self.running.settle()
         error = self.failureResultOf(done, ClientGone).value
         self.assertEqual(str(error), "the link ended before it got the name")
         answer.callback(True)
@@ -280,20 +280,25 @@ class IdentifyTests(IdentifyCase):
     def test_link_closes_in_the_callback(self) -> None:
         """Nor does one that ``is_client_allowed`` closes."""
         self.server.keeps_open = True
-        self.answers["bob"] = lambda: self.ann.close() or True
+
+        def close() -> bool:
+            self.ann.close()
+            return True
+
+        self.answers["bob"] = close
         error = self.failureResultOf(self.ann.identify("bob"), ClientGone).value
         self.assertEqual(str(error), "the link closes, and gets the name 'bob' no more")
         error = self.failureResultOf(self.ann.identify("bob"), ClientGone).value
         self.assertEqual(str(error), "the link closes, and gets the name 'bob' no more")
         self.server.close()
-        self.world.settle()
+        self.running.settle()
         error = self.failureResultOf(self.ann.identify("bob"), ClientGone).value
         self.assertEqual(str(error), "the link is over, and gets the name 'bob' no more")
 
     def test_wrong_calls(self) -> None:
         """A name must be text, and the link must be made."""
         with self.assertRaisesRegex(TypeError, "name must be a str, not b'bob'"):
-            self.ann.identify(b"bob")
+            self.ann.identify(b"bob")  # type: ignore[arg-type]
         errors: list[RuntimeError] = []
 
         def on_connect(link: Any) -> None:
@@ -319,31 +324,31 @@ class ReplaceTests(IdentifyCase):
 
     def test_takes_over(self) -> None:
         """The other link is closed; this one gets its name when it is over, and never replaces itself."""
-        bob, _ = self.world.linked("bob")
+        bob, _ = self.running.linked("bob")
         done = self.ann.identify("bob")
-        self.world.settle()
+        self.running.settle()
         self.successResultOf(done)
         self.successResultOf(self.ann.identify("bob"))
         self.assertEqual((bob.open, self.client.open, self.holders("bob")), (False, True, [[1]]))
 
     def test_takes_over_an_attempt(self) -> None:
         """So is a link that is still being made."""
-        self.world.server.hello = None
-        bob = self.world.connect("bob")
+        self.running.server.hello = None
+        bob = self.running.connect("bob")
         done = self.ann.identify("bob")
-        self.world.settle()
+        self.running.settle()
         self.successResultOf(done)
-        self.assertEqual((bob.open, self.world.calls.refusals), (False, [("bob", Replaced)]))
+        self.assertEqual((bob.open, self.running.calls.refusals), (False, [("bob", Replaced)]))
 
     def test_loses_against_a_newcomer(self) -> None:
         """A newcomer that says the name later gets it; the link keeps its old one, and goes on."""
-        bob, _ = self.world.linked("bob")
+        bob, _ = self.running.linked("bob")
         bob.send(b"waits for its verdict, which holds the end of the link up")
         done = self.ann.identify("bob")
-        newcomer = self.world.connect("bob")
+        newcomer = self.running.connect("bob")
         self.keeps(done, Replaced)
         self.verdict.callback(DO_NOTHING)
-        self.world.settle()
+        self.running.settle()
         self.assertEqual((self.client.open, newcomer.open, self.holders("bob")), (True, True, [[3]]))
 
     def test_not_in_time(self) -> None:
@@ -368,8 +373,8 @@ class ShareTests(IdentifyCase):
 
     def test_joins(self) -> None:
         """The link joins those of the name, and leaves those of the old one."""
-        self.world.linked("ann")
-        self.world.linked("bob")
+        self.running.linked("ann")
+        self.running.linked("bob")
         self.successResultOf(self.ann.identify("bob"))
         self.assertEqual(self.holders("ann", "bob"), [[2], [1, 3]])
         self.successResultOf(self.ann.identify("bob"))

@@ -192,8 +192,8 @@ class LabelTests(NamesCase):
             self.assertEqual((label, self.names.of(label), self.names.is_labelled(pair)), (text, [pair], True))
             self.over(pair)
             self.assertEqual((self.names.of(label), self.names.is_labelled(pair)), ([], False))
-        for address in (UNIXAddress(b"socket"), None):
-            pair, label = self.label(address)
+        for other in (UNIXAddress(b"socket"), None):
+            pair, label = self.label(other)
             self.assertEqual(label, f"#{pair.id}")
             self.over(pair)
 

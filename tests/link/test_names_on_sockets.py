@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -23,7 +23,7 @@ def sockets() -> int:
     """Return how many sockets the process has."""
     count = 0
     for number in map(int, os.listdir("/proc/self/fd")):
-        with suppress(OSError):  # the listing itself has one that is closed again
+        with contextlib.suppress(OSError):  # the listing itself has one that is closed again
             count += stat.S_ISSOCK(os.fstat(number).st_mode)
     return count
 
@@ -305,9 +305,13 @@ class FarewellTests(TakeOverCase):
 
     async def test_raises(self) -> None:
         """One that raises, or says no bytes, is logged, and the link closes all the same."""
+
+        def leave(reason: object, link: object) -> bytes:
+            raise SystemExit
+
         answers: dict[type[BaseException], Any] = {
             ZeroDivisionError: lambda reason, link: 1 / 0,
-            SystemExit: lambda reason, link: exit(),
+            SystemExit: leave,
             TypeError: lambda reason, link: "bye",
         }
         for kind, farewell in answers.items():
