@@ -14,12 +14,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import Limits, dialects
 from twisted_repeater._link.admission import Admission
 from twisted_repeater._link.application import Application, Settings
+from twisted_repeater._link.deadline import Timers
 from twisted_repeater._sockets.descriptors import Claim
 from twisted_repeater.errors import (
     ClientGone,
     ClientIPNotAuthorized,
+    ConnectingError,
     DuplicateClient,
     HelloTimeout,
+    NameTimeout,
     NewClientsDropped,
     RefusedByApplication,
     RepeaterClosed,
@@ -46,11 +49,13 @@ class Holder:
 
     def __init__(self, client_name: str = "") -> None:
         self.client_name = client_name
-        self.client = object()
+        self.client: Any = self
+        self.address = None
         self.closing = self.finishing = self.silent = False
         self.claim: str | None = None
         self.id = id(self)
         self.gave_way = 0
+        self.reason: Any = None
         self.waiting: list[Deferred[None]] = []
 
     def when_over(self) -> Deferred[None]:
@@ -58,9 +63,10 @@ class Holder:
         self.waiting.append(Deferred())
         return self.waiting[-1]
 
-    def give_way(self) -> None:
+    def give_way(self, reason: Any = None) -> None:
         """See `Pair`."""
         self.gave_way += 1
+        self.reason = reason
 
 
 class Gate:
@@ -184,6 +190,102 @@ class PlaceTests(AdmissionCase):
         self.assertEqual(lines, [told, f"{told} (and 499 more since the last such line)"])
 
 
+class SilentTests(AdmissionCase):
+    """Clients that have a place and have sent nothing."""
+
+    def setUp(self) -> None:
+        """Have a port, and three places for one client that has spoken and two that have not."""
+        super().setUp()
+        self.admission.port_valve = self.port = Gate()
+        self.spoken, self.older, self.newer = links = [Holder() for _ in range(3)]
+        for link in links:
+            link.silent = link is not self.spoken
+            self.successResultOf(self.take(link, 3, 10))
+
+    def test_gives_way(self) -> None:
+        """The oldest gives its place to a newcomer, with a reason that people understand; others stay."""
+        placed = self.take(Holder(), 3, 10)
+        self.assertEqual([link.gave_way for link in (self.spoken, self.older, self.newer)], [0, 1, 0])
+        self.assertIsInstance(self.older.reason, TooManyClients)
+        self.assertEqual(
+            str(self.older.reason),
+            "the client has not sent a byte, and a newer one needs its place: max_clients is 3",
+        )
+        self.assertNoResult(placed)
+        self.over(self.older)
+        self.successResultOf(placed)
+
+    def test_spoken_meanwhile(self) -> None:
+        """One that has spoken meanwhile keeps its place."""
+        self.older.silent = False
+        placed = self.take(Holder(), 3, 10)
+        self.assertEqual((self.older.gave_way, self.newer.gave_way), (0, 1))
+        self.newer.silent = False
+        self.clock.advance(10)
+        self.failureResultOf(placed, TooManyClients)
+
+    def test_port(self) -> None:
+        """The port stays open while there is one; without one, newcomers wait in the listen queue."""
+        self.assertFalse(self.port.closed)
+        newcomers = [Holder(), Holder(), Holder()]
+        placed = [self.take(link, 3, 10) for link in newcomers]
+        self.assertEqual([link.gave_way for link in (self.older, self.newer)], [1, 1])
+        self.assertTrue(self.port.closed)
+        self.over(self.older)
+        self.over(self.newer)
+        self.assertEqual([deferred.called for deferred in placed], [True, True, False])
+        self.assertTrue(self.port.closed)
+        self.over(self.spoken)
+        self.successResultOf(placed[2])
+        self.over(newcomers[0])
+        self.assertFalse(self.port.closed)
+
+    def test_attempt(self) -> None:
+        """An attempt is refused."""
+        attempt = Holder()
+        stopped: list[ConnectingError] = []
+        attempt.silent = True
+        self.admission.expect_hello(attempt, stopped.append)
+        self.successResultOf(self.take(attempt, 4, 10))
+        for link in (self.older, self.newer):
+            link.silent = False
+        self.take(Holder(), 4, 10)
+        self.assertEqual([type(error) for error in stopped], [TooManyClients])
+
+    def test_closing(self) -> None:
+        """One that closes already need not be asked to."""
+        self.older.closing = True
+        self.take(Holder(), 3, 10)
+        self.assertEqual((self.older.gave_way, self.newer.gave_way), (0, 1))
+
+    def test_cost(self) -> None:
+        """However many have spoken, a newcomer looks at a few only: nobody is looked at twice once it has spoken."""
+        looks: list[Holder] = []
+
+        class Looked(Holder):
+            @property
+            def silent(self) -> bool:
+                looks.append(self)
+                return len(looks) <= 1001
+
+            @silent.setter
+            def silent(self, silent: bool) -> None:
+                pass
+
+        for _ in range(1000):
+            self.successResultOf(self.take(Looked(), 2000, 10))
+        for link in (self.older, self.newer):
+            link.silent = False
+        for _ in range(997):
+            self.successResultOf(self.take(Holder(), 2000, 10))
+        looks.clear()
+        looks.extend([self.older] * 1001)
+        for _ in range(100):
+            self.take(Holder(), 2000, 10).addErrback(lambda failure: None)
+        self.assertLessEqual(len(looks) - 1001, 1000)
+        self.clock.advance(10)
+
+
 class NameTests(AdmissionCase):
     """A name belongs to one link."""
 
@@ -218,6 +320,34 @@ class NameTests(AdmissionCase):
         waiting = self.admission.take_name(Holder("ann"), "ann", 3)
         self.clock.advance(3)
         self.failureResultOf(waiting, DuplicateClient)
+
+    def test_identify(self) -> None:
+        """A link may get another name, which is looked up in the same registry."""
+        ann: Any = Holder("ann")
+        ann.made, ann.timers = True, Timers(self.clock)
+        ann.link = None
+        self.admission.take_name(ann, "ann", 10)
+        self.successResultOf(self.admission.identify(ann, "bob"))
+        self.assertEqual((ann.client_name, self.admission.names.of("bob")), ("bob", [ann]))
+
+    def test_no_name_in_time(self) -> None:
+        """A link that has only a label is closed after ``name_timeout``, for a reason that says so."""
+        self.claim.limits = effective(Limits(name_timeout=30))
+        closed: list[Any] = []
+        links = [Holder(), Holder("ann"), Holder()]
+        self.successResultOf(self.admission.take_name(links[1], "ann", 10))
+        for link in links:
+            link.timers = Timers(self.clock)  # type: ignore[attr-defined]
+            link.close = closed.append  # type: ignore[attr-defined]
+            if link is not links[1]:
+                self.admission.take_label(link)
+            self.admission.made(link)
+        links[2].timers.stop("name")  # type: ignore[attr-defined]
+        self.clock.advance(29)
+        self.assertEqual(closed, [])
+        self.clock.advance(1)
+        (error,) = closed
+        self.assertEqual((type(error), str(error)), (NameTimeout, "the client has not said its name within 30 seconds"))
 
 
 class VanishedTests(AdmissionCase):

@@ -281,15 +281,14 @@ class FarewellTests(TakeOverCase):
 
     async def test_not_when_a_side_is_lost(self) -> None:
         """A client whose server has left is told nothing, nor one that has left itself, also if the end comes later."""
-        for on_error in (keep, None):
-            settings: dict[str, Any] = {} if on_error is None else {"on_error": on_error}
+        for settings in ({"on_error": keep}, {}):
             world = await self.start(**settings)
             client, peer = await world.linked("ann")
             other, _ = await world.linked("bob")
             link: Any = world.repeater.link("ann")
             peer.close()
             other.abort()
-            await world.calls.until(lambda world=world: len(world.errors) >= 2)
+            await self.until(lambda world=world: len(world.errors) >= 2)
             world.repeater.close_connection_from_client("ann")
             world.repeater.close_connection_from_client("bob")
             await pair_of(link).when_over()
@@ -298,8 +297,7 @@ class FarewellTests(TakeOverCase):
 
     async def test_nothing_to_say(self) -> None:
         """A dialect may have nothing to say."""
-        self.farewell = lambda reason, link: None  # type: ignore[method-assign]
-        self.dialect = variant(self.dialect, farewell=self.farewell)
+        self.dialect = variant(self.dialect, farewell=keep)
         client, _ = await self.told(lambda link: link.close())
         self.assertEqual(client.seen[1:], [LOST])
 

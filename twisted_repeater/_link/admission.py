@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from inspect import isawaitable
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
 from .._sockets.valve import Valve
-from .._text import repr_of, told
+from .._text import told
 from ..errors import (
     ClientGone,
     ClientIPNotAuthorized,
@@ -34,14 +34,13 @@ from ..errors import (
     NewClientsDropped,
     RefusedByApplication,
     RepeaterClosed,
-    Replaced,
     TooManyClients,
 )
 from ..model import Side
 from ..observers._throttle import LogThrottle
 from .application import Application, Settings
 from .deadline import within
-from .identifying import Identification
+from .identifying import Identifications
 from .names import Names
 from .pair import Pair
 
@@ -78,7 +77,6 @@ class Admission:
         """Which link has which name."""
         self.port_valve: Valve | None = None
         self._is_client_ip_authorized = settings.is_client_ip_authorized
-        self._is_client_allowed = settings.is_client_allowed
         self._application = application
         self._claim = claim
         self._clock = clock
@@ -91,7 +89,8 @@ class Admission:
         self._silent: dict[Pair, None] = {}
         """Those of them whose client had sent nothing when it was looked at last, the oldest first."""
         self._waiting: deque[Deferred[None]] = deque()
-        self._identifying: dict[Pair, Identification] = {}
+        allowed = settings.is_client_allowed
+        self._identifications = Identifications(self.names, application, clock, allowed)
 
     # -- a newcomer ------------------------------------------------------------------------------------------
 
@@ -229,30 +228,7 @@ class Admission:
 
     def identify(self, pair: Pair, name: str) -> Deferred[None]:
         """Give a link another name; see `ILink`. A call that is still under way fails with `Replaced`."""
-        if not isinstance(name, str):
-            raise TypeError(f"name must be a str, not {repr_of(name)}")
-        if not pair.made and not pair.closing:
-            raise RuntimeError("the link is not made yet: the opening of the dialect names its client (Attempt.admit)")
-        earlier = self._identifying.pop(pair, None)
-        if earlier is not None:
-            earlier.stop(Replaced(f"the link was identified again, as {name!r}", Side.CLIENT))
-        if pair.closing:
-            state = "is over" if pair.over else "closes"
-            return fail(ClientGone(f"the link {state}, and gets the name {name!r} no more", Side.CLIENT))
-        if pair.claim == name and not self.names.is_labelled(pair):
-            return succeed(None)
-        timeout = self._claim.limits.hello_timeout
-        identification = self._identifying[pair] = Identification(
-            pair, name, names=self.names, application=self._application, clock=self._clock, timeout=timeout
-        )
-        identification.done.addBoth(self._identified, pair, identification)
-        identification.start(self._is_client_allowed)
-        return identification.done
-
-    def _identified(self, result: object, pair: Pair, identification: Identification) -> object:
-        if self._identifying.get(pair) is identification:
-            del self._identifying[pair]
-        return result
+        return self._identifications.begin(pair, name, self._claim.limits.hello_timeout)
 
     # -- refusing and leaving --------------------------------------------------------------------------------
 
@@ -279,9 +255,7 @@ class Admission:
     def leave(self, pair: Pair) -> None:
         """Both connections are gone: the name and the place are free."""
         self.names.leave(pair)
-        identification = self._identifying.pop(pair, None)
-        if identification is not None:
-            identification.stop(ClientGone("the link ended before it got the name", Side.CLIENT))
+        self._identifications.stop(pair)
         if pair in self._placed:
             self._placed.discard(pair)
             self._silent.pop(pair, None)

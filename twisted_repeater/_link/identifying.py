@@ -1,17 +1,17 @@
-"""The change of a link's name while messages are relayed: one call of ``link.identify``."""
+"""The change of a link's name while messages are relayed: ``link.identify``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from .._coroutines import call
-from .._text import told
-from ..errors import ClientGone, ClientNotAllowed, ConnectingError, RefusedByApplication
+from .._text import repr_of, told
+from ..errors import ClientGone, ClientNotAllowed, ConnectingError, RefusedByApplication, Replaced
 from ..model import Side
 
 if TYPE_CHECKING:
@@ -19,11 +19,60 @@ if TYPE_CHECKING:
     from .names import Names
     from .pair import Pair
 
-__all__ = ["Identification"]
+__all__ = ["Identifications"]
 
 
-class Identification:
-    """One call of ``link.identify`` that is under way.
+class Identifications:
+    """The calls of ``link.identify`` that are under way, one for a link at most."""
+
+    def __init__(
+        self,
+        names: Names,
+        application: Application,
+        clock: IReactorTime,
+        is_client_allowed: Callable[[str], object],
+    ) -> None:
+        self._names = names
+        self._application = application
+        self._clock = clock
+        self._is_client_allowed = is_client_allowed
+        self._under_way: dict[Pair, _Identification] = {}
+
+    def begin(self, pair: Pair, name: str, timeout: float) -> Deferred[None]:
+        """Give a link another name; see `ILink`. A call that is still under way fails with `Replaced`."""
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a str, not {repr_of(name)}")
+        if not (pair.made or pair.closing):
+            raise RuntimeError("the link is not made yet: the opening of the dialect names its client (Attempt.admit)")
+        earlier = self._under_way.pop(pair, None)
+        if earlier is not None:
+            earlier.stop(Replaced(f"the link was identified again, as {name!r}", Side.CLIENT))
+        if pair.closing:
+            state = "is over" if pair.over else "closes"
+            return fail(ClientGone(f"the link {state}, and gets the name {name!r} no more", Side.CLIENT))
+        if pair.claim == name and not self._names.is_labelled(pair):
+            return succeed(None)
+        begun = self._under_way[pair] = _Identification(
+            pair, name, names=self._names, application=self._application, clock=self._clock, timeout=timeout
+        )
+        begun.done.addBoth(self._done, pair, begun)
+        begun.start(self._is_client_allowed)
+        return begun.done
+
+    def stop(self, pair: Pair) -> None:
+        """A link is over: what is under way fails."""
+        begun = self._under_way.pop(pair, None)
+        if begun is not None:
+            begun.stop(ClientGone("the link ended before it got the name", Side.CLIENT))
+
+    def _done(self, result: object, pair: Pair, begun: _Identification) -> object:
+        if self._under_way.get(pair) is begun:
+            del self._under_way[pair]
+        return result
+
+
+class _Identification:
+    """One call of ``link.identify``.
 
     ``done`` fires when the link has the name, and fails with a `ConnectingError` when it cannot have it. Then it keeps
     the name that it had.
