@@ -30,7 +30,7 @@ from twisted_repeater.errors import (
     RefusedByApplication,
 )
 
-from ..peers import SERVER_NAME, frame, variant
+from ..peers import SERVER_NAME, frame
 from ..unprintable import UNPRINTABLE, BrokenVerdict, Mute
 from .memory_case import MemoryCase
 
@@ -261,7 +261,7 @@ class FarewellTests(MemoryCase):
 
     def closed(self, farewell: Any) -> bytes:
         """Return what a client gets."""
-        world = self.memory(dialect=variant(dialects.int32(), farewell=farewell))
+        world = self.memory(dialect=dialects.int32().changed(farewell=farewell))
         client, _ = world.linked("alice")
         before = len(client.received_bytes)
         world.link("alice").close()

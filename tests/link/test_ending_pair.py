@@ -38,7 +38,6 @@ from ..peers import (
     keep,
     repeated,
     turn,
-    variant,
 )
 from .links import CLIENT, SERVER, LinkCase, after_a_turn, answering, messages, taken_from, unread
 from .memory_case import MemoryCase
@@ -779,7 +778,7 @@ class FarewellTests(MemoryCase):
     def setUp(self) -> None:
         """Make a repeater whose dialect says why."""
         super().setUp()
-        dialect = variant(dialects.int32(), farewell=lambda reason, link: frame(type(reason).__name__.encode()))
+        dialect = dialects.int32().changed(farewell=lambda reason, link: frame(type(reason).__name__.encode()))
         self.verdict: Deferred[Any] = Deferred()
         self.running = self.memory(
             dialect=dialect,

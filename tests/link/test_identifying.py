@@ -19,7 +19,7 @@ from twisted_repeater.errors import (
     Replaced,
 )
 
-from ..peers import hello, keep, turn, variant
+from ..peers import hello, keep, turn
 from ..unprintable import BrokenBool
 from .links import LinkCase, messages
 from .memory_case import MemoryCase
@@ -58,7 +58,7 @@ class IdentifyCase(MemoryCase):
         self.verdict: Any = Deferred()
         self.observer = Observer()
         self.running = self.memory(
-            dialect=variant(dialects.int32(), same_name=self.same_name),
+            dialect=dialects.int32().changed(same_name=self.same_name),
             is_client_allowed=self.is_client_allowed,
             observers=(Silent(), self.observer),
             to_server_filter=lambda message, link: self.verdict,
@@ -354,7 +354,7 @@ class ReplaceTests(IdentifyCase):
     def test_not_in_time(self) -> None:
         """If the other link does not end in time, this one keeps its name."""
         world = self.memory(
-            dialect=variant(dialects.int32(), same_name=SameName.REPLACE),
+            dialect=dialects.int32().changed(same_name=SameName.REPLACE),
             limits=Limits(close_timeout=20, hello_timeout=3, linger=30),
             to_server_filter=lambda message, link: Deferred(),
         )

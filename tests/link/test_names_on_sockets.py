@@ -14,7 +14,7 @@ from twisted_repeater._link.link import pair_of
 from twisted_repeater._link.names import FREE, LONGEST_PAUSE
 from twisted_repeater.errors import DuplicateClient, RepeaterClosed, Replaced
 
-from ..peers import END, LOST, Client, Server, StoppedTime, World, frame, hello, keep, turn, variant
+from ..peers import END, LOST, Client, Server, StoppedTime, World, frame, hello, keep, turn
 from ..real_sockets import FullSocket
 from .links import LinkCase, messages
 
@@ -34,7 +34,7 @@ class TakeOverCase(LinkCase):
     def setUp(self) -> None:
         """Make a dialect that says why a link is closed."""
         self.farewells: list[Any] = []
-        self.dialect = variant(dialects.int32(), same_name=SameName.REPLACE, farewell=self.farewell)
+        self.dialect = dialects.int32().changed(same_name=SameName.REPLACE, farewell=self.farewell)
 
     def farewell(self, reason: BaseException | None, link: Any) -> bytes | None:
         """Say the name of the reason's class."""
@@ -297,7 +297,7 @@ class FarewellTests(TakeOverCase):
 
     async def test_nothing_to_say(self) -> None:
         """A dialect may have nothing to say."""
-        self.dialect = variant(self.dialect, farewell=keep)
+        self.dialect = self.dialect.changed(farewell=keep)
         client, _ = await self.told(lambda link: link.close())
         self.assertEqual(client.seen[1:], [LOST])
 
@@ -313,7 +313,7 @@ class FarewellTests(TakeOverCase):
             TypeError: lambda reason, link: "bye",
         }
         for kind, farewell in answers.items():
-            self.dialect = variant(self.dialect, farewell=farewell)
+            self.dialect = self.dialect.changed(farewell=farewell)
             client, _ = await self.told(lambda link: link.close())
             self.assertEqual(client.seen[1:], [LOST])
             self.assertEqual(len(self.flushLoggedErrors(kind)), 1)
@@ -324,7 +324,7 @@ class SharedNameTests(LinkCase):
 
     async def test_calls_by_name(self) -> None:
         """They are linked at the same time, and calls that take a name act on all of them."""
-        world = self.here = await self.world(dialect=variant(dialects.int32(), same_name=SameName.SHARE))
+        world = self.here = await self.world(dialect=dialects.int32().changed(same_name=SameName.SHARE))
         first, second, other = [await world.linked(name) for name in ("ann", "ann", "bob")]
         repeater = world.repeater
         links = repeater.links("ann")
@@ -344,7 +344,7 @@ class SharedNameTests(LinkCase):
 
     async def test_refused(self) -> None:
         """Without that, the second client of a name is refused."""
-        world = self.here = await self.world(dialect=variant(dialects.int32(), same_name=SameName.REFUSE))
+        world = self.here = await self.world(dialect=dialects.int32().changed(same_name=SameName.REFUSE))
         await world.linked("ann")
         client = await world.connect(hello("ann"))
         await client.lost()

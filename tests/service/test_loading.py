@@ -9,6 +9,7 @@ from twisted_repeater import PASS_ON, IFilter
 from twisted_repeater.service.loading import LoadingError, find, load_dialect, load_filter
 
 from ..modules import ModuleCase
+from ..peers import hellos_of
 
 FILTERS = """
 from zope.interface import implementer, provider
@@ -235,8 +236,8 @@ class DialectTests(LoadingCase):
 
     def test_of_a_module(self) -> None:
         """A dialect of one's own is found ready, or made."""
-        self.assertEqual(load_dialect("some_dialects:ready").mode, "test")
-        self.assertEqual(load_dialect("some_dialects:made").mode, "made")
+        self.assertEqual(hellos_of(load_dialect("some_dialects:ready")).mode, "test")
+        self.assertEqual(hellos_of(load_dialect("some_dialects:made")).mode, "made")
 
     def test_none(self) -> None:
         """An object that is not a dialect is refused."""

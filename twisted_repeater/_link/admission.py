@@ -169,6 +169,9 @@ class Admission:
             finally:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
+            if pair.closing:  # its attempt has ended, but it is not cancelled before the next turn of the reactor
+                self._let_next_in()
+                raise ClientGone("the attempt has ended", Side.CLIENT)
         self._placed.add(pair)
         if pair.silent:
             self._silent[pair] = None
@@ -244,12 +247,13 @@ class Admission:
             self._application.log_failure("bug: an attempt to link a client failed", failure)
             error = RefusedByApplication(told(error))
         if not (isinstance(error, ClientGone) and not pair.client.heard):
-            self._report(pair.client_name if pair.client_hello is not None else None, pair.client.address, error)
+            self._report(error.client_name or pair.client_name or None, pair.client.address, error)
         pair.close(error)
         pair.check_over()
 
     def _report(self, client_name: str | None, address: IAddress | None, error: ConnectingError) -> None:
         error.client_address = address
+        error.client_name = client_name
         self._application.client_refused(client_name, error)
 
     def leave(self, pair: Pair) -> None:
@@ -260,5 +264,8 @@ class Admission:
             self._placed.discard(pair)
             self._silent.pop(pair, None)
             self._set_port()
-            if self._waiting:
-                self._waiting.popleft().callback(None)
+            self._let_next_in()
+
+    def _let_next_in(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().callback(None)

@@ -52,6 +52,7 @@ class EndingPair:
         "client_name",
         "down",
         "lanes",
+        "last_words",
         "link",
         "reason",
         "server",
@@ -79,6 +80,8 @@ class EndingPair:
         self._on_over: list[Deferred[None]] = []
         self._owes_farewell: bool = False
         """Whether it closes, and its client is still to be told why."""
+        self.last_words: bytes | None = None
+        """What the client gets before its connection is closed, if it cannot be linked."""
         self.timers: Timers = Timers(host.clock)
 
     @property
@@ -201,7 +204,12 @@ class EndingPair:
 
     def _drop(self, reason: BaseException | None) -> None:
         self._begin_closing(reason)
-        self.client.drop()
+        words, client = self.last_words, self.client
+        if words and not client.closes and not client.gone:
+            client.outlet.push([words])
+            client.close()  # in good order, so that its user reads why
+        else:
+            client.drop()
         self.server.drop()
 
     def _flush(self, reason: BaseException | None) -> None:
