@@ -279,7 +279,7 @@ class FarewellTests(MemoryCase):
         """Anything else is logged, and the link closes all the same; Ctrl-C goes through."""
         self.assertEqual(self.closed(lambda reason, link: "bye"), b"")
         (failure,) = self.flushLoggedErrors(TypeError)
-        self.assertEqual(str(failure.value), "farewell must return bytes or None, not 'bye'")
+        self.assertEqual(str(failure.value), "a farewell must be bytes or None, not 'bye'")
         self.assertRaises(KeyboardInterrupt, self.closed, lambda reason, link: raises(KeyboardInterrupt))
         self.worlds.clear()
 

@@ -8,13 +8,16 @@ import stat
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
 
-from twisted_repeater import PASS_ON, Close, Limits, SameName, dialects
+from twisted_repeater import PASS_ON, Close, Dialect, Limits, SameName, dialects
 from twisted_repeater._link.link import pair_of
 from twisted_repeater._link.names import FREE, LONGEST_PAUSE
-from twisted_repeater.errors import DuplicateClient, RepeaterClosed, Replaced
+from twisted_repeater.dialects import by_address, first_message, server_first
+from twisted_repeater.errors import DuplicateClient, RepeaterClosed, Replaced, TooManyClients
+from twisted_repeater.framings import Int32Framing
 
-from ..peers import END, LOST, Client, Server, StoppedTime, World, frame, hello, keep, turn
+from ..peers import END, LOST, Client, Server, ServerPeer, StoppedTime, World, frame, hello, keep, turn
 from ..real_sockets import FullSocket
 from .links import LinkCase, messages
 
@@ -349,3 +352,167 @@ class SharedNameTests(LinkCase):
         client = await world.connect(hello("ann"))
         await client.lost()
         self.assertEqual(world.refusals, [("ann", DuplicateClient)])
+
+
+class NamelessCase(LinkCase):
+    """A test case with clients that say no name at first. Their first frame is a message like any other."""
+
+    async def start(self, opening: Any, **settings: Any) -> World:
+        """Make a world whose dialect begins so."""
+        plain = Dialect(name="plain", framing=lambda limits: Int32Framing(limits.max_frame), opening=opening)
+        self.server = Server(when_greeted=False)
+        self.server.protocol = PlainServerPeer
+        self.here = await self.world(dialect=plain, server=self.server, **settings)
+        return self.here
+
+    async def connect(self, *payloads: bytes) -> PlainClient:
+        """Connect a client, which sends these messages at once."""
+        client = PlainClient(b"".join(map(frame, payloads)))
+        self.here.clients.append(client)
+        await self.here.sockets.to(self.here.repeater).connect(Factory.forProtocol(lambda: client))
+        return client
+
+
+class PlainClient(Client):
+    """A client without a hello."""
+
+    greets = False
+
+
+class PlainServerPeer(ServerPeer):
+    """A connection of a server without hellos."""
+
+    greets = False
+
+    def stringReceived(self, string: bytes) -> None:
+        """Record a message."""
+        self.seen.append(string)
+
+
+class LabelTests(NamelessCase):
+    """Clients are labelled by their address."""
+
+    async def test_by_address(self) -> None:
+        """Each has a label of its own, by which it is found; ``is_client_allowed`` is not asked about it."""
+        asked: list[str] = []
+        world = await self.start(by_address, is_client_allowed=asked.append)
+        clients = [await self.connect(b"hi") for _ in range(3)]
+        await self.until(lambda: len(world.repeater.links()) == 3)
+        labels = [f"127.0.0.1:{client.address.port}" for client in clients]
+        self.assertEqual(sorted(world.repeater.active_clients()), sorted(labels))
+        self.assertEqual([len(world.repeater.links(label)) for label in labels], [1, 1, 1])
+        world.repeater.send_to_server_from(labels[1], b"vote")
+        await self.until(lambda: any(b"vote" in peer.seen for peer in world.server.peers))
+        world.repeater.close_connection_from_client(labels[1])
+        await clients[1].lost()
+        await self.until(lambda: len(world.repeater.links()) == 2)
+        self.assertEqual((world.repeater.link(labels[1]), asked, world.refusals), (None, [], []))
+
+    async def test_named_later(self) -> None:
+        """A filter gives one its name. A later client of that name is refused, before its login is passed on."""
+
+        async def login(message: bytes, link: Any) -> Any:
+            try:
+                await link.identify(message.decode())
+            except DuplicateClient as error:
+                return Close(error, back=[b"no"])
+            return PASS_ON
+
+        world = await self.start(by_address, to_server_filter=login)
+        ann = await self.connect(b"ann")
+        await world.server.peers.reach(1)
+        await world.server.peers[0].seen.holds(b"ann")
+        again = await self.connect(b"ann")
+        await again.lost()
+        self.assertEqual((again.seen, world.repeater.active_clients()), ([b"no", LOST], ["ann"]))
+        self.assertEqual((world.server.peers[1].seen[:1], LOST in ann.seen), ([LOST], False))
+
+    async def test_first_message(self) -> None:
+        """A name from the first message is claimed, and asked about as it was said."""
+        asked: list[str] = []
+
+        def allowed(name: str) -> bool:
+            asked.append(name)
+            return True
+
+        opening = first_message(lambda message: message.payload.decode())
+        world = await self.start(opening, is_client_allowed=allowed)
+        await self.connect(b"ann", b"more")
+        await self.until(lambda: world.repeater.active_clients() == ["ann"])
+        again = await self.connect(b"ann")
+        await again.lost()
+        self.assertEqual((asked, world.refusals), (["ann", "ann"], [("ann", DuplicateClient)]))
+
+    async def test_no_name_in_time(self) -> None:
+        """A link whose client says no name is closed after ``name_timeout``; one that has said it stays."""
+        time = StoppedTime()
+
+        async def login(message: bytes, link: Any) -> Any:
+            if message == b"ann":
+                await link.identify("ann")
+            return PASS_ON
+
+        world = await self.start(by_address, to_server_filter=login, reactor=time, limits=Limits(name_timeout=20))
+        ann, nobody = await self.connect(b"ann"), await self.connect(b"hi")
+        await self.until(lambda: "ann" in world.repeater.active_clients() and len(world.repeater.links()) == 2)
+        (label,) = set(world.repeater.active_clients()) - {"ann"}
+        link: Any = world.repeater.link(label)
+        over = pair_of(link).when_over()
+        time.clock.advance(19)
+        await turn()
+        self.assertEqual(len(world.repeater.active_clients()), 2)
+        time.clock.advance(1)
+        await time.pass_until(over)
+        await nobody.lost()
+        self.assertEqual(str(pair_of(link).reason), "the client has not said its name within 20 seconds")
+        self.assertEqual((world.repeater.active_clients(), LOST in ann.seen), (["ann"], False))
+
+
+class SilentClientTests(NamelessCase):
+    """Clients of a protocol in which the server speaks first have a place before they say a word."""
+
+    async def test_give_way(self) -> None:
+        """Those that stay silent give way, the oldest first, so that they cannot keep others out."""
+        world = await self.start(server_first, limits=Limits(max_clients=3))
+        silent = [await self.connect() for _ in range(3)]
+        await self.until(lambda: len(world.repeater.links()) == 3)
+        links = [pair_of(link) for link in world.repeater.links()]
+        talking = []
+        for _ in range(3):
+            client = await self.connect(b"hi")
+            talking.append(client)
+            port = client.address.port
+            await self.until(lambda port=port: world.repeater.link(f"127.0.0.1:{port}"))
+        for client in silent:
+            await client.lost()
+        self.assertEqual(
+            {str(link.reason) for link in links},
+            {"the client has not sent a byte, and a newer one needs its place: max_clients is 3"},
+        )
+        await self.until(lambda: all(not pair_of(link).silent for link in world.repeater.links()))
+        late = await self.connect()
+        await turn(20)
+        self.assertEqual([LOST in client.seen for client in (*talking, late)], [False] * 4)
+        self.assertEqual((len(world.repeater.links()), world.refusals), (3, []))
+
+    async def test_many(self) -> None:
+        """Hundreds of silent connections keep nobody out, and none of them stays longer than it may."""
+        world = await self.start(server_first, limits=Limits(max_clients=10))
+        for _ in range(100):
+            await self.connect()
+        await self.until(lambda: len(world.repeater.links()) == 10)
+        client = await self.connect(b"hi")
+        port = client.address.port
+        await self.until(lambda: world.repeater.link(f"127.0.0.1:{port}"))
+        await self.until(lambda: any(b"hi" in peer.seen for peer in world.server.peers))
+
+    async def test_attempts(self) -> None:
+        """An attempt whose client is silent is refused with `TooManyClients`."""
+        full = FullSocket()
+        self.addCleanup(full.close)
+        world = await self.start(server_first, limits=Limits(max_clients=1), server_port=full.port)
+        first = await self.connect()
+        await world.until_accepted()
+        await self.connect(b"hi")
+        await first.lost()
+        self.assertEqual(world.refusals, [(f"127.0.0.1:{first.address.port}", TooManyClients)])
