@@ -94,7 +94,8 @@ class Making:
     def start(self) -> Deferred[None]:
         """Begin, unless `stop` was called before."""
         if not self.stopped:
-            self._wait_for_opening()
+            if not self._links.admission.proxied:
+                self._wait_for_opening()
             self._work = Deferred.fromCoroutine(self._make())
             self._work.addBoth(self._made)
         return self.done
@@ -120,8 +121,9 @@ class Making:
                 raise
             except BaseException:  # raised by the application's canceller: the attempt has ended all the same
                 self._failed_late(Failure())
-        if self._work is not None:
-            self._work.cancel()
+        work, self._work = self._work, None
+        if work is not None:
+            work.cancel()
 
     def side_left(self, side: Side, reason: BaseException) -> None:
         """A side left while the link was being made: give up."""
