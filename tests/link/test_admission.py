@@ -165,6 +165,16 @@ class PlaceTests(AdmissionCase):
         self.over(first)
         self.successResultOf(next_one)
 
+    def test_ended_meanwhile(self) -> None:
+        """Nor does one whose attempt has ended in this turn of the reactor: its place goes to the next one."""
+        first, gone, last = (Holder() for _ in range(3))
+        self.take(first, 1, 10)
+        ended, placed = self.take(gone, 1, 10), self.take(last, 1, 10)
+        gone.closing = True
+        self.over(first)
+        self.failureResultOf(ended, ClientGone)
+        self.successResultOf(placed)
+
     def test_port(self) -> None:
         """While no place is left nobody else is accepted."""
         self.admission.port_valve = gate = Gate()
