@@ -150,6 +150,26 @@ class RefuseTests(NamesCase):
         self.assertEqual(self.names.of("ann"), [ann])
 
 
+class AtOnceTests(NamesCase):
+    """A name that is free is taken without waiting."""
+
+    same_name = SameName.REPLACE
+
+    def test_free(self) -> None:
+        """Not so if another has it, or waits for it, or if the pair closes."""
+        ann, again, closing = (Holder() for _ in range(3))
+        closing.closing = True
+        self.assertFalse(self.names.take_at_once(closing, "ann"))
+        self.assertTrue(self.names.take_at_once(ann, "ann"))
+        self.assertFalse(self.names.take_at_once(again, "ann"))
+        taken = self.take(again)
+        self.names.leave(ann)
+        self.assertFalse(self.names.take_at_once(Holder(), "ann"))
+        self.over(ann)
+        self.successResultOf(taken)
+        self.assertEqual(self.names.of("ann"), [again])
+
+
 class ShareTests(NamesCase):
     """Any number of pairs have a name."""
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from inspect import isawaitable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -153,12 +153,14 @@ class Admission:
         Fails with `TooManyClients` if no place comes free within ``timeout`` seconds.
         """
         self._unfinished.pop(pair, None)
-        return Deferred.fromCoroutine(self._take_place(pair, timeout))
-
-    async def _take_place(self, pair: Pair, timeout: float) -> None:
-        deadline = self._clock.seconds() + timeout
         if len(self._placed) >= self._claim.limits.max_clients:
             self._end_oldest_silent()
+            return Deferred.fromCoroutine(self._wait_for_place(pair, timeout))
+        self._place(pair)
+        return succeed(None)
+
+    async def _wait_for_place(self, pair: Pair, timeout: float) -> None:
+        deadline = self._clock.seconds() + timeout
         while len(self._placed) >= (places := self._claim.limits.max_clients):
             self._set_port()
             turn: Deferred[None] = Deferred()
@@ -172,6 +174,9 @@ class Admission:
             if pair.closing:  # its attempt has ended, but it is not cancelled before the next turn of the reactor
                 self._let_next_in()
                 raise ClientGone("the attempt has ended", Side.CLIENT)
+        self._place(pair)
+
+    def _place(self, pair: Pair) -> None:
         self._placed.add(pair)
         if pair.silent:
             self._silent[pair] = None
@@ -223,6 +228,8 @@ class Admission:
         Fails with `DuplicateClient` after ``timeout`` seconds, or at once if the client of that name answers; with
         `Replaced` if a later newcomer gets the name.
         """
+        if self.names.take_at_once(pair, name):
+            return succeed(None)
         return Deferred.fromCoroutine(self.names.take(pair, name, timeout))
 
     def take_label(self, pair: Pair) -> str:

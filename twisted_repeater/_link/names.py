@@ -97,6 +97,13 @@ class Names:
 
     # -- taking and leaving ----------------------------------------------------------------------------------
 
+    def take_at_once(self, pair: Pair, name: str) -> bool:
+        """Claim a name for a pair if nobody has it, or waits for it, as is mostly so. Return whether that was done."""
+        if pair.closing or name in self._claimed or name in self._newcomers:
+            return False
+        self._register(pair, name)
+        return True
+
     async def take(self, pair: Pair, name: str, timeout: float) -> None:
         """Claim a name for a pair, which leaves the one that it had.
 
