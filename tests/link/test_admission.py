@@ -544,6 +544,15 @@ class RefusingTests(MemoryCase):
         self.assertIn("AttributeError", str(world.calls.refusal))
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
+    def test_bug_outside_of_the_opening(self) -> None:
+        """So does one that is not even the opening's."""
+        world = self.memory()
+        client = world.connect(None)
+        world.factory.links._attempts[world.pair(client)].done.errback(KeyError("bug"))
+        world.settle()
+        self.assertEqual(world.calls.refusals, [(None, RefusedByApplication)])
+        self.assertEqual((client.open, len(self.flushLoggedErrors(KeyError))), (False, 1))
+
 
 class UnfinishedHelloTests(MemoryCase):
     """Connections without a complete hello have a limit of their own."""
