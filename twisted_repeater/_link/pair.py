@@ -85,6 +85,14 @@ class Pair(EndingPair):
         """Whether the caller is called by one of the lanes at its work, as a filter is."""
         return any(lane.at_work for lane in self.lanes)
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come of its client yet."""
+        if self.client.heard or not self.lanes:
+            return not self.client.heard
+        lane = self._lane_from(Side.CLIENT)
+        return not (lane.size or lane.unfinished_size or lane.holding)
+
     def framing_from(self, side: Side) -> Framing:
         """Return the framing of the messages that a side sends."""
         return self._framings[side is Side.SERVER]
@@ -212,7 +220,8 @@ class Pair(EndingPair):
         self._host.link_over(self)
         waiting, self._on_over = self._on_over, []
         for deferred in waiting:
-            deferred.callback(None)
+            if not deferred.called:  # the one before may have cancelled it
+                deferred.callback(None)
 
     # -- LaneHost -------------------------------------------------------------------------------------------
 
