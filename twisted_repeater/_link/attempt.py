@@ -141,6 +141,9 @@ class Attempt:
         pair.link.state = await self._ask(links.application.callbacks.on_connect, pair.link)
         if pair.closing:
             raise RefusedByApplication("on_connect closed the link")
+        await self._ask(links.equipment.equip_pair, pair)
+        if pair.closing:
+            raise RefusedByApplication("for_link closed the link")
         own = self._hello(server_hello, dialect.to_client, dialect.to_server)
         pair.client.outlet.push([links.handshake.encode(own)])
 

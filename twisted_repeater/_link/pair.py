@@ -6,7 +6,7 @@ its states, what each event does in them, and the rules that it keeps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from ..errors import (
     ParseError,
     SlowConsumer,
 )
+from ..filters._pairs import Filters
 from ..model import Direction, OnFilterError
 from .closing import LinkEvent
 from .connection import ClientSideProtocol, Connection, ServerSideProtocol
@@ -52,6 +53,7 @@ class Pair(EndingPair):
         "_unsent",
         "client_hello",
         "details",
+        "filters",
         "id",
         "server_hello",
         "server_name",
@@ -69,6 +71,8 @@ class Pair(EndingPair):
         """See `ILink`."""
         self.details: Mapping[str, object] = NO_DETAILS
         """See `ILink`."""
+        self.filters: Filters | None = None
+        """The filters of its own, by a pair of filters; ``None`` before it was asked for them."""
         self.link: Link = Link(self)
         self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""
@@ -79,6 +83,20 @@ class Pair(EndingPair):
     def at_work(self) -> bool:
         """Whether the caller is called by one of the lanes at its work, as a filter is."""
         return any(lane.at_work for lane in self.lanes)
+
+    def is_at_work(self, direction: Direction) -> bool:
+        """Return whether a lane is at work, so that it may have messages that it has not pushed yet."""
+        return bool(self.lanes) and self._lane_from(direction.source).at_work
+
+    @property
+    def on_filter_error(self) -> OnFilterError:
+        """What becomes of a message whose filter fails."""
+        return self._host.application.callbacks.on_filter_error
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Call in the next turn of the reactor, unless the link is over then."""
+        if not self.over:
+            self.timers.call_later(("soon", call), 0, call)
 
     # -- making --------------------------------------------------------------------------------------------
 
