@@ -42,6 +42,9 @@ __all__ = ["InOrder", "InTurn", "in_order"]
 
 log: Logger = Logger()
 
+NAME = "in_order"
+"""The name of the pair and of its filters. It is always the same, so that in a chain they take over from each other."""
+
 MOST_BYTES = 1024 * 1024
 """The number of bytes in waiting answers from which on the client's next request waits."""
 
@@ -85,8 +88,6 @@ def in_order(
 class InOrder:
     """A pair of filters that answers each request in its turn; `in_order` makes it."""
 
-    __qualname__: str = "in_order"  # always the same, so that in a chain it takes over whatever filter it has
-
     def __init__(
         self,
         provider: Filter | FilterPairObject,
@@ -105,6 +106,7 @@ class InOrder:
                 raise ValueError(f"{name} must be at least {least}, not {number}")
         if isinstance(provider, InOrder):
             raise TypeError("in_order cannot be used twice for the same filter")
+        self.__qualname__: str = NAME
         self.inner: FilterPairObject = (
             checked_pair(provider) if is_pair(provider) else FilterPair(cast("Filter", provider))
         )
@@ -256,7 +258,6 @@ class InTurn:
         self._pair = pair
         self._turns = turns
         self._ask: FilterFunction = pass_on if inner is None else guarded(inner)
-        self.__qualname__: str = "in_order"
 
     def __repr__(self) -> str:
         return f"in_order({self.inner!r})"
@@ -300,6 +301,8 @@ class InTurn:
 class _ToServer(InTurn):
     """Counts the answers that the server owes, and lets those of the filter wait."""
 
+    __qualname__ = NAME
+
     def filter(self, message: Message, link: Link) -> Answer:
         """See `IFilter`."""
         return DO_NOTHING if self._turns.closing else super().filter(message, link)
@@ -337,6 +340,8 @@ class _ToServer(InTurn):
 
 class _ToClient(InTurn):
     """Counts the answers that have ended, and sends those that have waited for them."""
+
+    __qualname__ = NAME
 
     def _decide(self, verdict: Verdict, message: Message) -> Verdict:
         if self._pair.ends_answer(message):
