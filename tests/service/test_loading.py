@@ -10,11 +10,11 @@ from twisted_repeater.filters import FilterPair
 from twisted_repeater.service.loading import LoadingError, find, load_dialect, load_filter, load_pair, module_of
 
 from ..modules import ModuleCase
+from ..peers import hellos_of
 
 FILTERS = """
 from zope.interface import implementer, provider
 from twisted_repeater import PASS_ON, IFilter
-from twisted_repeater.filters import FilterPair
 
 def plain(message, link):
     return PASS_ON
@@ -237,8 +237,8 @@ class DialectTests(LoadingCase):
 
     def test_of_a_module(self) -> None:
         """A dialect of one's own is found ready, or made."""
-        self.assertEqual(load_dialect("some_dialects:ready").mode, "test")
-        self.assertEqual(load_dialect("some_dialects:made").mode, "made")
+        self.assertEqual(hellos_of(load_dialect("some_dialects:ready")).mode, "test")
+        self.assertEqual(hellos_of(load_dialect("some_dialects:made")).mode, "made")
 
     def test_none(self) -> None:
         """An object that is not a dialect is refused."""
@@ -333,6 +333,6 @@ class LoadPairTests(LoadingCase):
         ):
             self.assert_fails(load_pair, name, message)
         error = str(self.assertRaises(LoadingError, load_pair, "both:Broken"))
-        self.assertEqual(error, "cannot make a both:Broken: OSError: no disk (both.py, line 14)")
+        self.assertEqual(error, "cannot make a both:Broken: OSError: no disk (both.py, line 15)")
         error = str(self.assertRaises(LoadingError, load_pair, "both:Needing"))
         self.assertIn("cannot make a both:Needing: TypeError: ", error)

@@ -10,7 +10,7 @@ from .._lane.frame_monitor import FrameMonitor
 from .._lane.lane import Lane
 from .._lane.setup import LaneSetup, OnDecision
 from .._text import text_of
-from ..dialects import Dialect, MessageType
+from ..dialects import Dialect, MessageType, Versions
 from ..filters import chain, filter_function, selector_of
 from ..filters._pairs import Filters, hand_over_link
 from ..filters._provider import checked_function, checked_pair, filters_of, fixed_filters
@@ -59,24 +59,33 @@ class Equipment:
         self._pair_of_filters = pair_of_filters
         self._setups: dict[tuple[Direction, tuple[int, int]], LaneSetup] = {}
 
-    def equip(self, link: Pair, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> None:
+    def equip(self, link: Pair, client: Versions, server: Versions) -> None:
         """Make the lanes of a link, for the versions that each side sends and receives."""
-        to_server = self._setup(Direction.TO_SERVER, (client_versions[0], server_versions[1]))
-        to_client = self._setup(Direction.TO_CLIENT, (server_versions[0], client_versions[1]))
+        to_server = self._setup(Direction.TO_SERVER, (client.sends, server.receives))
+        to_client = self._setup(Direction.TO_CLIENT, (server.sends, client.receives))
         link.prepare(to_server, to_client)
         for setup, connection in ((to_server, link.server), (to_client, link.client)):
             version = setup.versions[1]
             connection.outlet.encoder.version = version
             connection.outlet.encoder.writer = self._type_of(setup.direction).writer(version)
 
+    @property
+    def has_pair(self) -> bool:
+        """Whether the application gave a pair of filters."""
+        return self._pair_of_filters() is not None
+
     def equip_pair(self, link: Pair) -> None:
-        """Ask the application's pair of filters for those of a link, which has its state by now. It may raise."""
-        provider = self._pair_of_filters()
-        filters = NO_FILTERS if provider is None else filters_of(provider, link.link)
-        if provider is not None:
+        """Equip a link, which has its state by now, with the filters that the pair makes for it. The pair may raise."""
+        filters = self._new_filters(link)
+        if filters is not NO_FILTERS:
             for lane, own in zip(link.lanes, filters, strict=True):
                 lane.equip(self._with_own(lane, own))
         link.filters = filters
+
+    def _new_filters(self, link: Pair) -> Filters:
+        """Return the filters that the application's pair makes for a link."""
+        provider = self._pair_of_filters()
+        return NO_FILTERS if provider is None else filters_of(provider, link.link)
 
     def renew(self, links: Iterable[Pair], *, new_pair: bool = False) -> None:
         """Equip the lanes of these links again, because filters or ``on_decision`` have changed.
@@ -104,8 +113,7 @@ class Equipment:
         """Return what a link gets now."""
         filters = link.filters
         if new_pair and filters is not None:  # otherwise `equip_pair` is still to come
-            provider = self._pair_of_filters()
-            filters = NO_FILTERS if provider is None else filters_of(provider, link.link)
+            filters = self._new_filters(link)
         own = filters or NO_FILTERS
         return _Renewal(link, filters, [self._with_own(lane, each) for lane, each in zip(link.lanes, own, strict=True)])
 
