@@ -65,6 +65,8 @@ class _Pair(Protocol):
 
     def call_soon(self, call: Callable[[], None], /) -> None: ...
 
+    def redacted(self, message: object, /) -> object: ...
+
 
 @implementer(ILink)
 class Link:

@@ -111,6 +111,20 @@ class Pair(EndingPair):
         """Return the framing of the messages that a side gets."""
         return self._framings[side is Side.CLIENT]
 
+    def redacted(self, message: object) -> object:
+        """Return what logs may show instead of a message that a filter looks at.
+
+        Its direction is that of the lane at work, or of the one that waits for a verdict. If that can be both, it is
+        redacted for both.
+        """
+        redact = self._host.settings.dialect.redact
+        if redact is None:
+            return message
+        at_work = [lane for lane in self.lanes if lane.at_work]
+        for lane in at_work or [lane for lane in self.lanes if lane.awaited is not None] or self.lanes:
+            message = redact(message, lane.direction)
+        return message
+
     # -- making --------------------------------------------------------------------------------------------
 
     def prepare(self, to_server: LaneSetup, to_client: LaneSetup) -> None:
