@@ -29,7 +29,7 @@ from twisted_repeater import (
 from twisted_repeater.codecs import RawCodec, fixed, tagged, text
 from twisted_repeater.dialects import int32
 from twisted_repeater.errors import CallbackFailed
-from twisted_repeater.filters import Chain, FilterPair, Shadow, chain, selector_of, wants
+from twisted_repeater.filters import Chain, FilterPair, Shadow, chain, in_order, selector_of, wants
 from twisted_repeater.filters._provider import fixed_filters
 from twisted_repeater.selectors import NOTHING, Selector, contains, first_byte
 from twisted_repeater.testing import FilterHarness
@@ -563,6 +563,14 @@ class PairChainTests(SynchronousTestCase):
         """A chain is named after its members."""
         pairs = chain(Marking(b"1"), FilterPair())
         self.assertEqual(repr(pairs), "chain(Marking, FilterPair(None, None))")
+
+    def test_in_order(self) -> None:
+        """What must be last in a chain of pairs must be last in it, also inside another chain."""
+        last = in_order(Seen(), ends_answer=bool, asks=bool)
+        pairs = chain(Marking(b"1"), chain(FilterPair(), last))
+        for members in ((last, FilterPair()), (pairs, FilterPair())):
+            with self.assertRaisesRegex(TypeError, "in_order must be the last in a chain"):
+                chain(*members)
 
     def test_fixed(self) -> None:
         """Filters that are known before there is a link are found in a chain, too."""

@@ -315,6 +315,17 @@ class RoomTests(InOrderCase):
                 run.server_sends(b"B").expect(to_client=[b"B"])
             run.server_sends(b"C").expect(to_client=[b"C", b"no d"])
 
+    def test_timeout_meanwhile(self) -> None:
+        """If the filter's time is over when there is room already, the request fails all the same."""
+        run = FilterHarness(
+            filters=pair(most_waiting=1), limits=Limits(filter_timeout=5), on_filter_error=OnFilterError.DROP
+        )
+        run.client_sends(b"a", b"!b")
+        to_server: Any = run.link._pair.filters[0]  # type: ignore[attr-defined]
+        run.advance(5).expect(errors=[CallbackFailed])
+        to_server._turns._fire_room()
+        run.server_sends(b"A").expect(to_client=[b"A", b"no b"])
+
     def test_end(self) -> None:
         """A link may end while an answer waits for room."""
         run = FilterHarness(filters=pair(most_waiting=1))

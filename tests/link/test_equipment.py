@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Direction, RefusedByApplication, Send, Verdict, dialects
 from twisted_repeater.codecs import text
-from twisted_repeater.filters import FilterPair, wants
+from twisted_repeater.filters import Count, FilterPair, wants
 from twisted_repeater.selectors import first_byte
 
 from .memory_case import MemoryCase
@@ -189,3 +189,65 @@ class PairTests(MemoryCase):
             (FilterPair(to_client=wants(int)(pass_on)), "to_client_filter: pass_on wants int; the messages are bytes"),
         ):
             self.assertIn(why, str(self.assertRaises(TypeError, check, wrong)))
+
+    def test_new_pair(self) -> None:
+        """Each link gets filters of a new pair, which may take over; without it, a link has no filter of its own."""
+
+        class Kept(Numbering):
+            def for_link(self, link: Any) -> Any:
+                links.append(Successor())
+                return (links[-1], None)
+
+        class Successor:
+            before: Any = None
+
+            def filter(self, message: bytes, link: Any) -> Verdict:
+                return Send(b"%d %b" % (links.index(self), message))
+
+            def migrate(self, old: Any) -> None:
+                self.before = old
+
+        links: list[Successor] = []
+        world = self.memory(filters=Kept())
+        ann, server = world.linked("ann")
+        world.factory.replace_filters({"filters": Kept()})
+        self.assertIs(links[1].before, links[0])
+        ann.send(b"a")
+        world.factory.replace_filters({"filters": None})
+        ann.send(b"b")
+        server.expect(b"1 a", b"b")
+
+    def test_shared_filters(self) -> None:
+        """Filters that a new pair has for all links do not take over for each of them."""
+        old, new = Count(), Count()
+        world = self.memory(filters=FilterPair(old))
+        ann, _ = world.linked("ann")
+        ann.send(b"a")
+        world.factory.replace_filters({"filters": FilterPair(new)})
+        self.assertEqual((old.total, new.total), (1, 0))
+
+    def test_all_or_nothing(self) -> None:
+        """If a new pair raises for a link, every link keeps its filters."""
+
+        class Failing(Numbering):
+            def for_link(self, link: Any) -> Any:
+                raise LookupError
+
+        world = self.memory(filters=Numbering())
+        ann, server = world.linked("ann")
+        self.assertRaises(LookupError, world.factory.replace_filters, {"filters": Failing()})
+        ann.send(b"a")
+        world.linked("bob")[0].send(b"b")
+        server.expect(b"1 a")
+        world.server["bob"].expect(b"1 b")
+
+    def test_while_on_connect_is_awaited(self) -> None:
+        """A link that has no state yet is not shown to a new pair, until it has."""
+        ready: Deferred[str] = Deferred()
+        old, new = Numbering(), Numbering()
+        world = self.memory(filters=old, on_connect=lambda link: ready)
+        world.connect("ann")
+        world.factory.replace_filters({"filters": new})
+        self.assertEqual((old.states, new.states), ([], []))
+        ready.callback("state")
+        self.assertEqual((old.states, new.states), ([], ["state"]))
