@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from typing import ClassVar, NamedTuple, cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -253,9 +253,12 @@ class _Turns:
 class InTurn:
     """The filter of one direction of a link."""
 
+    _drops_when_closing: ClassVar[bool]
+
     def __init__(self, inner: Filter | None, pair: InOrder, turns: _Turns) -> None:
         self.inner = inner
-        self._pair = pair
+        self._asks = pair.asks
+        self._ends_answer = pair.ends_answer
         self._turns = turns
         self._ask: FilterFunction = pass_on if inner is None else guarded(inner)
 
@@ -264,6 +267,8 @@ class InTurn:
 
     def filter(self, message: Message, link: Link) -> Answer:
         """See `IFilter`."""
+        if self._drops_when_closing and self._turns.closing:
+            return DO_NOTHING
         try:
             answer = self._ask(message, link)
         except KeyboardInterrupt:
@@ -302,15 +307,13 @@ class _ToServer(InTurn):
     """Counts the answers that the server owes, and lets those of the filter wait."""
 
     __qualname__ = NAME
-
-    def filter(self, message: Message, link: Link) -> Answer:
-        """See `IFilter`."""
-        return DO_NOTHING if self._turns.closing else super().filter(message, link)
+    _drops_when_closing = True
 
     def _decide(self, verdict: Verdict, message: Message) -> Verdict | Deferred[Verdict]:
         turns = self._turns
         if verdict is PASS_ON:
-            turns.asked += self._owed_for(message)
+            asked = self._asks(message)
+            turns.asked += 1 if asked is True else self._number(asked)
             return PASS_ON
         verdict = plain(verdict)
         turn = turns.asked
@@ -332,7 +335,9 @@ class _ToServer(InTurn):
 
     def _owed_for(self, message: Message) -> int:
         """Return how many answers the server owes for a message."""
-        number = self._pair.asks(message)
+        return self._number(self._asks(message))
+
+    def _number(self, number: int) -> int:
         if not isinstance(number, int) or number < 0:
             raise ValueError(f"asks must return True, False or a number of answers, not {repr_of(number)}")
         return number
@@ -342,15 +347,17 @@ class _ToClient(InTurn):
     """Counts the answers that have ended, and sends those that have waited for them."""
 
     __qualname__ = NAME
+    _drops_when_closing = False
 
     def _decide(self, verdict: Verdict, message: Message) -> Verdict:
-        if self._pair.ends_answer(message):
-            self._turns.end_answer()
-        return self._turns.with_due(plain(verdict)) if self._turns.waiting else verdict
+        turns = self._turns
+        if self._ends_answer(message):
+            turns.end_answer()
+        return turns.with_due(plain(verdict)) if turns.waiting else verdict
 
     def _failed(self, message: Message) -> None:
         """The filter failed: the answer has ended all the same."""
-        if self._pair.ends_answer(message):
+        if self._ends_answer(message):
             self._turns.end_answer()
             self._turns.release_soon()
 
