@@ -291,6 +291,27 @@ class ServiceTests(PeerCase, ModuleCase):
         self.assertEqual((peer.seen[1:], client.seen[1:]), ([b"good"], [b"FINE"]))
         self.assertEqual(len(self.flushLoggedErrors(AssertionError)), 1)
 
+    async def test_pairs(self) -> None:
+        """Pairs of filters are asked for each link, the first one first."""
+        self.write(
+            "rules.py",
+            "from twisted_repeater import Send\n"
+            "class Pair:\n"
+            "    def __init__(self, mark: str):\n"
+            "        self.mark = mark.encode()\n"
+            "    def for_link(self, link):\n"
+            "        def mark(message, link):\n"
+            "            return Send(message + self.mark)\n"
+            "        return mark, mark\n",
+        )
+        world = self.start("--filter=rules:Pair:mark=1", "--filter=log:sample=0.001", "--filter", "rules:Pair:mark=2")
+        client, peer = await world.linked("ann")
+        client.send(b"up")
+        await peer.seen.reach(2)
+        peer.send(b"down")
+        await client.seen.reach(2)
+        self.assertEqual((peer.seen[1], client.seen[1]), (b"up12", b"down12"))
+
     async def test_ends(self) -> None:
         """A link ends with its client, without losing a reply."""
         world = self.start(server=Server(answer=lambda peer, message: peer.send(message), half_close=True))

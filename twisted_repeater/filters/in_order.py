@@ -151,15 +151,15 @@ class _Turns:
     __slots__ = ("_pair", "_room", "_size", "answered", "asked", "closing", "link", "most_waiting", "waiting")
 
     def __init__(self, pair: InOrder, link: Link) -> None:
-        self.link = link
-        self.asked = pair.owed
+        self.link: Link = link
+        self.asked: int = pair.owed
         """How many answers the server has owed so far."""
-        self.answered = 0
+        self.answered: int = 0
         """How many of these have ended."""
         self.waiting: deque[_Waiting] = deque()
-        self.closing = False
+        self.closing: bool = False
         """Whether an answer waits after which the link is closed: later messages are dropped."""
-        self.most_waiting = pair.most_waiting
+        self.most_waiting: int = pair.most_waiting
         self._pair = pair
         self._size = 0
         self._room: Deferred[None] | None = None

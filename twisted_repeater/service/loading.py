@@ -19,7 +19,7 @@ from ..interfaces import IFilter
 from .descriptions import arguments_of, described
 from .ready_filters import READY_FILTERS
 
-__all__ = ["LoadingError", "load_dialect", "load_filter", "load_pair", "module_of"]
+__all__ = ["LoadingError", "load_dialect", "load_filter", "load_pair"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
