@@ -155,6 +155,14 @@ class OptionsTests(ModuleCase):
         self.assertEqual(service._modules.filters, filters)
         self.assertIn("wire", sys.modules)
 
+    def test_pairs(self) -> None:
+        """Pairs of filters form a chain in the order in which they are given, and can be reloaded."""
+        self.write("rules.py", "pair = type('Pair', (), {'for_link': lambda self, link: (None, None)})()\n")
+        service = self.made("--filter=log:sample=0.5", "--filter", "rules:pair", "--reload")
+        first, second = service._modules.filters["filters"].members
+        self.assertEqual((first.to_server.sample, second), (0.5, sys.modules["rules"].pair))
+        self.assert_cannot_start("log: there is no option 'sampel'", "--filter=log:sampel=1")
+
     def test_wrong_filter(self) -> None:
         """A filter that cannot be loaded is told, and why; also if its module ends the process."""
         self.write("rules.py", "up = 7\n")
@@ -282,6 +290,27 @@ class ServiceTests(PeerCase, ModuleCase):
         await client.seen.reach(2)
         self.assertEqual((peer.seen[1:], client.seen[1:]), ([b"good"], [b"FINE"]))
         self.assertEqual(len(self.flushLoggedErrors(AssertionError)), 1)
+
+    async def test_pairs(self) -> None:
+        """Pairs of filters are asked for each link, the first one first."""
+        self.write(
+            "rules.py",
+            "from twisted_repeater import Send\n"
+            "class Pair:\n"
+            "    def __init__(self, mark: str):\n"
+            "        self.mark = mark.encode()\n"
+            "    def for_link(self, link):\n"
+            "        def mark(message, link):\n"
+            "            return Send(message + self.mark)\n"
+            "        return mark, mark\n",
+        )
+        world = self.start("--filter=rules:Pair:mark=1", "--filter=log:sample=0.001", "--filter", "rules:Pair:mark=2")
+        client, peer = await world.linked("ann")
+        client.send(b"up")
+        await peer.seen.reach(2)
+        peer.send(b"down")
+        await client.seen.reach(2)
+        self.assertEqual((peer.seen[1], client.seen[1]), (b"up12", b"down12"))
 
     async def test_ends(self) -> None:
         """A link ends with its client, without losing a reply."""

@@ -72,6 +72,11 @@ class Options(usage.Options):
         self["allow-client"] = []
         self["allow-ip"] = []
         self["admin-host"] = []
+        self["filter"] = []
+
+    def opt_filter(self, description: str) -> None:
+        """A pair of filters, such as log:sample=0.01 or package.module:name. May be given more than once."""
+        self["filter"].append(description)
 
     def opt_allow_client(self, pattern: str) -> None:
         """A pattern of client names that may connect, such as desk-*. May be given more than once. [default: all]"""
@@ -118,7 +123,7 @@ class Options(usage.Options):
         for name in ("listen", "server", "server-name"):
             if not self[name]:
                 raise usage.UsageError(f"--{name} is missing; see twistd repeater --help")
-        if self["reload"] and not any(self[name] for name in FILTERS):
+        if self["reload"] and not any(self[name] for name in (*FILTERS, "filter")):
             raise usage.UsageError("--reload needs a filter")
         if self["admin-host"] and not self["admin"]:
             raise usage.UsageError("--admin-host needs --admin")
@@ -209,7 +214,8 @@ def _load(options: Options) -> tuple[Dialect, FilterModules]:
         sys.path.insert(0, os.getcwd())
     dialect = load_dialect(options["dialect"])
     read("dialect", dialect.check_versions, bool(options["convert-versions"]))
-    modules = FilterModules({name.replace("-", "_"): options[name] for name in FILTERS if options[name]})
+    names = {name.replace("-", "_"): options[name] for name in FILTERS if options[name]}
+    modules = FilterModules(names, options["filter"])
     if options["reload"] and modules.fixed:
         raise usage.UsageError(f"--reload: {', '.join(modules.fixed)} has the dialect, which cannot be reloaded")
     return dialect, modules

@@ -120,6 +120,7 @@ class FilterHarness:
     Args:
         to_server_filter: the filter for messages to the server.
         to_client_filter: the filter for messages to the client.
+        filters: a pair of filters, for both directions.
         dialect: the dialect of client and server, `int32` by default.
         state: the ``state`` of the link; an ``on_connect`` among the options replaces it.
         client_name: the name of the client.
@@ -135,6 +136,7 @@ class FilterHarness:
         to_server_filter: object = None,
         to_client_filter: object = None,
         *,
+        filters: object = None,
         dialect: Dialect | None = None,
         state: object = None,
         client_name: str = "client",
@@ -145,7 +147,11 @@ class FilterHarness:
         **options: Any,
     ) -> None:
         options = {"on_connect": lambda link: state} | options
-        options |= {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
+        options |= {
+            "to_server_filter": to_server_filter,
+            "to_client_filter": to_client_filter,
+            "filters": filters,
+        }
         self.running: MemoryRepeater = MemoryRepeater(dialect, clock=clock, **options)
         """The repeater with its peers."""
         assert self.running.server.hello is not None
