@@ -4,6 +4,7 @@ from ._dialect import Conversion, Dialect, MessageType
 from .async_extra import async_extra
 from .attempt import Attempt, Frame, Opening, Peer, Versions
 from .int32 import int32
+from .plain import delimited, length, lines, varint
 
 __all__ = [
     "Attempt",
@@ -15,5 +16,9 @@ __all__ = [
     "Peer",
     "Versions",
     "async_extra",
+    "delimited",
     "int32",
+    "length",
+    "lines",
+    "varint",
 ]
