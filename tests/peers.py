@@ -26,6 +26,8 @@ from twisted_repeater._link.factory import RepeaterFactory
 from twisted_repeater._link.pair import Pair
 from twisted_repeater._repeater import end_link
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
+from twisted_repeater._types import Handshake
+from twisted_repeater.dialects.hellos import Hellos
 from twisted_repeater.model import effective
 from twisted_repeater.testing import MemoryRepeater
 
@@ -62,6 +64,17 @@ END = "end of stream"
 """A peer saw that the other end has ended its stream. Only peers with ``half_close`` see this before `LOST`."""
 LOST = "lost"
 """A peer saw that its connection was lost."""
+
+
+def hellos_of(dialect: Dialect) -> Hellos:
+    """Return the opening of a dialect with hellos."""
+    assert isinstance(dialect.opening, Hellos)
+    return dialect.opening
+
+
+def handshake_of(dialect: Dialect, limits: Limits = Limits()) -> Handshake:
+    """Return the reader and writer of a dialect's hellos."""
+    return hellos_of(dialect).handshake(limits)
 
 
 def frame(payload: bytes) -> bytes:
@@ -558,7 +571,9 @@ class RecordingRepeater(MemoryRepeater):
 
     def say(self, client: kit.Peer, name: str, **members: Any) -> None:
         """Let a client that has said nothing say hello."""
-        client.say_hello(replace(self._hello(name, Side.CLIENT), **members))
+        own = self._hello(name, Side.CLIENT)
+        assert own is not None
+        client.say_hello(replace(own, **members))
 
     def answer(self, **members: Any) -> None:
         """Let the server say hello on its last connection."""

@@ -34,7 +34,7 @@ from twisted_repeater import (
 )
 from twisted_repeater.codecs import fixed, tagged, text
 from twisted_repeater.codecs.bin_prot import BinProtCodec, bin_float, bin_int, bin_prot_codec, record
-from twisted_repeater.dialects import async_extra, int32
+from twisted_repeater.dialects import async_extra, hellos, int32, server_first
 from twisted_repeater.filters import Allow, ByType, Count, Deny, Log, Shadow, wants
 from twisted_repeater.framings import Framing, Int32Framing
 from twisted_repeater.observers.metrics import MetricsObserver
@@ -153,12 +153,12 @@ def make_framing(limits: Limits) -> OwnFraming:
 own = Dialect(
     name="own",
     framing=lambda limits: OwnFraming(limits.max_frame),
-    handshake=lambda limits: OwnHandshake(limits.max_hello),
+    opening=hellos(lambda limits: OwnHandshake(limits.max_hello)),
     to_server=MessageType.of(Codec()),
     to_client=MessageType({1: Codec()}),
 )
-derived = Dialect("derived", lambda limits: DerivedFraming(limits.max_frame), int32().handshake)
-ready_made = Dialect("ready made", lambda limits: Int32Framing(limits.max_frame), int32().handshake)
+derived = Dialect(name="derived", framing=lambda limits: DerivedFraming(limits.max_frame), to_server=Codec())
+ready_made = Dialect(name="ready made", framing=lambda limits: Int32Framing(limits.max_frame), opening=server_first)
 of_fields = int32(to_server=tagged({b"O": fixed(Order, id="Q", price="d"), b"T": text()}), to_client=Codec())
 binary: BinProtCodec[Order] = bin_prot_codec(record(Order, id=bin_int, price=bin_float))
 of_ocaml = async_extra(to_server=binary)

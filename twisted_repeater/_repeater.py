@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocol, IStreamClient
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ._link.application import Callbacks, Settings
+from ._link.application import Callbacks, Settings, everyone, with_own_defaults
 from ._link.factory import RepeaterFactory
 from ._link.link import Link, pair_of
 from ._link.pair import Pair
@@ -85,8 +85,8 @@ class Repeater:
         dialect: Dialect,
         *,
         repeater_name: str,
-        server_name: str,
-        is_client_allowed: Callable[[str], object],
+        server_name: str = "",
+        is_client_allowed: Callable[[str], object] = everyone,
         listen_port: int | None = None,
         listen: str | IStreamServerEndpoint | None = None,
         server_ip: str | None = None,
@@ -103,8 +103,10 @@ class Repeater:
         Args:
             dialect: The wire protocol, such as ``dialects.int32()``.
             repeater_name: Goes into the ``credentials`` of the hellos that the repeater sends.
-            server_name: The name that the server's hello must have.
-            is_client_allowed: Called with a client's name. A false answer refuses the client. It may return a Deferred.
+            server_name: The name that the server's hello must have. Only dialects with hellos need it.
+            is_client_allowed: Called with a client's name, as the client says it. A false answer refuses the client. It
+                may return a Deferred. By default all clients are allowed. It is not asked about clients that are named
+                after their address.
             listen_port: The TCP port to listen on, on all interfaces; 0 takes a free one.
             listen: Instead of ``listen_port``, a server endpoint or its description, such as
                 ``tcp:9000:interface=127.0.0.1``. The listen queue is as long as the system allows, unless the
@@ -154,7 +156,7 @@ class Repeater:
     ) -> Repeater:
         if reactor is None:
             from twisted.internet import reactor
-        settings = Settings(observers=tuple(observers), **others)
+        settings = with_own_defaults(Settings(observers=tuple(observers), **others))
         timeout = settings.limits.connect_timeout
         dial: Callable[[Pair], Deferred[IProtocol]] = dialler(reactor, timeout, lambda pair: pair.server, *server)
         listening = listener(reactor, *listen)

@@ -99,11 +99,14 @@ class ConnectingError(RepeaterError):
     """The connection whose peer is at fault; ``None`` if neither is."""
     client_address: IAddress | None
     """The address that the client connected from; ``None`` if it is not known."""
+    client_name: str | None
+    """The client's name; ``None`` if it is not known."""
 
     def __init__(self, message: str, side: Side | None = None) -> None:
         super().__init__(message)
         self.side = side
         self.client_address = None
+        self.client_name = None
 
 
 class ClientIPNotAuthorized(ConnectingError):

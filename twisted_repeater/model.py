@@ -17,6 +17,14 @@ MANY = 500
 """How many clients, and how many unfinished hellos, there may be by default."""
 
 
+class DefaultSize(int):
+    """A default of a limit, which can be told from the same number that was asked for."""
+
+
+DEFAULT_MAX_FRAME = DefaultSize(16 * MIB)
+"""The longest payload, unless the dialect or `Limits` say otherwise."""
+
+
 class Side(enum.Enum):
     """One of the two connections of a link."""
 
@@ -107,8 +115,9 @@ class Limits:
     frame_timeout: float | None = 60.0
     """How long an unfinished frame may make no progress while its connection is read. After that its sender is
     disconnected."""
-    max_frame: int = 16 * MIB
-    """The longest payload of one message, either way."""
+    max_frame: int = DEFAULT_MAX_FRAME
+    """The longest payload of one message, either way. If you leave it out, the dialect may have a default of its
+    own."""
     max_hello: int = 64 * KIB
     """The longest payload of a hello."""
     max_waiting: int = 1 * MIB
@@ -133,7 +142,7 @@ class Limits:
                 raise ValueError(f"{field.name} must be a number, not None")
             if not value > 0:
                 raise ValueError(f"{field.name} must be above 0, not {value!r}")
-            if kind.startswith("int") and type(value) is not int:
+            if kind.startswith("int") and type(value) not in (int, DefaultSize):
                 raise ValueError(f"{field.name} must be a whole number, not {value!r}")
         if self.max_unfinished_frames is not None and self.max_unfinished_frames < self.max_frame:
             raise ValueError(

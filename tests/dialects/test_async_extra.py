@@ -18,6 +18,7 @@ from twisted_repeater.dialects.async_extra import DONT_CARE_ABOUT_MODE
 
 from ..drawn import examples
 from ..paths import VECTORS
+from ..peers import handshake_of, hellos_of
 
 ENTRIES = json.loads((VECTORS / "async_extra.json").read_text())["entries"]
 NOW = 1511308800.123456
@@ -56,7 +57,7 @@ class HelloTests(SynchronousTestCase):
         found = recordings("hello")
         self.assertGreaterEqual(len(found), 9)
         for meta, raw in found:
-            handshake = dialects.async_extra(mode=MODES[meta["mode"]]).handshake(Limits())
+            handshake = handshake_of(dialects.async_extra(mode=MODES[meta["mode"]]))
             stop = handshake.framing.find(raw, 0, len(raw))
             hello = handshake.decode(raw[handshake.framing.body : stop])
             self.assertEqual(stop, len(raw))
@@ -74,7 +75,7 @@ class HelloTests(SynchronousTestCase):
 
     def test_name_that_is_no_utf8(self) -> None:
         """A name of any bytes survives."""
-        handshake = dialects.async_extra().handshake(Limits())
+        handshake = handshake_of(dialects.async_extra())
         raw = b"\x03a\xff\xfe\x00\x01\x01\x00"
         hello = handshake.decode(raw)
         self.assertEqual(hello.name, "a\udcff\udcfe")
@@ -84,10 +85,10 @@ class HelloTests(SynchronousTestCase):
         """A mode may be a value of any type that is described."""
         kind = variant("Off", ("On", pair(bin_int, bin_string)), name="mode")
         dialect = dialects.async_extra(mode=("On", (7, b"x")), mode_type=kind)
-        handshake = dialect.handshake(Limits())
-        raw = handshake.encode(Hello("alice", dialect.mode))[8:]
+        handshake = handshake_of(dialect)
+        raw = handshake.encode(Hello("alice", hellos_of(dialect).mode))[8:]
         self.assertEqual(raw, b"\x05alice\x01\x07\x01x\x01\x01\x00")
-        self.assertEqual(handshake.decode(raw).mode, dialect.mode)
+        self.assertEqual(handshake.decode(raw).mode, hellos_of(dialect).mode)
 
     def test_mode_that_needs_its_type(self) -> None:
         """What type a mode has is only guessed where it can be nothing else."""
@@ -118,7 +119,7 @@ class HelloTests(SynchronousTestCase):
 
     def test_wrong_hello(self) -> None:
         """A frame that is not a hello is refused with the field and the byte."""
-        handshake = dialects.async_extra().handshake(Limits())
+        handshake = handshake_of(dialects.async_extra())
         with self.assertRaisesRegex(InvalidHello, r"mode: expected .* at byte 2"):
             handshake.decode(b"\x01a\x07\x01\x01\x00")
         with self.assertRaisesRegex(InvalidHello, "left over"):
@@ -126,7 +127,7 @@ class HelloTests(SynchronousTestCase):
 
     def test_unwritable_hello(self) -> None:
         """A hello that this wire cannot carry is an error of its own, not of the wire."""
-        handshake = dialects.async_extra().handshake(Limits(max_hello=20))
+        handshake = handshake_of(dialects.async_extra(), Limits(max_hello=20))
         for hello in (
             Hello("x" * 21, DONT_CARE_ABOUT_MODE),
             Hello("\ud800", DONT_CARE_ABOUT_MODE),
@@ -138,17 +139,17 @@ class HelloTests(SynchronousTestCase):
 
     def test_longer_by_credentials(self) -> None:
         """A hello may be longer than the limit by its credentials, and by no more."""
-        handshake = dialects.async_extra().handshake(Limits(max_hello=20))
+        handshake = handshake_of(dialects.async_extra(), Limits(max_hello=20))
         said = Hello("x" * 15, DONT_CARE_ABOUT_MODE, credentials="y" * 19)
         frame = handshake.encode(said)
         self.assertEqual(frame[:8], (39).to_bytes(8, "little"))
-        self.assertEqual(dialects.async_extra().handshake(Limits()).decode(frame[8:]), said)
+        self.assertEqual(handshake_of(dialects.async_extra()).decode(frame[8:]), said)
         for hello in (replace(said, name="x" * 16), replace(said, credentials="y" * 21)):
             self.assertRaises(InvalidHello, handshake.encode, hello)
 
     def test_lengths(self) -> None:
         """A negative length, and one above the limit, are refused at the length."""
-        framing = dialects.async_extra().handshake(Limits(max_hello=100)).framing
+        framing = handshake_of(dialects.async_extra(), Limits(max_hello=100)).framing
         for length in (-1, -(1 << 63)):
             with self.assertRaises(BadLength):
                 framing.find(struct.pack("<q", length), 0, 8)
@@ -162,7 +163,7 @@ class HelloTests(SynchronousTestCase):
     @given(st.binary(max_size=60))
     def test_fuzz(self, raw: bytes) -> None:
         """Whatever bytes come as a hello end in a hello or in `InvalidHello`."""
-        handshake = dialects.async_extra(mode=Mode.TEST).handshake(Limits())
+        handshake = handshake_of(dialects.async_extra(mode=Mode.TEST))
         try:
             hello = handshake.decode(raw)
         except InvalidHello:

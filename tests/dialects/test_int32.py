@@ -14,12 +14,14 @@ from zope.interface.verify import verifyObject
 from twisted_repeater import dialects
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.dialects import MessageType
-from twisted_repeater.dialects._dialect import agreed_version
 from twisted_repeater.dialects.int32 import MEMBERS, JSONHandshake, int32
+from twisted_repeater.dialects.message_types import agreed_version
 from twisted_repeater.errors import InvalidHello
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IHandshake
 from twisted_repeater.model import Hello, Limits
+
+from ..peers import handshake_of, hellos_of
 
 HANDSHAKE = JSONHandshake(64 * 1024)
 
@@ -207,17 +209,17 @@ class Int32Tests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """Without a word it carries plain bytes, in one version, in no particular mode."""
         dialect = int32()
-        self.assertEqual((dialect.name, dialect.mode), ("int32", ""))
+        self.assertEqual((dialect.name, hellos_of(dialect).mode), ("int32", ""))
         for kind in (dialect.to_server, dialect.to_client):
             self.assertIs(kind.reader(1), None)
-            self.assertEqual(dialect.stated(kind), 1)
+            self.assertEqual(hellos_of(dialect).stated(kind), 1)
         dialect.check_versions(convert=False)
 
     def test_limits(self) -> None:
         """The limits of the repeater hold for messages and hellos."""
         dialect = int32()
         limits = Limits(max_frame=1000, max_hello=100)
-        framing, handshake = dialect.framing(limits), dialect.handshake(limits)
+        framing, handshake = dialect.framing(limits), handshake_of(dialect, limits)
         assert isinstance(framing, Int32Framing)
         assert isinstance(handshake, JSONHandshake)
         self.assertEqual((framing.max_frame, handshake.framing.max_frame), (1000, 100))
@@ -229,7 +231,7 @@ class Int32Tests(SynchronousTestCase):
         dialect = int32(to_server=codec, to_client=versions, mode="test", production=False)
         self.assertIs(dialect.to_server.codec(1), codec)
         self.assertIs(dialect.to_client, versions)
-        self.assertEqual((dialect.mode, dialect.stated(versions)), ("test", 2))
+        self.assertEqual((hellos_of(dialect).mode, hellos_of(dialect).stated(versions)), ("test", 2))
 
     def test_no_codec(self) -> None:
         """Something else than a codec is an error when the dialect is made."""

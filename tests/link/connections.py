@@ -21,6 +21,9 @@ from twisted_repeater import Limits, MarshalingError, dialects
 from twisted_repeater._link.connection import ClientSideProtocol, Connection
 from twisted_repeater._link.deadline import Timers
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
+from twisted_repeater.framings.base import Framing
+from twisted_repeater.framings.length import Int32Framing
+from twisted_repeater.model import Side
 
 from ..peers import END, LOST, Seen, turn
 
@@ -31,6 +34,8 @@ DIALECT = dialects.int32()
 
 
 LIMITS = Limits()
+
+FRAMING = Int32Framing(LIMITS.max_frame)
 
 
 BUFFER = 16 * 1024
@@ -45,6 +50,14 @@ class Host:
         self.told = Seen()
         self.timers = Timers(clock)
         self.connecting: Deferred[None] = Deferred()
+
+    def framing_from(self, side: Side) -> Framing:
+        """See `Pair`."""
+        return FRAMING
+
+    def framing_to(self, side: Side) -> Framing:
+        """See `Pair`."""
+        return FRAMING
 
     def connected(self, connection: Connection) -> None:
         """See `Pair`."""
@@ -90,8 +103,6 @@ class Links:
 
     limits = LIMITS
     dialect = DIALECT
-    framing = DIALECT.framing(LIMITS)
-    handshake = DIALECT.handshake(LIMITS)
 
     def __init__(self) -> None:
         self.clock: Any = Clock()

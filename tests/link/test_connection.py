@@ -1,4 +1,4 @@
-"""One of a link's two connections: its protocol, its hello, and what its link hears."""
+"""One of a link's two connections: its protocol, its first bytes, and what its link hears."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
 from twisted.internet.testing import StringTransport
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import Hello, HelloTimeout, InvalidHello, Side
+from twisted_repeater import HelloTimeout, InvalidHello
 from twisted_repeater._link.closing import ConnectionState
-from twisted_repeater._link.connection import BUSY_READ_SIZE, MAX_EARLY, READ_SIZE
+from twisted_repeater._link.connection import BUSY_READ_SIZE, READ_SIZE
+from twisted_repeater._link.opening_peer import MAX_EARLY, OpeningPeer
 
-from ..peers import frame, hello
 from .connections import (
     LIMITS,
     MemoryCase,
@@ -97,24 +97,26 @@ class ProtocolTests(MemoryCase):
         self.assertIs(self.connection.transport, self.transport)
 
 
-class HelloTests(MemoryCase):
-    """The first frame each way."""
+class EarlyTests(MemoryCase):
+    """Before the link is made."""
 
     def setUp(self) -> None:
         """Connect it."""
         super().setUp()
         self.connect()
 
-    def test_read(self) -> None:
-        """The hello is there with its last byte."""
-        reading = self.connection.read_hello(10)
+    @property
+    def opening(self) -> OpeningPeer:
+        """What keeps the bytes."""
+        assert self.connection.opening is not None
+        return self.connection.opening
+
+    def test_heard(self) -> None:
+        """The first byte is noted, and kept."""
         self.assertFalse(self.connection.heard)
-        for byte in hello("ann"):
-            self.assertNoResult(reading)
-            self.connection.receive(bytes([byte]))
+        self.connection.dataReceived(b"x")
         self.assertTrue(self.connection.heard)
-        self.assertEqual(self.successResultOf(reading), Hello("ann"))
-        self.assertEqual((self.connection.early, self.clock.getDelayedCalls()), (0, []))
+        self.assertEqual(self.opening.size, 1)
 
     def test_address(self) -> None:
         """The address is that of a PROXY header when this is read, or with the first byte behind it, or in time."""
@@ -144,35 +146,24 @@ class HelloTests(MemoryCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.connection.no_header(b"more")
 
-    def test_not_asked_yet(self) -> None:
-        """A hello that comes before it is asked for waits."""
-        self.connection.receive(hello("ann") + b"more")
-        self.assertEqual(self.connection.early, 0)
-        self.assertEqual(self.successResultOf(self.connection.read_hello(10)), Hello("ann"))
-        self.assertEqual(self.connection.early, 4)
-
-    def test_behind(self) -> None:
-        """What comes behind the hello waits, until the link is complete, in order; then all goes there."""
-        self.connection.read_hello(10)
-        self.connection.receive(hello("ann") + b"one")
+    def test_relay(self) -> None:
+        """Bytes wait until the link is complete, in order; then all go to the lane."""
+        self.connection.receive(b"one")
         self.connection.receive(b"two")
-        self.assertEqual(self.connection.early, 6)
         fed: list[bytes] = []
         self.connection.relay_to(fed.append)
         self.assertEqual(fed, [b"onetwo"])
+        self.assertIsNone(self.connection.opening)
         self.connection.receive(b"three")
         self.assertEqual(fed, [b"onetwo", b"three"])
 
-    def test_nothing_behind(self) -> None:
-        """Without anything behind the hello nothing is fed."""
-        self.connection.read_hello(10)
-        self.connection.receive(hello("ann"))
+    def test_nothing_early(self) -> None:
+        """If no bytes wait, none are given to the lane."""
         self.connection.relay_to(lambda data: self.fail("there is nothing"))
 
-    def test_much_behind(self) -> None:
+    def test_much_early(self) -> None:
         """No more is read than may wait, until the link is complete."""
-        self.connection.read_hello(10)
-        self.connection.receive(hello("ann") + bytes(MAX_EARLY))
+        self.connection.receive(bytes(MAX_EARLY))
         self.assertFalse(self.paused())
         self.connection.receive(b"x")
         self.assertTrue(self.paused())
@@ -180,40 +171,19 @@ class HelloTests(MemoryCase):
         self.connection.relay_to(fed.append)
         self.assertEqual((fed, self.paused()), ([bytes(MAX_EARLY) + b"x"], False))
 
-    def test_long_and_early(self) -> None:
-        """A hello as long as is allowed is understood though it came before it was asked for, with more behind it."""
-        wire = hello("ann", comment="x" * (LIMITS.max_hello - 30))
-        self.assertEqual(len(wire), LIMITS.max_hello + 4)
-        self.connection.receive(wire[:-1])
-        self.assertTrue(self.paused())
-        reading = self.connection.read_hello(10)
-        self.assertFalse(self.paused())
-        self.connection.receive(wire[-1:] + bytes(MAX_EARLY + 1))
-        self.assertEqual(self.successResultOf(reading).name, "ann")
-        self.assertTrue(self.paused())
+    def test_relay_of_a_lost_peer(self) -> None:
+        """The last bytes of a peer that is gone go to the lane, and no others."""
+        self.connection.receive(b"last")
+        self.connection.connectionLost()
+        fed: list[bytes] = []
+        self.connection.relay_to(fed.append)
+        self.connection.receive(b"more")
+        self.assertEqual(fed, [b"last"])
 
-    def test_invalid(self) -> None:
-        """What is no hello is an error, and whatever comes then is ignored."""
-        reading = self.connection.read_hello(10)
-        self.connection.receive(frame(b"[]"))
-        self.assertEqual(self.failureResultOf(reading, InvalidHello).value.side, Side.CLIENT)
-        self.connection.receive(hello("ann"))
-        self.assertEqual(self.connection.early, 0)
-
-    def test_too_late(self) -> None:
-        """A hello that doesn't come in time is an error; coming too late it changes nothing."""
-        reading = self.connection.read_hello(10)
-        self.connection.receive(hello("ann")[:-1])
-        self.clock.advance(9.9)
-        self.assertNoResult(reading)
-        self.clock.advance(0.2)
-        self.assertEqual(self.failureResultOf(reading, HelloTimeout).value.side, Side.CLIENT)
-        self.connection.receive(hello("ann")[-1:])
-
-    def test_no_time_left(self) -> None:
-        """With no time left the hello has to be there."""
-        self.connection.receive(hello("ann"))
-        self.assertEqual(self.successResultOf(self.connection.read_hello(-1)), Hello("ann"))
+    def test_limits(self) -> None:
+        """It knows the limits, and the dialect that its peer should speak."""
+        self.assertIs(self.connection.limits, LIMITS)
+        self.assertEqual(self.connection.dialect_name, "int32")
 
 
 class ReadSizeTests(SocketCase):

@@ -303,7 +303,8 @@ class BackPressureTests(LinkCase):
         (link,) = world.repeater._factory.links
         await self.until(lambda: link.client.valve.closed)
         await turn(20)
-        self.assertLess(link.client.early, 200_000)
+        assert link.client.opening is not None
+        self.assertLess(link.client.opening.size, 200_000)
         (peer,) = world.server.peers
         peer.say_hello()
         await peer.seen.reach(1001)

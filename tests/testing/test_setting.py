@@ -5,9 +5,11 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Hello, Limits, dialects
+from twisted_repeater import Hello, Limits, Side, dialects
 from twisted_repeater.testing import Transcript
 from twisted_repeater.testing._setting import Inbox, Setting, Waiting
+
+from ..peers import handshake_of, hellos_of
 
 
 class InboxTests(SynchronousTestCase):
@@ -16,15 +18,16 @@ class InboxTests(SynchronousTestCase):
     def test_any_cut(self) -> None:
         """The hello and the payloads come out with their frames, however the bytes are cut."""
         for dialect in (dialects.int32(), dialects.async_extra()):
-            hello = dialect.handshake(Limits()).encode(Hello("alice", dialect.mode))
-            frames = [dialect.framing(Limits()).encode(payload) for payload in (b"", b"hello", b"x" * 300)]
+            hello = handshake_of(dialect).encode(Hello("alice", hellos_of(dialect).mode))
+            frames = [dialect.framings(Limits()).to_client.encode(payload) for payload in (b"", b"hello", b"x" * 300)]
             data = hello + b"".join(frames)
             for size in (1, 7, 100, len(data)):
-                inbox = Inbox(dialect)
+                inbox = Inbox(dialect, Side.CLIENT)
                 pieces = [data[at : at + size] for at in range(0, len(data), size)]
                 found = [each for piece in pieces for each in inbox.feed(piece)]
                 self.assertEqual([frame for frame, _ in found], [hello, *frames])
                 self.assertEqual([payload for _, payload in found[1:]], [b"", b"hello", b"x" * 300])
+                assert inbox.handshake is not None
                 self.assertEqual(inbox.handshake.decode(found[0][1]).name, "alice")
 
 

@@ -180,6 +180,12 @@ class Admission:
         """See `ILink`."""
         raise NotImplementedError
 
+    def take_label(self, pair: Pair) -> str:
+        """Return a name made of the client's address, which is never taken."""
+        address = pair.client.address
+        host = getattr(address, "host", None)
+        return f"#{pair.id}" if host is None else f"{f'[{host}]' if ':' in host else host}:{address.port}"
+
     # -- refusing and leaving --------------------------------------------------------------------------------
 
     def refuse(self, pair: Pair, failure: Failure) -> None:
@@ -193,12 +199,13 @@ class Admission:
             self._application.log_failure("bug: an attempt to link a client failed", failure)
             error = RefusedByApplication(told(error))
         if not (isinstance(error, ClientGone) and not pair.client.heard):
-            self._report(pair.client_name if pair.client_hello is not None else None, pair.client.address, error)
+            self._report(error.client_name or pair.client_name or None, pair.client.address, error)
         pair.close(error)
         pair.check_over()
 
     def _report(self, client_name: str | None, address: IAddress | None, error: ConnectingError) -> None:
         error.client_address = address
+        error.client_name = client_name
         self._application.client_refused(client_name, error)
 
     def leave(self, pair: Pair) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -18,9 +18,10 @@ from .._coroutines import call
 from .._lane.lane import Lane
 from .._text import class_name, loggable, printable, repr_of, shortened, text_of
 from .._types import Observer
-from ..dialects import Dialect
-from ..errors import CallbackFailed, ConnectingError, LinkError
-from ..model import Direction, Limits, OnFilterError, Side
+from ..dialects import Attempt, Dialect
+from ..dialects.hellos import Hellos
+from ..errors import CallbackFailed, ClientGone, ConnectingError, LinkError
+from ..model import DefaultSize, Direction, Limits, OnFilterError, Side
 from ..observers._throttle import LogThrottle
 from .ending_pair import EndingPair
 from .link import Link
@@ -37,14 +38,19 @@ STOPPED = "; this direction has stopped: nothing more is received from the {side
 """The end of the log line about a failure that has stopped a direction."""
 
 
+def everyone(client_name: str) -> bool:
+    """The default ``is_client_allowed``."""
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The arguments of `Repeater.create` that do not say where to listen and to connect, checked."""
 
     dialect: Dialect
     repeater_name: str
-    server_name: str
-    is_client_allowed: Callable[[str], object]
+    server_name: str = ""
+    is_client_allowed: Callable[[str], object] = everyone
     is_client_ip_authorized: Callable[[str], object] | None = None
     convert_versions: bool = False
     limits: Limits = Limits()
@@ -58,9 +64,19 @@ class Settings:
             if not isinstance(value, kind):
                 raise TypeError(f"{name} must be a {kind.__name__}, not {repr_of(value)}")
         self.dialect.check_versions(self.convert_versions)
+        if isinstance(self.dialect.opening, Hellos):
+            self.dialect.opening.check(self.limits, self.repeater_name, self.server_name)
         check_callable("is_client_allowed", self.is_client_allowed)
         if self.is_client_ip_authorized is not None:
             check_callable("is_client_ip_authorized", self.is_client_ip_authorized)
+
+
+def with_own_defaults(settings: Settings) -> Settings:
+    """Return settings in which a limit that was left to its default has the dialect's own default."""
+    own = settings.dialect.max_frame
+    if own is None or not isinstance(settings.limits.max_frame, DefaultSize):
+        return settings
+    return replace(settings, limits=replace(settings.limits, max_frame=own))
 
 
 @dataclass
@@ -88,6 +104,7 @@ class Application:
         self.started: Callbacks | None = None
         """The arguments of `start`; ``None`` before it is called."""
         self._server_name = settings.server_name
+        self._dialect = settings.dialect
         self._observers = settings.observers
         self._filter_failures = LogThrottle(clock)
         self._failures = LogThrottle(clock, burst=FAILURES)
@@ -97,6 +114,32 @@ class Application:
         """The arguments of `start`; no link is made before it is called."""
         assert self.started is not None
         return self.started
+
+    def refusal(self, attempt: Attempt | None, error: object) -> bytes | None:
+        """Return the last bytes for a client that cannot be linked, if the dialect has any.
+
+        Args:
+            attempt: the attempt to link it; ``None`` if its opening has not begun.
+            error: why it cannot be linked.
+        """
+        refusal = self._dialect.refusal
+        if (
+            refusal is None
+            or attempt is None
+            or not isinstance(error, ConnectingError)
+            or isinstance(error, ClientGone)
+        ):
+            return None
+        try:
+            words = refusal(error, attempt) if isinstance(error, ConnectingError) else None
+            if words is not None and not isinstance(words, bytes):
+                raise TypeError(f"a refusal must be bytes or None, not {repr_of(words)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            self.log_failure("the refusal of {dialect} failed", Failure(), dialect=self._dialect.name)
+            return None
+        return words
 
     # -- what happens to clients and links -------------------------------------------------------------------
 

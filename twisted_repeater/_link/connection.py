@@ -1,4 +1,4 @@
-"""One of a link's two connections: its hello, then the bytes that it receives and sends.
+"""One of a link's two connections: the beginning of its protocol, then the bytes that it receives and sends.
 
 `closing` has the states of a connection, and the rules that it keeps.
 """
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from .._sockets.valve import Valve
-from ..errors import InvalidHello
-from ..model import Hello, Side
+from ..errors import HelloTimeout, InvalidHello
+from ..model import Limits, Side
 from .closing import ENDED, ConnectionEvent, ConnectionState
+from .deadline import within
 from .ending_connection import EndingConnection
-from .hello import SHOWN, HelloReader
+from .opening_peer import SHOWN, OpeningPeer
 from .outlet import Outlet
 from .outlets import outlet_for
 
@@ -34,24 +35,22 @@ READ_SIZE = FileDescriptor.bufferSize
 BUSY_READ_SIZE = 120 * 1024
 """How many it reads after a read that was all full: below the 128 KiB from which the C library maps memory for each."""
 
-MAX_EARLY = 64 * 1024
-"""How many bytes after a hello are read before the link is complete."""
-
 
 class Connection(EndingConnection):
     """One side of a link, from its connection to its end; Twisted's protocol for it, and the producer of its valve."""
 
-    __slots__ = ("_is_busy", "_reader", "address", "heard")
+    __slots__ = ("_address_known", "_is_busy", "address", "heard", "opening")
 
     def __init__(self, link: Pair, host: Links) -> None:
         super().__init__(link, host)
         self.address: Any = None
         self.heard: bool = False
         """Whether a byte was received."""
-        self.receive: Callable[[bytes], None] = self._receive_hello
+        self.receive: Callable[[bytes], None] = self._receive_early
         """Where received bytes go."""
-        self._reader: HelloReader | None = HelloReader(self.side, host.handshake, host.settings.dialect.name)
-        """Until the link is made."""
+        self.opening: OpeningPeer | None = OpeningPeer(self, link.framing_from(self.side))
+        """What the opening of the dialect reads from, until the link is made."""
+        self._address_known: Deferred[None] | None = None
         self._is_busy = False
         """Whether the last read was all full."""
 
@@ -70,7 +69,7 @@ class Connection(EndingConnection):
             transport.setTcpKeepAlive(True)
             transport.setTcpNoDelay(True)
         self.valve: Valve = Valve(self)
-        self.outlet: Outlet = outlet_for(transport, self, host.framing, host.limits.max_waiting)
+        self.outlet: Outlet = outlet_for(transport, self, self.link.framing_to(self.side), host.limits.max_waiting)
         self.handle: socket | None = self.outlet.socket
         self._move(ConnectionEvent.CONNECTED)
         host.monitor.connected(self)
@@ -102,73 +101,63 @@ class Connection(EndingConnection):
             self._host.monitor.reads(self, True)
             self.transport.resumeProducing()
 
-    # -- the hello ------------------------------------------------------------------------------------------
+    # -- until the link is made -----------------------------------------------------------------------------
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the repeater."""
+        return self._host.limits
+
+    @property
+    def dialect_name(self) -> str:
+        """The name of the dialect, for errors."""
+        return self._host.settings.dialect.name
 
     def when_address_known(self, timeout: float) -> Deferred[None]:
         """Fire when the PROXY header with the peer's address is read. Fails with `HelloTimeout` after ``timeout``."""
-        assert self._reader is not None
-        return self._reader.ask_address(timeout, self._host.clock)
+        known: Deferred[None] = Deferred()
+        self._address_known = known
+        return within(known, timeout, self._host.clock, lambda: HelloTimeout("no PROXY header in time", self.side))
 
     def address_known(self) -> None:
         """The PROXY header is read: the transport now has the peer's own address."""
-        if self._reader is not None and self._reader.address is not None:
-            known, self._reader.address = self._reader.address, None
+        known, self._address_known = self._address_known, None
+        if known is not None:
             self.address = self.transport.getPeer()
             known.callback(None)
 
     def no_header(self, data: bytes) -> None:
         """The first bytes are not a PROXY header, and the connection is being closed."""
-        if self._reader is not None and self._reader.address is not None:
-            known, self._reader.address = self._reader.address, None
+        known, self._address_known = self._address_known, None
+        if known is not None:
             known.errback(InvalidHello(f"no PROXY header: {data[:SHOWN]!r}", self.side))
 
-    def read_hello(self, timeout: float) -> Deferred[Hello]:
-        """Return the peer's hello. Fails with `InvalidHello`, or `HelloTimeout` after so many seconds."""
-        assert self._reader is not None
-        hello = self._reader.ask(timeout, self._host.clock)
-        self._look_for_hello(self._reader)
-        return hello
+    def when_secure(self) -> Deferred[None]:
+        """Fire when the TLS handshake is done, at once without TLS."""
+        return succeed(None)
 
-    def _receive_hello(self, data: bytes) -> None:
+    def start_tls(self, options: Any, unread: bytes) -> Deferred[None]:
+        """Speak TLS from here on."""
+        raise NotImplementedError
+
+    def _receive_early(self, data: bytes) -> None:
         """Accept bytes before the link is made."""
-        reader = self._reader
-        assert reader is not None
+        assert self.opening is not None
         self.heard = True
-        reader.add(data)
-        self._look_for_hello(reader)
+        self.opening.received(data)
         self.address_known()  # data comes after the header
 
-    def _look_for_hello(self, reader: HelloReader) -> None:
-        """Fire the hello once it is asked for and complete. Stop reading if too many bytes wait after it."""
-        asked, hello = reader.asked, None
-        if asked is not None:
-            try:
-                hello = reader.read()
-            except InvalidHello as error:
-                reader.asked = None
-                self._drop_received()
-                asked.errback(error)
-                return
-            if hello is None:
-                self.valve.open("early")
-                return
-        if reader.size > MAX_EARLY:
-            self.valve.close("early")
-        if asked is not None and hello is not None:
-            reader.asked = None
-            asked.callback(hello)
-
-    @property
-    def early(self) -> int:
-        """How many bytes wait after the hello."""
-        return self._reader.size if self._reader is not None and self._reader.complete else 0
+    def drop_received(self) -> None:
+        """Drop all bytes that come: they cannot be read."""
+        self._drop_received()
 
     def relay_to(self, feed: Callable[[bytes], None]) -> None:
         """The link is complete: the bytes that waited, and all later ones, go to the lane."""
-        assert self._reader is not None
-        early = self._reader.take_rest()
-        self._reader = None  # it is needed no more, and a link may be idle for long
-        self.receive = feed
+        assert self.opening is not None
+        early = self.opening.take_rest()
+        self.opening = None  # it is needed no more, and a link may be idle for long
+        if not self.lost:
+            self.receive = feed
         if early:
             feed(early)
         self.valve.open("early")

@@ -50,6 +50,7 @@ class EndingPair:
         "client_name",
         "down",
         "lanes",
+        "last_words",
         "link",
         "reason",
         "server",
@@ -73,6 +74,8 @@ class EndingPair:
         self.reason: BaseException | None = None
         """What began its end."""
         self._on_over: list[Deferred[None]] = []
+        self.last_words: bytes | None = None
+        """What the client gets before its connection is closed, if it cannot be linked."""
         self.timers: Timers = Timers(host.clock)
 
     @property
@@ -191,7 +194,12 @@ class EndingPair:
 
     def _drop(self, reason: BaseException | None) -> None:
         self._begin_closing(reason)
-        self.client.drop()
+        words, client = self.last_words, self.client
+        if words and not client.closes and not client.gone:
+            client.outlet.push([words])
+            client.close()  # in good order, so that its user reads why
+        else:
+            client.drop()
         self.server.drop()
 
     def _flush(self, reason: BaseException | None) -> None:

@@ -9,7 +9,7 @@ from .._lane.frame_monitor import FrameMonitor
 from .._lane.lane import Lane
 from .._lane.setup import LaneSetup, OnDecision
 from .._text import text_of
-from ..dialects import Dialect, MessageType
+from ..dialects import Dialect, MessageType, Versions
 from ..filters import filter_function, selector_of
 from ..filters._provider import checked_function
 from ..model import Direction
@@ -43,10 +43,10 @@ class Equipment:
         self._on_read = on_read
         self._setups: dict[tuple[Direction, tuple[int, int]], LaneSetup] = {}
 
-    def equip(self, link: Pair, client_versions: tuple[int, int], server_versions: tuple[int, int]) -> None:
+    def equip(self, link: Pair, client: Versions, server: Versions) -> None:
         """Make the lanes of a link, for the versions that each side sends and receives."""
-        to_server = self._setup(Direction.TO_SERVER, (client_versions[0], server_versions[1]))
-        to_client = self._setup(Direction.TO_CLIENT, (server_versions[0], client_versions[1]))
+        to_server = self._setup(Direction.TO_SERVER, (client.sends, server.receives))
+        to_client = self._setup(Direction.TO_CLIENT, (server.sends, client.receives))
         link.prepare(to_server, to_client)
         for setup, connection in ((to_server, link.server), (to_client, link.client)):
             version = setup.versions[1]

@@ -19,13 +19,12 @@ from .._lane.setup import OnDecision
 from .._slices import in_slices
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
-from .._types import FramingObject, Handshake
 from ..errors import RepeaterClosed
-from ..model import Hello, Limits, Side
+from ..model import Limits, Side
 from .admission import Admission
 from .application import Application, Settings
-from .attempt import Attempt
 from .equipment import Equipment
+from .making import Making
 from .outlet import Outlet
 from .pair import Pair
 
@@ -56,18 +55,13 @@ class Links:
         self.clock = clock
         self.dial = dial
         self.equipment = equipment
-        dialect = settings.dialect
-        self.framing: FramingObject = dialect.framing(claim.limits)
-        self.handshake: Handshake = dialect.handshake(claim.limits)
-        own = Hello(settings.server_name, dialect.mode, credentials=settings.repeater_name)
-        self.handshake.encode(own)  # raises if these names fit into no hello
         self.limits: Limits = claim.limits
         """Times and sizes. The numbers of clients and hellos, which may change, are looked up where they count."""
         self.ids: Iterator[int] = count(1)
         """The numbers of links."""
         self._pairs: dict[Pair, None] = {}
         """Those whose connections are not both gone, the oldest first."""
-        self._attempts: dict[Pair, Attempt] = {}
+        self._attempts: dict[Pair, Making] = {}
         self._postponed: deque[Outlet] = deque()
         """The outlets that still have a broadcast to send."""
         self._sent: Deferred[None] | None = None
@@ -88,13 +82,14 @@ class Links:
     def begin(self, pair: Pair) -> None:
         """A client is connected: start to link it."""
         self._pairs[pair] = None
-        attempt = self._attempts[pair] = Attempt(pair, self)
-        self.admission.expect_hello(pair, attempt.stop)
-        attempt.start().addBoth(self._attempt_ended, pair).addErrback(self._relaying_failed, pair)
+        making = self._attempts[pair] = Making(pair, self)
+        self.admission.expect_hello(pair, making.stop)
+        making.start().addBoth(self._attempt_ended, pair).addErrback(self._relaying_failed, pair)
 
     def _attempt_ended(self, result: Any, pair: Pair) -> None:
-        del self._attempts[pair]
+        making = self._attempts.pop(pair)
         if isinstance(result, Failure):
+            pair.last_words = self.application.refusal(making.attempt, result.value)
             self.admission.refuse(pair, result)
         else:
             pair.relay()

@@ -25,7 +25,8 @@ from ..errors import (
     ParseError,
     SlowConsumer,
 )
-from ..model import Direction, OnFilterError
+from ..framings.base import Framing, framing_of
+from ..model import Direction, OnFilterError, Side
 from .closing import LinkEvent
 from .connection import ClientSideProtocol, Connection, ServerSideProtocol
 from .ending_connection import EndingConnection
@@ -49,6 +50,7 @@ class Pair(EndingPair):
 
     __slots__ = (
         "__weakref__",
+        "_framings",
         "_unsent",
         "client_hello",
         "details",
@@ -59,6 +61,9 @@ class Pair(EndingPair):
     )
 
     def __init__(self, host: Links, server_name: str) -> None:
+        to_server, to_client = host.settings.dialect.framings(host.limits)
+        self._framings: tuple[Framing, Framing] = (framing_of(to_server), framing_of(to_client))
+        """Of the messages to the server and to the client."""
         super().__init__(host, ClientSideProtocol(self, host), ServerSideProtocol(self, host))
         self.server_name: str = server_name
         self.id: int = next(host.ids)
@@ -80,16 +85,24 @@ class Pair(EndingPair):
         """Whether the caller is called by one of the lanes at its work, as a filter is."""
         return any(lane.at_work for lane in self.lanes)
 
+    def framing_from(self, side: Side) -> Framing:
+        """Return the framing of the messages that a side sends."""
+        return self._framings[side is Side.SERVER]
+
+    def framing_to(self, side: Side) -> Framing:
+        """Return the framing of the messages that a side gets."""
+        return self._framings[side is Side.CLIENT]
+
     # -- making --------------------------------------------------------------------------------------------
 
     def prepare(self, to_server: LaneSetup, to_client: LaneSetup) -> None:
         """Both connections are there: make the lanes between them. They hold all bytes until `relay`."""
-        framing = self._host.framing
+        framings = self._framings
         client, server = self.client.outlet, self.server.outlet
         now = self._host.clock.seconds
         self.lanes: tuple[Lane, ...] = (
-            Lane(to_server, framing, server, client, self, now, self.link),
-            Lane(to_client, framing, client, server, self, now, self.link),
+            Lane(to_server, framings[0], server, client, self, now, self.link),
+            Lane(to_client, framings[1], client, server, self, now, self.link),
         )
 
     def relay(self) -> None:
@@ -108,7 +121,7 @@ class Pair(EndingPair):
         for connection, lane in sides:
             lane.start()
             if connection.ended:
-                self._side_down(connection, ConnectionDone())
+                self._side_down(connection, connection.loss or ConnectionDone())
 
     # -- ILink ----------------------------------------------------------------------------------------------
 
@@ -187,7 +200,7 @@ class Pair(EndingPair):
     # -- reports to the attempt, and the end ---------------------------------------------------------
 
     def _fail_attempt(self, connection: Connection, reason: BaseException) -> None:
-        if connection.lost or not connection.early:
+        if connection.opening is None or not connection.opening.survives:
             self._host.link_broke(self, connection.side, reason)
 
     def _end(self) -> None:

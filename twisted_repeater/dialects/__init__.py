@@ -1,9 +1,12 @@
 """The wire protocols that a repeater speaks, one module each, and `Dialect`, to describe your own."""
 
-from ._dialect import Conversion, Dialect, MessageType
+from ._dialect import Dialect
 from .async_extra import async_extra
 from .attempt import Attempt, Frame, Opening, Peer, Versions
+from .hellos import hellos
 from .int32 import int32
+from .message_types import Conversion, MessageType
+from .openings import by_address, first_message, server_first
 from .plain import delimited, length, lines, varint
 
 __all__ = [
@@ -16,9 +19,13 @@ __all__ = [
     "Peer",
     "Versions",
     "async_extra",
+    "by_address",
     "delimited",
+    "first_message",
+    "hellos",
     "int32",
     "length",
     "lines",
+    "server_first",
     "varint",
 ]

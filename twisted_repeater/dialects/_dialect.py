@@ -2,140 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-from .._types import Codec, FramingObject, Handshake, Message
-from ..codecs import LEFT_OUT, RawCodec
-from ..errors import MultipleVersionsError, VersionMismatch
-from ..interfaces import ICodec
-from ..model import Limits
+from .._text import repr_of
+from .._types import Codec, FramingObject, Message
+from ..errors import ConnectingError
+from ..framings.base import Framings
+from ..link import Link
+from ..model import Direction, Limits, SameName
+from .attempt import Attempt, Opening
+from .message_types import MessageType
+from .openings import by_address
 
-Step: TypeAlias = Callable[[Message], Message]
-"""A function from a message in one version to the message in another."""
+__all__ = ["Dialect"]
 
-
-@dataclass(frozen=True, eq=False)
-class Conversion:
-    """The step between a version of a message type and the one before it.
-
-    Either function returns `LEFT_OUT` for a message that does not exist in the other version.
-    """
-
-    up: Step
-    """Returns the message in this version, given the message in the version before."""
-    down: Step
-    """Returns the message in the version before, given the message in this version."""
+MakeFraming: TypeAlias = Callable[[Limits], FramingObject | Framings]
+Refusal: TypeAlias = Callable[[ConnectingError, Attempt], bytes | None]
+Farewell: TypeAlias = Callable[[BaseException | None, Link], bytes | None]
+Redact: TypeAlias = Callable[[Message, Direction], Message]
 
 
-@dataclass(frozen=True, eq=False)
-class MessageType:
-    """The messages of one direction: which versions there are, and their codecs.
+class Dialect:
+    """One wire protocol.
 
-    Filters always see messages in the newest version.
+    Args:
+        name: its name in logs and errors.
+        framing: a function that returns the framing for the limits of a repeater. It is called for each link. It
+            returns `Framings`, or one framing; then it is called once more, so that each direction has its own.
+        opening: plays the beginning of the protocol, up to where messages are relayed; see `Attempt`. The default,
+            `by_address`, names a client after its address, and connects to the server with the client's first byte.
+        refusal: a function of the error and the attempt that returns the last bytes for a client that cannot be linked,
+            or ``None`` if the protocol allows no answer at that point. The client is then closed in good order, so that
+            its user reads why.
+        farewell: a function of the reason and the link that returns the last bytes for a client whose link the
+            repeater or the application closes, or ``None``. The reason is ``None`` if the application gave none.
+        same_name: what becomes of a newcomer whose name belongs to another link.
+        redact: a function of a message and its direction that returns what logs may show in its place, without
+            passwords and the like; the same object if nothing in it is secret.
+        max_frame: the longest payload, in bytes, unless `Limits` say otherwise; ``None`` for the usual 16 MiB.
+        to_server: the messages to the server: a codec, a `MessageType` for codecs with versions, or ``None`` for plain
+            ``bytes``.
+        to_client: the messages to the client, likewise.
 
     Raises:
-        TypeError: a part is of another kind.
-        ValueError: ``low``, ``prod`` and ``test`` fall, or a version has no codec.
+        TypeError: an argument is of another kind.
+        ValueError: ``max_frame`` is not above 0.
     """
 
-    codecs: Mapping[int, Codec] = field(default_factory=lambda: {1: RawCodec()})
-    """A codec for each version."""
-    low: int = 1
-    """The oldest version still spoken."""
-    prod: int = 1
-    """The version in the hellos of production."""
-    test: int = 1
-    """The newest version."""
-    conversions: Mapping[int, Conversion] = field(default_factory=dict)
-    """For each version above ``low``, the step from the version before. Needed only if `Repeater.create` converts."""
+    def __init__(
+        self,
+        *,
+        name: str,
+        framing: MakeFraming,
+        opening: Opening = by_address,
+        refusal: Refusal | None = None,
+        farewell: Farewell | None = None,
+        same_name: SameName = SameName.REFUSE,
+        redact: Redact | None = None,
+        max_frame: int | None = None,
+        to_server: MessageType | Codec | None = None,
+        to_client: MessageType | Codec | None = None,
+    ) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a string, not {repr_of(name)}")
+        if not isinstance(same_name, SameName):
+            raise TypeError(f"same_name must be a SameName, not {repr_of(same_name)}")
+        functions = {"framing": framing, "opening": opening, "refusal": refusal, "farewell": farewell, "redact": redact}
+        for argument, function in functions.items():
+            needed = argument in ("framing", "opening")
+            if not callable(function) and (needed or function is not None):
+                raise TypeError(f"{argument} must be a function, not {repr_of(function)}")
+        if max_frame is not None and type(max_frame) is not int:
+            raise TypeError(f"max_frame must be a number of bytes, not {repr_of(max_frame)}")
+        if max_frame is not None and max_frame <= 0:
+            raise ValueError(f"max_frame must be above 0, not {max_frame}")
+        self.name: str = name
+        """Its name in logs and errors."""
+        self.framing: MakeFraming = framing
+        """Returns the framing, or `Framings`, of a link."""
+        self.opening: Opening = opening
+        """Plays the beginning of the protocol."""
+        self.refusal: Refusal | None = refusal
+        """Returns the last bytes for a client that cannot be linked."""
+        self.farewell: Farewell | None = farewell
+        """Returns the last bytes for a client whose link is closed from here."""
+        self.same_name: SameName = same_name
+        """What becomes of a newcomer whose name belongs to another link."""
+        self.redact: Redact | None = redact
+        """Returns what logs may show of a message."""
+        self.max_frame: int | None = max_frame
+        """The longest payload, in bytes, unless `Limits` say otherwise."""
+        self.to_server: MessageType = MessageType.of(to_server)
+        """The messages to the server."""
+        self.to_client: MessageType = MessageType.of(to_client)
+        """The messages to the client."""
 
-    def __post_init__(self) -> None:
-        _check_kinds((self.low, self.prod, self.test), self.codecs, self.conversions)
-        if not self.low <= self.prod <= self.test:
-            raise ValueError(f"low, prod and test must not fall: {self.low}, {self.prod}, {self.test}")
-        missing = [version for version in range(self.low, self.test + 1) if version not in self.codecs]
-        if missing:
-            raise ValueError(f"no codec for version {missing[0]}")
+    def __repr__(self) -> str:
+        return f"<dialect {self.name}>"
 
-    @classmethod
-    def of(cls, given: MessageType | Codec | None) -> MessageType:
-        """Return a message type as it is, or the one whose only version has this codec; ``None`` means ``bytes``."""
-        if given is None:
-            return cls()
-        return given if isinstance(given, MessageType) else cls({1: given})
+    def changed(self, **changes: Any) -> Dialect:
+        """Return the same dialect with other values for some of its arguments."""
+        return Dialect(**(vars(self) | changes))
 
-    def check_single_version(self, direction: str) -> None:
-        """Raise `MultipleVersionsError` unless low, prod and test are equal."""
-        if not self.low == self.prod == self.test:
-            raise MultipleVersionsError(
-                f"the messages {direction} have versions {self.low} (low), {self.prod} (prod) and {self.test} (test): "
-                "state one, or ask for conversion"
-            )
+    def framings(self, limits: Limits) -> Framings:
+        """Return the framings of a new link."""
+        framing = self.framing(limits)
+        return framing if isinstance(framing, Framings) else Framings(framing, self._other(limits))
 
-    def check_convertible(self, direction: str) -> None:
-        """Raise ``ValueError`` if a step between two versions is missing."""
-        for version in range(self.low + 1, self.test + 1):
-            if version not in self.conversions:
-                raise ValueError(f"messages {direction}: no conversion between versions {version - 1} and {version}")
-
-    def codec(self, version: int) -> ICodec:
-        """Return the codec of a version; raise `VersionMismatch` if the type lacks that version."""
-        if not self.low <= version <= self.test:
-            raise VersionMismatch(f"version {version} is needed, there are {self.low} to {self.test}")
-        return cast("ICodec", self.codecs[version])
-
-    def codec_of_filters(self, version: int) -> ICodec | None:
-        """Return the codec whose messages filters see; ``None`` if messages are converted after decoding."""
-        return self.codec(version) if version == self.test else None
-
-    def reader(self, version: int) -> Callable[[bytes], object] | None:
-        """Return a function from a payload of a version to the message in the newest version.
-
-        It returns `LEFT_OUT` for a message that a newer version lacks. ``None`` if messages are payloads.
-        """
-        codec = self.codec(version)
-        steps = [self.conversions[newer].up for newer in range(version + 1, self.test + 1)]
-        if steps:
-            return lambda payload: _converted(codec.decode(payload), steps)
-        return None if type(codec) is RawCodec else codec.decode
-
-    def writer(self, version: int) -> Callable[[Message], Any]:
-        """Return a function from a message in the newest version to the payload of a version.
-
-        It returns `LEFT_OUT` for a message that the version lacks.
-        """
-        codec = self.codec(version)
-        steps = [self.conversions[newer].down for newer in range(self.test, version, -1)]
-        if not steps:
-            return codec.encode
-
-        def write(message: object) -> object:
-            converted = _converted(message, steps)
-            return LEFT_OUT if converted is LEFT_OUT else codec.encode(converted)
-
-        return write
-
-
-@dataclass(frozen=True, eq=False)
-class Dialect:
-    """One wire protocol."""
-
-    name: str
-    """Its name in logs and errors."""
-    framing: Callable[[Limits], FramingObject]
-    """Returns the framing for a repeater's limits."""
-    handshake: Callable[[Limits], Handshake]
-    """Returns the hello's reader and writer for a repeater's limits."""
-    to_server: MessageType = field(default_factory=MessageType)
-    """The messages to the server."""
-    to_client: MessageType = field(default_factory=MessageType)
-    """The messages to the client."""
-    mode: object = ""
-    """The mode that both peers must be in."""
-    production: bool = True
-    """Whether hellos state the ``prod`` versions of the message types, not the ``test`` versions."""
+    def _other(self, limits: Limits) -> FramingObject:
+        """Return the framing of the second direction, where `framing` returns one at a time."""
+        framing = self.framing(limits)
+        if isinstance(framing, Framings):
+            raise TypeError(f"the framing of {self.name} must return Framings each time, or one framing each time")
+        return framing
 
     def check_versions(self, convert: bool) -> None:
         """Check that the repeater can speak the versions of both message types.
@@ -152,37 +132,3 @@ class Dialect:
                 kind.check_convertible(direction)
             else:
                 kind.check_single_version(direction)
-
-    def stated(self, kind: MessageType) -> int:
-        """Return the version of a message type that hellos state."""
-        return kind.prod if self.production else kind.test
-
-
-def _check_kinds(versions: tuple[object, ...], codecs: object, conversions: object) -> None:
-    """Raise ``TypeError`` unless the parts of a message type are of their kinds."""
-    for name, by_version in (("codecs", codecs), ("conversions", conversions)):
-        if not isinstance(by_version, Mapping):
-            raise TypeError(f"{name} must be a mapping whose keys are versions, not {by_version!r}")
-    if not all(isinstance(version, int) for version in versions):
-        raise TypeError(f"low, prod and test must be numbers of versions, not {', '.join(map(repr, versions))}")
-    for codec in cast("Mapping[int, object]", codecs).values():
-        methods = (getattr(codec, "decode", None), getattr(codec, "encode", None))
-        if isinstance(codec, type) or not all(map(callable, methods)):
-            raise TypeError(
-                f"a codec must be an object with the methods decode and encode, not {codec!r} "
-                "(bin_prot_codec makes a codec of a bin_prot type)"
-            )
-
-
-def _converted(message: object, steps: list[Step]) -> object:
-    """Return a message in another version, step by step."""
-    for step in steps:
-        if message is LEFT_OUT:
-            break
-        message = step(message)
-    return message
-
-
-def agreed_version(sends: int, receives: int) -> int:
-    """Return the version that a connection uses in one direction: the newest that both ends have."""
-    return min(sends, receives)

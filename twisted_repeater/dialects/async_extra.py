@@ -25,7 +25,9 @@ from ..framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from ..framings.base import Framing
 from ..interfaces import IHandshake
 from ..model import Hello
-from ._dialect import Dialect, MessageType
+from ._dialect import Dialect
+from .hellos import hellos
+from .message_types import MessageType
 
 __all__ = ["DONT_CARE_ABOUT_MODE", "BinProtHandshake", "async_extra"]
 
@@ -66,11 +68,9 @@ def async_extra(
     return Dialect(
         name="async_extra",
         framing=lambda limits: AsyncExtraFraming(limits.max_frame, clock),
-        handshake=lambda limits: BinProtHandshake(limits.max_hello, mode_type),
-        to_server=MessageType.of(to_server),
-        to_client=MessageType.of(to_client),
-        mode=mode,
-        production=production,
+        opening=hellos(lambda limits: BinProtHandshake(limits.max_hello, mode_type), mode=mode, production=production),
+        to_server=to_server,
+        to_client=to_client,
     )
 
 

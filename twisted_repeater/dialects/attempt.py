@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
 
+    from ._dialect import Dialect
+
 __all__ = ["Attempt", "Frame", "Opening", "Peer", "Versions"]
 
 
@@ -135,6 +137,9 @@ class _Making(Protocol):
     """The making of a link behind an attempt; `_link.making` has it."""
 
     @property
+    def dialect(self) -> Dialect: ...
+
+    @property
     def limits(self) -> Limits: ...
 
     @property
@@ -169,6 +174,11 @@ class Attempt:
         self._making = making
         self.client = client
         self.server = server
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect whose opening this is."""
+        return self._making.dialect
 
     @property
     def limits(self) -> Limits:

@@ -16,7 +16,9 @@ from ..framings.base import Framing
 from ..framings.length import Int32Framing
 from ..interfaces import IHandshake
 from ..model import Hello
-from ._dialect import Dialect, MessageType
+from ._dialect import Dialect
+from .hellos import hellos
+from .message_types import MessageType
 
 __all__ = ["Extra", "JSONHandshake", "int32"]
 
@@ -209,9 +211,7 @@ def int32(
     return Dialect(
         name="int32",
         framing=lambda limits: Int32Framing(limits.max_frame),
-        handshake=lambda limits: JSONHandshake(limits.max_hello),
-        to_server=MessageType.of(to_server),
-        to_client=MessageType.of(to_client),
-        mode=mode,
-        production=production,
+        opening=hellos(lambda limits: JSONHandshake(limits.max_hello), mode=mode, production=production),
+        to_server=to_server,
+        to_client=to_client,
     )

@@ -14,7 +14,8 @@ from twisted.python import usage
 from .._repeater import Repeater
 from .._sockets.descriptors import raise_soft_limit
 from .._types import Reactor
-from ..dialects import Dialect, Hellos, by_address, server_first
+from ..dialects import Dialect, by_address, server_first
+from ..dialects.hellos import Hellos
 from ..errors import MultipleVersionsError
 from ..model import Limits
 from ..observers import LogObserver

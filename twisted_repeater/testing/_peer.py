@@ -15,10 +15,10 @@ from zope.interface import implementer
 
 from .._types import Message
 from ..dialects import MessageType
-from ..dialects._dialect import agreed_version
+from ..dialects.message_types import agreed_version
 from ..interfaces import ICodec
 from ..model import Hello, Side
-from ._setting import TIMEOUT, Inbox, Setting, Waiting
+from ._setting import TIMEOUT, Inbox, Setting, Waiting, stated_version
 from ._transcript import Event, Remark, __tracebackhide__
 
 __all__ = ["Answer", "Peer", "__tracebackhide__"]
@@ -51,7 +51,7 @@ class Peer(Protocol):
         self.on_hello: Callable[[Peer], None] = lambda peer: None
         """Called with the peer when the repeater's hello has come."""
         self._setting = setting
-        self._inbox = Inbox(setting.dialect)
+        self._inbox = Inbox(setting.dialect, side)
         self._frames: list[bytes] = []
         self._taken = 0
         self._waiting = Waiting(self, setting)
@@ -70,20 +70,21 @@ class Peer(Protocol):
     def say_hello(self, hello: Hello) -> None:
         """Send a hello, before anything else."""
         self.hello = hello
+        assert self._inbox.handshake is not None
         self._write(self._inbox.handshake.encode(hello))
 
     def send(self, *messages: object) -> None:
         """Send messages in one write."""
         frames = []
         for message in messages:
-            frame = self._inbox.framing.encode(self._codec(sends=True).encode(message))
+            frame = self._inbox.own_framing.encode(self._codec(sends=True).encode(message))
             self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, message, frame)
             frames.append(frame)
         self._write(b"".join(frames))
 
     def send_payloads(self, *payloads: bytes) -> None:
         """Send payloads that no codec has made, in one write."""
-        frames = [self._inbox.framing.encode(payload) for payload in payloads]
+        frames = [self._inbox.own_framing.encode(payload) for payload in payloads]
         for payload, frame in zip(payloads, frames, strict=True):
             self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"payload {payload!r}"), frame)
         self._write(b"".join(frames))
@@ -198,7 +199,7 @@ class Peer(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol`."""
         for frame, payload in self._inbox.feed(data):
-            if self.heard is None:
+            if self.heard is None and self._inbox.handshake is not None:
                 self.heard = self._inbox.handshake.decode(payload)
                 self.on_hello(self)
             else:
@@ -240,7 +241,8 @@ class Peer(Protocol):
         to_server = sends is (self.side is Side.CLIENT)
         dialect = self._setting.dialect
         kind: MessageType = dialect.to_server if to_server else dialect.to_client
-        unheard = Hello("", send_version=dialect.stated(kind), recv_version=dialect.stated(kind))
+        stated = stated_version(dialect, kind)
+        unheard = Hello("", send_version=stated, recv_version=stated)
         own, heard = self.hello or unheard, self.heard or unheard
         if sends:
             return kind.codec(agreed_version(own.send_version, heard.recv_version))

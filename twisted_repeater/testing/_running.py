@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from .._link.link import Link
 from .._repeater import Repeater
 from ..dialects import Dialect, int32
+from ..dialects.hellos import Hellos
 from ..errors import ConnectingError, LinkError
 from ..model import Hello, Side
 from ._memory import MemoryEndpoint, MemoryNetwork
@@ -95,15 +96,20 @@ class RunningRepeater:
         repeater._factory.watch_decisions(self._recorder.decided)
         repeater.start(**self._start_options)
 
-    def _hello(self, name: str, side: Side) -> Hello:
-        """Return the hello of a peer that speaks the versions of the dialect."""
+    def _hello(self, name: str, side: Side) -> Hello | None:
+        """Return the hello of a peer that speaks the versions of the dialect; ``None`` if the dialect has none."""
+        opening = self.dialect.opening
+        if not isinstance(opening, Hellos):
+            return None
         sends, gets = self.dialect.to_server, self.dialect.to_client
         if side is Side.SERVER:
             sends, gets = gets, sends
-        return Hello(name, self.dialect.mode, self.dialect.stated(sends), self.dialect.stated(gets))
+        return Hello(name, opening.mode, opening.stated(sends), opening.stated(gets))
 
     def _new_client(self, name: str | None, members: dict[str, object]) -> Peer:
-        hello = None if name is None else replace(self._hello(name, Side.CLIENT), **members)  # type: ignore[arg-type]
+        hello = None if name is None else self._hello(name, Side.CLIENT)
+        if hello is not None:
+            hello = replace(hello, **members)  # type: ignore[arg-type]
         client = Peer(Side.CLIENT, self._setting, hello)
         self.clients.append(client)
         return client

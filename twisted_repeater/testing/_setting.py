@@ -9,11 +9,12 @@ from typing import NoReturn
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from ..dialects import Dialect
-from ..model import Limits
+from ..dialects import Dialect, MessageType
+from ..dialects.hellos import Hellos
+from ..model import Limits, Side
 from ._transcript import Transcript, __tracebackhide__
 
-__all__ = ["TIMEOUT", "Inbox", "Setting", "Waiting", "__tracebackhide__"]
+__all__ = ["TIMEOUT", "Inbox", "Setting", "Waiting", "__tracebackhide__", "stated_version"]
 
 UNLIMITED = Limits(max_frame=2**31 - 1, max_hello=2**31 - 1)
 """The limits of peers: a test may send more than the repeater accepts."""
@@ -66,13 +67,24 @@ class Waiting:
                 self._entries.append((condition, what, done))
 
 
+def stated_version(dialect: Dialect, kind: MessageType) -> int:
+    """Return the version of a message type that the peers of a dialect speak."""
+    opening = dialect.opening
+    return opening.stated(kind) if isinstance(opening, Hellos) else kind.prod
+
+
 class Inbox:
     """Cuts the bytes that a peer receives into a hello and payloads."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.handshake = dialect.handshake(UNLIMITED)
-        self.framing = dialect.framing(UNLIMITED)
-        self._said_hello = False
+    def __init__(self, dialect: Dialect, side: Side) -> None:
+        opening, framings = dialect.opening, dialect.framings(UNLIMITED)
+        self.handshake = opening.handshake(UNLIMITED) if isinstance(opening, Hellos) else None
+        """Reads and writes hellos, if the dialect has any."""
+        self.framing = framings.to_client if side is Side.CLIENT else framings.to_server
+        """Cuts what the peer receives."""
+        self.own_framing = framings.to_server if side is Side.CLIENT else framings.to_client
+        """Makes frames of what it sends."""
+        self._said_hello = self.handshake is None
         self._rest = bytearray()
         self._need = 0
 
@@ -84,7 +96,7 @@ class Inbox:
         received = bytes(self._rest)
         at = self._need = 0
         while True:
-            framing = self.framing if self._said_hello else self.handshake.framing
+            framing = self.framing if self._said_hello or self.handshake is None else self.handshake.framing
             stop = framing.find(received, at, len(received))
             if stop == 0 or stop > len(received):
                 break

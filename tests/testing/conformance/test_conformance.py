@@ -29,6 +29,7 @@ from twisted_repeater.model import Hello
 from twisted_repeater.testing import ConformanceError, check_codec, check_framing
 from twisted_repeater.testing.conformance._conformance import Tried, positions, start_of, told
 
+from ...peers import handshake_of
 from .plain_framing import PlainFraming
 
 
@@ -37,12 +38,13 @@ class FramingsTests(SynchronousTestCase):
 
     def test_int32(self) -> None:
         """`Int32Framing`, made by its dialect and at its own limit."""
-        check_framing(dialects.int32().framing)
+        check_framing(lambda limits: dialects.int32().framings(limits).to_server)
         check_framing(Int32Framing(Limits().max_frame))
 
     def test_stamped(self) -> None:
         """`AsyncExtraFraming`, by its dialect; with bodies of each way to write a length."""
-        check_framing(dialects.async_extra(clock=lambda: 1.5).framing, [b"", b"x" * 127, b"x" * 128, b"x" * 40_000])
+        stamped = dialects.async_extra(clock=lambda: 1.5)
+        check_framing(lambda limits: stamped.framings(limits).to_server, [b"", b"x" * 127, b"x" * 128, b"x" * 40_000])
         check_framing(AsyncExtraFraming(1000, lambda: -1.0))
 
     def test_int64(self) -> None:
@@ -52,7 +54,7 @@ class FramingsTests(SynchronousTestCase):
     def test_handshakes(self) -> None:
         """The framings of the handshakes."""
         for dialect in (dialects.int32(), dialects.async_extra()):
-            check_framing(dialect.handshake(Limits()).framing)
+            check_framing(handshake_of(dialect).framing)
 
     def test_foreign(self) -> None:
         """A framing that is written in Python, as it is and in the adapter that a lane uses."""

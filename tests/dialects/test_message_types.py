@@ -10,12 +10,14 @@ from zope.interface import implementer
 
 from twisted_repeater.codecs import LEFT_OUT, RawCodec
 from twisted_repeater.codecs.bin_prot import bin_int
-from twisted_repeater.dialects import Conversion, Dialect, MessageType
-from twisted_repeater.dialects._dialect import agreed_version
+from twisted_repeater.dialects import Conversion, Dialect, MessageType, hellos
 from twisted_repeater.dialects.int32 import JSONHandshake
+from twisted_repeater.dialects.message_types import agreed_version
 from twisted_repeater.errors import MultipleVersionsError, ParseError, VersionMismatch
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import ICodec
+
+from ..peers import hellos_of
 
 
 @implementer(ICodec)
@@ -60,12 +62,11 @@ VERSIONS = MessageType(CODECS, low=1, prod=2, test=3, conversions={2: LONGER, 3:
 def dialect(to_server: MessageType, to_client: MessageType, production: bool = True) -> Dialect:
     """Make a dialect of these messages."""
     return Dialect(
-        "test",
+        name="test",
         framing=lambda limits: Int32Framing(limits.max_frame),
-        handshake=lambda limits: JSONHandshake(limits.max_hello),
+        opening=hellos(lambda limits: JSONHandshake(limits.max_hello), production=production),
         to_server=to_server,
         to_client=to_client,
-        production=production,
     )
 
 
@@ -217,8 +218,8 @@ class DialectTests(SynchronousTestCase):
 
     def test_stated_version(self) -> None:
         """A hello states the version of production, or the newest where that is tested."""
-        self.assertEqual(dialect(VERSIONS, VERSIONS).stated(VERSIONS), 2)
-        self.assertEqual(dialect(VERSIONS, VERSIONS, production=False).stated(VERSIONS), 3)
+        self.assertEqual(hellos_of(dialect(VERSIONS, VERSIONS)).stated(VERSIONS), 2)
+        self.assertEqual(hellos_of(dialect(VERSIONS, VERSIONS, production=False)).stated(VERSIONS), 3)
 
     def test_agreed_version(self) -> None:
         """A connection uses the newest version that both ends have."""

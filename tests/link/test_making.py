@@ -36,6 +36,7 @@ from twisted_repeater.errors import (
     DuplicateClient,
     HelloTimeout,
     InvalidHello,
+    OpeningFailed,
     RefusedByApplication,
     RepeaterClosed,
     ServerUnreachable,
@@ -56,6 +57,7 @@ from ..peers import (
     ServerPeer,
     World,
     frame,
+    handshake_of,
     hello,
     kept_by,
     reactor,
@@ -314,7 +316,7 @@ class ClientHelloTests(RefusalCase):
             """Says no name but the server's."""
 
             def __init__(self, limits: Limits) -> None:
-                self._plain: Any = dialects.int32().handshake(limits)
+                self._plain: Any = handshake_of(dialects.int32(), limits)
                 self.framing = self._plain.framing
                 self.decode = self._plain.decode
 
@@ -325,7 +327,7 @@ class ClientHelloTests(RefusalCase):
                 return self._plain.encode(said)
 
         plain = dialects.int32()
-        world = await self.world(dialect=Dialect("shy", plain.framing, Shy))
+        world = await self.world(dialect=Dialect(name="shy", framing=plain.framing, opening=dialects.hellos(Shy)))
         error = await self.refused(world, hello("alice"), InvalidHello, name="alice")
         self.assertIs(error.side, Side.CLIENT)
 
@@ -807,9 +809,11 @@ class EarlyMessageTests(RefusalCase):
         connection = pair_of(world.calls[0][1]).client
         while not connection.valve.closed:
             await turn()
-        held = connection.early
+        opening = connection.opening
+        assert opening is not None
+        held = opening.size
         await turn(5)
-        self.assertEqual(connection.early, held)
+        self.assertEqual(opening.size, held)
         self.assertLess(held, 256 * 1024)
         self.assertEqual(world.server.peers[0].seen, [repeated("alice")])
         answer.callback(None)
@@ -1158,23 +1162,23 @@ class RaceTests(MemoryCase):
             """Cannot say hello to a client."""
 
             def __init__(self, limits: Limits) -> None:
-                self._plain: Any = dialects.int32().handshake(limits)
+                self._plain: Any = handshake_of(dialects.int32(), limits)
                 self.framing = self._plain.framing
                 self.decode = self._plain.decode
                 self._said = 0
 
             def encode(self, said: Hello) -> bytes:
-                """The third hello, behind the one that is tried and the one to the server, fails."""
+                """The second hello, after the one to the server, fails."""
                 self._said += 1
-                if self._said == 3:
+                if self._said == 2:
                     raise ZeroDivisionError("broken")
                 encoded: bytes = self._plain.encode(said)
                 return encoded
 
         plain = dialects.int32()
-        world = self.memory(dialect=Dialect("broken", plain.framing, Broken))
+        world = self.memory(dialect=Dialect(name="broken", framing=plain.framing, opening=dialects.hellos(Broken)))
         client = world.connect("alice")
-        self.assertEqual(world.calls.refusals, [("alice", RefusedByApplication)])
+        self.assertEqual(world.calls.refusals, [("alice", OpeningFailed)])
         self.assertIsNone(client.heard)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
