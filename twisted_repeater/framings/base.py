@@ -35,6 +35,8 @@ class Framing:
     """The longest payload allowed, in bytes."""
     body: int
     """See `IFraming`."""
+    tail: int
+    """How many bytes at the end of a frame are not of its payload, such as a mark that ends it."""
     count: int
     """How many complete frames the last call of `skip` found."""
     least: int
@@ -49,6 +51,7 @@ class Framing:
     def __init__(self, max_frame: int) -> None:
         self.max_frame = max_frame
         self.body = 0
+        self.tail = 0
         self.count = 0
         self.least = 0
         self.seen = 0
