@@ -110,7 +110,8 @@ class ArgumentTests(SynchronousTestCase):
         """An option that is unknown, or for which no text can stand, is told with those that there are."""
         known = "count, max_frame, rate, exact, order, end, name, mode"
         for name in ("siz", "codec", "call", "either", "positional", "others", "more"):
-            self.assert_wrong(f"there is no option {name!r}; the options are: {known}", **{name: "1"})
+            options: dict[str, Any] = {name: "1"}
+            self.assert_wrong(f"there is no option {name!r}; the options are: {known}", **options)
         self.assert_wrong("there is no option 'x'; the options are: none", lambda: None, x="1")
 
     def test_missing(self) -> None:

@@ -10,7 +10,6 @@ from twisted_repeater import PASS_ON, IFilter, Limits, dialects
 from twisted_repeater.service.loading import READY, LoadingError, find, load_dialect, load_filter
 
 from ..modules import ModuleCase
-from ..peers import hellos_of
 
 FILTERS = """
 from zope.interface import implementer, provider

@@ -25,7 +25,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._text import address_text
 from twisted_repeater.codecs import RawCodec
-from twisted_repeater.dialects import MessageType
+from twisted_repeater.dialects import Dialect, MessageType, first_message
 from twisted_repeater.testing import MemoryRepeater, Peer, SocketRepeater
 from twisted_repeater.testing._running import result_of
 
@@ -116,6 +116,26 @@ class MemoryTests(SynchronousTestCase):
         running = MemoryRepeater()
         running.connect("alice", recv_version=0)
         self.assertEqual([type(error) for error in running.refusals], [VersionMismatch])
+
+    def test_no_hellos(self) -> None:
+        """In a dialect without hellos a client has the name that its opening finds."""
+        named = Dialect(
+            name="named",
+            framing=dialects.lines().framing,
+            opening=first_message(lambda frame: frame.payload.decode()),
+        )
+        running = MemoryRepeater(named, to_server_filter=answer)
+        client = running.connect(says=[b"?ann\n"])
+        client.expect(b"ann")
+        self.assertIs(running.link(client), running.link("?ann"))
+        self.assertEqual(client.client_name, "?ann")
+        late = running.connect(host="192.0.2.7")
+        error = self.assertRaises(AssertionError, running.link, late)
+        self.assertTrue(str(error).startswith("<the client side of '192.0.2.7:"), error)
+        error = self.assertRaises(AssertionError, running.link, "bob")
+        self.assertTrue(str(error).startswith("client 'bob' is not linked"), error)
+        wrong = self.assertRaises(TypeError, running.connect, send_version=2)
+        self.assertEqual(str(wrong), "the dialect named has no hellos, and so no send_version")
 
     def test_wrong_options(self) -> None:
         """What the repeater refuses to be made with is raised."""

@@ -8,7 +8,8 @@ from typing import Literal
 from .._types import Codec, FramingObject
 from ..framings import DelimitedFraming, LengthFraming, VarintFraming
 from ..model import SameName
-from ._dialect import Dialect, MessageType
+from ._dialect import Dialect
+from .message_types import MessageType
 from .openings import server_first
 
 __all__ = ["delimited", "length", "lines", "varint"]

@@ -233,7 +233,8 @@ def _dialect(options: Options) -> Dialect:
         raise usage.UsageError(
             f"--server-name is missing: the dialect {dialect.name} has hellos, in which the server says it"
         )
-    if dialect.opening in UNNAMED and options["allow-client"] and not any(options[name] for name in FILTERS):
+    filters = any(options.get(name) for name in (*FILTERS, "filter"))
+    if dialect.opening in UNNAMED and options["allow-client"] and not filters:
         raise usage.UsageError(
             f"--allow-client needs names, which clients of the dialect {dialect.name} have only if a filter finds "
             "them; use --allow-ip"
