@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.interface import InterfaceClass
 
 import twisted_repeater
+from twisted_repeater.dialects import Opening
 
 
 def public_modules() -> Iterator[ModuleType]:
@@ -108,7 +109,7 @@ class DocumentationTests(SynchronousTestCase):
             for name in getattr(module, "__all__", ()):
                 value = getattr(module, name)
                 documented = vars(value).get("__doc__") if inspect.isclass(value) else inspect.getdoc(value)
-                if not documented:
+                if not documented and value is not Opening:  # an alias, which has no room for one when the program runs
                     silent.append(f"{module.__name__}.{name}")
                 if own(value):
                     silent += undocumented_members(value, f"{module.__name__}.{name}")

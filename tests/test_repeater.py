@@ -258,6 +258,7 @@ class CreateTests(PeerCase):
         self.assertEqual((name, server_name, type(error)), (None, SERVER_NAME, HelloTimeout))
         client.transport.loseConnection()
         self.successResultOf(repeater.shutdown())
+        own.advance(0)
         self.assertEqual(own.getDelayedCalls(), [])
         self.assertEqual([type(arguments[2]) for arguments in told], [HelloTimeout, ClientGone])
 

@@ -248,7 +248,7 @@ class TalkTests(TwistdCase):
         """Garbage costs its sender the connection, before its hello or after it, and nobody else anything."""
         server, repeater, ann, port = self.start_all()
         for garbage, error in [
-            (b"GET / HTTP/1.1\r\n\r\n", "InvalidHello: the client's hello: frame of 1195725856 bytes"),
+            (b"GET / HTTP/1.1\r\n\r\n", "InvalidHello: the client does not speak int32: frame of 1195725856 bytes"),
             (b"\0\0\0\x04\xff\xfe\n'", "InvalidHello: the client's hello: a hello must be UTF-8"),
             (b'\0\0\0\x0d{"name": "x"]', "InvalidHello: the client's hello: a hello must be a JSON object"),
         ]:

@@ -21,6 +21,7 @@ from twisted_repeater.errors import (
     DuplicateClient,
     HelloTimeout,
     NewClientsDropped,
+    OpeningFailed,
     RefusedByApplication,
     RepeaterClosed,
     TooManyClients,
@@ -397,7 +398,7 @@ class RefusingTests(MemoryCase):
         world = self.memory()
         world.factory.links.dial = lambda pair: succeed("no connection")
         world.connect("alice")
-        self.assertEqual(world.calls.refusals, [("alice", RefusedByApplication)])
+        self.assertEqual(world.calls.refusals, [("alice", OpeningFailed)])
         self.assertIn("AttributeError", str(world.calls.refusal))
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 

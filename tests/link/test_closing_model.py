@@ -329,6 +329,7 @@ class Closing(RuleBasedStateMachine):
         """When it is over the name is free, nothing is kept, and no timer runs."""
         if self.pair.over:
             assert kept_by(self.world.factory) == {}
+            self.world.clock.advance(0)  # an attempt gives up what it waits for in the next turn of the reactor
             assert not [call for call in self.world.clock.getDelayedCalls() if call.active()]
 
     def teardown(self) -> None:

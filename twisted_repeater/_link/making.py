@@ -94,7 +94,8 @@ class Making:
     def start(self) -> Deferred[None]:
         """Begin, unless `stop` was called before."""
         if not self.stopped:
-            self._wait_for_opening()
+            if not self._links.admission.proxied:
+                self._wait_for_opening()
             self._work = Deferred.fromCoroutine(self._make())
             self._work.addBoth(self._made)
         return self.done
