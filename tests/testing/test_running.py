@@ -25,7 +25,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._text import address_text
 from twisted_repeater.codecs import RawCodec
-from twisted_repeater.dialects import Dialect, MessageType, first_message
+from twisted_repeater.dialects import Dialect, MessageType, by_address, first_message
 from twisted_repeater.testing import MemoryRepeater, Peer, SocketRepeater
 from twisted_repeater.testing._running import result_of
 
@@ -263,3 +263,24 @@ class SocketTests(TestCase):
         await running.close()
         self.assertEqual([peer.open for peer in (alice, bob, silent)], [False] * 3)
         self.assertIsNotNone(silent.lost)
+
+    async def test_no_hellos(self) -> None:
+        """In a dialect without hellos a client is linked when its link is made, and found by its connection."""
+        running = await self.start(dialects.length(size=1), server_says=[b"\2hi"])
+        clients = [await running.connect() for _ in range(3)]
+        for number, client in enumerate(clients):
+            client.send(b"%d" % number)
+            await client.will_get(b"hi")
+            await running.server[client].will_get(b"%d" % number)
+        names = [running.link(client).client_name for client in clients]
+        self.assertEqual(names, [client.client_name for client in clients])
+        self.assertEqual(len(set(names)), 3)
+
+    async def test_says(self) -> None:
+        """With an opening that waits for the client, what it says at once has to be enough."""
+        late = dialects.length(size=1).changed(opening=by_address)
+        running = await self.start(late)
+        client = await running.connect(says=[b"\1a"])
+        await running.server[client].will_get(b"a")
+        error = await self.assertFailure(running.connect(timeout=0.1), AssertionError)
+        self.assertIn("waited 0.1 s in vain for its link", str(error))
