@@ -15,11 +15,23 @@ class Pipe:
     def __init__(self, name: str, told: list[Any]) -> None:
         self.name = name
         self.told = told
-        self.full = False
+        self.full = self.crowded = self.someone_waits = False
 
     def push(self, pieces: list[bytes]) -> None:
         """See `LaneOutlet`."""
         self.told.append((self.name, pieces))
+
+    def push_part(self, pieces: list[bytes], goes_on: bool) -> None:
+        """See `LaneOutlet`."""
+        self.told.append((self.name, pieces, "goes on" if goes_on else "ends"))
+
+    def send(self, frame: bytes) -> None:
+        """See `LaneOutlet`."""
+        self.told.append((self.name, frame))
+
+    def tear(self) -> None:
+        """See `LaneOutlet`."""
+        self.told.append((self.name, "torn"))
 
     def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
         """See `LaneOutlet`. What is empty cannot be encoded; what stands for a frame is marked."""

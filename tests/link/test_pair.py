@@ -166,7 +166,7 @@ class SlowConsumerTests(LinkCase):
         await self.link(limits=Limits(max_waiting=1000))
         self.client.transport.pauseProducing()
         self.peer.send(bytes(10_000_000))
-        await self.until(lambda: self.ann.client.outlet.waiting > 1_000_000)
+        await self.until(lambda: self.ann.client.outlet.full)
         self.here.repeater.send_to_all_clients(b"tick")
         self.client.transport.resumeProducing()
         await self.client.seen.reach(3)
