@@ -6,10 +6,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import FramingError, Hello, Limits, Side, dialects
-from twisted_repeater.dialects import Dialect
+from twisted_repeater.codecs import RawCodec
+from twisted_repeater.dialects import Dialect, MessageType
 from twisted_repeater.framings import Framings, Int32Framing
 from twisted_repeater.testing import Transcript
-from twisted_repeater.testing._setting import Inbox, Setting, Waiting
+from twisted_repeater.testing._setting import Inbox, Setting, Waiting, stated_version
 
 from ..peers import handshake_of, hellos_of
 
@@ -67,6 +68,36 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([payload for _, payload in inbox.feed(received)], [b"a", b""])
         expected = [("up", frames[0]), ("up", frames[1]), ("down", received[:5]), ("down", received[5:])]
         self.assertEqual(taken, expected)
+
+    def test_framing_of_ones_own(self) -> None:
+        """A framing need not have what is optional."""
+
+        class Bytes:
+            body = 0
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                self.body = start
+                return min(start + 1, end)
+
+            def encode(self, payload: bytes) -> bytes:
+                return payload
+
+            def replace(self, frame: bytes, payload: bytes) -> bytes:
+                return payload
+
+        inbox = Inbox(Dialect(name="bytes", framing=lambda limits: Bytes()), Side.CLIENT)
+        self.assertEqual((inbox.frame(b"a"), list(inbox.feed(b"bc"))), (b"a", [(b"b", b"b"), (b"c", b"c")]))
+
+
+class VersionTests(SynchronousTestCase):
+    """The versions that peers speak."""
+
+    def test_stated(self) -> None:
+        """They are those that hellos state, and those of production in a dialect without hellos."""
+        kind = MessageType({1: RawCodec(), 2: RawCodec()}, prod=1, test=2)
+        self.assertEqual(stated_version(dialects.int32(to_server=kind), kind), 1)
+        self.assertEqual(stated_version(dialects.int32(to_server=kind, production=False), kind), 2)
+        self.assertEqual(stated_version(dialects.lines(to_server=kind), kind), 1)
 
 
 class WaitingTests(SynchronousTestCase):
