@@ -9,8 +9,9 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater import HelloTimeout, InvalidHello
 from twisted_repeater._link.closing import ConnectionState
-from twisted_repeater._link.connection import BUSY_READ_SIZE, READ_SIZE
+from twisted_repeater._link.connection import BUSY_READ_SIZE
 from twisted_repeater._link.opening_peer import MAX_EARLY, OpeningPeer
+from twisted_repeater._link.starting_tls import READ_SIZE
 
 from .connections import (
     LIMITS,
