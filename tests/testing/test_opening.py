@@ -284,6 +284,7 @@ class TLSTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make certificates."""
+        self.addCleanup(self.flushWarnings)  # Twisted calls pyOpenSSL in ways that are out of date
         self.directory = Path(tempfile.mkdtemp(prefix="certificates-"))
         self.addCleanup(rmtree, self.directory)
         self.authority = Authority(self.directory)
@@ -301,6 +302,7 @@ class TLSTests(SynchronousTestCase):
         await attempt.admit()
         await attempt.dial()
         attempt.server.send(ASKS_FOR_TLS)
+        await attempt.server.read()
         await attempt.server.start_tls(self.as_client)
 
     def test_both(self) -> None:
@@ -309,9 +311,27 @@ class TLSTests(SynchronousTestCase):
         opening.client_connects()
         opening.client_sends(ASKS_FOR_TLS).expect(Step.BEGUN, to_client=b"S")
         opening.client_starts_tls(self.as_client).expect(Step.DIALLED, to_server=ASKS_FOR_TLS)
-        opening.server_starts_tls(self.as_server).expect(Step.LINKED)
+        opening.server_sends(frame(b"ok"))
+        opening.server_starts_tls(self.as_server, received=opening.server.received[len(ASKS_FOR_TLS) :])
+        self.assertIs(opening.step, Step.LINKED)
         opening.client_sends(frame(b"secret")).expect(Step.LINKED, to_server=frame(b"SECRET"))
         opening.server_sends(frame(b"reply")).expect(Step.LINKED, to_client=frame(b"reply"))
+
+    def test_one_side(self) -> None:
+        """TLS with the client need not be TLS with the server."""
+
+        async def opening_of_client(attempt: Attempt) -> None:
+            await attempt.client.read()
+            attempt.client.send(b"S")
+            await attempt.client.start_tls(self.as_server)
+
+        opening = harness(opening_of_client)
+        opening.client_connects()
+        opening.client_sends(ASKS_FOR_TLS).expect(Step.BEGUN, to_client=b"S")
+        opening.client_starts_tls(self.as_client).expect(Step.LINKED)
+        opening.client_sends(frame(b"plain")).expect(Step.LINKED, to_server=frame(b"plain"))
+        opening.client_closes()
+        self.assertIs(opening.advance(60).step, Step.ENDED)
 
     def test_garbage(self) -> None:
         """Bytes that are not TLS cost their sender the connection."""

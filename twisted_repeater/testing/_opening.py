@@ -145,7 +145,7 @@ class RawPeer(Protocol):
         self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("by a reset"))
         self.connected_to.abortConnection()
 
-    def start_tls(self, options: Any) -> None:
+    def start_tls(self, options: Any, received: bytes = b"") -> None:
         """Speak TLS from here on, the client as TLS client, the server as TLS server."""
         from twisted.protocols.tls import TLSMemoryBIOFactory  # needs pyOpenSSL, which only TLS needs
 
@@ -156,6 +156,8 @@ class RawPeer(Protocol):
         secure = factory.protocol(factory, self)
         secure.makeConnection(plain)
         plain.protocol = secure
+        if received:
+            secure.dataReceived(received)
 
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol`."""
@@ -238,13 +240,14 @@ class OpeningHarness:
         self.client.start_tls(options)
         return self.progress()
 
-    def server_starts_tls(self, options: Any) -> Progress:
+    def server_starts_tls(self, options: Any, *, received: bytes = b"") -> Progress:
         """Let the server speak TLS from here on.
 
         Args:
             options: ``twisted.internet.ssl.CertificateOptions`` or the like.
+            received: the bytes of the handshake that the server has got already, if the repeater has begun it.
         """
-        self.server.start_tls(options)
+        self.server.start_tls(options, received)
         return self.progress()
 
     def client_ends_stream(self) -> Progress:
