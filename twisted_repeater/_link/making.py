@@ -121,8 +121,9 @@ class Making:
                 raise
             except BaseException:  # raised by the application's canceller: the attempt has ended all the same
                 self._failed_late(Failure())
-        if self._work is not None:
-            self._work.cancel()
+        work, self._work = self._work, None
+        if work is not None:
+            work.cancel()
 
     def side_left(self, side: Side, reason: BaseException) -> None:
         """A side left while the link was being made: give up."""
