@@ -71,6 +71,7 @@ from .interfaces import (
     ISelective,
     ISelectiveByCodec,
     IStatefulFraming,
+    ITailedFraming,
     ITypedCodec,
 )
 from .link import Link
@@ -115,6 +116,7 @@ __all__ = [
     "ISelective",
     "ISelectiveByCodec",
     "IStatefulFraming",
+    "ITailedFraming",
     "ITypedCodec",
     "InvalidHello",
     "Limits",

@@ -297,6 +297,7 @@ class MadeTests(SynchronousTestCase):
 
     def test_whole_is_needed(self) -> None:
         """A header with more than its length needs ``whole``, and the error says why."""
+        more: Any
         for more, header in (({"at": 1}, 5), ({"header": 6}, 6)):
             error = self.assertRaises(ValueError, LengthFraming, LIMIT, size=4, **more)
             said = f"a header of {header} bytes of which 4 are the length: encode cannot make the others"

@@ -20,6 +20,10 @@ Rules of a link:
 * It is told at once if a side is lost while a verdict is awaited or the other side is slow, since both may take long.
   It is told of the end of a stream only after the messages before it. If nothing moves for ``linger`` until then, the
   link closes.
+* A large message that no filter wants passes in pieces, as it comes. Others who write to its receiver wait for its end.
+  If the sender goes down inside of such a message, or the link closes there, the rest never comes. Then nothing may be
+  written after the pieces: they are the last bytes that the receiver gets, and our stream to it ends at once. A sender
+  that goes down inside of a message that was not passed on yet costs the receiver nothing.
 * A link that finishes ends the stream to a side as soon as nothing more can come for it. It closes when both directions
   have ended, or after ``linger``.
 * A link that closes accepts no more bytes. It filters the messages that it has received, writes the bytes that wait,

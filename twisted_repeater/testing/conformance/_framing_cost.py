@@ -18,8 +18,8 @@ def check_cost(tried: TriedFraming) -> None:
     """Raise a complaint about a framing whose cost is not linear."""
     tried.stand_at(0)
     _check_what_follows(tried)
-    _check_pieces(tried)
     _check_size(tried)
+    _check_pieces(tried)
 
 
 def _check_what_follows(tried: TriedFraming) -> None:
@@ -52,7 +52,7 @@ def _check_pieces(tried: TriedFraming) -> None:
         if shown > 4 * len(frame) + PIECE * PIECE:
             tried.complain(
                 f"find and more are shown {shown} bytes of a frame of {len(frame)} that comes in pieces of {PIECE}: "
-                "the cost of a large frame is quadratic. Let them know its end by its header, set least, or provide more"
+                "the cost of a large frame is quadratic. Let its header tell its end, or set least, or provide more"
             )
     steps, more_steps = (steps_of(_shown, tried, frame) for frame in frames)
     if more_steps > 6 * steps + STEPS_FREE:
