@@ -7,7 +7,16 @@ import sys
 from typing import Any
 
 from twisted_repeater import PASS_ON, IFilter, Limits, dialects
-from twisted_repeater.service.loading import READY, LoadingError, find, load_dialect, load_filter
+from twisted_repeater.filters import FilterPair
+from twisted_repeater.service.loading import (
+    READY,
+    LoadingError,
+    find,
+    load_dialect,
+    load_filter,
+    load_pair,
+    module_of,
+)
 
 from ..modules import ModuleCase
 
@@ -312,3 +321,88 @@ class DialectTests(LoadingCase):
         ]:
             error = self.assertRaises(LoadingError, load_dialect, name)
             self.assertEqual(str(error)[: len(message)], message)
+
+
+PAIRS = """
+class Pair:
+    def __init__(self, limit: int = 3):
+        self.limit = limit
+
+    def for_link(self, link):
+        return (None, None)
+
+class Needing(Pair):
+    def __init__(self, codec):
+        pass
+
+class Broken(Pair):
+    def __init__(self):
+        raise OSError("no disk")
+
+def made(*, limit: int) -> Pair:
+    return Pair(limit)
+
+pair = Pair(7)
+number = 7
+plain = lambda message, link: None
+plain_object = type("Plain", (), {"filter": lambda self, message, link: None})()
+"""
+
+
+class LoadPairTests(LoadingCase):
+    """`load_pair`."""
+
+    def setUp(self) -> None:
+        """Write pairs."""
+        super().setUp()
+        self.write("both.py", PAIRS)
+
+    def test_found(self) -> None:
+        """A name is that of an object, or of a class that is made without arguments or with options."""
+        for name, limit in (
+            ("both:pair", 7),
+            ("both:Pair", 3),
+            ("both:Pair:limit=5", 5),
+            ("both:made:limit=2", 2),
+        ):
+            found: Any = load_pair(name)
+            self.assertEqual((found.limit, module_of(name)), (limit, "both"))
+
+    def test_ready(self) -> None:
+        """A pair of this package has a short name, and options."""
+        self.assertIsInstance(load_pair("log"), FilterPair)
+        self.assertIsInstance(load_pair("rate-limit:rate=2.5:burst=3"), FilterPair)
+        self.assertIs(module_of("log:sample=0.5"), None)
+
+    def test_name_of_a_ready_one(self) -> None:
+        """A module may have the name of a pair of this package."""
+        self.write("log.py", "pair = type('Pair', (), {'for_link': lambda self, link: (None, None)})()\n")
+        self.assertEqual(type(load_pair("log:pair")).__name__, "Pair")
+        self.assertEqual(module_of("log:pair"), "log")
+
+    def test_wrong(self) -> None:
+        """What cannot be loaded, or has wrong options, is told, and why."""
+        one = "is the filter of one direction: name it with --to-server-filter or --to-client-filter"
+        for name, message in (
+            ("logs", "a filter must be one of log, rate-limit, or package.module:name, not 'logs'"),
+            ("both:none", "module both has no 'none'"),
+            ("both:number", "both:number: a pair of filters must have a method for_link, 7 has none"),
+            ("both:plain", f"both:plain {one}"),
+            ("both:plain_object", f"both:plain_object {one}"),
+            ("both:made", f"both:made {one}"),
+            ("both:pair:limit=3", "both:pair is made already, so it has no options"),
+            ("both:Pair:limit=x", "both:Pair: limit must be a whole number, not 'x'"),
+            ("both:Pair:size=3", "both:Pair: there is no option 'size'; the options are: limit"),
+            ("log:sample=2", "cannot make a log: ValueError: sample must be above 0 and at most 1, not 2.0"),
+            ("log:direction=up", "log: direction must be both or to-server or to-client, not 'up'"),
+            ("rate-limit", "rate-limit: rate is missing; write rate="),
+            (
+                "rate-limit:rate=0",
+                "cannot make a rate-limit: ValueError: rate must be above 0 and burst at least 1, not 0.0 and 1",
+            ),
+        ):
+            self.assert_fails(load_pair, name, message)
+        error = str(self.assertRaises(LoadingError, load_pair, "both:Broken"))
+        self.assertEqual(error, "cannot make a both:Broken: OSError: no disk (both.py, line 15)")
+        error = str(self.assertRaises(LoadingError, load_pair, "both:Needing"))
+        self.assertIn("cannot make a both:Needing: TypeError: ", error)

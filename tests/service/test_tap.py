@@ -178,6 +178,14 @@ class OptionsTests(ModuleCase):
         self.assertEqual(service._modules.filters, filters)
         self.assertIn("wire", sys.modules)
 
+    def test_pairs(self) -> None:
+        """Pairs of filters form a chain in the order in which they are given, and can be reloaded."""
+        self.write("rules.py", "pair = type('Pair', (), {'for_link': lambda self, link: (None, None)})()\n")
+        service = self.made("--filter=log:sample=0.5", "--filter", "rules:pair", "--reload")
+        first, second = service._modules.filters["filters"].members
+        self.assertEqual((first.to_server.sample, second), (0.5, sys.modules["rules"].pair))
+        self.assert_cannot_start("log: there is no option 'sampel'", "--filter=log:sampel=1")
+
     def test_wrong_filter(self) -> None:
         """A filter that cannot be loaded is told, and why; also if its module ends the process."""
         self.write("rules.py", "up = 7\n")

@@ -26,6 +26,7 @@ from twisted_repeater import (
 )
 from twisted_repeater.codecs.bin_prot import bin_int, bin_prot_codec
 from twisted_repeater.dialects import Dialect, first_message
+from twisted_repeater.filters import FilterPair
 from twisted_repeater.testing import Event, FilterHarness
 
 NUMBERS = dialects.int32(to_server=bin_prot_codec(bin_int), to_client=bin_prot_codec(bin_int))
@@ -150,6 +151,27 @@ class LinkTests(SynchronousTestCase):
         harness = FilterHarness(lambda message, link: None, on_filter_error=OnFilterError.PASS_ON)
         harness.client_sends(b"x").expect(to_server=[b"x"], errors=[CallbackFailed])
         self.flushLoggedErrors()
+
+
+class PairTests(SynchronousTestCase):
+    """Pairs of filters."""
+
+    def test_pair(self) -> None:
+        """A pair sees both directions of the link, with its state; its verdicts are recorded."""
+
+        class Greeting:
+            def for_link(self, link: Any) -> Any:
+                name = link.state
+                return (lambda message, link: SendBack([b"hello " + name]), lambda message, link: DO_NOTHING)
+
+        harness = FilterHarness(filters=Greeting(), state=b"ann")
+        harness.client_sends(b"hi").expect(to_client=[b"hello ann"], verdicts=[SendBack([b"hello ann"])])
+        harness.server_sends(b"x").expect(verdicts=[DO_NOTHING])
+
+    def test_given_as_a_filter(self) -> None:
+        """A pair that is given in place of a filter is an error that says where it belongs."""
+        with self.assertRaisesRegex(TypeError, "FilterPair.* is a pair of filters.*: give it as filters="):
+            FilterHarness(FilterPair())
 
 
 class StoppedTests(SynchronousTestCase):

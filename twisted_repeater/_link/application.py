@@ -90,6 +90,8 @@ class Callbacks:
     to_server_filter: Any = None
     to_client_filter: Any = None
     on_filter_error: OnFilterError = OnFilterError.STOP
+    filters: Any = None
+    """A pair of filters."""
 
     def __post_init__(self) -> None:
         for name in ("on_connect", "on_error", "on_connecting_error"):
@@ -177,6 +179,10 @@ class Application:
         """Return the filter of a direction, ``None`` if the application gave none."""
         to_server = direction is Direction.TO_SERVER
         return self.callbacks.to_server_filter if to_server else self.callbacks.to_client_filter
+
+    def pair_of_filters(self) -> Any:
+        """Return the pair of filters, ``None`` if the application gave none."""
+        return self.callbacks.filters
 
     def relayed(self, lane: Lane, messages: int, size: int) -> None:
         """Messages were received."""

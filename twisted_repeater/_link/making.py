@@ -351,6 +351,12 @@ class Making:
         pair.link.state = await self._ask(links.application.callbacks.on_connect, pair.link)
         if pair.closing:
             raise RefusedByApplication("on_connect closed the link")
+        if links.equipment.has_pair:
+            await self._ask(links.equipment.equip_pair, pair)
+            if pair.closing:
+                raise RefusedByApplication("for_link closed the link")
+        else:
+            links.equipment.equip_pair(pair)
         self.connected = True
 
     def _stated_versions(self) -> tuple[Versions, Versions]:

@@ -15,13 +15,14 @@ from typing import Any, ParamSpec, TypeVar
 
 from .. import dialects
 from .._text import class_name, text_of, told
-from .._types import Filter
+from .._types import Filter, FilterPairObject
 from ..dialects import Dialect
-from ..filters._provider import checked_function
+from ..filters._provider import checked_function, checked_pair, is_pair
 from ..interfaces import IFilter
 from .descriptions import arguments_of, described
+from .ready_filters import READY_FILTERS
 
-__all__ = ["LoadingError", "load_dialect", "load_filter"]
+__all__ = ["LoadingError", "load_dialect", "load_filter", "load_pair", "module_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,6 +75,47 @@ def load_filter(name: str) -> Filter:
         raise LoadingError(f"{name}: {_reason(error)}") from error
     loaded: Filter = found
     return loaded
+
+
+def load_pair(description: str) -> FilterPairObject:
+    """Load a pair of filters.
+
+    Args:
+        description: A pair of this package, such as ``log:sample=0.01``, or ``package.module:name`` of an object with a
+            method ``for_link``, or of a class or a function that returns one. Its options follow.
+
+    Raises:
+        LoadingError: The pair cannot be loaded.
+    """
+    name, options = described(description)
+    if name in READY_FILTERS:
+        found: Any = READY_FILTERS[name]
+    elif ":" in name:
+        found = find(name)
+    else:
+        raise LoadingError(f"a filter must be one of {', '.join(READY_FILTERS)}, or package.module:name, not {name!r}")
+    if options and not (callable(found) and (isinstance(found, type) or not is_pair(found))):
+        raise LoadingError(f"{name} is made already, so it has no options")
+    if isinstance(found, type) or name in READY_FILTERS or options:
+        try:
+            arguments = arguments_of(found, options)
+        except ValueError as error:
+            raise LoadingError(f"{name}: {error}") from error
+        found = trying(f"cannot make a {name}", found, **arguments)
+    try:
+        return checked_pair(found)
+    except TypeError as error:
+        if callable(found) or callable(getattr(found, "filter", None)):
+            raise LoadingError(
+                f"{name} is the filter of one direction: name it with --to-server-filter or --to-client-filter"
+            ) from error
+        raise LoadingError(f"{name}: {text_of(error)}") from error
+
+
+def module_of(description: str) -> str | None:
+    """Return the name of the module that a description of a pair names, ``None`` for one of this package."""
+    name = described(description).name
+    return None if name in READY_FILTERS else name.partition(":")[0]
 
 
 def load_dialect(description: str) -> Dialect:

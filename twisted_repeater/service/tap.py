@@ -77,6 +77,11 @@ class Options(usage.Options):
         self["allow-client"] = []
         self["allow-ip"] = []
         self["admin-host"] = []
+        self["filter"] = []
+
+    def opt_filter(self, description: str) -> None:
+        """A pair of filters, such as log:sample=0.01 or package.module:name. May be given more than once."""
+        self["filter"].append(description)
 
     def opt_allow_client(self, pattern: str) -> None:
         """A pattern of client names that may connect, such as desk-*. May be given more than once. [default: all]"""
@@ -123,7 +128,7 @@ class Options(usage.Options):
         for name in ("listen", "server"):
             if not self[name]:
                 raise usage.UsageError(f"--{name} is missing; see twistd repeater --help")
-        if self["reload"] and not any(self[name] for name in FILTERS):
+        if self["reload"] and not any(self[name] for name in (*FILTERS, "filter")):
             raise usage.UsageError("--reload needs a filter")
         if self["admin-host"] and not self["admin"]:
             raise usage.UsageError("--admin-host needs --admin")
@@ -215,7 +220,8 @@ def _load(options: Options) -> tuple[Dialect, FilterModules]:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     dialect = _dialect(options)
-    modules = FilterModules({name.replace("-", "_"): options[name] for name in FILTERS if options[name]})
+    names = {name.replace("-", "_"): options[name] for name in FILTERS if options[name]}
+    modules = FilterModules(names, options["filter"])
     if options["reload"] and modules.fixed:
         raise usage.UsageError(f"--reload: {', '.join(modules.fixed)} has the dialect, which cannot be reloaded")
     return dialect, modules
@@ -233,7 +239,7 @@ def _dialect(options: Options) -> Dialect:
         raise usage.UsageError(
             f"--server-name is missing: the dialect {dialect.name} has hellos, in which the server says it"
         )
-    filters = any(options.get(name) for name in (*FILTERS, "filter"))
+    filters = any(options[name] for name in (*FILTERS, "filter"))
     if dialect.opening in UNNAMED and options["allow-client"] and not filters:
         raise usage.UsageError(
             f"--allow-client needs names, which clients of the dialect {dialect.name} have only if a filter finds "

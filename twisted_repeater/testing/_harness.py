@@ -123,6 +123,7 @@ class FilterHarness:
     Args:
         to_server_filter: the filter for messages to the server.
         to_client_filter: the filter for messages to the client.
+        filters: a pair of filters, for both directions.
         dialect: the dialect of client and server, `int32` by default.
         says: what the client sends at once: bytes as they are, anything else as a message.
         server_says: what the server sends on its connection before anything has come, likewise.
@@ -140,6 +141,7 @@ class FilterHarness:
         to_server_filter: object = None,
         to_client_filter: object = None,
         *,
+        filters: object = None,
         dialect: Dialect | None = None,
         says: Sequence[object] = (),
         server_says: Sequence[object] = (),
@@ -152,7 +154,11 @@ class FilterHarness:
         **options: Any,
     ) -> None:
         options = {"on_connect": lambda link: state} | options
-        options |= {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
+        options |= {
+            "to_server_filter": to_server_filter,
+            "to_client_filter": to_client_filter,
+            "filters": filters,
+        }
         if dialect is not None and dialect.opening is by_address and not says:
             dialect = dialect.changed(opening=server_first)
         self.running: MemoryRepeater = MemoryRepeater(dialect, clock=clock, server_says=server_says, **options)
