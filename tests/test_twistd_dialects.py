@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from .programs import LONGEST, Program, ProgramCase
 
@@ -123,7 +124,7 @@ class LineTests(DialectCase):
         other, others_server = self.connect(port)
         client, server = self.connect(port)
         client.send(bytes(1100))
-        with suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionResetError):
             self.assertEqual(client.read_to_end(), b"")
         self.assertEqual(server.read_to_end(), b"")
         repeater.wait_for("ended: the client was cut off: .*1024")

@@ -360,6 +360,15 @@ class ServiceTests(PeerCase, ModuleCase):
         self.assertEqual(self.start("--dialect=async_extra").repeater._factory.settings.dialect.name, "async_extra")
         self.assertEqual(self.start().repeater._factory.settings.dialect.name, dialects.int32().name)
 
+    async def test_max_frame(self) -> None:
+        """The longest payload is what the option says, or else the dialect, or else that of `Limits`."""
+        for options, longest in [
+            ((), 16 << 20),
+            (("--dialect=lines:max_frame=1KiB",), 1024),
+            (("--dialect=lines:max_frame=1KiB", "--max-frame=16MiB"), 16 << 20),
+        ]:
+            self.assertEqual(self.start(*options).repeater.limits.max_frame, longest)
+
     async def test_same_name(self) -> None:
         """What becomes of a newcomer whose name is taken is what the dialect says, unless the option says otherwise."""
         for options, same_name in [
@@ -395,6 +404,7 @@ class PageTests(SynchronousTestCase):
         """That page has the option of each field of `Limits`, in the order of the fields, with its default."""
         text = (DOCS / "reference" / "command-line.md").read_text()
         defaults = {
+            "max-frame": "what the dialect says, or else `16MiB`",
             "max-unfinished-frames": "`256MiB`, or four times `--max-frame` if that is more",
             "max-clients": "`500`, or fewer to fit the [file descriptors](../running.md#file-descriptors)",
             "max-unfinished-hellos": "`500`, or fewer to fit the [file descriptors](../running.md#file-descriptors)",

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from .._sockets.endpoints import check_server, listening_endpoint, parts_of, server_endpoint
 from .._text import told
 from .._types import Reactor
-from ..model import Limits, OnFilterError, SameName
+from ..model import DefaultSize, Limits, OnFilterError, SameName
 
 __all__ = [
     "LIMITS",
@@ -203,7 +203,8 @@ def limit_options() -> list[LimitOption]:
             read = seconds_or_none if "None" in field.type else seconds
         description = for_users(descriptions.get(field.name, ""))
         default = None
-        if field.default is not None or read is seconds_or_none:
+        depends = field.default is None and read is not seconds_or_none
+        if not depends and not isinstance(field.default, DefaultSize):
             default = shown(getattr(Limits(), field.name), read)
             description = re.split(r"(?<=\.) (?=[A-Z])", description, maxsplit=1)[0] + UNITS.get(read, "")
         options.append(LimitOption(field.name.replace("_", "-"), field.name, read, default, description))
