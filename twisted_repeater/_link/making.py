@@ -13,13 +13,14 @@ names and cleaning up are here, not in openings:
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutine
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from .._coroutines import call
+from .._coroutines import call, run
 from .._sockets.tls_errors import tls_trouble
 from .._text import repr_of, text_of, told
 from ..dialects import Attempt, Dialect, Peer, Versions
@@ -56,6 +57,7 @@ class Making:
     __slots__ = (
         "_answer",
         "_deadline",
+        "_due",
         "_links",
         "_pair",
         "_refusal",
@@ -81,6 +83,9 @@ class Making:
         self._refusal: ConnectingError | None = None
         """Why a step has failed: no other one may follow."""
         self._deadline = links.clock.seconds() + links.limits.hello_timeout
+        """Until when the client must be admitted."""
+        self._due: float | None = None
+        """Until when the opening must get on; ``None`` while something else has a time of its own."""
         self.attempt: Attempt | None = None
         """What the opening sees of this, once the opening has begun."""
         self.stopped = False
@@ -105,8 +110,8 @@ class Making:
         if self.stopped or self.done.called:
             return
         self.stopped = True
-        for purpose in ("answer", "opening"):
-            self._pair.timers.stop(purpose)
+        self._pair.timers.stop("answer")
+        self._stop_opening_time()
         self.done.errback(why)
         # Not now: the opening, or a callback of the application, may be what calls this.
         self._links.clock.callLater(0, self._give_up)
@@ -144,7 +149,7 @@ class Making:
 
     def _made(self, result: Any) -> None:
         """The last step is done, or one failed, which it did if the attempt was stopped."""
-        self._pair.timers.stop("opening")
+        self._stop_opening_time()
         if not self.stopped:
             self.done.callback(result)
         elif isinstance(result, Failure):
@@ -209,7 +214,7 @@ class Making:
         ):
             if begun and not ended:
                 raise OpeningFailed(f"the opening of {self.dialect.name} did not await attempt.{name}()")
-        self._pair.timers.stop("opening")
+        self._due = None
 
     def _opening_failed(self, error: BaseException) -> ConnectingError:
         """Return the error about an opening that has raised something else than a `ConnectingError`."""
@@ -223,7 +228,27 @@ class Making:
     # -- the time of the opening ---------------------------------------------------------------------------------
 
     def _wait_for_opening(self) -> None:
-        self._pair.timers.call_later("opening", self.limits.hello_timeout, self._opening_is_late)
+        """The opening has its time from now on."""
+        timeout = self.limits.hello_timeout
+        self._due = self._links.clock.seconds() + timeout
+        if (
+            "opening" not in self._pair.timers
+        ):  # one timer for an attempt: to stop and start it for each step costs more
+            self._pair.timers.call_later("opening", timeout, self._look_at_time)
+
+    def _stop_opening_time(self) -> None:
+        self._due = None
+        self._pair.timers.stop("opening")
+
+    def _look_at_time(self) -> None:
+        """Some time is over: look whether it is the opening's."""
+        if self._due is None:
+            return  # the next step that is done starts the timer again
+        left = self._due - self._links.clock.seconds()
+        if left > 0:
+            self._pair.timers.call_later("opening", left, self._look_at_time)
+        else:
+            self._opening_is_late()
 
     def _opening_is_late(self) -> None:
         pair, name = self._pair, self.dialect.name
@@ -298,7 +323,7 @@ class Making:
         if self.stopped:
             work.close()
             return Deferred()
-        self._pair.timers.stop("opening")
+        self._due = None
         return Deferred.fromCoroutine(work).addCallbacks(self._taken, self._not_taken)
 
     def _taken(self, result: None) -> None:
@@ -338,8 +363,10 @@ class Making:
         try:
             await self.step(links.dial(pair))
             secure = pair.server.when_secure()
-            left = deadline - links.clock.seconds()
-            await self.step(within(secure, left, links.clock, lambda: TimeoutError("no TLS handshake in time")))
+            if not secure.called:
+                left = deadline - links.clock.seconds()
+                secure = within(secure, left, links.clock, lambda: TimeoutError("no TLS handshake in time"))
+            await self.step(secure)
         except Exception as error:
             raise ServerUnreachable(f"no connection to the server: {text_of(error)}", Side.SERVER) from error
         self.dialled = True
@@ -367,7 +394,12 @@ class Making:
     async def _ask(self, callback: Callable[..., Any], *arguments: Any) -> Any:
         """Call back into the application. If it raises, or does not answer in time, the client is refused."""
         try:
-            answer = call(callback, *arguments)
+            answer = callback(*arguments)
+            if not isinstance(answer, Deferred) and not iscoroutine(answer):
+                if self.stopped:  # by the callback itself, whose answer no longer matters
+                    raise CancelledError
+                return answer
+            answer = run(answer) if iscoroutine(answer) else answer
             if not answer.called or answer.paused:
                 self._pair.timers.call_later("answer", self.limits.hello_timeout, self._answer_is_late)
                 self._answer = answer
@@ -375,7 +407,9 @@ class Making:
             return await self.step(answer)
         except (ConnectingError, GeneratorExit):
             raise
-        except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
+        except BaseException as error:  # a Deferred would catch Ctrl-C, too, and let it go no further
+            if self.stopped:
+                raise
             raise RefusedByApplication(told(error)) from error
         finally:
             self._answer = None
