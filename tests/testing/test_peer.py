@@ -294,7 +294,7 @@ class WithoutHelloTests(SynchronousTestCase):
         client = running.connect()
         linked = client.when_linked()
         self.assertNoResult(linked)
-        self.assertEqual((client.client_name, client.pair is None), (address_text(client.address), False))
+        self.assertEqual((client.client_name, client._pair is None), (address_text(client.address), False))
         client.send(b"x")
         self.successResultOf(linked)
         client = running.connect()

@@ -61,7 +61,7 @@ class Peer(Protocol):
         """Called with the peer when the repeater's hello has come."""
         self._says = says
         self._setting = setting
-        self._pair: Pair | None = None
+        self._found_pair: Pair | None = None
         self._address: Any = None
         self._inbox = Inbox(setting.dialect, side)
         self._frames: list[bytes] = []
@@ -79,7 +79,7 @@ class Peer(Protocol):
         address for a name.
         """
         if self._inbox.handshake is None:
-            name = "" if self.pair is None else self.pair.client_name
+            name = "" if self._pair is None else self._pair.client_name
             of_address = address_text(self._address) if self.side is Side.CLIENT and self._address is not None else ""
             return name or of_address
         hello = self.hello if self.side is Side.CLIENT else self.heard
@@ -91,11 +91,11 @@ class Peer(Protocol):
         return self._address
 
     @property
-    def pair(self) -> Pair | None:
-        """The repeater's pair of connections that it is an end of; for the kit itself."""
-        if self._pair is None:
-            self._pair = self._setting.pair_of(self)
-        return self._pair
+    def _pair(self) -> Pair | None:
+        """The repeater's pair of connections that it is an end of."""
+        if self._found_pair is None:
+            self._found_pair = self._setting.pair_of(self)
+        return self._found_pair
 
     # -- the orders of a test ---------------------------------------------------------------------------------
 
@@ -207,7 +207,7 @@ class Peer(Protocol):
     def when_linked(self, timeout: float = TIMEOUT) -> Deferred[None]:
         """Wait for the repeater's hello; in a dialect without hellos, until the link is made."""
         if self._inbox.handshake is None:
-            return self.when(lambda: self.pair is not None and self.pair.made, "its link", timeout)
+            return self.when(lambda: self._pair is not None and self._pair.made, "its link", timeout)
         return self.when(lambda: self.heard is not None, "the repeater's hello", timeout)
 
     def when_closed(self, timeout: float = TIMEOUT) -> Deferred[None]:
@@ -243,8 +243,8 @@ class Peer(Protocol):
             else:
                 self.send(said)
 
-    def look(self) -> None:
-        """Something has changed that the test may wait for; for the kit itself."""
+    def _look(self) -> None:
+        """Something has changed that the test may wait for."""
         self._waiting.look(self.lost)
 
     def dataReceived(self, data: bytes) -> None:

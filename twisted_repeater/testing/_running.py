@@ -96,7 +96,7 @@ class RunningRepeater:
         if isinstance(client, str):
             link = self.repeater.link(client)
         else:
-            link = client.pair.link if client.pair is not None and client.pair.made else None
+            link = client._pair.link if client._pair is not None and client._pair.made else None
         if link is None:
             raise self.transcript.error(f"{'client ' * isinstance(client, str)}{client!r} is not linked")
         return link
@@ -115,8 +115,8 @@ class RunningRepeater:
     def _look(self) -> None:
         """A link was made: see whether the test has waited for it."""
         for peer in self.clients:
-            peer.look()
-        self.server.look()
+            peer._look()
+        self.server._look()
 
     def _start_repeater(self, repeater: Repeater) -> None:
         self.repeater = repeater

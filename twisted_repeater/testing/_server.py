@@ -41,12 +41,12 @@ class ScriptedServer(ServerFactory):
         """See `IProtocolFactory`."""
         peer = Peer(Side.SERVER, self._setting, self.hello, self.says)
         peer.answer = self._answer
-        peer.on_hello = lambda peer: self.look()
+        peer.on_hello = lambda peer: self._look()
         self.connections.append(peer)
         return peer
 
-    def look(self) -> None:
-        """Something has changed that the test may wait for; for the kit itself."""
+    def _look(self) -> None:
+        """Something has changed that the test may wait for."""
         self._waiting.look()
 
     def __getitem__(self, client: str | Peer) -> Peer:
@@ -83,7 +83,7 @@ def _is_for(peer: Peer, client: str | Peer) -> bool:
     """Return whether a connection of the server is for a client."""
     if isinstance(client, str):
         return peer.client_name == client
-    return peer.pair is not None and peer.pair is client.pair
+    return peer._pair is not None and peer._pair is client._pair
 
 
 def _shown(client: str | Peer) -> str:
