@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import capturedLogs, formatEvent
+from zope.interface import implementer
 
 from twisted_repeater import (
     DO_NOTHING,
@@ -36,11 +40,24 @@ from ..peers import (
     frame,
     hello,
     keep,
+    reactor,
     repeated,
     turn,
 )
 from .links import CLIENT, SERVER, LinkCase, after_a_turn, answering, messages, taken_from, unread
 from .memory_case import MemoryCase
+
+
+@implementer(IStreamClientEndpoint)
+class Lazy:
+    """An endpoint that asks for the port when it connects."""
+
+    def __init__(self, port: Callable[[], int]) -> None:
+        self._port = port
+
+    def connect(self, factory: Any) -> Deferred[Any]:
+        """See `IStreamClientEndpoint`."""
+        return TCP4ClientEndpoint(reactor, "127.0.0.1", self._port()).connect(factory)
 
 
 class EndOfStreamTests(LinkCase):
@@ -165,6 +182,21 @@ class EndOfStreamTests(LinkCase):
         await self.over()
         self.assertEqual(self.peer.seen[1:5], [b"1", b"2", b"3", END])
         self.assertEqual(self.heard, {SERVER: (ConnectionDone, True), CLIENT: (ConnectionDone, False)})
+
+    async def test_server_behind_an_endpoint(self) -> None:
+        """So may a server that an endpoint of Twisted's has dialled."""
+        world = self.here = await self.world(
+            server=Server(half_close=True), via=Lazy(lambda: world.server_port.getHost().port)
+        )
+        client, peer = await world.linked("ann")
+        peer.end_stream()
+        await world.disconnected(SERVER)
+        client.send(b"still to the server")
+        await peer.seen.reach(2)
+        self.assertEqual(peer.seen[1], b"still to the server")
+        client.close()
+        await peer.lost()
+        self.assertEqual(self.heard[SERVER], (ConnectionDone, True))
 
     async def test_before_the_link_is_made(self) -> None:
         """A client may end its stream behind its first requests before it is linked."""

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import error as internet_error
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ClientEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
-from twisted.internet.interfaces import IHostnameResolver, IStreamClientEndpoint
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ClientEndpoint, TCP4ServerEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock, StringTransport
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from twisted_repeater._sockets import endpoints as _endpoints
 from twisted_repeater._sockets.endpoints import (
-    HEAD_START,
     dialler,
     listener,
     listening_endpoint,
@@ -29,23 +23,12 @@ from twisted_repeater._sockets.endpoints import (
     server_endpoint,
 )
 
-from ..peers import Peer, Server, hello, reactor
+from ..peers import reactor
 from ..real_sockets import TLSSockets
+from .endpoints_case import NO_IPV6, EndpointsCase, Named
 
 QUEUE_OF_LISTENER = slice(28, 32)
 """Where Linux's ``struct tcp_info`` has the length of the listen queue, for a socket that listens."""
-
-
-def ipv6_missing() -> str | None:
-    """Return why tests of IPv6 cannot run here, ``None`` if they can."""
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            return None
-    except OSError as error:
-        return f"this machine has no ::1: {error}"
-
-
-NO_IPV6 = ipv6_missing()
 
 
 @implementer(IStreamClientEndpoint)
@@ -55,203 +38,6 @@ class Nowhere:
     def connect(self, factory: Any) -> Deferred[Any]:
         """See `IStreamClientEndpoint`."""
         return Deferred()
-
-
-class Named(Peer):
-    """A peer that says its name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
-    def connectionMade(self) -> None:
-        """Say it."""
-        self.write(hello(self.name))
-
-
-@implementer(IHostnameResolver)
-class Names:
-    """A resolver that gives every name the same addresses, at once or when it is told to."""
-
-    def __init__(self, addresses: list[str], asked: list[str], *, later: bool = False) -> None:
-        self._addresses = addresses
-        self._asked = asked
-        self._later = later
-        self.answer: Callable[[], None] = lambda: None
-
-    def resolveHostName(self, receiver: Any, hostName: str, portNumber: int = 0, *more: Any) -> Any:
-        """See `IHostnameResolver`."""
-        self._asked.append(hostName)
-
-        def answer() -> None:
-            for host in self._addresses:
-                kind = IPv6Address if ":" in host else IPv4Address
-                receiver.addressResolved(kind("TCP", host, portNumber))
-            receiver.resolutionComplete()
-
-        self.answer = answer
-        if not self._later:
-            answer()
-
-
-class EndpointsCase(TestCase):
-    """A test case with what listens and connects on loopback."""
-
-    timeout = 60
-
-    def resolve(self, *addresses: str) -> None:
-        """Let every name have these addresses; ``asked`` has the names that are looked up from now on."""
-        self.asked: list[str] = []
-        before = reactor.installNameResolver(Names(list(addresses), self.asked))
-        self.addCleanup(reactor.installNameResolver, before)
-
-    async def listen(self, endpoint: Any = None, port: Any = None) -> Any:
-        """Let a server listen; gives its port. It is in ``server``."""
-        self.server = Server()
-        listening = await listener(reactor, endpoint, port)(self.server)
-        self.addCleanup(listening.stopListening)
-        return listening
-
-    async def serve(self, interface: str = "127.0.0.1") -> int:
-        """Let a server listen at an address; return its port."""
-        kind = TCP6ServerEndpoint if ":" in interface else TCP4ServerEndpoint
-        number: int = (await self.listen(kind(reactor, 0, interface=interface))).getHost().port
-        return number
-
-    async def dial(self, name: str, endpoint: Any = None, ip: Any = None, port: Any = None) -> None:
-        """Connect to the server, and see that it got the name."""
-        peer: Any = await dialler(reactor, 30, Named, endpoint, ip, port)(name)
-        await self.server.peers.reach(1)
-        await self.server.peers[-1].seen.reach(1)
-        self.assertEqual((peer.name, self.server.peers[-1].greeted_by), (name, name))
-        peer.close()
-        await self.server.peers[-1].lost()
-
-
-class HostNameTests(EndpointsCase):
-    """A server at a host name: every address that the name has is tried."""
-
-    async def dial_both_ways(self, number: int) -> None:
-        """Connect by a description and by a name and a port."""
-        await self.dial("ann", f"tcp:quotes.example:{number}")
-        await self.dial("bob", ip="quotes.example", port=number)
-        self.assertEqual(self.asked, ["quotes.example", "quotes.example"])
-
-    async def test_first_refuses(self) -> None:
-        """Where the first address refuses, the next is dialled at once."""
-        number = await self.serve()
-        self.resolve("127.0.0.2", "127.0.0.1")
-        await self.dial_both_ways(number)
-
-    async def test_ipv6(self) -> None:
-        """A name may have IPv6 addresses, alone or with others."""
-        number = await self.serve("::1")
-        for addresses in (("::1",), ("127.0.0.1", "::1")):
-            self.resolve(*addresses)
-            await self.dial_both_ways(number)
-
-    test_ipv6.skip = NO_IPV6  # type: ignore[attr-defined]
-
-    async def test_none_answers(self) -> None:
-        """If every address refuses, the last error is the result; if the name has no address, the error says so."""
-        number = await self.serve()
-        self.resolve("127.0.0.2", "127.0.0.3")
-        for where in ((f"tcp:quotes.example:{number}", None, None), (None, "quotes.example", number)):
-            await self.assertFailure(dialler(reactor, 30, Named, *where)("ann"), internet_error.ConnectionRefusedError)
-        self.resolve()
-        dialled = dialler(reactor, 30, Named, None, "quotes.example", number)("ann")
-        failure = await self.assertFailure(dialled, internet_error.DNSLookupError)
-        self.assertIn("quotes.example", str(failure))
-
-    async def test_arguments(self) -> None:
-        """A description's ``bindAddress`` is where the connection comes from, and its ``timeout`` is kept."""
-        number = await self.serve()
-        self.resolve("127.0.0.1")
-        await self.dial("ann", f"tcp:quotes.example:port={number}:bindAddress=127.0.0.3:timeout=5")
-        self.assertEqual(self.server.peers[0].transport.getPeer().host, "127.0.0.3")
-        memory = MemoryReactorClock()
-        memory.installNameResolver(Names(["192.0.2.1", "2001:db8::1"], self.asked))
-        dialled = dialler(memory, 30, Named, "tcp:quotes.example:9001:timeout=5:bindAddress=192.0.2.9", None, None)("a")
-        host, port, _, timeout, bind = memory.tcpClients[0]
-        self.assertEqual((host, port, timeout, bind), ("192.0.2.1", 9001, 5, ("192.0.2.9", 0)))
-        dialled.addErrback(lambda failure: None).cancel()
-
-
-class RaceTests(SynchronousTestCase):
-    """The addresses of a name, in a reactor in memory."""
-
-    def setUp(self) -> None:
-        """Dial a name with three addresses."""
-        self.reactor = MemoryReactorClock()
-        self.reactor.installNameResolver(Names(["192.0.2.1", "2001:db8::1", "192.0.2.3"], []))
-        self.dialled = dialler(self.reactor, 10, Named, None, "quotes.example", 9001)("ann")
-
-    def hosts(self) -> list[str]:
-        """Return the hosts dialled so far."""
-        return [host for host, *_ in self.reactor.tcpClients]
-
-    def answer(self, index: int) -> StringTransport:
-        """Let an attempt succeed."""
-        transport = StringTransport()
-        factory: Any = self.reactor.tcpClients[index][2]
-        factory.buildProtocol(None).makeConnection(transport)
-        return transport
-
-    def assert_nothing_left(self, *gone: int) -> None:
-        """See that these attempts were given up and that no timer is left."""
-        for index in gone:
-            self.assertTrue(self.reactor.connectors[index].stoppedConnecting)
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-
-    def test_silent_address(self) -> None:
-        """An address that says nothing is joined by the next; who answers first is taken, the others are given up."""
-        self.assertEqual(self.hosts(), ["192.0.2.1"])
-        self.reactor.advance(HEAD_START)
-        self.reactor.advance(HEAD_START)
-        self.assertEqual(self.hosts(), ["192.0.2.1", "2001:db8::1", "192.0.2.3"])
-        self.answer(1)
-        self.assertIsInstance(self.successResultOf(self.dialled), Named)
-        self.assert_nothing_left(0, 2)
-
-    def test_cancelled(self) -> None:
-        """Nothing is left of a dial that is cancelled."""
-        self.reactor.advance(HEAD_START)
-        self.dialled.cancel()
-        self.failureResultOf(self.dialled, CancelledError)
-        self.assert_nothing_left(0, 1)
-        self.reactor.advance(10)
-        self.assertEqual(len(self.hosts()), 2)
-
-    def test_one_refuses_late(self) -> None:
-        """An address that refuses when all are being tried leaves it to the others; the last error is the result."""
-        self.reactor.pump([HEAD_START, HEAD_START])
-        factories: list[Any] = [factory for _, _, factory, *_ in self.reactor.tcpClients]
-        for index, factory in enumerate(factories):
-            self.assertNoResult(self.dialled)
-            factory.clientConnectionFailed(None, Failure(internet_error.ConnectionRefusedError(string=str(index))))
-        failure = self.failureResultOf(self.dialled, internet_error.ConnectionRefusedError)
-        self.assertEqual(failure.value.args, ("2",))
-        self.assert_nothing_left()
-
-    def test_too_late(self) -> None:
-        """Nothing is left of a dial that took too long."""
-        self.reactor.pump([HEAD_START, HEAD_START, 10])
-        self.failureResultOf(self.dialled, internet_error.TimeoutError)
-        self.assert_nothing_left(0, 1, 2)
-
-    def test_cancelled_early(self) -> None:
-        """A dial that is cancelled while the name is looked up dials nobody when the answer comes."""
-        names = Names(["192.0.2.1"], [], later=True)
-        self.reactor.installNameResolver(names)
-        dialled = dialler(self.reactor, 10, Named, "tcp:quotes.example:9001", None, None)("ann")
-        dialled.cancel()
-        self.failureResultOf(dialled, CancelledError)
-        before = self.hosts()
-        names.answer()
-        self.assertEqual(self.hosts(), before)
-        self.dialled.cancel()
-        self.failureResultOf(self.dialled, CancelledError)
-        self.assert_nothing_left(0)
 
 
 class ListenerTests(EndpointsCase):

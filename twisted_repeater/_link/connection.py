@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
+from .._sockets.endpoints import let_half_close
 from .._sockets.valve import Valve
 from ..errors import HelloTimeout, InvalidHello
 from ..model import Limits, Side
@@ -62,6 +63,7 @@ class Connection(SecureConnection):
             return
         host = self._host
         self.transport = transport
+        let_half_close(transport, self)
         self.address = transport.getPeer()
         self.is_tcp: bool = isinstance(self.address, (IPv4Address, IPv6Address))
         if self.is_tcp and hasattr(transport, "setTcpKeepAlive"):

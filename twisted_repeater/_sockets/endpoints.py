@@ -4,48 +4,35 @@ from __future__ import annotations
 
 import re
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, TypeAlias, TypeVar
+from typing import NoReturn, TypeVar
 
 from twisted.internet import error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, clientFromString, serverFromString
+from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    IHostResolution,
+    IHalfCloseableProtocol,
     IListeningPort,
-    IProtocol,
-    IProtocolFactory,
-    IResolutionReceiver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
-from twisted.internet.protocol import ClientCreator, Factory, Protocol
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.internet.protocol import Factory, Protocol
+from zope.interface import alsoProvides
 
 from .._types import Reactor
+from .dialling import AtAddress, Dialled, EachAddress
 from .tls_endpoints import MAX_POSITIONAL, tls_listener, tls_server
 
-__all__ = ["check_server", "dialler", "listener", "listening_endpoint", "parts_of", "server_endpoint"]
+__all__ = ["check_server", "dialler", "let_half_close", "listener", "listening_endpoint", "parts_of", "server_endpoint"]
 
 T = TypeVar("T")
-
-Dialled: TypeAlias = "Deferred[IProtocol]"
 
 ARGUMENT: re.Pattern[str] = re.compile(r"(?:^|:)((?:[^\\:]|\\.)*)", re.DOTALL)
 """One part of the description of an endpoint: up to a colon that has no backslash before it."""
 
 NAMED = re.compile(r"((?:[^\\=]|\\.)*)=(.*)", re.DOTALL)
-
-HEAD_START = 0.3
-"""How many seconds an address is tried before the next one is tried at the same time; as `HostnameEndpoint` does."""
 
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 """Where Linux says how long a listen queue may be; Python knows only the value it was compiled with."""
@@ -139,17 +126,17 @@ def dialler(
     """
     if (endpoint is None) == (ip is None and port is None) or (ip is None) != (port is None):
         raise TypeError("give either server or server_ip and server_port")
+    server: IStreamClientEndpoint | AtAddress
     if endpoint is not None:
-        server: IStreamClientEndpoint | None = _given_server(reactor, endpoint)
+        server = _given_server(reactor, endpoint)
     else:
         port = _checked_port("server_port", port, lowest=1)
         ip = _checked_host("server_ip", ip)
-        server = None if _is_address(ip) else EachAddress(reactor, ip, port, timeout)
+        server = AtAddress(ip, port) if _is_address(ip) else EachAddress(reactor, ip, port, timeout)
 
     def dial(link: T) -> Dialled:
-        if server is None:
-            dialled: Dialled = ClientCreator(reactor, protocol, link).connectTCP(ip, port, timeout=timeout)
-            return dialled
+        if isinstance(server, AtAddress):
+            return server.dial(reactor, protocol(link), timeout)
         factory = Factory.forProtocol(lambda: protocol(link))
         factory.noisy = False
         return server.connect(factory).addTimeout(timeout, reactor, onTimeoutCancel=_too_late)
@@ -157,10 +144,29 @@ def dialler(
     return dial
 
 
-def _given_server(reactor: Reactor, endpoint: str | IStreamClientEndpoint) -> IStreamClientEndpoint:
+def let_half_close(transport: object, protocol: Protocol) -> None:
+    """Have a transport report the half-closes of its peer to a protocol that an endpoint has wrapped.
+
+    Twisted's endpoints mean their wrapper to provide what the protocol does: half-closes, descriptors, handshakes. But
+    it ends up with the last of these interfaces only, and without the first a half-close closes the connection.
+    """
+    wrapper = getattr(transport, "protocol", protocol)
+    if (
+        wrapper is not protocol
+        and hasattr(wrapper, "readConnectionLost")
+        and not IHalfCloseableProtocol.providedBy(wrapper)
+    ):
+        alsoProvides(wrapper, IHalfCloseableProtocol)
+
+
+def _given_server(reactor: Reactor, endpoint: str | IStreamClientEndpoint) -> IStreamClientEndpoint | AtAddress:
     if isinstance(endpoint, str):
         check_server(endpoint)
-        return server_endpoint(reactor, endpoint)
+        made = server_endpoint(reactor, endpoint)  # Twisted checks the description
+        kind, given = _described(endpoint)
+        if kind == "TCP" and _is_address(given["host"]):
+            return AtAddress(given["host"], int(given["port"]), int(given.get("timeout", 30)), _bind_address(given))
+        return made
     if not IStreamClientEndpoint.providedBy(endpoint):
         raise TypeError(f"server must be a client endpoint or its description, not {endpoint!r}")
     return endpoint
@@ -193,8 +199,11 @@ def server_endpoint(reactor: Reactor, description: str) -> IStreamClientEndpoint
     endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
     if kind != "TCP" or _is_address(given["host"]):
         return endpoint
-    bind = (given["bindAddress"], 0) if "bindAddress" in given else None
-    return EachAddress(reactor, given["host"], int(given["port"]), int(given.get("timeout", 30)), bind)
+    return EachAddress(reactor, given["host"], int(given["port"]), int(given.get("timeout", 30)), _bind_address(given))
+
+
+def _bind_address(given: dict[str, str]) -> tuple[str, int] | None:
+    return (given["bindAddress"], 0) if "bindAddress" in given else None
 
 
 def parts_of(description: str) -> tuple[str, list[str], dict[str, str]]:
@@ -239,102 +248,6 @@ def _checked_host(name: str, host: object) -> str:
     if not valid:
         raise ValueError(f"{name} must be an address or a host name, not {host!r}")
     return host
-
-
-@implementer(IStreamClientEndpoint)
-class EachAddress:
-    """A TCP server at a host name: tries each address that the name has.
-
-    `HostnameEndpoint` does nearly the same. But it waits before it tries the next address even if one refuses at once,
-    which would delay each link if ``localhost`` has two addresses and the server listens at the second one.
-    """
-
-    def __init__(
-        self, reactor: Reactor, host: str, port: int, timeout: float, bind_address: tuple[str, int] | None = None
-    ) -> None:
-        self._reactor = reactor
-        self._host = host
-        self._port = port
-        self._settings = (timeout, bind_address)
-
-    def connect(self, factory: IProtocolFactory) -> Dialled:
-        """See `IStreamClientEndpoint`."""
-        race = _Race(self._reactor, self._host, self._settings, factory)
-        self._reactor.nameResolver.resolveHostName(race, self._host, self._port)
-        return race.winner
-
-
-@implementer(IResolutionReceiver)
-class _Race:
-    """Connects to the addresses of a host in their order, each after the one before has failed or had its `HEAD_START`.
-
-    ``winner`` fires with the first protocol that is connected, or fails with the last error. The other attempts are
-    cancelled then, and also if ``winner`` is cancelled.
-    """
-
-    def __init__(
-        self, reactor: Reactor, host: str, settings: tuple[float, tuple[str, int] | None], factory: IProtocolFactory
-    ) -> None:
-        self.winner: Dialled = Deferred(lambda _: self._stop())
-        self._reactor = reactor
-        self._host = host
-        self._settings = settings
-        self._factory = factory
-        self._endpoints: deque[IStreamClientEndpoint] = deque()
-        self._attempts: list[Dialled] = []
-        self._timer: IDelayedCall | None = None
-        self._over = False
-
-    def resolutionBegan(self, resolution: IHostResolution) -> None:
-        """See `IResolutionReceiver`."""
-
-    def addressResolved(self, address: IAddress) -> None:
-        """See `IResolutionReceiver`."""
-        assert isinstance(address, (IPv4Address, IPv6Address))
-        kind = TCP6ClientEndpoint if isinstance(address, IPv6Address) else TCP4ClientEndpoint
-        self._endpoints.append(kind(self._reactor, address.host, address.port, *self._settings))
-
-    def resolutionComplete(self) -> None:
-        """See `IResolutionReceiver`."""
-        if self._over:
-            return
-        if self._endpoints:
-            self._try_next()
-        else:
-            self.winner.errback(error.DNSLookupError(f"no address was found for the host {self._host!r}"))
-
-    def _try_next(self) -> None:
-        self._stop_timer()
-        attempt = self._endpoints.popleft().connect(self._factory)
-        self._attempts.append(attempt)
-        if self._endpoints:
-            self._timer = self._reactor.callLater(HEAD_START, self._try_next)
-        attempt.addCallbacks(self._connected, self._failed, callbackArgs=(attempt,), errbackArgs=(attempt,))
-
-    def _connected(self, protocol: IProtocol, attempt: Dialled) -> None:
-        self._attempts.remove(attempt)
-        self._stop()
-        self.winner.callback(protocol)
-
-    def _failed(self, failure: Failure, attempt: Dialled) -> None:
-        self._attempts.remove(attempt)
-        if self._over:
-            return
-        if self._endpoints:
-            self._try_next()
-        elif not self._attempts:
-            self._over = True
-            self.winner.errback(failure)
-
-    def _stop(self) -> None:
-        self._over = True
-        self._stop_timer()
-        for attempt in list(self._attempts):
-            attempt.cancel()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
 
 
 def _too_late(result: object, timeout: float) -> NoReturn:
