@@ -15,7 +15,7 @@ from twisted_repeater._link import ending_connection
 from twisted_repeater._link.closing import WRITTEN, ConnectionState
 from twisted_repeater._link.ending_connection import ACKNOWLEDGED_POLL, FORCED, QUIET_POLLS
 from twisted_repeater._link.starting_tls import Handshake
-from twisted_repeater._sockets.connection_monitor import UNREAD_EVERY
+from twisted_repeater._sockets.connection_monitor import SETTLED, UNREAD_EVERY
 from twisted_repeater._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
 
 from ..peers import END, LOST, turn
@@ -177,8 +177,9 @@ class ClosingTests(SocketCase):
 
     def test_options(self) -> None:
         """A connection notices in time that its peer has died, and small messages leave at once."""
-        self.assertTrue(self.own.transport.getTcpKeepAlive())
         self.assertTrue(self.own.transport.getTcpNoDelay())
+        self.clock.advance(SETTLED)
+        self.assertTrue(self.own.transport.getTcpKeepAlive())
 
     async def test_close(self) -> None:
         """What was written arrives, then the end of the stream; then the connection is gone, in good order."""

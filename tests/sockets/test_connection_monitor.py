@@ -16,12 +16,19 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted_repeater import DuplicateClient, Limits, Side
 from twisted_repeater._link.link import pair_of
 from twisted_repeater._sockets import connection_monitor as _watch
-from twisted_repeater._sockets.connection_monitor import CHECKS, PROBE_TIMES, UNREAD_EVERY, ConnectionMonitor
+from twisted_repeater._sockets.connection_monitor import (
+    CHECKS,
+    PROBE_TIMES,
+    SETTLED,
+    UNREAD_EVERY,
+    ConnectionMonitor,
+)
 from twisted_repeater._sockets.socket_state import (
     HangUp,
     TCPState,
     hang_ups,
     keep_alive_of,
+    keep_alive_within,
     tcp_state,
     unread_size,
 )
@@ -168,6 +175,7 @@ class LookTests(SynchronousTestCase):
         """Watch a connection."""
         watched = Connection(handle)
         self.monitor.connected(watched)
+        self.clock.advance(SETTLED)
         self.looked.clear()
         return watched
 
@@ -183,7 +191,7 @@ class LookTests(SynchronousTestCase):
         self.look(*(TCPState(True, False, seconds) for seconds in (5, 20, 35)))
         self.assertEqual(ann.told, [])
         self.look(TCPState(True, False, 50))
-        self.assertEqual((ann.told, self.clock.seconds()), (["vanished"], 60))
+        self.assertEqual((ann.told, self.clock.seconds()), (["vanished"], 60 + SETTLED))
 
     def test_answers(self) -> None:
         """One that has answered in between has not, and the looks begin again."""
@@ -230,6 +238,7 @@ class LookTests(SynchronousTestCase):
         self.monitor.connected(Connection("bob", is_tcp=False))
         self.monitor.timeout = None
         self.connect("eve")
+        self.assertEqual(self.looked, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_bug(self) -> None:
@@ -241,6 +250,38 @@ class LookTests(SynchronousTestCase):
             self.look(self.states["bob"])
         self.assertEqual((ann.told, bob.told), (["vanished"], ["vanished"]))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class KeepAliveTests(ConnectionCase):
+    """When connections get their keep-alive times."""
+
+    def times(self, timeout: float | None, seconds: float) -> tuple[Any, bool]:
+        """Return those of a connection that has lasted so long, and whether it is probed at all."""
+        clock = Clock()
+        own, _ = self.connection()
+        ConnectionMonitor(clock, timeout).connected(Connection(own))
+        clock.advance(seconds)
+        return keep_alive_of(own), bool(own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    def test_later(self) -> None:
+        """A connection gets them when it has lasted for a while, so that a short one costs nothing."""
+        own = keep_alive_of(self.own)
+        self.assertEqual(self.times(60, SETTLED - 0.1), (own, False))
+        self.assertEqual(self.times(60, SETTLED), (keep_alive_within(60), True))
+        self.assertEqual(self.times(2, 0.5), (keep_alive_within(2), True))
+        self.assertEqual(self.times(None, SETTLED), (own, True))
+
+    def test_many(self) -> None:
+        """Of many connections only some get them in one turn of the reactor."""
+        clock, delays = Clock(), []
+        call_later = clock.callLater
+        clock.callLater = lambda delay, *call: delays.append(delay) or call_later(delay, *call)  # type: ignore
+        monitor = ConnectionMonitor(clock, 60)
+        self.patch(_watch, "AT_ONCE", 2)
+        for handle in [self.connection()[0] for _ in range(5)]:
+            monitor.connected(Connection(handle))
+        clock.advance(SETTLED)
+        self.assertEqual([delay for delay in delays if delay != 60 / CHECKS - SETTLED], [SETTLED, 0, 0])
 
 
 class WatchCase(ConnectionCase, TestCase):
@@ -319,11 +360,17 @@ class ProbeTests(WatchCase):
     async def test_there(self) -> None:
         """A peer that is there answers at once; its keep-alive times are then what they were."""
         watched = await self.silent()
-        times = keep_alive_of(self.own)
         answer = self.monitor.has_vanished(watched, 30)
         self.assertEqual(keep_alive_of(self.own), PROBE_TIMES)
         self.assertFalse(await answer)
-        self.assertEqual((watched.told, keep_alive_of(self.own)), ([], times))
+        self.assertEqual((watched.told, keep_alive_of(self.own)), ([], keep_alive_within(60)))
+
+    async def test_at_once(self) -> None:
+        """A connection that has no keep-alive times yet gets them before a probe, and keeps those of the probe."""
+        self.patch(_watch, "SETTLED", 30)
+        watched = await self.silent(200)
+        self.assertFalse(await self.monitor.has_vanished(watched, 30))
+        self.assertEqual(keep_alive_of(self.own), keep_alive_within(200))
 
     async def test_gone(self) -> None:
         """A peer that does not answer in time has vanished: all who ask hear that, but those who don't wait for it."""

@@ -366,7 +366,7 @@ class KeepAliveTests(ConnectionCase):
         self.assertEqual(keep_alive_of(self.own), (30, 10, 3))
 
     def test_not_there(self) -> None:
-        """On a system without such times nothing is set."""
+        """On a system without such times a peer is probed at others, and a socket that is closed is left alone."""
         before = keep_alive_of(self.own)
         pair = socket.socketpair()
         for one in pair:
@@ -378,3 +378,13 @@ class KeepAliveTests(ConnectionCase):
         self.assertIs(keep_alive_of(self.own), None)
         self.patch(_system, "IDLE_OPTION", socket.TCP_KEEPIDLE)
         self.assertEqual(keep_alive_of(self.own), before)
+        self.assertTrue(self.own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        self.own.close()
+        set_keep_alive(self.own, None)
+
+    def test_of_the_system(self) -> None:
+        """Without times of its own a connection is probed at those of the system."""
+        before = keep_alive_of(self.own)
+        set_keep_alive(self.own, None)
+        self.assertEqual(keep_alive_of(self.own), before)
+        self.assertTrue(self.own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))

@@ -4,9 +4,10 @@ Rules of a connection:
 
 * Its two streams end one by one. After the peer has ended its stream, it still gets messages. After we have ended ours,
   we still receive.
-* To close, it writes the bytes that wait, then it ends our stream. It closes the socket when the peer has ended its
-  stream, too, or when the peer's system has received everything and the peer has sent nothing for a second. Until then
-  it reads and drops bytes: to close a socket with unread bytes resets the connection, and the peer would lose data.
+* To close, it writes the bytes that wait. If the peer has ended its stream, it closes the socket then. Otherwise it
+  ends our stream, and closes the socket when the peer has ended its stream, too, or when the peer's system has received
+  everything and the peer has sent nothing for a second. Until then it reads and drops bytes: to close a socket with
+  unread bytes resets the connection, and the peer would lose data.
 * If no time is left, or the transport raises, it is aborted. If the transport does not react to that either, its socket
   is closed after `FORCED` seconds.
 
@@ -86,7 +87,13 @@ def log_move(who: str, before: Enum, event: Enum, after: Enum) -> None:
 # -- a connection ------------------------------------------------------------------------------------------------
 
 
-class ConnectionState(IntEnum):
+class _Numbered(IntEnum):
+    """An enum whose members are keys: hashed as numbers, by C, and not as names."""
+
+    __hash__ = int.__hash__
+
+
+class ConnectionState(_Numbered):
     """How a connection stands. From `FLUSHING` on, received bytes are dropped."""
 
     UNCONNECTED = 0
@@ -111,7 +118,7 @@ class ConnectionState(IntEnum):
     """The connection is gone."""
 
 
-class ConnectionEvent(IntEnum):
+class ConnectionEvent(_Numbered):
     """What happens to a connection."""
 
     CONNECTED = 0
@@ -159,7 +166,7 @@ WRITTEN = frozenset({_C.OWN_ENDED, _C.BOTH_ENDED, _C.DRAINING, _C.CLOSED})
 # -- a link ------------------------------------------------------------------------------------------------------
 
 
-class LinkState(IntEnum):
+class LinkState(_Numbered):
     """How a link stands. From `RELAYING` on it is, or was, made."""
 
     MAKING = 0
@@ -179,7 +186,7 @@ CLOSES = frozenset({LinkState.FAILING, LinkState.FAILED, LinkState.CLOSING, Link
 """The link closes, or is over."""
 
 
-class LinkEvent(IntEnum):
+class LinkEvent(_Numbered):
     """What happens to a link."""
 
     MADE = 0

@@ -66,8 +66,7 @@ class Connection(SecureConnection):
         let_half_close(transport, self)
         self.address = transport.getPeer()
         self.is_tcp: bool = isinstance(self.address, (IPv4Address, IPv6Address))
-        if self.is_tcp and hasattr(transport, "setTcpKeepAlive"):
-            transport.setTcpKeepAlive(True)
+        if self.is_tcp and hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)
         self.valve: Valve = Valve(self)
         self.outlet: Outlet = outlet_for(transport, self, self.link.framing_to(self.side), host.limits.max_waiting)

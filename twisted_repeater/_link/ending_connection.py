@@ -132,9 +132,10 @@ class EndingConnection(Protocol):
                 self._break()
             if self.state in ENDED:
                 return
-            self._host.monitor.reads(self, False)
         self._move(ConnectionEvent.PEER_ENDED)
         self.link.peer_ended(self)
+        if self.handle is not None and self.state < ConnectionState.CLOSED:
+            self._host.monitor.reads(self, False)
         if self.link.timers.stop(("poll", self)):
             self._close_when_taken()
 
@@ -228,6 +229,11 @@ class EndingConnection(Protocol):
             self._try(self.outlet.when_empty, self._end_stream)
 
     def _end_stream(self) -> None:
+        if self.state is ConnectionState.LAST_FLUSH and self.outlet.can_half_close:
+            # All that came is read, and the system has all that was written: closing ends our stream, too.
+            self._move(ConnectionEvent.WRITTEN)
+            self.transport.loseConnection()
+            return
         if self.outlet.can_half_close:
             self.transport.loseWriteConnection()
             self.outlet.hear_of_loss()
@@ -262,8 +268,8 @@ class EndingConnection(Protocol):
         """
         if self.lost or ("poll", self) in self.link.timers:
             return
-        waiting = self.outlet.unacknowledged()
-        if self.state in ENDED or waiting is None or (not waiting and self._quiet_polls >= QUIET_POLLS):
+        waiting = None if self.state in ENDED else self.outlet.unacknowledged()
+        if waiting is None or (not waiting and self._quiet_polls >= QUIET_POLLS):
             self._move(ConnectionEvent.TAKEN)
             self.outlet.close_connection()
             return

@@ -8,6 +8,7 @@
   connection is checked now and then: a peer that has not answered at `CHECKS` checks in a row has vanished. A peer that
   only reads slowly still answers. The checks are spread over time, so that thousands of connections do not delay the
   others.
+* A connection gets its keep-alive times when it has lasted for `SETTLED` seconds: a short one does without them.
 * A peer whose name somebody else wants is probed at once.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import ParamSpec, Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -40,6 +42,9 @@ P = ParamSpec("P")
 
 UNREAD_EVERY = 2.0
 """How many seconds lie between two questions to the system about connections that are not read."""
+
+SETTLED = 1.0
+"""How many seconds a connection lasts before it gets its keep-alive times, which takes several system calls."""
 
 CHECKS = 4
 """How many checks in a row must find a connection without an answer; they fit into the time that is allowed."""
@@ -107,6 +112,9 @@ class ConnectionMonitor:
     def __init__(self, clock: IReactorTime, timeout: float | None) -> None:
         self._clock = clock
         self.timeout = timeout
+        self._settles_after = SETTLED if timeout is None else min(SETTLED, timeout / CHECKS)
+        self._new: dict[Monitored, None] = {}
+        """The connections that have no keep-alive times yet."""
         self._connections: dict[Monitored, None] = {}
         self._unread: dict[Monitored, None] = {}
         self._round: list[Monitored] = []
@@ -114,6 +122,7 @@ class ConnectionMonitor:
         self._spacing = 0.0
         self._silent: dict[Monitored, _Silence] = {}
         self._probes: dict[Monitored, _Probe] = {}
+        self._new_timer: IDelayedCall | None = None
         self._unread_timer: IDelayedCall | None = None
         self._round_timer: IDelayedCall | None = None
 
@@ -121,13 +130,30 @@ class ConnectionMonitor:
 
     def connected(self, connection: Monitored) -> None:
         """Watch a connection from now on."""
-        if connection.handle is None or not connection.is_tcp or self.timeout is None:
+        if connection.handle is not None and connection.is_tcp:
+            self._new[connection] = None
+            if self._new_timer is None:
+                self._new_timer = self._clock.callLater(self._settles_after, self._settle)
+
+    def _settle(self) -> None:
+        """Set the keep-alive times of new connections."""
+        self._new_timer = None
+        for connection in list(islice(self._new, AT_ONCE)):
+            self._set_up(connection)
+        if self._new:
+            self._new_timer = self._clock.callLater(0, self._settle)
+
+    def _set_up(self, connection: Monitored) -> None:
+        """Set the keep-alive times of a connection, unless that is done."""
+        if connection not in self._new:
             return
-        set_keep_alive(connection.handle, keep_alive_within(self.timeout))
-        if tcp_state(connection.handle) is not None:
+        del self._new[connection]
+        assert connection.handle is not None
+        set_keep_alive(connection.handle, None if self.timeout is None else keep_alive_within(self.timeout))
+        if self.timeout is not None and tcp_state(connection.handle) is not None:
             self._connections[connection] = None
             if self._round_timer is None:
-                self._round_timer = self._clock.callLater(self.timeout / CHECKS, self._check)
+                self._round_timer = self._clock.callLater(self.timeout / CHECKS - self._settles_after, self._check)
 
     def reads(self, connection: Monitored, reads: bool) -> None:
         """Record whether a connection is read. The system is asked about those that are not."""
@@ -140,10 +166,12 @@ class ConnectionMonitor:
 
     def lost(self, connection: Monitored) -> None:
         """Forget a connection that is gone."""
-        self._connections.pop(connection, None)
-        self._unread.pop(connection, None)
-        self._silent.pop(connection, None)
+        for known in (self._new, self._connections, self._unread, self._silent):
+            known.pop(connection, None)
         self._probed(connection, True)
+        if not self._new:
+            _cancel(self._new_timer)
+            self._new_timer = None
         if not self._connections:
             self._round.clear()
             _cancel(self._round_timer)
@@ -230,6 +258,7 @@ class ConnectionMonitor:
         """Begin to probe a peer. Return false if that cannot be done, or its system sent something just now."""
         if connection.handle is None or not connection.is_tcp or connection.lost or at_most < PROBE_AT_LEAST:
             return False
+        self._set_up(connection)  # or the times of the probe would be replaced
         state, times = tcp_state(connection.handle), keep_alive_of(connection.handle)
         if state is None or times is None or state.silence <= HEARD_LATELY:
             return False

@@ -221,12 +221,18 @@ def keep_alive_of(one: socket.socket) -> KeepAlive | None:
         return None
 
 
-def set_keep_alive(one: socket.socket, times: KeepAlive) -> None:
-    """Have the system probe a silent peer at these times, if it can. A probe that is due is sent at once."""
-    if keep_alive_of(one) is None:
+def set_keep_alive(one: socket.socket, times: KeepAlive | None) -> None:
+    """Have the system probe a silent peer, at these times if it can. A probe that is due is sent at once.
+
+    With ``None``, and where a connection cannot have times of its own, it is probed at those of the system.
+    """
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
+    except OSError:  # closed meanwhile
+        return
+    if times is None or keep_alive_of(one) is None:
         return
     assert IDLE_OPTION is not None
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, times.interval)
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, times.probes)
     one.setsockopt(socket.IPPROTO_TCP, IDLE_OPTION, times.idle)
