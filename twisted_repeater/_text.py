@@ -115,6 +115,8 @@ def _without_middle(text: str, longest: int) -> str:
 
 def printable(text: str) -> str:
     """Return a text in which characters that could break its line or change the terminal are escaped."""
+    if text.isprintable():  # as nearly all are
+        return text
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from twisted_repeater import (
     LEFT_OUT,
@@ -424,12 +426,12 @@ class EndTests(MemoryCase):
         """It is over when the last connection is gone, and not before."""
         world = self.memory()
         alice, _ = world.linked("alice")
-        alice.keeps_open = True
-        world.pair(alice).client.transport.loseConnection = lambda: None
+        transport = world.pair(alice).client.transport
+        lost, transport.connectionLost = transport.connectionLost, lambda reason: None
         ended = world.factory.links.close_all()
         world.settle()
         self.assertNoResult(ended)
-        alice.abort()
+        lost(Failure(ConnectionDone()))
         self.successResultOf(ended)
 
     def test_lost_later(self) -> None:

@@ -279,7 +279,8 @@ class IdentifyTests(IdentifyCase):
 
     def test_link_closes_in_the_callback(self) -> None:
         """Nor does one that ``is_client_allowed`` closes."""
-        self.server.keeps_open = True
+        outlet = pair_of(self.ann).server.outlet
+        outlet.pauseProducing()  # so the link is not over at once
 
         def close() -> bool:
             self.ann.close()
@@ -290,7 +291,7 @@ class IdentifyTests(IdentifyCase):
         self.assertEqual(str(error), "the link closes, and gets the name 'bob' no more")
         error = self.failureResultOf(self.ann.identify("bob"), ClientGone).value
         self.assertEqual(str(error), "the link closes, and gets the name 'bob' no more")
-        self.server.close()
+        outlet.resumeProducing()
         self.running.settle()
         error = self.failureResultOf(self.ann.identify("bob"), ClientGone).value
         self.assertEqual(str(error), "the link is over, and gets the name 'bob' no more")

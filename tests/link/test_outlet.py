@@ -319,10 +319,9 @@ class EndTests(SocketCase):
         self.assertIsInstance(self.own.reason, ConnectionAborted)
         self.assertGreater(heard[0], 0)
 
-    async def test_hear_of_loss(self) -> None:
-        """Once the stream is being ended the host can hear of a loss as before, and the stream ends all the same."""
-        self.outlet.when_empty(self.own.transport.loseWriteConnection)
-        self.outlet.hear_of_loss()
+    async def test_end_stream(self) -> None:
+        """Our stream ends at once, and the host hears of a loss as before."""
+        self.outlet.when_empty(self.outlet.end_stream)
         await self.peer.seen.holds(END)
         self.assertEqual(self.host.told, [])
         self.peer.transport.abortConnection()

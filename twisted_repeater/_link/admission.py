@@ -32,6 +32,7 @@ from ..errors import (
     HelloTimeout,
     NameTimeout,
     NewClientsDropped,
+    OpeningFailed,
     RefusedByApplication,
     RepeaterClosed,
     TooManyClients,
@@ -77,6 +78,7 @@ class Admission:
         """Which link has which name."""
         self.port_valve: Valve | None = None
         self._is_client_ip_authorized = settings.is_client_ip_authorized
+        self._dialect_name = settings.dialect.name
         self._application = application
         self._claim = claim
         self._clock = clock
@@ -257,6 +259,14 @@ class Admission:
             self._report(error.client_name or pair.client_name or None, pair.client.address, error)
         pair.close(error)
         pair.check_over()
+
+    def refuse_without_framing(self, address: IAddress | None, error: BaseException) -> None:
+        """A new connection is closed, because the dialect has no framing for it: report why."""
+        name = self._dialect_name
+        self._application.log_failure("the framing of {dialect} failed", Failure(error), dialect=name)
+        failed = OpeningFailed(f"the framing of {name} failed: {told(error)}")
+        failed.__cause__ = error
+        self._report(None, address, failed)
 
     def _report(self, client_name: str | None, address: IAddress | None, error: ConnectingError) -> None:
         error.client_address = address

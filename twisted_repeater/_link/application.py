@@ -231,7 +231,15 @@ class Application:
             if otherwise is not None:
                 otherwise()
 
-        call(callback, *arguments).addErrback(failed)
+        try:
+            result = callback(*arguments)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            failed(Failure())
+            return
+        if result is not None:  # as it mostly is: a Deferred of it would cost more than the call
+            call(lambda: result).addErrback(failed)
 
     def observe(self, event: str, *arguments: object, optional: bool = False) -> None:
         """Tell every observer of an event, which is the name of a method of `IObserver`; some may lack the method."""

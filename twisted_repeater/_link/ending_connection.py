@@ -229,19 +229,18 @@ class EndingConnection(Protocol):
             self._try(self.outlet.when_empty, self._end_stream)
 
     def _end_stream(self) -> None:
-        if self.state is ConnectionState.LAST_FLUSH and self.outlet.can_half_close:
+        outlet = self.outlet
+        if not outlet.can_half_close:
+            self.transport.loseConnection()
+            self._move(ConnectionEvent.WRITTEN)
+            if self.closes:
+                self._poll_soon()
+        elif self.state is ConnectionState.LAST_FLUSH:
             # All that came is read, and the system has all that was written: closing ends our stream, too.
             self._move(ConnectionEvent.WRITTEN)
-            self.transport.loseConnection()
-            return
-        if self.outlet.can_half_close:
-            self.transport.loseWriteConnection()
-            self.outlet.hear_of_loss()
-            return
-        self.transport.loseConnection()
-        self._move(ConnectionEvent.WRITTEN)
-        if self.closes:
-            self._poll_soon()
+            outlet.close_connection()
+        else:
+            outlet.end_stream()
 
     def close(self) -> None:
         """After the bytes that wait, end the stream and close. The peer gets the time to take them all."""

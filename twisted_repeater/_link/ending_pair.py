@@ -211,11 +211,13 @@ class EndingPair:
         else:
             client.drop()
         self.server.drop()
+        self._limit_closing()
 
     def _flush(self, reason: BaseException | None) -> None:
         self._owes_farewell = not (self.down or isinstance(reason, Disconnected))
         self._begin_closing(reason)
         self._close_when_idle()
+        self._limit_closing()
 
     def _begin_closing(self, reason: BaseException | None) -> None:
         if self.reason is None:
@@ -226,6 +228,11 @@ class EndingPair:
             lane.seal()
             if lane.idle:
                 lane.drop_unfinished()
+
+    def _limit_closing(self) -> None:
+        """Start the deadline, unless nothing is left to wait for."""
+        if self.over:
+            return
         limits = self._host.limits
         at_most = max(limits.linger, limits.close_timeout)
         out_of_time = partial(self._on, LinkEvent.OUT_OF_TIME)

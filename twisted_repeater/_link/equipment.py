@@ -57,6 +57,9 @@ class Equipment:
         self._frame_monitor = frame_monitor
         self._on_read = on_read
         self._pair_of_filters = pair_of_filters
+        to_server, to_client = dialect.to_server.prod, dialect.to_client.prod
+        self.stated: tuple[Versions, Versions] = (Versions(to_server, to_client), Versions(to_client, to_server))
+        """The versions of the messages of both peers, where no opening has agreed on any."""
         self._setups: dict[tuple[Direction, tuple[int, int]], LaneSetup] = {}
 
     def equip(self, link: Pair, client: Versions, server: Versions) -> None:

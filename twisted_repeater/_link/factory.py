@@ -219,7 +219,12 @@ class RepeaterFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Make the protocol of a new client. A refused one has none, or one that closes."""
         if self.admission.lets_in(addr):
-            return Pair(self.links, self.settings.server_name).client
+            try:
+                return Pair(self.links, self.settings.server_name).client
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # raised by the framing of the dialect; Twisted would keep the socket open
+                self.admission.refuse_without_framing(addr, error)
         return _Refused() if self.wrapped else None
 
     # -- filters ---------------------------------------------------------------------------------------------

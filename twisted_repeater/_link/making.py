@@ -1,35 +1,32 @@
 """The making of a link: plays the opening of the dialect, then takes the steps that the opening has left out.
 
 Nothing is dialled that can be refused, and whatever an opening does costs only its own attempt. Deadlines, places,
-names and cleaning up are here, not in openings:
+names and cleaning up are here, not in openings; `making_time` has the deadlines.
 
-* ``hello_timeout`` runs from the beginning until the client is admitted, and again from there until the opening
-  returns. It does not run while the server is dialled, for which there is ``connect_timeout``, and while the
-  application is asked, which has ``hello_timeout`` for each answer.
 * An attempt ends once. After that, whatever the opening still waits for never comes.
 * A client that was refused cannot be linked by an opening that goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from inspect import iscoroutine
+from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from .._coroutines import call, run
+from .._coroutines import call
 from .._sockets.tls_errors import tls_trouble
 from .._text import repr_of, text_of, told
-from ..dialects import Attempt, Dialect, Peer, Versions
+from ..dialects import Attempt, Dialect, Peer, Versions, by_address, server_first
+from ..dialects.hellos import Hellos
 from ..errors import (
     ClientGone,
     ClientNotAllowed,
     ConnectingError,
     FramingError,
-    HelloTimeout,
     InvalidHello,
     OpeningFailed,
     ParseError,
@@ -38,6 +35,7 @@ from ..errors import (
 )
 from ..model import Limits, Side
 from .deadline import within
+from .making_time import TimedMaking
 from .pair import Pair
 
 if TYPE_CHECKING:
@@ -45,50 +43,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Making"]
 
-T = TypeVar("T")
 
-
-class Making:
+class Making(TimedMaking):
     """One client on its way to being linked: what `Attempt` does.
 
     ``done`` fires with ``None`` when the link is complete, and fails with a `ConnectingError` when it cannot be.
     """
 
     __slots__ = (
-        "_answer",
-        "_deadline",
-        "_due",
-        "_links",
-        "_pair",
         "_refusal",
         "_work",
         "admitted",
         "admitting",
-        "attempt",
         "connected",
         "connecting",
         "dialled",
         "dialling",
         "done",
-        "stopped",
     )
 
     def __init__(self, pair: Pair, links: Links) -> None:
-        self._pair = pair
-        self._links = links
+        super().__init__(pair, links)
         self._work: Deferred[None] | None = None
         """The steps, while they are taken."""
-        self._answer: Deferred[Any] | None = None
-        """The answer of the application that is awaited."""
         self._refusal: ConnectingError | None = None
         """Why a step has failed: no other one may follow."""
-        self._deadline = links.clock.seconds() + links.limits.hello_timeout
-        """Until when the client must be admitted."""
-        self._due: float | None = None
-        """Until when the opening must get on; ``None`` while something else has a time of its own."""
-        self.attempt: Attempt | None = None
-        """What the opening sees of this, once the opening has begun."""
-        self.stopped = False
         self.admitting = self.admitted = False
         self.dialling = self.dialled = False
         self.connecting = self.connected = False
@@ -110,8 +89,7 @@ class Making:
         if self.stopped or self.done.called:
             return
         self.stopped = True
-        self._pair.timers.stop("answer")
-        self._stop_opening_time()
+        self._stop_times()
         self.done.errback(why)
         # Not now: the opening, or a callback of the application, may be what calls this.
         self._links.clock.callLater(0, self._give_up)
@@ -144,9 +122,6 @@ class Making:
         why.__cause__ = reason
         self.stop(why)
 
-    def _failed_late(self, failure: Failure) -> None:
-        self._links.application.log_failure("a callback failed while an attempt was given up", failure)
-
     def _made(self, result: Any) -> None:
         """The last step is done, or one failed, which it did if the attempt was stopped."""
         self._stop_opening_time()
@@ -158,16 +133,6 @@ class Making:
             if not isinstance(reason, (CancelledError, ConnectingError)):
                 self._failed_late(result)
 
-    async def step(self, deferred: Deferred[T]) -> T:
-        """Wait for one step, unless the attempt is stopped meanwhile."""
-        if self.stopped:  # by the application's callback itself, whose answer no longer matters
-            deferred.addErrback(self._failed_late)
-            raise CancelledError
-        result = await deferred
-        if self.stopped:
-            raise CancelledError
-        return result
-
     async def _make(self) -> None:
         """Play the opening, then take the steps that it has left out."""
         links, pair = self._links, self._pair
@@ -175,20 +140,19 @@ class Making:
             await self.step(pair.client.when_address_known(links.limits.hello_timeout))
             links.admission.check_newcomer(pair.client.address)
             self._begin_anew()
-        await self.step(pair.client.when_secure())
-        self._begin_anew()
+        if pair.client.handshake is not None:
+            await self.step(pair.client.when_secure())
+            self._begin_anew()
         await self._open()
         if not self.admitted:
-            await self.admit(None, {})
+            self.admitting = True
+            await self._admit(None, {})
         if not self.dialled:
-            await self.dial()
+            self.dialling = True
+            await self._dial()
         if not self.connected:
-            await self.connect(None, None, None)
-
-    def _begin_anew(self) -> None:
-        """The time of the attempt begins now."""
-        self._deadline = self._links.clock.seconds() + self._links.limits.hello_timeout
-        self._wait_for_opening()
+            self.connecting = True
+            await self._connect(None, None, None)
 
     async def _open(self) -> None:
         """Play the opening."""
@@ -198,7 +162,7 @@ class Making:
         client.making = server.making = self
         self.attempt = Attempt(self, Peer(client), Peer(server))
         try:
-            await self.step(call(self.dialect.opening, self.attempt))
+            await self._play(self.attempt)
         except (ConnectingError, CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
@@ -216,6 +180,16 @@ class Making:
                 raise OpeningFailed(f"the opening of {self.dialect.name} did not await attempt.{name}()")
         self._due = None
 
+    async def _play(self, attempt: Attempt) -> None:
+        """Call the opening. Our own ones await only what an attempt gives, so they need no task of asyncio's."""
+        opening = self.dialect.opening
+        if opening is by_address or opening is server_first or type(opening) is Hellos:
+            await opening(attempt)
+            if self.stopped:
+                raise CancelledError
+        else:
+            await self.step(call(opening, attempt))
+
     def _opening_failed(self, error: BaseException) -> ConnectingError:
         """Return the error about an opening that has raised something else than a `ConnectingError`."""
         name, client = self.dialect.name, self._pair.client.opening
@@ -224,49 +198,6 @@ class Making:
             return InvalidHello(f"the client does not speak {name}: {text_of(error)}{heard}", Side.CLIENT)
         self._links.application.log_failure("the opening of {dialect} failed", Failure(error), dialect=name)
         return OpeningFailed(f"the opening of {name} failed: {told(error)}{heard}")
-
-    # -- the time of the opening ---------------------------------------------------------------------------------
-
-    def _wait_for_opening(self) -> None:
-        """The opening has its time from now on."""
-        timeout = self.limits.hello_timeout
-        self._due = self._links.clock.seconds() + timeout
-        if (
-            "opening" not in self._pair.timers
-        ):  # one timer for an attempt: to stop and start it for each step costs more
-            self._pair.timers.call_later("opening", timeout, self._look_at_time)
-
-    def _stop_opening_time(self) -> None:
-        self._due = None
-        self._pair.timers.stop("opening")
-
-    def _look_at_time(self) -> None:
-        """Some time is over: look whether it is the opening's."""
-        if self._due is None:
-            return  # the next step that is done starts the timer again
-        left = self._due - self._links.clock.seconds()
-        if left > 0:
-            self._pair.timers.call_later("opening", left, self._look_at_time)
-        else:
-            self._opening_is_late()
-
-    def _opening_is_late(self) -> None:
-        pair, name = self._pair, self.dialect.name
-        for connection in (pair.client, pair.server):
-            side, opening = connection.side, connection.opening
-            if connection.handshaking:
-                self.stop(HelloTimeout(f"no TLS handshake of the {side.value} in time", side))
-                return
-            if opening is not None and (opening.waits or (connection is pair.client and self.attempt is None)):
-                sent = f"; it sent only {opening.beginning!r}" if opening.beginning else ""
-                self.stop(HelloTimeout(f"no hello from the {side.value} in time, as {name} begins with{sent}", side))
-                return
-        timeout = f"{self.limits.hello_timeout:g} seconds"
-        self.stop(OpeningFailed(f"the opening of {name} did not end within {timeout}"))
-
-    def _left(self) -> float:
-        """How much of the time of the attempt is left."""
-        return self._deadline - self._links.clock.seconds()
 
     # -- what an Attempt needs -----------------------------------------------------------------------------------
 
@@ -367,11 +298,10 @@ class Making:
         deadline = links.clock.seconds() + timeout
         try:
             await self.step(links.dial(pair))
-            secure = pair.server.when_secure()
-            if not secure.called:
-                left = deadline - links.clock.seconds()
-                secure = within(secure, left, links.clock, lambda: TimeoutError("no TLS handshake in time"))
-            await self.step(secure)
+            if pair.server.handshaking:
+                secure, left = pair.server.when_secure(), deadline - links.clock.seconds()
+                late = partial(TimeoutError, "no TLS handshake in time")
+                await self.step(within(secure, left, links.clock, late))
         except Exception as error:
             raise ServerUnreachable(f"no connection to the server: {text_of(error)}", Side.SERVER) from error
         self.dialled = True
@@ -379,7 +309,7 @@ class Making:
     async def _connect(self, client: Any, server: Any, versions: tuple[Versions, Versions] | None) -> None:
         links, pair = self._links, self._pair
         pair.client_hello, pair.server_hello = client, server
-        links.equipment.equip(pair, *(versions or self._stated_versions()))
+        links.equipment.equip(pair, *(versions or links.equipment.stated))
         pair.link.state = await self._ask(links.application.callbacks.on_connect, pair.link)
         if pair.closing:
             raise RefusedByApplication("on_connect closed the link")
@@ -390,48 +320,3 @@ class Making:
         else:
             links.equipment.equip_pair(pair)
         self.connected = True
-
-    def _stated_versions(self) -> tuple[Versions, Versions]:
-        """Return the versions of the peers' messages where no opening has agreed on any."""
-        to_server, to_client = self.dialect.to_server.prod, self.dialect.to_client.prod
-        return Versions(to_server, to_client), Versions(to_client, to_server)
-
-    async def _ask(self, callback: Callable[..., Any], *arguments: Any) -> Any:
-        """Call back into the application. If it raises, or does not answer in time, the client is refused."""
-        try:
-            answer = callback(*arguments)
-            if not isinstance(answer, Deferred) and not iscoroutine(answer):
-                if self.stopped:  # by the callback itself, whose answer no longer matters
-                    raise CancelledError
-                return answer
-            answer = run(answer) if iscoroutine(answer) else answer
-            if not answer.called or answer.paused:
-                self._pair.timers.call_later("answer", self.limits.hello_timeout, self._answer_is_late)
-                self._answer = answer
-                answer = _forwarded(answer)
-            return await self.step(answer)
-        except (ConnectingError, GeneratorExit):
-            raise
-        except BaseException as error:  # a Deferred would catch Ctrl-C, too, and let it go no further
-            if self.stopped:
-                raise
-            raise RefusedByApplication(told(error)) from error
-        finally:
-            self._answer = None
-            self._pair.timers.stop("answer")
-
-    def _answer_is_late(self) -> None:
-        timeout = self.limits.hello_timeout
-        self.stop(RefusedByApplication(f"no answer of the application within {timeout} seconds"))
-
-
-def _forwarded(deferred: Deferred[T]) -> Deferred[T]:
-    """Return a Deferred with the same result, which can be cancelled although the application's cannot."""
-    forwarded: Deferred[T] = Deferred()
-
-    def forward(result: Any) -> None:
-        if not forwarded.called:
-            forwarded.callback(result)
-
-    deferred.addBoth(forward)
-    return forwarded

@@ -274,11 +274,13 @@ class Outlet(ABC):
         """Close the connection itself, without waiting for the peer's answer to that, as TLS would."""
         self.innermost.loseConnection()
 
-    def hear_of_loss(self) -> None:
-        """While the stream is being ended, hear of it when the connection breaks, as before; see `stopProducing`.
+    def end_stream(self) -> None:
+        """End our stream; the transport calls ``writeConnectionLost``. Only an outlet that `can_half_close` does this.
 
-        A push producer that is never asked to pause does not delay the closing of the transport.
+        Until then, hear of it when the connection breaks, as before; see `stopProducing`. A push producer that is never
+        asked to pause does not delay the closing of the transport.
         """
+        self._transport.loseWriteConnection()
         self._transport.registerProducer(self, True)
 
     def take_away(self, reason: Failure) -> None:

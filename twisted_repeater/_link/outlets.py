@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.protocol import connectionDone
 
 from .._types import FramingObject
 from .encoder import Encoder
@@ -39,6 +40,9 @@ class SocketOutlet(Outlet):
     cost another round of the reactor and two copies. This outlet calls the transport's ``writeSomeData`` instead, and
     keeps what the socket does not take. It is registered as a pull producer: when the reactor finds the socket
     writable, the transport finds its buffer empty and asks its producer for more.
+
+    Nothing waits in the transport. So this outlet does not wait for a turn of the reactor either to end the stream, or
+    to close: it calls ``doWrite`` and ``connectionLost`` itself, as the reactor would.
 
     The names that Twisted does not promise (``writeSomeData``, ``startWriting``, ``TLS``) stand in this class only.
     Where a transport lacks them, `fits` says no, and a `BufferedOutlet` does the same work by public interfaces.
@@ -85,6 +89,15 @@ class SocketOutlet(Outlet):
         """Have the transport ask for more as soon as the socket takes some."""
         self._busy = True
         self._transport.startWriting()
+
+    def close_connection(self) -> None:
+        """See `Outlet`."""
+        self._transport.connectionLost(connectionDone)
+
+    def end_stream(self) -> None:
+        """See `Outlet`."""
+        super().end_stream()
+        self._transport.doWrite()  # what it returns if the connection is broken, it returns to the reactor again
 
     def read_at_once(self, size: int) -> None:
         """See `Outlet`.
