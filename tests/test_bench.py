@@ -58,6 +58,13 @@ class BenchTests(SynchronousTestCase):
         self.assertEqual(returned, 0, printed)
         self.assertIn("round trip", printed)
 
+    def test_connections(self) -> None:
+        """Links are made and ended, with and without hellos."""
+        only = ["--only", "connections/direct", "--only", "connections*/repeater-no-filter"]
+        returned, printed = self.run_bench(*only)
+        self.assertEqual(returned, 0, printed)
+        self.assertEqual(printed.count(" µs CPU for each"), 2, printed)
+
     def test_list(self) -> None:
         """What would be measured can be listed without measuring."""
         returned, printed = self.run_bench("--list", "--only", "echo-*/direct")
@@ -99,7 +106,8 @@ class BenchTests(SynchronousTestCase):
         """Every load's frames are read back as they were made, whole or cut anywhere."""
         for load in LOADS:
             wire = wire_of(load)
-            self.assertEqual(wire.name_in(wire.split(bytearray(wire.hello("me")), hello=True) or b""), "me")
+            if hello := wire.hello("me"):
+                self.assertEqual(wire.name_in(wire.split(bytearray(hello), hello=True) or b""), "me")
             data = bytearray(wire.ordinary[:-1])
             self.assertIsNone(wire.split(data))
             data += wire.ordinary[-1:] + wire.last

@@ -73,7 +73,7 @@ class Contestant:
     title: str
     start: Start | None
     """``None`` for no proxy at all."""
-    loads: tuple[str, ...] = ("oneway", "echo", "idle")
+    loads: tuple[str, ...] = ("oneway", "echo", "idle", "connections")
     """The kinds of load that it takes, or names of loads."""
     prints_port: bool = False
     """Whether it takes a port of its own choice and tells which."""
@@ -175,20 +175,20 @@ _STREAM = _NGINX_MODULES / "ngx_stream_module.so"
 _STREAM_JS = _NGINX_MODULES / "ngx_stream_js_module.so"
 
 CONTESTANTS = (
-    Contestant(name="direct", title="direct connection", start=None, loads=("oneway", "echo")),
+    Contestant(name="direct", title="direct connection", start=None, loads=("oneway", "echo", "connections")),
     Contestant(
         name="repeater-no-filter",
         title="repeater, no filter",
         start=_repeater("none"),
         prints_port=True,
-        loads=(*_PLAIN, *_FRAMINGS),
+        loads=(*_PLAIN, "connections", *_FRAMINGS),
     ),
     Contestant(
         name="repeater-pass",
         title="repeater, filter passes all",
         start=_repeater("pass"),
         prints_port=True,
-        loads=(*_PLAIN, "broadcast", "selector", *_FRAMINGS),
+        loads=(*_PLAIN, "connections", "broadcast", "selector", *_FRAMINGS),
         missing=_not_compiled,
     ),
     Contestant(
@@ -196,7 +196,7 @@ CONTESTANTS = (
         title="repeater, filter passes all, interpreted",
         start=_repeater("pass"),
         prints_port=True,
-        loads=(*_PLAIN, "broadcast", "selector", *_FRAMINGS),
+        loads=(*_PLAIN, "connections", "broadcast", "selector", *_FRAMINGS),
         environment=_INTERPRETED,
     ),
     Contestant(
@@ -241,7 +241,7 @@ CONTESTANTS = (
         title="the usual way",
         start=_usual,
         prints_port=True,
-        loads=(*_PLAIN, "broadcast"),
+        loads=(*_PLAIN, "broadcast", "connections-hello"),
     ),
     Contestant(
         name="broadcaster",
@@ -267,12 +267,14 @@ CONTESTANTS = (
         name="njs",
         title="nginx stream, njs filter",
         start=_njs,
+        loads=(*_PLAIN, "connections-hello"),
         missing=_needs("nginx", "apt-get install nginx libnginx-mod-stream-js", _STREAM, _STREAM_JS),
     ),
     Contestant(
         name="mitmproxy",
         title="mitmproxy, hook for each read",
         start=_mitmproxy,
+        loads=_PLAIN,
         missing=_needs("mitmdump", "install mitmproxy in an environment of its own and name it in MITMDUMP"),
     ),
 )

@@ -16,7 +16,7 @@ class Load:
     name: str
     title: str
     kind: str
-    """``oneway``, ``echo``, ``broadcast`` or ``idle``."""
+    """``oneway``, ``echo``, ``broadcast``, ``idle`` or ``connections``."""
     size: int = 16
     connections: int = 1
     outstanding: int = 0
@@ -38,6 +38,11 @@ def _echo(outstanding: int, connections: int = 1) -> Load:
     return Load(name=name, title=title, kind="echo", outstanding=outstanding, connections=connections)
 
 
+def _connections(name: str, title: str, dialect: str) -> Load:
+    title = f"a link made, an echo of 16 B, ended, {title}"
+    return Load(name=name, title=title, kind="connections", connections=4, dialect=dialect)
+
+
 LOADS = (
     _oneway("16", "16 B", 16),
     _oneway("256", "256 B", 256),
@@ -51,6 +56,8 @@ LOADS = (
     _echo(1, connections=200),
     Load(name="broadcast", title="256 B to each of 1,000 clients", kind="broadcast", size=256, connections=1000),
     Load(name="idle", title="5,000 idle links", kind="idle", connections=5000),
+    _connections("connections", "no hello", "plain"),
+    _connections("connections-hello", "with hellos", "int32"),
     Load(
         name="selector",
         title="one way, 16 B, 1 in 100 wanted",

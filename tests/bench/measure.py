@@ -149,8 +149,9 @@ def _measure(load: Load, seconds: float, client: _Process, server: _Process, pro
         client.ask(f"link {_BEFORE_IDLE}")
         measured = f"link {load.connections}"
     else:
-        client.ask(f"link {load.connections}")
-        client.ask("check")
+        if load.kind != "connections":
+            client.ask(f"link {load.connections}")
+            client.ask("check")
         client.ask(f"run {seconds / 4}")
         measured = f"run {seconds}"
     processes = [p for p in (client, server, proxy) if p is not None]

@@ -26,6 +26,7 @@ CPU_TARGETS = (
     ("oneway-64k", OURS, "nginx", 1.5),
     *((f"oneway-{size}", NO_FILTER, "portforward", 1.1) for size in SIZES),
     ("broadcast", OURS, "broadcaster", 1.0),
+    ("connections", OURS, "portforward", 1.5),
     ("selector", "repeater-selector", OURS, 0.6),
 )
 

@@ -110,6 +110,14 @@ class AsyncExtraWire(Wire):
         return body
 
 
+class PlainWire(Wire):
+    """The same without hellos."""
+
+    def hello(self, name: str) -> bytes:
+        """There is none."""
+        return b""
+
+
 class OtherWire(Wire):
     """Hellos of ``int32``, but messages with another framing."""
 
@@ -177,6 +185,7 @@ class LinesWire(OtherWire):
 
 WIRES: dict[str, type[Wire]] = {
     "int32": Wire,
+    "plain": PlainWire,
     "async_extra": AsyncExtraWire,
     "length": LengthWire,
     "varint": VarintWire,

@@ -80,6 +80,8 @@ class Client:
         load = self._load
         if load.kind == "oneway":
             return self._oneway(seconds)
+        if load.kind == "connections":
+            return self._connections(seconds)
         if load.kind == "broadcast":
             return self._broadcast(seconds)
         return self._ping(seconds) if load.connections == load.outstanding == 1 else self._echo(seconds)
@@ -99,6 +101,27 @@ class Client:
             if int(self._wire.read(connection)) != size:
                 raise SystemExit("the server has not received as many bytes as were sent")
         return self._answer(size * len(self._sockets), perf_counter() - started)
+
+    def _connections(self, seconds: float) -> Answer:
+        """Make some links side by side, send one message on each, wait for it to come back, end them, and so on."""
+        wire, message, count = self._wire, self._wire.ordinary, 0
+        hello = wire.hello("client-")
+        started = perf_counter()
+        while not count or perf_counter() < started + seconds:
+            made = [socket.create_connection(("127.0.0.1", self._port)) for _ in range(self._load.connections)]
+            for connection in made:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.sendall(wire.hello(f"client-{count}") if hello else message)
+                count += 1
+            for connection in made:
+                if hello:
+                    wire.read(connection, hello=True)
+                    connection.sendall(message)
+            for connection in made:
+                if wire.frame(wire.read(connection)) != message:
+                    raise SystemExit("the echo differs from what was sent")
+                connection.close()
+        return {"messages": count, "bytes": 0, "seconds": perf_counter() - started}
 
     def _ping(self, seconds: float) -> Answer:
         """Send one message, wait for it to come back, and so on."""

@@ -21,7 +21,7 @@ from zope.interface import implementer
 from twisted_repeater import DO_NOTHING, PASS_ON, Dialect, ICodec, IFilter, Limits, Repeater, Send, Verdict, dialects
 from twisted_repeater.dialects.hellos import hellos
 from twisted_repeater.dialects.int32 import JSONHandshake
-from twisted_repeater.framings import DelimitedFraming, Framing, LengthFraming, VarintFraming
+from twisted_repeater.framings import DelimitedFraming, Framing, Int32Framing, LengthFraming, VarintFraming
 from twisted_repeater.selectors import bytes_at
 
 from .serving import tell_port
@@ -100,6 +100,8 @@ FRAMINGS: dict[str, Callable[[int], Framing]] = {
 
 def dialect_of(name: str, codec: Any) -> Dialect:
     """Make a dialect."""
+    if name == "plain":
+        return Dialect(name=name, framing=lambda limits: Int32Framing(limits.max_frame), to_server=codec)
     if name not in FRAMINGS:
         made: Dialect = getattr(dialects, name)(to_server=codec)
         return made

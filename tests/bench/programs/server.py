@@ -24,7 +24,7 @@ class Connection:
         self._socket = accepted
         self._wire = wire
         self._echo = echo
-        self._greeted = False
+        self._greeted = not wire.hello("")
         self._unchecked: bytearray | None = bytearray()
         self._count = 0
         self._newest = b""
@@ -104,7 +104,7 @@ def main() -> None:
                     del connections[number]  # closing has taken it out of the poll
             elif number == listener.fileno():
                 accepted = listener.accept()[0]
-                connections[accepted.fileno()] = Connection(accepted, wire, load.kind == "echo")
+                connections[accepted.fileno()] = Connection(accepted, wire, load.kind in ("echo", "connections"))
                 poll.register(accepted, select.EPOLLIN)
             else:
                 return
