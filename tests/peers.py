@@ -22,9 +22,9 @@ from twisted_repeater import Dialect, Disconnected, Limits, Repeater, Side, dial
 from twisted_repeater import testing as kit
 from twisted_repeater._lane.frame_monitor import FrameMonitor
 from twisted_repeater._link.connection import Connection
+from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.factory import RepeaterFactory
 from twisted_repeater._link.pair import Pair
-from twisted_repeater._repeater import end_link
 from twisted_repeater._sockets.connection_monitor import ConnectionMonitor
 from twisted_repeater._types import Handshake
 from twisted_repeater.dialects.hellos import Hellos

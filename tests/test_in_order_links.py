@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted_repeater import PASS_ON, Close, Limits, SendBack, Verdict, chain
-from twisted_repeater._repeater import end_link
+from twisted_repeater._link.defaults import end_link
 from twisted_repeater.filters import FilterPair, InOrder, Log, in_order
 
 from .peers import END, LOST, PeerCase, Server, turn

@@ -43,8 +43,8 @@ from twisted_repeater import (
     Side,
     dialects,
 )
+from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.link import pair_of
-from twisted_repeater._repeater import end_link
 from twisted_repeater.filters import FilterPair
 from twisted_repeater.observers import LogObserver
 

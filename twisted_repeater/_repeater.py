@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import EllipsisType
-from typing import Any, TypeAlias
+from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocol, IStreamClientEndpoint, IStreamServerEndpoint
@@ -12,8 +12,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._link.application import Callbacks, Settings, everyone, with_own_defaults
+from ._link.defaults import OnConnectingError, OnError, default_callbacks, no_state
 from ._link.factory import RepeaterFactory
-from ._link.link import Link, pair_of
+from ._link.link import Link
 from ._link.pair import Pair
 from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
@@ -21,42 +22,11 @@ from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
 from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
-from .errors import ConnectingError, LinkError
 from .model import Direction, Limits, OnFilterError, Side
-from .observers import LogObserver
 
 __all__ = ["Repeater"]
 
 log: Logger = Logger()
-
-
-OnError: TypeAlias = Callable[[Link, Side, LinkError], object]
-OnConnectingError: TypeAlias = Callable[[str | None, str, ConnectingError], object]
-
-
-def _no_state(link: Link) -> None:
-    """The default ``on_connect``."""
-
-
-def end_link(link: Link, side: Side, error: LinkError) -> None:
-    """End a link that has lost a side, without losing a reply, or that a filter's failure has stopped.
-
-    Other errors leave the link as it is.
-    """
-    pair_of(link).end_by_default(error)
-
-
-def _defaults(factory: RepeaterFactory) -> tuple[OnError | None, OnConnectingError]:
-    """Return the default ``on_error`` and ``on_connecting_error``. They log, unless an observer does."""
-    if any(isinstance(observer, LogObserver) for observer in factory.settings.observers):
-        return None, lambda client_name, server_name, error: None  # a link ends by default without a callback, too
-    log_observer = LogObserver(factory.clock)
-
-    def log_and_end(link: Link, side: Side, error: LinkError) -> None:
-        log_observer.link_error(link, side, error)
-        end_link(link, side, error)
-
-    return log_and_end, lambda client_name, server_name, error: log_observer.link_refused(client_name, error)
 
 
 class Repeater:
@@ -187,7 +157,7 @@ class Repeater:
     def start(
         self,
         *,
-        on_connect: Callable[[Link], object] = _no_state,
+        on_connect: Callable[[Link], object] = no_state,
         to_server_filter: Filter | None = None,
         to_client_filter: Filter | None = None,
         filters: FilterPairObject | None = None,
@@ -221,7 +191,7 @@ class Repeater:
         factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)  # here, not at the first client
         factory.equipment.check_filter(to_client_filter, Direction.TO_CLIENT)
         factory.equipment.check_pair(filters)
-        end, not_linked = _defaults(factory)
+        end, not_linked = default_callbacks(factory)
         on_error = end if on_error is None else on_error
         on_connecting_error = not_linked if on_connecting_error is None else on_connecting_error
         factory.application.started = Callbacks(

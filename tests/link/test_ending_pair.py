@@ -23,9 +23,9 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._link import ending_pair
+from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.link import pair_of
 from twisted_repeater._link.outlets import SocketOutlet
-from twisted_repeater._repeater import end_link
 from twisted_repeater.errors import (
     DuplicateClient,
     PartialFrame,

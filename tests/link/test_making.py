@@ -30,7 +30,6 @@ from twisted_repeater._link.link import pair_of
 from twisted_repeater.dialects import Conversion
 from twisted_repeater.errors import (
     ClientGone,
-    ClientIPNotAuthorized,
     ClientNotAllowed,
     ConnectingError,
     Disconnected,
@@ -990,18 +989,6 @@ class ClientGoneTests(PeerCase):
 class RaceTests(MemoryCase):
     """What sockets bring about only now and then, in memory."""
 
-    def test_drop_by_drop(self) -> None:
-        """The timeout is for the whole hello: a byte now and then doesn't put it off."""
-        world = self.memory()
-        client = world.connect(None)
-        for byte in hello("alice")[:9]:
-            client.send_bytes(bytes([byte]))
-            world.advance(1)
-        self.assertEqual(world.calls.refusals, [])
-        world.advance(1)
-        self.assertEqual(world.calls.refusals, [(None, HelloTimeout)])
-        self.assertFalse(client.open)
-
     def test_interrupted(self) -> None:
         """Ctrl-C in the canceller of a callback's Deferred goes through."""
 
@@ -1028,26 +1015,6 @@ class RaceTests(MemoryCase):
         server.send_bytes(long[-1:])
         self.assertEqual(client.heard.extra, {"padding": "x" * padding})
 
-    def test_behind_a_balancer(self) -> None:
-        """The address is checked when the PROXY header has told it, and the time for the hello begins there."""
-        asked: list[str] = []
-
-        def is_authorized(ip: str) -> bool:
-            asked.append(ip)
-            return len(asked) == 1
-
-        world = self.memory(is_client_ip_authorized=is_authorized)
-        world.factory.admission.proxied = True
-        first, second = world.connect(None), world.connect(None)
-        world.advance(9)
-        self.assertEqual(asked, [])
-        for client in (first, second):
-            world.pair(client).client.address_known()
-        self.assertEqual((len(asked), world.calls.refusals), (2, [(None, ClientIPNotAuthorized)]))
-        world.advance(9)
-        world.say(first, "alice")
-        self.assertTrue(world.pair(first).made)
-
     def test_client_lost_before_the_servers_hello(self) -> None:
         """The client is lost, then the server's hello comes: the link is not made."""
         world = self.memory(answers=False)
@@ -1068,19 +1035,6 @@ class RaceTests(MemoryCase):
         self.assertEqual((name, side, error.half_closed), ("alice", Side.CLIENT, False))
         self.assertTrue(server.open)
 
-    def test_application_that_never_answers(self) -> None:
-        """A callback that promises an answer is waited for as long as for a hello, and then refuses the client."""
-        for name in ("is_client_allowed", "on_connect"):
-            answer = Pending()
-            world = self.memory(limits=Limits(hello_timeout=3), **{name: lambda _, answer=answer: answer})
-            world.connect("alice")
-            world.advance(2.9)
-            self.assertEqual(world.calls.refusals, [])
-            world.advance(0.1)
-            self.assertEqual(world.calls.refusals, [("alice", RefusedByApplication)])
-            self.assertIn("no answer of the application within 3 seconds", str(world.calls.refusal))
-            self.assertTrue(answer.cancelled)
-
     def test_server_lost_behind_its_hello(self) -> None:
         """A server that says hello and goes while the application considers was not reached."""
         answer = Pending()
@@ -1098,39 +1052,6 @@ class RaceTests(MemoryCase):
         world.factory.links.dial = lambda pair: dial
         world.connect("alice").abort()
         self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
-
-    def test_obstinate_callback(self) -> None:
-        """A callback that goes on although it is cancelled delays nothing, and its result is ignored."""
-        again: Deferred[Any] = Deferred()
-
-        async def on_connect(link: Any) -> None:
-            try:
-                await Deferred()
-            except CancelledError:
-                await again
-
-        world = self.memory(on_connect=on_connect)
-        client = world.connect("alice")
-        client.abort()
-        self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
-        self.check()
-        again.callback("state")
-        self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
-        self.assertIsNone(client.heard)
-
-    def test_callback_fails_at_its_end(self) -> None:
-        """An exception that a cancelled callback raises is logged: no other place would show it."""
-
-        async def on_connect(link: Any) -> None:
-            try:
-                await Deferred()
-            finally:
-                raise ValueError("cannot clean up")
-
-        world = self.memory(on_connect=on_connect)
-        world.connect("alice").abort()
-        self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
-        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def callback_ends_everything(self, name: str, answers: Callable[[Deferred[None]], Any]) -> None:
         """Let a callback of this name shut down and give this answer."""

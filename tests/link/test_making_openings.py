@@ -15,7 +15,6 @@ from twisted_repeater.errors import (
     ClientNotAllowed,
     ConnectingError,
     Disconnected,
-    HelloTimeout,
     InvalidHello,
     OpeningFailed,
     ParseError,
@@ -233,66 +232,6 @@ class WrongOpeningTests(OpeningCase):
         world = self.world_of(opening)
         world.connect()
         self.refused(world, ClientNotAllowed, "not today")
-
-    def test_never_returns(self) -> None:
-        """It has as long as a hello may take, and as long again once the client is admitted."""
-        cleaned: list[str] = []
-
-        async def opening(attempt: Attempt) -> None:
-            try:
-                if (await attempt.client.read()).payload == b"ann":
-                    await attempt.admit("ann")
-                await Deferred()
-            finally:
-                cleaned.append("up")
-
-        for said, name, at in ((b"x", None, 10), (b"ann", "ann", 19)):
-            world = self.world_of(opening)
-            client = world.connect()
-            world.advance(9)
-            client.send(said)
-            world.advance(at - 9 - 0.1)
-            self.assertEqual(world.calls.refusals, [])
-            world.advance(0.2)
-            self.refused(world, OpeningFailed, "the opening of test did not end within 10 seconds", name)
-        self.assertEqual(cleaned, ["up", "up"])
-
-    def test_who_is_late(self) -> None:
-        """While it waits for a peer, the peer is late, and the error shows how that has begun."""
-
-        async def opening(attempt: Attempt) -> None:
-            await attempt.client.read()
-            await attempt.admit("ann")
-            await attempt.dial()
-            await attempt.server.read()
-
-        world = self.world_of(opening)
-        client = world.connect()
-        client.send_bytes(b"\0\0")
-        world.advance(10)
-        self.refused(
-            world, HelloTimeout, "no hello from the client in time, as test begins with; it sent only b'\\x00\\x00'"
-        )
-        world = self.world_of(opening)
-        world.connect().send(b"x")
-        world.advance(10)
-        self.refused(world, HelloTimeout, "no hello from the server in time, as test begins with", "ann")
-
-    def test_reads_for_ever(self) -> None:
-        """Reading on and on takes no longer than waiting."""
-
-        async def opening(attempt: Attempt) -> None:
-            while True:
-                await attempt.client.read()
-
-        world = self.world_of(opening)
-        client = world.connect()
-        for _ in range(9):
-            client.send(b"x" * 1000)
-            world.advance(1)
-        self.assertEqual(world.calls.refusals, [])
-        world.advance(1)
-        self.refused(world, HelloTimeout)
 
     def test_tries_again(self) -> None:
         """One that catches every error and tries again ends with its attempt."""

@@ -23,9 +23,9 @@ from twisted_repeater import (
 )
 from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.setup import LaneSetup
+from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.link import pair_of
 from twisted_repeater._link.outlets import outlet_for
-from twisted_repeater._repeater import end_link
 from twisted_repeater.framings import Int32Framing
 from twisted_repeater.selectors import Selector, bytes_at, contains, first_byte, predicate
 

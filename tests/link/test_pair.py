@@ -24,10 +24,10 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._lane.lane import MAX_HELD
+from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.link import pair_of
 from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater._link.pair import Pair
-from twisted_repeater._repeater import end_link
 from twisted_repeater._slices import SLICE
 from twisted_repeater._sockets.socket_state import hang_ups, unread_size
 from twisted_repeater.errors import (

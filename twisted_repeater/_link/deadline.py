@@ -112,12 +112,16 @@ class Timers:
         if isinstance(deadline, ProgressDeadline):
             deadline.hurry(at_most)
 
-    def stop(self, purpose: Hashable) -> bool:
-        """Stop the timer of a purpose. Return whether it ran."""
-        timer = self._running.pop(purpose, None)
-        if timer is not None:
-            timer.cancel()
-        return timer is not None
+    def stop(self, *purposes: Hashable) -> bool:
+        """Stop the timers of some purposes. Return whether any ran."""
+        stopped = False
+        if self._running:  # most links mostly have none
+            for purpose in purposes:
+                timer = self._running.pop(purpose, None)
+                if timer is not None:
+                    timer.cancel()
+                    stopped = True
+        return stopped
 
     def stop_all(self) -> None:
         """Stop them all."""

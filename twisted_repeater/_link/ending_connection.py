@@ -150,8 +150,7 @@ class EndingConnection(Protocol):
         self.valve.detach()
         self.outlet.discard()
         self._host.monitor.lost(self)
-        for purpose in ("poll", "insist"):
-            self.link.timers.stop((purpose, self))
+        self.link.timers.stop(("poll", self), ("insist", self))
         if self.handshake is not None:
             self.handshake.lost(self.loss)
         self.link.connection_lost(self, self.loss)
@@ -229,18 +228,16 @@ class EndingConnection(Protocol):
             self._try(self.outlet.when_empty, self._end_stream)
 
     def _end_stream(self) -> None:
-        outlet = self.outlet
-        if not outlet.can_half_close:
-            self.transport.loseConnection()
-            self._move(ConnectionEvent.WRITTEN)
-            if self.closes:
-                self._poll_soon()
-        elif self.state is ConnectionState.LAST_FLUSH:
-            # All that came is read, and the system has all that was written: closing ends our stream, too.
-            self._move(ConnectionEvent.WRITTEN)
-            outlet.close_connection()
-        else:
-            outlet.end_stream()
+        if self.outlet.can_half_close and self.state is not ConnectionState.LAST_FLUSH:
+            self.outlet.end_stream()
+            return
+        self._move(ConnectionEvent.WRITTEN)
+        if self.outlet.can_half_close:  # all that came is read: closing ends our stream, too
+            self.outlet.close_connection()
+            return
+        self.transport.loseConnection()
+        if self.closes:
+            self._poll_soon()
 
     def close(self) -> None:
         """After the bytes that wait, end the stream and close. The peer gets the time to take them all."""

@@ -222,8 +222,7 @@ class EndingPair:
     def _begin_closing(self, reason: BaseException | None) -> None:
         if self.reason is None:
             self.reason = reason
-        for purpose in ("linger", "quiet", ("told", self.client), ("told", self.server)):
-            self.timers.stop(purpose)
+        self.timers.stop("linger", "quiet", ("told", self.client), ("told", self.server))
         for lane in self.lanes:
             lane.seal()
             if lane.idle:

@@ -147,10 +147,11 @@ class Equipment:
 
     def _setup(self, direction: Direction, versions: tuple[int, int]) -> LaneSetup:
         """Return the setup for messages of the first of these versions to a peer that gets the second."""
-        if (direction, versions) not in self._setups:
+        setup = self._setups.get((direction, versions))
+        if setup is None:
             kind = self._type_of(direction)
             provider = self._filter_of(direction)
-            self._setups[direction, versions] = LaneSetup(
+            setup = self._setups[direction, versions] = LaneSetup(
                 direction=direction,
                 versions=versions,
                 filter=None if provider is None else filter_function(provider),
@@ -160,7 +161,7 @@ class Equipment:
                 on_decision=self.on_decision,
                 frame_monitor=self._frame_monitor,
             )
-        return self._setups[direction, versions]
+        return setup
 
     def _with_own(self, lane: Lane, own: Any) -> LaneSetup:
         """Return the setup for a lane with a filter of its own, which comes after the one that all lanes share."""

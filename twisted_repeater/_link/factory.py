@@ -88,8 +88,9 @@ class Links:
 
     def _attempt_ended(self, result: Any, pair: Pair) -> None:
         making = self._attempts.pop(pair)
+        attempt, making.attempt = making.attempt, None  # as a cycle both would stay until they are collected
         if isinstance(result, Failure):
-            pair.last_words = self.application.refusal(making.attempt, result.value)
+            pair.last_words = self.application.refusal(attempt, result.value)
             self.admission.refuse(pair, result)
         else:
             self.admission.made(pair)

@@ -124,6 +124,7 @@ class Making(TimedMaking):
 
     def _made(self, result: Any) -> None:
         """The last step is done, or one failed, which it did if the attempt was stopped."""
+        self._work = None
         self._stop_opening_time()
         if not self.stopped:
             self.done.callback(result)

@@ -108,8 +108,8 @@ class TimedMaking:
 
     def _stop_times(self) -> None:
         """The attempt is over."""
-        self._stop_opening_time()
-        self._pair.timers.stop("answer")
+        self._due = None
+        self._pair.timers.stop("opening", "answer")
 
     # -- the answers of the application ---------------------------------------------------------------------------
 

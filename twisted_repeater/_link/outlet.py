@@ -275,13 +275,9 @@ class Outlet(ABC):
         self.innermost.loseConnection()
 
     def end_stream(self) -> None:
-        """End our stream; the transport calls ``writeConnectionLost``. Only an outlet that `can_half_close` does this.
-
-        Until then, hear of it when the connection breaks, as before; see `stopProducing`. A push producer that is never
-        asked to pause does not delay the closing of the transport.
-        """
+        """End our stream, if the outlet `can_half_close`; see `stopProducing` for why it is a producer again."""
         self._transport.loseWriteConnection()
-        self._transport.registerProducer(self, True)
+        self._transport.registerProducer(self, True)  # a push producer that never pauses does not delay the closing
 
     def take_away(self, reason: Failure) -> None:
         """Take the connection away from its reactor and close its socket, as the reactor does with a broken one."""
@@ -296,7 +292,7 @@ class Outlet(ABC):
                 left.close()
 
     def hand_over(self) -> None:
-        """Leave the transport to another outlet. The transport writes what waits here before anything else."""
+        """Leave the transport to another outlet. The transport writes what waits before anything else."""
         transport, waiting, was_full = self._transport, self._queue, self.full
         transport.unregisterProducer()
         self.discard()

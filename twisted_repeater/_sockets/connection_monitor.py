@@ -169,16 +169,11 @@ class ConnectionMonitor:
         for known in (self._new, self._connections, self._unread, self._silent):
             known.pop(connection, None)
         self._probed(connection, True)
-        if not self._new:
-            _cancel(self._new_timer)
-            self._new_timer = None
-        if not self._connections:
+        if not (self._new or self._connections or self._unread):  # else a timer would be set and cancelled for each
             self._round.clear()
-            _cancel(self._round_timer)
-            self._round_timer = None
-        if not self._unread:
-            _cancel(self._unread_timer)
-            self._unread_timer = None
+            for timer in (self._new_timer, self._round_timer, self._unread_timer):
+                _cancel(timer)
+            self._new_timer = self._round_timer = self._unread_timer = None
 
     # -- connections that are not read ---------------------------------------------------------------------------
 

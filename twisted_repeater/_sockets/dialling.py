@@ -45,7 +45,7 @@ class AtAddress(NamedTuple):
         """Connect a protocol, within the shorter of both timeouts."""
         introducer = _Introducer(protocol)
         within = min(timeout, self.timeout)
-        reactor.connectTCP(self.ip, self.port, introducer, timeout=within, bindAddress=self.bind)
+        introducer.connector = reactor.connectTCP(self.ip, self.port, introducer, timeout=within, bindAddress=self.bind)
         return introducer.introduced
 
 
@@ -56,15 +56,11 @@ class _Introducer(ClientFactory):
     """
 
     noisy = False
+    connector: IConnector
 
     def __init__(self, protocol: Protocol) -> None:
         self.introduced: Dialled = Deferred(self._cancelled)
         self._introduces = protocol
-        self._connector: IConnector | None = None
-
-    def startedConnecting(self, connector: IConnector) -> None:
-        """See `ClientFactory`."""
-        self._connector = connector
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """See `IProtocolFactory`."""
@@ -84,8 +80,7 @@ class _Introducer(ClientFactory):
 
     def _cancelled(self, introduced: Dialled) -> None:
         introduced.errback(error.ConnectingCancelledError(None))
-        if self._connector is not None:
-            self._connector.stopConnecting()
+        self.connector.stopConnecting()
 
 
 class _Introduction(Protocol):

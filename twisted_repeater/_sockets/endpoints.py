@@ -153,7 +153,7 @@ def let_half_close(transport: object, protocol: Protocol) -> None:
     wrapper = getattr(transport, "protocol", protocol)
     if (
         wrapper is not protocol
-        and hasattr(wrapper, "readConnectionLost")
+        and hasattr(type(wrapper), "readConnectionLost")  # other wrappers have all attributes of their transports
         and not IHalfCloseableProtocol.providedBy(wrapper)
     ):
         alsoProvides(wrapper, IHalfCloseableProtocol)
