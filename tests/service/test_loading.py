@@ -269,6 +269,10 @@ class Broken(Pair):
     def __init__(self):
         raise OSError("no disk")
 
+class Exact(Pair):
+    def __init__(self, limit: float):
+        self.limit = limit
+
 def made(*, limit: int) -> Pair:
     return Pair(limit)
 
@@ -293,6 +297,7 @@ class LoadPairTests(LoadingCase):
             ("both:pair", 7),
             ("both:Pair", 3),
             ("both:Pair:limit=5", 5),
+            ("both:Exact:limit=2.5", 2.5),
             ("both:made:limit=2", 2),
         ):
             found: Any = load_pair(name)
