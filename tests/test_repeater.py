@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +64,7 @@ from .peers import (
     repeated,
     turn,
 )
+from .real_sockets import FullSocket
 
 LOG_OBSERVER = "twisted_repeater.observers"
 
@@ -270,25 +270,6 @@ class CreateTests(PeerCase):
         await TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port).connect(ServerFactory.forProtocol(lambda: client))
         await client.lost()
         await repeater.shutdown()
-
-
-class FullSocket:
-    """A listening socket whose queue is full: who connects gets no answer."""
-
-    def __init__(self) -> None:
-        self._sockets = [socket.socket()]
-        self._sockets[0].bind(("127.0.0.1", 0))
-        self._sockets[0].listen(0)
-        self.port = self._sockets[0].getsockname()[1]
-        for _ in range(3):
-            self._sockets.append(filler := socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", self.port))
-
-    def close(self) -> None:
-        """Close all that belongs to it."""
-        for each in self._sockets:
-            each.close()
 
 
 def answering(answer: Any) -> Callable[[Any], Any]:

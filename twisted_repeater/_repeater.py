@@ -268,28 +268,33 @@ class Repeater:
         self._factory.links.broadcast(Side.SERVER, message)
 
     def send_to_server_from(self, client_name: str, message: object) -> None:
-        """Send a message to the server on that client's link, if the client is linked."""
-        link = self.link(client_name)
-        if link is not None:
+        """Send a message to the server on every link of that client's name."""
+        for link in self.links(client_name):
             link.send_to_server(message)
 
     def link(self, client_name: str) -> Link | None:
-        """Return the link of a client, ``None`` if the client is not linked."""
-        pair = self._factory.admission.names.get(client_name)
-        return pair.link if pair is not None and pair.made else None
+        """Return the oldest link of a client's name, ``None`` if there is none."""
+        links = self.links(client_name)
+        return links[0] if links else None
 
-    def links(self) -> list[Link]:
-        """Return every link that is made and whose connections are not both gone."""
-        return [pair.link for pair in self._factory.links.made()]
+    def links(self, client_name: str | None = None) -> list[Link]:
+        """Return every link that is made and whose connections are not both gone, the oldest first.
+
+        Args:
+            client_name: return only those of this name. There is one at most, unless the dialect lets clients share
+                their name (`SameName.SHARE`).
+        """
+        if client_name is None:
+            return [pair.link for pair in self._factory.links.made()]
+        return [pair.link for pair in self._factory.admission.names.of(client_name) if pair.made]
 
     def active_clients(self) -> list[str]:
-        """Return the names of the clients whose links have both sides up."""
-        return [link.client_name for link in self._factory.links.made() if link.active]
+        """Return the names of the clients whose links have both sides up, each name once."""
+        return list(dict.fromkeys(link.client_name for link in self._factory.links.made() if link.active))
 
     def close_connection_from_client(self, client_name: str) -> None:
-        """Close both sides of a client's link, if the client is linked."""
-        link = self.link(client_name)
-        if link is not None:
+        """Close both sides of every link of that client's name."""
+        for link in self.links(client_name):
             link.close()
 
     @property

@@ -166,7 +166,12 @@ class Link:
 
         Returns:
             A Deferred that fails with a `ConnectingError` if the link cannot have the name, or if that takes longer
-            than ``limits.hello_timeout``. The link keeps its old name then; you decide what becomes of it.
+            than ``limits.hello_timeout``. The link keeps its old name then; you decide what becomes of it. If you call
+            this again meanwhile, the earlier call fails with `Replaced`.
+
+        Raises:
+            RuntimeError: the link is not made yet.
+            TypeError: the name is not a string.
         """
         return self._pair.identify(name)
 

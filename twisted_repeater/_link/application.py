@@ -193,6 +193,26 @@ class Application:
         if pair.made:
             self.observe("link_ended", pair.link, pair.reason)
 
+    def link_identified(self, pair: Pair, old_name: str) -> None:
+        """A link has got another name. Not every observer has a method for that."""
+        self.observe("link_identified", pair.link, old_name, optional=True)
+
+    def farewell(self, pair: EndingPair, reason: BaseException | None) -> bytes:
+        """Return the bytes by which the dialect tells a client that its link closes, empty if there are none."""
+        farewell = self._dialect.farewell
+        if farewell is None:
+            return b""
+        try:
+            words = farewell(reason, pair.link)
+            if words is not None and not isinstance(words, bytes):
+                raise TypeError(f"a farewell must be bytes or None, not {repr_of(words)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # the link closes all the same
+            self.log_failure("the farewell of {dialect} failed", Failure(), dialect=self._dialect.name)
+            return b""
+        return words or b""
+
     # -- calling out -----------------------------------------------------------------------------------------
 
     def _call(
@@ -211,11 +231,12 @@ class Application:
 
         call(callback, *arguments).addErrback(failed)
 
-    def observe(self, event: str, *arguments: object) -> None:
-        """Tell every observer of an event, which is the name of a method of `IObserver`."""
+    def observe(self, event: str, *arguments: object, optional: bool = False) -> None:
+        """Tell every observer of an event, which is the name of a method of `IObserver`; some may lack the method."""
         for observer in self._observers:
             try:
-                getattr(observer, event)(*arguments)
+                if not optional or hasattr(observer, event):
+                    getattr(observer, event)(*arguments)
             except KeyboardInterrupt:
                 raise
             except BaseException:  # an observer that calls sys.exit() has failed, no more

@@ -92,6 +92,7 @@ class Links:
             pair.last_words = self.application.refusal(making.attempt, result.value)
             self.admission.refuse(pair, result)
         else:
+            self.admission.made(pair)
             pair.relay()
 
     def _relaying_failed(self, failure: Failure, pair: Pair) -> None:

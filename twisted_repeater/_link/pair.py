@@ -103,6 +103,14 @@ class Pair(EndingPair):
         if not self.over:
             self.timers.call_later(("soon", call), 0, call)
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come of its client yet."""
+        if self.client.heard or not self.lanes:
+            return not self.client.heard
+        lane = self._lane_from(Side.CLIENT)
+        return not (lane.size or lane.unfinished_size or lane.holding)
+
     def framing_from(self, side: Side) -> Framing:
         """Return the framing of the messages that a side sends."""
         return self._framings[side is Side.SERVER]
@@ -244,7 +252,8 @@ class Pair(EndingPair):
         self._host.link_over(self)
         waiting, self._on_over = self._on_over, []
         for deferred in waiting:
-            deferred.callback(None)
+            if not deferred.called:  # the one before may have cancelled it
+                deferred.callback(None)
 
     # -- LaneHost -------------------------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ class Inbox:
             if stop == 0 or stop > len(received):
                 break
             self._said_hello = True
-            yield received[at:stop], received[framing.body : stop]
+            yield received[at:stop], received[framing.body : stop - getattr(framing, "tail", 0)]
             at = stop
         self._need = stop - at if stop else 0
         self._rest = bytearray(received[at:])
