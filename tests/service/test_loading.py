@@ -339,6 +339,10 @@ class Broken(Pair):
     def __init__(self):
         raise OSError("no disk")
 
+class Exact(Pair):
+    def __init__(self, limit: float):
+        self.limit = limit
+
 def made(*, limit: int) -> Pair:
     return Pair(limit)
 
@@ -363,6 +367,7 @@ class LoadPairTests(LoadingCase):
             ("both:pair", 7),
             ("both:Pair", 3),
             ("both:Pair:limit=5", 5),
+            ("both:Exact:limit=2.5", 2.5),
             ("both:made:limit=2", 2),
         ):
             found: Any = load_pair(name)
