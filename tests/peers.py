@@ -529,7 +529,11 @@ class World:
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
     """Return everything that a factory keeps of its links and attempts."""
     registries = {name: getattr(factory.links, name) for name in ("_pairs", "_attempts")}
-    registries |= {name: getattr(factory.admission, name) for name in ("_unfinished", "names", "_placed", "_waiting")}
+    admission = ("_attempts", "_unfinished", "_placed", "_silent", "_waiting")
+    registries |= {f"admission.{name}": getattr(factory.admission, name) for name in admission}
+    names = ("_claimed", "_shared", "_labels", "_newcomers")
+    registries |= {f"names.{name}": getattr(factory.admission.names, name) for name in names}
+    registries["identifications"] = factory.admission._identifications._under_way
     watch = factory.frame_monitor
     registries |= {"unfinished frames": watch._watched, "bytes of theirs": [watch.size] * bool(watch.size)}
     return {name: list(registry) for name, registry in registries.items() if registry}

@@ -1,9 +1,10 @@
-"""TLS and Unix sockets for a world of peers."""
+"""TLS and Unix sockets for a world of peers, and a socket that nobody can connect to."""
 
 from __future__ import annotations
 
 import datetime
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from twisted_repeater.dialects import Attempt
 
 from .peers import Server, Sockets, reactor
 
-__all__ = ["BegunTLSSockets", "TLSSockets", "UnixSockets"]
+__all__ = ["BegunTLSSockets", "FullSocket", "TLSSockets", "UnixSockets"]
 
 PEM = serialization.Encoding.PEM
 
@@ -137,3 +138,22 @@ class UnixSockets(Sockets):
     def to(self, repeater: Repeater) -> Any:
         """See `Sockets`."""
         return UNIXClientEndpoint(reactor, repeater.address.name)
+
+
+class FullSocket:
+    """A listening socket whose queue is full: who connects gets no answer."""
+
+    def __init__(self) -> None:
+        self._sockets = [socket.socket()]
+        self._sockets[0].bind(("127.0.0.1", 0))
+        self._sockets[0].listen(0)
+        self.port = self._sockets[0].getsockname()[1]
+        for _ in range(3):
+            self._sockets.append(filler := socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", self.port))
+
+    def close(self) -> None:
+        """Close all that belongs to it."""
+        for each in self._sockets:
+            each.close()

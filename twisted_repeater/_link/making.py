@@ -12,7 +12,7 @@ names and cleaning up are here, not in openings:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import iscoroutine
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -290,6 +290,11 @@ class Making:
         """See `Attempt`."""
         return self._links.settings.server_name
 
+    @property
+    def details(self) -> Mapping[str, object]:
+        """See `Attempt`."""
+        return self._pair.details
+
     def admit(self, name: str | None, details: dict[str, object]) -> Deferred[None]:
         """See `Attempt`."""
         if self.admitting:
@@ -378,6 +383,12 @@ class Making:
         pair.link.state = await self._ask(links.application.callbacks.on_connect, pair.link)
         if pair.closing:
             raise RefusedByApplication("on_connect closed the link")
+        if links.equipment.has_pair:
+            await self._ask(links.equipment.equip_pair, pair)
+            if pair.closing:
+                raise RefusedByApplication("for_link closed the link")
+        else:
+            links.equipment.equip_pair(pair)
         self.connected = True
 
     def _stated_versions(self) -> tuple[Versions, Versions]:

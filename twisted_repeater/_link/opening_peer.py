@@ -269,12 +269,12 @@ class _FrameSearch:
         else:
             stop, body = framing.find(data, 0, have), framing.body
         if stop:
-            self._check(stop - body)
+            self._check(stop - framing.tail - body)
         elif self._most is not None and have > self._most + MAX_HEADER:
             raise FrameTooLong(have, self._most)
         if 0 < stop <= have:
             frame = bytes(self._data[:stop])
-            return Frame(frame, frame[body:])
+            return Frame(frame, frame[body : stop - framing.tail])
         self._asked = True
         self._need = stop or max(framing.least, have + 1)
         if framing.goes_on:
