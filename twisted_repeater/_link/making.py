@@ -39,6 +39,7 @@ from ..errors import (
 from ..model import Limits, Side
 from .deadline import within
 from .pair import Pair
+from .starting_tls import handshake_error
 
 if TYPE_CHECKING:
     from .factory import Links
@@ -135,6 +136,8 @@ class Making:
         why: ConnectingError
         if self._pair.closing:
             why = RefusedByApplication("the application closed the link")
+        elif self._pair.connection(side).handshaking:
+            why = handshake_error(side, reason)
         elif trouble := tls_trouble(side.value, reason):  # ClientGone might not be logged
             why = InvalidHello(trouble, side) if side is Side.CLIENT else ServerUnreachable(trouble, side)
         elif side is Side.SERVER:
