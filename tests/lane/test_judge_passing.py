@@ -73,7 +73,7 @@ class PassingTests(StartedLaneCase):
         """They are kept if a selector is there and the size is not known, or the framing follows its frames."""
         self.lane.feed(b"\0\0")
         self.assertEqual(self.lane.kept_size, 2)
-        self.framing = FollowingLines()
+        self.framing = FollowingLines()  # type: ignore[assignment]
         self.setUp()
         self.equip(filter=None)
         self.lane.feed(b"x" * 30 * KIB)
