@@ -49,6 +49,25 @@ async def wait(message, link):
 '''
 
 
+ASYNCIO_DIALECT = '''
+"""An opening that waits as asyncio does and as Twisted does before it gives a name."""
+import asyncio
+from twisted.internet import reactor, task
+from twisted_repeater.dialects import Dialect
+from twisted_repeater.framings import Int32Framing
+
+async def opening(attempt):
+    async with asyncio.timeout(30):
+        name = (await attempt.client.peek()).payload.decode()
+        await asyncio.sleep(0.001)
+        await task.deferLater(reactor, 0.001)
+        await asyncio.wait_for(asyncio.ensure_future(asyncio.sleep(0.001)), 30)
+    await attempt.admit("awaited " + name)
+
+dialect = Dialect(name="awaiting", framing=lambda limits: Int32Framing(limits.max_frame), opening=opening)
+'''
+
+
 KEEPING_FILTER = '''
 """Keeps the reactor."""
 import os, time
@@ -459,6 +478,20 @@ class ProcessTests(TwistdCase):
         repeater, port = self.start_repeater(server_port, *options, twistd=("-r", "poll"))
         self.start_client(port, "bob").type("which")
         repeater.wait_for("filter wait failed on message 1: RuntimeError: .* needs Twisted's asyncio reactor")
+
+    def test_asyncio_opening(self) -> None:
+        """There an opening may await asyncio too; with another reactor the log says that this needs asyncio's."""
+        self.path("awaiting.py").write_text(ASYNCIO_DIALECT)
+        _, server_port = self.start_server()
+        for reactor, result in (
+            ("asyncio", "client 'awaited ann' linked"),
+            ("poll", "refused: OpeningFailed: the opening of awaiting failed: .* needs Twisted's asyncio reactor"),
+        ):
+            options = ("--dialect", "awaiting:dialect")
+            repeater, port = self.start_repeater(server_port, *options, twistd=("-r", reactor))
+            with socket.create_connection(("127.0.0.1", port), LONGEST) as client:
+                client.sendall(b"\0\0\0\3ann")
+                repeater.wait_for(result)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return when something is so that no program prints."""

@@ -1129,7 +1129,7 @@ class RaceTests(MemoryCase):
         world = self.memory(on_connect=on_connect)
         world.connect("alice").abort()
         self.assertEqual(world.calls.refusals, [("alice", ClientGone)])
-        self.assertEqual(len(self.flushLoggedErrors(RefusedByApplication)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def callback_ends_everything(self, name: str, answers: Callable[[Deferred[None]], Any]) -> None:
         """Let a callback of this name shut down and give this answer."""

@@ -101,11 +101,13 @@ class UnfinishedFrame:
         least: how many bytes must have come before the framing is asked again.
     """
 
-    __slots__ = ("_seen", "_unseen", "body", "have", "least", "need", "passes", "unseen_size", "wanted")
+    __slots__ = ("_seen", "_unseen", "body", "have", "least", "need", "passes", "tail", "unseen_size", "wanted")
 
     def __init__(self, seen: bytes, unseen: bytes, need: int, body: int, least: int) -> None:
         self.need = need
         self.body = body
+        self.tail = 0
+        """How many bytes at its end are not of its payload, if the size is known."""
         self.least = least
         self.have = len(seen) + len(unseen)
         """The number of bytes that have come."""

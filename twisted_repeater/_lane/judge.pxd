@@ -29,7 +29,8 @@ cdef class Judge:
     cdef _decide_joined(self)
     @cython.locals(reader=Reader, framing=Framing, selector=Selector, data=bytes, view=cython.p_uchar, at=Py_ssize_t,
                    stop=Py_ssize_t, end=Py_ssize_t, messages=Py_ssize_t, size=Py_ssize_t, look=Py_ssize_t,
-                   body=Py_ssize_t, found=Py_ssize_t, follows=cython.bint)
+                   body=Py_ssize_t, last=Py_ssize_t, found=Py_ssize_t,
+                   follows=cython.bint)
     cdef bint _search(self) except -1
     cdef _raised(self, error, Py_ssize_t size)
     cpdef _consider(self, bytes payload, link)

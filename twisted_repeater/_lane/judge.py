@@ -103,7 +103,7 @@ class Judge:
     def _leaves_out(self, unfinished: UnfinishedFrame) -> bool:
         """Return whether it is known already that the filter does not want a frame that is not complete."""
         need = unfinished.need
-        last = min(unfinished.body + self._reach, need)
+        last = min(unfinished.body + self._reach, need - unfinished.tail)
         if self._reach == 0:
             unfinished.wanted = True
         elif need != 0 and unfinished.have >= last:
@@ -151,9 +151,10 @@ class Judge:
                         framing.taken(data, at, found)
                         stop = found
                     messages += 1
-                    if selector is None or selector.matches(data, body, stop):
+                    last = stop - framing.tail
+                    if selector is None or selector.matches(data, body, last):
                         reader.messages, reader.size = messages, size + stop  # the filter may read these
-                        answer = ask(view[body:stop], link)
+                        answer = ask(view[body:last], link)
                         if answer is not simply or reader.disturbed:
                             break
                     at = stop

@@ -20,7 +20,7 @@ cdef class Reader:
     cdef object _now
     cdef double _looked
     cdef int stride
-    cdef Py_ssize_t counted, _body
+    cdef Py_ssize_t counted, _body, _tail
 
     cdef hold(self, bytes data)
     cdef take(self)
@@ -43,7 +43,7 @@ cdef class Reader:
     @cython.locals(framing=Framing, data=bytes, end=Py_ssize_t, count=int)
     cdef bint _skip_followed(self) except -1
     cdef int first_look(self) except -1
-    @cython.locals(body=Py_ssize_t)
+    @cython.locals(body=Py_ssize_t, tail=Py_ssize_t)
     cdef bytes joined(self)
     cdef forget_clock(self)
     cdef start_clock(self)

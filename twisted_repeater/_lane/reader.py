@@ -80,6 +80,8 @@ class Reader:
         """How many bytes of the unfinished frame the frame monitor has counted."""
         self._body = 0
         """Where the payload begins in the frame that came in pieces."""
+        self._tail = 0
+        """How many bytes of that frame are after its payload."""
 
     def hold(self, data: bytes) -> None:
         """Keep a read for later."""
@@ -135,7 +137,7 @@ class Reader:
             raise framing_error(error) from error
         if stop != 0:
             unfinished.need = unfinished.have + stop
-            unfinished.body = framing.body
+            unfinished.body, unfinished.tail = framing.body, framing.tail
         else:
             unfinished.least = framing.least
             self._keep(unfinished, framing.seen)
@@ -161,7 +163,7 @@ class Reader:
                 self.at = self.run = stop
             self.stop = stop
             self.pieces = pieces
-            self._body = unfinished.body
+            self._body, self._tail = unfinished.body, unfinished.tail
         self.messages += 1
         self.size += unfinished.need
 
@@ -183,6 +185,7 @@ class Reader:
             self.held.put_back(data, at)
         elif stop != 0:
             self.unfinished = UnfinishedFrame(data[at:], b"", stop - at, self.framing.body - at, 0)
+            self.unfinished.tail = self.framing.tail
         else:
             seen = self.framing.seen if self.framing.goes_on else at
             self.unfinished = UnfinishedFrame(data[at:seen], data[seen:], 0, 0, self.framing.least)
@@ -278,6 +281,12 @@ class Reader:
         while body > 0 and len(pieces) > 1 and body >= len(pieces[0]):
             body -= len(pieces.pop(0))
         pieces[0] = pieces[0][body:]
+        tail = self._tail
+        last = pieces.pop()
+        while tail > len(last):
+            tail -= len(last)
+            last = pieces.pop()
+        pieces.append(last[: len(last) - tail])
         return b"".join(pieces)
 
     def forget_clock(self) -> None:

@@ -12,15 +12,16 @@ names and cleaning up are here, not in openings:
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import iscoroutine
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from .._coroutines import call
+from .._coroutines import call, run
+from .._sockets.tls_errors import tls_trouble
 from .._text import repr_of, text_of, told
 from ..dialects import Attempt, Dialect, Peer, Versions
 from ..errors import (
@@ -56,6 +57,7 @@ class Making:
     __slots__ = (
         "_answer",
         "_deadline",
+        "_due",
         "_links",
         "_pair",
         "_refusal",
@@ -81,6 +83,9 @@ class Making:
         self._refusal: ConnectingError | None = None
         """Why a step has failed: no other one may follow."""
         self._deadline = links.clock.seconds() + links.limits.hello_timeout
+        """Until when the client must be admitted."""
+        self._due: float | None = None
+        """Until when the opening must get on; ``None`` while something else has a time of its own."""
         self.attempt: Attempt | None = None
         """What the opening sees of this, once the opening has begun."""
         self.stopped = False
@@ -105,8 +110,8 @@ class Making:
         if self.stopped or self.done.called:
             return
         self.stopped = True
-        for purpose in ("answer", "opening"):
-            self._pair.timers.stop(purpose)
+        self._pair.timers.stop("answer")
+        self._stop_opening_time()
         self.done.errback(why)
         # Not now: the opening, or a callback of the application, may be what calls this.
         self._links.clock.callLater(0, self._give_up)
@@ -130,7 +135,7 @@ class Making:
         why: ConnectingError
         if self._pair.closing:
             why = RefusedByApplication("the application closed the link")
-        elif trouble := _tls_trouble(side, reason):  # ClientGone would not be logged if no byte of the client was heard
+        elif trouble := tls_trouble(side.value, reason):  # ClientGone might not be logged
             why = InvalidHello(trouble, side) if side is Side.CLIENT else ServerUnreachable(trouble, side)
         elif side is Side.SERVER:
             why = ServerUnreachable(f"the server closed the connection before it was linked: {text_of(reason)}", side)
@@ -144,7 +149,7 @@ class Making:
 
     def _made(self, result: Any) -> None:
         """The last step is done, or one failed, which it did if the attempt was stopped."""
-        self._pair.timers.stop("opening")
+        self._stop_opening_time()
         if not self.stopped:
             self.done.callback(result)
         elif isinstance(result, Failure):
@@ -209,7 +214,7 @@ class Making:
         ):
             if begun and not ended:
                 raise OpeningFailed(f"the opening of {self.dialect.name} did not await attempt.{name}()")
-        self._pair.timers.stop("opening")
+        self._due = None
 
     def _opening_failed(self, error: BaseException) -> ConnectingError:
         """Return the error about an opening that has raised something else than a `ConnectingError`."""
@@ -223,14 +228,36 @@ class Making:
     # -- the time of the opening ---------------------------------------------------------------------------------
 
     def _wait_for_opening(self) -> None:
-        self._pair.timers.call_later("opening", self.limits.hello_timeout, self._opening_is_late)
+        """The opening has its time from now on."""
+        timeout = self.limits.hello_timeout
+        self._due = self._links.clock.seconds() + timeout
+        if (
+            "opening" not in self._pair.timers
+        ):  # one timer for an attempt: to stop and start it for each step costs more
+            self._pair.timers.call_later("opening", timeout, self._look_at_time)
+
+    def _stop_opening_time(self) -> None:
+        self._due = None
+        self._pair.timers.stop("opening")
+
+    def _look_at_time(self) -> None:
+        """Some time is over: look whether it is the opening's."""
+        if self._due is None:
+            return  # the next step that is done starts the timer again
+        left = self._due - self._links.clock.seconds()
+        if left > 0:
+            self._pair.timers.call_later("opening", left, self._look_at_time)
+        else:
+            self._opening_is_late()
 
     def _opening_is_late(self) -> None:
         pair, name = self._pair, self.dialect.name
         for connection in (pair.client, pair.server):
-            opening = connection.opening
+            side, opening = connection.side, connection.opening
+            if connection.handshaking:
+                self.stop(HelloTimeout(f"no TLS handshake of the {side.value} in time", side))
+                return
             if opening is not None and (opening.waits or (connection is pair.client and self.attempt is None)):
-                side = connection.side
                 sent = f"; it sent only {opening.beginning!r}" if opening.beginning else ""
                 self.stop(HelloTimeout(f"no hello from the {side.value} in time, as {name} begins with{sent}", side))
                 return
@@ -262,6 +289,11 @@ class Making:
     def server_name(self) -> str:
         """See `Attempt`."""
         return self._links.settings.server_name
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """See `Attempt`."""
+        return self._pair.details
 
     def admit(self, name: str | None, details: dict[str, object]) -> Deferred[None]:
         """See `Attempt`."""
@@ -296,7 +328,7 @@ class Making:
         if self.stopped:
             work.close()
             return Deferred()
-        self._pair.timers.stop("opening")
+        self._due = None
         return Deferred.fromCoroutine(work).addCallbacks(self._taken, self._not_taken)
 
     def _taken(self, result: None) -> None:
@@ -336,8 +368,10 @@ class Making:
         try:
             await self.step(links.dial(pair))
             secure = pair.server.when_secure()
-            left = deadline - links.clock.seconds()
-            await self.step(within(secure, left, links.clock, lambda: TimeoutError("no TLS handshake in time")))
+            if not secure.called:
+                left = deadline - links.clock.seconds()
+                secure = within(secure, left, links.clock, lambda: TimeoutError("no TLS handshake in time"))
+            await self.step(secure)
         except Exception as error:
             raise ServerUnreachable(f"no connection to the server: {text_of(error)}", Side.SERVER) from error
         self.dialled = True
@@ -349,6 +383,12 @@ class Making:
         pair.link.state = await self._ask(links.application.callbacks.on_connect, pair.link)
         if pair.closing:
             raise RefusedByApplication("on_connect closed the link")
+        if links.equipment.has_pair:
+            await self._ask(links.equipment.equip_pair, pair)
+            if pair.closing:
+                raise RefusedByApplication("for_link closed the link")
+        else:
+            links.equipment.equip_pair(pair)
         self.connected = True
 
     def _stated_versions(self) -> tuple[Versions, Versions]:
@@ -359,7 +399,12 @@ class Making:
     async def _ask(self, callback: Callable[..., Any], *arguments: Any) -> Any:
         """Call back into the application. If it raises, or does not answer in time, the client is refused."""
         try:
-            answer = call(callback, *arguments)
+            answer = callback(*arguments)
+            if not isinstance(answer, Deferred) and not iscoroutine(answer):
+                if self.stopped:  # by the callback itself, whose answer no longer matters
+                    raise CancelledError
+                return answer
+            answer = run(answer) if iscoroutine(answer) else answer
             if not answer.called or answer.paused:
                 self._pair.timers.call_later("answer", self.limits.hello_timeout, self._answer_is_late)
                 self._answer = answer
@@ -367,7 +412,9 @@ class Making:
             return await self.step(answer)
         except (ConnectingError, GeneratorExit):
             raise
-        except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
+        except BaseException as error:  # a Deferred would catch Ctrl-C, too, and let it go no further
+            if self.stopped:
+                raise
             raise RefusedByApplication(told(error)) from error
         finally:
             self._answer = None
@@ -388,21 +435,3 @@ def _forwarded(deferred: Deferred[T]) -> Deferred[T]:
 
     deferred.addBoth(forward)
     return forwarded
-
-
-NO_TLS = {"http request", "https proxy request", "wrong version number"}
-"""The errors of OpenSSL for a first message that is not TLS."""
-
-
-def _tls_trouble(side: Side, reason: BaseException) -> str | None:
-    """Return a text about the TLS of a peer, if an error in that is why the connection was lost."""
-    ssl = sys.modules.get("OpenSSL.SSL")  # not imported here, because only TLS endpoints need it
-    if ssl is None or not isinstance(reason, ssl.Error):
-        return None
-    (details,) = reason.args if len(reason.args) == 1 and isinstance(reason.args[0], list) else ([],)
-    if not details:  # the connection was lost
-        return None
-    texts = [text for _, _, text in details]
-    if NO_TLS.intersection(texts):
-        return f"the {side.value} does not speak TLS: {', '.join(texts)}"
-    return f"the {side.value}'s TLS handshake failed: {', '.join(texts)}"

@@ -35,6 +35,8 @@ class Framing:
     """The longest payload allowed, in bytes."""
     body: int
     """See `IFraming`."""
+    tail: int
+    """See `ITailedFraming`."""
     count: int
     """How many complete frames the last call of `skip` found."""
     least: int
@@ -49,6 +51,7 @@ class Framing:
     def __init__(self, max_frame: int) -> None:
         self.max_frame = max_frame
         self.body = 0
+        self.tail = 0
         self.count = 0
         self.least = 0
         self.seen = 0
@@ -111,7 +114,8 @@ class Framing:
 class CheckedFraming(Framing):
     """Lets a lane use any provider of `IFraming`, at the price of Python calls and checks for each message.
 
-    It has the optional members that the provider has: see `IPatientFraming`, `IResumingFraming`, `IStatefulFraming`.
+    It has the optional members that the provider has: see `IPatientFraming`, `IResumingFraming`, `IStatefulFraming`,
+    `ITailedFraming`.
 
     Args:
         provider: a provider of `IFraming`.
@@ -159,15 +163,19 @@ class CheckedFraming(Framing):
             self._check_wait(start, end)
             return 0
         body = _integer(self.provider.body, "body", self.provider)
+        tail = _integer(getattr(self.provider, "tail", 0), "tail", self.provider)
         first = start - self._shown
-        if not (start < stop <= FARTHEST and first <= zero + body <= stop):
-            raise ValueError(f"{repr_of(self.provider)} found a frame from {first} to {stop}, its body at {body}")
+        if not (start < stop <= FARTHEST and tail >= 0 and first <= zero + body <= stop - tail):
+            after = f", and {tail} bytes after that" if tail else ""
+            raise ValueError(
+                f"{repr_of(self.provider)} found a frame from {first} to {stop}, its body at {body}{after}"
+            )
         if zero + body > end:  # the size is known already, but the header is not complete
             self._anew = True
             self.seen = start
             self.least = 0
             return 0
-        self.body = body
+        self.body, self.tail = body, tail
         return stop
 
     def _check_wait(self, start: int, end: int) -> None:
