@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +45,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._link.link import pair_of
 from twisted_repeater._repeater import end_link
+from twisted_repeater.filters import FilterPair
 from twisted_repeater.observers import LogObserver
 
 from .peers import (
@@ -64,8 +64,14 @@ from .peers import (
     repeated,
     turn,
 )
+from .real_sockets import FullSocket
 
 LOG_OBSERVER = "twisted_repeater.observers"
+
+
+def no_framing(limits: Limits) -> Any:
+    """Fail to make a framing."""
+    raise OSError("no framing")
 
 
 class CreateTests(PeerCase):
@@ -215,6 +221,7 @@ class CreateTests(PeerCase):
             (ValueError, "nonsense", {"server_ip": None, "server_port": None, "server": "nonsense:7"}),
             (TypeError, "server", {"server_ip": None, "server_port": None, "server": ("127.0.0.1", 1)}),
             (TypeError, "dialect", {"dialect": dialects.int32}),
+            (OSError, "no framing", {"dialect": dialects.Dialect(name="test", framing=no_framing)}),
             (TypeError, "limits", {"limits": {"max_clients": 1}}),
             (TypeError, "not iterable", {"observers": 7}),
             (TypeError, "is_client_allowed", {"is_client_allowed": ["alice"]}),
@@ -269,25 +276,6 @@ class CreateTests(PeerCase):
         await TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port).connect(ServerFactory.forProtocol(lambda: client))
         await client.lost()
         await repeater.shutdown()
-
-
-class FullSocket:
-    """A listening socket whose queue is full: who connects gets no answer."""
-
-    def __init__(self) -> None:
-        self._sockets = [socket.socket()]
-        self._sockets[0].bind(("127.0.0.1", 0))
-        self._sockets[0].listen(0)
-        self.port = self._sockets[0].getsockname()[1]
-        for _ in range(3):
-            self._sockets.append(filler := socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", self.port))
-
-    def close(self) -> None:
-        """Close all that belongs to it."""
-        for each in self._sockets:
-            each.close()
 
 
 def answering(answer: Any) -> Callable[[Any], Any]:
@@ -367,6 +355,22 @@ class StartTests(PeerCase):
         world.repeater.replace_filters(to_client_filter=None)
         peer.send(b"four")
         await client.seen.holds(b"four")
+
+    async def test_pairs(self) -> None:
+        """A pair of filters can be given at the start, and replaced; a wrong one changes nothing."""
+        world = await self.world(filters=FilterPair(to_client=lambda message, link: DO_NOTHING))
+        client, peer = await world.linked("alice")
+        for wrong in (7, FilterPair):
+            self.assertRaises(TypeError, world.repeater.replace_filters, filters=wrong)
+        peer.send(b"unheard")
+        client.send(b"one")
+        await peer.seen.reach(2)
+        world.repeater.replace_filters(filters=FilterPair(lambda message, link: SendBack([b"no: " + message])))
+        client.send(b"two")
+        await client.seen.reach(2)
+        self.assertEqual(client.seen[1], b"no: two")
+        other = await self.world(start=False)
+        self.assertRaises(TypeError, other.repeater.start, filters=7)
 
     async def test_default_on_error_ends(self) -> None:
         """By default a link ends when a side is lost, and when a side ends its stream no reply is lost."""

@@ -77,6 +77,12 @@ class OpeningPeer:
         self._check_there()
         return self._connection.certificate
 
+    @property
+    def alpn(self) -> bytes | None:
+        """See `Peer`."""
+        self._check_there()
+        return self._connection.alpn
+
     def peek(self, framing: FramingObject | None) -> Deferred[Frame]:
         """See `Peer`."""
         return self._ask(_FrameSearch(self._data, self._framing_for(framing), self._most()))
@@ -123,6 +129,7 @@ class OpeningPeer:
         if data and unread == "refuse":
             sent = f"the {self.side.value} sent bytes before TLS began, which anybody may have put there"
             return fail(InvalidHello(f"{sent}: {data[:SHOWN]!r}", self.side))
+        self._connection.valve.open("early")
         return self._connection.start_tls(options, data)
 
     # -- what the connection and the attempt need ----------------------------------------------------------------

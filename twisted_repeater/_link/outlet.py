@@ -293,6 +293,16 @@ class Outlet(ABC):
                 innermost.stopWriting()
                 left.close()
 
+    def hand_over(self) -> None:
+        """Leave the transport to another outlet. The transport writes what waits here before anything else."""
+        transport, waiting, was_full = self._transport, self._queue, self.full
+        transport.unregisterProducer()
+        self.discard()
+        for data in waiting or ():
+            transport.write(bytes(data))
+        if was_full:
+            self._connection.link.connection_drained(self._connection)
+
     def discard(self) -> None:
         """Drop the bytes that wait and all that come later."""
         self.ended = True

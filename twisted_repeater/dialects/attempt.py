@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from .._types import FramingObject
@@ -47,6 +47,9 @@ class _Peer(Protocol):
     @property
     def certificate(self) -> Any: ...
 
+    @property
+    def alpn(self) -> bytes | None: ...
+
     def peek(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
 
     def read(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
@@ -84,6 +87,11 @@ class Peer:
     def certificate(self) -> Any:
         """Its TLS certificate, an ``OpenSSL.crypto.X509``; ``None`` without TLS, or if it has none."""
         return self._peer.certificate
+
+    @property
+    def alpn(self) -> bytes | None:
+        """The protocol that was agreed on in the TLS handshake, such as ``b"postgresql"``; ``None`` if none was."""
+        return self._peer.alpn
 
     def peek(self, framing: FramingObject | None = None) -> Deferred[Frame]:
         """Return the next frame and leave it in the stream. It goes through the filters as the first message.
@@ -148,6 +156,9 @@ class _Making(Protocol):
     @property
     def server_name(self) -> str: ...
 
+    @property
+    def details(self) -> Mapping[str, object]: ...
+
     def admit(self, name: str | None, details: dict[str, object], /) -> Deferred[None]: ...
 
     def dial(self) -> Deferred[None]: ...
@@ -194,6 +205,11 @@ class Attempt:
     def server_name(self) -> str:
         """The name that `Repeater.create` was told; "" without one."""
         return self._making.server_name
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What `admit` was told about the client; empty before. A refusal may depend on it."""
+        return self._making.details
 
     def admit(self, name: str | None = None, **details: object) -> Deferred[None]:
         """Have the client admitted: a place, ``is_client_allowed``, and its name.
