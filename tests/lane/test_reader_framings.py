@@ -62,7 +62,9 @@ class Run:
         self.asked: list[bytes] = []
         if "selector" in setup:
             setup["filter"] = self.see
-        self.lane = Lane(LaneSetup(**setup), framing, self.outlet, Outlet("back", self.journal), self.host)
+        back = Outlet("back", self.journal)
+        # With a clock that stands still it never gives way.
+        self.lane = Lane(LaneSetup(**setup), framing, self.outlet, back, self.host, lambda: 0.0)
         self.lane.start()
 
     def see(self, message: bytes, link: object) -> Any:
