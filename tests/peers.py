@@ -369,6 +369,10 @@ class Server(Factory):
 class Sockets:
     """The sockets of a world: TCP, on loopback."""
 
+    def dialect(self) -> Dialect:
+        """Return the dialect of a repeater that is told of none."""
+        return dialects.int32()
+
     def listen(self, server: Server) -> Any:
         """Let the server listen; return its port."""
         return reactor.listenTCP(0, server, interface="127.0.0.1")
@@ -404,7 +408,7 @@ class World:
 
     async def create(self, **settings: Any) -> None:
         """Make the repeater, without starting it."""
-        settings.setdefault("dialect", dialects.int32())
+        settings.setdefault("dialect", self.sockets.dialect())
         if (via := settings.pop("via", None)) is not None:
             settings["server"] = via
         else:
@@ -525,7 +529,11 @@ class World:
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
     """Return everything that a factory keeps of its links and attempts."""
     registries = {name: getattr(factory.links, name) for name in ("_pairs", "_attempts")}
-    registries |= {name: getattr(factory.admission, name) for name in ("_unfinished", "names", "_placed", "_waiting")}
+    admission = ("_attempts", "_unfinished", "_placed", "_silent", "_waiting")
+    registries |= {f"admission.{name}": getattr(factory.admission, name) for name in admission}
+    names = ("_claimed", "_shared", "_labels", "_newcomers")
+    registries |= {f"names.{name}": getattr(factory.admission.names, name) for name in names}
+    registries["identifications"] = factory.admission._identifications._under_way
     watch = factory.frame_monitor
     registries |= {"unfinished frames": watch._watched, "bytes of theirs": [watch.size] * bool(watch.size)}
     return {name: list(registry) for name, registry in registries.items() if registry}

@@ -1,9 +1,10 @@
-"""TLS and Unix sockets for a world of peers."""
+"""TLS and Unix sockets for a world of peers, and a socket that nobody can connect to."""
 
 from __future__ import annotations
 
 import datetime
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint, w
 from twisted.internet.ssl import PrivateCertificate, optionsForClientTLS
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from twisted_repeater import Repeater
+from twisted_repeater import Dialect, Repeater
+from twisted_repeater.dialects import Attempt
 
 from .peers import Server, Sockets, reactor
 
-__all__ = ["TLSSockets", "UnixSockets"]
+__all__ = ["BegunTLSSockets", "FullSocket", "TLSSockets", "UnixSockets"]
 
 PEM = serialization.Encoding.PEM
 
@@ -54,6 +56,47 @@ class TLSSockets(Sockets):
         """See `Sockets`."""
         options = optionsForClientTLS("localhost", trustRoot=self.own)
         return wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port))
+
+
+class BegunTLSSockets(TLSSockets):
+    """The same TLS, begun by the opening of the dialect: the repeater's endpoints are TCP's."""
+
+    def dialect(self) -> Dialect:
+        """See `Sockets`."""
+        dialect = super().dialect()
+        opening = dialect.opening
+
+        async def begin(attempt: Attempt) -> None:
+            await attempt.client.peek_bytes(1)
+            await attempt.client.start_tls(self.own.options(), unread="feed")
+            await opening(_SecureDial(attempt, self))  # type: ignore[arg-type]
+
+        dialect.opening = begin
+        return dialect
+
+    def for_clients(self) -> dict[str, Any]:
+        """See `Sockets`."""
+        return Sockets.for_clients(self)
+
+    def for_server(self, port: Any) -> dict[str, Any]:
+        """See `Sockets`."""
+        return {"server": f"tcp:127.0.0.1:{port.getHost().port}"}
+
+
+class _SecureDial:
+    """An attempt that begins TLS with the server that it has dialled."""
+
+    def __init__(self, attempt: Attempt, sockets: TLSSockets) -> None:
+        self._attempt = attempt
+        self._sockets = sockets
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._attempt, name)
+
+    async def dial(self) -> None:
+        """See `Attempt`."""
+        await self._attempt.dial()
+        await self._attempt.server.start_tls(optionsForClientTLS("localhost", trustRoot=self._sockets.own))
 
 
 def certificate_for(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
@@ -95,3 +138,22 @@ class UnixSockets(Sockets):
     def to(self, repeater: Repeater) -> Any:
         """See `Sockets`."""
         return UNIXClientEndpoint(reactor, repeater.address.name)
+
+
+class FullSocket:
+    """A listening socket whose queue is full: who connects gets no answer."""
+
+    def __init__(self) -> None:
+        self._sockets = [socket.socket()]
+        self._sockets[0].bind(("127.0.0.1", 0))
+        self._sockets[0].listen(0)
+        self.port = self._sockets[0].getsockname()[1]
+        for _ in range(3):
+            self._sockets.append(filler := socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", self.port))
+
+    def close(self) -> None:
+        """Close all that belongs to it."""
+        for each in self._sockets:
+            each.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -16,11 +17,13 @@ class Pair(SimpleNamespace):
 
     def __init__(self) -> None:
         super().__init__(
+            id=17,
             client_name="ann",
             server_name="quotes",
             client_hello=Hello("ann"),
             server_hello=Hello("quotes"),
-            client=SimpleNamespace(address="client address"),
+            details={"database": "stocks"},
+            client=SimpleNamespace(address="client address", certificate="certificate"),
             server=SimpleNamespace(address="server address"),
             stopped=frozenset({Direction.TO_SERVER}),
             asked=[],
@@ -33,6 +36,11 @@ class Pair(SimpleNamespace):
     def send(self, connection: SimpleNamespace, message: object) -> None:
         """Keep what is sent."""
         self.asked.append((connection.address, message))
+
+    def identify(self, name: str) -> Deferred[None]:
+        """Keep the name."""
+        self.asked.append(("identify", name))
+        return succeed(None)
 
     def finish(self) -> None:
         """Keep that it was asked for."""
@@ -61,6 +69,7 @@ class LinkTests(SynchronousTestCase):
         link = self.link
         self.assertEqual((link.client_name, link.client_hello), ("ann", Hello("ann")))
         self.assertEqual((link.server_name, link.server_hello), ("quotes", Hello("quotes")))
+        self.assertEqual((link.id, link.details["database"], link.client_certificate), (17, "stocks", "certificate"))
         self.assertEqual((link.client_address, link.server_address), ("client address", "server address"))
         self.assertEqual((link.stopped, link.state), (frozenset({Direction.TO_SERVER}), None))
         link.state = "mine"
@@ -73,8 +82,9 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(self.link.received(Direction.TO_SERVER), (1, 5))
         self.link.send_to_client(b"1")
         self.link.send_to_server(b"2")
+        self.successResultOf(self.link.identify("bob"))
         self.link.finish()
         self.link.close(reason)
         self.link.close()
         sent = [("client address", b"1"), ("server address", b"2")]
-        self.assertEqual(self.pair.asked, [*sent, "finish", ("close", reason), ("close", None)])
+        self.assertEqual(self.pair.asked, [*sent, ("identify", "bob"), "finish", ("close", reason), ("close", None)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +45,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._link.link import pair_of
 from twisted_repeater._repeater import end_link
+from twisted_repeater.filters import FilterPair
 from twisted_repeater.observers import LogObserver
 
 from .peers import (
@@ -64,6 +64,7 @@ from .peers import (
     repeated,
     turn,
 )
+from .real_sockets import FullSocket
 
 LOG_OBSERVER = "twisted_repeater.observers"
 
@@ -277,25 +278,6 @@ class CreateTests(PeerCase):
         await repeater.shutdown()
 
 
-class FullSocket:
-    """A listening socket whose queue is full: who connects gets no answer."""
-
-    def __init__(self) -> None:
-        self._sockets = [socket.socket()]
-        self._sockets[0].bind(("127.0.0.1", 0))
-        self._sockets[0].listen(0)
-        self.port = self._sockets[0].getsockname()[1]
-        for _ in range(3):
-            self._sockets.append(filler := socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", self.port))
-
-    def close(self) -> None:
-        """Close all that belongs to it."""
-        for each in self._sockets:
-            each.close()
-
-
 def answering(answer: Any) -> Callable[[Any], Any]:
     """Return a callback that always answers this."""
     return lambda link: answer
@@ -373,6 +355,22 @@ class StartTests(PeerCase):
         world.repeater.replace_filters(to_client_filter=None)
         peer.send(b"four")
         await client.seen.holds(b"four")
+
+    async def test_pairs(self) -> None:
+        """A pair of filters can be given at the start, and replaced; a wrong one changes nothing."""
+        world = await self.world(filters=FilterPair(to_client=lambda message, link: DO_NOTHING))
+        client, peer = await world.linked("alice")
+        for wrong in (7, FilterPair):
+            self.assertRaises(TypeError, world.repeater.replace_filters, filters=wrong)
+        peer.send(b"unheard")
+        client.send(b"one")
+        await peer.seen.reach(2)
+        world.repeater.replace_filters(filters=FilterPair(lambda message, link: SendBack([b"no: " + message])))
+        client.send(b"two")
+        await client.seen.reach(2)
+        self.assertEqual(client.seen[1], b"no: two")
+        other = await self.world(start=False)
+        self.assertRaises(TypeError, other.repeater.start, filters=7)
 
     async def test_default_on_error_ends(self) -> None:
         """By default a link ends when a side is lost, and when a side ends its stream no reply is lost."""

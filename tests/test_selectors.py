@@ -20,6 +20,7 @@ from twisted_repeater.selectors import (
     contains,
     first_byte,
     predicate,
+    reach_of,
 )
 from twisted_repeater.testing import FilterHarness
 
@@ -230,6 +231,38 @@ class SelectorTests(SynchronousTestCase):
         ]
         for selector, expected in shown:
             self.assertEqual(repr(selector), expected)
+
+
+class ReachTests(SynchronousTestCase):
+    """How early a selector can decide."""
+
+    @given(
+        st.sampled_from(SELECTORS), st.binary(max_size=12).map(lambda data: bytes(b"abcO"[byte % 4] for byte in data))
+    )
+    def test_beginning_decides(self, selector: Selector, payload: bytes) -> None:
+        """The bytes within its reach decide as the whole payload does."""
+        reach = reach_of(selector)
+        if reach:
+            early = selector.matches(payload, 0, min(reach, len(payload)))
+            self.assertEqual(early, selector.matches(payload, 0, len(payload)))
+
+    def test_reach(self) -> None:
+        """It ends after the last byte that is compared; a selector that may need all of a payload has none."""
+        far = bytes_at(sys.maxsize, {b"ab"})
+        for selector, reach in (
+            (first_byte(b"ab"), 1),
+            (bytes_at(3, {b"a", b"abc"}), 6),
+            (~bytes_at(3, {b"a"}), 4),
+            (first_byte(b"a") | bytes_at(2, {b"b"}), 3),
+            (first_byte(b"a") & contains({b"b"}), 0),
+            (contains({b"b"}) | first_byte(b"a"), 0),
+            (~contains({b"b"}), 0),
+            (predicate(bool), 0),
+            (NOTHING, 1),
+            (far, 0),
+            (Selector(), 0),
+        ):
+            self.assertEqual(reach_of(selector), reach, selector)
 
 
 class BufferTests(SynchronousTestCase):

@@ -13,12 +13,12 @@ from twisted.python.filepath import FilePath
 
 from twisted_repeater import PASS_ON, Limits
 from twisted_repeater._link.outlet import HIGH_WATER
-from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
+from twisted_repeater.errors import ClientGone, HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
 from twisted_repeater.observers.metrics import MetricsObserver
 
 from .link.links import CLIENT, SERVER, LinkCase, messages
 from .peers import END, Server, Sockets, StoppedTime, frame, hello, reactor, turn
-from .real_sockets import TLSSockets, UnixSockets
+from .real_sockets import BegunTLSSockets, TLSSockets, UnixSockets
 
 UNHURRIED = Limits(hello_timeout=1000, linger=1000, close_timeout=1000, stall_timeout=1000)
 """With these a test does not come to its end by one of them."""
@@ -340,6 +340,27 @@ class TLSTests(CommonTests, SocketsCase):
         self.assertEqual(messages(self.peer), [b"1", b"2"])
         await self.ann.when_over()
         self.assertEqual(self.heard[CLIENT], (ConnectionDone, False))
+
+
+class BegunTLSTests(TLSTests):
+    """Over TLS that the opening begins, on both sides: nothing is different."""
+
+    def setUp(self) -> None:
+        """Make a certificate."""
+        super().setUp()
+        self.sockets = BegunTLSSockets(self.mktemp())
+
+    async def test_client_that_leaves(self) -> None:
+        """A client that leaves within the handshake has not failed at it."""
+        await self.link()
+        gone = await self.here.connect(
+            b"\x16\x03\x01", endpoint=TCP4ClientEndpoint(reactor, "127.0.0.1", self.here.repeater.port)
+        )
+        await self.here.until_accepted(heard=True)
+        gone.close()
+        await gone.lost()
+        await self.here.refused()
+        self.assertEqual(self.here.refusals, [(None, ClientGone)])
 
 
 class HalfTLSSockets(TLSSockets):

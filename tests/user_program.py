@@ -18,6 +18,7 @@ from twisted_repeater import (
     Hello,
     ICodec,
     IFilter,
+    IFilterPair,
     IFraming,
     IHandshake,
     IObserver,
@@ -35,7 +36,7 @@ from twisted_repeater import (
 from twisted_repeater.codecs import fixed, tagged, text
 from twisted_repeater.codecs.bin_prot import BinProtCodec, bin_float, bin_int, bin_prot_codec, record
 from twisted_repeater.dialects import async_extra, hellos, int32, server_first
-from twisted_repeater.filters import Allow, ByType, Count, Deny, Log, Shadow, wants
+from twisted_repeater.filters import Allow, ByType, Count, Deny, FilterPair, Log, Shadow, in_order, wants
 from twisted_repeater.framings import Framing, Int32Framing
 from twisted_repeater.observers.metrics import MetricsObserver
 from twisted_repeater.selectors import first_byte
@@ -94,6 +95,33 @@ def some(message: bytes, link: Link) -> Verdict:
 async def orders(message: Order, link: Link) -> Verdict:
     return PASS_ON
 
+
+class Talk:
+    """The filters of one link."""
+
+    def to_server(self, message: bytes, link: Link) -> Verdict:
+        return PASS_ON
+
+    async def to_client(self, message: bytes, link: Link) -> Verdict:
+        return PASS_ON
+
+    def migrate(self, old: Talk) -> None: ...
+
+
+class Talks:
+    def for_link(self, link: Link) -> tuple[Filter, Filter]:
+        talk = Talk()
+        return talk.to_server, talk.to_client
+
+
+@implementer(IFilterPair)
+class OneWay:
+    def for_link(self, link: Link) -> tuple[Filter | None, None]:
+        return Check(), None
+
+
+PAIRS = chain(Talks(), OneWay(), FilterPair(to_client=check_later))
+IN_ORDER = in_order(check, asks=lambda message: message != b"", ends_answer=lambda message: True)
 
 FILTERS: list[Filter] = [check, check_later, Check(), Undeclared(), Risk(), some, orders, Log(), Deny(Order)]
 
@@ -215,10 +243,12 @@ async def run() -> None:
     other.start(
         to_server_filter=chain(*FILTERS, Count()),
         to_client_filter=Shadow(Check(), Allow(Order, otherwise=check)),
+        filters=chain(PAIRS, in_order(PAIRS, asks=len, ends_answer=bool)),
         on_connect=on_connect,
         on_error=on_error,
         on_filter_error=OnFilterError.PASS_ON,
     )
+    other.replace_filters(filters=IN_ORDER, to_client_filter=None)
     link = repeater.link("ann")
     if link is not None:
         state: State = link.state
@@ -233,6 +263,7 @@ async def run() -> None:
 def harness() -> None:
     harness = FilterHarness(check, Undeclared(), dialect=own, state=State(), limits=Limits())
     harness.client_sends(b"x").expect(to_server=[b"x"], verdicts=[PASS_ON])
+    FilterHarness(filters=Talks()).client_sends(b"x").expect(to_server=[b"x"])
     verdict: Verdict = harness.server_sends(b"y").verdict
     assert verdict == DROP
     harness.link.send_to_client(b"")

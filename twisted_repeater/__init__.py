@@ -39,6 +39,7 @@ from .errors import (
     LinkError,
     MarshalingError,
     MultipleVersionsError,
+    NameTimeout,
     NewClientsDropped,
     OpeningFailed,
     ParseError,
@@ -71,6 +72,7 @@ from .interfaces import (
     ISelective,
     ISelectiveByCodec,
     IStatefulFraming,
+    ITailedFraming,
     ITypedCodec,
 )
 from .link import Link
@@ -115,6 +117,7 @@ __all__ = [
     "ISelective",
     "ISelectiveByCodec",
     "IStatefulFraming",
+    "ITailedFraming",
     "ITypedCodec",
     "InvalidHello",
     "Limits",
@@ -124,6 +127,7 @@ __all__ = [
     "MessageType",
     "Mixed",
     "MultipleVersionsError",
+    "NameTimeout",
     "NewClientsDropped",
     "OnFilterError",
     "OpeningFailed",

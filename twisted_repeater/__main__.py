@@ -10,11 +10,22 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
-from .framings import async_extra, base, length
+from .framings import async_extra, base, delimited, length, varint
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
-HOT_PATH: tuple[ModuleType, ...] = (base, length, async_extra, selectors, output, reader, judge, lane)
+HOT_PATH: tuple[ModuleType, ...] = (
+    base,
+    length,
+    varint,
+    delimited,
+    async_extra,
+    selectors,
+    output,
+    reader,
+    judge,
+    lane,
+)
 """The modules that are compiled where a compiler was found."""
 
 

@@ -19,7 +19,7 @@ from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
-from ._types import Filter, Observer, Reactor
+from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
 from .errors import ConnectingError, LinkError
 from .model import Direction, Limits, OnFilterError, Side
@@ -190,6 +190,7 @@ class Repeater:
         on_connect: Callable[[Link], object] = _no_state,
         to_server_filter: Filter | None = None,
         to_client_filter: Filter | None = None,
+        filters: FilterPairObject | None = None,
         on_error: OnError | None = None,
         on_connecting_error: OnConnectingError | None = None,
         on_filter_error: OnFilterError = OnFilterError.STOP,
@@ -201,6 +202,8 @@ class Repeater:
                 that of its Deferred, becomes ``link.state``. If it raises, the client is refused.
             to_server_filter: An `IFilter`, or a function of a message to the server and its link. ``None``: all pass.
             to_client_filter: The same for messages to the client.
+            filters: A pair of filters, an `IFilterPair`: an object whose method ``for_link`` returns both filters of a
+                link. In both directions messages go through the filters above first.
             on_error: Called with the link, the side and a `LinkError`. The default logs the error. It closes the link
                 if a side is lost, without losing a reply that is still to come, or if a filter's failure has stopped
                 one of its directions.
@@ -210,17 +213,19 @@ class Repeater:
 
         Raises:
             RuntimeError: The repeater was started already; use `replace_filters`.
+            TypeError: An argument is of another kind, or a filter cannot work with the messages of the dialect.
         """
         factory = self._factory
         if factory.application.started is not None:
             raise RuntimeError("the repeater was started already")
         factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)  # here, not at the first client
         factory.equipment.check_filter(to_client_filter, Direction.TO_CLIENT)
+        factory.equipment.check_pair(filters)
         end, not_linked = _defaults(factory)
         on_error = end if on_error is None else on_error
         on_connecting_error = not_linked if on_connecting_error is None else on_connecting_error
         factory.application.started = Callbacks(
-            on_connect, on_error, on_connecting_error, to_server_filter, to_client_filter, on_filter_error
+            on_connect, on_error, on_connecting_error, to_server_filter, to_client_filter, on_filter_error, filters
         )
 
     def replace_filters(
@@ -228,19 +233,26 @@ class Repeater:
         *,
         to_server_filter: Filter | EllipsisType | None = ...,
         to_client_filter: Filter | EllipsisType | None = ...,
+        filters: FilterPairObject | EllipsisType | None = ...,
     ) -> None:
         """Replace the filters that were given to `start`. A filter that you do not name stays; ``None`` removes it.
 
         They take over between two messages of every link, at the latest with the next read. A message whose verdict
         is awaited still gets it from the old filter.
+
+        A new pair of filters is asked for the filters of each link. Those that have a method ``migrate`` (`IMigrating`)
+        take over from the link's old filters. If the pair raises for one link, this raises, and all links keep theirs.
         """
         if self._factory.application.started is None:
             raise RuntimeError("the repeater was not started yet")
-        given = {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter}
-        filters = {name: provider for name, provider in given.items() if provider is not ...}
-        for name, provider in filters.items():
-            self._factory.equipment.check_filter(provider, Direction(name.removesuffix("_filter")))
-        self._factory.replace_filters(filters)
+        given = {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter, "filters": filters}
+        replaced = {name: provider for name, provider in given.items() if provider is not ...}
+        for name, provider in replaced.items():
+            if name == "filters":
+                self._factory.equipment.check_pair(provider)
+            else:
+                self._factory.equipment.check_filter(provider, Direction(name.removesuffix("_filter")))
+        self._factory.replace_filters(replaced)
 
     # -- messages of the application's own: they go through no filter --------------------------------------------
 
@@ -257,28 +269,33 @@ class Repeater:
         self._factory.links.broadcast(Side.SERVER, message)
 
     def send_to_server_from(self, client_name: str, message: object) -> None:
-        """Send a message to the server on that client's link, if the client is linked."""
-        link = self.link(client_name)
-        if link is not None:
+        """Send a message to the server on every link of that client's name."""
+        for link in self.links(client_name):
             link.send_to_server(message)
 
     def link(self, client_name: str) -> Link | None:
-        """Return the link of a client, ``None`` if the client is not linked."""
-        pair = self._factory.admission.names.get(client_name)
-        return pair.link if pair is not None and pair.made else None
+        """Return the oldest link of a client's name, ``None`` if there is none."""
+        links = self.links(client_name)
+        return links[0] if links else None
 
-    def links(self) -> list[Link]:
-        """Return every link that is made and whose connections are not both gone."""
-        return [pair.link for pair in self._factory.links.made()]
+    def links(self, client_name: str | None = None) -> list[Link]:
+        """Return every link that is made and whose connections are not both gone, the oldest first.
+
+        Args:
+            client_name: return only those of this name. There is one at most, unless the dialect lets clients share
+                their name (`SameName.SHARE`).
+        """
+        if client_name is None:
+            return [pair.link for pair in self._factory.links.made()]
+        return [pair.link for pair in self._factory.admission.names.of(client_name) if pair.made]
 
     def active_clients(self) -> list[str]:
-        """Return the names of the clients whose links have both sides up."""
-        return [link.client_name for link in self._factory.links.made() if link.active]
+        """Return the names of the clients whose links have both sides up, each name once."""
+        return list(dict.fromkeys(link.client_name for link in self._factory.links.made() if link.active))
 
     def close_connection_from_client(self, client_name: str) -> None:
-        """Close both sides of a client's link, if the client is linked."""
-        link = self.link(client_name)
-        if link is not None:
+        """Close both sides of every link of that client's name."""
+        for link in self.links(client_name):
             link.close()
 
     @property

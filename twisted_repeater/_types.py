@@ -36,6 +36,13 @@ Filter: TypeAlias = FilterFunction | FilterObject
 """A filter: a function of a message and its link, or an object with such a method ``filter``."""
 
 
+class FilterPairObject(Protocol):
+    """See `IFilterPair`."""
+
+    def for_link(self, link: Link, /) -> tuple[Filter | None, Filter | None]:
+        """See `IFilterPair`."""
+
+
 class Codec(Protocol):
     """See `ICodec`."""
 

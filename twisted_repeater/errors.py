@@ -18,7 +18,7 @@
      |    +-- UnexpectedServerName   step 6: another server than the one configured answered
      |    +-- RefusedByApplication   a callback of the application raised
      |    +-- ClientGone             the client left before it was linked
-     |    +-- Replaced               a newcomer took the client's name over before it was linked
+     |    +-- Replaced               a newcomer took the client's name over
      |    +-- OpeningFailed          the opening of the dialect raised, or did not end in time
      |    +-- RepeaterClosed         the repeater was shut down meanwhile
      +-- LinkError                   trouble on a complete link; given to on_error
@@ -32,6 +32,7 @@
      |    +-- PartialFrame           the stream ended inside a frame
      +-- SlowConsumer                a side did not read the messages sent to it
      +-- FilterTimeout               a filter's verdict did not come within ``filter_timeout``
+     +-- NameTimeout                 the client said no name within ``name_timeout``
      +-- WrongVerdict                a filter returned something else than a verdict
 """
 
@@ -63,6 +64,7 @@ __all__ = [
     "LinkError",
     "MarshalingError",
     "MultipleVersionsError",
+    "NameTimeout",
     "NewClientsDropped",
     "OpeningFailed",
     "ParseError",
@@ -166,7 +168,7 @@ class ClientGone(ConnectingError):
 
 
 class Replaced(ConnectingError):
-    """A newcomer took the client's name over before the client was linked; see `SameName.REPLACE`."""
+    """A newcomer took the client's name over; see `SameName.REPLACE`. Also the reason why the client's link closes."""
 
 
 class OpeningFailed(ConnectingError):
@@ -177,7 +179,7 @@ class OpeningFailed(ConnectingError):
 
 
 class RepeaterClosed(ConnectingError):
-    """The repeater was shut down before the client was linked."""
+    """The repeater was shut down before the client was linked. Also the reason that `Dialect.farewell` gets then."""
 
 
 # -- on a complete link -----------------------------------------------------------------------------------
@@ -304,6 +306,10 @@ class SlowConsumer(RepeaterError):
 
 class FilterTimeout(RepeaterError):
     """A filter's verdict did not come within ``limits.filter_timeout`` seconds."""
+
+
+class NameTimeout(RepeaterError):
+    """The client has not said its name within ``limits.name_timeout`` seconds. The reason why its link closes."""
 
 
 class WrongVerdict(RepeaterError):

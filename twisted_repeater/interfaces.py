@@ -34,6 +34,7 @@ __all__ = [
     "ISelective",
     "ISelectiveByCodec",
     "IStatefulFraming",
+    "ITailedFraming",
     "ITypedCodec",
 ]
 
@@ -157,8 +158,8 @@ class IFraming(Interface):
     A framing serves one direction of one link. It may keep state that concerns this stream, if it moves that state only
     in `taken`. A framing without state may be one object for all links.
 
-    A framing may also provide `IPatientFraming` or `IResumingFraming`, so that long frames are cheap, and
-    `IStatefulFraming`. These need not be declared.
+    A framing may also provide `IPatientFraming` or `IResumingFraming`, so that long frames are cheap,
+    `IStatefulFraming`, and `ITailedFraming`. These need not be declared.
     """
 
     body: int = Attribute("the offset in ``data`` at which the payload of the frame that was found last begins")
@@ -196,6 +197,14 @@ class IFraming(Interface):
 
     def replace(frame: bytes, payload: bytes) -> bytes:
         """Return a frame with ``payload`` that replaces ``frame``. Keep all of its header but the lengths."""
+
+
+class ITailedFraming(IFraming):
+    """A framing whose frames go on after their payload: with a mark that ends them, say."""
+
+    tail: int = Attribute(
+        "how many bytes at the end of the frame that was found last are not of its payload; set as ``body`` is"
+    )
 
 
 class IPatientFraming(IFraming):

@@ -9,12 +9,12 @@ from zope.interface import implementer
 from .interfaces import ILink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
 
-    from .model import Direction
+    from .model import Direction, OnFilterError
 
 __all__ = ["Link"]
 
@@ -55,6 +55,17 @@ class _Pair(Protocol):
     def finish(self) -> None: ...
 
     def close(self, reason: BaseException | None, /) -> None: ...
+
+    # For filters of this package, which need more than an application:
+
+    @property
+    def on_filter_error(self) -> OnFilterError: ...
+
+    def is_at_work(self, direction: Direction, /) -> bool: ...
+
+    def call_soon(self, call: Callable[[], None], /) -> None: ...
+
+    def redacted(self, message: object, /) -> object: ...
 
 
 @implementer(ILink)
@@ -155,7 +166,12 @@ class Link:
 
         Returns:
             A Deferred that fails with a `ConnectingError` if the link cannot have the name, or if that takes longer
-            than ``limits.hello_timeout``. The link keeps its old name then; you decide what becomes of it.
+            than ``limits.hello_timeout``. The link keeps its old name then; you decide what becomes of it. If you call
+            this again meanwhile, the earlier call fails with `Replaced`.
+
+        Raises:
+            RuntimeError: the link is not made yet.
+            TypeError: the name is not a string.
         """
         return self._pair.identify(name)
 

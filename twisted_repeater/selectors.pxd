@@ -3,6 +3,7 @@ cimport cython
 
 cdef class Selector:
     cdef readonly int _depth
+    cdef readonly Py_ssize_t _reach
     cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
 
 @cython.locals(value=bytes, wanted=cython.p_uchar, size=Py_ssize_t, index=Py_ssize_t)

@@ -93,6 +93,14 @@ def any_of(selectors: Iterable[Selector]) -> Selector:
     return left[0] if left else NOTHING
 
 
+def reach_of(selector: Selector) -> int:
+    """Return how many bytes of a payload, from its beginning, decide whether a selector wants it.
+
+    It is 0 if the selector must see the whole payload, as those of an application must.
+    """
+    return getattr(selector, "_reach", 0)
+
+
 def _checked_offset(offset: int) -> int:
     """Return an offset within a payload as an ``int``; raise an error if no payload has it."""
     offset = index(offset)
@@ -101,6 +109,18 @@ def _checked_offset(offset: int) -> int:
     if offset > sys.maxsize:
         raise OverflowError(f"no payload has an offset of {offset}")
     return offset
+
+
+def _reach(offset: int, values: tuple[bytes, ...]) -> int:
+    """Return how many bytes of a payload decide whether it has one of these values at an offset."""
+    reach = offset + max(map(len, values), default=1)
+    return reach if reach <= sys.maxsize else 0
+
+
+def _joint_reach(first: Selector, second: Selector) -> int:
+    """Return how many bytes of a payload decide about it where two selectors are asked."""
+    reaches = reach_of(first), reach_of(second)
+    return max(reaches) if all(reaches) else 0
 
 
 def _not_initialized(selector: Selector) -> AttributeError:
@@ -137,6 +157,7 @@ class _ByteAt(Selector):
         self._firsts = _first_bytes(values)
         self._offset = _checked_offset(offset)
         self._values = values
+        self._reach = _reach(self._offset, values)
 
     def __repr__(self) -> str:
         joined = b"".join(self._values)
@@ -160,6 +181,7 @@ class _BytesAt(Selector):
         self._firsts = _first_bytes(values)
         self._offset = _checked_offset(offset)
         self._values = values
+        self._reach = _reach(self._offset, values)
 
     def __repr__(self) -> str:
         return f"bytes_at({self._offset}, {list(self._values)})"
@@ -202,6 +224,7 @@ class _Contains(Selector):
         self._values = values
         self._firsts = _first_bytes(values)
         self._in_one_pass = in_one_pass
+        self._reach = 0 if values else 1
 
     def __repr__(self) -> str:
         return f"contains({list(self._values)})"
@@ -261,6 +284,7 @@ class _Either(Selector):
 
     def __init__(self, first: Selector, second: Selector) -> None:
         self._depth = _nested(first, second)
+        self._reach = _joint_reach(first, second)
         self._first = first
         self._second = second
 
@@ -279,6 +303,7 @@ class _Both(Selector):
 
     def __init__(self, first: Selector, second: Selector) -> None:
         self._depth = _nested(first, second)
+        self._reach = _joint_reach(first, second)
         self._first = first
         self._second = second
 
@@ -297,6 +322,7 @@ class _Not(Selector):
 
     def __init__(self, selector: Selector) -> None:
         self._depth = _nested(selector)
+        self._reach = reach_of(selector)
         self._selector = selector
 
     def __repr__(self) -> str:

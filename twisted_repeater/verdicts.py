@@ -127,6 +127,9 @@ class _Back(Verdict):
 class SendBack(_Back):
     """A gets these messages, in order; B gets nothing.
 
+    They go out at once. In a protocol whose answers are told apart by their order only, a client that has sent other
+    requests before takes them for the answer to an earlier one: use `twisted_repeater.filters.in_order` there.
+
     Args:
         messages: the messages, as the codec of the other direction encodes them; ``bytes`` without a codec.
 

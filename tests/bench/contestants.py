@@ -168,6 +168,7 @@ def _repeater(filter_name: str) -> Start:
     return start
 
 
+_FRAMINGS = ("async-extra", "length", "varint", "lines")
 _PLAIN = ("oneway", "echo", "idle")
 _INTERPRETED = {"PYTHONPATH": str(INTERPRETED)}
 _STREAM = _NGINX_MODULES / "ngx_stream_module.so"
@@ -180,14 +181,14 @@ CONTESTANTS = (
         title="repeater, no filter",
         start=_repeater("none"),
         prints_port=True,
-        loads=(*_PLAIN, "async-extra"),
+        loads=(*_PLAIN, *_FRAMINGS),
     ),
     Contestant(
         name="repeater-pass",
         title="repeater, filter passes all",
         start=_repeater("pass"),
         prints_port=True,
-        loads=(*_PLAIN, "broadcast", "selector", "async-extra"),
+        loads=(*_PLAIN, "broadcast", "selector", *_FRAMINGS),
         missing=_not_compiled,
     ),
     Contestant(
@@ -195,7 +196,7 @@ CONTESTANTS = (
         title="repeater, filter passes all, interpreted",
         start=_repeater("pass"),
         prints_port=True,
-        loads=(*_PLAIN, "broadcast", "selector", "async-extra"),
+        loads=(*_PLAIN, "broadcast", "selector", *_FRAMINGS),
         environment=_INTERPRETED,
     ),
     Contestant(

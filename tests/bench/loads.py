@@ -58,6 +58,9 @@ LOADS = (
         wanted_every=100,
     ),
     Load(name="async-extra", title="one way, 16 B, dialect async_extra", kind="oneway", dialect="async_extra"),
+    Load(name="length", title="one way, 16 B, LengthFraming", kind="oneway", dialect="length"),
+    Load(name="varint", title="one way, 16 B, VarintFraming", kind="oneway", dialect="varint"),
+    Load(name="lines", title="one way, 16 B, DelimitedFraming", kind="oneway", dialect="lines"),
 )
 
 QUICK = ("oneway-16", "oneway-4k", "echo-1")

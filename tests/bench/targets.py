@@ -29,6 +29,14 @@ CPU_TARGETS = (
     ("selector", "repeater-selector", OURS, 0.6),
 )
 
+WIRES = (
+    ("async-extra", "async_extra", 1.3),
+    ("length", "LengthFraming", 1.3),
+    ("varint", "VarintFraming", 1.3),
+    ("lines", "DelimitedFraming", 3.0),
+)
+"""Loads like ``oneway-16`` in other dialects."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -59,9 +67,11 @@ def outcomes(rows: list[Row]) -> Iterator[Outcome]:
         a, b = cpu(load, ours), cpu(load, theirs)
         if a and b:
             yield Outcome(f"{load}, CPU for each message, {ours} / {theirs}", at_most, a / b)
-    stamped, plain = cpu("async-extra", OURS), cpu("oneway-16", OURS)
-    if stamped and plain:
-        yield Outcome(f"CPU for each message of 16 B, {OURS}, async_extra / int32", 1.3, stamped / plain)
+    plain = cpu("oneway-16", OURS)
+    for load, wire, at_most in WIRES:
+        other = cpu(load, OURS)
+        if other and plain:
+            yield Outcome(f"CPU for each message of 16 B, {OURS}, {wire} / int32", at_most, other / plain)
     small, large = cpu("oneway-64k", OURS), cpu("oneway-4m", OURS)
     if small and large:
         yield Outcome(f"bytes for each second of {OURS}'s CPU time, at 64 KiB / at 4 MiB", 1.0, large / 64 / small)

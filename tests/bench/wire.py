@@ -11,19 +11,23 @@ from .loads import Load
 __all__ = ["END", "Wire", "wire_of"]
 
 END = b"!"
-"""The last byte of the last message of a load, and of no other: the receiver looks at one byte for each read."""
+"""The last byte of the last message of a load, before its mark, and of no other: the receiver looks at the end of each
+read only."""
 
 
 class Wire:
     """The frames of one load, in the dialect ``int32``."""
 
     header_size = 4
+    mark = b""
+    """What ends each message, after its payload."""
 
     def __init__(self, load: Load) -> None:
         self.ordinary = self.frame(payload(load.size))
         self.wanted = self.frame(payload(load.size, kind=2))
         self.last = self.frame(payload(load.size, last=END))
-        assert END not in self.ordinary + self.wanted + self.last[:-1]
+        self.end = END + self.mark
+        assert self.end not in self.ordinary + self.wanted + self.last[:-1]
         self._wanted_every = load.wanted_every
 
     def chunk(self, size: int) -> bytes:
@@ -106,9 +110,83 @@ class AsyncExtraWire(Wire):
         return body
 
 
+class OtherWire(Wire):
+    """Hellos of ``int32``, but messages with another framing."""
+
+    def hello(self, name: str) -> bytes:
+        """The first frame of a connection."""
+        return Wire.frame(self, json.dumps({"name": name}).encode())
+
+    def split(self, data: bytearray, *, hello: bool = False) -> bytes | None:
+        """Take the first frame off the data, if all of it is there, and give it without its header."""
+        if hello:
+            return super().split(data, hello=True)
+        found = self.find(data)
+        if found is None:
+            return None
+        start, stop = found
+        body = bytes(data[start:stop])
+        del data[: stop + len(self.mark)]
+        return body
+
+    def find(self, data: bytearray) -> tuple[int, int] | None:
+        """Where the payload of the first frame begins and ends, if all of it is there."""
+        raise NotImplementedError
+
+
+class LengthWire(OtherWire):
+    """Messages with a length of two bytes, little-endian."""
+
+    def frame(self, body: bytes) -> bytes:
+        """One message."""
+        return struct.pack("<H", len(body)) + body
+
+    def find(self, data: bytearray) -> tuple[int, int] | None:
+        """See `OtherWire`."""
+        stop = 2 + int(struct.unpack_from("<H", data)[0]) if len(data) > 1 else 0
+        return (2, stop) if 0 < stop <= len(data) else None
+
+
+class VarintWire(OtherWire):
+    """Messages with a length of one byte: nothing here is longer than 127 bytes."""
+
+    def frame(self, body: bytes) -> bytes:
+        """One message."""
+        return bytes([len(body)]) + body
+
+    def find(self, data: bytearray) -> tuple[int, int] | None:
+        """See `OtherWire`."""
+        return (1, 1 + data[0]) if data and len(data) > data[0] else None
+
+
+class LinesWire(OtherWire):
+    """Messages that are lines."""
+
+    mark = b"\r\n"
+
+    def frame(self, body: bytes) -> bytes:
+        """One message."""
+        assert self.mark not in body
+        return body + self.mark
+
+    def find(self, data: bytearray) -> tuple[int, int] | None:
+        """See `OtherWire`."""
+        stop = data.find(self.mark)
+        return (0, stop) if stop >= 0 else None
+
+
+WIRES: dict[str, type[Wire]] = {
+    "int32": Wire,
+    "async_extra": AsyncExtraWire,
+    "length": LengthWire,
+    "varint": VarintWire,
+    "lines": LinesWire,
+}
+
+
 def wire_of(load: Load) -> Wire:
     """The frames of a load, in its dialect."""
-    return (AsyncExtraWire if load.dialect == "async_extra" else Wire)(load)
+    return WIRES[load.dialect](load)
 
 
 def _bin_int(value: int) -> bytes:

@@ -16,7 +16,9 @@ from twisted_repeater import (
     DO_NOTHING,
     PASS_ON,
     Close,
+    Direction,
     IFilter,
+    IFilterPair,
     Mixed,
     PassOnAndSendBack,
     Send,
@@ -27,7 +29,8 @@ from twisted_repeater import (
 from twisted_repeater.codecs import RawCodec, fixed, tagged, text
 from twisted_repeater.dialects import int32
 from twisted_repeater.errors import CallbackFailed
-from twisted_repeater.filters import Shadow, chain, selector_of, wants
+from twisted_repeater.filters import Chain, FilterPair, Shadow, chain, in_order, selector_of, wants
+from twisted_repeater.filters._provider import fixed_filters
 from twisted_repeater.selectors import NOTHING, Selector, contains, first_byte
 from twisted_repeater.testing import FilterHarness
 
@@ -328,7 +331,7 @@ class FailureTests(SynchronousTestCase):
     def test_no_filter(self) -> None:
         """Each member must be a filter."""
         with self.assertRaisesRegex(TypeError, "not None"):
-            chain(Seen(), None)  # type: ignore[arg-type]
+            chain(Seen(), None)  # type: ignore[call-overload]
 
 
 class SelectorTests(SynchronousTestCase):
@@ -496,3 +499,89 @@ class MigrationTests(SynchronousTestCase):
         old, new = Kept(), [Also(), Kept()]
         chain(*new).migrate(old)
         self.assertEqual([member.before for member in new], [None, old])
+
+
+class Marking:
+    """A pair of filters that mark what they see, and count the links."""
+
+    def __init__(self, mark: bytes, *, only: str | None = None) -> None:
+        self.mark = mark
+        self.only = only
+        self.links: list[Any] = []
+        self.before: Any = None
+
+    def for_link(self, link: Any) -> Any:
+        """Return both filters, or one."""
+        self.links.append(link)
+
+        def marked(message: bytes, link: Any) -> Verdict:
+            return Send(message + self.mark)
+
+        return tuple(marked if self.only in (None, way) else None for way in ("to_server", "to_client"))
+
+    def migrate(self, old: Any) -> None:
+        """Take over."""
+        self.before = old
+
+
+class PairChainTests(SynchronousTestCase):
+    """Chains of pairs."""
+
+    def test_order(self) -> None:
+        """In both directions a message goes from the first pair to the last; each pair is asked once for each link."""
+        first, second = Marking(b"1"), Marking(b"2")
+        pairs = chain(first, chain(second, FilterPair(to_client=lambda message, link: Send(message + b"3"))))
+        verifyObject(IFilterPair, pairs)
+        run = FilterHarness(filters=pairs)
+        run.client_sends(b"m").expect(to_server=[b"m12"])
+        run.server_sends(b"m").expect(to_client=[b"m123"])
+        self.assertEqual((first.links, second.links), ([run.link], [run.link]))
+
+    def test_missing_filters(self) -> None:
+        """Pairs without a filter for a direction are left out; a single filter is asked without a chain."""
+        alone = Marking(b"1", only="to_client")
+        to_server, to_client = chain(alone, FilterPair()).for_link(LINK)
+        self.assertIsNone(to_server)
+        self.assertNotIsInstance(to_client, Chain)
+
+    def test_mixed(self) -> None:
+        """A filter of one direction needs a pair."""
+        with self.assertRaisesRegex(TypeError, r"write FilterPair\(to_server=Seen\)"):
+            chain(Marking(b"1"), Seen())  # type: ignore[call-overload]
+
+    def test_wrong_filters(self) -> None:
+        """What a pair returns is checked, and the error names the pair."""
+
+        class Wrong(Marking):
+            def for_link(self, link: Any) -> Any:
+                return None
+
+        with self.assertRaisesRegex(TypeError, r"Wrong.for_link must return \(to_server, to_client\), not None"):
+            chain(Marking(b"1"), Wrong(b"2")).for_link(LINK)
+
+    def test_names(self) -> None:
+        """A chain is named after its members."""
+        pairs = chain(Marking(b"1"), FilterPair())
+        self.assertEqual(repr(pairs), "chain(Marking, FilterPair(None, None))")
+
+    def test_in_order(self) -> None:
+        """What must be last in a chain of pairs must be last in it, also inside another chain."""
+        last = in_order(Seen(), ends_answer=bool, asks=bool)
+        pairs = chain(Marking(b"1"), chain(FilterPair(), last))
+        for members in ((last, FilterPair()), (pairs, FilterPair())):
+            with self.assertRaisesRegex(TypeError, "in_order must be the last in a chain"):
+                chain(*members)
+
+    def test_fixed(self) -> None:
+        """Filters that are known before there is a link are found in a chain, too."""
+        seen = Seen()
+        self.assertEqual(
+            list(fixed_filters(chain(Marking(b"1"), FilterPair(to_client=seen)))), [(Direction.TO_CLIENT, seen)]
+        )
+
+    def test_migrate(self) -> None:
+        """Each member takes over from the one of its name, in a chain or alone."""
+        first, second, third = Marking(b"1"), Marking(b"2"), Marking(b"3")
+        chain(FilterPair(), second).migrate(chain(first, FilterPair()))
+        chain(third).migrate(second)
+        self.assertEqual((second.before, third.before), (first, second))

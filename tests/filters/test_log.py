@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import CallbackFailed
+from twisted_repeater import PASS_ON, CallbackFailed, Dialect, Direction, Verdict, chain
+from twisted_repeater.dialects import int32
 from twisted_repeater.filters import Log
 from twisted_repeater.filters.log import short_repr
 from twisted_repeater.testing import FilterHarness
@@ -109,3 +111,26 @@ class LogTests(SynchronousTestCase):
         make: Callable[[float], Log] = lambda sample: Log(sample=sample)  # noqa: E731
         for sample in (0, -1, 1.5):
             self.assertRaises(ValueError, make, sample)
+
+    def test_redacted_by_the_dialect(self) -> None:
+        """What the dialect calls secret is not shown, in either direction, at once and later; the peers get it."""
+
+        def redact(message: Any, direction: Direction) -> bytes:
+            return b"%b %b" % (direction.value.encode(), message[:3])
+
+        plain = int32()
+        dialect = Dialect(name="secretive", framing=plain.framing, opening=plain.opening, redact=redact)
+        later: Deferred[Verdict] = Deferred()
+        log = Log(redact=lambda message: message.decode())
+        run = FilterHarness(chain(lambda message, link: later, log), log, dialect=dialect)
+        with capturedLogs() as events:
+            run.server_sends(b"key 1").expect(to_client=[b"key 1"])
+            run.client_sends(b"pin 2")
+            later.callback(PASS_ON)
+            run.outcome().expect(to_server=[b"pin 2"])
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            ["client 'client', message: to_client key", "client 'client', message: to_server pin"],
+        )
+        pair = run.link._pair
+        self.assertEqual(pair.redacted(b"key"), b"to_client to_")

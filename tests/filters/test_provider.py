@@ -15,9 +15,13 @@ from twisted_repeater.filters._provider import (
     checked_answer,
     checked_classes,
     checked_function,
+    checked_pair,
     common_selector,
     filter_function,
+    filters_of,
+    fixed_filters,
     guarded,
+    is_pair,
     name_of,
     pass_on,
     selector_for_types,
@@ -272,3 +276,48 @@ class GuardTests(SynchronousTestCase):
     def test_wrong_arguments(self) -> None:
         """A filter among others is checked like one alone."""
         self.assertRaises(TypeError, guarded, Narrow())
+
+
+class Both:
+    """A pair of filters."""
+
+    def __init__(self, made: Any = (None, None)) -> None:
+        self.made = made
+
+    def for_link(self, link: Any) -> Any:
+        """Return whatever a test wants."""
+        return self.made
+
+
+class PairTests(SynchronousTestCase):
+    """Objects that can be given as pairs of filters."""
+
+    def test_pairs(self) -> None:
+        """An object with a method ``for_link`` is a pair; a class is not one yet."""
+        pair = Both()
+        self.assertTrue(is_pair(pair))
+        self.assertIs(checked_pair(pair), pair)
+        for wrong, why in (
+            (Both, "must be an instance, not the class Both: write Both\\(\\)$"),
+            (7, "must have a method for_link, 7 has none$"),
+            (pass_on, "has none. It is the filter of one direction: write FilterPair\\(to_server=...\\)$"),
+            (Provider(), "It is the filter of one direction"),
+        ):
+            with self.assertRaisesRegex(TypeError, why):
+                checked_pair(wrong)
+
+    def test_not_a_filter(self) -> None:
+        """A pair is not the filter of one direction, and the error says where it belongs."""
+        with self.assertRaisesRegex(TypeError, "Both is a pair of filters, not .*: give it as filters="):
+            filter_function(Both())
+
+    def test_filters_of_a_link(self) -> None:
+        """A pair must return two filters, or ``None`` in place of one."""
+        for made in ((None, None), (pass_on, None), (None, Provider())):
+            self.assertEqual(filters_of(Both(made), LINK), made)
+        for wrong in (None, (), (None,), [None, None], (None, 7), (Provider, None)):
+            self.assertRaises(TypeError, filters_of, Both(wrong), LINK)
+
+    def test_fixed_filters(self) -> None:
+        """A pair of somebody else has none that are known before there is a link."""
+        self.assertEqual(list(fixed_filters(Both())), [])

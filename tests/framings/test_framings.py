@@ -1,4 +1,4 @@
-"""Tests of the framings: judged by Twisted's own receiver, whole, byte by byte and cut at random."""
+"""Tests of the base of the framings, of those of async_extra, and of what all framings keep."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from twisted.internet.testing import StringTransport
-from twisted.protocols.basic import Int32StringReceiver
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from twisted_repeater.errors import BadLength, FrameTooLong, FramingError, MarshalingError
-from twisted_repeater.framings import length as length_module
 from twisted_repeater.framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from twisted_repeater.framings.base import CheckedFraming, Framing, framing_of
 from twisted_repeater.framings.length import Int32Framing
@@ -68,25 +65,6 @@ CALLS: list[Callable[[bytes, int, int], int]] = [
 FAR = st.sampled_from([2**31 - 1, 2**31, -(2**31), 2**63, -(2**63), 2**64, -(2**70)]) | st.integers(2**63 - 40, 2**63)
 
 
-class Judge(Int32StringReceiver):
-    """Twisted's receiver, which keeps what it receives."""
-
-    MAX_LENGTH = LIMIT
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        self.refused: int | None = None
-
-    def stringReceived(self, string: bytes) -> None:
-        """See `Int32StringReceiver`."""
-        self.received.append(string)
-
-    def lengthLimitExceeded(self, length: int) -> None:
-        """See `Int32StringReceiver`."""
-        self.refused = length
-        super().lengthLimitExceeded(length)
-
-
 def cut(stream: bytes, cuts: Iterable[int]) -> list[bytes]:
     """Cut a stream into reads, at these places as far as it is so long."""
     places = sorted({0, len(stream), *(place for place in cuts if place < len(stream))})
@@ -121,67 +99,6 @@ def skipped_by_find(framing: Framing, data: bytes) -> tuple[int, int]:
     except FramingError:
         pass
     return at, count
-
-
-class Int32JudgedTests(SynchronousTestCase):
-    """``int32`` frames against Twisted's receiver."""
-
-    def judge(self, reads: Iterable[bytes]) -> None:
-        """Read a stream in both ways: the strings, and the length that is refused, must be the same."""
-        judge = Judge()
-        judge.makeConnection(StringTransport())
-        found: list[bytes] = []
-        refused = None
-        reads = list(reads)
-        for read in reads:
-            if judge.refused is None:  # it has closed the connection then, which this transport only notes
-                judge.dataReceived(read)
-        try:
-            for payload in payloads_in(Int32Framing(LIMIT), reads):
-                found.append(payload)
-        except FrameTooLong as error:
-            refused = error.size
-            self.assertEqual(error.limit, LIMIT)
-        self.assertEqual((found, refused), (judge.received, judge.refused))
-
-    @given(PAYLOADS, CUTS)
-    def test_frames(self, payloads: list[bytes], cuts: list[int]) -> None:
-        """What is encoded is found again, however it is cut."""
-        stream = b"".join(map(Int32Framing(LIMIT).encode, payloads))
-        self.judge([stream])
-        self.judge(cut(stream, range(len(stream))))
-        self.judge(cut(stream, cuts))
-
-    @given(st.lists(st.binary(max_size=9) | st.sampled_from([b"\0\0\0", b"\0\0\0\2", b"\0\0\3\xe9"])), CUTS)
-    @example([b"\0\0\0\0\1\0\0\0\0"], [8])
-    def test_garbage(self, pieces: list[bytes], cuts: list[int]) -> None:
-        """Bytes that are not frames are understood, or refused, in the same way."""
-        stream = b"".join(pieces)
-        self.judge([stream])
-        self.judge(cut(stream, cuts))
-
-    @given(PAYLOADS)
-    def test_encode(self, payloads: list[bytes]) -> None:
-        """A frame is the bytes that Twisted sends."""
-        judge, transport = Judge(), StringTransport()
-        judge.makeConnection(transport)
-        for payload in payloads:
-            judge.sendString(payload)
-        self.assertEqual(b"".join(map(Int32Framing(LIMIT).encode, payloads)), transport.value())
-
-
-class Int32LengthTests(SynchronousTestCase):
-    """A length is read in one way where the module runs compiled, in another where it does not."""
-
-    def test_both_ways(self) -> None:
-        """Each way reads every byte of it, wherever it stands."""
-        for compiled in (False, True):
-            if hasattr(length_module, "COMPILED"):  # not compiled: here the other way can run too
-                self.patch(length_module, "COMPILED", compiled)
-            int32 = Int32Framing(2**32 - 1)
-            for size in (0, 1, 255, 256, 65_535, 65_536, 0x01020304, 2**31, 2**32 - 1):
-                data = b"..." + size.to_bytes(4, "big")
-                self.assertEqual((int32.find(data, 3, len(data)), int32.body), (7 + size, 7))
 
 
 class AllFramingsTests(SynchronousTestCase):
@@ -439,6 +356,23 @@ class CheckedFramingTests(SynchronousTestCase):
             self.assertRaises((ValueError, OverflowError), framing.find, bytes(8), 2, 8)
             self.assertEqual(framing.skip(bytes(8), 2, 8), 2)
 
+    def test_tails(self) -> None:
+        """A frame may end after its payload, but not before it begins."""
+
+        class Marked(Lines):
+            tail: Any = 1
+
+        framing = framing_of(Marked())
+        self.assertEqual((framing.find(b"..ab\ncd", 2, 7), framing.body, framing.tail), (5, 2, 1))
+        framing.provider.tail = 3  # type: ignore[attr-defined]
+        self.assertEqual((framing.find(b"..ab\n", 2, 5), framing.tail), (5, 3))
+        for wrong in (4, -1, 2**64):
+            framing.provider.tail = wrong  # type: ignore[attr-defined]
+            error = self.assertRaises(ValueError, framing.find, b"..ab\n", 2, 5)
+            self.assertIn(f"found a frame from 2 to 5, its body at 2, and {wrong} bytes after that", str(error))
+        framing.provider.tail = None  # type: ignore[attr-defined]
+        self.assertRaises(TypeError, framing.find, b"..ab\n", 2, 5)
+
     def test_no_numbers(self) -> None:
         """An answer that is not a whole number is an error."""
 
@@ -502,3 +436,105 @@ class CheckedFramingTests(SynchronousTestCase):
 
         framing = CheckedFraming(Early())
         self.assertEqual([framing.find(bytes(9), 1, end) for end in range(1, 10)], [0, 0, 0, 0, 7, 7, 7, 7, 7])
+
+
+class OptionalMembersTests(SynchronousTestCase):
+    """The optional members of framings that are not of the package."""
+
+    def test_absent(self) -> None:
+        """A framing without them goes on nowhere, follows nothing, and names no number of bytes."""
+        framing = CheckedFraming(Lines())
+        self.assertEqual((framing.goes_on, framing.follows), (False, False))
+        self.assertEqual((framing.find(b"ab", 0, 2), framing.least), (0, 0))
+        framing.taken(b"ab\n", 0, 3)
+
+    def test_flags(self) -> None:
+        """A framing derived from the base says which of them count, as it has all of them."""
+
+        class Derived(Framing):
+            def __init__(self, goes_on: bool, follows: bool) -> None:
+                super().__init__(LIMIT)
+                self.goes_on, self.follows = goes_on, follows
+
+        for flags in ((False, True), (True, False)):
+            framing = framing_of(Derived(*flags))
+            self.assertEqual((framing.goes_on, framing.follows), flags)
+        self.assertRaises(NotImplementedError, Framing(LIMIT).more, b"", 0, 0)
+        Framing(LIMIT).taken(b"", 0, 0)
+
+    def scripted(self, **members: Any) -> Any:
+        """Return a framing of a provider with these members, which finds no end unless it is told to."""
+        provider = Lines()
+        members = {"find": lambda *asked: 0, **members}
+        for name, value in members.items():
+            setattr(provider, name, value)
+        return CheckedFraming(provider)
+
+    def test_passed_on(self) -> None:
+        """What they say is passed on; ``body`` counts from the beginning of the frame after `more`."""
+        told: list[Any] = []
+        framing = self.scripted(
+            least=70, seen=5, body=3, more=lambda *asked: 9, taken=lambda *told_of: told.append(told_of)
+        )
+        self.assertEqual((framing.goes_on, framing.follows), (True, True))
+        self.assertEqual((framing.find(bytes(8), 2, 8), framing.least, framing.seen), (0, 70, 5))
+        self.assertEqual((framing.more(bytes(8), 2, 8), framing.body), (9, 3))
+        framing.taken(bytes(8), 1, 7)
+        self.assertEqual(told, [(bytes(8), 1, 7)])
+
+    def test_wrong_numbers(self) -> None:
+        """Numbers that no framing can mean are errors, before they become integers of C."""
+        for least in (-1, 2**63, 2**70, -(2**70)):
+            self.assertRaises(ValueError, self.scripted(least=least).find, bytes(8), 2, 8)
+        for seen in (-1, 1, 9, 2**63, 2**70, -(2**70)):
+            self.assertRaises(ValueError, self.scripted(seen=seen, more=lambda *asked: 0).find, bytes(8), 2, 8)
+        for stop, body in ((1, 0), (2, 0), (-1, 0), (2**63, 0), (2**70, 0), (5, -1), (5, 7), (5, 2**70)):
+            framing = self.scripted(seen=5, body=body, more=lambda *asked, stop=stop: stop)
+            self.assertEqual(framing.find(bytes(8), 2, 8), 0)
+            self.assertRaises(ValueError, framing.more, bytes(8), 2, 8)
+        self.assertRaises(ValueError, self.scripted(find=lambda *asked: 2**70).find, bytes(8), 2, 8)
+
+    def test_no_numbers(self) -> None:
+        """Members that are not whole numbers are errors, which name the member."""
+        for wrong in (None, 2.0, "2"):
+            for members, named in (
+                ({"least": wrong}, "least"),
+                ({"seen": wrong, "more": lambda *asked: 0}, "seen"),
+                ({"find": lambda *asked, wrong=wrong: wrong}, "find or more"),
+                ({"find": lambda *asked: 5, "body": wrong}, "body"),
+            ):
+                error = self.assertRaises(TypeError, self.scripted(**members).find, bytes(8), 2, 8)
+                self.assertIn(f"{named} of ", str(error))
+                self.assertIn(f"must be an integer, not {wrong!r}", str(error))
+
+    def test_offsets(self) -> None:
+        """The offsets that they get are checked like those of the other methods."""
+        framing = self.scripted(seen=2, more=lambda *asked: 0, taken=lambda *asked: None)
+        for call in (framing.more, framing.taken, framing.find):
+            for start, end in ((-1, 4), (4, 2), (0, 9)):
+                self.assertRaises(ValueError, call, bytes(8), start, end)
+            for start, end in ((2**70, 4), (0, 2**70), (-(2**70), 0)):
+                self.assertRaises(OverflowError, call, bytes(8), start, end)
+            for wrong in (None, "2"):
+                self.assertRaises(TypeError, call, bytes(8), wrong, 8)
+
+    def test_header_not_complete(self) -> None:
+        """If the size is known before the payload begins, the provider is asked anew, not to go on."""
+        asked: list[str] = []
+
+        class Early(Lines):
+            seen = 0
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                asked.append("find")
+                self.body = start + 4
+                return start + 6
+
+            def more(self, data: bytes, start: int, end: int) -> int:
+                raise AssertionError
+
+        framing = CheckedFraming(Early())
+        self.assertEqual((framing.find(bytes(9), 1, 3), framing.seen, framing.least), (0, 1, 0))
+        self.assertEqual((framing.more(bytes(9), 1, 4), framing.seen), (0, 1))
+        self.assertEqual((framing.more(bytes(9), 1, 5), framing.body), (7, 4))
+        self.assertEqual(asked, ["find"] * 3)

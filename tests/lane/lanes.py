@@ -53,7 +53,13 @@ class RecordingOutlet:
 
     def __init__(self, name: str, journal: list[str]) -> None:
         self.name = name
-        self.full = False
+        self.full = self.crowded = False
+        self.part = False
+        """Whether the last push ended inside of a frame."""
+        self.torn = False
+        """Whether the rest of that frame will not come."""
+        self.behind: list[bytes] = []
+        """What waits for the end of that frame."""
         self.pushes: list[list[bytes]] = []
         self.replaced: list[bytes] = []
         """The frames that messages stood for which were translated."""
@@ -68,9 +74,40 @@ class RecordingOutlet:
 
     def push(self, pieces: list[bytes]) -> None:
         """See `LaneOutlet`."""
+        if self.part:
+            self.behind += pieces
+            return
+        assert not self.torn, "written after a torso"
         self.pushes.append(pieces)
         self._journal.append(f"{self.name}: {b' '.join(messages_in(b''.join(pieces))).decode()}")
         self.on_push()
+
+    def push_part(self, pieces: list[bytes], goes_on: bool) -> None:
+        """See `LaneOutlet`."""
+        assert not self.torn, "written after a torso"
+        self.pushes.append(pieces)
+        self._journal.append(f"{self.name}: {sum(map(len, pieces))} bytes, {'goes on' if goes_on else 'ends'}")
+        self.part = goes_on
+        self.on_push()
+        if not self.part and self.behind:
+            behind, self.behind = self.behind, []
+            self.push(behind)
+
+    def send(self, frame: bytes) -> None:
+        """See `LaneOutlet`."""
+        self.push([frame])
+
+    def tear(self) -> None:
+        """See `LaneOutlet`."""
+        self.torn = True
+        self.part = False
+        self.behind.clear()
+        self._journal.append(f"{self.name}: torn")
+
+    @property
+    def someone_waits(self) -> bool:
+        """See `LaneOutlet`."""
+        return bool(self.behind)
 
     def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
         """See `LaneOutlet`."""

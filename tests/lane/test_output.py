@@ -15,11 +15,23 @@ class Pipe:
     def __init__(self, name: str, told: list[Any]) -> None:
         self.name = name
         self.told = told
-        self.full = False
+        self.full = self.crowded = self.someone_waits = False
 
     def push(self, pieces: list[bytes]) -> None:
         """See `LaneOutlet`."""
         self.told.append((self.name, pieces))
+
+    def push_part(self, pieces: list[bytes], goes_on: bool) -> None:
+        """See `LaneOutlet`."""
+        self.told.append((self.name, pieces, "goes on" if goes_on else "ends"))
+
+    def send(self, frame: bytes) -> None:
+        """See `LaneOutlet`."""
+        self.told.append((self.name, frame))
+
+    def tear(self) -> None:
+        """See `LaneOutlet`."""
+        self.told.append((self.name, "torn"))
 
     def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
         """See `LaneOutlet`. What is empty cannot be encoded; what stands for a frame is marked."""
@@ -116,4 +128,49 @@ class OutputTests(SynchronousTestCase):
         self.output.flush()
         self.assertFalse(self.output.is_choked())
         self.back.full = True
+        self.assertFalse(self.output.is_choked())
+
+    def test_frame_in_pieces(self) -> None:
+        """The outlet hears of each push that begins, or goes on, inside of a frame, until the frame has ended."""
+        self.output.put(b"whole begun", 0, 11)
+        self.output.goes_on = True
+        self.assertEqual(self.flushed(), [("forward", [b"whole begun"], "goes on")])
+        self.output.put(b"more", 0, 4)
+        self.assertEqual(self.flushed(), [("forward", [b"more"], "goes on")])
+        self.output.put(b"end", 0, 3)
+        self.assertFalse(self.output.end_frame())
+        self.assertEqual(self.flushed(), [("forward", [b"end"], "ends")])
+        self.output.put(b"whole", 0, 5)
+        self.assertEqual(self.flushed(), [("forward", [b"whole"])])
+        self.forward.someone_waits = True
+        self.assertTrue(self.output.end_frame())
+
+    def test_between_pieces(self) -> None:
+        """A frame of the application's own that comes inside of another is left to the outlet, which lets it wait."""
+        self.output.put(b"begun", 0, 5)
+        self.output.goes_on = True
+        self.output.add_between(self.forward, b"waits")
+        self.output.add_between(self.back, b"back")
+        self.told.clear()
+        self.output.take_between()
+        self.assertEqual(self.told, [("forward", [b"begun"], "goes on"), ("forward", b"waits")])
+        self.assertEqual(self.flushed(), [("back", [b"back"])])
+
+    def test_torn(self) -> None:
+        """A frame that never ends is told of once, after what has come of it; where there is none nothing is told."""
+        self.output.tear()
+        self.assertEqual(self.told, [])
+        self.output.put(b"begun", 0, 5)
+        self.output.goes_on = True
+        self.output.tear()
+        self.output.tear()
+        self.assertEqual(self.told, [("forward", [b"begun"], "goes on"), ("forward", "torn")])
+
+    def test_choked_by_a_crowd(self) -> None:
+        """It is choked, too, by answers that wait for the end of a frame of another."""
+        self.output.answer(b"answer")
+        self.output.flush()
+        self.back.crowded = True
+        self.assertTrue(self.output.is_choked())
+        self.back.crowded = False
         self.assertFalse(self.output.is_choked())

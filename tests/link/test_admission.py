@@ -14,12 +14,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import Limits, dialects
 from twisted_repeater._link.admission import Admission
 from twisted_repeater._link.application import Application, Settings
+from twisted_repeater._link.deadline import Timers
 from twisted_repeater._sockets.descriptors import Claim
 from twisted_repeater.errors import (
     ClientGone,
     ClientIPNotAuthorized,
+    ConnectingError,
     DuplicateClient,
     HelloTimeout,
+    NameTimeout,
     NewClientsDropped,
     OpeningFailed,
     RefusedByApplication,
@@ -47,9 +50,13 @@ class Holder:
 
     def __init__(self, client_name: str = "") -> None:
         self.client_name = client_name
-        self.client = object()
-        self.closing = self.finishing = False
+        self.client: Any = self
+        self.address = None
+        self.closing = self.finishing = self.silent = False
+        self.claim: str | None = None
+        self.id = id(self)
         self.gave_way = 0
+        self.reason: Any = None
         self.waiting: list[Deferred[None]] = []
 
     def when_over(self) -> Deferred[None]:
@@ -57,9 +64,10 @@ class Holder:
         self.waiting.append(Deferred())
         return self.waiting[-1]
 
-    def give_way(self) -> None:
+    def give_way(self, reason: Any = None) -> None:
         """See `Pair`."""
         self.gave_way += 1
+        self.reason = reason
 
 
 class Gate:
@@ -157,6 +165,16 @@ class PlaceTests(AdmissionCase):
         self.over(first)
         self.successResultOf(next_one)
 
+    def test_ended_meanwhile(self) -> None:
+        """Nor does one whose attempt has ended in this turn of the reactor: its place goes to the next one."""
+        first, gone, last = (Holder() for _ in range(3))
+        self.take(first, 1, 10)
+        ended, placed = self.take(gone, 1, 10), self.take(last, 1, 10)
+        gone.closing = True
+        self.over(first)
+        self.failureResultOf(ended, ClientGone)
+        self.successResultOf(placed)
+
     def test_port(self) -> None:
         """While no place is left nobody else is accepted."""
         self.admission.port_valve = gate = Gate()
@@ -183,6 +201,102 @@ class PlaceTests(AdmissionCase):
         self.assertEqual(lines, [told, f"{told} (and 499 more since the last such line)"])
 
 
+class SilentTests(AdmissionCase):
+    """Clients that have a place and have sent nothing."""
+
+    def setUp(self) -> None:
+        """Have a port, and three places for one client that has spoken and two that have not."""
+        super().setUp()
+        self.admission.port_valve = self.port = Gate()
+        self.spoken, self.older, self.newer = links = [Holder() for _ in range(3)]
+        for link in links:
+            link.silent = link is not self.spoken
+            self.successResultOf(self.take(link, 3, 10))
+
+    def test_gives_way(self) -> None:
+        """The oldest gives its place to a newcomer, with a reason that people understand; others stay."""
+        placed = self.take(Holder(), 3, 10)
+        self.assertEqual([link.gave_way for link in (self.spoken, self.older, self.newer)], [0, 1, 0])
+        self.assertIsInstance(self.older.reason, TooManyClients)
+        self.assertEqual(
+            str(self.older.reason),
+            "the client has not sent a byte, and a newer one needs its place: max_clients is 3",
+        )
+        self.assertNoResult(placed)
+        self.over(self.older)
+        self.successResultOf(placed)
+
+    def test_spoken_meanwhile(self) -> None:
+        """One that has spoken meanwhile keeps its place."""
+        self.older.silent = False
+        placed = self.take(Holder(), 3, 10)
+        self.assertEqual((self.older.gave_way, self.newer.gave_way), (0, 1))
+        self.newer.silent = False
+        self.clock.advance(10)
+        self.failureResultOf(placed, TooManyClients)
+
+    def test_port(self) -> None:
+        """The port stays open while there is one; without one, newcomers wait in the listen queue."""
+        self.assertFalse(self.port.closed)
+        newcomers = [Holder(), Holder(), Holder()]
+        placed = [self.take(link, 3, 10) for link in newcomers]
+        self.assertEqual([link.gave_way for link in (self.older, self.newer)], [1, 1])
+        self.assertTrue(self.port.closed)
+        self.over(self.older)
+        self.over(self.newer)
+        self.assertEqual([deferred.called for deferred in placed], [True, True, False])
+        self.assertTrue(self.port.closed)
+        self.over(self.spoken)
+        self.successResultOf(placed[2])
+        self.over(newcomers[0])
+        self.assertFalse(self.port.closed)
+
+    def test_attempt(self) -> None:
+        """An attempt is refused."""
+        attempt = Holder()
+        stopped: list[ConnectingError] = []
+        attempt.silent = True
+        self.admission.expect_hello(attempt, stopped.append)
+        self.successResultOf(self.take(attempt, 4, 10))
+        for link in (self.older, self.newer):
+            link.silent = False
+        self.take(Holder(), 4, 10)
+        self.assertEqual([type(error) for error in stopped], [TooManyClients])
+
+    def test_closing(self) -> None:
+        """One that closes already need not be asked to."""
+        self.older.closing = True
+        self.take(Holder(), 3, 10)
+        self.assertEqual((self.older.gave_way, self.newer.gave_way), (0, 1))
+
+    def test_cost(self) -> None:
+        """However many have spoken, a newcomer looks at a few only: nobody is looked at twice once it has spoken."""
+        looks: list[Holder] = []
+
+        class Looked(Holder):
+            @property
+            def silent(self) -> bool:
+                looks.append(self)
+                return len(looks) <= 1001
+
+            @silent.setter
+            def silent(self, silent: bool) -> None:
+                pass
+
+        for _ in range(1000):
+            self.successResultOf(self.take(Looked(), 2000, 10))
+        for link in (self.older, self.newer):
+            link.silent = False
+        for _ in range(997):
+            self.successResultOf(self.take(Holder(), 2000, 10))
+        looks.clear()
+        looks.extend([self.older] * 1001)
+        for _ in range(100):
+            self.take(Holder(), 2000, 10).addErrback(lambda failure: None)
+        self.assertLessEqual(len(looks) - 1001, 1000)
+        self.clock.advance(10)
+
+
 class NameTests(AdmissionCase):
     """A name belongs to one link."""
 
@@ -190,12 +304,12 @@ class NameTests(AdmissionCase):
         """A name that is taken is refused at once; when its link is over it is free."""
         ann = Holder("ann")
         self.successResultOf(self.admission.take_name(ann, "ann", 10))
-        self.assertIs(self.admission.names["ann"], ann)
+        self.assertEqual(self.admission.names.of("ann"), [ann])
         self.failureResultOf(self.admission.take_name(Holder("ann"), "ann", 10), DuplicateClient)
         self.over(Holder("ann"))
-        self.assertIs(self.admission.names["ann"], ann)
+        self.assertEqual(self.admission.names.of("ann"), [ann])
         self.over(ann)
-        self.assertEqual(self.admission.names, {})
+        self.assertEqual(self.admission.names.of("ann"), [])
 
     def test_ends(self) -> None:
         """A newcomer waits for a link that is ending already, and hurries it; of two the first gets the name."""
@@ -207,7 +321,7 @@ class NameTests(AdmissionCase):
         self.over(ann)
         self.successResultOf(waiting[0])
         self.failureResultOf(waiting[1], DuplicateClient)
-        self.assertIs(self.admission.names["ann"], first)
+        self.assertEqual(self.admission.names.of("ann"), [first])
 
     def test_takes_too_long(self) -> None:
         """But not for ever."""
@@ -217,6 +331,34 @@ class NameTests(AdmissionCase):
         waiting = self.admission.take_name(Holder("ann"), "ann", 3)
         self.clock.advance(3)
         self.failureResultOf(waiting, DuplicateClient)
+
+    def test_identify(self) -> None:
+        """A link may get another name, which is looked up in the same registry."""
+        ann: Any = Holder("ann")
+        ann.made, ann.timers = True, Timers(self.clock)
+        ann.link = None
+        self.admission.take_name(ann, "ann", 10)
+        self.successResultOf(self.admission.identify(ann, "bob"))
+        self.assertEqual((ann.client_name, self.admission.names.of("bob")), ("bob", [ann]))
+
+    def test_no_name_in_time(self) -> None:
+        """A link that has only a label is closed after ``name_timeout``, for a reason that says so."""
+        self.claim.limits = effective(Limits(name_timeout=30))
+        closed: list[Any] = []
+        links = [Holder(), Holder("ann"), Holder()]
+        self.successResultOf(self.admission.take_name(links[1], "ann", 10))
+        for link in links:
+            link.timers = Timers(self.clock)  # type: ignore[attr-defined]
+            link.close = closed.append  # type: ignore[attr-defined]
+            if link is not links[1]:
+                self.admission.take_label(link)
+            self.admission.made(link)
+        links[2].timers.stop("name")  # type: ignore[attr-defined]
+        self.clock.advance(29)
+        self.assertEqual(closed, [])
+        self.clock.advance(1)
+        (error,) = closed
+        self.assertEqual((type(error), str(error)), (NameTimeout, "the client has not said its name within 30 seconds"))
 
 
 class VanishedTests(AdmissionCase):
@@ -247,7 +389,7 @@ class VanishedTests(AdmissionCase):
         self.assertNoResult(waiting)
         self.over(self.ann)
         self.successResultOf(waiting)
-        self.assertIs(self.admission.names["ann"], self.again)
+        self.assertEqual(self.admission.names.of("ann"), [self.again])
 
     def test_over_meanwhile(self) -> None:
         """A link that is over when the answer comes is waited for no longer."""
@@ -401,6 +543,15 @@ class RefusingTests(MemoryCase):
         self.assertEqual(world.calls.refusals, [("alice", OpeningFailed)])
         self.assertIn("AttributeError", str(world.calls.refusal))
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
+    def test_bug_outside_of_the_opening(self) -> None:
+        """So does one that is not even the opening's."""
+        world = self.memory()
+        client = world.connect(None)
+        world.factory.links._attempts[world.pair(client)].done.errback(KeyError("bug"))
+        world.settle()
+        self.assertEqual(world.calls.refusals, [(None, RefusedByApplication)])
+        self.assertEqual((client.open, len(self.flushLoggedErrors(KeyError))), (False, 1))
 
 
 class UnfinishedHelloTests(MemoryCase):

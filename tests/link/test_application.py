@@ -18,6 +18,7 @@ from twisted_repeater import (
     IObserver,
     OnFilterError,
     Side,
+    dialects,
 )
 from twisted_repeater._text import Unprintable
 from twisted_repeater.errors import (
@@ -99,6 +100,16 @@ class ObserverTests(MemoryCase):
                 ("ended", "alice", Disconnected),
             ],
         )
+
+    def test_identified(self) -> None:
+        """Those that care hear that a link has got another name."""
+        told: list[object] = []
+        observer: Any = Observer()
+        observer.link_identified = lambda link, old_name: told.append((old_name, link.client_name))
+        world = self.memory(observers=(Observer(), observer))
+        world.linked("alice")
+        self.successResultOf(world.link("alice").identify("bob"))
+        self.assertEqual(told, [("alice", "bob")])
 
     def test_attempt(self) -> None:
         """A link that was never made does not end."""
@@ -243,6 +254,34 @@ class CallbackTests(MemoryCase):
             [(side, error.side) for _, side, error in world.calls.errors],
             [(side, side) for side in (Side.SERVER, Side.CLIENT)],
         )
+
+
+class FarewellTests(MemoryCase):
+    """What the dialect says to a client whose link closes."""
+
+    def closed(self, farewell: Any) -> bytes:
+        """Return what a client gets."""
+        world = self.memory(dialect=dialects.int32().changed(farewell=farewell))
+        client, _ = world.linked("alice")
+        before = len(client.received_bytes)
+        world.link("alice").close()
+        world.settle()
+        self.assertFalse(client.open)
+        return bytes(client.received_bytes[before:])
+
+    def test_said(self) -> None:
+        """It may be bytes, or nothing."""
+        self.assertEqual(self.closed(lambda reason, link: frame(link.client_name.encode())), frame(b"alice"))
+        for nothing in (b"", None):
+            self.assertEqual(self.closed(lambda reason, link, nothing=nothing: nothing), b"")
+
+    def test_wrong(self) -> None:
+        """Anything else is logged, and the link closes all the same; Ctrl-C goes through."""
+        self.assertEqual(self.closed(lambda reason, link: "bye"), b"")
+        (failure,) = self.flushLoggedErrors(TypeError)
+        self.assertEqual(str(failure.value), "a farewell must be bytes or None, not 'bye'")
+        self.assertRaises(KeyboardInterrupt, self.closed, lambda reason, link: raises(KeyboardInterrupt))
+        self.worlds.clear()
 
 
 class FilterFailureTests(MemoryCase):

@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 
 from twisted_repeater import PASS_ON, Direction, Limits, OnFilterError, Side
 from twisted_repeater._link import connection
+from twisted_repeater._link.encoder import Encoder
 from twisted_repeater._link.ending_connection import FORCED
-from twisted_repeater._link.outlet import Encoder
 from twisted_repeater._link.outlets import BufferedOutlet
 from twisted_repeater._link.pair import Pair
 from twisted_repeater._sockets.socket_state import HangUp

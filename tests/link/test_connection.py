@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
 from twisted.internet.testing import StringTransport
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import HelloTimeout, InvalidHello
+from twisted_repeater import HelloTimeout, InvalidHello, Side
 from twisted_repeater._link.closing import ConnectionState
-from twisted_repeater._link.connection import BUSY_READ_SIZE, READ_SIZE
+from twisted_repeater._link.connection import BUSY_READ_SIZE
 from twisted_repeater._link.opening_peer import MAX_EARLY, OpeningPeer
+from twisted_repeater._link.starting_tls import READ_SIZE, Handshake
 
 from .connections import (
     LIMITS,
@@ -53,6 +56,16 @@ class StateTests(MemoryCase):
         self.assertFalse(self.paused())
         self.connection.valve.open("lane")
 
+    def test_transport_inside(self) -> None:
+        """TLS may come between the connection and its transport."""
+        self.connect()
+        inside: Any = StringTransport()
+        inside.transport = self.transport
+        self.connection.handshake = Handshake(Side.CLIENT)
+        self.connection.makeConnection(inside)
+        self.assertIs(self.connection.transport, inside)
+        self.assertIs(self.connection.outlet.innermost, self.transport)
+
 
 class ProtocolTests(MemoryCase):
     """What Twisted's transports tell it, and what becomes of them."""
@@ -70,6 +83,15 @@ class ProtocolTests(MemoryCase):
         self.connection.dataReceived(b"one")
         self.connection.dataReceived(b"two")
         self.assertEqual(received, [b"one", b"two"])
+
+    def test_dropped(self) -> None:
+        """What cannot be read is dropped from then on."""
+        self.connect()
+        received: list[bytes] = []
+        self.connection.receive = received.append
+        self.connection.drop_received()
+        self.connection.dataReceived(b"one")
+        self.assertEqual(received, [])
 
     def test_busy(self) -> None:
         """A transport in memory, or of TLS, is read in pieces of its own size."""

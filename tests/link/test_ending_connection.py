@@ -10,9 +10,11 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
+from twisted_repeater import Side
 from twisted_repeater._link import ending_connection
 from twisted_repeater._link.closing import WRITTEN, ConnectionState
 from twisted_repeater._link.ending_connection import ACKNOWLEDGED_POLL, FORCED, QUIET_POLLS
+from twisted_repeater._link.starting_tls import Handshake
 from twisted_repeater._sockets.connection_monitor import UNREAD_EVERY
 from twisted_repeater._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
 
@@ -630,3 +632,15 @@ class LastResortTests(SocketCase):
             "the transport of the client failed at its end",
         )
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+
+class HandshakeTests(MemoryCase):
+    """A connection that ends in its TLS handshake."""
+
+    def test_lost(self) -> None:
+        """Those who wait for the handshake are told, before the link is."""
+        self.connect()
+        self.connection.handshake = Handshake(Side.CLIENT)
+        told = self.connection.when_secure().addErrback(lambda failure: list(self.host.told))
+        self.connection.connectionLost()
+        self.assertEqual((self.successResultOf(told), self.host.told), ([], [ConnectionDone]))

@@ -16,6 +16,7 @@ from twisted_repeater import (
     Direction,
     Limits,
     SendBack,
+    dialects,
 )
 from twisted_repeater._link import ending_pair
 from twisted_repeater._link.link import pair_of
@@ -769,3 +770,61 @@ class DefaultTests(MemoryCase):
         self.client.send(b"1")
         self.assertTrue(self.pair.closing)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class FarewellTests(MemoryCase):
+    """The dialect has a last word to a client; `test_names_on_sockets` has more."""
+
+    def setUp(self) -> None:
+        """Make a repeater whose dialect says why."""
+        super().setUp()
+        dialect = dialects.int32().changed(farewell=lambda reason, link: frame(type(reason).__name__.encode()))
+        self.verdict: Deferred[Any] = Deferred()
+        self.running = self.memory(
+            dialect=dialect,
+            to_server_filter=lambda message, link: self.verdict if message == b"wait" else PASS_ON,
+            on_error=end_link,
+        )
+        self.client, self.server = self.running.linked("ann")
+
+    def test_said_last(self) -> None:
+        """It comes after what was still to be delivered, once."""
+        self.client.send(b"wait")
+        self.running.link("ann").close(ValueError("enough"))
+        self.running.link("ann").close(KeyError("again"))
+        self.assertEqual(self.client.received, [])
+        self.verdict.callback(SendBack([b"answer"]))
+        self.running.settle()
+        self.client.expect(b"answer", b"ValueError")
+        self.assertFalse(self.client.open)
+
+    def test_shutdown(self) -> None:
+        """A client that is closed without a reason while the repeater shuts down is told that."""
+        self.running.shutdown()
+        self.client.expect(b"RepeaterClosed")
+
+    def test_given_up(self) -> None:
+        """A link that does not end in time is forced, without a word. Who waits for its end may give up."""
+        self.client.send(b"wait")
+        over = pair_of(self.running.link("ann")).when_over()
+        impatient, last = (pair_of(self.running.link("ann")).when_over() for _ in range(2))
+        for deferred in (impatient, last):
+            deferred.addErrback(lambda failure: None)
+        over.addCallback(lambda _: last.cancel())
+        pair_of(self.running.link("ann")).give_way(ValueError("a newcomer came"))
+        impatient.cancel()
+        self.running.advance(5)
+        self.successResultOf(over)
+        self.assertEqual(self.client.received, [])
+
+    def test_side_lost(self) -> None:
+        """Nothing is said where a side was lost, or is lost before all is delivered."""
+        self.server.close()
+        self.assertEqual((self.client.open, self.client.received), (False, []))
+        client, _ = self.running.linked("bob")
+        client.send(b"wait")
+        self.running.link("bob").close()
+        client.abort()
+        self.verdict.callback(PASS_ON)
+        self.running.settle()
+        self.assertEqual(client.received, [])

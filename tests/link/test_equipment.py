@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted_repeater import DO_NOTHING, PASS_ON, Direction
+from twisted.internet.defer import Deferred
+
+from twisted_repeater import DO_NOTHING, PASS_ON, Direction, RefusedByApplication, Send, Verdict, dialects
+from twisted_repeater.codecs import text
+from twisted_repeater.filters import Count, FilterPair, wants
+from twisted_repeater.selectors import first_byte
 
 from .memory_case import MemoryCase
 
@@ -50,3 +55,199 @@ class SharedTests(MemoryCase):
             self.assertIn(f"{direction.value}_filter: ", str(error))
             check(pass_on, direction)
             check(None, direction)
+
+
+class Numbering:
+    """A pair of filters that number the messages of a link, those of both directions together."""
+
+    def __init__(self) -> None:
+        self.states: list[Any] = []
+
+    def for_link(self, link: Any) -> Any:
+        """Make a counter for the link."""
+        self.states.append(link.state)
+        count = 0
+
+        def number(message: bytes, link: Any) -> Verdict:
+            nonlocal count
+            count += 1
+            return Send(b"%d %b" % (count, message))
+
+        return (number, number)
+
+
+class PairTests(MemoryCase):
+    """Pairs of filters."""
+
+    def test_each_link(self) -> None:
+        """Each link has filters of its own, which are made when it has its state, before its first message."""
+        pair = Numbering()
+        world = self.memory(filters=pair, on_connect=lambda link: f"state of {link.client_name}")
+        (ann, ann_server), (bob, bob_server) = world.linked("ann"), world.linked("bob")
+        self.assertEqual(pair.states, ["state of ann", "state of bob"])
+        ann.send(b"a", b"b")
+        ann_server.send(b"c")
+        bob.send(b"a")
+        ann_server.expect(b"1 a", b"2 b")
+        ann.expect(b"3 c")
+        bob_server.expect(b"1 a")
+
+    def test_setups(self) -> None:
+        """Lanes have a setup of their own only where the pair has a filter for them."""
+        world = self.memory(filters=FilterPair(to_client=pass_on))
+        for name in ("ann", "bob"):
+            world.linked(name)
+        lanes = [lane for pair in world.factory.links for lane in pair.lanes]
+        setups = {lane.setup for lane in lanes if lane.direction is Direction.TO_SERVER}
+        self.assertEqual(len(setups), 1)
+        self.assertEqual(len({lane.setup for lane in lanes}), 3)
+
+    def test_with_single_filters(self) -> None:
+        """In both directions the filter that all links share comes first."""
+        world = self.memory(
+            filters=Numbering(),
+            to_server_filter=lambda message, link: Send(message + b"!"),
+            to_client_filter=lambda message, link: Send(message + b"?"),
+        )
+        ann, server = world.linked("ann")
+        ann.send(b"a")
+        server.send(b"b")
+        server.expect(b"1 a!")
+        ann.expect(b"2 b?")
+
+    def test_selectors_and_codecs(self) -> None:
+        """The filters of a pair see the messages of the codec, and only those that they want."""
+
+        class Wanting:
+            def for_link(self, link: Any) -> Any:
+                return (wants(str)(lambda message, link: Send(message.upper())), only)
+
+        @wants(first_byte(b"x"))
+        def only(message: bytes, link: Any) -> Verdict:
+            return DO_NOTHING
+
+        world = self.memory(filters=Wanting(), dialect=dialects.int32(to_server=text()))
+        ann, server = world.linked("ann")
+        ann.send("a")
+        server.send(b"xa", b"b")
+        server.expect("A")
+        ann.expect(b"b")
+
+    def test_refused(self) -> None:
+        """If ``for_link`` raises, returns something else, or closes the link, the client is refused."""
+
+        class Failing:
+            def __init__(self, made: Any) -> None:
+                self.made = made
+
+            def for_link(self, link: Any) -> Any:
+                return self.made(link)
+
+        for made, why in (
+            (lambda link: 1 // 0, "ZeroDivisionError"),
+            (lambda link: None, "Failing.for_link must return (to_server, to_client), not None"),
+            (lambda link: [None, None], "not [None, None]"),
+            (lambda link: Deferred(), "not <Deferred"),
+            (lambda link: (7, None), "a filter must be a function"),
+            (lambda link: (wants(int)(pass_on), None), "wants int; the messages are bytes"),
+            (lambda link: (link.close(), None), "for_link closed the link"),
+        ):
+            world = self.memory(filters=Failing(made))
+            world.connect("ann")
+            self.assertEqual(world.calls.refusals, [("ann", RefusedByApplication)])
+            self.assertIn(why, str(world.calls.refusal))
+
+    def test_not_after_on_connect_closed(self) -> None:
+        """A link that ``on_connect`` has closed is not shown to the pair."""
+        pair = Numbering()
+        world = self.memory(filters=pair, on_connect=lambda link: link.close())
+        world.connect("ann")
+        self.assertEqual((pair.states, world.calls.refusals), ([], [("ann", RefusedByApplication)]))
+
+    def test_hook(self) -> None:
+        """A hook for decisions leaves the links their filters."""
+        told: list[Any] = []
+        world = self.memory(filters=Numbering())
+        ann, server = world.linked("ann")
+        ann.send(b"a")
+        world.factory.watch_decisions(lambda lane, message, verdict, by_filter: told.append(verdict))
+        ann.send(b"b")
+        world.factory.watch_decisions(None)
+        ann.send(b"c")
+        server.expect(b"1 a", b"2 b", b"3 c")
+        self.assertEqual(told, [Send(b"2 b")])
+
+    def test_wrong(self) -> None:
+        """What is no pair is an error at once, and so is a filter in it that cannot work, as far as that is known."""
+        check = self.memory().factory.equipment.check_pair
+        check(None)
+        check(Numbering())
+        for wrong, why in (
+            (7, "filters: a pair of filters must have a method for_link, 7 has none"),
+            (pass_on, "It is the filter of one direction: write FilterPair(to_server=...)"),
+            (Numbering, "filters: a pair of filters must be an instance, not the class Numbering: write Numbering()"),
+            (FilterPair(to_client=wants(int)(pass_on)), "to_client_filter: pass_on wants int; the messages are bytes"),
+        ):
+            self.assertIn(why, str(self.assertRaises(TypeError, check, wrong)))
+
+    def test_new_pair(self) -> None:
+        """Each link gets filters of a new pair, which may take over; without it, a link has no filter of its own."""
+
+        class Kept(Numbering):
+            def for_link(self, link: Any) -> Any:
+                links.append(Successor())
+                return (links[-1], None)
+
+        class Successor:
+            before: Any = None
+
+            def filter(self, message: bytes, link: Any) -> Verdict:
+                return Send(b"%d %b" % (links.index(self), message))
+
+            def migrate(self, old: Any) -> None:
+                self.before = old
+
+        links: list[Successor] = []
+        world = self.memory(filters=Kept())
+        ann, server = world.linked("ann")
+        world.factory.replace_filters({"filters": Kept()})
+        self.assertIs(links[1].before, links[0])
+        ann.send(b"a")
+        world.factory.replace_filters({"filters": None})
+        ann.send(b"b")
+        server.expect(b"1 a", b"b")
+
+    def test_shared_filters(self) -> None:
+        """Filters that a new pair has for all links do not take over for each of them."""
+        old, new = Count(), Count()
+        world = self.memory(filters=FilterPair(old))
+        ann, _ = world.linked("ann")
+        ann.send(b"a")
+        world.factory.replace_filters({"filters": FilterPair(new)})
+        self.assertEqual((old.total, new.total), (1, 0))
+
+    def test_all_or_nothing(self) -> None:
+        """If a new pair raises for a link, every link keeps its filters."""
+
+        class Failing(Numbering):
+            def for_link(self, link: Any) -> Any:
+                raise LookupError
+
+        world = self.memory(filters=Numbering())
+        ann, server = world.linked("ann")
+        self.assertRaises(LookupError, world.factory.replace_filters, {"filters": Failing()})
+        ann.send(b"a")
+        world.linked("bob")[0].send(b"b")
+        server.expect(b"1 a")
+        world.server["bob"].expect(b"1 b")
+
+    def test_while_on_connect_is_awaited(self) -> None:
+        """A link that has no state yet is not shown to a new pair, until it has."""
+        ready: Deferred[str] = Deferred()
+        old, new = Numbering(), Numbering()
+        world = self.memory(filters=old, on_connect=lambda link: ready)
+        world.connect("ann")
+        world.factory.replace_filters({"filters": new})
+        self.assertEqual((old.states, new.states), ([], []))
+        ready.callback("state")
+        self.assertEqual((old.states, new.states), ([], ["state"]))

@@ -93,6 +93,21 @@ class FilterTests(MemoryCase):
         attempt.send(b"four")
         world.server["bob"].expect(b"four")
 
+    def test_not_replaced(self) -> None:
+        """If the filters of a new pair cannot be made, the old ones stay, for links to come too."""
+
+        class Failing:
+            def for_link(self, link: Any) -> Any:
+                raise LookupError
+
+        world = self.memory(to_server_filter=lambda message, link: DO_NOTHING)
+        client, server = world.linked("alice")
+        replaced = {"to_server_filter": None, "filters": Failing()}
+        self.assertRaises(LookupError, world.factory.replace_filters, replaced)
+        client.send(b"one")
+        world.linked("bob")[0].send(b"one")
+        self.assertEqual((server.received, world.server["bob"].received), ([], []))
+
     def test_made_once(self) -> None:
         """All links of the same versions share the work that is done once for a filter."""
         asked: list[Any] = []

@@ -337,6 +337,7 @@ class StageTests(PeerCase):
             for ask in (
                 lambda: server.address,
                 lambda: server.certificate,
+                lambda: server.alpn,
                 lambda: server.peek(None),
                 lambda: server.read(None),
                 lambda: server.peek_bytes(1),
@@ -370,9 +371,9 @@ class StageTests(PeerCase):
         self.assertEqual(self.transport.value(), b"one")
 
     def test_attributes(self) -> None:
-        """The opening sees the peer's side, address and certificate."""
+        """The opening sees the peer's side, address, certificate and protocol of TLS."""
         self.assertEqual((self.peer.side, self.peer.address), (Side.CLIENT, self.transport.getPeer()))
-        self.assertIsNone(self.peer.certificate)
+        self.assertEqual((self.peer.certificate, self.peer.alpn), (None, None))
 
     def test_stopped(self) -> None:
         """After the attempt was stopped nothing that is asked for comes, and no error either."""

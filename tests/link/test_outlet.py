@@ -428,6 +428,21 @@ class TakenAwayTests(SynchronousTestCase):
             """See `IWriteDescriptor`."""
             self.told.append("stopWriting")
 
+    def test_hand_over(self) -> None:
+        """Another outlet may take over: the transport writes what waits here first, and a full outlet is drained."""
+        transport = StringTransport()
+        host = new_host()
+        outlet = outlet_for(transport, host, Int32Framing(8), 100)
+        outlet.push([b"one"])
+        outlet.hand_over()
+        other = outlet_for(transport, host, Int32Framing(8), 100)
+        other.pauseProducing()
+        other.push([b"two", b"three"])
+        self.assertEqual((transport.value(), host.told), (b"one", ["full"]))
+        other.hand_over()
+        self.assertEqual((transport.value(), host.told), (b"onetwothree", ["full", "drained"]))
+        self.assertIsNone(transport.producer)
+
     def test_take_away(self) -> None:
         """Its transport is told that it is lost; where that fails, the socket is closed all the same."""
         for fails in (False, True):

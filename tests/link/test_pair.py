@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost, TCPTimedOutError
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -24,6 +24,7 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._lane.lane import MAX_HELD
+from twisted_repeater._link.link import pair_of
 from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater._link.pair import Pair
 from twisted_repeater._repeater import end_link
@@ -166,7 +167,7 @@ class SlowConsumerTests(LinkCase):
         await self.link(limits=Limits(max_waiting=1000))
         self.client.transport.pauseProducing()
         self.peer.send(bytes(10_000_000))
-        await self.until(lambda: self.ann.client.outlet.waiting > 1_000_000)
+        await self.until(lambda: self.ann.client.outlet.full)
         self.here.repeater.send_to_all_clients(b"tick")
         self.client.transport.resumeProducing()
         await self.client.seen.reach(3)
@@ -981,3 +982,45 @@ class UnmadeTests(MemoryCase):
         link.abort()
         self.assertTrue(link.over)
         self.assertEqual(self.here.clock.getDelayedCalls(), timers)
+
+
+class NameTests(MemoryCase):
+    """What a link says of its client."""
+
+    def test_identify(self) -> None:
+        """A link may get another name; `test_identifying` has more."""
+        world = self.memory()
+        world.linked("ann")
+        self.successResultOf(world.link("ann").identify("bob"))
+        self.assertEqual(world.repeater.active_clients(), ["bob"])
+
+    def test_silent(self) -> None:
+        """A client is silent until a byte of it has come, be it before the link is made or after."""
+        world = self.memory(answers=False, to_server_filter=lambda message, link: Deferred())
+        client = world.connect(None)
+        pair = world.pair(client)
+        self.assertTrue(pair.silent)
+        world.say(client, "ann")
+        self.assertFalse(pair.silent)
+        world.answer()
+        for data in (b"\0", frame(b"whole"), frame(b"first") + frame(b"second")):
+            world.linked(name := data.hex())
+            pair = pair_of(world.link(name))
+            pair.client.heard = False  # as where the server speaks first
+            self.assertTrue(pair.silent)
+            pair.client.receive(data)
+            self.assertFalse(pair.silent)
+
+    def test_waiting_for_the_end(self) -> None:
+        """Of those who wait for the end of a link, one may give up when another hears of it."""
+        world = self.memory()
+        client, _ = world.linked("ann")
+        first, second, third = (world.pair(client).when_over() for _ in range(3))
+        for deferred in (second, third):
+            deferred.addErrback(lambda failure: failure.trap(CancelledError))
+        second.cancel()
+        first.addCallback(lambda _: third.cancel())
+        world.link("ann").close()
+        world.settle()
+        self.successResultOf(first)
+        self.assertTrue(third.called)

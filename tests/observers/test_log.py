@@ -19,7 +19,7 @@ from twisted_repeater import (
     ConnectingError,
     Disconnected,
     DuplicateClient,
-    IObserver,
+    IIdentityObserver,
     ParseError,
     Side,
 )
@@ -54,7 +54,7 @@ class LinkTests(LogCase):
 
     def test_interface(self) -> None:
         """It provides the interface."""
-        verifyObject(IObserver, LogObserver(Clock()))
+        verifyObject(IIdentityObserver, LogObserver(Clock()))
 
     async def test_made_and_ended(self) -> None:
         """A line says who is linked to whom, another who left, why, and how much went each way."""
@@ -103,6 +103,18 @@ class LinkTests(LogCase):
         await self.line(4)
         self.assertTrue(any(line.startswith("client 'ann' ended: closed by the repeater; ") for line in self.lines))
         self.assertTrue(any(line.startswith("client 'bob' ended: ValueError: too much; ") for line in self.lines))
+
+    async def test_identified(self) -> None:
+        """A line has the old name and the new one."""
+        clock: Any = Clock()
+        observer = LogObserver(clock)
+        link: Any = SimpleNamespace(client_name="bob" * 1000)
+        observer.link_identified(link, "127.0.0.1:4711")
+        self.assertIn("client '127.0.0.1:4711' is now 'bobbob", self.lines[0])
+        self.assertLess(len(self.lines[0]), 300)
+        for _ in range(1500):
+            observer.link_identified(link, "ann")
+        self.assertEqual(len(self.lines), 1000)
 
     async def test_refused(self) -> None:
         """A line says who was refused, from where, and why; before its hello a client has no name."""

@@ -544,3 +544,69 @@ class HomeTests(SynchronousTestCase):
             module = type(sys)(name)
             module.__file__ = file
             self.assertEqual(_home(name, module), home)
+
+
+PAIR = """
+class Pair:
+    def __init__(self, start: int = 0):
+        self.start = start
+        self.before = None
+
+    def for_link(self, link):
+        return ({answer}, self.before)
+
+    def migrate(self, old):
+        self.before = old.start
+"""
+
+
+class PairTests(FilterModulesCase):
+    """Pairs of filters."""
+
+    def made(self, modules: FilterModules) -> list[Any]:
+        """Return what each pair returns for a link."""
+        return [member.for_link(None) for member in modules.filters["filters"].members]
+
+    def test_reload(self) -> None:
+        """Pairs form a chain; each is reloaded with its options, and takes over from the one before it."""
+        self.write("rules.py", PAIR.format(answer=1))
+        modules = FilterModules({}, ["rules:Pair:start=5", "log", "rules:Pair"])
+        members = modules.filters["filters"].members
+        self.assertEqual(self.made(modules)[::2], [(1, None), (1, None)])
+        self.write("rules.py", PAIR.format(answer=20))
+        modules.reload()
+        self.assertEqual(self.made(modules)[::2], [(20, 5), (20, 0)])
+        self.assertIsNot(modules.filters["filters"].members[1], members[1])
+
+    def test_failure(self) -> None:
+        """If a pair cannot be loaded, take over, or be used, the old ones stay."""
+        self.write("rules.py", PAIR.format(answer=1))
+        modules = FilterModules({}, ["rules:Pair"])
+        old = modules.filters["filters"]
+        self.write("rules.py", "Pair = 7\n")
+        self.assertRaises(LoadingError, modules.reload)
+        self.write("rules.py", PAIR.format(answer=20).replace("old.start", "old.nothing"))
+        error = self.assertRaises(LoadingError, modules.reload)
+        self.assertIn("rules:Pair: cannot migrate: AttributeError", str(error))
+        self.write("rules.py", PAIR.format(answer=300))
+
+        def refuse(filters: dict[str, Any]) -> None:
+            raise ValueError("no")
+
+        self.assertRaises(LoadingError, modules.reload, refuse)
+        self.assertIs(modules.filters["filters"], old)
+        modules.reload()
+        self.assertEqual(self.made(modules), [(300, 0)])
+
+    def test_order(self) -> None:
+        """Pairs that form no chain are an error that names the option."""
+        self.write(
+            "rules.py",
+            "from twisted_repeater.filters import in_order\n"
+            "pair = in_order(lambda message, link: None, ends_answer=bool, asks=bool)\n",
+        )
+        error = self.assertRaises(LoadingError, FilterModules, {}, ["rules:pair", "log"])
+        self.assertEqual(
+            str(error),
+            "--filter: TypeError: in_order must be the last in a chain: filters after it could answer out of turn",
+        )

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Any
 
-from twisted_repeater import PASS_ON, IFilter
-from twisted_repeater.service.loading import LoadingError, find, load_dialect, load_filter
+from twisted_repeater import PASS_ON, IFilter, Limits, dialects
+from twisted_repeater.filters import FilterPair
+from twisted_repeater.service.loading import (
+    READY,
+    LoadingError,
+    find,
+    load_dialect,
+    load_filter,
+    load_pair,
+    module_of,
+)
 
 from ..modules import ModuleCase
-from ..peers import hellos_of
 
 FILTERS = """
 from zope.interface import implementer, provider
@@ -53,8 +62,9 @@ from twisted_repeater import dialects
 
 ready = dialects.int32(mode="test")
 
-def made():
-    return dialects.int32(mode="made")
+def made(*, mode="made", size: int = 4):
+    assert size == 4
+    return dialects.int32(mode=mode)
 
 def broken():
     raise ValueError("no mode")
@@ -62,8 +72,7 @@ def broken():
 number = 7
 """
 
-READY = ["async_extra", "int32"]
-KNOWN = "async_extra, int32, or package.module:name"
+KNOWN = "async_extra, delimited, int32, length, lines, varint, or package.module:name"
 NEITHER = "a filter must be a function or an object with a method filter, not"
 
 
@@ -231,22 +240,169 @@ class DialectTests(LoadingCase):
 
     def test_by_name(self) -> None:
         """Every dialect of the package is found by its name."""
-        self.assertEqual([load_dialect(name).name for name in READY], READY)
-        self.assert_fails(load_dialect, "Dialect", f"a dialect must be one of {KNOWN}, not 'Dialect'")
+        for name in READY:
+            options = ":end=lf" if name == "delimited" else ""
+            self.assertEqual(load_dialect(name + options).name, name)
+        self.assert_fails(load_dialect, "Dialect", f"dialect must be one of {KNOWN}, not 'Dialect'")
+
+    def test_complete(self) -> None:
+        """No function of the package that makes a dialect is missing."""
+        functions = {name: getattr(dialects, name) for name in dialects.__all__}
+        made = [
+            name
+            for name, function in functions.items()
+            if inspect.isfunction(function) and function.__annotations__["return"] == "Dialect"
+        ]
+        self.assertEqual(list(READY), made)
+
+    def test_options(self) -> None:
+        """A dialect of the package may have options."""
+        for description, payload, frame in [
+            ("length:size=2:order=little", b"ab", b"\x02\0ab"),
+            ("length:adds=-4", b"ab", b"\0\0\0\x06ab"),
+            ("lines:end=crlf", b"ab", b"ab\r\n"),
+            ("delimited:start=0b:end=1c0d", b"ab", b"\x0bab\x1c\r"),
+            ("varint:max_bytes=2", b"ab", b"\x02ab"),
+        ]:
+            framing: Any = load_dialect(description).framing(Limits())
+            self.assertEqual(framing.encode(payload), frame)
+        self.assertEqual(load_dialect("lines:max_frame=64KiB").max_frame, 65536)
+        hellos: Any = load_dialect("int32:mode=test").opening
+        self.assertEqual(hellos.mode, "test")
+        hellos = load_dialect("async_extra:mode=Production:production=no").opening
+        self.assertEqual((hellos.mode, hellos.production), ("Production", False))
+
+    def test_wrong_options(self) -> None:
+        """An option that is wrong is told with its dialect, what was expected and what was given."""
+        for description, message in [
+            ("length:size=5", "length: size must be 1, 2, 3, 4 or 8, not 5"),
+            ("length:size=two", "length: size must be a whole number, not 'two'"),
+            ("length:order=middle", "length: order must be big or little, not 'middle'"),
+            ("length:2", "length: an option must be written as name=value, not '2'"),
+            ("length:2:order=little", "length: an option must be written as name=value, not '2'"),
+            ("lines:End=lf", "lines: there is no option 'End'; the options are: end, max_frame"),
+            ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, max_frame"),
+            ("delimited", "delimited: end is missing; write end="),
+            (
+                "delimited:end=eot",
+                "delimited: end must be hexadecimal such as 1c0d, or cr, lf, crlf, nul, not 'eot'",
+            ),
+            ("lines:max_frame=0", "lines: max_frame must be above 0, not 0"),
+        ]:
+            self.assert_fails(load_dialect, description, f"dialect {message}")
 
     def test_of_a_module(self) -> None:
-        """A dialect of one's own is found ready, or made."""
-        self.assertEqual(hellos_of(load_dialect("some_dialects:ready")).mode, "test")
-        self.assertEqual(hellos_of(load_dialect("some_dialects:made")).mode, "made")
+        """A dialect of one's own is found ready, or made, with options if its function takes some."""
+        for name, mode in [("ready", "test"), ("made", "made"), ("made:mode=x\\:y:size=4", "x:y")]:
+            hellos: Any = load_dialect(f"some_dialects:{name}").opening
+            self.assertEqual(hellos.mode, mode)
+
+    def test_of_a_module_with_a_name_of_ours(self) -> None:
+        """A module may have the name of a dialect that is ready."""
+        self.write("lines.py", "from twisted_repeater import dialects\nmine = dialects.int32()\n")
+        self.assertEqual(load_dialect("lines:mine").name, "int32")
+        self.assertEqual(load_dialect("lines").name, "lines")
 
     def test_none(self) -> None:
-        """An object that is not a dialect is refused."""
+        """An object that is not a dialect is refused, and so are options that nobody takes."""
         for name, message in [
-            ("int33", f"a dialect must be one of {KNOWN}, not 'int33'"),
-            ("some_dialects:number", "some_dialects:number must be a Dialect, or a function that returns one, not int"),
+            ("int33", f"dialect must be one of {KNOWN}, not 'int33'"),
+            (
+                "some_dialects:number",
+                "dialect some_dialects:number must be a Dialect, or a function that returns one, not int",
+            ),
             (
                 "some_dialects:broken",
-                "cannot make the dialect some_dialects:broken: ValueError: no mode (some_dialects.py, line 10)",
+                "cannot make the dialect some_dialects:broken: ValueError: no mode (some_dialects.py, line 11)",
             ),
+            ("some_dialects:made:size=5", "cannot make the dialect some_dialects:made: AssertionError"),
+            ("some_dialects:made:size=x", "dialect some_dialects:made: size must be a whole number, not 'x'"),
+            ("some_dialects:ready:mode=x", "dialect some_dialects:ready: it takes no options: it is not a function"),
         ]:
-            self.assert_fails(load_dialect, name, message)
+            error = self.assertRaises(LoadingError, load_dialect, name)
+            self.assertEqual(str(error)[: len(message)], message)
+
+
+PAIRS = """
+class Pair:
+    def __init__(self, limit: int = 3):
+        self.limit = limit
+
+    def for_link(self, link):
+        return (None, None)
+
+class Needing(Pair):
+    def __init__(self, codec):
+        pass
+
+class Broken(Pair):
+    def __init__(self):
+        raise OSError("no disk")
+
+def made(*, limit: int) -> Pair:
+    return Pair(limit)
+
+pair = Pair(7)
+number = 7
+plain = lambda message, link: None
+plain_object = type("Plain", (), {"filter": lambda self, message, link: None})()
+"""
+
+
+class LoadPairTests(LoadingCase):
+    """`load_pair`."""
+
+    def setUp(self) -> None:
+        """Write pairs."""
+        super().setUp()
+        self.write("both.py", PAIRS)
+
+    def test_found(self) -> None:
+        """A name is that of an object, or of a class that is made without arguments or with options."""
+        for name, limit in (
+            ("both:pair", 7),
+            ("both:Pair", 3),
+            ("both:Pair:limit=5", 5),
+            ("both:made:limit=2", 2),
+        ):
+            found: Any = load_pair(name)
+            self.assertEqual((found.limit, module_of(name)), (limit, "both"))
+
+    def test_ready(self) -> None:
+        """A pair of this package has a short name, and options."""
+        self.assertIsInstance(load_pair("log"), FilterPair)
+        self.assertIsInstance(load_pair("rate-limit:rate=2.5:burst=3"), FilterPair)
+        self.assertIs(module_of("log:sample=0.5"), None)
+
+    def test_name_of_a_ready_one(self) -> None:
+        """A module may have the name of a pair of this package."""
+        self.write("log.py", "pair = type('Pair', (), {'for_link': lambda self, link: (None, None)})()\n")
+        self.assertEqual(type(load_pair("log:pair")).__name__, "Pair")
+        self.assertEqual(module_of("log:pair"), "log")
+
+    def test_wrong(self) -> None:
+        """What cannot be loaded, or has wrong options, is told, and why."""
+        one = "is the filter of one direction: name it with --to-server-filter or --to-client-filter"
+        for name, message in (
+            ("logs", "a filter must be one of log, rate-limit, or package.module:name, not 'logs'"),
+            ("both:none", "module both has no 'none'"),
+            ("both:number", "both:number: a pair of filters must have a method for_link, 7 has none"),
+            ("both:plain", f"both:plain {one}"),
+            ("both:plain_object", f"both:plain_object {one}"),
+            ("both:made", f"both:made {one}"),
+            ("both:pair:limit=3", "both:pair is made already, so it has no options"),
+            ("both:Pair:limit=x", "both:Pair: limit must be a whole number, not 'x'"),
+            ("both:Pair:size=3", "both:Pair: there is no option 'size'; the options are: limit"),
+            ("log:sample=2", "cannot make a log: ValueError: sample must be above 0 and at most 1, not 2.0"),
+            ("log:direction=up", "log: direction must be both or to-server or to-client, not 'up'"),
+            ("rate-limit", "rate-limit: rate is missing; write rate="),
+            (
+                "rate-limit:rate=0",
+                "cannot make a rate-limit: ValueError: rate must be above 0 and burst at least 1, not 0.0 and 1",
+            ),
+        ):
+            self.assert_fails(load_pair, name, message)
+        error = str(self.assertRaises(LoadingError, load_pair, "both:Broken"))
+        self.assertEqual(error, "cannot make a both:Broken: OSError: no disk (both.py, line 15)")
+        error = str(self.assertRaises(LoadingError, load_pair, "both:Needing"))
+        self.assertIn("cannot make a both:Needing: TypeError: ", error)

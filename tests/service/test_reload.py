@@ -154,3 +154,28 @@ class ReloadTests(ServiceCase):
         self.assertIs(service.reload(), None)
         self.assertEqual(len(self.lines), 1)
         self.assertIn("nothing to reload: there are no filters", self.lines[0])
+
+    async def test_pairs(self) -> None:
+        """Pairs of filters are reloaded too: each link gets filters of the new pair."""
+        pair = (
+            "from twisted_repeater import SendBack\n"
+            "class Pair:\n"
+            "    def for_link(self, link):\n"
+            "        return (lambda message, link: SendBack([{answer}]), None)\n"
+        )
+        self.write("rules.py", pair.format(answer="b'old'"))
+        service = self.service(pairs=["rules:Pair"])
+        self.start(service)
+        client, _ = await self.here.linked("eve")
+        self.write("rules.py", pair.format(answer="b'new'"))
+        self.assertIs(service.reload(), None)
+        self.assertEqual(self.lines, ["rules:Pair: filters reloaded"])
+        client.send(b"?")
+        await client.seen.reach(2)
+        self.assertEqual((client.seen[1], await self.answer()), (b"new", b"new"))
+        self.write("rules.py", pair.format(answer="1 // 0").replace("return (", "return (1 // 0, "))
+        self.assertIn("the new filters cannot be used: ZeroDivisionError", str(service.reload()))
+        client.send(b"?")
+        await client.seen.reach(3)
+        self.assertEqual(client.seen[2], b"new")
+        await service.stopService()

@@ -37,12 +37,14 @@ class ServiceCase(PeerCase, ModuleCase):
         if event["log_namespace"] in ("twisted_repeater.service.service", "twisted_repeater.service.reload"):
             self.lines.append(formatEvent(event))
 
-    def service(self, to_server_filter: str | None = None, *, create: Any = None, **settings: Any) -> RepeaterService:
+    def service(
+        self, to_server_filter: str | None = None, *, create: Any = None, pairs: Any = (), **settings: Any
+    ) -> RepeaterService:
         """Make a service with filters to the server."""
         self.here = world = World(self, Server(), self.sockets)
         self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
         settings.setdefault("reactor", reactor)
-        modules = FilterModules({"to_server_filter": to_server_filter} if to_server_filter else {})
+        modules = FilterModules({"to_server_filter": to_server_filter} if to_server_filter else {}, pairs)
         service = RepeaterService(create or self.create, callbacks={}, modules=modules, **settings)
         self.addCleanup(service.stopService)
         return service

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet import error as internet_error
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ClientEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.interfaces import IHostnameResolver, IStreamClientEndpoint
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -20,7 +20,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from twisted_repeater._sockets import endpoints as _endpoints
-from twisted_repeater._sockets.endpoints import HEAD_START, dialler, listener, longest_listen_queue
+from twisted_repeater._sockets.endpoints import (
+    HEAD_START,
+    dialler,
+    listener,
+    listening_endpoint,
+    longest_listen_queue,
+    server_endpoint,
+)
 
 from ..peers import Peer, Server, hello, reactor
 from ..real_sockets import TLSSockets
@@ -297,6 +304,7 @@ class ListenQueueTests(EndpointsCase):
     async def test_as_long_as_the_system_allows(self) -> None:
         """A number, or a description of any kind that has no backlog, lets as many wait as the system allows."""
         directory = self.directory()
+        self.addCleanup(self.flushWarnings)  # Twisted calls pyOpenSSL in ways that are out of date
         tls = TLSSockets(f"{directory}/tls").for_clients()["listen"]
         kinds = ["tcp:0:interface=127.0.0.1", "tcp6:0:interface=\\:\\:1", f"unix:{directory}/socket", tls]
         if NO_IPV6:
@@ -304,6 +312,22 @@ class ListenQueueTests(EndpointsCase):
         listening = [await self.listen(port=0), *[await self.listen(kind) for kind in kinds]]
         self.assertEqual([port.backlog for port in listening], [longest_listen_queue()] * len(listening))
         self.assertGreater(longest_listen_queue(), 50)
+
+    def test_left_to_twisted(self) -> None:
+        """A description with a method of TLS is Twisted's, which has none of our arguments."""
+        self.addCleanup(self.flushWarnings)
+        sockets = TLSSockets(f"{self.directory()}/tls")
+        own = f"ssl:0:privateKey={sockets.key}:certKey={sockets.certificate}:sslmethod=TLS_METHOD"
+        self.assertIsInstance(listening_endpoint(reactor, own), SSL4ServerEndpoint)
+        with self.assertRaisesRegex(ValueError, "sslmethod= is left to Twisted"):
+            listening_endpoint(reactor, f"{own}:alpn=x")
+
+    def test_server_with_alpn(self) -> None:
+        """A server whose description has ALPN is reached through an endpoint of our own."""
+        self.addCleanup(self.flushWarnings)
+        for inner in ("", r":endpoint=tcp\:127.0.0.1\:1"):
+            endpoint = server_endpoint(reactor, f"tls:localhost:1:alpn=x{inner}")
+            self.assertTrue(IStreamClientEndpoint.providedBy(endpoint))
 
     async def test_in_the_system(self) -> None:
         """The system has that length."""

@@ -121,14 +121,14 @@ class FrameMonitor:
         for lane in sorted(self._watched, key=self._burden, reverse=True):
             if self.size <= self.limit:
                 break
-            if lane.unfinished_size:
+            if lane.kept_size:
                 lane.cut_off(
                     FramingError(
                         f"unfinished frames hold {self.size} bytes, max_unfinished_frames is {self.limit}; that of "
-                        f"the {lane.direction.source.value}, {lane.unfinished_size} bytes, was the largest and slowest"
+                        f"the {lane.direction.source.value}, {lane.kept_size} bytes, was the largest and slowest"
                     )
                 )
 
     def _burden(self, lane: Lane) -> float:
         """Return the size of a lane's frame times its age, in bytes times seconds."""
-        return lane.unfinished_size * (self._watched[lane].age + self._interval)
+        return lane.kept_size * (self._watched[lane].age + self._interval)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["Backlog", "UnfinishedFrame"]
+__all__ = ["Backlog", "Pieces", "UnfinishedFrame"]
 
 SMALL = 2048
 """Pieces below this size are merged: a list entry for each byte would cost 40 times the frame."""
@@ -50,31 +50,24 @@ class Backlog:
         return data, at
 
 
-class UnfinishedFrame:
-    """A frame that comes in several reads.
+class Pieces:
+    """Bytes that came one after the other. Small ones are merged, large ones are kept as they came."""
 
-    ``start`` are its first bytes. ``need`` is the size of the whole frame, 0 as long as its header is not complete.
-    ``body`` is the offset of its payload.
-    """
+    __slots__ = ("_merging", "_pieces")
 
-    __slots__ = ("_merging", "_pieces", "body", "have", "need")
-
-    def __init__(self, start: bytes, need: int, body: int) -> None:
-        self.need = need
-        self.body = body
-        self.have = len(start)
-        """The number of bytes that have come."""
-        self._pieces = [start]
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
         self._merging: bytearray | None = None
 
     def add(self, data: bytes) -> None:
         """Append the next bytes."""
-        self.have += len(data)
         if len(data) >= SMALL:
             self._end_merging()
             self._pieces.append(data)
             return
         if self._merging is None:
+            if not data:
+                return
             self._merging = bytearray()
         self._merging += data
         if len(self._merging) >= ENOUGH:
@@ -85,7 +78,85 @@ class UnfinishedFrame:
             self._pieces.append(bytes(self._merging))
             self._merging = None
 
-    def pieces(self) -> list[bytes]:
-        """Return the bytes that have come, in pieces."""
+    def look(self) -> list[bytes]:
+        """Return the pieces."""
         self._end_merging()
         return self._pieces
+
+    def take(self) -> list[bytes]:
+        """Remove the pieces, and return them."""
+        self._end_merging()
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+
+class UnfinishedFrame:
+    """A frame that comes in several reads.
+
+    Args:
+        seen: its first bytes, up to where the framing has seen it.
+        unseen: the bytes after these, which the framing must be shown again.
+        need: the size of the whole frame; 0 as long as that is not known.
+        body: the offset of its payload, if the size is known.
+        least: how many bytes must have come before the framing is asked again.
+    """
+
+    __slots__ = ("_seen", "_unseen", "body", "have", "least", "need", "passes", "tail", "unseen_size", "wanted")
+
+    def __init__(self, seen: bytes, unseen: bytes, need: int, body: int, least: int) -> None:
+        self.need = need
+        self.body = body
+        self.tail = 0
+        """How many bytes at its end are not of its payload, if the size is known."""
+        self.least = least
+        self.have = len(seen) + len(unseen)
+        """The number of bytes that have come."""
+        self.passes = False
+        """Whether its bytes are passed on as they come, because nobody wants to see it."""
+        self.wanted = False
+        """Whether it is known that somebody wants to see it."""
+        self._seen = Pieces()
+        self._seen.add(seen)
+        self._unseen = Pieces()
+        self._unseen.add(unseen)
+        self.unseen_size = len(unseen)
+
+    @property
+    def kept(self) -> int:
+        """The number of bytes that are kept."""
+        return self.unseen_size if self.passes else self.have
+
+    def add(self, data: bytes) -> None:
+        """Append the next bytes. If the size of the frame is known, the framing needs not see them."""
+        self.have += len(data)
+        if self.need:
+            self._seen.add(data)
+        else:
+            self._unseen.add(data)
+            self.unseen_size += len(data)
+
+    def show(self, data: bytes) -> bytes:
+        """Return the bytes that were not seen, with the next bytes of the stream. They are no part of it then."""
+        if not self.unseen_size:
+            return data
+        unseen = self._unseen.take()
+        self.have -= self.unseen_size
+        self.unseen_size = 0
+        return b"".join([*unseen, data])
+
+    def see(self, data: bytes, seen: int) -> None:
+        """Append bytes that were shown to the framing, and seen up to this offset."""
+        self.have += seen
+        if not self.passes:
+            self._seen.add(data[:seen])
+        if seen != len(data):
+            self.add(data[seen:])
+
+    def pieces(self) -> list[bytes]:
+        """Return the bytes that are kept and were seen, in pieces."""
+        return self._seen.look()
+
+    def pass_on(self) -> list[bytes]:
+        """Keep only unseen bytes from here on; return the others."""
+        self.passes = True
+        return self._seen.take()

@@ -6,6 +6,8 @@ from .reader cimport Reader
 from ..framings.base cimport Framing
 from ..selectors cimport Selector
 
+cdef Py_ssize_t LARGE
+
 cdef class Judge:
     cdef object setup, awaited
     cdef object _lane, _host, _link, _ask, _message, _simply, _filter, _decode
@@ -14,15 +16,21 @@ cdef class Judge:
     cdef Output _output
     cdef list _pending
     cdef bint _sees_all, _translates, _by_filter
+    cdef Py_ssize_t _reach
 
     cdef use(self, setup)
     cdef drop(self)
     cdef bint decide_all(self) except -1
+    @cython.locals(need=Py_ssize_t, last=Py_ssize_t, start=bytes)
+    cdef bint _leaves_out(self, unfinished) except -1
+    @cython.locals(reader=Reader, output=Output)
+    cdef pass_on(self, bint decides)
     @cython.locals(payload=bytes)
     cdef _decide_joined(self)
     @cython.locals(reader=Reader, framing=Framing, selector=Selector, data=bytes, view=cython.p_uchar, at=Py_ssize_t,
                    stop=Py_ssize_t, end=Py_ssize_t, messages=Py_ssize_t, size=Py_ssize_t, look=Py_ssize_t,
-                   body=Py_ssize_t)
+                   body=Py_ssize_t, last=Py_ssize_t, found=Py_ssize_t,
+                   follows=cython.bint)
     cdef bint _search(self) except -1
     cdef _raised(self, error, Py_ssize_t size)
     cpdef _consider(self, bytes payload, link)

@@ -18,8 +18,9 @@ from .._text import class_name, guarded_text, repr_of, text_of
 from ..codecs import LEFT_OUT
 from ..errors import CallbackFailed, ParseError
 from ..model import OnFilterError
-from ..selectors import Selector
+from ..selectors import Selector, reach_of
 from ..verdicts import DO_NOTHING, OWN, PASS_ON, Close, Verdict, plain
+from .input import UnfinishedFrame
 from .output import Output
 from .reader import Reader, framing_error
 from .setup import LaneHost, LaneSetup
@@ -27,11 +28,15 @@ from .setup import LaneHost, LaneSetup
 if TYPE_CHECKING:
     from .lane import Lane
 
-__all__ = ["FLUSH_SIZE", "Judge"]
+__all__ = ["FLUSH_SIZE", "LARGE", "Judge"]
 
 FLUSH_SIZE = 256 * 1024
 """The number of bytes made by the repeater that a lane collects before it pushes them and looks whether the target is
 full."""
+
+LARGE = 16 * 1024
+"""From this size on, in bytes, a frame that nobody wants to see is passed on in pieces as it comes. To keep a smaller
+one until it is whole is cheap, and saves others who write to the same connection from waiting for its end."""
 
 NEVER = object()
 """Equals no answer of a filter."""
@@ -66,6 +71,7 @@ class Judge:
         self._filter, self._decode = setup.filter, setup.decode
         self._ask: Any = self._consider if setup.sees_all or setup.decode is not None else setup.filter
         self._selector: Selector | None = None if setup.sees_all else setup.selector
+        self._reach = 0 if self._selector is None else reach_of(self._selector)
         self._simply: object = NEVER if setup.sees_all else PASS_ON
         """The answer with which the search goes on at once."""
 
@@ -81,6 +87,30 @@ class Judge:
         if self._reader.pieces is not None:
             self._decide_joined()
         return self._search()
+
+    def pass_on(self, decides: bool) -> None:
+        """Pass on what has come of the frame that is not complete, if it is large and nobody wants to see it."""
+        reader, output, unfinished = self._reader, self._output, self._reader.unfinished
+        if unfinished is None or unfinished.passes:
+            if reader.run != reader.at:
+                self.put_run()
+        elif not (unfinished.wanted or unfinished.need < LARGE > unfinished.have or reader.framing.follows) and (
+            not decides or self._leaves_out(unfinished)
+        ):
+            output.extend(unfinished.pass_on())
+            output.goes_on = True
+
+    def _leaves_out(self, unfinished: UnfinishedFrame) -> bool:
+        """Return whether it is known already that the filter does not want a frame that is not complete."""
+        need = unfinished.need
+        last = min(unfinished.body + self._reach, need - unfinished.tail)
+        if self._reach == 0:
+            unfinished.wanted = True
+        elif need != 0 and unfinished.have >= last:
+            start = b"".join(unfinished.pieces())
+            unfinished.wanted = self._selector is None or self._selector.matches(start, unfinished.body, last)
+            return not unfinished.wanted
+        return False
 
     def _decide_joined(self) -> None:
         """Decide about a frame that came in pieces."""
@@ -99,6 +129,7 @@ class Judge:
         """Decide about the frames that are whole in the read. One call more for each would cost a tenth of a pass."""
         reader, ask, selector, link, simply = self._reader, self._ask, self._selector, self._link, self._simply
         framing = reader.framing
+        follows = framing.follows
         data = view = reader.data
         at = stop = reader.at
         end = len(data)
@@ -114,11 +145,16 @@ class Judge:
                     stop = framing.find(data, at, end)
                     if stop == 0 or stop > end:
                         break
-                    messages += 1
                     body = framing.body
-                    if selector is None or selector.matches(data, body, stop):
+                    if follows:
+                        found, stop = stop, at  # an error now is one of the framing
+                        framing.taken(data, at, found)
+                        stop = found
+                    messages += 1
+                    last = stop - framing.tail
+                    if selector is None or selector.matches(data, body, last):
                         reader.messages, reader.size = messages, size + stop  # the filter may read these
-                        answer = ask(view[body:stop], link)
+                        answer = ask(view[body:last], link)
                         if answer is not simply or reader.disturbed:
                             break
                     at = stop

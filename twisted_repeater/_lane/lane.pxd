@@ -16,7 +16,6 @@ cdef class Lane:
     cdef object _host, _replacement, _verdict, _on_read, _monitor
     cdef int _state
     cdef bint _busy, _sealed, _decides
-    cdef Py_ssize_t _counted
 
     cpdef void feed(self, bytes data) except *
     cdef _enter(self, int state)
@@ -26,11 +25,9 @@ cdef class Lane:
     cpdef settle(self, verdict)
     cdef _check_held(self)
     cdef _use(self, setup)
-    @cython.locals(reader=Reader, messages=Py_ssize_t, size=Py_ssize_t, begun=bint)
+    @cython.locals(reader=Reader, output=Output, messages=Py_ssize_t, size=Py_ssize_t, begun=bint)
     cdef _read(self, bytes data, Py_ssize_t at)
     @cython.locals(reader=Reader, in_time=bint)
     cdef _look(self)
-    @cython.locals(have=Py_ssize_t)
-    cdef _count_unfinished(self)
     @cython.locals(output=Output)
     cpdef push(self)

@@ -22,6 +22,8 @@ DISCARDING are dropped, for good                   nothing
 * No lane keeps the reactor for much longer than a slice of time.
 * A message that passes leaves as the bytes that came. The messages of one read leave in one push, unless a filter makes
   more than ``FLUSH_SIZE`` of them, or takes so long that the lane gives way.
+* A large message that nobody wants to see leaves in pieces, as it comes. If its rest will not come, nothing may be
+  written after the pieces: the outlet ends its stream.
 
 The way of a message: `Lane.feed`; the reader finds its frame and asks the filter; the judge carries out the answer,
 and puts frames into the output; the lane pushes them.
@@ -78,8 +80,6 @@ class Lane:
         self._replacement: LaneSetup | None = None
         self._verdict: Verdict | None = None
         """The verdict that has come, until it is carried out."""
-        self._counted = 0
-        """How many bytes of an unfinished frame the frame monitor has counted."""
         self._use(setup)
 
     @property
@@ -131,6 +131,11 @@ class Lane:
     def unfinished_size(self) -> int:
         """How many bytes have come of a frame that is not complete."""
         return self._reader.unfinished.have if self._reader.unfinished is not None else 0
+
+    @property
+    def kept_size(self) -> int:
+        """How many of these are kept. If nobody wants to see the frame, they have been passed on."""
+        return self._reader.unfinished.kept if self._reader.unfinished is not None else 0
 
     @property
     def is_read(self) -> bool:
@@ -201,9 +206,10 @@ class Lane:
         self._judge.drop()
 
     def drop_unfinished(self) -> None:
-        """Drop the beginning of a frame whose end can no longer come."""
+        """Drop the beginning of a frame whose end can no longer come. If it was passed on, the outlet ends, too."""
         self._reader.unfinished = None
-        self._count_unfinished()
+        self._reader.count_kept(self, self._monitor)
+        self._output.tear()
 
     def cut_off(self, error: FramingError) -> None:
         """Stop reading the stream for good, because of an error in it."""
@@ -284,12 +290,17 @@ class Lane:
         if self._replacement is not None:
             self._use(self._replacement)
             self._replacement = None
-        reader = self._reader
+        reader, output = self._reader, self._output
         messages, size = reader.messages, reader.size
         try:
             begun = reader.begin(data, at)
+            if output.goes_on and reader.unfinished is None and output.end_frame():
+                self._judge.put_run()
+                output.flush()
             if begun:
                 self._look()
+            if reader.unfinished is not None:
+                self._judge.pass_on(self._decides)
         except FramingError as error:
             self._judge.put_run()
             self.push()
@@ -297,9 +308,10 @@ class Lane:
         except BaseException:  # Ctrl-C, or a bug: the rest of this read is lost, so later bytes must not pass
             self.discard()
             raise
-        if self._counted or reader.unfinished is not None:
-            self._count_unfinished()
-        if not begun:
+        reader.data = b""
+        if reader.counted or reader.unfinished is not None:
+            reader.count_kept(self, self._monitor)
+        if not begun and not output.goes_on:
             return
         if self._on_read is not None and reader.messages != messages:
             self._on_read(self, reader.messages - messages, reader.size - size)
@@ -322,18 +334,6 @@ class Lane:
             self._judge.put_run()
         if reader.at != len(reader.data) and self._state != DISCARDING:
             reader.end(self._state == RUNNING)
-        reader.data = b""
-
-    def _count_unfinished(self) -> None:
-        """Tell the frame monitor how much the unfinished frame has grown or shrunk."""
-        unfinished, monitor = self._reader.unfinished, self._monitor
-        have = unfinished.have if unfinished is not None else 0
-        if monitor is not None:
-            monitor.size += have - self._counted
-            if have > self._counted and (not self.listed or monitor.size > monitor.limit):
-                self.listed = True
-                monitor.watch(self)
-            self._counted = have
 
     def push(self) -> None:
         """Push the frames in the output, and stop if an outlet is full then."""

@@ -6,7 +6,8 @@ cdef class Output:
     cdef list between
     cdef object _forward, _back
     cdef list _frames, _answers
-    cdef bint _answered
+    cdef public bint goes_on
+    cdef bint _inside, _answered
 
     cpdef put(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
     cpdef extend(self, pieces)
@@ -16,4 +17,6 @@ cdef class Output:
     cpdef take_between(self)
     @cython.locals(pieces=list)
     cpdef flush(self)
+    cpdef bint end_frame(self) except -1
+    cpdef tear(self)
     cpdef bint is_choked(self) except -1

@@ -17,8 +17,25 @@ class LaneOutlet(Protocol):
 
     full: bool
 
+    @property
+    def crowded(self) -> bool:
+        """Whether too much waits for the end of a frame that comes in pieces."""
+
+    @property
+    def someone_waits(self) -> bool:
+        """Whether anything waits for the end of a frame that comes in pieces."""
+
     def push(self, pieces: list[bytes]) -> None:
         """Accept the bytes of whole frames."""
+
+    def push_part(self, pieces: list[bytes], goes_on: bool) -> None:
+        """Accept the rest of the frame that was begun, if one was, and further frames; the last one may go on."""
+
+    def tear(self) -> None:
+        """Accept nothing more: the frame that was begun never ends."""
+
+    def send(self, frame: bytes) -> None:
+        """Accept a frame of the application's own."""
 
     def encode(self, message: object, instead_of: bytes | None = None) -> bytes | None:
         """Return the frame of a message: empty if the message is left out, ``None`` if it cannot be encoded."""
@@ -30,6 +47,10 @@ class Output:
     def __init__(self, forward: LaneOutlet, back: LaneOutlet) -> None:
         self.made = 0
         """How many of the collected bytes the repeater has made itself."""
+        self.goes_on = False
+        """Whether the last of the collected frames is not complete: it passes in pieces."""
+        self._inside = False
+        """Whether the same is true of the last frame that was pushed."""
         self._forward = forward
         self._back = back
         self._frames: list[bytes] = []
@@ -70,7 +91,12 @@ class Output:
     def take_between(self) -> None:
         """It is the turn of the frames that the application sent meanwhile."""
         between, self.between = self.between or [], None
+        if self.goes_on:
+            self.flush()
         for outlet, frame in between:
+            if self.goes_on and outlet is self._forward:
+                outlet.send(frame)
+                continue
             (self._frames if outlet is self._forward else self._answers).append(frame)
             self.made += len(frame)
 
@@ -79,14 +105,32 @@ class Output:
         self.made = 0
         if self._frames:
             pieces, self._frames = self._frames, []
-            self._forward.push(pieces)
+            if self.goes_on or self._inside:
+                self._inside = self.goes_on
+                self._forward.push_part(pieces, self.goes_on)
+            else:
+                self._forward.push(pieces)
         if self._answers:
             self._answered = True
             pieces, self._answers = self._answers, []
             self._back.push(pieces)
 
+    def end_frame(self) -> bool:
+        """The frame that passed in pieces is complete; return whether anybody waits for that."""
+        self.goes_on = False
+        return self._forward.someone_waits
+
+    def tear(self) -> None:
+        """The rest of the frame that passes in pieces will not come."""
+        if self.goes_on:
+            self.flush()
+            self.goes_on = False
+        if self._inside:
+            self._inside = False
+            self._forward.tear()
+
     def is_choked(self) -> bool:
         """Return whether an outlet that is filled from here is full: the one for answers if any wait there."""
-        if not self._back.full:
+        if self._answered and not self._back.full and not self._back.crowded:
             self._answered = False  # the answers of this lane are gone; if it fills later, others fill it
         return self._forward.full or self._answered

@@ -3,11 +3,15 @@
 
 A read is looked at from its beginning to its end. The reader stands at one frame of it, and knows:
 
-* ``data[at:stop]``, that frame; ``pieces`` came of it in earlier reads;
+* ``data[at:stop]``, that frame, or its end; ``pieces`` came of it in earlier reads;
 * ``data[run:at]``, the run: frames that pass untouched and are not in the output yet. A run leaves as one slice.
 
 From one read to the next it keeps the beginning of a frame whose end has not come, and, while the lane is stopped,
 whole reads. Everything is counted in offsets: frames that pass are not copied.
+
+A frame whose end has not come is known by its size, and then its bytes are only counted. If its size is not known, the
+framing is asked about it again with each read: about all of it, or, if the framing can go on where it stopped, about
+the bytes that it has not seen. It may say how many bytes it needs at least before it is asked.
 
 Compiled where a compiler was found at installation, with the types of ``reader.pxd``.
 """
@@ -15,6 +19,7 @@ Compiled where a compiler was found at installation, with the types of ``reader.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .._slices import SLICE
 from .._text import class_name, text_of
@@ -22,6 +27,10 @@ from .._types import FramingObject
 from ..errors import FramingError
 from ..framings.base import framing_of
 from .input import Backlog, UnfinishedFrame
+
+if TYPE_CHECKING:
+    from .frame_monitor import FrameMonitor
+    from .lane import Lane
 
 __all__ = ["MAX_STRIDE", "Reader", "framing_error"]
 
@@ -67,8 +76,12 @@ class Reader:
         """When the clock was asked last."""
         self.stride = FIRST_LOOK
         """The number of messages between two looks at the clock."""
+        self.counted = 0
+        """How many bytes of the unfinished frame the frame monitor has counted."""
         self._body = 0
-        """Where the payload begins in the first of the pieces."""
+        """Where the payload begins in the frame that came in pieces."""
+        self._tail = 0
+        """How many bytes of that frame are after its payload."""
 
     def hold(self, data: bytes) -> None:
         """Keep a read for later."""
@@ -86,38 +99,113 @@ class Reader:
 
     def begin(self, data: bytes, at: int) -> bool:
         """Stand at the first frame of a read; return False if the read only goes on with an unfinished frame."""
-        unfinished = self.unfinished
         self.stop = 0
-        if unfinished is not None:
-            if unfinished.need == 0:  # not even the header was complete
-                data = b"".join([*unfinished.pieces(), data])
-            elif unfinished.have + len(data) < unfinished.need:
-                unfinished.add(data)
-                return False
-            else:
-                self.stop = unfinished.need - unfinished.have
-                self.pieces = unfinished.pieces()
-                self._body = unfinished.body
-                self.messages += 1
-                self.size += unfinished.need
-            self.unfinished = None
         self.data = data
         self.at = self.run = at
+        return self.unfinished is None or self._go_on_with(self.unfinished)
+
+    def _go_on_with(self, unfinished: UnfinishedFrame) -> bool:
+        """Add the read to the unfinished frame; return whether there is more to do in the read."""
+        need = unfinished.need
+        if need != 0:
+            stop = need - unfinished.have
+        elif unfinished.have + len(self.data) < unfinished.least:
+            unfinished.add(self.data)
+            return False
+        else:
+            self.data = unfinished.show(self.data)
+            if not self.framing.goes_on:
+                self.unfinished = None
+                return True
+            stop = self._ask_on(unfinished)
+        end = len(self.data)
+        if stop == 0 or stop > end:
+            if stop != 0:
+                self._keep(unfinished, end)
+            return False
+        self._complete(unfinished, stop)
         return True
+
+    def _ask_on(self, unfinished: UnfinishedFrame) -> int:
+        """Ask the framing to go on with the unfinished frame; return the offset at which it ends, 0 if not known."""
+        framing, data = self.framing, self.data
+        try:
+            stop = framing.more(data, 0, len(data))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise framing_error(error) from error
+        if stop != 0:
+            unfinished.need = unfinished.have + stop
+            unfinished.body, unfinished.tail = framing.body, framing.tail
+        else:
+            unfinished.least = framing.least
+            self._keep(unfinished, framing.seen)
+        return stop
+
+    def _keep(self, unfinished: UnfinishedFrame, seen: int) -> None:
+        """Keep the read for the unfinished frame. If that passes, its bytes, up to where they are seen, are the run."""
+        unfinished.see(self.data, seen)
+        if unfinished.passes:
+            self.at = seen
+
+    def _complete(self, unfinished: UnfinishedFrame, stop: int) -> None:
+        """The unfinished frame ends at ``stop``: count it, and stand at it, or after it if it passes."""
+        self.unfinished = None
+        if unfinished.passes:
+            self.at = stop
+        else:
+            pieces = unfinished.pieces()
+            if self.framing.follows:
+                whole = b"".join([*pieces, memoryview(self.data)[:stop]])
+                self.take_frame(whole, 0, len(whole))
+                pieces = [whole]
+                self.at = self.run = stop
+            self.stop = stop
+            self.pieces = pieces
+            self._body, self._tail = unfinished.body, unfinished.tail
+        self.messages += 1
+        self.size += unfinished.need
+
+    def take_frame(self, data: bytes, start: int, stop: int) -> None:
+        """Tell a framing that follows its frames of the next one."""
+        try:
+            self.framing.taken(data, start, stop)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise framing_error(error) from error
 
     def end(self, flowing: bool) -> None:
         """Keep the bytes that were not looked at. If the lane is ``flowing``, they are the beginning of a frame."""
         data, at, stop = self.data, self.at, self.stop
-        if flowing:
-            body = self.framing.body - at if stop else 0
-            self.unfinished = UnfinishedFrame(data[at:], stop - at if stop else 0, body)
+        if not flowing:
+            if self.held is None:
+                self.held = Backlog()
+            self.held.put_back(data, at)
+        elif stop != 0:
+            self.unfinished = UnfinishedFrame(data[at:], b"", stop - at, self.framing.body - at, 0)
+            self.unfinished.tail = self.framing.tail
+        else:
+            seen = self.framing.seen if self.framing.goes_on else at
+            self.unfinished = UnfinishedFrame(data[at:seen], data[seen:], 0, 0, self.framing.least)
+
+    def count_kept(self, lane: Lane, monitor: FrameMonitor | None) -> None:
+        """Tell the frame monitor how much is kept of the unfinished frame, and that there is one."""
+        if monitor is None:
             return
-        if self.held is None:
-            self.held = Backlog()
-        self.held.put_back(data, at)
+        unfinished, before = self.unfinished, self.counted
+        self.counted = unfinished.kept if unfinished is not None else 0
+        monitor.size += self.counted - before
+        grown = self.counted > before and monitor.size > monitor.limit
+        if unfinished is not None and (grown or not lane.listed):
+            lane.listed = True
+            monitor.watch(lane)
 
     def skip(self) -> bool:
         """Pass over the complete frames; return False if time is up."""
+        if self.framing.follows:
+            return self._skip_followed()
         framing, data = self.framing, self.data
         start = at = self.at
         stop = 0
@@ -152,6 +240,31 @@ class Reader:
             self.at, self.stop = at, stop
         return not late
 
+    def _skip_followed(self) -> bool:
+        """Do the same with a framing that must be told of each frame."""
+        framing, data = self.framing, self.data
+        end = len(data)
+        count = 0
+        try:
+            while self.at != end:
+                if count == self.stride:
+                    count = 0
+                    if self.is_late_after_stride():
+                        return False
+                self.stop = framing.find(data, self.at, end)
+                if self.stop == 0 or self.stop > end:
+                    break
+                framing.taken(data, self.at, self.stop)
+                count += 1
+                self.messages += 1
+                self.size += self.stop - self.at
+                self.at = self.stop
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise framing_error(error) from error
+        return True
+
     def first_look(self) -> int:
         """Return the number of messages of this read before the first look at the clock."""
         if self.stride >= FIRST_LOOK:
@@ -162,8 +275,19 @@ class Reader:
 
     def joined(self) -> bytes:
         """Return the payload of a frame that came in pieces."""
-        first, *others = self.pieces or [b""]
-        return b"".join([memoryview(first)[self._body :], *others, memoryview(self.data)[: self.stop]])
+        pieces = [memoryview(piece) for piece in self.pieces or ()]
+        pieces.append(memoryview(self.data)[self.at : self.stop])
+        body = self._body
+        while body > 0 and len(pieces) > 1 and body >= len(pieces[0]):
+            body -= len(pieces.pop(0))
+        pieces[0] = pieces[0][body:]
+        tail = self._tail
+        last = pieces.pop()
+        while tail > len(last):
+            tail -= len(last)
+            last = pieces.pop()
+        pieces.append(last[: len(last) - tail])
+        return b"".join(pieces)
 
     def forget_clock(self) -> None:
         """The present work begins now; the clock is asked when that takes long enough to matter."""

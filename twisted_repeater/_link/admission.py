@@ -1,8 +1,12 @@
 """Who is let in, and who is refused.
 
 A client is refused here for its IP address, while newcomers are dropped, once the repeater is closed, when too many
-connections have no complete hello, when no place comes free in time, and when its name is taken. `refuse` ends the
-client's connections and reports why; refusals that come out of the hellos themselves end up there, too.
+connections have no complete hello, when no place comes free in time, and when its name is taken (`names` has the
+names). `refuse` ends the client's connections and reports why; refusals that come out of the hellos themselves end up
+there, too.
+
+A place is taken when the hello is complete, until both connections are gone. Some protocols let the server speak first,
+so a client has a place before it has sent a byte. When places run out, the oldest of these silent ones makes way.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from inspect import isawaitable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -25,8 +29,8 @@ from ..errors import (
     ClientGone,
     ClientIPNotAuthorized,
     ConnectingError,
-    DuplicateClient,
     HelloTimeout,
+    NameTimeout,
     NewClientsDropped,
     RefusedByApplication,
     RepeaterClosed,
@@ -36,6 +40,8 @@ from ..model import Side
 from ..observers._throttle import LogThrottle
 from .application import Application, Settings
 from .deadline import within
+from .identifying import Identifications
+from .names import Names
 from .pair import Pair
 
 __all__ = ["Admission"]
@@ -49,8 +55,8 @@ Stop = Callable[[ConnectingError], None]
 class Admission:
     """Decides who gets in, who waits, and who is refused.
 
-    ``port_valve`` is closed as long as no place is left, so that newcomers wait in the listen queue; those that were
-    accepted before that wait here.
+    ``port_valve`` is closed as long as no place is left, and no silent client has one. So newcomers wait in the listen
+    queue; those that were accepted before that wait here.
     """
 
     def __init__(
@@ -67,19 +73,24 @@ class Admission:
         """Whether the repeater is shut down."""
         self.proxied = False
         """Whether clients come through a load balancer, whose PROXY headers have their addresses."""
-        self.names: dict[str, Pair] = {}
-        """The link that each name belongs to."""
+        self.names: Names = Names(settings.dialect.same_name, monitor, clock, self._make_way)
+        """Which link has which name."""
         self.port_valve: Valve | None = None
         self._is_client_ip_authorized = settings.is_client_ip_authorized
         self._application = application
         self._claim = claim
-        self._monitor = monitor
         self._clock = clock
         self._throttle = LogThrottle(clock)
-        self._unfinished: dict[Pair, Stop] = {}
+        self._attempts: dict[Pair, Stop] = {}
+        """What ends the attempt of each pair that is still being made."""
+        self._unfinished: dict[Pair, None] = {}
         """Those without a complete hello of the client, the oldest first."""
         self._placed: set[Pair] = set()
+        self._silent: dict[Pair, None] = {}
+        """Those of them whose client had sent nothing when it was looked at last, the oldest first."""
         self._waiting: deque[Deferred[None]] = deque()
+        allowed = settings.is_client_allowed
+        self._identifications = Identifications(self.names, application, clock, allowed)
 
     # -- a newcomer ------------------------------------------------------------------------------------------
 
@@ -120,10 +131,19 @@ class Admission:
 
     def expect_hello(self, pair: Pair, stop: Stop) -> None:
         """A client is connected and has not said its hello. Past the limit, the one that waits longest is refused."""
-        self._unfinished[pair] = stop
+        self._attempts[pair] = stop
+        self._unfinished[pair] = None
         if len(self._unfinished) > self._claim.limits.max_unfinished_hellos:
-            oldest = next(iter(self._unfinished.values()))
+            oldest = self._attempts[next(iter(self._unfinished))]
             oldest(HelloTimeout("no hello yet, and too many newer connections", Side.CLIENT))
+
+    def made(self, pair: Pair) -> None:
+        """An attempt has succeeded: the link is about to relay. If its client has said no name, it gets some time."""
+        self._attempts.pop(pair, None)
+        timeout = self._claim.limits.name_timeout
+        if timeout is not None and self.names.is_labelled(pair):
+            nameless = NameTimeout(f"the client has not said its name within {timeout} seconds")
+            pair.timers.call_later("name", timeout, partial(pair.close, nameless))
 
     # -- places ----------------------------------------------------------------------------------------------
 
@@ -133,11 +153,16 @@ class Admission:
         Fails with `TooManyClients` if no place comes free within ``timeout`` seconds.
         """
         self._unfinished.pop(pair, None)
-        return Deferred.fromCoroutine(self._take_place(pair, timeout))
+        if len(self._placed) >= self._claim.limits.max_clients:
+            self._end_oldest_silent()
+            return Deferred.fromCoroutine(self._wait_for_place(pair, timeout))
+        self._place(pair)
+        return succeed(None)
 
-    async def _take_place(self, pair: Pair, timeout: float) -> None:
+    async def _wait_for_place(self, pair: Pair, timeout: float) -> None:
         deadline = self._clock.seconds() + timeout
         while len(self._placed) >= (places := self._claim.limits.max_clients):
+            self._set_port()
             turn: Deferred[None] = Deferred()
             self._waiting.append(turn)
             try:
@@ -146,45 +171,74 @@ class Admission:
             finally:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
+            if pair.closing:  # its attempt has ended, but it is not cancelled before the next turn of the reactor
+                self._let_next_in()
+                raise ClientGone("the attempt has ended", Side.CLIENT)
+        self._place(pair)
+
+    def _place(self, pair: Pair) -> None:
         self._placed.add(pair)
-        if len(self._placed) >= places and self.port_valve is not None:
-            more = self._throttle.take("max_clients")
-            if more is not None:
-                log.info("max_clients, {count}, is reached: newcomers wait{more}", count=len(self._placed), more=more)
-            self.port_valve.close("max_clients")
+        if pair.silent:
+            self._silent[pair] = None
+        self._set_port()
+
+    def _set_port(self) -> None:
+        """Let newcomers in, or let them wait in the listen queue."""
+        if self.port_valve is None:
+            return
+        count = len(self._placed)
+        if count < self._claim.limits.max_clients or self._oldest_silent() is not None:
+            self.port_valve.open("max_clients")
+            return
+        more = None if self.port_valve.closed else self._throttle.take("max_clients")
+        if more is not None:
+            log.info("max_clients, {count}, is reached: newcomers wait{more}", count=count, more=more)
+        self.port_valve.close("max_clients")
+
+    def _oldest_silent(self) -> Pair | None:
+        """Return the oldest pair with a place whose client has sent nothing. Who has spoken is not looked at again."""
+        while self._silent:
+            pair = next(iter(self._silent))
+            if pair.silent and not pair.closing:
+                return pair
+            del self._silent[pair]
+        return None
+
+    def _end_oldest_silent(self) -> None:
+        """A newcomer needs a place: the oldest silent client gives its place up, if there is one."""
+        pair = self._oldest_silent()
+        if pair is not None:
+            del self._silent[pair]
+            count = self._claim.limits.max_clients
+            why = f"the client has not sent a byte, and a newer one needs its place: max_clients is {count}"
+            self._make_way(pair, TooManyClients(why, Side.CLIENT))
+
+    def _make_way(self, pair: Pair, why: ConnectingError) -> None:
+        """End the attempt or the link of a pair, because a newcomer needs its name or its place."""
+        stop = self._attempts.get(pair)
+        if stop is not None:
+            stop(why)
+        pair.give_way(why)
 
     # -- names -----------------------------------------------------------------------------------------------
 
     def take_name(self, pair: Pair, name: str, timeout: float) -> Deferred[None]:
-        """Fire when the name is the pair's.
+        """Fire when the name is the pair's; the dialect's `SameName` says what happens if another pair has it.
 
-        Waits for a link of that name that is ending already, or whose client has vanished, which a probe finds out.
-        Fails with `DuplicateClient` after ``timeout`` seconds, or at once if the client of that name answers.
+        Fails with `DuplicateClient` after ``timeout`` seconds, or at once if the client of that name answers; with
+        `Replaced` if a later newcomer gets the name.
         """
-        return Deferred.fromCoroutine(self._take_name(pair, name, timeout))
-
-    async def _take_name(self, pair: Pair, name: str, timeout: float) -> None:
-        deadline = self._clock.seconds() + timeout
-        while (holder := self.names.get(name)) is not None:
-            error = partial(DuplicateClient, f"a client {name!r} is linked already", Side.CLIENT)
-            if not (holder.closing or holder.finishing):
-                half = (deadline - self._clock.seconds()) / 2  # the rest is for the end of the holder's link
-                if not await self._monitor.has_vanished(holder.client, half):
-                    raise error()
-            if holder.closing or holder.finishing:  # the application may let the link of a vanished client stand
-                holder.give_way()
-            await within(holder.when_over(), deadline - self._clock.seconds(), self._clock, error)
-        self.names[name] = pair
-
-    def identify(self, pair: Pair, name: str) -> Deferred[None]:
-        """See `ILink`."""
-        raise NotImplementedError
+        if self.names.take_at_once(pair, name):
+            return succeed(None)
+        return Deferred.fromCoroutine(self.names.take(pair, name, timeout))
 
     def take_label(self, pair: Pair) -> str:
-        """Return a name made of the client's address, which is never taken."""
-        address = pair.client.address
-        host = getattr(address, "host", None)
-        return f"#{pair.id}" if host is None else f"{f'[{host}]' if ':' in host else host}:{address.port}"
+        """Return a label for a pair whose client says no name, and register the pair by it."""
+        return self.names.take_label(pair)
+
+    def identify(self, pair: Pair, name: str) -> Deferred[None]:
+        """Give a link another name; see `ILink`. A call that is still under way fails with `Replaced`."""
+        return self._identifications.begin(pair, name, self._claim.limits.hello_timeout)
 
     # -- refusing and leaving --------------------------------------------------------------------------------
 
@@ -194,6 +248,7 @@ class Admission:
         One that left before it said a word is not reported: a health check does so, for example.
         """
         self._unfinished.pop(pair, None)
+        self._attempts.pop(pair, None)
         error = failure.value
         if not isinstance(error, ConnectingError):
             self._application.log_failure("bug: an attempt to link a client failed", failure)
@@ -210,11 +265,14 @@ class Admission:
 
     def leave(self, pair: Pair) -> None:
         """Both connections are gone: the name and the place are free."""
-        if self.names.get(pair.client_name) is pair:
-            del self.names[pair.client_name]
+        self.names.leave(pair)
+        self._identifications.stop(pair)
         if pair in self._placed:
             self._placed.discard(pair)
-            if self.port_valve is not None:
-                self.port_valve.open("max_clients")
-            if self._waiting:
-                self._waiting.popleft().callback(None)
+            self._silent.pop(pair, None)
+            self._set_port()
+            self._let_next_in()
+
+    def _let_next_in(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().callback(None)

@@ -92,6 +92,8 @@ class Callbacks:
     to_server_filter: Any = None
     to_client_filter: Any = None
     on_filter_error: OnFilterError = OnFilterError.STOP
+    filters: Any = None
+    """A pair of filters."""
 
     def __post_init__(self) -> None:
         for name in ("on_connect", "on_error", "on_connecting_error"):
@@ -180,6 +182,10 @@ class Application:
         to_server = direction is Direction.TO_SERVER
         return self.callbacks.to_server_filter if to_server else self.callbacks.to_client_filter
 
+    def pair_of_filters(self) -> Any:
+        """Return the pair of filters, ``None`` if the application gave none."""
+        return self.callbacks.filters
+
     def relayed(self, lane: Lane, messages: int, size: int) -> None:
         """Messages were received."""
         self.observe("relayed", lane.link, lane.direction, messages, size)
@@ -188,6 +194,26 @@ class Application:
         """Both connections are gone. A link that was never made does not end."""
         if pair.made:
             self.observe("link_ended", pair.link, pair.reason)
+
+    def link_identified(self, pair: Pair, old_name: str) -> None:
+        """A link has got another name. Not every observer has a method for that."""
+        self.observe("link_identified", pair.link, old_name, optional=True)
+
+    def farewell(self, pair: EndingPair, reason: BaseException | None) -> bytes:
+        """Return the bytes by which the dialect tells a client that its link closes, empty if there are none."""
+        farewell = self._dialect.farewell
+        if farewell is None:
+            return b""
+        try:
+            words = farewell(reason, pair.link)
+            if words is not None and not isinstance(words, bytes):
+                raise TypeError(f"a farewell must be bytes or None, not {repr_of(words)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # the link closes all the same
+            self.log_failure("the farewell of {dialect} failed", Failure(), dialect=self._dialect.name)
+            return b""
+        return words or b""
 
     # -- calling out -----------------------------------------------------------------------------------------
 
@@ -207,11 +233,12 @@ class Application:
 
         call(callback, *arguments).addErrback(failed)
 
-    def observe(self, event: str, *arguments: object) -> None:
-        """Tell every observer of an event, which is the name of a method of `IObserver`."""
+    def observe(self, event: str, *arguments: object, optional: bool = False) -> None:
+        """Tell every observer of an event, which is the name of a method of `IObserver`; some may lack the method."""
         for observer in self._observers:
             try:
-                getattr(observer, event)(*arguments)
+                if not optional or hasattr(observer, event):
+                    getattr(observer, event)(*arguments)
             except KeyboardInterrupt:
                 raise
             except BaseException:  # an observer that calls sys.exit() has failed, no more

@@ -20,10 +20,17 @@ Rules of a link:
 * It is told at once if a side is lost while a verdict is awaited or the other side is slow, since both may take long.
   It is told of the end of a stream only after the messages before it. If nothing moves for ``linger`` until then, the
   link closes.
+* A large message that no filter wants passes in pieces, as it comes. Others who write to its receiver wait for its end.
+  If the sender goes down inside of such a message, or the link closes there, the rest never comes. Then nothing may be
+  written after the pieces: they are the last bytes that the receiver gets, and our stream to it ends at once. A sender
+  that goes down inside of a message that was not passed on yet costs the receiver nothing.
 * A link that finishes ends the stream to a side as soon as nothing more can come for it. It closes when both directions
   have ended, or after ``linger``.
 * A link that closes accepts no more bytes. It filters the messages that it has received, writes the bytes that wait,
   then closes both connections. It forces them after ``close_timeout`` without progress, or after ``linger`` in all.
+* If the repeater or the application closes a link whose sides are both up, the client gets the dialect's farewell. It
+  comes once and last, before the stream ends. If what waits before it does not go out in time, it is not said.
+* A link whose name or place a newcomer needs closes within ``close_timeout`` in all, whatever the progress.
 * It is over when both connections are gone. Then its name and its place are free.
 
 Three examples, with the default ``on_error`` (`ON_LOSS`):
@@ -37,8 +44,8 @@ The server is lost while a verdict is awaited
     wait are judged and go to the client, messages for the server are dropped. If nothing moves for ``close_timeout``:
     OUT_OF_TIME, FORCE.
 The repeater is shut down while bytes wait
-    CLOSE, FLUSH: they are written as the peer accepts them, then its stream ends. If it accepts nothing for
-    ``close_timeout``: OUT_OF_TIME, FORCE, which aborts its connection.
+    CLOSE, FLUSH: they are written as the peer accepts them, after them the farewell to the client, then its stream
+    ends. If it accepts nothing for ``close_timeout``: OUT_OF_TIME, FORCE, which aborts its connection.
 """
 
 from __future__ import annotations
@@ -187,7 +194,8 @@ class LinkEvent(IntEnum):
     MOVED = 5
     """A lane has nothing left to do, or a side has ended or gone."""
     GIVE_WAY = 6
-    """A newcomer wants the name, so waiting for replies gains nothing: the old client no longer reads them."""
+    """A newcomer needs the name, so waiting for replies gains nothing: the old client no longer reads them. Or it needs
+    the place, and the client has sent nothing."""
     OUT_OF_TIME = 7
     ABORT = 8
     BOTH_GONE = 9
@@ -211,7 +219,7 @@ class Action(StrEnum):
     FLUSH = "_flush"
     """Take in nothing more, start the deadline, and `CLOSE_WHEN_IDLE`."""
     CLOSE_WHEN_IDLE = "_close_when_idle"
-    """Close both connections, once all that was received is filtered."""
+    """Once all that was received is filtered, say the farewell and close both connections."""
     HURRY = "_hurry"
     """Be over within ``close_timeout`` from now."""
     FORCE = "force"

@@ -9,19 +9,18 @@ from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
 from .._sockets.valve import Valve
 from ..errors import HelloTimeout, InvalidHello
 from ..model import Limits, Side
 from .closing import ENDED, ConnectionEvent, ConnectionState
 from .deadline import within
-from .ending_connection import EndingConnection
 from .opening_peer import SHOWN, OpeningPeer
 from .outlet import Outlet
 from .outlets import outlet_for
+from .starting_tls import READ_SIZE, SecureConnection
 
 if TYPE_CHECKING:
     from .factory import Links
@@ -29,14 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientSideProtocol", "Connection", "ServerSideProtocol"]
 
-READ_SIZE = FileDescriptor.bufferSize
-"""How many bytes a transport reads at once; Twisted's own choice."""
-
 BUSY_READ_SIZE = 120 * 1024
 """How many it reads after a read that was all full: below the 128 KiB from which the C library maps memory for each."""
 
 
-class Connection(EndingConnection):
+class Connection(SecureConnection):
     """One side of a link, from its connection to its end; Twisted's protocol for it, and the producer of its valve."""
 
     __slots__ = ("_address_known", "_is_busy", "address", "heard", "opening")
@@ -57,7 +53,10 @@ class Connection(EndingConnection):
     # -- the protocol of a transport ----------------------------------------------------------------------------
 
     def makeConnection(self, transport: Any) -> None:
-        """The connection is there. See `IProtocol`."""
+        """The connection is there, or TLS was put between it and its transport. See `IProtocol`."""
+        if self.handshake is not None and getattr(transport, "transport", None) is self.transport:
+            self._change_transport(transport)
+            return
         if self.state is not ConnectionState.UNCONNECTED or self.link.closing:
             transport.abortConnection()  # the client left while the server was being dialled
             return
@@ -71,6 +70,7 @@ class Connection(EndingConnection):
         self.valve: Valve = Valve(self)
         self.outlet: Outlet = outlet_for(transport, self, self.link.framing_to(self.side), host.limits.max_waiting)
         self.handle: socket | None = self.outlet.socket
+        self._find_tls()
         self._move(ConnectionEvent.CONNECTED)
         host.monitor.connected(self)
         self.link.connected(self)
@@ -81,11 +81,6 @@ class Connection(EndingConnection):
             self._is_busy = not self._is_busy
             self.outlet.read_at_once(BUSY_READ_SIZE if self._is_busy else READ_SIZE)
         self.receive(data)
-
-    @property
-    def certificate(self) -> Any:
-        """The peer's TLS certificate, an ``OpenSSL.crypto.X509``; ``None`` without TLS, or if it has none."""
-        return None
 
     # -- the producer of the valve --------------------------------------------------------------------------
 
@@ -121,6 +116,7 @@ class Connection(EndingConnection):
 
     def address_known(self) -> None:
         """The PROXY header is read: the transport now has the peer's own address."""
+        self._header_read()
         known, self._address_known = self._address_known, None
         if known is not None:
             self.address = self.transport.getPeer()
@@ -131,14 +127,6 @@ class Connection(EndingConnection):
         known, self._address_known = self._address_known, None
         if known is not None:
             known.errback(InvalidHello(f"no PROXY header: {data[:SHOWN]!r}", self.side))
-
-    def when_secure(self) -> Deferred[None]:
-        """Fire when the TLS handshake is done, at once without TLS."""
-        return succeed(None)
-
-    def start_tls(self, options: Any, unread: bytes) -> Deferred[None]:
-        """Speak TLS from here on."""
-        raise NotImplementedError
 
     def _receive_early(self, data: bytes) -> None:
         """Accept bytes before the link is made."""

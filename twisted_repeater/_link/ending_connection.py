@@ -25,6 +25,7 @@ from .outlet import Outlet
 if TYPE_CHECKING:
     from .factory import Links
     from .pair import Pair
+    from .starting_tls import Handshake
 
 __all__ = ["EndingConnection"]
 
@@ -55,6 +56,7 @@ class EndingConnection(Protocol):
         "_quiet_polls",
         "_why_lost",
         "handle",
+        "handshake",
         "is_tcp",
         "link",
         "loss",
@@ -78,6 +80,8 @@ class EndingConnection(Protocol):
         """Moved by `_move` only."""
         self.handle: socket.socket | None = None
         """The connection's socket, if it has one."""
+        self.handshake: Handshake | None = None
+        """That of TLS; ``None`` without TLS."""
         self.is_tcp: bool = False
         self.loss: BaseException | None = None
         """Why the connection is gone."""
@@ -147,6 +151,8 @@ class EndingConnection(Protocol):
         self._host.monitor.lost(self)
         for purpose in ("poll", "insist"):
             self.link.timers.stop((purpose, self))
+        if self.handshake is not None:
+            self.handshake.lost(self.loss)
         self.link.connection_lost(self, self.loss)
 
     # -- Monitored ------------------------------------------------------------------------------------------
@@ -210,6 +216,7 @@ class EndingConnection(Protocol):
         """Close a connection on which nothing waits, or nothing matters."""
         if not self.gone:
             self._drop_received()
+            self._try(self.valve.open_fully)  # TLS closes when the answer to that is read
             self._try(self.outlet.when_empty, self.transport.loseConnection)
 
     def end_stream(self) -> None:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 
 from .._lane.lane import Lane
-from ..errors import CallbackFailed, Disconnected, LinkError, PartialFrame
+from ..errors import CallbackFailed, Disconnected, LinkError, PartialFrame, RepeaterClosed
 from ..model import Side
 from .closing import (
     CLOSES,
@@ -45,7 +45,9 @@ class EndingPair:
     __slots__ = (
         "_host",
         "_on_over",
+        "_owes_farewell",
         "_state",
+        "claim",
         "client",
         "client_name",
         "down",
@@ -67,6 +69,8 @@ class EndingPair:
         self.client: Connection = client
         self.server: Connection = server
         self.client_name: str = ""
+        self.claim: str | None = None
+        """The name or the label that it has; see `names`."""
         self.lanes: tuple[Lane, ...] = ()
         """Towards the server and towards the client, once both connections are there."""
         self.down: frozenset[Side] = NONE_DOWN
@@ -74,6 +78,8 @@ class EndingPair:
         self.reason: BaseException | None = None
         """What began its end."""
         self._on_over: list[Deferred[None]] = []
+        self._owes_farewell: bool = False
+        """Whether it closes, and its client is still to be told why."""
         self.last_words: bytes | None = None
         """What the client gets before its connection is closed, if it cannot be linked."""
         self.timers: Timers = Timers(host.clock)
@@ -115,9 +121,13 @@ class EndingPair:
         """Fire when both connections are gone. A Deferred of its own for each caller."""
         if self.over:
             return succeed(None)
-        waiting: Deferred[None] = Deferred()
+        waiting: Deferred[None] = Deferred(self._wait_no_more)
         self._on_over.append(waiting)
         return waiting
+
+    def _wait_no_more(self, deferred: Deferred[None]) -> None:
+        if deferred in self._on_over:
+            self._on_over.remove(deferred)
 
     def _on(self, event: LinkEvent, *arguments: Any) -> None:
         """Move the state, in the one place where that is done, and do what `closing` says about the event."""
@@ -142,9 +152,9 @@ class EndingPair:
         """Close both connections at once, whatever is lost."""
         self._on(LinkEvent.ABORT)
 
-    def give_way(self) -> None:
-        """A newcomer wants the name of this link, which is ending: end it within ``close_timeout`` from now."""
-        self._on(LinkEvent.CLOSE, None)
+    def give_way(self, reason: BaseException | None = None) -> None:
+        """A newcomer wants the name or the place of this link: end it within ``close_timeout`` from now."""
+        self._on(LinkEvent.CLOSE, reason)
         self._on(LinkEvent.GIVE_WAY)
 
     def check_over(self) -> None:
@@ -203,6 +213,7 @@ class EndingPair:
         self.server.drop()
 
     def _flush(self, reason: BaseException | None) -> None:
+        self._owes_farewell = not (self.down or isinstance(reason, Disconnected))
         self._begin_closing(reason)
         self._close_when_idle()
 
@@ -222,8 +233,20 @@ class EndingPair:
 
     def _close_when_idle(self) -> None:
         if all(lane.idle for lane in self.lanes):
+            if self._owes_farewell:
+                self._say_farewell()
             self.client.close()
             self.server.close()
+
+    def _say_farewell(self) -> None:
+        self._owes_farewell = False
+        if not (self.client.gone or self.client.outlet.ended):
+            reason = self.reason
+            if reason is None and self._host.admission.closed:
+                reason = RepeaterClosed("the repeater shuts down")
+            farewell = self._host.application.farewell(self, reason)
+            if farewell and not self.client.gone:
+                self.client.outlet.push([farewell])
 
     def _hurry(self) -> None:
         self.timers.hurry("close", self._host.limits.close_timeout)

@@ -1,31 +1,45 @@
-"""Makes the setups of lanes: one for all lanes of a direction and its versions."""
+"""Makes the setups of lanes: one for all lanes of a direction and its versions, or one for a link with own filters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from .._lane.frame_monitor import FrameMonitor
 from .._lane.lane import Lane
 from .._lane.setup import LaneSetup, OnDecision
 from .._text import text_of
 from ..dialects import Dialect, MessageType, Versions
-from ..filters import filter_function, selector_of
-from ..filters._provider import checked_function
+from ..filters import chain, filter_function, selector_of
+from ..filters._pairs import Filters, hand_over_link
+from ..filters._provider import checked_function, checked_pair, filters_of, fixed_filters
 from ..model import Direction
 from .pair import Pair
 
 __all__ = ["Equipment"]
 
+NO_FILTERS: Filters = (None, None)
+"""The filters of a link without a pair of filters."""
+
+
+class _Renewal(NamedTuple):
+    """What a link gets when filters are replaced."""
+
+    link: Pair
+    filters: Filters | None
+    setups: list[LaneSetup]
+
 
 class Equipment:
-    """Makes the setups of lanes. Thousands of lanes share a setup, so it knows of no single link.
+    """Makes the setups of lanes. Thousands of lanes share a setup, unless a pair of filters makes filters for a link.
 
     Args:
         dialect: decodes and encodes the messages.
         filter_of: returns the application's filter of a direction.
         frame_monitor: counts the bytes of unfinished frames.
         on_read: see `LaneSetup`.
+        pair_of_filters: returns the application's pair of filters.
     """
 
     def __init__(
@@ -34,6 +48,7 @@ class Equipment:
         filter_of: Callable[[Direction], Any],
         frame_monitor: FrameMonitor,
         on_read: Callable[[Lane, int, int], None] | None,
+        pair_of_filters: Callable[[], Any],
     ) -> None:
         self.on_decision: OnDecision | None = None
         """See `LaneSetup`. After a change, call `renew`."""
@@ -41,6 +56,7 @@ class Equipment:
         self._filter_of = filter_of
         self._frame_monitor = frame_monitor
         self._on_read = on_read
+        self._pair_of_filters = pair_of_filters
         self._setups: dict[tuple[Direction, tuple[int, int]], LaneSetup] = {}
 
     def equip(self, link: Pair, client: Versions, server: Versions) -> None:
@@ -53,12 +69,64 @@ class Equipment:
             connection.outlet.encoder.version = version
             connection.outlet.encoder.writer = self._type_of(setup.direction).writer(version)
 
-    def renew(self, links: Iterable[Pair]) -> None:
-        """Equip the lanes of these links again, because filters or ``on_decision`` have changed."""
-        self._setups.clear()
-        for link in links:
-            for lane in link.lanes or ():
-                lane.equip(self._setup(lane.direction, lane.setup.versions))
+    @property
+    def has_pair(self) -> bool:
+        """Whether the application gave a pair of filters."""
+        return self._pair_of_filters() is not None
+
+    def equip_pair(self, link: Pair) -> None:
+        """Equip a link, which has its state by now, with the filters that the pair makes for it. The pair may raise."""
+        filters = self._new_filters(link)
+        if filters is not NO_FILTERS:
+            for lane, own in zip(link.lanes, filters, strict=True):
+                lane.equip(self._with_own(lane, own))
+        link.filters = filters
+
+    def _new_filters(self, link: Pair) -> Filters:
+        """Return the filters that the application's pair makes for a link."""
+        provider = self._pair_of_filters()
+        return NO_FILTERS if provider is None else filters_of(provider, link.link)
+
+    def renew(self, links: Iterable[Pair], *, new_pair: bool = False) -> None:
+        """Equip the lanes of these links again, because filters or ``on_decision`` have changed.
+
+        With ``new_pair`` each link gets filters of the new pair of filters, which take over from those before them.
+        If the application's code raises, nothing has changed.
+        """
+        kept, self._setups = self._setups, {}
+        try:
+            renewals = [self._renewal(link, new_pair) for link in list(links) if link.lanes]
+            if new_pair:
+                shared = {id(provider) for _, provider in fixed_filters(self._pair_of_filters())}
+                for link, filters, _ in renewals:
+                    if filters is not None and link.filters is not None:
+                        hand_over_link(filters, link.filters, shared)
+        except BaseException:
+            self._setups = kept
+            raise
+        for link, filters, setups in renewals:
+            link.filters = filters
+            for lane, setup in zip(link.lanes, setups, strict=True):
+                lane.equip(setup)
+
+    def _renewal(self, link: Pair, new_pair: bool) -> _Renewal:
+        """Return what a link gets now."""
+        filters = link.filters
+        if new_pair and filters is not None:  # otherwise `equip_pair` is still to come
+            filters = self._new_filters(link)
+        own = filters or NO_FILTERS
+        return _Renewal(link, filters, [self._with_own(lane, each) for lane, each in zip(link.lanes, own, strict=True)])
+
+    def check_pair(self, provider: Any) -> None:
+        """Raise ``TypeError`` unless this is a pair of filters, or ``None``, and fits the dialect as far as known."""
+        if provider is None:
+            return
+        try:
+            checked_pair(provider)
+        except TypeError as error:
+            raise TypeError(f"filters: {text_of(error)}") from error
+        for direction, fixed in fixed_filters(provider):
+            self.check_filter(fixed, direction)
 
     def check_filter(self, provider: Any, direction: Direction) -> None:
         """Raise ``TypeError`` unless this is a filter, or ``None``, and fits the dialect."""
@@ -90,3 +158,13 @@ class Equipment:
                 frame_monitor=self._frame_monitor,
             )
         return self._setups[direction, versions]
+
+    def _with_own(self, lane: Lane, own: Any) -> LaneSetup:
+        """Return the setup for a lane with a filter of its own, which comes after the one that all lanes share."""
+        shared = self._setup(lane.direction, lane.setup.versions)
+        if own is None:
+            return shared
+        before = self._filter_of(lane.direction)
+        provider = own if before is None else chain(before, own)
+        codec = self._type_of(lane.direction).codec_of_filters(shared.versions[0])
+        return replace(shared, filter=filter_function(provider), selector=selector_of(provider, codec))

@@ -92,6 +92,7 @@ class Links:
             pair.last_words = self.application.refusal(making.attempt, result.value)
             self.admission.refuse(pair, result)
         else:
+            self.admission.made(pair)
             pair.relay()
 
     def _relaying_failed(self, failure: Failure, pair: Pair) -> None:
@@ -203,7 +204,13 @@ class RepeaterFactory(ServerFactory):
         self.application: Application = Application(settings, clock)
         self.frame_monitor: FrameMonitor = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
         on_read = self.application.relayed if settings.observers else None
-        self.equipment: Equipment = Equipment(settings.dialect, self.application.filter_of, self.frame_monitor, on_read)
+        self.equipment: Equipment = Equipment(
+            settings.dialect,
+            self.application.filter_of,
+            self.frame_monitor,
+            on_read,
+            self.application.pair_of_filters,
+        )
         self.links: Links = Links(settings, self.application, self.equipment, claim, clock, dial)
         self.admission: Admission = self.links.admission
 
@@ -218,9 +225,14 @@ class RepeaterFactory(ServerFactory):
     # -- filters ---------------------------------------------------------------------------------------------
 
     def replace_filters(self, filters: Mapping[str, Any]) -> None:
-        """Replace filters, on every lane; each takes over with its lane's next read."""
-        self.application.started = replace(self.application.callbacks, **filters)
-        self.equipment.renew(self.links)
+        """Replace filters, on every lane; each takes over with the next read. If this raises, nothing changes."""
+        before = self.application.callbacks
+        self.application.started = replace(before, **filters)
+        try:
+            self.equipment.renew(self.links, new_pair="filters" in filters)
+        except BaseException:
+            self.application.started = before
+            raise
 
     def watch_decisions(self, on_decision: OnDecision | None) -> None:
         """Have ``on_decision`` told of the decision about each message; ``None`` ends that."""

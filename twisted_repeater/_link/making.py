@@ -12,7 +12,6 @@ names and cleaning up are here, not in openings:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from inspect import iscoroutine
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from .._coroutines import call, run
+from .._sockets.tls_errors import tls_trouble
 from .._text import repr_of, text_of, told
 from ..dialects import Attempt, Dialect, Peer, Versions
 from ..errors import (
@@ -135,7 +135,7 @@ class Making:
         why: ConnectingError
         if self._pair.closing:
             why = RefusedByApplication("the application closed the link")
-        elif trouble := _tls_trouble(side, reason):  # ClientGone would not be logged if no byte of the client was heard
+        elif trouble := tls_trouble(side.value, reason):  # ClientGone might not be logged
             why = InvalidHello(trouble, side) if side is Side.CLIENT else ServerUnreachable(trouble, side)
         elif side is Side.SERVER:
             why = ServerUnreachable(f"the server closed the connection before it was linked: {text_of(reason)}", side)
@@ -253,9 +253,11 @@ class Making:
     def _opening_is_late(self) -> None:
         pair, name = self._pair, self.dialect.name
         for connection in (pair.client, pair.server):
-            opening = connection.opening
+            side, opening = connection.side, connection.opening
+            if connection.handshaking:
+                self.stop(HelloTimeout(f"no TLS handshake of the {side.value} in time", side))
+                return
             if opening is not None and (opening.waits or (connection is pair.client and self.attempt is None)):
-                side = connection.side
                 sent = f"; it sent only {opening.beginning!r}" if opening.beginning else ""
                 self.stop(HelloTimeout(f"no hello from the {side.value} in time, as {name} begins with{sent}", side))
                 return
@@ -381,6 +383,12 @@ class Making:
         pair.link.state = await self._ask(links.application.callbacks.on_connect, pair.link)
         if pair.closing:
             raise RefusedByApplication("on_connect closed the link")
+        if links.equipment.has_pair:
+            await self._ask(links.equipment.equip_pair, pair)
+            if pair.closing:
+                raise RefusedByApplication("for_link closed the link")
+        else:
+            links.equipment.equip_pair(pair)
         self.connected = True
 
     def _stated_versions(self) -> tuple[Versions, Versions]:
@@ -427,21 +435,3 @@ def _forwarded(deferred: Deferred[T]) -> Deferred[T]:
 
     deferred.addBoth(forward)
     return forwarded
-
-
-NO_TLS = {"http request", "https proxy request", "wrong version number"}
-"""The errors of OpenSSL for a first message that is not TLS."""
-
-
-def _tls_trouble(side: Side, reason: BaseException) -> str | None:
-    """Return a text about the TLS of a peer, if an error in that is why the connection was lost."""
-    ssl = sys.modules.get("OpenSSL.SSL")  # not imported here, because only TLS endpoints need it
-    if ssl is None or not isinstance(reason, ssl.Error):
-        return None
-    (details,) = reason.args if len(reason.args) == 1 and isinstance(reason.args[0], list) else ([],)
-    if not details:  # the connection was lost
-        return None
-    texts = [text for _, _, text in details]
-    if NO_TLS.intersection(texts):
-        return f"the {side.value} does not speak TLS: {', '.join(texts)}"
-    return f"the {side.value}'s TLS handshake failed: {', '.join(texts)}"

@@ -77,6 +77,12 @@ class OpeningPeer:
         self._check_there()
         return self._connection.certificate
 
+    @property
+    def alpn(self) -> bytes | None:
+        """See `Peer`."""
+        self._check_there()
+        return self._connection.alpn
+
     def peek(self, framing: FramingObject | None) -> Deferred[Frame]:
         """See `Peer`."""
         return self._ask(_FrameSearch(self._data, self._framing_for(framing), self._most()))
@@ -123,6 +129,7 @@ class OpeningPeer:
         if data and unread == "refuse":
             sent = f"the {self.side.value} sent bytes before TLS began, which anybody may have put there"
             return fail(InvalidHello(f"{sent}: {data[:SHOWN]!r}", self.side))
+        self._connection.valve.open("early")
         return self._connection.start_tls(options, data)
 
     # -- what the connection and the attempt need ----------------------------------------------------------------
@@ -262,12 +269,12 @@ class _FrameSearch:
         else:
             stop, body = framing.find(data, 0, have), framing.body
         if stop:
-            self._check(stop - body)
+            self._check(stop - framing.tail - body)
         elif self._most is not None and have > self._most + MAX_HEADER:
             raise FrameTooLong(have, self._most)
         if 0 < stop <= have:
             frame = bytes(self._data[:stop])
-            return Frame(frame, frame[body:])
+            return Frame(frame, frame[body : stop - framing.tail])
         self._asked = True
         self._need = stop or max(framing.least, have + 1)
         if framing.goes_on:

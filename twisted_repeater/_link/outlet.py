@@ -1,4 +1,4 @@
-"""The writing half of one connection: makes frames, keeps their order, counts what waits, reports when it is full."""
+"""The writing half of one connection: keeps the order of frames, counts what waits, reports when it is full."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .._sockets.socket_state import socket_of, unacknowledged
-from .._text import class_name, text_of
-from .._types import FramingObject
-from ..codecs import LEFT_OUT
-from ..errors import MarshalingError
+from .encoder import Encoder
+from .frames_behind import FramesBehind
 
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["HIGH_WATER", "Encoder", "Outlet"]
+__all__ = ["HIGH_WATER", "Outlet"]
 
 HIGH_WATER = 64 * 1024
 """An outlet with more waiting bytes than this is full."""
@@ -33,54 +31,12 @@ MAX_POSTPONED = 64
 """How many frames are postponed at most. If an application broadcasts faster, its own call sends them."""
 
 
-class Encoder:
-    """Encodes messages for one connection, and reports those that cannot be encoded to its link."""
-
-    __slots__ = ("_connection", "framing", "version", "writer")
-
-    def __init__(self, framing: FramingObject, connection: Connection) -> None:
-        self.framing: FramingObject = framing
-        self.version: int = 0
-        """The version of the messages that the peer receives."""
-        self.writer: Callable[[Any], Any] | None = None
-        """Converts a message to that version and makes its payload; set once the versions are agreed."""
-        self._connection = connection
-
-    def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
-        """Return the frame of a message, or nothing to send.
-
-        Args:
-            message: What to encode.
-            instead_of: The frame that the message came in, if it goes on in another version.
-
-        Returns:
-            Empty bytes for a message that does not exist in this version. ``None`` for one that cannot be encoded; the
-            error is reported.
-        """
-        assert self.writer is not None
-        try:
-            payload = self.writer(message)
-            if payload is LEFT_OUT:
-                return b""
-            framing = self.framing
-            frame = framing.encode(payload) if instead_of is None else framing.replace(instead_of, payload)
-            return frame if type(frame) is bytes else bytes(memoryview(frame))
-        except MarshalingError as error:
-            self._connection.link.marshaling_error(self._connection, error)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a codec that calls sys.exit() has failed, no more
-            marshaling_error = MarshalingError(f"{class_name(error)} in the codec: {text_of(error)}")
-            marshaling_error.__cause__ = error
-            self._connection.link.marshaling_error(self._connection, marshaling_error)
-        return None
-
-
 @implementer(IPushProducer, IPullProducer)
 class Outlet(ABC):
     """Writes whole frames to one connection. `outlets` has a class for each kind of transport."""
 
     __slots__ = (
+        "_behind",
         "_busy",
         "_connection",
         "_ending",
@@ -119,6 +75,8 @@ class Outlet(ABC):
         """Functions that make the frames to be sent before anything else."""
         self._relayed = 0
         """How many of the waiting bytes came from lanes, at most."""
+        self._behind: FramesBehind | None = None
+        """What waits for the end of a frame that comes in pieces, while one does."""
         self.ended: bool = False
         """Whether nothing can be written any more."""
         self._ending: Callable[[], None] | None = None
@@ -138,8 +96,53 @@ class Outlet(ABC):
         """Write whole frames, at once as far as the connection takes them. A lane does this at the end of a read."""
         if self._postponed is not None:
             self.send_postponed()
+        if self._behind is not None:
+            self._behind.add(pieces, relayed=True)
+        elif not self.ended:
+            self._put(pieces)
+
+    def push_part(self, pieces: list[bytes], goes_on: bool) -> None:
+        """Do the same with a frame that comes in pieces, or its rest. Until it ends, other frames wait behind it.
+
+        Args:
+            pieces: The rest of the frame that was begun, if one was, and further frames.
+            goes_on: Whether the last of them is not complete.
+        """
         if self.ended:
             return
+        behind = self._behind
+        if behind is None:
+            if self._postponed is not None:
+                self.send_postponed()
+            self._behind = FramesBehind()
+        self._put(pieces)
+        if not goes_on:
+            self._behind = None
+            if behind is not None and behind.size:
+                self._put(behind.pieces, behind.relayed)
+                if not self.full:
+                    self._connection.link.connection_drained(self._connection)  # a lane may be stopped by what waited
+
+    def tear(self) -> None:
+        """End the stream inside of the frame that was begun: its rest will not come, so nothing may follow."""
+        stopped = self.crowded
+        self._behind = self._postponed = None
+        self._connection.end_stream()
+        if stopped:
+            self._connection.link.connection_drained(self._connection)
+
+    @property
+    def someone_waits(self) -> bool:
+        """Whether anything waits for the end of a frame that comes in pieces."""
+        return self._behind is not None and self._behind.size > 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether too much waits for that."""
+        return self._behind is not None and self._behind.size > HIGH_WATER
+
+    def _put(self, pieces: list[bytes], relayed: int | None = None) -> None:
+        """Write frames; so many of their bytes, all if none are named, came from lanes."""
         size = sum(map(len, pieces))
         if len(pieces) > 1 and size < self._joined_below * len(pieces):
             pieces = [b"".join(pieces)]
@@ -149,7 +152,7 @@ class Outlet(ABC):
             else:
                 self._write(data)
         if self.waiting:
-            self._relayed = min(self._relayed + size, self.waiting)
+            self._relayed = min(self._relayed + (size if relayed is None else relayed), self.waiting)
 
     def send(self, frame: bytes, *, at_once: bool = False) -> None:
         """Write a frame of the application's own.
@@ -167,8 +170,12 @@ class Outlet(ABC):
     def _send(self, frame: bytes, at_once: bool) -> None:
         if self.ended:
             return
-        if self.waiting - self._relayed > self.max_waiting:
+        behind = self._behind
+        own = self.waiting - self._relayed + (0 if behind is None else behind.size - behind.relayed)
+        if own > self.max_waiting:
             self._connection.link.connection_overflowed(self._connection)
+        elif behind is not None:
+            behind.add([frame])
         elif self._busy:
             self._enqueue(frame)
         elif at_once or len(frame) >= SMALL:
@@ -286,10 +293,20 @@ class Outlet(ABC):
                 innermost.stopWriting()
                 left.close()
 
+    def hand_over(self) -> None:
+        """Leave the transport to another outlet. The transport writes what waits here before anything else."""
+        transport, waiting, was_full = self._transport, self._queue, self.full
+        transport.unregisterProducer()
+        self.discard()
+        for data in waiting or ():
+            transport.write(bytes(data))
+        if was_full:
+            self._connection.link.connection_drained(self._connection)
+
     def discard(self) -> None:
         """Drop the bytes that wait and all that come later."""
         self.ended = True
-        self._ending = self._queue = self._postponed = None
+        self._ending = self._queue = self._postponed = self._behind = None
         self.full = False
         self.waiting = self._relayed = 0
 

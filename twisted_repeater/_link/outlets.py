@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.abstract import FileDescriptor
 
 from .._types import FramingObject
-from .outlet import Encoder, Outlet
+from .encoder import Encoder
+from .outlet import Outlet
 
 if TYPE_CHECKING:
     from .connection import Connection

@@ -6,7 +6,7 @@ its states, what each event does in them, and the rules that it keeps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from ..errors import (
     ParseError,
     SlowConsumer,
 )
+from ..filters._pairs import Filters
 from ..framings.base import Framing, framing_of
 from ..model import Direction, OnFilterError, Side
 from .closing import LinkEvent
@@ -54,6 +55,7 @@ class Pair(EndingPair):
         "_unsent",
         "client_hello",
         "details",
+        "filters",
         "id",
         "server_hello",
         "server_name",
@@ -74,6 +76,8 @@ class Pair(EndingPair):
         """See `ILink`."""
         self.details: Mapping[str, object] = NO_DETAILS
         """See `ILink`."""
+        self.filters: Filters | None = None
+        """The filters of its own, by a pair of filters; ``None`` before it was asked for them."""
         self.link: Link = Link(self)
         self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""
@@ -85,6 +89,28 @@ class Pair(EndingPair):
         """Whether the caller is called by one of the lanes at its work, as a filter is."""
         return any(lane.at_work for lane in self.lanes)
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come of its client yet."""
+        if self.client.heard or not self.lanes:
+            return not self.client.heard
+        lane = self._lane_from(Side.CLIENT)
+        return not (lane.size or lane.unfinished_size or lane.holding)
+
+    def is_at_work(self, direction: Direction) -> bool:
+        """Return whether a lane is at work, so that it may have messages that it has not pushed yet."""
+        return bool(self.lanes) and self._lane_from(direction.source).at_work
+
+    @property
+    def on_filter_error(self) -> OnFilterError:
+        """What becomes of a message whose filter fails."""
+        return self._host.application.callbacks.on_filter_error
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Call in the next turn of the reactor, unless the link is over then."""
+        if not self.over:
+            self.timers.call_later(("soon", call), 0, call)
+
     def framing_from(self, side: Side) -> Framing:
         """Return the framing of the messages that a side sends."""
         return self._framings[side is Side.SERVER]
@@ -92,6 +118,20 @@ class Pair(EndingPair):
     def framing_to(self, side: Side) -> Framing:
         """Return the framing of the messages that a side gets."""
         return self._framings[side is Side.CLIENT]
+
+    def redacted(self, message: object) -> object:
+        """Return what logs may show instead of a message that a filter looks at.
+
+        Its direction is that of the lane at work, or of the one that waits for a verdict. If that can be both, it is
+        redacted for both.
+        """
+        redact = self._host.settings.dialect.redact
+        if redact is None:
+            return message
+        at_work = [lane for lane in self.lanes if lane.at_work]
+        for lane in at_work or [lane for lane in self.lanes if lane.awaited is not None] or self.lanes:
+            message = redact(message, lane.direction)
+        return message
 
     # -- making --------------------------------------------------------------------------------------------
 
@@ -212,7 +252,8 @@ class Pair(EndingPair):
         self._host.link_over(self)
         waiting, self._on_over = self._on_over, []
         for deferred in waiting:
-            deferred.callback(None)
+            if not deferred.called:  # the one before may have cancelled it
+                deferred.callback(None)
 
     # -- LaneHost -------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .._types import Reactor
+from .tls_endpoints import MAX_POSITIONAL, tls_listener, tls_server
 
 __all__ = ["check_server", "dialler", "listener", "listening_endpoint", "parts_of", "server_endpoint"]
 
@@ -52,6 +53,9 @@ SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 HAS_BACKLOG = re.compile(r"(?:haproxy:)*(?:tcp6?|ssl|tls|unix):")
 """Matches the beginning of the description of a server endpoint that takes ``backlog=``."""
 
+SSL = re.compile(r"((?:haproxy:)*)(ssl:.*)", re.DOTALL)
+"""Matches the description of a server endpoint over TLS."""
+
 
 def longest_listen_queue() -> int:
     """Return how many connections the system lets wait to be accepted."""
@@ -67,6 +71,14 @@ def listening_endpoint(reactor: Reactor, description: str) -> IStreamServerEndpo
     Its listen queue is as long as the system allows, unless the description has a ``backlog=``. Twisted's own default
     is 50: if hundreds of clients connect at the same moment, most would have to wait one to three seconds.
     """
+    found = SSL.fullmatch(description)
+    if found is not None:
+        _, positional, named = parts_of(found[2])
+        if "sslmethod" in named and {"clientRoots", "alpn"} & set(named):
+            raise ValueError("sslmethod= is left to Twisted, which has no clientRoots= and no alpn=")
+        if "sslmethod" not in named and len(positional) < MAX_POSITIONAL:
+            wrappers = found[1].count(":")
+            return tls_listener(reactor, wrappers, positional, named, longest_listen_queue())
     endpoint: IStreamServerEndpoint | None = None
     if HAS_BACKLOG.match(description) and ":backlog=" not in description:
         with suppress(
@@ -174,8 +186,11 @@ def check_server(description: str) -> None:
 
 def server_endpoint(reactor: Reactor, description: str) -> IStreamClientEndpoint:
     """Make the endpoint of a server from its description. For ``tcp:`` it tries each address that the host has."""
-    endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
     kind, given = _described(description)
+    if kind == "TLS" and "alpn" in given:
+        _, positional, named = parts_of(description)
+        return tls_server(reactor, positional, named, lambda inner: server_endpoint(reactor, inner))
+    endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
     if kind != "TCP" or _is_address(given["host"]):
         return endpoint
     bind = (given["bindAddress"], 0) if "bindAddress" in given else None

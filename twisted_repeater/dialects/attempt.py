@@ -47,6 +47,9 @@ class _Peer(Protocol):
     @property
     def certificate(self) -> Any: ...
 
+    @property
+    def alpn(self) -> bytes | None: ...
+
     def peek(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
 
     def read(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
@@ -84,6 +87,11 @@ class Peer:
     def certificate(self) -> Any:
         """Its TLS certificate, an ``OpenSSL.crypto.X509``; ``None`` without TLS, or if it has none."""
         return self._peer.certificate
+
+    @property
+    def alpn(self) -> bytes | None:
+        """The protocol that was agreed on in the TLS handshake, such as ``b"postgresql"``; ``None`` if none was."""
+        return self._peer.alpn
 
     def peek(self, framing: FramingObject | None = None) -> Deferred[Frame]:
         """Return the next frame and leave it in the stream. It goes through the filters as the first message.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from ._provider import filter_function, selector_of
 from .allow import Allow, Deny
 from .by_type import ByType
-from .chain import Chain, chain
+from .chain import Chain, PairChain, chain
 from .count import Count
+from .in_order import InOrder, in_order
 from .log import Log
+from .pair import FilterPair
 from .rate_limit import WAIT, RateLimit
 from .selective import Selective, wants
 from .shadow import Shadow
@@ -19,12 +21,16 @@ __all__ = [
     "Chain",
     "Count",
     "Deny",
+    "FilterPair",
+    "InOrder",
     "Log",
+    "PairChain",
     "RateLimit",
     "Selective",
     "Shadow",
     "chain",
     "filter_function",
+    "in_order",
     "selector_of",
     "wants",
 ]

@@ -23,8 +23,12 @@ def hand_over(new: object, old: object, module: str | None = None) -> None:
         TypeError: ``migrate`` was not done when it returned.
     """
     migrate = getattr(new, "migrate", None) or _beside(module) or _beside(getattr(new, "__module__", None))
-    if migrate is None:
-        return
+    if migrate is not None:
+        call_migrate(migrate, new, old)
+
+
+def call_migrate(migrate: Callable[[object], object], new: object, old: object) -> None:
+    """Call ``migrate``; raise ``TypeError`` if it was not done when it returned."""
     result = migrate(old)
     if isawaitable(result):
         if iscoroutine(result):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from typing import cast
 
 from .._text import guarded_text, repr_of, text_of
-from .._types import FilterFunction, Message
+from .._types import Filter, FilterFunction, FilterPairObject, Message
 from ..codecs import RawCodec
 from ..codecs._typed import overlap
 from ..interfaces import ICodec, IFilter, ITypedCodec
 from ..link import Link
+from ..model import Direction
 from ..selectors import Selector, any_of
 from ..verdicts import PASS_ON, Answer, Verdict
 
@@ -38,6 +40,10 @@ def filter_function(provider: object) -> FilterFunction:
         return method
     if callable(provider):
         return provider
+    if is_pair(provider):
+        raise TypeError(
+            f"{name_of(provider)} is a pair of filters, not the filter of one direction: give it as filters="
+        )
     raise TypeError(f"a filter must be a function or an object with a method filter, not {repr_of(provider)}")
 
 
@@ -53,6 +59,49 @@ def checked_function(provider: object) -> FilterFunction:
     except TypeError:
         raise TypeError(f"a filter takes a message and its link, {name_of(provider)} takes {signature}") from None
     return function
+
+
+def is_pair(provider: object) -> bool:
+    """Return whether an object is a pair of filters."""
+    return callable(getattr(provider, "for_link", None))
+
+
+def checked_pair(provider: object) -> FilterPairObject:
+    """Return a pair of filters; raise ``TypeError`` if the object is none."""
+    if isinstance(provider, type):
+        name = provider.__qualname__
+        raise TypeError(f"a pair of filters must be an instance, not the class {name}: write {name}()")
+    if not is_pair(provider):
+        kind = " It is the filter of one direction: write FilterPair(to_server=...)" if _is_filter(provider) else ""
+        raise TypeError(
+            f"a pair of filters must have a method for_link, {repr_of(provider)} has none.{kind}".rstrip(".")
+        )
+    return cast("FilterPairObject", provider)
+
+
+def _is_filter(provider: object) -> bool:
+    return callable(provider) or callable(getattr(provider, "filter", None))
+
+
+def filters_of(pair: FilterPairObject, link: Link) -> tuple[Filter | None, Filter | None]:
+    """Return the filters that a pair makes for a link.
+
+    Raises:
+        TypeError: the pair made something else.
+    """
+    made: object = pair.for_link(link)
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise TypeError(f"{name_of(pair)}.for_link must return (to_server, to_client), not {repr_of(made)}")
+    for member in made:
+        if member is not None:
+            filter_function(member)
+    return made
+
+
+def fixed_filters(pair: object) -> Iterable[tuple[Direction, Filter]]:
+    """Return the filters of a pair that are the same for all links, with their directions, as far as it can tell."""
+    fixed = getattr(pair, "_fixed", None)
+    return fixed() if callable(fixed) else ()
 
 
 def checked_answer(name: str, answer: Verdict | FilterFunction) -> Verdict | FilterFunction:

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast, overload
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from .._pending import verdict_later
-from .._types import Filter, FilterFunction
-from ..interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec
+from .._types import Filter, FilterFunction, FilterPairObject
+from ..interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec
 from ..link import Link
+from ..model import Direction
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from ._migration import hand_over_by_name
 from ._provider import (
     checked_function,
     common_selector,
+    filters_of,
+    fixed_filters,
     guarded,
+    is_pair,
     name_of,
     pass_on,
     selector_of,
 )
+from .in_order import InOrder
 
-__all__ = ["Chain", "chain"]
+__all__ = ["Chain", "PairChain", "chain"]
 
 
-def chain(*filters: Filter) -> Chain:
+@overload
+def chain(*filters: Filter) -> Chain: ...
+
+
+@overload
+def chain(*filters: FilterPairObject) -> PairChain: ...
+
+
+def chain(*filters: Filter | FilterPairObject) -> Chain | PairChain:
     """Return one filter that passes each message through several filters, from the first to the last.
 
     * If a filter drops a message or sends one back, the next filter does not see it. If a filter sends other messages
@@ -40,13 +53,21 @@ def chain(*filters: Filter) -> Chain:
     * Each filter sees only the messages that it wants (`wants`). A message that none wants is not decoded. If messages
       are decoded, the filters must choose by class, because the bytes are gone.
 
+    Pairs of filters (`IFilterPair`) make a pair, in the same way: in both directions a message goes through the filters
+    from the first pair to the last. A filter of one direction joins them in a `FilterPair`::
+
+        chain(FilterPair(to_server=check), pair)
+
     Args:
-        filters: functions of a message and its link, or objects with a method ``filter``.
+        filters: functions of a message and its link, or objects with a method ``filter``; or all of them pairs.
 
     Raises:
-        TypeError: an argument is not a filter.
+        TypeError: an argument is not a filter, or is the filter of one direction among pairs; or `in_order` is not the
+            last of the pairs: those after it could answer out of turn.
     """
-    return Chain(filters)
+    if not any(map(is_pair, filters)):
+        return Chain(cast("tuple[Filter, ...]", filters))
+    return PairChain(cast("tuple[FilterPairObject, ...]", filters))
 
 
 @implementer(IFilter, ISelectiveByCodec, IMigrating)
@@ -84,6 +105,48 @@ class Chain:
         if len(self.members) == 1:
             return selector_of(self.members[0], codec)
         return common_selector(self.members, codec)
+
+
+@implementer(IFilterPair, IMigrating)
+class PairChain:
+    """Pairs of filters one after the other; `chain` makes it."""
+
+    def __init__(self, members: tuple[FilterPairObject, ...]) -> None:
+        for member in members:
+            if not is_pair(member):
+                raise TypeError(
+                    f"a chain has either filters or pairs of filters: write FilterPair(to_server={name_of(member)}) or "
+                    "FilterPair(to_client=...)"
+                )
+        for member in members[:-1]:
+            if isinstance(member, InOrder) or (isinstance(member, PairChain) and member.ends_in_order):
+                raise TypeError("in_order must be the last in a chain: filters after it could answer out of turn")
+        self.members: tuple[FilterPairObject, ...] = members
+        last = members[-1]
+        self.ends_in_order: bool = isinstance(last, InOrder) or (isinstance(last, PairChain) and last.ends_in_order)
+        self.__qualname__: str = f"chain({', '.join(map(name_of, members))})"
+
+    def __repr__(self) -> str:
+        return self.__qualname__
+
+    def for_link(self, link: Link) -> tuple[Filter | None, Filter | None]:
+        """See `IFilterPair`. It makes the filters of all members, from the first to the last."""
+        made = [filters_of(member, link) for member in self.members]
+        return (_chained([pair[0] for pair in made]), _chained([pair[1] for pair in made]))
+
+    def migrate(self, old: object) -> None:
+        """See `IMigrating`. Each member takes over from the one of its name in the chain, or from a pair."""
+        hand_over_by_name(self.members, old.members if isinstance(old, PairChain) else (old,))
+
+    def _fixed(self) -> Iterator[tuple[Direction, Filter]]:
+        for member in self.members:
+            yield from fixed_filters(member)
+
+
+def _chained(filters: list[Filter | None]) -> Filter | None:
+    """Return one filter of those of one direction, ``None`` without any."""
+    members = tuple(member for member in filters if member is not None)
+    return members[0] if len(members) == 1 else Chain(members) if members else None
 
 
 class _Part(NamedTuple):

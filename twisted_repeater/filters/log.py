@@ -42,8 +42,8 @@ class Log:
         label: a text before each message in the log, such as the direction.
         sample: the share of messages that is logged, above 0 and at most 1: 0.01 is the first of each hundred.
         redact: a function that returns the text of a message for the log, by default a short ``repr``. It is called for
-            logged messages only. If it raises, the filter fails and the exception is logged, so the exception must
-            contain no secret either.
+            logged messages only, and gets what `Dialect.redact` leaves of them. If it raises, the filter fails and the
+            exception is logged, so the exception must contain no secret either.
         level: a level of `twisted.logger.LogLevel`.
 
     Raises:
@@ -74,7 +74,7 @@ class Log:
         """See `IFilter`."""
         if self._due >= self._messages:
             self._due -= self._messages
-            shown = printable(str(self.redact(message)))
+            shown = printable(str(self.redact(link._pair.redacted(message))))
             self.log.emit(
                 self.level,
                 "client {client!r}, {label}: {shown}",

@@ -2,14 +2,19 @@
 
 from .async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from .base import CheckedFraming, Framing, Framings, framing_of
-from .length import Int32Framing
+from .delimited import DelimitedFraming
+from .length import Int32Framing, LengthFraming
+from .varint import VarintFraming
 
 __all__ = [
     "AsyncExtraFraming",
     "AsyncExtraHelloFraming",
     "CheckedFraming",
+    "DelimitedFraming",
     "Framing",
     "Framings",
     "Int32Framing",
+    "LengthFraming",
+    "VarintFraming",
     "framing_of",
 ]

@@ -3,7 +3,7 @@ cimport cython
 
 cdef class Framing:
     cdef public Py_ssize_t max_frame
-    cdef public Py_ssize_t body, count, least, seen
+    cdef public Py_ssize_t body, tail, count, least, seen
     cdef public bint goes_on, follows
     cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
     cpdef Py_ssize_t more(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
@@ -13,5 +13,11 @@ cdef class Framing:
 
 cdef class CheckedFraming(Framing):
     cdef public object provider
-    @cython.locals(stop=Py_ssize_t, body=Py_ssize_t)
+    cdef object _shown
+    cdef bint _anew
     cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
+    cpdef Py_ssize_t more(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
+    cpdef taken(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
+    @cython.locals(stop=object, body=object)
+    cdef Py_ssize_t _answer(self, answer, start, end, zero) except? -1
+    cdef _check_wait(self, start, end)

@@ -35,6 +35,8 @@ class Framing:
     """The longest payload allowed, in bytes."""
     body: int
     """See `IFraming`."""
+    tail: int
+    """See `ITailedFraming`."""
     count: int
     """How many complete frames the last call of `skip` found."""
     least: int
@@ -49,6 +51,7 @@ class Framing:
     def __init__(self, max_frame: int) -> None:
         self.max_frame = max_frame
         self.body = 0
+        self.tail = 0
         self.count = 0
         self.least = 0
         self.seen = 0
@@ -69,7 +72,8 @@ class Framing:
     def skip(self, data: bytes, start: int, end: int) -> int:
         """Return the offset at which the last complete frame ends. ``count`` is set to the number of frames up to it.
 
-        A bad frame ends the search like an incomplete one. The next call of `find` raises its error.
+        A bad frame ends the search like an incomplete one. The next call of `find` raises its error. It does not call
+        `taken`: the frames of a framing that follows them must be found one by one.
 
         Args:
             data: bytes of the stream.
@@ -110,6 +114,9 @@ class Framing:
 class CheckedFraming(Framing):
     """Lets a lane use any provider of `IFraming`, at the price of Python calls and checks for each message.
 
+    It has the optional members that the provider has: see `IPatientFraming`, `IResumingFraming`, `IStatefulFraming`,
+    `ITailedFraming`.
+
     Args:
         provider: a provider of `IFraming`.
     """
@@ -120,21 +127,77 @@ class CheckedFraming(Framing):
     def __init__(self, provider: FramingObject) -> None:
         Framing.__init__(self, 0)
         self.provider = provider
+        self.goes_on = _has(provider, "more", "goes_on")
+        self.follows = _has(provider, "taken", "follows")
+        self._shown = 0
+        """How many bytes of the present frame need not be shown again."""
+        self._anew = False
+        """Whether the provider must be asked anew, because it has found a frame whose header has not come."""
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
         if start < 0 or start > end or end > len(data):
             raise outside(start, end)
-        stop = index(self.provider.find(data, start, end))
-        if stop == 0:
-            return 0
-        body = index(self.provider.body)
-        if stop <= start or not start <= body <= stop or stop > FARTHEST:
-            raise ValueError(f"{repr_of(self.provider)} found a frame from {start} to {stop}, its body at {body}")
-        if body > end:  # the size is known already, but the header is not complete
-            return 0
-        self.body = body
+        self._shown = 0
+        return self._answer(self.provider.find(data, start, end), start, end, 0)
+
+    def more(self, data: bytes, start: int, end: int) -> int:
+        """See `IResumingFraming`."""
+        if start < 0 or start > end or end > len(data):
+            raise outside(start, end)
+        if not self._anew:
+            answer = self.provider.more(data, start, end)  # type: ignore[attr-defined]
+            return self._answer(answer, start, end, start - self._shown)
+        stop = self.find(data, start, end)
+        self.body -= start
         return stop
+
+    def _answer(self, answer: object, start: int, end: int, zero: int) -> int:
+        """Check an answer of the provider, while it is an object: not every integer is one of C.
+
+        ``zero`` is the offset that ``body`` counts from.
+        """
+        stop = _integer(answer, "find or more", self.provider)
+        self._anew = False
+        if stop == 0:
+            self._check_wait(start, end)
+            return 0
+        body = _integer(self.provider.body, "body", self.provider)
+        tail = _integer(getattr(self.provider, "tail", 0), "tail", self.provider)
+        first = start - self._shown
+        if not (start < stop <= FARTHEST and tail >= 0 and first <= zero + body <= stop - tail):
+            after = f", and {tail} bytes after that" if tail else ""
+            raise ValueError(
+                f"{repr_of(self.provider)} found a frame from {first} to {stop}, its body at {body}{after}"
+            )
+        if zero + body > end:  # the size is known already, but the header is not complete
+            self._anew = True
+            self.seen = start
+            self.least = 0
+            return 0
+        self.body, self.tail = body, tail
+        return stop
+
+    def _check_wait(self, start: int, end: int) -> None:
+        """Check how many bytes the provider waits for, and up to where it has seen the data."""
+        provider = self.provider
+        least = _integer(getattr(provider, "least", 0), "least", provider)
+        if not 0 <= least <= FARTHEST:
+            raise ValueError(f"{repr_of(provider)} needs at least {least} bytes")
+        self.least = least
+        if self.goes_on:
+            seen = _integer(provider.seen, "seen", provider)  # type: ignore[attr-defined]
+            if not start <= seen <= end:
+                raise ValueError(f"{repr_of(provider)} has seen the bytes up to {seen}, of those from {start} to {end}")
+            self.seen = seen
+            self._shown += seen - start
+
+    def taken(self, data: bytes, start: int, stop: int) -> None:
+        """See `IStatefulFraming`."""
+        if start < 0 or start > stop or stop > len(data):
+            raise outside(start, stop)
+        if self.follows:
+            self.provider.taken(data, start, stop)  # type: ignore[attr-defined]
 
     def encode(self, payload: bytes) -> bytes:
         """See `IFraming`."""
@@ -143,6 +206,19 @@ class CheckedFraming(Framing):
     def replace(self, frame: bytes, payload: bytes) -> bytes:
         """See `IFraming`."""
         return self.provider.replace(frame, payload)
+
+
+def _has(provider: object, method: str, flag: str) -> bool:
+    """Return whether a provider has an optional method. A `Framing` has all of them, and says which of them count."""
+    return bool(getattr(provider, flag)) if isinstance(provider, Framing) else callable(getattr(provider, method, None))
+
+
+def _integer(value: object, what: str, provider: object) -> int:
+    """Return a number of a provider as an ``int``."""
+    try:
+        return index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{what} of {repr_of(provider)} must be an integer, not {repr_of(value)}") from None
 
 
 classImplements(Framing, IFraming)

@@ -8,7 +8,7 @@ from zope.interface import implementer
 
 from .._text import address_text, class_name, printable, shortened, text_of, told
 from ..errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
-from ..interfaces import IObserver
+from ..interfaces import IIdentityObserver
 from ..link import Link
 from ..model import Direction, Side
 from ._throttle import LogThrottle
@@ -25,7 +25,7 @@ LINKS_EVERY = 0.2
 """After that, one in this many seconds is: at 200 bytes each, that is less than 100 MB a day."""
 
 
-@implementer(IObserver)
+@implementer(IIdentityObserver)
 class LogObserver:
     """Logs a line for each link that is made, refused or ended, and for trouble on one.
 
@@ -52,6 +52,18 @@ class LogObserver:
             client_address=address_text(link.client_address),
             server=shortened(link.server_name),
             server_address=address_text(link.server_address),
+            more=more,
+        )
+
+    def link_identified(self, link: Link, old_name: str) -> None:
+        """See `IIdentityObserver`."""
+        more = self._links.take("identified")
+        if more is None:
+            return
+        log.info(
+            "client {old!r} is now {new!r}{more}",
+            old=shortened(old_name),
+            new=shortened(link.client_name),
             more=more,
         )
 

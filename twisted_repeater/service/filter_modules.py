@@ -17,17 +17,18 @@ import site
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from .._sockets.descriptors import OUT_OF
 from .._text import text_of
-from .._types import Filter
+from ..filters import chain
 from ..filters._migration import hand_over
 from . import filter_metrics
-from .loading import LoadingError, load_filter, trying
+from .loading import LoadingError, load_filter, load_pair, module_of, trying
 
 __all__ = ["FilterModules"]
 
@@ -49,17 +50,20 @@ class FilterModules:
 
     Args:
         names: The names of the filters, as ``package.module:name``, by ``to_server_filter`` or ``to_client_filter``.
+        pairs: The descriptions of pairs of filters. They form a chain, which is the filter named ``filters``.
 
     Raises:
         LoadingError: A filter cannot be loaded.
     """
 
-    def __init__(self, names: Mapping[str, str]) -> None:
+    def __init__(self, names: Mapping[str, str], pairs: Sequence[str] = ()) -> None:
         self.names: Mapping[str, str] = names
+        self.pairs: Sequence[str] = pairs
         self._kept = frozenset(sys.modules)
         before = filter_metrics.registered()
-        self.filters: dict[str, Filter] = {key: load_filter(name) for key, name in names.items()}
+        self.filters: dict[str, Any] = self._load()
         modules = {name.partition(":")[0] for name in names.values()}
+        modules |= {module for pair in pairs if (module := module_of(pair)) is not None}
         self._tops = {module.partition(".")[0] for module in modules}
         self._homes = {home for module in modules if (home := _home(module, sys.modules[module]))} - INSTALLED
         self._metrics = self._new_collectors(before)
@@ -107,7 +111,7 @@ class FilterModules:
         self._seen = now
         return settled and now != self._loaded
 
-    def reload(self, use: Callable[[dict[str, Filter]], object] = lambda filters: None) -> dict[str, Filter]:
+    def reload(self, use: Callable[[dict[str, Any]], object] = lambda filters: None) -> dict[str, Any]:
         """Reload all modules, and return the new filters, which have taken over the state of the old ones.
 
         Args:
@@ -142,12 +146,22 @@ class FilterModules:
         self._loaded = self._seen = _stamps(self._files()) | stamps
         return filters
 
-    def _new_filters(self) -> dict[str, Filter]:
+    def _load(self) -> dict[str, Any]:
+        """Load the filters."""
+        filters: dict[str, Any] = {key: load_filter(name) for key, name in self.names.items()}
+        if self.pairs:
+            filters["filters"] = trying("--filter", chain, *map(load_pair, self.pairs))
+        return filters
+
+    def _new_filters(self) -> dict[str, Any]:
         """Load the filters, and let them take over."""
-        filters = {key: load_filter(name) for key, name in self.names.items()}
+        filters = self._load()
         for key, name in self.names.items():
-            module = name.partition(":")[0]
-            trying(f"{name}: cannot migrate", hand_over, filters[key], self.filters[key], module)
+            _hand_over(name, filters[key], self.filters[key], name.partition(":")[0])
+        if self.pairs:
+            members = zip(filters["filters"].members, self.filters["filters"].members, strict=True)
+            for description, (new, old) in zip(self.pairs, members, strict=True):
+                _hand_over(description, new, old, module_of(description))
         return filters
 
     def _missing(self, error: BaseException) -> set[str]:
@@ -159,6 +173,10 @@ class FilterModules:
         path = f"{cause.name}.{lacking[1]}" if lacking else cause.name
         places = [Path(home, *path.split(".")) for home in self._homes]
         return {str(file) for place in places for file in (place, place.with_suffix(".py"), place / "__init__.py")}
+
+
+def _hand_over(name: str, new: object, old: object, module: str | None) -> None:
+    trying(f"{name}: cannot migrate", hand_over, new, old, module)
 
 
 class _Removed:

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from .._text import printable
-from .._types import Filter, Reactor
+from .._types import Reactor
 from .filter_modules import FilterModules
 from .loading import LoadingError
 
@@ -28,7 +28,7 @@ SIGHUP: int | None = getattr(signal, "SIGHUP", None)
 class Reload:
     """Reloads the filters of one repeater, and calls ``use`` with the new ones."""
 
-    def __init__(self, modules: FilterModules, use: Callable[[dict[str, Filter]], object], reactor: Reactor) -> None:
+    def __init__(self, modules: FilterModules, use: Callable[[dict[str, Any]], object], reactor: Reactor) -> None:
         self._modules = modules
         self._use = use
         self._reactor = reactor
@@ -92,8 +92,9 @@ class Reload:
         except BaseException as error:  # as above
             log.failure("cannot reload the filters")
             return f"{type(error).__name__} while the filters were reloaded; see the log"
-        if self._modules.names:
-            log.info("{names}: filters reloaded", names=", ".join(self._modules.names.values()))
+        names = [*self._modules.names.values(), *self._modules.pairs]
+        if names:
+            log.info("{names}: filters reloaded", names=", ".join(names))
         else:
             log.info("nothing to reload: there are no filters, and certificates are read only at the start")
         return None

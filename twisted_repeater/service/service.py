@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from .._repeater import Repeater
 from .._text import address_text, printable, text_of
-from .._types import Filter, Reactor
+from .._types import Reactor
 from ..observers.metrics import MetricsObserver
 from .addresses import ip_of
 from .admin import administration
@@ -137,7 +137,7 @@ class RepeaterService(Service):
         if self.repeater is not None:
             self.repeater.abort()
 
-    def _use(self, filters: dict[str, Filter]) -> None:
+    def _use(self, filters: dict[str, Any]) -> None:
         if self.repeater is not None:  # otherwise it is still being made, and starts with these filters
             self.repeater.replace_filters(**filters)
 

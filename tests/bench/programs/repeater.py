@@ -8,6 +8,8 @@ from __future__ import annotations
 import resource
 import struct
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet import reactor
@@ -16,7 +18,10 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_repeater import DO_NOTHING, PASS_ON, ICodec, IFilter, Limits, Repeater, Send, Verdict, dialects
+from twisted_repeater import DO_NOTHING, PASS_ON, Dialect, ICodec, IFilter, Limits, Repeater, Send, Verdict, dialects
+from twisted_repeater.dialects.hellos import hellos
+from twisted_repeater.dialects.int32 import JSONHandshake
+from twisted_repeater.framings import DelimitedFraming, Framing, LengthFraming, VarintFraming
 from twisted_repeater.selectors import bytes_at
 
 from .serving import tell_port
@@ -85,12 +90,32 @@ FILTERS: dict[str, Any] = {
 
 CODECS = {"struct": StructCodec, "msgspec": MsgspecCodec}
 
+FRAMINGS: dict[str, Callable[[int], Framing]] = {
+    "length": partial(LengthFraming, size=2, order="little"),
+    "varint": VarintFraming,
+    "lines": partial(DelimitedFraming, end=b"\r\n"),
+}
+"""The framings of dialects that are ``int32`` but for that."""
+
+
+def dialect_of(name: str, codec: Any) -> Dialect:
+    """Make a dialect."""
+    if name not in FRAMINGS:
+        made: Dialect = getattr(dialects, name)(to_server=codec)
+        return made
+    return Dialect(
+        name=name,
+        framing=lambda limits: FRAMINGS[name](limits.max_frame),
+        opening=hellos(lambda limits: JSONHandshake(limits.max_hello)),
+        to_server=codec,
+    )
+
 
 async def run(server_port: int, dialect: str, chosen: str) -> None:
     """Start the repeater that was asked for."""
     codec = CODECS[chosen]() if chosen in CODECS else None
     repeater = await Repeater.create(
-        getattr(dialects, dialect)(to_server=codec),
+        dialect_of(dialect, codec),
         repeater_name="repeater",
         server_name="server",
         listen="tcp:0:interface=127.0.0.1",

@@ -11,7 +11,7 @@ import socket
 import sys
 
 from ..loads import Load
-from ..wire import END, Wire, wire_of
+from ..wire import Wire, wire_of
 
 _BUFFER = memoryview(bytearray(1024 * 1024))
 
@@ -27,6 +27,7 @@ class Connection:
         self._greeted = False
         self._unchecked: bytearray | None = bytearray()
         self._count = 0
+        self._newest = b""
         accepted.sendall(wire.hello("server"))
 
     def readable(self) -> bool:
@@ -45,9 +46,17 @@ class Connection:
             self._socket.sendall(_BUFFER[:n])
         else:
             self._count += n
-            if _BUFFER[n - 1] == END[0]:
+            if self._is_end(n):
                 self._report()
         return True
+
+    def _is_end(self, n: int) -> bool:
+        """Whether the n bytes that came are the last of the load. A mark may come in two reads."""
+        end = self._wire.end
+        if len(end) == 1:
+            return _BUFFER[n - 1] == end[0]
+        self._newest = (self._newest + bytes(_BUFFER[max(n - len(end), 0) : n]))[-len(end) :]
+        return self._newest == end
 
     def _check(self, data: bytearray) -> None:
         """Read frame by frame: first the hello, then messages, whose bytes are what the client is known to send."""

@@ -123,6 +123,7 @@ class ReadingTests(AdminCase):
             await self.links(),
             {
                 "ann": {
+                    "id": 1,
                     "client": "ann",
                     "client_address": f"127.0.0.1:{here.port}",
                     "server": "quotes",

@@ -220,7 +220,10 @@ class BrokenFramingTests(SynchronousTestCase):
                 found(lambda self, start, end, stop: min(stop, end)),
                 r"find must return 0, for more bytes, or the end of the frame, not 3, for the first 3 of 4 bytes",
             ),
-            (finding(too_early), "find says that the body begins at .* the header is incomplete|find must"),
+            (
+                finding(too_early),
+                "find must return 0, .* or the end of the frame, not 3, for the first 2 of 4 bytes",
+            ),
             (finding(forgetful), "find returned 0 for the first 5 of 8 bytes .*, but knew the end with fewer"),
             (
                 finding(beyond_the_end),
@@ -250,7 +253,7 @@ class BrokenFramingTests(SynchronousTestCase):
         self.check(
             (
                 finding(remembering),
-                "find must keep nothing between calls: its answer for b'.*' changes after a call for b'",
+                "find must move no state: its answer for b'.*' changes after a call for b'",
             )
         )
 
@@ -310,7 +313,7 @@ class BrokenFramingTests(SynchronousTestCase):
             stop = PlainFraming.find(self, data, start, end)
             return stop if stop <= end else 0
 
-        self.check((finding(find), "find knows the end of a frame of 65539 bytes only when"))
+        self.check((finding(find), "find and more are shown .* bytes of a frame of"))
 
     def test_endless_headers(self) -> None:
         """A header that never ends is not waited for."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from functools import partial
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -24,13 +26,20 @@ from twisted_repeater.codecs.bin_prot import (
 from twisted_repeater.codecs.protobuf import protobuf
 from twisted_repeater.framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from twisted_repeater.framings.base import CheckedFraming
-from twisted_repeater.framings.length import Int32Framing
+from twisted_repeater.framings.delimited import DelimitedFraming
+from twisted_repeater.framings.length import Int32Framing, LengthFraming
+from twisted_repeater.framings.varint import VarintFraming
 from twisted_repeater.model import Hello
 from twisted_repeater.testing import ConformanceError, check_codec, check_framing
 from twisted_repeater.testing.conformance._conformance import Tried, positions, start_of, told
 
 from ...peers import handshake_of
 from .plain_framing import PlainFraming
+
+
+def of_limits(make: Any, limits: Limits, **more: Any) -> Any:
+    """Make a framing of these limits."""
+    return make(limits.max_frame, **more)
 
 
 class FramingsTests(SynchronousTestCase):
@@ -55,6 +64,41 @@ class FramingsTests(SynchronousTestCase):
         """The framings of the handshakes."""
         for dialect in (dialects.int32(), dialects.async_extra()):
             check_framing(handshake_of(dialect).framing)
+
+    def test_length(self) -> None:
+        """`LengthFraming`, with a length alone, and with a header that filters see."""
+        for size in (1, 2, 3, 4, 8):
+            check_framing(partial(of_limits, LengthFraming, size=size))
+        check_framing(partial(of_limits, LengthFraming, size=2, order="little", adds=-2))
+
+        def grow(size: int) -> bytes:
+            return b"Q" + struct.pack(">I", size) + b"." * (size - 4)
+
+        postgres = partial(of_limits, LengthFraming, size=4, at=1, adds=-4, whole=True)
+        check_framing(postgres, [grow(4), grow(5), grow(700)], grow=grow)
+
+    def test_varint(self) -> None:
+        """`VarintFraming`, with a length alone, and with a header that filters see."""
+        check_framing(partial(of_limits, VarintFraming))
+        check_framing(partial(of_limits, VarintFraming, max_bytes=2))
+
+        def grow(size: int) -> bytes:
+            return b"\x30" + VarintFraming(size).encode(b"." * size)
+
+        mqtt = partial(of_limits, VarintFraming, at=1, whole=True)
+        check_framing(mqtt, [grow(0), grow(127), grow(128), grow(700)], grow=grow)
+
+    def test_delimited(self) -> None:
+        """`DelimitedFraming`, with one mark or two, and with marks that filters see."""
+        check_framing(partial(of_limits, DelimitedFraming, end=b"\n"), [b"", b"a", b"\r" * 30])
+        check_framing(partial(of_limits, DelimitedFraming, end=b"\r\n"), [b"", b"a", b"\r", b"\n", b"ab" * 30])
+
+        def grow(size: int) -> bytes:
+            return b"\x0b" + b"." * size + b"\x1c\r"
+
+        mllp = partial(of_limits, DelimitedFraming, end=b"\x1c\r", start=b"\x0b")
+        check_framing(mllp, [b"", b"a", b"\r\n" * 30])
+        check_framing(partial(mllp, whole=True), [grow(0), grow(1), grow(200)], grow=grow)
 
     def test_foreign(self) -> None:
         """A framing that is written in Python, as it is and in the adapter that a lane uses."""

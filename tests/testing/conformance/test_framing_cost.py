@@ -97,7 +97,7 @@ class CostTests(SynchronousTestCase):
                 r"find takes \d+ steps for a frame that others follow, and \d+ if four times as many",
             ),
             (CopiesTheRest, r"find takes \d+ bytes of memory for a frame that others follow.* it copies the data"),
-            (TellsLate, r"find knows the end of a frame of 65539 bytes only when 65\d+ of them are there"),
+            (TellsLate, r"find and more are shown \d+ bytes of a frame of 16387 that comes in pieces of 64: the cost"),
             (QuadraticEncode, r"encode takes \d+ steps for a payload of 16384 bytes and \d+ for one of 65536"),
             (QuadraticFind, r"find takes \d+ steps for a payload of 16384 bytes and \d+ for one of 65536"),
             (CopiesTheFrame, r"find must copy nothing; it takes \d+ bytes of memory for a frame of 65539 bytes"),

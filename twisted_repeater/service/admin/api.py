@@ -24,7 +24,7 @@ __all__ = ["administration"]
 HELP = b"""\
 GET  /links                the state of each link, as JSON
 GET  /metrics              counters and gauges, for Prometheus
-POST /clients/NAME/close   close that client's link
+POST /clients/NAME/close   close every link of that client's name
 POST /drop-new-clients     refuse newcomers from now on; links stay
 POST /accept-new-clients   accept newcomers again
 POST /reload               reload the filters
@@ -114,10 +114,12 @@ class _Clients(_Node):
         name = path.decode("utf-8", "surrogateescape")
 
         def close(request: Request) -> Answer:
-            if self._repeater.link(name) is None:
+            count = len(self._repeater.links(name))
+            if not count:
                 return (http.NOT_FOUND, f"no client {name!a} is linked")
             self._repeater.close_connection_from_client(name)
-            return (http.OK, f"the link of client {name!a} is closed")
+            closed = "the link of client {} is closed" if count == 1 else "{count} links of client {} are closed"
+            return (http.OK, closed.format(ascii(name), count=count))
 
         client = _Node()
         client.putChild(b"close", _Node(b"POST", close))
@@ -186,6 +188,7 @@ def _link(link: Link) -> dict[str, object]:
     if pair.active and not pair.finishing:
         state = "stopped" if link.stopped else "active"
     description: dict[str, object] = {
+        "id": link.id,
         "client": link.client_name,
         "client_address": address_text(link.client_address),
         "server": link.server_name,

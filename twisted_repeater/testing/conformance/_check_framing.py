@@ -3,73 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
 from ..._types import FramingObject
 from ...errors import FramingError, MarshalingError
+from ...framings.base import Framings
 from ...interfaces import IFraming
 from ...model import Limits
 from .._transcript import __tracebackhide__
 from ._conformance import positions, start_of, told
 from ._counting import memory_of
+from ._frame_in_pieces import shown_in_pieces
 from ._framing_cost import check_cost
-from ._hostile_headers import endless_headers, hostile_headers
-from ._tried_framing import BIG, LARGE, TriedFraming, through_a_lane
+from ._hostile_headers import LONGEST_HEADER, endless_headers, hostile_headers
+from ._tried_framing import BIG, HEADER, LARGE, TriedFraming, keeps_state, tail_of, through_a_lane
 
 __all__ = ["PAYLOADS", "__tracebackhide__", "check_framing"]
 
 PAYLOADS: Sequence[bytes] = (b"", b"\0", b"hello", b"\xff" * 9, b"\r\n\0" * 50, bytes(range(256)) * 2)
 """The payloads that a framing is tried with by default."""
 
+SMALL = 1000
+"""A limit, in bytes, that makes what is endless short."""
+
 
 def check_framing(
     framing: FramingObject | Callable[[Limits], FramingObject],
     payloads: Sequence[bytes] = PAYLOADS,
     *,
+    grow: Callable[[int], bytes] | None = None,
     max_frame: int | None = None,
 ) -> None:
     """Raise `ConformanceError` unless a framing keeps what `IFraming` promises.
 
     It tries every cut of the frames, the limits, hostile lengths, and headers that never end. It counts the cost, which
-    must be linear in the size of a frame, and must not depend on the bytes after the frame.
+    must be linear in the size of a frame, however the frame is cut, and must not depend on the bytes after the frame.
+    A framing that provides `IPatientFraming`, `IResumingFraming` or `IStatefulFraming` is asked as these say.
 
     The header of a wire may have no room for lengths up to ``max_frame``. A function that makes framings is then called
     again with the limit of the wire, which the framing must keep exactly. With a framing itself, that limit cannot be
     told from an error in its ``max_frame``.
 
     Args:
-        framing: a function that makes a framing for given `Limits`, like that of a `Dialect`; or a framing.
-        payloads: payloads that it must carry. Those that are tried by default are left out if they are too long.
+        framing: a function that makes a framing for given `Limits`, like that of a `Dialect`; or a framing. It must be
+            a function if the framing has `taken`: each stream needs a framing of its own.
+        payloads: payloads that it must carry; where the payload is the whole frame, whole frames. If the framing has
+            `taken`, a stream must be able to have them in this order. Those that are tried by default are left out if
+            they are too long.
+        grow: makes a payload of about the size that it is given, which may be the first of a stream. By default one of
+            the payloads is repeated, so it is needed if that makes no payload.
         max_frame: the limit. By default, a framing has it in its attribute ``max_frame``, and for a function it is
             64 KiB.
 
     Raises:
         ConformanceError: a promise is broken. The message says which, and how.
-        TypeError: the limit of a framing is missing.
+        TypeError: the limit of a framing or ``grow`` is missing, or the framing must be a function.
     """
+    shorter = smaller = make = None
+    at_limit = b""
     if callable(framing) and not IFraming.providedBy(framing):
-        make: Callable[[Limits], FramingObject] = framing
         limit = max([LARGE, *map(len, payloads)]) if max_frame is None else max_frame
-        limit = wire_limit(make(Limits(max_frame=limit)), payloads, limit)
-        tried = make(Limits(max_frame=limit))
-        shorter = make(Limits(max_frame=limit - 1)) if limit > 1 else None
+        limit = wire_limit(made(framing, limit), payloads, limit, grow)
+        if grow is not None:
+            at_limit = FramingCheck(made(framing, limit), payloads, limit, grow=grow).longest(limit)
+            limit = max(len(at_limit), 1)
+        make = partial(made, framing, limit)
+        tried = make()
+        shorter = made(framing, limit - 1) if limit > 1 else None
+        smaller = made(framing, max([min(limit, SMALL), *map(len, payloads)]))
     else:
-        tried, shorter = framing, None
-        limit = wire_limit(tried, payloads, max_frame)
+        tried = framing
+        limit = wire_limit(tried, payloads, max_frame, grow)
+        if keeps_state(tried):
+            raise TypeError("framing must be a function that makes framings, as this one has taken, and keeps state")
     if payloads is PAYLOADS:
         payloads = [payload for payload in payloads if len(payload) <= limit]
-    FramingCheck(tried, payloads, limit, shorter).run()
+    check = FramingCheck(tried, payloads, limit, make=make, grow=grow, shorter=shorter, smaller=smaller)
+    check.at_limit = at_limit
+    check.run()
 
 
-def wire_limit(framing: FramingObject, payloads: Sequence[bytes], max_frame: int | None) -> int:
+def made(function: Callable[[Limits], FramingObject], max_frame: int) -> FramingObject:
+    """Return the framing that a function makes for a limit."""
+    framing = function(Limits(max_frame=max_frame))
+    if isinstance(framing, Framings):
+        raise TypeError(
+            "framing must make one framing, not Framings: check each, as by `lambda limits: framing(limits).to_server`"
+        )
+    return framing
+
+
+def wire_limit(
+    framing: FramingObject,
+    payloads: Sequence[bytes],
+    max_frame: int | None,
+    grow: Callable[[int], bytes] | None = None,
+) -> int:
     """Return the limit of a framing, that of its own or that of its wire; at least 1, as `Limits` demands."""
-    tried = FramingCheck(framing, payloads, 0)
+    tried = FramingCheck(framing, payloads, 0, grow=grow)
     tried.provides()
     limit = getattr(framing, "max_frame", None) if max_frame is None else max_frame
     if limit is None:
         raise TypeError("max_frame is missing: pass it, or a function that makes the framing for given Limits")
+    if grow is None and tried.is_whole():
+        raise TypeError("grow is missing: the payloads are whole frames, and longer ones cannot be made of them")
     tried.max_frame = limit
     return max(tried.wire_limit(), 1)
 
@@ -78,10 +118,19 @@ class FramingCheck(TriedFraming):
     """The trial of one framing."""
 
     def __init__(
-        self, framing: FramingObject, payloads: Sequence[bytes], max_frame: int, shorter: FramingObject | None = None
+        self,
+        framing: FramingObject,
+        payloads: Sequence[bytes],
+        max_frame: int,
+        *,
+        make: Callable[[], FramingObject] | None = None,
+        grow: Callable[[int], bytes] | None = None,
+        shorter: FramingObject | None = None,
+        smaller: FramingObject | None = None,
     ) -> None:
-        super().__init__(framing, payloads, max_frame)
+        super().__init__(framing, payloads, max_frame, make=make, grow=grow)
         self.shorter = shorter
+        self.smaller = smaller
 
     def provides(self) -> None:
         """Check that it has the methods."""
@@ -92,17 +141,28 @@ class FramingCheck(TriedFraming):
 
     def run(self) -> None:
         """Try everything, the simplest first."""
-        for payload in self.payloads:
+        for number, payload in enumerate(self.payloads):
+            self.stand_at(number)
             self.round_trip(payload)
-        for payload in self.payloads:
+        for number, payload in enumerate(self.payloads):
+            self.stand_at(number)
             self.cuts(payload)
             self.offsets(payload)
+            self.pieces(payload)
         self.state()
         self.hostile_lengths()
         self.limits()
         self.stream()
         check_cost(self)
         self.headers_end()
+
+    def is_whole(self) -> bool:
+        """Return whether the payloads are whole frames."""
+        frames = [
+            self.attempt("encode", self.framing.encode, Exception, start_of(payload), payload)
+            for payload in self.payloads
+        ]
+        return any(self.payloads) and frames == [[payload] for payload in self.payloads]
 
     # -- good frames -----------------------------------------------------------------------------------------
 
@@ -149,34 +209,46 @@ class FramingCheck(TriedFraming):
             start = len(before)
             what = f"the frame of {start_of(payload)} that begins at {start}"
             stop, body = self.find(data, start, len(data), what)
-            if stop != start + len(frame) or data[body:stop] != payload:
+            if stop != start + len(frame) or data[body : stop - tail_of(self.framing)] != payload:
                 self.complain(
                     f"find returned {stop}, with the body at {body}, for {what} and ends at {start + len(frame)}"
                 )
 
+    def pieces(self, payload: bytes) -> None:
+        """Check that the end of a frame is found in whatever pieces it comes."""
+        frame = self.encode(payload)
+        what = f"the frame of {start_of(payload)}"
+        for size in (1, 2, 3, 64, 1000) if len(frame) <= SMALL else (64, 1000):
+            shown_in_pieces(self, frame, [*range(size, len(frame), size), len(frame)], what)
+        for cut in positions(len(frame)):
+            shown_in_pieces(self, frame, [cut, len(frame)], what)
+
     def state(self) -> None:
-        """Check that it keeps nothing between calls: one framing serves every connection."""
+        """Check that find answers the same when it is asked again, whatever it was asked meanwhile."""
         frames = [self.encode(payload) for payload in self.payloads]
-        expected = [self.find(frame, 0, len(frame), "a frame") for frame in frames]
         for number, frame in enumerate(frames):
-            for other in frames:
+            self.stand_at(number)
+            expected = self.find(frame, 0, len(frame), "a frame")
+            for other in [frame] if keeps_state(self.framing) else frames:
                 self.find(other, 0, len(other) // 2, "half a frame")
-                if self.find(frame, 0, len(frame), "a frame") != expected[number]:
+                if self.find(frame, 0, len(frame), "a frame") != expected:
                     self.complain(
-                        f"find must keep nothing between calls: its answer for {start_of(frame)} changes after a call "
-                        f"for {start_of(other)}"
+                        f"find must move no state: its answer for {start_of(frame)} changes after a call for "
+                        f"{start_of(other)}"
                     )
 
     def stream(self) -> None:
         """Check that a lane with this framing finds every message, however the stream is cut."""
-        frames = [self.encode(payload) for payload in self.payloads]
-        data = b"".join(frames)
+        data = b""
+        for number, payload in enumerate(self.payloads):
+            self.stand_at(number)
+            data += self.encode(payload)
         ways: list[tuple[str, list[bytes]]] = [("as a whole", [data])]
         if len(data) <= LARGE:
             ways.append(("byte by byte", [data[at : at + 1] for at in range(len(data))]))
         ways += [(f"cut at {cut}", [data[:cut], data[cut:]]) for cut in positions(len(data))]
         for way, pieces in ways:
-            error, messages, passed = through_a_lane(self.framing, pieces)
+            error, messages, passed = through_a_lane(self.make(), pieces)
             if error is not None:
                 self.complain(f"all payloads in one stream, {way}: {told(error)}")
             if messages != list(self.payloads) or passed != data:
@@ -188,11 +260,13 @@ class FramingCheck(TriedFraming):
         """Check that the longest payload goes through, and that a longer one is refused."""
         if self.max_frame > BIG:
             return
-        longest = self.sized(self.max_frame)
+        self.stand_at(0)
+        longest = self.longest(self.max_frame)
         frame = self.encode(longest)
         if self.payload_of(frame, f"a payload of max_frame, {self.max_frame} bytes") != longest:
             self.complain("a payload of max_frame bytes must come back the same")
-        self.refuses(self.framing, longest + b"x", "above max_frame")
+        longer = longest + b"x" if self.grow is None else self.sized(2 * self.max_frame + 2 * HEADER)
+        self.refuses(self.framing, longer, "above max_frame")
         if self.shorter is not None:
             self.refuses(self.shorter, longest, f"of {self.max_frame} bytes, one more than the max_frame of its Limits")
             self.refused_in_header(self.shorter, frame)
@@ -204,7 +278,7 @@ class FramingCheck(TriedFraming):
 
     def refused_in_header(self, framing: FramingObject, frame: bytes) -> None:
         """Check that a frame that is too long is refused as soon as its header is there."""
-        end = next(end for end in range(1, len(frame) + 1) if self.find(frame, 0, end, "a part of a frame")[0])
+        end = self.known(frame)
         if self.attempt("find", framing.find, FramingError, "a header that announces too much", frame, 0, end):
             self.complain(
                 f"find accepts a header that announces {self.max_frame} bytes where {self.max_frame - 1} are allowed: "
@@ -238,12 +312,22 @@ class FramingCheck(TriedFraming):
             self.complain(f"find says that a frame at {start} ends at {stop}, for {what}: reading would never end")
         if not start <= body <= min(stop, end):
             self.complain(f"find says that a body begins at {body} of a frame from {start} to {stop}, for {what}")
-        if stop - body > self.max_frame:
-            self.complain(f"find accepts a body of {stop - body} bytes where {self.max_frame} are allowed, for {what}")
+        size = stop - body - tail_of(self.framing)
+        if size > self.max_frame:
+            self.complain(f"find accepts a body of {size} bytes where {self.max_frame} are allowed, for {what}")
 
     def headers_end(self) -> None:
         """Check that a header without an end is refused: else its sender fills the memory."""
-        for data in endless_headers(self):
+        self.stand_at(0)
+        size, framing = LONGEST_HEADER, None
+        if self.known(self.encode(self.longest(min(self.max_frame, LARGE)))) > LONGEST_HEADER:
+            # It knows the end of a frame when that has come, so it may wait up to its limit.
+            framing = self.smaller
+            limit = max([min(self.max_frame, SMALL), *map(len, self.payloads)]) if framing else self.max_frame
+            size += 2 * limit
+            if size > 4 * LARGE:
+                return
+        for data in endless_headers(self, size):
             what = f"{len(data)} bytes, {start_of(data)}"
-            if 0 in self.attempt("find", self.framing.find, FramingError, what, data, 0, len(data)):
+            if 0 in self.attempt("find", (framing or self.framing).find, FramingError, what, data, 0, len(data)):
                 self.complain(f"find must refuse a header without an end; it returned 0 for {what}")

@@ -21,7 +21,8 @@ def hostile_headers(tried: TriedFraming) -> Iterator[bytes]:
     for value in (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF):
         yield bytes([value]) * 40
     dice = random.Random(0)
-    for payload in tried.payloads:
+    for number, payload in enumerate(tried.payloads):
+        tried.stand_at(number)
         header = tried.header(payload)
         for at in range(len(header)):
             flipped = (header[at] ^ 1 << bit for bit in range(8))
@@ -32,7 +33,8 @@ def hostile_headers(tried: TriedFraming) -> Iterator[bytes]:
         for _ in range(50):
             yield dice.randbytes(len(header)) + AFTER
     if tried.max_frame <= BIG:
-        yield from _one_more(tried.header(tried.sized(tried.max_frame)))
+        tried.stand_at(0)
+        yield from _one_more(tried.header(tried.longest(tried.max_frame)))
 
 
 def _one_more(header: bytes) -> Iterator[bytes]:
@@ -42,12 +44,13 @@ def _one_more(header: bytes) -> Iterator[bytes]:
         yield more.to_bytes(len(header), order) + AFTER
 
 
-def endless_headers(tried: TriedFraming) -> Iterator[bytes]:
-    """Make headers that never end, from their beginning or from a place inside."""
+def endless_headers(tried: TriedFraming, size: int = LONGEST_HEADER) -> Iterator[bytes]:
+    """Make headers of this size that never end, from their beginning or from a place inside."""
     for value in range(256):
-        yield bytes([value]) * LONGEST_HEADER
-    for payload in tried.payloads:
+        yield bytes([value]) * size
+    for number, payload in enumerate(tried.payloads):
+        tried.stand_at(number)
         header = tried.header(payload)
         for at in range(len(header)):
             for value in (0x00, 0x20, 0x30, 0x31, 0x7F, 0x80, 0xFF, header[at]):
-                yield header[:at] + bytes([value]) * LONGEST_HEADER
+                yield header[:at] + bytes([value]) * size

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._link.outlet import Encoder
+from twisted_repeater._link.encoder import Encoder
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import MarshalingError
 from twisted_repeater.framings.base import Framing

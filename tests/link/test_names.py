@@ -1,0 +1,478 @@
+"""Tests of names: who gets one, who waits for one, who loses one, and labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater._link.names import FREE, LONGEST_PAUSE, QUIET, REMEMBERED, Names
+from twisted_repeater.errors import ClientGone, ConnectingError, DuplicateClient, Replaced
+from twisted_repeater.model import SameName
+
+
+class Holder:
+    """As much of a pair as names know. It is over when a test says so."""
+
+    last_id = 0
+
+    def __init__(self, address: Any = None) -> None:
+        Holder.last_id += 1
+        self.id = Holder.last_id
+        self.claim: str | None = None
+        self.closing = self.finishing = self.over = False
+        self.client = self
+        self.address = address
+        self.waiting: list[Deferred[None]] = []
+
+    def __repr__(self) -> str:
+        return f"<{self.id}>"
+
+    def when_over(self) -> Deferred[None]:
+        """See `Pair`."""
+        if self.over:
+            return succeed(None)
+        self.waiting.append(Deferred(self.waiting.remove))
+        return self.waiting[-1]
+
+    def give_way(self) -> None:
+        """See `Pair`."""
+        self.closing = True
+
+
+class NamesCase(SynchronousTestCase):
+    """A test case with names. ``ended`` has the pairs that had to make way, and why."""
+
+    same_name = SameName.REFUSE
+
+    def setUp(self) -> None:
+        """Make them; all clients that are probed are there."""
+        self.clock = Clock()
+        self.vanished: Deferred[bool] = succeed(False)
+        self.ended: list[tuple[Holder, ConnectingError]] = []
+        monitor: Any = self
+        self.names: Any = Names(self.same_name, monitor, self.clock, self.make_way)
+        self.addCleanup(self.check)
+
+    def has_vanished(self, connection: Any, at_most: float) -> Deferred[bool]:
+        """See `ConnectionMonitor`."""
+        return self.vanished
+
+    def make_way(self, pair: Any, why: ConnectingError) -> None:
+        """End a pair, which takes its time."""
+        self.ended.append((pair, why))
+        pair.closing = True
+
+    def take(self, pair: Holder, name: str = "ann", timeout: float = 10) -> Deferred[None]:
+        """Take a name."""
+        return Deferred.fromCoroutine(self.names.take(pair, name, timeout))
+
+    def holder(self, name: str = "ann") -> Holder:
+        """Return a pair that has a name which was free."""
+        pair = Holder()
+        self.successResultOf(self.take(pair, name))
+        return pair
+
+    def over(self, *pairs: Holder) -> None:
+        """End pairs."""
+        for pair in pairs:
+            pair.over = pair.closing = True
+            self.names.leave(pair)
+            waiting, pair.waiting = pair.waiting, []
+            for deferred in waiting:
+                if not deferred.called:
+                    deferred.callback(None)
+
+    def check(self) -> None:
+        """When the pairs are over, nothing is left, and no time is waited for."""
+        for name in ("ann", "bob"):
+            while pairs := self.names.of(name):
+                self.over(*pairs)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        kept = [vars(self.names)[registry] for registry in ("_claimed", "_shared", "_labels", "_newcomers")]
+        self.assertEqual(kept, [{}] * 4)
+
+
+class RefuseTests(NamesCase):
+    """A name belongs to one pair, which keeps it. `test_admission` has more."""
+
+    def test_refused(self) -> None:
+        """A newcomer is refused while the pair is there."""
+        ann = self.holder()
+        self.failureResultOf(self.take(Holder()), DuplicateClient)
+        self.assertEqual((self.names.of("ann"), self.names.of("bob"), self.ended), ([ann], [], []))
+
+    def test_ending(self) -> None:
+        """A pair that is finishing gives way, and the newcomer waits for it."""
+        ann, again = self.holder(), Holder()
+        ann.finishing = True
+        taken = self.take(again)
+        self.assertTrue(ann.closing)
+        self.over(ann)
+        self.successResultOf(taken)
+        self.assertEqual(self.names.of("ann"), [again])
+
+    def test_vanished(self) -> None:
+        """If its client has vanished, the newcomer waits for its end, which the application decides about."""
+        ann, again = self.holder(), Holder()
+        self.vanished = succeed(True)
+        taken = self.take(again)
+        self.assertFalse(ann.closing)
+        self.over(ann)
+        self.successResultOf(taken)
+
+    def test_named_otherwise_meanwhile(self) -> None:
+        """If the pair gets another name while its client is probed, the newcomer gets the name."""
+        ann, again = self.holder(), Holder()
+        self.vanished = Deferred()
+        taken = self.take(again)
+        self.successResultOf(self.take(ann, "bob"))
+        self.vanished.callback(False)
+        self.successResultOf(taken)
+        self.assertEqual((self.names.of("ann"), self.names.of("bob")), ([again], [ann]))
+
+    def test_closing(self) -> None:
+        """A pair that closes while it waits for a name gets none."""
+        ann, again = self.holder(), Holder()
+        ann.finishing = True
+        taken = self.take(again)
+        again.closing = True
+        self.over(ann)
+        self.failureResultOf(taken, ClientGone)
+
+    def test_no_name(self) -> None:
+        """A pair that has no name leaves none."""
+        ann = self.holder()
+        self.over(Holder())
+        self.assertEqual(self.names.of("ann"), [ann])
+
+
+class AtOnceTests(NamesCase):
+    """A name that is free is taken without waiting."""
+
+    same_name = SameName.REPLACE
+
+    def test_free(self) -> None:
+        """Not so if another has it, or waits for it, or if the pair closes."""
+        ann, again, closing = (Holder() for _ in range(3))
+        closing.closing = True
+        self.assertFalse(self.names.take_at_once(closing, "ann"))
+        self.assertTrue(self.names.take_at_once(ann, "ann"))
+        self.assertFalse(self.names.take_at_once(again, "ann"))
+        taken = self.take(again)
+        self.names.leave(ann)
+        self.assertFalse(self.names.take_at_once(Holder(), "ann"))
+        self.over(ann)
+        self.successResultOf(taken)
+        self.assertEqual(self.names.of("ann"), [again])
+
+
+class ShareTests(NamesCase):
+    """Any number of pairs have a name."""
+
+    same_name = SameName.SHARE
+
+    def test_shared(self) -> None:
+        """They are found together, the oldest first, whenever they got the name."""
+        first, second, third = (Holder() for _ in range(3))
+        for pair in (third, first, second):
+            self.successResultOf(self.take(pair))
+        self.assertEqual(self.names.of("ann"), [first, second, third])
+        self.over(second)
+        self.assertEqual((self.names.of("ann"), self.ended), ([first, third], []))
+
+    def test_another_name(self) -> None:
+        """One that gets another name leaves the old one to the others."""
+        first, second = self.holder(), self.holder()
+        self.successResultOf(self.take(second, "bob"))
+        self.assertEqual((self.names.of("ann"), self.names.of("bob")), ([first], [second]))
+        self.over(first)
+        self.assertEqual(self.names.of("ann"), [])
+
+
+class LabelTests(NamesCase):
+    """A client without a name is labelled by its address."""
+
+    def label(self, address: Any) -> tuple[Holder, str]:
+        """Return a pair, and its label."""
+        pair = Holder(address)
+        return pair, self.names.take_label(pair)
+
+    def test_addresses(self) -> None:
+        """The label is the address, or the number of the link where there is no port."""
+        expected = {
+            IPv4Address("TCP", "192.0.2.1", 4711): "192.0.2.1:4711",
+            IPv6Address("TCP", "::1", 4711): "[::1]:4711",
+        }
+        for address, text in expected.items():
+            pair, label = self.label(address)
+            self.assertEqual((label, self.names.of(label), self.names.is_labelled(pair)), (text, [pair], True))
+            self.over(pair)
+            self.assertEqual((self.names.of(label), self.names.is_labelled(pair)), ([], False))
+        for other in (UNIXAddress(b"socket"), None):
+            pair, label = self.label(other)
+            self.assertEqual(label, f"#{pair.id}")
+            self.over(pair)
+
+    def test_unique(self) -> None:
+        """Two clients of one address, as a load balancer may tell of them, have two labels."""
+        address = IPv4Address("TCP", "192.0.2.1", 4711)
+        (first, label), (second, other) = self.label(address), self.label(address)
+        self.assertEqual((label, other), ("192.0.2.1:4711", f"192.0.2.1:4711#{second.id}"))
+        self.assertEqual((self.names.of(label), self.names.of(other)), ([first], [second]))
+        self.over(first, second)
+
+    def test_no_claim(self) -> None:
+        """A client may say a name that is the label of another. Both have it then, and one of them as a label."""
+        labelled, label = self.label(IPv4Address("TCP", "192.0.2.1", 4711))
+        named = self.holder(label)
+        self.assertEqual(self.names.of(label), [labelled, named])
+        self.assertFalse(self.names.is_labelled(named))
+        self.over(named)
+        self.assertEqual(self.names.of(label), [labelled])
+        self.over(labelled)
+
+    def test_named_later(self) -> None:
+        """With its name, a client loses its label."""
+        pair, label = self.label(IPv4Address("TCP", "192.0.2.1", 4711))
+        self.successResultOf(self.take(pair))
+        self.assertEqual((self.names.of(label), self.names.of("ann")), ([], [pair]))
+        self.assertFalse(self.names.is_labelled(pair))
+
+
+class ReplaceTests(NamesCase):
+    """A newcomer takes a name over."""
+
+    same_name = SameName.REPLACE
+
+    def test_taken_over(self) -> None:
+        """The pair that has the name makes way, and the newcomer gets the name when that pair is over."""
+        ann, again = self.holder(), Holder()
+        taken = self.take(again)
+        ((pair, why),) = self.ended
+        self.assertEqual((pair, str(why)), (ann, "a newcomer took the name 'ann' over"))
+        self.assertIsInstance(why, Replaced)
+        self.assertNoResult(taken)
+        self.assertEqual(self.names.of("ann"), [ann])
+        self.over(ann)
+        self.successResultOf(taken)
+        self.assertEqual(self.names.of("ann"), [again])
+
+    def test_ended_at_once(self) -> None:
+        """A pair may be over at once."""
+        ann, again = self.holder(), Holder()
+        self.make_way = lambda pair, why: self.over(pair)  # type: ignore[method-assign]
+        self.names._make_way = self.make_way
+        self.successResultOf(self.take(again))
+        self.assertEqual((self.names.of("ann"), ann.over), ([again], True))
+
+    def test_not_in_time(self) -> None:
+        """If that takes too long, the newcomer is refused."""
+        self.holder()
+        taken = self.take(Holder(), timeout=3)
+        self.clock.advance(3)
+        error = self.failureResultOf(taken, DuplicateClient).value
+        self.assertEqual(str(error), "the link of the other client 'ann' did not end in time")
+
+    def test_latest_wins(self) -> None:
+        """A newcomer that waits is turned away when another comes. Nobody else is asked to make way for that."""
+        ann, pairs = self.holder(), [Holder() for _ in range(3)]
+        taken = [self.take(pair) for pair in pairs]
+        for earlier in taken[:2]:
+            error = self.failureResultOf(earlier, Replaced).value
+            self.assertEqual(str(error), "a later newcomer gets the name")
+        self.over(ann)
+        self.successResultOf(taken[2])
+        self.assertEqual(self.names.of("ann"), [pairs[2]])
+        self.assertEqual({pair for pair, _ in self.ended}, {ann})
+
+    def test_latest_comes_at_once(self) -> None:
+        """The latest gets the name also if it comes while the one before it has the old pair make way."""
+        ann, again, latest = self.holder(), Holder(), Holder()
+        taken: list[Deferred[None]] = []
+
+        def make_way(pair: Any, why: ConnectingError) -> None:
+            pair.closing = True
+            if not taken:
+                taken.append(Deferred())
+                taken[0] = self.take(latest)
+
+        self.names._make_way = make_way
+        early = self.take(again)
+        self.over(ann)
+        self.failureResultOf(early, Replaced)
+        self.successResultOf(taken[0])
+        self.assertEqual(self.names.of("ann"), [latest])
+
+    def test_gives_up(self) -> None:
+        """A newcomer that leaves takes nothing, and leaves nothing."""
+        ann, taken = self.holder(), self.take(Holder())
+        taken.addErrback(lambda failure: None)
+        taken.cancel()
+        self.assertEqual((self.names.of("ann"), ann.waiting), ([ann], []))
+        self.over(ann)
+        self.assertEqual(self.names.of("ann"), [])
+
+    def test_closing(self) -> None:
+        """A newcomer that closes meanwhile gets nothing; one that closes already takes nothing from anybody."""
+        ann, again = self.holder(), Holder()
+        taken = self.take(again)
+        again.closing = True
+        self.over(ann)
+        self.failureResultOf(taken, ClientGone)
+        bob = self.holder("bob")
+        self.failureResultOf(self.take(again, "bob"), ClientGone)
+        self.assertFalse(bob.closing)
+
+
+class ContestTests(NamesCase):
+    """Clients that take a name from each other, again and again, are slowed down."""
+
+    same_name = SameName.REPLACE
+
+    def contest(self) -> Holder:
+        """Have a name taken over as often as it can be without a pause; return the pair that has it then."""
+        ann = self.holder()
+        for _ in range(FREE):
+            again = Holder()
+            taken = self.take(again)
+            self.over(ann)
+            self.successResultOf(taken)
+            ann = again
+        return ann
+
+    def seconds_until_end(self, ann: Holder) -> float:
+        """Take the name over; return how many seconds the pair that had it stayed."""
+        start = self.clock.seconds()
+        again = Holder()
+        taken = self.take(again)
+        while not ann.closing:
+            self.clock.advance(0.125)
+        self.over(ann)
+        self.successResultOf(taken)
+        return self.clock.seconds() - start
+
+    def test_pauses(self) -> None:
+        """The first few take the name at once, the next ones wait longer and longer, up to a limit."""
+        ann = self.contest()
+        pauses = []
+        for _ in range(7):
+            pauses.append(self.seconds_until_end(ann))
+            (ann,) = self.names.of("ann")
+        self.assertEqual(pauses, [0.25, 0.5, 1, 2, 4, 4, 4])
+
+    def test_forgotten(self) -> None:
+        """After a quiet time, a name is taken over at once again."""
+        ann = self.contest()
+        self.clock.advance(QUIET)
+        self.assertEqual(self.seconds_until_end(ann), 0)
+
+    def test_few_names_are_remembered(self) -> None:
+        """The memory for this is bounded; the name that was not taken over for the longest time is forgotten first."""
+        ann = self.contest()
+        for number in range(REMEMBERED + 1):
+            self.names._contests.pause(f"name {number}")
+        self.assertLessEqual(len(self.names._contests._times), REMEMBERED + 1)
+        self.assertEqual(self.seconds_until_end(ann), 0)
+
+    def test_free_meanwhile(self) -> None:
+        """A newcomer that pauses gets the name at once when it is free."""
+        ann, again = self.contest(), Holder()
+        taken = self.take(again)
+        self.over(ann)
+        self.successResultOf(taken)
+        self.assertEqual((self.names.of("ann"), self.ended[FREE:]), ([again], []))
+
+    def test_little_time(self) -> None:
+        """It pauses for half of its time at most, so that the old pair has the rest to end."""
+        ann = self.contest()
+        for _ in range(10):
+            self.names._contests.pause("ann")
+        taken = self.take(Holder(), timeout=2)
+        self.clock.advance(0.9)
+        self.assertFalse(ann.closing)
+        self.clock.advance(0.1)
+        self.assertTrue(ann.closing)
+        self.over(ann)
+        self.successResultOf(taken)
+
+    def test_ending_is_no_contest(self) -> None:
+        """A client that comes back after its own link began to end is never slowed down."""
+        ann = self.holder()
+        for _ in range(3 * FREE):
+            ann.finishing = True
+            again = Holder()
+            taken = self.take(again)
+            self.assertTrue(ann.closing)
+            self.over(ann)
+            self.successResultOf(taken)
+            ann = again
+
+    def test_three(self) -> None:
+        """Of several that pause the latest gets the name. The others hear of it at the end of their pause, not before.
+
+        Otherwise they would come back at once, and spin.
+        """
+        ann, pairs = self.contest(), [Holder() for _ in range(3)]
+        taken = [self.take(pair) for pair in pairs]
+        self.assertEqual([deferred.called for deferred in taken], [False] * 3)
+        self.clock.advance(0.25)
+        self.failureResultOf(taken[0], Replaced)
+        self.assertEqual([deferred.called for deferred in taken[1:]], [False] * 2)
+        self.assertFalse(ann.closing)
+        self.clock.advance(0.25)
+        self.failureResultOf(taken[1], Replaced)
+        self.clock.advance(0.5)
+        self.assertTrue(ann.closing)
+        self.over(ann)
+        self.successResultOf(taken[2])
+
+    def test_latest_leaves(self) -> None:
+        """If the latest leaves, the one before it gets the name."""
+        ann, again = self.contest(), Holder()
+        taken, latest = self.take(again), self.take(Holder())
+        latest.addErrback(lambda failure: None)
+        latest.cancel()
+        self.clock.advance(0.25)
+        self.over(ann)
+        self.successResultOf(taken)
+        self.assertEqual(self.names.of("ann"), [again])
+
+    def test_waits_longer_than_the_latest(self) -> None:
+        """One that pauses still when a later one has got the name is turned away: it does not take the name back."""
+        ann = self.contest()
+        for _ in range(10):
+            self.names._contests.pause("ann")
+        early = self.take(Holder())
+        self.clock.advance(LONGEST_PAUSE / 2)
+        late = Holder()
+        taken = self.take(late, timeout=LONGEST_PAUSE / 2)
+        self.clock.advance(LONGEST_PAUSE / 4)
+        self.assertTrue(ann.closing)
+        self.assertNoResult(early)
+        waiting, ann.waiting = ann.waiting, ann.waiting[::-1]
+        self.assertEqual(len(waiting), 2)
+        self.over(ann)
+        self.successResultOf(taken)
+        self.failureResultOf(early, Replaced)
+        self.assertEqual(self.names.of("ann"), [late])
+
+    def test_network_speed(self) -> None:
+        """Two clients that come back as soon as they have lost the name take it a few times in a minute, no more."""
+        ann = self.holder()
+        for _ in range(600):
+            again = Holder()
+            taken = self.take(again)
+            for _ in range(int(LONGEST_PAUSE * 10)):
+                if ann.closing:
+                    break
+                self.clock.advance(0.1)
+            self.over(ann)
+            self.successResultOf(taken)
+            ann = again
+            if self.clock.seconds() > 60:
+                break
+        self.assertLess(len(self.ended), FREE + 5 + 60 / LONGEST_PAUSE)

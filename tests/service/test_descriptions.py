@@ -1,0 +1,126 @@
+"""Descriptions of dialects and the like: a name, and options in text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater.service.descriptions import arguments_of, described, options_of
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+def all_kinds(
+    positional: str = "",
+    /,
+    *others: int,
+    count: int = 1,
+    max_frame: int | None = None,
+    rate: float = 1.0,
+    exact: bool = False,
+    order: Literal["big", "little"] = "big",
+    end: bytes = b"",
+    name: str = "",
+    mode: object = "production",
+    either: int | str | None = None,
+    codec: object = None,
+    call: Callable[[], float] | None = None,
+    **more: int,
+) -> None:
+    """Take options of every kind."""
+
+
+def unresolved(*, amount: Decimal | None = None, size: int = 4, any_size=None) -> None:  # type: ignore[no-untyped-def]
+    """Have an annotation that cannot be resolved here."""
+
+
+def required(*, end: bytes, start: bytes = b"") -> None:
+    """Need an option."""
+
+
+class DescriptionTests(SynchronousTestCase):
+    """How a description is split."""
+
+    def test_parts(self) -> None:
+        """A name may have a colon; parts with an equals sign are options."""
+        for text, name, options in [
+            ("lines", "lines", {}),
+            ("", "", {}),
+            ("length:size=2:order=little", "length", {"size": "2", "order": "little"}),
+            ("package.module:name", "package.module:name", {}),
+            ("package.module:name.inner:size=2", "package.module:name.inner", {"size": "2"}),
+            ("lines:end=", "lines", {"end": ""}),
+        ]:
+            self.assertEqual(described(text), (name, options))
+
+    @given(st.text(), st.text())
+    def test_escapes(self, name: str, value: str) -> None:
+        """A value can have any characters, with backslashes before colons and backslashes."""
+        written = [part.replace("\\", r"\\").replace(":", r"\:").replace("=", r"\=") for part in (name, value)]
+        self.assertEqual(described(f"x:{written[0]}={written[1]}").options, {name: value})
+
+
+class ArgumentTests(SynchronousTestCase):
+    """How texts become arguments."""
+
+    def read(self, **options: str) -> dict[str, Any]:
+        """Return the arguments."""
+        return arguments_of(all_kinds, options)
+
+    def assert_wrong(self, message: str, function: Callable[..., object] = all_kinds, **options: str) -> None:
+        """These options are refused with this message."""
+        self.assertEqual(str(self.assertRaises(ValueError, arguments_of, function, options)), message)
+
+    def test_kinds(self) -> None:
+        """Each value is read by its type."""
+        self.assertEqual(self.read(), {})
+        for name, text, value in [
+            ("count", "-7", -7),
+            ("max_frame", "64KiB", 65536),
+            ("rate", "2.5", 2.5),
+            ("exact", "yes", True),
+            ("exact", "false", False),
+            ("exact", "0", False),
+            ("order", "little", "little"),
+            ("end", "crlf", b"\r\n"),
+            ("end", "nul", b"\0"),
+            ("end", "1c0D", b"\x1c\r"),
+            ("end", "", b""),
+            ("name", "7", "7"),
+            ("mode", "test", "test"),
+        ]:
+            self.assertEqual(self.read(**{name: text}), {name: value})
+
+    def test_wrong(self) -> None:
+        """A value that cannot be read is told with its option, what was expected, and what was given."""
+        self.assert_wrong("count must be a whole number, not '1.5'", count="1.5")
+        self.assert_wrong("count must be a whole number, not '\u0661'", count="\u0661")
+        self.assert_wrong("max_frame must be a size such as 16MiB, 64KiB or 1000, not '16MB'", max_frame="16MB")
+        self.assert_wrong("rate must be a number, not 'fast'", rate="fast")
+        self.assert_wrong("exact must be yes or no, not 'maybe'", exact="maybe")
+        self.assert_wrong("order must be big or little, not 'middle'", order="middle")
+        self.assert_wrong("end must be hexadecimal such as 1c0d, or cr, lf, crlf, nul, not '1c0'", end="1c0")
+
+    def test_unknown(self) -> None:
+        """An option that is unknown, or for which no text can stand, is told with those that there are."""
+        known = "count, max_frame, rate, exact, order, end, name, mode"
+        for name in ("siz", "codec", "call", "either", "positional", "others", "more"):
+            options: dict[str, Any] = {name: "1"}
+            self.assert_wrong(f"there is no option {name!r}; the options are: {known}", **options)
+        self.assert_wrong("there is no option 'x'; the options are: none", lambda: None, x="1")
+
+    def test_missing(self) -> None:
+        """An option without a default must be given."""
+        self.assert_wrong("end is missing; write end=", required)
+        self.assert_wrong("end is missing; write end=", required, start="0b")
+        self.assertEqual(arguments_of(required, {"end": "lf"}), {"end": b"\n"})
+
+    def test_types_that_cannot_be_resolved(self) -> None:
+        """Where annotations cannot be resolved the defaults say of which types the options are."""
+        self.assertEqual(list(options_of(unresolved)), ["size"])
+        self.assertEqual(arguments_of(unresolved, {"size": "2"}), {"size": 2})

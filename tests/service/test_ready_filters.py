@@ -1,0 +1,65 @@
+"""The pairs of filters that the command line knows by name."""
+
+from __future__ import annotations
+
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater.filters import WAIT, RateLimit
+from twisted_repeater.service.ready_filters import READY_FILTERS, log, rate_limit
+from twisted_repeater.testing import FilterHarness
+from twisted_repeater.verdicts import DROP
+
+
+class LogTests(SynchronousTestCase):
+    """``log``."""
+
+    def logged(self, **options: object) -> list[str | None]:
+        """Return the lines that are logged of a message each way."""
+        run = FilterHarness(filters=log(**options))  # type: ignore[arg-type]
+        with capturedLogs() as events:
+            run.client_sends(b"a")
+            run.server_sends(b"b")
+        self.levels = [event["log_level"] for event in events]
+        return [formatEvent(event) for event in events]
+
+    def test_directions(self) -> None:
+        """It logs messages of both directions, or of one."""
+        up, down = "client 'client', to the server: b'a'", "client 'client', to the client: b'b'"
+        self.assertEqual(self.logged(), [up, down])
+        self.assertEqual(self.levels, [LogLevel.info] * 2)
+        self.assertEqual(self.logged(direction="to-server", level="warn"), [up])
+        self.assertEqual(self.levels, [LogLevel.warn])
+        self.assertEqual(self.logged(direction="to-client"), [down])
+
+    def test_sample(self) -> None:
+        """It logs a share of the messages."""
+        run = FilterHarness(filters=log(sample=0.5))
+        with capturedLogs() as events:
+            run.client_sends(b"a", b"b", b"c", b"d")
+        self.assertEqual(len(events), 2)
+
+
+class RateLimitTests(SynchronousTestCase):
+    """``rate-limit``."""
+
+    def test_options(self) -> None:
+        """It limits one direction, or both, each by itself."""
+        pair = rate_limit(rate=2)
+        assert isinstance(pair.to_server, RateLimit)
+        self.assertIs(pair.to_server.above, DROP)
+        self.assertIs(pair.to_client, None)
+        pair = rate_limit(rate=2, burst=3, above="wait", direction="both")
+        assert isinstance(pair.to_client, RateLimit)
+        self.assertIs(pair.to_client.above, WAIT)
+        self.assertIsNot(pair.to_server, pair.to_client)
+        run = FilterHarness(filters=rate_limit(rate=0.001, burst=2))
+        run.client_sends(b"a", b"b", b"c").expect(to_server=[b"a", b"b"])
+
+
+class TableTests(SynchronousTestCase):
+    """The table."""
+
+    def test_names(self) -> None:
+        """Names are written with hyphens, as options are."""
+        self.assertEqual(READY_FILTERS, {"log": log, "rate-limit": rate_limit})

@@ -1,0 +1,271 @@
+"""Endpoints for TLS with clients' certificates and ALPN."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from OpenSSL.SSL import Error
+from twisted.internet.address import IPv4Address
+from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import optionsForClientTLS, trustRootFromCertificates
+
+from twisted_repeater._sockets.endpoints import listening_endpoint, server_endpoint
+from twisted_repeater._sockets.tls_endpoints import _checked, certificates_in
+from twisted_repeater.errors import InvalidHello, ServerUnreachable
+
+from ..certificates import Authority, Issued
+from ..link.links import messages
+from ..peers import Client, PeerCase, Server, Sockets, hello, reactor
+
+HEADER = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 9000\r\n"
+
+
+class MutualSockets(Sockets):
+    """TLS towards clients, which must have certificates; the server is reached by TCP."""
+
+    def __init__(self, directory: str, extra: str = "", wrappers: str = "") -> None:
+        self.authority = Authority(directory)
+        self.own = self.authority.issue("localhost")
+        self.roots = trustRootFromCertificates([self.authority.load()])
+        self.extra = extra
+        self.wrappers = wrappers
+        self.issued: Issued | None = self.authority.issue("ann")
+
+    def for_clients(self) -> dict[str, Any]:
+        """See `Sockets`."""
+        return {"listen": f"{self.wrappers}{self.listener(f'clientRoots={self.authority.roots}')}{self.extra}"}
+
+    def listener(self, arguments: str) -> str:
+        """Describe an endpoint."""
+        own = f"privateKey={self.own.key}:certKey={self.own.certificate}"
+        return f"ssl:0:interface=127.0.0.1:{own}:{arguments}"
+
+    def client_options(self, **options: Any) -> Any:
+        """Return the options of a client."""
+        own = None if self.issued is None else self.issued.load()
+        return optionsForClientTLS("localhost", trustRoot=self.roots, clientCertificate=own, **options)
+
+    def to(self, repeater: Any) -> Any:
+        """See `Sockets`."""
+        return wrapClientTLS(self.client_options(), TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port))
+
+
+class TLSEndpointCase(PeerCase):
+    """A test case with an authority."""
+
+    sockets: Any
+
+    def setUp(self) -> None:
+        """Make certificates."""
+        self.addCleanup(self.flushWarnings)
+        self.sockets = MutualSockets(self.mktemp())
+
+
+class ListenerTests(TLSEndpointCase):
+    """An endpoint that demands certificates."""
+
+    async def test_certificate(self) -> None:
+        """A client with a certificate of the authority is linked, and its certificate is known."""
+        world = await self.world()
+        await world.linked("ann")
+        link: Any = world.repeater.link("ann")
+        self.assertEqual(link.client_certificate.get_subject().CN, "ann")
+
+    async def test_refused(self) -> None:
+        """Without one, with an expired one or one of somebody else a client is refused with words; others go on."""
+        texts: list[str] = []
+        world = await self.world(on_connecting_error=lambda name, server, error: texts.append(str(error)))
+        client, peer = await world.linked("ann")
+        stranger = Authority(self.mktemp(), "stranger").issue("ann")
+        expired = self.sockets.authority.issue("late", days=-1)
+        for issued, text in (
+            (None, "the client's TLS handshake failed: peer did not return a certificate"),
+            (expired, "the client's TLS handshake failed: its certificate has expired"),
+            (stranger, "the client's TLS handshake failed: the authority of its certificate is not trusted"),
+        ):
+            self.sockets.issued = issued
+            refused = await world.connect(hello("bob"))
+            await refused.lost()
+            await world.refused()
+            self.assertEqual((texts, world.refusals), ([text], [(None, InvalidHello)]))
+            texts.clear()
+            world.calls.clear()
+        await world.still_relays(client, peer)
+
+    async def test_alpn(self) -> None:
+        """The protocol is agreed on that both know; a client that names only others is refused."""
+        self.sockets.extra = ":alpn=postgresql,other"
+        world = await self.world()
+        await world.linked("ann")
+        options = self.sockets.client_options(acceptableProtocols=[b"unknown", b"other"])
+        endpoint = wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", world.repeater.port))
+        client = await world.connect(hello("bob"), endpoint=endpoint)
+        await client.seen.reach(1)
+        self.assertEqual(client.transport.negotiatedProtocol, b"other")
+        options = self.sockets.client_options(acceptableProtocols=[b"unknown"])
+        endpoint = wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", world.repeater.port))
+        await (await world.connect(hello("eve"), endpoint=endpoint)).lost()
+        await world.refused()
+        self.assertEqual(
+            str(world.refusal),
+            "the client's TLS handshake failed: it offers the protocols [b'unknown'], none of which is in alpn=",
+        )
+
+    async def test_no_alpn(self) -> None:
+        """Where no protocols are named, a client that offers some is served without one."""
+        world = await self.world()
+        options = self.sockets.client_options(acceptableProtocols=[b"postgresql"])
+        endpoint = wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", world.repeater.port))
+        client = await world.connect(hello("ann"), endpoint=endpoint)
+        await client.seen.reach(1)
+        self.assertEqual((messages(client), client.transport.negotiatedProtocol), ([], None))
+
+    async def test_others_errors(self) -> None:
+        """An error that has no words here is told by its number."""
+        with self.assertRaisesRegex(Error, "its certificate is not accepted, error 7 of OpenSSL"):
+            _checked(None, None, 7, 0, 0)  # type: ignore[arg-type]
+
+    async def test_alpn_alone(self) -> None:
+        """With ALPN only, no certificate is demanded; all arguments of Twisted's are known."""
+        parameters = Path(self.mktemp())
+        parameters.write_text(DH_PARAMETERS)
+        chain = self.sockets.authority.roots
+        listen = self.sockets.listener(f"alpn=x:extraCertChain={chain}:dhParameters={parameters}:backlog=7")
+        self.sockets.issued = None
+        world = await self.world(listen=listen)
+        await world.linked("ann")
+        link: Any = world.repeater.link("ann")
+        self.assertIsNone(link.client_certificate)
+        port: Any = world.repeater._port
+        self.assertEqual(port.backlog, 7)
+
+    async def test_behind_a_load_balancer(self) -> None:
+        """With haproxy: the header comes before TLS, as balancers send it."""
+        self.sockets.wrappers = "haproxy:"
+        world = await self.world()
+        client = HeaderFirst(hello("ann"))
+        client.options = self.sockets.client_options()
+        world.clients.append(client)
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", world.repeater.port)
+        await endpoint.connect(Factory.forProtocol(lambda: client))
+        await client.seen.reach(1)
+        link: Any = world.repeater.link("ann")
+        self.assertEqual(link.client_address, IPv4Address("TCP", "192.0.2.1", 4711))
+        self.assertEqual(link.client_certificate.get_subject().CN, "ann")
+
+    def test_mistakes(self) -> None:
+        """What is wrong in a description is told."""
+        empty = Path(self.mktemp())
+        empty.mkdir()
+        own, roots = self.sockets.listener, f"clientRoots={self.sockets.authority.roots}"
+        for description, text in (
+            (own(f"{roots}:color=red"), "ssl: has no argument color=; it has port, privateKey"),
+            (own(f"{roots}:color=red:sslmethod=x"), "sslmethod= is left to Twisted, which has no clientRoots="),
+            (f"tls:h:1:alpn=x{':1' * 8}", "tls: has no argument '1'; it has"),
+            (own("clientRoots="), "clientRoots= must be a file or a directory"),
+            (own(f"clientRoots={empty}"), "there is no certificate in "),
+            (own(f"{roots}:alpn="), "alpn= must have names of 1 to 255 characters with commas between, not ''"),
+            (own(f"{roots}:alpn=a,,b"), "alpn= must have names"),
+            (own(f"{roots}:alpn=\u00e4"), "alpn= must have names"),
+            ("ssl:clientRoots=x", "the port of ssl: is missing"),
+            ("tls:alpn=x", "the host of tls: is missing"),
+            ("tls:h:alpn=x", "the port of tls: is missing"),
+            ("tls:h:1:alpn=x:color=red", "tls: has no argument color=; it has host, port"),
+        ):
+            make: Any = listening_endpoint if description.startswith("ssl") else server_endpoint
+            with self.assertRaisesRegex(ValueError, re.escape(text)):
+                make(reactor, description)
+
+    def test_unreadable(self) -> None:
+        """A certificate that cannot be read is told with its file; a directory has those of its .pem files."""
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        (directory / "one.pem").write_bytes(self.sockets.authority.roots.read_bytes() * 2)
+        (directory / "no.txt").write_bytes(b"no certificate")
+        self.assertEqual(len(certificates_in(str(directory))), 2)
+        wrong = directory / "two.pem"
+        wrong.write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        with self.assertRaisesRegex(ValueError, f"{wrong} has a certificate that cannot be read"):
+            certificates_in(str(directory))
+
+
+class HeaderFirst(Client):
+    """A client that sends a header and then speaks TLS."""
+
+    options: Any
+
+    def connectionMade(self) -> None:
+        """Send the header, begin with TLS, and go on like others."""
+        self.write(HEADER)
+        self.transport.startTLS(self.options)
+        super().connectionMade()
+
+
+class ServerTests(TLSEndpointCase):
+    """An endpoint that reaches the server by TLS with ALPN."""
+
+    async def through(self, arguments: str, *, host: str = "localhost") -> Any:
+        """Put a repeater before a TLS server that demands certificates and knows ALPN; return that one's repeater.
+
+        That server is a repeater itself.
+        """
+        self.sockets.extra = ":alpn=postgresql"
+        behind = await self.world()
+        port = behind.repeater.port
+        self.front = Sockets()
+        where = rf"tls:{host}:{port}:alpn=postgresql:trustRoots={self.sockets.authority.roots}{arguments}"
+        world = await self.world(server=Server(), listen="tcp:0:interface=127.0.0.1", via=where)
+        world.sockets = self.front
+        return behind, world
+
+    async def test_certificate_and_alpn(self) -> None:
+        """The repeater's own certificate is sent, in files of its own, and the protocol is agreed on."""
+        issued = self.sockets.issued
+        behind, world = await self.through(f":certificate={issued.certificate}:privateKey={issued.key}")
+        client = await world.connect(hello("bob"))
+        await client.seen.reach(1)
+        link: Any = behind.repeater.link("bob")
+        self.assertEqual(link.client_certificate.get_subject().CN, "ann")
+        (own,) = world.repeater._factory.links
+        self.assertEqual((own.server.alpn, own.server.certificate.get_subject().CN), (b"postgresql", "localhost"))
+
+    async def test_in_one_file(self) -> None:
+        """The key may be in the certificate's file; the connection may be made by another endpoint."""
+        issued, both = self.sockets.issued, Path(self.mktemp())
+        both.write_bytes(issued.certificate.read_bytes() + issued.key.read_bytes())
+        self.sockets.extra = ":alpn=postgresql"
+        behind = await self.world()
+        inner = rf"tcp\:127.0.0.1\:{behind.repeater.port}"
+        roots = self.sockets.authority.roots
+        where = f"tls:localhost:1:alpn=postgresql:trustRoots={roots}:certificate={both}:endpoint={inner}"
+        world = await self.world(listen="tcp:0:interface=127.0.0.1", via=where)
+        world.sockets = Sockets()
+        client = await world.connect(hello("bob"))
+        await client.seen.reach(1)
+        (own,) = world.repeater._factory.links
+        self.assertEqual(own.server.alpn, b"postgresql")
+
+    async def test_without_certificate(self) -> None:
+        """A server that demands a certificate is not reached without one, and says so."""
+        _, world = await self.through(":bindAddress=127.0.0.1:timeout=20")
+        client = await world.connect(hello("bob"))
+        await client.lost()
+        await world.refused()
+        self.assertIsInstance(world.refusal, ServerUnreachable)
+        self.assertIn("certificate required", str(world.refusal))
+        self.assertEqual(messages(client), [])
+
+
+DH_PARAMETERS = """-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+"""
+"""The 2048-bit group of RFC 7919, named ffdhe2048 there, is longer to make than to write down."""

@@ -1,0 +1,59 @@
+"""Makes frames of the messages that are written to one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .._text import class_name, text_of
+from .._types import FramingObject
+from ..codecs import LEFT_OUT
+from ..errors import MarshalingError
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["Encoder"]
+
+
+class Encoder:
+    """Encodes messages for one connection, and reports those that cannot be encoded to its link."""
+
+    __slots__ = ("_connection", "framing", "version", "writer")
+
+    def __init__(self, framing: FramingObject, connection: Connection) -> None:
+        self.framing: FramingObject = framing
+        self.version: int = 0
+        """The version of the messages that the peer receives."""
+        self.writer: Callable[[Any], Any] | None = None
+        """Converts a message to that version and makes its payload; set once the versions are agreed."""
+        self._connection = connection
+
+    def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
+        """Return the frame of a message, or nothing to send.
+
+        Args:
+            message: What to encode.
+            instead_of: The frame that the message came in, if it goes on in another version.
+
+        Returns:
+            Empty bytes for a message that does not exist in this version. ``None`` for one that cannot be encoded; the
+            error is reported.
+        """
+        assert self.writer is not None
+        try:
+            payload = self.writer(message)
+            if payload is LEFT_OUT:
+                return b""
+            framing = self.framing
+            frame = framing.encode(payload) if instead_of is None else framing.replace(instead_of, payload)
+            return frame if type(frame) is bytes else bytes(memoryview(frame))
+        except MarshalingError as error:
+            self._connection.link.marshaling_error(self._connection, error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a codec that calls sys.exit() has failed, no more
+            marshaling_error = MarshalingError(f"{class_name(error)} in the codec: {text_of(error)}")
+            marshaling_error.__cause__ = error
+            self._connection.link.marshaling_error(self._connection, marshaling_error)
+        return None

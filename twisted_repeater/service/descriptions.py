@@ -1,0 +1,133 @@
+"""Descriptions such as ``length:size=2:order=little``: a name, and options that are written as text."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+from .._sockets.endpoints import parts_of
+from .option_values import size
+
+__all__ = ["Description", "arguments_of", "described", "options_of"]
+
+Read: TypeAlias = Callable[[str], object]
+"""Reads the text of an option."""
+
+MARKS: dict[str, bytes] = {"cr": b"\r", "lf": b"\n", "crlf": b"\r\n", "nul": b"\0"}
+"""Bytes that have a name."""
+
+ANSWERS: dict[str, bool] = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
+
+
+class Description(NamedTuple):
+    """The parts of a description."""
+
+    name: str
+    """A name that is ready, or ``package.module:name``."""
+    options: Mapping[str, str]
+    """The texts of the options, by their names."""
+
+
+def described(text: str) -> Description:
+    """Split a description. It is written as that of an endpoint: a colon or a backslash in a value has a backslash.
+
+    A part without ``=`` belongs to the name, so ``module:name`` is a name, and ``length:size=2`` has an option.
+    """
+    kind, positional, options = parts_of(text)
+    return Description(":".join([kind, *positional]), options)
+
+
+def arguments_of(function: Callable[..., object], options: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments for a function that options in text stand for, by the types in its signature.
+
+    Raises:
+        ValueError: An option is unknown, missing or wrong. The message begins with what it is about.
+    """
+    readers = options_of(function)
+    arguments: dict[str, Any] = {}
+    for name, text in options.items():
+        if name not in readers:
+            known = ", ".join(readers) or "none"
+            raise ValueError(f"there is no option {name!r}; the options are: {known}")
+        try:
+            arguments[name] = readers[name](text)
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from error
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in readers and parameter.default is parameter.empty and name not in options:
+            raise ValueError(f"{name} is missing; write {name}=")
+    return arguments
+
+
+def options_of(function: Callable[..., object]) -> dict[str, Read]:
+    """Return the parameters of a function that can be written as text, each with what reads it."""
+    try:
+        hints = get_type_hints(function)
+    except Exception:  # an annotation that only type checkers can resolve
+        hints = {}
+    readers = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            read = _reader(name, hints.get(name)) or _reader(name, type(parameter.default))
+            if read is not None:
+                readers[name] = read
+    return readers
+
+
+def _reader(name: str, kind: object) -> Read | None:
+    """Return what reads a value of a type; ``None`` if no text stands for such a value."""
+    if get_origin(kind) in (Union, UnionType):
+        kinds = [each for each in get_args(kind) if each is not NoneType]
+        return _reader(name, kinds[0]) if len(kinds) == 1 else None
+    if get_origin(kind) is Literal:
+        return lambda text: _one_of(get_args(kind), text)
+    if kind is int and name.startswith("max_"):
+        return size
+    return READERS.get(kind)
+
+
+def _integer(text: str) -> int:
+    if not re.fullmatch(r"-?\d+", text, re.ASCII):
+        raise ValueError(f"must be a whole number, not {text!r}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"must be a number, not {text!r}") from None
+
+
+def _answer(text: str) -> bool:
+    if text not in ANSWERS:
+        raise ValueError(f"must be yes or no, not {text!r}")
+    return ANSWERS[text]
+
+
+def _marks(text: str) -> bytes:
+    if text in MARKS:
+        return MARKS[text]
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ValueError(f"must be hexadecimal such as 1c0d, or {', '.join(MARKS)}, not {text!r}") from None
+
+
+def _one_of(choices: tuple[object, ...], text: str) -> str:
+    if text not in choices:
+        raise ValueError(f"must be {' or '.join(map(str, choices))}, not {text!r}")
+    return text
+
+
+READERS: dict[object, Read] = {
+    int: _integer,
+    float: _number,
+    bool: _answer,
+    str: str,
+    bytes: _marks,
+}
+"""What reads a value of each type."""

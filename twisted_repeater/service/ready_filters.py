@@ -1,0 +1,78 @@
+"""The pairs of filters that ``--filter`` knows by name. Each is made by a function of keyword arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, cast
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import LogLevel
+
+from .._types import Filter, FilterPairObject
+from ..filters import WAIT, FilterPair, Log, RateLimit
+from ..verdicts import DROP
+
+__all__ = ["READY_FILTERS", "log", "rate_limit"]
+
+
+def log(
+    *,
+    direction: Literal["both", "to-server", "to-client"] = "both",
+    sample: float = 1.0,
+    level: Literal["debug", "info", "warn"] = "info",
+) -> FilterPair:
+    """Return a pair that logs messages; see `Log`.
+
+    Args:
+        direction: the direction whose messages are logged.
+        sample: the share of messages that is logged.
+        level: the level in the log.
+
+    Raises:
+        ValueError: ``sample`` is out of range.
+    """
+
+    def make(label: str) -> Log:
+        return Log(label, sample=sample, level=LogLevel.levelWithName(level))
+
+    return _pair(direction, make)
+
+
+def rate_limit(
+    *,
+    rate: float,
+    burst: int = 1,
+    above: Literal["drop", "wait"] = "drop",
+    direction: Literal["both", "to-server", "to-client"] = "to-server",
+) -> FilterPair:
+    """Return a pair that limits the messages of each client; see `RateLimit`.
+
+    Args:
+        rate: messages per second.
+        burst: how many messages may come at once.
+        above: what becomes of messages above the limit.
+        direction: the direction that is limited; ``both`` limits each by itself.
+
+    Raises:
+        ValueError: ``rate`` or ``burst`` is out of range.
+    """
+    from twisted.internet import reactor
+
+    clock = cast("IReactorTime", reactor)
+
+    def make(label: str) -> RateLimit:
+        return RateLimit(rate, burst=burst, above=WAIT if above == "wait" else DROP, clock=clock)
+
+    return _pair(direction, make)
+
+
+def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
+    """Return a pair with filters for one direction or both. ``make`` gets the words for its direction."""
+    return FilterPair(
+        to_server=make("to the server") if direction != "to-client" else None,
+        to_client=make("to the client") if direction != "to-server" else None,
+    )
+
+
+READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {"log": log, "rate-limit": rate_limit}
+"""The functions that make the pairs, by the names on the command line."""
