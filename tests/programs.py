@@ -21,7 +21,7 @@ import twisted_repeater
 
 from .paths import EXAMPLES
 
-__all__ = ["LONGEST", "Program", "ProgramCase"]
+__all__ = ["LONGEST", "TWISTD", "Program", "ProgramCase", "environment"]
 
 LONGEST = 60.0
 """Seconds; a bound for a test that hangs, far above what any takes."""
@@ -92,6 +92,11 @@ class Program:
         assert self._process.stdin is not None
         self._process.stdin.close()
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
         self._process.send_signal(number)
@@ -118,6 +123,13 @@ class Program:
                 file.close()
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of a program that imports this package, and whose output is read while it runs."""
+    ours = str(Path(twisted_repeater.__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), ours]))
+    return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
 class ProgramCase(SynchronousTestCase):
     """A test case with a directory of its own, the examples in it, and programs that run there."""
 
@@ -127,9 +139,7 @@ class ProgramCase(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         for example in EXAMPLES.glob("*.py"):
             shutil.copy(example, self.directory)
-        ours = str(Path(twisted_repeater.__file__).resolve().parents[1])
-        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), ours]))
-        self.environment = os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+        self.environment = environment()
 
     def path(self, name: str) -> Path:
         """Return the path of a file in the directory."""

@@ -69,6 +69,11 @@ from .real_sockets import FullSocket
 LOG_OBSERVER = "twisted_repeater.observers"
 
 
+def no_framing(limits: Limits) -> Any:
+    """Fail to make a framing."""
+    raise OSError("no framing")
+
+
 class CreateTests(PeerCase):
     """`Repeater.create`: where it listens, and where the server is."""
 
@@ -216,6 +221,7 @@ class CreateTests(PeerCase):
             (ValueError, "nonsense", {"server_ip": None, "server_port": None, "server": "nonsense:7"}),
             (TypeError, "server", {"server_ip": None, "server_port": None, "server": ("127.0.0.1", 1)}),
             (TypeError, "dialect", {"dialect": dialects.int32}),
+            (OSError, "no framing", {"dialect": dialects.Dialect(name="test", framing=no_framing)}),
             (TypeError, "limits", {"limits": {"max_clients": 1}}),
             (TypeError, "not iterable", {"observers": 7}),
             (TypeError, "is_client_allowed", {"is_client_allowed": ["alice"]}),

@@ -116,8 +116,7 @@ class Limits:
     """How long an unfinished frame may make no progress while its connection is read. After that its sender is
     disconnected."""
     max_frame: int = DEFAULT_MAX_FRAME
-    """The longest payload of one message, either way. If you leave it out, the dialect may have a default of its
-    own."""
+    """The longest payload of one message, either way. If not given: what the dialect says, or else 16 MiB."""
     max_hello: int = 64 * KIB
     """The longest payload of a hello."""
     max_waiting: int = 1 * MIB

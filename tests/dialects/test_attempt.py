@@ -69,13 +69,21 @@ class AttemptTests(SynchronousTestCase):
         """Its names lead to the making of the link."""
         limits = Limits()
         behind: Any = Behind(
-            "admit", "dial", "connect", dialect="test", limits=limits, repeater_name="edge", server_name="quotes"
+            "admit",
+            "dial",
+            "connect",
+            dialect="test",
+            limits=limits,
+            repeater_name="edge",
+            server_name="quotes",
+            details={"token": "t"},
         )
         client: Any = object()
         server: Any = object()
         attempt = Attempt(behind, client, server)
         self.assertEqual((attempt.client, attempt.server, attempt.dialect), (client, server, "test"))
         self.assertEqual((attempt.limits, attempt.repeater_name, attempt.server_name), (limits, "edge", "quotes"))
+        self.assertEqual(attempt.details, {"token": "t"})
         attempt.admit()
         attempt.admit("ann", token="t")
         attempt.dial()

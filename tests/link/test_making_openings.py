@@ -545,6 +545,22 @@ class RefusalTests(OpeningCase):
         self.assertEqual(told, [(ClientNotAllowed, "127.0.0.1")])
         self.assertIsNotNone(client.lost)
 
+    def test_details(self) -> None:
+        """A refusal can depend on what the opening has learned, if it came so far."""
+
+        async def opening(attempt: Attempt) -> None:
+            frame = await attempt.client.peek()
+            if frame.payload != b"nobody":
+                await attempt.admit("ann", version=5)
+            raise ParseError("not a hello")
+
+        words = {"refusal": lambda error, attempt: frame(repr(dict(attempt.details)).encode())}
+        world = self.world_of(opening, words)
+        for said, heard in ((b"question", b"{'version': 5}"), (b"nobody", b"{}")):
+            client = world.connect()
+            client.send(said)
+            self.assertEqual(client.received, [heard])
+
     def test_none(self) -> None:
         """The dialect may have no words for an error, and is not asked about a client that has gone."""
         asked: list[object] = []

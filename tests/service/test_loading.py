@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Any
 
-from twisted_repeater import PASS_ON, IFilter
+from twisted_repeater import PASS_ON, IFilter, Limits, dialects
 from twisted_repeater.filters import FilterPair
-from twisted_repeater.service.loading import LoadingError, find, load_dialect, load_filter, load_pair, module_of
+from twisted_repeater.service.loading import (
+    READY,
+    LoadingError,
+    find,
+    load_dialect,
+    load_filter,
+    load_pair,
+    module_of,
+)
 
 from ..modules import ModuleCase
-from ..peers import hellos_of
 
 FILTERS = """
 from zope.interface import implementer, provider
@@ -54,8 +62,9 @@ from twisted_repeater import dialects
 
 ready = dialects.int32(mode="test")
 
-def made():
-    return dialects.int32(mode="made")
+def made(*, mode="made", size: int = 4):
+    assert size == 4
+    return dialects.int32(mode=mode)
 
 def broken():
     raise ValueError("no mode")
@@ -63,8 +72,7 @@ def broken():
 number = 7
 """
 
-READY = ["async_extra", "int32"]
-KNOWN = "async_extra, int32, or package.module:name"
+KNOWN = "async_extra, delimited, int32, length, lines, varint, or package.module:name"
 NEITHER = "a filter must be a function or an object with a method filter, not"
 
 
@@ -232,25 +240,87 @@ class DialectTests(LoadingCase):
 
     def test_by_name(self) -> None:
         """Every dialect of the package is found by its name."""
-        self.assertEqual([load_dialect(name).name for name in READY], READY)
-        self.assert_fails(load_dialect, "Dialect", f"a dialect must be one of {KNOWN}, not 'Dialect'")
+        for name in READY:
+            options = ":end=lf" if name == "delimited" else ""
+            self.assertEqual(load_dialect(name + options).name, name)
+        self.assert_fails(load_dialect, "Dialect", f"dialect must be one of {KNOWN}, not 'Dialect'")
+
+    def test_complete(self) -> None:
+        """No function of the package that makes a dialect is missing."""
+        functions = {name: getattr(dialects, name) for name in dialects.__all__}
+        made = [
+            name
+            for name, function in functions.items()
+            if inspect.isfunction(function) and function.__annotations__["return"] == "Dialect"
+        ]
+        self.assertEqual(list(READY), made)
+
+    def test_options(self) -> None:
+        """A dialect of the package may have options."""
+        for description, payload, frame in [
+            ("length:size=2:order=little", b"ab", b"\x02\0ab"),
+            ("length:adds=-4", b"ab", b"\0\0\0\x06ab"),
+            ("lines:end=crlf", b"ab", b"ab\r\n"),
+            ("delimited:start=0b:end=1c0d", b"ab", b"\x0bab\x1c\r"),
+            ("varint:max_bytes=2", b"ab", b"\x02ab"),
+        ]:
+            framing: Any = load_dialect(description).framing(Limits())
+            self.assertEqual(framing.encode(payload), frame)
+        self.assertEqual(load_dialect("lines:max_frame=64KiB").max_frame, 65536)
+        hellos: Any = load_dialect("int32:mode=test").opening
+        self.assertEqual(hellos.mode, "test")
+        hellos = load_dialect("async_extra:mode=Production:production=no").opening
+        self.assertEqual((hellos.mode, hellos.production), ("Production", False))
+
+    def test_wrong_options(self) -> None:
+        """An option that is wrong is told with its dialect, what was expected and what was given."""
+        for description, message in [
+            ("length:size=5", "length: size must be 1, 2, 3, 4 or 8, not 5"),
+            ("length:size=two", "length: size must be a whole number, not 'two'"),
+            ("length:order=middle", "length: order must be big or little, not 'middle'"),
+            ("length:2", "length: an option must be written as name=value, not '2'"),
+            ("length:2:order=little", "length: an option must be written as name=value, not '2'"),
+            ("lines:End=lf", "lines: there is no option 'End'; the options are: end, max_frame"),
+            ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, max_frame"),
+            ("delimited", "delimited: end is missing; write end="),
+            (
+                "delimited:end=eot",
+                "delimited: end must be hexadecimal such as 1c0d, or cr, lf, crlf, nul, not 'eot'",
+            ),
+            ("lines:max_frame=0", "lines: max_frame must be above 0, not 0"),
+        ]:
+            self.assert_fails(load_dialect, description, f"dialect {message}")
 
     def test_of_a_module(self) -> None:
-        """A dialect of one's own is found ready, or made."""
-        self.assertEqual(hellos_of(load_dialect("some_dialects:ready")).mode, "test")
-        self.assertEqual(hellos_of(load_dialect("some_dialects:made")).mode, "made")
+        """A dialect of one's own is found ready, or made, with options if its function takes some."""
+        for name, mode in [("ready", "test"), ("made", "made"), ("made:mode=x\\:y:size=4", "x:y")]:
+            hellos: Any = load_dialect(f"some_dialects:{name}").opening
+            self.assertEqual(hellos.mode, mode)
+
+    def test_of_a_module_with_a_name_of_ours(self) -> None:
+        """A module may have the name of a dialect that is ready."""
+        self.write("lines.py", "from twisted_repeater import dialects\nmine = dialects.int32()\n")
+        self.assertEqual(load_dialect("lines:mine").name, "int32")
+        self.assertEqual(load_dialect("lines").name, "lines")
 
     def test_none(self) -> None:
-        """An object that is not a dialect is refused."""
+        """An object that is not a dialect is refused, and so are options that nobody takes."""
         for name, message in [
-            ("int33", f"a dialect must be one of {KNOWN}, not 'int33'"),
-            ("some_dialects:number", "some_dialects:number must be a Dialect, or a function that returns one, not int"),
+            ("int33", f"dialect must be one of {KNOWN}, not 'int33'"),
+            (
+                "some_dialects:number",
+                "dialect some_dialects:number must be a Dialect, or a function that returns one, not int",
+            ),
             (
                 "some_dialects:broken",
-                "cannot make the dialect some_dialects:broken: ValueError: no mode (some_dialects.py, line 10)",
+                "cannot make the dialect some_dialects:broken: ValueError: no mode (some_dialects.py, line 11)",
             ),
+            ("some_dialects:made:size=5", "cannot make the dialect some_dialects:made: AssertionError"),
+            ("some_dialects:made:size=x", "dialect some_dialects:made: size must be a whole number, not 'x'"),
+            ("some_dialects:ready:mode=x", "dialect some_dialects:ready: it takes no options: it is not a function"),
         ]:
-            self.assert_fails(load_dialect, name, message)
+            error = self.assertRaises(LoadingError, load_dialect, name)
+            self.assertEqual(str(error)[: len(message)], message)
 
 
 PAIRS = """

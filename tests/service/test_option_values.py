@@ -13,8 +13,9 @@ from twisted.internet.endpoints import TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from twisted_repeater import Limits, OnFilterError
+from twisted_repeater import Limits, OnFilterError, SameName
 from twisted_repeater._sockets.endpoints import longest_listen_queue
+from twisted_repeater.model import DefaultSize
 from twisted_repeater.service.option_values import (
     LIMITS,
     admin_endpoint,
@@ -23,6 +24,7 @@ from twisted_repeater.service.option_values import (
     name_filter,
     number,
     on_filter_error,
+    same_name,
     seconds,
     seconds_or_none,
     server,
@@ -82,13 +84,19 @@ class ValueTests(SynchronousTestCase):
 
 
 class PolicyTests(SynchronousTestCase):
-    """What to do if a filter fails."""
+    """What to do if a filter fails, or a name is taken."""
 
     def test_policies(self) -> None:
         """A policy is named as it is in the library."""
         self.assertIs(on_filter_error("pass-on"), OnFilterError.PASS_ON)
         error = self.assertRaises(ValueError, on_filter_error, "cry")
         self.assertEqual(str(error), "must be one of stop, pass-on, drop, close, not 'cry'")
+
+    def test_same_names(self) -> None:
+        """So is what becomes of a newcomer whose name is taken."""
+        self.assertIs(same_name("share"), SameName.SHARE)
+        error = self.assertRaises(ValueError, same_name, "SHARE")
+        self.assertEqual(str(error), "must be one of refuse, replace, share, not 'SHARE'")
 
 
 class NameTests(SynchronousTestCase):
@@ -215,12 +223,12 @@ class LimitTests(SynchronousTestCase):
         for limit in LIMITS:
             default: Any = getattr(Limits(), limit.field)
             if limit.default is None:
-                self.assertIs(default, None)
+                self.assertTrue(default is None or isinstance(default, DefaultSize))
                 self.assertIn("If not given: ", limit.description)
             else:
                 self.assertEqual(limit.read(limit.default), default)
         shown = {limit.name: limit.default for limit in LIMITS}
-        self.assertEqual((shown["max-frame"], shown["linger"], shown["filter-timeout"]), ("16MiB", "30", "none"))
+        self.assertEqual((shown["max-hello"], shown["linger"], shown["filter-timeout"]), ("64KiB", "30", "none"))
 
     def test_names_of_other_options(self) -> None:
         """Where a description names another field, the option's names that field's option."""

@@ -16,7 +16,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import Limits, OnFilterError, dialects
+from twisted_repeater import Limits, OnFilterError, SameName, dialects
 from twisted_repeater.service.demo import DemoService
 from twisted_repeater.service.option_values import LIMITS
 from twisted_repeater.service.service import CannotStart
@@ -111,7 +111,6 @@ class OptionsTests(ModuleCase):
         """What must be given and isn't is named."""
         self.assert_wrong("--listen is missing; see twistd repeater --help", needed=())
         self.assert_wrong("--server is missing", needed=NEEDED[:2])
-        self.assert_wrong("--server-name is missing", needed=NEEDED[:4])
 
     def test_wrong(self) -> None:
         """A wrong value is told with its option."""
@@ -123,6 +122,7 @@ class OptionsTests(ModuleCase):
             (["--hello-timeout", "none"], "--hello-timeout must be a number of seconds, not 'none'"),
             (["--allow-ip", "10.1.0.0/33"], "--allow-ip must be an address or a network, not '10.1.0.0/33'"),
             (["--on-filter-error", "cry"], "--on-filter-error must be one of stop, pass-on, drop, close, not 'cry'"),
+            (["--same-name", "keep"], "--same-name must be one of refuse, replace, share, not 'keep'"),
             (["--admin-host", "edge"], "--admin-host needs --admin"),
             (["--admin-host", ""], "--admin-host must be the name of a host without a port, not ''"),
             (["--admin-host", "edge:80"], "--admin-host must be the name of a host without a port, not 'edge:80'"),
@@ -135,12 +135,35 @@ class OptionsTests(ModuleCase):
     def test_cannot_start(self) -> None:
         """So are an endpoint and a dialect that cannot be used."""
         for options, text in [
-            (["--dialect", "int33"], "a dialect must be one of "),
+            (["--dialect", "int33"], "--dialect must be one of async_extra, delimited, int32, "),
+            (["--dialect", "length:size=5"], "--dialect length: size must be 1, 2, 3, 4 or 8, not 5"),
+            (["--dialect", "no_wire:mine"], "--dialect: cannot import no_wire: ModuleNotFoundError"),
+            (
+                ["--dialect", "lines", "--allow-client", "desk-*"],
+                "--allow-client needs names, which clients of the dialect lines have only if a filter finds them; use ",
+            ),
             (["--listen", "tcp:65536"], "--listen must be an endpoint, not 'tcp:65536': port 65536 is above 65535"),
             (["--server", "tcp:"], "--server: 'tcp:' cannot be used: the server's host must be"),
             (["--admin", "tcp:8090"], "--admin must have an interface, such as interface=127.0.0.1, not 'tcp:8090'"),
         ]:
             self.assert_cannot_start(text, *options)
+
+    def test_server_name(self) -> None:
+        """A server has to be named if it says its name itself, and only then."""
+        for dialect in ("int32", "async_extra"):
+            options = Options()
+            options.parseOptions([*NEEDED[:4], "--dialect", dialect])
+            error = self.assertRaises(CannotStart, makeService, options)
+            reason = f"the dialect {dialect} has hellos, in which the server says it"
+            self.assertEqual(error.code, f"twistd repeater: --server-name is missing: {reason}")
+        options = Options()
+        options.parseOptions([*NEEDED[:4], "--dialect", "lines"])
+        makeService(options)
+
+    def test_allow_client_and_a_filter(self) -> None:
+        """Clients that have only an address may be chosen by name if there is a filter that could find their names."""
+        self.write("rules.py", "up = lambda message, link: None\n")
+        self.made("--dialect=lines", "--allow-client=desk-*", "--to-server-filter=rules:up")
 
     def test_filters(self) -> None:
         """Filters, and dialects, are found in the current directory."""
@@ -358,6 +381,25 @@ class ServiceTests(PeerCase, ModuleCase):
         self.assertEqual(self.start("--dialect=async_extra").repeater._factory.settings.dialect.name, "async_extra")
         self.assertEqual(self.start().repeater._factory.settings.dialect.name, dialects.int32().name)
 
+    async def test_max_frame(self) -> None:
+        """The longest payload is what the option says, or else the dialect, or else that of `Limits`."""
+        for options, longest in [
+            ((), 16 << 20),
+            (("--dialect=lines:max_frame=1KiB",), 1024),
+            (("--dialect=lines:max_frame=1KiB", "--max-frame=16MiB"), 16 << 20),
+        ]:
+            self.assertEqual(self.start(*options).repeater.limits.max_frame, longest)
+
+    async def test_same_name(self) -> None:
+        """What becomes of a newcomer whose name is taken is what the dialect says, unless the option says otherwise."""
+        for options, same_name in [
+            ((), SameName.REFUSE),
+            (("--dialect=lines",), SameName.SHARE),
+            (("--same-name=replace",), SameName.REPLACE),
+            (("--dialect=lines", "--same-name=refuse"), SameName.REFUSE),
+        ]:
+            self.assertIs(self.start(*options).repeater._factory.settings.dialect.same_name, same_name)
+
 
 class PageTests(SynchronousTestCase):
     """The pages that tell how to run it."""
@@ -383,6 +425,7 @@ class PageTests(SynchronousTestCase):
         """That page has the option of each field of `Limits`, in the order of the fields, with its default."""
         text = (DOCS / "reference" / "command-line.md").read_text()
         defaults = {
+            "max-frame": "what the dialect says, or else `16MiB`",
             "max-unfinished-frames": "`256MiB`, or four times `--max-frame` if that is more",
             "max-clients": "`500`, or fewer to fit the [file descriptors](../running.md#file-descriptors)",
             "max-unfinished-hellos": "`500`, or fewer to fit the [file descriptors](../running.md#file-descriptors)",

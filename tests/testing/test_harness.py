@@ -25,6 +25,7 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater.codecs.bin_prot import bin_int, bin_prot_codec
+from twisted_repeater.dialects import Dialect, first_message
 from twisted_repeater.filters import FilterPair
 from twisted_repeater.testing import Event, FilterHarness
 
@@ -277,3 +278,46 @@ class ExpectTests(SynchronousTestCase):
         self.assertTrue(self.complaint().startswith("the errors are:\n  1. ParseError("))
         self.outcome = FilterHarness(by_number, dialect=NUMBERS).client_sends_payloads(b"")
         self.assertTrue(self.complaint(errors=[MarshalingError]).startswith("the errors are:\n  1. ParseError("))
+
+
+class WithoutHelloTests(SynchronousTestCase):
+    """A harness in a dialect without hellos."""
+
+    def test_server_first(self) -> None:
+        """The client need not say anything."""
+        harness = FilterHarness(lambda message, link: Send(message.upper()), dialect=dialects.lines())
+        harness.opened.expect()
+        harness.client_sends(b"a").expect(to_server=[b"A"])
+        harness.server_sends(b"b").expect(to_client=[b"b"])
+
+    def test_by_address(self) -> None:
+        """Nor where the server would be dialled with its first byte only."""
+        dialect = Dialect(name="late", framing=dialects.lines().framing)
+        harness = FilterHarness(dialect=dialect, client_host="192.0.2.7")
+        harness.opened.expect()
+        self.assertTrue(harness.link.client_name.startswith("192.0.2.7:"))
+
+    def test_says(self) -> None:
+        """What client and server say at once goes through the filters, as the outcome of the opening shows."""
+        dialect = Dialect(
+            name="named",
+            framing=dialects.lines().framing,
+            opening=first_message(lambda frame: frame.payload.decode()),
+        )
+        harness = FilterHarness(
+            lambda message, link: Send(message.upper()),
+            lambda message, link: DO_NOTHING,
+            dialect=dialect,
+            says=[b"ann\n"],
+            server_says=[b"hello\n"],
+        )
+        harness.opened.expect(to_server=[b"ANN"])
+        self.assertEqual(harness.link.client_name, "ann")
+        harness.client_sends(b"a").expect(to_server=[b"A"])
+        error = self.assertRaises(AssertionError, FilterHarness, dialect=dialect)
+        self.assertIn("is not linked", str(error))
+
+    def test_no_members(self) -> None:
+        """There are no members of hellos that could differ."""
+        for members in ({"client_members": {"mode": "x"}}, {"server_members": {"mode": "x"}}):
+            self.assertRaises(TypeError, FilterHarness, dialect=dialects.lines(), **members)

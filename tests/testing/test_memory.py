@@ -84,6 +84,16 @@ class ConnectionTests(NetworkCase):
         self.network.settle()
         self.assertEqual(other.seen, [b"hello"])
 
+    def test_unsettled(self) -> None:
+        """Nothing arrives while the network is held, whoever asks it to settle."""
+        with self.network.unsettled():
+            one, other = self.connect()
+            one.transport.write(b"hello")
+            self.network.settle()
+        self.assertEqual(other.seen, [])
+        self.network.settle()
+        self.assertEqual(other.seen, [b"hello"])
+
     def test_addresses(self) -> None:
         """Each connection has an address of its own, and a connecting side comes from the host it says."""
         one, other = self.connect()

@@ -8,12 +8,20 @@ from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Disconnected, Hello, MessageType, dialects
+from twisted_repeater._text import address_text
 from twisted_repeater.codecs.bin_prot import bin_int, bin_prot_codec, text
-from twisted_repeater.dialects import Conversion
+from twisted_repeater.dialects import Conversion, Dialect
 from twisted_repeater.testing import Event, MemoryRepeater, Peer
 
 NUMBERS = bin_prot_codec(bin_int)
 TEXTS = bin_prot_codec(text())
+
+
+class Line(bytearray):
+    """A message of lines that is not ``bytes``."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(line.encode())
 
 
 class PeerCase(SynchronousTestCase):
@@ -252,3 +260,70 @@ class VersionTests(SynchronousTestCase):
         new.send("9")
         self.assertEqual([entry.value for entry in running.transcript if entry.event is Event.SERVER_GETS], ["7", "9"])
         self.assertEqual((old.received, old.received_bytes), ([8], b"\0\0\0\1\x08"))
+
+
+class WithoutHelloTests(SynchronousTestCase):
+    """A peer in a dialect without hellos."""
+
+    def setUp(self) -> None:
+        """Link the client."""
+        self.running = MemoryRepeater(dialects.lines(), server_says=[b"220 ready\n"])
+        self.client = self.running.connect(says=[b"one\ntw", b"o\n", Line("three")])
+        self.server = self.running.server[self.client]
+
+    def test_said_at_once(self) -> None:
+        """What it says at once is sent as it is, or as a message."""
+        self.server.expect(b"one", b"two", b"three")
+        self.client.expect(b"220 ready")
+        self.assertEqual((self.client.heard, self.server.heard), (None, None))
+
+    def test_transcript(self) -> None:
+        """The transcript shows the bytes, by the name that the repeater has for the client."""
+        name = self.running.link(self.client).client_name
+        lines = str(self.running.transcript)
+        self.assertIn(f"{name} client sends  bytes b'one\\ntw'", lines)
+        self.assertIn("-          server sends  bytes b'220 ready\\n'", lines)  # the repeater is not connected yet
+        self.assertEqual((self.client.client_name, self.server.client_name), (name, name))
+        self.client.close()
+        self.assertEqual(self.server.client_name, name)
+
+    def test_linked(self) -> None:
+        """It is linked when its link is made."""
+        self.successResultOf(self.client.when_linked())
+        running = MemoryRepeater(Dialect(name="late", framing=dialects.lines().framing))
+        client = running.connect()
+        linked = client.when_linked()
+        self.assertNoResult(linked)
+        self.assertEqual((client.client_name, client._pair is None), (address_text(client.address), False))
+        client.send(b"x")
+        self.successResultOf(linked)
+        client = running.connect()
+        linked = client.when_linked()
+        running.advance(5)
+        self.assertIn("waited 5 s in vain for its link", self.failureResultOf(linked, AssertionError).getErrorMessage())
+
+    def test_no_hello(self) -> None:
+        """It has no hello to say."""
+        error = self.assertRaises(TypeError, self.client.say_hello, Hello("ann"))
+        self.assertEqual(str(error), "the dialect lines has no hellos")
+
+    def test_no_frame(self) -> None:
+        """Bytes that are no frame, such as a refusal in another form, are received as they are."""
+
+        def refusal(error: object, attempt: object) -> bytes:
+            return b"go away"
+
+        framing = dialects.delimited(start=b"<", end=b">").framing
+        dialect = Dialect(name="marks", framing=framing, refusal=refusal)
+        running = MemoryRepeater(dialect, on_connect=lambda link: 1 // 0)
+        client = running.connect(says=[b"<a>"])
+        client.expect(b"go away")
+        self.assertFalse(client.open)
+
+    def test_unfinished(self) -> None:
+        """Bytes of a frame without its end are there to see."""
+        dialect = dialects.lines().changed(refusal=lambda error, attempt: b"go away")
+        running = MemoryRepeater(dialect, on_connect=lambda link: 1 // 0)
+        client = running.connect()
+        client.expect()
+        self.assertEqual(client.unfinished, b"go away")

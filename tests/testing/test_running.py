@@ -25,7 +25,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._text import address_text
 from twisted_repeater.codecs import RawCodec
-from twisted_repeater.dialects import MessageType
+from twisted_repeater.dialects import Dialect, MessageType, by_address, first_message
 from twisted_repeater.testing import MemoryRepeater, Peer, SocketRepeater
 from twisted_repeater.testing._running import result_of
 
@@ -116,6 +116,26 @@ class MemoryTests(SynchronousTestCase):
         running = MemoryRepeater()
         running.connect("alice", recv_version=0)
         self.assertEqual([type(error) for error in running.refusals], [VersionMismatch])
+
+    def test_no_hellos(self) -> None:
+        """In a dialect without hellos a client has the name that its opening finds."""
+        named = Dialect(
+            name="named",
+            framing=dialects.lines().framing,
+            opening=first_message(lambda frame: frame.payload.decode()),
+        )
+        running = MemoryRepeater(named, to_server_filter=answer)
+        client = running.connect(says=[b"?ann\n"])
+        client.expect(b"ann")
+        self.assertIs(running.link(client), running.link("?ann"))
+        self.assertEqual(client.client_name, "?ann")
+        late = running.connect(host="192.0.2.7")
+        error = self.assertRaises(AssertionError, running.link, late)
+        self.assertTrue(str(error).startswith("<the client side of '192.0.2.7:"), error)
+        error = self.assertRaises(AssertionError, running.link, "bob")
+        self.assertTrue(str(error).startswith("client 'bob' is not linked"), error)
+        wrong = self.assertRaises(TypeError, running.connect, send_version=2)
+        self.assertEqual(str(wrong), "the dialect named has no hellos, and so no send_version")
 
     def test_wrong_options(self) -> None:
         """What the repeater refuses to be made with is raised."""
@@ -243,3 +263,24 @@ class SocketTests(TestCase):
         await running.close()
         self.assertEqual([peer.open for peer in (alice, bob, silent)], [False] * 3)
         self.assertIsNotNone(silent.lost)
+
+    async def test_no_hellos(self) -> None:
+        """In a dialect without hellos a client is linked when its link is made, and found by its connection."""
+        running = await self.start(dialects.length(size=1), server_says=[b"\2hi"])
+        clients = [await running.connect() for _ in range(3)]
+        for number, client in enumerate(clients):
+            client.send(b"%d" % number)
+            await client.will_get(b"hi")
+            await running.server[client].will_get(b"%d" % number)
+        names = [running.link(client).client_name for client in clients]
+        self.assertEqual(names, [client.client_name for client in clients])
+        self.assertEqual(len(set(names)), 3)
+
+    async def test_says(self) -> None:
+        """With an opening that waits for the client, what it says at once has to be enough."""
+        late = dialects.length(size=1).changed(opening=by_address)
+        running = await self.start(late)
+        client = await running.connect(says=[b"\1a"])
+        await running.server[client].will_get(b"a")
+        error = await self.assertFailure(running.connect(timeout=0.1), AssertionError)
+        self.assertIn("waited 0.1 s in vain for its link", str(error))

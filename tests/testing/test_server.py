@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Hello, HelloTimeout, ServerUnreachable
+from twisted_repeater import Hello, HelloTimeout, ServerUnreachable, dialects
 from twisted_repeater.testing import MemoryRepeater
 
 
@@ -73,3 +73,42 @@ class ServerTests(SynchronousTestCase):
         self.assertIn("has waited 5 s in vain for a connection for client 'never'", told)
         self.running.connect("late")
         self.failureResultOf(late, AssertionError)
+
+
+class WithoutHelloTests(SynchronousTestCase):
+    """In a dialect without hellos."""
+
+    def setUp(self) -> None:
+        """Run a repeater."""
+        self.running = MemoryRepeater(dialects.lines())
+        self.server = self.running.server
+
+    def test_connections(self) -> None:
+        """Its connections are found by the client, or by the name that the repeater has for it."""
+        clients = [self.running.connect() for _ in range(3)]
+        for number, client in enumerate(clients):
+            client.send(b"%d" % number)
+        for number, client in enumerate(clients):
+            self.server[client].expect(b"%d" % number)
+            self.assertIs(self.server[client.client_name], self.server[client])
+        stranger = MemoryRepeater(dialects.lines()).connect()
+        error = self.assertRaises(AssertionError, lambda: self.server[stranger])
+        self.assertTrue(str(error).startswith(f"the server has no connection for {stranger!r}"), error)
+
+    def test_when_connected(self) -> None:
+        """It says when there is a connection for a client."""
+        self.running.stop_listening()
+        refused = self.running.connect()
+        self.running.listen()
+        waiting = self.server.when_connected(refused)
+        client = self.running.connect()
+        connected = self.server.when_connected(client)
+        self.assertIs(self.successResultOf(connected), self.server[client])
+        self.running.advance(5)
+        told = self.failureResultOf(waiting, AssertionError).getErrorMessage()
+        self.assertIn(f"has waited 5 s in vain for a connection for {refused!r}", told)
+
+    def test_says(self) -> None:
+        """What it says at once may be changed."""
+        self.server.says = [b"hello\n"]
+        self.running.connect().expect(b"hello")

@@ -70,13 +70,13 @@ class TranscriptTests(SynchronousTestCase):
         transcript = Transcript()
         transcript.add(Event.CLIENT_SENDS, "alice", Lines())
         transcript.add(Event.CLIENT_ERROR, "alice", ValueError("one\ntwo"))
-        transcript.add(Event.CLIENT_ENDS, "alice", Remark("\x1b[2J"))
+        transcript.add(Event.CLIENT_ENDS, "alice\n", Remark("\x1b[2J"))
         self.assertEqual(
             str(transcript).splitlines(),
             [
                 r"alice      client sends  seconds: 1\nnanos: 2\n",
                 r"alice      client error  ValueError: one\ntwo",
-                r"alice      client ends   \x1b[2J",
+                r"alice\n    client ends   \x1b[2J",
             ],
         )
         self.assertEqual(numbered([Lines()]), r"  1. seconds: 1\nnanos: 2\n")

@@ -73,10 +73,12 @@ class Settings:
 
 def with_own_defaults(settings: Settings) -> Settings:
     """Return settings in which a limit that was left to its default has the dialect's own default."""
-    own = settings.dialect.max_frame
-    if own is None or not isinstance(settings.limits.max_frame, DefaultSize):
+    default = settings.limits.max_frame
+    if not isinstance(default, DefaultSize):
         return settings
-    return replace(settings, limits=replace(settings.limits, max_frame=own))
+    # Framings get a plain int, whose type they may check.
+    max_frame = int(default) if settings.dialect.max_frame is None else settings.dialect.max_frame
+    return replace(settings, limits=replace(settings.limits, max_frame=max_frame))
 
 
 @dataclass

@@ -12,7 +12,7 @@ names and cleaning up are here, not in openings:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import iscoroutine
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -289,6 +289,11 @@ class Making:
     def server_name(self) -> str:
         """See `Attempt`."""
         return self._links.settings.server_name
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """See `Attempt`."""
+        return self._pair.details
 
     def admit(self, name: str | None, details: dict[str, object]) -> Deferred[None]:
         """See `Attempt`."""

@@ -89,6 +89,14 @@ class Pair(EndingPair):
         """Whether the caller is called by one of the lanes at its work, as a filter is."""
         return any(lane.at_work for lane in self.lanes)
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come of its client yet."""
+        if self.client.heard or not self.lanes:
+            return not self.client.heard
+        lane = self._lane_from(Side.CLIENT)
+        return not (lane.size or lane.unfinished_size or lane.holding)
+
     def is_at_work(self, direction: Direction) -> bool:
         """Return whether a lane is at work, so that it may have messages that it has not pushed yet."""
         return bool(self.lanes) and self._lane_from(direction.source).at_work
@@ -102,14 +110,6 @@ class Pair(EndingPair):
         """Call in the next turn of the reactor, unless the link is over then."""
         if not self.over:
             self.timers.call_later(("soon", call), 0, call)
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing has come of its client yet."""
-        if self.client.heard or not self.lanes:
-            return not self.client.heard
-        lane = self._lane_from(Side.CLIENT)
-        return not (lane.size or lane.unfinished_size or lane.holding)
 
     def framing_from(self, side: Side) -> Framing:
         """Return the framing of the messages that a side sends."""

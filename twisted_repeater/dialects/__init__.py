@@ -7,6 +7,7 @@ from .hellos import hellos
 from .int32 import int32
 from .message_types import Conversion, MessageType
 from .openings import by_address, first_message, server_first
+from .plain import delimited, length, lines, varint
 
 __all__ = [
     "Attempt",
@@ -19,8 +20,12 @@ __all__ = [
     "Versions",
     "async_extra",
     "by_address",
+    "delimited",
     "first_message",
     "hellos",
     "int32",
+    "length",
+    "lines",
     "server_first",
+    "varint",
 ]

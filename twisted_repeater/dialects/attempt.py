@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from .._types import FramingObject
@@ -156,6 +156,9 @@ class _Making(Protocol):
     @property
     def server_name(self) -> str: ...
 
+    @property
+    def details(self) -> Mapping[str, object]: ...
+
     def admit(self, name: str | None, details: dict[str, object], /) -> Deferred[None]: ...
 
     def dial(self) -> Deferred[None]: ...
@@ -202,6 +205,11 @@ class Attempt:
     def server_name(self) -> str:
         """The name that `Repeater.create` was told; "" without one."""
         return self._making.server_name
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What `admit` was told about the client; empty before. A refusal may depend on it."""
+        return self._making.details
 
     def admit(self, name: str | None = None, **details: object) -> Deferred[None]:
         """Have the client admitted: a place, ``is_client_allowed``, and its name.

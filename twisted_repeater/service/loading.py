@@ -1,11 +1,14 @@
-"""Loads the filters and dialects that options name as ``package.module:name``."""
+"""Loads the filters and dialects that options name as ``package.module:name``, or describe."""
 
 from __future__ import annotations
 
 import importlib
 import os
+import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -24,8 +27,8 @@ __all__ = ["LoadingError", "load_dialect", "load_filter", "load_pair"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-READY: list[str] = ["async_extra", "int32"]
-"""The functions that make dialects."""
+READY: tuple[str, ...] = ("async_extra", "delimited", "int32", "length", "lines", "varint")
+"""The functions of the package `dialects` that make one."""
 
 OURS = str(Path(__file__).parents[1]) + os.sep
 """The directory of this package."""
@@ -115,27 +118,49 @@ def module_of(description: str) -> str | None:
     return None if name in READY_FILTERS else name.partition(":")[0]
 
 
-def load_dialect(name: str) -> Dialect:
+def load_dialect(description: str) -> Dialect:
     """Load a dialect.
 
     Args:
-        name: A dialect of this package, such as ``int32``, or ``package.module:name`` of a `Dialect` or of a function
-            that is called without arguments and returns one.
+        description: A dialect of this package, such as ``int32``, or ``package.module:name`` of a `Dialect` or of a
+            function that returns one. Options of a function follow, as in ``length:size=2:order=little``.
 
     Raises:
         LoadingError: The dialect cannot be loaded.
     """
-    if ":" in name:
-        found = find(name)
-    elif name in READY:
+    name, options = described(description)
+    if name in READY:
         found = getattr(dialects, name)
+    elif name.partition(":")[0] in READY and not _importable(name.partition(":")[0]):
+        kind, _, part = name.partition(":")
+        raise LoadingError(f"dialect {kind}: an option must be written as name=value, not {part!r}")
+    elif ":" in name:
+        found = find(name)
     else:
-        raise LoadingError(f"a dialect must be one of {', '.join(READY)}, or package.module:name, not {name!r}")
+        raise LoadingError(f"dialect must be one of {', '.join(READY)}, or package.module:name, not {name!r}")
     if not isinstance(found, Dialect) and callable(found):
-        found = trying(f"cannot make the dialect {name}", found)
+        found = _made(name, found, options)
+    elif options:
+        raise LoadingError(f"dialect {name}: it takes no options: it is not a function")
     if not isinstance(found, Dialect):
-        raise LoadingError(f"{name} must be a Dialect, or a function that returns one, not {class_name(found)}")
+        raise LoadingError(f"dialect {name} must be a Dialect, or a function that returns one, not {class_name(found)}")
     return found
+
+
+def _made(name: str, function: Callable[..., Any], options: Mapping[str, str]) -> Any:
+    """Call a function that returns a dialect."""
+    try:
+        arguments = arguments_of(function, options) if options or name in READY else {}
+        if name in READY:
+            return function(**arguments)
+    except (ValueError, TypeError) as error:
+        raise LoadingError(f"dialect {name}: {text_of(error)}") from error
+    return trying(f"cannot make the dialect {name}", partial(function, **arguments))
+
+
+def _importable(name: str) -> bool:
+    """Return whether there is a module of this name; it is not imported."""
+    return name in sys.modules or find_spec(name) is not None
 
 
 def trying(what: str, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

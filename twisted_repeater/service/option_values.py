@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import fnmatch
 import inspect
 import math
@@ -17,7 +18,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from .._sockets.endpoints import check_server, listening_endpoint, parts_of, server_endpoint
 from .._text import told
 from .._types import Reactor
-from ..model import Limits, OnFilterError
+from ..model import DefaultSize, Limits, OnFilterError, SameName
 
 __all__ = [
     "LIMITS",
@@ -26,10 +27,12 @@ __all__ = [
     "listen_endpoint",
     "name_filter",
     "on_filter_error",
+    "same_name",
     "server",
 ]
 
 T = TypeVar("T")
+Choice = TypeVar("Choice", bound=enum.Enum)
 
 SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 
@@ -84,11 +87,21 @@ def shown(value: float | None, read: Read) -> str:
 
 def on_filter_error(text: str) -> OnFilterError:
     """Read the name of a policy."""
+    return _choice(OnFilterError, text)
+
+
+def same_name(text: str) -> SameName:
+    """Read what becomes of a newcomer whose name is taken."""
+    return _choice(SameName, text)
+
+
+def _choice(choices: type[Choice], text: str) -> Choice:
+    """Return the member of an enum whose value is this text."""
     try:
-        return OnFilterError(text)
+        return choices(text)
     except ValueError:
-        choices = ", ".join(choice.value for choice in OnFilterError)
-        raise ValueError(f"must be one of {choices}, not {text!r}") from None
+        values = ", ".join(choice.value for choice in choices)
+        raise ValueError(f"must be one of {values}, not {text!r}") from None
 
 
 def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
@@ -190,7 +203,8 @@ def limit_options() -> list[LimitOption]:
             read = seconds_or_none if "None" in field.type else seconds
         description = for_users(descriptions.get(field.name, ""))
         default = None
-        if field.default is not None or read is seconds_or_none:
+        depends = field.default is None and read is not seconds_or_none
+        if not depends and not isinstance(field.default, DefaultSize):
             default = shown(getattr(Limits(), field.name), read)
             description = re.split(r"(?<=\.) (?=[A-Z])", description, maxsplit=1)[0] + UNITS.get(read, "")
         options.append(LimitOption(field.name.replace("_", "-"), field.name, read, default, description))

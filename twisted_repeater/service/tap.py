@@ -14,7 +14,8 @@ from twisted.python import usage
 from .._repeater import Repeater
 from .._sockets.descriptors import raise_soft_limit
 from .._types import Reactor
-from ..dialects import Dialect
+from ..dialects import Dialect, by_address, server_first
+from ..dialects.hellos import Hellos
 from ..errors import MultipleVersionsError
 from ..model import Limits
 from ..observers import LogObserver
@@ -31,6 +32,9 @@ __all__ = ["Options", "makeService"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+UNNAMED = (by_address, server_first)
+"""The openings whose clients have only an address."""
+
 FILTERS = ("to-server-filter", "to-client-filter")
 
 
@@ -40,7 +44,7 @@ class Options(usage.Options):
     To parse them imports no code that they name, and no reactor: `makeService` does that.
     """
 
-    synopsis = "--listen=ENDPOINT --server=ENDPOINT --server-name=NAME [options]"
+    synopsis = "--listen=ENDPOINT --server=ENDPOINT [options]"
 
     longdesc = (
         "A proxy that shows each message to your filters. It stands between clients and a server, connects to the "
@@ -57,9 +61,10 @@ class Options(usage.Options):
     optParameters: ClassVar[list[list[Any]]] = [
         ["listen", None, None, "Where clients connect, such as tcp:9000:interface=127.0.0.1 or unix:/run/quotes."],
         ["server", None, None, "Where the server is, such as tcp:127.0.0.1:9001 or tls:quotes.example.org:9001."],
-        ["server-name", None, None, "The name that the server must give in its hello."],
+        ["server-name", None, None, "The name that the server must give in its hello, for dialects that have hellos."],
         ["repeater-name", None, "repeater", "The name that the repeater gives in the credentials of its hellos."],
-        ["dialect", None, "int32", f"The wire protocol: {', '.join(READY)}, or package.module:name."],
+        ["dialect", None, "int32", f"The wire protocol: {', '.join(READY)}, or package.module:name; with options."],
+        ["same-name", None, None, "What becomes of a client whose name is taken: refuse, replace or share."],
         ["to-server-filter", None, None, "The filter of messages to the server, as package.module:name."],
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
@@ -120,7 +125,7 @@ class Options(usage.Options):
         if self["demo"]:
             self._check_demo()
             return
-        for name in ("listen", "server", "server-name"):
+        for name in ("listen", "server"):
             if not self[name]:
                 raise usage.UsageError(f"--{name} is missing; see twistd repeater --help")
         if self["reload"] and not any(self[name] for name in (*FILTERS, "filter")):
@@ -128,6 +133,8 @@ class Options(usage.Options):
         if self["admin-host"] and not self["admin"]:
             raise usage.UsageError("--admin-host needs --admin")
         self["on-filter-error"] = read("on-filter-error", option_values.on_filter_error, self["on-filter-error"])
+        if self["same-name"] is not None:
+            self["same-name"] = read("same-name", option_values.same_name, self["same-name"])
         self["limits"] = self._limits()
 
     def _check_demo(self) -> None:
@@ -184,7 +191,7 @@ def _service(options: Options, reactor: Reactor) -> RepeaterService:
         return Repeater.create(
             dialect,
             repeater_name=options["repeater-name"],
-            server_name=options["server-name"],
+            server_name=options["server-name"] or "",
             is_client_allowed=option_values.name_filter(options["allow-client"]),
             is_client_ip_authorized=addresses.ip_filter(options["allow-ip"]) if options["allow-ip"] else None,
             listen=listen,
@@ -212,10 +219,30 @@ def _load(options: Options) -> tuple[Dialect, FilterModules]:
     """Load the dialect, then the filters: a module that the dialect has loaded is never reloaded."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    dialect = load_dialect(options["dialect"])
-    read("dialect", dialect.check_versions, bool(options["convert-versions"]))
+    dialect = _dialect(options)
     names = {name.replace("-", "_"): options[name] for name in FILTERS if options[name]}
     modules = FilterModules(names, options["filter"])
     if options["reload"] and modules.fixed:
         raise usage.UsageError(f"--reload: {', '.join(modules.fixed)} has the dialect, which cannot be reloaded")
     return dialect, modules
+
+
+def _dialect(options: Options) -> Dialect:
+    """Load the dialect, and check that the other options fit it."""
+    try:
+        dialect = load_dialect(options["dialect"])
+    except LoadingError as error:
+        text = str(error)
+        raise LoadingError(f"--{text}" if text.startswith("dialect ") else f"--dialect: {text}") from error
+    read("dialect", dialect.check_versions, bool(options["convert-versions"]))
+    if isinstance(dialect.opening, Hellos) and not options["server-name"]:
+        raise usage.UsageError(
+            f"--server-name is missing: the dialect {dialect.name} has hellos, in which the server says it"
+        )
+    filters = any(options[name] for name in (*FILTERS, "filter"))
+    if dialect.opening in UNNAMED and options["allow-client"] and not filters:
+        raise usage.UsageError(
+            f"--allow-client needs names, which clients of the dialect {dialect.name} have only if a filter finds "
+            "them; use --allow-ip"
+        )
+    return dialect if options["same-name"] is None else dialect.changed(same_name=options["same-name"])

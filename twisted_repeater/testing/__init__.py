@@ -3,12 +3,14 @@
 * `FilterHarness` runs a filter on messages.
 * `MemoryRepeater` is a whole repeater in memory. A test scripts its clients and its server, and advances its clock.
 * `SocketRepeater` is the same on real sockets.
+* `OpeningHarness` plays the opening of a dialect, step by step.
 * `check_framing` and `check_codec` try a framing or a codec.
 
 For pytest, there are fixtures in `twisted_repeater.testing.pytest_plugin`.
 """
 
 from ._harness import FilterHarness, Outcome
+from ._opening import OpeningHarness, Progress, RawPeer, Step
 from ._peer import Peer
 from ._running import MemoryRepeater, RunningRepeater, SocketRepeater
 from ._server import ScriptedServer
@@ -21,11 +23,15 @@ __all__ = [
     "Event",
     "FilterHarness",
     "MemoryRepeater",
+    "OpeningHarness",
     "Outcome",
     "Peer",
+    "Progress",
+    "RawPeer",
     "RunningRepeater",
     "ScriptedServer",
     "SocketRepeater",
+    "Step",
     "Transcript",
     "check_codec",
     "check_framing",

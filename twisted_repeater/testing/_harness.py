@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from .._link.link import Link, pair_of
 from .._repeater import Repeater
 from .._types import Message
-from ..dialects import Dialect
+from ..dialects import Dialect, by_address, server_first
 from ..errors import LinkError
 from ..model import Direction
 from ..verdicts import Verdict
@@ -117,13 +117,18 @@ class FilterHarness:
 
     Each call that does something returns an `Outcome`: the events since the call before.
 
+    In a dialect without hellos, the client says what lets the opening finish. With `by_address` it need not say
+    anything: `server_first` makes the link, which is the same to a filter.
+
     Args:
         to_server_filter: the filter for messages to the server.
         to_client_filter: the filter for messages to the client.
         filters: a pair of filters, for both directions.
         dialect: the dialect of client and server, `int32` by default.
+        says: what the client sends at once: bytes as they are, anything else as a message.
+        server_says: what the server sends on its connection before anything has come, likewise.
         state: the ``state`` of the link; an ``on_connect`` among the options replaces it.
-        client_name: the name of the client.
+        client_name: the name in the client's hello.
         client_host: the address that the client connects from.
         client_members: members of the client's hello that differ from the usual: ``{"send_version": 2}``.
         server_members: members of the server's hello that differ from the usual.
@@ -138,6 +143,8 @@ class FilterHarness:
         *,
         filters: object = None,
         dialect: Dialect | None = None,
+        says: Sequence[object] = (),
+        server_says: Sequence[object] = (),
         state: object = None,
         client_name: str = "client",
         client_host: str = "127.0.0.1",
@@ -152,19 +159,25 @@ class FilterHarness:
             "to_client_filter": to_client_filter,
             "filters": filters,
         }
-        self.running: MemoryRepeater = MemoryRepeater(dialect, clock=clock, **options)
+        if dialect is not None and dialect.opening is by_address and not says:
+            dialect = dialect.changed(opening=server_first)
+        self.running: MemoryRepeater = MemoryRepeater(dialect, clock=clock, server_says=server_says, **options)
         """The repeater with its peers."""
-        assert self.running.server.hello is not None
-        self.running.server.hello = replace(self.running.server.hello, **server_members)  # type: ignore[arg-type]
+        if server_members:
+            if self.running.server.hello is None:
+                raise TypeError(f"the dialect {self.running.dialect.name} has no hellos, and so no server_members")
+            self.running.server.hello = replace(self.running.server.hello, **server_members)  # type: ignore[arg-type]
         self.transcript: Transcript = self.running.transcript
         """All that has happened, in order."""
-        self.client: Peer = self.running.connect(client_name, host=client_host, **client_members)
+        self.client: Peer = self.running.connect(client_name, host=client_host, says=says, **client_members)
         """The client, for actions that have no method here. `outcome` then returns their consequences."""
-        self.link: Link = self.running.link(client_name)
+        self.link: Link = self.running.link(self.client)
         """The link, as filters get it."""
-        self.server: Peer = self.running.server[client_name]
+        self.server: Peer = self.running.server[self.client]
         """The server's connection, likewise."""
-        self._mark = len(self.transcript)
+        self._mark = 0
+        self.opened: Outcome = self.outcome()
+        """The events up to here: the opening, and what became of what client and server have said at once."""
 
     @property
     def repeater(self) -> Repeater:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from twisted.internet import error, tcp
 from twisted.internet.address import IPv4Address
@@ -120,6 +121,15 @@ class MemoryNetwork:
         """Return an address that is not in use."""
         self._ports += 1
         return IPv4Address("TCP", host, self._ports)
+
+    @contextmanager
+    def unsettled(self) -> Iterator[None]:
+        """Let nothing happen inside that can wait: both ends of a connection are there before either reads."""
+        before, self._settling = self._settling, True
+        try:
+            yield
+        finally:
+            self._settling = before
 
     def settle(self) -> None:
         """Let everything happen that needs no time. An exception of a protocol is raised here."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -13,6 +13,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .._text import address_text
 from .._types import Message
 from ..dialects import MessageType
 from ..dialects.message_types import agreed_version
@@ -20,6 +21,9 @@ from ..interfaces import ICodec
 from ..model import Hello, Side
 from ._setting import TIMEOUT, Inbox, Setting, Waiting, stated_version
 from ._transcript import Event, Remark, __tracebackhide__
+
+if TYPE_CHECKING:
+    from .._link.pair import Pair
 
 __all__ = ["Answer", "Peer", "__tracebackhide__"]
 
@@ -29,17 +33,22 @@ Answer: TypeAlias = "Callable[[Message, Peer], Iterable[object] | None]"
 
 @implementer(IHalfCloseableProtocol)
 class Peer(Protocol):
-    """One connection of a scripted program. It follows the test, and records all that it sends and gets."""
+    """One connection of a scripted program. It follows the test, and records all that it sends and gets.
 
-    def __init__(self, side: Side, setting: Setting, hello: Hello | None) -> None:
+    It is another thing than the `twisted_repeater.dialects.Peer` of an attempt: that is what an opening sees of it.
+    """
+
+    def __init__(self, side: Side, setting: Setting, hello: Hello | None, says: Sequence[object] = ()) -> None:
         self.side = side
         """The side of the repeater that it is on."""
         self.hello = hello
-        """The hello that it sends as soon as it is connected. With ``None`` it waits for `say_hello`."""
+        """The hello that it sends as soon as it is connected. With ``None`` it waits for `say_hello`, if the dialect
+        has hellos at all."""
         self.heard: Hello | None = None
         """The hello of the repeater, once it has come."""
         self.received: list[Message] = []
-        """The messages that came, without the hello. If the codec cannot decode one, its payload stands here."""
+        """The messages that came, without the hello. If the codec cannot decode one, its payload stands here; bytes
+        that are no frame stand here as they came."""
         self.stream_ended: bool = False
         """Whether the repeater has ended its stream."""
         self.lost: BaseException | None = None
@@ -50,7 +59,10 @@ class Peer(Protocol):
         """Called with each message that comes and the peer; returns the messages to answer with."""
         self.on_hello: Callable[[Peer], None] = lambda peer: None
         """Called with the peer when the repeater's hello has come."""
+        self._says = says
         self._setting = setting
+        self._found_pair: Pair | None = None
+        self._address: Any = None
         self._inbox = Inbox(setting.dialect, side)
         self._frames: list[bytes] = []
         self._taken = 0
@@ -61,30 +73,51 @@ class Peer(Protocol):
 
     @property
     def client_name(self) -> str:
-        """The name of the client whose link it is on, "" if it is unknown."""
+        """The name of the client whose link it is on, "" if it is unknown.
+
+        In a dialect without hellos it is the name that the repeater has for the client. Before that a client has its
+        address for a name.
+        """
+        if self._inbox.handshake is None:
+            name = "" if self._pair is None else self._pair.client_name
+            of_address = address_text(self._address) if self.side is Side.CLIENT and self._address is not None else ""
+            return name or of_address
         hello = self.hello if self.side is Side.CLIENT else self.heard
         return "" if hello is None else hello.name
+
+    @property
+    def address(self) -> Any:
+        """The address of the end that was connected, which tells a connection from all others."""
+        return self._address
+
+    @property
+    def _pair(self) -> Pair | None:
+        """The repeater's pair of connections that it is an end of."""
+        if self._found_pair is None:
+            self._found_pair = self._setting.pair_of(self)
+        return self._found_pair
 
     # -- the orders of a test ---------------------------------------------------------------------------------
 
     def say_hello(self, hello: Hello) -> None:
         """Send a hello, before anything else."""
+        if self._inbox.handshake is None:
+            raise TypeError(f"the dialect {self._setting.dialect.name} has no hellos")
         self.hello = hello
-        assert self._inbox.handshake is not None
         self._write(self._inbox.handshake.encode(hello))
 
     def send(self, *messages: object) -> None:
         """Send messages in one write."""
         frames = []
         for message in messages:
-            frame = self._inbox.own_framing.encode(self._codec(sends=True).encode(message))
+            frame = self._inbox.frame(self._codec(sends=True).encode(message))
             self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, message, frame)
             frames.append(frame)
         self._write(b"".join(frames))
 
     def send_payloads(self, *payloads: bytes) -> None:
         """Send payloads that no codec has made, in one write."""
-        frames = [self._inbox.own_framing.encode(payload) for payload in payloads]
+        frames = [self._inbox.frame(payload) for payload in payloads]
         for payload, frame in zip(payloads, frames, strict=True):
             self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"payload {payload!r}"), frame)
         self._write(b"".join(frames))
@@ -133,6 +166,11 @@ class Peer(Protocol):
         return b"".join(self._frames)
 
     @property
+    def unfinished(self) -> bytes:
+        """The bytes of a frame whose end has not come."""
+        return self._inbox.unfinished
+
+    @property
     def open(self) -> bool:
         """Whether the connection is there, and the repeater has not ended its stream."""
         return self.lost is None and not self.stream_ended
@@ -167,7 +205,9 @@ class Peer(Protocol):
         return self.when(lambda: len(self.received) > self._taken, "a message", timeout).addCallback(take)
 
     def when_linked(self, timeout: float = TIMEOUT) -> Deferred[None]:
-        """Wait for the repeater's hello."""
+        """Wait for the repeater's hello; in a dialect without hellos, until the link is made."""
+        if self._inbox.handshake is None:
+            return self.when(lambda: self._pair is not None and self._pair.made, "its link", timeout)
         return self.when(lambda: self.heard is not None, "the repeater's hello", timeout)
 
     def when_closed(self, timeout: float = TIMEOUT) -> Deferred[None]:
@@ -193,8 +233,19 @@ class Peer(Protocol):
 
     def connectionMade(self) -> None:
         """See `IProtocol`."""
+        transport = self._transport
+        self._address = transport.getHost() if self.side is Side.CLIENT else transport.getPeer()
         if self.hello is not None:
             self.say_hello(self.hello)
+        for said in self._says:
+            if isinstance(said, bytes):
+                self.send_bytes(said)
+            else:
+                self.send(said)
+
+    def _look(self) -> None:
+        """Something has changed that the test may wait for."""
+        self._waiting.look(self.lost)
 
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from zope.interface import implementer
@@ -19,14 +20,21 @@ __all__ = ["Recorder"]
 
 @implementer(IObserver)
 class Recorder:
-    """An observer that writes a transcript."""
+    """An observer that writes a transcript.
 
-    def __init__(self, transcript: Transcript) -> None:
+    Args:
+        transcript: written to.
+        on_link: called when a link was made.
+    """
+
+    def __init__(self, transcript: Transcript, on_link: Callable[[], None] = lambda: None) -> None:
         self._transcript = transcript
+        self._on_link = on_link
 
     def link_made(self, link: Link) -> None:
         """See `IObserver`."""
         self._transcript.add(Event.LINKED, link.client_name)
+        self._on_link()
 
     def link_refused(self, client_name: str | None, error: ConnectingError) -> None:
         """See `IObserver`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from twisted.internet.tcp import Port
 from twisted.python.failure import Failure
 
 from .._link.link import Link
+from .._link.pair import Pair
 from .._repeater import Repeater
 from ..dialects import Dialect, int32
 from ..dialects.hellos import Hellos
@@ -49,13 +51,15 @@ class RunningRepeater:
         settle: Callable[[], None],
         transcript: Transcript,
         server_name: str,
+        server_says: Sequence[object],
         options: dict[str, Any],
     ) -> None:
         self.dialect: Dialect = int32() if dialect is None else dialect
         self.transcript = transcript
         """All that has happened, in order."""
-        self._setting = Setting(self.dialect, transcript, clock, settle)
-        self.server: ScriptedServer = ScriptedServer(self._setting, self._hello(server_name, Side.SERVER))
+        self._setting = Setting(self.dialect, transcript, clock, settle, self._pair_of)
+        hello = self._hello(server_name, Side.SERVER)
+        self.server: ScriptedServer = ScriptedServer(self._setting, hello, server_says)
         """The server. To change its hello, set ``server.hello`` before a client connects."""
         self.clients: list[Peer] = []
         """All clients, in order."""
@@ -64,7 +68,7 @@ class RunningRepeater:
         self._create_options.setdefault("repeater_name", "repeater")
         self._create_options.setdefault("server_name", server_name)
         self._create_options.setdefault("is_client_allowed", lambda name: True)
-        self._recorder = Recorder(transcript)
+        self._recorder = Recorder(transcript, self._look)
         self._create_options["observers"] = (self._recorder, *options.get("observers", ()))
 
     @property
@@ -80,16 +84,39 @@ class RunningRepeater:
         """The errors that ``on_connecting_error`` was called with."""
         return [entry.value for entry in self.transcript if entry.event is Event.REFUSED]
 
-    def link(self, client_name: str) -> Link:
+    def link(self, client: str | Peer) -> Link:
         """Return the link of a client.
+
+        Args:
+            client: the client, or its name.
 
         Raises:
             AssertionError: the client is not linked.
         """
-        link = self.repeater.link(client_name)
+        if isinstance(client, str):
+            link = self.repeater.link(client)
+        else:
+            link = client._pair.link if client._pair is not None and client._pair.made else None
         if link is None:
-            raise self.transcript.error(f"client {client_name!r} is not linked")
+            raise self.transcript.error(f"{'client ' * isinstance(client, str)}{client!r} is not linked")
         return link
+
+    def _pair_of(self, peer: Peer) -> Pair | None:
+        """Return the pair of connections that a peer is an end of, as long as it is there."""
+        for pair in self.repeater._factory.links if peer.address is not None else ():
+            connection = pair.client if peer.side is Side.CLIENT else pair.server
+            with suppress(OSError, AttributeError):  # it is not connected yet, or not any more
+                transport = connection.transport
+                address = transport.getPeer() if peer.side is Side.CLIENT else transport.getHost()
+                if address == peer.address:
+                    return pair
+        return None
+
+    def _look(self) -> None:
+        """A link was made: see whether the test has waited for it."""
+        for peer in self.clients:
+            peer._look()
+        self.server._look()
 
     def _start_repeater(self, repeater: Repeater) -> None:
         self.repeater = repeater
@@ -106,11 +133,13 @@ class RunningRepeater:
             sends, gets = gets, sends
         return Hello(name, opening.mode, opening.stated(sends), opening.stated(gets))
 
-    def _new_client(self, name: str | None, members: dict[str, object]) -> Peer:
+    def _new_client(self, name: str | None, says: Sequence[object], members: dict[str, object]) -> Peer:
         hello = None if name is None else self._hello(name, Side.CLIENT)
         if hello is not None:
             hello = replace(hello, **members)  # type: ignore[arg-type]
-        client = Peer(Side.CLIENT, self._setting, hello)
+        elif members and name is not None:
+            raise TypeError(f"the dialect {self.dialect.name} has no hellos, and so no {next(iter(members))}")
+        client = Peer(Side.CLIENT, self._setting, hello, says)
         self.clients.append(client)
         return client
 
@@ -124,6 +153,8 @@ class MemoryRepeater(RunningRepeater):
         dialect: the dialect of clients and server, `int32` by default.
         clock: the clock, where other parts of the test use it too. Call `advance` here, not that of the clock.
         server_name: the name of the server.
+        server_says: what the server sends on each connection before anything has come: bytes as they are, anything
+            else as a message.
         options: any other argument of `Repeater.create` and `Repeater.start`.
     """
 
@@ -133,12 +164,14 @@ class MemoryRepeater(RunningRepeater):
         *,
         clock: Clock | None = None,
         server_name: str = "server",
+        server_says: Sequence[object] = (),
         **options: Any,
     ) -> None:
         self.network: MemoryNetwork = MemoryNetwork(clock)
         self.clock: Clock = self.network.clock
         network = self.network
-        super().__init__(dialect, network, network.settle, Transcript(network.seconds), server_name, options)
+        transcript = Transcript(network.seconds)
+        super().__init__(dialect, network, network.settle, transcript, server_name, server_says, options)
         self.listening: MemoryEndpoint = MemoryEndpoint(network)
         """Where the repeater listens."""
         self.server_endpoint: MemoryEndpoint = MemoryEndpoint(network)
@@ -158,16 +191,26 @@ class MemoryRepeater(RunningRepeater):
         if self.server_endpoint.port is not None:
             self.server_endpoint.port.stopListening()
 
-    def connect(self, name: str | None = "client", *, host: str = "127.0.0.1", **members: object) -> Peer:
-        """Connect a client. When this returns, it is linked or refused, unless that needs time.
+    def connect(
+        self,
+        name: str | None = "client",
+        *,
+        host: str = "127.0.0.1",
+        says: Sequence[object] = (),
+        **members: object,
+    ) -> Peer:
+        """Connect a client. When this returns, it is linked or refused, unless that needs time or more of its bytes.
 
         Args:
-            name: the name of the client; ``None`` for one that sends no hello.
+            name: the name in its hello; ``None`` for one that sends no hello. Without meaning in a dialect without
+                hellos: there the client has the name that the opening finds.
             host: the address that it connects from.
+            says: what it sends at once, behind its hello if it has one: bytes as they are, anything else as a message.
             members: members of its hello that differ from the usual: ``send_version=2``.
         """
-        client = self._new_client(name, members)
-        connected = self.listening.connect(Factory.forProtocol(lambda: client), host)
+        client = self._new_client(name, says, members)
+        with self.network.unsettled():
+            connected = self.listening.connect(Factory.forProtocol(lambda: client), host)
         self.settle()
         if isinstance(getattr(connected, "result", None), Failure):
             result_of(connected)
@@ -199,7 +242,13 @@ class SocketRepeater(RunningRepeater):
 
     @classmethod
     def start(
-        cls, dialect: Dialect | None = None, *, reactor: Any = None, server_name: str = "server", **options: Any
+        cls,
+        dialect: Dialect | None = None,
+        *,
+        reactor: Any = None,
+        server_name: str = "server",
+        server_says: Sequence[object] = (),
+        **options: Any,
     ) -> Deferred[SocketRepeater]:
         """Start a repeater and its server. `close` them at the end.
 
@@ -207,11 +256,12 @@ class SocketRepeater(RunningRepeater):
             dialect: the dialect of clients and server, `int32` by default.
             reactor: the reactor, the global one by default.
             server_name: the name of the server.
+            server_says: what the server sends on each connection before anything has come, as in `MemoryRepeater`.
             options: any other argument of `Repeater.create` and `Repeater.start`.
         """
         if reactor is None:
             from twisted.internet import reactor
-        running = cls(dialect, reactor, lambda: None, Transcript(), server_name, options)
+        running = cls(dialect, reactor, lambda: None, Transcript(), server_name, server_says, options)
         running._reactor = reactor
         return Deferred.fromCoroutine(running._start())
 
@@ -229,30 +279,35 @@ class SocketRepeater(RunningRepeater):
             raise
         return self
 
-    def dial(self, name: str | None = "client", **members: object) -> Deferred[Peer]:
+    def dial(self, name: str | None = "client", *, says: Sequence[object] = (), **members: object) -> Deferred[Peer]:
         """Connect a client. The Deferred fires when it is connected, before it is linked or refused.
 
         Args:
-            name: the name of the client; ``None`` for one that sends no hello.
+            name: the name in its hello; ``None`` for one that sends no hello.
+            says: what it sends at once, as in `MemoryRepeater.connect`.
             members: members of its hello that differ from the usual: ``send_version=2``.
         """
-        client = self._new_client(name, members)
+        client = self._new_client(name, says, members)
         endpoint = TCP4ClientEndpoint(self._reactor, "127.0.0.1", self.repeater.port)
         return endpoint.connect(Factory.forProtocol(lambda: client)).addCallback(lambda _: client)
 
-    def connect(self, name: str = "client", timeout: float = TIMEOUT, **members: object) -> Deferred[Peer]:
-        """Connect a client. The Deferred fires when it is linked and the server has its hello.
+    def connect(
+        self, name: str = "client", timeout: float = TIMEOUT, *, says: Sequence[object] = (), **members: object
+    ) -> Deferred[Peer]:
+        """Connect a client. The Deferred fires when it is linked and the server has its hello, if the dialect has any.
 
         Args:
-            name: the name of the client.
+            name: the name in its hello.
             timeout: how many seconds to wait for each of these.
+            says: what it sends at once, as in `MemoryRepeater.connect`. In a dialect without hellos, with an opening
+                that waits for the client, this has to be enough for it.
             members: members of its hello that differ from the usual: ``send_version=2``.
         """
 
         async def connect() -> Peer:
-            client = await self.dial(name, **members)
+            client = await self.dial(name, says=says, **members)
             await client.when_linked(timeout)
-            await self.server.when_connected(name, timeout)
+            await self.server.when_connected(client if client.hello is None else name, timeout)
             return client
 
         return Deferred.fromCoroutine(connect())

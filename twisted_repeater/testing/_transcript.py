@@ -69,7 +69,7 @@ class Entry:
             what = printable(self.value)
         else:
             what = shown(self.value)
-        return f"{time}{self.client or '-':10} {self.event.value:13} {what}".rstrip()
+        return f"{time}{printable(self.client) or '-':10} {self.event.value:13} {what}".rstrip()
 
 
 class Remark(str):
