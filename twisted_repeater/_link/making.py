@@ -89,10 +89,13 @@ class Making:
         """Until when the opening must get on; ``None`` while something else has a time of its own."""
         self.attempt: Attempt | None = None
         """What the opening sees of this, once the opening has begun."""
-        self.stopped = False
-        self.admitting = self.admitted = False
-        self.dialling = self.dialled = False
-        self.connecting = self.connected = False
+        self.stopped: bool = False
+        self.admitting: bool = False
+        self.admitted: bool = False
+        self.dialling: bool = False
+        self.dialled: bool = False
+        self.connecting: bool = False
+        self.connected: bool = False
         self.done: Deferred[None] = Deferred()
 
     # -- from the beginning to the end ---------------------------------------------------------------------------
