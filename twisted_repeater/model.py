@@ -118,7 +118,8 @@ class Limits:
     """How long an unfinished frame may make no progress while its connection is read. After that its sender is
     disconnected."""
     max_frame: int = DEFAULT_MAX_FRAME
-    """The longest payload of one message, either way. The default is the dialect's ``max_frame``, or else 16 MiB."""
+    """The longest payload of one message, either way. If not given: the limit that the dialect says, or else
+    16 MiB."""
     max_hello: int = 64 * KIB
     """The longest payload of a hello."""
     max_waiting: int = 1 * MIB
