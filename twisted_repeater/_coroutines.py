@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
+from .errors import ConnectingError
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -129,8 +131,8 @@ def _fired(deferred: Deferred[object], loop: asyncio.AbstractEventLoop) -> Gener
 
 
 def _ignore_cancelled(failure: Failure) -> None:
-    """Ignore that a Deferred was cancelled; other errors are still worth a log entry."""
-    failure.trap(CancelledError)
+    """Ignore that a Deferred was cancelled, and what the attempt reports by itself; log other errors."""
+    failure.trap(CancelledError, ConnectingError)
 
 
 def _cancelled(failure: Failure) -> Failure:

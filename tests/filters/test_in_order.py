@@ -275,6 +275,19 @@ class LaterTests(InOrderCase):
             run.client_sends(b"a", b"?b")
             run.server_sends(b"A", b">go").expect(to_client=[b"A", b"later"], closed=closed)
 
+    def test_behind_one_that_is_about_to_go_out(self) -> None:
+        """An answer does not overtake one that goes out in the next turn of the reactor."""
+
+        def to_client(message: bytes, link: Any) -> Verdict:
+            self.asked[0].callback(SendBack([b"first"]))
+            return DROP
+
+        run = FilterHarness(filters=chain(FilterPair(to_client=to_client), pair(self.later)))
+        run.client_sends(b"?a", b"?b").expect()
+        run.link._pair.lanes[1].feed(b"\0\0\0\3>go")  # type: ignore[attr-defined]
+        self.asked[1].callback(SendBack([b"second"]))
+        run.outcome().expect(to_client=[b"first", b"second"])
+
 
 class RoomTests(InOrderCase):
     """Answers wait in a bounded number."""

@@ -116,6 +116,8 @@ class FoundTests(SynchronousTestCase):
             self.assertEqual(result(reads_of(stream, cuts)), expected)
 
     @given(FEW, ENDS, st.sampled_from([b"", b"a"]), st.integers(0, 60))
+    @example(b"a\nab\n\nab", b"\n", b"", 9)
+    @example(b"a\nab\n\nab", b"\n", b"a", 9)
     def test_skip(self, data: bytes, end: bytes, start: bytes, limit: int) -> None:
         """Skipping ends where finding frame by frame ends."""
         framing = DelimitedFraming(limit, end, start=start)

@@ -35,11 +35,11 @@ class ResumingLines(Lines):
     """It goes on where it stopped; the last byte must be shown again, as if the end had two bytes."""
 
     seen = 0
-    tail = 1
+    again = 1
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
-        self.seen = max(start, end - self.tail)
+        self.seen = max(start, end - self.again)
         return super().find(data, start, end)
 
     def more(self, data: bytes, start: int, end: int) -> int:

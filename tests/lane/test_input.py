@@ -146,3 +146,12 @@ class UnfinishedTests(SynchronousTestCase):
         frame.see(frame.show(b"d"), 3)
         frame.add(b"e")
         self.assertEqual((b"".join(frame.pieces()), frame.have, frame.unseen_size), (b"abcde", 5, 0))
+
+    def test_passed_on(self) -> None:
+        """Once it passes, bytes that are seen are not kept."""
+        frame = UnfinishedFrame(b"a", b"b", 0, 0, 0)
+        self.assertEqual(frame.pass_on(), [b"a"])
+        frame.see(frame.show(b"cd"), 2)
+        self.assertEqual((frame.pieces(), frame.have, frame.kept, frame.unseen_size), ([], 4, 1, 1))
+        frame.see(frame.show(b"e"), 2)
+        self.assertEqual((frame.pieces(), frame.have, frame.kept), ([], 5, 0))

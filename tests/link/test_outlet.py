@@ -141,6 +141,53 @@ class PauseTests(SynchronousTestCase):
         self.assertEqual((transport.value(), host.told), (b"first one two three", ["full", "drained"]))
 
 
+class PieceTests(SynchronousTestCase):
+    """A frame that comes in pieces."""
+
+    def test_order(self) -> None:
+        """What was postponed comes before it, what is sent or pushed meanwhile after it, also during a pause."""
+        host = new_host()
+        transport = StringTransport()
+        outlet = outlet_for(transport, host, Int32Framing(100), MAX_WAITING)
+        outlet.postpone(lambda outlet: b"postponed ")
+        outlet.push_part([b"begun "], True)
+        self.assertFalse(outlet.someone_waits)
+        outlet.send(b"sent ")
+        outlet.push([b"pushed "])
+        outlet.push_part([b"more "], True)
+        self.assertEqual((outlet.someone_waits, transport.value()), (True, b"postponed begun more "))
+        outlet.pauseProducing()
+        outlet.push_part([b"end "], False)
+        self.assertEqual((outlet.someone_waits, outlet.waiting), (False, len(b"end sent pushed ")))
+        outlet.resumeProducing()
+        self.assertEqual(transport.value(), b"postponed begun more end sent pushed ")
+        self.assertEqual(host.told, ["full", "drained"])
+
+    def test_ended(self) -> None:
+        """After the end nothing is written, and nobody waits."""
+        transport = StringTransport()
+        outlet = outlet_for(transport, new_host(), Int32Framing(100), MAX_WAITING)
+        outlet.push_part([b"begun"], True)
+        outlet.when_empty(lambda: None)
+        outlet.push_part([b"end"], False)
+        outlet.push([b"late"])
+        outlet.send(b"late")
+        self.assertEqual(transport.value(), b"begun")
+
+    def test_ended_by_the_end(self) -> None:
+        """If the outlet ends as the last piece is written, those who wait are not written any more."""
+        host = new_host()
+        transport = StringTransport()
+        outlet = outlet_for(transport, host, Int32Framing(100), MAX_WAITING)
+        outlet.push_part([b"begun"], True)
+        outlet.send(b"waits")
+        host.connection_full = lambda connection: outlet.discard()
+        outlet._busy = True
+        outlet.push_part([bytes(HIGH_WATER + 1)], False)
+        outlet.resumeProducing()
+        self.assertEqual((transport.value(), outlet.waiting), (b"begun", 0))
+
+
 class OverflowTests(SocketCase):
     """An application that sends more than its peer takes."""
 

@@ -23,6 +23,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -33,7 +34,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from twisted_repeater import Dialect, Repeater
@@ -163,7 +164,19 @@ class RealCase(TestCase):
 
     def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """Make a call that blocks, such as one of a client library, in a thread beside the reactor."""
-        return deferToThread(call, *args, **kwargs)
+        # Not one of the reactor's: trial stops those while it runs the reactor, and waits for their end.
+        done: Deferred[T] = Deferred()
+
+        def run() -> None:
+            try:
+                result = call(*args, **kwargs)
+            except BaseException:
+                reactor.callFromThread(done.errback, Failure())
+            else:
+                reactor.callFromThread(done.callback, result)
+
+        threading.Thread(target=run, daemon=True).start()
+        return done
 
     def run_client(self, *command: str, says: str | bytes = b"") -> Deferred[tuple[int, str]]:
         """Run a client program to its end.

@@ -292,6 +292,7 @@ class Lane:
             self._replacement = None
         reader, output = self._reader, self._output
         messages, size = reader.messages, reader.size
+        begun = False
         try:
             begun = reader.begin(data, at)
             if output.goes_on and reader.unfinished is None and output.end_frame():

@@ -37,6 +37,7 @@ from ..model import Limits, Side
 from .deadline import within
 from .making_time import TimedMaking
 from .pair import Pair
+from .starting_tls import handshake_error
 
 if TYPE_CHECKING:
     from .factory import Links
@@ -68,9 +69,12 @@ class Making(TimedMaking):
         """The steps, while they are taken."""
         self._refusal: ConnectingError | None = None
         """Why a step has failed: no other one may follow."""
-        self.admitting = self.admitted = False
-        self.dialling = self.dialled = False
-        self.connecting = self.connected = False
+        self.admitting: bool = False
+        self.admitted: bool = False
+        self.dialling: bool = False
+        self.dialled: bool = False
+        self.connecting: bool = False
+        self.connected: bool = False
         self.done: Deferred[None] = Deferred()
 
     # -- from the beginning to the end ---------------------------------------------------------------------------
@@ -113,6 +117,8 @@ class Making(TimedMaking):
         why: ConnectingError
         if self._pair.closing:
             why = RefusedByApplication("the application closed the link")
+        elif self._pair.connection(side).handshaking:
+            why = handshake_error(side, reason)
         elif trouble := tls_trouble(side.value, reason):  # ClientGone might not be logged
             why = InvalidHello(trouble, side) if side is Side.CLIENT else ServerUnreachable(trouble, side)
         elif side is Side.SERVER:
@@ -189,7 +195,9 @@ class Making(TimedMaking):
             if self.stopped:
                 raise CancelledError
         else:
-            await self.step(call(opening, attempt))
+            result = await self.step(call(opening, attempt))
+            if result is not None:  # a function that makes openings, for example, in place of one that it makes
+                raise TypeError(f"an opening must return None, not {repr_of(result)}")
 
     def _opening_failed(self, error: BaseException) -> ConnectingError:
         """Return the error about an opening that has raised something else than a `ConnectingError`."""

@@ -97,7 +97,7 @@ class TimedMaking:
                 return
             if opening is not None and (opening.waits or (connection is pair.client and self.attempt is None)):
                 sent = f"; it sent only {opening.beginning!r}" if opening.beginning else ""
-                self.stop(HelloTimeout(f"no hello from the {side.value} in time, as {name} begins with{sent}", side))
+                self.stop(HelloTimeout(f"no message of {name} from the {side.value} in time{sent}", side))
                 return
         timeout = f"{self._links.limits.hello_timeout:g} seconds"
         self.stop(OpeningFailed(f"the opening of {name} did not end within {timeout}"))

@@ -118,7 +118,7 @@ class Outlet(ABC):
         self._put(pieces)
         if not goes_on:
             self._behind = None
-            if behind is not None and behind.size:
+            if behind is not None and behind.size and not self.ended:
                 self._put(behind.pieces, behind.relayed)
                 if not self.full:
                     self._connection.link.connection_drained(self._connection)  # a lane may be stopped by what waited

@@ -22,6 +22,7 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.protocols.haproxy import proxyEndpoint
+from twisted.python.filepath import FilePath
 
 from .._text import repr_of
 from .._types import Reactor
@@ -101,7 +102,7 @@ def _listener_options(given: Mapping[str, str]) -> Any:
         own.privateKey.original,
         own.original,
         extraCertChain=None if chain is None else [one.original for one in certificates_in(chain)],
-        dhParameters=None if parameters is None else ssl.DiffieHellmanParameters.fromFile(_file_path(parameters)),
+        dhParameters=None if parameters is None else ssl.DiffieHellmanParameters.fromFile(FilePath(parameters)),
         trustRoot=None if roots is None else ssl.trustRootFromCertificates(certificates_in(roots)),
     )
     # The callbacks that CertificateOptions sets fail without words; they would also refuse a client that offers
@@ -227,9 +228,3 @@ def _protocols(given: Mapping[str, str]) -> list[bytes] | None:
     if not all(0 < len(name) < 256 and name.isascii() for name in protocols):
         raise ValueError(f"alpn= must have names of 1 to 255 characters with commas between, not {given['alpn']!r}")
     return [name.encode("ascii") for name in protocols]
-
-
-def _file_path(path: str) -> Any:
-    from twisted.python.filepath import FilePath
-
-    return FilePath(path)

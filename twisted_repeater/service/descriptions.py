@@ -65,7 +65,7 @@ def arguments_of(function: Callable[..., object], options: Mapping[str, str]) ->
 def options_of(function: Callable[..., object]) -> dict[str, Read]:
     """Return the parameters of a function that can be written as text, each with what reads it."""
     try:
-        hints = get_type_hints(function)
+        hints = get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
     except Exception:  # an annotation that only type checkers can resolve
         hints = {}
     readers = {}

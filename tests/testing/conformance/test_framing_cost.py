@@ -11,6 +11,7 @@ from twisted_repeater.testing import ConformanceError
 from twisted_repeater.testing.conformance._framing_cost import check_cost
 from twisted_repeater.testing.conformance._tried_framing import LARGE, TriedFraming
 
+from .more_framings import Resuming
 from .plain_framing import PlainFraming
 
 
@@ -77,6 +78,16 @@ class CopiesTheFrame(PlainFraming):
         return stop
 
 
+class Rescanning(Resuming):
+    """Looks again at all the bytes of a frame that it has seen, though it is not shown them."""
+
+    def more(self, data: bytes, start: int, end: int) -> int:
+        """See `IResumingFraming`."""
+        for _ in range(0, self.before, 64):
+            pass
+        return super().more(data, start, end)
+
+
 class CostTests(SynchronousTestCase):
     """What is counted."""
 
@@ -88,6 +99,16 @@ class CostTests(SynchronousTestCase):
         """One that is linear passes, also where its limit is low."""
         check_cost(self.tried(PlainFraming))
         check_cost(self.tried(PlainFraming, 10))
+
+    def test_goes_on(self) -> None:
+        """One that goes on where it stopped passes, unless it looks at what it has seen."""
+        for framing in (Resuming, Rescanning):
+            tried = TriedFraming(framing(Limits(max_frame=LARGE)), [b"x", b"hello"], LARGE)
+            if framing is Resuming:
+                check_cost(tried)
+            else:
+                told = str(self.assertRaises(ConformanceError, check_cost, tried))
+                self.assertRegex(told, r"^Rescanning: find and more take \d+ steps for a frame of 16385 bytes")
 
     def test_not_linear(self) -> None:
         """One that isn't is told what it does, and how much."""

@@ -8,8 +8,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import FrameTooLong, Limits, MarshalingError
 from twisted_repeater.testing import ConformanceError
-from twisted_repeater.testing.conformance._tried_framing import TriedFraming, through_a_lane
+from twisted_repeater.testing.conformance._tried_framing import (
+    TriedFraming,
+    goes_on,
+    keeps_state,
+    tail_of,
+    through_a_lane,
+)
 
+from .more_framings import PAYLOADS, Numbered, Resuming
 from .plain_framing import PlainFraming
 
 
@@ -61,6 +68,54 @@ class TriedFramingTests(SynchronousTestCase):
             self.assertEqual(TriedFraming(Broken(), payloads, 100).sized(3), b"xxx")
 
 
+class GrownTests(SynchronousTestCase):
+    """Payloads that a function makes."""
+
+    def tried(self, grow: Any) -> TriedFraming:
+        """Make a framing to be tried with these payloads."""
+        return TriedFraming(PlainFraming(Limits()), [b"x"], 1000, grow=grow)
+
+    def test_about_that_size(self) -> None:
+        """They are about as long as they should be, or refused."""
+        self.assertEqual(self.tried(bytes).sized(7), bytes(7))
+        self.assertEqual(self.tried(lambda size: bytes(size + 5)).longest(100), bytes(100))
+        wrong = self.assertRaises(TypeError, self.tried(str).sized, 7)
+        self.assertEqual(str(wrong), "grow(7) must return bytes, not str")
+        for size in (49, 265):
+            error = self.assertRaises(ValueError, self.tried(lambda _, size=size: bytes(size)).sized, 100)
+            self.assertEqual(str(error), f"grow(100) must return a payload of about 100 bytes, not {size}")
+
+    def test_limit(self) -> None:
+        """One that is known to be as long as the limit is used; else the limit is searched with others."""
+        tried = self.tried(bytes)
+        tried.at_limit = b"x" * 50
+        self.assertEqual((tried.longest(50), tried.longest(51)), (b"x" * 50, bytes(51)))
+        tried.framing = PlainFraming(Limits(max_frame=300))
+        self.assertEqual(tried.wire_limit(), 300)
+
+    def test_known(self) -> None:
+        """A frame that is known only as a whole has a header all the same."""
+        tried = TriedFraming(Resuming(Limits()), [b"abc" * 50], 1000)
+        self.assertEqual((tried.known(b"ab\n"), tried.header(b"abc" * 50)), (3, (b"abc" * 50)[:64]))
+        self.assertEqual(tail_of(tried.framing), 1)
+
+
+class StateTests(SynchronousTestCase):
+    """Framings that keep state."""
+
+    def test_stand_at(self) -> None:
+        """A framing for a later payload is a new one, and has taken the frames before."""
+        tried = TriedFraming(Numbered(Limits()), PAYLOADS, 1000, make=lambda: Numbered(Limits()))
+        for number, payload in enumerate(PAYLOADS):
+            tried.stand_at(number)
+            self.assertTrue(tried.encode(payload).endswith(b"." * number))
+        self.assertEqual((keeps_state(tried.framing), goes_on(tried.framing)), (True, False))
+        plain = PlainFraming(Limits())
+        tried = TriedFraming(plain, PAYLOADS, 1000)
+        tried.stand_at(2)
+        self.assertIs(tried.framing, plain)
+
+
 class LimitTests(SynchronousTestCase):
     """The longest payload that a framing can carry."""
 
@@ -101,6 +156,12 @@ class LaneTests(SynchronousTestCase):
             through_a_lane(PlainFraming(Limits()), [b"\0\0\1a\0", b"\0\2b", b"c"]),
             (None, [b"a", b"bc"], b"\0\0\1a\0\0\2bc"),
         )
+
+    def test_large(self) -> None:
+        """A large message that comes in pieces is seen whole."""
+        frame = PlainFraming(Limits()).encode(b"x" * 300_000)
+        error, messages, passed = through_a_lane(PlainFraming(Limits()), [frame[:100_000], frame[100_000:]])
+        self.assertEqual((error, messages, passed), (None, [b"x" * 300_000], frame))
 
     def test_error(self) -> None:
         """And its error."""

@@ -179,10 +179,6 @@ class _LaneEnds:
         """See `LaneOutlet`."""
         self.passed += pieces
 
-    def push_part(self, pieces: list[bytes], goes_on: bool) -> None:
-        """See `LaneOutlet`."""
-        self.passed += pieces
-
     def lane_flowing(self, lane: Lane) -> None:
         """See `LaneHost`."""
 
