@@ -554,6 +554,20 @@ class RefusingTests(MemoryCase):
         self.assertEqual((client.open, len(self.flushLoggedErrors(KeyError))), (False, 1))
 
 
+class NoFramingTests(MemoryCase):
+    """A dialect that has no framing for a link."""
+
+    def test_reported(self) -> None:
+        """The failure is logged, and the application told whose fault it was."""
+        world = self.memory()
+        error = ZeroDivisionError("broken")
+        world.factory.admission.refuse_without_framing(None, error)
+        self.assertEqual(world.calls.refusals, [(None, OpeningFailed)])
+        self.assertIs(world.calls.refusal.__cause__, error)
+        self.assertEqual(str(world.calls.refusal), "the framing of int32 failed: ZeroDivisionError: broken")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
 class UnfinishedHelloTests(MemoryCase):
     """Connections without a complete hello have a limit of their own."""
 

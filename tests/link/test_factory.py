@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from zope.interface import implementer
 
-from twisted_repeater import (
-    DO_NOTHING,
-    IFilter,
-    Send,
-)
-from twisted_repeater.errors import InvalidHello, NewClientsDropped
+from twisted_repeater import DO_NOTHING, Dialect, IFilter, Send, dialects
+from twisted_repeater.errors import InvalidHello, NewClientsDropped, OpeningFailed
 from twisted_repeater.filters import wants
 from twisted_repeater.selectors import first_byte
 
@@ -23,6 +21,7 @@ from ..peers import (
     repeated,
 )
 from .memory_case import MemoryCase
+from .test_making import RefusalCase
 
 
 class ProtocolTests(PeerCase):
@@ -48,6 +47,39 @@ class ProtocolTests(PeerCase):
         self.assertEqual(client.seen, [repeated(SERVER_NAME)])
         await (await world.connect(hello("bob"))).lost()
         self.assertEqual(world.refusals[1:], [(None, InvalidHello)])
+
+
+class FramingTests(RefusalCase):
+    """A dialect whose framing fails for a link, on real sockets."""
+
+    broken: Callable[[], object] | None = None
+    """What the framing returns, if it fails."""
+
+    def fragile(self) -> Dialect:
+        """Return a dialect whose framing may fail."""
+        plain = dialects.int32()
+        return plain.changed(framing=lambda limits: self.broken() if self.broken else plain.framing(limits))
+
+    async def test_fails(self) -> None:
+        """The client is closed, the failure is logged, the application is told, and nobody else notices."""
+        world = await self.world(dialect=self.fragile())
+        check = await self.bystander(world)
+        for self.broken, told in ((lambda: 1 / 0, "division by zero"), (lambda: sys.exit("out"), "out")):
+            error = await self.refused(world, hello("ann"), OpeningFailed)
+            self.assertRegex(str(error), f"the framing of int32 failed: .*{told}")
+            self.assertIsInstance(error.__cause__, (ZeroDivisionError, SystemExit))
+            self.assertEqual(error.client_address.host, "127.0.0.1")
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError, SystemExit)), 1)
+        self.broken = None
+        await check("ann")
+
+    async def test_behind_a_wrapper(self) -> None:
+        """So is a client whose connection has a protocol before ours."""
+        listen = "haproxy:tcp:0:interface=127.0.0.1"
+        world = await self.world(dialect=self.fragile(), listen=listen)
+        self.broken = lambda: 1 / 0
+        await self.refused(world, b"PROXY UNKNOWN\r\n" + hello("ann"), OpeningFailed)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
 class FilterTests(MemoryCase):

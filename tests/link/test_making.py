@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -1097,39 +1096,6 @@ class RaceTests(MemoryCase):
         client = world.connect("alice")
         self.assertEqual(world.calls.refusals, [("alice", OpeningFailed)])
         self.assertIsNone(client.heard)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-
-
-class FramingTests(RefusalCase):
-    """A dialect whose framing fails for a link, on real sockets."""
-
-    broken: Callable[[], object] | None = None
-    """What the framing returns, if it fails."""
-
-    def fragile(self) -> Dialect:
-        """Return a dialect whose framing may fail."""
-        plain = dialects.int32()
-        return plain.changed(framing=lambda limits: self.broken() if self.broken else plain.framing(limits))
-
-    async def test_fails(self) -> None:
-        """The client is closed, the failure is logged, the application is told, and nobody else notices."""
-        world = await self.world(dialect=self.fragile())
-        check = await self.bystander(world)
-        for self.broken, told in ((lambda: 1 / 0, "division by zero"), (lambda: sys.exit("out"), "out")):
-            error = await self.refused(world, hello("ann"), OpeningFailed)
-            self.assertRegex(str(error), f"the framing of int32 failed: .*{told}")
-            self.assertIsInstance(error.__cause__, (ZeroDivisionError, SystemExit))
-            self.assertEqual(error.client_address.host, "127.0.0.1")
-            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError, SystemExit)), 1)
-        self.broken = None
-        await check("ann")
-
-    async def test_behind_a_wrapper(self) -> None:
-        """So is a client whose connection has a protocol before ours."""
-        listen = "haproxy:tcp:0:interface=127.0.0.1"
-        world = await self.world(dialect=self.fragile(), listen=listen)
-        self.broken = lambda: 1 / 0
-        await self.refused(world, b"PROXY UNKNOWN\r\n" + hello("ann"), OpeningFailed)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 

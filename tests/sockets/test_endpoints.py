@@ -5,18 +5,22 @@ from __future__ import annotations
 import socket
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import error as internet_error
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ClientEndpoint, TCP4ServerEndpoint
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IHalfCloseableProtocol, IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
-from zope.interface import implementer
+from twisted.protocols.policies import ProtocolWrapper
+from zope.interface import implementer, noLongerProvides
 
 from twisted_repeater._sockets import endpoints as _endpoints
 from twisted_repeater._sockets.endpoints import (
     dialler,
+    let_half_close,
     listener,
     listening_endpoint,
     longest_listen_queue,
@@ -148,6 +152,26 @@ class DiallerTests(EndpointsCase):
         number = (await self.listen("tcp:0:interface=127.0.0.1")).getHost().port
         for endpoint in (f"tcp:127.0.0.1:{number}", TCP4ClientEndpoint(reactor, "127.0.0.1", number)):
             await self.dial("ann", endpoint)
+
+    async def test_half_close(self) -> None:
+        """The wrapper of an endpoint reports half-closes; other wrappers, and transports without one, stay alone."""
+        number = (await self.listen("tcp:0:interface=127.0.0.1")).getHost().port
+        peer: Any = await dialler(reactor, 30, Named, TCP4ClientEndpoint(reactor, "127.0.0.1", number), None, None)(
+            "ann"
+        )
+        wrapper = peer.transport.protocol
+        self.assertIsNot(wrapper, peer)
+        noLongerProvides(wrapper, IHalfCloseableProtocol)
+        for _ in range(2):
+            let_half_close(peer.transport, peer)
+            self.assertTrue(IHalfCloseableProtocol.providedBy(wrapper))
+        other: Any = SimpleNamespace(protocol=ProtocolWrapper(Factory(), Protocol()))  # type: ignore[arg-type]
+        let_half_close(other, peer)
+        self.assertFalse(IHalfCloseableProtocol.providedBy(other.protocol))
+        let_half_close(object(), peer)
+        await self.server.peers.reach(1)
+        peer.close()
+        await self.server.peers[-1].lost()
 
     async def test_nobody_there(self) -> None:
         """Where nobody listens it fails."""
