@@ -73,6 +73,16 @@ class FramingTests(RefusalCase):
         self.broken = None
         await check("ann")
 
+    async def test_interrupted(self) -> None:
+        """Ctrl-C goes through."""
+        world = await self.world(dialect=self.fragile())
+
+        def interrupted() -> object:
+            raise KeyboardInterrupt
+
+        self.broken = interrupted
+        self.assertRaises(KeyboardInterrupt, world.repeater._factory.buildProtocol, None)
+
     async def test_behind_a_wrapper(self) -> None:
         """So is a client whose connection has a protocol before ours."""
         listen = "haproxy:tcp:0:interface=127.0.0.1"

@@ -100,7 +100,11 @@ class OpeningTimeTests(OpeningCase):
         """A step that is begun as the attempt ends is not waited for; its error is logged."""
         world = self.memory()
         making = Making(world.pair(world.connect(None)), world.factory.links)
+        waiting: Deferred[None] = Deferred()
+        step = Deferred.fromCoroutine(making.step(waiting))
         making.stopped = True
+        waiting.callback(None)
+        self.failureResultOf(step, CancelledError)
         late: Deferred[None] = Deferred()
         step = Deferred.fromCoroutine(making.step(late))
         self.failureResultOf(step, CancelledError)

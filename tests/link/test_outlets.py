@@ -23,7 +23,7 @@ from twisted_repeater._link.outlets import BufferedOutlet, SocketOutlet, outlet_
 from twisted_repeater.framings.length import Int32Framing
 
 from ..paths import ROOT
-from ..peers import turn
+from ..peers import END, LOST, turn
 from ..programs import LONGEST
 from . import test_outlet
 from .test_outlet import MAX_WAITING, SocketCase, new_host
@@ -40,6 +40,16 @@ class WritingTests(SocketCase):
         """An outlet is a producer of either kind."""
         verifyObject(IPushProducer, self.outlet)
         verifyObject(IPullProducer, self.outlet)
+
+    async def test_ends_at_once(self) -> None:
+        """Our stream ends, and the connection closes, without waiting for a turn of the reactor."""
+        self.outlet.when_empty(self.outlet.end_stream)
+        self.assertFalse(self.own.transport in reactor.getWriters())
+        await self.peer.seen.holds(END)
+        self.outlet.close_connection()
+        self.assertFalse(self.own.transport.connected)
+        self.peer.transport.loseConnection()
+        await self.peer.seen.holds(LOST)
 
     async def test_at_once(self) -> None:
         """What a connection takes is written before `push` returns, in order."""

@@ -167,9 +167,10 @@ class Making(TimedMaking):
         assert client is not None
         assert server is not None
         client.making = server.making = self
-        self.attempt = Attempt(self, Peer(client), Peer(server))
+        attempt = Attempt(self, Peer(client), Peer(server))
+        self.attempt: Attempt | None = attempt
         try:
-            await self._play(self.attempt)
+            await self._play(attempt)
         except (ConnectingError, CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
