@@ -30,9 +30,10 @@ from twisted_repeater import (
 )
 from twisted_repeater.codecs import text
 from twisted_repeater.dialects import int32
-from twisted_repeater.filters import Count, FilterPair, InOrder, in_order, wants
+from twisted_repeater.filters import Count, FilterPair, in_order, wants
 from twisted_repeater.filters._provider import fixed_filters
-from twisted_repeater.filters.in_order import MOST_BYTES
+from twisted_repeater.filters._turns import MOST_BYTES
+from twisted_repeater.filters.in_order import InOrder
 from twisted_repeater.selectors import first_byte
 from twisted_repeater.testing import FilterHarness
 

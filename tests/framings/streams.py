@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.errors import FramingError
 from twisted_repeater.framings.base import Framing
 
-__all__ = ["CUTS", "FAR", "OFFSETS", "frames_in", "outcome", "reads_of", "skipped_by_find"]
+__all__ = [
+    "CUTS",
+    "OFFSETS",
+    "are_refused",
+    "check_not_initialized",
+    "frames_in",
+    "outcome",
+    "payloads_in",
+    "reads_of",
+    "skipped_by_find",
+]
 
 CUTS = st.lists(st.integers(0, 10_000), max_size=20)
 
@@ -46,6 +59,11 @@ def frames_in(framing: Framing, reads: Iterable[bytes]) -> Iterator[tuple[bytes,
             frame, data, resumed = b"", data[stop:], False
 
 
+def payloads_in(framing: Framing, reads: Iterable[bytes]) -> list[bytes]:
+    """Return the payloads of the frames in a stream."""
+    return [payload for _, payload in frames_in(framing, reads)]
+
+
 def outcome(framing: Framing, reads: Iterable[bytes]) -> tuple[list[bytes], str]:
     """Return the payloads in a stream, and the error that ends it."""
     found: list[bytes] = []
@@ -69,3 +87,23 @@ def skipped_by_find(framing: Framing, data: bytes) -> tuple[int, int]:
     except FramingError:
         pass
     return at, count
+
+
+def are_refused(case: SynchronousTestCase, call: Callable[[bytes, int, int], object], start: int, end: int) -> bool:
+    """Check that offsets outside of 26 bytes are refused by an error; return whether these are outside."""
+    if max(abs(start), abs(end)) > sys.maxsize:
+        case.assertRaises(OverflowError, call, bytes(26), start, end)
+    elif start < 0 or start > end or end > 26:
+        case.assertRaises(ValueError, call, bytes(26), start, end)
+    else:
+        return False
+    return True
+
+
+def check_not_initialized(case: SynchronousTestCase, kind: type[Framing]) -> None:
+    """Check that a framing whose ``__init__`` was not called finds no frame. It must read nothing outside of the data,
+    which would end the process."""
+    framing = kind.__new__(kind)
+    for use in (framing.find, framing.more, framing.skip):
+        with contextlib.suppress(AttributeError, FramingError, NotImplementedError):
+            case.assertEqual(use(bytes(26), 3, 26), 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import Any
 
@@ -13,12 +12,12 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_repeater.errors import FrameTooLong, FramingError, MarshalingError
+from twisted_repeater.errors import FrameTooLong, MarshalingError
 from twisted_repeater.framings.base import framing_of
 from twisted_repeater.framings.delimited import DelimitedFraming
 from twisted_repeater.interfaces import IFraming
 
-from .streams import CUTS, OFFSETS, frames_in, outcome, reads_of, skipped_by_find
+from .streams import CUTS, OFFSETS, are_refused, check_not_initialized, frames_in, outcome, reads_of, skipped_by_find
 
 LIMIT = 1000
 ENDS = st.sampled_from([b"\n", b"\r\n", b"aa", b"aab", b"abab", b"\0\0\0"])
@@ -276,20 +275,12 @@ class MadeTests(SynchronousTestCase):
         if within:
             framing.find(b"abc", 0, 3)
         call = getattr(framing, name)
-        data = bytes(26)
-        if max(abs(start), abs(end)) > sys.maxsize:
-            self.assertRaises(OverflowError, call, data, start, end)
-        elif start < 0 or start > end or end > len(data):
-            self.assertRaises(ValueError, call, data, start, end)
-        else:
-            self.assertEqual(call(data, start, end), start if name == "skip" else 0)
+        if not are_refused(self, call, start, end):
+            self.assertEqual(call(bytes(26), start, end), start if name == "skip" else 0)
 
     def test_not_initialized(self) -> None:
         """One that was made without its initializer reads nothing outside of the data, and finds no frame."""
-        framing = DelimitedFraming.__new__(DelimitedFraming)
-        for use in (framing.find, framing.more, framing.skip):
-            with contextlib.suppress(AttributeError, FramingError):
-                self.assertEqual(use(bytes(26), 3, 26), 3)
+        check_not_initialized(self, DelimitedFraming)
 
     def test_no_bytes(self) -> None:
         """Data that is not bytes is an error."""

@@ -16,6 +16,7 @@ from twisted.internet.error import ConnectionDone
 
 from .._lane.lane import Lane
 from .._lane.setup import LaneSetup
+from .._types import Filters
 from ..errors import (
     CallbackFailed,
     Disconnected,
@@ -25,7 +26,6 @@ from ..errors import (
     ParseError,
     SlowConsumer,
 )
-from ..filters._pairs import Filters
 from ..framings.base import Framing, framing_of
 from ..model import Direction, OnFilterError, Side
 from .closing import LinkEvent

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from .._text import guarded_text, repr_of, text_of
-from .._types import Filter, FilterFunction, FilterPairObject, Message
+from .._types import Filter, FilterFunction, FilterPairObject, Filters, Message
 from ..codecs import RawCodec
 from ..codecs._typed import overlap
 from ..interfaces import ICodec, IFilter, ITypedCodec
@@ -83,7 +83,7 @@ def _is_filter(provider: object) -> bool:
     return callable(provider) or callable(getattr(provider, "filter", None))
 
 
-def filters_of(pair: FilterPairObject, link: Link) -> tuple[Filter | None, Filter | None]:
+def filters_of(pair: FilterPairObject, link: Link) -> Filters:
     """Return the filters that a pair makes for a link.
 
     Raises:

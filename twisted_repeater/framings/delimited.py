@@ -7,10 +7,8 @@ This module is ordinary Python; where a compiler was found at installation it ru
 
 from __future__ import annotations
 
-from .._offsets import FARTHEST, outside
-from ..errors import FrameTooLong, FramingError, MarshalingError
-from .base import TRUSTED, Framing
-from .length import checked_flag, checked_number
+from ..errors import FARTHEST, FrameTooLong, FramingError, MarshalingError, outside
+from .base import TRUSTED, Framing, checked_flag, checked_number
 
 __all__ = ["DelimitedFraming"]
 

@@ -7,10 +7,9 @@ This module is ordinary Python; where a compiler was found at installation it ru
 
 from __future__ import annotations
 
-from .._offsets import FARTHEST
-from ..errors import BadLength, FrameTooLong, FramingError, MarshalingError
-from .base import TRUSTED
-from .length import MOST_HEADER, HeaderFraming, checked_number
+from ..errors import FARTHEST, BadLength, FrameTooLong, FramingError, MarshalingError
+from .base import TRUSTED, checked_number
+from .length import MOST_HEADER, HeaderFraming
 
 __all__ = ["VarintFraming"]
 
