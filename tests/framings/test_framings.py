@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater.errors import BadLength, FrameTooLong, FramingError, MarshalingError
 from twisted_repeater.framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
-from twisted_repeater.framings.base import CheckedFraming, Framing, checked_number, framing_of
+from twisted_repeater.framings.base import CheckedFraming, Framing, checked_flag, checked_number, framing_of
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IFraming
 
@@ -497,8 +497,20 @@ class OptionalMembersTests(SynchronousTestCase):
 
 
 class ArgumentTests(SynchronousTestCase):
-    """The checks of arguments that framings share; the tests of each framing have those that are refused."""
+    """The checks of arguments that framings share."""
 
     def test_numbers(self) -> None:
-        """A number is accepted at its limits."""
+        """A number is accepted at its limits, and nothing else is."""
+        wrong: Any
         self.assertEqual([checked_number("x", value, 1, 2) for value in (1, 2)], [1, 2])
+        for wrong in (0, 3):
+            self.assertRaises(ValueError, checked_number, "x", wrong, 1, 2)
+        for wrong in (True, 1.0, "1"):
+            self.assertRaises(TypeError, checked_number, "x", wrong, 1, 2)
+
+    def test_flags(self) -> None:
+        """A flag is True or False, and nothing like them."""
+        wrong: Any
+        self.assertEqual([checked_flag("x", value) for value in (True, False)], [True, False])
+        for wrong in (1, None):
+            self.assertRaises(TypeError, checked_flag, "x", wrong)
