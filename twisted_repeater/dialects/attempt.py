@@ -1,4 +1,19 @@
-"""An attempt to link a client, as the opening of a dialect sees it: the two peers, and the steps to a link."""
+"""What an opening is written with: the attempt to link a client, and its two peers.
+
+An *opening* is the part of a `Dialect` that plays the beginning of the protocol, for each client that connects, up to
+where messages are relayed. It is a coroutine function. This one is for a protocol in which the server greets first, and
+the client's first message is its name::
+
+    async def opening(attempt: Attempt) -> None:
+        attempt.client.send(b"READY\\n")  # as the server does, which cannot be chosen before the name is known
+        login = await attempt.client.peek()  # it stays in the stream: the filters and the server get it
+        await attempt.admit(login.payload.decode("ascii", "replace"))  # now the client has a place, and its name
+        await attempt.dial()  # now there is a server
+        await attempt.server.read()  # the server's own greeting, which nobody else gets
+        await attempt.connect()  # now there is a link, and both may still be sent something
+
+``openings.py`` has those that are ready. The repeater cares for deadlines, limits, refusals and cleaning up.
+"""
 
 from __future__ import annotations
 
@@ -33,32 +48,6 @@ class Versions(NamedTuple):
     """The version of the messages that the peer sends."""
     receives: int
     """The version of the messages that it receives."""
-
-
-class _Peer(Protocol):
-    """The connection behind a peer; `_link.opening_peer` has it."""
-
-    @property
-    def side(self) -> Side: ...
-
-    @property
-    def address(self) -> IAddress: ...
-
-    @property
-    def certificate(self) -> Any: ...
-
-    @property
-    def alpn(self) -> bytes | None: ...
-
-    def peek(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
-
-    def read(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
-
-    def peek_bytes(self, count: int, /) -> Deferred[bytes]: ...
-
-    def send(self, data: bytes, /) -> None: ...
-
-    def start_tls(self, options: Any, unread: Literal["refuse", "feed"], /) -> Deferred[None]: ...
 
 
 class Peer:
@@ -139,31 +128,6 @@ class Peer:
             A Deferred that fires when the handshake is done.
         """
         return self._peer.start_tls(options, unread)
-
-
-class _Making(Protocol):
-    """The making of a link behind an attempt; `_link.making` has it."""
-
-    @property
-    def dialect(self) -> Dialect: ...
-
-    @property
-    def limits(self) -> Limits: ...
-
-    @property
-    def repeater_name(self) -> str: ...
-
-    @property
-    def server_name(self) -> str: ...
-
-    @property
-    def details(self) -> Mapping[str, object]: ...
-
-    def admit(self, name: str | None, details: dict[str, object], /) -> Deferred[None]: ...
-
-    def dial(self) -> Deferred[None]: ...
-
-    def connect(self, client: Any, server: Any, versions: tuple[Versions, Versions] | None, /) -> Deferred[None]: ...
 
 
 class Attempt:
@@ -260,3 +224,57 @@ class Attempt:
 
 Opening: TypeAlias = Callable[[Attempt], Awaitable[None]]
 """A coroutine function of an attempt that plays the beginning of a protocol, up to where messages are relayed."""
+
+
+# -- what is behind them: the parts of the repeater that make a link --------------------------------------------------
+
+
+class _Peer(Protocol):
+    """The connection behind a peer; `_link.opening_peer` has it."""
+
+    @property
+    def side(self) -> Side: ...
+
+    @property
+    def address(self) -> IAddress: ...
+
+    @property
+    def certificate(self) -> Any: ...
+
+    @property
+    def alpn(self) -> bytes | None: ...
+
+    def peek(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
+
+    def read(self, framing: FramingObject | None, /) -> Deferred[Frame]: ...
+
+    def peek_bytes(self, count: int, /) -> Deferred[bytes]: ...
+
+    def send(self, data: bytes, /) -> None: ...
+
+    def start_tls(self, options: Any, unread: Literal["refuse", "feed"], /) -> Deferred[None]: ...
+
+
+class _Making(Protocol):
+    """The making of a link behind an attempt; `_link.making` has it."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def repeater_name(self) -> str: ...
+
+    @property
+    def server_name(self) -> str: ...
+
+    @property
+    def details(self) -> Mapping[str, object]: ...
+
+    def admit(self, name: str | None, details: dict[str, object], /) -> Deferred[None]: ...
+
+    def dial(self) -> Deferred[None]: ...
+
+    def connect(self, client: Any, server: Any, versions: tuple[Versions, Versions] | None, /) -> Deferred[None]: ...
