@@ -122,6 +122,14 @@ class RecordingOutlet:
         return FRAMING.encode(message)
 
 
+class PlainOutlet(RecordingOutlet):
+    """Keeps what it gets, of whatever framing."""
+
+    def push(self, pieces: list[bytes]) -> None:
+        """See `LaneOutlet`."""
+        self.pushes.append(pieces)
+
+
 class RecordingHost:
     """What a lane reports to. ``on_event`` is called at each report, behind what is written down."""
 

@@ -29,7 +29,7 @@ from .framings import (
     parts,
     size_of,
 )
-from .lanes import RecordingHost, RecordingOutlet, reads_of
+from .lanes import PlainOutlet, RecordingHost, reads_of
 
 MIB = 1024 * 1024
 
@@ -43,26 +43,18 @@ LINES = [Lines, ResumingLines, FollowingLines, FollowingResumingLines]
 PARTS = [Parts, PatientParts, FollowingParts, FollowingPatientParts]
 
 
-class Outlet(RecordingOutlet):
-    """Keeps what it gets, of whatever framing."""
-
-    def push(self, pieces: list[bytes]) -> None:
-        """See `LaneOutlet`."""
-        self.pushes.append(pieces)
-
-
 class Run:
     """A lane with a framing, and what came of it."""
 
     def __init__(self, framing: Any, **setup: Any) -> None:
         self.framing = framing
         self.journal: list[str] = []
-        self.outlet = Outlet("forward", self.journal)
+        self.outlet = PlainOutlet("forward", self.journal)
         self.host = RecordingHost(self.journal)
         self.asked: list[bytes] = []
         if "selector" in setup:
             setup["filter"] = self.see
-        back = Outlet("back", self.journal)
+        back = PlainOutlet("back", self.journal)
         # With a clock that stands still it never gives way.
         self.lane = Lane(LaneSetup(**setup), framing, self.outlet, back, self.host, lambda: 0.0)
         self.lane.start()
@@ -210,7 +202,7 @@ class FollowingTests(SynchronousTestCase):
                 time[0] += 0.001
                 return super().find(data, start, end)
 
-        framing, outlet = Slow(), Outlet("forward", [])
+        framing, outlet = Slow(), PlainOutlet("forward", [])
         lane = Lane(LaneSetup(), framing, outlet, outlet, RecordingHost([]), lambda: time[0])
         lane.start()
         lane.feed(b"x\n" * 1000)

@@ -18,9 +18,8 @@ from twisted_repeater.errors import InvalidHello, ServerUnreachable
 
 from ..certificates import Authority, Issued
 from ..link.links import messages
-from ..peers import Client, PeerCase, Server, Sockets, hello, reactor
-
-HEADER = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 9000\r\n"
+from ..peers import PeerCase, Server, Sockets, hello, reactor
+from .test_proxy_headers import HeaderFirst
 
 
 class MutualSockets(Sockets):
@@ -190,18 +189,6 @@ class ListenerTests(TLSEndpointCase):
         wrong.write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
         with self.assertRaisesRegex(ValueError, f"{wrong} has a certificate that cannot be read"):
             certificates_in(str(directory))
-
-
-class HeaderFirst(Client):
-    """A client that sends a header and then speaks TLS."""
-
-    options: Any
-
-    def connectionMade(self) -> None:
-        """Send the header, begin with TLS, and go on like others."""
-        self.write(HEADER)
-        self.transport.startTLS(self.options)
-        super().connectionMade()
 
 
 class ServerTests(TLSEndpointCase):
