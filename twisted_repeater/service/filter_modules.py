@@ -28,7 +28,7 @@ from .._text import text_of
 from ..filters import chain
 from ..filters._migration import hand_over
 from . import filter_metrics
-from .loading import LoadingError, load_filter, load_pair, module_of, trying
+from .loading import LoadingError, load_filter, load_filter_pair, module_of, trying
 
 __all__ = ["FilterModules"]
 
@@ -150,7 +150,7 @@ class FilterModules:
         """Load the filters."""
         filters: dict[str, Any] = {key: load_filter(name) for key, name in self.names.items()}
         if self.pairs:
-            filters["filters"] = trying("--filter", chain, *map(load_pair, self.pairs))
+            filters["filters"] = trying("--filter", chain, *map(load_filter_pair, self.pairs))
         return filters
 
     def _new_filters(self) -> dict[str, Any]:

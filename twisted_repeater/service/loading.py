@@ -21,7 +21,7 @@ from ..interfaces import IFilter
 from .descriptions import arguments_of, described
 from .ready_filters import READY_FILTERS
 
-__all__ = ["LoadingError", "load_dialect", "load_filter", "load_pair"]
+__all__ = ["LoadingError", "load_dialect", "load_filter", "load_filter_pair"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,7 +78,7 @@ def load_filter(name: str) -> Filter:
     return loaded
 
 
-def load_pair(description: str) -> FilterPairObject:
+def load_filter_pair(description: str) -> FilterPairObject:
     """Load a pair of filters.
 
     Args:
@@ -88,7 +88,7 @@ def load_pair(description: str) -> FilterPairObject:
     Raises:
         LoadingError: The pair cannot be loaded.
     """
-    name, found = _described("filter", description, READY_FILTERS, _makes_pair)
+    name, found = _described("--filter", description, READY_FILTERS, _makes_pair)
     try:
         return checked_pair(found)
     except TypeError as error:
@@ -155,7 +155,7 @@ def _made(kind: str, name: str, maker: Callable[..., Any], options: Mapping[str,
             return make()
     except (ValueError, TypeError) as error:
         raise LoadingError(f"{kind} {name}: {text_of(error)}") from error
-    return trying(f"cannot make the {kind} {name}", make)
+    return trying(f"cannot make the {kind.strip('-')} {name}", make)
 
 
 def _importable(name: str) -> bool:
