@@ -144,8 +144,8 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(SlowConsumer("too slow", 4096).waiting, 4096)
 
 
-class OffsetTests(SynchronousTestCase):
-    """The error about offsets that are outside of the data."""
+class OutsideTests(SynchronousTestCase):
+    """The error for a start and an end."""
 
     def test_outside(self) -> None:
         """Offsets that are not within the data are a ``ValueError``, up to the farthest there can be."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import struct
 import sys
-from collections.abc import Callable
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -20,7 +19,7 @@ from twisted_repeater.framings.base import CheckedFraming, Framing, checked_flag
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IFraming
 
-from .streams import CUTS, OFFSETS, are_refused, payloads_in, reads_of, skipped_by_find
+from .streams import CUTS, payloads_in, reads_of, skipped_by_find
 
 LIMIT = 1000
 
@@ -54,12 +53,6 @@ FRAMINGS: list[Framing] = [
     AsyncExtraFraming(LIMIT, lambda: 1.5),
     CheckedFraming(Int32Framing(LIMIT)),
 ]
-
-
-CALLS: list[Callable[[bytes, int, int], int]] = [
-    *(call for framing in FRAMINGS for call in (framing.find, framing.skip)),
-]
-"""What is given offsets: the first are those of `Int32Framing`."""
 
 
 class AllFramingsTests(SynchronousTestCase):
@@ -104,24 +97,6 @@ class AllFramingsTests(SynchronousTestCase):
             for find in (framing.find, Int32Framing(LIMIT).skip):
                 self.assertRaises(ValueError, find, frame, -1, len(frame))
                 self.assertRaises(ValueError, find, frame, 0, len(frame) + 1)
-
-    @given(st.sampled_from(range(len(CALLS))), OFFSETS, OFFSETS)
-    @example(0, 2**63 - 1, 26)
-    @example(1, 2**63 - 1, 26)
-    @example(5, -1, 26)
-    def test_offsets_anywhere(self, call: int, start: int, end: int) -> None:
-        """Whatever the offsets are, nothing outside of the data is read; wrong ones are always told alike."""
-        if not are_refused(self, CALLS[call], start, end):
-            with contextlib.suppress(BadLength):
-                self.assertGreaterEqual(CALLS[call](bytes(26), start, end), 0)
-
-    def test_no_bytes(self) -> None:
-        """Data that is not bytes is an error."""
-        wrong: Any
-        for call in CALLS:
-            for wrong in (None, 5):
-                self.assertRaises(TypeError, call, wrong, 0, 8)
-            self.assertRaises(TypeError, call, bytes(26), None, 8)
 
     def test_ends_behind_all_offsets(self) -> None:
         """A length that fits the limit, but ends after the largest offset, is too long."""

@@ -15,7 +15,7 @@ from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import PASS_ON
 
 from ..framings.streams import reads_of
-from .lanes import PlainOutlet, RecordingHost
+from .lanes import Outlet, RecordingHost
 
 LINES = [b"", b"a", b"bc", b"\r", b"\n\n", b"d" * 300, b"e" * 70_000, b"f"]
 STREAM = b"".join(line + b"\r\n" for line in LINES)
@@ -41,7 +41,7 @@ class TailsTests(SynchronousTestCase):
             seen.append(message)
             return PASS_ON
 
-        forward, back = PlainOutlet("forward", journal), PlainOutlet("back", journal)
+        forward, back = Outlet("forward", journal), Outlet("back", journal)
         setup = LaneSetup(filter=see, **changes)
         lane = Lane(setup, DelimitedFraming(1 << 20, b"\r\n"), forward, back, RecordingHost(journal))
         lane.start()

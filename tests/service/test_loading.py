@@ -70,6 +70,9 @@ def broken():
     raise ValueError("no mode")
 
 number = 7
+
+def coded():
+    return dialects.int32(to_server="utf8")
 """
 
 KNOWN = "async_extra, delimited, int32, length, lines, varint, or package.module:name"
@@ -228,6 +231,8 @@ class FilterTests(LoadingCase):
             ("Broken", "cannot make the filter some_filters:Broken: OSError: no disk (some_filters.py, line 27)"),
         ]:
             self.assert_fails(load_filter, f"some_filters:{name}", message)
+        self.write("two.py", "from twisted_repeater.filters import FilterPair\nboth = FilterPair()\n")
+        self.assert_fails(load_filter, "two:both", "two:both is a pair of filters: name it with --filter")
         error = self.assertRaises(LoadingError, load_filter, "some_filters:NoFilter")
         self.assertIn("a filter must be a function or an object with a method filter", str(error))
 
@@ -323,6 +328,8 @@ class DialectTests(LoadingCase):
         ]:
             error = self.assertRaises(LoadingError, load_dialect, name)
             self.assertEqual(str(error)[: len(message)], message)
+        error = self.assertRaises(LoadingError, load_dialect, "some_dialects:coded")
+        self.assertTrue(str(error).endswith("(some_dialects.py, line 16)"), str(error))
 
 
 PAIRS = """

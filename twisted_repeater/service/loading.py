@@ -69,6 +69,8 @@ def load_filter(name: str) -> Filter:
     try:
         checked_function(found)
     except TypeError as error:
+        if is_pair(found):
+            raise LoadingError(f"{name} is a pair of filters: name it with --filter") from error
         raise LoadingError(f"{name}: {text_of(error)}") from error
     except KeyboardInterrupt:
         raise
@@ -179,6 +181,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return reason  # it has the place already
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(("<frozen", OURS)) and frame.filename != importlib.__file__:
+        if not frame.filename.startswith(("<", OURS)) and frame.filename != importlib.__file__:
             return f"{reason} ({Path(frame.filename).name}, line {frame.lineno})"
     return reason
