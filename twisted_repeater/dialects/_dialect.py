@@ -64,19 +64,18 @@ class Dialect:
         to_server: MessageType | Codec | None = None,
         to_client: MessageType | Codec | None = None,
     ) -> None:
-        if not isinstance(name, str):
-            raise TypeError(f"name must be a string, not {repr_of(name)}")
-        if not isinstance(same_name, SameName):
-            raise TypeError(f"same_name must be a SameName, not {repr_of(same_name)}")
-        if not callable(framing):
-            raise TypeError(f"framing must be a function of the limits that returns a framing, not {repr_of(framing)}")
-        if not callable(opening):
-            raise TypeError(f"opening must be a coroutine function of an attempt, not {repr_of(opening)}")
-        for argument, function in (("refusal", refusal), ("farewell", farewell), ("redact", redact)):
-            if function is not None and not callable(function):
-                raise TypeError(f"{argument} must be a function, not {repr_of(function)}")
-        if max_frame is not None and type(max_frame) is not int:
-            raise TypeError(f"max_frame must be a number of bytes, not {repr_of(max_frame)}")
+        for argument, value, kind, fits in (
+            ("name", name, "a string", isinstance(name, str)),
+            ("framing", framing, "a function of the limits that returns a framing", callable(framing)),
+            ("opening", opening, "a coroutine function of an attempt", callable(opening)),
+            ("refusal", refusal, "a function", refusal is None or callable(refusal)),
+            ("farewell", farewell, "a function", farewell is None or callable(farewell)),
+            ("same_name", same_name, "a SameName", isinstance(same_name, SameName)),
+            ("redact", redact, "a function", redact is None or callable(redact)),
+            ("max_frame", max_frame, "a number of bytes", max_frame is None or type(max_frame) is int),
+        ):
+            if not fits:
+                raise TypeError(f"{argument} must be {kind}, not {repr_of(value)}")
         if max_frame is not None and max_frame <= 0:
             raise ValueError(f"max_frame must be above 0, not {max_frame}")
         self.name: str = name
