@@ -76,7 +76,7 @@ class Outlet(ABC):
         self._relayed = 0
         """How many of the waiting bytes came from lanes, at most."""
         self._behind: FramesBehind | None = None
-        """What waits for the end of a frame that comes in pieces, while one does."""
+        """The frames that wait for the end of a frame that comes in pieces; ``None`` if there is no such frame."""
         self.ended: bool = False
         """Whether nothing can be written any more."""
         self._ending: Callable[[], None] | None = None
@@ -138,11 +138,11 @@ class Outlet(ABC):
 
     @property
     def crowded(self) -> bool:
-        """Whether too much waits for that."""
+        """Whether too much waits for the end of a frame that comes in pieces."""
         return self._behind is not None and self._behind.size > HIGH_WATER
 
     def _put(self, pieces: list[bytes], relayed: int | None = None) -> None:
-        """Write frames; so many of their bytes, all if none are named, came from lanes."""
+        """Write frames. ``relayed`` of their bytes came from lanes, by default all of them."""
         size = sum(map(len, pieces))
         if len(pieces) > 1 and size < self._joined_below * len(pieces):
             pieces = [b"".join(pieces)]

@@ -69,11 +69,11 @@ def tls_listener(
     """Make the endpoint of an ``ssl:`` description.
 
     Args:
-        reactor: What it listens with.
+        reactor: The reactor that it listens with.
         wrappers: How many times ``haproxy:`` stands before it.
         positional: The arguments without a name.
-        named: Those with one.
-        backlog: The length of the listen queue, if the description has none.
+        named: The arguments with a name.
+        backlog: The length of the listen queue, unless the description says another.
 
     Raises:
         ValueError: An argument is wrong.
@@ -105,8 +105,8 @@ def _listener_options(given: Mapping[str, str]) -> Any:
         dhParameters=None if parameters is None else ssl.DiffieHellmanParameters.fromFile(FilePath(parameters)),
         trustRoot=None if roots is None else ssl.trustRootFromCertificates(certificates_in(roots)),
     )
-    # The callbacks that CertificateOptions sets fail without words; they would also refuse a client that offers
-    # protocols where none is named here.
+    # The callbacks that CertificateOptions sets do not say why they fail. Without alpn= they would also refuse a client
+    # that offers protocols.
     from OpenSSL import SSL
 
     context = options.getContext()
@@ -117,7 +117,7 @@ def _listener_options(given: Mapping[str, str]) -> Any:
 
 
 def _chosen(known: list[bytes] | None, connection: Connection, offered: list[bytes]) -> Any:
-    """Return the first protocol that the client offers, too. Have the handshake fail with words if there is none."""
+    """Return the first known protocol that the client offers. Without one, fail the handshake, and say why."""
     from OpenSSL import SSL
 
     if known is None:
@@ -125,11 +125,11 @@ def _chosen(known: list[bytes] | None, connection: Connection, offered: list[byt
     for name in known:
         if name in offered:
             return name
-    raise SSL.Error([("SSL routines", "", f"it offers the protocols {repr_of(offered)}, none of which is in alpn=")])
+    raise SSL.Error([("SSL routines", "", f"it must offer a protocol of alpn=, not {repr_of(offered)}")])
 
 
 def _checked(connection: Connection, certificate: X509, number: int, depth: int, ok: int) -> bool:
-    """Have the handshake fail with words if the client's certificate is not accepted; OpenSSL's own say nothing."""
+    """Fail the handshake if the client's certificate is not accepted, and say why; OpenSSL's own texts do not."""
     if ok:
         return True
     from OpenSSL import SSL
@@ -184,7 +184,7 @@ def certificates_in(path: str) -> list[Certificate]:
     """Return the certificates in a file, or in the ``.pem`` files of a directory.
 
     Raises:
-        ValueError: There is none, or one cannot be read.
+        ValueError: There is no certificate, or one cannot be read.
         OSError: The file or directory cannot be read.
     """
     from twisted.internet import ssl
