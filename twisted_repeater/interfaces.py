@@ -212,7 +212,8 @@ class IPatientFraming(IFraming):
 
     least: int = Attribute(
         "set when `find` or `more` returns 0: how many bytes of the frame, counted from its beginning, are needed at "
-        "least before it is worth asking again; 0 if that is not known"
+        "least before it is worth asking again; 0 if that is not known. No frame may have fewer bytes than that: until "
+        "they have come, the framing is not asked again, and the frame waits"
     )
 
 

@@ -601,7 +601,7 @@ class RefusalTests(OpeningCase):
             {"refusal": lambda error, attempt: frame(bytes(1 << 20))},
             on_connect=lambda link: 1 / 0,
         )
-        client = world._new_client(None, {})
+        client = world._new_client(None, (), {})
         world.listening.connect(Factory.forProtocol(lambda: client), "127.0.0.1")
         client.pause()
         world.settle()

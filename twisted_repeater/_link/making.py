@@ -89,10 +89,13 @@ class Making:
         """The time by which the opening must have gone on; ``None`` while another deadline counts."""
         self.attempt: Attempt | None = None
         """The attempt that the opening gets, once it has begun."""
-        self.stopped = False
-        self.admitting = self.admitted = False
-        self.dialling = self.dialled = False
-        self.connecting = self.connected = False
+        self.stopped: bool = False
+        self.admitting: bool = False
+        self.admitted: bool = False
+        self.dialling: bool = False
+        self.dialled: bool = False
+        self.connecting: bool = False
+        self.connected: bool = False
         self.done: Deferred[None] = Deferred()
 
     # -- from the beginning to the end ---------------------------------------------------------------------------

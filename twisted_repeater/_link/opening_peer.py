@@ -46,7 +46,7 @@ class OpeningPeer:
     def __init__(self, connection: Connection, framing: Framing) -> None:
         self.making: Making | None = None
         """Knows the step of the attempt, and is told when the peer leaves; set when the attempt begins."""
-        self.beginning = b""
+        self.beginning: bytes = b""
         """The first bytes that came, for errors."""
         self._connection = connection
         self._framing = framing
