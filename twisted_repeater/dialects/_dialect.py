@@ -26,6 +26,10 @@ Redact: TypeAlias = Callable[[Message, Direction], Message]
 class Dialect:
     """One wire protocol.
 
+    For example, messages whose length is in two bytes before them, and whose server speaks first::
+
+        Dialect(name="short", framing=lambda limits: LengthFraming(limits.max_frame, size=2), opening=server_first)
+
     Args:
         name: the name of the protocol in logs and errors.
         framing: a function that returns the framing for the limits of a repeater. It is called for each link. It

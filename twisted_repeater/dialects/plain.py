@@ -98,7 +98,7 @@ def lines(
     r"""Return a dialect whose messages are lines.
 
     Filters see a line without its end. A line that ends with ``\r\n`` is split at the ``\n``, so filters see the ``\r``
-    as the last byte, and one that they send should have it too. If every line of the protocol ends with ``\r\n``, say
+    as the last byte, and one that they send should have it too. If every line of the protocol ends with ``\r\n``, pass
     ``end=b"\r\n"``: then filters do not see it, and the repeater writes it.
 
     It dials, and names clients, as `length` does.
