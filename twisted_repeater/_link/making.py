@@ -1,6 +1,6 @@
 """The making of a link: plays the opening of the dialect, then takes the steps that the opening has left out.
 
-Nothing is dialled that can be refused, and whatever an opening does costs only its own attempt. Deadlines, places,
+The server is dialled late, when the client is admitted. An opening can end only its own attempt. Deadlines, places,
 names and cleaning up are here, not in openings:
 
 * ``hello_timeout`` runs from the beginning until the client is admitted, and again from there until the opening
