@@ -54,10 +54,10 @@ class Names:
     """The names of a repeater's pairs.
 
     Args:
-        same_name: What becomes of a newcomer whose name is taken.
-        monitor: Probes the client of a link.
-        clock: The reactor.
-        make_way: Ends the link or the attempt of a pair, for the reason that it is given.
+        same_name: what becomes of a newcomer whose name is taken.
+        monitor: probes the client of a link.
+        clock: the reactor.
+        make_way: ends the link or the attempt of a pair, for the reason that it is given.
     """
 
     def __init__(
@@ -108,9 +108,9 @@ class Names:
         """Claim a name for a pair, which leaves the one that it had.
 
         Raises:
-            DuplicateClient: Another pair has the name, or did not end within ``timeout`` seconds.
-            Replaced: A later newcomer wants the name, too.
-            ClientGone: The pair closes.
+            DuplicateClient: another pair has the name, or did not end within ``timeout`` seconds.
+            Replaced: a later newcomer wants the name, too.
+            ClientGone: the pair closes.
         """
         deadline = self._clock.seconds() + timeout
         if self._same_name is SameName.REPLACE:

@@ -105,8 +105,8 @@ class Outlet(ABC):
         """Do the same with a frame that comes in pieces, or its rest. Until it ends, other frames wait behind it.
 
         Args:
-            pieces: The rest of the frame that was begun, if one was, and further frames.
-            goes_on: Whether the last of them is not complete.
+            pieces: the rest of the frame that was begun, if one was, and further frames.
+            goes_on: whether the last of them is not complete.
         """
         if self.ended:
             return
@@ -160,8 +160,8 @@ class Outlet(ABC):
         A small one may wait for the next turn of the reactor, so that a burst leaves together.
 
         Args:
-            frame: What to write.
-            at_once: Do not wait: the frame is the only one, so writing it now is cheaper.
+            frame: what to write.
+            at_once: do not wait: the frame is the only one, so writing it now is cheaper.
         """
         if self._postponed is not None:
             self.send_postponed()
@@ -187,7 +187,7 @@ class Outlet(ABC):
         """Have a frame sent by `send_postponed`, or before anything else is written.
 
         Args:
-            make: Makes the frame; ``None`` or empty bytes if there is nothing to send.
+            make: makes the frame; ``None`` or empty bytes if there is nothing to send.
 
         Returns:
             Whether it is the first of those that are postponed.

@@ -69,15 +69,15 @@ def tls_listener(
     """Make the endpoint of an ``ssl:`` description.
 
     Args:
-        reactor: The reactor that it listens with.
-        wrappers: How many times ``haproxy:`` stands before it.
-        positional: The arguments without a name.
-        named: The arguments with a name.
-        backlog: The length of the listen queue, unless the description says another.
+        reactor: the reactor that it listens with.
+        wrappers: how many times ``haproxy:`` stands before it.
+        positional: the arguments without a name.
+        named: the arguments with a name.
+        backlog: the length of the listen queue, unless the description says another.
 
     Raises:
-        ValueError: An argument is wrong.
-        OSError: A file cannot be read.
+        ValueError: an argument is wrong.
+        OSError: a file cannot be read.
     """
     given = _arguments("ssl:", LISTENER, positional, named)
     port = _required("ssl:", given, "port")
@@ -147,14 +147,14 @@ def tls_server(
     """Make the endpoint of a ``tls:`` description.
 
     Args:
-        reactor: What it connects with.
-        positional: The arguments without a name.
-        named: Those with one.
-        inner: Makes the endpoint that ``endpoint=`` describes.
+        reactor: what it connects with.
+        positional: the arguments without a name.
+        named: those with one.
+        inner: makes the endpoint that ``endpoint=`` describes.
 
     Raises:
-        ValueError: An argument is wrong.
-        OSError: A file cannot be read.
+        ValueError: an argument is wrong.
+        OSError: a file cannot be read.
     """
     from twisted.internet import ssl
 
@@ -184,8 +184,8 @@ def certificates_in(path: str) -> list[Certificate]:
     """Return the certificates in a file, or in the ``.pem`` files of a directory.
 
     Raises:
-        ValueError: There is no certificate, or one cannot be read.
-        OSError: The file or directory cannot be read.
+        ValueError: there is no certificate, or one cannot be read.
+        OSError: the file or directory cannot be read.
     """
     from twisted.internet import ssl
 

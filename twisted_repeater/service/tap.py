@@ -105,7 +105,7 @@ class Options(usage.Options):
         """Parse the options. See `usage.Options`.
 
         Raises:
-            UsageError: An option is wrong. Under twistd, which prints all its own options for a `UsageError` and the
+            UsageError: an option is wrong. Under twistd, which prints all its own options for a `UsageError` and the
                 reason below them, this ends the process with the reason alone.
         """
         try:
@@ -167,7 +167,7 @@ def makeService(options: Options) -> IService:
     """Make the service that the options describe. See `IServiceMaker`.
 
     Raises:
-        CannotStart: An endpoint, a dialect or a filter cannot be used. It ends the process with one line and status 1.
+        CannotStart: an endpoint, a dialect or a filter cannot be used. It ends the process with one line and status 1.
     """
     from twisted.internet import reactor  # not before: twistd first installs the reactor that ``--reactor`` names
 
