@@ -401,7 +401,7 @@ class LoadPairTests(LoadingCase):
             ("logs", "--filter must be one of log, rate-limit, or package.module:name, not 'logs'"),
             ("log:0.5", "--filter log: an option must be written as name=value, not '0.5'"),
             ("both:none", "module both has no 'none'"),
-            ("both:number", "both:number: a pair of filters must have a method for_link, 7 has none"),
+            ("both:number", "both:number: a pair of filters must be an object with a method for_link, not 7"),
             ("both:plain", f"both:plain {one}"),
             ("both:plain_object", f"both:plain_object {one}"),
             ("both:made", f"both:made {one}"),

@@ -110,7 +110,7 @@ class ListenerTests(TLSEndpointCase):
         await world.refused()
         self.assertEqual(
             str(world.refusal),
-            "the client's TLS handshake failed: it offers the protocols [b'unknown'], none of which is in alpn=",
+            "the client's TLS handshake failed: it must offer a protocol of alpn=, not [b'unknown']",
         )
 
     async def test_no_alpn(self) -> None:

@@ -149,16 +149,16 @@ class SecureConnection(EndingConnection):
         """Speak TLS from here on. What was sent before leaves unencrypted.
 
         Args:
-            options: For a client ``CertificateOptions`` or the like; for a server what ``optionsForClientTLS`` returns.
-            unread: Bytes of the handshake that were received already.
+            options: for a client ``CertificateOptions`` or the like; for a server what ``optionsForClientTLS`` returns.
+            unread: bytes of the handshake that were received already.
 
         Returns:
             A Deferred that fires when the handshake is done, and fails with a `ConnectingError` if the connection is
             lost before. The caller has the deadline.
 
         Raises:
-            TypeError: These options are not for this side.
-            RuntimeError: The connection uses TLS already, or its transport cannot.
+            TypeError: these options are not for this side.
+            RuntimeError: the connection uses TLS already, or its transport cannot.
         """
         _check_options(self.side, options)
         if self.handshake is not None:

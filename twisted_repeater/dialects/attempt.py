@@ -36,9 +36,9 @@ class Frame(NamedTuple):
     """One frame that an opening has read."""
 
     data: bytes
-    """The very bytes."""
+    """The bytes of the whole frame, as they came."""
     payload: bytes
-    """The payload in them."""
+    """The payload in them, which a filter would get."""
 
 
 class Versions(NamedTuple):
@@ -53,8 +53,8 @@ class Versions(NamedTuple):
 class Peer:
     """The client or the server, while a link is being made.
 
-    What its methods wait for ends the attempt by itself if it does not come: a peer that leaves, or time that is over.
-    After `Attempt.connect` only `send` is left.
+    If a method waits for bytes that do not come, because the peer leaves or the time is over, the repeater ends the
+    attempt. After `Attempt.connect` only `send` may be called.
     """
 
     __slots__ = ("_peer",)
@@ -64,7 +64,7 @@ class Peer:
 
     @property
     def side(self) -> Side:
-        """Which of the two it is."""
+        """`Side.CLIENT` or `Side.SERVER`."""
         return self._peer.side
 
     @property
@@ -120,9 +120,9 @@ class Peer:
         Args:
             options: for a client what Twisted's ``CertificateOptions`` makes; for a server what ``optionsForClientTLS``
                 returns.
-            unread: what becomes of bytes that were received already. ``"refuse"`` ends the attempt with `InvalidHello`,
-                because somebody may have put them there: they came unencrypted. ``"feed"`` makes them the first bytes
-                of the handshake, for protocols in which TLS begins without a word.
+            unread: what to do with bytes that were received already. ``"refuse"`` ends the attempt with `InvalidHello`:
+                they came unencrypted, so somebody else may have put them there. ``"feed"`` makes them the beginning of
+                the handshake, for protocols in which the peer begins TLS without waiting for an answer.
 
         Returns:
             A Deferred that fires when the handshake is done.
@@ -134,8 +134,15 @@ class Attempt:
     """One client on its way to being linked. The opening of a dialect gets it.
 
     An opening takes the steps `admit`, `dial` and `connect`, in this order. Steps that it leaves out follow when it
-    returns: `admit` by the address, `dial`, `connect`. Whatever it raises ends this attempt only, and so does time that
-    runs out: ``limits.hello_timeout`` until `admit`, and again from there until the opening returns.
+    returns: `admit` by the address, `dial`, `connect`. If it raises, only this attempt ends. The same happens if it
+    takes too long: it has ``limits.hello_timeout`` until `admit`, and again from there until it returns. For example::
+
+        async def opening(attempt: Attempt) -> None:  # the server speaks first
+            await attempt.admit()
+            await attempt.dial()
+            greeting = await attempt.server.read()
+            await attempt.connect()
+            attempt.client.send(greeting.data)
     """
 
     __slots__ = ("_making", "client", "server")
@@ -143,7 +150,7 @@ class Attempt:
     client: Peer
     """The client."""
     server: Peer
-    """The server. Before `dial` it can do nothing: what it is asked for is a ``RuntimeError``."""
+    """The server. Before `dial` its methods raise ``RuntimeError``."""
 
     def __init__(self, making: _Making, client: Peer, server: Peer) -> None:
         self._making = making
@@ -167,21 +174,21 @@ class Attempt:
 
     @property
     def server_name(self) -> str:
-        """The name that `Repeater.create` was told; "" without one."""
+        """The ``server_name`` of `Repeater.create`, "" by default."""
         return self._making.server_name
 
     @property
     def details(self) -> Mapping[str, object]:
-        """What `admit` was told about the client; empty before. A refusal may depend on it."""
+        """The details that `admit` got about the client; empty before. A refusal can use them."""
         return self._making.details
 
     def admit(self, name: str | None = None, **details: object) -> Deferred[None]:
-        """Have the client admitted: a place, ``is_client_allowed``, and its name.
+        """Admit the client: wait for a place, ask ``is_client_allowed`` about the name, and take the name.
 
         Args:
             name: the client's name, as the client says it. ``None`` makes a label of its address: such a name is never
                 taken, and ``is_client_allowed`` is not asked about it.
-            details: what else you have learned about the client; they become ``link.details``.
+            details: other facts about the client, by name; they become ``link.details``.
 
         Returns:
             A Deferred that fails with a `ConnectingError` if the client is refused.
@@ -205,11 +212,11 @@ class Attempt:
     def connect(
         self, *, client: Any = None, server: Any = None, versions: tuple[Versions, Versions] | None = None
     ) -> Deferred[None]:
-        """Put the link together and call ``on_connect``. After it, only `Peer.send` is left to do.
+        """Put the link together and call ``on_connect``. After that, the opening may only call `Peer.send`.
 
         Args:
-            client: what the client said of itself; it becomes ``link.client_hello``.
-            server: what the server said of itself; it becomes ``link.server_hello``.
+            client: an object that describes the client, such as a `Hello`; it becomes ``link.client_hello``.
+            server: an object that describes the server; it becomes ``link.server_hello``.
             versions: the versions of the messages of the client and of the server. By default those that the dialect's
                 message types state.
 

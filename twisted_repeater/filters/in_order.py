@@ -1,4 +1,4 @@
-"""`in_order`: for protocols that answer each request in turn, so that an answer of a filter waits for its turn too.
+"""`in_order`: lets an answer of a filter wait for its turn, in protocols that answer each request in turn.
 
 Both filters of a link share its `Turns`.
 """
@@ -54,10 +54,10 @@ def in_order(
 ) -> InOrder:
     """Return a pair of filters in which the answers of a filter wait for the answers of the requests before them.
 
-    For protocols that answer each request in turn, such as Redis, SMTP or PostgreSQL. A client that sends several
-    requests without waiting would take an answer of the filter (`SendBack`, or the last messages of `Close`) for that
-    of an earlier request. Later requests go on to the server meanwhile. An answer goes out at once if the server owes
-    none.
+    For protocols that answer each request in turn, such as Redis, SMTP or PostgreSQL. There a client that sends several
+    requests without waiting would take an answer of the filter (`SendBack`, or the last messages of `Close`) for the
+    answer to an earlier request. Later requests go on to the server without waiting. If the server owes no answers, the
+    filter's answer goes out at once.
 
     Give it as ``start(filters=...)``. In a `chain` it must be the last.
 

@@ -133,7 +133,7 @@ class CheckedFraming(Framing):
         self._shown: int = 0
         """How many bytes of the present frame need not be shown again."""
         self._anew = False
-        """Whether the provider must be asked anew, because it has found a frame whose header has not come."""
+        """Whether the provider must look at the frame from its beginning again: it has found one with half a header."""
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""

@@ -172,7 +172,7 @@ class LengthFraming(HeaderFraming):
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: an argument has a value that makes no sense.
+        ValueError: an argument is out of range, or does not fit the others.
     """
 
     size: int

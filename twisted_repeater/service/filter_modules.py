@@ -49,11 +49,11 @@ class FilterModules:
     """Loads filters, and reloads them with their modules. A module that was loaded before is never reloaded.
 
     Args:
-        names: The names of the filters, as ``package.module:name``, by ``to_server_filter`` or ``to_client_filter``.
-        pairs: The descriptions of pairs of filters. They form a chain, which is the filter named ``filters``.
+        names: the names of the filters, as ``package.module:name``, by ``to_server_filter`` or ``to_client_filter``.
+        pairs: the descriptions of pairs of filters. They form a chain, which is the filter named ``filters``.
 
     Raises:
-        LoadingError: A filter cannot be loaded.
+        LoadingError: a filter cannot be loaded.
     """
 
     def __init__(self, names: Mapping[str, str], pairs: Sequence[str] = ()) -> None:
@@ -115,10 +115,10 @@ class FilterModules:
         """Reload all modules, and return the new filters, which have taken over the state of the old ones.
 
         Args:
-            use: Called with the new filters. If it raises, the old ones stay.
+            use: called with the new filters. If it raises, the old ones stay.
 
         Raises:
-            LoadingError: The filters cannot be reloaded; everything is as it was before.
+            LoadingError: the filters cannot be reloaded; everything is as it was before.
         """
         if self.fixed:
             raise LoadingError(

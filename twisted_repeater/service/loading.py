@@ -61,7 +61,7 @@ def load_filter(name: str) -> Filter:
             of a class. A class is called without arguments, and returns the filter.
 
     Raises:
-        LoadingError: The filter cannot be loaded.
+        LoadingError: the filter cannot be loaded.
     """
     found: Any = find(name)
     if issubclass(type(found), type) and not IFilter.providedBy(found):
@@ -84,11 +84,11 @@ def load_filter_pair(description: str) -> FilterPairObject:
     """Load a pair of filters.
 
     Args:
-        description: A pair of this package, such as ``log:sample=0.01``, or ``package.module:name`` of an object with a
+        description: a pair of this package, such as ``log:sample=0.01``, or ``package.module:name`` of an object with a
             method ``for_link``, or of a class or a function that returns one. Its options follow.
 
     Raises:
-        LoadingError: The pair cannot be loaded.
+        LoadingError: the pair cannot be loaded.
     """
     name, found = _described("--filter", description, READY_FILTERS, _makes_pair)
     try:
@@ -111,11 +111,11 @@ def load_dialect(description: str) -> Dialect:
     """Load a dialect.
 
     Args:
-        description: A dialect of this package, such as ``int32``, or ``package.module:name`` of a `Dialect` or of a
+        description: a dialect of this package, such as ``int32``, or ``package.module:name`` of a `Dialect` or of a
             function that returns one. Options of a function follow, as in ``length:size=2:order=little``.
 
     Raises:
-        LoadingError: The dialect cannot be loaded.
+        LoadingError: the dialect cannot be loaded.
     """
     name, found = _described("dialect", description, READY, lambda found, _: not isinstance(found, Dialect))
     if not isinstance(found, Dialect):

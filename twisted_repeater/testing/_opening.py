@@ -55,7 +55,7 @@ class Progress:
     to_server: bytes
     """The bytes that the server got."""
     error: ConnectingError | None
-    """Why the client was refused just now; ``None`` if it wasn't, or left before it had sent a byte."""
+    """Why the client was refused; ``None`` if it was not refused in this call, or left before it had sent a byte."""
     client_closed: bool
     """Whether the client's connection is over, or the repeater has ended its stream to it."""
     server_closed: bool
@@ -96,13 +96,13 @@ class Progress:
 class RawPeer(ScriptedConnection):
     """A client, or a server's connection, that sends and gets bytes and knows nothing of any dialect.
 
-    It is another thing than the `twisted_repeater.dialects.Peer` of an attempt: that is what an opening sees of it.
+    Do not confuse it with `twisted_repeater.dialects.Peer`, which an opening gets.
     """
 
     def __init__(self, side: Side, harness: OpeningHarness) -> None:
         super().__init__(side, harness.transcript)
         self.received: bytes = b""
-        """All bytes that came; behind `start_tls` those that were sent through TLS."""
+        """All bytes that came; after `start_tls` those inside of TLS."""
         self._harness = harness
 
     @property
@@ -143,7 +143,7 @@ class OpeningHarness:
     Args:
         dialect: the dialect whose opening is played.
         client_host: the address that the client connects from.
-        clock: the clock, where other parts of the test use it too.
+        clock: the clock, if other parts of the test use it too.
         options: any other argument of `Repeater.create` and `Repeater.start`.
     """
 

@@ -29,7 +29,7 @@ Answer: TypeAlias = "Callable[[Message, Peer], Iterable[object] | None]"
 class Peer(ScriptedConnection):
     """One connection of a scripted program. It follows the test, and records all that it sends and gets.
 
-    It is another thing than the `twisted_repeater.dialects.Peer` of an attempt: that is what an opening sees of it.
+    Do not confuse it with `twisted_repeater.dialects.Peer`, which an opening gets.
     """
 
     def __init__(self, side: Side, setting: Setting, hello: Hello | None, says: Sequence[object] = ()) -> None:
