@@ -157,7 +157,7 @@ class Repeater:
         if reactor is None:
             from twisted.internet import reactor
         settings = with_own_defaults(Settings(observers=tuple(observers), **others))
-        settings.dialect.framings(settings.limits)  # one that fails must fail now, not with each client
+        settings.dialect.check_framings(settings.limits)  # one that fails must fail now, not with each client
         timeout = settings.limits.connect_timeout
         dial: Callable[[Pair], Deferred[IProtocol]] = dialler(reactor, timeout, lambda pair: pair.server, *server)
         listening = listener(reactor, *listen)

@@ -556,13 +556,7 @@ class ServerTests(RefusalCase):
 
     async def test_silent_server(self) -> None:
         """A server that doesn't say hello is given up after the hello timeout."""
-
-        def is_client_allowed(name: str) -> bool:
-            if not world.server.when_greeted:
-                world.set_limits(hello_timeout=0.3)  # the client has said its hello by now
-            return True
-
-        world = await self.world(server=Server(when_greeted=False), is_client_allowed=is_client_allowed)
+        world = await self.world(server=Server(when_greeted=False), limits=Limits(hello_timeout=0.5))
         error = await self.refused(world, hello("alice"), HelloTimeout, name="alice", dialled=True)
         self.assertIs(error.side, Side.SERVER)
         world.server.when_greeted = True

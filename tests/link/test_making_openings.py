@@ -224,6 +224,14 @@ class WrongOpeningTests(OpeningCase):
         self.refused(world, InvalidHello, "the client does not speak test: not a login")
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_result(self) -> None:
+        """If it returns something, such as an opening that nobody plays, the client is refused."""
+        makes_one: Any = lambda attempt: server_first  # noqa: E731
+        world = self.world_of(makes_one)
+        world.connect()
+        self.refused(world, OpeningFailed, "TypeError: an opening must return None, not <function ser")
+        self.flushLoggedErrors(TypeError)
+
     def test_refuses(self) -> None:
         """It may refuse a client itself."""
 
@@ -270,13 +278,11 @@ class WrongOpeningTests(OpeningCase):
         client = world.connect()
         client.send_bytes(b"\0\0")
         world.advance(10)
-        self.refused(
-            world, HelloTimeout, "no hello from the client in time, as test begins with; it sent only b'\\x00\\x00'"
-        )
+        self.refused(world, HelloTimeout, "no message of test from the client in time; it sent only b'\\x00\\x00'")
         world = self.world_of(opening)
         world.connect().send(b"x")
         world.advance(10)
-        self.refused(world, HelloTimeout, "no hello from the server in time, as test begins with", "ann")
+        self.refused(world, HelloTimeout, "no message of test from the server in time", "ann")
 
     def test_reads_for_ever(self) -> None:
         """Reading on and on takes no longer than waiting."""
@@ -696,7 +702,7 @@ class RefusalTests(OpeningCase):
             {"refusal": lambda error, attempt: frame(bytes(1 << 20))},
             on_connect=lambda link: 1 / 0,
         )
-        client = world._new_client(None, {})
+        client = world._new_client(None, (), {})
         world.listening.connect(Factory.forProtocol(lambda: client), "127.0.0.1")
         client.pause()
         world.settle()

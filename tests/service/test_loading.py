@@ -70,6 +70,9 @@ def broken():
     raise ValueError("no mode")
 
 number = 7
+
+def coded():
+    return dialects.int32(to_server="utf8")
 """
 
 KNOWN = "async_extra, delimited, int32, length, lines, varint, or package.module:name"
@@ -226,6 +229,8 @@ class FilterTests(LoadingCase):
             ("Broken", "cannot make a some_filters:Broken: OSError: no disk (some_filters.py, line 27)"),
         ]:
             self.assert_fails(load_filter, f"some_filters:{name}", message)
+        self.write("two.py", "from twisted_repeater.filters import FilterPair\nboth = FilterPair()\n")
+        self.assert_fails(load_filter, "two:both", "two:both is a pair of filters: name it with --filter")
         error = self.assertRaises(LoadingError, load_filter, "some_filters:NoFilter")
         self.assertIn("a filter must be a function or an object with a method filter", str(error))
 
@@ -321,6 +326,8 @@ class DialectTests(LoadingCase):
         ]:
             error = self.assertRaises(LoadingError, load_dialect, name)
             self.assertEqual(str(error)[: len(message)], message)
+        error = self.assertRaises(LoadingError, load_dialect, "some_dialects:coded")
+        self.assertTrue(str(error).endswith("(some_dialects.py, line 16)"), str(error))
 
 
 PAIRS = """
@@ -389,21 +396,21 @@ class LoadPairTests(LoadingCase):
         """What cannot be loaded, or has wrong options, is told, and why."""
         one = "is the filter of one direction: name it with --to-server-filter or --to-client-filter"
         for name, message in (
-            ("logs", "a filter must be one of log, rate-limit, or package.module:name, not 'logs'"),
+            ("logs", "--filter must be one of log, rate-limit, or package.module:name, not 'logs'"),
             ("both:none", "module both has no 'none'"),
             ("both:number", "both:number: a pair of filters must have a method for_link, 7 has none"),
             ("both:plain", f"both:plain {one}"),
             ("both:plain_object", f"both:plain_object {one}"),
             ("both:made", f"both:made {one}"),
             ("both:pair:limit=3", "both:pair is made already, so it has no options"),
-            ("both:Pair:limit=x", "both:Pair: limit must be a whole number, not 'x'"),
-            ("both:Pair:size=3", "both:Pair: there is no option 'size'; the options are: limit"),
-            ("log:sample=2", "cannot make a log: ValueError: sample must be above 0 and at most 1, not 2.0"),
-            ("log:direction=up", "log: direction must be both or to-server or to-client, not 'up'"),
-            ("rate-limit", "rate-limit: rate is missing; write rate="),
+            ("both:Pair:limit=x", "--filter both:Pair: limit must be a whole number, not 'x'"),
+            ("both:Pair:size=3", "--filter both:Pair: there is no option 'size'; the options are: limit"),
+            ("log:sample=2", "--filter log: sample must be above 0 and at most 1, not 2.0"),
+            ("log:direction=up", "--filter log: direction must be both or to-server or to-client, not 'up'"),
+            ("rate-limit", "--filter rate-limit: rate is missing; write rate="),
             (
                 "rate-limit:rate=0",
-                "cannot make a rate-limit: ValueError: rate must be above 0 and burst at least 1, not 0.0 and 1",
+                "--filter rate-limit: rate must be above 0 and burst at least 1, not 0.0 and 1",
             ),
         ):
             self.assert_fails(load_pair, name, message)

@@ -92,10 +92,13 @@ class Making:
         """Until when the opening must get on; ``None`` while something else has a time of its own."""
         self.attempt: Attempt | None = None
         """What the opening sees of this, once the opening has begun."""
-        self.stopped = False
-        self.admitting = self.admitted = False
-        self.dialling = self.dialled = False
-        self.connecting = self.connected = False
+        self.stopped: bool = False
+        self.admitting: bool = False
+        self.admitted: bool = False
+        self.dialling: bool = False
+        self.dialled: bool = False
+        self.connecting: bool = False
+        self.connected: bool = False
         self.done: Deferred[None] = Deferred()
 
     # -- from the beginning to the end ---------------------------------------------------------------------------
@@ -225,7 +228,9 @@ class Making:
         client.making = server.making = self
         self.attempt = Attempt(self, Peer(client), Peer(server))
         try:
-            await self.step(call(self.dialect.opening, self.attempt))
+            result = await self.step(call(self.dialect.opening, self.attempt))
+            if result is not None:  # a function that makes openings, for example, in place of one that it makes
+                raise TypeError(f"an opening must return None, not {repr_of(result)}")
         except (ConnectingError, GeneratorExit):
             raise
         except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
@@ -302,7 +307,7 @@ class Making:
                 return
             if opening is not None and (opening.waits or (connection is pair.client and self.attempt is None)):
                 sent = f"; it sent only {opening.beginning!r}" if opening.beginning else ""
-                self.stop(HelloTimeout(f"no hello from the {side.value} in time, as {name} begins with{sent}", side))
+                self.stop(HelloTimeout(f"no message of {name} from the {side.value} in time{sent}", side))
                 return
         timeout = f"{self.limits.hello_timeout:g} seconds"
         self.stop(OpeningFailed(f"the opening of {name} did not end within {timeout}"))

@@ -47,7 +47,7 @@ class OpeningPeer:
     def __init__(self, connection: Connection, framing: Framing) -> None:
         self.making: Making | None = None
         """What is asked for the stage of the attempt, and told that the peer has left; set when that begins."""
-        self.beginning = b""
+        self.beginning: bytes = b""
         """The first bytes that came, for errors."""
         self._connection = connection
         self._framing = framing

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from OpenSSL.crypto import X509
 
     from .connection import Connection
+    from .outlet import Outlet
 
 __all__ = ["READ_SIZE", "Handshake", "SecureConnection", "handshake_error"]
 
@@ -195,7 +196,7 @@ class SecureConnection(EndingConnection):
         before.read_at_once(READ_SIZE)
         before.hand_over()
         self.transport = transport
-        self.outlet = outlet_for(transport, connection, before.encoder.framing, before.max_waiting)
+        self.outlet: Outlet = outlet_for(transport, connection, before.encoder.framing, before.max_waiting)
 
     def _find_tls(self) -> None:
         """Find out whether the transport is one over TLS."""

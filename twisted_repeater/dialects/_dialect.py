@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from .._text import repr_of
+from .._text import repr_of, text_of
 from .._types import Codec, FramingObject, Message
 from ..errors import ConnectingError
 from ..framings.base import Framings
@@ -68,10 +68,12 @@ class Dialect:
             raise TypeError(f"name must be a string, not {repr_of(name)}")
         if not isinstance(same_name, SameName):
             raise TypeError(f"same_name must be a SameName, not {repr_of(same_name)}")
-        functions = {"framing": framing, "opening": opening, "refusal": refusal, "farewell": farewell, "redact": redact}
-        for argument, function in functions.items():
-            needed = argument in ("framing", "opening")
-            if not callable(function) and (needed or function is not None):
+        if not callable(framing):
+            raise TypeError(f"framing must be a function of the limits that returns a framing, not {repr_of(framing)}")
+        if not callable(opening):
+            raise TypeError(f"opening must be a coroutine function of an attempt, not {repr_of(opening)}")
+        for argument, function in (("refusal", refusal), ("farewell", farewell), ("redact", redact)):
+            if function is not None and not callable(function):
                 raise TypeError(f"{argument} must be a function, not {repr_of(function)}")
         if max_frame is not None and type(max_frame) is not int:
             raise TypeError(f"max_frame must be a number of bytes, not {repr_of(max_frame)}")
@@ -109,6 +111,20 @@ class Dialect:
         """Return the framings of a new link."""
         framing = self.framing(limits)
         return framing if isinstance(framing, Framings) else Framings(framing, self._other(limits))
+
+    def check_framings(self, limits: Limits) -> None:
+        """Check that the function `framing` makes framings.
+
+        Raises:
+            TypeError: it cannot be called with limits, or returns something else.
+        """
+        try:
+            self.framing(limits)
+        except TypeError as error:
+            raise TypeError(f"the framing of {self.name} failed: {text_of(error)}") from error
+        for framing in self.framings(limits):
+            if not all(callable(getattr(framing, method, None)) for method in ("find", "encode", "replace")):
+                raise TypeError(f"the framing of {self.name} must return a framing, not {repr_of(framing)}")
 
     def _other(self, limits: Limits) -> FramingObject:
         """Return the framing of the second direction, where `framing` returns one at a time."""

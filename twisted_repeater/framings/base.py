@@ -67,7 +67,9 @@ class Framing:
         raise NotImplementedError
 
     def taken(self, data: bytes, start: int, stop: int) -> None:
-        """See `IStatefulFraming`. Called if ``follows`` is set."""
+        """See `IStatefulFraming`. Called if ``follows`` is set. By default it only checks the offsets."""
+        if start < 0 or start > stop or stop > len(data):
+            raise outside(start, stop)
 
     def skip(self, data: bytes, start: int, end: int) -> int:
         """Return the offset at which the last complete frame ends. ``count`` is set to the number of frames up to it.
@@ -127,9 +129,9 @@ class CheckedFraming(Framing):
     def __init__(self, provider: FramingObject) -> None:
         Framing.__init__(self, 0)
         self.provider = provider
-        self.goes_on = _has(provider, "more", "goes_on")
-        self.follows = _has(provider, "taken", "follows")
-        self._shown = 0
+        self.goes_on: bool = _has(provider, "more", "goes_on")
+        self.follows: bool = _has(provider, "taken", "follows")
+        self._shown: int = 0
         """How many bytes of the present frame need not be shown again."""
         self._anew = False
         """Whether the provider must be asked anew, because it has found a frame whose header has not come."""
@@ -175,7 +177,8 @@ class CheckedFraming(Framing):
             self.seen = start
             self.least = 0
             return 0
-        self.body, self.tail = body, tail
+        self.body: int = body
+        self.tail: int = tail
         return stop
 
     def _check_wait(self, start: int, end: int) -> None:
@@ -184,18 +187,17 @@ class CheckedFraming(Framing):
         least = _integer(getattr(provider, "least", 0), "least", provider)
         if not 0 <= least <= FARTHEST:
             raise ValueError(f"{repr_of(provider)} needs at least {least} bytes")
-        self.least = least
+        self.least: int = least
         if self.goes_on:
             seen = _integer(provider.seen, "seen", provider)  # type: ignore[attr-defined]
             if not start <= seen <= end:
                 raise ValueError(f"{repr_of(provider)} has seen the bytes up to {seen}, of those from {start} to {end}")
-            self.seen = seen
+            self.seen: int = seen
             self._shown += seen - start
 
     def taken(self, data: bytes, start: int, stop: int) -> None:
         """See `IStatefulFraming`."""
-        if start < 0 or start > stop or stop > len(data):
-            raise outside(start, stop)
+        Framing.taken(self, data, start, stop)
         if self.follows:
             self.provider.taken(data, start, stop)  # type: ignore[attr-defined]
 

@@ -70,7 +70,7 @@ class DelimitedFraming(Framing):
         """How many bytes of a frame the limit does not count."""
         self._before = 0
         """How many bytes of the unfinished frame are before those that `more` gets."""
-        self.tail = 0 if whole else len(end)
+        self.tail: int = 0 if whole else len(end)
         self.goes_on = True
 
     def find(self, data: bytes, start: int, end: int) -> int:
@@ -88,7 +88,7 @@ class DelimitedFraming(Framing):
                 self.seen = start
                 return 0
         stop = self._stop(data, start, start + self._start_size, end)
-        self.body = start + self._head
+        self.body: int = start + self._head
         return stop
 
     def more(self, data: bytes, start: int, end: int) -> int:
@@ -134,7 +134,7 @@ class DelimitedFraming(Framing):
             seen = end - self._end_size + 1  # the bytes after it may begin the mark
             if seen < at:
                 seen = at
-            self.seen = seen
+            self.seen: int = seen
             self._before = seen - start
         elif stop < 0:
             raise FrameTooLong(self.max_frame + 1, self.max_frame)

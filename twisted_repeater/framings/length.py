@@ -113,7 +113,7 @@ class HeaderFraming(Framing):
     def __init__(self, max_frame: int, whole: bool) -> None:
         Framing.__init__(self, checked_number("max_frame", max_frame, 0, FARTHEST))
         self.whole = checked_flag("whole", whole)
-        self._head = 0
+        self._head: int = 0
         """Where the payload begins in the frame that was measured last, counted from the beginning of the frame."""
 
     def _measure(self, data: bytes, start: int, end: int) -> int:
@@ -133,7 +133,7 @@ class HeaderFraming(Framing):
             return 0
         if size < 0:
             raise self._wrong(data, start)
-        self.body = start + self._head
+        self.body: int = start + self._head
         return start + size
 
     def skip(self, data: bytes, start: int, end: int) -> int:

@@ -68,6 +68,8 @@ def load_filter(name: str) -> Filter:
     try:
         checked_function(found)
     except TypeError as error:
+        if is_pair(found):
+            raise LoadingError(f"{name} is a pair of filters: name it with --filter") from error
         raise LoadingError(f"{name}: {text_of(error)}") from error
     except KeyboardInterrupt:
         raise
@@ -93,15 +95,15 @@ def load_pair(description: str) -> FilterPairObject:
     elif ":" in name:
         found = find(name)
     else:
-        raise LoadingError(f"a filter must be one of {', '.join(READY_FILTERS)}, or package.module:name, not {name!r}")
+        raise LoadingError(f"--filter must be one of {', '.join(READY_FILTERS)}, or package.module:name, not {name!r}")
     if options and not (callable(found) and (isinstance(found, type) or not is_pair(found))):
         raise LoadingError(f"{name} is made already, so it has no options")
     if isinstance(found, type) or name in READY_FILTERS or options:
         try:
             arguments = arguments_of(found, options)
+            found = found(**arguments) if name in READY_FILTERS else trying(f"cannot make a {name}", found, **arguments)
         except ValueError as error:
-            raise LoadingError(f"{name}: {error}") from error
-        found = trying(f"cannot make a {name}", found, **arguments)
+            raise LoadingError(f"--filter {name}: {error}") from error
     try:
         return checked_pair(found)
     except TypeError as error:
@@ -179,6 +181,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return reason  # it has the place already
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(("<frozen", OURS)) and frame.filename != importlib.__file__:
+        if not frame.filename.startswith(("<", OURS)) and frame.filename != importlib.__file__:
             return f"{reason} ({Path(frame.filename).name}, line {frame.lineno})"
     return reason
