@@ -84,15 +84,6 @@ class ProtocolTests(MemoryCase):
         self.connection.dataReceived(b"two")
         self.assertEqual(received, [b"one", b"two"])
 
-    def test_dropped(self) -> None:
-        """What cannot be read is dropped from then on."""
-        self.connect()
-        received: list[bytes] = []
-        self.connection.receive = received.append
-        self.connection.drop_received()
-        self.connection.dataReceived(b"one")
-        self.assertEqual(received, [])
-
     def test_busy(self) -> None:
         """A transport in memory, or of TLS, is read in pieces of its own size."""
         self.connect()
