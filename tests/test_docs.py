@@ -21,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import twisted_repeater
 from twisted_repeater.codecs.bin_prot import bin_prot_codec, enumeration
 from twisted_repeater.service.tap import Options
+from twisted_repeater.testing import OpeningHarness
 
 from .needed import cannot_test
 from .paths import DOCS, EXAMPLES, ROOT, TESTS
@@ -220,6 +221,27 @@ class ReloadPageTests(TwistdCase):
         client.type(*["price ACME"] * 2)
         client.wait_for("^enough$", times=2)
         client.wait_for("^ACME costs 101.50$", times=4)
+
+
+class FirstDialectPageTests(SynchronousTestCase):
+    """The page about a first dialect."""
+
+    def test_first_lines(self) -> None:
+        """Clients read what the page says that they read."""
+        text = (DOCS / "howto" / "first-dialect.md").read_text()
+        page: dict[str, Any] = {"__name__": "chat"}
+        exec(next(fence.code for fence in fences_of(text) if fence.code.startswith("# chat.py")), page)
+        rows = re.findall(r"^\| (.+) \| (.+) \|$", text.partition("| you type |")[2], re.M)
+        self.assertEqual(len(rows), 4)
+        for typed, read in rows:
+            harness = OpeningHarness(page["chat"](), is_client_allowed=lambda name: name.startswith("a"))
+            progress = harness.client_connects()
+            if typed.startswith("nothing"):
+                progress = harness.advance(10)
+            else:
+                progress = harness.client_sends(typed.strip("`").encode() + b"\n")
+            expected = "" if read.startswith("nothing") else read.strip("`") + "\n"
+            self.assertEqual(progress.to_client.decode(), expected)
 
 
 OCAML_DRIVER = """

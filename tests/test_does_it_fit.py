@@ -26,6 +26,7 @@ SAMPLES = {
     "MQTT": "30 07 0003 612f62 6869",
     "MySQL, MariaDB": "010000 00 0e",
     "PostgreSQL": "51 0000000d 53454c4543542031 00",
+    "SMTP": b"EHLO client.example\r\n".hex(),
     "protobuf, with lengths": "03 08 96 01",
 }
 """A message of each protocol for which the page has a framing, as the descriptions of these protocols have it."""

@@ -162,12 +162,11 @@ def session(port: int, context: ssl.SSLContext | None, *, direct: bool = False, 
             assert answer == (b"S" if context is not None else b"N"), answer
         if context is not None:
             connection = context.wrap_socket(plain, server_hostname="localhost")
-        with connection:
+        with connection, connection.makefile("rb") as stream:
             connection.sendall(startup("ann"))
             replies = []
             for number in range(messages):
                 connection.sendall(frame(b"%d" % number * 30_000))
-                stream = connection.makefile("rb")
                 size = stream.read(4)
                 if len(size) < 4:
                     raise ConnectionError("closed instead of a reply")

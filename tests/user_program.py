@@ -21,13 +21,16 @@ from twisted_repeater import (
     IFilterPair,
     IFraming,
     IHandshake,
+    IIdentityObserver,
     IObserver,
+    IStatefulFraming,
     Limits,
     Link,
     LinkError,
     MessageType,
     OnFilterError,
     Repeater,
+    SameName,
     SendBack,
     Side,
     Verdict,
@@ -35,12 +38,32 @@ from twisted_repeater import (
 )
 from twisted_repeater.codecs import fixed, tagged, text
 from twisted_repeater.codecs.bin_prot import BinProtCodec, bin_float, bin_int, bin_prot_codec, record
-from twisted_repeater.dialects import async_extra, hellos, int32, server_first
+from twisted_repeater.dialects import (
+    Attempt,
+    Frame,
+    Opening,
+    Peer,
+    Versions,
+    async_extra,
+    by_address,
+    first_message,
+    hellos,
+    int32,
+    server_first,
+)
 from twisted_repeater.filters import Allow, ByType, Count, Deny, FilterPair, Log, Shadow, in_order, wants
-from twisted_repeater.framings import Framing, Int32Framing
+from twisted_repeater.framings import DelimitedFraming, Framing, Framings, Int32Framing, LengthFraming, VarintFraming
 from twisted_repeater.observers.metrics import MetricsObserver
 from twisted_repeater.selectors import first_byte
-from twisted_repeater.testing import FilterHarness, MemoryRepeater, SocketRepeater, check_codec, check_framing
+from twisted_repeater.testing import (
+    FilterHarness,
+    MemoryRepeater,
+    OpeningHarness,
+    SocketRepeater,
+    Step,
+    check_codec,
+    check_framing,
+)
 
 
 @dataclass
@@ -154,6 +177,24 @@ class OwnFraming:
         return payload
 
 
+@implementer(IStatefulFraming)
+class StatefulFraming(OwnFraming):
+    """Each stream begins with a frame of another size."""
+
+    def __init__(self, max_frame: int) -> None:
+        super().__init__(max_frame)
+        self.first = True
+        self.least: int = 0
+        self.tail: int = 0
+        self.seen: int = 0
+
+    def more(self, data: bytes, start: int, end: int) -> int:
+        return end
+
+    def taken(self, data: bytes, start: int, stop: int) -> None:
+        self.first = False
+
+
 class DerivedFraming(Framing):
     def find(self, data: bytes, start: int, end: int) -> int:
         return end
@@ -174,6 +215,47 @@ class OwnHandshake:
         return self.framing.encode(hello.name.encode())
 
 
+async def hello_of(peer: Peer) -> str:
+    frame: Frame = await peer.read(Int32Framing(100))
+    await peer.start_tls(object(), unread="feed")
+    name: bytes = frame.payload + await peer.peek_bytes(1)
+    return name.decode()
+
+
+async def opening(attempt: Attempt) -> None:
+    await attempt.admit(await hello_of(attempt.client), limit=attempt.limits.max_hello)
+    await attempt.dial()
+    attempt.server.send(attempt.server_name.encode())
+    versions = Versions(sends=1, receives=2), Versions(2, 1)
+    await attempt.connect(client="ann", server=attempt.server.certificate, versions=versions)
+
+
+async def name_of(frame: Frame) -> str | None:
+    return frame.data.decode() or None
+
+
+def refusal(error: ConnectingError, attempt: Attempt) -> bytes | None:
+    name: object = attempt.details.get("name")
+    return f"{name}: {error}".encode() if attempt.client.alpn is None else None
+
+
+def farewell(reason: BaseException | None, link: Link) -> bytes | None:
+    return None if reason is None else link.client_name.encode()
+
+
+def redact(message: Order, direction: Direction) -> Order:
+    return Order(0, message.price) if direction is Direction.TO_SERVER else message
+
+
+OPENINGS: list[Opening] = [
+    by_address,
+    server_first,
+    opening,
+    first_message(name_of),
+    first_message(lambda frame: frame.payload.decode()),
+]
+
+
 def make_framing(limits: Limits) -> OwnFraming:
     return OwnFraming(limits.max_frame)
 
@@ -185,6 +267,20 @@ own = Dialect(
     to_server=MessageType.of(Codec()),
     to_client=MessageType({1: Codec()}),
 )
+talkative = Dialect(
+    name="talkative",
+    framing=lambda limits: Framings(to_server=StatefulFraming(limits.max_frame), to_client=DerivedFraming(9)),
+    opening=opening,
+    refusal=refusal,
+    farewell=farewell,
+    same_name=SameName.REPLACE,
+    redact=redact,
+    max_frame=1000,
+    to_server=Codec(),
+)
+lines = Dialect(name="lines", framing=lambda limits: DelimitedFraming(limits.max_frame, b"\r\n"))
+packets = lines.changed(framing=lambda limits: VarintFraming(limits.max_frame, at=1, whole=True))
+records = lines.changed(framing=lambda limits: LengthFraming(limits.max_frame, size=2, order="little"))
 derived = Dialect(name="derived", framing=lambda limits: DerivedFraming(limits.max_frame), to_server=Codec())
 ready_made = Dialect(name="ready made", framing=lambda limits: Int32Framing(limits.max_frame), opening=server_first)
 of_fields = int32(to_server=tagged({b"O": fixed(Order, id="Q", price="d"), b"T": text()}), to_client=Codec())
@@ -208,6 +304,11 @@ class Observer:
     def relayed(self, link: Link, direction: Direction, messages: int, size: int) -> None: ...
 
 
+@implementer(IIdentityObserver)
+class IdentityObserver(Observer):
+    def link_identified(self, link: Link, old_name: str) -> None: ...
+
+
 def on_connect(link: Link) -> State:
     return State()
 
@@ -228,7 +329,7 @@ async def run() -> None:
         is_client_allowed=lambda name: True,
         listen_port=0,
         server="tcp:example.org:9001",
-        observers=[Observer(), MetricsObserver()],
+        observers=[Observer(), IdentityObserver(), MetricsObserver()],
         limits=Limits(max_frame=1000),
     )
     repeater.start(to_server_filter=check, to_client_filter=check_later)
@@ -252,7 +353,8 @@ async def run() -> None:
     link = repeater.link("ann")
     if link is not None:
         state: State = link.state
-        state.orders += 1
+        state.orders += link.id
+        await link.identify("ann of accounts")
         link.finish()
     await repeater.shutdown()
 
@@ -275,6 +377,12 @@ def memory() -> None:
     client = running.connect("ann", send_version=2)
     client.send(b"x")
     running.server["ann"].expect(b"x")
+
+
+def played() -> None:
+    harness = OpeningHarness(talkative)
+    harness.client_connects().expect(Step.BEGUN)
+    harness.client_sends(b"ann").expect(Step.REFUSED, to_client=b"no", error=ConnectingError)
 
 
 async def sockets() -> None:

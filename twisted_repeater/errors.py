@@ -5,22 +5,22 @@
     RepeaterError
      +-- MultipleVersionsError       the dialect states several versions, conversion was not asked for
      +-- ConnectingError             a client could not be linked; given to on_connecting_error
-     |    +-- ClientIPNotAuthorized  step 1: is_client_ip_authorized said no
-     |    +-- NewClientsDropped      step 1: drop_new_clients() is in force
-     |    +-- HelloTimeout           step 2 or 6: no complete hello in time
-     |    +-- InvalidHello           step 2 or 6: the dialect cannot read the hello
-     |    +-- WrongMode              step 3 or 6: the peer runs in another mode
-     |    +-- ClientNotAllowed       step 3: is_client_allowed said no
-     |    +-- VersionMismatch        step 3 or 6: no version that both ends have
-     |    +-- TooManyClients         step 3: max_clients are linked, and none ended within the hello timeout
-     |    +-- DuplicateClient        step 4: the name belongs to another link
-     |    +-- ServerUnreachable      step 5 or 6: no connection to the server, or it closed before its hello
-     |    +-- UnexpectedServerName   step 6: another server than the one configured answered
-     |    +-- RefusedByApplication   a callback of the application raised
-     |    +-- ClientGone             the client left before it was linked
-     |    +-- Replaced               a newcomer took the client's name over
-     |    +-- OpeningFailed          the opening of the dialect raised, or did not end in time
-     |    +-- RepeaterClosed         the repeater was shut down meanwhile
+     |    +-- ClientIPNotAuthorized  accept: is_client_ip_authorized returned false
+     |    +-- NewClientsDropped      accept: drop_new_clients() was called
+     |    +-- HelloTimeout           opening: a peer did not send what the opening waits for, within hello_timeout
+     |    +-- InvalidHello           opening: the first bytes of a peer are not of the dialect, or not TLS
+     |    +-- WrongMode              opening with hellos: the peer runs in another mode
+     |    +-- VersionMismatch        opening with hellos: no version that both ends have
+     |    +-- UnexpectedServerName   opening with hellos: the server has another name than the one configured
+     |    +-- OpeningFailed          opening: it raised, or did not end in time
+     |    +-- TooManyClients         admit: max_clients are linked, and none ended within the hello timeout
+     |    +-- ClientNotAllowed       admit, or link.identify: is_client_allowed returned false
+     |    +-- DuplicateClient        admit, or link.identify: the name belongs to another link
+     |    +-- Replaced               admit, or link.identify: a newcomer took the client's name over
+     |    +-- ServerUnreachable      dial: no connection to the server; or it closed before the link was made
+     |    +-- RefusedByApplication   connect: on_connect, or another callback of the application, raised
+     |    +-- ClientGone             any step: the client left before it was linked
+     |    +-- RepeaterClosed         any step: the repeater was shut down
      +-- LinkError                   trouble on a complete link; given to on_error
      |    +-- ParseError             the sender's fault: a payload that its codec cannot decode
      |    +-- MarshalingError        the application's fault: a message that its codec cannot encode
@@ -38,6 +38,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from ._text import text_of, told
@@ -120,15 +121,21 @@ class NewClientsDropped(ConnectingError):
 
 
 class HelloTimeout(ConnectingError):
-    """The hello of ``side`` was not complete within ``limits.hello_timeout``."""
+    """``side`` did not send the bytes that the opening waits for, or no TLS handshake, within ``limits.hello_timeout``.
+
+    With hellos these bytes are the hello.
+    """
 
 
 class InvalidHello(ConnectingError):
-    """The first frame of ``side`` is not a hello of the dialect, or the peer does not speak TLS where it must."""
+    """``side`` began with bytes that are not of the dialect, or does not speak TLS where it must.
+
+    Raise it in an opening of your own if a peer says something that the protocol does not allow there.
+    """
 
     is_hello: bool = False
-    """Whether the frame is a hello with an error in it, such as a version that is not a number. Then the message shows
-    none of its bytes, which may be a secret."""
+    """Whether the bytes are a hello with an error in it, such as a version that is not a number. Then the message does
+    not show the bytes, which may be a secret."""
 
 
 class WrongMode(ConnectingError):
@@ -148,15 +155,15 @@ class TooManyClients(ConnectingError):
 
 
 class DuplicateClient(ConnectingError):
-    """A link of that client's name exists or is being made."""
+    """Another link has the client's name, or is being made with it; see `SameName.REFUSE`."""
 
 
 class ServerUnreachable(ConnectingError):
-    """The server could not be connected to, or closed before its hello. The cause is ``__cause__``."""
+    """There is no connection to the server, or it closed before the link was made. The cause is ``__cause__``."""
 
 
 class UnexpectedServerName(ConnectingError):
-    """The server's hello carries another name than ``server_name``."""
+    """The server's hello has another name than ``server_name``."""
 
 
 class RefusedByApplication(ConnectingError):
@@ -168,7 +175,10 @@ class ClientGone(ConnectingError):
 
 
 class Replaced(ConnectingError):
-    """A newcomer took the client's name over; see `SameName.REPLACE`. Also the reason why the client's link closes."""
+    """A newcomer took the client's name over; see `SameName.REPLACE`. Also the reason why the client's link closes.
+
+    A call of ``link.identify`` fails with it if you call ``identify`` again.
+    """
 
 
 class OpeningFailed(ConnectingError):
@@ -314,3 +324,16 @@ class NameTimeout(RepeaterError):
 
 class WrongVerdict(RepeaterError):
     """A filter returned something else than a verdict."""
+
+
+# -- of framings and selectors, which read their data by offsets ------------------------------------------------------
+
+FARTHEST: int = sys.maxsize
+"""The largest offset. Larger ones do not fit into the C integers of compiled code."""
+
+
+def outside(start: int, end: int) -> Exception:
+    """Return the error about offsets that are not within the data."""
+    if max(abs(start), abs(end)) > FARTHEST:  # compiled code raises the same
+        return OverflowError("offsets too large for any data")
+    return ValueError("offsets outside of the data")

@@ -1,4 +1,4 @@
-"""The interfaces of the parts that users provide: filters, codecs, framings, observers and the hellos of dialects."""
+"""The interfaces of the parts that users provide: filters, codecs, framings, handshakes and observers."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class IFilter(Interface):
 
 
 class IFilterPair(Interface):
-    """The filters of both directions, made anew for each link, so that they can share what they know of it.
+    """Makes the filters of both directions for each link, so that they can share a state.
 
-    Like a filter it need not be declared: any object with a method ``for_link`` will do.
+    An object with a method ``for_link`` can be a pair, also if it does not declare that it provides this interface.
     """
 
     def for_link(link: Link) -> tuple[Filter | None, Filter | None]:
@@ -200,7 +200,7 @@ class IFraming(Interface):
 
 
 class ITailedFraming(IFraming):
-    """A framing whose frames go on after their payload: with a mark that ends them, say."""
+    """A framing whose frames go on after their payload, for example with a mark that ends them."""
 
     tail: int = Attribute(
         "how many bytes at the end of the frame that was found last are not of its payload; set as ``body`` is"
@@ -208,11 +208,12 @@ class ITailedFraming(IFraming):
 
 
 class IPatientFraming(IFraming):
-    """A framing that does not know the size of a frame early, but how many bytes it needs at least."""
+    """A framing that cannot tell the size of a frame early, but the least number of bytes that it needs."""
 
     least: int = Attribute(
         "set when `find` or `more` returns 0: how many bytes of the frame, counted from its beginning, are needed at "
-        "least before it is worth asking again; 0 if that is not known"
+        "least before it is worth asking again; 0 if that is not known. No frame may have fewer bytes than that: until "
+        "they have come, the framing is not asked again, and the frame waits"
     )
 
 
@@ -268,7 +269,7 @@ class IHandshake(Interface):
         """Return a hello as a whole frame.
 
         Raises:
-            InvalidHello: the dialect cannot write this hello, because a name is too long, say.
+            InvalidHello: the dialect cannot write this hello, for example because a name is too long.
         """
 
 
@@ -279,10 +280,10 @@ class ILink(Interface):
     state: Any = Attribute("the object that ``on_connect`` returned")
     client_name: str = Attribute("the name of the client")
     server_name: str = Attribute("the name of the server")
-    client_hello: Any = Attribute("what the client said of itself, as the opening of the dialect passes it")
-    server_hello: Any = Attribute("what the server said of itself")
-    details: Mapping[str, object] = Attribute("what the opening of the dialect learned besides, by name")
-    client_certificate: Any = Attribute("the client's TLS certificate, None without one")
+    client_hello: Any = Attribute("the client's `Hello`, or the object that the opening passed in its place")
+    server_hello: Any = Attribute("the server's `Hello`, or the object that the opening passed in its place")
+    details: Mapping[str, object] = Attribute("facts about the client that the opening gave to `Attempt.admit`")
+    client_certificate: Any = Attribute("the client's TLS certificate; None without one")
     client_address: IAddress = Attribute("the address that the client connected from")
     server_address: IAddress = Attribute("the address of the server")
     stopped: frozenset[Direction] = Attribute("the directions in which a filter's failure has ended receiving")
@@ -297,7 +298,7 @@ class ILink(Interface):
         """Send a message of the application's own to the server. It goes through no filter."""
 
     def identify(name: str) -> Deferred[None]:
-        """Give the link another name, which its client has said only now."""
+        """Give the link the name that its client has said only now."""
 
     def finish() -> None:
         """Let the link end without losing a reply."""

@@ -94,27 +94,27 @@ class Link:
 
     @property
     def client_name(self) -> str:
-        """The name of the client: the one that it said of itself, or a label made of its address."""
+        """The name that the client has said, or else a label made of its address."""
         return self._pair.client_name
 
     @property
     def server_name(self) -> str:
-        """The name in the server's hello; without hellos the one that `Repeater.create` was told."""
+        """The name in the server's hello; without hellos the ``server_name`` of `Repeater.create`."""
         return self._pair.server_name
 
     @property
     def client_hello(self) -> Any:
-        """What the client said of itself: a `Hello` where the dialect has hellos, else what its opening passes."""
+        """The client's `Hello`. In a dialect without hellos: the object that the opening gave to `Attempt.connect`."""
         return self._pair.client_hello
 
     @property
     def server_hello(self) -> Any:
-        """What the server said of itself; see `client_hello`."""
+        """The server's `Hello`; see `client_hello`."""
         return self._pair.server_hello
 
     @property
     def details(self) -> Mapping[str, object]:
-        """What the opening of the dialect learned besides, by name."""
+        """Facts about the client, by name: those that the opening gave to `Attempt.admit`."""
         return self._pair.details
 
     @property
@@ -160,14 +160,18 @@ class Link:
         self._pair.send(self._pair.server, message)
 
     def identify(self, name: str) -> Deferred[None]:
-        """Give the link another name, which its client has said only now.
+        """Give the link the name that its client has said only now, in a login for example.
 
-        ``is_client_allowed`` is asked, and `Dialect.same_name` obeyed. Observers are told, and the old name is free.
+        The repeater asks ``is_client_allowed`` about the name, and obeys `Dialect.same_name`. When the link has its new
+        name, the old one is free, and ``link_identified`` of the observers is called.
+
+        Args:
+            name: the name, as the client says it.
 
         Returns:
             A Deferred that fails with a `ConnectingError` if the link cannot have the name, or if that takes longer
-            than ``limits.hello_timeout``. The link keeps its old name then; you decide what becomes of it. If you call
-            this again meanwhile, the earlier call fails with `Replaced`.
+            than ``limits.hello_timeout``. Then the link keeps its old name, and you decide whether it goes on. If you
+            call this again before it has fired, the earlier call fails with `Replaced`.
 
         Raises:
             RuntimeError: the link is not made yet.

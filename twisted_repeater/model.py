@@ -69,12 +69,13 @@ class OnFilterError(enum.Enum):
 
 
 class SameName(enum.Enum):
-    """What becomes of a newcomer whose name belongs to another link."""
+    """What to do with a newcomer whose name belongs to another link."""
 
     REFUSE = "refuse"
     """The newcomer is refused, unless the other link is ending or its client has vanished."""
     REPLACE = "replace"
-    """The newcomer takes the name over. The other link is told, flushed and closed; an attempt fails as `Replaced`."""
+    """The newcomer takes the name over. The other client gets the dialect's farewell, and its link is flushed and
+    closed. If it was not linked yet, it is refused with `Replaced`."""
     SHARE = "share"
     """Any number of links may have the name. Calls that take a name act on all of them."""
 
@@ -88,9 +89,10 @@ class Limits:
     """
 
     hello_timeout: float = 10.0
-    """How long a peer may take to say hello. The time begins with the connection or, behind a load balancer, with its
-    PROXY header. Also how long the application may take for an answer that comes later (``is_client_allowed``,
-    ``on_connect``)."""
+    """How long a client may take until it is admitted: in most dialects, until its first message is there. The time
+    begins with the connection, with the PROXY header behind a load balancer, or after the TLS handshake. The rest of
+    the opening, such as the server's hello, has this time once more. So has each answer of the application that comes
+    later (``is_client_allowed``, ``on_connect``), a TLS handshake, and `Link.identify`."""
     connect_timeout: float = 10.0
     """How long the connection to the server may take. An endpoint may have a shorter timeout of its own: one that is
     made from a description has 30 seconds, unless it says ``timeout=``."""
@@ -116,7 +118,8 @@ class Limits:
     """How long an unfinished frame may make no progress while its connection is read. After that its sender is
     disconnected."""
     max_frame: int = DEFAULT_MAX_FRAME
-    """The longest payload of one message, either way. If not given: what the dialect says, or else 16 MiB."""
+    """The longest payload of one message, either way. If not given: the limit that the dialect says, or else
+    16 MiB."""
     max_hello: int = 64 * KIB
     """The longest payload of a hello."""
     max_waiting: int = 1 * MIB
@@ -128,8 +131,8 @@ class Limits:
     """How many links and attempts there may be at once. More clients wait in the listen queue. ``None`` means 500, or
     fewer to fit the file descriptors of the process."""
     max_unfinished_hellos: int | None = None
-    """How many connections may be without a complete hello. Above it, the one that waits longest is closed. ``None``
-    means 500, or fewer to fit the file descriptors of the process."""
+    """How many connections may be waiting to be admitted: those without a complete hello, for example. Above it, the
+    one that has waited longest is closed. ``None`` means 500, or fewer to fit the file descriptors of the process."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

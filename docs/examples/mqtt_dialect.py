@@ -3,7 +3,7 @@
 Put it before a broker on its usual port, and publish something secret::
 
     twistd -n repeater --dialect mqtt_dialect:mqtt --to-server-filter mqtt_dialect:no_secrets \\
-        --listen tcp:1884 --server tcp:127.0.0.1:1883
+        --listen tcp:1884:interface=127.0.0.1 --server tcp:127.0.0.1:1883
     mosquitto_pub -p 1884 -q 1 -t secret/plan -m attack
 
 Each packet is one message of bytes. A client is named after its client id, and replaces an older client of that id.
@@ -78,7 +78,7 @@ mqtt = Dialect(
 
 
 def no_secrets(packet: bytes, link: Link) -> Verdict:
-    """Drop what is published below ``secret/``, and acknowledge it in the broker's place: the client waits for that.
+    """Drop messages whose topic is below ``secret/``, and acknowledge them in the broker's place: the client waits.
 
     It does not know the aliases that topics can have in version 5.
     """

@@ -3,7 +3,7 @@
 Put it before a Redis on its usual port, and type ``FLUSHALL`` into redis-cli::
 
     twistd -n repeater --dialect redis_dialect:redis --to-server-filter redis_dialect:no_flush \\
-        --listen tcp:6380 --server tcp:127.0.0.1:6379
+        --listen tcp:6380:interface=127.0.0.1 --server tcp:127.0.0.1:6379
     redis-cli -p 6380
 
 Every command and every reply is one message of bytes, in RESP2 and RESP3.
@@ -17,10 +17,10 @@ from twisted_repeater import PASS_ON, Dialect, FramingError, IFraming, Link, Mar
 from twisted_repeater.framings import Framings
 
 REPLY = re.compile(rb"([*~>%|$=!])(-1|\d{1,9})\r\n|[+\-:_,#(][^\n]*\n")
-COMMAND = re.compile(rb"(\*)(-1|\d{1,9})\r\n|(?!\*)[^\n]*\n")  # the second kind is typed, in telnet say
+COMMAND = re.compile(rb"(\*)(-1|\d{1,9})\r\n|(?!\*)[^\n]*\n")  # the second kind is typed, for example in telnet
 ARGUMENT = re.compile(rb"(\$)(\d{1,9})\r\n")
 INSIDE = {b"*": 1, b"~": 1, b">": 1, b"%": 2, b"|": 2}  # how many values follow for each that is counted
-LONGEST_LINE = 64 * 1024  # Redis reads no longer one
+LONGEST_LINE = 64 * 1024  # Redis reads no longer ones
 FLUSH = re.compile(rb"(?:\*\d+\r\n\$\d+\r\n)?(FLUSH(?:ALL|DB))\s", re.IGNORECASE)
 
 
@@ -51,7 +51,7 @@ class Resp:
             kind, count = value.groups()
             size = value.end() - at
             if kind in INSIDE:
-                self.owed += max(int(count), 0) * INSIDE[kind] + (kind == b"|")  # an attribute has its value behind it
+                self.owed += max(int(count), 0) * INSIDE[kind] + (kind == b"|")  # the value follows its attribute
             elif kind and count != b"-1":
                 size += int(count) + 2
             at += size
@@ -89,7 +89,7 @@ redis = Dialect(
 def no_flush(command: bytes, link: Link) -> Verdict:
     """Let Redis refuse FLUSHALL and FLUSHDB, by a name that it does not know.
 
-    So the refusal comes in its turn, behind the replies to earlier commands, and makes a transaction fail.
+    So the refusal comes in its turn, after the replies to earlier commands, and makes a transaction fail.
     """
     found = FLUSH.match(command)
     if found is None:

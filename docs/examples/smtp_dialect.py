@@ -3,7 +3,7 @@
 Put it before a mail server::
 
     twistd -n repeater --dialect smtp_dialect:smtp --filter smtp_dialect:marked \\
-        --listen tcp:2525 --server tcp:mail.example.net:25
+        --listen tcp:2525:interface=127.0.0.1 --server tcp:mail.example.net:25
 
 Each line is one message of bytes, without its end. A lone CR or LF ends no line: it stays in the line, as it came.
 """
@@ -21,11 +21,11 @@ smtp = Dialect(
     max_frame=64 * 1024,
 )
 
-UNREADABLE = b"STARTTLS", b"BDAT", b"CHUNKING"  # after these, what is sent could no longer be read as lines
+UNREADABLE = b"STARTTLS", b"BDAT", b"CHUNKING"  # after these, the bytes are no longer lines
 
 
 class Marker:
-    """Follows the session of one client: whose turn it is, and what is a mail."""
+    """Follows the session of one client: whose turn it is, and which lines are a mail."""
 
     def __init__(self) -> None:
         self.owed = 1  # replies that the server has to send, the first being its greeting
@@ -45,7 +45,7 @@ class Marker:
         return Send(b"X-REFUSED") if line.upper().startswith(UNREADABLE) else PASS_ON  # the server refuses it in turn
 
     def to_client(self, line: bytes, link: Link) -> Verdict:
-        """Follow the replies: some lines with a hyphen behind the number, then one without."""
+        """Follow the replies: some lines with a hyphen after the number, then one without."""
         if line[3:4] != b"-":
             self.owed -= 1
             if self.wants_data and self.owed == 0:

@@ -44,8 +44,8 @@ class DialectTests(SynchronousTestCase):
         good: dict[str, Any] = {"name": "test", "framing": framing}
         for wrong, kind, text in (
             ({"name": 3}, TypeError, "name must be a string, not 3"),
-            ({"framing": 3}, TypeError, "framing must be a function, not 3"),
-            ({"opening": None}, TypeError, "opening must be a function, not None"),
+            ({"framing": 3}, TypeError, "framing must be a function of the limits that returns a framing, not 3"),
+            ({"opening": None}, TypeError, "opening must be a coroutine function of an attempt, not None"),
             ({"refusal": b"no"}, TypeError, "refusal must be a function, not b'no'"),
             ({"farewell": 3}, TypeError, "farewell must be a function, not 3"),
             ({"redact": 3}, TypeError, "redact must be a function, not 3"),
@@ -80,3 +80,14 @@ class DialectTests(SynchronousTestCase):
             TypeError, Dialect(name="test", framing=lambda limits: answers.pop()).framings, LIMITS
         )
         self.assertIn("the framing of test must return Framings each time, or one framing each time", str(error))
+
+    def test_check_framings(self) -> None:
+        """A function that makes no framings is found when a repeater is created; the error names the dialect."""
+        Dialect(name="test", framing=framing).check_framings(LIMITS)
+        made: list[tuple[Any, str]] = [
+            (lambda: framing(LIMITS), "the framing of test failed: "),
+            (lambda limits: 3, "the framing of test must return a framing, not 3"),
+        ]
+        for function, message in made:
+            error = self.assertRaises(TypeError, Dialect(name="test", framing=function).check_framings, LIMITS)
+            self.assertIn(message, str(error))

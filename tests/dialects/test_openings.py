@@ -127,6 +127,11 @@ class FirstMessageTests(OpeningCase):
         self.assertIn("a name must be a string or None, not b'ann'", str(world.calls.refusal))
         self.flushLoggedErrors(TypeError)
 
+    def test_not_a_function(self) -> None:
+        """The argument must be a function."""
+        error = self.assertRaises(TypeError, first_message, "ann")
+        self.assertEqual(str(error), "name_of must be a function of a frame, not 'ann'")
+
     def test_qualname(self) -> None:
         """It is named after its function."""
         self.assertEqual(first_message(self.name_of).__qualname__, "first_message(FirstMessageTests.name_of)")

@@ -122,6 +122,14 @@ class RecordingOutlet:
         return FRAMING.encode(message)
 
 
+class Outlet(RecordingOutlet):
+    """Keeps what it gets, of whatever framing."""
+
+    def push(self, pieces: list[bytes]) -> None:
+        """See `LaneOutlet`."""
+        self.pushes.append(pieces)
+
+
 class RecordingHost:
     """What a lane reports to. ``on_event`` is called at each report, behind what is written down."""
 
@@ -172,6 +180,33 @@ class RecordingHost:
     def lane_is_read(self, lane: Lane) -> bool:
         """See `LaneHost`."""
         return self.is_read
+
+
+class Run:
+    """A lane with a framing, and what came of it."""
+
+    def __init__(self, framing: Any, **setup: Any) -> None:
+        self.framing = framing
+        self.journal: list[str] = []
+        self.outlet = Outlet("forward", self.journal)
+        self.host = RecordingHost(self.journal)
+        self.asked: list[bytes] = []
+        if "selector" in setup:
+            setup["filter"] = self.see
+        back = Outlet("back", self.journal)
+        # With a clock that stands still it never gives way.
+        self.lane = Lane(LaneSetup(**setup), framing, self.outlet, back, self.host, lambda: 0.0)
+        self.lane.start()
+
+    def see(self, message: bytes, link: object) -> Any:
+        """Be a filter."""
+        self.asked.append(message)
+        return PASS_ON
+
+    def feed(self, stream: bytes, size: int) -> None:
+        """Feed a stream in reads of this size."""
+        for read in reads_of(stream, size):
+            self.lane.feed(read)
 
 
 class LaneCase(SynchronousTestCase):

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._lane.judge import FLUSH_SIZE
 from twisted_repeater._lane.lane import Lane
@@ -31,7 +32,8 @@ from twisted_repeater.verdicts import (
 )
 
 from ..unprintable import UNPRINTABLE, BrokenVerdict, Mute, Pretender
-from .lanes import LARGE, FirstByte, SlowFilterCase, StartedLaneCase, frames, messages_in, numbered
+from .framings import FollowingLines
+from .lanes import LARGE, FirstByte, Run, SlowFilterCase, StartedLaneCase, frames, messages_in, numbered
 
 ATTRIBUTES = ("passes", "forward", "back", "closes", "error")
 """What a lane reads of a verdict."""
@@ -122,6 +124,23 @@ class CountTests(StartedLaneCase):
         self.equip(decode=decode)
         self.feed(frames(b"a", b"bad", b"c"))
         self.assertEqual(self.counts, [(1, 5), (3, 17)])
+
+
+class FollowedTests(SynchronousTestCase):
+    """A framing that follows its frames."""
+
+    def test_told_before_the_filter(self) -> None:
+        """It is told of a frame before the filter sees it, so that what comes next is found in the new state."""
+        framing = FollowingLines()
+
+        def see(message: bytes, link: object) -> Any:
+            self.assertEqual(framing.followed[-1], message)
+            return PASS_ON
+
+        run = Run(framing, filter=see)
+        run.feed(b"one\ntwo\nthree\n", 5)
+        self.assertEqual(len(framing.followed), 3)
+        self.assertEqual(run.host.errors, [])
 
 
 class VerdictTests(StartedLaneCase):

@@ -6,8 +6,8 @@ from typing import Any
 
 from twisted_repeater.selectors import bytes_at, contains, first_byte
 
-from .framings import FollowingLines
-from .lanes import StartedLaneCase, frames
+from .framings import FollowingLines, PatientParts, parts
+from .lanes import Run, StartedLaneCase, frames
 
 KIB = 1024
 
@@ -90,14 +90,6 @@ class PassingTests(StartedLaneCase):
         self.lane.unchoke()
         self.end(rest[-10:])
 
-    def test_someone_waits(self) -> None:
-        """If somebody waits for the end of the frame, it is pushed before what follows in the same read."""
-        rest = self.begin(filter=None)
-        self.forward.behind.append(frames(b"waits"))
-        self.lane.feed(rest + frames(b"next"))
-        ends = frames(b"B" * 100 * KIB) + frames(b"waits") + frames(b"next")
-        self.assertTrue(self.forward.stream == ends)
-
     def test_torn(self) -> None:
         """If the rest will not come, the outlet is told, once."""
         self.begin(filter=None)
@@ -112,3 +104,14 @@ class PassingTests(StartedLaneCase):
         self.journal.clear()
         self.lane.discard()
         self.assert_journal()
+
+    def test_nothing_to_look_at(self) -> None:
+        """A read that brings a frame no further, as its framing says, is kept until there is more of it."""
+        stream = parts(9, 1)
+        run = Run(PatientParts())
+        run.lane.feed(stream[: 20 * KIB])
+        asked = run.framing.calls
+        run.lane.feed(stream[20 * KIB : 40 * KIB])
+        self.assertEqual((run.framing.calls, run.outlet.stream), (asked, b""))
+        run.lane.feed(stream[40 * KIB :])
+        self.assertTrue(run.outlet.stream == stream)

@@ -74,6 +74,7 @@ class UnfinishedTests(StartedLaneCase):
         for read in (stream[:50], stream[50:100], stream[100:101], stream[101:] + stream[:20], stream[20:]):
             self.lane.feed(read)
             sizes.append(self.monitor.size)
+            self.assertEqual(self.monitor.size, self.lane.kept_size)
         self.assertEqual((sizes, self.monitor.watched), ([50, 100, 101, 20, 0], [50, 101]))
 
     def test_dropped(self) -> None:
@@ -93,6 +94,15 @@ class UnfinishedTests(StartedLaneCase):
         self.lane.feed(frames(b"one"))
         self.assertEqual((self.monitor.size, self.monitor.forgotten), (0, 1))
         self.assert_journal("framing failed: too slow")
+
+    def test_someone_waits(self) -> None:
+        """If somebody waits for the end of a frame that passes in pieces, it leaves before what follows in the read."""
+        self.equip(filter=None)
+        stream = frames(b"B" * LARGE)
+        self.lane.feed(stream[:LARGE])
+        self.forward.behind.append(frames(b"waits"))
+        self.lane.feed(stream[LARGE:] + frames(b"next"))
+        self.assertTrue(self.forward.stream == stream + frames(b"waits") + frames(b"next"))
 
     def test_is_read(self) -> None:
         """The host says whether more can come."""

@@ -15,7 +15,6 @@ from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater.errors import FramingError
 from twisted_repeater.selectors import first_byte
-from twisted_repeater.verdicts import PASS_ON
 
 from .framings import (
     FollowingLines,
@@ -29,7 +28,7 @@ from .framings import (
     parts,
     size_of,
 )
-from .lanes import RecordingHost, RecordingOutlet, reads_of
+from .lanes import Outlet, RecordingHost, Run
 
 MIB = 1024 * 1024
 
@@ -41,41 +40,6 @@ LARGE = 16 * 1024
 
 LINES = [Lines, ResumingLines, FollowingLines, FollowingResumingLines]
 PARTS = [Parts, PatientParts, FollowingParts, FollowingPatientParts]
-
-
-class Outlet(RecordingOutlet):
-    """Keeps what it gets, of whatever framing."""
-
-    def push(self, pieces: list[bytes]) -> None:
-        """See `LaneOutlet`."""
-        self.pushes.append(pieces)
-
-
-class Run:
-    """A lane with a framing, and what came of it."""
-
-    def __init__(self, framing: Any, **setup: Any) -> None:
-        self.framing = framing
-        self.journal: list[str] = []
-        self.outlet = Outlet("forward", self.journal)
-        self.host = RecordingHost(self.journal)
-        self.asked: list[bytes] = []
-        if "selector" in setup:
-            setup["filter"] = self.see
-        back = Outlet("back", self.journal)
-        # With a clock that stands still it never gives way.
-        self.lane = Lane(LaneSetup(**setup), framing, self.outlet, back, self.host, lambda: 0.0)
-        self.lane.start()
-
-    def see(self, message: bytes, link: object) -> Any:
-        """Be a filter."""
-        self.asked.append(message)
-        return PASS_ON
-
-    def feed(self, stream: bytes, size: int) -> None:
-        """Feed a stream in reads of this size."""
-        for read in reads_of(stream, size):
-            self.lane.feed(read)
 
 
 class CostTests(SynchronousTestCase):
@@ -150,19 +114,6 @@ class FollowingTests(SynchronousTestCase):
                 run.feed(stream, 30_000)
                 self.assertEqual(framing.followed, stream.splitlines(keepends=True))
                 self.assertEqual(run.outlet.stream, stream)
-
-    def test_told_before_the_filter(self) -> None:
-        """It is told of a frame before the filter sees it, so that what comes next is found in the new state."""
-        framing = FollowingLines()
-
-        def see(message: bytes, link: object) -> Any:
-            self.assertEqual(framing.followed[-1], message)
-            return PASS_ON
-
-        run = Run(framing, filter=see)
-        run.feed(b"one\ntwo\nthree\n", 5)
-        self.assertEqual(len(framing.followed), 3)
-        self.assertEqual(run.host.errors, [])
 
     def test_error(self) -> None:
         """An error there is one of the framing: the frame is not counted, and the stream ends after those before."""

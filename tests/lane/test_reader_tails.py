@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -15,18 +14,11 @@ from twisted_repeater.framings.delimited import DelimitedFraming
 from twisted_repeater.selectors import Selector
 from twisted_repeater.verdicts import PASS_ON
 
-from .lanes import RecordingHost, RecordingOutlet
+from ..framings.streams import reads_of
+from .lanes import Outlet, RecordingHost
 
 LINES = [b"", b"a", b"bc", b"\r", b"\n\n", b"d" * 300, b"e" * 70_000, b"f"]
 STREAM = b"".join(line + b"\r\n" for line in LINES)
-
-
-class Outlet(RecordingOutlet):
-    """An outlet that gets lines, not the frames of other lanes."""
-
-    def push(self, pieces: list[bytes]) -> None:
-        """See `LaneOutlet`."""
-        self.pushes.append(pieces)
 
 
 class EmptyOrLong(Selector):
@@ -67,9 +59,7 @@ class TailsTests(SynchronousTestCase):
     @given(st.lists(st.integers(0, len(STREAM)), max_size=9))
     def test_cuts(self, cuts: list[int]) -> None:
         """The same holds for cuts at random."""
-        places = sorted({0, *cuts, len(STREAM)})
-        reads = [STREAM[start:stop] for start, stop in pairwise(places)]
-        self.assertEqual(self.lines(reads), LINES)
+        self.assertEqual(self.lines(reads_of(STREAM, cuts)), LINES)
 
     def test_selector(self) -> None:
         """A selector sees the payload alone as well."""

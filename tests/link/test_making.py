@@ -444,23 +444,6 @@ class NameTests(RefusalCase):
         await link.when_over()
         await world.linked("alice")
 
-    async def test_two_wait(self) -> None:
-        """Of two that wait for the same name the first gets it, the second is refused."""
-        world = await self.world(server=Server(half_close=True))
-        old, old_peer = await world.linked("alice")
-        old.end_stream()
-        await old_peer.seen.reach(2)
-        first = await world.connect(hello("alice"))
-        await turn(5)
-        second = await world.connect(hello("alice"))
-        await turn(5)
-        old_peer.close()
-        await first.seen.reach(1)
-        await second.lost()
-        self.assertEqual(second.seen, [LOST])
-        self.assertEqual(world.refusals, [("alice", DuplicateClient)])
-        await world.still_relays(first, world.server.peers[1])
-
     async def test_gone_while_waiting(self) -> None:
         """One that leaves while it waits for its name is forgotten, and the next gets the name."""
         world = await self.world(server=Server(half_close=True))
@@ -556,13 +539,7 @@ class ServerTests(RefusalCase):
 
     async def test_silent_server(self) -> None:
         """A server that doesn't say hello is given up after the hello timeout."""
-
-        def is_client_allowed(name: str) -> bool:
-            if not world.server.when_greeted:
-                world.set_limits(hello_timeout=0.3)  # the client has said its hello by now
-            return True
-
-        world = await self.world(server=Server(when_greeted=False), is_client_allowed=is_client_allowed)
+        world = await self.world(server=Server(when_greeted=False), limits=Limits(hello_timeout=0.5))
         error = await self.refused(world, hello("alice"), HelloTimeout, name="alice", dialled=True)
         self.assertIs(error.side, Side.SERVER)
         world.server.when_greeted = True

@@ -76,6 +76,13 @@ class LinkTests(LogCase):
             "to the server 2 messages, 14 bytes; to the client 1 messages, 9 bytes",
         )
 
+    def test_no_server_name(self) -> None:
+        """Where the server has no name, the line has none."""
+        here, there = IPv4Address("TCP", "127.0.0.1", 9), IPv4Address("TCP", "127.0.0.1", 10)
+        link: Any = SimpleNamespace(client_name="ann", client_address=here, server_name="", server_address=there)
+        LogObserver(Clock()).link_made(link)
+        self.assertEqual(self.lines, ["client 'ann' linked: from 127.0.0.1:9 to the server at 127.0.0.1:10"])
+
     async def test_cut_off(self) -> None:
         """A client that sends bytes that are not a frame is cut off; one that ends within a frame has left."""
         world = await self.world(observers=[LogObserver(Clock())])

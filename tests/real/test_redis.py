@@ -295,7 +295,7 @@ class HostileTests(RedisCase):
         """Who says nothing is told so and closed, and Redis hears nothing of it."""
         port = await self.repeat(limits=Limits(hello_timeout=1))
         said = await self.in_thread(talk, port)
-        self.assertRegex(said, rb"^-ERR no hello from the client in time.*\r\n$")
+        self.assertRegex(said, rb"^-ERR no message of redis from the client in time.*\r\n$")
         self.assertEqual(self.calls.refusals, [(None, HelloTimeout)])
         await self.assert_works(port)
 

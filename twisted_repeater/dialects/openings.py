@@ -17,8 +17,8 @@ __all__ = ["by_address", "first_message", "server_first"]
 async def by_address(attempt: Attempt) -> None:
     """Wait for the client's first byte, name the client after its address, and connect to the server.
 
-    A port scan, which sends nothing, reaches no server. For protocols in which the client speaks first, and no name is
-    needed or known at that point.
+    For protocols in which the client speaks first, and whose clients have no name, or say it later. A port scan, which
+    sends nothing, reaches no server.
     """
     await attempt.client.peek_bytes(1)
 
@@ -36,13 +36,26 @@ async def server_first(attempt: Attempt) -> None:
 def first_message(name_of: Callable[[Frame], str | Awaitable[str | None] | None]) -> Opening:
     """Return an opening that finds the client's name in the client's first message.
 
-    The message stays in the stream, so it goes through the filters and to the server.
+    The message stays in the stream, so it goes through the filters and to the server. For example::
+
+        def name_of(frame: Frame) -> str:  # the first message is a line such as b"HELLO ann"
+            word, _, name = frame.payload.partition(b" ")
+            if word != b"HELLO":
+                raise InvalidHello(f"a client must begin with HELLO, not {word!r}")
+            return name.decode(errors="replace")
+
+        Dialect(name="greeting", framing=dialects.lines().framing, opening=first_message(name_of))
 
     Args:
         name_of: returns the name, or ``None`` to name the client after its address. It may be a coroutine function. If
-            it raises a `ConnectingError` or a `ParseError`, the client is refused with that; for other errors it is
-            `OpeningFailed`.
+            it raises a `ConnectingError`, the client is refused with that. If it raises a `ParseError`, the client is
+            refused with an `InvalidHello`. Any other error is an `OpeningFailed`.
+
+    Raises:
+        TypeError: ``name_of`` is not a function.
     """
+    if not callable(name_of):
+        raise TypeError(f"name_of must be a function of a frame, not {repr_of(name_of)}")
 
     async def opening(attempt: Attempt) -> None:
         named = name_of(await attempt.client.peek())

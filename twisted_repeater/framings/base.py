@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 from zope.interface import classImplements
 
-from .._offsets import FARTHEST, outside
 from .._text import repr_of
 from .._types import FramingObject
-from ..errors import MarshalingError
+from ..errors import FARTHEST, MarshalingError, outside
 from ..interfaces import IFraming
 
-__all__ = ["TRUSTED", "CheckedFraming", "Framing", "Framings", "framing_of"]
+__all__ = ["TRUSTED", "CheckedFraming", "Framing", "Framings", "checked_flag", "checked_number", "framing_of"]
 
 
 class Framing:
@@ -67,7 +66,9 @@ class Framing:
         raise NotImplementedError
 
     def taken(self, data: bytes, start: int, stop: int) -> None:
-        """See `IStatefulFraming`. Called if ``follows`` is set."""
+        """See `IStatefulFraming`. Called if ``follows`` is set. By default it only checks the offsets."""
+        if start < 0 or start > stop or stop > len(data):
+            raise outside(start, stop)
 
     def skip(self, data: bytes, start: int, end: int) -> int:
         """Return the offset at which the last complete frame ends. ``count`` is set to the number of frames up to it.
@@ -127,12 +128,12 @@ class CheckedFraming(Framing):
     def __init__(self, provider: FramingObject) -> None:
         Framing.__init__(self, 0)
         self.provider = provider
-        self.goes_on = _has(provider, "more", "goes_on")
-        self.follows = _has(provider, "taken", "follows")
-        self._shown = 0
+        self.goes_on: bool = _has(provider, "more", "goes_on")
+        self.follows: bool = _has(provider, "taken", "follows")
+        self._shown: int = 0
         """How many bytes of the present frame need not be shown again."""
         self._anew = False
-        """Whether the provider must be asked anew, because it has found a frame whose header has not come."""
+        """Whether the provider must look at the frame from its beginning again: it has found one with half a header."""
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
@@ -175,7 +176,8 @@ class CheckedFraming(Framing):
             self.seen = start
             self.least = 0
             return 0
-        self.body, self.tail = body, tail
+        self.body: int = body
+        self.tail: int = tail
         return stop
 
     def _check_wait(self, start: int, end: int) -> None:
@@ -184,18 +186,17 @@ class CheckedFraming(Framing):
         least = _integer(getattr(provider, "least", 0), "least", provider)
         if not 0 <= least <= FARTHEST:
             raise ValueError(f"{repr_of(provider)} needs at least {least} bytes")
-        self.least = least
+        self.least: int = least
         if self.goes_on:
             seen = _integer(provider.seen, "seen", provider)  # type: ignore[attr-defined]
             if not start <= seen <= end:
                 raise ValueError(f"{repr_of(provider)} has seen the bytes up to {seen}, of those from {start} to {end}")
-            self.seen = seen
+            self.seen: int = seen
             self._shown += seen - start
 
     def taken(self, data: bytes, start: int, stop: int) -> None:
         """See `IStatefulFraming`."""
-        if start < 0 or start > stop or stop > len(data):
-            raise outside(start, stop)
+        Framing.taken(self, data, start, stop)
         if self.follows:
             self.provider.taken(data, start, stop)  # type: ignore[attr-defined]
 
@@ -219,6 +220,22 @@ def _integer(value: object, what: str, provider: object) -> int:
         return index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{what} of {repr_of(provider)} must be an integer, not {repr_of(value)}") from None
+
+
+def checked_number(name: str, value: int, least: int, most: int) -> int:
+    """Return the argument of a framing if it is a whole number within these limits."""
+    if not isinstance(value, int) or isinstance(value, bool):  # the limits of `Limits` are of a class of their own
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be {least} to {most}, not {value}")
+    return value
+
+
+def checked_flag(name: str, value: bool) -> bool:
+    """Return the argument of a framing if it is true or false."""
+    if type(value) is not bool:
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    return value
 
 
 classImplements(Framing, IFraming)

@@ -11,11 +11,10 @@ import struct
 from collections.abc import Callable
 from typing import Literal
 
-from .._offsets import FARTHEST, outside
-from ..errors import BadLength, FrameTooLong, FramingError, MarshalingError
-from .base import TRUSTED, Framing
+from ..errors import FARTHEST, BadLength, FrameTooLong, FramingError, MarshalingError, outside
+from .base import TRUSTED, Framing, checked_flag, checked_number
 
-__all__ = ["HeaderFraming", "Int32Framing", "LengthFraming", "checked_flag", "checked_number"]
+__all__ = ["HeaderFraming", "Int32Framing", "LengthFraming"]
 
 COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
@@ -83,22 +82,6 @@ class Int32Framing(Framing):
         return size.to_bytes(4, "big") + payload
 
 
-def checked_number(name: str, value: int, least: int, most: int) -> int:
-    """Return the argument of a framing if it is a whole number within these limits."""
-    if not isinstance(value, int) or isinstance(value, bool):  # the limits of `Limits` are of a class of their own
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be {least} to {most}, not {value}")
-    return value
-
-
-def checked_flag(name: str, value: bool) -> bool:
-    """Return the argument of a framing if it is true or false."""
-    if type(value) is not bool:
-        raise TypeError(f"{name} must be True or False, not {value!r}")
-    return value
-
-
 class HeaderFraming(Framing):
     """The base of framings whose header has the size of the frame.
 
@@ -113,7 +96,7 @@ class HeaderFraming(Framing):
     def __init__(self, max_frame: int, whole: bool) -> None:
         Framing.__init__(self, checked_number("max_frame", max_frame, 0, FARTHEST))
         self.whole = checked_flag("whole", whole)
-        self._head = 0
+        self._head: int = 0
         """Where the payload begins in the frame that was measured last, counted from the beginning of the frame."""
 
     def _measure(self, data: bytes, start: int, end: int) -> int:
@@ -133,7 +116,7 @@ class HeaderFraming(Framing):
             return 0
         if size < 0:
             raise self._wrong(data, start)
-        self.body = start + self._head
+        self.body: int = start + self._head
         return start + size
 
     def skip(self, data: bytes, start: int, end: int) -> int:
@@ -189,7 +172,7 @@ class LengthFraming(HeaderFraming):
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: an argument has a value that makes no sense.
+        ValueError: an argument is out of range, or does not fit the others.
     """
 
     size: int

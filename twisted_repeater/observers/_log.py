@@ -47,10 +47,11 @@ class LogObserver:
         if more is None:
             return
         log.info(
-            "client {client!r} linked: from {client_address} to server {server!r} at {server_address}{more}",
+            "client {client!r} linked: from {client_address} to {named} at {server_address}{more}",
             client=shortened(link.client_name),
             client_address=address_text(link.client_address),
             server=shortened(link.server_name),
+            named=f"server {shortened(link.server_name)!r}" if link.server_name else "the server",
             server_address=address_text(link.server_address),
             more=more,
         )
