@@ -83,6 +83,7 @@ class DialectTests(SynchronousTestCase):
 
     def test_check_versions(self) -> None:
         """The messages of both directions must have one version, or a conversion for each step."""
+        Dialect(name="test", framing=framing).check_versions(convert=False)
         two = MessageType({1: RawCodec(), 2: RawCodec()}, low=1, prod=1, test=2)
         for direction in ("to_server", "to_client"):
             kinds: dict[str, Any] = {direction: two}
