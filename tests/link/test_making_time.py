@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted_repeater import Limits, Side
 from twisted_repeater._link.making import Making
 from twisted_repeater._link.making_time import TimedMaking
-from twisted_repeater._link.starting_tls import Handshake
+from twisted_repeater._link.starting_tls import TLSHandshake
 from twisted_repeater.dialects import Attempt, by_address
 from twisted_repeater.errors import (
     ClientGone,
@@ -92,7 +92,7 @@ class OpeningTimeTests(OpeningCase):
         """A handshake that does not end is what is late."""
         world = self.world_of(by_address)
         client = world.connect()
-        world.pair(client).client.handshake = Handshake(Side.CLIENT)
+        world.pair(client).client.handshake = TLSHandshake(Side.CLIENT)
         world.advance(10)
         self.refused(world, HelloTimeout, "no TLS handshake of the client in time")
 

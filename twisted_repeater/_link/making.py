@@ -1,9 +1,9 @@
 """The making of a link: plays the opening of the dialect, then takes the steps that the opening has left out.
 
-Nothing is dialled that can be refused, and whatever an opening does costs only its own attempt. Deadlines, places,
+The server is dialled late, when the client is admitted. An opening can end only its own attempt. Deadlines, places,
 names and cleaning up are here, not in openings; `making_time` has the deadlines.
 
-* An attempt ends once. After that, whatever the opening still waits for never comes.
+* An attempt ends once. After that, nothing comes that the opening still waits for.
 * A client that was refused cannot be linked by an opening that goes on.
 """
 
@@ -46,7 +46,7 @@ __all__ = ["Making"]
 
 
 class Making(TimedMaking):
-    """One client on its way to being linked: what `Attempt` does.
+    """One client on its way to being linked. An `Attempt` calls it.
 
     ``done`` fires with ``None`` when the link is complete, and fails with a `ConnectingError` when it cannot be.
     """
@@ -98,19 +98,18 @@ class Making(TimedMaking):
         # Not now: the opening, or a callback of the application, may be what calls this.
         self._links.clock.callLater(0, self._give_up)
 
+    def refuse(self, why: ConnectingError) -> None:
+        """No step can follow, even if the opening goes on."""
+        if self._refusal is None:
+            self._refusal = why
+
     def _give_up(self) -> None:
         """Cancel what is under way, so that coroutines clean up."""
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            try:
-                answer.cancel()
-            except KeyboardInterrupt:
-                raise
-            except BaseException:  # raised by the application's canceller: the attempt has ended all the same
-                self._failed_late(Failure())
+        self._cancel_answer()
         work, self._work = self._work, None
         if work is not None:
             work.cancel()
+        self._let_go()
 
     def side_left(self, side: Side, reason: BaseException) -> None:
         """A side left while the link was being made: give up."""
@@ -133,6 +132,11 @@ class Making(TimedMaking):
         self._work = None
         self._stop_opening_time()
         if not self.stopped:
+            self.stopped = isinstance(result, Failure)
+            if self.stopped:
+                self._give_up()
+            else:
+                self._let_go()
             self.done.callback(result)
         elif isinstance(result, Failure):
             error = result.value
@@ -171,7 +175,7 @@ class Making(TimedMaking):
         self.attempt: Attempt | None = attempt
         try:
             await self._play(attempt)
-        except (ConnectingError, CancelledError, GeneratorExit):
+        except (ConnectingError, GeneratorExit):
             raise
         except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
             if self.stopped:
@@ -179,14 +183,20 @@ class Making(TimedMaking):
             raise self._opening_failed(error) from error
         if self._refusal is not None:
             raise self._refusal
+        if forgotten := self._forgotten():
+            raise OpeningFailed(f"the opening of {self.dialect.name} did not await {forgotten}")
+        self._due = None
+
+    def _forgotten(self) -> str | None:
+        """Return what the opening has begun and not waited for, if there is something."""
         for begun, ended, name in (
-            (self.admitting, self.admitted, "admit"),
-            (self.dialling, self.dialled, "dial"),
-            (self.connecting, self.connected, "connect"),
+            (self.admitting, self.admitted, "attempt.admit()"),
+            (self.dialling, self.dialled, "attempt.dial()"),
+            (self.connecting, self.connected, "attempt.connect()"),
         ):
             if begun and not ended:
-                raise OpeningFailed(f"the opening of {self.dialect.name} did not await attempt.{name}()")
-        self._due = None
+                return name
+        return self._asked()
 
     async def _play(self, attempt: Attempt) -> None:
         """Call the opening. Our own ones await only what an attempt gives, so they need no task of asyncio's."""
@@ -256,9 +266,8 @@ class Making(TimedMaking):
         """See `Attempt`."""
         if not self.dialled or self.connecting:
             raise RuntimeError("attempt.connect() must be called once, after attempt.dial() is done")
-        for peer in (self._pair.client.opening, self._pair.server.opening):
-            if peer is not None and peer.waits:
-                raise RuntimeError(f"the opening still waits for bytes of the {peer.side.value}")
+        if asked := self._asked():
+            raise RuntimeError(f"the opening still waits for {asked}")
         self.connecting = True
         return self._take(self._connect(client, server, versions))
 
@@ -270,7 +279,8 @@ class Making(TimedMaking):
             work.close()
             return Deferred()
         self._due = None
-        return Deferred.fromCoroutine(work).addCallbacks(self._taken, self._not_taken)
+        self._step = Deferred.fromCoroutine(work)
+        return self._step.addCallbacks(self._taken, self._not_taken)
 
     def _taken(self, result: None) -> None:
         """A step is done: the opening has time again."""
@@ -280,7 +290,7 @@ class Making(TimedMaking):
     def _not_taken(self, failure: Failure) -> Failure:
         """A step has failed: the attempt ends, even if the opening does not return."""
         if isinstance(failure.value, ConnectingError):
-            self._refusal = failure.value
+            self.refuse(failure.value)
         if not self.stopped:
             self._wait_for_opening()
         return failure

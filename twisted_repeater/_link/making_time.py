@@ -31,7 +31,7 @@ T = TypeVar("T")
 class TimedMaking:
     """One client on its way to being linked, as far as that takes time."""
 
-    __slots__ = ("_answer", "_deadline", "_due", "_links", "_pair", "attempt", "stopped")
+    __slots__ = ("_answer", "_deadline", "_due", "_links", "_pair", "_step", "attempt", "stopped")
 
     def __init__(self, pair: Pair, links: Links) -> None:
         self._pair = pair
@@ -42,6 +42,8 @@ class TimedMaking:
         """Until when the client must be admitted."""
         self._due: float | None = None
         """Until when the opening must get on; ``None`` while something else has a time of its own."""
+        self._step: Deferred[None] | None = None
+        """The step that the opening has taken last."""
         self.attempt: Attempt | None = None
         """What the opening sees of this, once the opening has begun."""
         self.stopped: bool = False
@@ -59,6 +61,28 @@ class TimedMaking:
         if self.stopped:
             raise CancelledError
         return result
+
+    # -- what the opening waits for ------------------------------------------------------------------------------
+
+    def _asked(self) -> str | None:
+        """Return what the opening has asked a peer for and does not have, if there is something."""
+        for connection in (self._pair.client, self._pair.server):
+            side, opening = connection.side.value, connection.opening
+            if opening is not None and opening.waits:
+                return f"bytes of the {side}"
+            if connection.handshaking:
+                return f"the TLS handshake of the {side}"
+        return None
+
+    def _let_go(self) -> None:
+        """Cancel what the opening has asked for and does not wait for. If that fails, nobody has to hear of it."""
+        step, self._step = self._step, None
+        if step is not None:
+            step.addErrback(_ignore)
+            step.cancel()
+        for connection in (self._pair.client, self._pair.server):
+            if connection.opening is not None:
+                connection.opening.end()
 
     # -- the time of the opening ---------------------------------------------------------------------------------
 
@@ -141,8 +165,23 @@ class TimedMaking:
         timeout = self._links.limits.hello_timeout
         self.stop(RefusedByApplication(f"no answer of the application within {timeout} seconds"))
 
+    def _cancel_answer(self) -> None:
+        """Wait no longer for the application."""
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            try:
+                answer.cancel()
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # raised by the application's canceller: the attempt has ended all the same
+                self._failed_late(Failure())
+
     def _failed_late(self, failure: Failure) -> None:
         self._links.application.log_failure("a callback failed while an attempt was given up", failure)
+
+
+def _ignore(failure: Failure) -> None:
+    """Ignore that something failed which nobody waits for."""
 
 
 def _forwarded(deferred: Deferred[T]) -> Deferred[T]:
