@@ -132,7 +132,7 @@ class Making(TimedMaking):
         self._work = None
         self._stop_opening_time()
         if not self.stopped:
-            self.stopped = isinstance(result, Failure)
+            self.stopped: bool = isinstance(result, Failure)
             if self.stopped:
                 self._give_up()
             else:
