@@ -8,17 +8,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._lane.lane import Lane
-from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater.framings.delimited import DelimitedFraming
 from twisted_repeater.selectors import Selector
-from twisted_repeater.verdicts import PASS_ON
 
 from ..framings.streams import reads_of
-from .lanes import Outlet, RecordingHost
+from .lanes import Run
 
 LINES = [b"", b"a", b"bc", b"\r", b"\n\n", b"d" * 300, b"e" * 70_000, b"f"]
 STREAM = b"".join(line + b"\r\n" for line in LINES)
+
+
+class Trailed:
+    """The size of the payload in one byte, the payload, and a trailer of three bytes."""
+
+    body = 0
+    tail = 3
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`."""
+        self.body = start + 1
+        return start + 4 + data[start] if start < end else 0
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return bytes([len(payload)]) + payload + b"end"
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return self.encode(payload)
 
 
 class EmptyOrLong(Selector):
@@ -34,21 +51,18 @@ class TailsTests(SynchronousTestCase):
 
     def lines(self, reads: list[bytes], **changes: Any) -> list[bytes]:
         """Return the messages that a filter sees; everything must pass untouched."""
-        seen: list[bytes] = []
-        journal: list[str] = []
-
-        def see(message: bytes, link: object) -> Any:
-            seen.append(message)
-            return PASS_ON
-
-        forward, back = Outlet("forward", journal), Outlet("back", journal)
-        setup = LaneSetup(filter=see, **changes)
-        lane = Lane(setup, DelimitedFraming(1 << 20, b"\r\n"), forward, back, RecordingHost(journal))
-        lane.start()
+        run = Run(DelimitedFraming(1 << 20, b"\r\n"), **{"selector": None, **changes})
         for read in reads:
-            lane.feed(read)
-        self.assertEqual(forward.stream, b"".join(reads))
-        return seen
+            run.lane.feed(read)
+        self.assertEqual(run.outlet.stream, b"".join(reads))
+        return run.asked
+
+    def test_in_several_pieces(self) -> None:
+        """What is after the payload may come in several reads, where the size of the frame is known."""
+        for size in (1, 2, 3, 5, 100):
+            run = Run(Trailed(), selector=None)
+            run.feed(b"".join(map(Trailed().encode, [b"", b"a", b"bc", b"d" * 30])), size)
+            self.assertEqual(run.asked, [b"", b"a", b"bc", b"d" * 30])
 
     def test_byte_by_byte(self) -> None:
         """The filter sees each line without its end, however the stream comes."""
