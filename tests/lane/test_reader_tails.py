@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -12,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater.framings.delimited import DelimitedFraming
 from twisted_repeater.selectors import Selector
 
+from ..framings.streams import reads_of
 from .lanes import Run
 
 LINES = [b"", b"a", b"bc", b"\r", b"\n\n", b"d" * 300, b"e" * 70_000, b"f"]
@@ -73,9 +73,7 @@ class TailsTests(SynchronousTestCase):
     @given(st.lists(st.integers(0, len(STREAM)), max_size=9))
     def test_cuts(self, cuts: list[int]) -> None:
         """The same holds for cuts at random."""
-        places = sorted({0, *cuts, len(STREAM)})
-        reads = [STREAM[start:stop] for start, stop in pairwise(places)]
-        self.assertEqual(self.lines(reads), LINES)
+        self.assertEqual(self.lines(reads_of(STREAM, cuts)), LINES)
 
     def test_selector(self) -> None:
         """A selector sees the payload alone as well."""

@@ -13,7 +13,7 @@ from twisted_repeater import HelloTimeout, InvalidHello, Side
 from twisted_repeater._link.closing import ConnectionState
 from twisted_repeater._link.connection import BUSY_READ_SIZE
 from twisted_repeater._link.opening_peer import MAX_EARLY, OpeningPeer
-from twisted_repeater._link.starting_tls import READ_SIZE, Handshake
+from twisted_repeater._link.starting_tls import READ_SIZE, TLSHandshake
 
 from .connections import (
     LIMITS,
@@ -61,7 +61,7 @@ class StateTests(MemoryCase):
         self.connect()
         inside: Any = StringTransport()
         inside.transport = self.transport
-        self.connection.handshake = Handshake(Side.CLIENT)
+        self.connection.handshake = TLSHandshake(Side.CLIENT)
         self.connection.makeConnection(inside)
         self.assertIs(self.connection.transport, inside)
         self.assertIs(self.connection.outlet.innermost, self.transport)
@@ -83,15 +83,6 @@ class ProtocolTests(MemoryCase):
         self.connection.dataReceived(b"one")
         self.connection.dataReceived(b"two")
         self.assertEqual(received, [b"one", b"two"])
-
-    def test_dropped(self) -> None:
-        """What cannot be read is dropped from then on."""
-        self.connect()
-        received: list[bytes] = []
-        self.connection.receive = received.append
-        self.connection.drop_received()
-        self.connection.dataReceived(b"one")
-        self.assertEqual(received, [])
 
     def test_busy(self) -> None:
         """A transport in memory, or of TLS, is read in pieces of its own size."""

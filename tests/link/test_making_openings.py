@@ -25,7 +25,7 @@ from twisted_repeater.errors import (
 )
 from twisted_repeater.framings.length import Int32Framing
 
-from ..peers import REPEATER_NAME, SERVER_NAME, frame
+from ..peers import REPEATER_NAME, SERVER_NAME, frame, kept_by
 from .memory_case import MemoryCase
 
 Opening = Callable[[Attempt], Awaitable[None]]
@@ -433,6 +433,97 @@ class WrongOpeningTests(OpeningCase):
             self.refused(world, OpeningFailed, text, name)
             self.assertEqual(world.repeater.links(), [])
 
+    def test_forgets_to_wait(self) -> None:
+        """What it has not awaited is cancelled at the end of its attempt. Nothing is left, and nobody hears twice."""
+
+        async def admits(attempt: Attempt) -> None:
+            attempt.admit("ann")
+
+        async def admits_and_raises(attempt: Attempt) -> None:
+            attempt.admit("ann")
+            raise ClientNotAllowed("no")
+
+        async def dials(attempt: Attempt) -> None:
+            await attempt.admit("bob")
+            attempt.dial()
+
+        async def peeks(attempt: Attempt) -> None:
+            attempt.client.peek()
+
+        async def peeks_at_the_server(attempt: Attempt) -> None:
+            await attempt.admit("bob")
+            await attempt.dial()
+            attempt.server.peek()
+
+        cancelled: list[str] = []
+        for opening, text in (
+            (admits, "did not await attempt.admit()"),
+            (admits_and_raises, "no"),
+            (dials, "did not await attempt.dial()"),
+            (peeks, "did not await bytes of the client"),
+            (peeks_at_the_server, "did not await bytes of the server"),
+        ):
+
+            def ask(name: str) -> Any:
+                return name != "ann" or Deferred(lambda _: cancelled.append(name))
+
+            world = self.world_of(opening, is_client_allowed=ask)
+            if opening is dials:
+                world.factory.links.dial = lambda pair: Deferred(lambda _: cancelled.append("the dial"))
+            client = world.connect()
+            self.assertIn(text, str(world.calls.refusal))
+            client.send(b"late")
+            world.settle()
+            self.assertEqual(len(world.calls.refusals), 1)
+            self.assertEqual(kept_by(world.factory), {})
+            self.assertEqual(world.clock.getDelayedCalls(), [])
+        self.assertEqual(cancelled, ["ann", "ann", "the dial"])
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_forgets_what_fails(self) -> None:
+        """A failure that it does not wait for ends its attempt, and is no unhandled error."""
+
+        async def peeks(attempt: Attempt) -> None:
+            attempt.client.peek()
+            await Deferred()
+
+        async def admits(attempt: Attempt) -> None:
+            attempt.admit("ann")
+            await attempt.client.peek_bytes(1)
+
+        for opening, kind in ((peeks, OpeningFailed), (admits, ClientNotAllowed)):
+            world = self.world_of(opening, is_client_allowed=lambda name: False)
+            client = world.connect()
+            client.send_bytes(b"\xff\xff\xff\xff")
+            world.advance(10)
+            self.assertEqual([refusal for _, refusal in world.calls.refusals], [kind])
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_ignores_wrong_bytes(self) -> None:
+        """A peer whose bytes were wrong is not linked, although the opening goes on."""
+
+        async def opening(attempt: Attempt) -> None:
+            try:
+                await attempt.client.peek()
+            except InvalidHello:
+                await attempt.admit("ann")
+
+        world = self.world_of(opening)
+        world.connect().send_bytes(b"GET / HTTP/1.1\r\n\r\n")
+        self.refused(world, InvalidHello, "the client does not speak test")
+
+    def test_cancelled_by_itself(self) -> None:
+        """An opening whose own work was cancelled has failed."""
+
+        async def opening(attempt: Attempt) -> None:
+            raise CancelledError
+
+        world = self.world_of(opening)
+        world.connect()
+        self.refused(world, OpeningFailed, "the opening of test failed: CancelledError")
+
     def test_name(self) -> None:
         """A name that is not a string is its mistake."""
 
@@ -550,6 +641,16 @@ class RefusalTests(OpeningCase):
         self.assertEqual(client.received, [b"-ERR client 'ann' is not allowed"])
         self.assertEqual(told, [(ClientNotAllowed, "127.0.0.1")])
         self.assertIsNotNone(client.lost)
+
+    def test_wrong_bytes(self) -> None:
+        """A client that does not speak the protocol is told so, too."""
+        words = frame(b"-ERR not our protocol")
+        world = self.world_of(first_message(lambda message: "ann"), {"refusal": lambda error, attempt: words})
+        client = world.connect()
+        client.send_bytes(b"GET / HTTP/1.1\r\n\r\n")
+        client.send_bytes(b"more")
+        self.assertEqual(client.received, [b"-ERR not our protocol"])
+        self.assertEqual([refusal for _, refusal in world.calls.refusals], [InvalidHello])
 
     def test_details(self) -> None:
         """A refusal can depend on what the opening has learned, if it came so far."""

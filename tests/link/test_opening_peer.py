@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from hypothesis import given, settings
@@ -28,11 +29,16 @@ class Stage:
         self.admitted = self.dialled = self.connecting = self.stopped = False
         self.left: list[tuple[Side, type[BaseException]]] = []
         self.why: ConnectingError | None = None
+        self.refusal: ConnectingError | None = None
 
     def side_left(self, side: Side, reason: BaseException) -> None:
         """See `Making`."""
         self.left.append((side, type(reason)))
         self.stopped = True
+
+    def refuse(self, why: ConnectingError) -> None:
+        """See `Making`."""
+        self.refusal = why
 
     def stop(self, why: ConnectingError) -> None:
         """See `Making`."""
@@ -318,8 +324,9 @@ class WrongBytesTests(PeerCase):
         self.connection.dataReceived(b"x")
         error = self.invalid(reading)
         self.connection.dataReceived(b"more")
-        self.assertEqual(self.peer.size, 1)
+        self.assertEqual(self.peer.size, 0)
         self.assertIsNone(self.stage.why)
+        self.assertIs(self.stage.refusal, error)
         self.assertNoResult(self.peer.read(None))
         self.assertIs(self.stage.why, error)
         self.assertNoResult(self.peer.peek_bytes(1))
@@ -491,8 +498,13 @@ class DoneTests(PeerCase):
     """The end of the opening."""
 
     def test_end(self) -> None:
-        """What the opening still waits for is cancelled."""
-        waiting = self.peer.peek_bytes(1)
+        """What the opening has asked for never comes, and nobody hears of what has failed."""
+        waiting = self.peer.peek_bytes(2)
+        self.connection.dataReceived(b"x")
         self.peer.end()
-        self.failureResultOf(waiting, CancelledError)
+        self.connection.dataReceived(b"x")
+        self.assertNoResult(waiting)
+        self.peer.read(Broken(100))
         self.peer.end()
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])

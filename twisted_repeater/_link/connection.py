@@ -135,10 +135,6 @@ class Connection(SecureConnection):
         self.opening.received(data)
         self.address_known()  # data comes after the header
 
-    def drop_received(self) -> None:
-        """Drop all bytes that come: they cannot be read."""
-        self._drop_received()
-
     def relay_to(self, feed: Callable[[bytes], None]) -> None:
         """The link is complete: the bytes that waited, and all later ones, go to the lane."""
         assert self.opening is not None

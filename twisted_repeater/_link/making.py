@@ -1,12 +1,12 @@
 """The making of a link: plays the opening of the dialect, then takes the steps that the opening has left out.
 
-Nothing is dialled that can be refused, and whatever an opening does costs only its own attempt. Deadlines, places,
+The server is dialled late, when the client is admitted. An opening can end only its own attempt. Deadlines, places,
 names and cleaning up are here, not in openings:
 
 * ``hello_timeout`` runs from the beginning until the client is admitted, and again from there until the opening
   returns. It does not run while the server is dialled, for which there is ``connect_timeout``, and while the
   application is asked, which has ``hello_timeout`` for each answer.
-* An attempt ends once. After that, whatever the opening still waits for never comes.
+* An attempt ends once. After that, nothing comes that the opening still waits for.
 * A client that was refused cannot be linked by an opening that goes on.
 """
 
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class Making:
-    """One client on its way to being linked: what `Attempt` does.
+    """One client on its way to being linked. An `Attempt` calls it.
 
     ``done`` fires with ``None`` when the link is complete, and fails with a `ConnectingError` when it cannot be.
     """
@@ -62,6 +62,7 @@ class Making:
         "_links",
         "_pair",
         "_refusal",
+        "_step",
         "_work",
         "admitted",
         "admitting",
@@ -79,16 +80,18 @@ class Making:
         self._links = links
         self._work: Deferred[None] | None = None
         """The steps, while they are taken."""
+        self._step: Deferred[None] | None = None
+        """The step that the opening has taken last."""
         self._answer: Deferred[Any] | None = None
         """The answer of the application that is awaited."""
         self._refusal: ConnectingError | None = None
         """Why a step has failed: no other one may follow."""
         self._deadline = links.clock.seconds() + links.limits.hello_timeout
-        """Until when the client must be admitted."""
+        """The time by which the client must be admitted."""
         self._due: float | None = None
-        """Until when the opening must get on; ``None`` while something else has a time of its own."""
+        """The time by which the opening must have gone on; ``None`` while another deadline counts."""
         self.attempt: Attempt | None = None
-        """What the opening sees of this, once the opening has begun."""
+        """The attempt that the opening gets, once it has begun."""
         self.stopped: bool = False
         self.admitting: bool = False
         self.admitted: bool = False
@@ -120,6 +123,11 @@ class Making:
         # Not now: the opening, or a callback of the application, may be what calls this.
         self._links.clock.callLater(0, self._give_up)
 
+    def refuse(self, why: ConnectingError) -> None:
+        """No step can follow, even if the opening goes on."""
+        if self._refusal is None:
+            self._refusal = why
+
     def _give_up(self) -> None:
         """Cancel what is under way, so that coroutines clean up."""
         answer, self._answer = self._answer, None
@@ -133,6 +141,17 @@ class Making:
         work, self._work = self._work, None
         if work is not None:
             work.cancel()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Cancel what the opening has asked for and does not wait for. If that fails, nobody has to hear of it."""
+        step, self._step = self._step, None
+        if step is not None:
+            step.addErrback(_ignore)
+            step.cancel()
+        for connection in (self._pair.client, self._pair.server):
+            if connection.opening is not None:
+                connection.opening.end()
 
     def side_left(self, side: Side, reason: BaseException) -> None:
         """A side left while the link was being made: give up."""
@@ -157,6 +176,11 @@ class Making:
         """The last step is done, or one failed, which it did if the attempt was stopped."""
         self._stop_opening_time()
         if not self.stopped:
+            self.stopped = isinstance(result, Failure)
+            if self.stopped:
+                self._give_up()
+            else:
+                self._let_go()
             self.done.callback(result)
         elif isinstance(result, Failure):
             error = result.value
@@ -207,7 +231,7 @@ class Making:
             result = await self.step(call(self.dialect.opening, self.attempt))
             if result is not None:  # a function that makes openings, for example, in place of one that it makes
                 raise TypeError(f"an opening must return None, not {repr_of(result)}")
-        except (ConnectingError, CancelledError, GeneratorExit):
+        except (ConnectingError, GeneratorExit):
             raise
         except BaseException as error:  # a Deferred has caught Ctrl-C, too, and would let it go no further
             if self.stopped:
@@ -215,14 +239,30 @@ class Making:
             raise self._opening_failed(error) from error
         if self._refusal is not None:
             raise self._refusal
+        if forgotten := self._forgotten():
+            raise OpeningFailed(f"the opening of {self.dialect.name} did not await {forgotten}")
+        self._due = None
+
+    def _forgotten(self) -> str | None:
+        """Return what the opening has begun and not waited for, if there is something."""
         for begun, ended, name in (
-            (self.admitting, self.admitted, "admit"),
-            (self.dialling, self.dialled, "dial"),
-            (self.connecting, self.connected, "connect"),
+            (self.admitting, self.admitted, "attempt.admit()"),
+            (self.dialling, self.dialled, "attempt.dial()"),
+            (self.connecting, self.connected, "attempt.connect()"),
         ):
             if begun and not ended:
-                raise OpeningFailed(f"the opening of {self.dialect.name} did not await attempt.{name}()")
-        self._due = None
+                return name
+        return self._asked()
+
+    def _asked(self) -> str | None:
+        """Return what the opening has asked a peer for and does not have, if there is something."""
+        for connection in (self._pair.client, self._pair.server):
+            side, opening = connection.side.value, connection.opening
+            if opening is not None and opening.waits:
+                return f"bytes of the {side}"
+            if connection.handshaking:
+                return f"the TLS handshake of the {side}"
+        return None
 
     def _opening_failed(self, error: BaseException) -> ConnectingError:
         """Return the error about an opening that has raised something else than a `ConnectingError`."""
@@ -239,9 +279,8 @@ class Making:
         """The opening has its time from now on."""
         timeout = self.limits.hello_timeout
         self._due = self._links.clock.seconds() + timeout
-        if (
-            "opening" not in self._pair.timers
-        ):  # one timer for an attempt: to stop and start it for each step costs more
+        # One timer for an attempt: to stop and start it for each step costs more.
+        if "opening" not in self._pair.timers:
             self._pair.timers.call_later("opening", timeout, self._look_at_time)
 
     def _stop_opening_time(self) -> None:
@@ -249,7 +288,7 @@ class Making:
         self._pair.timers.stop("opening")
 
     def _look_at_time(self) -> None:
-        """Some time is over: look whether it is the opening's."""
+        """The timer has fired: see whether the time of the opening is over."""
         if self._due is None:
             return  # the next step that is done starts the timer again
         left = self._due - self._links.clock.seconds()
@@ -273,7 +312,7 @@ class Making:
         self.stop(OpeningFailed(f"the opening of {name} did not end within {timeout}"))
 
     def _left(self) -> float:
-        """How much of the time of the attempt is left."""
+        """Return how many seconds the client has left to be admitted."""
         return self._deadline - self._links.clock.seconds()
 
     # -- what an Attempt needs -----------------------------------------------------------------------------------
@@ -323,9 +362,8 @@ class Making:
         """See `Attempt`."""
         if not self.dialled or self.connecting:
             raise RuntimeError("attempt.connect() must be called once, after attempt.dial() is done")
-        for peer in (self._pair.client.opening, self._pair.server.opening):
-            if peer is not None and peer.waits:
-                raise RuntimeError(f"the opening still waits for bytes of the {peer.side.value}")
+        if asked := self._asked():
+            raise RuntimeError(f"the opening still waits for {asked}")
         self.connecting = True
         return self._take(self._connect(client, server, versions))
 
@@ -337,7 +375,8 @@ class Making:
             work.close()
             return Deferred()
         self._due = None
-        return Deferred.fromCoroutine(work).addCallbacks(self._taken, self._not_taken)
+        self._step = Deferred.fromCoroutine(work)
+        return self._step.addCallbacks(self._taken, self._not_taken)
 
     def _taken(self, result: None) -> None:
         """A step is done: the opening has time again."""
@@ -347,7 +386,7 @@ class Making:
     def _not_taken(self, failure: Failure) -> Failure:
         """A step has failed: the attempt ends, even if the opening does not return."""
         if isinstance(failure.value, ConnectingError):
-            self._refusal = failure.value
+            self.refuse(failure.value)
         if not self.stopped:
             self._wait_for_opening()
         return failure
@@ -431,6 +470,10 @@ class Making:
     def _answer_is_late(self) -> None:
         timeout = self.limits.hello_timeout
         self.stop(RefusedByApplication(f"no answer of the application within {timeout} seconds"))
+
+
+def _ignore(failure: Failure) -> None:
+    """Ignore that something failed which nobody waits for."""
 
 
 def _forwarded(deferred: Deferred[T]) -> Deferred[T]:

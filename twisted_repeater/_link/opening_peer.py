@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
 
 from .._text import class_name, repr_of, text_of
 from .._types import FramingObject
@@ -35,17 +36,17 @@ SHOWN = 32
 
 
 class OpeningPeer:
-    """What `Peer` does, for one connection of a link that is being made.
+    """The bytes of one connection while its link is being made. A `Peer` calls it.
 
-    After an attempt was stopped, whatever is asked for never comes. An error would not do: an opening that catches
-    errors and tries again would never return.
+    After an attempt was stopped, nothing comes that is asked for. An error would not do: an opening that catches errors
+    and tries again would never return.
     """
 
-    __slots__ = ("_connection", "_data", "_error", "_find", "_framing", "_wanted", "beginning", "making")
+    __slots__ = ("_connection", "_data", "_error", "_failed", "_find", "_framing", "_wanted", "beginning", "making")
 
     def __init__(self, connection: Connection, framing: Framing) -> None:
         self.making: Making | None = None
-        """What is asked for the stage of the attempt, and told that the peer has left; set when that begins."""
+        """Knows the step of the attempt, and is told when the peer leaves; set when the attempt begins."""
         self.beginning: bytes = b""
         """The first bytes that came, for errors."""
         self._connection = connection
@@ -55,7 +56,9 @@ class OpeningPeer:
         """Looks for what the opening waits for; returns ``None`` as long as it is not there."""
         self._wanted: Deferred[Any] | None = None
         self._error: InvalidHello | None = None
-        """What was wrong with the bytes. Nothing can be read after them."""
+        """What was wrong with the bytes. Nothing can be read after them, and the client cannot be linked."""
+        self._failed: Deferred[Any] | None = None
+        """What has told the opening so, or that a handshake is done."""
 
     # -- what a Peer needs ---------------------------------------------------------------------------------------
 
@@ -122,15 +125,15 @@ class OpeningPeer:
         self._check_free()
         if unread not in ("refuse", "feed"):
             raise ValueError(f"unread must be 'refuse' or 'feed', not {repr_of(unread)}")
-        assert self.making is not None
-        if self.making.stopped:
+        if self._is_over():
             return Deferred()
-        data = self.take_rest()
-        if data and unread == "refuse":
+        if self._data and unread == "refuse":
             sent = f"the {self.side.value} sent bytes before TLS began, which anybody may have put there"
-            return fail(InvalidHello(f"{sent}: {data[:SHOWN]!r}", self.side))
+            return self._fail(InvalidHello(f"{sent}: {bytes(self._data[:SHOWN])!r}", self.side), Deferred())
         self._connection.valve.open("early")
-        return self._connection.start_tls(options, data)
+        secure = self._connection.start_tls(options, self.take_rest())
+        self._failed = secure
+        return secure
 
     # -- what the connection and the attempt need ----------------------------------------------------------------
 
@@ -157,7 +160,9 @@ class OpeningPeer:
         return self.size > 0 or (listens and self.side is Side.CLIENT)
 
     def received(self, data: bytes) -> None:
-        """Accept the next bytes of the stream."""
+        """Accept the next bytes of the stream. After wrong ones they are dropped."""
+        if self._error is not None:
+            return
         if len(self.beginning) < SHOWN:
             self.beginning += data[: SHOWN - len(self.beginning)]
         self._data += data
@@ -170,10 +175,11 @@ class OpeningPeer:
         return data
 
     def end(self) -> None:
-        """The link is made: the opening reads nothing any more."""
-        if self._wanted is not None:
-            wanted, self._wanted, self._find = self._wanted, None, None
-            wanted.cancel()
+        """The attempt has ended. If the opening has forgotten something that fails, nobody has to hear of it."""
+        for deferred in (self._wanted, self._failed):
+            if deferred is not None:
+                deferred.addErrback(_ignore)
+        self._wanted = self._find = self._failed = None
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -190,6 +196,13 @@ class OpeningPeer:
         if self.waits:
             raise RuntimeError(f"the opening waits for bytes of the {self.side.value} already")
 
+    def _is_over(self) -> bool:
+        """Return whether nothing comes any more. An opening that asks again after an error would do so for ever."""
+        assert self.making is not None
+        if self._error is not None:
+            self.making.stop(self._error)
+        return self.making.stopped
+
     def _framing_for(self, framing: FramingObject | None) -> Framing:
         return self._framing if framing is None else framing_of(framing)
 
@@ -200,11 +213,8 @@ class OpeningPeer:
 
     def _ask(self, find: Callable[[], T | None]) -> Deferred[T]:
         self._check_free()
-        assert self.making is not None
         wanted: Deferred[T] = Deferred(self._given_up)
-        if self._error is not None:  # an opening that asks again would do so for ever
-            self.making.stop(self._error)
-        if not self.making.stopped:
+        if not self._is_over():
             self._find, self._wanted = find, wanted
             self._look()
         return wanted
@@ -223,10 +233,8 @@ class OpeningPeer:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a framing may be the application's
-                self._error = _invalid(error, connection, bytes(self._data[:SHOWN]))
                 self._find = self._wanted = None
-                connection.drop_received()
-                wanted.errback(self._error)
+                self._fail(_invalid(error, connection, bytes(self._data[:SHOWN])), wanted)
                 return
             if found is None:
                 connection.valve.open("early")
@@ -238,6 +246,17 @@ class OpeningPeer:
             connection.valve.close("early")
         if wanted is not None:
             wanted.callback(found)
+
+    def _fail(self, error: InvalidHello, deferred: Deferred[T]) -> Deferred[T]:
+        """What came is wrong: tell the opening by its Deferred, and drop what has come and all that comes."""
+        assert self.making is not None
+        self.making.refuse(error)
+        self._error = error
+        self._data.clear()
+        self._connection.valve.open("early")
+        self._failed = deferred
+        deferred.errback(error)
+        return deferred
 
 
 class _FrameSearch:
@@ -284,6 +303,10 @@ class _FrameSearch:
     def _check(self, size: int) -> None:
         if self._most is not None and size > self._most:
             raise FrameTooLong(size, self._most)
+
+
+def _ignore(failure: Failure) -> None:
+    """Ignore that something failed which nobody waits for."""
 
 
 def _invalid(error: BaseException, connection: Connection, beginning: bytes) -> InvalidHello:
