@@ -404,6 +404,8 @@ class ContestTests(NamesCase):
         self.contest()
         self.names._contests.pause("ann")
         taken = self.take(Holder(), timeout=-0.1)
+        times = [call.getTime() for call in self.clock.getDelayedCalls()]
+        self.assertGreaterEqual(min(times), self.clock.seconds())  # a reactor refuses others
         self.clock.advance(0)
         self.clock.advance(0)
         self.failureResultOf(taken, DuplicateClient)
