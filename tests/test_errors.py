@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import errors
 from twisted_repeater.errors import (
+    FARTHEST,
     BadLength,
     CallbackFailed,
     ConnectingError,
@@ -21,6 +22,7 @@ from twisted_repeater.errors import (
     ParseError,
     PartialFrame,
     SlowConsumer,
+    outside,
 )
 from twisted_repeater.model import Side
 
@@ -140,3 +142,17 @@ class ValueTests(SynchronousTestCase):
     def test_slow_consumer(self) -> None:
         """It knows how much was not taken."""
         self.assertEqual(SlowConsumer("too slow", 4096).waiting, 4096)
+
+
+class OutsideTests(SynchronousTestCase):
+    """The error for a start and an end."""
+
+    def test_outside(self) -> None:
+        """Offsets that are not within the data are a ``ValueError``, up to the farthest there can be."""
+        for start, end in ((0, 4), (-1, 2), (FARTHEST, -FARTHEST)):
+            self.assertIsInstance(outside(start, end), ValueError)
+
+    def test_too_large(self) -> None:
+        """Offsets that do not fit into C integers are an ``OverflowError``, as in compiled code."""
+        for start, end in ((FARTHEST + 1, 0), (0, -FARTHEST - 1)):
+            self.assertIsInstance(outside(start, end), OverflowError)

@@ -6,7 +6,8 @@ from typing import Any
 
 from twisted_repeater import PASS_ON, Close, Limits, SendBack, Verdict, chain
 from twisted_repeater._repeater import end_link
-from twisted_repeater.filters import FilterPair, InOrder, Log, in_order
+from twisted_repeater.filters import FilterPair, Log, in_order
+from twisted_repeater.filters.in_order import InOrder
 
 from .peers import END, LOST, PeerCase, Server, turn
 

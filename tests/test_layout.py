@@ -22,7 +22,6 @@ LEVELS: list[set[str]] = [
         "interfaces",
         "selectors",
         "_coroutines",
-        "_offsets",
         "_pending",
         "_slices",
         "_text",

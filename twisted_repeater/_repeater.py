@@ -101,28 +101,28 @@ class Repeater:
         """Bind the port.
 
         Args:
-            dialect: The wire protocol, such as ``dialects.int32()``.
-            repeater_name: Goes into the ``credentials`` of the hellos that the repeater sends.
-            server_name: The name that the server's hello must have. Only dialects with hellos need it.
-            is_client_allowed: Called with a client's name, as the client says it. A false answer refuses the client. It
+            dialect: the wire protocol, such as ``dialects.int32()``.
+            repeater_name: goes into the ``credentials`` of the hellos that the repeater sends.
+            server_name: the name that the server's hello must have. Only dialects with hellos need it.
+            is_client_allowed: called with a client's name, as the client says it. A false answer refuses the client. It
                 may return a Deferred. By default all clients are allowed. It is not asked about clients that are named
                 after their address.
-            listen_port: The TCP port to listen on, on all interfaces; 0 takes a free one.
-            listen: Instead of ``listen_port``, a server endpoint or its description, such as
+            listen_port: the TCP port to listen on, on all interfaces; 0 takes a free one.
+            listen: instead of ``listen_port``, a server endpoint or its description, such as
                 ``tcp:9000:interface=127.0.0.1``. The listen queue is as long as the system allows, unless the
                 description says ``backlog=``. An endpoint object has a listen queue of its own.
-            server_ip: The address or the host name of the server.
-            server_port: The TCP port of the server.
-            server: Instead of ``server_ip`` and ``server_port``, a client endpoint or its description, such as
+            server_ip: the address or the host name of the server.
+            server_port: the TCP port of the server.
+            server: instead of ``server_ip`` and ``server_port``, a client endpoint or its description, such as
                 ``tls:example.org:9001``.
-            is_client_ip_authorized: Called with a client's address as a string ("" for a Unix socket). A false answer
+            is_client_ip_authorized: called with a client's address as a string ("" for a Unix socket). A false answer
                 refuses the client. ``None`` authorizes all. With ``haproxy:`` it is the address in the PROXY header.
-            convert_versions: Let each connection agree on its own versions. Messages of equal versions pass as bytes;
+            convert_versions: let each connection agree on its own versions. Messages of equal versions pass as bytes;
                 others are decoded, converted and encoded.
-            limits: Times and sizes. Some defaults may become lower, to fit the file descriptors that this process may
+            limits: times and sizes. Some defaults may become lower, to fit the file descriptors that this process may
                 have; `Repeater.limits` has the numbers.
-            observers: They are told of what happens.
-            reactor: The global one by default.
+            observers: they are told of what happens.
+            reactor: the global one by default.
 
         Returns:
             A Deferred of a repeater, which accepts clients from `start` on. It fails with Twisted's error if the port
@@ -198,22 +198,23 @@ class Repeater:
         """Accept clients from now on.
 
         Args:
-            on_connect: Called with the link when both hellos are agreed, before the client is answered. Its result, or
-                that of its Deferred, becomes ``link.state``. If it raises, the client is refused.
-            to_server_filter: An `IFilter`, or a function of a message to the server and its link. ``None``: all pass.
-            to_client_filter: The same for messages to the client.
-            filters: A pair of filters, an `IFilterPair`: an object whose method ``for_link`` returns both filters of a
+            on_connect: called with the link when the server is connected and the opening is done, or calls
+                `Attempt.connect`; with hellos, before the client is answered. Its result, or that of its Deferred,
+                becomes ``link.state``. If it raises, the client is refused.
+            to_server_filter: an `IFilter`, or a function of a message to the server and its link. ``None``: all pass.
+            to_client_filter: the same for messages to the client.
+            filters: a pair of filters, an `IFilterPair`: an object whose method ``for_link`` returns both filters of a
                 link. In both directions messages go through the filters above first.
-            on_error: Called with the link, the side and a `LinkError`. The default logs the error. It closes the link
+            on_error: called with the link, the side and a `LinkError`. The default logs the error. It closes the link
                 if a side is lost, without losing a reply that is still to come, or if a filter's failure has stopped
                 one of its directions.
-            on_connecting_error: Called with the client's name (``None`` if it isn't known), the server's name and a
+            on_connecting_error: called with the client's name (``None`` if it isn't known), the server's name and a
                 `ConnectingError`. The default logs the error.
-            on_filter_error: What becomes of a message whose filter fails.
+            on_filter_error: what to do with a message whose filter fails.
 
         Raises:
-            RuntimeError: The repeater was started already; use `replace_filters`.
-            TypeError: An argument is of another kind, or a filter cannot work with the messages of the dialect.
+            RuntimeError: the repeater was started already; use `replace_filters`.
+            TypeError: an argument is of another kind, or a filter cannot work with the messages of the dialect.
         """
         factory = self._factory
         if factory.application.started is not None:

@@ -36,10 +36,14 @@ Filter: TypeAlias = FilterFunction | FilterObject
 """A filter: a function of a message and its link, or an object with such a method ``filter``."""
 
 
+Filters: TypeAlias = tuple[Filter | None, Filter | None]
+"""The filters of one link, to the server and to the client."""
+
+
 class FilterPairObject(Protocol):
     """See `IFilterPair`."""
 
-    def for_link(self, link: Link, /) -> tuple[Filter | None, Filter | None]:
+    def for_link(self, link: Link, /) -> Filters:
         """See `IFilterPair`."""
 
 

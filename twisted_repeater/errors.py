@@ -38,6 +38,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from ._text import text_of, told
@@ -323,3 +324,16 @@ class NameTimeout(RepeaterError):
 
 class WrongVerdict(RepeaterError):
     """A filter returned something else than a verdict."""
+
+
+# -- of framings and selectors, which read their data by offsets ------------------------------------------------------
+
+FARTHEST: int = sys.maxsize
+"""The largest offset. Larger ones do not fit into the C integers of compiled code."""
+
+
+def outside(start: int, end: int) -> Exception:
+    """Return the error about offsets that are not within the data."""
+    if max(abs(start), abs(end)) > FARTHEST:  # compiled code raises the same
+        return OverflowError("offsets too large for any data")
+    return ValueError("offsets outside of the data")

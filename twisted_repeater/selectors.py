@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from operator import index
 
-from ._offsets import outside
+from .errors import outside
 
 __all__ = ["NOTHING", "Selector", "any_of", "bytes_at", "contains", "first_byte", "predicate"]
 

@@ -30,11 +30,10 @@ class PeerTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """Its names lead to the connection."""
-        behind: Any = Behind(
-            "peek", "read", "peek_bytes", "send", "start_tls", side=Side.CLIENT, address="there", certificate="X.509"
-        )
+        attributes = {"side": Side.CLIENT, "address": "there", "certificate": "X.509", "alpn": b"mqtt"}
+        behind: Any = Behind("peek", "read", "peek_bytes", "send", "start_tls", **attributes)
         peer = Peer(behind)
-        self.assertEqual((peer.side, peer.address, peer.certificate), (Side.CLIENT, "there", "X.509"))
+        self.assertEqual({name: getattr(peer, name) for name in attributes}, attributes)
         peer.send(b"hello")
         framing: Any = object()
         for call in (

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Dialect, Limits, MessageType, SameName
+from twisted_repeater import Dialect, Limits, MessageType, MultipleVersionsError, SameName
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.dialects import by_address, server_first
 from twisted_repeater.framings import Framings
@@ -81,6 +81,17 @@ class DialectTests(SynchronousTestCase):
         )
         self.assertIn("the framing of test must return Framings each time, or one framing each time", str(error))
 
+    def test_check_versions(self) -> None:
+        """The messages of both directions must have one version, or a conversion for each step."""
+        Dialect(name="test", framing=framing).check_versions(convert=False)
+        two = MessageType({1: RawCodec(), 2: RawCodec()}, low=1, prod=1, test=2)
+        for direction in ("to_server", "to_client"):
+            kinds: dict[str, Any] = {direction: two}
+            dialect = Dialect(name="test", framing=framing, **kinds)
+            error = self.assertRaises(MultipleVersionsError, dialect.check_versions, convert=False)
+            self.assertIn(direction.replace("_", " the "), str(error))
+            self.assertRaises(ValueError, dialect.check_versions, convert=True)
+
     def test_check_framings(self) -> None:
         """A function that makes no framings is found when a repeater is created; the error names the dialect."""
         Dialect(name="test", framing=framing).check_framings(LIMITS)
@@ -91,3 +102,14 @@ class DialectTests(SynchronousTestCase):
         for function, message in made:
             error = self.assertRaises(TypeError, Dialect(name="test", framing=function).check_framings, LIMITS)
             self.assertIn(message, str(error))
+
+    def test_check_versions(self) -> None:
+        """A type of several versions needs conversion; the error says which direction it is of."""
+        Dialect(name="test", framing=framing).check_versions(convert=False)
+        several = Dialect(
+            name="test", framing=framing, to_client=MessageType({1: RawCodec(), 2: RawCodec()}, low=1, prod=2, test=2)
+        )
+        error = self.assertRaises(MultipleVersionsError, several.check_versions, convert=False)
+        self.assertIn("to the client", str(error))
+        error = self.assertRaises(ValueError, several.check_versions, convert=True)
+        self.assertIn("to the client", str(error))

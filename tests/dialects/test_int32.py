@@ -15,7 +15,6 @@ from twisted_repeater import dialects
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.dialects import MessageType
 from twisted_repeater.dialects.int32 import MEMBERS, JSONHandshake, int32
-from twisted_repeater.dialects.message_types import agreed_version
 from twisted_repeater.errors import InvalidHello
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IHandshake
@@ -188,14 +187,6 @@ class EncodeTests(SynchronousTestCase):
         self.assertEqual(replace(read, extra={}), replace(hello, extra={}))
         self.assertEqual(list(read.extra), list(hello.extra))
         self.assertEqual(HANDSHAKE.encode(read), frame)
-
-
-class AgreedVersionTests(SynchronousTestCase):
-    """The agreement on a version."""
-
-    def test_the_smaller(self) -> None:
-        """The newest version that both ends have is the smaller of what they say."""
-        self.assertEqual([agreed_version(1, 1), agreed_version(3, 2), agreed_version(2, 5)], [1, 2, 2])
 
 
 class Int32Tests(SynchronousTestCase):

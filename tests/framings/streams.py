@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.errors import FramingError
 from twisted_repeater.framings.base import Framing
 
-__all__ = ["CUTS", "FAR", "OFFSETS", "frames_in", "outcome", "reads_of", "skipped_by_find"]
+__all__ = [
+    "CUTS",
+    "check_not_initialized",
+    "check_outside",
+    "frames_in",
+    "outcome",
+    "payloads_in",
+    "reads_of",
+    "skipped_by_find",
+]
 
 CUTS = st.lists(st.integers(0, 10_000), max_size=20)
-
-FAR = st.sampled_from([2**31 - 1, 2**31, -(2**31), 2**63, -(2**63), 2**64, -(2**70)]) | st.integers(2**63 - 40, 2**63)
-
-OFFSETS = st.integers(-3, 30) | FAR
-"""Offsets into data of 26 bytes, and far outside of it."""
 
 
 def reads_of(stream: bytes, cuts: Iterable[int]) -> list[bytes]:
@@ -46,6 +52,11 @@ def frames_in(framing: Framing, reads: Iterable[bytes]) -> Iterator[tuple[bytes,
             frame, data, resumed = b"", data[stop:], False
 
 
+def payloads_in(framing: Framing, reads: Iterable[bytes]) -> list[bytes]:
+    """Return the payloads of the frames in a stream."""
+    return [payload for _, payload in frames_in(framing, reads)]
+
+
 def outcome(framing: Framing, reads: Iterable[bytes]) -> tuple[list[bytes], str]:
     """Return the payloads in a stream, and the error that ends it."""
     found: list[bytes] = []
@@ -69,3 +80,20 @@ def skipped_by_find(framing: Framing, data: bytes) -> tuple[int, int]:
     except FramingError:
         pass
     return at, count
+
+
+def check_outside(case: SynchronousTestCase, framing: Framing) -> None:
+    """Check that each method refuses offsets outside of the data. `test_offsets` has more."""
+    for call in (framing.find, framing.skip, *([framing.more] if framing.goes_on else [])):
+        for start, end in ((-1, 2), (3, 2), (0, 27)):
+            framing.find(b"", 0, 0)
+            case.assertRaises(ValueError, call, bytes(26), start, end)
+
+
+def check_not_initialized(case: SynchronousTestCase, kind: type[Framing]) -> None:
+    """Check that a framing whose ``__init__`` was not called finds no frame. It must read nothing outside of the data,
+    which would end the process."""
+    framing = kind.__new__(kind)
+    for use in (framing.find, framing.more, framing.skip):
+        with contextlib.suppress(AttributeError, FramingError, NotImplementedError):
+            case.assertEqual(use(bytes(26), 3, 26), 3)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -17,15 +15,15 @@ from zope.interface.verify import verifyObject
 
 from twisted_repeater.errors import BadLength, FrameTooLong, FramingError, MarshalingError
 from twisted_repeater.framings.async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
-from twisted_repeater.framings.base import CheckedFraming, Framing, framing_of
+from twisted_repeater.framings.base import CheckedFraming, Framing, checked_flag, checked_number, framing_of
 from twisted_repeater.framings.length import Int32Framing
 from twisted_repeater.interfaces import IFraming
+
+from .streams import CUTS, payloads_in, reads_of, skipped_by_find
 
 LIMIT = 1000
 
 PAYLOADS = st.lists(st.binary(max_size=40) | st.integers(100, LIMIT).map(bytes), max_size=12)
-
-CUTS = st.lists(st.integers(0, 10_000), max_size=20)
 
 
 @implementer(IFraming)
@@ -57,50 +55,6 @@ FRAMINGS: list[Framing] = [
 ]
 
 
-CALLS: list[Callable[[bytes, int, int], int]] = [
-    *(call for framing in FRAMINGS for call in (framing.find, framing.skip)),
-]
-"""What is given offsets: the first are those of `Int32Framing`."""
-
-FAR = st.sampled_from([2**31 - 1, 2**31, -(2**31), 2**63, -(2**63), 2**64, -(2**70)]) | st.integers(2**63 - 40, 2**63)
-
-
-def cut(stream: bytes, cuts: Iterable[int]) -> list[bytes]:
-    """Cut a stream into reads, at these places as far as it is so long."""
-    places = sorted({0, len(stream), *(place for place in cuts if place < len(stream))})
-    return [stream[start:stop] for start, stop in pairwise(places)]
-
-
-def payloads_in(framing: IFraming, reads: Iterable[bytes]) -> Iterator[bytes]:
-    """Read frames as simply as can be."""
-    data = b""
-    for read in reads:
-        data += read
-        at = 0
-        while at < len(data):
-            stop = framing.find(data, at, len(data))
-            if stop == 0 or stop > len(data):
-                break
-            yield data[framing.body : stop]
-            at = stop
-        data = data[at:]
-
-
-def skipped_by_find(framing: Framing, data: bytes) -> tuple[int, int]:
-    """Find the end of the last complete frame, and how many there are, frame by frame."""
-    at = count = 0
-    try:
-        while at < len(data):
-            stop = framing.find(data, at, len(data))
-            if stop == 0 or stop > len(data):
-                break
-            at = stop
-            count += 1
-    except FramingError:
-        pass
-    return at, count
-
-
 class AllFramingsTests(SynchronousTestCase):
     """What every framing keeps."""
 
@@ -113,8 +67,8 @@ class AllFramingsTests(SynchronousTestCase):
     def test_round_trip(self, framing: Framing, payloads: list[bytes], cuts: list[int]) -> None:
         """What is encoded is found again, however it is cut."""
         stream = b"".join(map(framing.encode, payloads))
-        for reads in ([stream], cut(stream, range(len(stream))), cut(stream, cuts)):
-            self.assertEqual(list(payloads_in(framing, reads)), payloads)
+        for reads in ([stream], reads_of(stream, range(len(stream))), reads_of(stream, cuts)):
+            self.assertEqual(payloads_in(framing, reads), payloads)
 
     def test_empty_message(self) -> None:
         """A message without a byte is a message."""
@@ -143,29 +97,6 @@ class AllFramingsTests(SynchronousTestCase):
             for find in (framing.find, Int32Framing(LIMIT).skip):
                 self.assertRaises(ValueError, find, frame, -1, len(frame))
                 self.assertRaises(ValueError, find, frame, 0, len(frame) + 1)
-
-    @given(st.sampled_from(range(len(CALLS))), st.integers(-3, 30) | FAR, st.integers(-3, 30) | FAR)
-    @example(0, 2**63 - 1, 26)
-    @example(1, 2**63 - 1, 26)
-    @example(5, -1, 26)
-    def test_offsets_anywhere(self, call: int, start: int, end: int) -> None:
-        """Whatever the offsets are, nothing outside of the data is read; wrong ones are always told alike."""
-        data = bytes(26)
-        if max(abs(start), abs(end)) > sys.maxsize:
-            self.assertRaises(OverflowError, CALLS[call], data, start, end)
-        elif start < 0 or start > end or end > len(data):
-            self.assertRaises(ValueError, CALLS[call], data, start, end)
-        else:
-            with contextlib.suppress(BadLength):
-                self.assertGreaterEqual(CALLS[call](data, start, end), 0)
-
-    def test_no_bytes(self) -> None:
-        """Data that is not bytes is an error."""
-        wrong: Any
-        for call in CALLS:
-            for wrong in (None, 5):
-                self.assertRaises(TypeError, call, wrong, 0, 8)
-            self.assertRaises(TypeError, call, bytes(26), None, 8)
 
     def test_ends_behind_all_offsets(self) -> None:
         """A length that fits the limit, but ends after the largest offset, is too long."""
@@ -323,7 +254,7 @@ class CheckedFramingTests(SynchronousTestCase):
     def test_used_as_it_is(self) -> None:
         """A lane gets the frames that the other framing finds and makes."""
         framing = framing_of(Lines())
-        self.assertEqual(list(payloads_in(framing, [b"ab\nc", b"d\n", b"ef"])), [b"ab\n", b"cd\n"])
+        self.assertEqual(payloads_in(framing, [b"ab\nc", b"d\n", b"ef"]), [b"ab\n", b"cd\n"])
         self.assertEqual(framing.skip(b"ab\ncd\nef", 0, 8), 6)
         self.assertEqual(framing.count, 2)
         self.assertEqual((framing.encode(b"ab"), framing.replace(b"x\n", b"ab")), (b"ab\n", b"*ab\n"))
@@ -538,3 +469,23 @@ class OptionalMembersTests(SynchronousTestCase):
         self.assertEqual((framing.more(bytes(9), 1, 4), framing.seen), (0, 1))
         self.assertEqual((framing.more(bytes(9), 1, 5), framing.body), (7, 4))
         self.assertEqual(asked, ["find"] * 3)
+
+
+class ArgumentTests(SynchronousTestCase):
+    """The checks of arguments that framings share."""
+
+    def test_numbers(self) -> None:
+        """A number is accepted at its limits, and nothing else is."""
+        wrong: Any
+        self.assertEqual([checked_number("x", value, 1, 2) for value in (1, 2)], [1, 2])
+        for wrong in (0, 3):
+            self.assertRaises(ValueError, checked_number, "x", wrong, 1, 2)
+        for wrong in (True, 1.0, "1"):
+            self.assertRaises(TypeError, checked_number, "x", wrong, 1, 2)
+
+    def test_flags(self) -> None:
+        """A flag is True or False, and nothing like them."""
+        wrong: Any
+        self.assertEqual([checked_flag("x", value) for value in (True, False)], [True, False])
+        for wrong in (1, None):
+            self.assertRaises(TypeError, checked_flag, "x", wrong)

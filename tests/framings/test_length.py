@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 import sys
 from typing import Any, Literal
 
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 from twisted.names.dns import DNSProtocol, Message
@@ -15,14 +14,14 @@ from twisted.protocols.basic import Int16StringReceiver
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_repeater.errors import BadLength, FrameTooLong, FramingError, MarshalingError
+from twisted_repeater.errors import BadLength, FrameTooLong, MarshalingError
 from twisted_repeater.framings import length as length_module
 from twisted_repeater.framings.base import Framing, framing_of
-from twisted_repeater.framings.length import HeaderFraming, Int32Framing, LengthFraming, checked_number
+from twisted_repeater.framings.length import HeaderFraming, Int32Framing, LengthFraming
 from twisted_repeater.interfaces import IFraming
 from twisted_repeater.model import Limits
 
-from .streams import CUTS, OFFSETS, outcome, reads_of, skipped_by_find
+from .streams import CUTS, check_not_initialized, check_outside, outcome, reads_of, skipped_by_find
 
 LIMIT = 1000
 PAYLOADS = st.lists(st.binary(max_size=40) | st.integers(100, LIMIT - 40).map(bytes), max_size=12)
@@ -305,39 +304,13 @@ class MadeTests(SynchronousTestCase):
             self.assertEqual(str(error), f"whole must be True for {said}")
             LengthFraming(LIMIT, size=4, whole=True, **more)
 
-    @given(OFFSETS, OFFSETS, st.booleans())
-    @example(2**63 - 1, 26, True)
-    @example(-1, 26, False)
-    def test_offsets_anywhere(self, start: int, end: int, skip: bool) -> None:
-        """Offsets outside of the data are refused, however large, before any byte is read."""
-        framing = LengthFraming(LIMIT, size=4, at=20, whole=True)
-        call = framing.skip if skip else framing.find
-        data = bytes(26)
-        if max(abs(start), abs(end)) > sys.maxsize:
-            self.assertRaises(OverflowError, call, data, start, end)
-        elif start < 0 or start > end or end > len(data):
-            self.assertRaises(ValueError, call, data, start, end)
-        else:
-            self.assertIn(call(data, start, end), (start if skip else 0, start + 24))
+    def test_offsets_outside(self) -> None:
+        """Offsets outside of the data are refused."""
+        check_outside(self, LengthFraming(LIMIT, size=4, at=20, whole=True))
 
     def test_not_initialized(self) -> None:
         """One that was made without its initializer reads nothing outside of the data, and finds no frame."""
-        framing = LengthFraming.__new__(LengthFraming)
-        for use in (framing.find, framing.skip):
-            with contextlib.suppress(AttributeError, FramingError):
-                self.assertEqual(use(bytes(26), 3, 26), 3)
-
-    def test_no_bytes(self) -> None:
-        """Data that is not bytes is an error."""
-        wrong: Any
-        framing = LengthFraming(LIMIT, size=1)
-        for wrong in (None, 5):
-            for call in (framing.find, framing.skip):
-                self.assertRaises(TypeError, call, wrong, 0, 8)
-
-    def test_numbers(self) -> None:
-        """A number is accepted at its limits."""
-        self.assertEqual([checked_number("x", value, 1, 2) for value in (1, 2)], [1, 2])
+        check_not_initialized(self, LengthFraming)
 
     def test_limits(self) -> None:
         """The limits of `Limits` are limits, given or left to their defaults."""

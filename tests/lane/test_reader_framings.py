@@ -118,15 +118,20 @@ class FollowingTests(SynchronousTestCase):
     def test_error(self) -> None:
         """An error there is one of the framing: the frame is not counted, and the stream ends after those before."""
 
-        class Refusing(FollowingLines):
-            def taken(self, data: bytes, start: int, stop: int) -> None:
+        def refuse(framing: Any) -> Any:
+            taken = framing.taken
+
+            def taken_unless_bad(data: bytes, start: int, stop: int) -> None:
                 if b"bad" in data[start:stop]:
                     raise ValueError("no")
-                super().taken(data, start, stop)
+                taken(data, start, stop)
+
+            framing.taken = taken_unless_bad
+            return framing
 
         for setup in ({}, {"selector": None}):
-            for size in (100, 1):
-                run = Run(Refusing(), **setup)
+            for kind, size in ((FollowingLines, 100), (FollowingLines, 1), (FollowingResumingLines, 1)):
+                run = Run(refuse(kind()), **setup)
                 run.feed(b"one\ntwo\nbad\nthree\n", size)
                 self.assertEqual((run.outlet.stream, run.lane.messages, run.lane.size), (b"one\ntwo\n", 2, 8))
                 (error,) = run.host.errors

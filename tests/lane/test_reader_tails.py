@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._lane.lane import Lane
-from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater.framings.delimited import DelimitedFraming
 from twisted_repeater.selectors import Selector
-from twisted_repeater.verdicts import PASS_ON
 
-from .lanes import RecordingHost, RecordingOutlet
+from ..framings.streams import reads_of
+from .lanes import Run
 
 LINES = [b"", b"a", b"bc", b"\r", b"\n\n", b"d" * 300, b"e" * 70_000, b"f"]
 STREAM = b"".join(line + b"\r\n" for line in LINES)
 
 
-class Outlet(RecordingOutlet):
-    """An outlet that gets lines, not the frames of other lanes."""
+class Trailed:
+    """The size of the payload in one byte, the payload, and a trailer of three bytes."""
 
-    def push(self, pieces: list[bytes]) -> None:
-        """See `LaneOutlet`."""
-        self.pushes.append(pieces)
+    body = 0
+    tail = 3
+
+    def find(self, data: bytes, start: int, end: int) -> int:
+        """See `IFraming`."""
+        self.body = start + 1
+        return start + 4 + data[start] if start < end else 0
+
+    def encode(self, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return bytes([len(payload)]) + payload + b"end"
+
+    def replace(self, frame: bytes, payload: bytes) -> bytes:
+        """See `IFraming`."""
+        return self.encode(payload)
 
 
 class EmptyOrLong(Selector):
@@ -42,21 +51,18 @@ class TailsTests(SynchronousTestCase):
 
     def lines(self, reads: list[bytes], **changes: Any) -> list[bytes]:
         """Return the messages that a filter sees; everything must pass untouched."""
-        seen: list[bytes] = []
-        journal: list[str] = []
-
-        def see(message: bytes, link: object) -> Any:
-            seen.append(message)
-            return PASS_ON
-
-        forward, back = Outlet("forward", journal), Outlet("back", journal)
-        setup = LaneSetup(filter=see, **changes)
-        lane = Lane(setup, DelimitedFraming(1 << 20, b"\r\n"), forward, back, RecordingHost(journal))
-        lane.start()
+        run = Run(DelimitedFraming(1 << 20, b"\r\n"), **{"selector": None, **changes})
         for read in reads:
-            lane.feed(read)
-        self.assertEqual(forward.stream, b"".join(reads))
-        return seen
+            run.lane.feed(read)
+        self.assertEqual(run.outlet.stream, b"".join(reads))
+        return run.asked
+
+    def test_in_several_pieces(self) -> None:
+        """What is after the payload may come in several reads, where the size of the frame is known."""
+        for size in (1, 2, 3, 5, 100):
+            run = Run(Trailed(), selector=None)
+            run.feed(b"".join(map(Trailed().encode, [b"", b"a", b"bc", b"d" * 30])), size)
+            self.assertEqual(run.asked, [b"", b"a", b"bc", b"d" * 30])
 
     def test_byte_by_byte(self) -> None:
         """The filter sees each line without its end, however the stream comes."""
@@ -67,9 +73,7 @@ class TailsTests(SynchronousTestCase):
     @given(st.lists(st.integers(0, len(STREAM)), max_size=9))
     def test_cuts(self, cuts: list[int]) -> None:
         """The same holds for cuts at random."""
-        places = sorted({0, *cuts, len(STREAM)})
-        reads = [STREAM[start:stop] for start, stop in pairwise(places)]
-        self.assertEqual(self.lines(reads), LINES)
+        self.assertEqual(self.lines(reads_of(STREAM, cuts)), LINES)
 
     def test_selector(self) -> None:
         """A selector sees the payload alone as well."""

@@ -87,33 +87,24 @@ class Gate:
 class ConnectionMonitor:
     """As much of a monitor as admission knows."""
 
-    def __init__(self) -> None:
-        self.probes: list[tuple[Any, float, Deferred[bool]]] = []
-        self.answers_at_once = True
-
     def has_vanished(self, connection: Any, at_most: float) -> Deferred[bool]:
-        """See `ConnectionMonitor`. Unless told otherwise the client is there."""
-        self.probes.append((connection, at_most, Deferred()))
-        if self.answers_at_once:
-            self.probes[-1][2].callback(False)
-        return self.probes[-1][2]
+        """See `ConnectionMonitor`. The client is there."""
+        return succeed(False)
 
 
 class AdmissionCase(SynchronousTestCase):
     """A test case with an admission."""
 
-    monitor: Any
-
     def setUp(self) -> None:
         """Make them."""
         self.clock = Clock()
-        self.monitor = ConnectionMonitor()
+        monitor: Any = ConnectionMonitor()
         self.claim = Claim(Limits(), self.clock)
         settings = Settings(
             dialect=dialects.int32(), repeater_name="edge", server_name="quotes", is_client_allowed=lambda name: True
         )
         application = Application(settings, self.clock)
-        self.admission: Any = Admission(settings, application, self.claim, self.monitor, self.clock)
+        self.admission: Any = Admission(settings, application, self.claim, monitor, self.clock)
 
     def take(self, link: Holder, places: int, timeout: float) -> Deferred[None]:
         """Take one of so many places."""
@@ -298,10 +289,10 @@ class SilentTests(AdmissionCase):
 
 
 class NameTests(AdmissionCase):
-    """A name belongs to one link."""
+    """A client has a name, or a label. `test_names` has who gets which."""
 
     def test_taken(self) -> None:
-        """A name that is taken is refused at once; when its link is over it is free."""
+        """A name that is free is taken, another one is not; when its link is over it is free."""
         ann = Holder("ann")
         self.successResultOf(self.admission.take_name(ann, "ann", 10))
         self.assertEqual(self.admission.names.of("ann"), [ann])
@@ -310,27 +301,6 @@ class NameTests(AdmissionCase):
         self.assertEqual(self.admission.names.of("ann"), [ann])
         self.over(ann)
         self.assertEqual(self.admission.names.of("ann"), [])
-
-    def test_ends(self) -> None:
-        """A newcomer waits for a link that is ending already, and hurries it; of two the first gets the name."""
-        ann, first, second = (Holder("ann") for _ in range(3))
-        self.admission.take_name(ann, "ann", 10)
-        ann.finishing = True
-        waiting = [self.admission.take_name(link, "ann", 10) for link in (first, second)]
-        self.assertEqual(ann.gave_way, 2)
-        self.over(ann)
-        self.successResultOf(waiting[0])
-        self.failureResultOf(waiting[1], DuplicateClient)
-        self.assertEqual(self.admission.names.of("ann"), [first])
-
-    def test_takes_too_long(self) -> None:
-        """But not for ever."""
-        ann = Holder("ann")
-        self.admission.take_name(ann, "ann", 10)
-        ann.closing = True
-        waiting = self.admission.take_name(Holder("ann"), "ann", 3)
-        self.clock.advance(3)
-        self.failureResultOf(waiting, DuplicateClient)
 
     def test_identify(self) -> None:
         """A link may get another name, which is looked up in the same registry."""
@@ -359,58 +329,6 @@ class NameTests(AdmissionCase):
         self.clock.advance(1)
         (error,) = closed
         self.assertEqual((type(error), str(error)), (NameTimeout, "the client has not said its name within 30 seconds"))
-
-
-class VanishedTests(AdmissionCase):
-    """The client that has a name may have vanished."""
-
-    def setUp(self) -> None:
-        """Return the name to ann's first link."""
-        super().setUp()
-        self.monitor.answers_at_once = False
-        self.ann, self.again = Holder("ann"), Holder("ann")
-        self.admission.take_name(self.ann, "ann", 10)
-
-    def test_probed(self) -> None:
-        """A newcomer has the client probed, for half of the time that it has, and waits for the answer."""
-        waiting = self.admission.take_name(self.again, "ann", 10)
-        self.assertNoResult(waiting)
-        ((connection, at_most, answer),) = self.monitor.probes
-        self.assertEqual((connection, at_most), (self.ann.client, 5))
-        answer.callback(False)
-        self.failureResultOf(waiting, DuplicateClient)
-        self.assertEqual(self.ann.gave_way, 0)
-
-    def test_vanished(self) -> None:
-        """If the client has vanished the newcomer waits for the end of its link, and gets the name."""
-        waiting = self.admission.take_name(self.again, "ann", 10)
-        self.ann.closing = True
-        self.monitor.probes[0][2].callback(True)
-        self.assertNoResult(waiting)
-        self.over(self.ann)
-        self.successResultOf(waiting)
-        self.assertEqual(self.admission.names.of("ann"), [self.again])
-
-    def test_over_meanwhile(self) -> None:
-        """A link that is over when the answer comes is waited for no longer."""
-        waiting = self.admission.take_name(self.again, "ann", 10)
-        self.over(self.ann)
-        self.ann.when_over = lambda: succeed(None)  # type: ignore[method-assign]
-        self.monitor.probes[0][2].callback(True)
-        self.successResultOf(waiting)
-
-    def test_never_over(self) -> None:
-        """A link that stays all the same keeps the name."""
-        waiting = self.admission.take_name(self.again, "ann", 10)
-        self.monitor.probes[0][2].callback(True)
-        self.clock.advance(10)
-        self.failureResultOf(waiting, DuplicateClient)
-
-    def test_ending(self) -> None:
-        """A link that is ending already is not probed."""
-        self.ann.closing = True
-        self.admission.take_name(self.again, "ann", 10).addErrback(lambda failure: None)
-        self.assertEqual(self.monitor.probes, [])
 
 
 class NewcomerTests(PeerCase):

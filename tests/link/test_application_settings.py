@@ -9,8 +9,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Disconnected, Limits, Side, dialects
-from twisted_repeater._link.application import Application, Callbacks, Settings, check_callable
+from twisted_repeater import ClientGone, ClientNotAllowed, ConnectingError, Disconnected, Limits, Side, dialects
+from twisted_repeater._link.application import Application, Callbacks, Settings, check_callable, with_own_defaults
 
 
 class SettingsTests(SynchronousTestCase):
@@ -26,6 +26,19 @@ class SettingsTests(SynchronousTestCase):
         settings = self.settings()
         self.assertEqual((settings.limits, settings.observers), (Limits(), ()))
         self.assertIsNone(settings.is_client_ip_authorized)
+
+    def test_open_to_everyone(self) -> None:
+        """A dialect without hellos needs no name of a server, and everyone is allowed."""
+        settings = Settings(dialect=dialects.lines(), repeater_name="edge")
+        self.assertEqual((settings.server_name, settings.is_client_allowed("ann")), ("", True))
+
+    def test_longest_payload(self) -> None:
+        """A limit that is stated counts, then that of the dialect, then the usual one, which is a plain int then."""
+        for own, stated, longest in ((None, None, 16 << 20), (10, None, 10), (10, 20, 20)):
+            limits = Limits() if stated is None else Limits(max_frame=stated)
+            dialect = dialects.int32().changed(max_frame=own)
+            settings = with_own_defaults(self.settings(dialect=dialect, limits=limits))
+            self.assertEqual((settings.limits.max_frame, type(settings.limits.max_frame)), (longest, int))
 
     def test_wrong(self) -> None:
         """A wrong one is named in the error, which says what it must be."""
@@ -52,3 +65,44 @@ class SettingsTests(SynchronousTestCase):
         application.link_error(pair, Side.CLIENT, error)
         pair.end_by_default.assert_called_once_with(error)
         self.assertIs(error.side, Side.CLIENT)
+
+
+class RefusalTests(SynchronousTestCase):
+    """The last words of a dialect to a client that cannot be linked."""
+
+    def setUp(self) -> None:
+        """Make the application of a dialect that has such words."""
+        self.words: Any = b"no"
+        dialect = dialects.lines().changed(refusal=self.refuse)
+        self.application = Application(Settings(dialect=dialect, repeater_name="edge"), Clock())
+        self.attempt: Any = mock.Mock()
+
+    def refuse(self, error: ConnectingError, attempt: Any) -> Any:
+        """Return the words, or raise them."""
+        self.assertEqual((str(error), attempt), ("not today", self.attempt))
+        if isinstance(self.words, BaseException):
+            raise self.words
+        return self.words
+
+    def test_said(self) -> None:
+        """The dialect is asked for them, with the error and the attempt; it may have none."""
+        for self.words in (b"no", None):
+            self.assertIs(self.application.refusal(self.attempt, ClientNotAllowed("not today")), self.words)
+
+    def test_not_asked(self) -> None:
+        """It is not asked if the client has gone, the opening has not begun, or the repeater is at fault."""
+        for attempt, error in (
+            (self.attempt, ClientGone("gone", Side.CLIENT)),
+            (None, ClientNotAllowed("not today")),
+            (self.attempt, ValueError("a bug")),
+        ):
+            self.assertIsNone(self.application.refusal(attempt, error))
+
+    def test_failing(self) -> None:
+        """If it raises, or returns something else, that is logged, and nothing is said. Ctrl-C goes through."""
+        for self.words, kind in ((ValueError(), ValueError), (SystemExit(), SystemExit), ("text", TypeError)):
+            self.assertIsNone(self.application.refusal(self.attempt, ClientNotAllowed("not today")))
+            self.assertEqual(len(self.flushLoggedErrors(kind)), 1)
+        self.words = KeyboardInterrupt()
+        refusal = self.application.refusal
+        self.assertRaises(KeyboardInterrupt, refusal, self.attempt, ClientNotAllowed("not today"))

@@ -13,7 +13,7 @@ from twisted_repeater import HelloTimeout, InvalidHello, Side
 from twisted_repeater._link.closing import ConnectionState
 from twisted_repeater._link.connection import BUSY_READ_SIZE
 from twisted_repeater._link.opening_peer import MAX_EARLY, OpeningPeer
-from twisted_repeater._link.starting_tls import READ_SIZE, Handshake
+from twisted_repeater._link.starting_tls import READ_SIZE, TLSHandshake
 
 from .connections import (
     LIMITS,
@@ -61,7 +61,7 @@ class StateTests(MemoryCase):
         self.connect()
         inside: Any = StringTransport()
         inside.transport = self.transport
-        self.connection.handshake = Handshake(Side.CLIENT)
+        self.connection.handshake = TLSHandshake(Side.CLIENT)
         self.connection.makeConnection(inside)
         self.assertIs(self.connection.transport, inside)
         self.assertIs(self.connection.outlet.innermost, self.transport)

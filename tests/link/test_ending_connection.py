@@ -14,7 +14,7 @@ from twisted_repeater import Side
 from twisted_repeater._link import ending_connection
 from twisted_repeater._link.closing import WRITTEN, ConnectionState
 from twisted_repeater._link.ending_connection import ACKNOWLEDGED_POLL, FORCED, QUIET_POLLS
-from twisted_repeater._link.starting_tls import Handshake
+from twisted_repeater._link.starting_tls import TLSHandshake
 from twisted_repeater._sockets.connection_monitor import UNREAD_EVERY
 from twisted_repeater._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
 
@@ -640,7 +640,7 @@ class HandshakeTests(MemoryCase):
     def test_lost(self) -> None:
         """Those who wait for the handshake are told, before the link is."""
         self.connect()
-        self.connection.handshake = Handshake(Side.CLIENT)
+        self.connection.handshake = TLSHandshake(Side.CLIENT)
         told = self.connection.when_secure().addErrback(lambda failure: list(self.host.told))
         self.connection.connectionLost()
         self.assertEqual((self.successResultOf(told), self.host.told), ([], [ConnectionDone]))

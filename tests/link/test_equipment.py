@@ -178,13 +178,13 @@ class PairTests(MemoryCase):
         self.assertEqual(told, [Send(b"2 b")])
 
     def test_wrong(self) -> None:
-        """What is no pair is an error at once, and so is a filter in it that cannot work, as far as that is known."""
+        """Something else than a pair is an error at once, and so is a filter in it that is known not to work."""
         check = self.memory().factory.equipment.check_pair
         check(None)
         check(Numbering())
         for wrong, why in (
-            (7, "filters: a pair of filters must have a method for_link, 7 has none"),
-            (pass_on, "It is the filter of one direction: write FilterPair(to_server=...)"),
+            (7, "filters: a pair of filters must be an object with a method for_link, not 7"),
+            (pass_on, "the filter of one direction: write FilterPair(to_server=...)"),
             (Numbering, "filters: a pair of filters must be an instance, not the class Numbering: write Numbering()"),
             (FilterPair(to_client=wants(int)(pass_on)), "to_client_filter: pass_on wants int; the messages are bytes"),
         ):

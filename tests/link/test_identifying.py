@@ -287,13 +287,13 @@ class IdentifyTests(IdentifyCase):
 
         self.answers["bob"] = close
         error = self.failureResultOf(self.ann.identify("bob"), ClientGone).value
-        self.assertEqual(str(error), "the link closes, and gets the name 'bob' no more")
+        self.assertEqual(str(error), "the link closes, so it cannot get the name 'bob'")
         error = self.failureResultOf(self.ann.identify("bob"), ClientGone).value
-        self.assertEqual(str(error), "the link closes, and gets the name 'bob' no more")
+        self.assertEqual(str(error), "the link closes, so it cannot get the name 'bob'")
         self.server.close()
         self.running.settle()
         error = self.failureResultOf(self.ann.identify("bob"), ClientGone).value
-        self.assertEqual(str(error), "the link is over, and gets the name 'bob' no more")
+        self.assertEqual(str(error), "the link is over, so it cannot get the name 'bob'")
 
     def test_wrong_calls(self) -> None:
         """A name must be text, and the link must be made."""

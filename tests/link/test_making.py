@@ -444,23 +444,6 @@ class NameTests(RefusalCase):
         await link.when_over()
         await world.linked("alice")
 
-    async def test_two_wait(self) -> None:
-        """Of two that wait for the same name the first gets it, the second is refused."""
-        world = await self.world(server=Server(half_close=True))
-        old, old_peer = await world.linked("alice")
-        old.end_stream()
-        await old_peer.seen.reach(2)
-        first = await world.connect(hello("alice"))
-        await turn(5)
-        second = await world.connect(hello("alice"))
-        await turn(5)
-        old_peer.close()
-        await first.seen.reach(1)
-        await second.lost()
-        self.assertEqual(second.seen, [LOST])
-        self.assertEqual(world.refusals, [("alice", DuplicateClient)])
-        await world.still_relays(first, world.server.peers[1])
-
     async def test_gone_while_waiting(self) -> None:
         """One that leaves while it waits for its name is forgotten, and the next gets the name."""
         world = await self.world(server=Server(half_close=True))

@@ -52,6 +52,7 @@ class NamesCase(SynchronousTestCase):
         """Make them; all clients that are probed are there."""
         self.clock = Clock()
         self.vanished: Deferred[bool] = succeed(False)
+        self.probes: list[tuple[Any, float]] = []
         self.ended: list[tuple[Holder, ConnectingError]] = []
         monitor: Any = self
         self.names: Any = Names(self.same_name, monitor, self.clock, self.make_way)
@@ -59,6 +60,7 @@ class NamesCase(SynchronousTestCase):
 
     def has_vanished(self, connection: Any, at_most: float) -> Deferred[bool]:
         """See `ConnectionMonitor`."""
+        self.probes.append((connection, at_most))
         return self.vanished
 
     def make_way(self, pair: Any, why: ConnectingError) -> None:
@@ -97,23 +99,39 @@ class NamesCase(SynchronousTestCase):
 
 
 class RefuseTests(NamesCase):
-    """A name belongs to one pair, which keeps it. `test_admission` has more."""
+    """A name belongs to one pair, which keeps it."""
 
     def test_refused(self) -> None:
-        """A newcomer is refused while the pair is there."""
+        """A newcomer is refused while the client of the pair is there: for half of its time that is found out."""
         ann = self.holder()
-        self.failureResultOf(self.take(Holder()), DuplicateClient)
+        self.vanished = Deferred()
+        taken = self.take(Holder())
+        self.assertNoResult(taken)
+        self.assertEqual(self.probes, [(ann, 5)])
+        self.vanished.callback(False)
+        self.failureResultOf(taken, DuplicateClient)
         self.assertEqual((self.names.of("ann"), self.names.of("bob"), self.ended), ([ann], [], []))
 
     def test_ending(self) -> None:
-        """A pair that is finishing gives way, and the newcomer waits for it."""
+        """A pair that is finishing gives way unasked, and newcomers wait for it; of two the first gets the name."""
         ann, again = self.holder(), Holder()
         ann.finishing = True
-        taken = self.take(again)
-        self.assertTrue(ann.closing)
+        taken, second = self.take(again), self.take(Holder())
+        self.assertEqual((ann.closing, self.probes), (True, []))
         self.over(ann)
         self.successResultOf(taken)
+        self.failureResultOf(second, DuplicateClient)
         self.assertEqual(self.names.of("ann"), [again])
+
+    def test_ends_too_late(self) -> None:
+        """The newcomer does not wait for ever, be it that the link ends, or that its client has vanished."""
+        ann = self.holder()
+        self.vanished = succeed(True)
+        for ann.closing in (False, True):
+            taken = self.take(Holder(), timeout=3)
+            self.clock.advance(3)
+            self.failureResultOf(taken, DuplicateClient)
+        self.assertEqual(self.names.of("ann"), [ann])
 
     def test_vanished(self) -> None:
         """If its client has vanished, the newcomer waits for its end, which the application decides about."""
@@ -122,6 +140,15 @@ class RefuseTests(NamesCase):
         taken = self.take(again)
         self.assertFalse(ann.closing)
         self.over(ann)
+        self.successResultOf(taken)
+
+    def test_over_meanwhile(self) -> None:
+        """A pair that is over when the answer comes is waited for no longer."""
+        ann = self.holder()
+        self.vanished = Deferred()
+        taken = self.take(Holder())
+        self.over(ann)
+        self.vanished.callback(True)
         self.successResultOf(taken)
 
     def test_named_otherwise_meanwhile(self) -> None:

@@ -34,7 +34,7 @@ from twisted_repeater import Side
 from twisted_repeater._link.closing import ConnectionState
 from twisted_repeater._link.connection import BUSY_READ_SIZE, ClientSideProtocol, Connection, ServerSideProtocol
 from twisted_repeater._link.outlets import BufferedOutlet
-from twisted_repeater._link.starting_tls import READ_SIZE, Handshake, handshake_error
+from twisted_repeater._link.starting_tls import READ_SIZE, TLSHandshake, handshake_error
 from twisted_repeater._sockets.proxy_headers import watch_headers
 from twisted_repeater.errors import ClientGone, InvalidHello, ServerUnreachable
 from twisted_repeater.testing._memory import MemoryNetwork
@@ -704,7 +704,7 @@ class OtherTests(MemoryCase):
         connection: Connection = self.connection
         connection.makeConnection(StringTransport())
         self.assertEqual((connection.certificate, connection.alpn), (None, None))
-        handshake = Handshake(Side.CLIENT)
+        handshake = TLSHandshake(Side.CLIENT)
         handshake.lost(ConnectionLost())
         handshake.complete(None)
         self.assertFalse(handshake.done)

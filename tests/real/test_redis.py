@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import closing
 from typing import Any
 
 import redis
 from redis import exceptions
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import PASS_ON, HelloTimeout, Limits, Link, SendBack, Verdict
+from twisted_repeater import PASS_ON, Direction, HelloTimeout, Limits, Link, SendBack
 from twisted_repeater.filters import in_order
 from twisted_repeater.framings import Framings
 from twisted_repeater.testing import check_framing
 
 from ..needed import needed
+from ..peers import reactor
 from .servers import RealCase, bytewise, example, talk
 
 DEBIAN_PACKAGES = "redis-server redis-tools netcat-openbsd"
@@ -25,6 +28,19 @@ redis_dialect = example("redis_dialect")
 def connect(port: int, **options: Any) -> Any:
     """Return a client of redis-py, which is closed at the end of a ``with``."""
     return closing(redis.Redis(port=port, decode_responses=True, socket_timeout=20, **options))
+
+
+def answers(*, late: bool = False, **options: Any) -> Any:
+    """Make filters that answer the command ``GET motd`` in its turn; if ``late``, in a later turn of the reactor."""
+
+    def motd(command: bytes, link: Link) -> Any:
+        verdict = SendBack([b"+be kind\r\n"]) if command.split(b"\r\n")[4:5] == [b"motd"] else PASS_ON
+        return deferLater(reactor, 0, lambda: verdict) if late else verdict
+
+    def asks(command: bytes) -> bool:
+        return command not in (b"*0\r\n", b"*-1\r\n", b"\r\n", b"\n")
+
+    return in_order(motd, asks=asks, ends_answer=lambda reply: reply[:1] != b">", **options)
 
 
 class RedisCase(RealCase):
@@ -167,14 +183,7 @@ class ClientTests(RedisCase):
     async def test_answered_here(self) -> None:
         """What a filter answers comes in its turn with `in_order`, also in a pipeline."""
 
-        def motd(command: bytes, link: Link) -> Verdict:
-            return SendBack([b"+be kind\r\n"]) if command.split(b"\r\n")[4:5] == [b"motd"] else PASS_ON
-
-        def asks(command: bytes) -> bool:
-            return command not in (b"*0\r\n", b"*-1\r\n", b"\r\n", b"\n")
-
-        filters = in_order(motd, asks=asks, ends_answer=lambda reply: reply[:1] != b">")
-        port = await self.repeat(filters=filters)
+        port = await self.repeat(filters=answers())
 
         def run(protocol: int) -> list[Any]:
             with connect(port, protocol=protocol) as client, client.pipeline(transaction=False) as pipe:
@@ -187,6 +196,74 @@ class ClientTests(RedisCase):
         for protocol in (2, 3):
             replies = await self.in_thread(run, protocol)
             self.assertEqual(replies, [reply for number in range(1000) for reply in (str(number), "be kind")])
+
+    async def test_replaced_meanwhile(self) -> None:
+        """So it does if answers come late, replies are long, and the filters are replaced all the time."""
+        port = await self.repeat(filters=answers(late=True))
+        running = True
+
+        def run() -> list[Any]:
+            with connect(port) as client, client.pipeline(transaction=False) as pipe:
+                for number in range(400):
+                    pipe.echo(f"{number}" * (20_000 if number % 50 == 0 else 1))
+                    pipe.get("motd")
+                    pipe.setrange(f"key{number % 3}", number * 100, "x")
+                    pipe.get("motd")
+                replies: list[Any] = pipe.execute()
+                return [reply if isinstance(reply, int) else reply[:7] for reply in replies]
+
+        def replace() -> None:
+            if running:
+                self.repeater.replace_filters(filters=answers(late=True))
+                reactor.callLater(0.002, replace)
+
+        replace()
+        replies = await self.in_thread(run)
+        running = False
+        direct = [
+            reply
+            for number in range(400)
+            for reply in ((f"{number}" * 20_000)[: 7 if number % 50 == 0 else len(f"{number}")], number * 100 + 1)
+        ]
+        self.assertEqual((replies[::2], set(replies[1::2])), (direct, {"be kind"}))
+
+    async def test_behind_a_command_that_blocks(self) -> None:
+        """An answer waits for the reply to a command that blocks, however long."""
+        port = await self.repeat(filters=answers())
+        client = self.in_thread(talk, port, b"BLPOP list 0\r\n*2\r\n$3\r\nGET\r\n$4\r\nmotd\r\nQUIT\r\n")
+        await self.until(self.waits)
+        await self.in_thread(talk, self.redis.port, b"RPUSH list one\r\nQUIT\r\n")
+        self.assertEqual(await client, b"*2\r\n$4\r\nlist\r\n$3\r\none\r\n+be kind\r\n+OK\r\n")
+
+    async def test_leaving_while_answers_wait(self) -> None:
+        """A client that leaves meanwhile takes nothing from the list any more, also where no more answers may wait."""
+        limits = Limits(linger=0.5, close_timeout=0.5)
+        for most_waiting in (1, 1000):
+            port = await self.repeat(filters=answers(most_waiting=most_waiting), limits=limits)
+            with closing(socket.create_connection(("127.0.0.1", port))) as client:
+                client.sendall(b"BLPOP list 0\r\n" + b"*2\r\n$3\r\nGET\r\n$4\r\nmotd\r\n" * 100)
+                await self.until(self.waits)
+            await self.nothing_left(self.repeater)
+            pushed = await self.in_thread(talk, self.redis.port, b"RPUSH list one\r\nDEL list\r\nQUIT\r\n")
+            self.assertEqual(pushed, b":1\r\n:1\r\n+OK\r\n")
+
+    def waits(self) -> bool:
+        """Return whether all that the client has sent is at Redis, or waits for its turn."""
+        return any(link.received(Direction.TO_SERVER)[0] > 1 for link in self.repeater.links())
+
+    async def test_monitor(self) -> None:
+        """Behind MONITOR, where the server says more than it was asked for, a filter still answers."""
+        port = await self.repeat(filters=answers())
+
+        def run() -> list[str]:
+            with connect(port) as client, client.monitor() as monitor, connect(self.redis.port) as other:
+                other.ping()
+                while not (shown := str(monitor.connection.read_response())).endswith('"PING"'):
+                    pass
+                monitor.connection.send_command("GET", "motd")
+                return [shown[-6:], monitor.connection.read_response()]
+
+        self.assertEqual(await self.in_thread(run), ['"PING"', "be kind"])
 
     async def test_from_the_command_line(self) -> None:
         """twistd runs it, as its docstring says."""

@@ -14,7 +14,7 @@ from twisted_repeater.service.loading import (
     find,
     load_dialect,
     load_filter,
-    load_pair,
+    load_filter_pair,
     module_of,
 )
 
@@ -146,7 +146,9 @@ class FindTests(LoadingCase):
         said = "Mute: <ValueError raised by its __str__>"
         self.assert_fails(find, "raising:f", f"cannot import raising: {said} (raising.py, line 2)")
         self.assert_fails(find, "holding:f", f"holding:f: {said} (holding.py, line 3)")
-        self.assert_fails(load_filter, "holding:Broken", f"cannot make a holding:Broken: {said} (holding.py, line 6)")
+        self.assert_fails(
+            load_filter, "holding:Broken", f"cannot make the filter holding:Broken: {said} (holding.py, line 6)"
+        )
         self.assert_fails(load_filter, "holding:hidden", f"holding:hidden: {said} (holding.py, line 10)")
         self.assert_fails(
             load_dialect, "holding:Broken", f"cannot make the dialect holding:Broken: {said} (holding.py, line 6)"
@@ -226,7 +228,7 @@ class FilterTests(LoadingCase):
                 "some_filters:nothing: a filter must be a function or an object with a method filter, not None",
             ),
             ("takes_one", "some_filters:takes_one: a filter takes a message and its link, <lambda> takes (message)"),
-            ("Broken", "cannot make a some_filters:Broken: OSError: no disk (some_filters.py, line 27)"),
+            ("Broken", "cannot make the filter some_filters:Broken: OSError: no disk (some_filters.py, line 27)"),
         ]:
             self.assert_fails(load_filter, f"some_filters:{name}", message)
         self.write("two.py", "from twisted_repeater.filters import FilterPair\nboth = FilterPair()\n")
@@ -322,7 +324,7 @@ class DialectTests(LoadingCase):
             ),
             ("some_dialects:made:size=5", "cannot make the dialect some_dialects:made: AssertionError"),
             ("some_dialects:made:size=x", "dialect some_dialects:made: size must be a whole number, not 'x'"),
-            ("some_dialects:ready:mode=x", "dialect some_dialects:ready: it takes no options: it is not a function"),
+            ("some_dialects:ready:mode=x", "dialect some_dialects:ready: it is made already, and takes no options"),
         ]:
             error = self.assertRaises(LoadingError, load_dialect, name)
             self.assertEqual(str(error)[: len(message)], message)
@@ -361,7 +363,7 @@ plain_object = type("Plain", (), {"filter": lambda self, message, link: None})()
 
 
 class LoadPairTests(LoadingCase):
-    """`load_pair`."""
+    """`load_filter_pair`."""
 
     def setUp(self) -> None:
         """Write pairs."""
@@ -377,19 +379,19 @@ class LoadPairTests(LoadingCase):
             ("both:Exact:limit=2.5", 2.5),
             ("both:made:limit=2", 2),
         ):
-            found: Any = load_pair(name)
+            found: Any = load_filter_pair(name)
             self.assertEqual((found.limit, module_of(name)), (limit, "both"))
 
     def test_ready(self) -> None:
         """A pair of this package has a short name, and options."""
-        self.assertIsInstance(load_pair("log"), FilterPair)
-        self.assertIsInstance(load_pair("rate-limit:rate=2.5:burst=3"), FilterPair)
+        self.assertIsInstance(load_filter_pair("log"), FilterPair)
+        self.assertIsInstance(load_filter_pair("rate-limit:rate=2.5:burst=3"), FilterPair)
         self.assertIs(module_of("log:sample=0.5"), None)
 
     def test_name_of_a_ready_one(self) -> None:
         """A module may have the name of a pair of this package."""
         self.write("log.py", "pair = type('Pair', (), {'for_link': lambda self, link: (None, None)})()\n")
-        self.assertEqual(type(load_pair("log:pair")).__name__, "Pair")
+        self.assertEqual(type(load_filter_pair("log:pair")).__name__, "Pair")
         self.assertEqual(module_of("log:pair"), "log")
 
     def test_wrong(self) -> None:
@@ -397,12 +399,13 @@ class LoadPairTests(LoadingCase):
         one = "is the filter of one direction: name it with --to-server-filter or --to-client-filter"
         for name, message in (
             ("logs", "--filter must be one of log, rate-limit, or package.module:name, not 'logs'"),
+            ("log:0.5", "--filter log: an option must be written as name=value, not '0.5'"),
             ("both:none", "module both has no 'none'"),
-            ("both:number", "both:number: a pair of filters must have a method for_link, 7 has none"),
+            ("both:number", "both:number: a pair of filters must be an object with a method for_link, not 7"),
             ("both:plain", f"both:plain {one}"),
             ("both:plain_object", f"both:plain_object {one}"),
             ("both:made", f"both:made {one}"),
-            ("both:pair:limit=3", "both:pair is made already, so it has no options"),
+            ("both:pair:limit=3", "--filter both:pair: it is made already, and takes no options"),
             ("both:Pair:limit=x", "--filter both:Pair: limit must be a whole number, not 'x'"),
             ("both:Pair:size=3", "--filter both:Pair: there is no option 'size'; the options are: limit"),
             ("log:sample=2", "--filter log: sample must be above 0 and at most 1, not 2.0"),
@@ -413,8 +416,8 @@ class LoadPairTests(LoadingCase):
                 "--filter rate-limit: rate must be above 0 and burst at least 1, not 0.0 and 1",
             ),
         ):
-            self.assert_fails(load_pair, name, message)
-        error = str(self.assertRaises(LoadingError, load_pair, "both:Broken"))
-        self.assertEqual(error, "cannot make a both:Broken: OSError: no disk (both.py, line 15)")
-        error = str(self.assertRaises(LoadingError, load_pair, "both:Needing"))
-        self.assertIn("cannot make a both:Needing: TypeError: ", error)
+            self.assert_fails(load_filter_pair, name, message)
+        error = str(self.assertRaises(LoadingError, load_filter_pair, "both:Broken"))
+        self.assertEqual(error, "cannot make the filter both:Broken: OSError: no disk (both.py, line 15)")
+        error = str(self.assertRaises(LoadingError, load_filter_pair, "both:Needing"))
+        self.assertIn("cannot make the filter both:Needing: TypeError: ", error)

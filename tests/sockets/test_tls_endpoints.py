@@ -18,9 +18,8 @@ from twisted_repeater.errors import InvalidHello, ServerUnreachable
 
 from ..certificates import Authority, Issued
 from ..link.links import messages
-from ..peers import Client, PeerCase, Server, Sockets, hello, reactor
-
-HEADER = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 9000\r\n"
+from ..peers import PeerCase, Server, Sockets, hello, reactor
+from .test_proxy_headers import HeaderFirst
 
 
 class MutualSockets(Sockets):
@@ -111,7 +110,7 @@ class ListenerTests(TLSEndpointCase):
         await world.refused()
         self.assertEqual(
             str(world.refusal),
-            "the client's TLS handshake failed: it offers the protocols [b'unknown'], none of which is in alpn=",
+            "the client's TLS handshake failed: it must offer a protocol of alpn=, not [b'unknown']",
         )
 
     async def test_no_alpn(self) -> None:
@@ -190,18 +189,6 @@ class ListenerTests(TLSEndpointCase):
         wrong.write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
         with self.assertRaisesRegex(ValueError, f"{wrong} has a certificate that cannot be read"):
             certificates_in(str(directory))
-
-
-class HeaderFirst(Client):
-    """A client that sends a header and then speaks TLS."""
-
-    options: Any
-
-    def connectionMade(self) -> None:
-        """Send the header, begin with TLS, and go on like others."""
-        self.write(HEADER)
-        self.transport.startTLS(self.options)
-        super().connectionMade()
 
 
 class ServerTests(TLSEndpointCase):

@@ -135,7 +135,7 @@ class Application:
         ):
             return None
         try:
-            words = refusal(error, attempt) if isinstance(error, ConnectingError) else None
+            words = refusal(error, attempt)
             if words is not None and not isinstance(words, bytes):
                 raise TypeError(f"a refusal must be bytes or None, not {repr_of(words)}")
         except KeyboardInterrupt:

@@ -33,8 +33,8 @@ class Encoder:
         """Return the frame of a message, or nothing to send.
 
         Args:
-            message: What to encode.
-            instead_of: The frame that the message came in, if it goes on in another version.
+            message: what to encode.
+            instead_of: the frame that the message came in, if it goes on in another version.
 
         Returns:
             Empty bytes for a message that does not exist in this version. ``None`` for one that cannot be encoded; the

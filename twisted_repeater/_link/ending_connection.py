@@ -25,7 +25,7 @@ from .outlet import Outlet
 if TYPE_CHECKING:
     from .factory import Links
     from .pair import Pair
-    from .starting_tls import Handshake
+    from .starting_tls import TLSHandshake
 
 __all__ = ["EndingConnection"]
 
@@ -80,7 +80,7 @@ class EndingConnection(Protocol):
         """Moved by `_move` only."""
         self.handle: socket.socket | None = None
         """The connection's socket, if it has one."""
-        self.handshake: Handshake | None = None
+        self.handshake: TLSHandshake | None = None
         """That of TLS; ``None`` without TLS."""
         self.is_tcp: bool = False
         self.loss: BaseException | None = None

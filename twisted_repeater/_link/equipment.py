@@ -10,9 +10,10 @@ from .._lane.frame_monitor import FrameMonitor
 from .._lane.lane import Lane
 from .._lane.setup import LaneSetup, OnDecision
 from .._text import text_of
+from .._types import Filters
 from ..dialects import Dialect, MessageType, Versions
 from ..filters import chain, filter_function, selector_of
-from ..filters._pairs import Filters, hand_over_link
+from ..filters._link_migration import hand_over_link
 from ..filters._provider import checked_function, checked_pair, filters_of, fixed_filters
 from ..model import Direction
 from .pair import Pair

@@ -49,7 +49,7 @@ class Identifications:
             earlier.stop(Replaced(f"the link was identified again, as {name!r}", Side.CLIENT))
         if pair.closing:
             state = "is over" if pair.over else "closes"
-            return fail(ClientGone(f"the link {state}, and gets the name {name!r} no more", Side.CLIENT))
+            return fail(ClientGone(f"the link {state}, so it cannot get the name {name!r}", Side.CLIENT))
         if pair.claim == name and not self._names.is_labelled(pair):
             return succeed(None)
         begun = self._under_way[pair] = _Identification(
@@ -119,7 +119,7 @@ class _Identification:
         if not await self._ask(bool, allowed):  # bool may call code of the application, too
             raise ClientNotAllowed(f"client {name!r} is not allowed", Side.CLIENT)
         if pair.closing:  # by the callback
-            raise ClientGone(f"the link closes, and gets the name {name!r} no more", Side.CLIENT)
+            raise ClientGone(f"the link closes, so it cannot get the name {name!r}", Side.CLIENT)
         left = self._deadline - self._clock.seconds()
         await self._step(Deferred.fromCoroutine(self._names.take(pair, name, left)))
         old, pair.client_name = pair.client_name, name

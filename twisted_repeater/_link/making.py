@@ -1,12 +1,12 @@
 """The making of a link: plays the opening of the dialect, then takes the steps that the opening has left out.
 
-Nothing is dialled that can be refused, and whatever an opening does costs only its own attempt. Deadlines, places,
+The server is dialled late, when the client is admitted. An opening can end only its own attempt. Deadlines, places,
 names and cleaning up are here, not in openings:
 
 * ``hello_timeout`` runs from the beginning until the client is admitted, and again from there until the opening
   returns. It does not run while the server is dialled, for which there is ``connect_timeout``, and while the
   application is asked, which has ``hello_timeout`` for each answer.
-* An attempt ends once. After that, whatever the opening still waits for never comes.
+* An attempt ends once. After that, nothing comes that the opening still waits for.
 * A client that was refused cannot be linked by an opening that goes on.
 """
 
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class Making:
-    """One client on its way to being linked: what `Attempt` does.
+    """One client on its way to being linked. An `Attempt` calls it.
 
     ``done`` fires with ``None`` when the link is complete, and fails with a `ConnectingError` when it cannot be.
     """
@@ -87,11 +87,11 @@ class Making:
         self._refusal: ConnectingError | None = None
         """Why a step has failed: no other one may follow."""
         self._deadline = links.clock.seconds() + links.limits.hello_timeout
-        """Until when the client must be admitted."""
+        """The time by which the client must be admitted."""
         self._due: float | None = None
-        """Until when the opening must get on; ``None`` while something else has a time of its own."""
+        """The time by which the opening must have gone on; ``None`` while another deadline counts."""
         self.attempt: Attempt | None = None
-        """What the opening sees of this, once the opening has begun."""
+        """The attempt that the opening gets, once it has begun."""
         self.stopped: bool = False
         self.admitting: bool = False
         self.admitted: bool = False
@@ -279,9 +279,8 @@ class Making:
         """The opening has its time from now on."""
         timeout = self.limits.hello_timeout
         self._due = self._links.clock.seconds() + timeout
-        if (
-            "opening" not in self._pair.timers
-        ):  # one timer for an attempt: to stop and start it for each step costs more
+        # One timer for an attempt: to stop and start it for each step costs more.
+        if "opening" not in self._pair.timers:
             self._pair.timers.call_later("opening", timeout, self._look_at_time)
 
     def _stop_opening_time(self) -> None:
@@ -289,7 +288,7 @@ class Making:
         self._pair.timers.stop("opening")
 
     def _look_at_time(self) -> None:
-        """Some time is over: look whether it is the opening's."""
+        """The timer has fired: see whether the time of the opening is over."""
         if self._due is None:
             return  # the next step that is done starts the timer again
         left = self._due - self._links.clock.seconds()
@@ -313,7 +312,7 @@ class Making:
         self.stop(OpeningFailed(f"the opening of {name} did not end within {timeout}"))
 
     def _left(self) -> float:
-        """How much of the time of the attempt is left."""
+        """Return how many seconds the client has left to be admitted."""
         return self._deadline - self._links.clock.seconds()
 
     # -- what an Attempt needs -----------------------------------------------------------------------------------

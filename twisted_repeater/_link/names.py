@@ -1,16 +1,16 @@
 """Who has which name.
 
-A name is claimed by the pair of a client, from the admission of the client until both connections are gone. What
-becomes of a newcomer whose name is taken is the dialect's choice, `SameName`:
+A name is claimed by the pair of a client, from the admission of the client until both connections are gone. The
+dialect's `SameName` says what to do with a newcomer whose name is taken:
 
-* REFUSE: the newcomer is refused. Only where the link that has the name is ending, or its client has vanished, which a
+* REFUSE: the newcomer is refused. But if the link that has the name is ending, or its client has vanished, which a
   probe finds out, the newcomer waits for its end.
 * REPLACE: the pair that has the name makes way, and the newcomer waits for its end. Of several newcomers the latest
   gets the name. Two clients that take a name from each other again and again are slowed down: each newcomer then pauses
-  first. While it pauses it takes nothing from anybody, and it hears of a later newcomer at the end of its pause.
+  first. While it pauses it takes nothing from anybody. If a later one comes, it is refused at the end of its pause.
 * SHARE: any number of pairs have the name.
 
-A label is made of the address of a client that has said no name. It is never claimed: nobody waits for one.
+A label is made of the address of a client that has not said a name. It is never claimed, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Names"]
 
 FREE = 3
-"""So many times in a row a name is taken over without a pause."""
+"""How many times in a row a name is taken over without a pause."""
 
 FIRST_PAUSE = 0.25
 """How many seconds the next newcomer pauses; each one after it pauses twice as long."""
@@ -54,10 +54,10 @@ class Names:
     """The names of a repeater's pairs.
 
     Args:
-        same_name: What becomes of a newcomer whose name is taken.
-        monitor: Probes the client of a link.
-        clock: The reactor.
-        make_way: Ends the link or the attempt of a pair, for the reason that it is given.
+        same_name: what becomes of a newcomer whose name is taken.
+        monitor: probes the client of a link.
+        clock: the reactor.
+        make_way: ends the link or the attempt of a pair, for the reason that it is given.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Names:
     # -- taking and leaving ----------------------------------------------------------------------------------
 
     def take_at_once(self, pair: Pair, name: str) -> bool:
-        """Claim a name for a pair if nobody has it, or waits for it, as is mostly so. Return whether that was done."""
+        """Claim a name for a pair if nobody has it or waits for it, the usual case. Return whether the pair has it."""
         if pair.closing or name in self._claimed or name in self._newcomers:
             return False
         self._register(pair, name)
@@ -108,9 +108,9 @@ class Names:
         """Claim a name for a pair, which leaves the one that it had.
 
         Raises:
-            DuplicateClient: Another pair has the name, or did not end within ``timeout`` seconds.
-            Replaced: A later newcomer wants the name, too.
-            ClientGone: The pair closes.
+            DuplicateClient: another pair has the name, or did not end within ``timeout`` seconds.
+            Replaced: a later newcomer wants the name, too.
+            ClientGone: the pair closes.
         """
         deadline = self._clock.seconds() + timeout
         if self._same_name is SameName.REPLACE:
@@ -125,7 +125,7 @@ class Names:
         address = pair.client.address
         number = f"#{pair.id}"
         label = address_text(address) if isinstance(address, (IPv4Address, IPv6Address)) else number
-        if label in self._labels:  # a load balancer tells of any address, or the system gives a port out again
+        if label in self._labels:  # behind a load balancer, or the system uses a port again
             label += number
         self.leave(pair)
         self._labels[label] = pair
@@ -148,7 +148,7 @@ class Names:
 
     def _register(self, pair: Pair, name: str) -> None:
         if pair.closing:
-            raise ClientGone(f"the link closes, and gets the name {name!r} no more", Side.CLIENT)
+            raise ClientGone(f"the link closes, so it cannot get the name {name!r}", Side.CLIENT)
         self.leave(pair)
         if self._same_name is SameName.SHARE:
             self._shared.setdefault(name, {})[pair] = None

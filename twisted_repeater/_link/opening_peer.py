@@ -36,17 +36,17 @@ SHOWN = 32
 
 
 class OpeningPeer:
-    """What `Peer` does, for one connection of a link that is being made.
+    """The bytes of one connection while its link is being made. A `Peer` calls it.
 
-    After an attempt was stopped, whatever is asked for never comes. An error would not do: an opening that catches
-    errors and tries again would never return.
+    After an attempt was stopped, nothing comes that is asked for. An error would not do: an opening that catches errors
+    and tries again would never return.
     """
 
     __slots__ = ("_connection", "_data", "_error", "_failed", "_find", "_framing", "_wanted", "beginning", "making")
 
     def __init__(self, connection: Connection, framing: Framing) -> None:
         self.making: Making | None = None
-        """What is asked for the stage of the attempt, and told that the peer has left; set when that begins."""
+        """Knows the step of the attempt, and is told when the peer leaves; set when the attempt begins."""
         self.beginning: bytes = b""
         """The first bytes that came, for errors."""
         self._connection = connection

@@ -76,7 +76,7 @@ class Outlet(ABC):
         self._relayed = 0
         """How many of the waiting bytes came from lanes, at most."""
         self._behind: FramesBehind | None = None
-        """What waits for the end of a frame that comes in pieces, while one does."""
+        """The frames that wait for the end of a frame that comes in pieces; ``None`` if there is no such frame."""
         self.ended: bool = False
         """Whether nothing can be written any more."""
         self._ending: Callable[[], None] | None = None
@@ -105,8 +105,8 @@ class Outlet(ABC):
         """Do the same with a frame that comes in pieces, or its rest. Until it ends, other frames wait behind it.
 
         Args:
-            pieces: The rest of the frame that was begun, if one was, and further frames.
-            goes_on: Whether the last of them is not complete.
+            pieces: the rest of the frame that was begun, if one was, and further frames.
+            goes_on: whether the last of them is not complete.
         """
         if self.ended:
             return
@@ -138,11 +138,11 @@ class Outlet(ABC):
 
     @property
     def crowded(self) -> bool:
-        """Whether too much waits for that."""
+        """Whether too much waits for the end of a frame that comes in pieces."""
         return self._behind is not None and self._behind.size > HIGH_WATER
 
     def _put(self, pieces: list[bytes], relayed: int | None = None) -> None:
-        """Write frames; so many of their bytes, all if none are named, came from lanes."""
+        """Write frames. ``relayed`` of their bytes came from lanes, by default all of them."""
         size = sum(map(len, pieces))
         if len(pieces) > 1 and size < self._joined_below * len(pieces):
             pieces = [b"".join(pieces)]
@@ -160,8 +160,8 @@ class Outlet(ABC):
         A small one may wait for the next turn of the reactor, so that a burst leaves together.
 
         Args:
-            frame: What to write.
-            at_once: Do not wait: the frame is the only one, so writing it now is cheaper.
+            frame: what to write.
+            at_once: do not wait: the frame is the only one, so writing it now is cheaper.
         """
         if self._postponed is not None:
             self.send_postponed()
@@ -187,7 +187,7 @@ class Outlet(ABC):
         """Have a frame sent by `send_postponed`, or before anything else is written.
 
         Args:
-            make: Makes the frame; ``None`` or empty bytes if there is nothing to send.
+            make: makes the frame; ``None`` or empty bytes if there is nothing to send.
 
         Returns:
             Whether it is the first of those that are postponed.

@@ -23,10 +23,10 @@ def outlet_for(transport: Any, connection: Connection, framing: FramingObject, m
     """Return the outlet of a connection: a `SocketOutlet` where the transport is a plain socket.
 
     Args:
-        transport: What to write to.
-        connection: Whose link is told when the outlet is full, drained or overflowed.
-        framing: Makes frames of the messages that are encoded.
-        max_waiting: How many bytes of the application's own may wait when it sends one more message.
+        transport: what to write to.
+        connection: whose link is told when the outlet is full, drained or overflowed.
+        framing: makes frames of the messages that are encoded.
+        max_waiting: how many bytes of the application's own may wait when it sends one more message.
     """
     kind = SocketOutlet if SocketOutlet.fits(transport) else BufferedOutlet
     return kind(transport, connection, Encoder(framing, connection), max_waiting)

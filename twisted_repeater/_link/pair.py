@@ -16,6 +16,7 @@ from twisted.internet.error import ConnectionDone
 
 from .._lane.lane import Lane
 from .._lane.setup import LaneSetup
+from .._types import Filters
 from ..errors import (
     CallbackFailed,
     Disconnected,
@@ -25,7 +26,6 @@ from ..errors import (
     ParseError,
     SlowConsumer,
 )
-from ..filters._pairs import Filters
 from ..framings.base import Framing, framing_of
 from ..model import Direction, OnFilterError, Side
 from .closing import LinkEvent
@@ -65,7 +65,7 @@ class Pair(EndingPair):
     def __init__(self, host: Links, server_name: str) -> None:
         to_server, to_client = host.settings.dialect.framings(host.limits)
         self._framings: tuple[Framing, Framing] = (framing_of(to_server), framing_of(to_client))
-        """Of the messages to the server and to the client."""
+        """The framings of the messages to the server, and to the client."""
         super().__init__(host, ClientSideProtocol(self, host), ServerSideProtocol(self, host))
         self.server_name: str = server_name
         self.id: int = next(host.ids)
@@ -77,7 +77,7 @@ class Pair(EndingPair):
         self.details: Mapping[str, object] = NO_DETAILS
         """See `ILink`."""
         self.filters: Filters | None = None
-        """The filters of its own, by a pair of filters; ``None`` before it was asked for them."""
+        """The filters that a pair of filters made for it; ``None`` before the pair was asked."""
         self.link: Link = Link(self)
         self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""
@@ -91,7 +91,7 @@ class Pair(EndingPair):
 
     @property
     def silent(self) -> bool:
-        """Whether nothing has come of its client yet."""
+        """Whether its client has not sent anything yet."""
         if self.client.heard or not self.lanes:
             return not self.client.heard
         lane = self._lane_from(Side.CLIENT)
@@ -103,7 +103,7 @@ class Pair(EndingPair):
 
     @property
     def on_filter_error(self) -> OnFilterError:
-        """What becomes of a message whose filter fails."""
+        """What to do with a message whose filter fails."""
         return self._host.application.callbacks.on_filter_error
 
     def call_soon(self, call: Callable[[], None]) -> None:

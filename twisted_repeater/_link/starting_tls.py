@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .outlet import Outlet
 
-__all__ = ["READ_SIZE", "Handshake", "SecureConnection", "handshake_error"]
+__all__ = ["READ_SIZE", "SecureConnection", "TLSHandshake", "handshake_error"]
 
 READ_SIZE = FileDescriptor.bufferSize
 """How many bytes a transport reads at once; Twisted's own choice."""
@@ -54,7 +54,7 @@ def handshake_error(side: Side, reason: BaseException) -> ConnectingError:
     return error
 
 
-class Handshake:
+class TLSHandshake:
     """The handshake of one connection over TLS, and those who wait for it."""
 
     __slots__ = ("_certificate", "_failed", "_side", "_transport", "_waiting", "alpn", "done")
@@ -149,16 +149,16 @@ class SecureConnection(EndingConnection):
         """Speak TLS from here on. What was sent before leaves unencrypted.
 
         Args:
-            options: For a client ``CertificateOptions`` or the like; for a server what ``optionsForClientTLS`` returns.
-            unread: Bytes of the handshake that were received already.
+            options: for a client ``CertificateOptions`` or the like; for a server what ``optionsForClientTLS`` returns.
+            unread: bytes of the handshake that were received already.
 
         Returns:
             A Deferred that fires when the handshake is done, and fails with a `ConnectingError` if the connection is
             lost before. The caller has the deadline.
 
         Raises:
-            TypeError: These options are not for this side.
-            RuntimeError: The connection uses TLS already, or its transport cannot.
+            TypeError: these options are not for this side.
+            RuntimeError: the connection uses TLS already, or its transport cannot.
         """
         _check_options(self.side, options)
         if self.handshake is not None:
@@ -174,7 +174,7 @@ class SecureConnection(EndingConnection):
         clock: Any = self._host.clock
         factory: Any = TLSMemoryBIOFactory(options, self.side is Side.SERVER, None, clock)  # type: ignore[arg-type]
         secure = factory.protocol(factory, self)
-        self.handshake = Handshake(self.side)
+        self.handshake = TLSHandshake(self.side)
         try:
             secure.makeConnection(plain)  # which calls our own makeConnection, and then begins
         except BaseException:  # raised by the options: nothing was changed, or sent
@@ -203,7 +203,7 @@ class SecureConnection(EndingConnection):
         transport = self.transport
         if not INegotiated.providedBy(transport):
             return
-        self.handshake = Handshake(self.side)
+        self.handshake = TLSHandshake(self.side)
         # The end of the handshake is reported to the protocol that TLS has for its own. If a wrapper stands between,
         # it is not reported to us. With the wrapper that reads PROXY headers the header's arrival shows it.
         if not INegotiated.implementedBy(type(transport)) and not self._awaits_header():

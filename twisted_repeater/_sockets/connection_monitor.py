@@ -209,8 +209,8 @@ class ConnectionMonitor:
         """Probe a peer at once.
 
         Args:
-            connection: Whose peer to probe.
-            at_most: A peer that does not answer within so many seconds has vanished.
+            connection: whose peer to probe.
+            at_most: a peer that does not answer within so many seconds has vanished.
 
         Returns:
             A Deferred of true if the peer has vanished, or its connection is lost for another reason. It fires with

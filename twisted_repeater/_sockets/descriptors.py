@@ -153,7 +153,7 @@ def claim(asked: Limits, reactor: object) -> Claim:
     """Take a share of the descriptors for one more repeater.
 
     Raises:
-        ValueError: The limits that were asked for do not fit.
+        ValueError: the limits that were asked for do not fit.
     """
     global _open_before
     newcomer = Claim(asked, reactor)

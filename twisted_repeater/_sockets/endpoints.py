@@ -94,11 +94,11 @@ def listener(
     """Return a function that makes a factory listen.
 
     Args:
-        endpoint: A server endpoint or its description, or ``None`` for the TCP ``port`` of all interfaces.
+        endpoint: a server endpoint or its description, or ``None`` for the TCP ``port`` of all interfaces.
 
     Raises:
-        TypeError: Both are given, or neither, or they are of the wrong type.
-        ValueError: The port or the description cannot be used.
+        TypeError: both are given, or neither, or they are of the wrong type.
+        ValueError: the port or the description cannot be used.
     """
     if (endpoint is None) == (port is None):
         raise TypeError("give either listen or listen_port")
@@ -131,11 +131,11 @@ def dialler(
     Its Deferred fails with Twisted's ``TimeoutError`` after ``timeout`` seconds.
 
     Args:
-        endpoint: A client endpoint or its description, or ``None`` if ``ip`` and ``port`` say where the server is.
+        endpoint: a client endpoint or its description, or ``None`` if ``ip`` and ``port`` say where the server is.
 
     Raises:
-        TypeError: Both are given, or neither, or they are of the wrong type.
-        ValueError: The server cannot be reached, or not safely.
+        TypeError: both are given, or neither, or they are of the wrong type.
+        ValueError: the server cannot be reached, or not safely.
     """
     if (endpoint is None) == (ip is None and port is None) or (ip is None) != (port is None):
         raise TypeError("give either server or server_ip and server_port")

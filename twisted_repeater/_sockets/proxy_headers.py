@@ -21,8 +21,8 @@ def watch_headers(listening: Any, factory: ServerFactory) -> bool:
     If it does, ``address_known`` of each of our protocols is called when its header is read.
 
     Args:
-        listening: The port's own factory, which may wrap others.
-        factory: Our factory.
+        listening: the port's own factory, which may wrap others.
+        factory: our factory.
     """
     while listening is not None and listening is not factory:
         if isinstance(listening, HAProxyWrappingFactory):

@@ -69,15 +69,15 @@ def tls_listener(
     """Make the endpoint of an ``ssl:`` description.
 
     Args:
-        reactor: What it listens with.
-        wrappers: How many times ``haproxy:`` stands before it.
-        positional: The arguments without a name.
-        named: Those with one.
-        backlog: The length of the listen queue, if the description has none.
+        reactor: the reactor that it listens with.
+        wrappers: how many times ``haproxy:`` stands before it.
+        positional: the arguments without a name.
+        named: the arguments with a name.
+        backlog: the length of the listen queue, unless the description says another.
 
     Raises:
-        ValueError: An argument is wrong.
-        OSError: A file cannot be read.
+        ValueError: an argument is wrong.
+        OSError: a file cannot be read.
     """
     given = _arguments("ssl:", LISTENER, positional, named)
     port = _required("ssl:", given, "port")
@@ -105,8 +105,8 @@ def _listener_options(given: Mapping[str, str]) -> Any:
         dhParameters=None if parameters is None else ssl.DiffieHellmanParameters.fromFile(FilePath(parameters)),
         trustRoot=None if roots is None else ssl.trustRootFromCertificates(certificates_in(roots)),
     )
-    # The callbacks that CertificateOptions sets fail without words; they would also refuse a client that offers
-    # protocols where none is named here.
+    # The callbacks that CertificateOptions sets do not say why they fail. Without alpn= they would also refuse a client
+    # that offers protocols.
     from OpenSSL import SSL
 
     context = options.getContext()
@@ -117,7 +117,7 @@ def _listener_options(given: Mapping[str, str]) -> Any:
 
 
 def _chosen(known: list[bytes] | None, connection: Connection, offered: list[bytes]) -> Any:
-    """Return the first protocol that the client offers, too. Have the handshake fail with words if there is none."""
+    """Return the first known protocol that the client offers. Without one, fail the handshake, and say why."""
     from OpenSSL import SSL
 
     if known is None:
@@ -125,11 +125,11 @@ def _chosen(known: list[bytes] | None, connection: Connection, offered: list[byt
     for name in known:
         if name in offered:
             return name
-    raise SSL.Error([("SSL routines", "", f"it offers the protocols {repr_of(offered)}, none of which is in alpn=")])
+    raise SSL.Error([("SSL routines", "", f"it must offer a protocol of alpn=, not {repr_of(offered)}")])
 
 
 def _checked(connection: Connection, certificate: X509, number: int, depth: int, ok: int) -> bool:
-    """Have the handshake fail with words if the client's certificate is not accepted; OpenSSL's own say nothing."""
+    """Fail the handshake if the client's certificate is not accepted, and say why; OpenSSL's own texts do not."""
     if ok:
         return True
     from OpenSSL import SSL
@@ -147,14 +147,14 @@ def tls_server(
     """Make the endpoint of a ``tls:`` description.
 
     Args:
-        reactor: What it connects with.
-        positional: The arguments without a name.
-        named: Those with one.
-        inner: Makes the endpoint that ``endpoint=`` describes.
+        reactor: what it connects with.
+        positional: the arguments without a name.
+        named: those with one.
+        inner: makes the endpoint that ``endpoint=`` describes.
 
     Raises:
-        ValueError: An argument is wrong.
-        OSError: A file cannot be read.
+        ValueError: an argument is wrong.
+        OSError: a file cannot be read.
     """
     from twisted.internet import ssl
 
@@ -184,8 +184,8 @@ def certificates_in(path: str) -> list[Certificate]:
     """Return the certificates in a file, or in the ``.pem`` files of a directory.
 
     Raises:
-        ValueError: There is none, or one cannot be read.
-        OSError: The file or directory cannot be read.
+        ValueError: there is no certificate, or one cannot be read.
+        OSError: the file or directory cannot be read.
     """
     from twisted.internet import ssl
 

@@ -16,8 +16,8 @@ def tls_trouble(peer: str, reason: BaseException) -> str | None:
     """Return a text about a peer's TLS, ``None`` if an error in that is not why the connection was lost.
 
     Args:
-        peer: Whose TLS it is: "client" or "server".
-        reason: Why the connection was lost.
+        peer: whose TLS it is: "client" or "server".
+        reason: why the connection was lost.
     """
     # Neither is imported here, because only TLS needs them.
     ssl = sys.modules.get("OpenSSL.SSL")

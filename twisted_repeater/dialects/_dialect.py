@@ -26,8 +26,12 @@ Redact: TypeAlias = Callable[[Message, Direction], Message]
 class Dialect:
     """One wire protocol.
 
+    For example, messages whose length is in two bytes before them, and whose server speaks first::
+
+        Dialect(name="short", framing=lambda limits: LengthFraming(limits.max_frame, size=2), opening=server_first)
+
     Args:
-        name: its name in logs and errors.
+        name: the name of the protocol in logs and errors.
         framing: a function that returns the framing for the limits of a repeater. It is called for each link. It
             returns `Framings`, or one framing; then it is called once more, so that each direction has its own.
         opening: plays the beginning of the protocol, up to where messages are relayed; see `Attempt`. The default,
@@ -37,13 +41,13 @@ class Dialect:
             its user reads why.
         farewell: a function of the reason and the link that returns the last bytes for a client whose link the
             repeater or the application closes, or ``None``. The reason is ``None`` if the application gave none.
-        same_name: what becomes of a newcomer whose name belongs to another link.
+        same_name: what to do with a newcomer whose name belongs to another link.
         redact: a function of a message and its direction that returns what logs may show in its place, without
             passwords and the like; the same object if nothing in it is secret.
         max_frame: the longest payload, in bytes, unless `Limits` say otherwise; ``None`` for the usual 16 MiB.
         to_server: the messages to the server: a codec, a `MessageType` for codecs with versions, or ``None`` for plain
             ``bytes``.
-        to_client: the messages to the client, likewise.
+        to_client: the messages to the client, in the same way.
 
     Raises:
         TypeError: an argument is of another kind.
@@ -64,19 +68,18 @@ class Dialect:
         to_server: MessageType | Codec | None = None,
         to_client: MessageType | Codec | None = None,
     ) -> None:
-        if not isinstance(name, str):
-            raise TypeError(f"name must be a string, not {repr_of(name)}")
-        if not isinstance(same_name, SameName):
-            raise TypeError(f"same_name must be a SameName, not {repr_of(same_name)}")
-        if not callable(framing):
-            raise TypeError(f"framing must be a function of the limits that returns a framing, not {repr_of(framing)}")
-        if not callable(opening):
-            raise TypeError(f"opening must be a coroutine function of an attempt, not {repr_of(opening)}")
-        for argument, function in (("refusal", refusal), ("farewell", farewell), ("redact", redact)):
-            if function is not None and not callable(function):
-                raise TypeError(f"{argument} must be a function, not {repr_of(function)}")
-        if max_frame is not None and type(max_frame) is not int:
-            raise TypeError(f"max_frame must be a number of bytes, not {repr_of(max_frame)}")
+        for argument, value, kind, fits in (
+            ("name", name, "a string", isinstance(name, str)),
+            ("framing", framing, "a function of the limits that returns a framing", callable(framing)),
+            ("opening", opening, "a coroutine function of an attempt", callable(opening)),
+            ("refusal", refusal, "a function", refusal is None or callable(refusal)),
+            ("farewell", farewell, "a function", farewell is None or callable(farewell)),
+            ("same_name", same_name, "a SameName", isinstance(same_name, SameName)),
+            ("redact", redact, "a function", redact is None or callable(redact)),
+            ("max_frame", max_frame, "a number of bytes", max_frame is None or type(max_frame) is int),
+        ):
+            if not fits:
+                raise TypeError(f"{argument} must be {kind}, not {repr_of(value)}")
         if max_frame is not None and max_frame <= 0:
             raise ValueError(f"max_frame must be above 0, not {max_frame}")
         self.name: str = name
@@ -90,7 +93,7 @@ class Dialect:
         self.farewell: Farewell | None = farewell
         """Returns the last bytes for a client whose link is closed from here."""
         self.same_name: SameName = same_name
-        """What becomes of a newcomer whose name belongs to another link."""
+        """What to do with a newcomer whose name belongs to another link."""
         self.redact: Redact | None = redact
         """Returns what logs may show of a message."""
         self.max_frame: int | None = max_frame

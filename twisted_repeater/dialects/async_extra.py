@@ -49,7 +49,7 @@ def async_extra(
     Args:
         to_server: the messages to the server: a codec (of `twisted_repeater.codecs.bin_prot`), a `MessageType` for
             codecs with versions, or ``None`` for plain ``bytes``.
-        to_client: the messages to the client, likewise.
+        to_client: the messages to the client, in the same way.
         mode: the mode, which must be equal in the hellos of both peers. The default is the constant constructor, one
             byte 0. A string is the only constructor of its type. A member of an enum is one of the constructors, which
             are in the order of the enum.

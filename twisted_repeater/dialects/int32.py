@@ -201,7 +201,7 @@ def int32(
     Args:
         to_server: the messages to the server: a codec, a `MessageType` for codecs with versions, or ``None`` for plain
             ``bytes``.
-        to_client: the messages to the client, likewise.
+        to_client: the messages to the client, in the same way.
         mode: the mode, which must be equal in the hellos of both peers.
         production: whether the repeater's hellos state the ``prod`` versions of the messages, or else ``test``.
 

@@ -1,4 +1,4 @@
-"""Dialects of protocols about which nothing is known but how their messages are told apart."""
+"""Dialects of which only the framing is known: `length`, `varint`, `lines`, `delimited`."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def length(
         adds: how many bytes follow the length that it does not count; below 0 for bytes that it counts and that do not
             follow it, such as its own.
         header: the offset at which the payload begins; 0 if it follows the length.
-        whole: whether filters see the whole frame, header and all. By default they do if the header has more in it than
-            the length: the repeater could not write that anew.
-        max_frame: the longest payload, in bytes, unless the repeater's limits say another.
+        whole: whether filters see the whole frame, with its header. By default they do if the header has more in it
+            than the length: the repeater could not write the rest of it.
+        max_frame: the longest payload, in bytes, unless the repeater's limits say otherwise.
         to_server: the messages to the server: a codec, a `MessageType`, or ``None`` for plain ``bytes``.
-        to_client: the messages to the client, likewise.
+        to_client: the messages to the client, in the same way.
 
     Raises:
         ValueError: no frame can be of this form.
@@ -76,10 +76,10 @@ def varint(
     Args:
         at: the offset of the length in the frame.
         max_bytes: how many bytes the length may have.
-        whole: whether filters see the whole frame, header and all. By default they do if ``at`` is above 0.
-        max_frame: the longest payload, in bytes, unless the repeater's limits say another.
+        whole: whether filters see the whole frame, with its header. By default they do if ``at`` is above 0.
+        max_frame: the longest payload, in bytes, unless the repeater's limits say otherwise.
         to_server: the messages to the server, as for `length`.
-        to_client: the messages to the client, likewise.
+        to_client: the messages to the client, in the same way.
 
     Raises:
         ValueError: no frame can be of this form.
@@ -98,16 +98,16 @@ def lines(
     r"""Return a dialect whose messages are lines.
 
     Filters see a line without its end. A line that ends with ``\r\n`` is split at the ``\n``, so filters see the ``\r``
-    as the last byte, and one that they send should have it too. If every line of the protocol ends with ``\r\n``, say
-    ``end=b"\r\n"``: then they see none, and the repeater writes it.
+    as the last byte, and one that they send should have it too. If every line of the protocol ends with ``\r\n``, pass
+    ``end=b"\r\n"``: then filters do not see it, and the repeater writes it.
 
     It dials, and names clients, as `length` does.
 
     Args:
         end: the bytes at which a line ends.
-        max_frame: the longest line, in bytes, unless the repeater's limits say another.
+        max_frame: the longest line, in bytes, unless the repeater's limits say otherwise.
         to_server: the messages to the server, as for `length`.
-        to_client: the messages to the client, likewise.
+        to_client: the messages to the client, in the same way.
 
     Raises:
         ValueError: ``end`` is empty.
@@ -131,10 +131,10 @@ def delimited(
     Args:
         end: the bytes at which a frame ends. Those of HL7's MLLP are ``b"\x1c\r"``.
         start: the bytes with which each frame begins. Those of MLLP are ``b"\x0b"``.
-        whole: whether filters see the whole frame, marks and all.
-        max_frame: the longest payload, in bytes, unless the repeater's limits say another.
+        whole: whether filters see the whole frame, with its marks.
+        max_frame: the longest payload, in bytes, unless the repeater's limits say otherwise.
         to_server: the messages to the server, as for `length`.
-        to_client: the messages to the client, likewise.
+        to_client: the messages to the client, in the same way.
 
     Raises:
         ValueError: ``end`` is empty.

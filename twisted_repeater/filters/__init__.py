@@ -5,9 +5,9 @@ from __future__ import annotations
 from ._provider import filter_function, selector_of
 from .allow import Allow, Deny
 from .by_type import ByType
-from .chain import Chain, PairChain, chain
+from .chain import Chain, chain
 from .count import Count
-from .in_order import InOrder, in_order
+from .in_order import in_order
 from .log import Log
 from .pair import FilterPair
 from .rate_limit import WAIT, RateLimit
@@ -22,9 +22,7 @@ __all__ = [
     "Count",
     "Deny",
     "FilterPair",
-    "InOrder",
     "Log",
-    "PairChain",
     "RateLimit",
     "Selective",
     "Shadow",

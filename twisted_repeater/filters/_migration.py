@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from inspect import isawaitable, iscoroutine
 
 from ._provider import name_of
@@ -39,11 +39,17 @@ def call_migrate(migrate: Callable[[object], object], new: object, old: object) 
 
 def hand_over_by_name(new: Iterable[object], old: Iterable[object]) -> None:
     """Let filters take over from several: the first of a name from the first of that name, and so on."""
+    for member, before in matched_by_name(new, old):
+        hand_over(member, before)
+
+
+def matched_by_name(new: Iterable[object], old: Iterable[object]) -> Iterator[tuple[object, object]]:
+    """Return which filter takes over from which, by their names."""
     left = list(old)
     for member in new:
         for index, other in enumerate(left):
             if name_of(other) == name_of(member):
-                hand_over(member, left.pop(index))
+                yield member, left.pop(index)
                 break
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from .._text import guarded_text, repr_of, text_of
-from .._types import Filter, FilterFunction, FilterPairObject, Message
+from .._types import Filter, FilterFunction, FilterPairObject, Filters, Message
 from ..codecs import RawCodec
 from ..codecs._typed import overlap
 from ..interfaces import ICodec, IFilter, ITypedCodec
@@ -67,15 +67,13 @@ def is_pair(provider: object) -> bool:
 
 
 def checked_pair(provider: object) -> FilterPairObject:
-    """Return a pair of filters; raise ``TypeError`` if the object is none."""
+    """Return a pair of filters; raise ``TypeError`` if the object is something else."""
     if isinstance(provider, type):
         name = provider.__qualname__
         raise TypeError(f"a pair of filters must be an instance, not the class {name}: write {name}()")
     if not is_pair(provider):
-        kind = " It is the filter of one direction: write FilterPair(to_server=...)" if _is_filter(provider) else ""
-        raise TypeError(
-            f"a pair of filters must have a method for_link, {repr_of(provider)} has none.{kind}".rstrip(".")
-        )
+        kind = ", the filter of one direction: write FilterPair(to_server=...)" if _is_filter(provider) else ""
+        raise TypeError(f"a pair of filters must be an object with a method for_link, not {repr_of(provider)}{kind}")
     return cast("FilterPairObject", provider)
 
 
@@ -83,7 +81,7 @@ def _is_filter(provider: object) -> bool:
     return callable(provider) or callable(getattr(provider, "filter", None))
 
 
-def filters_of(pair: FilterPairObject, link: Link) -> tuple[Filter | None, Filter | None]:
+def filters_of(pair: FilterPairObject, link: Link) -> Filters:
     """Return the filters that a pair makes for a link.
 
     Raises:

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from .._pending import verdict_later
-from .._types import Filter, FilterFunction, FilterPairObject
+from .._types import Filter, FilterFunction, FilterPairObject, Filters
 from ..interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec
 from ..link import Link
 from ..model import Direction
@@ -129,7 +129,7 @@ class PairChain:
     def __repr__(self) -> str:
         return self.__qualname__
 
-    def for_link(self, link: Link) -> tuple[Filter | None, Filter | None]:
+    def for_link(self, link: Link) -> Filters:
         """See `IFilterPair`. It makes the filters of all members, from the first to the last."""
         made = [filters_of(member, link) for member in self.members]
         return (_chained([pair[0] for pair in made]), _chained([pair[1] for pair in made]))

@@ -1,16 +1,12 @@
-"""`in_order`: for protocols that answer each request in turn, so that an answer of a filter waits for its turn too.
+"""`in_order`: lets an answer of a filter wait for its turn, in protocols that answer each request in turn.
 
-Both filters of a link share `_Turns`, which counts the answers that the server owes, and those that have ended. An
-answer of the filter waits with the number of answers that are before it. It goes out with the message that ends the
-last of these, as part of the verdict on that message, so that nothing comes between. Where there is no such message,
-it goes out in the next turn of the reactor.
+Both filters of a link share its `Turns`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -36,6 +32,7 @@ from ._provider import (
     name_of,
     pass_on,
 )
+from ._turns import Turns
 from .pair import FilterPair
 
 __all__ = ["InOrder", "InTurn", "in_order"]
@@ -44,9 +41,6 @@ log: Logger = Logger()
 
 NAME = "in_order"
 """The name of the pair and of its filters. It is always the same, so that in a chain they take over from each other."""
-
-MOST_BYTES = 1024 * 1024
-"""The number of bytes in waiting answers from which on the client's next request waits."""
 
 
 def in_order(
@@ -60,10 +54,10 @@ def in_order(
 ) -> InOrder:
     """Return a pair of filters in which the answers of a filter wait for the answers of the requests before them.
 
-    For protocols that answer each request in turn, such as Redis, SMTP or PostgreSQL. A client that sends several
-    requests without waiting would take an answer of the filter (`SendBack`, or the last messages of `Close`) for that
-    of an earlier request. Later requests go on to the server meanwhile. An answer goes out at once if the server owes
-    none.
+    For protocols that answer each request in turn, such as Redis, SMTP or PostgreSQL. There a client that sends several
+    requests without waiting would take an answer of the filter (`SendBack`, or the last messages of `Close`) for the
+    answer to an earlier request. Later requests go on to the server without waiting. If the server owes no answers, the
+    filter's answer goes out at once.
 
     Give it as ``start(filters=...)``. In a `chain` it must be the last.
 
@@ -114,8 +108,7 @@ class InOrder:
         self.asks = asks
         self.owed = owed
         self.most_waiting = most_waiting
-        self.surplus: bool = False
-        """Whether a server has sent more answers than it owed, and the log says so."""
+        self._surplus = False
 
     def __repr__(self) -> str:
         return f"in_order({self.inner!r})"
@@ -123,130 +116,25 @@ class InOrder:
     def for_link(self, link: Link) -> tuple[Filter, Filter]:
         """See `IFilterPair`."""
         to_server, to_client = filters_of(self.inner, link)
-        turns = _Turns(self, link)
+        turns = Turns(link, self.owed, self.most_waiting, self._log_surplus)
         return (_ToServer(to_server, self, turns), _ToClient(to_client, self, turns))
 
     def migrate(self, old: object) -> None:
         """See `IMigrating`. The pair that it has takes over from the one before it."""
         hand_over(self.inner, old.inner if isinstance(old, InOrder) else old)
 
-    def _fixed(self) -> Iterator[tuple[Direction, Filter]]:
-        yield from fixed_filters(self.inner)
-
-
-class _Waiting(NamedTuple):
-    """An answer that waits."""
-
-    turn: int
-    """How many answers of the server must have ended before."""
-    verdict: Verdict
-    """Has the messages, and whether the link is closed after them."""
-    size: int
-    """How many bytes the messages have, as far as they are bytes."""
-
-
-class _Turns:
-    """The turns of one link. Both its filters have it, and those that replace them."""
-
-    __slots__ = ("_pair", "_room", "_size", "answered", "asked", "closing", "link", "most_waiting", "waiting")
-
-    def __init__(self, pair: InOrder, link: Link) -> None:
-        self.link: Link = link
-        self.asked: int = pair.owed
-        """How many answers the server has owed so far."""
-        self.answered: int = 0
-        """How many of these have ended."""
-        self.waiting: deque[_Waiting] = deque()
-        self.closing: bool = False
-        """Whether an answer waits after which the link is closed: later messages are dropped."""
-        self.most_waiting: int = pair.most_waiting
-        self._pair = pair
-        self._size = 0
-        self._room: Deferred[None] | None = None
-
-    def is_next(self, turn: int) -> bool:
-        """Return whether an answer goes out at once: nothing that comes before it is still on its way."""
-        return (
-            self.answered >= turn
-            and not self.waiting
-            # This lane has messages for the client that it has not pushed yet.
-            and not self.link._pair.is_at_work(Direction.TO_CLIENT)
-        )
-
-    def wait(self, turn: int, verdict: Verdict) -> None:
-        """Keep the messages that a verdict sends back until it is their turn."""
-        size = sum(len(message) for message in verdict.back if isinstance(message, bytes))
-        self.waiting.append(_Waiting(turn, verdict, size))
-        self._size += size
-        self.closing = self.closing or verdict.closes
-        self.release_soon()
-
-    @property
-    def has_room(self) -> bool:
-        """Whether another answer may wait."""
-        return len(self.waiting) < self.most_waiting and self._size < MOST_BYTES
-
-    def when_room(self) -> Deferred[None]:
-        """Fire when there is room again. Only the lane to the server waits for it, so there is one."""
-        self._room = Deferred(self._give_up_room)
-        return self._room
-
-    def _give_up_room(self, room: Deferred[None]) -> None:
-        self._room = None
-
-    def end_answer(self) -> None:
-        """An answer of the server has ended."""
-        if self.answered < self.asked:
-            self.answered += 1
-        elif not self._pair.surplus:
-            self._pair.surplus = True
+    def _log_surplus(self, link: Link) -> None:
+        """Log once that a server has sent more answers than it owed."""
+        if not self._surplus:
+            self._surplus = True
             log.warn(
                 "client {client!r}: the server answers more requests than it was asked; if that goes on, answers of "
                 "filters come out of turn (logged once)",
-                client=shortened(self.link.client_name),
+                client=shortened(link.client_name),
             )
 
-    @property
-    def due(self) -> bool:
-        """Whether it is the turn of an answer that waits."""
-        return bool(self.waiting) and self.waiting[0].turn <= self.answered
-
-    def take_due(self) -> list[Verdict]:
-        """Return the answers whose turn it is, up to one that closes the link."""
-        taken: list[Verdict] = []
-        while self.due and not (taken and taken[-1].closes):
-            item = self.waiting.popleft()
-            self._size -= item.size
-            taken.append(item.verdict)
-        if self._room is not None and self.has_room:
-            self.link._pair.call_soon(self._fire_room)
-        return taken
-
-    def _fire_room(self) -> None:
-        room, self._room = self._room, None
-        if room is not None:
-            room.callback(None)
-
-    def release_soon(self) -> None:
-        """Send the answers that are due in the next turn of the reactor, unless a message takes them along before."""
-        if self.due:
-            self.link._pair.call_soon(self._release)
-
-    def _release(self) -> None:
-        for verdict in self.take_due():
-            for message in verdict.back:
-                self.link.send_to_client(message)
-            if verdict.closes:
-                self.link.close(verdict.error)
-
-    def with_due(self, verdict: Verdict) -> Verdict:
-        """Return a verdict on a message of the server, and after it the answers whose turn it is."""
-        if not self.due or verdict.closes:
-            return verdict
-        taken = self.take_due()
-        forward = [*verdict.forward, *(message for each in taken for message in each.back)]
-        last = taken[-1]
-        return Mixed(passes=verdict.passes, forward=forward, back=verdict.back, closes=last.closes, error=last.error)
+    def _fixed(self) -> Iterator[tuple[Direction, Filter]]:
+        yield from fixed_filters(self.inner)
 
 
 @implementer(IFilter, ISelectiveByCodec, IMigrating)
@@ -255,7 +143,7 @@ class InTurn:
 
     _drops_when_closing: ClassVar[bool]
 
-    def __init__(self, inner: Filter | None, pair: InOrder, turns: _Turns) -> None:
+    def __init__(self, inner: Filter | None, pair: InOrder, turns: Turns) -> None:
         self.inner = inner
         self._asks = pair.asks
         self._ends_answer = pair.ends_answer

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from zope.interface import implementer
 
-from .._types import Filter
+from .._types import Filter, Filters
 from ..interfaces import IFilterPair, IMigrating
 from ..link import Link
 from ..model import Direction
@@ -40,7 +40,7 @@ class FilterPair:
     def __repr__(self) -> str:
         return self.__qualname__
 
-    def for_link(self, link: Link) -> tuple[Filter | None, Filter | None]:
+    def for_link(self, link: Link) -> Filters:
         """See `IFilterPair`."""
         return (self.to_server, self.to_client)
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from .._offsets import FARTHEST, outside
-from ..errors import BadLength, FrameTooLong
+from ..errors import FARTHEST, BadLength, FrameTooLong, outside
 from .base import TRUSTED, Framing
 
 __all__ = ["AsyncExtraFraming", "AsyncExtraHelloFraming"]

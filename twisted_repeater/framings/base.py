@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 from zope.interface import classImplements
 
-from .._offsets import FARTHEST, outside
 from .._text import repr_of
 from .._types import FramingObject
-from ..errors import MarshalingError
+from ..errors import FARTHEST, MarshalingError, outside
 from ..interfaces import IFraming
 
-__all__ = ["TRUSTED", "CheckedFraming", "Framing", "Framings", "framing_of"]
+__all__ = ["TRUSTED", "CheckedFraming", "Framing", "Framings", "checked_flag", "checked_number", "framing_of"]
 
 
 class Framing:
@@ -134,7 +133,7 @@ class CheckedFraming(Framing):
         self._shown: int = 0
         """How many bytes of the present frame need not be shown again."""
         self._anew = False
-        """Whether the provider must be asked anew, because it has found a frame whose header has not come."""
+        """Whether the provider must look at the frame from its beginning again: it has found one with half a header."""
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
@@ -221,6 +220,22 @@ def _integer(value: object, what: str, provider: object) -> int:
         return index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{what} of {repr_of(provider)} must be an integer, not {repr_of(value)}") from None
+
+
+def checked_number(name: str, value: int, least: int, most: int) -> int:
+    """Return the argument of a framing if it is a whole number within these limits."""
+    if not isinstance(value, int) or isinstance(value, bool):  # the limits of `Limits` are of a class of their own
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be {least} to {most}, not {value}")
+    return value
+
+
+def checked_flag(name: str, value: bool) -> bool:
+    """Return the argument of a framing if it is true or false."""
+    if type(value) is not bool:
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    return value
 
 
 classImplements(Framing, IFraming)

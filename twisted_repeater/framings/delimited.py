@@ -7,10 +7,8 @@ This module is ordinary Python; where a compiler was found at installation it ru
 
 from __future__ import annotations
 
-from .._offsets import FARTHEST, outside
-from ..errors import FrameTooLong, FramingError, MarshalingError
-from .base import TRUSTED, Framing
-from .length import checked_flag, checked_number
+from ..errors import FARTHEST, FrameTooLong, FramingError, MarshalingError, outside
+from .base import TRUSTED, Framing, checked_flag, checked_number
 
 __all__ = ["DelimitedFraming"]
 
@@ -24,7 +22,7 @@ LARGEST: int = FARTHEST // 2
 class DelimitedFraming(Framing):
     """A payload, then a mark that ends it; a mark may begin it too.
 
-    Nothing but the whole mark ends a frame: with ``b"\\r\\n"``, a carriage return or a line feed alone is a byte as any
+    Only the whole mark ends a frame: with ``b"\\r\\n"``, a carriage return or a line feed alone is a byte like any
     other. A payload cannot have the mark in it.
 
     Some examples:
@@ -32,8 +30,8 @@ class DelimitedFraming(Framing):
     * lines: ``DelimitedFraming(limit, b"\\r\\n")``
     * HL7 over MLLP: ``DelimitedFraming(limit, b"\\x1c\\r", start=b"\\x0b")``
 
-    It keeps, from one call to the next, how much of an unfinished frame it has seen. So each stream needs one of its
-    own; a `Dialect` makes one for each direction of each link.
+    It remembers how much of an unfinished frame it has seen, so each stream needs one of its own. A `Dialect` makes one
+    for each direction of each link.
 
     Args:
         max_frame: the longest payload allowed, in bytes. With ``whole`` the payload is the frame, so that the limit
@@ -45,7 +43,7 @@ class DelimitedFraming(Framing):
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: an argument has a value that makes no sense.
+        ValueError: an argument is out of range, or does not fit the others.
     """
 
     end: bytes

@@ -11,11 +11,10 @@ import struct
 from collections.abc import Callable
 from typing import Literal
 
-from .._offsets import FARTHEST, outside
-from ..errors import BadLength, FrameTooLong, FramingError, MarshalingError
-from .base import TRUSTED, Framing
+from ..errors import FARTHEST, BadLength, FrameTooLong, FramingError, MarshalingError, outside
+from .base import TRUSTED, Framing, checked_flag, checked_number
 
-__all__ = ["HeaderFraming", "Int32Framing", "LengthFraming", "checked_flag", "checked_number"]
+__all__ = ["HeaderFraming", "Int32Framing", "LengthFraming"]
 
 COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
@@ -81,22 +80,6 @@ class Int32Framing(Framing):
         size = len(payload)
         self.check_size(size)
         return size.to_bytes(4, "big") + payload
-
-
-def checked_number(name: str, value: int, least: int, most: int) -> int:
-    """Return the argument of a framing if it is a whole number within these limits."""
-    if not isinstance(value, int) or isinstance(value, bool):  # the limits of `Limits` are of a class of their own
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be {least} to {most}, not {value}")
-    return value
-
-
-def checked_flag(name: str, value: bool) -> bool:
-    """Return the argument of a framing if it is true or false."""
-    if type(value) is not bool:
-        raise TypeError(f"{name} must be True or False, not {value!r}")
-    return value
 
 
 class HeaderFraming(Framing):
@@ -189,7 +172,7 @@ class LengthFraming(HeaderFraming):
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: an argument has a value that makes no sense.
+        ValueError: an argument is out of range, or does not fit the others.
     """
 
     size: int

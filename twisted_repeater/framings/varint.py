@@ -7,10 +7,9 @@ This module is ordinary Python; where a compiler was found at installation it ru
 
 from __future__ import annotations
 
-from .._offsets import FARTHEST
-from ..errors import BadLength, FrameTooLong, FramingError, MarshalingError
-from .base import TRUSTED
-from .length import MOST_HEADER, HeaderFraming, checked_number
+from ..errors import FARTHEST, BadLength, FrameTooLong, FramingError, MarshalingError
+from .base import TRUSTED, checked_number
+from .length import MOST_HEADER, HeaderFraming
 
 __all__ = ["VarintFraming"]
 
@@ -43,7 +42,7 @@ class VarintFraming(HeaderFraming):
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: an argument has a value that makes no sense.
+        ValueError: an argument is out of range, or does not fit the others.
     """
 
     at: int

@@ -2,7 +2,7 @@
 
 from .admin import administration
 from .filter_modules import FilterModules
-from .loading import LoadingError, load_dialect, load_filter, load_pair
+from .loading import LoadingError, load_dialect, load_filter, load_filter_pair
 from .service import CannotStart, RepeaterService
 
 __all__ = [
@@ -13,5 +13,5 @@ __all__ = [
     "administration",
     "load_dialect",
     "load_filter",
-    "load_pair",
+    "load_filter_pair",
 ]

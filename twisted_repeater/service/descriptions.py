@@ -44,7 +44,7 @@ def arguments_of(function: Callable[..., object], options: Mapping[str, str]) ->
     """Return the arguments for a function that options in text stand for, by the types in its signature.
 
     Raises:
-        ValueError: An option is unknown, missing or wrong. The message begins with what it is about.
+        ValueError: an option is unknown, missing or wrong. The message begins with its name.
     """
     readers = options_of(function)
     arguments: dict[str, Any] = {}

@@ -28,7 +28,7 @@ from .._text import text_of
 from ..filters import chain
 from ..filters._migration import hand_over
 from . import filter_metrics
-from .loading import LoadingError, load_filter, load_pair, module_of, trying
+from .loading import LoadingError, load_filter, load_filter_pair, module_of, trying
 
 __all__ = ["FilterModules"]
 
@@ -49,11 +49,11 @@ class FilterModules:
     """Loads filters, and reloads them with their modules. A module that was loaded before is never reloaded.
 
     Args:
-        names: The names of the filters, as ``package.module:name``, by ``to_server_filter`` or ``to_client_filter``.
-        pairs: The descriptions of pairs of filters. They form a chain, which is the filter named ``filters``.
+        names: the names of the filters, as ``package.module:name``, by ``to_server_filter`` or ``to_client_filter``.
+        pairs: the descriptions of pairs of filters. They form a chain, which is the filter named ``filters``.
 
     Raises:
-        LoadingError: A filter cannot be loaded.
+        LoadingError: a filter cannot be loaded.
     """
 
     def __init__(self, names: Mapping[str, str], pairs: Sequence[str] = ()) -> None:
@@ -115,10 +115,10 @@ class FilterModules:
         """Reload all modules, and return the new filters, which have taken over the state of the old ones.
 
         Args:
-            use: Called with the new filters. If it raises, the old ones stay.
+            use: called with the new filters. If it raises, the old ones stay.
 
         Raises:
-            LoadingError: The filters cannot be reloaded; everything is as it was before.
+            LoadingError: the filters cannot be reloaded; everything is as it was before.
         """
         if self.fixed:
             raise LoadingError(
@@ -150,7 +150,7 @@ class FilterModules:
         """Load the filters."""
         filters: dict[str, Any] = {key: load_filter(name) for key, name in self.names.items()}
         if self.pairs:
-            filters["filters"] = trying("--filter", chain, *map(load_pair, self.pairs))
+            filters["filters"] = trying("--filter", chain, *map(load_filter_pair, self.pairs))
         return filters
 
     def _new_filters(self) -> dict[str, Any]:

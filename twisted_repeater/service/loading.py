@@ -13,22 +13,23 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from .. import dialects
 from .._text import class_name, text_of, told
 from .._types import Filter, FilterPairObject
-from ..dialects import Dialect
+from ..dialects import Dialect, async_extra, delimited, int32, length, lines, varint
 from ..filters._provider import checked_function, checked_pair, is_pair
 from ..interfaces import IFilter
 from .descriptions import arguments_of, described
 from .ready_filters import READY_FILTERS
 
-__all__ = ["LoadingError", "load_dialect", "load_filter", "load_pair"]
+__all__ = ["LoadingError", "load_dialect", "load_filter", "load_filter_pair"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-READY: tuple[str, ...] = ("async_extra", "delimited", "int32", "length", "lines", "varint")
-"""The functions of the package `dialects` that make one."""
+READY: dict[str, Callable[..., Dialect]] = {
+    function.__name__: function for function in (async_extra, delimited, int32, length, lines, varint)
+}
+"""The functions of the package `dialects` that make one, by their names."""
 
 OURS = str(Path(__file__).parents[1]) + os.sep
 """The directory of this package."""
@@ -60,11 +61,11 @@ def load_filter(name: str) -> Filter:
             of a class. A class is called without arguments, and returns the filter.
 
     Raises:
-        LoadingError: The filter cannot be loaded.
+        LoadingError: the filter cannot be loaded.
     """
     found: Any = find(name)
     if issubclass(type(found), type) and not IFilter.providedBy(found):
-        found = trying(f"cannot make a {name}", found)
+        found = trying(f"cannot make the filter {name}", found)
     try:
         checked_function(found)
     except TypeError as error:
@@ -79,31 +80,17 @@ def load_filter(name: str) -> Filter:
     return loaded
 
 
-def load_pair(description: str) -> FilterPairObject:
+def load_filter_pair(description: str) -> FilterPairObject:
     """Load a pair of filters.
 
     Args:
-        description: A pair of this package, such as ``log:sample=0.01``, or ``package.module:name`` of an object with a
+        description: a pair of this package, such as ``log:sample=0.01``, or ``package.module:name`` of an object with a
             method ``for_link``, or of a class or a function that returns one. Its options follow.
 
     Raises:
-        LoadingError: The pair cannot be loaded.
+        LoadingError: the pair cannot be loaded.
     """
-    name, options = described(description)
-    if name in READY_FILTERS:
-        found: Any = READY_FILTERS[name]
-    elif ":" in name:
-        found = find(name)
-    else:
-        raise LoadingError(f"--filter must be one of {', '.join(READY_FILTERS)}, or package.module:name, not {name!r}")
-    if options and not (callable(found) and (isinstance(found, type) or not is_pair(found))):
-        raise LoadingError(f"{name} is made already, so it has no options")
-    if isinstance(found, type) or name in READY_FILTERS or options:
-        try:
-            arguments = arguments_of(found, options)
-            found = found(**arguments) if name in READY_FILTERS else trying(f"cannot make a {name}", found, **arguments)
-        except ValueError as error:
-            raise LoadingError(f"--filter {name}: {error}") from error
+    name, found = _described("--filter", description, READY_FILTERS, _makes_pair)
     try:
         return checked_pair(found)
     except TypeError as error:
@@ -124,40 +111,53 @@ def load_dialect(description: str) -> Dialect:
     """Load a dialect.
 
     Args:
-        description: A dialect of this package, such as ``int32``, or ``package.module:name`` of a `Dialect` or of a
+        description: a dialect of this package, such as ``int32``, or ``package.module:name`` of a `Dialect` or of a
             function that returns one. Options of a function follow, as in ``length:size=2:order=little``.
 
     Raises:
-        LoadingError: The dialect cannot be loaded.
+        LoadingError: the dialect cannot be loaded.
     """
-    name, options = described(description)
-    if name in READY:
-        found = getattr(dialects, name)
-    elif name.partition(":")[0] in READY and not _importable(name.partition(":")[0]):
-        kind, _, part = name.partition(":")
-        raise LoadingError(f"dialect {kind}: an option must be written as name=value, not {part!r}")
-    elif ":" in name:
-        found = find(name)
-    else:
-        raise LoadingError(f"dialect must be one of {', '.join(READY)}, or package.module:name, not {name!r}")
-    if not isinstance(found, Dialect) and callable(found):
-        found = _made(name, found, options)
-    elif options:
-        raise LoadingError(f"dialect {name}: it takes no options: it is not a function")
+    name, found = _described("dialect", description, READY, lambda found, _: not isinstance(found, Dialect))
     if not isinstance(found, Dialect):
         raise LoadingError(f"dialect {name} must be a Dialect, or a function that returns one, not {class_name(found)}")
     return found
 
 
-def _made(name: str, function: Callable[..., Any], options: Mapping[str, str]) -> Any:
-    """Call a function that returns a dialect."""
+def _makes_pair(found: Any, has_options: bool) -> bool:
+    """Return whether this is called to get a pair. A function without options may be the filter of one direction."""
+    return isinstance(found, type) or (has_options and not is_pair(found))
+
+
+def _described(
+    kind: str, description: str, ready: Mapping[str, Callable[..., Any]], is_maker: Callable[[Any, bool], bool]
+) -> tuple[str, Any]:
+    """Return the name in a description, and what it describes: a ``ready`` one, an object, or what that returns."""
+    name, options = described(description)
+    first, _, rest = name.partition(":")
+    if name in ready:
+        return name, _made(kind, name, ready[name], options)
+    if first in ready and not _importable(first):
+        raise LoadingError(f"{kind} {first}: an option must be written as name=value, not {rest!r}")
+    if not rest:
+        raise LoadingError(f"{kind} must be one of {', '.join(ready)}, or package.module:name, not {name!r}")
+    found = find(name)
+    if callable(found) and is_maker(found, bool(options)):
+        return name, _made(kind, name, found, options)
+    if options:
+        raise LoadingError(f"{kind} {name}: it is made already, and takes no options")
+    return name, found
+
+
+def _made(kind: str, name: str, maker: Callable[..., Any], options: Mapping[str, str]) -> Any:
+    """Call what makes an object, with these options."""
+    is_ours = ":" not in name
     try:
-        arguments = arguments_of(function, options) if options or name in READY else {}
-        if name in READY:
-            return function(**arguments)
+        make = partial(maker, **(arguments_of(maker, options) if options or is_ours else {}))
+        if is_ours:
+            return make()
     except (ValueError, TypeError) as error:
-        raise LoadingError(f"dialect {name}: {text_of(error)}") from error
-    return trying(f"cannot make the dialect {name}", partial(function, **arguments))
+        raise LoadingError(f"{kind} {name}: {text_of(error)}") from error
+    return trying(f"cannot make the {kind.strip('-')} {name}", make)
 
 
 def _importable(name: str) -> bool:

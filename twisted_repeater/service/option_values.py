@@ -91,7 +91,7 @@ def on_filter_error(text: str) -> OnFilterError:
 
 
 def same_name(text: str) -> SameName:
-    """Read what becomes of a newcomer whose name is taken."""
+    """Read what to do with a newcomer whose name is taken."""
     return _choice(SameName, text)
 
 

@@ -50,7 +50,7 @@ def rate_limit(
     Args:
         rate: messages per second.
         burst: how many messages may come at once.
-        above: what becomes of messages above the limit.
+        above: what to do with messages above the limit.
         direction: the direction that is limited; ``both`` limits each by itself.
 
     Raises:

@@ -39,14 +39,14 @@ class RepeaterService(Service):
     """Runs a repeater and its administration, and reloads its filters.
 
     Args:
-        create: Returns what `Repeater.create` returns.
-        callbacks: Arguments of `Repeater.start`, without the filters.
-        modules: Has the filters. They are reloaded on SIGHUP, and when the administration is asked to.
-        watch: Whether the filters are also reloaded when their files change.
-        admin: Where the administration listens, ``None`` for nowhere.
-        admin_hosts: Names of the administration, in addition to the local ones.
-        metrics: One of the repeater's observers; the administration shows its numbers.
-        pid_file: Removed when a second signal ends the process at once because a filter blocks the reactor.
+        create: returns what `Repeater.create` returns.
+        callbacks: arguments of `Repeater.start`, without the filters.
+        modules: has the filters. They are reloaded on SIGHUP, and when the administration is asked to.
+        watch: whether the filters are also reloaded when their files change.
+        admin: where the administration listens, ``None`` for nowhere.
+        admin_hosts: names of the administration, in addition to the local ones.
+        metrics: one of the repeater's observers; the administration shows its numbers.
+        pid_file: removed when a second signal ends the process at once because a filter blocks the reactor.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ class Options(usage.Options):
         ["server-name", None, None, "The name that the server must give in its hello, for dialects that have hellos."],
         ["repeater-name", None, "repeater", "The name that the repeater gives in the credentials of its hellos."],
         ["dialect", None, "int32", f"The wire protocol: {', '.join(READY)}, or package.module:name; with options."],
-        ["same-name", None, None, "What becomes of a client whose name is taken: refuse, replace or share."],
+        ["same-name", None, None, "What to do with a client whose name is taken: refuse, replace or share."],
         ["to-server-filter", None, None, "The filter of messages to the server, as package.module:name."],
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
@@ -105,7 +105,7 @@ class Options(usage.Options):
         """Parse the options. See `usage.Options`.
 
         Raises:
-            UsageError: An option is wrong. Under twistd, which prints all its own options for a `UsageError` and the
+            UsageError: an option is wrong. Under twistd, which prints all its own options for a `UsageError` and the
                 reason below them, this ends the process with the reason alone.
         """
         try:
@@ -167,7 +167,7 @@ def makeService(options: Options) -> IService:
     """Make the service that the options describe. See `IServiceMaker`.
 
     Raises:
-        CannotStart: An endpoint, a dialect or a filter cannot be used. It ends the process with one line and status 1.
+        CannotStart: an endpoint, a dialect or a filter cannot be used. It ends the process with one line and status 1.
     """
     from twisted.internet import reactor  # not before: twistd first installs the reactor that ``--reactor`` names
 

@@ -126,7 +126,7 @@ class FilterHarness:
         filters: a pair of filters, for both directions.
         dialect: the dialect of client and server, `int32` by default.
         says: what the client sends at once: bytes as they are, anything else as a message.
-        server_says: what the server sends on its connection before anything has come, likewise.
+        server_says: what the server sends on its connection before anything has come, in the same way.
         state: the ``state`` of the link; an ``on_connect`` among the options replaces it.
         client_name: the name in the client's hello.
         client_host: the address that the client connects from.
@@ -174,10 +174,10 @@ class FilterHarness:
         self.link: Link = self.running.link(self.client)
         """The link, as filters get it."""
         self.server: Peer = self.running.server[self.client]
-        """The server's connection, likewise."""
+        """The server's connection to the repeater."""
         self._mark = 0
         self.opened: Outcome = self.outcome()
-        """The events up to here: the opening, and what became of what client and server have said at once."""
+        """The events up to here: the opening, and the results of the first words of client and server."""
 
     @property
     def repeater(self) -> Repeater:

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
-from twisted.internet.protocol import Factory, Protocol, ServerFactory, connectionDone
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory, ServerFactory
 from twisted.internet.task import Clock
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from .._link.link import Link
 from .._link.pair import Pair
@@ -22,6 +19,7 @@ from ..dialects import Dialect
 from ..errors import ConnectingError
 from ..model import Side
 from ._running import MemoryRepeater
+from ._scripted import ScriptedConnection
 from ._transcript import Entry, Event, Remark, Transcript, __tracebackhide__
 
 __all__ = ["OpeningHarness", "Progress", "RawPeer", "Step", "__tracebackhide__"]
@@ -57,7 +55,7 @@ class Progress:
     to_server: bytes
     """The bytes that the server got."""
     error: ConnectingError | None
-    """Why the client was refused just now; ``None`` if it wasn't, or left before it had sent a byte."""
+    """Why the client was refused; ``None`` if it was not refused in this call, or left before it had sent a byte."""
     client_closed: bool
     """Whether the client's connection is over, or the repeater has ended its stream to it."""
     server_closed: bool
@@ -95,62 +93,34 @@ class Progress:
             raise self.transcript.error(f"the opening is {self.step.value}, expected {step.value}")
 
 
-@implementer(IHalfCloseableProtocol)
-class RawPeer(Protocol):
+class RawPeer(ScriptedConnection):
     """A client, or a server's connection, that sends and gets bytes and knows nothing of any dialect.
 
-    It is another thing than the `twisted_repeater.dialects.Peer` of an attempt: that is what an opening sees of it.
+    Do not confuse it with `twisted_repeater.dialects.Peer`, which an opening gets.
     """
 
     def __init__(self, side: Side, harness: OpeningHarness) -> None:
-        self.side = side
-        """The side of the repeater that it is on."""
+        super().__init__(side, harness.transcript)
         self.received: bytes = b""
-        """All bytes that came; behind `start_tls` those that were sent through TLS."""
-        self.stream_ended: bool = False
-        """Whether the repeater has ended its stream."""
-        self.lost: BaseException | None = None
-        """Why the connection was lost, ``None`` while it is there."""
-        self.keeps_open: bool = False
-        """Whether it stays when the repeater ends its stream, until it ends its own. By default it closes then."""
+        """All bytes that came; after `start_tls` those inside of TLS."""
         self._harness = harness
 
     @property
-    def connected_to(self) -> Any:
-        """The transport that it writes to."""
-        assert self.transport is not None, f"there is no connection of the {self.side.value}"
-        return self.transport
+    def client_name(self) -> str:
+        """See `OpeningHarness.name`."""
+        return self._harness.name
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
         self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"bytes {data!r}"), data)
-        self.connected_to.write(data)
-
-    def end_stream(self) -> None:
-        """End its stream, but go on reading."""
-        self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its stream"))
-        self.keeps_open = False
-        if self.stream_ended:
-            self.connected_to.loseConnection()
-        else:
-            self.connected_to.loseWriteConnection()
-
-    def close(self) -> None:
-        """Close the connection, after all that was sent."""
-        self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its connection"))
-        self.connected_to.loseConnection()
-
-    def abort(self) -> None:
-        """Reset the connection."""
-        self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("by a reset"))
-        self.connected_to.abortConnection()
+        self._transport.write(data)
 
     def start_tls(self, options: Any, received: bytes = b"") -> None:
         """Speak TLS from here on, the client as TLS client, the server as TLS server."""
         from twisted.protocols.tls import TLSMemoryBIOFactory  # needs pyOpenSSL, which only TLS needs
 
         self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark("the beginning of TLS"))
-        plain = self.connected_to
+        plain = self._transport
         network: Any = self._harness.running.network
         factory: Any = TLSMemoryBIOFactory(options, self.side is Side.CLIENT, None, network)  # type: ignore[arg-type]
         secure = factory.protocol(factory, self)
@@ -164,23 +134,6 @@ class RawPeer(Protocol):
         self.received += data
         self._record(Event.CLIENT_GETS, Event.SERVER_GETS, Remark(f"bytes {data!r}"), data)
 
-    def readConnectionLost(self) -> None:
-        """See `IHalfCloseableProtocol`."""
-        self.stream_ended = True
-        if not self.keeps_open:
-            self.connected_to.loseConnection()
-
-    def writeConnectionLost(self) -> None:
-        """See `IHalfCloseableProtocol`."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """See `IProtocol`."""
-        self.lost = reason.value or ConnectionDone()
-
-    def _record(self, of_client: Event, of_server: Event, value: object, data: bytes = b"") -> None:
-        event = of_client if self.side is Side.CLIENT else of_server
-        self._harness.transcript.add(event, self._harness.name, value, data)
-
 
 class OpeningHarness:
     """One client on its way to being linked, by the opening of a dialect. The repeater and the link are the real ones.
@@ -190,7 +143,7 @@ class OpeningHarness:
     Args:
         dialect: the dialect whose opening is played.
         client_host: the address that the client connects from.
-        clock: the clock, where other parts of the test use it too.
+        clock: the clock, if other parts of the test use it too.
         options: any other argument of `Repeater.create` and `Repeater.start`.
     """
 

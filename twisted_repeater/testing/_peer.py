@@ -6,12 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.tcp import Connection
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from .._text import address_text
 from .._types import Message
@@ -19,6 +13,7 @@ from ..dialects import MessageType
 from ..dialects.message_types import agreed_version
 from ..interfaces import ICodec
 from ..model import Hello, Side
+from ._scripted import ScriptedConnection
 from ._setting import TIMEOUT, Inbox, Setting, Waiting, stated_version
 from ._transcript import Event, Remark, __tracebackhide__
 
@@ -31,16 +26,14 @@ Answer: TypeAlias = "Callable[[Message, Peer], Iterable[object] | None]"
 """Makes the answers to a message that came to a peer."""
 
 
-@implementer(IHalfCloseableProtocol)
-class Peer(Protocol):
+class Peer(ScriptedConnection):
     """One connection of a scripted program. It follows the test, and records all that it sends and gets.
 
-    It is another thing than the `twisted_repeater.dialects.Peer` of an attempt: that is what an opening sees of it.
+    Do not confuse it with `twisted_repeater.dialects.Peer`, which an opening gets.
     """
 
     def __init__(self, side: Side, setting: Setting, hello: Hello | None, says: Sequence[object] = ()) -> None:
-        self.side = side
-        """The side of the repeater that it is on."""
+        super().__init__(side, setting.transcript)
         self.hello = hello
         """The hello that it sends as soon as it is connected. With ``None`` it waits for `say_hello`, if the dialect
         has hellos at all."""
@@ -49,12 +42,6 @@ class Peer(Protocol):
         self.received: list[Message] = []
         """The messages that came, without the hello. If the codec cannot decode one, its payload stands here; bytes
         that are no frame stand here as they came."""
-        self.stream_ended: bool = False
-        """Whether the repeater has ended its stream."""
-        self.lost: BaseException | None = None
-        """Why the connection was lost, ``None`` while it is there."""
-        self.keeps_open: bool = False
-        """Whether it stays when the repeater ends its stream, until it ends its own. By default it closes then."""
         self.answer: Answer | None = None
         """Called with each message that comes and the peer; returns the messages to answer with."""
         self.on_hello: Callable[[Peer], None] = lambda peer: None
@@ -127,28 +114,6 @@ class Peer(Protocol):
         self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, Remark(f"bytes {data!r}"), data)
         self._write(data)
 
-    def end_stream(self) -> None:
-        """End its stream, but go on reading."""
-        self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its stream"))
-        self.keeps_open = False
-        if self.stream_ended:
-            self._transport.loseConnection()
-        else:
-            self._transport.loseWriteConnection()
-        self._setting.settle()
-
-    def close(self) -> None:
-        """Close the connection, after all that was sent."""
-        self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("its connection"))
-        self._transport.loseConnection()
-        self._setting.settle()
-
-    def abort(self) -> None:
-        """Reset the connection."""
-        self._record(Event.CLIENT_ENDS, Event.SERVER_ENDS, Remark("by a reset"))
-        self._transport.abortConnection()
-        self._setting.settle()
-
     def pause(self) -> None:
         """Stop reading, until `resume`."""
         self._transport.pauseProducing()
@@ -156,7 +121,7 @@ class Peer(Protocol):
     def resume(self) -> None:
         """Read again."""
         self._transport.resumeProducing()
-        self._setting.settle()
+        self._settle()
 
     # -- the questions of a test ------------------------------------------------------------------------------
 
@@ -184,7 +149,7 @@ class Peer(Protocol):
         untaken = self.received[self._taken :]
         self._taken = len(self.received)
         who = "client {!r}" if self.side is Side.CLIENT else "the server, on the link of {!r},"
-        self._setting.transcript.expect(f"{who.format(self.client_name)} got", untaken, messages)
+        self._transcript.expect(f"{who.format(self.client_name)} got", untaken, messages)
 
     def will_get(self, *messages: object, timeout: float = TIMEOUT) -> Deferred[None]:
         """Wait until as many messages have come since the last `expect`, then check that they are these."""
@@ -226,7 +191,7 @@ class Peer(Protocol):
             A Deferred. It fails with ``AssertionError`` when the connection is lost or the time is over.
         """
         done = self._waiting.until(condition, what, timeout)
-        self._waiting.look(self.lost)
+        self._look()
         return done
 
     # -- what Twisted calls ----------------------------------------------------------------------------------
@@ -243,10 +208,6 @@ class Peer(Protocol):
             else:
                 self.send(said)
 
-    def _look(self) -> None:
-        """Something has changed that the test may wait for."""
-        self._waiting.look(self.lost)
-
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol`."""
         for frame, payload in self._inbox.feed(data):
@@ -255,37 +216,19 @@ class Peer(Protocol):
                 self.on_hello(self)
             else:
                 self._receive(frame, payload)
-        self._waiting.look(self.lost)
-
-    def readConnectionLost(self) -> None:
-        """See `IHalfCloseableProtocol`."""
-        self.stream_ended = True
-        self._waiting.look(self.lost)
-        if not self.keeps_open:
-            self._transport.loseConnection()
-
-    def writeConnectionLost(self) -> None:
-        """See `IHalfCloseableProtocol`."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """See `IProtocol`."""
-        self.lost = reason.value or ConnectionDone()
-        self._waiting.look(self.lost)
+        self._look()
 
     # -- inside ----------------------------------------------------------------------------------------------
 
-    @property
-    def _transport(self) -> Connection:
-        assert isinstance(self.transport, Connection)
-        return self.transport
+    def _look(self) -> None:
+        self._waiting.look(self.lost)
+
+    def _settle(self) -> None:
+        self._setting.settle()
 
     def _write(self, data: bytes) -> None:
         self._transport.write(data)
-        self._setting.settle()
-
-    def _record(self, of_client: Event, of_server: Event, value: object, data: bytes = b"") -> None:
-        event = of_client if self.side is Side.CLIENT else of_server
-        self._setting.transcript.add(event, self.client_name, value, data)
+        self._settle()
 
     def _codec(self, *, sends: bool) -> ICodec:
         """Return the codec of the messages that it sends, or gets, in the version that was agreed on."""

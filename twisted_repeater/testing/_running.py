@@ -205,7 +205,7 @@ class MemoryRepeater(RunningRepeater):
             name: the name in its hello; ``None`` for one that sends no hello. Without meaning in a dialect without
                 hellos: there the client has the name that the opening finds.
             host: the address that it connects from.
-            says: what it sends at once, behind its hello if it has one: bytes as they are, anything else as a message.
+            says: what it sends at once, after its hello if it has one: bytes as they are, anything else as a message.
             members: members of its hello that differ from the usual: ``send_version=2``.
         """
         client = self._new_client(name, says, members)

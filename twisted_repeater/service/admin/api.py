@@ -43,9 +43,9 @@ def administration(
     made to, or one of ``hosts``, so that web pages in a browser cannot use it.
 
     Args:
-        reload: Reloads the filters, and returns the reason if that fails, otherwise ``None``.
-        metrics: One of the repeater's observers; ``/metrics`` shows its numbers.
-        hosts: More names of this site, without a port.
+        reload: reloads the filters, and returns the reason if that fails, otherwise ``None``.
+        metrics: one of the repeater's observers; ``/metrics`` shows its numbers.
+        hosts: more names of this site, without a port.
     """
 
     def drop(request: Request) -> Answer:

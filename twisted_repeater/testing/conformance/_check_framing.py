@@ -81,8 +81,8 @@ def check_framing(
             raise TypeError("framing must be a function that makes framings, as this one has taken, and keeps state")
     if payloads is PAYLOADS:
         payloads = [payload for payload in payloads if len(payload) <= limit]
-    check = FramingCheck(tried, payloads, limit, make=make, grow=grow, shorter=shorter, smaller=smaller)
-    check.at_limit = at_limit
+    check = FramingCheck(tried, payloads, limit, make=make, grow=grow)
+    check.at_limit, check.shorter, check.smaller = at_limit, shorter, smaller
     check.run()
 
 
@@ -117,20 +117,10 @@ def wire_limit(
 class FramingCheck(TriedFraming):
     """The trial of one framing."""
 
-    def __init__(
-        self,
-        framing: FramingObject,
-        payloads: Sequence[bytes],
-        max_frame: int,
-        *,
-        make: Callable[[], FramingObject] | None = None,
-        grow: Callable[[int], bytes] | None = None,
-        shorter: FramingObject | None = None,
-        smaller: FramingObject | None = None,
-    ) -> None:
-        super().__init__(framing, payloads, max_frame, make=make, grow=grow)
-        self.shorter = shorter
-        self.smaller = smaller
+    shorter: FramingObject | None = None
+    """The same with a limit that is one byte below."""
+    smaller: FramingObject | None = None
+    """The same with a small limit."""
 
     def provides(self) -> None:
         """Check that it has the methods."""

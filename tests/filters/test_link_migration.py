@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import PASS_ON, Verdict
 from twisted_repeater.filters import chain, in_order
-from twisted_repeater.filters._pairs import hand_over_link
+from twisted_repeater.filters._link_migration import hand_over_link
 from twisted_repeater.filters._provider import filters_of
 
 from .successors import Also, Kept

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from inspect import ismethod
 
-from .._types import Filter
-from ._migration import call_migrate
-from ._provider import name_of
+from .._types import Filters
+from ._migration import call_migrate, matched_by_name
 from .chain import Chain
 from .in_order import InTurn
 
-__all__ = ["Filters", "hand_over_link"]
-
-Filters = tuple[Filter | None, Filter | None]
-"""The filters of a link, to the server and to the client."""
+__all__ = ["hand_over_link"]
 
 
 def hand_over_link(new: Filters, old: Filters, shared: Collection[int]) -> None:
@@ -30,7 +26,9 @@ def hand_over_link(new: Filters, old: Filters, shared: Collection[int]) -> None:
     """
     asked: set[int] = set()
     for taking, leaving in zip(new, old, strict=True):
-        for member, before in _matched(list(_members(taking)), list(_members(leaving))):
+        members, earlier = list(_members(taking)), list(_members(leaving))
+        alone = len(members) == len(earlier) == 1  # then the names do not matter
+        for member, before in zip(members, earlier, strict=True) if alone else matched_by_name(members, earlier):
             owner = _owner(member)
             migrate = getattr(owner, "migrate", None)
             if migrate is not None and id(member) not in shared and id(owner) not in asked:
@@ -47,18 +45,6 @@ def _members(provider: object) -> Iterator[object]:
         yield provider
         if isinstance(provider, InTurn):
             yield from _members(provider.inner)
-
-
-def _matched(new: list[object], old: list[object]) -> Iterator[tuple[object, object]]:
-    """Return which filter takes over from which."""
-    if len(new) == len(old) == 1:
-        yield new[0], old[0]
-        return
-    for member in new:
-        for index, other in enumerate(old):
-            if name_of(other) == name_of(member):
-                yield member, old.pop(index)
-                break
 
 
 def _owner(provider: object) -> object:
