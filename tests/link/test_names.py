@@ -426,6 +426,17 @@ class ContestTests(NamesCase):
         self.over(ann)
         self.successResultOf(taken)
 
+    def test_no_time(self) -> None:
+        """One whose time is over already, because the process was busy, fails as one whose time runs out later."""
+        self.contest()
+        self.names._contests.pause("ann")
+        taken = self.take(Holder(), timeout=-0.1)
+        times = [call.getTime() for call in self.clock.getDelayedCalls()]
+        self.assertGreaterEqual(min(times), self.clock.seconds())  # a reactor refuses others
+        self.clock.advance(0)
+        self.clock.advance(0)
+        self.failureResultOf(taken, DuplicateClient)
+
     def test_ending_is_no_contest(self) -> None:
         """A client that comes back after its own link began to end is never slowed down."""
         ann = self.holder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import shlex
 import signal
@@ -10,7 +11,7 @@ import socket
 import ssl
 import struct
 import subprocess
-from contextlib import closing, suppress
+from contextlib import closing
 from glob import glob
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -389,7 +390,7 @@ def client_hello() -> bytes:
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = ssl.create_default_context()
     connection = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
-    with suppress(ssl.SSLWantReadError):
+    with contextlib.suppress(ssl.SSLWantReadError):  # the name `suppress` in a module means something to trial
         connection.do_handshake()
     return outgoing.read()
 

@@ -184,7 +184,7 @@ class Names:
         self._newcomers.setdefault(name, {})[newcomer] = None
         try:
             if pause and (holder := self._claimed.get(name)) is not None:
-                pause = min(pause, (deadline - self._clock.seconds()) / 2)
+                pause = max(min(pause, (deadline - self._clock.seconds()) / 2), 0)
                 await newcomer.wait(holder.when_over().addTimeout(pause, self._clock, lambda *_: None))
             await self._end_holder(pair, name, newcomer, deadline)
             self._check_latest(name, newcomer)
