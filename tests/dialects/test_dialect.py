@@ -102,14 +102,3 @@ class DialectTests(SynchronousTestCase):
         for function, message in made:
             error = self.assertRaises(TypeError, Dialect(name="test", framing=function).check_framings, LIMITS)
             self.assertIn(message, str(error))
-
-    def test_check_versions(self) -> None:
-        """A type of several versions needs conversion; the error says which direction it is of."""
-        Dialect(name="test", framing=framing).check_versions(convert=False)
-        several = Dialect(
-            name="test", framing=framing, to_client=MessageType({1: RawCodec(), 2: RawCodec()}, low=1, prod=2, test=2)
-        )
-        error = self.assertRaises(MultipleVersionsError, several.check_versions, convert=False)
-        self.assertIn("to the client", str(error))
-        error = self.assertRaises(ValueError, several.check_versions, convert=True)
-        self.assertIn("to the client", str(error))
