@@ -178,7 +178,7 @@ class IFraming(Interface):
         Args:
             data: bytes of the stream.
             start: the offset at which the frame begins.
-            end: the offset at which the bytes that have come end.
+            end: the offset at which the bytes that have come end. It may be ``start``, if none have.
 
         Returns:
             An offset into ``data``; ``body`` is set too. It is above ``end`` if the header is complete and the frame is

@@ -215,12 +215,16 @@ class WrongOpeningTests(OpeningCase):
     def test_cannot_parse(self) -> None:
         """A message that it cannot decode is the client's fault, and not logged as a failure."""
 
-        async def opening(attempt: Attempt) -> None:
+        async def parses(attempt: Attempt) -> None:
             raise ParseError("not a login")
 
-        world = self.world_of(opening)
-        world.connect()
-        self.refused(world, InvalidHello, "the client does not speak test: not a login")
+        async def decodes(attempt: Attempt) -> None:
+            (await attempt.client.peek()).payload.decode()
+
+        for opening, text in ((parses, "not a login"), (decodes, "'utf-8' codec can't decode byte 0xff")):
+            world = self.world_of(opening)
+            world.connect().send(b"\xff")
+            self.refused(world, InvalidHello, f"the client does not speak test: {text}")
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_result(self) -> None:

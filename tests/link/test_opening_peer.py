@@ -79,13 +79,14 @@ class Patient(Framing):
     """A framing that knows how many bytes it needs at least: frames of a hundred bytes that begin with X."""
 
     asked = 0
+    wants = 100
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""
         self.asked += 1
         self.body = start
-        self.least = 100
-        return 0 if end - start < 100 else start + 100
+        self.least = self.wants
+        return 0 if end - start < self.wants else start + self.wants
 
 
 class Broken(Framing):
@@ -217,6 +218,28 @@ class ReadingTests(PeerCase):
         self.assertEqual(len(self.successResultOf(reading).payload), 5001)
         self.assertEqual(lines.shown, 5001)
 
+    def test_known_size(self) -> None:
+        """A framing that goes on, and knows the size of a frame, is asked again when the frame is whole."""
+
+        class Counted(Lines):
+            """The size in one byte, and so many bytes."""
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                """See `IFraming`."""
+                self.body = start + 1
+                return start + 1 + data[start]
+
+            def more(self, data: bytes, start: int, end: int) -> int:
+                """See `IResumingFraming`."""
+                raise AssertionError("the size is known")
+
+        TRUSTED.add(Counted)
+        self.addCleanup(TRUSTED.discard, Counted)
+        reading = self.peer.read(Counted(100))
+        for byte in b"\x05hello":
+            self.connection.dataReceived(bytes([byte]))
+        self.assertEqual(self.successResultOf(reading).payload, b"hello")
+
     def test_least(self) -> None:
         """A framing that says how many bytes it needs is not asked before they are there."""
         patient = Patient(1000)
@@ -285,6 +308,17 @@ class WrongBytesTests(PeerCase):
         self.connection.dataReceived(bytes(LIMITS.max_hello))
         self.assertNoResult(reading)
         self.connection.dataReceived(bytes(65))
+        self.assertIn("at most 65536 are allowed", str(self.invalid(reading)))
+
+    def test_patient_without_end(self) -> None:
+        """A framing that waits for more bytes than a hello may have gets no more of them."""
+        patient = Patient(1000)
+        patient.wants = 10**9
+        reading = self.peer.read(patient)
+        self.connection.dataReceived(b"x")
+        self.connection.dataReceived(bytes(LIMITS.max_hello + 63))
+        self.assertNoResult(reading)
+        self.connection.dataReceived(b"x")
         self.assertIn("at most 65536 are allowed", str(self.invalid(reading)))
 
     def test_broken_framing(self) -> None:

@@ -214,7 +214,7 @@ class Making(TimedMaking):
         """Return the error about an opening that has raised something else than a `ConnectingError`."""
         name, client = self.dialect.name, self._pair.client.opening
         heard = f"; the client began with {client.beginning!r}" if client is not None and client.beginning else ""
-        if isinstance(error, (FramingError, ParseError)):  # about bytes that the opening has looked at
+        if isinstance(error, (FramingError, ParseError, UnicodeDecodeError)):  # about bytes that it has looked at
             return InvalidHello(f"the client does not speak {name}: {text_of(error)}{heard}", Side.CLIENT)
         self._links.application.log_failure("the opening of {dialect} failed", Failure(error), dialect=name)
         return OpeningFailed(f"the opening of {name} failed: {told(error)}{heard}")
@@ -299,7 +299,8 @@ class Making(TimedMaking):
 
     async def _admit(self, name: str | None, details: dict[str, object]) -> None:
         pair, admission = self._pair, self._links.admission
-        pair.details = MappingProxyType(details)
+        if details:
+            pair.details = MappingProxyType(details)
         if name is not None:
             pair.client_name = name
         await self.step(admission.take_place(pair, self._left()))

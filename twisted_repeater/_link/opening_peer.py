@@ -262,14 +262,14 @@ class OpeningPeer:
 class _FrameSearch:
     """Looks for the frame at the beginning of ``data``, again each time that bytes were added."""
 
-    __slots__ = ("_asked", "_data", "_framing", "_most", "_need", "_seen")
+    __slots__ = ("_data", "_framing", "_goes_on", "_most", "_need", "_seen")
 
     def __init__(self, data: bytearray, framing: Framing, most: int | None) -> None:
         self._data = data
         self._framing = framing
         self._most = most
-        self._asked = False
-        """Whether the framing was asked before."""
+        self._goes_on = False
+        """Whether the framing goes on where it stopped."""
         self._need = 1
         """How many bytes are needed before it is worth to ask."""
         self._seen = 0
@@ -282,7 +282,7 @@ class _FrameSearch:
             return None
         framing = self._framing
         data = bytes(self._data[self._seen :])
-        if self._asked and framing.goes_on:
+        if self._goes_on:
             stop, body = framing.more(data, 0, len(data)), framing.body
             stop += self._seen if stop else 0
         else:
@@ -294,10 +294,10 @@ class _FrameSearch:
         if 0 < stop <= have:
             frame = bytes(self._data[:stop])
             return Frame(frame, frame[body : stop - framing.tail])
-        self._asked = True
-        self._need = stop or max(framing.least, have + 1)
-        if framing.goes_on:
-            self._seen += framing.seen
+        least = framing.least if self._most is None else min(framing.least, self._most + MAX_HEADER + 1)
+        self._need = stop or max(least, have + 1)
+        self._goes_on = framing.goes_on and not stop  # if the size is known, it is asked again about the whole frame
+        self._seen = self._seen + framing.seen if self._goes_on else 0
         return None
 
     def _check(self, size: int) -> None:
