@@ -189,6 +189,29 @@ class StepTests(OpeningCase):
             self.assertEqual(world.server.connections[0].received, [])
 
 
+class KeptAttemptTests(OpeningCase):
+    """An attempt that somebody keeps after its end."""
+
+    def test_relaying(self) -> None:
+        """When the link relays, nothing can be sent or read by the attempt any more."""
+        kept: list[Attempt] = []
+
+        async def opening(attempt: Attempt) -> None:
+            kept.append(attempt)
+            await attempt.admit("ann")
+
+        world = self.world_of(opening)
+        client = world.connect()
+        (attempt,) = kept
+        for peer in (attempt.client, attempt.server):
+            self.assertRaises(RuntimeError, peer.send, b"x")
+            self.assertRaises(RuntimeError, peer.read)
+        for step in (attempt.admit, attempt.dial, attempt.connect):
+            self.assertRaises(RuntimeError, step)
+        client.send(b"question")
+        self.assertEqual(world.server.connections[0].received, [b"question"])
+
+
 class WrongOpeningTests(OpeningCase):
     """Openings that do what they must not."""
 

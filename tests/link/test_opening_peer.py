@@ -26,7 +26,7 @@ class Stage:
     """Stands for the making of a link: its stage, and what it was told."""
 
     def __init__(self) -> None:
-        self.admitted = self.dialled = self.connecting = self.stopped = False
+        self.admitted = self.dialled = self.connecting = self.stopped = self.relays = False
         self.left: list[tuple[Side, type[BaseException]]] = []
         self.why: ConnectingError | None = None
         self.refusal: ConnectingError | None = None
@@ -387,6 +387,13 @@ class StageTests(PeerCase):
             ):
                 error = self.assertRaises(RuntimeError, ask)
                 self.assertEqual(str(error), "the server must be dialled first: await attempt.dial()")
+
+    def test_after_the_attempt(self) -> None:
+        """When the link relays, an opening that lingers on cannot send bytes inside of a message."""
+        self.stage.connecting = self.stage.relays = True
+        error = self.assertRaises(RuntimeError, self.peer.send, b"late")
+        self.assertEqual(str(error), "the attempt is over: send messages by the link")
+        self.assertEqual(self.transport.value(), b"")
 
     def test_after_connect(self) -> None:
         """After ``connect`` only ``send`` is left."""

@@ -98,6 +98,11 @@ class Making(TimedMaking):
         # Not now: the opening, or a callback of the application, may be what calls this.
         self._links.clock.callLater(0, self._give_up)
 
+    @property
+    def relays(self) -> bool:
+        """Whether the link is made."""
+        return self.done.called and not self.stopped
+
     def refuse(self, why: ConnectingError) -> None:
         """No step can follow, even if the opening goes on."""
         if self._refusal is None:

@@ -117,6 +117,8 @@ class OpeningPeer:
         self._check_there()
         if not isinstance(data, bytes):
             raise TypeError(f"data must be bytes, not {repr_of(data)}")
+        if self.making is not None and self.making.relays:  # these bytes could come inside of a message
+            raise RuntimeError("the attempt is over: send messages by the link")
         if data and not self._connection.gone:
             self._connection.outlet.push([data])
 
