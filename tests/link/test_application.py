@@ -194,6 +194,19 @@ class CallbackTests(MemoryCase):
         )
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError, RefusedByApplication)), 20)
 
+    def test_interrupted(self) -> None:
+        """Ctrl-C in a callback goes through."""
+
+        def interrupted(*arguments: Any) -> None:
+            raise KeyboardInterrupt
+
+        world = self.memory()
+        world.factory.application.started = replace(
+            world.factory.application.callbacks, on_connecting_error=interrupted
+        )
+        error = DuplicateClient("taken")
+        self.assertRaises(KeyboardInterrupt, world.factory.application.client_refused, "ann", error)
+
     def test_on_error_raises(self) -> None:
         """If ``on_error`` raises, at once or later, that is logged and the link is closed."""
 

@@ -26,6 +26,7 @@ from twisted_repeater import (
     dialects,
 )
 from twisted_repeater._link.link import pair_of
+from twisted_repeater._link.starting_tls import TLSHandshake
 from twisted_repeater.dialects import Conversion
 from twisted_repeater.errors import (
     ClientGone,
@@ -1102,6 +1103,16 @@ class HandshakeTests(MemoryCase):
             self.assertEqual(world.calls.refusals, [(None, InvalidHello)] if told else [])
             if told:
                 self.assertEqual(str(world.calls.pop()[3]), told)
+
+    def test_lost_in_the_handshake(self) -> None:
+        """A connection that is lost before its handshake is done is told as that."""
+        world = self.memory()
+        connection = world.pair(world.connect(None)).client
+        connection.heard = True
+        connection.handshake = TLSHandshake(Side.CLIENT)
+        connection.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(world.calls.refusals, [(None, ClientGone)])
+        self.assertIn("before the TLS handshake was done", str(world.calls.refusal))
 
 
 class BrokenAttemptTests(MemoryCase):

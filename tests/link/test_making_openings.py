@@ -9,7 +9,9 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.protocol import Factory
 
-from twisted_repeater import PASS_ON, Dialect, Limits, Link, MessageType, Send, Verdict
+from twisted_repeater import PASS_ON, Dialect, Limits, Link, MessageType, Send, Side, Verdict
+from twisted_repeater._link.making import Making
+from twisted_repeater._link.starting_tls import TLSHandshake
 from twisted_repeater.dialects import Attempt, Versions, first_message, server_first
 from twisted_repeater.errors import (
     ClientNotAllowed,
@@ -187,6 +189,53 @@ class StepTests(OpeningCase):
             self.assertEqual(world.repeater.limits.max_frame, longest)
             client.send_bytes(frame(bytes(longest + 1)))
             self.assertEqual(world.server.connections[0].received, [])
+
+
+class LateTests(OpeningCase):
+    """What comes when the attempt has ended."""
+
+    def test_late_results(self) -> None:
+        """The end of the steps, or of one, changes nothing any more."""
+        world = self.world_of(server_first)
+        making = Making(world.pair(world.connect()), world.factory.links)
+        making.stopped = True
+        making._made(None)
+        making._taken(None)
+        self.assertFalse(making.done.called)
+        self.assertEqual(world.clock.getDelayedCalls(), [])
+
+    def test_closed_by_the_application(self) -> None:
+        """If the application closes the link before it is made, that is the reason."""
+        links: list[Link] = []
+
+        def on_connect(link: Link) -> Deferred[None]:
+            links.append(link)
+            return Deferred()
+
+        world = self.world_of(server_first, on_connect=on_connect)
+        world.connect()
+        links[0].close()
+        world.settle()
+        self.refused(world, RefusedByApplication, "the application closed the link", world.calls.refusals[0][0])
+
+    def test_tls_first(self) -> None:
+        """On a TLS listener the opening begins when the handshake is done."""
+        world = self.world_of(server_first)
+        build = world.factory.buildProtocol
+
+        def secured(address: Any) -> Any:
+            protocol = build(address)
+
+            def find_tls() -> None:
+                protocol.handshake = TLSHandshake(Side.CLIENT)
+                protocol.handshake.done = True
+
+            protocol._find_tls = find_tls
+            return protocol
+
+        world.factory.buildProtocol = secured
+        world.connect()
+        self.assertEqual(len(world.server.connections), 1)
 
 
 class KeptAttemptTests(OpeningCase):

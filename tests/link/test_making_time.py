@@ -96,6 +96,45 @@ class OpeningTimeTests(OpeningCase):
         world.advance(10)
         self.refused(world, HelloTimeout, "no TLS handshake of the client in time")
 
+    def test_forgotten(self) -> None:
+        """An opening that returns while it waits for bytes, or for a handshake, is wrong."""
+
+        async def bytes_of_client(attempt: Attempt) -> None:
+            attempt.client.peek()
+
+        async def handshake(attempt: Attempt) -> None:
+            peer: Any = attempt.client._peer
+            peer._connection.handshake = TLSHandshake(Side.CLIENT)
+
+        for opening, what in ((bytes_of_client, "bytes of the client"), (handshake, "the TLS handshake of the client")):
+            world = self.world_of(opening)
+            world.connect()
+            self.refused(world, OpeningFailed, f"the opening of test did not await {what}")
+
+    def test_cancellers(self) -> None:
+        """If the canceller of an answer raises, that is logged; Ctrl-C in it goes through."""
+
+        def cancelled(error: BaseException) -> Any:
+            def cancel(deferred: Deferred[Any]) -> None:
+                raise error
+
+            def is_client_allowed(name: str) -> Deferred[Any]:
+                return Deferred(cancel)
+
+            return is_client_allowed
+
+        world = self.memory(is_client_allowed=cancelled(ArithmeticError()))
+        world.connect("alice").abort()
+        self.assertEqual(len(self.flushLoggedErrors(ArithmeticError)), 1)
+        world = self.memory(is_client_allowed=cancelled(KeyboardInterrupt()))
+        self.assertRaises(KeyboardInterrupt, world.connect("alice").abort)
+
+    def test_nothing_to_let_go(self) -> None:
+        """When the link relays, its connections are read by nobody's opening."""
+        world = self.memory()
+        client, _ = world.linked("alice")
+        Making(world.pair(client), world.factory.links)._let_go()
+
     def test_step_after_the_end(self) -> None:
         """A step that is begun as the attempt ends is not waited for; its error is logged."""
         world = self.memory()

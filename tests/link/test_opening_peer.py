@@ -535,6 +535,20 @@ class TLSTests(PeerCase):
         self.assertEqual(str(error), "unread must be 'refuse' or 'feed', not 'keep'")
 
 
+class CancelledTests(PeerCase):
+    """What an opening cancels too late."""
+
+    def test_after_the_end(self) -> None:
+        """It changes nothing."""
+        asked = self.peer.peek_bytes(1)
+        self.peer.end()
+        asked.cancel()
+        self.assertFalse(self.peer.waits)
+        again = self.peer.peek_bytes(1)
+        self.connection.dataReceived(b"x")
+        self.assertEqual(self.successResultOf(again), b"x")
+
+
 class DoneTests(PeerCase):
     """The end of the opening."""
 

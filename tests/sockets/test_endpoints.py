@@ -18,6 +18,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer, noLongerProvides
 
 from twisted_repeater._sockets import endpoints as _endpoints
+from twisted_repeater._sockets.dialling import EachAddress
 from twisted_repeater._sockets.endpoints import (
     dialler,
     let_half_close,
@@ -152,6 +153,11 @@ class DiallerTests(EndpointsCase):
         number = (await self.listen("tcp:0:interface=127.0.0.1")).getHost().port
         for endpoint in (f"tcp:127.0.0.1:{number}", TCP4ClientEndpoint(reactor, "127.0.0.1", number)):
             await self.dial("ann", endpoint)
+
+    async def test_where(self) -> None:
+        """A host name is tried at each of its addresses; a path is left to Twisted."""
+        self.assertIsInstance(server_endpoint(reactor, "tcp:localhost:9"), EachAddress)
+        dialler(reactor, 30, Named, f"unix:{self.mktemp()}", None, None)
 
     async def test_half_close(self) -> None:
         """The wrapper of an endpoint reports half-closes; other wrappers, and transports without one, stay alone."""

@@ -20,6 +20,7 @@ from twisted_repeater._sockets.socket_state import (
     LONGEST_IDLE,
     HangUp,
     KeepAlive,
+    acknowledged,
     hang_ups,
     keep_alive_of,
     keep_alive_within,
@@ -234,6 +235,16 @@ class UnreadTests(ConnectionCase):
         self.assertEqual(unread_size(self.own), 2)
         self.own.recv(4)
         self.assertEqual(unread_size(self.own), 0)
+
+    def test_acknowledged(self) -> None:
+        """What the peer's system has taken can be told from what it has not."""
+        before = acknowledged(self.own)
+        self.own.send(b"taken")
+        self.until(lambda: acknowledged(self.own) != before)
+        here, there = socket.socketpair()
+        self.addCleanup(there.close)
+        self.addCleanup(here.close)
+        self.assertEqual(acknowledged(here), unacknowledged(here))
 
     def test_other_systems(self) -> None:
         """Where the system does not count them it is still known whether there are some."""

@@ -105,8 +105,7 @@ class Making(TimedMaking):
 
     def refuse(self, why: ConnectingError) -> None:
         """No step can follow, even if the opening goes on."""
-        if self._refusal is None:
-            self._refusal = why
+        self._refusal = self._refusal or why
 
     def _give_up(self) -> None:
         """Cancel what is under way, so that coroutines clean up."""
@@ -208,8 +207,6 @@ class Making(TimedMaking):
         opening = self.dialect.opening
         if opening is by_address or opening is server_first or type(opening) is Hellos:
             await opening(attempt)
-            if self.stopped:
-                raise CancelledError
         else:
             result = await self.step(call(opening, attempt))
             if result is not None:  # a function that makes openings, for example, in place of one that it makes
