@@ -200,7 +200,7 @@ class Application:
         self.observe("link_identified", pair.link, old_name, optional=True)
 
     def farewell(self, pair: EndingPair, reason: BaseException | None) -> bytes:
-        """Return the bytes by which the dialect tells a client that its link closes, empty if there are none."""
+        """Return the bytes by which the dialect tells a client that its link closes; empty without a farewell."""
         farewell = self._dialect.farewell
         if farewell is None:
             return b""

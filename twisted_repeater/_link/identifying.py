@@ -60,7 +60,7 @@ class Identifications:
         return begun.done
 
     def stop(self, pair: Pair) -> None:
-        """A link is over: what is under way fails."""
+        """A link is over: the call that is under way fails."""
         begun = self._under_way.pop(pair, None)
         if begun is not None:
             begun.stop(ClientGone("the link ended before it got the name", Side.CLIENT))

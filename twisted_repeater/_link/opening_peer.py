@@ -250,7 +250,7 @@ class OpeningPeer:
             wanted.callback(found)
 
     def _fail(self, error: InvalidHello, deferred: Deferred[T]) -> Deferred[T]:
-        """What came is wrong: tell the opening by its Deferred, and drop what has come and all that comes."""
+        """The bytes are wrong: tell the opening by its Deferred, and drop them and all later ones."""
         assert self.making is not None
         self.making.refuse(error)
         self._error = error

@@ -58,7 +58,7 @@ class Hellos:
         """Check that a repeater can speak with these names.
 
         Raises:
-            ValueError: there is no ``server_name``.
+            ValueError: ``server_name`` is empty.
             InvalidHello: the names do not fit into a hello.
         """
         if not server_name:
