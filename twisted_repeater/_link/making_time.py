@@ -18,6 +18,7 @@ from .._coroutines import run
 from .._text import told
 from ..dialects import Attempt
 from ..errors import ConnectingError, HelloTimeout, OpeningFailed, RefusedByApplication
+from .opening_peer import ignore_failure
 from .pair import Pair
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class TimedMaking:
         """Cancel what the opening has asked for and does not wait for. If that fails, nobody has to hear of it."""
         step, self._step = self._step, None
         if step is not None:
-            step.addErrback(_ignore)
+            step.addErrback(ignore_failure)
             step.cancel()
         for connection in (self._pair.client, self._pair.server):
             if connection.opening is not None:
@@ -178,10 +179,6 @@ class TimedMaking:
 
     def _failed_late(self, failure: Failure) -> None:
         self._links.application.log_failure("a callback failed while an attempt was given up", failure)
-
-
-def _ignore(failure: Failure) -> None:
-    """Ignore that something failed which nobody waits for."""
 
 
 def _forwarded(deferred: Deferred[T]) -> Deferred[T]:

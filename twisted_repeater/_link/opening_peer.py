@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .making import Making
 
-__all__ = ["SHOWN", "OpeningPeer"]
+__all__ = ["SHOWN", "OpeningPeer", "ignore_failure"]
 
 T = TypeVar("T")
 
@@ -180,7 +180,7 @@ class OpeningPeer:
         """The attempt has ended. If the opening has forgotten something that fails, nobody has to hear of it."""
         for deferred in (self._wanted, self._failed):
             if deferred is not None:
-                deferred.addErrback(_ignore)
+                deferred.addErrback(ignore_failure)
         self._wanted = self._find = self._failed = None
 
     # -- inside --------------------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ class _FrameSearch:
             raise FrameTooLong(size, self._most)
 
 
-def _ignore(failure: Failure) -> None:
+def ignore_failure(failure: Failure) -> None:
     """Ignore that something failed which nobody waits for."""
 
 
