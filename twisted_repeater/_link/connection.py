@@ -46,7 +46,7 @@ class Connection(SecureConnection):
         self.receive: Callable[[bytes], None] = self._receive_early
         """Where received bytes go."""
         self.opening: OpeningPeer | None = OpeningPeer(self, link.framing_from(self.side))
-        """What the opening of the dialect reads from, until the link is made."""
+        """Keeps the bytes for the opening of the dialect, until the link is made."""
         self._address_known: Deferred[None] | None = None
         self._is_busy = False
         """Whether the last read was all full."""

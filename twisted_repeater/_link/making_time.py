@@ -46,7 +46,7 @@ class TimedMaking:
         self._step: Deferred[None] | None = None
         """The step that the opening has taken last."""
         self.attempt: Attempt | None = None
-        """What the opening sees of this, once the opening has begun."""
+        """The attempt that the opening got, once it has begun."""
         self.stopped: bool = False
 
     def stop(self, why: ConnectingError) -> None:

@@ -58,7 +58,7 @@ class OpeningPeer:
         self._error: InvalidHello | None = None
         """What was wrong with the bytes. Nothing can be read after them, and the client cannot be linked."""
         self._failed: Deferred[Any] | None = None
-        """What has told the opening so, or that a handshake is done."""
+        """The Deferred that told the opening of the error, or that tells it of the end of a handshake."""
 
     # -- what a Peer needs ---------------------------------------------------------------------------------------
 

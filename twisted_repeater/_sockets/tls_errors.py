@@ -1,4 +1,4 @@
-"""The texts for failures of TLS: what was wrong with a peer's handshake, or with its certificate."""
+"""The texts for failures of TLS, of a peer's handshake or of its certificate."""
 
 from __future__ import annotations
 

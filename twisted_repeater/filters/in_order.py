@@ -251,7 +251,7 @@ class _ToClient(InTurn):
 
 
 def _without_back(verdict: Verdict) -> Verdict:
-    """Return what is left of a verdict whose answer waits."""
+    """Return the rest of a verdict whose answer waits."""
     if verdict.passes:
         return Mixed(passes=True, forward=verdict.forward) if verdict.forward else PASS_ON
     return Send(*verdict.forward) if verdict.forward else DO_NOTHING
