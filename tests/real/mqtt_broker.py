@@ -129,7 +129,7 @@ class Paho:
     def receive(self, count: int) -> list[tuple[str, bytes]]:
         """Return topics and payloads of the messages that it got, when there are this many."""
         self.wait_for(lambda: len(self.messages) >= count, f"message {count}")
-        return [(message.topic, message.payload) for message in self.messages]
+        return [(message.topic, bytes(message.payload)) for message in self.messages]
 
 
 @contextmanager
