@@ -105,7 +105,7 @@ class ArgumentTests(SynchronousTestCase):
         """A value that cannot be read is told with its option, what was expected, and what was given."""
         self.assert_wrong("count must be a whole number, not '1.5'", count="1.5")
         self.assert_wrong("count must be a whole number, not '\u0661'", count="\u0661")
-        size = {"max-frame": "16MB"}
+        size: dict[str, Any] = {"max-frame": "16MB"}
         self.assert_wrong("max-frame must be a size such as 16MiB, 64KiB or 1000, not '16MB'", **size)
         self.assert_wrong("rate must be a number, not 'fast'", rate="fast")
         self.assert_wrong("exact must be yes or no, not 'maybe'", exact="maybe")
