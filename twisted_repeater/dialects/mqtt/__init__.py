@@ -1,5 +1,6 @@
 """The dialect ``mqtt``: MQTT 3.1, 3.1.1 and 5, with typed messages."""
 
+from .codec import MqttCodec
 from .dialect import mqtt
 from .messages import (
     Auth,
@@ -22,6 +23,7 @@ from .messages import (
 )
 from .properties import NO_PROPERTIES, Properties, Property, PropertyValue
 from .reasons import Reason
+from .wire import MalformedPacket
 
 __all__ = [
     "NO_PROPERTIES",
@@ -29,6 +31,8 @@ __all__ = [
     "ConnAck",
     "Connect",
     "Disconnect",
+    "MalformedPacket",
+    "MqttCodec",
     "Packet",
     "Properties",
     "Property",

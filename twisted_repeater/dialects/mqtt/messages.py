@@ -239,7 +239,7 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Any other packet: a ping, or the answer to one."""
+    """Any other packet: a ping, or the answer to one. As a message to send, any packet at all."""
 
     data: bytes
     """The whole packet."""
