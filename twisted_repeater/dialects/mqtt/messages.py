@@ -6,7 +6,7 @@ They cannot be changed. To alter one, make another: ``Send(replace(publish, topi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TypeAlias
 
 from .properties import NO_PROPERTIES, Properties
@@ -32,8 +32,19 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Will:
+class _Message:
+    """The base of all: a text with the fields that are not as usual."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        given = ((own, getattr(self, own.name)) for own in fields(self))  # type: ignore[arg-type]
+        shown = ", ".join(f"{own.name}={value!r}" for own, value in given if own.repr and value != own.default)
+        return f"{type(self).__name__}({shown})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Will(_Message):
     """What the broker publishes for a client that vanishes."""
 
     topic: str
@@ -48,8 +59,8 @@ class Will:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+@dataclass(frozen=True, slots=True, repr=False)
+class Connect(_Message):
     """The first packet of a client."""
 
     client_id: str
@@ -72,8 +83,8 @@ class Connect:
     """Whether the client says that it is a broker itself, as mosquitto's bridges do."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnAck:
+@dataclass(frozen=True, slots=True, repr=False)
+class ConnAck(_Message):
     """The broker's answer to a `Connect`."""
 
     session_present: bool = False
@@ -84,8 +95,8 @@ class ConnAck:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+@dataclass(frozen=True, slots=True, repr=False)
+class Publish(_Message):
     """A message to a topic, in either direction."""
 
     topic: str
@@ -104,8 +115,8 @@ class Publish:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class PubAck:
+@dataclass(frozen=True, slots=True, repr=False)
+class PubAck(_Message):
     """Acknowledges a `Publish` with QoS 1."""
 
     packet_id: int
@@ -116,8 +127,8 @@ class PubAck:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class PubRec:
+@dataclass(frozen=True, slots=True, repr=False)
+class PubRec(_Message):
     """Acknowledges a `Publish` with QoS 2. It ends the exchange if its reason is 0x80 or above."""
 
     packet_id: int
@@ -128,8 +139,8 @@ class PubRec:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class PubRel:
+@dataclass(frozen=True, slots=True, repr=False)
+class PubRel(_Message):
     """Releases a `Publish` with QoS 2, as the answer to `PubRec`."""
 
     packet_id: int
@@ -140,8 +151,8 @@ class PubRel:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class PubComp:
+@dataclass(frozen=True, slots=True, repr=False)
+class PubComp(_Message):
     """Ends the exchange of a `Publish` with QoS 2, as the answer to `PubRel`."""
 
     packet_id: int
@@ -152,8 +163,8 @@ class PubComp:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+@dataclass(frozen=True, slots=True, repr=False)
+class Subscription(_Message):
     """One of the topics of a `Subscribe`."""
 
     topic_filter: str
@@ -168,8 +179,8 @@ class Subscription:
     """Version 5 only. When the client gets kept messages: 0 always, 1 if the subscription is new, 2 never."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
+@dataclass(frozen=True, slots=True, repr=False)
+class Subscribe(_Message):
     """A client wants what is published to some topics."""
 
     packet_id: int
@@ -180,8 +191,8 @@ class Subscribe:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubAck:
+@dataclass(frozen=True, slots=True, repr=False)
+class SubAck(_Message):
     """The answer to a `Subscribe`."""
 
     packet_id: int
@@ -193,8 +204,8 @@ class SubAck:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unsubscribe:
+@dataclass(frozen=True, slots=True, repr=False)
+class Unsubscribe(_Message):
     """A client no longer wants what is published to some topics."""
 
     packet_id: int
@@ -205,8 +216,8 @@ class Unsubscribe:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnsubAck:
+@dataclass(frozen=True, slots=True, repr=False)
+class UnsubAck(_Message):
     """The answer to an `Unsubscribe`."""
 
     packet_id: int
@@ -217,8 +228,8 @@ class UnsubAck:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
+@dataclass(frozen=True, slots=True, repr=False)
+class Disconnect(_Message):
     """The sender ends the connection. Brokers send it in version 5 only."""
 
     reason: int = 0
@@ -227,8 +238,8 @@ class Disconnect:
     """Version 5 only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Auth:
+@dataclass(frozen=True, slots=True, repr=False)
+class Auth(_Message):
     """A step of a login that takes several; version 5 only."""
 
     reason: int = 0
@@ -237,8 +248,8 @@ class Auth:
     """The method and its data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+@dataclass(frozen=True, slots=True, repr=False)
+class Raw(_Message):
     """Any other packet: a ping, or the answer to one. As a message to send, any packet at all."""
 
     data: bytes
