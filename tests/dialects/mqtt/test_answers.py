@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import PASS_ON, Direction, Link, SameName, Verdict, dialects
+from twisted_repeater import PASS_ON, ClientNotAllowed, Direction, Link, SameName, Verdict, dialects
 from twisted_repeater.dialects.mqtt import (
     Auth,
     ConnAck,
@@ -118,6 +118,13 @@ class FarewellTests(SynchronousTestCase):
         run = self.linked(5)
         run.running.connect(says=[Connect("ann", version=5)])
         self.assertEqual(run.client.received[-1], Disconnect(Reason.SESSION_TAKEN_OVER))
+
+    def test_refused_late(self) -> None:
+        """A client that may not have the name that it has been assigned has been told so by its CONNACK."""
+        run = self.linked(5)
+        run.link.close(ClientNotAllowed("no"))
+        run.outcome()
+        self.assertEqual(run.client.received, [ConnAck()])
 
     def test_wrong_packets(self) -> None:
         """A client that has sent a wrong packet is told what was wrong; one whose broker has is not blamed."""

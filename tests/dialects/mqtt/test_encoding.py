@@ -59,6 +59,7 @@ class EncodingTests(SynchronousTestCase):
         for message, version, data in (
             (Publish("a", b"hi"), 4, b"\x30\5\0\1ahi"),
             (Publish("a", bytearray(b"hi"), 2, True, 7, True), 5, b"\x3d\x08\0\1a\0\7\0hi"),  # type: ignore[arg-type]
+            (Publish("", properties=Properties([(Property.TOPIC_ALIAS, 1)])), 5, b"\x30\6\0\0\3\x23\0\1"),
             (PubAck(7), 5, b"\x40\2\0\7"),
             (PubRec(7, 0x87), 5, b"\x50\3\0\7\x87"),
             (PubRel(7, 0, REASON), 5, b"\x62\x09\0\7\0\5\x1f\0\2no"),

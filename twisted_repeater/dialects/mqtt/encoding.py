@@ -54,12 +54,6 @@ def _packet(first: int, *parts: bytes) -> bytes:
     return b"".join((bytes((first,)), varint(size), *parts))
 
 
-def _topic(topic: object, field: str) -> bytes:
-    data = string(topic, field)
-    _checked(check_topic, topic, field)
-    return data
-
-
 def _topic_filter(topic_filter: object) -> bytes:
     data = string(topic_filter, "topic_filter")
     _checked(check_topic_filter, topic_filter, "topic_filter")
