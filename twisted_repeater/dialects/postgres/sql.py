@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
-__all__ = ["Statement", "Token", "is_readable", "readings"]
+__all__ = ["CHANGES", "Statement", "Token", "is_readable", "readings", "target_of_copy"]
 
 SPACES = " \t\n\r\f\v"
 SPACE = f"[{SPACES}]"
@@ -180,6 +181,16 @@ def readings(sql: str) -> list[list[Statement]]:
     if [statement.tokens for statement in plain] == [statement.tokens for statement in escaped]:
         return [plain]
     return [plain, escaped]
+
+
+def target_of_copy(statement: Statement) -> str:
+    """Return what a COPY writes to, in capitals: ``STDOUT``, ``PROGRAM``, or "?" for a file; "" if it reads."""
+    depth = 0
+    for token, after in pairwise(statement.tokens):
+        depth += (token.word == "(") - (token.word == ")")
+        if not depth and token.word == "TO":
+            return after.word or "?"
+    return ""
 
 
 def is_readable(sql: str, encoding: str | None) -> bool:
