@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from ..._text import repr_of
-from ..._types import Filters
 from ...framings import LengthFraming
-from ...link import Link
 from ...model import SameName
 from .._dialect import Dialect
 from .codec import TO_CLIENT, TO_SERVER
@@ -40,9 +38,9 @@ def postgres(
     """Return the dialect of PostgreSQL's protocol, version 3.
 
     A client has the name of its user, and any number of clients may have the same. ``link.details`` has ``database``,
-    ``application_name``, ``secure`` (whether the client uses TLS) and ``cancel``. ``link.client_hello`` is the client's
-    `Startup` packet, and ``link.server_hello`` a `Session`. If ``cancel`` is true, the link is not a session: the client
-    has asked to cancel a statement of another. It has a label for a name, and sends no message.
+    ``application_name``, ``secure`` (whether the client uses TLS) and ``cancel``. ``link.client_hello`` is the
+    `Startup` packet of the client, and ``link.server_hello`` a `Session`. If ``cancel`` is true, the link is not a
+    session: the client has asked to cancel a statement of another. It has a label for a name, and sends no message.
 
     Filters see everything from the settings of the session on. The opening relays passwords.
 
@@ -78,20 +76,9 @@ def postgres(
         farewell=farewell,
         same_name=SameName.SHARE,
         max_frame=LARGEST,
-        filters=_Cancelling(),
         to_server=TO_SERVER,
         to_client=TO_CLIENT,
     )
-
-
-class _Cancelling:
-    """Ends the links of clients that ask to cancel a statement; no other link has a filter of it."""
-
-    def for_link(self, link: Link) -> Filters:
-        """See `IFilterPair`."""
-        if link.details.get("cancel"):
-            link.finish()
-        return None, None
 
 
 def _checked(parameters: tuple[str, ...] | Mapping[str, str]) -> dict[str, str]:
