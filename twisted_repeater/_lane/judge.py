@@ -196,8 +196,9 @@ class Judge:
                 raise
             except BaseException as error:
                 self._by_filter = False
-                self._host.lane_parse_error(self._lane, _parse_error(error))
-                return DO_NOTHING
+                parse_error = _parse_error(error)
+                self._host.lane_parse_error(self._lane, parse_error)
+                return Close(parse_error) if parse_error.closes else DO_NOTHING
         if message is LEFT_OUT:
             self._by_filter = False
             return DO_NOTHING

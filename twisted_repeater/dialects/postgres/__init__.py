@@ -1,5 +1,6 @@
 """The dialect ``postgres``: PostgreSQL's protocol, version 3."""
 
+from ._dialect import postgres
 from .messages import (
     BackendKeyData,
     Bind,
@@ -37,6 +38,7 @@ from .messages import (
     Sync,
     Terminate,
 )
+from .startup import Session, Startup
 
 __all__ = [
     "BackendKeyData",
@@ -72,6 +74,9 @@ __all__ = [
     "Raw",
     "ReadyForQuery",
     "RowDescription",
+    "Session",
+    "Startup",
     "Sync",
     "Terminate",
+    "postgres",
 ]
