@@ -213,4 +213,4 @@ def _reason(statement: Statement, link: Link) -> str | None:
 
 
 def _closed(words: str) -> Close:
-    return Close(LinkError(words), forward=[ErrorResponse.of(words, severity="FATAL")])
+    return Close(LinkError(words))

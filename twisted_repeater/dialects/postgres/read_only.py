@@ -10,7 +10,7 @@ from ...filters.pair import FilterPair
 from ...link import Link
 from ...verdicts import PASS_ON, Close, Verdict
 from .failing import refuse
-from .messages import ErrorResponse, FunctionCall, ParameterStatus, Parse, Query
+from .messages import FunctionCall, ParameterStatus, Parse, Query
 from .own_filters import settings_of
 from .sql import CHANGES, Statement, Token, target_of_copy
 from .statements import reason_against
@@ -18,6 +18,7 @@ from .statements import reason_against
 __all__ = ["ReadOnly"]
 
 SETTING = "default_transaction_read_only"
+NEEDS = f"ReadOnly needs PostgreSQL 14, and the option parameters={SETTING}=on of the dialect"
 
 READING = """
     ABORT BEGIN CLOSE COMMIT COPY DEALLOCATE DECLARE DISCARD END EXECUTE EXPLAIN FETCH LISTEN LOCK MOVE PREPARE RELEASE
@@ -26,6 +27,9 @@ READING = """
 ALLOWED = frozenset(READING.split())
 """What statements may begin with. Some of the others write in read-only transactions too: VACUUM, ALTER SYSTEM, DO."""
 TWO_PHASES = frozenset({("PREPARE", "TRANSACTION"), ("COMMIT", "PREPARED"), ("ROLLBACK", "PREPARED")})
+LITERAL = re.compile(r"'[^'\\]*'")
+FALSE = re.compile(r"'\s*(?:0|f|fa|fal|fals|false|n|no|of|off)?\s*'", re.IGNORECASE)
+"""A value that could switch a setting off."""
 MODES = frozenset({"BEGIN", "START", "SET"})
 """Statements that may say READ WRITE."""
 OF_TRANSACTIONS = frozenset({SETTING, "transaction_read_only"})
@@ -68,7 +72,7 @@ class _Statements(ByType):
         """Refuse a message with a statement that could write."""
         reason = reason_against(message.sql, link, _reason)
         if reason is None and settings_of(link).get(SETTING) != "on":
-            reason = f"ReadOnly needs PostgreSQL 14, and the option parameters={SETTING}=on of the dialect"
+            reason = NEEDS
         return PASS_ON if reason is None else refuse(message, f"read only: {reason}", code="25006")
 
     def on_call(self, call: FunctionCall, link: Link) -> Verdict:
@@ -83,8 +87,7 @@ class _Setting(ByType):
         """End the link when its transactions may write."""
         if status.name != SETTING or status.value == "on":
             return PASS_ON
-        words = f"read only: {SETTING} is {status.value}"
-        return Close(LinkError(words), forward=[ErrorResponse.of(words, code="25006", severity="FATAL")])
+        return Close(LinkError(f"{SETTING} is {status.value}: {NEEDS}"))
 
 
 def _reason(statement: Statement, link: Link) -> str | None:
@@ -96,23 +99,30 @@ def _reason(statement: Statement, link: Link) -> str | None:
         return f"{command[0] if command else 'a statement that begins with no word'} is refused"
     if words[0] in MODES and any(token.word == "WRITE" for token in tokens):
         return f"{words[0]} with WRITE is refused"
-    if words[0] in ("SET", "RESET") and any(_name(token) in (*OF_TRANSACTIONS, UNREADABLE) for token in tokens):
+    names = [_name(token) for token in tokens]
+    if UNREADABLE in names:
+        return "a name with escapes is refused"
+    if words[0] in ("SET", "RESET") and not OF_TRANSACTIONS.isdisjoint(names):
         return f"{words[0]} of this setting is refused"
     if words[0] == "COPY" and target_of_copy(statement) != "STDOUT":
         return "COPY is refused, but TO STDOUT"
-    for at, token in enumerate(tokens[:-1]):
-        if tokens[at + 1].text == "(" and _is_function_refused(_name(token), tokens, at):
-            return f"the function {token.text} is refused"
+    for at, name in enumerate(names[:-1]):
+        if name and tokens[at + 1].text == "(" and _is_function_refused(name, tokens, at):
+            return f"the function {name} is refused"
     return None
 
 
 def _is_function_refused(name: str, tokens: tuple[Token, ...], at: int) -> bool:
-    """Return whether a function is refused, of which the name is at an offset. Some programs need ``set_config``."""
+    """Return whether a function is refused, of which the name is at an offset.
+
+    pg_dump sets what is no matter here: a setting that it names, or one to a value that is not false.
+    """
     if name != "set_config":
-        return name == UNREADABLE or FUNCTIONS.fullmatch(name) is not None
-    setting, after = [*(token.text for token in tokens[at + 2 : at + 4]), "", ""][:2]
-    is_plain = re.fullmatch(r"'[\w.]*'", setting, re.ASCII) is not None
-    return not is_plain or after != "," or setting[1:-1].lower() in OF_TRANSACTIONS
+        return FUNCTIONS.fullmatch(name) is not None
+    name, comma, value, end = (*(token.text for token in tokens[at + 2 : at + 6]), "", "", "", "")[:4]
+    if comma == "," and LITERAL.fullmatch(name):
+        return name[1:-1].lower() in OF_TRANSACTIONS
+    return not (comma == end == "," and LITERAL.fullmatch(value) and not FALSE.fullmatch(value))
 
 
 def _name(token: Token) -> str:
