@@ -128,4 +128,6 @@ class AnswersTests(SynchronousTestCase):
             [ParseComplete(), RowDescription(A), ParseComplete(), BindComplete()],
         )
         self.assertIsNone(known.columns())
-        self.assertIsNone(Answers().ask(messages.Flush()))
+        known.ask(messages.Flush())
+        known.answer(messages.NoticeResponse({}))
+        self.assertFalse(known.is_lost)

@@ -41,7 +41,7 @@ class FailingTests(SynchronousTestCase):
             (messages.Close("S", ""), messages.Parse),
             (messages.CopyData(b""), messages.CopyFail),
         ):
-            (other,) = refuse(message, "no").forward  # type: ignore[arg-type]
+            (other,) = refuse(message, "no").forward
             self.assertIs(type(other), kind)
         self.assertRaises(TypeError, refuse, messages.Sync(), "no")
         self.assertRaises(ValueError, refuse, messages.Query(""), "no", code="4250")

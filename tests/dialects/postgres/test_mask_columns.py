@@ -17,6 +17,7 @@ from twisted_repeater.dialects.postgres.messages import (
     Query,
     ReadyForQuery,
     RowDescription,
+    Sync,
 )
 
 COLUMNS = RowDescription(
@@ -68,7 +69,7 @@ class MaskColumnsTests(SynchronousTestCase):
         """If too many answers are due the client waits, also while filters are replaced."""
         self.patch(mask_columns, "MOST_WAITING", 1)
         old, _ = self.filters()
-        old.filter(Query(""), LINK)
+        old.filter(Sync(), LINK)
         held = old.filter(Query(""), LINK)
         self.assertIsInstance(held, Deferred)
         new, to_client = MaskColumns(["x"]).for_link(LINK)

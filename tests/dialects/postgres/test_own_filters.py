@@ -39,6 +39,7 @@ class OwnFilterTests(SynchronousTestCase):
             OwnFilter().filter(ErrorResponse({"M": query.sql}), link), Send(ErrorResponse({"C": "42501", "M": "no"}))
         )
         self.assertIs(OwnFilter().filter(ErrorResponse({"M": "x"}), link), PASS_ON)
+        self.assertIs(OwnFilter().filter(query, link), PASS_ON)
 
     def test_selector(self) -> None:
         """Only errors and settings are decoded for it."""

@@ -61,7 +61,8 @@ class CommandTests(SynchronousTestCase):
     def test_words(self) -> None:
         """The first words are in capitals, whatever is between them."""
         for sql in ("drop table x", "DROP/**/Table x", "drop -- y\n table x", "((drop table x"):
-            self.assertEqual(readings(sql)[0][0].words, ("DROP", "TABLE", "X"))
+            statement = readings(sql)[0][0]
+            self.assertEqual([statement.words, statement.commands[0]], [("DROP", "TABLE", "X")] * 2)
         self.assertEqual(commands("'x'"), ((),))
         self.assertEqual(commands("DROPé a"), (("DROPé", "A"),))
 
@@ -93,7 +94,7 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(target_of_copy(Statement(sql)), target)
 
     def test_encodings(self) -> None:
-        """A backslash after a letter that is not ASCII cannot be read in some encodings, or in one that is not known."""
+        """A backslash after a letter that is not ASCII cannot be read in some encodings, or in one unknown."""
         for encoding, readable in (("UTF8", True), ("SJIS", False), (None, False)):
             self.assertEqual(is_readable("E'é\\''", encoding), readable)
         self.assertTrue(is_readable("E'e\\''", "SJIS"))

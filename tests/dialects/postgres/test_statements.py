@@ -43,7 +43,8 @@ class StatementsTests(SynchronousTestCase):
     def test_functions(self) -> None:
         """A function says whether, or why; anything else is an error of it."""
         for answer, reason in ((True, "X is refused"), ("why", "why"), (False, PASS_ON), (None, PASS_ON)):
-            self.assertEqual(verdict_on(Statements(refuse=lambda statement, link, a=answer: a), Query("x")), reason)
+            answers: Any = lambda statement, link, a=answer: a  # noqa: E731
+            self.assertEqual(verdict_on(Statements(refuse=answers), Query("x")), reason)
         wrong: Any = lambda statement, link: 3  # noqa: E731
         self.assertRaises(TypeError, verdict_on, Statements(refuse=wrong), Query("x"))
 
