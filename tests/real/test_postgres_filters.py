@@ -1,4 +1,4 @@
-"""Filters for PostgreSQL between the real server and real clients: refusals, rewriting, masks, sessions that only read."""
+"""Filters for PostgreSQL between the real server and real clients: refusals, masks, sessions that only read."""
 
 from __future__ import annotations
 
@@ -461,7 +461,8 @@ class ReadOnlyTests(FiltersCase):
             port,
             "SELECT secret FROM kept WHERE id = 1;\nBEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;\n"
             "DECLARE c CURSOR FOR TABLE kept;\nFETCH 1 FROM c;\nSAVEPOINT a;\nROLLBACK TO a;\nCOMMIT;\n"
-            "COPY kept TO STDOUT;\nSET search_path = public;\nRESET search_path;\nEXPLAIN ANALYZE VALUES (1);\n\\d kept\n",
+            "COPY kept TO STDOUT;\nSET search_path = public;\nRESET search_path;\nEXPLAIN ANALYZE VALUES (1);\n"
+            "\\d kept\n",
         )
         self.assertNotIn("ERROR", printed)
         self.assertIn("id|integer||not null|", printed)
@@ -552,7 +553,7 @@ DODGES = [
     "EXPLAIN ANALYZE SELECT set_config('default_transaction_read_only', 'off', false)",
     "COPY (SELECT set_config('default_transaction_read_only', 'off', false)) TO STDOUT",
     "UPDATE pg_settings SET setting = 'off' WHERE name = 'default_transaction_read_only'",
-    "SELECT query_to_xml('SELECT set_' || 'config(''default_transaction_read_only'', ''off'', false)', true, false, '')",
+    "SELECT query_to_xml('SELECT set_' || 'config(''default_transaction_read_only'', ''off'', false)',true,false,'')",
     "SELECT ts_stat('SELECT set_' || 'config(''default_transaction_read_only'', ''off'', false)::tsvector')",
     "DO $$BEGIN COMMIT; SET TRANSACTION READ WRITE; WRITE; END$$",
     "SELECT 'a\\' || set_config('default_transaction_read_only', 'off', false) || '\\'",
