@@ -205,18 +205,20 @@ class LinkError(RepeaterError):
 class ParseError(LinkError):
     """A payload cannot be decoded; that message is dropped."""
 
-    ends_link: bool = False
-    """Whether the link is closed as well. Subclasses set it for protocols in which a peer would wait for ever if a
-    message of the other were lost."""
     offset: int | None
     """The byte of the payload where decoding stopped; ``None`` if the codec does not know it."""
     field: str | None
     """The dotted path of the field that was being read; ``None`` if the codec does not know it."""
+    ends_link: bool
+    """Whether the link is closed as well: for protocols in which nothing is right after a message that is missing."""
 
-    def __init__(self, message: str, *, offset: int | None = None, field: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, offset: int | None = None, field: str | None = None, ends_link: bool = False
+    ) -> None:
         super().__init__(message)
         self.offset = offset
         self.field = field
+        self.ends_link = ends_link
 
 
 class MarshalingError(LinkError):

@@ -27,14 +27,13 @@ LONGEST = 0xFFF_FFFF
 class MalformedPacket(ParseError):
     """A packet that the protocol does not allow. It ends the link: without it, its peers would wait for ever."""
 
-    ends_link = True
     reason: int
     """The `Reason` that a client of version 5 is told."""
     level: int | None
     """The level of the protocol in a CONNECT; ``None`` for other packets, or if it is not known."""
 
     def __init__(self, message: str, reason: int = Reason.MALFORMED_PACKET) -> None:
-        super().__init__(message)
+        super().__init__(message, ends_link=True)
         self.reason = reason
         self.level = None
 
