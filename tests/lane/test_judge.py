@@ -682,6 +682,8 @@ class DecodingTests(StartedLaneCase):
         self.decoded.append(payload)
         if payload == b"?":
             raise ParseError("what is this", offset=0)
+        if payload == b"!":
+            raise ParseError("nothing is right after this", closes=True)
         return LEFT_OUT if payload == b"0" else int(payload)
 
     def test_messages(self) -> None:
@@ -731,6 +733,12 @@ class DecodingTests(StartedLaneCase):
             self.feed(frames(b"1", b"?", b"2"), size)
             self.assertEqual((self.asked, self.forward.stream), ([1, 2], frames(b"1", b"2")))
             self.assertEqual(len(self.host.errors), 1)
+
+    def test_parse_error_that_closes(self) -> None:
+        """A parse error may say that the link must close: nothing after the payload is looked at."""
+        self.lane.feed(frames(b"1", b"!", b"2"))
+        (error,) = self.host.errors
+        self.assertEqual((self.asked, self.forward.stream, self.host.closed), ([1], frames(b"1"), [error]))
 
     def test_other_errors(self) -> None:
         """Whatever else a codec raises is a parse error, too; what it was is told."""
