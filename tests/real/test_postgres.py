@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import ssl
 import struct
@@ -248,24 +249,39 @@ class SessionTests(Case):
     async def test_cancel(self) -> None:
         """A statement is cancelled: the request for it comes on a connection of its own, which gets no answer."""
         port = await self.start()
-        count = f"SELECT count(*) FROM pg_stat_activity {SLEEPS};"
-        for mode in ("disable", "require"):
-            await self.until(lambda: "0" in self.machine.as_owner(count))
-            connection = await self.in_thread(self.connect, port, sslmode=mode)
-
-            def sleep(connection: Any = connection) -> str:
-                try:
-                    connection.execute("SELECT pg_sleep(50)")
-                except psycopg.errors.QueryCanceled as error:
-                    return str(error)
-                return "it was not"
-
-            sleeping = self.in_thread(sleep)
-            await self.until(lambda: "1" in self.machine.as_owner(count))
-            await self.in_thread(connection.cancel_safe if mode == "require" else connection.cancel)
-            self.assertIn("canceling statement due to user request", await sleeping)
-            await self.in_thread(connection.close)
+        await self.cancelled_by_psql(port)
+        await self.cancelled_by_psycopg(port)
         self.assertEqual(self.calls.refusals, [])
+
+    async def sleeping(self) -> None:
+        """Wait until a client's statement sleeps."""
+        count = f"SELECT count(*) FROM pg_stat_activity {SLEEPS};"
+        await self.until(lambda: "1" in self.machine.as_owner(count))
+
+    async def cancelled_by_psql(self, port: int) -> None:
+        """Interrupt psql, which asks without TLS."""
+        client = self.start_client(*self.psql(port, sslmode="require"), "--command=SELECT pg_sleep(50)")
+        await self.sleeping()
+        client.send_signal(signal.SIGINT)
+        _, printed = await self.in_thread(client.end)
+        self.assertIn("canceling statement due to user request", printed)
+
+    async def cancelled_by_psycopg(self, port: int) -> None:
+        """Cancel by psycopg, which asks in TLS. Its older call would block this whole process."""
+        connection = await self.in_thread(self.connect, port, sslmode="require")
+
+        def sleep() -> str:
+            try:
+                connection.execute("SELECT pg_sleep(50)")
+            except psycopg.errors.QueryCanceled as error:
+                return str(error)
+            return "it was not"
+
+        result = self.in_thread(sleep)
+        await self.sleeping()
+        await self.in_thread(connection.cancel_safe)
+        self.assertIn("canceling statement due to user request", await result)
+        await self.in_thread(connection.close)
 
     async def test_bulk(self) -> None:
         """Much data goes in and comes out, with a filter that sees every row of it."""
