@@ -53,10 +53,12 @@ class Authority:
         own: Certificate = Certificate.loadPEM(self.roots.read_bytes())
         return own
 
-    def issue(self, name: str, *, days: int = 1) -> Issued:
-        """Issue a certificate for a name; it ended ``-days`` ago if that is below 0."""
+    def issue(self, name: str, *, days: int = 1, file: str | None = None) -> Issued:
+        """Issue a certificate for a name; it ended ``-days`` ago if that is below 0. ``file`` names its files."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return Issued(self.directory, name, self._certificate(name_of(name), key, is_authority=False, days=days), key)
+        return Issued(
+            self.directory, file or name, self._certificate(name_of(name), key, is_authority=False, days=days), key
+        )
 
     def _certificate(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_authority: bool, days: int

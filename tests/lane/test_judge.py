@@ -682,6 +682,8 @@ class DecodingTests(StartedLaneCase):
         self.decoded.append(payload)
         if payload == b"?":
             raise ParseError("what is this", offset=0)
+        if payload == b"!":
+            raise ParseError("nothing is right after this", ends_link=True)
         return LEFT_OUT if payload == b"0" else int(payload)
 
     def test_messages(self) -> None:
@@ -732,26 +734,12 @@ class DecodingTests(StartedLaneCase):
             self.assertEqual((self.asked, self.forward.stream), ([1, 2], frames(b"1", b"2")))
             self.assertEqual(len(self.host.errors), 1)
 
-    def test_ends_link(self) -> None:
-        """A parse error may end the link: what came before it goes out, and nothing after it is looked at."""
-
-        class Fatal(ParseError):
-            ends_link = True
-
-        def decode(payload: bytes) -> Any:
-            if payload == b"?":
-                raise Fatal("no such message")
-            return payload
-
-        for size in (65536, 3):
-            self.setUp()
-            self.equip(decode=decode)
-            self.feed(frames(b"1", b"?", b"2"), size)
-            self.assertEqual((self.asked, self.forward.stream), ([b"1"], frames(b"1")))
-            told, reason = self.host.errors
-            self.assertIsInstance(told, Fatal)
-            self.assertIs(reason, told)
-            self.assertTrue(self.lane.discarding)
+    def test_parse_error_that_closes(self) -> None:
+        """A parse error may say that the link must close: nothing after the payload is looked at."""
+        self.lane.feed(frames(b"1", b"!", b"2"))
+        told, closed = self.host.errors
+        self.assertIs(told, closed)
+        self.assertEqual((self.asked, self.forward.stream), ([1], frames(b"1")))
 
     def test_other_errors(self) -> None:
         """Whatever else a codec raises is a parse error, too; what it was is told."""

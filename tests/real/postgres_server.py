@@ -15,7 +15,7 @@ from twisted.internet.ssl import CertificateOptions
 from twisted_repeater import Repeater
 from twisted_repeater.dialects.postgres import postgres
 
-from ..certificates import Authority
+from ..certificates import Authority, Issued
 from ..needed import cannot_test, needed
 from .servers import RealCase, RealServer
 
@@ -54,7 +54,11 @@ class Machine:
     """
 
     authority: Authority
-    """Has issued its certificate; ``authority.roots`` is the file that trusts it."""
+    """Has issued the certificates; ``authority.roots`` is the file that trusts them."""
+    issued: Issued
+    """The certificate of the server."""
+    other: Issued
+    """Another one of the same name."""
 
     def __init__(self, ssl: bool) -> None:
         place = TemporaryDirectory(prefix="certificates-")
@@ -62,6 +66,7 @@ class Machine:
         self.ssl = ssl
         self.authority = Authority(place.name)
         self.issued = self.authority.issue("localhost")
+        self.other = self.authority.issue("localhost", file="other")
         found = sorted(glob("/usr/lib/postgresql/*/bin/postgres"))
         if not found:
             cannot_test("postgres is missing: apt-get install postgresql")
@@ -137,6 +142,11 @@ class PostgresCase(RealCase):
     def own(self) -> dict[str, Any]:
         """The options by which a repeater ends the clients' TLS, with the certificate of the server."""
         return {"certificate": str(self.machine.issued.certificate), "key": str(self.machine.issued.key)}
+
+    @property
+    def other(self) -> dict[str, Any]:
+        """The same, with another certificate than the server's."""
+        return {"certificate": str(self.machine.other.certificate), "key": str(self.machine.other.key)}
 
     async def start(self, options: dict[str, Any] | None = None, *, server: int = 0, **settings: Any) -> int:
         """Start a repeater before PostgreSQL, and return its port.

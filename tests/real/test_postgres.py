@@ -1,45 +1,49 @@
-"""PostgreSQL and its clients, with a small dialect between them that ends TLS and begins it again."""
+"""PostgreSQL and its clients, with the dialect `postgres` between them: from the first byte to the last."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
-import shlex
 import signal
 import socket
 import ssl
 import struct
-import subprocess
 from contextlib import closing
-from glob import glob
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from twisted.internet.ssl import CertificateOptions, optionsForClientTLS, trustRootFromCertificates
+import psycopg
 
-from twisted_repeater import PASS_ON, Dialect, Limits, Link, SameName, Send, Side, Verdict
-from twisted_repeater.dialects import Attempt
+from twisted_repeater import PASS_ON, Limits, Link, Send, Side, Verdict
+from twisted_repeater.dialects.postgres import (
+    CopyData,
+    DataRow,
+    Query,
+    Session,
+)
 from twisted_repeater.errors import HelloTimeout, InvalidHello, ServerUnreachable
-from twisted_repeater.framings import LengthFraming
+from twisted_repeater.filters import wants
 
 from ..certificates import Authority
-from ..needed import cannot_test, needed
+from ..needed import needed
 from .hostile import listening
-from .servers import RealCase, RealServer, bytewise, talk
+from .postgres_server import DEBIAN_PACKAGES as POSTGRES
+from .postgres_server import PostgresCase
+from .servers import bytewise, talk
 
 DEBIAN_PACKAGES = "postgresql postgresql-client util-linux"
+assert DEBIAN_PACKAGES == POSTGRES
 
 CANCEL, TLS, GSS = 80877102, 80877103, 80877104
 """What the first packet of a connection asks for, if not for a session."""
 
-FIRST_PACKET = LengthFraming(10_000, size=4, adds=-4, header=8, whole=True)
-YES = LengthFraming(1, size=1, adds=-ord("S"), whole=True)
-"""Cuts the server's one byte that accepts TLS."""
+MODES = ("disable", "allow", "prefer", "require", "verify-full")
 
-BOUND = b"SCRAM-SHA-256-PLUS\0"
-"""The offer of passwords that are bound to a certificate."""
+SECURE = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+"""Says whether the server's connection uses TLS."""
+
+BINDING_IS_HARD = "a password that is bound to the repeater's certificate cannot be checked by the server"
+
+SLEEPS = "WHERE query LIKE '%pg_sleep%' AND state = 'active' AND pid <> pg_backend_pid()"
 
 
 def asking(request: int) -> bytes:
@@ -47,260 +51,343 @@ def asking(request: int) -> bytes:
     return struct.pack("!ii", 8, request)
 
 
-class Postgres:
-    """The opening of PostgreSQL. ``accepts`` are the options of TLS with clients, ``offers`` those with the server."""
-
-    def __init__(self, accepts: Any = None, offers: Any = None) -> None:
-        self.accepts = accepts
-        self.offers = offers
-
-    async def __call__(self, attempt: Attempt) -> None:
-        """Answer the client's requests for encryption, until its startup packet tells its name."""
-        client, server = attempt.client, attempt.server
-        secure = False
-        packet = (await client.read(FIRST_PACKET)).data
-        while packet in (asking(TLS), asking(GSS)):
-            begins = packet == asking(TLS) and self.accepts is not None
-            client.send(b"S" if begins else b"N")
-            if begins:
-                await client.start_tls(self.accepts)
-                secure = True
-            packet = (await client.read(FIRST_PACKET)).data
-        words = packet[8:].split(b"\0")
-        user = dict(zip(words[::2], words[1::2], strict=False)).get(b"user", b"")
-        name = None if packet[4:8] == asking(CANCEL)[4:] else user.decode()
-        await attempt.admit(name, secure=secure)
-        await attempt.dial()
-        if self.offers is not None:
-            server.send(asking(TLS))
-            await server.read(YES)
-            await server.start_tls(self.offers)
-        server.send(packet)
+def startup(**parameters: str) -> bytes:
+    """Make a startup packet."""
+    body = b"".join(f"{name}\0{value}\0".encode() for name, value in parameters.items()) + b"\0"
+    return struct.pack("!ii", len(body) + 8, 196608) + body
 
 
-def refusal(error: Exception, attempt: Attempt) -> bytes | None:
-    """Return an error that clients show, unless it is not clear that they speak the protocol."""
-    if isinstance(error, InvalidHello):
-        return None
-    fields = b"".join(name + text + b"\0" for name, text in ((b"S", b"FATAL"), (b"C", b"08004"), (b"M", words(error))))
-    return b"E" + struct.pack("!i", len(fields) + 5) + fields + b"\0"
+@wants(Query)
+def marked(query: Query, link: Link) -> Verdict:
+    """Change a statement."""
+    return Send(Query(query.sql.replace("before", "after"))) if "before" in query.sql else PASS_ON
 
 
-def words(error: Exception) -> bytes:
-    """Return the text of an error."""
-    return f"repeater: {error}".encode()
-
-
-def postgres(opening: Postgres) -> Dialect:
-    """Return the dialect."""
-    return Dialect(
-        name="postgres",
-        framing=lambda limits: LengthFraming(limits.max_frame, size=4, at=1, adds=-4, whole=True),
-        opening=opening,
-        refusal=refusal,
-        same_name=SameName.SHARE,
-    )
-
-
-def no_drop(message: bytes, link: Link) -> Verdict:
-    """Let the server refuse DROP, by a statement that raises an error."""
-    if message[:1] != b"Q" or not message[5:].lstrip().upper().startswith(b"DROP"):
-        return PASS_ON
-    statement = b"DO $$BEGIN RAISE EXCEPTION 'no DROP for %'; END$$\0".replace(b"%", link.client_name.encode())
-    return Send(b"Q" + struct.pack("!i", len(statement) + 4) + statement)
-
-
-def without_binding(message: bytes, link: Link) -> Verdict:
-    """Do not offer passwords that are bound to a certificate to clients without TLS, which would take offence."""
-    if message[:1] == b"R" and BOUND in message and not link.details["secure"]:
-        message = message.replace(BOUND, b"")
-        return Send(b"R" + struct.pack("!i", len(message) - 1) + message[5:])
+@wants(DataRow)
+def seen(row: DataRow, link: Link) -> Verdict:
+    """Pass a row on, decoded."""
     return PASS_ON
 
 
-class Machine:
-    """A PostgreSQL, started once for all tests, and the certificates that it and the repeater have."""
-
-    def __init__(self) -> None:
-        place = TemporaryDirectory(prefix="certificates-")
-        atexit.register(place.cleanup)
-        self.authority = Authority(place.name)
-        self.issued = self.authority.issue("localhost")
-        found = sorted(glob("/usr/lib/postgresql/*/bin/postgres"))
-        if not found:
-            cannot_test("postgres is missing: apt-get install postgresql")
-        self.programs = Path(found[-1]).parent
-        self.server = RealServer(self.command)
-        atexit.register(self.server.stop)
-        self.server.program.wait_for("ready to accept connections")
-        self.as_owner("CREATE USER ann PASSWORD 'secret'; CREATE DATABASE d OWNER ann;")
-
-    def command(self, port: int) -> list[str]:
-        """Return the command that makes a database in the current directory, and serves it; never as root."""
-        settings = {
-            "port": port,
-            "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": ".",
-            "fsync": "off",
-            "ssl": "on",
-            "ssl_cert_file": "own.pem",
-            "ssl_key_file": "own.key",
-        }
-        script = f"""
-            set -e
-            cat {self.issued.certificate} >own.pem
-            cat {self.issued.key} >own.key
-            chmod 600 own.key
-            become=
-            if [ "$(id -u)" = 0 ]; then
-                become="setpriv --reuid=nobody --regid=nogroup --clear-groups"
-                chown -R nobody:nogroup .
-            fi
-            export LC_ALL=C.UTF-8
-            $become {self.programs}/initdb --pgdata=data --username=owner --auth-local=trust \\
-                --auth-host=scram-sha-256 --no-sync >/dev/null
-            mv own.* data
-            exec $become {self.programs}/postgres -D data {" ".join(f"-c {key}={settings[key]}" for key in settings)}
-        """
-        return ["sh", "-c", script]
-
-    def as_owner(self, sql: str) -> str:
-        """Run statements on the server itself, with all rights, and return what they show."""
-        psql = [needed("psql", "postgresql-client"), "--no-psqlrc", "--tuples-only", "--no-align"]
-        where = f"host={self.server.directory}/data port={self.server.port} user=owner dbname=postgres"
-        done = subprocess.run([*psql, where], input=sql, stdout=subprocess.PIPE, text=True, check=True)
-        return done.stdout
+@wants(DataRow)
+def once_more(row: DataRow, link: Link) -> Verdict:
+    """Pass a row on, decoded and encoded."""
+    return Send(DataRow(row.values))
 
 
-machine = functools.cache(Machine)
+class Case(PostgresCase):
+    """A case with clients of psycopg, too."""
+
+    def connect(self, port: int, **options: Any) -> Any:
+        """Return a connection of psycopg. This blocks: call it in a thread."""
+        return psycopg.connect(self.where(port, **options), autocommit=True)
+
+    async def fetch(self, port: int, sql: str, **options: str) -> Any:
+        """Return what psycopg fetches of the first row of a statement, or what it says of the failure to connect."""
+
+        def fetch() -> Any:
+            try:
+                with closing(self.connect(port, **options)) as connection:
+                    return connection.execute(sql).fetchone()[0]
+            except psycopg.OperationalError as error:
+                return str(error)
+
+        return await self.in_thread(fetch)
 
 
-class PostgresCase(RealCase):
-    """A test case with PostgreSQL, and a repeater before it."""
-
-    def setUp(self) -> None:
-        """Start the server, if it does not run yet."""
-        self.machine = machine()
-        super().setUp()
-        self.addCleanup(self.flushWarnings)
-        self.own = self.machine.issued.load()
-        self.accepts = self.options()
-        roots = trustRootFromCertificates([self.machine.authority.load()])
-        self.offers = optionsForClientTLS("localhost", trustRoot=roots)
-
-    def options(self, **options: Any) -> Any:
-        """Return the options of the repeater's TLS with clients."""
-        return CertificateOptions(self.own.privateKey.original, self.own.original, **options)
-
-    async def start(self, accepts: Any = None, offers: Any = None, *, server: int = 0, **settings: Any) -> int:
-        """Start a repeater before PostgreSQL, or before another port; return its own port."""
-        dialect = postgres(Postgres(accepts, offers))
-        defaults = {"to_server_filter": no_drop, "to_client_filter": without_binding}
-        self.repeater = await self.start_repeater(dialect, server or self.machine.server.port, **defaults | settings)
-        return self.repeater.port
-
-    def psql(self, port: int, sslmode: str, **options: str) -> list[str]:
-        """Return the command line of a client, with the user ann."""
-        where = {"host": "localhost", "hostaddr": "127.0.0.1", "port": f"{port}", "user": "ann", "dbname": "d"}
-        where |= {"password": "secret", "sslmode": sslmode, "sslrootcert": str(self.machine.authority.roots)}
-        line = " ".join(f"{key}={value}" for key, value in (where | options).items())
-        return [needed("psql", "postgresql-client"), "--no-psqlrc", "--tuples-only", "--no-align", line]
-
-    async def ask(self, port: int, sslmode: str, sql: str, **options: str) -> str:
-        """Return what psql prints for some statements."""
-        _, printed = await self.run_client(*self.psql(port, sslmode, **options), says=sql)
-        return printed
-
-
-SECURE = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid();"
-
-
-class SessionTests(PostgresCase):
-    """Sessions of real clients."""
+class LegsTests(Case):
+    """With TLS and without, on both sides of the repeater, before a server that speaks it."""
 
     async def test_every_mode(self) -> None:
         """Whatever a client prefers and whatever the server's side is, it logs in, and filters see its statements."""
-        for accepts in (None, self.accepts):
-            for offers in (None, self.offers):
-                port = await self.start(accepts, offers)
-                for mode in ("disable", "allow", "prefer", "require", "verify-full"):
-                    printed = await self.ask(port, mode, f"{SECURE}\nDROP TABLE kept;\nSELECT 'still ' || 'here';\n")
-                    with self.subTest(accepts=accepts, offers=offers, mode=mode):
-                        if accepts is None and mode in ("require", "verify-full"):
+        server = {"server_roots": str(self.machine.authority.roots), "server_host": "localhost"}
+        for client in ({}, self.own):
+            for tls in ({}, {"server_tls": "prefer"}, {"server_tls": "verify", **server}):
+                port = await self.start({**client, **tls}, to_server_filter=marked)
+                for mode in MODES:
+                    printed = await self.ask(port, f"{SECURE};\nSELECT 'before';\n", sslmode=mode)
+                    with self.subTest(client=client, tls=tls, mode=mode):
+                        if not client and mode in ("require", "verify-full"):
                             self.assertIn("server does not support SSL", printed)
                         else:
-                            secure = "f" if offers is None else "t"
-                            self.assertEqual(printed, f"{secure}\nERROR:  no DROP for ann\n{CONTEXT}\nstill here\n")
+                            self.assertEqual(printed, f"{'t' if tls else 'f'}\nafter\n")
 
     async def test_channel_binding(self) -> None:
-        """With one certificate on both sides even a password that is bound to it passes."""
-        port = await self.start(self.accepts, self.offers)
-        self.assertEqual(await self.ask(port, "verify-full", "SELECT 1", channel_binding="require"), "1\n")
-        port = await self.start(self.accepts)
-        printed = await self.ask(port, "verify-full", "SELECT 1", channel_binding="require")
-        self.assertIn("channel binding", printed)
-        self.assertEqual(await self.ask(port, "verify-full", "SELECT 1"), "1\n")
+        """A password that is bound to a certificate passes if it is the server's; else the client reads what to do."""
+        own, other = self.own, self.other
+        expected = {  # for channel_binding disable, prefer, require
+            (None, "no"): ("f", "f", "requires"),
+            (None, "require"): ("t", "t", "requires"),
+            ("other", "no"): ("f", "f", "requires"),
+            ("other", "require"): ("t", BINDING_IS_HARD, BINDING_IS_HARD),
+            ("own", "no"): ("f", "f", "requires"),
+            ("own", "require"): ("t", "t", "t"),
+        }
+        for (client, tls), answers in expected.items():
+            files = {None: {}, "own": own, "other": other}[client]
+            port = await self.start({**files, "server_tls": tls})
+            mode = "require" if client else "disable"
+            for binding, answer in zip(("disable", "prefer", "require"), answers, strict=True):
+                said = await self.ask(port, SECURE, sslmode=mode, channel_binding=binding)
+                fetched = await self.fetch(port, SECURE, sslmode=mode, channel_binding=binding)
+                with self.subTest(client=client, tls=tls, binding=binding):
+                    if answer == "requires":
+                        self.assertIn("channel binding", said)
+                        self.assertIn("channel binding", fetched)
+                    elif answer == BINDING_IS_HARD:
+                        self.assertIn(BINDING_IS_HARD, said)
+                        self.assertIn("HINT:  Connect with channel_binding=disable", said)
+                        self.assertIn(BINDING_IS_HARD, fetched)
+                    else:
+                        self.assertEqual((said, fetched), (f"{answer}\n", answer == "t"))
+
+    async def test_passwords(self) -> None:
+        """Passwords in the clear, MD5 and none pass, with TLS and without."""
+        for options in ({}, {**self.other, "server_tls": "require"}):
+            port = await self.start(options)
+            for user in ("plain", "old", "bob"):
+                for mode in ("disable", "require") if options else ("disable",):
+                    printed = await self.ask(port, "SELECT current_user", user=user, sslmode=mode)
+                    self.assertEqual(printed, f"{user}\n")
+        port = await self.start()
+        self.assertIn("no encryption", await self.ask(port, "", user="careful"))
+        port = await self.start({"server_tls": "prefer"})
+        self.assertEqual(await self.ask(port, "SELECT current_user", user="careful"), "careful\n")
+
+    async def test_direct_tls(self) -> None:
+        """A client may begin TLS at once, if it names the protocol in the handshake."""
+        port = await self.start({**self.own, "server_tls": "require"})
+        binding = {"sslmode": "verify-full", "sslnegotiation": "direct", "channel_binding": "require"}
+        self.assertIs(await self.fetch(port, SECURE, **binding), True)
+        with closing(socket.create_connection(("127.0.0.1", port))) as client:
+            context = ssl.create_default_context(cafile=str(self.machine.authority.roots))
+
+            def nameless() -> bytes:
+                with context.wrap_socket(client, server_hostname="localhost") as secure:
+                    return secure.recv(1)
+
+            self.assertEqual(await self.in_thread(nameless), b"")
+        self.assertIn("without naming postgresql by ALPN", str(self.calls.refusal))
+
+    async def test_options_of_a_program(self) -> None:
+        """A program can pass options of Twisted's in place of files."""
+        options = {"client_options": self.options(acceptableProtocols=[b"postgresql"]), "client_tls": "require"}
+        port = await self.start(options)
+        self.assertIs(await self.fetch(port, SECURE, sslmode="require"), False)
+        self.assertEqual(await self.ask(port, SECURE, sslmode="require"), "f\n")
+        self.assertIn("the connection must use TLS", await self.ask(port, SECURE))
+
+    async def test_distrusted_server(self) -> None:
+        """A server with the certificate of somebody else gets no word of the client."""
+        roots = str(Authority(self.directory, "another").roots)
+        verify = {"server_tls": "verify", "server_host": "localhost", "server_roots": roots}
+        port = await self.start(self.own | verify)
+        printed = await self.ask(port, "SELECT 1", sslmode="require")
+        self.assertIn("FATAL:  repeater: the server's TLS handshake failed: certificate verify failed", printed)
+
+
+class WithoutTLSTests(Case):
+    """The same before a server that has no TLS."""
+
+    ssl = False
+
+    async def test_every_mode(self) -> None:
+        """The repeater can give clients the TLS that the server has not."""
+        for client in ({}, self.own):
+            for tls in ("no", "prefer"):
+                port = await self.start({**client, "server_tls": tls})
+                for mode in MODES:
+                    printed = await self.ask(port, "SELECT 1", sslmode=mode)
+                    with self.subTest(client=client, tls=tls, mode=mode):
+                        refused = not client and mode in ("require", "verify-full")
+                        self.assertIn("server does not support SSL" if refused else "1\n", printed)
+
+    async def test_required(self) -> None:
+        """Where the repeater is to use TLS, the client reads that the server declines."""
+        port = await self.start(self.own | {"server_tls": "require"})
+        for mode in ("disable", "require"):
+            printed = await self.ask(port, "SELECT 1", sslmode=mode)
+            self.assertIn("FATAL:  repeater: the server does not offer TLS, which is required", printed)
+
+
+class SessionTests(Case):
+    """Sessions of real clients, through TLS on both sides."""
+
+    async def start(self, options: Any = None, **settings: Any) -> int:
+        """Start a repeater that decodes all statements and rows."""
+        filters = {"to_server_filter": marked, "to_client_filter": seen}
+        return await super().start(options or {**self.own, "server_tls": "require"}, **filters | settings)
 
     async def test_wrong_password(self) -> None:
-        """The server's own refusal reaches the client."""
-        port = await self.start(self.accepts, self.offers)
-        self.assertIn("password authentication failed", await self.ask(port, "prefer", "", password="guessed"))
+        """The server's own refusal reaches the client, also after it has taken the password."""
+        port = await self.start()
+        self.assertIn("password authentication failed", await self.ask(port, "", password="guessed"))
+        self.assertIn("FATAL 28P01: password authentication failed", str(self.calls.refusal))
+        self.assertIn('database "none" does not exist', await self.ask(port, "", dbname="none"))
 
     async def test_refused(self) -> None:
         """So does the repeater's, in TLS too."""
-        port = await self.start(self.accepts, is_client_allowed=lambda name: name != "ann")
+        port = await self.start(is_client_allowed=lambda name: name != "ann")
         for mode in ("disable", "require"):
-            printed = await self.ask(port, mode, "SELECT 1")
+            printed = await self.ask(port, "SELECT 1", sslmode=mode)
             self.assertIn("FATAL:  repeater: client 'ann' is not allowed", printed)
+        self.assertEqual(await self.ask(port, "SELECT 1", user="bob"), "1\n")
+
+    async def test_what_is_known_of_a_link(self) -> None:
+        """Callbacks and filters know who is linked, to which database, and how."""
+        links: list[Link] = []
+        port = await self.start(on_connect=links.append)
+        await self.ask(port, "SELECT 1", application_name="test")
+        (link,) = links
+        self.assertEqual(link.client_name, "ann")
+        self.assertEqual(
+            dict(link.details), {"database": "d", "application_name": "test", "secure": False, "cancel": False}
+        )
+        self.assertEqual(link.client_hello.parameters["user"], "ann")
+        self.assertEqual(link.server_hello, Session((3, 0), True))
 
     async def test_cancel(self) -> None:
         """A statement is cancelled: the request for it comes on a connection of its own, which gets no answer."""
-        port = await self.start(self.accepts, self.offers)
-        client = self.start_client(*self.psql(port, "prefer"), "--command=SELECT pg_sleep(50)")
-        await self.until(lambda: "1" in self.machine.as_owner(f"SELECT count(*) FROM pg_stat_activity {SLEEPS};"))
+        port = await self.start()
+        await self.cancelled_by_psql(port)
+        await self.cancelled_by_psycopg(port)
+        self.assertEqual(self.calls.refusals, [])
+
+    async def sleeping(self) -> None:
+        """Wait until a client's statement sleeps."""
+        count = f"SELECT count(*) FROM pg_stat_activity {SLEEPS};"
+        await self.until(lambda: "1" in self.machine.as_owner(count))
+
+    async def cancelled_by_psql(self, port: int) -> None:
+        """Interrupt psql, which asks without TLS."""
+        client = self.start_client(*self.psql(port, sslmode="require"), "--command=SELECT pg_sleep(50)")
+        await self.sleeping()
         client.send_signal(signal.SIGINT)
         _, printed = await self.in_thread(client.end)
         self.assertIn("canceling statement due to user request", printed)
 
+    async def cancelled_by_psycopg(self, port: int) -> None:
+        """Cancel by psycopg, which asks in TLS. Its older call would block this whole process."""
+        connection = await self.in_thread(self.connect, port, sslmode="require")
+
+        def sleep() -> str:
+            try:
+                connection.execute("SELECT pg_sleep(50)")
+            except psycopg.errors.QueryCanceled as error:
+                return str(error)
+            return "it was not"
+
+        result = self.in_thread(sleep)
+        await self.sleeping()
+        await self.in_thread(connection.cancel_safe)
+        self.assertIn("canceling statement due to user request", await result)
+        await self.in_thread(connection.close)
+
     async def test_bulk(self) -> None:
-        """Much data goes in and comes out, through TLS on both sides."""
-        port = await self.start(self.accepts, self.offers)
-        await self.ask(port, "require", "CREATE TABLE IF NOT EXISTS bulk (a int, b text); TRUNCATE bulk;")
+        """Much data goes in and comes out, with a filter that sees every row of it."""
         rows = "".join(f"{number}\t{'x' * (number % 1000)}\n" for number in range(20_000))
-        printed = await self.ask(port, "require", f"COPY bulk FROM STDIN;\n{rows}\\.\nCOPY bulk TO STDOUT;\n")
+        sizes = []
+
+        @wants(CopyData)
+        def count(data: CopyData, link: Link) -> Verdict:
+            sizes.append(len(data.data))
+            return PASS_ON
+
+        port = await self.start(to_client_filter=count)
+        await self.ask(port, "CREATE TABLE IF NOT EXISTS bulk (a int, b text); TRUNCATE bulk;", sslmode="require")
+        printed = await self.ask(port, f"COPY bulk FROM STDIN;\n{rows}\\.\nCOPY bulk TO STDOUT;\n", sslmode="require")
         self.assertTrue(sorted(printed.splitlines()) == sorted(f"COPY 20000\n{rows}".splitlines()), printed[:100])
+        self.assertEqual((len(sizes), sum(sizes)), (20_000, len(rows)))
 
     async def test_large_value(self) -> None:
-        """A value of 12 MB passes in pieces in one direction, and whole through a filter in the other."""
-        port = await self.start(self.accepts, self.offers)
-        sql = f"SELECT length('{'y' * 12_000_000}');\nSELECT repeat('z', 12000000);\n"
-        self.assertTrue(await self.ask(port, "require", sql) == "12000000\n" + "z" * 12_000_000 + "\n")
+        """A value of 20 MB passes in pieces where no filter wants it, and whole through a filter."""
+        for more in ({}, {"to_server_filter": None, "to_client_filter": once_more}):
+            port = await self.start(**more)
+            sql = f"SELECT length('{'y' * 20_000_000}');\nSELECT repeat('z', 20000000);\n"
+            printed = await self.ask(port, sql, sslmode="require")
+            self.assertTrue(printed == "20000000\n" + "z" * 20_000_000 + "\n", printed[:100])
 
     async def test_pgbench(self) -> None:
-        """Several sessions of one user at once, with prepared statements in pipelines."""
-        port = await self.start(self.accepts, self.offers)
+        """Several sessions of one user at once, in each of pgbench's protocols, and in pipelines."""
+        port = await self.start()
         script = Path(self.directory, "script.sql")
         pipeline = "".join(f"SELECT {number};\n" for number in range(20))
-        script.write_text(f"\\startpipeline\n{pipeline}\\endpipeline\n")
-        line = shlex.join(self.psql(port, "require")[-1:])
-        bench = [str(self.machine.programs / "pgbench"), "--no-vacuum", "--client=5", "--transactions=20"]
-        command = f"{shlex.join(bench)} --protocol=prepared --file={script} {line}"
-        status, printed = await self.run_client("sh", "-c", command)
-        self.assertEqual(status, 0, printed)
-        self.assertIn("number of transactions actually processed: 100/100", printed)
-        self.assertIn("number of failed transactions: 0", printed)
+        for protocol in ("simple", "extended", "prepared"):
+            piped = f"\\startpipeline\n{pipeline}\\endpipeline\n"
+            script.write_text(pipeline if protocol == "simple" else piped)
+            bench = [str(self.machine.programs / "pgbench"), "--no-vacuum", "--client=5", "--transactions=20"]
+            status, printed = await self.run_client(
+                *bench, f"--protocol={protocol}", f"--file={script}", self.where(port, sslmode="require")
+            )
+            self.assertEqual(status, 0, printed)
+            self.assertIn("number of transactions actually processed: 100/100", printed)
+            self.assertIn("number of failed transactions: 0", printed)
+
+    async def test_psycopg(self) -> None:
+        """Pipelines, binary values, COPY and notifications of psycopg, with protocol 3.2, which the server declines."""
+        port = await self.start()
+
+        def session() -> None:
+            with closing(self.connect(port, sslmode="require", max_protocol_version="3.2")) as connection:
+                with connection.pipeline():
+                    cursors = [connection.execute("SELECT %s::int8", [each], binary=True) for each in range(50)]
+                    self.assertEqual([cursor.fetchone()[0] for cursor in cursors], list(range(50)))
+                with connection.cursor() as cursor, cursor.copy("COPY (SELECT 1, NULL) TO STDOUT") as copy:
+                    self.assertEqual(b"".join(map(bytes, copy)), b"1\t\\N\n")
+                connection.execute("LISTEN here; NOTIFY here, 'now'")
+                (notice,) = connection.notifies(stop_after=1)
+                self.assertEqual(notice.payload, "now")
+
+        await self.in_thread(session)
+        self.assertEqual(self.calls.refusals, [])
+
+    async def test_other_encodings(self) -> None:
+        """Text in another encoding than UTF-8 arrives as it is, also in a statement that is decoded."""
+        port = await self.start({}, to_server_filter=wants(Query)(lambda query, link: Send(Query(query.sql))))
+
+        def session() -> None:
+            with closing(self.connect(port, client_encoding="LATIN1")) as connection:
+                self.assertEqual(connection.execute("SELECT 'é', ascii('é')").fetchone(), ("é", 233))
+
+        await self.in_thread(session)
+
+    async def test_parameters(self) -> None:
+        """Parameters of the dialect override what the client says of them, wherever it says it."""
+        for parameters in ({"default_transaction_read_only": "on"}, ("default_transaction_read_only=on",)):
+            port = await self.start({"parameters": parameters})
+            options = r"'-c\ default_transaction_read_only=off'"
+            printed = await self.ask(port, "CREATE TABLE forbidden (a int)", options=options)
+            self.assertIn("read-only transaction", printed)
+
+    async def test_replication(self) -> None:
+        """Replication passes: commands, and a stream in both directions."""
+        port = await self.start()
+        printed = await self.ask(port, "IDENTIFY_SYSTEM", replication="database")
+        self.assertRegex(printed, r"^\d+\|1\|[0-9A-F/]+\|d\n$")
+        receiver = [str(self.machine.programs / "pg_recvlogical"), "--dbname", self.where(port)]
+        _, printed = await self.run_client(*receiver, "--slot=s", "--create-slot", "--plugin=test_decoding")
+        self.assertEqual(printed, "")
+        await self.ask(port, "CREATE TABLE replicated (a int); INSERT INTO replicated VALUES (42);")
+        client = self.start_client(*receiver, "--slot=s", "--start", "--file=-")
+        await self.in_thread(client.wait_for, r"INSERT: a\[integer\]:42")
+        client.terminate()
+        await self.in_thread(client.end)
+        _, printed = await self.run_client(*receiver, "--slot=s", "--drop-slot")
+        self.assertEqual(printed, "")
+
+    async def test_isready(self) -> None:
+        """A program that only looks whether the server is there finds it."""
+        port = await self.start()
+        ready = [needed("pg_isready", "postgresql-client"), "--host=127.0.0.1", f"--port={port}"]
+        self.assertEqual((await self.run_client(*ready))[0], 0)
 
 
-CONTEXT = "CONTEXT:  PL/pgSQL function inline_code_block line 1 at RAISE"
-SLEEPS = "WHERE query LIKE '%pg_sleep%' AND state = 'active' AND pid <> pg_backend_pid()"
-
-
-class HostileTests(PostgresCase):
+class HostileTests(Case):
     """Peers that do what they should not cost only themselves."""
 
     async def assert_works(self, port: int) -> None:
         """A client is served."""
-        self.assertEqual(await self.ask(port, "prefer", "SELECT 1"), "1\n")
+        self.assertEqual(await self.ask(port, "SELECT 1", sslmode="prefer"), "1\n")
 
     async def refused(self, port: int, *says: bytes, ends: bool = False) -> tuple[bytes, Any]:
         """Return what a client gets that says something, and why it was refused."""
@@ -312,26 +399,25 @@ class HostileTests(PostgresCase):
     async def test_requests(self) -> None:
         """Requests for encryption come in either order, byte by byte, and what is not offered is declined."""
         port = await self.start()
-        startup = struct.pack("!ii", 18, 196608) + b"user\0ann\0\0"
         for requests in ((GSS,), (TLS,), (GSS, TLS), (TLS, GSS)):
-            says = b"".join(map(asking, requests)) + startup
+            says = b"".join(map(asking, requests)) + startup(user="ann")
             answers = b"N" * len(requests) + b"R"
             got = await self.in_thread(talk, port, *bytewise(says), until=answers)
             self.assertTrue(got.startswith(answers), got)
 
     async def test_bytes_behind_the_request(self) -> None:
         """Bytes behind the request for TLS came in the clear: they are not taken for the client's."""
-        port = await self.start(self.accepts, self.offers)
-        got, error = await self.refused(port, asking(TLS) + struct.pack("!ii", 9, 196608) + b"\0")
+        port = await self.start({**self.own, "server_tls": "require"})
+        got, error = await self.refused(port, asking(TLS) + startup(user="ann"))
         self.assertIn("sent bytes before TLS began", str(error))
         self.assertIn(got, (b"", b"S"))
         await self.assert_works(port)
 
     async def test_garbage_in_the_handshake(self) -> None:
         """A client that asks for TLS and goes on in something else gets no words of the protocol."""
-        port = await self.start(self.accepts)
+        port = await self.start(self.own)
         hello = client_hello()
-        for garbage in (b"GET / HTTP/1.1\r\n\r\n", struct.pack("!ii", 9, 196608) + b"\0", hello[:100] + b"x" * 900):
+        for garbage in (b"GET / HTTP/1.1\r\n\r\n", startup(user="ann"), hello[:100] + b"x" * 900):
             with closing(socket.create_connection(("127.0.0.1", port))) as client:
                 client.sendall(asking(TLS))
                 await self.in_thread(client.recv, 1)
@@ -344,7 +430,7 @@ class HostileTests(PostgresCase):
 
     async def test_silence(self) -> None:
         """Silence ends a client in time, before the request for TLS and after."""
-        port = await self.start(self.accepts, limits=Limits(hello_timeout=0.5))
+        port = await self.start(self.own, limits=Limits(hello_timeout=0.5))
         for says in (b"", asking(TLS), asking(TLS)[:5]):
             _, error = await self.refused(port, says)
             self.assertIsInstance(error, HelloTimeout)
@@ -352,17 +438,23 @@ class HostileTests(PostgresCase):
 
     async def test_end_in_the_middle(self) -> None:
         """A client that leaves in its first packet leaves nothing behind."""
-        port = await self.start(self.accepts)
-        for says in (asking(TLS)[:5], struct.pack("!ii", 100, 196608) + b"user\0"):
+        port = await self.start(self.own)
+        for says in (asking(TLS)[:5], startup(user="ann")[:-3]):
             got, _ = await self.refused(port, says, ends=True)
             self.assertEqual(got, b"")
         await self.assert_works(port)
 
     async def test_long_packet(self) -> None:
-        """A first packet that says that it is long is not waited for."""
-        port = await self.start(self.accepts)
-        for size in (10_001, 0x7FFFFFFF, 0xFFFFFFFF, 7, 0):
+        """A packet of 10 kB passes. One that says that it is longer is not waited for."""
+        port = await self.start()
+        long = startup(user="ann", application_name="x" * 9968)
+        self.assertEqual((await self.in_thread(talk, port, long, until=b"R"))[:1], b"R")
+        for size in (10_005, 0x7FFFFFFF, 0xFFFFFFFF):
             got, error = await self.refused(port, struct.pack("!Ii", size, 196608))
+            self.assertIn(b"a startup packet must have at most 10004 bytes", got)
+            self.assertIsInstance(error, InvalidHello)
+        for says in (struct.pack("!Ii", 7, 196608), struct.pack("!Ii", 0, 196608), b"GET / HTTP/1.1\r\n\r\n"):
+            got, error = await self.refused(port, says)
             self.assertEqual((got, type(error)), (b"", InvalidHello))
         await self.assert_works(port)
 
@@ -370,19 +462,29 @@ class HostileTests(PostgresCase):
         """Where TLS is wanted of a server that declines, or that says something else, the client hears why."""
         for says in (b"N", b"E\0\0\0\x08no\0\0", b"SS", b"S" + b"x" * 900, b""):
             async with listening(says) as server:
-                port = await self.start(None, self.offers, server=server)
-                printed = await self.ask(port, "disable", "SELECT 1")
+                port = await self.start({"server_tls": "require"}, server=server)
+                printed = await self.ask(port, "SELECT 1")
                 with self.subTest(says=says):
                     self.assertNotIn("no\n", printed)
                     self.assertIn(type(self.calls.refusal), (InvalidHello, ServerUnreachable))
                     self.assertIs(self.calls.refusal.side, Side.SERVER)
 
-    async def test_distrusted_server(self) -> None:
-        """A server with the certificate of somebody else gets no word of the client."""
-        other = optionsForClientTLS("localhost", trustRoot=trustRootFromCertificates([self.own]))
-        port = await self.start(self.accepts, other)
-        printed = await self.ask(port, "require", "SELECT 1")
-        self.assertIn("FATAL:  repeater: the server's TLS handshake failed: certificate verify failed", printed)
+    async def test_message_that_cannot_be_read(self) -> None:
+        """A message that a filter wants and that cannot be read ends its link, and the client reads why."""
+        port = await self.start(to_server_filter=marked)
+        says = (startup(user="bob", database="d"), b"Q\0\0\0\x08abcd")
+        got = await self.in_thread(talk, port, *says)
+        self.assertIn(b"repeater: a message of type 'Q' cannot be read", got)
+        await self.assert_works(port)
+
+    async def test_restart(self) -> None:
+        """Clients read why the repeater closes their sessions."""
+        port = await self.start()
+        client = self.start_client(*self.psql(port), "--command=SELECT pg_sleep(50)")
+        await self.until(lambda: "1" in self.machine.as_owner(f"SELECT count(*) FROM pg_stat_activity {SLEEPS};"))
+        await self.repeater.shutdown()
+        _, printed = await self.in_thread(client.end)
+        self.assertIn("FATAL:  repeater: ", printed)
 
 
 def client_hello() -> bytes:
