@@ -8,6 +8,7 @@ from .int32 import int32
 from .message_types import Conversion, MessageType
 from .openings import by_address, first_message, server_first
 from .plain import delimited, length, lines, varint
+from .redis import redis
 
 __all__ = [
     "Attempt",
@@ -26,6 +27,7 @@ __all__ = [
     "int32",
     "length",
     "lines",
+    "redis",
     "server_first",
     "varint",
 ]
