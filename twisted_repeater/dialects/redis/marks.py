@@ -123,7 +123,7 @@ class Marks(Generic[T]):
 def in_turn(provider: Filter | FilterPairObject, /) -> InTurn:
     """Return a pair of filters in which the answers of a filter come in their turn.
 
-    A client of Redis tells replies apart by their order only. With `in_turn` a filter of commands can answer one itself,
+    A client of Redis tells replies apart by their order only. With `in_turn` a filter can answer a command itself,
     and the client gets that answer where the server's would have come: after the replies to earlier commands. The
     command does not reach the server. In a transaction the server then refuses ``EXEC``, so nothing of it is carried
     out. For example::
