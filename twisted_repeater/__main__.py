@@ -10,6 +10,7 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
+from .dialects.redis import names
 from .framings import async_extra, base, delimited, length, varint
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
@@ -21,6 +22,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
     delimited,
     async_extra,
     selectors,
+    names,
     output,
     reader,
     judge,
