@@ -11,7 +11,7 @@ from types import ModuleType
 from . import selectors
 from ._lane import judge, lane, output, reader
 from .dialects.redis import names
-from .framings import async_extra, base, delimited, length, varint
+from .framings import async_extra, base, delimited, length, resp, varint
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
@@ -20,6 +20,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
     length,
     varint,
     delimited,
+    resp,
     async_extra,
     selectors,
     names,
