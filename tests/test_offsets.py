@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.__main__ import HOT_PATH
 from twisted_repeater._lane.output import Output
-from twisted_repeater.dialects.redis.names import command_names
 from twisted_repeater.errors import FARTHEST, FramingError
 from twisted_repeater.framings import (
     AsyncExtraFraming,
@@ -98,7 +97,6 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: first_byte(b"a") | contains([b"b"]),
     lambda: first_byte(b"a") & contains([b"b"]),
     lambda: ~first_byte(b"a"),
-    lambda: command_names([b"\0\0"], prefixes=[b""]),
 ]
 """Make one object of each compiled class that gets offsets, and of some in other states."""
 

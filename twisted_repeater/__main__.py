@@ -10,7 +10,6 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
-from .dialects.redis import names
 from .framings import async_extra, base, delimited, length, resp, varint
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
@@ -23,7 +22,6 @@ HOT_PATH: tuple[ModuleType, ...] = (
     resp,
     async_extra,
     selectors,
-    names,
     output,
     reader,
     judge,
