@@ -93,8 +93,8 @@ class InTurnTests(RedisCase):
         self.assertEqual(replies[::2], list(range(1, 5001)))
         self.assertEqual({type(reply) for reply in replies[1::2]}, {exceptions.NoPermissionError})
 
-    async def test_old_servers(self) -> None:
-        """Before the client has logged in, refused commands are refused in the same way."""
+    async def test_before_the_login(self) -> None:
+        """Before the client has logged in, commands are refused in the same way."""
         await self.say(self.redis.port, b"CONFIG SET requirepass secret\r\nQUIT\r\n")
         port = await self.repeat(filters=in_turn(guard))
         got = await self.say(port, b"GET k\r\nFLUSHALL\r\nAUTH secret\r\nGET k\r\nQUIT\r\n")
@@ -135,8 +135,8 @@ class NameTests(RedisCase):
 
     async def test_accepted(self) -> None:
         """A client has the name of its user, or else that of its connection, once the server has accepted it."""
-        said = (b"CLIENT SETNAME web\r\n", b"AUTH ann wrong\r\n", b"HELLO 3 AUTH ann wrong\r\n")
-        said += (b"HELLO 3 SETNAME job\r\n", array(b"auth", b"ann", b"secret"), b"CLIENT SETNAME other\r\n")
+        said = [b"CLIENT SETNAME web\r\n", b"AUTH ann wrong\r\n", b"HELLO 3 AUTH ann wrong\r\n"]
+        said += [b"HELLO 3 SETNAME job\r\n", array(b"auth", b"ann", b"secret"), b"CLIENT SETNAME other\r\n"]
         names = await self.names(*said)
         self.assertEqual(names, ["web", "web", "web", "job", "ann", "ann"])
 

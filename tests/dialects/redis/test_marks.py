@@ -133,7 +133,12 @@ class InTurnTests(SynchronousTestCase):
         self.assertTrue(IFilterPair.providedBy(pair))
         self.assertIn("in_turn(", repr(pair))
         seen: list[Reply] = []
-        to_server, to_client = filters_for(DROP, lambda reply, link: seen.append(reply) or PASS_ON)
+
+        def see(reply: Reply, link: Any) -> Any:
+            seen.append(reply)
+            return PASS_ON
+
+        to_server, to_client = filters_for(DROP, see)
         (mark,) = to_server.filter(COMMAND, LINK).forward
         for reply in (error_about(mark), ANSWER):
             to_client.filter(reply, LINK)

@@ -37,18 +37,19 @@ class NamingTests(SynchronousTestCase):
     """Commands and replies of one link."""
 
     def setUp(self) -> None:
-        self.link: Any = FakeLink()
+        link: Any = FakeLink()
+        self.link: Any = link
         self.to_server: Any
         self.to_client: Any
-        self.to_server, self.to_client = Naming().for_link(self.link)
+        self.to_server, self.to_client = Naming().for_link(link)
         self.gate = self.to_client.selector_for(ReplyCodec())
 
     def claim(self, command: Command) -> Command:
         """Send a command that brings a name; return the mark before it."""
         verdict = self.to_server.filter(command, self.link)
         assert isinstance(verdict, Send)
-        mark: Any
         mark, same = verdict.forward
+        assert isinstance(mark, Command)
         self.assertIs(same, command)
         self.assertTrue(self.gate.is_open)
         return mark
@@ -90,7 +91,9 @@ class NamingTests(SynchronousTestCase):
         self.assertEqual(self.said(Command("HELLO", 3, "setname", "x", "auth", "ann", "secret"), HELLO), "ann")
         self.passes(Command("RESET"))
         self.assertEqual(self.said(Command("HELLO", 3, "SETNAME", "x", "AUTH", "default", ""), HELLO), "x")
-        self.passes(Command("HELLO"), Command("HELLO", 3), Command("HELLO", 3, "AUTH"), Command("HELLO", 3, "AUTH", "a"))
+        self.passes(
+            Command("HELLO"), Command("HELLO", 3), Command("HELLO", 3, "AUTH"), Command("HELLO", 3, "AUTH", "a")
+        )
 
     def test_replies_between(self) -> None:
         """Earlier replies and pushes pass, also between the mark and the reply that counts."""

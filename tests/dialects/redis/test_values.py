@@ -40,7 +40,10 @@ class ReadTests(SynchronousTestCase):
             (b"$?\r\n;1\r\na\r\n;2\r\nbc\r\n;0\r\n", b"abc"),
             (b"!3\r\nERR\r\n", ErrorText("ERR")),
             (b"*2\r\n|1\r\n+a\r\n*1\r\n:1\r\n+OK\r\n:1\r\n", [b"OK", 1]),
-            (b"*?\r\n:1\r\n*0\r\n%?\r\n+k\r\n=5\r\ntxt:v\r\n.\r\n_\r\n#t\r\n#f\r\n.\r\n", [1, [], {b"k": b"v"}, None, True, False]),
+            (
+                b"*?\r\n:1\r\n*0\r\n%?\r\n+k\r\n=5\r\ntxt:v\r\n.\r\n_\r\n#t\r\n#f\r\n.\r\n",
+                [1, [], {b"k": b"v"}, None, True, False],
+            ),
             (b"#f\r\n", False),
             (b",-inf\r\n", -math.inf),
             (b"(123456789012345678901\r\n", b"123456789012345678901"),
