@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import PASS_ON, Verdict
 from twisted_repeater.selectors import (
     NOTHING,
+    Gate,
     Selector,
     _Contains,
     any_of,
@@ -219,6 +220,23 @@ class SelectorTests(SynchronousTestCase):
         ]
         for selector, expected in shown:
             self.assertEqual(repr(selector), expected)
+
+
+class GateTests(SynchronousTestCase):
+    """The selector with a switch."""
+
+    def test_switch(self) -> None:
+        """It selects all while it is open, and none while it is closed, whatever it is combined with."""
+        gate = Gate()
+        either = gate | first_byte(b"a")
+        seen = []
+        for gate.is_open in (False, True, False):
+            seen.append((gate.matches(b"b", 0, 1), either.matches(b"b", 0, 1), either.matches(b"a", 0, 1), repr(gate)))
+        self.assertEqual(seen[0], (False, False, True, "<gate, closed>"))
+        self.assertEqual(seen[1], (True, True, True, "<gate, open>"))
+        self.assertEqual(seen[2], seen[0])
+        self.assertEqual(reach_of(gate), 1)
+        self.assertRaises(ValueError, gate.matches, b"b", 1, 3)
 
 
 class ReachTests(SynchronousTestCase):

@@ -10,7 +10,8 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
-from .framings import async_extra, base, delimited, length, varint
+from .dialects.redis import by_name
+from .framings import async_extra, base, delimited, length, resp, varint
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
@@ -19,8 +20,10 @@ HOT_PATH: tuple[ModuleType, ...] = (
     length,
     varint,
     delimited,
+    resp,
     async_extra,
     selectors,
+    by_name,
     output,
     reader,
     judge,
