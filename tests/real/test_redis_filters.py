@@ -29,29 +29,7 @@ ANY_KEY = """
 """
 """The commands of Redis 7.0 that may touch keys which they do not name, and are not in the table."""
 
-WORDS = [
-    "STORE",
-    "STREAMS",
-    "KEYS",
-    "BY",
-    "GET",
-    "COUNT",
-    "GROUP",
-    "1",
-    "2",
-    "3",
-    "0",
-    "a",
-    "b",
-    "c",
-    "#",
-    "nosort",
-    "STOREDIST",
-    "LIMIT",
-    "AUTH",
-    "BLOCK",
-    "AND",
-]
+WORDS = "STORE STREAMS KEYS BY GET COUNT GROUP 1 2 3 0 a b c # nosort STOREDIST LIMIT AUTH BLOCK AND".split()  # noqa: SIM905
 """Arguments for commands: names of options, numbers and keys."""
 
 GENEROUS = frozenset(["GEORADIUS", "GEORADIUSBYMEMBER", "MIGRATE", "SORT", "SORT_RO", "XREAD"])
