@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.dialects.redis import Command, Commands
-from twisted_repeater.dialects.redis.commands import MOST_NAMES
+from twisted_repeater.dialects.redis import Command, Commands, Raw, Reply, redis
+from twisted_repeater.dialects.redis.commands import MOST_NAMES, _Refusing
+from twisted_repeater.testing import FilterHarness
 
 
 def command(text: str) -> Command:
@@ -208,3 +209,20 @@ class ChannelsTests(RulesCase):
     def test_all_channels(self) -> None:
         """A star alone allows all channels, and all patterns of channels."""
         self.assert_refuses(Commands(channels=("*",)), {}, ("SUBSCRIBE a", "PSUBSCRIBE a*", "PUBSUB CHANNELS"))
+
+
+class FilterTests(SynchronousTestCase):
+    """The pair of filters."""
+
+    def test_in_a_link(self) -> None:
+        """A refused command is replaced by a mark; others pass as they came, and so do empty lines."""
+        run = FilterHarness(filters=Commands(keys=("a",)), dialect=redis())
+        seen = run.client_sends(Command("GET", "b"), Command("GET", "a"), Raw(b"\r\n")).to_server
+        self.assertEqual(seen[1:], [Command("GET", "a"), Raw(b"\r\n")])
+        error = Reply.failure(f"ERR unknown command '{seen[0].name}'")
+        run.server_sends(error).expect(to_client=[Reply.failure("NOPERM the key 'b' is not allowed")])
+
+    def test_other_dialects(self) -> None:
+        """Messages of other dialects are an error at the start."""
+        with self.assertRaisesRegex(TypeError, "Commands is for the dialect redis"):
+            _Refusing(Commands()).selector_for(None)
