@@ -7,7 +7,7 @@ A test module that needs programs names their packages of Debian, on one line, f
     class RedisTests(RealCase):
         async def test_ping(self) -> None:
             server = self.start_server(lambda port: [needed("redis-server", "redis-server"), "--port", str(port)])
-            repeater = await self.start_repeater(example("redis_dialect").redis, server.port)
+            repeater = await self.start_repeater(dialects.redis(), server.port)
             client = redis.Redis(port=repeater.port)
             await self.in_thread(client.ping)
             await self.in_thread(client.close)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["compile_globs"]
+__all__ = ["SPECIAL", "compile_globs"]
+
+SPECIAL = re.compile(rb"[*?\[\\]")
+"""Finds what has a meaning in a pattern."""
 
 ANY = b"."
 NOTHING = b"(?!)"
