@@ -71,10 +71,10 @@ class PatternTests(SynchronousTestCase):
         both = [topic for topic in ALL if stands_for(other, topic)]
         mine = [topic for topic in both if stands_for(pattern, topic)]
         self.assertIs(overlaps(pattern, other), bool(mine))
-        self.assertIs(TopicSet(["c/c/c/c/c/c", pattern]).overlaps(other), bool(mine))
+        self.assertIs(TopicSet(["$zzz", pattern]).overlaps(other), bool(mine))
         if covers(pattern, other):
             self.assertEqual(mine, both)
-        self.assertIs(TopicSet(["c/c/c/c/c/c", pattern]).covers(other), covers(pattern, other))
+        self.assertIs(TopicSet(["$zzz", pattern]).covers(other), covers(pattern, other))
 
     def test_covers(self) -> None:
         """A pattern covers what is part of it."""
