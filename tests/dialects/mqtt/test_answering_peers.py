@@ -23,7 +23,7 @@ from twisted_repeater.dialects.mqtt import (
     mqtt,
 )
 from twisted_repeater.dialects.mqtt.keep_alive import PING, PONG, KeepAlive
-from twisted_repeater.testing import FilterHarness
+from twisted_repeater.testing import FilterHarness, MemoryRepeater
 
 from .answered_case import BOTH, AnsweredCase
 
@@ -106,8 +106,9 @@ class ConnectTests(AnsweredCase):
         """A client whose CONNECT is dropped is refused."""
         for version, code in ((4, 5), (5, 0x87)):
             drop = answered(lambda message, link: DROP if isinstance(message, Connect) else PASS_ON)
-            run = FilterHarness(filters=drop, dialect=mqtt(), says=[Connect("ann", version=version)])
-            run.opened.expect(to_client=[ConnAck(reason=code)], closed=True)
+            client = MemoryRepeater(mqtt(), filters=drop).connect("ann", says=[Connect("ann", version=version)])
+            self.assertEqual(client.received, [ConnAck(reason=code)])
+            self.assertIsNotNone(client.lost)
 
     def test_altered(self) -> None:
         """A filter may alter the CONNECT; one that is refused by the broker passes."""

@@ -23,7 +23,7 @@ from twisted_repeater.dialects.mqtt import (
     mqtt,
 )
 from twisted_repeater.dialects.mqtt.topics import _Decision
-from twisted_repeater.testing import FilterHarness
+from twisted_repeater.testing import FilterHarness, MemoryRepeater
 
 from .answered_case import AnsweredCase
 
@@ -92,9 +92,10 @@ class TopicsTests(AnsweredCase):
         for version, code in ((4, 5), (5, 0x87)):
             for topic, refused in (("secret/a", True), ("a", False)):
                 says = Connect("ann", version=version, will=Will(topic))
-                run = FilterHarness(filters=Topics(deny_publish=("secret/#",)), dialect=mqtt(), says=[says])
-                self.assertEqual(run.opened.to_client, [ConnAck(reason=code)] if refused else [])
-                self.assertIs(run.opened.closed, refused)
+                running = MemoryRepeater(mqtt(), filters=Topics(deny_publish=("secret/#",)))
+                client = running.connect("ann", says=[says])
+                self.assertEqual(client.received, [ConnAck(reason=code)] if refused else [])
+                self.assertIs(client.lost is not None, refused)
 
     def test_assigned_id(self) -> None:
         """The id that the broker assigns is the client's from then on, also when the rules are replaced."""
