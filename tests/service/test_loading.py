@@ -75,7 +75,7 @@ def coded():
     return dialects.int32(to_server="utf8")
 """
 
-KNOWN = "async_extra, delimited, int32, length, lines, varint, or package.module:name"
+KNOWN = "async_extra, delimited, int32, length, lines, mqtt, varint, or package.module:name"
 NEITHER = "a filter must be a function or an object with a method filter, not"
 
 
