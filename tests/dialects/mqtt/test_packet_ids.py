@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.dialects.mqtt.packet_ids import HIGHEST, PacketIds
+from twisted_repeater.dialects.mqtt.packet_ids import HIGHEST, Exchange, PacketIds
 
 
 class PacketIdTests(SynchronousTestCase):
@@ -52,7 +52,7 @@ class PacketIdTests(SynchronousTestCase):
     def test_unique(self, steps: list[tuple[str, int]]) -> None:
         """No two exchanges have the same number at the receiver, whatever is begun, added and ended."""
         ids = PacketIds()
-        running = {}
+        running: dict[int, Exchange] = {}
         for step, number in steps:
             exchange = None
             if step == "begin":

@@ -6,7 +6,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.mqtt import Properties, Property, PubAck, PubComp, Publish, PubRec, PubRel, Reason
-from twisted_repeater.dialects.mqtt.publishing import MOST_WAITING, Publishing
+from twisted_repeater.dialects.mqtt.publishing import MOST_WAITING, Acknowledgement, Publishing
 
 NO = Reason.NOT_AUTHORIZED
 
@@ -17,7 +17,12 @@ class PublishingTests(SynchronousTestCase):
     def test_passed(self) -> None:
         """An exchange between the peers keeps its packets as they are."""
         here = Publishing()
-        for qos, acks in ((1, [PubAck(5)]), (2, [PubRec(5), PubComp(5, 0x92)]), (2, [PubRec(5, NO)])):
+        cases: list[tuple[int, list[Acknowledgement]]] = [
+            (1, [PubAck(5)]),
+            (2, [PubRec(5), PubComp(5, 0x92)]),
+            (2, [PubRec(5, NO)]),
+        ]
+        for qos, acks in cases:
             publish = Publish("a", b"", qos, packet_id=5)
             self.assertIs(here.sent(publish, 5, qos), publish)
             for ack in acks:
