@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from inspect import ismethod
 
 from .._types import Filters
-from ._migration import call_migrate, matched_by_name
+from ._migration import Around, call_migrate, matched_by_name
 from .chain import Chain
 
 __all__ = ["hand_over_link"]
@@ -42,8 +42,8 @@ def _members(provider: object) -> Iterator[object]:
             yield from _members(member)
     elif provider is not None:
         yield provider
-        if getattr(type(provider), "has_inner", False):
-            yield from _members(provider.inner)  # type: ignore[attr-defined]
+        if isinstance(provider, Around):
+            yield from _members(provider.inner)
 
 
 def _owner(provider: object) -> object:

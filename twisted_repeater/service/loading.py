@@ -27,7 +27,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READY: dict[str, Callable[..., Dialect]] = {
-    function.__name__: function for function in (async_extra, delimited, int32, length, lines, mqtt, postgres, redis, varint)
+    function.__name__: function
+    for function in (async_extra, delimited, int32, length, lines, mqtt, postgres, redis, varint)
 }
 """The functions of the package `dialects` that make one, by their names."""
 

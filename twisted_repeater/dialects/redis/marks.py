@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from ..._pending import verdict_later
 from ..._types import Filter, FilterFunction, FilterPairObject
-from ...filters._migration import hand_over
+from ...filters._migration import Around, hand_over
 from ...filters._provider import (
     checked_pair,
     common_selector,
@@ -177,16 +177,14 @@ class InTurn:
         yield from fixed_filters(self.inner)
 
 
-class _Member:
+class _Member(Around):
     """The filter of one direction of a link."""
 
     __qualname__ = "in_turn"
-    has_inner: ClassVar[bool] = True
-    """See `filters._link_migration`: ``inner`` takes over, too."""
     expected: ClassVar[type]
 
     def __init__(self, inner: Filter | None, marks: Marks[bytes]) -> None:
-        self.inner = inner
+        self.inner: Filter | None = inner
         self._marks = marks
         self._ask: FilterFunction = pass_on if inner is None else guarded(inner)
 
