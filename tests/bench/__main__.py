@@ -10,8 +10,9 @@ from pathlib import Path
 
 from .contestants import CONTESTANTS, ROOT, Contestant
 from .loads import LOADS, QUICK, Load
-from .measure import Failed, allow_many_files, measure
+from .measure import allow_many_files, measure
 from .plot import plot
+from .process import Failed
 from .report import summary, write
 from .results import Results
 
