@@ -13,9 +13,9 @@ from pathlib import Path
 
 from .contestants import Contestant
 from .loads import Load
-from .process import Failed, Process, free_port, running
+from .process import Failed, Process, free_port, port_of, running
 
-__all__ = ["Sample", "allow_many_files", "measure"]
+__all__ = ["Sample", "allow_many_files", "measure", "processors"]
 
 _BEFORE_IDLE = 100
 """Links made before memory is read the first time, so that what is set up once does not count."""
@@ -49,7 +49,7 @@ def measure(load: Load, contestant: Contestant, seconds: float) -> Sample:
             command = [sys.executable, "-m", f"tests.bench.programs.{name}", *arguments]
             return stack.enter_context(running(command, processor, directory, {}))
 
-        for_proxy, for_client, for_server = _processors(load)
+        for_proxy, for_client, for_server = processors(load)
         server = program("server", for_server, as_json)
         port = int(server.answer()["port"])
         proxy = None
@@ -57,7 +57,7 @@ def measure(load: Load, contestant: Contestant, seconds: float) -> Sample:
             wished = free_port()
             command = contestant.start(load, port, wished, directory)
             proxy = stack.enter_context(running(command, for_proxy, directory, contestant.environment))
-            port = _port_of(proxy, contestant, wished)
+            port = port_of(proxy, wished, contestant.prints_port)
         client = program("client", for_client, str(port), as_json)
         try:
             return _measure(load, seconds, client, server, proxy)
@@ -96,7 +96,7 @@ def _measure(load: Load, seconds: float, client: Process, server: Process, proxy
     )
 
 
-def _processors(load: Load) -> tuple[int, int, int]:
+def processors(load: Load) -> tuple[int, int, int]:
     """One for the proxy and one, or two, for the load: what a copy costs depends on whose cache the bytes are in.
 
     With one message under way only one process has something to do at a time. All on one processor, none has to be
@@ -106,13 +106,6 @@ def _processors(load: Load) -> tuple[int, int, int]:
     if load.outstanding == load.connections == 1:
         own = own[-1:]
     return own[-1], own[0], own[1 if len(own) > 2 else 0]
-
-
-def _port_of(proxy: Process, contestant: Contestant, wished: int) -> int:
-    if contestant.prints_port:
-        return int(proxy.answer()["port"])
-    proxy.wait_for_listening(wished)
-    return wished
 
 
 def allow_many_files(connections: int) -> str | None:

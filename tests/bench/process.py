@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from .contestants import ROOT
 
-__all__ = ["Failed", "Process", "free_port", "running"]
+__all__ = ["Failed", "Process", "free_port", "last_line", "port_of", "running"]
 
 _START_TIMEOUT = 20.0
 _STEP_TIMEOUT = 90.0
@@ -38,10 +39,28 @@ class Process:
         self.processor = processor
         os.sched_setaffinity(self.pid, {processor})
 
-    def stop(self) -> None:
-        self._popen.kill()
-        self._popen.communicate()
-        self._log.close()
+    def stop(self, gently: bool = False) -> None:
+        """End it. A server with processes of its own is asked to, by SIGINT."""
+        try:
+            if gently:
+                self._popen.send_signal(signal.SIGINT)
+                self._popen.wait(_START_TIMEOUT)
+        finally:
+            self._popen.kill()
+            self._popen.communicate()
+            self._log.close()
+
+    def output(self) -> str:
+        """Wait until it ends by itself; give all that it wrote, errors first."""
+        try:
+            printed, _ = self._popen.communicate(timeout=_STEP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{self.name}: has not ended after {_STEP_TIMEOUT:.0f} s; {self.said()}") from None
+        self._log.seek(0)
+        text = self._log.read() + printed.decode()
+        if self._popen.returncode:
+            raise Failed(f"{self.name} ended with status {self._popen.returncode}: {last_line(text)}")
+        return text
 
     def ask(self, command: str) -> dict[str, float]:
         """Send a command, give the answer."""
@@ -78,7 +97,7 @@ class Process:
     def said(self) -> str:
         """The last line that it wrote as an error."""
         self._log.seek(0)
-        return "".join(self._log.read().strip().splitlines()[-1:])
+        return last_line(self._log.read())
 
     def cpu(self) -> float:
         """CPU time of all its threads, by the system's own clock of the process, in nanoseconds' resolution."""
@@ -94,11 +113,25 @@ class Process:
 
 @contextmanager
 def running(command: list[str], processor: int, directory: Path, environment: dict[str, str]) -> Iterator[Process]:
+    """Start a process, and end it behind the block."""
     process = Process(command, processor, directory, environment)
     try:
         yield process
     finally:
         process.stop()
+
+
+def port_of(proxy: Process, wished: int, prints_port: bool) -> int:
+    """Wait until a proxy listens, and return its port: one of its own choice, or the wished one."""
+    if prints_port:
+        return int(proxy.answer()["port"])
+    proxy.wait_for_listening(wished)
+    return wished
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a text, without its end; an empty string if there is none."""
+    return "".join(text.strip().splitlines()[-1:])
 
 
 def free_port() -> int:
