@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
-from twisted_repeater import Repeater
+from twisted_repeater import Repeater, dialects
 
 from .repeater import give_up
 from .serving import tell_port
