@@ -8,7 +8,6 @@ from inspect import ismethod
 from .._types import Filters
 from ._migration import call_migrate, matched_by_name
 from .chain import Chain
-from .in_order import InTurn
 
 __all__ = ["hand_over_link"]
 
@@ -43,8 +42,8 @@ def _members(provider: object) -> Iterator[object]:
             yield from _members(member)
     elif provider is not None:
         yield provider
-        if isinstance(provider, InTurn):
-            yield from _members(provider.inner)
+        if getattr(type(provider), "has_inner", False):
+            yield from _members(provider.inner)  # type: ignore[attr-defined]
 
 
 def _owner(provider: object) -> object:
