@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,10 +15,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from .bench.__main__ import main
 from .bench.loads import LOADS
 from .bench.plot import plot
-from .bench.report import BEGIN, END
+from .bench.process import Failed
+from .bench.report import BEGIN, BEGIN_PROTOCOLS, END, END_PROTOCOLS
 from .bench.results import Row
+from .bench.servers import SERVERS
 from .bench.targets import outcomes
+from .bench.tools import TOOLS
 from .bench.wire import wire_of
+from .needed import cannot_test
 
 
 class BenchTests(SynchronousTestCase):
@@ -65,6 +70,39 @@ class BenchTests(SynchronousTestCase):
         self.assertEqual(returned, 0, printed)
         self.assertEqual(printed.count(" µs CPU for each"), 2, printed)
 
+    def test_protocols(self) -> None:
+        """Each protocol's load tool puts a load on the real server, and its requests are counted as messages."""
+        for load in ("redis-get-16", "mqtt-1", "postgres-rows"):
+            if reason := SERVERS[load.partition("-")[0]].missing():
+                cannot_test(reason)
+            temporary = TemporaryDirectory()
+            self.addCleanup(temporary.cleanup)
+            page = Path(temporary.name) / "performance.md"
+            page.write_text(f"{BEGIN}\nold\n{END}\n{BEGIN_PROTOCOLS}\nold\n{END_PROTOCOLS}\nafter\n")
+            returned, printed = self.run_bench("--only", f"{load}/repeater-*", "--out", temporary.name)
+            self.assertEqual(returned, 0, printed)
+            self.assertEqual(printed.count(" µs CPU for each"), 2, printed)
+            text = page.read_text()
+            self.assertRegex(text, r"\| repeater, no filter \|.* [\d,]+ requests/s \|\n")
+            self.assertIn(f"| {load}, CPU for each message, repeater-typed / repeater-no-filter | 2.000 |", text)
+            self.assertEqual((text.count("old"), text[-7:]), (1, "\nafter\n"))
+
+    def test_tools_that_fail(self) -> None:
+        """A load tool whose requests did not all succeed has measured nothing."""
+        of_pgbench = "number of transactions actually processed: 9/10\ntps = 5.0 (without initial connection time)\n"
+        of_redis_benchmark = "Error from server: NOPERM\n"
+        for kind, printed in (("postgres", of_pgbench), ("redis", of_redis_benchmark), ("mqtt", "")):
+            self.assertRaises(Failed, TOOLS[kind].requests_per_second, printed, 10)
+
+    def test_missing_programs(self) -> None:
+        """A protocol whose programs are not installed is left out, with what to install."""
+        self.patch(os, "environ", os.environ | {"REDIS-BENCHMARK": "/nowhere"})
+        returned, printed = self.run_bench("--only", "redis-get-1/direct", "--only", "oneway-16/direct")
+        self.assertEqual(returned, 0, printed)
+        self.assertRegex(
+            printed, r"Not measured: Redis.*: redis-benchmark is not installed: apt-get install redis-tools"
+        )
+
     def test_list(self) -> None:
         """What would be measured can be listed without measuring."""
         returned, printed = self.run_bench("--list", "--only", "echo-*/direct")
@@ -105,6 +143,8 @@ class BenchTests(SynchronousTestCase):
     def test_frames(self) -> None:
         """Every load's frames are read back as they were made, whole or cut anywhere."""
         for load in LOADS:
+            if load.is_protocol:
+                continue
             wire = wire_of(load)
             if hello := wire.hello("me"):
                 self.assertEqual(wire.name_in(wire.split(bytearray(hello), hello=True) or b""), "me")

@@ -10,10 +10,13 @@ from pathlib import Path
 
 from .contestants import CONTESTANTS, ROOT, Contestant
 from .loads import LOADS, QUICK, Load
-from .measure import Failed, allow_many_files, measure
+from .measure import allow_many_files, measure
 from .plot import plot
+from .process import Failed
+from .protocols import measure_protocol
 from .report import summary, write
 from .results import Results
+from .servers import SERVERS
 
 Pair = tuple[Load, Contestant]
 
@@ -53,9 +56,9 @@ def _round(pairs: list[Pair], seconds: float, results: Results) -> None:
         if name in results.absent:
             continue
         try:
-            sample = measure(load, contestant, seconds)
+            sample = (measure_protocol if load.is_protocol else measure)(load, contestant, seconds)
         except Failed as failed:
-            results.absent[name] = f"failed: {failed}"
+            results.miss(load, name, f"failed: {failed}")
             print(f"{name}: {failed}", file=sys.stderr)
             continue
         results.add(load, contestant, sample)
@@ -69,15 +72,15 @@ def _pairs(options: argparse.Namespace, results: Results) -> list[Pair]:
     pairs = []
     missing = {contestant: contestant.missing() for contestant in CONTESTANTS}
     for load in LOADS:
-        few_files = allow_many_files(load.connections)
+        impossible = SERVERS[load.kind].missing() if load.is_protocol else allow_many_files(load.connections)
         for contestant in CONTESTANTS:
             name = f"{load.name}/{contestant.name}"
             if not contestant.takes(load) or not any(_fits(name, pattern) for pattern in patterns):
                 continue
             if reason := missing[contestant]:
-                results.absent[contestant.title] = reason
-            elif few_files:
-                results.absent[load.title] = few_files
+                results.miss(load, contestant.title, reason)
+            elif impossible:
+                results.miss(load, load.title, impossible)
             else:
                 pairs.append((load, contestant))
     return pairs

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,9 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..paths import INTERPRETED, ROOT
-from .loads import Load
+from .installed import find, needs, unprivileged
+from .loads import PROTOCOLS, Load
 
-__all__ = ["CONTESTANTS", "REFERENCE", "ROOT", "Contestant", "versions"]
+__all__ = [
+    "CONTESTANTS",
+    "REFERENCE",
+    "REFERENCE_OF_PROTOCOLS",
+    "ROOT",
+    "Contestant",
+]
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -55,6 +59,18 @@ stream {{
 }}
 """
 
+_PGBOUNCER = """\
+[databases]
+* = host=127.0.0.1 port={server_port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {directory}/users.txt
+pool_mode = session
+"""
+
 _NGINX_MODULES = Path("/usr/lib/nginx/modules")
 
 Start = Callable[[Load, int, int, Path], list[str]]
@@ -83,7 +99,7 @@ class Contestant:
 
     def takes(self, load: Load) -> bool:
         """Whether the load means anything to it."""
-        plain = not load.wanted_every and load.dialect == "int32"
+        plain = not load.wanted_every and load.dialect == "int32"  # a protocol's load has a dialect of its own
         return load.name in self.loads or (plain and load.kind in self.loads)
 
 
@@ -102,7 +118,7 @@ def _haproxy(load: Load, server_port: int, port: int, directory: Path) -> list[s
     config = directory / "haproxy.cfg"
     connections = load.connections + 200
     config.write_text(_HAPROXY.format(port=port, server_port=server_port, connections=connections))
-    return [_find("haproxy"), "-db", "-q", "-f", str(config)]
+    return [find("haproxy"), "-db", "-q", "-f", str(config)]
 
 
 def _nginx(load: Load, server_port: int, port: int, directory: Path, njs: bool = False) -> list[str]:
@@ -118,7 +134,7 @@ def _nginx(load: Load, server_port: int, port: int, directory: Path, njs: bool =
         filter="js_filter frames.filter;" if njs else "",
     )
     config.write_text(text)
-    return [_find("nginx"), "-p", str(directory), "-e", "stderr", "-c", str(config)]
+    return [find("nginx"), "-p", str(directory), "-e", "stderr", "-c", str(config)]
 
 
 def _njs(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
@@ -126,25 +142,15 @@ def _njs(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
 
 
 def _mitmproxy(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
-    command = [_find("mitmdump"), "-q", "--set", f"confdir={directory}", "-s", str(PROGRAMS / "mitmproxy_hook.py")]
+    command = [find("mitmdump"), "-q", "--set", f"confdir={directory}", "-s", str(PROGRAMS / "mitmproxy_hook.py")]
     return [*command, "--mode", f"reverse:tcp://127.0.0.1:{server_port}@127.0.0.1:{port}"]
 
 
-def _find(program: str) -> str:
-    """Where a program is: named by an environment variable (MITMDUMP, say), or found on the path."""
-    named = os.environ.get(program.upper(), program)
-    path = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"  # where Debian puts servers
-    return shutil.which(named, path=path) or ""
-
-
-def _needs(program: str, how: str, *files: Path) -> Callable[[], str | None]:
-    def missing() -> str | None:
-        if not _find(program):
-            return f"{program} is not installed: {how}"
-        absent = [file.name for file in files if not file.exists()]
-        return f"no {absent[0]}: {how}" if absent else None
-
-    return missing
+def _pgbouncer(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
+    config = directory / "pgbouncer.ini"
+    config.write_text(_PGBOUNCER.format(port=port, server_port=server_port, directory=directory))
+    (directory / "users.txt").write_text('"bench" ""\n')
+    return [*unprivileged(directory), find("pgbouncer"), "-q", str(config)]
 
 
 def _not_compiled() -> str | None:
@@ -162,6 +168,8 @@ def _no_msgspec() -> str | None:
 
 def _repeater(filter_name: str) -> Start:
     def start(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
+        if load.is_protocol:
+            return _python("ready", load.kind, filter_name)(load, server_port, port, directory)
         chosen = "broadcast" if load.kind == "broadcast" else filter_name
         return _python("repeater", load.dialect, chosen)(load, server_port, port, directory)
 
@@ -175,13 +183,25 @@ _STREAM = _NGINX_MODULES / "ngx_stream_module.so"
 _STREAM_JS = _NGINX_MODULES / "ngx_stream_js_module.so"
 
 CONTESTANTS = (
-    Contestant(name="direct", title="direct connection", start=None, loads=("oneway", "echo", "connections")),
+    Contestant(
+        name="direct",
+        title="direct connection",
+        start=None,
+        loads=("oneway", "echo", "connections", *PROTOCOLS),
+    ),
     Contestant(
         name="repeater-no-filter",
         title="repeater, no filter",
         start=_repeater("none"),
         prints_port=True,
-        loads=(*_PLAIN, "connections", *_FRAMINGS),
+        loads=(*_PLAIN, "connections", *_FRAMINGS, *PROTOCOLS),
+    ),
+    Contestant(
+        name="repeater-typed",
+        title="repeater, filter looks at every typed message",
+        start=_repeater("typed"),
+        prints_port=True,
+        loads=PROTOCOLS,
     ),
     Contestant(
         name="repeater-pass",
@@ -255,42 +275,41 @@ CONTESTANTS = (
         name="haproxy",
         title="HAProxy, TCP mode",
         start=_haproxy,
-        missing=_needs("haproxy", "apt-get install haproxy"),
+        loads=(*_PLAIN, "connections", *PROTOCOLS),
+        missing=needs("haproxy", "apt-get install haproxy"),
     ),
     Contestant(
         name="nginx",
         title="nginx stream",
         start=_nginx,
-        missing=_needs("nginx", "apt-get install nginx libnginx-mod-stream", _STREAM),
+        missing=needs("nginx", "apt-get install nginx libnginx-mod-stream", _STREAM),
     ),
     Contestant(
         name="njs",
         title="nginx stream, njs filter",
         start=_njs,
         loads=(*_PLAIN, "connections-hello"),
-        missing=_needs("nginx", "apt-get install nginx libnginx-mod-stream-js", _STREAM, _STREAM_JS),
+        missing=needs("nginx", "apt-get install nginx libnginx-mod-stream-js", _STREAM, _STREAM_JS),
     ),
     Contestant(
         name="mitmproxy",
         title="mitmproxy, hook for each read",
         start=_mitmproxy,
         loads=_PLAIN,
-        missing=_needs("mitmdump", "install mitmproxy in an environment of its own and name it in MITMDUMP"),
+        missing=needs("mitmdump", "install mitmproxy in an environment of its own and name it in MITMDUMP"),
+    ),
+    Contestant(
+        name="pgbouncer",
+        title="PgBouncer, session pooling",
+        start=_pgbouncer,
+        loads=("postgres",),
+        missing=needs("pgbouncer", "apt-get install pgbouncer"),
     ),
 )
 
 
-def versions() -> dict[str, str]:
-    """What the programs that are installed say of themselves."""
-    asked = {"HAProxy": ("haproxy", "-v"), "nginx": ("nginx", "-v"), "mitmproxy": ("mitmdump", "--version")}
-    found = {}
-    for name, (program, option) in asked.items():
-        if where := _find(program):
-            done = subprocess.run([where, option], capture_output=True, text=True, check=False)
-            number = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
-            found[name] = number[0] if number else "unknown"
-    return found
-
-
 REFERENCE = ("repeater-pass", "repeater-pass-interpreted")
 """What the others are compared with: the first of these that was measured."""
+
+REFERENCE_OF_PROTOCOLS = ("repeater-no-filter",)
+"""The same for the loads of protocols."""

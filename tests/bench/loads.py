@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["LOADS", "QUICK", "Load"]
+__all__ = ["LOADS", "PROTOCOLS", "QUICK", "Load"]
+
+PROTOCOLS = ("postgres", "redis", "mqtt")
+"""The kinds of load that another program puts on: the protocol's own load tool."""
 
 KIB = 1024
+
+ROWS = Path(__file__).parent / "programs" / "rows.sql"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +22,7 @@ class Load:
     name: str
     title: str
     kind: str
-    """``oneway``, ``echo``, ``broadcast``, ``idle`` or ``connections``."""
+    """``oneway``, ``echo``, ``broadcast``, ``idle`` or ``connections``; or one of `PROTOCOLS`."""
     size: int = 16
     connections: int = 1
     outstanding: int = 0
@@ -24,6 +30,15 @@ class Load:
     wanted_every: int = 0
     """One message in so many is of the kind that a selector wants; 0 for none."""
     dialect: str = "int32"
+    tool: tuple[str, ...] = ()
+    """For a protocol: the arguments that its load tool gets."""
+    messages: int = 1
+    """For a protocol: how many messages, both ways together, are one of the tool's requests."""
+
+    @property
+    def is_protocol(self) -> bool:
+        """Whether a load tool puts it on."""
+        return self.kind in PROTOCOLS
 
 
 def _oneway(name: str, title: str, size: int, connections: int = 1) -> Load:
@@ -41,6 +56,30 @@ def _echo(outstanding: int, connections: int = 1) -> Load:
 def _connections(name: str, title: str, dialect: str) -> Load:
     title = f"a link made, an echo of 16 B, ended, {title}"
     return Load(name=name, title=title, kind="connections", connections=4, dialect=dialect)
+
+
+def _pgbench(name: str, title: str, messages: int, *tool: str) -> Load:
+    title = f"PostgreSQL, pgbench: {title}"
+    return Load(name=f"postgres-{name}", title=title, kind="postgres", connections=4, messages=messages, tool=tool)
+
+
+def _redis(command: str, pipeline: int) -> Load:
+    return Load(
+        name=f"redis-{command}-{pipeline}",
+        title=f"Redis, redis-benchmark: {command.upper()}, {pipeline} in a pipeline",
+        kind="redis",
+        size=64,
+        connections=50,
+        messages=2,
+        tool=("-t", command, "-P", str(pipeline)),
+    )
+
+
+def _mqtt(qos: int, messages: int) -> Load:
+    title = f"MQTT, publish and subscribe: QoS {qos}"
+    return Load(
+        name=f"mqtt-{qos}", title=title, kind="mqtt", size=64, connections=8, messages=messages, tool=(str(qos),)
+    )
 
 
 LOADS = (
@@ -68,6 +107,16 @@ LOADS = (
     Load(name="length", title="one way, 16 B, LengthFraming", kind="oneway", dialect="length"),
     Load(name="varint", title="one way, 16 B, VarintFraming", kind="oneway", dialect="varint"),
     Load(name="lines", title="one way, 16 B, DelimitedFraming", kind="oneway", dialect="lines"),
+    _pgbench("simple", "select, simple protocol", 5, "--protocol=simple", "--select-only"),
+    _pgbench("extended", "select, extended protocol", 11, "--protocol=extended", "--select-only"),
+    _pgbench("prepared", "select, prepared statements", 9, "--protocol=prepared", "--select-only"),
+    _pgbench("rows", "a thousand rows for each query", 1004, "--protocol=simple", f"--file={ROWS}"),
+    _redis("set", 1),
+    _redis("get", 1),
+    _redis("set", 16),
+    _redis("get", 16),
+    _mqtt(0, 2),
+    _mqtt(1, 4),
 )
 
 QUICK = ("oneway-16", "oneway-4k", "echo-1")

@@ -24,6 +24,7 @@ COLUMNS = (
 )
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+BEGIN_PROTOCOLS, END_PROTOCOLS = "<!-- measured by protocol: begin -->", "<!-- measured by protocol: end -->"
 
 
 def summary(results: Results) -> str:
@@ -37,13 +38,22 @@ def summary(results: Results) -> str:
 
 
 def write(results: Results, everything: dict[str, Any], page: Path) -> bool:
-    """Write the table between its marks in a page; return whether the page is there and has the marks."""
-    before, begin, rest = page.read_text().partition(BEGIN) if page.exists() else ("", "", "")
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        return False
-    page.write_text(before + begin + "\n" + markdown(results, everything) + "\n" + end + after)
-    return True
+    """Write the tables between their marks in a page; return whether the page has the marks.
+
+    A table of which nothing was measured stays as it is.
+    """
+    text = page.read_text() if page.exists() else ""
+    found = False
+    for protocols, begin, end in ((False, BEGIN, END), (True, BEGIN_PROTOCOLS, END_PROTOCOLS)):
+        part = results.part(protocols=protocols)
+        before, has_begin, rest = text.partition(begin)
+        _, has_end, after = rest.partition(end)
+        if part.samples and has_begin and has_end:
+            text = before + begin + "\n" + markdown(part, everything) + "\n" + end + after
+            found = True
+    if found:
+        page.write_text(text)
+    return found
 
 
 def markdown(results: Results, everything: dict[str, Any]) -> str:
@@ -98,6 +108,8 @@ def _more(row: Row) -> str:
         return f"round trip {row.round_trip * 1e6:.0f} µs"
     if row.memory_per_link is not None:
         return f"{row.memory_per_link / 1024:.1f} KiB for each link"
+    if row.requests_per_second is not None:
+        return f"{row.requests_per_second:,.0f} requests/s"
     return ""
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from twisted_repeater.__main__ import how_it_runs
 
-from .contestants import REFERENCE, Contestant, versions
+from .contestants import REFERENCE, REFERENCE_OF_PROTOCOLS, Contestant
+from .installed import versions
 from .loads import Load
 from .measure import Sample
 
@@ -40,6 +41,8 @@ class Row:
     load_busy: float
     ratio: float | None = None
     """CPU time for each message, as a multiple of the repeater's."""
+    requests_per_second: float | None = None
+    """What a protocol's load tool counts."""
 
 
 @dataclass
@@ -47,12 +50,27 @@ class Results:
     """All samples, and what else a reader has to know."""
 
     samples: dict[tuple[Load, Contestant], list[Sample]] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
-    """Contestants, or a load on a contestant, that could not be measured, and why."""
+    _missed: dict[tuple[bool, str], str] = field(default_factory=dict)
 
     def add(self, load: Load, contestant: Contestant, sample: Sample) -> None:
         """Keep what one run gave."""
         self.samples.setdefault((load, contestant), []).append(sample)
+
+    def miss(self, load: Load, name: str, reason: str) -> None:
+        """Keep why a contestant, a load, or a load on a contestant could not be measured."""
+        self._missed[load.is_protocol, name] = reason
+
+    @property
+    def absent(self) -> dict[str, str]:
+        """What could not be measured, and why."""
+        return {name: reason for (_, name), reason in self._missed.items()}
+
+    def part(self, *, protocols: bool) -> Results:
+        """Return the results of the protocols' loads, or of all others."""
+        return Results(
+            {pair: samples for pair, samples in self.samples.items() if pair[0].is_protocol is protocols},
+            {missed: reason for missed, reason in self._missed.items() if missed[0] is protocols},
+        )
 
     def rows(self) -> list[Row]:
         """One row for each load and contestant, in the order of the loads, the cheapest first."""
@@ -60,7 +78,7 @@ class Results:
         rows: list[Row] = []
         for load in dict.fromkeys(load for load, _ in self.samples):
             of_load = [row for row in made if row.load == load.name]
-            ours = _reference(of_load)
+            ours = _reference(of_load, REFERENCE_OF_PROTOCOLS if load.is_protocol else REFERENCE)
             of_load.sort(key=lambda row: row.cpu_per_message or 0)
             rows += [Row(**asdict(row) | {"ratio": _ratio(row.cpu_per_message, ours)}) for row in of_load]
         return rows
@@ -102,12 +120,15 @@ def _row(load: Load, contestant: Contestant, samples: list[Sample]) -> Row:
         round_trip=middle(s.round_trip for s in samples),
         proxy_busy=middle(s.proxy_cpu and s.proxy_cpu / s.seconds for s in samples),
         load_busy=median(s.load_busy for s in samples),
+        requests_per_second=median(s.messages / load.messages / s.seconds for s in samples)
+        if load.is_protocol
+        else None,
     )
 
 
-def _reference(rows: list[Row]) -> float | None:
+def _reference(rows: list[Row], names: tuple[str, ...]) -> float | None:
     by_name = {row.contestant: row.cpu_per_message for row in rows}
-    return next((by_name[name] for name in REFERENCE if name in by_name), None)
+    return next((by_name[name] for name in names if name in by_name), None)
 
 
 def _ratio(cpu: float | None, ours: float | None) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .loads import LOADS
 from .results import Row
 
 __all__ = ["Outcome", "outcomes"]
@@ -13,6 +14,7 @@ SIZES = ("16", "256", "4k", "64k", "4m")
 OURS = "repeater-pass"
 INTERPRETED = "repeater-pass-interpreted"
 NO_FILTER = "repeater-no-filter"
+TYPED = "repeater-typed"
 
 CPU_TARGETS = (
     ("oneway-16", OURS, "usual", 1 / 25),
@@ -28,6 +30,7 @@ CPU_TARGETS = (
     ("broadcast", OURS, "broadcaster", 1.0),
     ("connections", OURS, "portforward", 1.5),
     ("selector", "repeater-selector", OURS, 0.6),
+    *((load.name, TYPED, NO_FILTER, 2.0) for load in LOADS if load.is_protocol),
 )
 
 WIRES = (

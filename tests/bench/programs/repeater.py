@@ -139,7 +139,7 @@ async def run(server_port: int, dialect: str, chosen: str) -> None:
 def give_up(failure: Failure) -> None:
     """Say why the repeater did not start."""
     failure.printTraceback(sys.stderr)
-    reactor.stop()
+    reactor.callWhenRunning(reactor.stop)
 
 
 def main() -> None:
