@@ -120,7 +120,7 @@ class LineTests(DialectCase):
     def test_long_line(self) -> None:
         """A line without an end costs its sender the link, and nobody else anything."""
         self.path("rules.py").write_text(LINE_FILTER)
-        repeater, port = self.start_repeater("--dialect", "lines:max_frame=1KiB", "--to-server-filter", "rules:up")
+        repeater, port = self.start_repeater("--dialect", "lines:max-frame=1KiB", "--to-server-filter", "rules:up")
         other, others_server = self.connect(port)
         client, server = self.connect(port)
         client.send(bytes(1100))

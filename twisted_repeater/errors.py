@@ -205,6 +205,9 @@ class LinkError(RepeaterError):
 class ParseError(LinkError):
     """A payload cannot be decoded; that message is dropped."""
 
+    ends_link: bool = False
+    """Whether the link is closed as well. Subclasses set it for protocols in which a peer would wait for ever if a
+    message of the other were lost."""
     offset: int | None
     """The byte of the payload where decoding stopped; ``None`` if the codec does not know it."""
     field: str | None

@@ -49,6 +49,7 @@ class DialectTests(SynchronousTestCase):
             ({"refusal": b"no"}, TypeError, "refusal must be a function, not b'no'"),
             ({"farewell": 3}, TypeError, "farewell must be a function, not 3"),
             ({"redact": 3}, TypeError, "redact must be a function, not 3"),
+            ({"filters": 3}, TypeError, "filters must be a pair of filters, not 3"),
             ({"same_name": "share"}, TypeError, "same_name must be a SameName, not 'share'"),
             ({"max_frame": 1.5}, TypeError, "max_frame must be a number of bytes, not 1.5"),
             ({"max_frame": 0}, ValueError, "max_frame must be above 0, not 0"),

@@ -102,6 +102,20 @@ class MessageTypeTests(SynchronousTestCase):
         error = self.assertRaises(ValueError, MessageType, {1: ListCodec(1), 3: ListCodec(3)}, 1, 1, 3)
         self.assertIn("version 2", str(error))
 
+    def test_per_link(self) -> None:
+        """Versions of which each link has one need no conversion, and filters see each as its codec decodes it."""
+        kind = MessageType(CODECS, low=1, prod=3, test=4, per_link=True)
+        kind.check_single_version("to the server")
+        kind.check_convertible("to the server")
+        for version in CODECS:
+            self.assertIs(kind.codec_of_filters(version), CODECS[version])
+            message = ["x"] * version
+            reader = kind.reader(version)
+            assert reader is not None
+            self.assertEqual(reader(kind.writer(version)(message)), message)
+        error = self.assertRaises(ValueError, MessageType, CODECS, conversions={2: LONGER}, per_link=True)
+        self.assertIn("conversions must be empty with per_link", str(error))
+
     def test_no_codec(self) -> None:
         """What has no methods to decode and encode, and a class that has, is refused when the type is made."""
         no_codec: Any

@@ -19,6 +19,11 @@ def pass_on(message: Any, link: Any) -> Any:
     return PASS_ON
 
 
+def tagging(tag: bytes) -> Any:
+    """Return a filter that adds a tag to each message."""
+    return lambda message, link: Send(message + tag)
+
+
 class SharedTests(MemoryCase):
     """Setups that lanes share."""
 
@@ -240,6 +245,50 @@ class PairTests(MemoryCase):
         world.linked("bob")[0].send(b"b")
         server.expect(b"1 a")
         world.server["bob"].expect(b"1 b")
+
+    def test_dialect_s_own(self) -> None:
+        """The dialect's pair is nearest to the server, is asked once for each link, and stays when others replace."""
+        asked: list[Any] = []
+
+        class Own:
+            def for_link(self, link: Any) -> Any:
+                asked.append(link)
+                return tagging(b"o"), tagging(b"o")
+
+        world = self.memory(
+            dialect=dialects.int32().changed(filters=Own()),
+            filters=FilterPair(tagging(b"p"), tagging(b"p")),
+            to_server_filter=tagging(b"f"),
+            to_client_filter=tagging(b"f"),
+        )
+        ann, server = world.linked("ann")
+        ann.send(b"a ")
+        server.send(b"b ")
+        world.factory.replace_filters({"filters": None, "to_server_filter": None})
+        ann.send(b"c ")
+        server.send(b"d ")
+        server.expect(b"a fpo", b"c o")
+        ann.expect(b"b ofp", b"d of")
+        self.assertEqual(len(asked), 1)
+
+    def test_dialect_s_own_for_all(self) -> None:
+        """If the dialect has the same filter for all links, lanes share a setup as without it."""
+        world = self.memory(dialect=dialects.int32().changed(filters=FilterPair(to_client=tagging(b"o"))))
+        clients = [world.linked(name) for name in ("ann", "bob")]
+        self.assertEqual(len({lane.setup for pair in world.factory.links for lane in pair.lanes}), 2)
+        for client, server in clients:
+            server.send(b"a ")
+            client.expect(b"a o")
+
+    def test_beside_the_dialect_s_own(self) -> None:
+        """A filter that chooses decoded messages by their bytes cannot be in a chain with the dialect's own."""
+        own = FilterPair(to_client=tagging(b"o"))
+        check = self.memory(dialect=dialects.int32(to_server=text()).changed(filters=own)).factory.equipment
+        choosing = wants(first_byte(b"x"))(pass_on)
+        error = self.assertRaises(TypeError, check.check_filter, choosing, Direction.TO_SERVER)
+        self.assertIn("to_server_filter: pass_on selects messages by their bytes", str(error))
+        check.check_filter(choosing, Direction.TO_CLIENT)  # these are bytes
+        check.check_filter(wants(str)(pass_on), Direction.TO_SERVER)
 
     def test_while_on_connect_is_awaited(self) -> None:
         """A link that has no state yet is not shown to a new pair, until it has."""

@@ -12,6 +12,7 @@ from twisted.internet.protocol import Factory
 from twisted_repeater import PASS_ON, Dialect, Limits, Link, MessageType, Send, Side, Verdict
 from twisted_repeater._link.making import Making
 from twisted_repeater._link.starting_tls import TLSHandshake
+from twisted_repeater.codecs import TextCodec
 from twisted_repeater.dialects import Attempt, Versions, first_message, server_first
 from twisted_repeater.errors import (
     ClientNotAllowed,
@@ -25,6 +26,7 @@ from twisted_repeater.errors import (
     ServerUnreachable,
 )
 from twisted_repeater.framings.length import Int32Framing
+from twisted_repeater.testing import OpeningHarness, Step
 
 from ..peers import REPEATER_NAME, SERVER_NAME, frame, kept_by
 from .memory_case import MemoryCase
@@ -100,6 +102,27 @@ class StepTests(OpeningCase):
         self.assertEqual(client.received, [b"welcome"])
         self.assertEqual(server.received, [])  # LOGIN is the beginning of a frame that never ends
         world.shutdown()
+
+    def test_version_of_a_link(self) -> None:
+        """Each link has the version that its opening states, for its filters and for what is sent on it."""
+
+        async def opening(attempt: Attempt) -> None:
+            version = (await attempt.client.peek()).payload[0] - ord("0")
+            await attempt.admit()
+            await attempt.dial()
+            await attempt.connect(versions=(Versions(version, version), Versions(version, version)))
+
+        def double(message: str, link: Link) -> Verdict:
+            seen.append(message)
+            return Send(message, message.upper())
+
+        seen: list[str] = []
+        words = MessageType({1: TextCodec("latin-1"), 2: TextCodec("utf-8")}, low=1, prod=1, test=2, per_link=True)
+        for sent in ((b"1\xe9", b"1\xc9"), (b"2\xc3\xa9", b"2\xc3\x89")):
+            harness = OpeningHarness(dialect(opening, to_server=words, to_client=words), to_server_filter=double)
+            harness.client_connects()
+            harness.client_sends(frame(sent[0])).expect(Step.LINKED, to_server=b"".join(map(frame, sent)))
+        self.assertEqual(seen, ["1\u00e9", "2\u00e9"])
 
     def test_welcome_comes_first(self) -> None:
         """What the opening sends after ``connect`` goes out before what the server says."""

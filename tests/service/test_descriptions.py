@@ -26,6 +26,8 @@ def all_kinds(
     order: Literal["big", "little"] = "big",
     end: bytes = b"",
     name: str = "",
+    names: tuple[str, ...] = (),
+    sizes: tuple[int, ...] = (),
     mode: object = "production",
     either: int | str | None = None,
     codec: object = None,
@@ -81,7 +83,7 @@ class ArgumentTests(SynchronousTestCase):
         self.assertEqual(self.read(), {})
         for name, text, value in [
             ("count", "-7", -7),
-            ("max_frame", "64KiB", 65536),
+            ("max-frame", "64KiB", 65536),
             ("rate", "2.5", 2.5),
             ("exact", "yes", True),
             ("exact", "false", False),
@@ -92,15 +94,19 @@ class ArgumentTests(SynchronousTestCase):
             ("end", "1c0D", b"\x1c\r"),
             ("end", "", b""),
             ("name", "7", "7"),
+            ("names", "", ()),
+            ("names", "ann", ("ann",)),
+            ("names", "DROP TABLE, ALTER", ("DROP TABLE", "ALTER")),
             ("mode", "test", "test"),
         ]:
-            self.assertEqual(self.read(**{name: text}), {name: value})
+            self.assertEqual(self.read(**{name: text}), {name.replace("-", "_"): value})
 
     def test_wrong(self) -> None:
         """A value that cannot be read is told with its option, what was expected, and what was given."""
         self.assert_wrong("count must be a whole number, not '1.5'", count="1.5")
         self.assert_wrong("count must be a whole number, not '\u0661'", count="\u0661")
-        self.assert_wrong("max_frame must be a size such as 16MiB, 64KiB or 1000, not '16MB'", max_frame="16MB")
+        size: dict[str, Any] = {"max-frame": "16MB"}
+        self.assert_wrong("max-frame must be a size such as 16MiB, 64KiB or 1000, not '16MB'", **size)
         self.assert_wrong("rate must be a number, not 'fast'", rate="fast")
         self.assert_wrong("exact must be yes or no, not 'maybe'", exact="maybe")
         self.assert_wrong("order must be big or little, not 'middle'", order="middle")
@@ -108,8 +114,8 @@ class ArgumentTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """An option that is unknown, or for which no text can stand, is told with those that there are."""
-        known = "count, max_frame, rate, exact, order, end, name, mode"
-        for name in ("siz", "codec", "call", "either", "positional", "others", "more"):
+        known = "count, max-frame, rate, exact, order, end, name, names, mode"
+        for name in ("siz", "max_frame", "sizes", "codec", "call", "either", "positional", "others", "more"):
             options: dict[str, Any] = {name: "1"}
             self.assert_wrong(f"there is no option {name!r}; the options are: {known}", **options)
         self.assert_wrong("there is no option 'x'; the options are: none", lambda: None, x="1")

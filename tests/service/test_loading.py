@@ -269,11 +269,11 @@ class DialectTests(LoadingCase):
             ("length:adds=-4", b"ab", b"\0\0\0\x06ab"),
             ("lines:end=crlf", b"ab", b"ab\r\n"),
             ("delimited:start=0b:end=1c0d", b"ab", b"\x0bab\x1c\r"),
-            ("varint:max_bytes=2", b"ab", b"\x02ab"),
+            ("varint:max-bytes=2", b"ab", b"\x02ab"),
         ]:
             framing: Any = load_dialect(description).framing(Limits())
             self.assertEqual(framing.encode(payload), frame)
-        self.assertEqual(load_dialect("lines:max_frame=64KiB").max_frame, 65536)
+        self.assertEqual(load_dialect("lines:max-frame=64KiB").max_frame, 65536)
         hellos: Any = load_dialect("int32:mode=test").opening
         self.assertEqual(hellos.mode, "test")
         hellos = load_dialect("async_extra:mode=Production:production=no").opening
@@ -287,14 +287,14 @@ class DialectTests(LoadingCase):
             ("length:order=middle", "length: order must be big or little, not 'middle'"),
             ("length:2", "length: an option must be written as name=value, not '2'"),
             ("length:2:order=little", "length: an option must be written as name=value, not '2'"),
-            ("lines:End=lf", "lines: there is no option 'End'; the options are: end, max_frame"),
-            ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, max_frame"),
+            ("lines:End=lf", "lines: there is no option 'End'; the options are: end, max-frame"),
+            ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, max-frame"),
             ("delimited", "delimited: end is missing; write end="),
             (
                 "delimited:end=eot",
                 "delimited: end must be hexadecimal such as 1c0d, or cr, lf, crlf, nul, not 'eot'",
             ),
-            ("lines:max_frame=0", "lines: max_frame must be above 0, not 0"),
+            ("lines:max-frame=0", "lines: max_frame must be above 0, not 0"),
         ]:
             self.assert_fails(load_dialect, description, f"dialect {message}")
 

@@ -385,8 +385,8 @@ class ServiceTests(PeerCase, ModuleCase):
         """The longest payload is what the option says, or else the dialect, or else that of `Limits`."""
         for options, longest in [
             ((), 16 << 20),
-            (("--dialect=lines:max_frame=1KiB",), 1024),
-            (("--dialect=lines:max_frame=1KiB", "--max-frame=16MiB"), 16 << 20),
+            (("--dialect=lines:max-frame=1KiB",), 1024),
+            (("--dialect=lines:max-frame=1KiB", "--max-frame=16MiB"), 16 << 20),
         ]:
             self.assertEqual(self.start(*options).repeater.limits.max_frame, longest)
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Hello, MessageType, dialects
+from twisted_repeater import Hello, MarshalingError, MessageType, dialects
 from twisted_repeater._text import address_text
 from twisted_repeater.codecs.bin_prot import bin_int, bin_prot_codec, text
 from twisted_repeater.dialects import Conversion, Dialect
+from twisted_repeater.dialects.mqtt import ConnAck, Connect, Publish
 from twisted_repeater.testing import Event, MemoryRepeater
 
 NUMBERS = bin_prot_codec(bin_int)
@@ -266,3 +267,31 @@ class WithoutHelloTests(SynchronousTestCase):
         client = running.connect()
         client.expect()
         self.assertEqual(client.unfinished, b"go away")
+
+
+class VersionOfLinkTests(SynchronousTestCase):
+    """Peers of a dialect in which each link has its own version."""
+
+    def test_messages(self) -> None:
+        """Messages are of the version of their link; the first message of a client says which that is."""
+        running = MemoryRepeater(dialects.mqtt())
+        for version, size in ((3, 6), (4, 6), (5, 7)):
+            client = running.connect(says=[Connect("ann", version=version)])
+            server = running.server[client]
+            server.expect(Connect("ann", version=version))
+            for sender, receiver in ((client, server), (server, client)):
+                before = len(receiver.received_bytes)
+                sender.send(Publish("news"))
+                receiver.expect(Publish("news"))
+                self.assertEqual(len(receiver.received_bytes) - before, 2 + size)
+
+    def test_refused(self) -> None:
+        """Before a link is made, what comes is of the newest version that fits."""
+        running = MemoryRepeater(dialects.mqtt(), is_client_allowed=lambda name: False)
+        for version, code in ((4, 5), (5, 0x87)):
+            running.connect(says=[Connect("ann", version=version)]).expect(ConnAck(reason=code))
+
+    def test_wrong(self) -> None:
+        """A message that fits no version is an error of the test."""
+        running = MemoryRepeater(dialects.mqtt())
+        self.assertRaises(MarshalingError, running.connect, says=[Connect("ann", version=6)])

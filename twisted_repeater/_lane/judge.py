@@ -196,8 +196,9 @@ class Judge:
                 raise
             except BaseException as error:
                 self._by_filter = False
-                self._host.lane_parse_error(self._lane, _parse_error(error))
-                return DO_NOTHING
+                wrong = _parse_error(error)
+                self._host.lane_parse_error(self._lane, wrong)
+                return Close(wrong) if wrong.ends_link else DO_NOTHING
         if message is LEFT_OUT:
             self._by_filter = False
             return DO_NOTHING

@@ -14,14 +14,11 @@ from .._types import Filters
 from ..dialects import Dialect, MessageType, Versions
 from ..filters import chain, filter_function, selector_of
 from ..filters._link_migration import hand_over_link
-from ..filters._provider import checked_function, checked_pair, filters_of, fixed_filters
+from ..filters._provider import checked_function, checked_pair, common_selector, filters_of, fixed_filters
 from ..model import Direction
-from .pair import Pair
+from .pair import NO_FILTERS, Pair
 
 __all__ = ["Equipment"]
-
-NO_FILTERS: Filters = (None, None)
-"""The filters of a link without a pair of filters."""
 
 
 class _Renewal(NamedTuple):
@@ -62,6 +59,8 @@ class Equipment:
         self.stated: tuple[Versions, Versions] = (Versions(to_server, to_client), Versions(to_client, to_server))
         """The versions of the messages of both peers, where no opening has agreed on any."""
         self._setups: dict[tuple[Direction, tuple[int, int]], LaneSetup] = {}
+        self._of_dialect: dict[Direction, Any] = dict(fixed_filters(dialect.filters))
+        """The dialect's own filters, as far as they are the same for all links."""
 
     def equip(self, link: Pair, client: Versions, server: Versions) -> None:
         """Make the lanes of a link, for the versions that each side sends and receives."""
@@ -75,15 +74,17 @@ class Equipment:
 
     @property
     def has_pair(self) -> bool:
-        """Whether the application gave a pair of filters."""
-        return self._pair_of_filters() is not None
+        """Whether the application or the dialect has a pair of filters."""
+        return self._pair_of_filters() is not None or self._dialect.filters is not None
 
     def equip_pair(self, link: Pair) -> None:
-        """Equip a link, which has its state by now, with the filters that the pair makes for it. The pair may raise."""
+        """Equip a link, which has its state by now, with the filters that pairs make for it. The pairs may raise."""
         filters = self._new_filters(link)
-        if filters is not NO_FILTERS:
-            for lane, own in zip(link.lanes, filters, strict=True):
-                lane.equip(self._with_own(lane, own))
+        if self._dialect.filters is not None:
+            link.dialect_filters = filters_of(self._dialect.filters, link.link)
+        for lane, setup in zip(link.lanes, self._setups_with_own(link, filters), strict=True):
+            if setup is not lane.setup:
+                lane.equip(setup)
         link.filters = filters
 
     def _new_filters(self, link: Pair) -> Filters:
@@ -118,8 +119,7 @@ class Equipment:
         filters = link.filters
         if new_pair and filters is not None:  # otherwise `equip_pair` is still to come
             filters = self._new_filters(link)
-        own = filters or NO_FILTERS
-        return _Renewal(link, filters, [self._with_own(lane, each) for lane, each in zip(link.lanes, own, strict=True)])
+        return _Renewal(link, filters, self._setups_with_own(link, filters or NO_FILTERS))
 
     def check_pair(self, provider: Any) -> None:
         """Raise ``TypeError`` unless this is a pair of filters, or ``None``, and fits the dialect as far as known."""
@@ -139,7 +139,10 @@ class Equipment:
             if provider is not None:
                 checked_function(provider)
             for version in range(kind.low, kind.test + 1):
-                selector_of(provider, kind.codec_of_filters(version))
+                codec = kind.codec_of_filters(version)
+                selector_of(provider, codec)
+                if self._dialect.filters is not None:
+                    common_selector((provider,), codec)  # it will be in a chain
         except TypeError as error:
             raise TypeError(f"{direction.value}_filter: {text_of(error)}") from error
 
@@ -151,7 +154,7 @@ class Equipment:
         setup = self._setups.get((direction, versions))
         if setup is None:
             kind = self._type_of(direction)
-            provider = self._filter_of(direction)
+            provider = self._chained(direction, None, self._of_dialect.get(direction))
             setup = self._setups[direction, versions] = LaneSetup(
                 direction=direction,
                 versions=versions,
@@ -164,12 +167,23 @@ class Equipment:
             )
         return setup
 
-    def _with_own(self, lane: Lane, own: Any) -> LaneSetup:
-        """Return the setup for a lane with a filter of its own, which comes after the one that all lanes share."""
+    def _chained(self, direction: Direction, own: Any, of_dialect: Any) -> Any:
+        """Return the filter of a direction: the one that all lanes share, that of a link, and the dialect's own."""
+        order = [self._filter_of(direction), own]
+        order.insert(2 if direction is Direction.TO_SERVER else 0, of_dialect)
+        members = [provider for provider in order if provider is not None]
+        return chain(*members) if len(members) > 1 else members[0] if members else None
+
+    def _setups_with_own(self, link: Pair, filters: Filters) -> list[LaneSetup]:
+        """Return the setups for the lanes of a link with these filters, and with those that its dialect made."""
+        parts = zip(link.lanes, filters, link.dialect_filters, strict=True)
+        return [self._with_own(lane, own, of_dialect) for lane, own, of_dialect in parts]
+
+    def _with_own(self, lane: Lane, own: Any, of_dialect: Any) -> LaneSetup:
+        """Return the setup for a lane with filters of its own."""
         shared = self._setup(lane.direction, lane.setup.versions)
-        if own is None:
+        if own is None and of_dialect is self._of_dialect.get(lane.direction):
             return shared
-        before = self._filter_of(lane.direction)
-        provider = own if before is None else chain(before, own)
+        provider = self._chained(lane.direction, own, of_dialect)
         codec = self._type_of(lane.direction).codec_of_filters(shared.versions[0])
         return replace(shared, filter=filter_function(provider), selector=selector_of(provider, codec))

@@ -42,6 +42,9 @@ __all__ = ["Pair"]
 
 NO_DETAILS: Mapping[str, object] = MappingProxyType({})
 
+NO_FILTERS: Filters = (None, None)
+"""The filters of a link without a pair of filters."""
+
 NONE_STOPPED: frozenset[Direction] = frozenset()
 """Shared by nearly all links, because an empty set costs 200 bytes."""
 
@@ -55,6 +58,7 @@ class Pair(EndingPair):
         "_unsent",
         "client_hello",
         "details",
+        "dialect_filters",
         "filters",
         "id",
         "server_hello",
@@ -78,6 +82,8 @@ class Pair(EndingPair):
         """See `ILink`."""
         self.filters: Filters | None = None
         """The filters that a pair of filters made for it; ``None`` before the pair was asked."""
+        self.dialect_filters: Filters = NO_FILTERS
+        """The filters that the dialect's own pair made for it."""
         self.link: Link = Link(self)
         self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from .._text import repr_of, text_of
-from .._types import Codec, FramingObject, Message
+from .._types import Codec, FilterPairObject, FramingObject, Message
 from ..errors import ConnectingError
 from ..framings.base import Framings
 from ..link import Link
@@ -45,6 +45,9 @@ class Dialect:
         redact: a function of a message and its direction that returns what logs may show in its place, without
             passwords and the like; the same object if nothing in it is secret.
         max_frame: the longest payload, in bytes, unless `Limits` say otherwise; ``None`` for the usual 16 MiB.
+        filters: a pair of filters that belongs to the protocol, and is nearest to the server: messages to the server
+            reach it after the application's filters, messages to the client before them. Its filters of a link stay
+            when the application's are replaced. They choose messages by class, or by a method ``selector_for``.
         to_server: the messages to the server: a codec, a `MessageType` for codecs with versions, or ``None`` for plain
             ``bytes``.
         to_client: the messages to the client, in the same way.
@@ -65,6 +68,7 @@ class Dialect:
         same_name: SameName = SameName.REFUSE,
         redact: Redact | None = None,
         max_frame: int | None = None,
+        filters: FilterPairObject | None = None,
         to_server: MessageType | Codec | None = None,
         to_client: MessageType | Codec | None = None,
     ) -> None:
@@ -77,6 +81,7 @@ class Dialect:
             ("same_name", same_name, "a SameName", isinstance(same_name, SameName)),
             ("redact", redact, "a function", redact is None or callable(redact)),
             ("max_frame", max_frame, "a number of bytes", max_frame is None or type(max_frame) is int),
+            ("filters", filters, "a pair of filters", filters is None or callable(getattr(filters, "for_link", None))),
         ):
             if not fits:
                 raise TypeError(f"{argument} must be {kind}, not {repr_of(value)}")
@@ -98,6 +103,8 @@ class Dialect:
         """Returns what logs may show of a message."""
         self.max_frame: int | None = max_frame
         """The longest payload, in bytes, unless `Limits` say otherwise."""
+        self.filters: FilterPairObject | None = filters
+        """The pair of filters that belongs to the protocol."""
         self.to_server: MessageType = MessageType.of(to_server)
         """The messages to the server."""
         self.to_client: MessageType = MessageType.of(to_client)

@@ -34,11 +34,12 @@ class Conversion:
 class MessageType:
     """The messages of one direction: which versions there are, and their codecs.
 
-    Filters always see messages in the newest version.
+    Filters see messages in the newest version. With ``per_link`` they see them in the version of their link.
 
     Raises:
         TypeError: a part is of another kind.
-        ValueError: ``low``, ``prod`` and ``test`` fall, or a version has no codec.
+        ValueError: ``low``, ``prod`` and ``test`` fall, a version has no codec, or both ``per_link`` and
+            ``conversions`` are given.
     """
 
     codecs: Mapping[int, Codec] = field(default_factory=lambda: {1: RawCodec()})
@@ -51,11 +52,16 @@ class MessageType:
     """The newest version."""
     conversions: Mapping[int, Conversion] = field(default_factory=dict)
     """For each version above ``low``, the step from the version before. Needed only if `Repeater.create` converts."""
+    per_link: bool = False
+    """Whether client and server of a link always speak the same version, so that nothing is ever converted. The opening
+    finds out which, and passes it to `Attempt.connect`; without that it is ``prod``."""
 
     def __post_init__(self) -> None:
         _check_kinds((self.low, self.prod, self.test), self.codecs, self.conversions)
         if not self.low <= self.prod <= self.test:
             raise ValueError(f"low, prod and test must not fall: {self.low}, {self.prod}, {self.test}")
+        if self.per_link and self.conversions:
+            raise ValueError("conversions must be empty with per_link: nothing is converted")
         missing = [version for version in range(self.low, self.test + 1) if version not in self.codecs]
         if missing:
             raise ValueError(f"no codec for version {missing[0]}")
@@ -68,8 +74,8 @@ class MessageType:
         return given if isinstance(given, MessageType) else cls({1: given})
 
     def check_single_version(self, direction: str) -> None:
-        """Raise `MultipleVersionsError` unless low, prod and test are equal."""
-        if not self.low == self.prod == self.test:
+        """Raise `MultipleVersionsError` unless low, prod and test are equal, or each link has its own version."""
+        if not self.per_link and not self.low == self.prod == self.test:
             raise MultipleVersionsError(
                 f"the messages {direction} have versions {self.low} (low), {self.prod} (prod) and {self.test} (test): "
                 "state one, or ask for conversion"
@@ -77,6 +83,8 @@ class MessageType:
 
     def check_convertible(self, direction: str) -> None:
         """Raise ``ValueError`` if a step between two versions is missing."""
+        if self.per_link:
+            return
         for version in range(self.low + 1, self.test + 1):
             if version not in self.conversions:
                 raise ValueError(f"messages {direction}: no conversion between versions {version - 1} and {version}")
@@ -89,7 +97,7 @@ class MessageType:
 
     def codec_of_filters(self, version: int) -> ICodec | None:
         """Return the codec whose messages filters see; ``None`` if messages are converted after decoding."""
-        return self.codec(version) if version == self.test else None
+        return self.codec(version) if self.per_link or version == self.test else None
 
     def reader(self, version: int) -> Callable[[bytes], object] | None:
         """Return a function from a payload of a version to the message in the newest version.
@@ -97,7 +105,8 @@ class MessageType:
         It returns `LEFT_OUT` for a message that a newer version lacks. ``None`` if messages are payloads.
         """
         codec = self.codec(version)
-        steps = [self.conversions[newer].up for newer in range(version + 1, self.test + 1)]
+        newest = version if self.per_link else self.test
+        steps = [self.conversions[newer].up for newer in range(version + 1, newest + 1)]
         if steps:
             return lambda payload: _converted(codec.decode(payload), steps)
         return None if type(codec) is RawCodec else codec.decode
@@ -108,7 +117,8 @@ class MessageType:
         It returns `LEFT_OUT` for a message that the version lacks.
         """
         codec = self.codec(version)
-        steps = [self.conversions[newer].down for newer in range(self.test, version, -1)]
+        newest = version if self.per_link else self.test
+        steps = [self.conversions[newer].down for newer in range(newest, version, -1)]
         if not steps:
             return codec.encode
 

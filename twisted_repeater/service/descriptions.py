@@ -43,22 +43,26 @@ def described(text: str) -> Description:
 def arguments_of(function: Callable[..., object], options: Mapping[str, str]) -> dict[str, Any]:
     """Return the arguments for a function that options in text stand for, by the types in its signature.
 
+    An option has the name of its parameter, with hyphens in place of underscores.
+
     Raises:
         ValueError: an option is unknown, missing or wrong. The message begins with its name.
     """
-    readers = options_of(function)
+    readers = {name.replace("_", "-"): (name, read) for name, read in options_of(function).items()}
     arguments: dict[str, Any] = {}
-    for name, text in options.items():
-        if name not in readers:
+    for written, text in options.items():
+        if written not in readers:
             known = ", ".join(readers) or "none"
-            raise ValueError(f"there is no option {name!r}; the options are: {known}")
+            raise ValueError(f"there is no option {written!r}; the options are: {known}")
+        name, read = readers[written]
         try:
-            arguments[name] = readers[name](text)
+            arguments[name] = read(text)
         except ValueError as error:
-            raise ValueError(f"{name} {error}") from error
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name in readers and parameter.default is parameter.empty and name not in options:
-            raise ValueError(f"{name} is missing; write {name}=")
+            raise ValueError(f"{written} {error}") from error
+    parameters = inspect.signature(function).parameters
+    for written, (name, _) in readers.items():
+        if parameters[name].default is inspect.Parameter.empty and name not in arguments:
+            raise ValueError(f"{written} is missing; write {written}=")
     return arguments
 
 
@@ -84,6 +88,8 @@ def _reader(name: str, kind: object) -> Read | None:
         return _reader(name, kinds[0]) if len(kinds) == 1 else None
     if get_origin(kind) is Literal:
         return lambda text: _one_of(get_args(kind), text)
+    if get_origin(kind) is tuple and get_args(kind) == (str, ...):
+        return _several
     if kind is int and name.startswith("max_"):
         return size
     return READERS.get(kind)
@@ -115,6 +121,10 @@ def _marks(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         raise ValueError(f"must be hexadecimal such as 1c0d, or {', '.join(MARKS)}, not {text!r}") from None
+
+
+def _several(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",")) if text.strip() else ()
 
 
 def _one_of(choices: tuple[object, ...], text: str) -> str:

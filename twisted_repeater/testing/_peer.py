@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -97,7 +98,7 @@ class Peer(ScriptedConnection):
         """Send messages in one write."""
         frames = []
         for message in messages:
-            frame = self._inbox.frame(self._codec(sends=True).encode(message))
+            frame = self._inbox.frame(self._convert(message, lambda codec: codec.encode, sends=True))
             self._record(Event.CLIENT_SENDS, Event.SERVER_SENDS, message, frame)
             frames.append(frame)
         self._write(b"".join(frames))
@@ -230,21 +231,36 @@ class Peer(ScriptedConnection):
         self._transport.write(data)
         self._settle()
 
-    def _codec(self, *, sends: bool) -> ICodec:
-        """Return the codec of the messages that it sends, or gets, in the version that was agreed on."""
+    def _convert(self, given: Any, method: Callable[[ICodec], Callable[[Any], Any]], *, sends: bool) -> Any:
+        """Encode a message that it sends, or decode the payload of one that it gets, in the version of its link.
+
+        If each link has its own version, and this one's is not known yet, it is the newest that fits.
+        """
+        *others, last = self._codecs(sends=sends)
+        for codec in others:
+            with suppress(Exception):
+                return method(codec)(given)
+        return method(last)(given)
+
+    def _codecs(self, *, sends: bool) -> list[ICodec]:
+        """Return the codec of the messages that it sends, or gets; several as long as the version is not known."""
         to_server = sends is (self.side is Side.CLIENT)
         dialect = self._setting.dialect
         kind: MessageType = dialect.to_server if to_server else dialect.to_client
+        if kind.per_link:
+            lanes = self._pair.lanes if self._pair is not None else ()
+            known = {lane.setup.versions[0] for lane in lanes}
+            return [kind.codec(version) for version in known or range(kind.test, kind.low - 1, -1)]
         stated = stated_version(dialect, kind)
         unheard = Hello("", send_version=stated, recv_version=stated)
         own, heard = self.hello or unheard, self.heard or unheard
         if sends:
-            return kind.codec(agreed_version(own.send_version, heard.recv_version))
-        return kind.codec(agreed_version(heard.send_version, own.recv_version))
+            return [kind.codec(agreed_version(own.send_version, heard.recv_version))]
+        return [kind.codec(agreed_version(heard.send_version, own.recv_version))]
 
     def _receive(self, frame: bytes, payload: bytes) -> None:
         try:
-            message = self._codec(sends=False).decode(payload)
+            message = self._convert(payload, lambda codec: codec.decode, sends=False)
         except Exception:
             message = payload
         self.received.append(message)
