@@ -148,7 +148,7 @@ def qualities_5(port: int) -> None:
 
 def properties(kind: int, **values: Any) -> Properties:
     """Return properties for packets of a kind."""
-    made = Properties(kind)  # type: ignore[no-untyped-call]
+    made = Properties(kind)
     for name, value in values.items():
         setattr(made, name, value)
     return made
@@ -181,7 +181,7 @@ def properties_5(port: int) -> None:
     ann.subscribe([("news", options), ("$share/group/jobs", SubscribeOptions(qos=1))], properties=about)
     aliased = properties(PacketTypes.PUBLISH, TopicAlias=3, MessageExpiryInterval=60, PayloadFormatIndicator=1)
     again = properties(PacketTypes.PUBLISH, TopicAlias=3, ResponseTopic="answers", CorrelationData=b"\xff\x00")
-    again.UserProperty = [("k", "v"), ("k", "w")]  # type: ignore[attr-defined]
+    again.UserProperty = [("k", "v"), ("k", "w")]
     ann.publish("news", "first", qos=1, properties=aliased)
     ann.wait()
     ann.publish("", "second", qos=0, properties=again)
@@ -210,7 +210,9 @@ def programs(port: int, version: str, *more: str) -> None:
     where = ("-V", version, "-p", str(port))
     pub, sub = needed("mosquitto_pub", "mosquitto-clients"), needed("mosquitto_sub", "mosquitto-clients")
     subscriber = subprocess.Popen(
-        ["stdbuf", "-oL", sub, *where, "-i", "sam", "-t", "#", "-q", "2", "-C", "3", "-F", "%p", "-d"], stdout=subprocess.PIPE, text=True
+        ["stdbuf", "-oL", sub, *where, "-i", "sam", "-t", "#", "-q", "2", "-C", "3", "-F", "%p", "-d"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert subscriber.stdout is not None
     while "Subscribed" not in subscriber.stdout.readline():
@@ -264,8 +266,7 @@ def by_hand_5(port: int) -> None:
         (packet(0x34, text(b"q") + b"\x00\x07\x00five"), b"\x50"),
         (packet(0x62, b"\x00\x07\x00\x00"), b"\x70"),
         (packet(0x50, b"\x00\x01\x10\x00"), b"\x62"),
-        (packet(0x70, b"\x00\x01"), b""),
-        (b"\xc0\x00", b"\xd0\x00"),
+        (packet(0x70, b"\x00\x01") + b"\xc0\x00", b"\xd0\x00"),
         (packet(0xE0, b"\x04\x05\x11\x00\x00\x00\x00"), b""),
     )
 
@@ -275,7 +276,7 @@ def take_over(port: int) -> None:
     """Two clients of one name in 5, and in 3.1.1: the second takes over."""
     for version in (V5, V4):
         first = Paho(port, version, "same")
-        first.client.on_disconnect = lambda *arguments: first.client.disconnect()
+        first.client.reconnect_delay_set(60, 60)
         second = Paho(port, version, "same")
         first.client.loop_stop()
         second.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import struct
@@ -12,6 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
+from psycopg.pq.abc import PGconn, PGresult
 
 from twisted_repeater import Direction
 
@@ -61,7 +63,7 @@ def start() -> RealServer:
     server.program.wait_for("ready to accept connections")
     with psycopg.connect(f"host=127.0.0.1 port={server.port} user=owner dbname=postgres", autocommit=True) as owner:
         for statement in filter(str.strip, USERS.split(";")):
-            owner.execute(statement)  # type: ignore[arg-type]
+            owner.execute(statement)
     return server
 
 
@@ -72,27 +74,25 @@ def line(port: int, **more: object) -> str:
     return " ".join(f"{key}={value}" for key, value in (options | more).items())
 
 
-def connect(port: int, *, autocommit: bool = True, **more: object) -> psycopg.Connection[Any]:
+def connect(port: int, *, autocommit: bool = True, **more: Any) -> psycopg.Connection[Any]:
     """Return a connection of psycopg."""
     return psycopg.connect(line(port, **more), autocommit=autocommit)
 
 
 def tried(connection: psycopg.Connection[Any], sql: str, *arguments: Any, **options: Any) -> None:
     """Execute what may fail."""
-    try:
+    with contextlib.suppress(psycopg.Error):
         connection.execute(sql, *arguments, **options)
-    except psycopg.Error:
-        pass
 
 
-def plain(port: int, **more: object) -> pq.PGconn:
+def plain(port: int, **more: Any) -> PGconn:
     """Return a connection of libpq itself."""
     connection = connect(port, **more).pgconn  # libpq's own way to connect blocks all threads, the tee's too
     connection.nonblocking = 0
     return connection
 
 
-def result(connection: pq.PGconn) -> pq.abc.PGresult | None:
+def result(connection: PGconn) -> PGresult | None:
     """Return the next result, without blocking other threads."""
     connection.flush()
     while connection.is_busy():
@@ -101,7 +101,7 @@ def result(connection: pq.PGconn) -> pq.abc.PGresult | None:
     return connection.get_result()
 
 
-def copied(connection: pq.PGconn) -> int:
+def copied(connection: PGconn) -> int:
     """Return the size of the next piece of a COPY, -1 at its end."""
     while not (size := connection.get_copy_data(1)[0]):
         select.select([connection.socket], [], [])
@@ -140,7 +140,9 @@ def extended(port: int) -> None:
     with connect(port) as connection:
         connection.prepare_threshold = None
         for binary in (False, True):
-            tried(connection, "SELECT %s::int, %s::text, %s::bytea, %s::float8", (1, "x", b"\0\xff", 1.5), binary=binary)
+            tried(
+                connection, "SELECT %s::int, %s::text, %s::bytea, %s::float8", (1, "x", b"\0\xff", 1.5), binary=binary
+            )
             tried(connection, "SELECT %s::int[], %s::date, NULL::text", ([1, 2], "2020-01-01"), binary=binary)
         tried(connection, "SELECT %s / %s", (1, 0))
         tried(connection, "SELECT nothing FROM nowhere WHERE a = %s", (1,))
@@ -164,18 +166,15 @@ def prepared(port: int) -> None:
 @session
 def pipeline(port: int) -> None:
     """psycopg: a pipeline with three synchronisations, one of whose groups fails."""
-    with connect(port) as connection:
-        with connection.pipeline() as pipe:
-            for number in range(4):
-                connection.execute("SELECT %s::int", (number,))
+    with connect(port) as connection, connection.pipeline() as pipe:
+        for number in range(4):
+            connection.execute("SELECT %s::int", (number,))
+        pipe.sync()
+        with contextlib.suppress(psycopg.Error):
+            connection.execute("SELECT 1/0")
+            connection.execute("SELECT 2")
             pipe.sync()
-            try:
-                connection.execute("SELECT 1/0")
-                connection.execute("SELECT 2")
-                pipe.sync()
-            except psycopg.Error:
-                pass
-            connection.execute("SELECT 3")
+        connection.execute("SELECT 3")
 
 
 @session
@@ -238,7 +237,7 @@ def copy_out(port: int) -> None:
             "COPY (SELECT 1 / (3 - n) FROM generate_series(1, 9) n) TO STDOUT",
         ):
             try:
-                with connection.cursor().copy(sql) as rows:  # type: ignore[arg-type]
+                with connection.cursor().copy(sql) as rows:
                     for _ in rows:
                         pass
             except psycopg.Error:
@@ -302,10 +301,8 @@ def scram(port: int) -> None:
 @session
 def wrong_password(port: int) -> None:
     """psycopg: SCRAM, with a wrong password."""
-    try:
+    with contextlib.suppress(psycopg.OperationalError):
         connect(port, user="ann", password="guessed")
-    except psycopg.OperationalError:
-        pass
 
 
 @session
@@ -331,10 +328,8 @@ def newest_version(port: int) -> None:
 @session
 def no_database(port: int) -> None:
     """psycopg: a database that is not there."""
-    try:
+    with contextlib.suppress(psycopg.OperationalError):
         connect(port, dbname="nowhere")
-    except psycopg.OperationalError:
-        pass
 
 
 @session
@@ -368,7 +363,9 @@ def replication(port: int) -> None:
 @session
 def psql(port: int) -> None:
     """psql: a variable, a failing statement, COPY both ways."""
-    typed = "\\set ON_ERROR_STOP 0\nCREATE TEMP TABLE t (a int);\nCOPY t FROM STDIN;\n1\n2\n\\.\nCOPY t TO STDOUT;\nfoo;\n"
+    typed = (
+        "\\set ON_ERROR_STOP 0\nCREATE TEMP TABLE t (a int);\nCOPY t FROM STDIN;\n1\n2\n\\.\nCOPY t TO STDOUT;\nfoo;\n"
+    )
     program = [needed("psql", "postgresql-client"), "--no-psqlrc", "--quiet", line(port)]
     subprocess.run(program, input=typed, text=True, check=True, capture_output=True)
 

@@ -1,7 +1,7 @@
 """Recorded sessions, as text files that people can read.
 
-A line is one message: ``>`` to the server or ``<`` to the client, then its bytes as Python writes them. A long run of one
-byte is written once, with its length: ``b'abc' b'x'*70000``. Lines that begin with ``#`` say what the session is.
+A line is one message: ``>`` to the server or ``<`` to the client, then its bytes as Python writes them. A long run of
+one byte is written once, with its length: ``b'abc' b'x'*70000``. Lines that begin with ``#`` say what the session is.
 """
 
 from __future__ import annotations

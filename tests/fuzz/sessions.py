@@ -24,13 +24,13 @@ def adding_to(sessions: dict[str, Session]) -> Callable[[Session], Session]:
 
 
 def say(port: int, *steps: tuple[bytes, bytes]) -> None:
-    """Send bytes as they are, and after each of them wait for bytes that the answer must have."""
+    """Send bytes as they are, and after each of them wait for what the answer must have; for its end, if that is empty."""
     with socket.create_connection(("127.0.0.1", port), 10) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for says, expects in steps:
             client.sendall(says)
             got = b""
-            while expects not in got or not (got or says and not expects):
+            while not expects or expects not in got:
                 piece = client.recv(65536)
                 if not piece:
                     break

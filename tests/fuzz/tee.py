@@ -52,19 +52,20 @@ class Tee:
                 ready.register(one, selectors.EVENT_READ)
             while ready.get_map():
                 for key, _ in ready.select():
-                    one: socket.socket = key.fileobj  # type: ignore[assignment]
-                    other, direction = ways[one]
+                    sender = key.fileobj
+                    assert isinstance(sender, socket.socket)
+                    other, direction = ways[sender]
                     data = b""
                     with suppress(ConnectionError):
-                        data = one.recv(65536)
+                        data = sender.recv(65536)
                     if not data:
-                        ready.unregister(one)
+                        ready.unregister(sender)
                         with suppress(OSError):
                             other.shutdown(socket.SHUT_WR)
                         continue
-                    rests[one] += data
+                    rests[sender] += data
                     before = [message for _, message in messages]
-                    for message in cut(self._protocol, rests[one], direction is Direction.TO_SERVER, before):
+                    for message in cut(self._protocol, rests[sender], direction is Direction.TO_SERVER, before):
                         messages.append((direction, message))
                         before.append(message)
                     with suppress(OSError):

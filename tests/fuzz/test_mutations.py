@@ -1,0 +1,63 @@
+"""Peers that say what they must not are ended or refused, and harm nobody else.
+
+``python -m tests.fuzz.attacks`` plays more of these sessions, and shows those again in which something was wrong.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import Direction
+
+from .attacks import attacks
+from .mutations import mutated
+from .playing import collected
+from .protocols import PROTOCOLS
+
+COUNT = 500
+"""How many sessions are played for each protocol and direction, with all kinds of filters together."""
+
+
+class MutatedTests(SynchronousTestCase):
+    """The mutations themselves."""
+
+    def test_the_same_seed(self) -> None:
+        """A seed gives the same session each time, and another seed another one."""
+        for case in PROTOCOLS.values():
+            for direction in Direction:
+                sessions = [mutated(Random(seed), case.name, case.recordings, direction) for seed in (1, 1, 2)]
+                self.assertEqual(sessions[0], sessions[1])
+                self.assertNotEqual(sessions[0], sessions[2])
+
+    def test_one_direction(self) -> None:
+        """What goes in the other direction stays as it was, up to the end of the session."""
+        for case in PROTOCOLS.values():
+            for seed in range(100):
+                steps, what = mutated(Random(seed), case.name, case.recordings, Direction.TO_CLIENT)
+                (recording,) = [one for one in case.recordings if one.name == what.partition(":")[0]]
+                said = b"".join(data or b"" for direction, data in steps if direction is Direction.TO_SERVER)
+                self.assertEqual(said, recording.sent(Direction.TO_SERVER))
+
+
+class AttackTests(SynchronousTestCase):
+    """The sessions."""
+
+    def play(self, name: str) -> None:
+        """Play the sessions of a protocol: the seeds are shared out among the kinds of filters."""
+        case = PROTOCOLS[name]
+        kinds = {**case.passing, **case.ruling}
+        for direction in Direction:
+            outcomes = []
+            for number, (filters, options) in enumerate(kinds.items()):
+                with self.subTest(filters=filters, direction=direction.value):
+                    outcomes.append(attacks(case, direction, options, range(number, COUNT, len(kinds))))
+            self.assertTrue(any(found["passed"] for found in outcomes))
+            self.assertTrue(any(found.total() - found["passed"] for found in outcomes))
+        collected()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_mqtt(self) -> None:
+        """MQTT, in either direction: each session passes, or ends with an error of the side that was wrong."""
+        self.play("mqtt")
