@@ -212,11 +212,16 @@ class ParseError(LinkError):
     """The byte of the payload where decoding stopped; ``None`` if the codec does not know it."""
     field: str | None
     """The dotted path of the field that was being read; ``None`` if the codec does not know it."""
+    closes: bool
+    """Whether the link is closed: for protocols in which nothing is right after a message that is missing."""
 
-    def __init__(self, message: str, *, offset: int | None = None, field: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, offset: int | None = None, field: str | None = None, closes: bool = False
+    ) -> None:
         super().__init__(message)
         self.offset = offset
         self.field = field
+        self.closes = closes
 
 
 class MarshalingError(LinkError):

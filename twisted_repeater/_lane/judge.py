@@ -198,7 +198,7 @@ class Judge:
                 self._by_filter = False
                 wrong = _parse_error(error)
                 self._host.lane_parse_error(self._lane, wrong)
-                return Close(wrong) if wrong.ends_link else DO_NOTHING
+                return Close(wrong) if wrong.ends_link or wrong.closes else DO_NOTHING
         if message is LEFT_OUT:
             self._by_filter = False
             return DO_NOTHING

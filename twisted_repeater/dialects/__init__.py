@@ -9,6 +9,7 @@ from .message_types import Conversion, MessageType
 from .mqtt import mqtt
 from .openings import by_address, first_message, server_first
 from .plain import delimited, length, lines, varint
+from .postgres import postgres
 
 __all__ = [
     "Attempt",
@@ -28,6 +29,7 @@ __all__ = [
     "length",
     "lines",
     "mqtt",
+    "postgres",
     "server_first",
     "varint",
 ]

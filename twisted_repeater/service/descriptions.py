@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, Literal, NamedTuple, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from .._sockets.endpoints import parts_of
@@ -84,8 +84,8 @@ def options_of(function: Callable[..., object]) -> dict[str, Read]:
 def _reader(name: str, kind: object) -> Read | None:
     """Return what reads a value of a type; ``None`` if no text stands for such a value."""
     if get_origin(kind) in (Union, UnionType):
-        kinds = [each for each in get_args(kind) if each is not NoneType]
-        return _reader(name, kinds[0]) if len(kinds) == 1 else None
+        readers = [read for each in get_args(kind) if (read := _reader(name, each)) is not None]
+        return readers[0] if len(readers) == 1 else None
     if get_origin(kind) is Literal:
         return lambda text: _one_of(get_args(kind), text)
     if get_origin(kind) is tuple and get_args(kind) == (str, ...):

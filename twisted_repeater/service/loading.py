@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .._text import class_name, text_of, told
 from .._types import Filter, FilterPairObject
-from ..dialects import Dialect, async_extra, delimited, int32, length, lines, varint
+from ..dialects import Dialect, async_extra, delimited, int32, length, lines, postgres, varint
 from ..filters._provider import checked_function, checked_pair, is_pair
 from ..interfaces import IFilter
 from .descriptions import arguments_of, described
@@ -27,7 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READY: dict[str, Callable[..., Dialect]] = {
-    function.__name__: function for function in (async_extra, delimited, int32, length, lines, varint)
+    function.__name__: function for function in (async_extra, delimited, int32, length, lines, postgres, varint)
 }
 """The functions of the package `dialects` that make one, by their names."""
 
