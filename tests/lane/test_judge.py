@@ -732,6 +732,27 @@ class DecodingTests(StartedLaneCase):
             self.assertEqual((self.asked, self.forward.stream), ([1, 2], frames(b"1", b"2")))
             self.assertEqual(len(self.host.errors), 1)
 
+    def test_ends_link(self) -> None:
+        """A parse error may end the link: it is told, what came before it goes out, and nothing after it is looked at."""
+
+        class Fatal(ParseError):
+            ends_link = True
+
+        def decode(payload: bytes) -> Any:
+            if payload == b"?":
+                raise Fatal("no such message")
+            return payload
+
+        for size in (65536, 3):
+            self.setUp()
+            self.equip(decode=decode)
+            self.feed(frames(b"1", b"?", b"2"), size)
+            self.assertEqual((self.asked, self.forward.stream), ([b"1"], frames(b"1")))
+            told, reason = self.host.errors
+            self.assertIsInstance(told, Fatal)
+            self.assertIs(reason, told)
+            self.assertTrue(self.lane.discarding)
+
     def test_other_errors(self) -> None:
         """Whatever else a codec raises is a parse error, too; what it was is told."""
         self.lane.feed(frames(b"1", b"one", b"2"))

@@ -61,7 +61,8 @@ def packet(kind: int, body: bytes) -> bytes:
 def connect(client_id: bytes, *, version: int = 4, clean: bool = True, properties: bytes = b"\x00") -> bytes:
     """Return a CONNECT."""
     rest = properties if version == 5 else b""
-    return packet(0x10, text(b"MQTT") + bytes([version, clean << 1]) + b"\x00\x3c" + rest + text(client_id))
+    protocol = b"MQIsdp" if version == 3 else b"MQTT"
+    return packet(0x10, text(protocol) + bytes([version, clean << 1]) + b"\x00\x3c" + rest + text(client_id))
 
 
 def publish(topic: bytes, payload: bytes, *, version: int = 4, qos: int = 0, number: int = 1) -> bytes:
@@ -90,7 +91,12 @@ class Paho:
         """The reasons of each subscription, by the number of the request."""
         self.disconnected: list[Any] = []
         """The reasons with which it was disconnected."""
+        self.answers: list[tuple[Any, Any]] = []
+        """The reason of each CONNACK, and its properties."""
         self._changed = threading.Condition()
+        client.on_connect = lambda client, userdata, flags, code, properties: self._note(
+            self.answers.append, (code, properties)
+        )
         client.on_message = lambda client, userdata, message: self._note(self.messages.append, message)
         client.on_publish = lambda client, userdata, number, code, properties: self._note(
             self.published.update, {number: code.value}
@@ -145,17 +151,17 @@ def paho(port: int, version: int, client_id: str = "", **settings: Any) -> Itera
     clean = {"clean_session": settings.pop("clean_session", True)} if version == 4 else {}
     client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=PAHO[version], **clean)
     peer = Paho(client)
-    answers: list[Any] = []
-    client.on_connect = lambda client, userdata, flags, code, properties: peer._note(answers.append, code)
     client.connect("127.0.0.1", port, **settings)
     client.loop_start()
     try:
-        peer.wait_for(lambda: answers, "the answer to CONNECT")
-        assert answers[0] == 0, f"not connected: {answers[0]}"
+        peer.wait_for(lambda: peer.answers, "the answer to CONNECT")
+        assert peer.answers[0][0] == 0, f"not connected: {peer.answers[0]}"
         yield peer
     finally:
         client.disconnect()
         client.loop_stop()
+        # They refer to the client, which closes its sockets when nobody does.
+        client.on_message = client.on_publish = client.on_subscribe = client.on_disconnect = client.on_connect = None
 
 
 class MqttCase(RealCase):
