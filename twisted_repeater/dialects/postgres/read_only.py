@@ -1,0 +1,123 @@
+"""`ReadOnly`: keeps sessions from writing."""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import LinkError
+from ...filters.by_type import ByType
+from ...filters.pair import FilterPair
+from ...link import Link
+from ...verdicts import PASS_ON, Close, Verdict
+from .failing import refuse
+from .messages import ErrorResponse, FunctionCall, ParameterStatus, Parse, Query
+from .session import settings_of
+from .sql import CHANGES, Statement, Token, target_of_copy
+from .statements import reason_against
+
+__all__ = ["ReadOnly"]
+
+SETTING = "default_transaction_read_only"
+
+READING = """
+    ABORT BEGIN CLOSE COMMIT COPY DEALLOCATE DECLARE DISCARD END EXECUTE EXPLAIN FETCH LISTEN LOCK MOVE PREPARE RELEASE
+    RESET ROLLBACK SAVEPOINT SELECT SET SHOW START TABLE UNLISTEN VALUES WITH
+"""
+ALLOWED = frozenset(READING.split())
+"""What statements may begin with. Some of the others write in read-only transactions too: VACUUM, ALTER SYSTEM, DO."""
+TWO_PHASES = frozenset({("PREPARE", "TRANSACTION"), ("COMMIT", "PREPARED"), ("ROLLBACK", "PREPARED")})
+MODES = frozenset({"BEGIN", "START", "SET"})
+"""Statements that may say READ WRITE."""
+OF_TRANSACTIONS = frozenset({SETTING, "transaction_read_only"})
+"""The settings that decide whether a transaction is read-only."""
+FUNCTIONS = re.compile(
+    r"query_to_xml|query_to_xmlschema|query_to_xml_and_xmlschema|ts_stat|ts_rewrite|xpath_table|connectby|crosstab.*"
+    r"|dblink.*|lo_(?!get$|open$|close$|lseek|tell).*|lowrite|pg_file_.*|pg_(?:create|drop|copy|logical|replication)_.*"
+    r"|pg_(?:restore|clear)_.*|pg_switch_wal|pg_promote|pg_import_system_collations"
+)
+"""Functions that write in a read-only transaction, or run text as statements."""
+
+
+UNREADABLE = "U&"
+"""Stands for a name with escapes."""
+
+
+class ReadOnly(FilterPair):
+    """A pair of filters that keeps sessions from writing.
+
+    The server does the work: the dialect asks for transactions that are read-only, with ``read_only=True``, and without
+    that all statements are refused. This pair refuses what could switch it off, and what writes all the same: BEGIN
+    READ WRITE, SET, ``set_config``, DO, CALL, VACUUM, COPY but TO STDOUT, functions for large objects, and all
+    statements that do not read. If the server reports that its transactions write again, the link ends.
+
+    It needs PostgreSQL 14 or newer, which reports this. What functions of the database do, nobody sees in the text of a
+    statement. If somebody may call a function that changes the setting, one transaction may write before the link ends:
+    give its user no rights to write.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(to_server=_Statements(), to_client=_Setting())
+        self.__qualname__ = "ReadOnly"
+
+
+class _Statements(ByType):
+    """The filter of messages to the server."""
+
+    def on_statements(self, message: Query | Parse, link: Link) -> Verdict:
+        """Refuse a message with a statement that could write."""
+        reason = reason_against(message.sql, link, _reason)
+        if reason is None and settings_of(link).get(SETTING) != "on":
+            reason = "this session may write: ReadOnly needs the option read_only of the dialect, and PostgreSQL 14"
+        return PASS_ON if reason is None else refuse(message, f"read only: {reason}", code="25006")
+
+    def on_call(self, call: FunctionCall, link: Link) -> Verdict:
+        """Refuse a call: only its number is known."""
+        return refuse(call, "read only: a call without SQL is refused", code="25006")
+
+
+class _Setting(ByType):
+    """The filter of messages to the client."""
+
+    def on_setting(self, status: ParameterStatus, link: Link) -> Verdict:
+        """End the link when its transactions may write."""
+        if status.name != SETTING or status.value == "on":
+            return PASS_ON
+        words = f"read only: {SETTING} is {status.value}"
+        return Close(LinkError(words), forward=[ErrorResponse.of(words, code="25006", severity="FATAL")])
+
+
+def _reason(statement: Statement, link: Link) -> str | None:
+    """Return why a statement is refused."""
+    words, tokens = statement.words, statement.tokens
+    for at, command in enumerate(statement.commands):
+        if command and command[0] in (ALLOWED | CHANGES if at else ALLOWED) and command[:2] not in TWO_PHASES:
+            continue  # the server refuses changes where they are inside of another statement
+        return f"{command[0] if command else 'a statement that begins with no word'} is refused"
+    if words[0] in MODES and any(token.word == "WRITE" for token in tokens):
+        return f"{words[0]} with WRITE is refused"
+    if words[0] in ("SET", "RESET") and any(_name(token) in (*OF_TRANSACTIONS, UNREADABLE) for token in tokens):
+        return f"{words[0]} of this setting is refused"
+    if words[0] == "COPY" and target_of_copy(statement) != "STDOUT":
+        return "COPY is refused, but TO STDOUT"
+    for at, token in enumerate(tokens[:-1]):
+        if tokens[at + 1].text == "(" and _is_function_refused(_name(token), tokens, at):
+            return f"the function {token.text} is refused"
+    return None
+
+
+def _is_function_refused(name: str, tokens: tuple[Token, ...], at: int) -> bool:
+    """Return whether a function is refused, of which the name is at an offset. Some programs need ``set_config``."""
+    if name != "set_config":
+        return name == UNREADABLE or FUNCTIONS.fullmatch(name) is not None
+    setting, after = [*(token.text for token in tokens[at + 2 : at + 4]), "", ""][:2]
+    is_plain = re.fullmatch(r"'[\w.]*'", setting, re.ASCII) is not None
+    return not is_plain or after != "," or setting[1:-1].lower() in OF_TRANSACTIONS
+
+
+def _name(token: Token) -> str:
+    """Return the name that a token is, in small letters; "" if it is something else."""
+    if token.kind == "word":
+        return token.text.lower()
+    if token.kind != "name":
+        return ""
+    return token.text[1:-1].lower() if token.text.startswith('"') else UNREADABLE
