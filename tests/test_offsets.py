@@ -14,7 +14,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater.__main__ import HOT_PATH
 from twisted_repeater._lane.output import Output
 from twisted_repeater.errors import FARTHEST, FramingError
-from twisted_repeater.framings import AsyncExtraFraming, DelimitedFraming, Int32Framing, LengthFraming, VarintFraming
+from twisted_repeater.framings import (
+    AsyncExtraFraming,
+    DelimitedFraming,
+    Int32Framing,
+    LengthFraming,
+    RespFraming,
+    VarintFraming,
+)
 from twisted_repeater.framings.async_extra import AsyncExtraHelloFraming
 from twisted_repeater.framings.base import CheckedFraming, Framing
 from twisted_repeater.framings.length import HeaderFraming
@@ -61,6 +68,13 @@ def within_a_frame() -> DelimitedFraming:
     return framing
 
 
+def within_a_reply() -> RespFraming:
+    """Return a framing that has seen a part of a reply."""
+    framing = RespFraming(99, commands=False)
+    assert framing.find(b"*3\r\n$20\r\na", 0, 10) == 0
+    return framing
+
+
 MADE: list[Callable[[], Framing | Selector]] = [
     lambda: Int32Framing(99),
     lambda: LengthFraming(99, size=3, at=2, order="little", header=9, whole=True),
@@ -69,6 +83,9 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: VarintFraming(FARTHEST, at=20, max_bytes=9, whole=True),
     lambda: DelimitedFraming(99, b"\n"),
     within_a_frame,
+    lambda: RespFraming(99, commands=True),
+    lambda: RespFraming(FARTHEST, commands=False),
+    within_a_reply,
     lambda: AsyncExtraFraming(99, lambda: 1.5),
     lambda: AsyncExtraHelloFraming(99),
     lambda: CheckedFraming(Tailed()),

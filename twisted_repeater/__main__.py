@@ -10,7 +10,7 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
-from .framings import async_extra, base, delimited, length, varint
+from .framings import async_extra, base, delimited, length, resp, varint
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
@@ -19,6 +19,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
     length,
     varint,
     delimited,
+    resp,
     async_extra,
     selectors,
     output,

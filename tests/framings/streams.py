@@ -38,7 +38,8 @@ def frames_in(framing: Framing, reads: Iterable[bytes]) -> Iterator[tuple[bytes,
     for read in reads:
         data += read
         while data:
-            stop = framing.more(data, 0, len(data)) if resumed else framing.find(data, 0, len(data))
+            if stop <= 0:
+                stop = framing.more(data, 0, len(data)) if resumed else framing.find(data, 0, len(data))
             if stop == 0:
                 resumed = framing.goes_on
                 if resumed:
@@ -49,7 +50,7 @@ def frames_in(framing: Framing, reads: Iterable[bytes]) -> Iterator[tuple[bytes,
             frame += data[:stop]
             body = framing.body
             yield frame, frame[body : len(frame) - framing.tail]
-            frame, data, resumed = b"", data[stop:], False
+            frame, data, stop, resumed = b"", data[stop:], 0, False
 
 
 def payloads_in(framing: Framing, reads: Iterable[bytes]) -> list[bytes]:

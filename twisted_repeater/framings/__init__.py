@@ -4,6 +4,7 @@ from .async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from .base import CheckedFraming, Framing, Framings, framing_of
 from .delimited import DelimitedFraming
 from .length import Int32Framing, LengthFraming
+from .resp import RespFraming
 from .varint import VarintFraming
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Framings",
     "Int32Framing",
     "LengthFraming",
+    "RespFraming",
     "VarintFraming",
     "framing_of",
 ]
