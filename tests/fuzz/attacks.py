@@ -46,7 +46,7 @@ def attacks(
     case: Case, direction: Direction, options: Callable[[], dict[str, Any]], seeds: Iterable[int]
 ) -> Counter[str]:
     """Play many mutated sessions; return how often there was each outcome."""
-    repeater = FuzzedRepeater(case.dialect(), case.greeting, case.ping, case.answer, **options())
+    repeater = case.repeater(**options())
     try:
         return Counter(attack(repeater, case, direction, seed) for seed in seeds)
     finally:
@@ -67,7 +67,7 @@ def main() -> None:
                 if repeater is None or seed % AT_ONCE == 0:
                     if repeater is not None:
                         repeater.close()
-                    repeater = FuzzedRepeater(case.dialect(), case.greeting, case.ping, case.answer, **options())
+                    repeater = case.repeater(**options())
                 start = time.process_time()
                 try:
                     outcomes[attack(repeater, case, direction, seed)] += 1

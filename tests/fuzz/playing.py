@@ -139,6 +139,7 @@ class FuzzedRepeater(MemoryRepeater):
         greeting: what makes the honest link.
         ping: what passes on it afterwards, again and again.
         answer: answers what only the repeater has asked the server, and takes it out of what the server got.
+        relayed: returns the part of what the peer on a side got that no opening has made.
         options: arguments of `Repeater.create` and of `Repeater.start`.
     """
 
@@ -148,12 +149,14 @@ class FuzzedRepeater(MemoryRepeater):
         greeting: Iterable[Step],
         ping: Iterable[Step],
         answer: Callable[[], Callable[[bytearray], bytes]] | None = None,
+        relayed: Callable[[Side, bytes], bytes] = lambda side, received: received,
         **options: Any,
     ) -> None:
         self.outcome = Outcome()
         self.servers: list[End] = []
         self.logged: list[LogEvent] = []
         self._make_answer = answer
+        self.relayed = relayed
         self.untouched = not any("filter" in name for name in options)
         self._ping = list(ping)
         super().__init__(
@@ -171,7 +174,9 @@ class FuzzedRepeater(MemoryRepeater):
 
     def listen(self) -> None:
         """Let a server listen that knows no protocol."""
-        self.server_endpoint.listen(Factory.forProtocol(self._new_server))
+        factory = Factory.forProtocol(self._new_server)
+        factory.noisy = False
+        self.server_endpoint.listen(factory)
 
     def _new_server(self) -> End:
         self.servers.append(End(self._make_answer() if self._make_answer else None))
@@ -278,7 +283,7 @@ class Script:
             sender = self.end_of(Side.CLIENT if to_server else Side.SERVER)
             if sender is None or not sender.open:
                 if self._honest:
-                    raise Fault("the honest link was lost")
+                    raise Fault(f"an honest link was lost before step {number}: {self._repeater.outcome}")
                 continue
             if data is END:
                 sender.transport.loseConnection()
@@ -307,8 +312,9 @@ class Script:
         if self._repeater.untouched:
             for side, direction in ((Side.CLIENT, Direction.TO_CLIENT), (Side.SERVER, Direction.TO_SERVER)):
                 end = self.end_of(side)
-                if end is not None and end.received not in self._sent[direction]:
-                    raise Fault(f"the {side.value} got {bytes(end.received)!r} for {bytes(self._sent[direction])!r}")
+                received = b"" if end is None else self._repeater.relayed(side, bytes(end.received))
+                if received not in self._sent[direction]:
+                    raise Fault(f"the {side.value} got {received!r} for {bytes(self._sent[direction])!r}")
 
     def end(self) -> None:
         """Close both ends."""

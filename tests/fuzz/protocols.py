@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_repeater import PASS_ON, Dialect, Direction, Link, Send, Verdict
-from twisted_repeater.dialects import mqtt
+from twisted_repeater import PASS_ON, Dialect, Direction, Link, Send, Side, Verdict
+from twisted_repeater.dialects import mqtt, postgres
+from twisted_repeater.framings import Framings
+from twisted_repeater.framings.resp import RespFraming
 
-from .playing import Step
+from .playing import FuzzedRepeater, Step
 from .recording import Recording, recordings
 
 __all__ = ["PROTOCOLS", "Case"]
@@ -38,7 +40,13 @@ class Case:
     """Returns the numbers of the messages that pass only between the client and the repeater."""
 
     wrong: frozenset[str] = frozenset()
-    """The recordings whose clients do what the repeater does not allow."""
+    """The recordings that come out otherwise: their clients do what the repeater does not allow, or does itself."""
+    relayed: Callable[[Side, bytes], bytes] = lambda side, received: received
+    """Returns the part of what the peer on a side got that the opening of the dialect has not made."""
+
+    def repeater(self, **options: Any) -> FuzzedRepeater:
+        """Start a repeater."""
+        return FuzzedRepeater(self.dialect(), self.greeting, self.ping, self.answer, self.relayed, **options)
 
     @property
     def recordings(self) -> list[Recording]:
@@ -72,4 +80,59 @@ MQTT = Case(
     wrong=frozenset({"mqtt/refusals-1", "mqtt/refusals-4", "mqtt/refusals-5"}),
 )
 
-PROTOCOLS = {case.name: case for case in (MQTT,)}
+
+def between_client_and_repeater(recording: Recording) -> frozenset[int]:
+    """Return the numbers of the requests for encryption, and of their answers."""
+    messages = [data for _, data in recording.messages]
+    asked = [
+        number
+        for number, data in enumerate(messages)
+        if data in (b"\0\0\0\x08\x04\xd2\x16/", b"\0\0\0\x08\x04\xd2\x160")
+    ]
+    return frozenset(asked) | frozenset(number + 1 for number in asked)
+
+
+def behind_the_opening(side: Side, received: bytes) -> bytes:
+    """Return what came behind the startup packet, or from the first answer to it on."""
+    if side is Side.SERVER:
+        return received[int.from_bytes(received[:4]) :]
+    mark = b"R\0\0\0"
+    return mark + received.partition(mark)[2] if mark in received else b""
+
+
+POSTGRES = Case(
+    "postgres",
+    lambda: postgres(),
+    [
+        (UP, b"\0\0\0\x18\0\x03\0\0user\0bystander\0\0"),
+        (DOWN, b"R\0\0\0\x08\0\0\0\0"),
+        (DOWN, b"Z\0\0\0\x05I"),
+    ],
+    [
+        (UP, b"Q\0\0\0\x0dSELECT 1\0"),
+        (DOWN, b"C\0\0\0\x0dSELECT 1\0"),
+        (DOWN, b"Z\0\0\0\x05I"),
+    ],
+    {"no filter": dict, "typed filters": lambda: both(look)},
+    {"written again": lambda: both(written_again)},
+    own=between_client_and_repeater,
+    wrong=frozenset({"postgres/by_hand_startups-1", "postgres/by_hand_startups-2"}),
+    relayed=behind_the_opening,
+)
+
+REDIS = Case(
+    "redis",
+    lambda: Dialect(
+        name="redis",
+        framing=lambda limits: Framings(
+            RespFraming(int(limits.max_frame), commands=True), RespFraming(int(limits.max_frame), commands=False)
+        ),
+    ),
+    [(UP, b"*1\r\n$4\r\nPING\r\n"), (DOWN, b"+PONG\r\n")],
+    [(UP, b"*1\r\n$4\r\nPING\r\n"), (DOWN, b"+PONG\r\n"), (DOWN, b">1\r\n+push\r\n")],
+    {"no filter": dict, "typed filters": lambda: both(look)},
+    {"written again": lambda: both(written_again)},
+    wrong=frozenset({"redis/garbage-1", "redis/garbage-2", "redis/replica", "redis/inline"}),
+)
+
+PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT)}

@@ -7,6 +7,7 @@ one byte is written once, with its length: ``b'abc' b'x'*70000``. Lines that beg
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Recording:
         return cls(f"{path.parent.name}/{path.stem}", about, messages)
 
 
+@functools.cache
 def recordings(protocol: str) -> list[Recording]:
     """Return all recordings of a protocol."""
     return [Recording.load(path) for path in sorted((RECORDINGS / protocol).glob("*.txt"))]

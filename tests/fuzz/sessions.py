@@ -24,7 +24,7 @@ def adding_to(sessions: dict[str, Session]) -> Callable[[Session], Session]:
 
 
 def say(port: int, *steps: tuple[bytes, bytes]) -> None:
-    """Send bytes as they are, and after each of them wait for what the answer must have; for its end, if that is empty."""
+    """Send bytes as they are, and after each wait for what the answer must have; if that is empty, for the end."""
     with socket.create_connection(("127.0.0.1", port), 10) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for says, expects in steps:

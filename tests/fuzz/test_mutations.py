@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from random import Random
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Direction
 
 from .attacks import attacks
+from .mutations import PROTOCOLS as KNOWN
 from .mutations import mutated
-from .playing import collected
-from .protocols import PROTOCOLS
+from .playing import Script, collected
+from .protocols import PROTOCOLS, Case
 
 COUNT = 500
 """How many sessions are played for each protocol and direction, with all kinds of filters together."""
@@ -58,6 +61,42 @@ class AttackTests(SynchronousTestCase):
         collected()
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_postgres(self) -> None:
+        """PostgreSQL, in either direction: each session passes, or ends with an error of the side that was wrong."""
+        self.play("postgres")
+
+    def test_redis(self) -> None:
+        """So does each session of Redis."""
+        self.play("redis")
+
     def test_mqtt(self) -> None:
-        """MQTT, in either direction: each session passes, or ends with an error of the side that was wrong."""
+        """So does each session of MQTT."""
         self.play("mqtt")
+
+
+class DeclaredSizeTests(SynchronousTestCase):
+    """Messages that say that they are large."""
+
+    def test_memory(self) -> None:
+        """A size that was only announced takes no memory, in whichever direction, with and without filters."""
+        for case in PROTOCOLS.values():
+            for options in case.passing.values():
+                for direction in Direction:
+                    with self.subTest(protocol=case.name, direction=direction.value):
+                        self.assertLess(self.peak(case, options(), direction), 2_000_000)
+
+    def peak(self, case: Case, options: dict[str, Any], direction: Direction) -> int:
+        """Return how many bytes more were in use at once, while each opening of a long message came on a link."""
+        repeater = case.repeater(**options)
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            for opening in KNOWN[case.name].openings:
+                script = Script(repeater)
+                script.play([*case.greeting, (direction, opening), (direction, b"some of it")])
+                script.end()
+                repeater.advance(60)
+            return tracemalloc.get_traced_memory()[1] - before
+        finally:
+            tracemalloc.stop()
+            repeater.close()

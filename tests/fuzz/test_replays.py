@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Direction, Side
 
-from .playing import FuzzedRepeater, Pieces, Script, at_random, bytewise, whole
+from .playing import Pieces, Script, at_random, bytewise, whole
 from .protocols import PROTOCOLS, Case
 from .recording import Recording, recordings
 
@@ -49,7 +49,7 @@ class ReplayTests(SynchronousTestCase):
 
     def replay(self, case: Case, options: dict[str, Any], pieces: Pieces) -> None:
         """Replay all recordings of a protocol; each message must come out as it went in, as soon as it is complete."""
-        repeater = FuzzedRepeater(case.dialect(), case.greeting, case.ping, case.answer, **options)
+        repeater = case.repeater(**options)
         try:
             for recording in case.recordings:
                 with self.subTest(recording=recording.name):
