@@ -733,7 +733,7 @@ class DecodingTests(StartedLaneCase):
             self.assertEqual(len(self.host.errors), 1)
 
     def test_ends_link(self) -> None:
-        """A parse error may end the link: it is told, what came before it goes out, and nothing after it is looked at."""
+        """A parse error may end the link: what came before it goes out, and nothing after it is looked at."""
 
         class Fatal(ParseError):
             ends_link = True

@@ -54,12 +54,6 @@ def _packet(first: int, *parts: bytes) -> bytes:
     return b"".join((bytes((first,)), varint(size), *parts))
 
 
-def _topic(topic: object, field: str) -> bytes:
-    data = string(topic, field)
-    _checked(check_topic, topic, field)
-    return data
-
-
 def _topic_filter(topic_filter: object) -> bytes:
     data = string(topic_filter, "topic_filter")
     _checked(check_topic_filter, topic_filter, "topic_filter")
@@ -179,16 +173,13 @@ def _subscription(each: Subscription, version: int) -> bytes:
     options = one_of(each.qos, "qos", QOS) | bool(each.no_local) << 2 | bool(each.retain_as_published) << 3
     options |= one_of(each.retain_handling, "retain_handling", QOS) << 4
     if version != 5 and options > 3:
-        raise MarshalingError(f"a subscription must have no options but qos in version {version}, not {each!r}")
+        raise MarshalingError(f"{each!r} must have no option but qos in version {version}", field="subscriptions")
     return _topic_filter(each.topic_filter) + bytes((options,))
 
 
 def _suback(message: SubAck, version: int) -> bytes:
     properties = _properties(message.properties, PacketType.SUBACK, version)
-    reasons = message.reasons
-    if version != 5:
-        reasons = tuple(one_of(reason, "reasons", (0, 1, 2, 0x80)) for reason in reasons)
-    parts = [number(reason, "reasons", 1) for reason in reasons]
+    parts = [number(reason, "reasons", 1) for reason in message.reasons]
     return _packet(0x90, _packet_id(message.packet_id), properties, *_some(parts, "reasons"))
 
 

@@ -66,10 +66,7 @@ class Properties(tuple[tuple[Property, PropertyValue], ...]):
         return super().__new__(cls, pairs)
 
     def __repr__(self) -> str:
-        shown = ", ".join(
-            f"({name.name if isinstance(name, Property) else name!r}, {'...' if name in SECRET else repr(value)})"
-            for name, value in self
-        )
+        shown = ", ".join(f"({_text_of(name)}, {'...' if name in SECRET else repr(value)})" for name, value in self)
         return f"Properties([{shown}])"
 
     def get(self, name: Property, default: Any = None) -> Any:
@@ -91,6 +88,10 @@ class Properties(tuple[tuple[Property, PropertyValue], ...]):
     def without(self, *names: Property) -> Properties:
         """Return these properties without those of some names."""
         return Properties(pair for pair in self if pair[0] not in names)
+
+
+def _text_of(name: object) -> str:
+    return str(name) if not isinstance(name, Property) else name.name
 
 
 SECRET = frozenset({Property.AUTHENTICATION_DATA})
