@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator
 from inspect import ismethod
 
 from .._types import Filters
-from ._migration import call_migrate, matched_by_name
+from ._migration import Around, call_migrate, matched_by_name
 from .chain import Chain
-from .in_order import InTurn
 
 __all__ = ["hand_over_link"]
 
@@ -43,7 +42,7 @@ def _members(provider: object) -> Iterator[object]:
             yield from _members(member)
     elif provider is not None:
         yield provider
-        if isinstance(provider, InTurn):
+        if isinstance(provider, Around):
             yield from _members(provider.inner)
 
 

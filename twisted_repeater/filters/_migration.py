@@ -6,7 +6,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from inspect import isawaitable, iscoroutine
 
+from .._types import Filter
 from ._provider import name_of
+
+
+class Around:
+    """A filter around another one. Each of the two takes over from its own kind."""
+
+    inner: Filter | None
+    """The other one."""
 
 
 def hand_over(new: object, old: object, module: str | None = None) -> None:

@@ -21,7 +21,7 @@ from ..link import Link
 from ..model import Direction, OnFilterError
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Answer, Mixed, Send, Verdict, plain
-from ._migration import hand_over
+from ._migration import Around, hand_over
 from ._provider import (
     checked_pair,
     common_selector,
@@ -138,13 +138,13 @@ class InOrder:
 
 
 @implementer(IFilter, ISelectiveByCodec, IMigrating)
-class InTurn:
+class InTurn(Around):
     """The filter of one direction of a link."""
 
     _drops_when_closing: ClassVar[bool]
 
     def __init__(self, inner: Filter | None, pair: InOrder, turns: Turns) -> None:
-        self.inner = inner
+        self.inner: Filter | None = inner
         self._asks = pair.asks
         self._ends_answer = pair.ends_answer
         self._turns = turns

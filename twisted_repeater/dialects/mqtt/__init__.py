@@ -1,5 +1,6 @@
 """The dialect ``mqtt``: MQTT 3.1, 3.1.1 and 5, with typed messages."""
 
+from .answering import answered
 from .codec import MqttCodec
 from .dialect import mqtt
 from .messages import (
@@ -23,6 +24,7 @@ from .messages import (
 )
 from .properties import NO_PROPERTIES, Properties, Property, PropertyValue
 from .reasons import Reason
+from .topics import Topics
 from .wire import MalformedPacket
 
 __all__ = [
@@ -47,8 +49,10 @@ __all__ = [
     "SubAck",
     "Subscribe",
     "Subscription",
+    "Topics",
     "UnsubAck",
     "Unsubscribe",
     "Will",
+    "answered",
     "mqtt",
 ]

@@ -1,0 +1,133 @@
+"""The two filters of a link that `answered` makes. Only the client connects and subscribes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+
+from ...link import Link
+from ...model import Side
+from ...verdicts import DROP, Answer, Close, Mixed, Verdict, plain
+from .answering_filters import MESSAGES, Answering
+from .messages import ConnAck, Connect, Raw, SubAck, Subscribe, UnsubAck, Unsubscribe
+from .publishing import Publishing
+from .reasons import Reason
+
+__all__ = ["ToClient", "ToServer"]
+
+
+class ToServer(Answering):
+    """The filter of what the client says."""
+
+    side = Side.CLIENT
+
+    @property
+    def _own(self) -> Publishing:
+        return self.session.to_server
+
+    @property
+    def _other(self) -> Publishing:
+        return self.session.to_client
+
+    @property
+    def _refusal(self) -> int:
+        return self.session.refused
+
+    def _in_place(self) -> Iterable[object]:
+        return self.session.keep_alive.pings()
+
+    def _connect(self, message: Connect, link: Link) -> Answer:
+        return self._decided(message, link, partial(self._connecting, message))
+
+    def _connecting(self, message: Connect, verdict: Verdict) -> Verdict:
+        """Return the verdict on a CONNECT. A client whose CONNECT is dropped would wait."""
+        verdict = plain(verdict)
+        if not (verdict.passes or verdict.forward or verdict.back or verdict.closes):
+            code = Reason.NOT_AUTHORIZED if message.version == 5 else 5
+            return Close(PermissionError("a filter has refused the client"), back=[ConnAck(reason=code)])
+        for other in verdict.forward:
+            if isinstance(other, Connect):
+                self.session.connecting(other)
+        return verdict
+
+    def _request(self, message: Subscribe | Unsubscribe, link: Link) -> Answer:
+        return self._decided(message, link, partial(self._requested, message))
+
+    def _requested(self, came: Subscribe | Unsubscribe, verdict: Verdict) -> Verdict:
+        """Return the verdict on a request."""
+        verdict = plain(verdict)
+        number, forward = came.packet_id, verdict.forward
+        chosen = came if verdict.passes else next((other for other in forward if type(other) is type(came)), None)
+        if not isinstance(chosen, (Subscribe, Unsubscribe)):
+            back = [] if verdict.closes or _has_answer(verdict, number) else [self._refused(came)]
+            return self._mixed(verdict, self._numbered(self._own, forward), back, as_it_came=False)
+        exchange = self._own.ids.begin(number)
+        number = number if exchange is None else exchange.receiver_id
+        sent = chosen if chosen.packet_id == number else replace(chosen, packet_id=number)
+        self.session.requests.sent(number, _filters(came), _filters(sent), self.session.refused_subscription)
+        if verdict.passes:
+            return self._others(came, sent, (), verdict)
+        others = self._numbered(self._own, [other for other in forward if other is not chosen])
+        return self._mixed(verdict, [sent, *others], (), as_it_came=False)
+
+    def _refused(self, request: Subscribe | Unsubscribe) -> SubAck | UnsubAck:
+        """Return the answer to a request of which nothing goes on."""
+        codes = (self.session.refused_subscription,) * len(_filters(request))
+        if isinstance(request, Subscribe):
+            return SubAck(request.packet_id, codes)
+        return UnsubAck(request.packet_id, codes if self.session.version == 5 else ())
+
+    methods = MESSAGES | {Connect: _connect, Subscribe: _request, Unsubscribe: _request}
+
+
+class ToClient(Answering):
+    """The filter of what the broker says."""
+
+    side = Side.SERVER
+
+    @property
+    def _own(self) -> Publishing:
+        return self.session.to_client
+
+    @property
+    def _other(self) -> Publishing:
+        return self.session.to_server
+
+    def _connack(self, message: ConnAck, link: Link) -> Answer:
+        if message.reason == 0:
+            self.session.accepted(message)
+        return self._decided(message, link, partial(self._others, message, message, ()))
+
+    def _answer(self, message: SubAck | UnsubAck, link: Link) -> Answer:
+        number, back, shown = message.packet_id, [], message
+        exchange = self._other.ids.of_receiver(number)
+        codes = self.session.requests.answered(number, message.reasons)
+        if codes is not None:
+            shown = replace(shown, reasons=codes)
+        if exchange is not None:
+            back = self._other.end(exchange)
+            if exchange.sender_id is None:
+                return Mixed(back=back) if back else DROP
+            if exchange.sender_id != number:
+                shown = replace(shown, packet_id=exchange.sender_id)
+        return self._decided(shown, link, partial(self._others, message, shown, back))
+
+    def _pong(self, message: Raw, link: Link) -> Answer:
+        if self.session.keep_alive.takes(message):
+            return DROP
+        return self._decided(message, link, partial(self._others, message, message, ()))
+
+    methods = MESSAGES | {ConnAck: _connack, SubAck: _answer, UnsubAck: _answer, Raw: _pong}
+
+
+def _has_answer(verdict: Verdict, number: int) -> bool:
+    """Return whether the filter has answered a request itself."""
+    return any(isinstance(back, (SubAck, UnsubAck)) and back.packet_id == number for back in verdict.back)
+
+
+def _filters(request: Subscribe | Unsubscribe) -> tuple[str, ...]:
+    """Return the topic filters of a request."""
+    if isinstance(request, Unsubscribe):
+        return request.topic_filters
+    return tuple(subscription.topic_filter for subscription in request.subscriptions)
