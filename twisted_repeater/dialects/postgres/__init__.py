@@ -1,6 +1,8 @@
 """The dialect ``postgres``: PostgreSQL's protocol, version 3."""
 
 from ._dialect import postgres
+from .failing import refuse
+from .mask_columns import MaskColumns
 from .messages import (
     BackendKeyData,
     Bind,
@@ -38,7 +40,11 @@ from .messages import (
     Sync,
     Terminate,
 )
+from .own_filters import settings_of
+from .read_only import ReadOnly
+from .sql import Statement, Token
 from .startup import Session, Startup
+from .statements import Statements
 
 __all__ = [
     "BackendKeyData",
@@ -62,6 +68,7 @@ __all__ = [
     "Flush",
     "FunctionCall",
     "FunctionCallResponse",
+    "MaskColumns",
     "NoData",
     "NoticeResponse",
     "NotificationResponse",
@@ -72,11 +79,17 @@ __all__ = [
     "PortalSuspended",
     "Query",
     "Raw",
+    "ReadOnly",
     "ReadyForQuery",
     "RowDescription",
     "Session",
     "Startup",
+    "Statement",
+    "Statements",
     "Sync",
     "Terminate",
+    "Token",
     "postgres",
+    "refuse",
+    "settings_of",
 ]

@@ -11,6 +11,7 @@ from ...model import SameName
 from .._dialect import Dialect
 from .codec import TO_CLIENT, TO_SERVER
 from .opening import PostgresOpening
+from .own_filters import OWN_FILTERS
 from .refusals import farewell, refusal
 from .tls import ServerTLSMode, client_tls, server_tls
 
@@ -76,6 +77,7 @@ def postgres(
         farewell=farewell,
         same_name=SameName.SHARE,
         max_frame=LARGEST,
+        filters=OWN_FILTERS,
         to_server=TO_SERVER,
         to_client=TO_CLIENT,
     )

@@ -11,7 +11,7 @@ from ...link import Link
 from ...verdicts import PASS_ON, Close, Verdict
 from .failing import refuse
 from .messages import ErrorResponse, FunctionCall, ParameterStatus, Parse, Query
-from .session import settings_of
+from .own_filters import settings_of
 from .sql import CHANGES, Statement, Token, target_of_copy
 from .statements import reason_against
 
@@ -45,10 +45,11 @@ UNREADABLE = "U&"
 class ReadOnly(FilterPair):
     """A pair of filters that keeps sessions from writing.
 
-    The server does the work: the dialect asks for transactions that are read-only, with ``read_only=True``, and without
-    that all statements are refused. This pair refuses what could switch it off, and what writes all the same: BEGIN
-    READ WRITE, SET, ``set_config``, DO, CALL, VACUUM, COPY but TO STDOUT, functions for large objects, and all
-    statements that do not read. If the server reports that its transactions write again, the link ends.
+    The server does the work. The option ``parameters=default_transaction_read_only=on`` of the dialect asks it for
+    transactions that are read-only; without that, all statements are refused. This pair refuses what could switch it
+    off, and what writes all the same: BEGIN READ WRITE, SET, ``set_config``, DO, CALL, VACUUM, COPY but TO STDOUT,
+    functions for large objects, and all statements that do not read. If the server reports that its transactions write
+    again, the link ends.
 
     It needs PostgreSQL 14 or newer, which reports this. What functions of the database do, nobody sees in the text of a
     statement. If somebody may call a function that changes the setting, one transaction may write before the link ends:
@@ -67,7 +68,7 @@ class _Statements(ByType):
         """Refuse a message with a statement that could write."""
         reason = reason_against(message.sql, link, _reason)
         if reason is None and settings_of(link).get(SETTING) != "on":
-            reason = "this session may write: ReadOnly needs the option read_only of the dialect, and PostgreSQL 14"
+            reason = f"ReadOnly needs PostgreSQL 14, and the option parameters={SETTING}=on of the dialect"
         return PASS_ON if reason is None else refuse(message, f"read only: {reason}", code="25006")
 
     def on_call(self, call: FunctionCall, link: Link) -> Verdict:

@@ -12,7 +12,7 @@ from ...link import Link
 from ...verdicts import PASS_ON, Send, Verdict
 from .failing import is_refusal, refuse
 from .messages import Parse, Query
-from .session import settings_of
+from .own_filters import settings_of
 from .sql import MOST_WORDS, Statement, is_readable, readings
 
 __all__ = ["Statements", "reason_against"]
