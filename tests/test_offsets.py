@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.__main__ import HOT_PATH
 from twisted_repeater._lane.output import Output
+from twisted_repeater.dialects.redis.by_name import by_name
 from twisted_repeater.errors import FARTHEST, FramingError
 from twisted_repeater.framings import (
     AsyncExtraFraming,
@@ -25,7 +26,7 @@ from twisted_repeater.framings import (
 from twisted_repeater.framings.async_extra import AsyncExtraHelloFraming
 from twisted_repeater.framings.base import CheckedFraming, Framing
 from twisted_repeater.framings.length import HeaderFraming
-from twisted_repeater.selectors import Selector, bytes_at, contains, first_byte, predicate
+from twisted_repeater.selectors import Gate, Selector, bytes_at, contains, first_byte, predicate
 
 SIZE = 26
 FAR = st.sampled_from([2**31 - 1, 2**31, -(2**31), 2**63, -(2**63), 2**64, -(2**70)]) | st.integers(2**63 - 40, 2**63)
@@ -94,6 +95,8 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: bytes_at(2, [b"ab", b"c"]),
     lambda: contains([b"ab", b"c"]),
     lambda: predicate(len),
+    lambda: by_name(["GET", "SET"]),
+    Gate,
     lambda: first_byte(b"a") | contains([b"b"]),
     lambda: first_byte(b"a") & contains([b"b"]),
     lambda: ~first_byte(b"a"),

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
+from .dialects.redis import by_name
 from .framings import async_extra, base, delimited, length, resp, varint
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
@@ -22,6 +23,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
     resp,
     async_extra,
     selectors,
+    by_name,
     output,
     reader,
     judge,

@@ -34,6 +34,10 @@ cdef class _Predicate(Selector):
     cdef object _function
     cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
 
+cdef class Gate(Selector):
+    cdef public bint is_open
+    cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
+
 cdef class _Either(Selector):
     cdef Selector _first, _second
     cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1

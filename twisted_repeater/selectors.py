@@ -13,7 +13,7 @@ from operator import index
 
 from .errors import outside
 
-__all__ = ["NOTHING", "Selector", "any_of", "bytes_at", "contains", "first_byte", "predicate"]
+__all__ = ["NOTHING", "Gate", "Selector", "any_of", "bytes_at", "contains", "first_byte", "predicate"]
 
 DEEPEST = 500
 """How deeply selectors may be nested. Each level needs some of the stack, and compiled code does not check its end."""
@@ -266,6 +266,30 @@ class _Predicate(Selector):
         if self._function is None:
             raise _not_initialized(self)
         return bool(self._function(data[start:stop]))
+
+
+class Gate(Selector):
+    """Selects all payloads while it is open, and none while it is closed.
+
+    For a filter of one link that waits for something from time to time. While its gate is closed, messages cost it
+    nothing. It may be opened and closed at any time; that counts from the next message on.
+    """
+
+    is_open: bool
+    """Whether it is open. It is closed at first."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._reach = 1
+
+    def __repr__(self) -> str:
+        return f"<gate, {'open' if self.is_open else 'closed'}>"
+
+    def matches(self, data: bytes, start: int, stop: int) -> bool:
+        """See `Selector`."""
+        if start < 0 or start > stop or stop > len(data):
+            raise outside(start, stop)
+        return self.is_open
 
 
 def _nested(*selectors: Selector) -> int:

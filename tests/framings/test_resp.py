@@ -96,8 +96,37 @@ WORDS = st.lists(TEXTS, min_size=1, max_size=4).map(
     lambda words: b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 )
 PARTS = st.sampled_from(
-    [b"*", b"$", b"+", b":", b"|", b"%", b"~", b">", b"=", b"!", b";", b".", b"?", b"-", b"_", b"a"]
-    + [b"0", b"1", b"2", b"10", b"\r", b"\n", b"\r\n", b"\r\n", b"\r\n", b"*2\r\n", b"$1\r\na\r\n", b"*?\r\n", b"POST "]
+    [
+        b"*",
+        b"$",
+        b"+",
+        b":",
+        b"|",
+        b"%",
+        b"~",
+        b">",
+        b"=",
+        b"!",
+        b";",
+        b".",
+        b"?",
+        b"-",
+        b"_",
+        b"a",
+        b"0",
+        b"1",
+        b"2",
+        b"10",
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"\r\n",
+        b"\r\n",
+        b"*2\r\n",
+        b"$1\r\na\r\n",
+        b"*?\r\n",
+        b"POST ",
+    ]
 )
 STREAMS = st.lists(PARTS | st.sampled_from(COMMANDS + REPLIES), max_size=20).map(b"".join)
 

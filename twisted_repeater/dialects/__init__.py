@@ -10,6 +10,7 @@ from .mqtt import mqtt
 from .openings import by_address, first_message, server_first
 from .plain import delimited, length, lines, varint
 from .postgres import postgres
+from .redis import redis
 
 __all__ = [
     "Attempt",
@@ -30,6 +31,7 @@ __all__ = [
     "lines",
     "mqtt",
     "postgres",
+    "redis",
     "server_first",
     "varint",
 ]

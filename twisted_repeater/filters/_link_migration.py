@@ -42,8 +42,8 @@ def _members(provider: object) -> Iterator[object]:
             yield from _members(member)
     elif provider is not None:
         yield provider
-        if isinstance(provider, Around):
-            yield from _members(provider.inner)
+        if isinstance(provider, Around) or getattr(type(provider), "has_inner", False):
+            yield from _members(provider.inner)  # type: ignore[attr-defined]
 
 
 def _owner(provider: object) -> object:

@@ -141,6 +141,8 @@ class InOrder:
 class InTurn(Around):
     """The filter of one direction of a link."""
 
+    has_inner: ClassVar[bool] = True
+    """See `filters._link_migration`: ``inner`` takes over, too."""
     _drops_when_closing: ClassVar[bool]
 
     def __init__(self, inner: Filter | None, pair: InOrder, turns: Turns) -> None:

@@ -35,7 +35,7 @@ MOST_DIGITS = 18
 """How many digits a length may have."""
 
 MOST_STREAMED = 1024
-"""How deeply streamed arrays may be nested. Others need no memory, and may be nested as deeply as their sender likes."""
+"""How deeply streamed arrays may be nested. Others need no memory, and may be nested as deeply as they like."""
 
 SHORTEST = 3
 """The fewest bytes that a value has."""
@@ -226,7 +226,7 @@ class RespFraming(Framing):
         return found
 
     def _line_end(self, data: bytes, start: int, at: int, end: int, limit: int) -> int:
-        """Return the offset after the line; if its end has not come, the offset up to which it was searched, negated."""
+        """Return the offset after the line; if its end has not come, where the search must go on, negated."""
         typed = self._next == TYPED
         most = limit
         if typed and most > start + LONGEST_LINE:
@@ -348,6 +348,7 @@ class RespFraming(Framing):
             raise FramingError(f"a streamed array must end with b'.\\r\\n' after its values, not {text!r}")
         if size < 3:
             return 0
+        assert self._streams is not None
         self._owed = self._streams.pop()
         if not self._streams:
             self._streams = None

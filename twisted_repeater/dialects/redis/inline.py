@@ -15,8 +15,8 @@ SPACES = b" \t\n\v\f\r"
 PLAIN = re.compile(rb"[^ \n\r\t\0\"']+")
 """Part of a word without quotes. A vertical tab or a form feed does not end a word, though it may be between words."""
 
-DOUBLE = re.compile(rb'"((?:[^"\\\0]|\\[^\0])*)"(?=[ \t\n\v\f\r\0]|$)')
-SINGLE = re.compile(rb"'((?:[^'\\\0]|\\'|\\(?!')(?=[^\0]))*)'(?=[ \t\n\v\f\r\0]|$)")
+DOUBLE = re.compile(rb'"((?:[^"\\]|\\.)*)"(?=[ \t\v\f\r]|\Z)', re.DOTALL)
+SINGLE = re.compile(rb"'((?:[^'\\]|\\'|\\(?!'))*)'(?=[ \t\v\f\r]|\Z)")
 ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 
@@ -38,7 +38,7 @@ def split_inline(line: bytes) -> list[bytes] | None:
 
 
 def _word(text: bytes, at: int) -> tuple[bytes | None, int]:
-    """Return the word at an offset, and where it ends. A closing quote ends a word, an opening one need not begin it."""
+    """Return the word at an offset, and where it ends. A closing quote ends a word; an opening one may be inside."""
     parts: list[bytes] = []
     while at < len(text) and text[at] not in b" \t\r":
         plain = PLAIN.match(text, at)
@@ -51,7 +51,7 @@ def _word(text: bytes, at: int) -> tuple[bytes | None, int]:
         if quoted is None:
             return None, at
         parts.append(_unescaped(quoted[1]) if double else quoted[1].replace(b"\\'", b"'"))
-        at = quoted.end()
+        return b"".join(parts), quoted.end()
     return b"".join(parts), at
 
 

@@ -52,7 +52,7 @@ class Command:
         """What follows the name."""
         if self._arguments is None:
             frame = self._frame or b""
-            words = read_value(frame) if frame[:1] == b"*" else split_inline(frame)
+            words = read_value(frame) if frame[:1] == b"*" else split_inline(frame) or []
             self._arguments = tuple(words[1:])
         return self._arguments
 

@@ -1,0 +1,45 @@
+"""The codecs of commands and of replies."""
+
+from __future__ import annotations
+
+from ...codecs._typed import TypedCodec
+from ...selectors import Selector, bytes_at
+from .messages import Command, Raw, Reply, read_command, read_reply
+
+__all__ = ["CommandCodec", "ReplyCodec"]
+
+
+class CommandCodec(TypedCodec[Command | Raw]):
+    """What clients send. A command that a filter passes on leaves as the bytes that came."""
+
+    message_types = (Command, Raw)
+
+    def decode(self, payload: bytes) -> Command | Raw:
+        """See `ICodec`."""
+        return read_command(payload)
+
+    def encode(self, message: object) -> bytes:
+        """See `ICodec`."""
+        if not isinstance(message, (Command, Raw)):
+            raise self.wrong_type(message)
+        return bytes(message)
+
+    def selector_of_some(self, types: list[type]) -> Selector | None:
+        """See `TypedCodec`. Those that are `Raw` are empty arrays, or lines."""
+        return None if Command in types else ~bytes_at(0, [b"*"]) | bytes_at(1, [b"0", b"-"])
+
+
+class ReplyCodec(TypedCodec[Reply]):
+    """What servers send. A reply that a filter passes on leaves as the bytes that came."""
+
+    message_types = (Reply,)
+
+    def decode(self, payload: bytes) -> Reply:
+        """See `ICodec`."""
+        return read_reply(payload)
+
+    def encode(self, message: object) -> bytes:
+        """See `ICodec`."""
+        if not isinstance(message, Reply):
+            raise self.wrong_type(message)
+        return bytes(message)
