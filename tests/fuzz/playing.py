@@ -199,8 +199,14 @@ class FuzzedRepeater(MemoryRepeater):
         self._honest.end()
         self.shutdown()
 
-    def attack(self, steps: Iterable[Step], pieces: Pieces, culprit: Side) -> Outcome:
+    def attack(self, steps: Iterable[Step], pieces: Pieces, culprit: Side, *, refused: bool = False) -> Outcome:
         """Play a session in which one side may do what it must not, and check all that must hold whatever it does.
+
+        Args:
+            steps: what both sides do.
+            pieces: cuts what they send.
+            culprit: the side that may do wrong.
+            refused: whether the repeater may answer in place of the server, also if there is no filter.
 
         Raises:
             Fault: something does not hold.
@@ -209,7 +215,7 @@ class FuzzedRepeater(MemoryRepeater):
         script = Script(self)
         script.play(steps, pieces)
         self._honest.play(self._ping)
-        if not outcome.refusals and not outcome.errors:
+        if not refused and not outcome.refusals and not outcome.errors:
             script.check_untouched()
         if script.ended or outcome.refusals or any(isinstance(error, Disconnected) for _, error in outcome.errors):
             self._expect_end("after it has lost a side or was refused")

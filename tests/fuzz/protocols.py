@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_repeater import PASS_ON, Dialect, Direction, Link, Send, Side, Verdict
-from twisted_repeater.dialects import mqtt, postgres
-from twisted_repeater.framings import Framings
-from twisted_repeater.framings.resp import RespFraming
+from twisted_repeater import DROP, PASS_ON, Dialect, Direction, Link, Send, SendBack, Side, Verdict
+from twisted_repeater.dialects import mqtt, postgres, redis
+from twisted_repeater.dialects.mqtt import Publish, Topics, answered
+from twisted_repeater.dialects.postgres import MaskColumns, ReadOnly, Statements
+from twisted_repeater.dialects.redis import Command, Reply, in_turn
 
 from .playing import FuzzedRepeater, Step
 from .recording import Recording, recordings
@@ -70,13 +72,22 @@ def both(one: Callable[[Any, Link], Verdict]) -> dict[str, Any]:
     return {"to_server_filter": one, "to_client_filter": one}
 
 
+def no_news(message: object, link: Link) -> Verdict:
+    """Drop some messages."""
+    return DROP if isinstance(message, Publish) and message.topic.startswith("news") else PASS_ON
+
+
 MQTT = Case(
     "mqtt",
     mqtt,
     [(UP, b"\x10\x15\x00\x04MQTT\x04\x02\x00\x3c\x00\x09bystander"), (DOWN, b"\x20\x02\x00\x00")],
     [(UP, b"\xc0\x00"), (DOWN, b"\xd0\x00"), (UP, b"0\x07\x00\x01ttext"), (DOWN, b"0\x07\x00\x01ttext")],
     {"no filter": dict, "typed filters": lambda: both(look)},
-    {"written again": lambda: both(written_again)},
+    {
+        "written again": lambda: both(written_again),
+        "Topics": lambda: {"filters": Topics(deny_publish=("news/#", "q"), deny_subscribe=("w/#", "r"))},
+        "answered": lambda: {"filters": answered(no_news)},
+    },
     wrong=frozenset({"mqtt/refusals-1", "mqtt/refusals-4", "mqtt/refusals-5"}),
 )
 
@@ -93,11 +104,11 @@ def between_client_and_repeater(recording: Recording) -> frozenset[int]:
 
 
 def behind_the_opening(side: Side, received: bytes) -> bytes:
-    """Return what came behind the startup packet, or from the first answer to it on."""
+    """Return what came behind the startup packet, or behind the end of the login."""
     if side is Side.SERVER:
         return received[int.from_bytes(received[:4]) :]
-    mark = b"R\0\0\0"
-    return mark + received.partition(mark)[2] if mark in received else b""
+    admitted = b"R\0\0\0\x08\0\0\0\0"
+    return received.partition(admitted)[2]
 
 
 POSTGRES = Case(
@@ -114,24 +125,46 @@ POSTGRES = Case(
         (DOWN, b"Z\0\0\0\x05I"),
     ],
     {"no filter": dict, "typed filters": lambda: both(look)},
-    {"written again": lambda: both(written_again)},
+    {
+        "written again": lambda: both(written_again),
+        "Statements": lambda: {"filters": Statements(refuse=["SELECT", "COPY"])},
+        "ReadOnly": lambda: {"filters": ReadOnly()},
+        "MaskColumns": lambda: {"filters": MaskColumns(columns=["one", "more", "a"])},
+    },
     own=between_client_and_repeater,
     wrong=frozenset({"postgres/by_hand_startups-1", "postgres/by_hand_startups-2"}),
     relayed=behind_the_opening,
 )
 
+MARK = re.compile(rb"\*1\r\n\$\d+\r\n(TWISTED-REPEATER:[0-9A-F:]+)\r\n")
+
+
+def answering_marks() -> Callable[[bytearray], bytes]:
+    """Return what answers the commands that the dialect puts between those of the client, and takes them out."""
+
+    def answer(received: bytearray) -> bytes:
+        names = MARK.findall(received)
+        if names:
+            received[:] = MARK.sub(b"", received)
+        return b"".join(b"-ERR unknown command '%s', with args beginning with: \r\n" % name for name in names)
+
+    return answer
+
+
+def no_get(command: object, link: Link) -> Verdict:
+    """Answer some commands."""
+    refused = isinstance(command, Command) and command.name in ("GET", "INCR", "HELLO", "SUBSCRIBE")
+    return SendBack([Reply.failure("NOPERM no")]) if refused else PASS_ON
+
+
 REDIS = Case(
     "redis",
-    lambda: Dialect(
-        name="redis",
-        framing=lambda limits: Framings(
-            RespFraming(int(limits.max_frame), commands=True), RespFraming(int(limits.max_frame), commands=False)
-        ),
-    ),
+    redis,
     [(UP, b"*1\r\n$4\r\nPING\r\n"), (DOWN, b"+PONG\r\n")],
     [(UP, b"*1\r\n$4\r\nPING\r\n"), (DOWN, b"+PONG\r\n"), (DOWN, b">1\r\n+push\r\n")],
     {"no filter": dict, "typed filters": lambda: both(look)},
-    {"written again": lambda: both(written_again)},
+    {"written again": lambda: both(written_again), "in turn": lambda: {"filters": in_turn(no_get)}},
+    answer=answering_marks,
     wrong=frozenset({"redis/garbage-1", "redis/garbage-2", "redis/replica", "redis/inline"}),
 )
 

@@ -54,7 +54,7 @@ class ReplayTests(SynchronousTestCase):
             for recording in case.recordings:
                 with self.subTest(recording=recording.name):
                     if recording.name in case.wrong:
-                        repeater.attack(recording.messages, pieces, Side.CLIENT)
+                        repeater.attack(recording.messages, pieces, Side.CLIENT, refused=True)
                         continue
                     script = Script(repeater, honest=True)
                     script.play(recording.messages, pieces, case.own(recording))
