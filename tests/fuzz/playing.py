@@ -206,7 +206,7 @@ class FuzzedRepeater(MemoryRepeater):
             steps: what both sides do.
             pieces: cuts what they send.
             culprit: the side that may do wrong.
-            refused: whether the repeater may answer in place of the server, also if there is no filter.
+            refused: whether the repeater may answer in place of the server, whose recorded answers make no sense then.
 
         Raises:
             Fault: something does not hold.
@@ -222,7 +222,7 @@ class FuzzedRepeater(MemoryRepeater):
         script.end()
         self._expect_end("after both peers have gone")
         self._honest.play(self._ping)
-        self._judge(outcome, culprit)
+        self._judge(outcome, None if refused else culprit)
         return outcome
 
     def _expect_end(self, when: str) -> None:
@@ -234,7 +234,7 @@ class FuzzedRepeater(MemoryRepeater):
         if self._counted() != self._kept:
             raise Fault(f"the link is still there {when}: {kept_by(self.factory)}")
 
-    def _judge(self, outcome: Outcome, culprit: Side) -> None:
+    def _judge(self, outcome: Outcome, culprit: Side | None) -> None:
         if self.logged:
             event = self.logged[0]
             trace = event["log_failure"].getTraceback() if "log_failure" in event else event
@@ -248,7 +248,7 @@ class FuzzedRepeater(MemoryRepeater):
             if isinstance(error, MarshalingError):
                 raise Fault(f"a message could not be encoded: {error}") from error
             reason = error.reason if isinstance(error, Disconnected) else error
-            if side is not culprit and isinstance(reason, FramingError | ParseError):
+            if culprit is not None and side is not culprit and isinstance(reason, FramingError | ParseError):
                 raise Fault(f"the {side.value} is blamed for what the other one did: {error!r}") from error
 
 

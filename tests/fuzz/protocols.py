@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_repeater import DROP, PASS_ON, Dialect, Direction, Link, Send, SendBack, Side, Verdict
+from twisted_repeater import DROP, PASS_ON, Close, Dialect, Direction, Link, ParseError, Send, SendBack, Side, Verdict
 from twisted_repeater.dialects import mqtt, postgres, redis
 from twisted_repeater.dialects.mqtt import Publish, Topics, answered
 from twisted_repeater.dialects.postgres import MaskColumns, ReadOnly, Statements
@@ -58,7 +58,10 @@ class Case:
 
 def look(message: object, link: Link) -> Verdict:
     """Look at all of a message, and pass it on."""
-    repr(message)
+    try:
+        repr(message)
+    except ParseError as error:  # a reply of Redis is decoded only when somebody looks at it
+        return Close(error)
     return PASS_ON
 
 
@@ -117,6 +120,7 @@ POSTGRES = Case(
     [
         (UP, b"\0\0\0\x18\0\x03\0\0user\0bystander\0\0"),
         (DOWN, b"R\0\0\0\x08\0\0\0\0"),
+        (DOWN, b"S\0\0\0\x25default_transaction_read_only\0on\0"),
         (DOWN, b"Z\0\0\0\x05I"),
     ],
     [
@@ -127,7 +131,7 @@ POSTGRES = Case(
     {"no filter": dict, "typed filters": lambda: both(look)},
     {
         "written again": lambda: both(written_again),
-        "Statements": lambda: {"filters": Statements(refuse=["SELECT", "COPY"])},
+        "Statements": lambda: {"filters": Statements(refuse=["INSERT", "COPY"])},
         "ReadOnly": lambda: {"filters": ReadOnly()},
         "MaskColumns": lambda: {"filters": MaskColumns(columns=["one", "more", "a"])},
     },
