@@ -12,6 +12,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Direction
+from twisted_repeater.dialects.redis.messages import read_reply
 
 from .attacks import attacks
 from .mutations import PROTOCOLS as KNOWN
@@ -100,3 +101,12 @@ class DeclaredSizeTests(SynchronousTestCase):
         finally:
             tracemalloc.stop()
             repeater.close()
+
+
+class ShownTests(SynchronousTestCase):
+    """Messages in logs."""
+
+    def test_reply_of_redis(self) -> None:
+        """A reply without a value, or one that is too deep to be shown, is shown as bytes."""
+        for frame in (b"*1\r\n" * 5000 + b":1\r\n", b":x\r\n"):
+            self.assertTrue(repr(read_reply(frame)).startswith("<reply b'"))
