@@ -58,8 +58,9 @@ class Case:
 
 def look(message: object, link: Link) -> Verdict:
     """Look at all of a message, and pass it on."""
+    repr(message)
     try:
-        repr(message)
+        getattr(message, "value", None)
     except ParseError as error:  # a reply of Redis is decoded only when somebody looks at it
         return Close(error)
     return PASS_ON
