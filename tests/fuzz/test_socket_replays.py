@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
@@ -44,7 +42,9 @@ class SocketReplayTests(TestCase):
             "listen": "tcp:0:interface=127.0.0.1",
             "server": f"tcp:127.0.0.1:{port.getHost().port}",
         }
-        repeater = await Repeater.create(case.dialect(), repeater_name="edge", **where)
+        repeater = await Repeater.create(
+            case.dialect(), repeater_name="edge", listen="tcp:0:interface=127.0.0.1", server=server
+        )
         repeater.start(**case.passing["typed filters"](), on_error=keep)
         client = End()
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", repeater.port)
