@@ -38,10 +38,7 @@ class SocketReplayTests(TestCase):
             return servers[-1]
 
         port = reactor.listenTCP(0, Factory.forProtocol(serve), interface="127.0.0.1")
-        where: dict[str, Any] = {
-            "listen": "tcp:0:interface=127.0.0.1",
-            "server": f"tcp:127.0.0.1:{port.getHost().port}",
-        }
+        server = f"tcp:127.0.0.1:{port.getHost().port}"
         repeater = await Repeater.create(
             case.dialect(), repeater_name="edge", listen="tcp:0:interface=127.0.0.1", server=server
         )
