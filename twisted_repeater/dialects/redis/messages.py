@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import MarshalingError
+from ...errors import MarshalingError, ParseError
 from .inline import split_inline
 from .values import ErrorText, after_attributes, line_of, read_slowly, read_value, write_string, write_value
 
@@ -20,6 +20,9 @@ NAMES: dict[bytes, str] = {}
 MOST_NAMES = 1000
 LONGEST_NAME = 32
 """Limits of `NAMES`: clients choose what is in it."""
+
+SHOWN = 64
+"""How many bytes of a reply without a value its `repr` shows."""
 
 
 class Command:
@@ -152,7 +155,10 @@ class Reply:
         return hash(self._frame)
 
     def __repr__(self) -> str:
-        return f"Reply({self.value!r})"
+        try:
+            return f"Reply({self.value!r})"
+        except (ParseError, RecursionError):  # a server chooses what comes, and a log must not fail over it
+            return f"<reply {self._frame[:SHOWN]!r}>"
 
 
 def read_reply(frame: bytes) -> Reply:

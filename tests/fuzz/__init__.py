@@ -1,0 +1,1 @@
+"""Recorded sessions of real programs, replayed and mutated through the dialects."""
