@@ -6,6 +6,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.filters import WAIT, RateLimit
+from twisted_repeater.service.descriptions import arguments_of
 from twisted_repeater.service.ready_filters import READY_FILTERS, log, rate_limit
 from twisted_repeater.testing import FilterHarness
 from twisted_repeater.verdicts import DROP
@@ -62,4 +63,18 @@ class TableTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """Names are written with hyphens, as options are."""
-        self.assertEqual(READY_FILTERS, {"log": log, "rate-limit": rate_limit})
+        self.assertEqual((READY_FILTERS["log"], READY_FILTERS["rate-limit"]), (log, rate_limit))
+        for name in READY_FILTERS:
+            self.assertRegex(name, "^[a-z-]+$")
+
+    def test_options_of_protocols(self) -> None:
+        """The filters of protocols take their rules as text."""
+        for name, options in (
+            ("mqtt-topics", {"publish": "sensors/%c/#", "deny-subscribe": "secret/#,private/#", "before-5": "close"}),
+            ("postgres-mask-columns", {"columns": "password,16385.3"}),
+            ("postgres-read-only", {}),
+            ("postgres-statements", {"refuse": "DROP,ALTER TABLE", "allow": "SELECT"}),
+            ("redis-commands", {"refuse": "FLUSH*,CONFIG SET", "keys": "user:*"}),
+        ):
+            maker = READY_FILTERS[name]
+            self.assertTrue(callable(maker(**arguments_of(maker, options)).for_link))

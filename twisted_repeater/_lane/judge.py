@@ -195,10 +195,7 @@ class Judge:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                self._by_filter = False
-                wrong = _parse_error(error)
-                self._host.lane_parse_error(self._lane, wrong)
-                return Close(wrong) if wrong.ends_link else DO_NOTHING
+                return self._unreadable(_parse_error(error))
         if message is LEFT_OUT:
             self._by_filter = False
             return DO_NOTHING
@@ -285,8 +282,16 @@ class Judge:
         except BaseException as error:  # Ctrl-C, too: a Deferred would keep it, and the lane would wait for ever
             return self._failed(error)
 
+    def _unreadable(self, error: ParseError) -> Verdict:
+        """Report that a message cannot be decoded; return the verdict on it."""
+        self._by_filter = False
+        self._host.lane_parse_error(self._lane, error)
+        return Close(error) if error.ends_link else DO_NOTHING
+
     def _failed(self, error: BaseException) -> Verdict:
         """Report that the filter failed; return the verdict that the application chose for that."""
+        if isinstance(error, ParseError) and error.ends_link:  # of a message that is decoded when it is looked at
+            return self._unreadable(error)
         self._by_filter = False
         name = guarded_text(_name_of, self.setup.filter, "__qualname__")
         failure = CallbackFailed(f"filter {name}", self._reader.messages, error)

@@ -9,6 +9,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
+from ..dialects.mqtt import Topics
+from ..dialects.postgres import MaskColumns, ReadOnly, Statements
+from ..dialects.redis import Commands
 from ..filters import WAIT, FilterPair, Log, RateLimit
 from ..verdicts import DROP
 
@@ -74,5 +77,13 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
     )
 
 
-READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {"log": log, "rate-limit": rate_limit}
+READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
+    "log": log,
+    "mqtt-topics": Topics,
+    "postgres-mask-columns": MaskColumns,
+    "postgres-read-only": ReadOnly,
+    "postgres-statements": Statements,
+    "rate-limit": rate_limit,
+    "redis-commands": Commands,
+}
 """The functions that make the pairs, by the names on the command line."""

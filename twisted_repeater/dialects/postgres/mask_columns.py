@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -80,7 +80,7 @@ class MaskColumns:
         ValueError: there is none.
     """
 
-    def __init__(self, columns: Iterable[str]) -> None:
+    def __init__(self, columns: tuple[str, ...] | list[str]) -> None:
         names = () if isinstance(columns, str) else tuple(columns)
         if not all(isinstance(name, str) for name in names) or isinstance(columns, str):
             raise TypeError(f"columns must be a list such as ['password'], not {columns!r}")

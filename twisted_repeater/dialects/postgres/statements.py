@@ -50,8 +50,8 @@ class Statements(FilterPair):
     def __init__(
         self,
         *,
-        refuse: Predicate | Iterable[str] = (),
-        allow: Iterable[str] = (),
+        refuse: Predicate | tuple[str, ...] | list[str] = (),
+        allow: tuple[str, ...] | list[str] = (),
         rewrite: Rewrite | None = None,
     ) -> None:
         super().__init__(to_server=_Check(refuse, allow, rewrite))
