@@ -69,7 +69,7 @@ def read_slowly(frame: bytes) -> Any:
     try:
         return _SlowReader(frame).read()
     except (IndexError, TypeError, ValueError) as error:
-        raise ParseError(f"not a value of Redis: {error}") from error
+        raise ParseError(f"not a value of Redis: {error}", ends_link=True) from error
 
 
 def after_attributes(frame: bytes) -> int:
