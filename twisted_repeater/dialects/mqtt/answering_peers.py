@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
 from ...link import Link
 from ...model import Side
 from ...verdicts import DROP, Answer, Close, Mixed, Verdict, plain
-from .answering_filters import MESSAGES, Answering
+from .answering_filters import MESSAGES, Answering, Method
 from .messages import ConnAck, Connect, Raw, SubAck, Subscribe, UnsubAck, Unsubscribe
 from .publishing import Publishing
 from .reasons import Reason
@@ -78,7 +79,7 @@ class ToServer(Answering):
             return SubAck(request.packet_id, codes)
         return UnsubAck(request.packet_id, codes if self.session.version == 5 else ())
 
-    methods = MESSAGES | {Connect: _connect, Subscribe: _request, Unsubscribe: _request}
+    methods: ClassVar[dict[type, Method]] = MESSAGES | {Connect: _connect, Subscribe: _request, Unsubscribe: _request}
 
 
 class ToClient(Answering):
@@ -118,7 +119,12 @@ class ToClient(Answering):
             return DROP
         return self._decided(message, link, partial(self._others, message, message, ()))
 
-    methods = MESSAGES | {ConnAck: _connack, SubAck: _answer, UnsubAck: _answer, Raw: _pong}
+    methods: ClassVar[dict[type, Method]] = MESSAGES | {
+        ConnAck: _connack,
+        SubAck: _answer,
+        UnsubAck: _answer,
+        Raw: _pong,
+    }
 
 
 def _has_answer(verdict: Verdict, number: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct, unpack_from
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from .messages import (
     BackendKeyData,
@@ -75,10 +75,12 @@ Decode: TypeAlias = Callable[[bytes], object]
 BODY = 5
 """Where the body of a message begins."""
 
-uint16 = Struct(">H").unpack_from
-int32 = Struct(">i").unpack_from
-uint32 = Struct(">I").unpack_from
-after_name = Struct(">IhIhih")
+Unpack: TypeAlias = Callable[[bytes, int], tuple[Any, ...]]
+
+uint16: Unpack = Struct(">H").unpack_from
+int32: Unpack = Struct(">i").unpack_from
+uint32: Unpack = Struct(">I").unpack_from
+after_name: Struct = Struct(">IhIhih")
 """What follows the name of a column."""
 
 
