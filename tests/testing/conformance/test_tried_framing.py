@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import FrameTooLong, Limits, MarshalingError
+from twisted_repeater._slices import SLICE
 from twisted_repeater.testing import ConformanceError
 from twisted_repeater.testing.conformance._tried_framing import (
     TriedFraming,
@@ -162,6 +164,21 @@ class LaneTests(SynchronousTestCase):
         frame = PlainFraming(Limits()).encode(b"x" * 300_000)
         error, messages, passed = through_a_lane(PlainFraming(Limits()), [frame[:100_000], frame[100_000:]])
         self.assertEqual((error, messages, passed), (None, [b"x" * 300_000], frame))
+
+    def test_slow(self) -> None:
+        """All that came is read, also where it takes so long that the lane gives way to others."""
+
+        class Slow(PlainFraming):
+            until = 0.0
+
+            def find(self, data: bytes, start: int, end: int) -> int:
+                self.until = self.until or monotonic() + 2 * SLICE
+                while monotonic() < self.until:
+                    pass
+                return super().find(data, start, end)
+
+        stream = b"\0\0\1a" * 10_000
+        self.assertEqual(through_a_lane(Slow(Limits()), [stream]), (None, [b"a"] * 10_000, stream))
 
     def test_error(self) -> None:
         """And its error."""
