@@ -8,7 +8,6 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import FrameTooLong, Limits, MarshalingError
-from twisted_repeater._slices import SLICE
 from twisted_repeater.testing import ConformanceError
 from twisted_repeater.testing.conformance._tried_framing import (
     TriedFraming,
@@ -166,19 +165,19 @@ class LaneTests(SynchronousTestCase):
         self.assertEqual((error, messages, passed), (None, [b"x" * 300_000], frame))
 
     def test_slow(self) -> None:
-        """All that came is read, also where it takes so long that the lane gives way to others."""
+        """A framing may be slow: the lane does not give way to others, as there are none."""
+        framing = PlainFraming(Limits())
+        find = framing.find
 
-        class Slow(PlainFraming):
-            until = 0.0
+        def slowly(data: bytes, start: int, end: int) -> int:
+            done = monotonic() + 0.001
+            while monotonic() < done:
+                pass
+            return find(data, start, end)
 
-            def find(self, data: bytes, start: int, end: int) -> int:
-                self.until = self.until or monotonic() + 2 * SLICE
-                while monotonic() < self.until:
-                    pass
-                return super().find(data, start, end)
-
-        stream = b"\0\0\1a" * 10_000
-        self.assertEqual(through_a_lane(Slow(Limits()), [stream]), (None, [b"a"] * 10_000, stream))
+        framing.find = slowly  # type: ignore[method-assign]
+        stream = framing.encode(b"a") * 40
+        self.assertEqual(through_a_lane(framing, [stream, stream]), (None, [b"a"] * 80, stream * 2))
 
     def test_error(self) -> None:
         """And its error."""
