@@ -40,7 +40,7 @@ log: Logger = Logger()
 FAILED = 0x80
 """From this reason on an acknowledgement ends its exchange."""
 MOST_WAITING = 1000
-"""How many added messages may wait for room. More are dropped, and the log says so."""
+"""How many messages may wait for room: of added ones more are dropped, and the log says so; the sender's do not wait."""
 
 Acknowledgement: TypeAlias = PubAck | PubRec | PubComp
 """A packet of the receiver."""
@@ -94,8 +94,8 @@ class Publishing:
 
     def must_wait(self, number: int) -> bool:
         """Return whether a message of the sender has to wait, because added messages have taken its room."""
-        if self._held:  # a sender that keeps to the receiver's limit has not more messages than that
-            return number in self._held or len(self._held) < self.receive_maximum
+        if self._held:  # to keep their order
+            return number in self._held or len(self._held) < MOST_WAITING
         if not self.ids.added or len(self.ids) < self.receive_maximum:
             return False
         return self.ids.of_sender(number) is None
