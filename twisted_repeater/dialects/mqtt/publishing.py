@@ -40,7 +40,7 @@ log: Logger = Logger()
 FAILED = 0x80
 """From this reason on an acknowledgement ends its exchange."""
 MOST_WAITING = 1000
-"""How many messages may wait for room: of added ones more are dropped, and the log says so; the sender's do not wait."""
+"""How many messages may wait for room. Of added ones more are dropped, and the log says so; others pass."""
 
 Acknowledgement: TypeAlias = PubAck | PubRec | PubComp
 """A packet of the receiver."""
