@@ -180,7 +180,8 @@ class ReconnectedTests(MqttCase):
     async def test_exactly_once(self) -> None:
         """A message with QoS 2 is delivered once, wherever its exchange is cut; a secret never."""
         port = await self.repeat(filters=answered(drop_secrets))
-        for name in (b"news", b"secret"):
+        subscriber = await self.subscribe(self.broker.port, "mqttv5", "-C", "5", "-F", "got %t %q")
+        for name in (b"secret", b"news"):
             for step in range(4):
                 topic = name + b"/%d" % step
                 first = connect(b"ann", clean=False)
@@ -195,7 +196,35 @@ class ReconnectedTests(MqttCase):
                 said = await self.in_thread(talk, port, *back, until=b"\x70\x02\0\x09")
                 self.assertIn(b"\x70\x02\0\x09", said)
                 await self.nothing_left(self.repeater)
+        await self.publish(self.broker.port, "mqttv5", "end", "x", "-q", "2")
+        output = (await self.in_thread(subscriber.end))[1]
+        got = [line for line in output.splitlines() if line.startswith("got")]
+        self.assertEqual(got, [f"got news/{step} 2" for step in range(4)] + ["got end 2"])
         self.assertNotIn("secret", self.broker.program.output)
+
+    async def test_limit_of_the_broker(self) -> None:
+        """A client that uses all of the broker's Receive Maximum, 20, does not exceed it because of added messages."""
+        copies = 0
+
+        def copied(message: Any, link: Any) -> Verdict:
+            nonlocal copies
+            if not isinstance(message, Publish):
+                return PASS_ON
+            copies += 1
+            return Send(message, Publish("copy", message.payload, 1 + copies % 2))
+
+        port = await self.repeat(filters=answered(copied))
+
+        def run() -> int:
+            with paho(self.broker.port, 4, "sub") as client, paho(port, 5, "pub") as other:
+                client.subscribe("#", 0)
+                sent = [other.client.publish("news", f"{number}", 2) for number in range(60)]
+                for info in sent:
+                    info.wait_for_publish(20)
+                return len(set(client.receive(120)))
+
+        self.assertEqual(await self.in_thread(run), 120)
+        self.assertNotIn("rc151", self.broker.program.output)  # quota exceeded
 
     async def test_works(self) -> None:
         """Clients without an id, and one that takes over its own session, are served as before."""

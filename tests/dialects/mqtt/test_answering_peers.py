@@ -11,9 +11,11 @@ from twisted_repeater import DROP, PASS_ON, Close, Send, SendBack, Verdict
 from twisted_repeater.dialects.mqtt import (
     ConnAck,
     Connect,
+    Disconnect,
     PubAck,
     Publish,
     Raw,
+    Reason,
     SubAck,
     Subscribe,
     Subscription,
@@ -119,6 +121,12 @@ class ConnectTests(AnsweredCase):
         run = FilterHarness(filters=answered(slower), dialect=mqtt(), says=[Connect("ann")])
         run.opened.expect(to_server=[Connect("ann", keep_alive=9)])
         run.server_sends(ConnAck(reason=5)).expect(to_client=[ConnAck(reason=5)])
+
+    def test_twice(self) -> None:
+        """A second CONNECT ends the link: it could be another client's."""
+        outcome = self.link(BOTH).client_sends(Connect("bob", version=5))
+        self.assertEqual((outcome.closed, outcome.to_server), (True, []))
+        self.assertEqual(outcome.to_client, [Disconnect(Reason.PROTOCOL_ERROR)])
 
     def test_kept_alive(self) -> None:
         """The broker gets a ping instead of a dropped message, now and then; its answer ends here."""

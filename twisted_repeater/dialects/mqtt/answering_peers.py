@@ -39,15 +39,18 @@ class ToServer(Answering):
         return self.session.keep_alive.pings()
 
     def _connect(self, message: Connect, link: Link) -> Answer:
+        if self.session.is_whole:
+            return Close(self._wrong("there must be one CONNECT", Reason.PROTOCOL_ERROR))
+        self.session.is_whole = True
         return self._decided(message, link, partial(self._connecting, message))
 
-    def _connecting(self, message: Connect, verdict: Verdict) -> Verdict:
+    def _connecting(self, came: Connect, verdict: Verdict) -> Verdict:
         """Return the verdict on a CONNECT. A client whose CONNECT is dropped would wait."""
         verdict = plain(verdict)
         if not (verdict.passes or verdict.forward or verdict.back or verdict.closes):
-            code = Reason.NOT_AUTHORIZED if message.version == 5 else 5
+            code = Reason.NOT_AUTHORIZED if came.version == 5 else 5
             return Close(PermissionError("a filter has refused the client"), back=[ConnAck(reason=code)])
-        for other in verdict.forward:
+        for other in (came, *verdict.forward):
             if isinstance(other, Connect):
                 self.session.connecting(other)
         return verdict
@@ -98,7 +101,7 @@ class ToClient(Answering):
     def _connack(self, message: ConnAck, link: Link) -> Answer:
         if message.reason == 0:
             self.session.accepted(message)
-        return self._decided(message, link, partial(self._others, message, message, ()))
+        return self._through(message, message, (), link)
 
     def _answer(self, message: SubAck | UnsubAck, link: Link) -> Answer:
         number, back, shown = message.packet_id, [], message
@@ -112,12 +115,12 @@ class ToClient(Answering):
                 return Mixed(back=back) if back else DROP
             if exchange.sender_id != number:
                 shown = replace(shown, packet_id=exchange.sender_id)
-        return self._decided(shown, link, partial(self._others, message, shown, back))
+        return self._through(message, shown, back, link)
 
     def _pong(self, message: Raw, link: Link) -> Answer:
         if self.session.keep_alive.takes(message):
             return DROP
-        return self._decided(message, link, partial(self._others, message, message, ()))
+        return self._through(message, message, (), link)
 
     methods: ClassVar[dict[type, Method]] = MESSAGES | {
         ConnAck: _connack,
