@@ -102,6 +102,7 @@ class Machine:
             "ssl_cert_file": "own.pem",
             "ssl_key_file": "own.key",
         }
+        chosen = " ".join(f"-c {key}={value}" for key, value in settings.items())
         rules = RULES + ONLY_IN_TLS * self.ssl
         script = f"""
             set -e
@@ -117,7 +118,7 @@ class Machine:
             $become {self.programs}/initdb --pgdata=data --username=owner --auth=trust --no-sync >/dev/null
             mv own.* data
             echo '{rules}' >data/pg_hba.conf
-            exec ${{become:-setpriv}} --pdeathsig INT {self.programs}/postgres -D data {" ".join(f"-c {key}={settings[key]}" for key in settings)}
+            exec ${{become:-setpriv}} --pdeathsig INT {self.programs}/postgres -D data {chosen}
         """
         return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", script]
 

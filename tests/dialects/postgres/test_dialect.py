@@ -28,7 +28,7 @@ class DialectTests(SynchronousTestCase):
     def test_parameters(self) -> None:
         """Parameters, as texts or as a mapping, are in each startup packet in place of the client's."""
         for parameters in (("search_path=a=b", "TimeZone="), {"search_path": "a=b", "TimeZone": ""}):
-            harness = OpeningHarness(postgres(parameters=parameters))  # type: ignore[arg-type]
+            harness = OpeningHarness(postgres(parameters=parameters))
             harness.client_connects()
             progress = harness.client_sends(startup(user="ann", SEARCH_PATH="mine"))
             self.assertEqual(progress.to_server, startup(user="ann", search_path="a=b", TimeZone=""))

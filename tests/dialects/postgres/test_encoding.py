@@ -47,7 +47,8 @@ class EncodingTests(SynchronousTestCase):
             (TO_CLIENT, DataRow((None, b"x")), b"D\0\0\0\x0f\0\2\xff\xff\xff\xff\0\0\0\1x"),
         ):
             self.assertEqual(codec.encode(message), data)
-        self.assertEqual(encoding.octets(bytearray(b"x")), b"x")
+        octets: Any = encoding.octets
+        self.assertEqual(octets(bytearray(b"x")), b"x")
 
     def test_wrong(self) -> None:
         """What would not arrive as it is meant cannot be written."""
@@ -65,5 +66,5 @@ class EncodingTests(SynchronousTestCase):
         ):
             write: Any = function
             self.assertRaises((ValueError, StructError), write, message)
-        for message in (Describe("SS", ""), CopyFail("\0"), Parse("", "", (-1,))):
-            self.assertRaises(MarshalingError, TO_SERVER.encode, message)
+        for wrong in (Describe("SS", ""), CopyFail("\0"), Parse("", "", (-1,))):
+            self.assertRaises(MarshalingError, TO_SERVER.encode, wrong)

@@ -121,7 +121,7 @@ class OpeningTests(Case):
             progress = self.begin().client_sends(packet)
             self.assertIsInstance(progress.error, InvalidHello)
             self.assertIn(words, progress.to_client)
-        long = {"parameters": {"search_path": "x" * 9990}}
+        long: dict[str, Any] = {"parameters": {"search_path": "x" * 9990}}
         self.assertIn(b"at most 10004 bytes", self.begin(**long).client_sends(ANN).to_client)
 
     def test_twice(self) -> None:
@@ -140,7 +140,7 @@ class TLSTests(Case):
         self.addCleanup(self.flushWarnings)
         self.authority = Authority(self.mktemp())
         issued = self.authority.issue("localhost")
-        self.own = {"certificate": str(issued.certificate), "key": str(issued.key)}
+        self.own: dict[str, Any] = {"certificate": str(issued.certificate), "key": str(issued.key)}
         self.issued = issued.load()
 
     def wants(self, *protocols: bytes) -> Any:

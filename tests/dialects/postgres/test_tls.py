@@ -44,8 +44,8 @@ class ClientTests(Case):
         """A certificate and a key are read from one file or two, with the certificates between it and a root."""
         certificate, key = self.issued.certificate.read_bytes(), self.issued.key.read_bytes()
         both = self.file(certificate, self.authority.roots.read_bytes(), key)
-        for files in ((str(self.issued.certificate), str(self.issued.key)), (both, None)):
-            made = tls.client_tls(*files, "require", None)
+        for file, own_key in ((str(self.issued.certificate), str(self.issued.key)), (both, None)):
+            made = tls.client_tls(file, own_key, "require", None)
             assert made is not None
             self.assertTrue(made.required)
             own = made.certificate

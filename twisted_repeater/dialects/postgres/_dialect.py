@@ -39,10 +39,11 @@ def postgres(
 ) -> Dialect:
     """Return the dialect of PostgreSQL's protocol, version 3.
 
-    A client has the name of its user, as the server cuts it, and any number of clients may have the same. ``link.details`` has ``database``,
-    ``application_name``, ``secure`` (whether the client uses TLS) and ``cancel``. ``link.client_hello`` is the
-    `Startup` packet of the client, and ``link.server_hello`` a `Session`. If ``cancel`` is true, the link is not a
-    session: the client has asked to cancel a statement of another. It has a label for a name, and sends no message.
+    A client has the name of its user, as the server cuts it, and any number of clients may have the same.
+    ``link.details`` has ``database``, ``application_name``, ``secure`` (whether the client uses TLS) and ``cancel``.
+    ``link.client_hello`` is the `Startup` packet of the client, and ``link.server_hello`` a `Session`. If ``cancel`` is
+    true, the link is not a session: the client has asked to cancel a statement of another. It has a label for a name,
+    and sends no message.
 
     Filters see everything from the settings of the session on. The opening relays passwords.
 
