@@ -85,6 +85,8 @@ class OpeningTests(Case):
         packet = struct.pack("!iiii", 16, 80877102, 1, 2)
         harness.client_sends(packet).expect(Step.LINKED, to_server=packet)
         self.assertTrue(harness.link.details["cancel"])
+        long = struct.pack("!iii", 268, 80877102, 1) + b"k" * 256  # the longest key of version 3.2
+        self.assertEqual(self.begin().client_sends(long).to_server, long)
 
     def test_cancel_and_leave(self) -> None:
         """The request arrives also if its client leaves before the server can get it."""
