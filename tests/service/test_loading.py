@@ -18,6 +18,7 @@ from twisted_repeater.service.loading import (
     load_filter_pair,
     module_of,
 )
+from twisted_repeater.service.ready_filters import READY_FILTERS
 
 from ..modules import ModuleCase
 
@@ -415,7 +416,7 @@ class LoadPairTests(LoadingCase):
         """What cannot be loaded, or has wrong options, is told, and why."""
         one = "is the filter of one direction: name it with --to-server-filter or --to-client-filter"
         for name, message in (
-            ("logs", "--filter must be one of log, rate-limit, or package.module:name, not 'logs'"),
+            ("logs", f"--filter must be one of {', '.join(READY_FILTERS)}, or package.module:name, not 'logs'"),
             ("log:0.5", "--filter log: an option must be written as name=value, not '0.5'"),
             (
                 "redis-commands:keys=app:*",
