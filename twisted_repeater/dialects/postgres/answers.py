@@ -59,7 +59,7 @@ class Prepared:
 
     def __init__(self, replaces: bool = False) -> None:
         self.columns: Columns | None = None
-        self.replaces = replaces
+        self.replaces: bool = replaces
         """Whether running it may change which statement has which name, as PREPARE and DEALLOCATE do."""
 
 
