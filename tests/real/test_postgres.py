@@ -318,7 +318,9 @@ class SessionTests(Case):
     async def test_killed_client(self) -> None:
         """If a client is killed in the middle of a result, of a COPY or of a transaction, the server's session ends."""
         port = await self.start()
-        self.machine.as_owner("DROP TABLE IF EXISTS copied; CREATE TABLE copied (a int); GRANT ALL ON copied TO bob", "d")
+        self.machine.as_owner(
+            "DROP TABLE IF EXISTS copied; CREATE TABLE copied (a int); GRANT ALL ON copied TO bob", "d"
+        )
         for sql, says in (
             (b"SELECT repeat('x', 1000) FROM generate_series(1, 10000000)", b""),
             (b"COPY copied FROM STDIN", message(b"d", b"1\n") * 10_000 + message(b"d", b"2\n")[:6]),
@@ -336,7 +338,11 @@ class SessionTests(Case):
     async def test_terminate(self) -> None:
         """A client that leaves in the middle of a pipeline gets the answers before, and nothing of what is after."""
         port = await self.start()
-        pieces = (startup(user="bob", database="d"), message(b"Q", b"SELECT 1\0") + message(b"X"), message(b"Q", b"x\0"))
+        pieces = (
+            startup(user="bob", database="d"),
+            message(b"Q", b"SELECT 1\0") + message(b"X"),
+            message(b"Q", b"x\0"),
+        )
         got = await self.in_thread(talk, port, *pieces)
         self.assertIn(b"SELECT 1\0", got)
         self.assertNotIn(b"ERROR", got)

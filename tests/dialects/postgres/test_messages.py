@@ -16,7 +16,9 @@ class MessagesTests(SynchronousTestCase):
     def test_errors(self) -> None:
         """An error has a code, a severity in English and a message; one of your own needs only the message."""
         error = ErrorResponse.of("no", H="a hint")
-        self.assertEqual((error.severity, error.code, error.message, error.fields["H"]), ("ERROR", "42501", "no", "a hint"))
+        self.assertEqual(
+            (error.severity, error.code, error.message, error.fields["H"]), ("ERROR", "42501", "no", "a hint")
+        )
         self.assertEqual(ErrorResponse({"S": "FEHLER", "V": "ERROR"}).severity, "ERROR")
         empty = ErrorResponse({})
         self.assertEqual((empty.severity, empty.code, empty.message), ("", "", ""))
