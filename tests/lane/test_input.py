@@ -75,6 +75,8 @@ class UnfinishedTests(SynchronousTestCase):
         frame = UnfinishedFrame(b"head", b"", 20, 4, 0)
         self.assertEqual((frame.have, frame.need, frame.body), (4, 20, 4))
         self.assertEqual(frame.pieces(), [b"head"])
+        frame = UnfinishedFrame(b"head", b"more", 0, 0, 0)
+        self.assertEqual((frame.have, frame.seen_size), (8, 4))
 
     def test_large_pieces_are_kept(self) -> None:
         """Large pieces are not copied: a frame that passes leaves as the bytes that came."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted_repeater.framings import DelimitedFraming
+from twisted_repeater.framings.resp import RespFraming
 from twisted_repeater.selectors import bytes_at, contains, first_byte
 
-from .framings import FollowingLines, PatientParts, parts
-from .lanes import Run, StartedLaneCase, frames
+from .framings import FollowingLines, Parts, PatientParts, parts
+from .lanes import LIMIT, Run, StartedLaneCase, frames
 
 KIB = 1024
 
@@ -70,7 +72,7 @@ class PassingTests(StartedLaneCase):
         self.assertEqual(len(self.forward.stream), 0)
 
     def test_size_not_known(self) -> None:
-        """They are kept if a selector is there and the size is not known, or the framing follows its frames."""
+        """They are kept if a selector is there and not even the header is, or the framing follows its frames."""
         self.lane.feed(b"\0\0")
         self.assertEqual(self.lane.kept_size, 2)
         self.framing = FollowingLines()  # type: ignore[assignment]
@@ -104,6 +106,41 @@ class PassingTests(StartedLaneCase):
         self.journal.clear()
         self.lane.discard()
         self.assert_journal()
+
+    def test_size_comes_late(self) -> None:
+        """They pass, too, if their size is not known before they end, but is where the payload begins."""
+        array = b"*3\r\n$3\r\nSET\r\n$90000\r\n" + bytes(90_000) + b"\r\n$1\r\nx\r\n"
+        lines = b"<" + b"ab\r" * 30_000 + b"\r\n"
+        for make, stream, first in (
+            (lambda: RespFraming(LIMIT, commands=True), array, b"*"),
+            (lambda: DelimitedFraming(LIMIT, b"\r\n", start=b"<"), lines, b"a"),
+            (lambda: DelimitedFraming(LIMIT, b"\r\n", start=b"<", whole=True), lines, b"<"),
+        ):
+            for selector, kept, asked in (
+                (bytes_at(9, {b"GET"}), False, 0),
+                (~first_byte(first), False, 0),
+                (bytes_at(30 * KIB, {b"y"}), False, 0),
+                (first_byte(first), True, 2),
+                (contains({b"y"}), True, 0),
+                (bytes_at(200 * KIB, {b"y"}), True, 0),
+                (None, True, 2),
+            ):
+                run = Run(make(), selector=selector)
+                run.feed(stream[:-1], 10_000)
+                self.assertEqual(run.lane.kept_size > 2, kept, selector)
+                self.assertEqual(len(run.outlet.stream) + run.lane.kept_size, len(stream) - 1)
+                run.lane.feed(stream[-1:] + stream)
+                self.assertTrue(run.outlet.stream == stream * 2)
+                self.assertEqual((run.lane.messages, run.lane.size, len(run.asked)), (2, 2 * len(stream), asked))
+
+    def test_size_comes_late_and_payload_too(self) -> None:
+        """They are kept if it is not known where the payload begins, though a part of it may be there."""
+        stream = parts(9, 9, 1)
+        run = Run(Parts(), selector=first_byte(b"x"))
+        run.lane.feed(stream[: 30 * KIB])
+        self.assertEqual((run.lane.kept_size, run.outlet.stream), (30 * KIB, b""))
+        run.lane.feed(stream[30 * KIB :])
+        self.assertTrue(run.outlet.stream == stream)
 
     def test_nothing_to_look_at(self) -> None:
         """A read that brings a frame no further, as its framing says, is kept until there is more of it."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import redis
 
-from twisted_repeater.dialects.redis import redis as redis_dialect
+from twisted_repeater import Dialect, dialects
 
 from ..needed import needed
-from .servers import RealCase, talk
+from .servers import RealCase, RealServer, talk
 
 __all__ = ["RedisCase", "array", "connect"]
 
@@ -29,6 +29,9 @@ def array(*words: str | bytes) -> bytes:
 class RedisCase(RealCase):
     """A test case with a Redis, and a repeater before it."""
 
+    redis: RealServer
+    """The Redis."""
+
     def setUp(self) -> None:
         """Start the Redis."""
         super().setUp()
@@ -36,9 +39,9 @@ class RedisCase(RealCase):
         options = ("--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes")
         self.redis = self.start_server(lambda port: [program, "--port", str(port), *options])
 
-    async def repeat(self, **settings: Any) -> int:
-        """Start a repeater; return its port."""
-        self.repeater = await self.start_repeater(redis_dialect(), self.redis.port, **settings)
+    async def repeat(self, dialect: Dialect | None = None, **settings: Any) -> int:
+        """Start a repeater; return its port. Without a dialect it has names."""
+        self.repeater = await self.start_repeater(dialect or dialects.redis(), self.redis.port, **settings)
         return self.repeater.port
 
     async def talk(self, port: int, *pieces: bytes, **options: Any) -> bytes:

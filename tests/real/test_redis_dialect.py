@@ -12,7 +12,7 @@ from twisted_repeater import DROP, PASS_ON, Limits, Link, Send, SendBack, Verdic
 from twisted_repeater.dialects.redis import Command, Reply, in_turn
 
 from ..needed import needed
-from .redis_server import RedisCase, array, connect
+from .redis_case import RedisCase, array, connect
 from .servers import bytewise, talk
 
 DEBIAN_PACKAGES = "redis-server redis-tools netcat-openbsd"
@@ -53,29 +53,29 @@ class InTurnTests(RedisCase):
     async def test_transaction(self) -> None:
         """A refused command makes a transaction fail, and nothing of it is carried out."""
         port = await self.repeat(filters=in_turn(guard))
-        got = await self.say(port, b"MULTI\r\nSET k v\r\nFLUSHALL\r\nEXEC\r\nEXISTS k\r\nQUIT\r\n")
+        got = await self.talk(port, b"MULTI\r\nSET k v\r\nFLUSHALL\r\nEXEC\r\nEXISTS k\r\nQUIT\r\n")
         self.assertRegex(got, rb"^\+OK\r\n\+QUEUED\r\n-NOPERM not for you\r\n-EXECABORT [^\n]*\n:0\r\n\+OK\r\n$")
 
     async def test_without_replies(self) -> None:
         """A client that has turned off replies gets none, and later answers are right."""
         port = await self.repeat(filters=in_turn(guard))
         said = b"CLIENT REPLY SKIP\r\nFLUSHALL\r\nGET a\r\nCLIENT REPLY OFF\r\nFLUSHALL\r\nPING\r\n"
-        got = await self.say(port, said + b"CLIENT REPLY ON\r\nPING\r\nQUIT\r\n")
+        got = await self.talk(port, said + b"CLIENT REPLY ON\r\nPING\r\nQUIT\r\n")
         self.assertEqual(got, b"$-1\r\n+OK\r\n$4\r\nhere\r\n+OK\r\n")
 
     async def test_pushes_and_subscriptions(self) -> None:
         """They come between pushes, in subscribed mode, and behind a command that blocks."""
         port = await self.repeat(filters=in_turn(guard))
-        got = await self.say(port, b"SUBSCRIBE a b\r\nFLUSHALL\r\nUNSUBSCRIBE\r\nFLUSHALL\r\nQUIT\r\n")
+        got = await self.talk(port, b"SUBSCRIBE a b\r\nFLUSHALL\r\nUNSUBSCRIBE\r\nFLUSHALL\r\nQUIT\r\n")
         self.assertEqual((got.count(b"subscribe"), got.count(REFUSED)), (4, 2))
         self.assertTrue(got.endswith(REFUSED + b"+OK\r\n"))
         said = b"HELLO 3\r\nCLIENT TRACKING ON\r\nGET k\r\nSET k b\r\nFLUSHALL\r\nQUIT\r\n"
-        got = await self.say(port, said)
+        got = await self.talk(port, said)
         self.assertIn(b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n", got)
         self.assertTrue(got.endswith(REFUSED + b"+OK\r\n"))
         client = self.in_thread(talk, port, b"BLPOP list 0\r\nFLUSHALL\r\nQUIT\r\n")
-        while (await self.say(self.redis.port, b"RPUSH list one\r\nLLEN list\r\nQUIT\r\n")).startswith(b":2"):
-            await self.say(self.redis.port, b"DEL list\r\nQUIT\r\n")
+        while (await self.talk(self.redis.port, b"RPUSH list one\r\nLLEN list\r\nQUIT\r\n")).startswith(b":2"):
+            await self.talk(self.redis.port, b"DEL list\r\nQUIT\r\n")
         self.assertEqual(await client, b"*2\r\n$4\r\nlist\r\n$3\r\none\r\n" + REFUSED + b"+OK\r\n")
 
     async def test_a_long_pipeline_of_answers(self) -> None:
@@ -95,9 +95,9 @@ class InTurnTests(RedisCase):
 
     async def test_before_the_login(self) -> None:
         """Before the client has logged in, commands are refused in the same way."""
-        await self.say(self.redis.port, b"CONFIG SET requirepass secret\r\nQUIT\r\n")
+        await self.talk(self.redis.port, b"CONFIG SET requirepass secret\r\nQUIT\r\n")
         port = await self.repeat(filters=in_turn(guard))
-        got = await self.say(port, b"GET k\r\nFLUSHALL\r\nAUTH secret\r\nGET k\r\nQUIT\r\n")
+        got = await self.talk(port, b"GET k\r\nFLUSHALL\r\nAUTH secret\r\nGET k\r\nQUIT\r\n")
         self.assertEqual(got, b"-NOAUTH Authentication required.\r\n" + REFUSED + b"+OK\r\n$-1\r\n+OK\r\n")
 
 
@@ -114,7 +114,7 @@ class NameTests(RedisCase):
             return PASS_ON
 
         port = await self.repeat(to_server_filter=note, **settings)
-        await self.say(self.redis.port, b"ACL SETUSER ann on >secret ~* +@all\r\nQUIT\r\n")
+        await self.talk(self.redis.port, b"ACL SETUSER ann on >secret ~* +@all\r\nQUIT\r\n")
         with closing(socket.create_connection(("127.0.0.1", port))) as client:
             for one in said:
                 client.sendall(one + b"GET end\r\nECHO done\r\n")
@@ -158,7 +158,7 @@ class NameTests(RedisCase):
     async def test_refused(self) -> None:
         """A client whose name is not allowed reads why in place of the reply, and its link is closed."""
         port = await self.repeat(is_client_allowed=lambda name: name != "mallory")
-        got = await self.say(port, b"PING\r\nCLIENT SETNAME mallory\r\nPING\r\n")
+        got = await self.talk(port, b"PING\r\nCLIENT SETNAME mallory\r\nPING\r\n")
         self.assertEqual(got, b"+PONG\r\n-ERR client 'mallory' is not allowed\r\n")
 
     async def test_off(self) -> None:
@@ -185,7 +185,7 @@ class LimitTests(RedisCase):
         """A replica is told that the repeater is not for it."""
         port = await self.repeat()
         for said in (b"PSYNC ? -1\r\n", array(b"sync")):
-            got = await self.say(port, said + b"PING\r\nQUIT\r\n")
+            got = await self.talk(port, said + b"PING\r\nQUIT\r\n")
             self.assertRegex(got, rb"^-ERR the repeater does not carry replication[^\n]*\n\+PONG\r\n\+OK\r\n$")
 
     async def test_client_that_is_killed(self) -> None:
@@ -197,7 +197,7 @@ class LimitTests(RedisCase):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()
         await self.until_blocked(0)
-        got = await self.say(self.redis.port, b"RPUSH list one\r\nLLEN list\r\nQUIT\r\n")
+        got = await self.talk(self.redis.port, b"RPUSH list one\r\nLLEN list\r\nQUIT\r\n")
         self.assertEqual(got, b":1\r\n:1\r\n+OK\r\n")
 
     async def test_client_that_ends_its_stream(self) -> None:
@@ -207,12 +207,12 @@ class LimitTests(RedisCase):
             client.sendall(b"BLPOP list 0\r\n")
             await self.until_blocked(1)
         await self.until_blocked(0)
-        got = await self.say(self.redis.port, b"RPUSH list one\r\nLLEN list\r\nQUIT\r\n")
+        got = await self.talk(self.redis.port, b"RPUSH list one\r\nLLEN list\r\nQUIT\r\n")
         self.assertEqual(got, b":1\r\n:1\r\n+OK\r\n")
 
     async def until_blocked(self, count: int) -> None:
         """Wait until so many clients of the server are blocked."""
-        while b"blocked_clients:%d\r\n" % count not in await self.say(self.redis.port, b"INFO clients\r\nQUIT\r\n"):
+        while b"blocked_clients:%d\r\n" % count not in await self.talk(self.redis.port, b"INFO clients\r\nQUIT\r\n"):
             pass
 
     async def test_half_close(self) -> None:
@@ -227,19 +227,19 @@ class LimitTests(RedisCase):
         """A request of HTTP is closed at once, and no command in it is carried out."""
         port = await self.repeat()
         said = b"POST / HTTP/1.1\r\nHost: here\r\n\r\nSET bad 1\r\n"
-        self.assertEqual(await self.say(port, said), b"")
-        self.assertEqual(await self.say(port, b"EXISTS bad\r\nQUIT\r\n"), b":0\r\n+OK\r\n")
+        self.assertEqual(await self.talk(port, said), b"")
+        self.assertEqual(await self.talk(port, b"EXISTS bad\r\nQUIT\r\n"), b":0\r\n+OK\r\n")
 
     async def test_no_server(self) -> None:
         """Without a server the client gets an error of Redis."""
         port = await self.repeat()
         self.redis.stop()
-        self.assertRegex(await self.say(port, b"PING\r\n"), rb"^-ERR no connection to the server: .*\r\n$")
+        self.assertRegex(await self.talk(port, b"PING\r\n"), rb"^-ERR no connection to the server: .*\r\n$")
 
     async def test_deep_pipeline(self) -> None:
         """Commands move on while the client does not read: a long pipeline, and a large SET behind a large GET."""
         port = await self.repeat()
-        await self.say(self.redis.port, b"SET k %s\r\nQUIT\r\n" % (b"v" * 100))
+        await self.talk(self.redis.port, b"SET k %s\r\nQUIT\r\n" % (b"v" * 100))
 
         def run(said: bytes, count: int) -> int:
             with closing(socket.create_connection(("127.0.0.1", port), 20)) as client:

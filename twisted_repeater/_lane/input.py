@@ -126,6 +126,11 @@ class UnfinishedFrame:
         """The number of bytes that are kept."""
         return self.unseen_size if self.passes else self.have
 
+    @property
+    def seen_size(self) -> int:
+        """The number of bytes that the framing has seen."""
+        return self.have - self.unseen_size
+
     def add(self, data: bytes) -> None:
         """Append the next bytes. If the size of the frame is known, the framing needs not see them."""
         self.have += len(data)

@@ -21,7 +21,7 @@ cdef class Judge:
     cdef use(self, setup)
     cdef drop(self)
     cdef bint decide_all(self) except -1
-    @cython.locals(need=Py_ssize_t, last=Py_ssize_t, start=bytes)
+    @cython.locals(body=Py_ssize_t, need=Py_ssize_t, last=Py_ssize_t, start=bytes)
     cdef bint _leaves_out(self, unfinished) except -1
     @cython.locals(reader=Reader, output=Output)
     cdef pass_on(self, bint decides)

@@ -101,14 +101,21 @@ class Judge:
             output.goes_on = True
 
     def _leaves_out(self, unfinished: UnfinishedFrame) -> bool:
-        """Return whether it is known already that the filter does not want a frame that is not complete."""
-        need = unfinished.need
-        last = min(unfinished.body + self._reach, need - unfinished.tail)
+        """Return whether it is known already that the filter does not want a frame that is not complete.
+
+        If the size of the frame is not known, the bytes that the framing has seen are of the payload, but for a header.
+        """
+        body, need = unfinished.body, unfinished.need
+        if need == 0:
+            body = self._reader.framing.opens
+        last = body + self._reach
+        if need != 0:
+            last = min(last, need - unfinished.tail)
         if self._reach == 0:
             unfinished.wanted = True
-        elif need != 0 and unfinished.have >= last:
+        elif body >= 0 and unfinished.seen_size >= last:
             start = b"".join(unfinished.pieces())
-            unfinished.wanted = self._selector is None or self._selector.matches(start, unfinished.body, last)
+            unfinished.wanted = self._selector is None or self._selector.matches(start, body, last)
             return not unfinished.wanted
         return False
 

@@ -3,7 +3,7 @@ cimport cython
 
 cdef class Framing:
     cdef public Py_ssize_t max_frame
-    cdef public Py_ssize_t body, tail, count, least, seen
+    cdef public Py_ssize_t body, tail, count, least, seen, opens
     cdef public bint goes_on, follows
     cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
     cpdef Py_ssize_t more(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1

@@ -46,6 +46,8 @@ class Framing:
     """Whether it has `more`."""
     follows: bool
     """Whether `taken` must be called for each frame."""
+    opens: int
+    """If it has `more`: where in a frame the payload begins, known before the frame's size is; else -1."""
 
     def __init__(self, max_frame: int) -> None:
         self.max_frame = max_frame
@@ -56,6 +58,7 @@ class Framing:
         self.seen = 0
         self.goes_on = False
         self.follows = False
+        self.opens = -1
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""

@@ -56,5 +56,5 @@ cdef class RespFraming(Framing):
     cdef int _owe(self, Py_ssize_t count, Py_ssize_t start, Py_ssize_t found, Py_ssize_t limit) except -1
     @cython.locals(found=Py_ssize_t)
     cdef Py_ssize_t _part(self, bytes data, Py_ssize_t at, Py_ssize_t end) except? -1
-    @cython.locals(size=int, wrong=bint)
+    @cython.locals(text=bytes)
     cdef Py_ssize_t _end_stream(self, bytes data, Py_ssize_t at, Py_ssize_t end) except? -1

@@ -76,6 +76,7 @@ class RespFraming(Framing):
         Framing.__init__(self, checked_number("max_frame", max_frame, 0, FARTHEST))
         self.commands = checked_flag("commands", commands)
         self.goes_on = True
+        self.opens = 0
         self._owed: int = 0
         self._ahead: int = 0
         """How many bytes of a string are still to come, with its end."""
@@ -134,10 +135,7 @@ class RespFraming(Framing):
     def _scan(self, data: bytes, start: int, at: int, end: int) -> int:
         """Go on with the frame that begins at ``start``, which may be below 0; return its end, 0 if not known."""
         view = data
-        limit = self.max_frame
-        if limit > LARGEST:
-            limit = LARGEST
-        limit += start
+        limit = start + min(self.max_frame, LARGEST)
         at += self._ahead
         while self._owed != 0 or self._streams is not None:
             if at >= end:
@@ -228,10 +226,8 @@ class RespFraming(Framing):
     def _line_end(self, data: bytes, start: int, at: int, end: int, limit: int) -> int:
         """Return the offset after the line; if its end has not come, where the search must go on, negated."""
         typed = self._next == TYPED
-        most = limit
-        if typed and most > start + LONGEST_LINE:
-            most = start + LONGEST_LINE
-        last = end if end < most else most
+        most = min(limit, start + LONGEST_LINE) if typed else limit
+        last = min(end, most)
         found = -1
         if at < last:
             found = (
@@ -244,14 +240,10 @@ class RespFraming(Framing):
             self._next = VALUE
             return found + 1
         if end >= most:
-            raise self._too_long(most - start, limit - start)
+            if most < limit:
+                raise FramingError(f"a command that is typed must have at most {LONGEST_LINE} bytes")
+            raise FrameTooLong(self.max_frame + 1, self.max_frame)
         return -(end - 1 if not typed and end > at and data[end - 1] == 13 else end)
-
-    def _too_long(self, most: int, limit: int) -> FramingError:
-        """Return the error about a line of more bytes than ``most``."""
-        if most < limit:
-            return FramingError(f"a command that is typed must have at most {LONGEST_LINE} bytes")
-        return FrameTooLong(self.max_frame + 1, self.max_frame)
 
     def _command(self, data: bytes, start: int, at: int, end: int, limit: int) -> int:
         """Begin a command: return the offset after what was understood, 0 if more bytes are needed."""
@@ -279,9 +271,7 @@ class RespFraming(Framing):
         byte = data[at]
         if self._next == PART:
             return self._part(data, at, end)
-        if (
-            byte == 43 or byte == 45 or byte == 58 or byte == 95 or byte == 44 or byte == 35 or byte == 40
-        ):  # + - : _ , # (
+        if byte in b"+-:_,#(":
             self._next = LINE
             return self._line_end(data, start, at + 1, end, limit)
         if byte == 46:  # .
@@ -338,17 +328,11 @@ class RespFraming(Framing):
 
     def _end_stream(self, data: bytes, at: int, end: int) -> int:
         """Return the offset after the end of a streamed array, 0 if more bytes are needed."""
-        size = 1
-        wrong = self._owed != 0 or self._streams is None
-        while size < 3 and at + size < end and not wrong:
-            wrong = data[at + size] != (13 if size == 1 else 10)
-            size += 1
-        if wrong:
-            text = data[at : at + size]
+        text = data[at : min(at + 3, end)]
+        if self._owed != 0 or self._streams is None or not b".\r\n".startswith(text):
             raise FramingError(f"a streamed array must end with b'.\\r\\n' after its values, not {text!r}")
-        if size < 3:
+        if len(text) < 3:
             return 0
-        assert self._streams is not None
         self._owed = self._streams.pop()
         if not self._streams:
             self._streams = None

@@ -92,13 +92,14 @@ class Peer:
             self.receiving[packet.packet_id] = PubComp
             self.owes(PubComp(packet.packet_id))
         else:
-            name, expected = self.sending[packet.packet_id]
+            number: int = packet.packet_id
+            name, expected = self.sending[number]
             assert type(packet) is expected, (packet, expected)
             if isinstance(packet, PubRec) and packet.reason < 0x80:
-                self.sending[packet.packet_id] = (name, PubComp)
-                self.out.append(PubRel(packet.packet_id))
+                self.sending[number] = (name, PubComp)
+                self.out.append(PubRel(number))
             else:
-                del self.sending[packet.packet_id]
+                del self.sending[number]
                 self.done[name] += 1
 
     def gets(self, message: Publish) -> None:
@@ -124,7 +125,7 @@ class Peer:
 
     def says(self) -> Packet:
         """Return its next packet."""
-        packet = cast("Any", self.out.popleft())
+        packet: Packet = self.out.popleft()
         if isinstance(packet, PubRec) and packet.reason < 0x80:
             self.receiving[packet.packet_id] = PubRel
         elif isinstance(packet, (PubAck, PubRec, PubComp)):

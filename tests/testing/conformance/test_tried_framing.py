@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -162,6 +163,21 @@ class LaneTests(SynchronousTestCase):
         frame = PlainFraming(Limits()).encode(b"x" * 300_000)
         error, messages, passed = through_a_lane(PlainFraming(Limits()), [frame[:100_000], frame[100_000:]])
         self.assertEqual((error, messages, passed), (None, [b"x" * 300_000], frame))
+
+    def test_slow(self) -> None:
+        """A framing may be slow: the lane does not give way to others, as there are none."""
+        framing = PlainFraming(Limits())
+        find = framing.find
+
+        def slowly(data: bytes, start: int, end: int) -> int:
+            done = monotonic() + 0.001
+            while monotonic() < done:
+                pass
+            return find(data, start, end)
+
+        framing.find = slowly  # type: ignore[method-assign]
+        stream = framing.encode(b"a") * 40
+        self.assertEqual(through_a_lane(framing, [stream, stream]), (None, [b"a"] * 80, stream * 2))
 
     def test_error(self) -> None:
         """And its error."""

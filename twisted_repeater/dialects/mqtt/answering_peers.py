@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
 from ..._pending import verdict_later
 from ...link import Link
 from ...model import Side
 from ...verdicts import DROP, Answer, Close, Mixed, Verdict, plain
-from .answering_filters import MESSAGES, NAME, Answering
+from .answering_filters import MESSAGES, NAME, Answering, Method
 from .messages import ConnAck, Connect, Raw, SubAck, Subscribe, UnsubAck, Unsubscribe
 from .publishing import MOST_WAITING, Publishing
 from .reasons import Reason
@@ -101,7 +102,7 @@ class ToServer(Answering):
             return SubAck(request.packet_id, codes)
         return UnsubAck(request.packet_id, codes if self.session.version == 5 else ())
 
-    methods = MESSAGES | {Connect: _connect, Subscribe: _request, Unsubscribe: _request}
+    methods: ClassVar[dict[type, Method]] = MESSAGES | {Connect: _connect, Subscribe: _request, Unsubscribe: _request}
 
 
 class ToClient(Answering):
@@ -149,7 +150,12 @@ class ToClient(Answering):
             return DROP
         return self._through(message, message, (), link)
 
-    methods = MESSAGES | {ConnAck: _connack, SubAck: _answer, UnsubAck: _answer, Raw: _pong}
+    methods: ClassVar[dict[type, Method]] = MESSAGES | {
+        ConnAck: _connack,
+        SubAck: _answer,
+        UnsubAck: _answer,
+        Raw: _pong,
+    }
 
 
 def _has_answer(verdict: Verdict, number: int) -> bool:
