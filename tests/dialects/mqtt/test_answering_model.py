@@ -48,7 +48,7 @@ class Peer:
     def __init__(self, random: Random, version: int, room: int) -> None:
         self.random, self.version, self.room = random, version, room
         self.other_room = 0
-        self.out: deque[Packet] = deque()
+        self.out: deque[Any] = deque()
         self.owed: list[Packet] = []
         self.sending: dict[int, tuple[str, type]] = {}
         self.done: Counter[str] = Counter()
@@ -92,14 +92,14 @@ class Peer:
             self.receiving[packet.packet_id] = PubComp
             self.owes(PubComp(packet.packet_id))
         else:
-            number: int = packet.packet_id
-            name, expected = self.sending[number]
-            assert type(packet) is expected, (packet, expected)
+            name, expected = self.sending[packet.packet_id]
+            kind = type(packet)
+            assert kind is expected, (packet, expected)
             if isinstance(packet, PubRec) and packet.reason < 0x80:
-                self.sending[number] = (name, PubComp)
-                self.out.append(PubRel(number))
+                self.sending[packet.packet_id] = (name, PubComp)
+                self.out.append(PubRel(packet.packet_id))
             else:
-                del self.sending[number]
+                del self.sending[packet.packet_id]
                 self.done[name] += 1
 
     def gets(self, message: Publish) -> None:
@@ -123,9 +123,9 @@ class Peer:
         """An answer is to be said, later."""
         self.owed.append(answer)
 
-    def says(self) -> Packet:
+    def says(self) -> Any:
         """Return its next packet."""
-        packet: Packet = self.out.popleft()
+        packet = self.out.popleft()
         if isinstance(packet, PubRec) and packet.reason < 0x80:
             self.receiving[packet.packet_id] = PubRel
         elif isinstance(packet, (PubAck, PubRec, PubComp)):

@@ -167,3 +167,4 @@ class ConnectTests(AnsweredCase):
         run.client_sends(Publish("secret"), Publish("secret")).expect(to_server=[PING])
         run.server_sends(PONG, PONG, Raw(b"\xd0\0")).expect(to_client=[PONG, PONG])
         run.server_sends(Publish("secret", b"", 1, packet_id=1)).expect(to_server=[PubAck(1)])
+        run.client_sends(Publish("secret", b"", 1, packet_id=1)).expect(to_client=[PubAck(1, Reason.NOT_AUTHORIZED)])
