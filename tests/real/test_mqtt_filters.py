@@ -237,3 +237,64 @@ class ReconnectedTests(MqttCase):
         await self.until(lambda: self.repeater.active_clients() == ["ann"])
         await self.in_thread(talk, port, connect(b"ann"), DISCONNECT, until=b"\x20")
         self.assertEqual((await first)[:1], b"\x20")
+
+
+class HostileTests(MqttCase):
+    """Clients that try to get around the rules, or to break what keeps them."""
+
+    async def test_dodged(self) -> None:
+        """No trick with aliases, numbers, copies, ids or topics gets a secret to the broker, or from it."""
+        rules = Topics(
+            publish=("%c/#", "news", "a/#"), deny_publish=("secret/#", "a/+/%c"), deny_subscribe=("secret/#",)
+        )
+        port = await self.repeat(filters=rules)
+        alias = b"\x03\x23\x00\x01"
+
+        def aliased(topic: bytes, number: int, *, dup: bool = False) -> bytes:
+            return packet(0x34 | dup << 3, text(topic) + number.to_bytes(2) + alias + b"x")
+
+        release = packet(0x62, b"\0\x07")
+        tries: list[tuple[bytes, ...]] = [
+            (aliased(b"news", 7), aliased(b"secret/x", 8), aliased(b"", 9), aliased(b"", 9, dup=True)),
+            (aliased(b"news", 7), aliased(b"secret/x", 7, dup=True), release, aliased(b"", 7)),
+            (aliased(b"secret/x", 7), release, release, aliased(b"secret/x", 7, dup=True), release),
+            (release, packet(0x50, b"\0\x07"), packet(0x70, b"\0\x07"), publish(b"secret", b"x", version=5)),
+            (publish(b"secret/" + b"x" * 65_528, b"x", version=5), publish(b"secret//", b"x", version=5)),
+            (connect(b"secret", version=5), publish(b"secret/x", b"x", version=5)),
+            (packet(0xF0, b"\x19\x00"), publish(b"secret/x", b"x", version=5)),
+            (publish(b"a/b/$SYS", b"secret", version=5), publish(b"$SYS/secret", b"secret", version=5)),
+        ]
+        for name in (b"ann", b"%c", b"%u", b"$SYS", b"+", b"#", b"a/b"):
+            for says in tries:
+                await self.in_thread(talk, port, connect(name, version=5), *says, DISCONNECT)
+                await self.nothing_left(self.repeater)
+        for topic in (b"$share/x/#", b"$share/x/secret/#", b"$share/x/+/+", b"secret", b"secret/#"):
+            said = await self.in_thread(
+                talk, port, connect(b"ann", version=5), subscribe(topic, version=5), until=b"\x90\x04\0\x01\0"
+            )
+            self.assertTrue(said.endswith(b"\x90\x04\0\x01\0\x87"), (topic, said))
+        self.assertNotIn("secret", self.broker.program.output)
+        await self.assert_works(port)
+
+    async def test_many_topics(self) -> None:
+        """A request with a thousand topic filters gets a thousand codes, in order."""
+        port = await self.repeat(filters=Topics(deny_subscribe=("secret/#",)))
+        topics = b"".join(text(b"secret/%d" % n if n % 2 else b"news/%d" % n) + b"\0" for n in range(1000))
+        codes = b"\0\x80" * 500
+        said = await self.in_thread(
+            talk, port, connect(b"ann"), packet(0x82, b"\0\x01" + topics), DISCONNECT, until=codes
+        )
+        self.assertTrue(said.endswith(packet(0x90, b"\0\x01" + codes)))
+
+    async def test_broker_says_garbage(self) -> None:
+        """A broker that says what the protocol does not allow ends only that link."""
+        port = await self.repeat(filters=Topics())
+        self.broker.stop()
+        for garbage in (packet(0x30, b"\0\x01"), packet(0x36, text(b"a") + b"\0\1"), b"\xff" * 50, packet(0x90, b"\0")):
+            with socket.create_server(("127.0.0.1", self.broker.port)) as server:
+                client = self.in_thread(talk, port, connect(b"ann"))
+                peer, _ = await self.in_thread(server.accept)
+                with peer:
+                    peer.sendall(ACCEPTED + garbage + publish(b"news", b"rain"))
+                    self.assertIn(await client, (b"", ACCEPTED))
+            await self.nothing_left(self.repeater)

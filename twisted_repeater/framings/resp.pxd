@@ -38,11 +38,9 @@ cdef class RespFraming(Framing):
     cdef void _begin(self) noexcept
     @cython.locals(view=cython.p_uchar, limit=Py_ssize_t, found=Py_ssize_t, byte=int)
     cdef Py_ssize_t _scan(self, bytes data, Py_ssize_t start, Py_ssize_t at, Py_ssize_t end) except? -1
-    @cython.locals(seen=Py_ssize_t)
     cdef Py_ssize_t _wait(self, Py_ssize_t start, Py_ssize_t at, Py_ssize_t end) noexcept
-    @cython.locals(view=cython.p_uchar, begin=Py_ssize_t, first=Py_ssize_t, count=Py_ssize_t, byte=int)
+    @cython.locals(view=cython.p_uchar, first=Py_ssize_t, count=Py_ssize_t, byte=int)
     cdef Py_ssize_t _number(self, bytes data, Py_ssize_t at, Py_ssize_t end) except? -1
-    @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t _string(self, bytes data, Py_ssize_t at, Py_ssize_t found) except? -1
     @cython.locals(typed=bint, most=Py_ssize_t, last=Py_ssize_t, found=Py_ssize_t)
     cdef Py_ssize_t _line_end(self, bytes data, Py_ssize_t start, Py_ssize_t at, Py_ssize_t end, Py_ssize_t limit) except? -1

@@ -79,14 +79,12 @@ class RespFraming(Framing):
         self.opens = 0
         self._owed: int = 0
         self._ahead: int = 0
-        """How many bytes of a string are still to come, with its end."""
         self._before: int = 0
         """How many bytes of the unfinished frame are before those that `more` gets."""
         self._next: int = VALUE
         self._count: int = 0
         """The number that `_number` has read."""
         self._streams: list[int] | None = None
-        """The streamed arrays whose ends have not come: how many values are owed after each."""
         self._judge: RespFraming | None = None
         """Checks what is sent, without the state of what is read."""
 
@@ -162,16 +160,14 @@ class RespFraming(Framing):
 
     def _wait(self, start: int, at: int, end: int) -> int:
         """Keep where the search stopped: at ``at``, which may be after the bytes that have come."""
-        seen = at if at < end else end
-        self.seen: int = seen
-        self._ahead = at - seen
-        self._before = seen - start
+        self.seen: int = min(at, end)
+        self._ahead = at - self.seen
+        self._before = self.seen - start
         return 0
 
     def _number(self, data: bytes, at: int, end: int) -> int:
         """Read the number after a type byte into `_count`; return the offset after its line, 0 if that has not come."""
         view = data
-        begin = at
         at += 1
         first = at
         count = 0
@@ -189,35 +185,34 @@ class RespFraming(Framing):
                 at += 1
             elif view[at] == 45:  # -
                 if at + 1 < end and (view[at + 1] < 49 or view[at + 1] > 57):
-                    raise self._bad_length(data, begin, at + 1)
+                    raise self._bad_length(data, first, at + 1)
                 count = ABSENT if at + 2 < end and view[at + 1] == 49 and view[at + 2] == 13 else NEGATIVE
                 at += 1
                 while at < end and at - first < MOST_DIGITS and 48 <= view[at] <= 57:
                     at += 1
             else:
-                raise self._bad_length(data, begin, at)
+                raise self._bad_length(data, first, at)
         self._count = count
         if at < end and view[at] != 13:
-            raise self._bad_length(data, begin, at)
+            raise self._bad_length(data, first, at)
         if at + 1 >= end:
             return 0
         if view[at + 1] != 10:
-            raise self._bad_length(data, begin, at + 1)
+            raise self._bad_length(data, first, at + 1)
         return at + 2
 
-    def _bad_length(self, data: bytes, begin: int, at: int) -> FramingError:
-        """Return the error about a length that begins at ``begin`` and is wrong at ``at``."""
-        return BadLength(f"a length must be a number that ends its line, not {data[begin + 1 : at + 1]!r}")
+    def _bad_length(self, data: bytes, first: int, at: int) -> FramingError:
+        """Return the error about a length that begins at ``first`` and is wrong at ``at``."""
+        return BadLength(f"a length must be a number that ends its line, not {data[first : at + 1]!r}")
 
     def _string(self, data: bytes, at: int, found: int) -> int:
         """Return the offset after the string whose size was read, from the line that ends at ``found``."""
-        count = self._count
-        if count >= 0:
+        if self._count >= 0:
             self._owed -= 1
-            return found + count + 2
-        if self.commands or count == NEGATIVE or (count == STREAMED and data[at] != 36):
-            raise self._bad_length(data, at, found - 1)
-        if count == ABSENT:
+            return found + self._count + 2
+        if self.commands or self._count == NEGATIVE or (self._count == STREAMED and data[at] != 36):
+            raise self._bad_length(data, at + 1, found - 1)
+        if self._count == ABSENT:
             self._owed -= 1
         else:
             self._next = PART
@@ -254,7 +249,7 @@ class RespFraming(Framing):
             found = self._number(data, at, end)
             if found != 0:
                 if self._count == STREAMED:
-                    raise self._bad_length(data, at, found - 1)
+                    raise self._bad_length(data, at + 1, found - 1)
                 self._next = VALUE
                 self._owed = 0
                 self._owe(self._count if self._count > 0 else 0, start, found, limit)
@@ -295,14 +290,13 @@ class RespFraming(Framing):
         if count >= 0:
             self._owe(count * 2 if pairs else count, start, found, limit)
         elif count == STREAMED:
-            if self._streams is None:
-                self._streams = []
+            self._streams = self._streams or []
             if len(self._streams) == MOST_STREAMED:
                 raise FramingError(f"streamed arrays must be nested at most {MOST_STREAMED} deep")
             self._streams.append(self._owed)
             self._owed = 0
         elif count == NEGATIVE or data[at] == 124:
-            raise self._bad_length(data, at, found - 1)
+            raise self._bad_length(data, at + 1, found - 1)
 
     def _owe(self, count: int, start: int, found: int, limit: int) -> None:
         """Owe so many values more; they begin at ``found``."""
@@ -319,7 +313,7 @@ class RespFraming(Framing):
         if found == 0:
             return 0
         if self._count < 0:
-            raise self._bad_length(data, at, found - 1)
+            raise self._bad_length(data, at + 1, found - 1)
         if self._count > 0:
             return found + self._count + 2
         self._owed -= 1
@@ -330,12 +324,11 @@ class RespFraming(Framing):
         """Return the offset after the end of a streamed array, 0 if more bytes are needed."""
         text = data[at : min(at + 3, end)]
         if self._owed != 0 or self._streams is None or not b".\r\n".startswith(text):
-            raise FramingError(f"a streamed array must end with b'.\\r\\n' after its values, not {text!r}")
+            raise FramingError("a streamed array must end with b'.\\r\\n', after its values")
         if len(text) < 3:
             return 0
         self._owed = self._streams.pop()
-        if not self._streams:
-            self._streams = None
+        self._streams = self._streams or None
         return at + 3
 
     def encode(self, payload: bytes) -> bytes:
@@ -349,8 +342,8 @@ class RespFraming(Framing):
         except FramingError as error:
             raise MarshalingError(f"a message must be a whole frame: {error}") from error
         if stop != len(frame) or stop == 0:
-            kind = "command" if self.commands else "reply"
-            raise MarshalingError(f"a message must be exactly one whole {kind}, not {frame[:32]!r}")
+            what = "command" if self.commands else "reply"
+            raise MarshalingError(f"a message must be exactly one whole {what}, not {frame[:32]!r}")
         return frame
 
 

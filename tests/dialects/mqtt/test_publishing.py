@@ -106,6 +106,7 @@ class PublishingTests(SynchronousTestCase):
         here.receive_maximum = 2
         here.added(Publish("added", b"", 1))
         here.sent(Publish("a", b"", 1, packet_id=1), 1, 1)
+        self.assertFalse(Publishing().must_wait(1))
         self.assertFalse(here.must_wait(1))  # it is sent again
         for number in range(2, MOST_WAITING + 2):
             self.assertTrue(here.must_wait(number))

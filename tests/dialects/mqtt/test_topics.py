@@ -128,7 +128,8 @@ class TopicsTests(AnsweredCase):
 
     def test_interface(self) -> None:
         """It is a pair; wrong arguments are named."""
-        verifyObject(IFilterPair, Topics())
+        verifyObject(IFilterPair, Topics(publish=()))
         self.assertIn("allowed must be", str(self.assertRaises(TypeError, Topics, allowed=3)))
         self.assertRaises(TypeError, Topics, publish="a")
+        self.assertIn("Topics needs patterns", str(self.assertRaises(ValueError, Topics, before_5="close")))
         self.assertRaises(NotImplementedError, _Decision(None).filter, None, None)  # type: ignore[arg-type]

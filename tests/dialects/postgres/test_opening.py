@@ -124,6 +124,8 @@ class OpeningTests(Case):
             self.assertIsInstance(progress.error, InvalidHello)
             self.assertIn(words, progress.to_client)
         long: dict[str, Any] = {"parameters": {"search_path": "x" * 9990}}
+        short = self.begin(parameters={"search_path": "x"})
+        self.assertIn(b"search_path\0x\0", short.client_sends(ANN).to_server)
         self.assertIn(b"at most 10004 bytes", self.begin(**long).client_sends(ANN).to_client)
 
     def test_twice(self) -> None:

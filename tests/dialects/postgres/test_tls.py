@@ -77,6 +77,14 @@ class ClientTests(Case):
         self.assert_wrong("has a certificate that cannot be read", tls.client_tls, broken, None, "allow", None)
         self.assertRaises(OSError, tls.client_tls, "nowhere", None, "allow", None)
 
+    def test_wrong_key(self) -> None:
+        """So are a file without a key, and the key of another certificate."""
+        certificate = str(self.issued.certificate)
+        other = str(self.authority.issue("localhost", file="other").key)
+        for key in (certificate, other):
+            words = f"{key!r} must have the key of the certificate"
+            self.assert_wrong(words, tls.client_tls, certificate, key, "allow", None)
+
 
 class ServerTests(Case):
     """TLS with the server."""

@@ -12,7 +12,7 @@ from twisted_repeater.codecs import RawCodec
 from twisted_repeater.dialects.redis import Command, Raw, Reply
 from twisted_repeater.dialects.redis.codec import CommandCodec, ReplyCodec
 from twisted_repeater.dialects.redis.messages import read_reply
-from twisted_repeater.dialects.redis.naming import MOST_CLAIMS, NO_REPLICATION, Naming
+from twisted_repeater.dialects.redis.naming import MOST_CLAIMS, NO_REPLICATION, NO_REPLIES, TOO_MANY, Naming
 from twisted_repeater.verdicts import DO_NOTHING, Close
 
 OK = Reply.status("OK")
@@ -70,6 +70,12 @@ class NamingTests(SynchronousTestCase):
         self.assertFalse(self.gate.is_open)
         return str(self.link.client_name)
 
+    def refuses(self, command: Command, answer: Reply) -> None:
+        """Send a command in whose place a mark is sent, for this answer."""
+        (self.refusing,) = self.to_server.filter(command, self.link).forward
+        self.assertNotEqual(self.refusing, command)
+        self.assertIn(answer, [run[2] for run in self.to_client._session.marks._runs])
+
     def passes(self, *commands: Command | Raw) -> None:
         """Send commands that are not marked."""
         for command in commands:
@@ -104,22 +110,61 @@ class NamingTests(SynchronousTestCase):
         self.assertIs(self.get(OK), PASS_ON)
 
     def test_pipeline(self) -> None:
-        """Several logins may be under way, up to a limit."""
+        """Several logins may be under way, up to a limit: further ones are refused, and other names not looked at."""
         marks = [self.claim(Command("AUTH", f"u{number}", "x")) for number in range(MOST_CLAIMS)]
-        self.passes(LOGIN)
+        self.passes(Command("CLIENT", "SETNAME", "web"))
+        self.refuses(LOGIN, TOO_MANY)
         for mark in marks:
             self.get(self.about(mark))
             self.get(OK)
+        self.get(self.about(self.refusing))
         self.assertEqual(self.link.client_name, f"u{MOST_CLAIMS - 1}")
         self.assertFalse(self.gate.is_open)
 
     def test_not_now(self) -> None:
-        """In a transaction, and without replies, nothing is marked; after them it is again."""
-        self.passes(Command("MULTI"), LOGIN, Command("CLIENT", "REPLY", "ON"), Command("EXEC"), LOGIN)
-        self.passes(Command("CLIENT", "REPLY", "ON"), Command("MULTI"), LOGIN, Command("DISCARD"))
-        self.passes(Command("CLIENT", "REPLY", "skip"), LOGIN, Command("CLIENT", "REPLY", "on"))
-        self.passes(Command("MULTI"), Command("RESET"))
+        """In a transaction, and without replies, names that clients give themselves are not looked at."""
+        name = Command("CLIENT", "SETNAME", "web")
+        self.passes(Command("MULTI"), name, Command("EXEC"), Command("MULTI"), name, Command("DISCARD"))
+        self.passes(Command("CLIENT", "REPLY", "OFF"), name, Command("CLIENT", "REPLY", "on"))
+        self.passes(Command("CLIENT", "REPLY", "SKIP"), name, Command("MULTI"), Command("RESET"))
+        self.assertEqual(self.said(name), "web")
+
+    def test_login_in_a_transaction(self) -> None:
+        """A login in a transaction is marked, so that the server gives up the transaction."""
+        self.passes(Command("MULTI"))
+        self.assertEqual(self.said(LOGIN, Reply.status("QUEUED")), "127.0.0.1:5")
+
+    def test_login_without_reply(self) -> None:
+        """A login whose reply the client has turned off is refused; one after that is not."""
+        for off in (("OFF",), ("SKIP",)):
+            self.passes(Command("CLIENT", "REPLY", *off))
+            self.refuses(LOGIN, NO_REPLIES)
+            self.passes(Command("CLIENT", "REPLY", "ON"))
+        self.passes(Command("CLIENT", "REPLY", "OFF", "x"), Command("CLIENT", "REPLY", "what"))
+        for how in ("OFF", "SKIP"):
+            self.passes(Command("MULTI"), Command("CLIENT", "REPLY", how), Command("CLIENT", "REPLY", "ON"))
+            self.passes(Command("EXEC"))
+            self.refuses(LOGIN, NO_REPLIES)
+            self.passes(Command("CLIENT", "REPLY", "ON"))
+        self.get(self.about(self.refusing))
+        selector = self.to_server.selector_for(CommandCodec())
+        for skipped in (Command("GET", "k"), LOGIN):
+            self.passes(Command("CLIENT", "REPLY", "SKIP"))
+            self.assertTrue(selector.matches(bytes(Command("GET", "k")), 0, 20))
+            if skipped is LOGIN:
+                self.refuses(LOGIN, NO_REPLIES)
+                self.get(self.about(self.refusing))
+            else:
+                self.passes(Raw(b"\r\n"), skipped)
+            self.assertFalse(selector.matches(bytes(Command("GET", "k")), 0, 20))
         self.assertEqual(self.said(LOGIN), "ann")
+
+    def test_monitor(self) -> None:
+        """What MONITOR shows is no reply to a login."""
+        mark = self.claim(LOGIN)
+        for reply in (self.about(mark), Reply.status('1700000000.123456 [0 127.0.0.1:5] "PING"'), OK):
+            self.get(reply)
+        self.assertEqual(self.link.client_name, "ann")
 
     def test_other_commands(self) -> None:
         """Commands that bring no name pass as they are."""

@@ -25,6 +25,7 @@ class Session:
 
     __slots__ = (
         "_codec",
+        "early",
         "is_whole",
         "keep_alive",
         "refused",
@@ -39,6 +40,8 @@ class Session:
         self.is_whole: bool = False
         """Whether the filters have seen the CONNECT: not if they were loaded later. Then nobody knows which aliases
         were given before, nor how many the broker allows."""
+        self.early: list[object] | None = None
+        """Answers to what the client has said before its CONNACK, which must be the first packet that it gets."""
         self.to_server: Publishing = Publishing()
         """What the client publishes."""
         self.to_client: Publishing = Publishing()

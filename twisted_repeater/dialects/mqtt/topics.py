@@ -62,7 +62,7 @@ class Topics:
 
     Raises:
         TypeError: an argument is of another kind.
-        ValueError: a pattern is not valid, or ``before_5`` is something else.
+        ValueError: a pattern is not valid, there is none, or ``before_5`` is something else.
     """
 
     def __init__(
@@ -77,6 +77,8 @@ class Topics:
     ) -> None:
         if allowed is not None and not callable(allowed):
             raise TypeError(f"allowed must be a function of an action, a topic and a link, not {allowed!r}")
+        if publish is None and subscribe is None and allowed is None and not (deny_publish or deny_subscribe):
+            raise ValueError("Topics needs patterns of topics, or a function allowed")
         self.publish: TopicRules = TopicRules(publish, deny_publish)
         self.subscribe: TopicRules = TopicRules(subscribe, deny_subscribe)
         self.allowed: Decide | None = allowed

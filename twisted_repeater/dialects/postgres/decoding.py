@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct, unpack_from
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from .messages import (
     BackendKeyData,
@@ -72,10 +72,11 @@ M = TypeVar("M")
 Decode: TypeAlias = Callable[[bytes], object]
 """Makes a message of a frame."""
 
+Unpack: TypeAlias = Callable[[bytes, int], tuple[int, ...]]
+"""Reads a number at an offset."""
+
 BODY = 5
 """Where the body of a message begins."""
-
-Unpack: TypeAlias = Callable[[bytes, int], tuple[Any, ...]]
 
 uint16: Unpack = Struct(">H").unpack_from
 int32: Unpack = Struct(">i").unpack_from

@@ -136,10 +136,10 @@ def keys_of(name: str, arguments: Arguments) -> Keys | None:
     Returns:
         The keys. ``None`` if the arguments are wrong in a way that leaves it open which of them are keys.
     """
-    fact = FACTS.get(full_name(name, arguments))
+    fact = FACTS.get(full_name(name, arguments) if name in CONTAINERS else name)
     if fact is None:
         return _UNKNOWN
-    return Keys(arguments[fact]) if isinstance(fact, slice) else fact(arguments)
+    return Keys(arguments[fact]) if type(fact) is slice else fact(arguments)
 
 
 def channels_of(name: str, arguments: Arguments) -> Channels:

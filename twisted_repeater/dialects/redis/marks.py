@@ -13,10 +13,9 @@ A server whose error does not repeat the name cannot be used with marks: its cli
 
 from __future__ import annotations
 
-import itertools
 import secrets
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import ClassVar, Generic, TypeVar, cast
 
 from twisted.internet.defer import Deferred
@@ -39,7 +38,7 @@ from ...filters.pair import FilterPair
 from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec, ITypedCodec
 from ...link import Link
 from ...model import Direction
-from ...selectors import Selector, bytes_at
+from ...selectors import Selector, first_byte
 from ...verdicts import PASS_ON, Answer, Mixed, Send, Verdict, plain
 from .messages import Command, Raw, Reply, read_reply
 
@@ -47,21 +46,20 @@ __all__ = ["InTurn", "Marks", "in_turn"]
 
 T = TypeVar("T")
 
-BEGINNING = f"TWISTED-REPEATER:{secrets.token_hex(8)}:".upper()
-"""What the names of all marks of this process begin with. No client can guess it."""
-
 MOST_RUNS = 10_000
 """How many different answers of a link are kept at most."""
 
 MOST_BYTES = 1024 * 1024
-"""How many bytes they may have. A client that sends commands without reading replies could make more."""
+"""How many bytes they may have, unless a single one has more. A client that sends commands without reading replies
+could make more."""
 
-numbers: Iterator[int] = itertools.count(1)
-"""A number for each `Marks`."""
+MOST_DIGITS = 18
+"""How many digits the number of a mark may have."""
 
 DROPPED = Reply.failure("ERR this command was dropped by a filter of the repeater")
 FORGOTTEN = Reply.failure("ERR too many answers of the repeater wait: read replies while you send commands")
-ERRORS = bytes_at(0, [b"-"])
+ERRORS = first_byte(b"-!|")
+"""Selects errors, and replies with attributes, which may be errors."""
 
 
 class Marks(Generic[T]):
@@ -71,7 +69,8 @@ class Marks(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._beginning = f"{BEGINNING}{next(numbers)}:"
+        self._beginning = f"TWISTED-REPEATER:{secrets.token_hex(8).upper()}:"
+        """What the names of the marks begin with. No client can guess it, and none learns it from other marks."""
         self._word = self._beginning.encode()
         self._runs: deque[tuple[int, int, T, int]] = deque()
         """For each answer the numbers of its first and of its last mark, and how much it counts."""
@@ -93,7 +92,7 @@ class Marks(Generic[T]):
         runs = self._runs
         if runs and runs[-1][1] == number - 1 and runs[-1][2] == answer:
             runs[-1] = (runs[-1][0], number, answer, runs[-1][3])
-        elif len(runs) < MOST_RUNS and self._size + size <= MOST_BYTES:
+        elif not runs or (len(runs) < MOST_RUNS and self._size + size <= MOST_BYTES):
             runs.append((number, number, answer, size))
             self._size += size
         return Command(f"{self._beginning}{number}")
@@ -107,7 +106,7 @@ class Marks(Generic[T]):
         at = frame.find(self._word)
         if at < 0:
             return None
-        digits = frame[at + len(self._word) :]
+        digits = frame[at + len(self._word) :][:MOST_DIGITS]
         number = int(digits[: len(digits) - len(digits.lstrip(b"0123456789"))] or b"0")
         runs = self._runs
         while runs and runs[0][1] < number:
@@ -257,7 +256,7 @@ class _ToClient(_Member):
 
     def filter(self, message: Reply, link: Link) -> Answer:
         """See `IFilter`."""
-        if message.kind == "-":
+        if message.is_error:
             found = self._marks.found(message)
             if found is not None:
                 (answer,) = found

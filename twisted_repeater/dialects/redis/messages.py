@@ -21,6 +21,9 @@ MOST_NAMES = 1000
 LONGEST_NAME = 32
 """Limits of `NAMES`: clients choose what is in it."""
 
+SHORT = 4096
+"""Up to so many bytes hiredis reads a whole command in less time than Python finds its name."""
+
 SHOWN = 64
 """How many bytes of a reply without a value its `repr` shows."""
 
@@ -47,17 +50,18 @@ class Command:
         if not isinstance(name, str):
             raise MarshalingError(f"the name of a command must be a str, not {name!r}")
         self.name = name.upper()
-        self._arguments: tuple[bytes, ...] | None = tuple(map(write_string, arguments))
+        self._arguments: tuple[bytes, ...] | list[bytes] | None = tuple(map(write_string, arguments))
+        """The arguments; or the list of all words, name included; ``None`` if these were not read yet."""
         self._frame: bytes | None = None
 
     @property
     def arguments(self) -> tuple[bytes, ...]:
         """What follows the name."""
-        if self._arguments is None:
-            frame = self._frame or b""
-            words = read_value(frame) if frame[:1] == b"*" else split_inline(frame) or []
-            self._arguments = tuple(words[1:])
-        return self._arguments
+        arguments = self._arguments
+        if type(arguments) is not tuple:
+            words = read_value(self._frame or b"") if arguments is None else arguments
+            self._arguments = arguments = tuple(words[1:])
+        return arguments
 
     def __bytes__(self) -> bytes:
         """Return the bytes that came, or a frame."""
@@ -123,11 +127,8 @@ class Reply:
     @property
     def kind(self) -> str:
         """The first byte of the reply, after its attributes: ``"+"``, ``"-"``, ``"$"``, ``"*"``, …."""
-        first = self._frame[:1]
-        if first == b"|":
-            at = after_attributes(self._frame)
-            first = self._frame[at : at + 1]
-        return first.decode("latin-1")
+        first = chr(self._frame[0])
+        return first if first != "|" else chr(self._frame[after_attributes(self._frame)])
 
     @property
     def is_push(self) -> bool:
@@ -185,7 +186,13 @@ class Raw:
 
 def read_command(frame: bytes) -> Command | Raw:
     """Return the command in a whole frame."""
-    word = _array_name(frame) if frame[:1] == b"*" else _inline_name(frame)
+    if frame[:1] != b"*":
+        words = split_inline(frame)
+    elif len(frame) <= SHORT:
+        words = read_value(frame)
+    else:
+        words = None
+    word = words[0] if words else _name_in(frame)
     if word is None:
         return Raw(frame)
     name = NAMES.get(word)
@@ -193,23 +200,19 @@ def read_command(frame: bytes) -> Command | Raw:
         name = word.upper().decode(errors="surrogateescape")
         if len(word) <= LONGEST_NAME and len(NAMES) < MOST_NAMES:
             NAMES[word] = name
-    command = Command.__new__(Command)
+    command = _new(Command)
     command._frame = frame
-    command._arguments = None
+    command._arguments = words
     command.name = name
     return command
 
 
-def _array_name(frame: bytes) -> bytes | None:
+_new = Command.__new__
+
+
+def _name_in(frame: bytes) -> bytes | None:
     """Return the name of a command that is an array; ``None`` if that is empty."""
-    size = frame.find(b"$") + 1
-    if size == 0:
+    if frame[:1] != b"*" or (size := frame.find(b"$") + 1) == 0:
         return None
     start = frame.index(b"\n", size) + 1
     return frame[start : start + int(frame[size : start - 2])]
-
-
-def _inline_name(frame: bytes) -> bytes | None:
-    """Return the name of a command that is a line; ``None`` if there is none."""
-    words = split_inline(frame)
-    return words[0] if words else None

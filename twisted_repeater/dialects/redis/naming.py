@@ -1,8 +1,11 @@
 """The dialect's own filters: they give a client the name that it logs in with, and refuse replication.
 
 A name counts when the server has accepted it. So a mark (see `marks`) goes before each command that may bring a name:
-the reply after that of the mark is the reply to the command. A mark would make a transaction fail, so there is none in
-a transaction, and none while the client has turned off replies.
+the reply after that of the mark is the reply to the command.
+
+No login may be missed, as the application may refuse a user. In a transaction the mark makes ``EXEC`` fail, so that
+nobody is logged in. While the client has turned off replies, logins are refused. The names that clients give to their
+connections are not looked at then: they may call themselves whatever they like.
 """
 
 from __future__ import annotations
@@ -32,12 +35,16 @@ REPLICATION = ("SYNC", "PSYNC")
 WATCHED = ("AUTH", "HELLO", "CLIENT", "MULTI", "EXEC", "DISCARD", "RESET", *REPLICATION)
 
 MOST_CLAIMS = 100
-"""How many names a link may wait for. A client that sends more logins without waiting gets its name by a later one."""
+"""How many names a link may wait for. Further logins are refused until it has them."""
 
 NO_REPLICATION = Reply.failure("ERR the repeater does not carry replication: connect to the server itself")
+NO_REPLIES = Reply.failure("ERR the repeater must see the reply to a login: send CLIENT REPLY ON before it")
+TOO_MANY = Reply.failure("ERR too many logins at once: wait for replies")
 OK = b"+OK\r\n"
 SERVER_FIRST = re.compile(rb"[*%]\d+\r\n\$6\r\nserver\r\n")
 """How the reply to HELLO begins."""
+MONITORED = re.compile(rb"\+\d+\.\d+ \[")
+"""How what ``MONITOR`` shows begins."""
 
 DEFAULT_USER = "default"
 """The user of all who do not say another. It is nobody's name."""
@@ -65,6 +72,8 @@ class Session:
     """The marks before commands that bring a name, and those that stand for an answer."""
     gate: Gate
     """Open while replies must be looked at."""
+    skips: Gate
+    """Open while the next command, whichever that is, has no reply."""
     claim: Claim | None = None
     """The claim to which the next reply belongs."""
     user: str | None = None
@@ -82,7 +91,7 @@ class Naming:
 
     def for_link(self, link: Link) -> tuple[Filter, Filter]:
         """See `IFilterPair`."""
-        session = Session(Marks(), Gate())
+        session = Session(Marks(), Gate(), Gate())
         return (_Commands(session), _Replies(session))
 
 
@@ -100,13 +109,19 @@ class _Commands:
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `ISelectiveByCodec`."""
         checked(codec, Command)
-        return SELECTOR
+        return SELECTOR | self._session.skips
 
     def filter(self, message: Command | Raw, link: Link) -> Verdict:
         """See `IFilter`."""
-        if type(message) is not Command or message.name not in WATCHED_SET:
+        if type(message) is not Command:
             return PASS_ON
         name = message.name
+        has_reply = self._has_replies and not self._session.skips.is_open
+        self._session.skips.is_open = False
+        if name not in WATCHED_SET:
+            return PASS_ON
+        if name in REPLICATION:
+            return self._marked(NO_REPLICATION)
         if name == "MULTI":
             self._in_multi = True
         elif name in ("EXEC", "DISCARD"):
@@ -114,15 +129,29 @@ class _Commands:
         elif name == "RESET":
             self._in_multi, self._has_replies = False, True
             self._session.user = None
-        elif name in REPLICATION:
-            return self._marked(NO_REPLICATION)
-        elif name == "CLIENT" and is_word(message.arguments[:1], b"REPLY"):
-            self._has_replies = not self._in_multi and is_word(message.arguments[1:], b"ON")
-        elif not self._in_multi and self._has_replies:
-            claim = claim_of(name, message.arguments)
-            if claim is not None and len(self._session.marks) < MOST_CLAIMS:
-                return Send(*self._marked(claim).forward, message)
+        elif name == "CLIENT" and len(message.arguments) == 2 and is_word(message.arguments, b"REPLY"):
+            self._turn_replies(message.arguments[1].upper())
+        elif (claim := claim_of(name, message.arguments)) is not None:
+            return self._claimed(claim, message, has_reply)
         return PASS_ON
+
+    def _turn_replies(self, how: bytes) -> None:
+        """The client turns replies on or off, at once or when its transaction is carried out."""
+        if how == b"ON":
+            self._has_replies = self._has_replies or not self._in_multi
+        elif how == b"SKIP" and not self._in_multi:
+            self._session.skips.is_open = True
+        elif how in (b"OFF", b"SKIP"):
+            self._has_replies = False
+
+    def _claimed(self, claim: Claim, message: Command, has_reply: bool) -> Verdict:
+        """Return the verdict on a command that brings a name."""
+        full = len(self._session.marks) >= MOST_CLAIMS
+        if claim.user is not None and (full or not has_reply):
+            return self._marked(TOO_MANY if has_reply else NO_REPLIES)
+        if full or not has_reply or (claim.user is None and self._in_multi):
+            return PASS_ON
+        return Send(*self._marked(claim).forward, message)
 
     def _marked(self, stands_for: Claim | Reply) -> Send:
         """Return a verdict that sends a mark."""
@@ -148,7 +177,7 @@ class _Replies:
     def filter(self, message: Reply, link: Link) -> Answer:
         """See `IFilter`."""
         session = self._session
-        if not session.gate.is_open or message.is_push:
+        if not session.gate.is_open or message.is_push or MONITORED.match(bytes(message)):
             return PASS_ON
         found = session.marks.found(message) if message.is_error else None
         if found is not None:

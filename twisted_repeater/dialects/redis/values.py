@@ -97,7 +97,7 @@ class _SlowReader:
         open_ones: list[_Open] = []
         while True:
             kind, text = self._line()
-            if kind in AGGREGATES and text != "-1":
+            if kind in AGGREGATES and text[:1] != "-":
                 open_ones.append(_Open(kind, None if text == "?" else AGGREGATES[kind] * int(text)))
                 done = False
             elif kind == ".":
