@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 import runpy
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from sphinx.addnodes import pending_xref
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.nodes import make_refnode
 
@@ -144,8 +146,16 @@ def find_short_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     return None
 
 
+def leave_builtins(app: Any, document: Any) -> None:
+    """Take the names of Python's own types for no links: some attributes of ours have them, such as ``type``."""
+    for reference in [*document.findall(pending_xref)]:
+        if reference.get("refdomain") == "py" and hasattr(builtins, reference["reftarget"]):
+            reference.replace_self(reference.children)
+
+
 def setup(app: Any) -> None:
     """Connect the above."""
+    app.connect("doctree-read", leave_builtins)
     app.connect("autodoc-process-docstring", doc_for_sphinx)
     app.connect("autodoc-process-signature", plain_signature)
     app.connect("missing-reference", name_of_twisted, priority=400)  # before intersphinx

@@ -87,7 +87,9 @@ def run_python(page: Path, fence: Fence, namespace: dict[str, object]) -> None:
     if name is not None:
         Path(name).write_text(fence.code)
     is_program = re.search(r"^(task\.)?react\(", fence.code, re.M)
-    code = re.sub(r"\b(?!9001\b)[89]\d{3}\b", "0", fence.code) if is_program else fence.code  # 9001 is the server's
+    code = (
+        re.sub(r"\b(?!9001\b)([89]\d{3}|6432)\b", "0", fence.code) if is_program else fence.code
+    )  # 9001 is the server's
     # The empty lines make tracebacks tell the lines of the page.
     compiled = compile("\n" * (fence.line - 1) + code, str(page), "exec")
 

@@ -8,7 +8,6 @@ import inspect
 import os
 import pkgutil
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -166,42 +165,15 @@ class TwistdCase(ProgramCase):
         return client
 
 
-class ReadmeTests(TwistdCase):
-    """The README's two ways to run its filter."""
-
-    page = ROOT / "README.md"
-
-    def check_filter(self, client: Program) -> None:
-        """See that the filter does what the README says."""
-        client.type("price ACME", "price INIT")
-        client.wait_for("^ACME costs 101.50$")
-        client.wait_for("^INIT is not for ann$")
-
-    def test_command(self) -> None:
-        """The command of twistd runs, and ends with Ctrl-C."""
-        repeater, port = self.start_repeater()
-        self.check_filter(self.start_client(port))
-        repeater.send_signal(signal.SIGINT)
-        _, output = repeater.end()
-        self.assertNotIn("Traceback", output)
+class ReadmeTests(ProgramCase):
+    """The README. Its filter is tested before PostgreSQL, in ``tests/real/test_readme.py``."""
 
     def test_demo(self) -> None:
         """The table of the demo is what the demo prints."""
-        table = next(fence.code for fence in fences_of(self.page.read_text()) if fence.language == "text")
+        page = (ROOT / "README.md").read_text()
+        table = next(fence.code for fence in fences_of(page) if fence.language == "text")
         self.assertTrue(table.startswith("      sends "))
         self.run_twistd("repeater", "--demo").wait_for(re.escape(table))
-
-    def test_program(self) -> None:
-        """The program runs, logs whom it refuses, and ends with Ctrl-C."""
-        repeater = self.run_example("edge")
-        port = repeater.wait_for(r"RepeaterFactory starting on (\d+)$")[1]
-        self.check_filter(self.start_client(port))
-        self.run_example("client", port, "eve").wait_for("^disconnected$")
-        repeater.wait_for(r"client 'eve' from 127.0.0.1:\d+ refused: ClientNotAllowed: client 'eve' is not allowed$")
-        repeater.send_signal(signal.SIGINT)
-        status, output = repeater.end()
-        self.assertEqual((status, output.count("client ")), (0, 2), output)  # the two of that one line
-        self.assertNotRegex(output, "Traceback|Unhandled|[Ee]rror|[Ww]arning")
 
 
 class ReloadPageTests(TwistdCase):

@@ -694,6 +694,23 @@ class DecodingTests(StartedLaneCase):
         self.assertEqual(self.asked, [1, 2, 3])
         self.assertEqual(self.forward.stream, frames(b"1", b"03"))
 
+    def test_when_it_is_looked_at(self) -> None:
+        """A message that cannot be decoded when a filter looks at it is its sender's fault, not the filter's."""
+        error = ParseError("nothing is right after this", ends_link=True)
+
+        def broken() -> Any:
+            raise error
+
+        self.host.policy = OnFilterError.PASS_ON
+        for answer in (broken, lambda: fail(error)):
+            self.setUp()
+            self.answers[2] = answer
+            self.feed(frames(b"1", b"2", b"3"), 4)
+            self.assertEqual(self.forward.stream, frames(b"1"))
+            self.assertEqual(self.host.errors, [error, error])
+            self.assertIn("parse error: nothing is right after this", self.journal)
+            self.assertIn("closes", self.journal)
+
     def test_no_filter(self) -> None:
         """Where nobody looks nothing is decoded."""
         self.equip(filter=None)

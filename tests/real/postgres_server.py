@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import signal
 import subprocess
 from glob import glob
 from pathlib import Path
@@ -72,7 +73,7 @@ class Machine:
             cannot_test("postgres is missing: apt-get install postgresql")
         self.programs = Path(found[-1]).parent
         self.server = RealServer(self.command)
-        atexit.register(self.server.stop)
+        atexit.register(self.stop)
         self.server.program.wait_for("ready to accept connections")
         self.as_owner(USERS)
 
@@ -81,8 +82,16 @@ class Machine:
         """The port that it listens at, on 127.0.0.1."""
         return self.server.port
 
+    def stop(self) -> None:
+        """End the server without waiting for its clients: some may sleep in a statement."""
+        self.server.program.send_signal(signal.SIGINT)
+        self.server.stop()
+
     def command(self, port: int) -> list[str]:
-        """Return the command that makes a database in the current directory, and serves it; never as root."""
+        """Return the command that makes a database in the current directory, and serves it; never as root.
+
+        The server ends with this process, also if that is killed.
+        """
         settings = {
             "port": port,
             "listen_addresses": "127.0.0.1",
@@ -93,6 +102,7 @@ class Machine:
             "ssl_cert_file": "own.pem",
             "ssl_key_file": "own.key",
         }
+        chosen = " ".join(f"-c {key}={value}" for key, value in settings.items())
         rules = RULES + ONLY_IN_TLS * self.ssl
         script = f"""
             set -e
@@ -108,9 +118,9 @@ class Machine:
             $become {self.programs}/initdb --pgdata=data --username=owner --auth=trust --no-sync >/dev/null
             mv own.* data
             echo '{rules}' >data/pg_hba.conf
-            exec $become {self.programs}/postgres -D data {" ".join(f"-c {key}={settings[key]}" for key in settings)}
+            exec ${{become:-setpriv}} --pdeathsig INT {self.programs}/postgres -D data {chosen}
         """
-        return ["sh", "-c", script]
+        return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", script]
 
     def as_owner(self, sql: str, database: str = "postgres") -> str:
         """Run statements on the server itself, with all rights, and return what they show."""

@@ -15,6 +15,7 @@ from twisted_repeater import (
     ClientNotAllowed,
     Direction,
     Disconnected,
+    HelloTimeout,
     InvalidHello,
     Limits,
     Link,
@@ -485,6 +486,42 @@ class RefusedTests(MqttCase):
             while data := client.recv(1024):
                 said += data
             return said
+
+    async def test_silence(self) -> None:
+        """Who says nothing, or half a CONNECT, is closed when its time is over."""
+        port = await self.repeat(limits=Limits(hello_timeout=1))
+        clients = [self.in_thread(talk, port, *pieces) for pieces in ((), (connect(b"ann")[:8],))]
+        self.assertEqual(await gatherResults(clients), [b"", b""])
+        self.assertEqual(self.calls.refusals, [(None, HelloTimeout)] * 2)
+        await self.assert_works(port)
+
+    async def test_end_in_the_middle(self) -> None:
+        """A packet that is not complete when its client leaves is not carried out, wherever it ends."""
+        port = await self.repeat(to_server_filter=again)
+        hello, message = connect(b"ann"), publish(b"news", b"rain", qos=1)
+        for says in (*(hello[:end] for end in range(1, len(hello))), *(hello + message[:-end] for end in (1, 5, 11))):
+            await self.in_thread(talk, port, says, ends=True)
+        await self.nothing_left(self.repeater)
+        self.assertNotIn("PUBLISH", self.broker.program.output)
+        await self.assert_works(port)
+
+    async def test_bad_length(self) -> None:
+        """A length of five bytes ends the link; nothing behind it is carried out."""
+        port = await self.repeat()
+        wrong = b"\x30\xff\xff\xff\xff\x00" + publish(b"news", b"rain")
+        said = await self.in_thread(talk, port, connect(b"ann") + wrong)
+        self.assertIn(said, (b"", ACCEPTED))
+        await self.nothing_left(self.repeater)
+        self.assertNotIn("PUBLISH", self.broker.program.output)
+
+    async def test_broker_closes(self) -> None:
+        """If the broker goes, its clients' links end."""
+        port = await self.repeat()
+        client = self.in_thread(talk, port, connect(b"ann"))
+        await self.until(lambda: self.repeater.active_clients() == ["ann"])
+        self.broker.program.terminate()
+        self.assertIn(await client, (b"", ACCEPTED))
+        await self.nothing_left(self.repeater)
 
     async def test_shutdown(self) -> None:
         """When the repeater is shut down, clients of version 5 are told, those before it just closed."""

@@ -180,7 +180,8 @@ class ReconnectedTests(MqttCase):
     async def test_exactly_once(self) -> None:
         """A message with QoS 2 is delivered once, wherever its exchange is cut; a secret never."""
         port = await self.repeat(filters=answered(drop_secrets))
-        for name in (b"news", b"secret"):
+        subscriber = await self.subscribe(self.broker.port, "mqttv5", "-C", "5", "-F", "got %t %q")
+        for name in (b"secret", b"news"):
             for step in range(4):
                 topic = name + b"/%d" % step
                 first = connect(b"ann", clean=False)
@@ -195,7 +196,35 @@ class ReconnectedTests(MqttCase):
                 said = await self.in_thread(talk, port, *back, until=b"\x70\x02\0\x09")
                 self.assertIn(b"\x70\x02\0\x09", said)
                 await self.nothing_left(self.repeater)
+        await self.publish(self.broker.port, "mqttv5", "end", "x", "-q", "2")
+        output = (await self.in_thread(subscriber.end))[1]
+        got = [line for line in output.splitlines() if line.startswith("got")]
+        self.assertEqual(got, [f"got news/{step} 2" for step in range(4)] + ["got end 2"])
         self.assertNotIn("secret", self.broker.program.output)
+
+    async def test_limit_of_the_broker(self) -> None:
+        """A client that uses all of the broker's Receive Maximum, 20, does not exceed it because of added messages."""
+        copies = 0
+
+        def copied(message: Any, link: Any) -> Verdict:
+            nonlocal copies
+            if not isinstance(message, Publish):
+                return PASS_ON
+            copies += 1
+            return Send(message, Publish("copy", message.payload, 1 + copies % 2))
+
+        port = await self.repeat(filters=answered(copied))
+
+        def run() -> int:
+            with paho(self.broker.port, 4, "sub") as client, paho(port, 5, "pub") as other:
+                client.subscribe("#", 0)
+                sent = [other.client.publish("news", f"{number}", 2) for number in range(60)]
+                for info in sent:
+                    info.wait_for_publish(20)
+                return len(set(client.receive(120)))
+
+        self.assertEqual(await self.in_thread(run), 120)
+        self.assertNotIn("rc151", self.broker.program.output)  # quota exceeded
 
     async def test_works(self) -> None:
         """Clients without an id, and one that takes over its own session, are served as before."""
@@ -208,3 +237,64 @@ class ReconnectedTests(MqttCase):
         await self.until(lambda: self.repeater.active_clients() == ["ann"])
         await self.in_thread(talk, port, connect(b"ann"), DISCONNECT, until=b"\x20")
         self.assertEqual((await first)[:1], b"\x20")
+
+
+class HostileTests(MqttCase):
+    """Clients that try to get around the rules, or to break what keeps them."""
+
+    async def test_dodged(self) -> None:
+        """No trick with aliases, numbers, copies, ids or topics gets a secret to the broker, or from it."""
+        rules = Topics(
+            publish=("%c/#", "news", "a/#"), deny_publish=("secret/#", "a/+/%c"), deny_subscribe=("secret/#",)
+        )
+        port = await self.repeat(filters=rules)
+        alias = b"\x03\x23\x00\x01"
+
+        def aliased(topic: bytes, number: int, *, dup: bool = False) -> bytes:
+            return packet(0x34 | dup << 3, text(topic) + number.to_bytes(2) + alias + b"x")
+
+        release = packet(0x62, b"\0\x07")
+        tries: list[tuple[bytes, ...]] = [
+            (aliased(b"news", 7), aliased(b"secret/x", 8), aliased(b"", 9), aliased(b"", 9, dup=True)),
+            (aliased(b"news", 7), aliased(b"secret/x", 7, dup=True), release, aliased(b"", 7)),
+            (aliased(b"secret/x", 7), release, release, aliased(b"secret/x", 7, dup=True), release),
+            (release, packet(0x50, b"\0\x07"), packet(0x70, b"\0\x07"), publish(b"secret", b"x", version=5)),
+            (publish(b"secret/" + b"x" * 65_528, b"x", version=5), publish(b"secret//", b"x", version=5)),
+            (connect(b"secret", version=5), publish(b"secret/x", b"x", version=5)),
+            (packet(0xF0, b"\x19\x00"), publish(b"secret/x", b"x", version=5)),
+            (publish(b"a/b/$SYS", b"secret", version=5), publish(b"$SYS/secret", b"secret", version=5)),
+        ]
+        for name in (b"ann", b"%c", b"%u", b"$SYS", b"+", b"#", b"a/b"):
+            for says in tries:
+                await self.in_thread(talk, port, connect(name, version=5), *says, DISCONNECT)
+                await self.nothing_left(self.repeater)
+        for topic in (b"$share/x/#", b"$share/x/secret/#", b"$share/x/+/+", b"secret", b"secret/#"):
+            said = await self.in_thread(
+                talk, port, connect(b"ann", version=5), subscribe(topic, version=5), until=b"\x90\x04\0\x01\0"
+            )
+            self.assertTrue(said.endswith(b"\x90\x04\0\x01\0\x87"), (topic, said))
+        self.assertNotIn("secret", self.broker.program.output)
+        await self.assert_works(port)
+
+    async def test_many_topics(self) -> None:
+        """A request with a thousand topic filters gets a thousand codes, in order."""
+        port = await self.repeat(filters=Topics(deny_subscribe=("secret/#",)))
+        topics = b"".join(text(b"secret/%d" % n if n % 2 else b"news/%d" % n) + b"\0" for n in range(1000))
+        codes = b"\0\x80" * 500
+        said = await self.in_thread(
+            talk, port, connect(b"ann"), packet(0x82, b"\0\x01" + topics), DISCONNECT, until=codes
+        )
+        self.assertTrue(said.endswith(packet(0x90, b"\0\x01" + codes)))
+
+    async def test_broker_says_garbage(self) -> None:
+        """A broker that says what the protocol does not allow ends only that link."""
+        port = await self.repeat(filters=Topics())
+        self.broker.stop()
+        for garbage in (packet(0x30, b"\0\x01"), packet(0x36, text(b"a") + b"\0\1"), b"\xff" * 50, packet(0x90, b"\0")):
+            with socket.create_server(("127.0.0.1", self.broker.port)) as server:
+                client = self.in_thread(talk, port, connect(b"ann"))
+                peer, _ = await self.in_thread(server.accept)
+                with peer:
+                    peer.sendall(ACCEPTED + garbage + publish(b"news", b"rain"))
+                    self.assertIn(await client, (b"", ACCEPTED))
+            await self.nothing_left(self.repeater)

@@ -25,6 +25,7 @@ from twisted_repeater.filters import wants
 
 from ..certificates import Authority
 from ..needed import needed
+from ..programs import LONGEST
 from .hostile import listening
 from .postgres_server import DEBIAN_PACKAGES as POSTGRES
 from .postgres_server import PostgresCase
@@ -73,6 +74,21 @@ def seen(row: DataRow, link: Link) -> Verdict:
 def once_more(row: DataRow, link: Link) -> Verdict:
     """Pass a row on, decoded and encoded."""
     return Send(DataRow(row.values))
+
+
+def message(kind: bytes, body: bytes = b"") -> bytes:
+    """Make a message."""
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+def raw_session(port: int) -> tuple[socket.socket, bytes]:
+    """Return a session of bob without a library, and what cancels its statements. This blocks."""
+    client = socket.create_connection(("127.0.0.1", port), LONGEST / 2)
+    client.sendall(startup(user="bob", database="d"))
+    data = b""
+    while not data.endswith(message(b"Z", b"I")):
+        data += client.recv(65536)
+    return client, data[-14:-6]
 
 
 class Case(PostgresCase):
@@ -282,6 +298,66 @@ class SessionTests(Case):
         await self.in_thread(connection.cancel_safe)
         self.assertIn("canceling statement due to user request", await result)
         await self.in_thread(connection.close)
+
+    async def test_cancel_and_leave(self) -> None:
+        """A statement is cancelled also by a client that does not wait for the server to close."""
+        port = await self.start()
+        session, key = await self.in_thread(raw_session, port)
+        with closing(session):
+            session.sendall(message(b"Q", b"SELECT pg_sleep(50)\0"))
+            await self.sleeping()
+            with closing(socket.create_connection(("127.0.0.1", port))) as client:
+                client.sendall(struct.pack("!ii", 16, CANCEL) + key)
+            self.assertIn(b"C57014\0", await self.in_thread(session.recv, 65536))
+
+    async def backends(self, count: int) -> None:
+        """Wait until the server has so many sessions of bob."""
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'bob';"
+        await self.until(lambda: self.machine.as_owner(sql) == f"{count}\n", lambda: self.machine.as_owner(sql))
+
+    async def test_killed_client(self) -> None:
+        """If a client is killed in the middle of a result, of a COPY or of a transaction, the server's session ends.
+
+        A server that sends notices only when its connection is aborted.
+        """
+        port = await self.start(limits=Limits(close_timeout=0.3))
+        self.machine.as_owner(
+            "DROP TABLE IF EXISTS copied; CREATE TABLE copied (a int); GRANT ALL ON copied TO bob", "d"
+        )
+        for sql, says in (
+            (b"SELECT repeat('x', 1000) FROM generate_series(1, 10000000)", b""),
+            (b"COPY copied FROM STDIN", message(b"d", b"1\n") * 10_000 + message(b"d", b"2\n")[:6]),
+            (b"BEGIN; INSERT INTO copied VALUES (1)", b""),
+        ):
+            session, _ = await self.in_thread(raw_session, port)
+            session.sendall(message(b"Q", sql + b"\0") + says)
+            await self.in_thread(session.recv, 1000)
+            await self.backends(1)
+            session.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # as the system does
+            session.close()
+            await self.backends(0)
+        self.assertEqual(self.machine.as_owner("SELECT count(*) FROM copied", "d"), "0\n")
+
+    async def test_terminate(self) -> None:
+        """A client that leaves in the middle of a pipeline gets the answers before, and nothing of what is after."""
+        port = await self.start()
+        pieces = (
+            startup(user="bob", database="d"),
+            message(b"Q", b"SELECT 1\0") + message(b"X"),
+            message(b"Q", b"x\0"),
+        )
+        got = await self.in_thread(talk, port, *pieces)
+        self.assertIn(b"SELECT 1\0", got)
+        self.assertNotIn(b"ERROR", got)
+        await self.backends(0)
+
+    async def test_last_words_of_the_server(self) -> None:
+        """If the server ends a session, the client reads why, before its connection ends."""
+        port = await self.start()
+        session, _ = await self.in_thread(raw_session, port)
+        with closing(session):
+            self.machine.as_owner("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'bob';")
+            self.assertIn(b"C57P01\0", await self.in_thread(received, session))
 
     async def test_bulk(self) -> None:
         """Much data goes in and comes out, with a filter that sees every row of it."""

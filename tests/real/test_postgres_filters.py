@@ -234,6 +234,25 @@ class RefusalTests(FiltersCase):
         self.assertEqual(kinds(got), "12GCZEZ12GCZ")
         self.assertEqual(self.gained(), "7,7")
 
+    async def test_cursor(self) -> None:
+        """A cursor whose FETCH is refused ends with its transaction; one that is held stays."""
+        port = await self.start(filters=Statements(refuse=["FETCH ALL"]))
+        sql = "DECLARE c CURSOR WITH HOLD FOR TABLE kept;\nBEGIN;\nDECLARE d CURSOR FOR TABLE kept;\nFETCH d;\n"
+        printed = await self.ask(port, f"{sql}FETCH ALL d;\nFETCH d;\nCOMMIT;\nFETCH ALL c;\nFETCH c;\n")
+        refused, aborted = "ERROR:  FETCH ALL is refused", "ERROR:  current transaction is aborted"
+        lines = [line.partition(",")[0] for line in printed.splitlines()]
+        begin = ["DECLARE CURSOR", "BEGIN", "DECLARE CURSOR", "1|uno", refused]
+        self.assertEqual(lines, [*begin, aborted, "ROLLBACK", refused, "1|uno"])
+
+    async def test_replication(self) -> None:
+        """Commands of a connection for replication are refused too; a physical one has the server's own words."""
+        port = await self.start(filters=Statements(refuse=["IDENTIFY_SYSTEM"]))
+        printed = await self.ask(port, "IDENTIFY_SYSTEM;\nSHOW wal_level;\n", replication="database")
+        self.assertEqual(printed, "ERROR:  IDENTIFY_SYSTEM is refused\nlogical\n")
+        printed = await self.ask(port, "IDENTIFY_SYSTEM;\nSHOW wal_level;\n", replication="true")
+        self.assertRegex(printed, r"^ERROR:  .*\n(?:.*\n)*logical\n$")
+        self.assertNotIn("systemid", printed)
+
     async def test_words(self) -> None:
         """Words and an allow list do as they say, wherever comments, quotes and other statements hide a command."""
         port = await self.start(

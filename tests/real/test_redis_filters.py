@@ -335,7 +335,7 @@ class CommandsTests(RedisCase):
 
     async def test_keys(self) -> None:
         """Keys that are not allowed are refused, whatever the command; scripts are if they are not trusted."""
-        lock = {"filters": Commands(keys=("app:*",), trust=("EVALSHA", "SCRIPT *"))}
+        lock: dict[str, Any] = {"filters": Commands(keys=("app:*",), trust=("EVALSHA", "SCRIPT *"))}
         port = await self.repeat(**lock)
 
         def run() -> list[Any]:

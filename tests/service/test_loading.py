@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from typing import Any
+from unittest.mock import patch
 
 from twisted_repeater import PASS_ON, IFilter, Limits, dialects
 from twisted_repeater.filters import FilterPair
@@ -17,6 +18,7 @@ from twisted_repeater.service.loading import (
     load_filter_pair,
     module_of,
 )
+from twisted_repeater.service.ready_filters import READY_FILTERS
 
 from ..modules import ModuleCase
 
@@ -76,6 +78,7 @@ def coded():
 """
 
 KNOWN = "async_extra, delimited, int32, length, lines, mqtt, postgres, redis, varint, or package.module:name"
+COLON = r"write \: for a colon in a value"
 NEITHER = "a filter must be a function or an object with a method filter, not"
 
 
@@ -233,6 +236,7 @@ class FilterTests(LoadingCase):
             self.assert_fails(load_filter, f"some_filters:{name}", message)
         self.write("two.py", "from twisted_repeater.filters import FilterPair\nboth = FilterPair()\n")
         self.assert_fails(load_filter, "two:both", "two:both is a pair of filters: name it with --filter")
+        self.assert_fails(load_filter, "log", "log is a pair of filters: name it with --filter")
         error = self.assertRaises(LoadingError, load_filter, "some_filters:NoFilter")
         self.assertIn("a filter must be a function or an object with a method filter", str(error))
 
@@ -286,7 +290,6 @@ class DialectTests(LoadingCase):
             ("length:size=two", "length: size must be a whole number, not 'two'"),
             ("length:order=middle", "length: order must be big or little, not 'middle'"),
             ("length:2", "length: an option must be written as name=value, not '2'"),
-            ("length:2:order=little", "length: an option must be written as name=value, not '2'"),
             ("lines:End=lf", "lines: there is no option 'End'; the options are: end, max-frame"),
             ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, max-frame"),
             ("delimited", "delimited: end is missing; write end="),
@@ -294,9 +297,24 @@ class DialectTests(LoadingCase):
                 "delimited:end=eot",
                 "delimited: end must be hexadecimal such as 1c0d, or cr, lf, crlf, nul, not 'eot'",
             ),
-            ("lines:max-frame=0", "lines: max_frame must be above 0, not 0"),
+            ("lines:max-frame=0", "lines: max-frame must be above 0, not 0"),
+            (
+                "length:size=2:2",
+                f"length: an option must be written as name=value, not '2'; {COLON}",
+            ),
+            (
+                "postgres:server-tls=verify",
+                "postgres: server-tls=verify needs server-host, the name in the server's certificate",
+            ),
+            ("postgres:certificate=no.pem", "postgres: 'no.pem' cannot be read: No such file or directory"),
         ]:
             self.assert_fails(load_dialect, description, f"dialect {message}")
+
+    def test_no_extra(self) -> None:
+        """A dialect that needs an extra says which, on one line."""
+        needs = "the dialect redis needs hiredis: pip install 'twisted_repeater[redis]'"
+        with patch.dict(sys.modules, {"hiredis": None}):
+            self.assert_fails(load_dialect, "redis", f"dialect redis: {needs}")
 
     def test_of_a_module(self) -> None:
         """A dialect of one's own is found ready, or made, with options if its function takes some."""
@@ -398,8 +416,12 @@ class LoadPairTests(LoadingCase):
         """What cannot be loaded, or has wrong options, is told, and why."""
         one = "is the filter of one direction: name it with --to-server-filter or --to-client-filter"
         for name, message in (
-            ("logs", "--filter must be one of log, rate-limit, or package.module:name, not 'logs'"),
+            ("logs", f"--filter must be one of {', '.join(READY_FILTERS)}, or package.module:name, not 'logs'"),
             ("log:0.5", "--filter log: an option must be written as name=value, not '0.5'"),
+            (
+                "redis-commands:keys=app:*",
+                f"--filter redis-commands: an option must be written as name=value, not '*'; {COLON}",
+            ),
             ("both:none", "module both has no 'none'"),
             ("both:number", "both:number: a pair of filters must be an object with a method for_link, not 7"),
             ("both:plain", f"both:plain {one}"),

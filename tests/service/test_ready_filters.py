@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.filters import WAIT, RateLimit
 from twisted_repeater.service.descriptions import arguments_of
-from twisted_repeater.service.ready_filters import READY_FILTERS, log, rate_limit
+from twisted_repeater.service.ready_filters import DIALECTS, READY_FILTERS, log, rate_limit
 from twisted_repeater.testing import FilterHarness
 from twisted_repeater.verdicts import DROP
 
@@ -66,6 +66,11 @@ class TableTests(SynchronousTestCase):
         self.assertEqual((READY_FILTERS["log"], READY_FILTERS["rate-limit"]), (log, rate_limit))
         for name in READY_FILTERS:
             self.assertRegex(name, "^[a-z-]+$")
+
+    def test_dialects(self) -> None:
+        """Each filter of a protocol names its dialect, which its name begins with."""
+        named = {name: name.partition("-")[0] for name in READY_FILTERS if name not in ("log", "rate-limit")}
+        self.assertEqual(DIALECTS, named)
 
     def test_options_of_protocols(self) -> None:
         """The filters of protocols take their rules as text."""

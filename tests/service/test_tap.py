@@ -142,6 +142,10 @@ class OptionsTests(ModuleCase):
                 ["--dialect", "lines", "--allow-client", "desk-*"],
                 "--allow-client needs names, which clients of the dialect lines have only if a filter finds them; use ",
             ),
+            (
+                ["--dialect", "lines", "--filter", "redis-commands:refuse=FLUSHALL"],
+                "--filter redis-commands is for the dialect redis, not lines",
+            ),
             (["--listen", "tcp:65536"], "--listen must be an endpoint, not 'tcp:65536': port 65536 is above 65535"),
             (["--server", "tcp:"], "--server: 'tcp:' cannot be used: the server's host must be"),
             (["--admin", "tcp:8090"], "--admin must have an interface, such as interface=127.0.0.1, not 'tcp:8090'"),
@@ -164,6 +168,12 @@ class OptionsTests(ModuleCase):
         """Clients that have only an address may be chosen by name if there is a filter that could find their names."""
         self.write("rules.py", "up = lambda message, link: None\n")
         self.made("--dialect=lines", "--allow-client=desk-*", "--to-server-filter=rules:up")
+
+    def test_allow_client_and_a_dialect_that_learns_names(self) -> None:
+        """So may the clients of a dialect that finds their names itself."""
+        self.made("--dialect=redis", "--allow-client=desk-*")
+        needs = "--allow-client needs names, which clients of the dialect redis have only if a filter finds them; use "
+        self.assert_cannot_start(needs, "--dialect=redis:names=no", "--allow-client=desk-*")
 
     def test_filters(self) -> None:
         """Filters, and dialects, are found in the current directory."""

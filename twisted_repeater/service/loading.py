@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from .._types import Filter, FilterPairObject
 from ..dialects import Dialect, async_extra, delimited, int32, length, lines, mqtt, postgres, redis, varint
 from ..filters._provider import checked_function, checked_pair, is_pair
 from ..interfaces import IFilter
-from .descriptions import arguments_of, described
+from .descriptions import arguments_of, described, options_of
 from .ready_filters import READY_FILTERS
 
 __all__ = ["LoadingError", "load_dialect", "load_filter", "load_filter_pair"]
@@ -64,6 +65,8 @@ def load_filter(name: str) -> Filter:
     Raises:
         LoadingError: the filter cannot be loaded.
     """
+    if described(name).name in READY_FILTERS:
+        raise LoadingError(f"{name} is a pair of filters: name it with --filter")
     found: Any = find(name)
     if issubclass(type(found), type) and not IFilter.providedBy(found):
         found = trying(f"cannot make the filter {name}", found)
@@ -138,7 +141,8 @@ def _described(
     if name in ready:
         return name, _made(kind, name, ready[name], options)
     if first in ready and not _importable(first):
-        raise LoadingError(f"{kind} {first}: an option must be written as name=value, not {rest!r}")
+        hint = r"; write \: for a colon in a value" if options else ""
+        raise LoadingError(f"{kind} {first}: an option must be written as name=value, not {rest!r}{hint}")
     if not rest:
         raise LoadingError(f"{kind} must be one of {', '.join(ready)}, or package.module:name, not {name!r}")
     found = find(name)
@@ -156,9 +160,19 @@ def _made(kind: str, name: str, maker: Callable[..., Any], options: Mapping[str,
         make = partial(maker, **(arguments_of(maker, options) if options or is_ours else {}))
         if is_ours:
             return make()
-    except (ValueError, TypeError) as error:
-        raise LoadingError(f"{kind} {name}: {text_of(error)}") from error
+    except (ValueError, TypeError, ImportError, OSError) as error:  # a wrong option, no extra, a file that is not there
+        raise LoadingError(f"{kind} {name}: {_in_options(maker, error)}") from error
     return trying(f"cannot make the {kind.strip('-')} {name}", make)
+
+
+def _in_options(maker: Callable[..., Any], error: Exception) -> str:
+    """Return an error with the names that options have on the command line, where it has those of arguments."""
+    text = text_of(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename!r} cannot be read: {error.strerror}"
+    for name in options_of(maker):
+        text = re.sub(rf"\b{name}\b", name.replace("_", "-"), text)
+    return text
 
 
 def _importable(name: str) -> bool:

@@ -15,7 +15,7 @@ from ..dialects.redis import Commands
 from ..filters import WAIT, FilterPair, Log, RateLimit
 from ..verdicts import DROP
 
-__all__ = ["READY_FILTERS", "log", "rate_limit"]
+__all__ = ["DIALECTS", "READY_FILTERS", "log", "rate_limit"]
 
 
 def log(
@@ -87,3 +87,12 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
     "redis-commands": Commands,
 }
 """The functions that make the pairs, by the names on the command line."""
+
+DIALECTS: dict[str, str] = {
+    "mqtt-topics": "mqtt",
+    "postgres-mask-columns": "postgres",
+    "postgres-read-only": "postgres",
+    "postgres-statements": "postgres",
+    "redis-commands": "redis",
+}
+"""The names of the dialects whose messages a pair needs; other pairs take any."""

@@ -22,9 +22,11 @@ from ..observers import LogObserver
 from ..observers.metrics import MetricsObserver
 from . import addresses, option_values
 from .demo import DemoService
+from .descriptions import described
 from .filter_modules import FilterModules
 from .loading import READY, LoadingError, load_dialect
 from .option_values import LIMITS
+from .ready_filters import DIALECTS
 from .service import CannotStart, RepeaterService
 
 __all__ = ["Options", "makeService"]
@@ -220,6 +222,9 @@ def _load(options: Options) -> tuple[Dialect, FilterModules]:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     dialect = _dialect(options)
+    for name in (described(description).name for description in options["filter"]):
+        if name in DIALECTS and DIALECTS[name] != dialect.name:
+            raise usage.UsageError(f"--filter {name} is for the dialect {DIALECTS[name]}, not {dialect.name}")
     names = {name.replace("-", "_"): options[name] for name in FILTERS if options[name]}
     modules = FilterModules(names, options["filter"])
     if options["reload"] and modules.fixed:
@@ -239,7 +244,7 @@ def _dialect(options: Options) -> Dialect:
         raise usage.UsageError(
             f"--server-name is missing: the dialect {dialect.name} has hellos, in which the server says it"
         )
-    filters = any(options[name] for name in (*FILTERS, "filter"))
+    filters = dialect.filters is not None or any(options[name] for name in (*FILTERS, "filter"))
     if dialect.opening in UNNAMED and options["allow-client"] and not filters:
         raise usage.UsageError(
             f"--allow-client needs names, which clients of the dialect {dialect.name} have only if a filter finds "

@@ -9,6 +9,9 @@ from twisted.internet.defer import Deferred
 
 from twisted_repeater import DROP, PASS_ON, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from twisted_repeater.dialects.mqtt import (
+    ConnAck,
+    Connect,
+    Disconnect,
     Properties,
     Property,
     PubAck,
@@ -20,12 +23,14 @@ from twisted_repeater.dialects.mqtt import (
     Reason,
     Subscribe,
     Subscription,
+    Topics,
     answered,
+    mqtt,
 )
 from twisted_repeater.filters import FilterPair
 from twisted_repeater.testing import FilterHarness
 
-from .answered_case import BOTH, AnsweredCase, no_secrets
+from .answered_case import ALIASES, BOTH, AnsweredCase, no_secrets
 
 NO = Reason.NOT_AUTHORIZED
 
@@ -221,6 +226,100 @@ class AliasTests(AnsweredCase):
         outcome = self.link(BOTH).client_sends(aliased("", 9))
         self.assertTrue(outcome.closed)
         self.assertEqual(outcome.to_server, [])
+
+    def test_given_before(self) -> None:
+        """A link whose filters were loaded later is closed at an alias that was given before, as no rule can be asked.
+
+        Aliases that are given after that are known.
+        """
+        run = FilterHarness(dialect=mqtt(), says=[Connect("ann", version=5)])
+        run.server_sends(ConnAck(properties=ALIASES))
+        run.client_sends(aliased("secret", 1))
+        run.repeater.replace_filters(filters=answered(BOTH))
+        run.client_sends(aliased("news", 2), aliased("", 2)).expect(to_server=[aliased("news", 2), aliased("", 2)])
+        outcome = run.client_sends(aliased("", 1))
+        self.assertTrue(outcome.closed)
+        self.assertEqual(outcome.to_client, [Disconnect(Reason.ADMINISTRATIVE_ACTION)])
+
+
+class RoomTests(AnsweredCase):
+    """Added messages take some of the receiver's Receive Maximum, of which the sender knows nothing."""
+
+    def room(self, verdict: Any) -> FilterHarness:
+        """Return a link whose receivers take two messages at a time, with a filter for messages with QoS."""
+        few = Properties([(Property.RECEIVE_MAXIMUM, 2), (Property.TOPIC_ALIAS_MAXIMUM, 10)])
+
+        def add(message: Any, link: Any) -> Verdict:
+            if isinstance(message, Publish) and message.topic == "x":
+                made: Verdict = verdict(message)
+                return made
+            return PASS_ON
+
+        return self.link(FilterPair(add, add), properties=few)
+
+    def test_waits(self) -> None:
+        """The sender's message waits until there is room, before added ones, and with its topic."""
+        copy = Publish("copy", b"", 1)
+        run = self.room(lambda message: Send(message, copy, copy))
+        for sends, answers, out in (
+            (run.client_sends, run.server_sends, ("to_server", "to_client")),
+            (run.server_sends, run.client_sends, ("to_client", "to_server")),
+        ):
+            x, a = Publish("x", b"", 1, packet_id=1), aliased("a", 1, qos=1, packet_id=2)
+            sends(x).expect(**{out[0]: [x, replace(copy, packet_id=65535)]})  # type: ignore[arg-type]
+            sends(a, Publish("b")).expect(**{out[0]: [Publish("b")]})  # type: ignore[arg-type]
+            sends(aliased("", 1)).expect(**{out[0]: [aliased("a", 1)]})  # type: ignore[arg-type]
+            first = Publish("a", b"", 1, packet_id=2)
+            answers(PubAck(65535)).expect(**{out[0]: [first]})  # type: ignore[arg-type]
+            answers(PubAck(1)).expect(**{out[1]: [PubAck(1)], out[0]: [replace(copy, packet_id=65534)]})  # type: ignore[arg-type]
+            answers(PubAck(2), PubAck(65534)).expect(**{out[1]: [PubAck(2)]})  # type: ignore[arg-type]
+
+    def test_altered(self) -> None:
+        """An altered message waits as well."""
+        run = self.room(lambda message: Send(replace(message, payload=b"y"), Publish("copy", b"", 1)))
+        one, two = (Publish("x", b"y", 1, packet_id=number) for number in (1, 2))
+        run.client_sends(replace(one, payload=b""), replace(two, payload=b"")).expect(
+            to_server=[one, Publish("copy", b"", 1, packet_id=65535)]
+        )
+        run.server_sends(PubAck(65535)).expect(to_server=[two])
+
+
+class CountedTests(AnsweredCase):
+    """Messages that are under way."""
+
+    def test_not_counted(self) -> None:
+        """Where a filter adds nothing, acknowledgements pass undecoded, whatever they are."""
+        run = self.link(Topics(), ready=True)
+        run.server_sends(Publish("a", b"", 1, packet_id=7)).expect(to_client=[Publish("a", b"", 1, packet_id=7)])
+        wrong = Raw(b"\x40\x02\0\0")
+        run.client_sends(wrong).expect(to_server=[b"\x40\x02\0\0"])
+        self.assertEqual(len(_session(run).to_client.ids), 0)
+
+    def test_released(self) -> None:
+        """A number that was answered from here is the sender's again when it uses it for another message."""
+        run = self.link(Topics(deny_publish=("secret",)), 4, ready=True)
+        run.client_sends(Publish("secret", b"", 2, packet_id=7)).expect(to_client=[PubRec(7)])
+        run.client_sends(Publish("a", b"", 2, packet_id=7), PubRel(7)).expect(
+            to_server=[Publish("a", b"", 2, packet_id=7), PubRel(7)]
+        )
+        run = self.link(answered(FilterPair(None, None), before_5="close"), 4)
+        run.client_sends(Publish("a", b"", 2, packet_id=7)).expect(to_server=[Publish("a", b"", 2, packet_id=7)])
+
+    def test_taken_over(self) -> None:
+        """Filters that take over from some that counted go on counting."""
+
+        def add(message: Any, link: Any) -> Verdict:
+            return Send(message, Publish("copy", b"", 1)) if isinstance(message, Publish) else PASS_ON
+
+        run = self.link(add)
+        run.client_sends(Publish("a")).expect(to_server=[Publish("a"), Publish("copy", b"", 1, packet_id=65535)])
+        run.repeater.replace_filters(filters=Topics())
+        run.server_sends(PubAck(65535)).expect()
+
+
+def _session(run: FilterHarness) -> Any:
+    pair: Any = run.link
+    return pair._pair.filters[0].session
 
 
 class FilterTests(AnsweredCase):

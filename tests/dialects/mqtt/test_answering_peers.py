@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from twisted_repeater import DROP, PASS_ON, Close, Send, SendBack, Verdict
 from twisted_repeater.dialects.mqtt import (
     ConnAck,
     Connect,
+    Disconnect,
     PubAck,
     Publish,
     Raw,
+    Reason,
     SubAck,
     Subscribe,
     Subscription,
@@ -23,6 +26,7 @@ from twisted_repeater.dialects.mqtt import (
     mqtt,
 )
 from twisted_repeater.dialects.mqtt.keep_alive import PING, PONG, KeepAlive
+from twisted_repeater.dialects.mqtt.publishing import MOST_WAITING
 from twisted_repeater.testing import FilterHarness, MemoryRepeater
 
 from .answered_case import BOTH, AnsweredCase
@@ -120,6 +124,39 @@ class ConnectTests(AnsweredCase):
         run.opened.expect(to_server=[Connect("ann", keep_alive=9)])
         run.server_sends(ConnAck(reason=5)).expect(to_client=[ConnAck(reason=5)])
 
+    def test_early(self) -> None:
+        """What is refused before the CONNACK is answered after it: that is the first packet that a client gets."""
+        asked: list[Deferred[Verdict]] = []
+
+        def refuse(message: Any, link: Any) -> Any:
+            if isinstance(message, Unsubscribe):
+                asked.append(Deferred())
+                return asked[-1]
+            return DROP if isinstance(message, Subscribe) else PASS_ON
+
+        run = FilterHarness(filters=answered(refuse), dialect=mqtt(), says=[Connect("ann")])
+        run.client_sends(ABC, Publish("a")).expect(to_server=[Publish("a")])
+        run.client_sends(Unsubscribe(8, ("a",))).expect()
+        asked[0].callback(DROP)
+        run.outcome().expect()
+        run.server_sends(ConnAck()).expect(to_client=[ConnAck(), SubAck(7, (0x80,) * 3), UnsubAck(8)])
+        run.client_sends(ABC).expect(to_client=[SubAck(7, (0x80,) * 3)])
+        run = FilterHarness(filters=answered(refuse), dialect=mqtt(), says=[Connect("ann")])
+        run.client_sends(ABC)
+        run.server_sends(ConnAck(reason=5)).expect(to_client=[ConnAck(reason=5)])
+
+    def test_too_early(self) -> None:
+        """Only some answers can wait."""
+        run = FilterHarness(filters=answered(only()), dialect=mqtt(), says=[Connect("ann")])
+        self.assertFalse(run.client_sends(*[ABC] * MOST_WAITING).closed)
+        self.assertTrue(run.client_sends(ABC).closed)
+
+    def test_twice(self) -> None:
+        """A second CONNECT ends the link: it could be another client's."""
+        outcome = self.link(BOTH).client_sends(Connect("bob", version=5))
+        self.assertEqual((outcome.closed, outcome.to_server), (True, []))
+        self.assertEqual(outcome.to_client, [Disconnect(Reason.PROTOCOL_ERROR)])
+
     def test_kept_alive(self) -> None:
         """The broker gets a ping instead of a dropped message, now and then; its answer ends here."""
         clock = Clock()
@@ -130,3 +167,4 @@ class ConnectTests(AnsweredCase):
         run.client_sends(Publish("secret"), Publish("secret")).expect(to_server=[PING])
         run.server_sends(PONG, PONG, Raw(b"\xd0\0")).expect(to_client=[PONG, PONG])
         run.server_sends(Publish("secret", b"", 1, packet_id=1)).expect(to_server=[PubAck(1)])
+        run.client_sends(Publish("secret", b"", 1, packet_id=1)).expect(to_client=[PubAck(1, Reason.NOT_AUTHORIZED)])

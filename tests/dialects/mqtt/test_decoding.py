@@ -29,7 +29,7 @@ from twisted_repeater.dialects.mqtt import (
     Unsubscribe,
     Will,
 )
-from twisted_repeater.dialects.mqtt.decoding import ANY, decode
+from twisted_repeater.dialects.mqtt.decoding import ANY, MOST_TOPIC_FILTERS, decode
 from twisted_repeater.dialects.mqtt.wire import MalformedPacket
 
 from .packets import VERSIONS, messages, packet, text
@@ -92,6 +92,13 @@ class AnyPacketTests(DecodingCase):
             for version in VERSIONS:
                 self.assertEqual(decode(data, version), Raw(data))
         self.assert_wrong(4, 0xC0, b"x")
+
+    def test_short(self) -> None:
+        """A short acknowledgement is checked like a long one."""
+        for first, kind in ((0x40, PubAck), (0x50, PubRec), (0x62, PubRel), (0x70, PubComp)):
+            for version in VERSIONS:
+                self.assertEqual(decode(packet(first, b"\x01\x02"), version), kind(0x102))
+                self.assert_wrong(version, first, b"\0\0", reason=Reason.PROTOCOL_ERROR)
 
     def test_unknown_types(self) -> None:
         """There is no type 0, and AUTH is only in version 5."""
@@ -235,6 +242,13 @@ class SubscribeTests(DecodingCase):
         for options in (3, 0x30, 0x40, 0x80):
             self.assert_wrong(5, 0x82, b"\0\7\0" + text(b"a") + bytes([options]))
         self.assert_wrong(4, 0x82, b"\0\7" + text(b"a#") + b"\0", reason=Reason.TOPIC_FILTER_INVALID)
+
+    def test_too_many(self) -> None:
+        """A request has at most ten thousand topic filters."""
+        for first, kind, one in ((0x82, Subscribe, text(b"a") + b"\0"), (0xA2, Unsubscribe, text(b"a"))):
+            self.assertIsInstance(decode(packet(first, b"\0\x01" + MOST_TOPIC_FILTERS * one), 4), kind)
+            too_many = b"\0\x01" + (MOST_TOPIC_FILTERS + 1) * one
+            self.assert_wrong(4, first, too_many, reason=Reason.PACKET_TOO_LARGE)
 
     def test_suback(self) -> None:
         """An answer has a code for each topic."""

@@ -69,3 +69,15 @@ class PacketIdTests(SynchronousTestCase):
             self.assertEqual(len(ids), len(running))
             for key, each in running.items():
                 self.assertIs(ids.of_receiver(key), each)
+
+    def test_added(self) -> None:
+        """It counts the messages that were added, and not the requests."""
+        ids = PacketIds()
+        message, request = ids.add(1), ids.add()
+        assert message is not None
+        assert request is not None
+        self.assertEqual((ids.added, len(ids)), (1, 2))
+        ids.end(request)
+        self.assertEqual(ids.added, 1)
+        ids.end(message)
+        self.assertEqual((ids.added, len(ids)), (0, 0))

@@ -10,7 +10,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import MarshalingError
 from twisted_repeater.dialects.mqtt import MalformedPacket, Properties, Property, Reason
-from twisted_repeater.dialects.mqtt.property_codec import RULES, PacketType, read_properties, write_properties
+from twisted_repeater.dialects.mqtt.property_codec import (
+    MOST_PROPERTIES,
+    RULES,
+    PacketType,
+    read_properties,
+    write_properties,
+)
 from twisted_repeater.dialects.mqtt.wire import Reader
 
 from .packets import properties, text
@@ -90,6 +96,15 @@ class PropertyTests(SynchronousTestCase):
                 MarshalingError, write_properties, Properties([(name, value)]), PacketType.PUBLISH
             )
             self.assertEqual(error.field, f"properties.{name.name}")
+
+    def test_too_many(self) -> None:
+        """A packet has at most a thousand properties."""
+        pair = (Property.USER_PROPERTY, ("", ""))
+        most = write_properties(Properties([pair] * MOST_PROPERTIES), PacketType.PUBLISH)
+        self.assertEqual(len(read_properties(Reader(most, 0), PacketType.PUBLISH)), MOST_PROPERTIES)
+        more = write_properties(Properties([pair] * (MOST_PROPERTIES + 1)), PacketType.PUBLISH)
+        error = self.assertRaises(MalformedPacket, read_properties, Reader(more, 0), PacketType.PUBLISH)
+        self.assertEqual(error.reason, Reason.PACKET_TOO_LARGE)
 
     def test_end(self) -> None:
         """Properties end where their length says, neither before nor behind that."""

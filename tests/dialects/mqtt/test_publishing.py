@@ -100,6 +100,21 @@ class PublishingTests(SynchronousTestCase):
         self.assertEqual((told, back), (PubAck(1), [Publish("a0", b"", 1, packet_id=65535)]))
         self.assertEqual(here.acknowledged(PubAck(65535))[1], [Publish("a1", b"", 1, packet_id=65534)])
 
+    def test_wait(self) -> None:
+        """Messages of the sender wait in order while added ones take their room, but not without a limit."""
+        here = Publishing()
+        here.receive_maximum = 2
+        here.added(Publish("added", b"", 1))
+        here.sent(Publish("a", b"", 1, packet_id=1), 1, 1)
+        self.assertFalse(Publishing().must_wait(1))
+        self.assertFalse(here.must_wait(1))  # it is sent again
+        for number in range(2, MOST_WAITING + 2):
+            self.assertTrue(here.must_wait(number))
+            here.hold(Publish("b", b"", 1, packet_id=number), number, 1)
+        self.assertTrue(here.must_wait(2))
+        self.assertFalse(here.must_wait(MOST_WAITING + 2))
+        self.assertEqual(here.acknowledged(PubAck(65535)), (None, [Publish("b", b"", 1, packet_id=2)]))
+
     def test_all_numbers_in_use(self) -> None:
         """If no number is left, a message of the sender passes as it is."""
         here = Publishing()

@@ -22,11 +22,15 @@ class SessionTests(SynchronousTestCase):
 
     def test_limits(self) -> None:
         """Each peer limits what it receives; the broker's keep-alive time replaces the client's."""
-        session = Session(Connect("ann", version=5, properties=LIMITS))
+        connect = Connect("ann", version=5, properties=LIMITS)
+        session = Session(connect)
+        self.assertFalse(session.is_whole)
         self.assertEqual(session.to_client.receive_maximum, 2)
         self.assertEqual(session.to_client.aliases.limit, 3)
         self.assertEqual(session.to_client.max_packet, 40)
-        self.assertEqual((session.to_server.receive_maximum, session.to_server.aliases.limit), (65535, 0))
+        self.assertEqual((session.to_server.receive_maximum, session.to_server.aliases.limit), (65535, 65535))
+        session.connecting(connect)
+        self.assertEqual(session.to_server.aliases.limit, 0)
         session.accepted(ConnAck(properties=LIMITS))
         self.assertEqual(session.to_server.receive_maximum, 2)
         self.assertEqual(session.keep_alive.seconds, 5)

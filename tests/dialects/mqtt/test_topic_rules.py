@@ -35,6 +35,14 @@ class RuleTests(SynchronousTestCase):
             for topic in ("devices/a/b", "devices/+/b", "devices//b", "both/a/smith"):
                 self.assertNotIn(topic, permission)
 
+    def test_dollar(self) -> None:
+        """An id that begins with $ opens no topics that wildcards leave out: the client has chosen it."""
+        rules = TopicRules(["%c/#", "$own/%c", "a/%c"], ())
+        permission = rules.for_client("$SYS", None)
+        for topic, expected in (("$SYS/uptime", False), ("$own/$SYS", True), ("a/$SYS", True)):
+            self.assertIs(topic in permission, expected, topic)
+        self.assertNotIn("$SYS/a", TopicRules(None, ["%c/#"]).for_client("$SYS", None))
+
     def test_bad_names_denied(self) -> None:
         """Nor does it open what is denied."""
         rules = TopicRules(None, ["devices/%c/#"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import IFilterPair
+from twisted_repeater import DROP, PASS_ON, IFilterPair, Send, Verdict
 from twisted_repeater.dialects.mqtt import (
     ConnAck,
     Connect,
@@ -20,9 +20,11 @@ from twisted_repeater.dialects.mqtt import (
     Topics,
     Unsubscribe,
     Will,
+    answered,
     mqtt,
 )
 from twisted_repeater.dialects.mqtt.topics import _Decision
+from twisted_repeater.filters import FilterPair, chain
 from twisted_repeater.testing import FilterHarness, MemoryRepeater
 
 from .answered_case import AnsweredCase
@@ -106,9 +108,28 @@ class TopicsTests(AnsweredCase):
         run.repeater.replace_filters(filters=Topics(publish=("d/%c",)))
         run.client_sends(Publish("d/auto-7"), Publish("d/x")).expect(to_server=[Publish("d/auto-7")])
 
+    def test_with_other_filters(self) -> None:
+        """The rules alone are put into one `answered`, with filters that drop and add."""
+
+        def copy(message: Any, link: Any) -> Verdict:
+            if isinstance(message, Publish) and message.topic == "no":
+                return DROP
+            return Send(message, Publish("copy", b"", 1)) if isinstance(message, Publish) else PASS_ON
+
+        rules = Topics(deny_publish=("secret",), deny_subscribe=("secret",)).rules
+        run = self.link(answered(chain(rules, FilterPair(copy))))
+        run.client_sends(Publish("secret", b"", 1, packet_id=7)).expect(to_client=[PubAck(7, 0x87)])
+        run.client_sends(Publish("no", b"", 1, packet_id=7)).expect(to_client=[PubAck(7, 0x87)])
+        a = Publish("a", b"", 1, packet_id=65535)
+        run.client_sends(a).expect(to_server=[a, Publish("copy", b"", 1, packet_id=65534)])
+        run.server_sends(PubAck(65534)).expect()
+        run.server_sends(PubAck(65535)).expect(to_client=[PubAck(65535)])
+        run.server_sends(Publish("secret", b"", 1, packet_id=1)).expect(to_server=[PubAck(1)])
+
     def test_interface(self) -> None:
         """It is a pair; wrong arguments are named."""
-        verifyObject(IFilterPair, Topics())
+        verifyObject(IFilterPair, Topics(publish=()))
         self.assertIn("allowed must be", str(self.assertRaises(TypeError, Topics, allowed=3)))
         self.assertRaises(TypeError, Topics, publish="a")
+        self.assertIn("Topics needs patterns", str(self.assertRaises(ValueError, Topics, before_5="close")))
         self.assertRaises(NotImplementedError, _Decision(None).filter, None, None)  # type: ignore[arg-type]

@@ -70,9 +70,15 @@ def answered(provider: Filter | FilterPairObject, /, *, before_5: Before5 = "ack
 
 @implementer(IFilterPair, IMigrating)
 class Answered:
-    """A pair of filters around a filter or a pair; `answered` makes it."""
+    """A pair of filters around a filter or a pair; `answered` makes it.
 
-    def __init__(self, provider: Filter | FilterPairObject, before_5: Before5) -> None:
+    Args:
+        provider: the filter, or the pair.
+        before_5: see `answered`.
+        adds: whether it may add messages, or alter their QoS.
+    """
+
+    def __init__(self, provider: Filter | FilterPairObject, before_5: Before5, *, adds: bool = True) -> None:
         if before_5 not in ("acknowledge", "close"):
             raise ValueError(f"before_5 must be acknowledge or close, not {repr_of(before_5)}")
         if isinstance(provider, Answered):
@@ -82,6 +88,7 @@ class Answered:
             checked_pair(provider) if is_pair(provider) else FilterPair(cast("Filter", provider))
         )
         self.before_5: Before5 = before_5
+        self._adds = adds
 
     def __repr__(self) -> str:
         return f"{NAME}({self.inner!r})"
@@ -91,7 +98,10 @@ class Answered:
         to_server, to_client = filters_of(self.inner, link)
         session = Session(link.client_hello)
         closes = self.before_5 == "close" and session.version < 5
-        return (ToServer(to_server, session, closes=closes), ToClient(to_client, session, closes=False))
+        return (
+            ToServer(to_server, session, closes=closes, adds=self._adds),
+            ToClient(to_client, session, closes=False, adds=self._adds),
+        )
 
     def migrate(self, old: object) -> None:
         """See `IMigrating`. The filter or pair inside takes over from the one before it."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
+from ..._pending import verdict_later
 from ...link import Link
 from ...model import Side
 from ...verdicts import DROP, Answer, Close, Mixed, Verdict, plain
-from .answering_filters import MESSAGES, Answering
+from .answering_filters import MESSAGES, NAME, Answering, Method
 from .messages import ConnAck, Connect, Raw, SubAck, Subscribe, UnsubAck, Unsubscribe
-from .publishing import Publishing
+from .publishing import MOST_WAITING, Publishing
 from .reasons import Reason
 
 __all__ = ["ToClient", "ToServer"]
@@ -37,16 +39,38 @@ class ToServer(Answering):
     def _in_place(self) -> Iterable[object]:
         return self.session.keep_alive.pings()
 
+    def filter(self, message: object, link: Link) -> Answer:
+        """See `IFilter`."""
+        answer = super().filter(message, link)
+        if self.session.early is None:
+            return answer
+        return (
+            self._later(answer) if isinstance(answer, Verdict) else verdict_later(answer, NAME).addCallback(self._later)
+        )
+
+    def _later(self, verdict: Verdict) -> Verdict:
+        """Keep the answers of a verdict until the CONNACK has come."""
+        early, back = self.session.early, verdict.back
+        if early is None or not back or verdict.closes or isinstance(back[0], ConnAck):
+            return verdict
+        if len(early) >= MOST_WAITING:
+            return Close(self._wrong("too many packets came before the CONNACK", Reason.QUOTA_EXCEEDED))
+        early += back
+        return Mixed(passes=verdict.passes, forward=verdict.forward)
+
     def _connect(self, message: Connect, link: Link) -> Answer:
+        if self.session.is_whole:
+            return Close(self._wrong("there must be one CONNECT", Reason.PROTOCOL_ERROR))
+        self.session.is_whole, self.session.early = True, []
         return self._decided(message, link, partial(self._connecting, message))
 
-    def _connecting(self, message: Connect, verdict: Verdict) -> Verdict:
+    def _connecting(self, came: Connect, verdict: Verdict) -> Verdict:
         """Return the verdict on a CONNECT. A client whose CONNECT is dropped would wait."""
         verdict = plain(verdict)
         if not (verdict.passes or verdict.forward or verdict.back or verdict.closes):
-            code = Reason.NOT_AUTHORIZED if message.version == 5 else 5
+            code = Reason.NOT_AUTHORIZED if came.version == 5 else 5
             return Close(PermissionError("a filter has refused the client"), back=[ConnAck(reason=code)])
-        for other in verdict.forward:
+        for other in (came, *verdict.forward):
             if isinstance(other, Connect):
                 self.session.connecting(other)
         return verdict
@@ -78,7 +102,7 @@ class ToServer(Answering):
             return SubAck(request.packet_id, codes)
         return UnsubAck(request.packet_id, codes if self.session.version == 5 else ())
 
-    methods = MESSAGES | {Connect: _connect, Subscribe: _request, Unsubscribe: _request}
+    methods: ClassVar[dict[type, Method]] = MESSAGES | {Connect: _connect, Subscribe: _request, Unsubscribe: _request}
 
 
 class ToClient(Answering):
@@ -97,7 +121,15 @@ class ToClient(Answering):
     def _connack(self, message: ConnAck, link: Link) -> Answer:
         if message.reason == 0:
             self.session.accepted(message)
-        return self._decided(message, link, partial(self._others, message, message, ()))
+        early, self.session.early = self.session.early, None
+        return self._decided(message, link, partial(self._accepted, message, early or ()))
+
+    def _accepted(self, message: ConnAck, early: Iterable[object], verdict: Verdict) -> Verdict:
+        """Return the verdict on a CONNACK, with the answers that have waited for it."""
+        verdict = self._others(message, message, (), verdict)
+        if not early or verdict.closes or message.reason:
+            return verdict
+        return Mixed(passes=verdict.passes, forward=(*verdict.forward, *early), back=verdict.back)
 
     def _answer(self, message: SubAck | UnsubAck, link: Link) -> Answer:
         number, back, shown = message.packet_id, [], message
@@ -111,14 +143,19 @@ class ToClient(Answering):
                 return Mixed(back=back) if back else DROP
             if exchange.sender_id != number:
                 shown = replace(shown, packet_id=exchange.sender_id)
-        return self._decided(shown, link, partial(self._others, message, shown, back))
+        return self._through(message, shown, back, link)
 
     def _pong(self, message: Raw, link: Link) -> Answer:
         if self.session.keep_alive.takes(message):
             return DROP
-        return self._decided(message, link, partial(self._others, message, message, ()))
+        return self._through(message, message, (), link)
 
-    methods = MESSAGES | {ConnAck: _connack, SubAck: _answer, UnsubAck: _answer, Raw: _pong}
+    methods: ClassVar[dict[type, Method]] = MESSAGES | {
+        ConnAck: _connack,
+        SubAck: _answer,
+        UnsubAck: _answer,
+        Raw: _pong,
+    }
 
 
 def _has_answer(verdict: Verdict, number: int) -> bool:

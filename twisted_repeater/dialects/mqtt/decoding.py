@@ -7,7 +7,7 @@ the session, such as which numbers are in use, is for the peers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from .messages import (
     Auth,
@@ -31,6 +31,7 @@ from .messages import (
 from .properties import NO_PROPERTIES, Properties, Property
 from .property_codec import PacketType, read_properties
 from .reasons import Reason
+from .unfrozen import unfrozen
 from .wire import MalformedPacket, Reader, check_topic, check_topic_filter
 
 __all__ = ["ANY", "decode"]
@@ -41,6 +42,17 @@ PROTOCOLS = {("MQIsdp", 3), ("MQTT", 4), ("MQTT", 5)}
 """The names of the protocol with their levels."""
 FLAGS = {PacketType.PUBREL: 2, PacketType.SUBSCRIBE: 2, PacketType.UNSUBSCRIBE: 2}
 """The low half of the first byte, where it is not 0."""
+
+MOST_TOPIC_FILTERS = 10_000
+"""How many a request may have: each costs time, and its packet may be as long as the payload of a message."""
+_Publish = unfrozen(Publish)
+SHORT: dict[int, tuple[type, type]] = {
+    0x40: (unfrozen(PubAck), PubAck),
+    0x50: (unfrozen(PubRec), PubRec),
+    0x62: (unfrozen(PubRel), PubRel),
+    0x70: (unfrozen(PubComp), PubComp),
+}
+"""The classes of acknowledgements by their first byte: to make them, and of what is made."""
 
 Acknowledgement = TypeVar("Acknowledgement", PubAck, PubRec, PubRel, PubComp)
 Decoder: TypeAlias = Callable[[bytes, int, int], Packet]
@@ -57,6 +69,12 @@ def decode(payload: bytes, version: int) -> Packet:
     Raises:
         MalformedPacket: the protocol does not allow such a packet.
     """
+    if len(payload) == 4 and payload[1] == 2 and (short := SHORT.get(payload[0])) is not None:
+        number = payload[2] << 8 | payload[3]
+        if number:
+            made: Packet = short[0](number)
+            made.__class__ = short[1]
+            return made
     kind = payload[0] >> 4 if payload else 0
     try:
         at, size = _header(payload)
@@ -117,7 +135,9 @@ def _publish(data: bytes, at: int, version: int) -> Publish:
             at += 1
     if not topic or "+" in topic or "#" in topic:
         _check_topic(topic, properties)
-    return Publish(topic, data[at:], qos, first & 1 == 1, packet_id, first & 8 == 8, properties)
+    made = _Publish(topic, data[at:], qos, first & 1 == 1, packet_id, first & 8 == 8, properties)
+    made.__class__ = Publish
+    return made
 
 
 def _check_topic(topic: str, properties: Properties) -> None:
@@ -237,6 +257,7 @@ def _subscribe(data: bytes, at: int, version: int) -> Subscribe:
     properties = _properties(reader, PacketType.SUBSCRIBE, version)
     subscriptions = [_subscription(reader, version)]
     while reader.left:
+        _check_count(subscriptions)
         subscriptions.append(_subscription(reader, version))
     return Subscribe(packet_id, tuple(subscriptions), properties)
 
@@ -252,6 +273,11 @@ def _subscription(reader: Reader, version: int) -> Subscription:
     return Subscription(topic_filter, options & 3, options & 4 == 4, options & 8 == 8, options >> 4)
 
 
+def _check_count(read: list[Any]) -> None:
+    if len(read) == MOST_TOPIC_FILTERS:
+        raise MalformedPacket(f"a request must have at most {len(read)} topic filters", Reason.PACKET_TOO_LARGE)
+
+
 def _suback(data: bytes, at: int, version: int) -> SubAck:
     reader = _reader(data, at, version)
     packet_id = reader.packet_id()
@@ -265,6 +291,7 @@ def _unsubscribe(data: bytes, at: int, version: int) -> Unsubscribe:
     properties = _properties(reader, PacketType.UNSUBSCRIBE, version)
     topic_filters = [reader.string()]
     while reader.left:
+        _check_count(topic_filters)
         topic_filters.append(reader.string())
     for topic_filter in topic_filters:
         check_topic_filter(topic_filter)

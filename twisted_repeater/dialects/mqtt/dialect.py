@@ -33,7 +33,8 @@ def mqtt(*, max_connect: int = MAX_CONNECT, max_frame: int | None = None) -> Dia
     client's `Connect`.
 
     A packet that the protocol does not allow ends the link, if a filter looks at packets of its type. The sender, if it
-    is a client of version 5, gets a DISCONNECT that says why. Other packets pass without being looked at.
+    is a client of version 5, gets a DISCONNECT that says why. So does one with more than 1000 properties, or more than
+    10,000 topic filters. Other packets pass without being looked at.
 
     Args:
         max_connect: the longest CONNECT, in bytes. ``limits.max_hello`` limits it as well.

@@ -32,9 +32,11 @@ class Exchange:
 class PacketIds:
     """The exchanges of one direction that have not ended."""
 
-    __slots__ = ("_by_receiver", "_by_sender", "_next")
+    __slots__ = ("_by_receiver", "_by_sender", "_next", "added")
 
     def __init__(self) -> None:
+        self.added: int = 0
+        """How many of the packets are messages that a filter has added."""
         self._by_sender: dict[int, Exchange] = {}
         self._by_receiver: dict[int, Exchange] = {}
         self._next = HIGHEST
@@ -67,6 +69,7 @@ class PacketIds:
         if receiver_id is None:
             return None
         exchange = self._by_receiver[receiver_id] = Exchange(None, qos, receiver_id, qos)
+        self.added += qos > 0
         return exchange
 
     def of_sender(self, number: int) -> Exchange | None:
@@ -82,6 +85,8 @@ class PacketIds:
         self._by_receiver.pop(exchange.receiver_id, None)
         if exchange.sender_id is not None:
             self._by_sender.pop(exchange.sender_id, None)
+        elif exchange.qos:
+            self.added -= 1
 
     def _free(self) -> int | None:
         if len(self._by_receiver) >= HIGHEST:

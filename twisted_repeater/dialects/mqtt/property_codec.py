@@ -11,7 +11,10 @@ from .properties import NO_PROPERTIES, Properties, Property, PropertyValue
 from .reasons import Reason
 from .wire import LONGEST, MalformedPacket, Reader, binary, number, string, varint
 
-__all__ = ["PacketType", "read_properties", "write_properties"]
+__all__ = ["MOST_PROPERTIES", "PacketType", "read_properties", "write_properties"]
+
+MOST_PROPERTIES = 1000
+"""How many a packet may have: each costs time, and they may be as long together as the payload of a message."""
 
 
 class PacketType(IntEnum):
@@ -158,6 +161,8 @@ def read_properties(reader: Reader, packet: int) -> Properties:
         name = rule[0]
         if name in seen and (name, packet) not in REPEATED:
             raise MalformedPacket(f"the property {name.name} must be there once", Reason.PROTOCOL_ERROR)
+        if len(pairs) == MOST_PROPERTIES:
+            raise MalformedPacket(f"a packet must have at most {len(pairs)} properties", Reason.PACKET_TOO_LARGE)
         seen.add(name)
         pairs.append((name, rule[1].read(reader)))
     if reader.at != stop:

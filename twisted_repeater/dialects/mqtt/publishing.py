@@ -12,6 +12,9 @@ changed its QoS                    gets its own kind        is in an exchange of
 added one                          knows nothing of it      is in an exchange that is carried on here
 =================================  =======================  ====================================================
 
+A receiver of version 5 says how many messages it takes at a time, and ends the link if there are more. Added messages
+take some of that room, of which the sender knows nothing. So its messages wait here, while there is none.
+
 A message that is sent again is dropped again, so it gets the same answer. All state belongs to one connection; after a
 reconnection both peers know of their own exchanges, and ask about those that the other does not know.
 """
@@ -37,7 +40,7 @@ log: Logger = Logger()
 FAILED = 0x80
 """From this reason on an acknowledgement ends its exchange."""
 MOST_WAITING = 1000
-"""How many added messages may wait for room. More are dropped, and the log says so."""
+"""How many messages may wait for room. Of added ones more are dropped, and the log says so; others pass."""
 
 Acknowledgement: TypeAlias = PubAck | PubRec | PubComp
 """A packet of the receiver."""
@@ -47,7 +50,7 @@ Numbered = TypeVar("Numbered", PubAck, PubRec, PubRel, PubComp, Acknowledgement)
 class Publishing:
     """One direction of a link: its aliases, its numbers, and the exchanges that are carried on here."""
 
-    __slots__ = ("_answered", "_waiting", "aliases", "ids", "max_packet", "receive_maximum")
+    __slots__ = ("_answered", "_held", "_waiting", "aliases", "ids", "max_packet", "receive_maximum")
 
     def __init__(self) -> None:
         self.aliases: Aliases = Aliases()
@@ -59,6 +62,7 @@ class Publishing:
         self.max_packet: int | None = None
         """The size of the largest packet that the receiver allows; ``None`` without a limit."""
         self._answered: set[int] = set()
+        self._held: dict[int, tuple[Publish, int]] = {}
         self._waiting: deque[Publish] = deque()
 
     def answer(self, number: int, qos: int, reason: int = 0) -> PubAck | PubRec:
@@ -87,6 +91,19 @@ class Publishing:
         if not publish.dup or publish.qos != 2 or number is None or number not in self._answered:
             return None
         return PubRec(number)
+
+    def must_wait(self, number: int) -> bool:
+        """Return whether a message of the sender has to wait, because added messages have taken its room."""
+        if self._held:  # to keep their order
+            return number in self._held or len(self._held) < MOST_WAITING
+        if not self.ids.added or len(self.ids) < self.receive_maximum:
+            return False
+        return self.ids.of_sender(number) is None
+
+    def hold(self, publish: Publish, number: int, qos: int) -> None:
+        """Keep a message of the sender until there is room. The arguments are those of `sent`."""
+        self._answered.discard(number)
+        self._held[number] = (publish, qos)
 
     def sent(self, publish: Publish, number: int, qos: int) -> Publish:
         """Return what the receiver gets for a message of the sender, with the number that it has there.
@@ -142,9 +159,13 @@ class Publishing:
         return self.answer(number, exchange.qos, Reason.SUCCESS if isinstance(ack, PubComp) else ack.reason)
 
     def end(self, exchange: Exchange) -> list[Publish]:
-        """End an exchange; return the added messages that there is room for now."""
+        """End an exchange; return the messages that there is room for now: those of the sender first."""
         self.ids.end(exchange)
         ready = []
+        while self._held and len(self.ids) < self.receive_maximum:
+            number = next(iter(self._held))
+            publish, qos = self._held.pop(number)
+            ready.append(self.sent(publish, number, qos))
         while self._waiting and (numbered := self._numbered(self._waiting[0])):
             self._waiting.popleft()
             ready.append(numbered)

@@ -13,7 +13,7 @@ class Requests:
     __slots__ = ("_codes",)
 
     def __init__(self) -> None:
-        self._codes: dict[int, list[int | None]] = {}
+        self._codes: dict[int, bytes] = {}
 
     def sent(self, number: int, asked: Sequence[str], sent: Sequence[str], refused: int) -> None:
         """Note which topic filters of a request have reached the broker.
@@ -29,12 +29,12 @@ class Requests:
             return
         left = iter(sent)
         following = next(left, None)
-        codes: list[int | None] = []
+        codes = bytearray()  # 0 stands for the broker's
         for topic_filter in asked:
-            codes.append(None if topic_filter == following else refused)
+            codes.append(0 if topic_filter == following else refused)
             if topic_filter == following:
                 following = next(left, None)
-        self._codes[number] = codes
+        self._codes[number] = bytes(codes)
 
     def answered(self, number: int, codes: Sequence[int]) -> tuple[int, ...] | None:
         """Return the codes of the whole answer to a request; ``None`` if those of the broker are.
@@ -47,4 +47,4 @@ class Requests:
         if own is None or not codes:
             return None
         left = iter(codes)
-        return tuple(next(left, 0x80) if code is None else code for code in own)
+        return tuple(code or next(left, 0x80) for code in own)

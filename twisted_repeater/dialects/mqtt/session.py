@@ -23,10 +23,25 @@ class Session:
         connect: the client's first packet.
     """
 
-    __slots__ = ("_codec", "keep_alive", "refused", "refused_subscription", "requests", "to_client", "to_server")
+    __slots__ = (
+        "_codec",
+        "early",
+        "is_whole",
+        "keep_alive",
+        "refused",
+        "refused_subscription",
+        "requests",
+        "to_client",
+        "to_server",
+    )
 
     def __init__(self, connect: Connect) -> None:
         self._codec = MqttCodec(connect.version)
+        self.is_whole: bool = False
+        """Whether the filters have seen the CONNECT: not if they were loaded later. Then nobody knows which aliases
+        were given before, nor how many the broker allows."""
+        self.early: list[object] | None = None
+        """Answers to what the client has said before its CONNACK, which must be the first packet that it gets."""
         self.to_server: Publishing = Publishing()
         """What the client publishes."""
         self.to_client: Publishing = Publishing()
@@ -41,6 +56,7 @@ class Session:
         self.refused_subscription: int = Reason.NOT_AUTHORIZED if newest else 0x80
         """The code in the answer to a subscription that is refused."""
         self.connecting(connect)
+        self.to_server.aliases.limit = HIGHEST
 
     @property
     def version(self) -> int:
@@ -50,6 +66,7 @@ class Session:
     def connecting(self, connect: Connect) -> None:
         """The broker gets this CONNECT."""
         self.keep_alive.seconds = connect.keep_alive
+        self.to_server.aliases.limit = 0
         _limit(self.to_client, connect)
 
     def accepted(self, answer: ConnAck) -> None:

@@ -72,7 +72,12 @@ class TopicRules:
         allowed = None
         if self._allowed is not None:
             filled = (_filled(pattern, names, None) for pattern in self._allowed)
-            allowed = TopicSet(pattern for pattern in filled if pattern is not None)
+            # A client chooses its id: "$SYS" must not open what "+" would not.
+            allowed = TopicSet(
+                pattern
+                for pattern, written in zip(filled, self._allowed, strict=True)
+                if pattern is not None and pattern.startswith("$") <= written.startswith("$")
+            )
         # A name that no level can have must not open what is denied: it stands for all levels then.
         denied = (_filled(pattern, names, "+") for pattern in self._denied)
         return Permission(allowed, TopicSet(pattern for pattern in denied if pattern is not None))

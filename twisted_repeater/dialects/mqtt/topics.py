@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from zope.interface import implementer
 
-from ..._types import Filter
+from ..._types import Filter, FilterPairObject
 from ...filters._provider import selector_for_types
 from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec
 from ...link import Link
@@ -45,8 +45,10 @@ class Topics:
     * A shared subscription is refused unless the client may get all of its topics: a message that is not delivered to
       this client would be lost for the others.
 
-    Give it as ``start(filters=...)``. Together with filters of your own that drop or add messages, put it first in a
-    `chain`.
+    Give it as ``start(filters=...)``, or put it into a `chain` with filters that drop and add nothing. With filters
+    that do, use one `answered` around all of them, and put the rules alone into it::
+
+        answered(chain(Topics(publish=("sensors/%c/#",)).rules, no_secrets))
 
     Args:
         publish: patterns of the topics that a client may publish to; ``None`` for all.
@@ -60,7 +62,7 @@ class Topics:
 
     Raises:
         TypeError: an argument is of another kind.
-        ValueError: a pattern is not valid, or ``before_5`` is something else.
+        ValueError: a pattern is not valid, there is none, or ``before_5`` is something else.
     """
 
     def __init__(
@@ -75,10 +77,14 @@ class Topics:
     ) -> None:
         if allowed is not None and not callable(allowed):
             raise TypeError(f"allowed must be a function of an action, a topic and a link, not {allowed!r}")
+        if publish is None and subscribe is None and allowed is None and not (deny_publish or deny_subscribe):
+            raise ValueError("Topics needs patterns of topics, or a function allowed")
         self.publish: TopicRules = TopicRules(publish, deny_publish)
         self.subscribe: TopicRules = TopicRules(subscribe, deny_subscribe)
         self.allowed: Decide | None = allowed
-        self._answered = Answered(_Rules(self), before_5)
+        self.rules: FilterPairObject = _Rules(self)
+        """The rules alone, for an `answered` around them and filters of your own."""
+        self._answered = Answered(self.rules, before_5, adds=False)
         self.__qualname__: str = "Topics"
 
     def for_link(self, link: Link) -> tuple[Filter, Filter]:

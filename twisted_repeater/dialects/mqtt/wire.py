@@ -49,8 +49,8 @@ class Reader:
     __slots__ = ("at", "data")
 
     def __init__(self, data: bytes, at: int) -> None:
-        self.data = data
-        self.at = at
+        self.data: bytes = data
+        self.at: int = at
 
     @property
     def left(self) -> int:

@@ -35,13 +35,15 @@ def postgres(
     server_roots: str | None = None,
     server_options: object | None = None,
     parameters: tuple[str, ...] | Mapping[str, str] = (),
+    max_frame: int = LARGEST,
 ) -> Dialect:
     """Return the dialect of PostgreSQL's protocol, version 3.
 
-    A client has the name of its user, and any number of clients may have the same. ``link.details`` has ``database``,
-    ``application_name``, ``secure`` (whether the client uses TLS) and ``cancel``. ``link.client_hello`` is the
-    `Startup` packet of the client, and ``link.server_hello`` a `Session`. If ``cancel`` is true, the link is not a
-    session: the client has asked to cancel a statement of another. It has a label for a name, and sends no message.
+    A client has the name of its user, as the server cuts it, and any number of clients may have the same.
+    ``link.details`` has ``database``, ``application_name``, ``secure`` (whether the client uses TLS) and ``cancel``.
+    ``link.client_hello`` is the `Startup` packet of the client, and ``link.server_hello`` a `Session`. If ``cancel`` is
+    true, the link is not a session: the client has asked to cancel a statement of another. It has a label for a name,
+    and sends no message.
 
     Filters see everything from the settings of the session on. The opening relays passwords.
 
@@ -58,6 +60,7 @@ def postgres(
         server_options: what ``optionsForClientTLS`` returns, for ``prefer`` or ``require``.
         parameters: parameters that each session gets, whatever its client says of them: a mapping, or texts such as
             ``default_transaction_read_only=on``.
+        max_frame: the longest message, in bytes, unless the repeater's limits say otherwise.
 
     Raises:
         TypeError: the parameters are neither.
@@ -76,7 +79,7 @@ def postgres(
         refusal=refusal,
         farewell=farewell,
         same_name=SameName.SHARE,
-        max_frame=LARGEST,
+        max_frame=max_frame,
         filters=OWN_FILTERS,
         to_server=TO_SERVER,
         to_client=TO_CLIENT,

@@ -41,13 +41,12 @@ from .messages import (
     RowDescription,
     Sync,
 )
+from .startup import cut_name
 
 __all__ = ["Answers", "Columns"]
 
 MOST_NAMES = 10_000
 """How many statements and portals of a session are known. The oldest are forgotten."""
-LONGEST_NAME = 63
-"""PostgreSQL cuts names of statements and portals there, in bytes."""
 
 Columns: TypeAlias = tuple[Column, ...]
 """The columns of a result."""
@@ -60,7 +59,7 @@ class Prepared:
 
     def __init__(self, replaces: bool = False) -> None:
         self.columns: Columns | None = None
-        self.replaces = replaces
+        self.replaces: bool = replaces
         """Whether running it may change which statement has which name, as PREPARE and DEALLOCATE do."""
 
 
@@ -231,23 +230,14 @@ def _asked(message: object, replaces: bool) -> Asked | None:
         case Query() | FunctionCall() | Sync() | CopyDone() | CopyFail():
             return Asked(type(message), replaces=replaces)
         case Parse():
-            return Asked(Parse, _cut(message.statement), replaces=replaces)
+            return Asked(Parse, cut_name(message.statement), replaces=replaces)
         case Bind():
-            return Asked(Bind, _cut(message.portal), _cut(message.statement))
+            return Asked(Bind, cut_name(message.portal), cut_name(message.statement))
         case Describe() | Close():
-            return Asked(type(message), _cut(message.name), message.kind)
+            return Asked(type(message), cut_name(message.name), message.kind)
         case Execute():
-            return Asked(Execute, _cut(message.portal))
+            return Asked(Execute, cut_name(message.portal))
     return None
-
-
-def _cut(name: str) -> str:
-    """Return a name as the server knows it."""
-    return name if len(name) <= LONGEST_NAME and name.isascii() else _cut_bytes(name)
-
-
-def _cut_bytes(name: str) -> str:
-    return name.encode("utf-8", "surrogateescape")[:LONGEST_NAME].decode("utf-8", "surrogateescape")
 
 
 def _keep(known: OrderedDict[str, Prepared], name: str, prepared: Prepared) -> None:

@@ -72,13 +72,16 @@ M = TypeVar("M")
 Decode: TypeAlias = Callable[[bytes], object]
 """Makes a message of a frame."""
 
+Unpack: TypeAlias = Callable[[bytes, int], tuple[int, ...]]
+"""Reads a number at an offset."""
+
 BODY = 5
 """Where the body of a message begins."""
 
-uint16 = Struct(">H").unpack_from
-int32 = Struct(">i").unpack_from
-uint32 = Struct(">I").unpack_from
-after_name = Struct(">IhIhih")
+uint16: Unpack = Struct(">H").unpack_from
+int32: Unpack = Struct(">i").unpack_from
+uint32: Unpack = Struct(">I").unpack_from
+after_name: Struct = Struct(">IhIhih")
 """What follows the name of a column."""
 
 

@@ -174,7 +174,7 @@ class CopyDone:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A message that has no class of its own."""
+    """A message that has no class of its own. Its ``type`` is one character, such as ``"p"``."""
 
     type: str
     """Its type: one character, such as ``"p"``."""
@@ -244,7 +244,7 @@ class NoticeResponse:
 
 
 class Column(NamedTuple):
-    """What a `RowDescription` says of one column."""
+    """What a `RowDescription` says of one column. Its ``type`` is a number in the server's ``pg_type``."""
 
     name: str
     """Its name in the result, which the statement may choose."""

@@ -94,7 +94,7 @@ class PostgresOpening:
         """Play it."""
         packet, secure = await self._first_packet(attempt.client)
         if code_of(packet) == CANCEL:
-            await self._cancel(attempt, packet, secure)
+            await self._cancel(attempt, secure)
             return
         startup = self._startup(packet, secure)
         if self._parameters:
@@ -118,7 +118,10 @@ class PostgresOpening:
     # -- the client ----------------------------------------------------------------------------------------------
 
     async def _first_packet(self, client: Peer) -> tuple[bytes, bool]:
-        """Answer the client's requests for encryption; return its next packet, and whether it uses TLS."""
+        """Answer the client's requests for encryption; return its next packet, and whether it uses TLS.
+
+        A request to cancel a statement stays in the stream.
+        """
         secure = await client.peek_bytes(1) == HANDSHAKE
         if secure:
             await self._begin_at_once(client)
@@ -127,8 +130,10 @@ class PostgresOpening:
             head = await client.peek_bytes(HEAD)
             if size_of(head) > LONGEST and code_of(head) >> 16 == MAJOR:
                 raise _too_long(size_of(head))
+            code = code_of(head)
+            if code == CANCEL:
+                return (await client.peek(PACKET)).data, secure
             packet = (await client.read(PACKET)).data
-            code = code_of(packet)
             if code not in requests or len(packet) != HEAD:
                 return packet, secure
             requests.discard(code)
@@ -182,12 +187,15 @@ class PostgresOpening:
             raise ServerUnreachable("the server does not offer TLS, which is required", Side.SERVER)
         return False
 
-    async def _cancel(self, attempt: Attempt, packet: bytes, secure: bool) -> None:
-        """Forward the request to cancel a statement. Nobody answers it: the server closes when it is done."""
+    async def _cancel(self, attempt: Attempt, secure: bool) -> None:
+        """Forward the request to cancel a statement. Nobody answers it: the server closes when it is done.
+
+        Some clients do not wait for that, and leave at once. While the request is in the stream, the attempt goes on.
+        """
         await attempt.admit(None, database="", application_name="", secure=secure, cancel=True)
         await attempt.dial()
         server_secure = await self._secure(attempt.server)
-        attempt.server.send(packet)
+        attempt.server.send((await attempt.client.read(PACKET)).data)
         await attempt.connect(server=Session((MAJOR, 0), server_secure))
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "Session",
     "Startup",
     "code_of",
+    "cut_name",
     "lowered",
     "negotiation",
     "read_startup",
@@ -48,6 +49,9 @@ EXTENSION = b"_pq_."
 NO = frozenset(("0", "f", "fa", "fal", "fals", "false", "n", "no", "of", "off"))
 """How PostgreSQL lets one write that something is not to be."""
 
+LONGEST_NAME = 63
+"""PostgreSQL cuts all names there, in bytes."""
+
 SHORTEST_NEGOTIATION = 8
 """How many bytes the body of a negotiation has at least."""
 
@@ -63,13 +67,13 @@ class Startup:
 
     @property
     def user(self) -> str:
-        """The user."""
-        return self.parameters.get("user", "")
+        """The user, as the server knows it: PostgreSQL cuts names after 63 bytes."""
+        return cut_name(self.parameters.get("user", ""))
 
     @property
     def database(self) -> str:
         """The database; by default it has the name of the user."""
-        return self.parameters.get("database") or self.user
+        return cut_name(self.parameters.get("database") or self.user)
 
     @property
     def application_name(self) -> str:
@@ -100,6 +104,13 @@ def code_of(packet: bytes) -> int:
 def size_of(packet: bytes) -> int:
     """Return the size that the beginning of a packet says."""
     return int.from_bytes(packet[:4], "big")
+
+
+def cut_name(name: str) -> str:
+    """Return a name as the server knows it."""
+    if len(name) <= LONGEST_NAME and name.isascii():
+        return name
+    return name.encode("utf-8", "surrogateescape")[:LONGEST_NAME].decode("utf-8", "surrogateescape")
 
 
 def read_startup(packet: bytes) -> Startup:

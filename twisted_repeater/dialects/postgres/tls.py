@@ -122,10 +122,15 @@ def _ssl() -> Any:
 def _client_options(certificate: str, key: str) -> Any:
     ssl = _ssl()
     chain = _certificates(certificate)
-    own = ssl.PrivateCertificate.loadPEM(Path(certificate).read_bytes() + b"\n" + Path(key).read_bytes())
-    options = ssl.CertificateOptions(
-        own.privateKey.original, chain[0].original, extraCertChain=[each.original for each in chain[1:]]
-    )
+    text = Path(key).read_bytes()
+    try:
+        own = ssl.PrivateCertificate.loadPEM(Path(certificate).read_bytes() + b"\n" + text).privateKey
+        options = ssl.CertificateOptions(
+            own.original, chain[0].original, extraCertChain=[each.original for each in chain[1:]]
+        )
+        options.getContext()
+    except Exception as error:  # of OpenSSL, or of cryptography
+        raise ValueError(f"{key!r} must have the key of the certificate, without a password: {error}") from error
     options.getContext().set_alpn_select_callback(_chosen)  # the one of CertificateOptions cannot go on without ALPN
     return options
 

@@ -12,7 +12,7 @@ __all__ = ["CommandCodec", "ReplyCodec"]
 class CommandCodec(TypedCodec[Command | Raw]):
     """What clients send. A command that a filter passes on leaves as the bytes that came."""
 
-    message_types = (Command, Raw)
+    message_types: tuple[type, ...] = (Command, Raw)
 
     def decode(self, payload: bytes) -> Command | Raw:
         """See `ICodec`."""
@@ -32,7 +32,7 @@ class CommandCodec(TypedCodec[Command | Raw]):
 class ReplyCodec(TypedCodec[Reply]):
     """What servers send. A reply that a filter passes on leaves as the bytes that came."""
 
-    message_types = (Reply,)
+    message_types: tuple[type, ...] = (Reply,)
 
     def decode(self, payload: bytes) -> Reply:
         """See `ICodec`."""

@@ -53,7 +53,7 @@ class Commands:
 
     Raises:
         TypeError: an argument is one pattern, not several.
-        ValueError: a pattern is not understood.
+        ValueError: a pattern is not understood, or there is none.
     """
 
     def __init__(
@@ -68,6 +68,8 @@ class Commands:
         self._allow = _Names("allow", allow)
         self._refuse = _Names("refuse", refuse)
         self._trust = _Names("trust", trust)
+        if not (allow or refuse or keys or channels):
+            raise ValueError("Commands needs something to allow or to refuse, or patterns of keys or channels")
         self._key_patterns = _patterns("keys", keys)
         self._channel_patterns = frozenset(_patterns("channels", channels))
         self._is_key = compile_globs(self._key_patterns).fullmatch
