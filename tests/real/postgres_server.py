@@ -71,6 +71,7 @@ class Machine:
         found = sorted(glob("/usr/lib/postgresql/*/bin/postgres"))
         if not found:
             cannot_test("postgres is missing: apt-get install postgresql")
+        needed("psql", "postgresql-client")  # before the server starts, which nothing would end
         self.programs = Path(found[-1]).parent
         self.server = RealServer(self.command)
         atexit.register(self.stop)

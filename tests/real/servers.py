@@ -50,6 +50,8 @@ T = TypeVar("T")
 
 PAUSE = 0.005
 """Seconds between two looks at something that tells nobody when it changes."""
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+"""What a server's command begins with, so that a server does not outlive tests that were killed."""
 TRIES = 5
 """How many ports are tried: somebody else may take one after it was found free."""
 
@@ -75,7 +77,7 @@ class RealServer:
         self.directory = tempfile.mkdtemp(prefix="real-")
         for _ in range(TRIES):
             self.port = free_port()
-            self.program = Program(*command(self.port), cwd=self.directory, env=environment() | more)
+            self.program = Program(*ENDS_WITH_US, *command(self.port), cwd=self.directory, env=environment() | more)
             if self._accepts():
                 return
             self.program.kill()

@@ -70,7 +70,7 @@ class DelimitedFraming(Framing):
         """How many bytes of the unfinished frame are before those that `more` gets."""
         self.tail: int = 0 if whole else len(end)
         self.goes_on = True
-        self.opens = self._head
+        self.opens: int = self._head
 
     def find(self, data: bytes, start: int, end: int) -> int:
         """See `IFraming`."""

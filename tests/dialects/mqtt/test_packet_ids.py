@@ -70,7 +70,7 @@ class PacketIdTests(SynchronousTestCase):
             for key, each in running.items():
                 self.assertIs(ids.of_receiver(key), each)
 
-    def test_added(self) -> None:
+    def test_counts_added(self) -> None:
         """It counts the messages that were added, and not the requests."""
         ids = PacketIds()
         message, request = ids.add(1), ids.add()
