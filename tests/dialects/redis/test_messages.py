@@ -20,6 +20,7 @@ class CommandTests(SynchronousTestCase):
             command = read_command(frame)
             assert isinstance(command, Command)
             self.assertEqual((command.name, bytes(command)), ("SET", frame))
+            self.assertEqual(read_command(frame), command)
             same = Command("set", "k", b"a\r\n")
             self.assertEqual((command, hash(command)), (same, hash(same)))
             self.assertEqual(repr(command), "Command('SET', b'k', b'a\\r\\n')")
