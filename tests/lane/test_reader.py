@@ -11,12 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from twisted_repeater._lane.lane import Lane
-from twisted_repeater._lane.reader import MAX_STRIDE
+from twisted_repeater._lane.reader import MAX_STRIDE, parse_error_of
 from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater._slices import SLICE
 from twisted_repeater.errors import (
     FrameTooLong,
     FramingError,
+    ParseError,
 )
 from twisted_repeater.interfaces import IFraming
 from twisted_repeater.selectors import Selector
@@ -518,3 +519,15 @@ class StrideTests(SlowFilterCase):
         self.forward.full = False
         self.lane.unchoke()
         self.assertEqual(self.asked, [b"a", b"b", b"c"])
+
+
+class ParseErrorTests(SynchronousTestCase):
+    """What is reported of a codec that raises."""
+
+    def test_parse_error_of(self) -> None:
+        """An error of parsing stays as it is; any other becomes one, and says where it comes from."""
+        error = ParseError("no such message")
+        self.assertIs(parse_error_of(error), error)
+        made = parse_error_of(KeyError("x"))
+        self.assertEqual(str(made), "KeyError in the codec: 'x'")
+        self.assertIsInstance(made.__cause__, KeyError)

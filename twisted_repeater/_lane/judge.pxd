@@ -42,6 +42,7 @@ cdef class Judge:
     cdef give_up_waiting(self, reason)
     cpdef _arrived(self, result)
     cdef _verdict_of(self, result)
+    cdef _unreadable(self, error)
     cdef _failed(self, error)
     cdef _report(self, verdict)
     cdef carry_out(self, verdict)

@@ -2,7 +2,6 @@
 """The judge of a lane: asks the filter about each message, checks the verdict, and carries it out.
 
 All frames take the same way, whether they came whole or in pieces, and whether the verdict comes at once or later.
-
 Compiled where a compiler was found at installation, with the types of ``judge.pxd``.
 """
 
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.python.failure import Failure
 
 from .._pending import NOT_YET, PendingVerdict
-from .._text import class_name, guarded_text, repr_of, text_of
+from .._text import guarded_text, repr_of
 from ..codecs import LEFT_OUT
 from ..errors import CallbackFailed, ParseError
 from ..model import OnFilterError
@@ -22,7 +21,7 @@ from ..selectors import Selector, reach_of
 from ..verdicts import DO_NOTHING, OWN, PASS_ON, Close, Verdict, plain
 from .input import UnfinishedFrame
 from .output import Output
-from .reader import Reader, framing_error
+from .reader import Reader, framing_error, parse_error_of
 from .setup import LaneHost, LaneSetup
 
 if TYPE_CHECKING:
@@ -202,7 +201,8 @@ class Judge:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                return self._unreadable(_parse_error(error))
+                self._by_filter = False
+                return self._unreadable(parse_error_of(error))
         if message is LEFT_OUT:
             self._by_filter = False
             return DO_NOTHING
@@ -291,15 +291,14 @@ class Judge:
 
     def _unreadable(self, error: ParseError) -> Verdict:
         """Report that a message cannot be decoded; return the verdict on it."""
-        self._by_filter = False
         self._host.lane_parse_error(self._lane, error)
         return Close(error) if error.ends_link else DO_NOTHING
 
     def _failed(self, error: BaseException) -> Verdict:
         """Report that the filter failed; return the verdict that the application chose for that."""
+        self._by_filter = False
         if isinstance(error, ParseError) and error.ends_link:  # of a message that is decoded when it is looked at
             return self._unreadable(error)
-        self._by_filter = False
         name = guarded_text(_name_of, self.setup.filter, "__qualname__")
         failure = CallbackFailed(f"filter {name}", self._reader.messages, error)
         failure.__cause__ = error
@@ -342,15 +341,6 @@ class Judge:
             self._host.lane_closes(self._lane, verdict.error)
         elif output.made > FLUSH_SIZE:
             self._lane.push()
-
-
-def _parse_error(error: BaseException) -> ParseError:
-    """Return the error to report for an exception of a codec."""
-    if isinstance(error, ParseError):
-        return error
-    parse_error = ParseError(f"{class_name(error)} in the codec: {text_of(error)}")
-    parse_error.__cause__ = error
-    return parse_error
 
 
 def _name_of(function: object) -> str:

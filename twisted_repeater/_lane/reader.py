@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from .._slices import SLICE
 from .._text import class_name, text_of
 from .._types import FramingObject
-from ..errors import FramingError
+from ..errors import FramingError, ParseError
 from ..framings.base import framing_of
 from .input import Backlog, UnfinishedFrame
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .frame_monitor import FrameMonitor
     from .lane import Lane
 
-__all__ = ["MAX_STRIDE", "Reader", "framing_error"]
+__all__ = ["MAX_STRIDE", "Reader", "framing_error", "parse_error_of"]
 
 SKIPPED_AT_ONCE = 8 * 1024
 """The number of bytes that are skipped between two looks at the clock."""
@@ -322,3 +322,12 @@ def framing_error(error: BaseException) -> FramingError:
     if isinstance(error, FramingError):
         return error
     return FramingError(f"{class_name(error)} in the framing: {text_of(error)}")
+
+
+def parse_error_of(error: BaseException) -> ParseError:
+    """Return the error to report for an exception of a codec."""
+    if isinstance(error, ParseError):
+        return error
+    parse_error = ParseError(f"{class_name(error)} in the codec: {text_of(error)}")
+    parse_error.__cause__ = error
+    return parse_error
