@@ -155,6 +155,21 @@ class NameTests(RedisCase):
         self.assertEqual(names, ["c"])
         self.assertEqual(self.got, b"$-1\r\n$4\r\ndone\r\n")
 
+    async def test_hidden_logins(self) -> None:
+        """A user cannot hide: no login succeeds whose reply the repeater does not see."""
+        port = await self.repeat(is_client_allowed=lambda name: name != "mallory")
+        await self.talk(self.redis.port, b"ACL SETUSER mallory on >secret ~* +@all\r\nQUIT\r\n")
+        login = b"AUTH mallory secret\r\n"
+        for said, expected in (
+            (b"MULTI\r\n" + login + b"EXEC\r\n", rb"\+OK\r\n\+QUEUED\r\n-EXECABORT [^\n]*\n"),
+            (b"CLIENT REPLY OFF\r\n" + login + b"CLIENT REPLY ON\r\n", rb"\+OK\r\n"),
+            (b"CLIENT REPLY SKIP\r\n" + login, b""),
+        ):
+            got = await self.talk(port, said + b"ACL WHOAMI\r\nQUIT\r\n")
+            self.assertRegex(got, b"^" + expected + rb"\$7\r\ndefault\r\n\+OK\r\n$")
+        got = await self.talk(port, b"CLIENT REPLY SKIP\r\nPING\r\n" + login + b"PING\r\n")
+        self.assertEqual(got, b"-ERR client 'mallory' is not allowed\r\n")
+
     async def test_refused(self) -> None:
         """A client whose name is not allowed reads why in place of the reply, and its link is closed."""
         port = await self.repeat(is_client_allowed=lambda name: name != "mallory")

@@ -20,15 +20,23 @@ class CommandTests(SynchronousTestCase):
             command = read_command(frame)
             assert isinstance(command, Command)
             self.assertEqual((command.name, bytes(command)), ("SET", frame))
+            self.assertEqual(read_command(frame), command)
             same = Command("set", "k", b"a\r\n")
             self.assertEqual((command, hash(command)), (same, hash(same)))
             self.assertEqual(repr(command), "Command('SET', b'k', b'a\\r\\n')")
             self.assertNotEqual(command, Command("SET", "k", "b"))
             self.assertNotEqual(command, "SET")
 
+    def test_long(self) -> None:
+        """A long command is read when its arguments are asked for."""
+        long = b"x" * messages.SHORT
+        command = read_command(bytes(Command("set", "k", long)))
+        self.assertEqual(command, Command("SET", "k", long))
+        self.assertEqual(read_command(b"*-" + b"1" * messages.SHORT), Raw(b"*-" + b"1" * messages.SHORT))
+
     def test_raw(self) -> None:
         """What asks for nothing is raw."""
-        for frame in (b"\r\n", b"*0\r\n", b"*-1\r\n", b'GET "a\r\n', b" \n"):
+        for frame in (b"\r\n", b"*0\r\n", b"*-1\r\n", b"*-5\r\n", b'GET "a\r\n', b" \n"):
             self.assertEqual((read_command(frame), bytes(read_command(frame))), (Raw(frame), frame))
 
     def test_written(self) -> None:
@@ -79,3 +87,7 @@ class ReplyTests(SynchronousTestCase):
         reply = Reply([1, None])
         self.assertEqual((repr(reply), reply.value, reply.value is reply.value), ("Reply([1, None])", [1, None], True))
         self.assertRaises(MarshalingError, Reply, object())
+
+    def test_no_value(self) -> None:
+        """A reply without a value can be printed all the same."""
+        self.assertEqual(repr(read_reply(b"%1\r\n%0\r\n+a\r\n")), "<reply b'%1\\r\\n%0\\r\\n+a\\r\\n'>")

@@ -191,5 +191,6 @@ class NamingTests(SynchronousTestCase):
         for payload, found in ((b"*1\r\n$4\r\nauth\r\n", True), (b"*1\r\n$3\r\nGET\r\n", False), (b"GET\r\n", True)):
             self.assertEqual(selector.matches(payload, 0, len(payload)), found)
         self.assertFalse(self.gate.is_open)
+        self.assertEqual(repr(Naming()), "<the names of redis>")
         for member in (self.to_server, self.to_client):
             self.assertRaises(TypeError, member.selector_for, RawCodec())
