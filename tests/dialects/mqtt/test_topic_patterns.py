@@ -92,6 +92,11 @@ class PatternTests(SynchronousTestCase):
         ):
             self.assertIs(covers(pattern, other), expected, (pattern, other))
 
+    def test_empty_topic(self) -> None:
+        """No two patterns overlap in the empty topic, which is none."""
+        for pattern, other, expected in (("+", "/#", False), ("/#", "+", False), ("/a", "/#", True), ("#", "/#", True)):
+            self.assertIs(overlaps(pattern, other), expected, (pattern, other))
+
     def test_none(self) -> None:
         """No patterns stand for no topic."""
         empty = TopicSet([])

@@ -69,7 +69,11 @@ def overlaps(pattern: str, topic_filter: str) -> bool:
             return True
         if level != of_other and "+" not in (level, of_other):
             return False
-    return len(own) == len(other) or own[len(other) :] == ["#"] or other[len(own) :] == ["#"]
+    if len(own) == len(other):
+        return True
+    longer, shorter = (own, other) if len(own) > len(other) else (other, own)
+    # "/#" would stand for the topic without a letter, which does not exist.
+    return longer[len(shorter) :] == ["#"] and longer != ["", "#"]
 
 
 class TopicSet:
