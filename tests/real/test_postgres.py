@@ -269,15 +269,15 @@ class SessionTests(Case):
         await self.cancelled_by_psycopg(port)
         self.assertEqual(self.calls.refusals, [])
 
-    async def sleeping(self) -> None:
-        """Wait until a client's statement sleeps."""
-        count = f"SELECT count(*) FROM pg_stat_activity {SLEEPS};"
+    async def sleeping(self, seconds: int) -> None:
+        """Wait until a client's statement sleeps, and not that of another test, which may not have ended yet."""
+        count = f"SELECT count(*) FROM pg_stat_activity {SLEEPS} AND query LIKE '%({seconds})%';"
         await self.until(lambda: "1" in self.machine.as_owner(count))
 
     async def cancelled_by_psql(self, port: int) -> None:
         """Interrupt psql, which asks without TLS."""
-        client = self.start_client(*self.psql(port, sslmode="require"), "--command=SELECT pg_sleep(50)")
-        await self.sleeping()
+        client = self.start_client(*self.psql(port, sslmode="require"), "--command=SELECT pg_sleep(51)")
+        await self.sleeping(51)
         client.send_signal(signal.SIGINT)
         _, printed = await self.in_thread(client.end)
         self.assertIn("canceling statement due to user request", printed)
@@ -288,13 +288,13 @@ class SessionTests(Case):
 
         def sleep() -> str:
             try:
-                connection.execute("SELECT pg_sleep(50)")
+                connection.execute("SELECT pg_sleep(52)")
             except psycopg.errors.QueryCanceled as error:
                 return str(error)
             return "it was not"
 
         result = self.in_thread(sleep)
-        await self.sleeping()
+        await self.sleeping(52)
         await self.in_thread(connection.cancel_safe)
         self.assertIn("canceling statement due to user request", await result)
         await self.in_thread(connection.close)
@@ -448,6 +448,8 @@ class SessionTests(Case):
         await self.in_thread(client.wait_for, r"INSERT: a\[integer\]:42")
         client.terminate()
         await self.in_thread(client.end)
+        used = "SELECT active FROM pg_replication_slots WHERE slot_name = 's';"
+        await self.until(lambda: "f" in self.machine.as_owner(used))  # the server notices its end a little later
         _, printed = await self.run_client(*receiver, "--slot=s", "--drop-slot")
         self.assertEqual(printed, "")
 
