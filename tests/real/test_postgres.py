@@ -304,8 +304,8 @@ class SessionTests(Case):
         port = await self.start()
         session, key = await self.in_thread(raw_session, port)
         with closing(session):
-            session.sendall(message(b"Q", b"SELECT pg_sleep(50)\0"))
-            await self.sleeping()
+            session.sendall(message(b"Q", b"SELECT pg_sleep(53)\0"))
+            await self.sleeping(53)
             with closing(socket.create_connection(("127.0.0.1", port))) as client:
                 client.sendall(struct.pack("!ii", 16, CANCEL) + key)
             self.assertIn(b"C57014\0", await self.in_thread(session.recv, 65536))
