@@ -31,6 +31,21 @@ class AnsweredTests(AnsweredCase):
         error = self.assertRaises(ValueError, answered, no_secrets, before_5="never")
         self.assertIn("acknowledge or close, not 'never'", str(error))
 
+    def test_takes_over(self) -> None:
+        """The pair in it takes over from the one before it, which may be in another such pair or not."""
+
+        class Successor(FilterPair):
+            before: object = None
+
+            def migrate(self, old: object) -> None:
+                self.before = old
+
+        olds: tuple[Any, ...] = (FilterPair(no_secrets), answered(FilterPair(no_secrets)))
+        for old in olds:
+            new = Successor(no_secrets)
+            answered(new).migrate(old)
+            self.assertIs(new.before, getattr(old, "inner", old))
+
     def test_replaced(self) -> None:
         """When filters are replaced the exchanges go on, and what is inside takes over, too."""
         taken: list[object] = []

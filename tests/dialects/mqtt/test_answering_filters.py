@@ -287,6 +287,37 @@ class RoomTests(AnsweredCase):
 class CountedTests(AnsweredCase):
     """Messages that are under way."""
 
+    def test_request_later(self) -> None:
+        """The verdict on a request may come later, too."""
+        verdict: Deferred[Verdict] = Deferred()
+
+        def later(message: Any, link: Any) -> Any:
+            return verdict if isinstance(message, Subscribe) else PASS_ON
+
+        run = self.link(later)
+        asked = Subscribe(7, (Subscription("a"),))
+        run.client_sends(asked).expect()
+        verdict.callback(PASS_ON)
+        run.outcome().expect(to_server=[asked])
+
+    def test_other_properties(self) -> None:
+        """A message with properties, and without an alias, is shown as it came."""
+
+        def same(message: Any, link: Any) -> Verdict:
+            return PASS_ON
+
+        message = Publish("a", properties=Properties([(Property.CONTENT_TYPE, "x")]))
+        self.link(same).client_sends(message).expect(to_server=[message])
+
+    def test_another_answer(self) -> None:
+        """What a filter sends back besides is no answer to the message that it drops."""
+
+        def note(message: Any, link: Any) -> Verdict:
+            return SendBack([Publish("note")]) if isinstance(message, Publish) else PASS_ON
+
+        run = self.link(note)
+        run.client_sends(Publish("a", b"", 1, packet_id=7)).expect(to_client=[Publish("note"), PubAck(7, NO)])
+
     def test_not_counted(self) -> None:
         """Where a filter adds nothing, acknowledgements pass undecoded, whatever they are."""
         run = self.link(Topics(deny_publish=("none",)), ready=True)

@@ -27,6 +27,11 @@ class CommandTests(SynchronousTestCase):
             self.assertNotEqual(command, Command("SET", "k", "b"))
             self.assertNotEqual(command, "SET")
 
+    def test_name_again(self) -> None:
+        """A name that was read before is the same in another command."""
+        frame = bytes(Command("GETEX", "k"))
+        self.assertEqual([read_command(frame).name for _ in range(2)], ["GETEX"] * 2)  # type: ignore[union-attr]
+
     def test_long(self) -> None:
         """A long command is read when its arguments are asked for."""
         long = b"x" * messages.SHORT

@@ -70,9 +70,8 @@ class ToServer(Answering):
         if not (verdict.passes or verdict.forward or verdict.back or verdict.closes):
             code = Reason.NOT_AUTHORIZED if came.version == 5 else 5
             return Close(PermissionError("a filter has refused the client"), back=[ConnAck(reason=code)])
-        for other in (came, *verdict.forward):
-            if isinstance(other, Connect):
-                self.session.connecting(other)
+        for other in [each for each in (came, *verdict.forward) if isinstance(each, Connect)]:
+            self.session.connecting(other)
         return verdict
 
     def _request(self, message: Subscribe | Unsubscribe, link: Link) -> Answer:
