@@ -27,10 +27,13 @@ class CommandTests(SynchronousTestCase):
             self.assertNotEqual(command, Command("SET", "k", "b"))
             self.assertNotEqual(command, "SET")
 
-    def test_name_again(self) -> None:
-        """A name that was read before is the same in another command."""
-        frame = bytes(Command("GETEX", "k"))
-        self.assertEqual([read_command(frame).name for _ in range(2)], ["GETEX"] * 2)  # type: ignore[union-attr]
+    def test_names_again(self) -> None:
+        """A name is remembered for the next command that has it, unless it is long."""
+        names: dict[bytes, str] = {}
+        self.patch(messages, "NAMES", names)
+        for name in ("get", "X" * 33) * 2:
+            self.assertEqual(read_command(bytes(Command(name))), Command(name))
+        self.assertEqual(list(names.values()), ["GET"])
 
     def test_long(self) -> None:
         """A long command is read when its arguments are asked for."""
