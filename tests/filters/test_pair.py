@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 from twisted_repeater import PASS_ON, Direction, IFilterPair, Send, Verdict
 from twisted_repeater.filters import Count, FilterPair
 from twisted_repeater.filters._provider import fixed_filters
+from twisted_repeater.filters.pair import as_pair
 from twisted_repeater.testing import FilterHarness
 
 LINK: Any = None
@@ -50,6 +51,16 @@ class FilterPairTests(SynchronousTestCase):
         """What is no filter is an error at once."""
         self.assertRaises(TypeError, FilterPair, 7)
         self.assertRaises(TypeError, FilterPair, to_client=lambda message: PASS_ON)
+
+    def test_as_pair(self) -> None:
+        """A pair stays as it is; a filter becomes that of messages to the server; anything else is refused."""
+        pair, count = FilterPair(), Count()
+        self.assertIs(as_pair(pair), pair)
+        made = as_pair(count)
+        assert isinstance(made, FilterPair)
+        self.assertEqual((made.to_server, made.to_client), (count, None))
+        wrong: Any = 7
+        self.assertRaises(TypeError, as_pair, wrong)
 
     def test_names(self) -> None:
         """A pair is named after its filters, and has them for `start` to check."""

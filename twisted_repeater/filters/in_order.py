@@ -6,7 +6,7 @@ Both filters of a link share its `Turns`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -23,17 +23,15 @@ from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Answer, Mixed, Send, Verdict, plain
 from ._migration import Around, hand_over
 from ._provider import (
-    checked_pair,
     common_selector,
     filters_of,
     fixed_filters,
     guarded,
-    is_pair,
     name_of,
     pass_on,
 )
 from ._turns import Turns
-from .pair import FilterPair
+from .pair import as_pair
 
 __all__ = ["InOrder", "InTurn", "in_order"]
 
@@ -101,9 +99,7 @@ class InOrder:
         if isinstance(provider, InOrder):
             raise TypeError("in_order cannot be used twice for the same filter")
         self.__qualname__: str = NAME
-        self.inner: FilterPairObject = (
-            checked_pair(provider) if is_pair(provider) else FilterPair(cast("Filter", provider))
-        )
+        self.inner: FilterPairObject = as_pair(provider)
         self.ends_answer = ends_answer
         self.asks = asks
         self.owed = owed

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from zope.interface import implementer
 
-from .._types import Filter, Filters
+from .._types import Filter, FilterPairObject, Filters
 from ..interfaces import IFilterPair, IMigrating
 from ..link import Link
 from ..model import Direction
 from ._migration import hand_over
-from ._provider import checked_function, name_of
+from ._provider import checked_function, checked_pair, is_pair, name_of
 
-__all__ = ["FilterPair"]
+__all__ = ["FilterPair", "as_pair"]
 
 
 @implementer(IFilterPair, IMigrating)
@@ -57,3 +58,12 @@ class FilterPair:
             yield Direction.TO_SERVER, self.to_server
         if self.to_client is not None:
             yield Direction.TO_CLIENT, self.to_client
+
+
+def as_pair(provider: Filter | FilterPairObject) -> FilterPairObject:
+    """Return a pair of filters as it is, and the filter of messages to the server as a pair.
+
+    Raises:
+        TypeError: the object is neither.
+    """
+    return checked_pair(provider) if is_pair(provider) else FilterPair(cast("Filter", provider))

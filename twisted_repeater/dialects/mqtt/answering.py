@@ -6,15 +6,15 @@ It stands around the filter, and shares what it knows of a link, its `Session`, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, cast
+from typing import Literal
 
 from zope.interface import implementer
 
 from ..._text import repr_of
 from ..._types import Filter, FilterPairObject
-from ...filters import FilterPair
 from ...filters._migration import hand_over
-from ...filters._provider import checked_pair, filters_of, fixed_filters, is_pair
+from ...filters._provider import filters_of, fixed_filters
+from ...filters.pair import as_pair
 from ...interfaces import IFilterPair, IMigrating
 from ...link import Link
 from ...model import Direction
@@ -84,9 +84,7 @@ class Answered:
         if isinstance(provider, Answered):
             raise TypeError("answered cannot be used twice for the same filter")
         self.__qualname__: str = NAME
-        self.inner: FilterPairObject = (
-            checked_pair(provider) if is_pair(provider) else FilterPair(cast("Filter", provider))
-        )
+        self.inner: FilterPairObject = as_pair(provider)
         self.before_5: Before5 = before_5
         self._adds = adds
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Iterable
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -25,16 +25,14 @@ from ..._pending import verdict_later
 from ..._types import Filter, FilterFunction, FilterPairObject
 from ...filters._migration import Around, hand_over
 from ...filters._provider import (
-    checked_pair,
     common_selector,
     filters_of,
     fixed_filters,
     guarded,
-    is_pair,
     name_of,
     pass_on,
 )
-from ...filters.pair import FilterPair
+from ...filters.pair import as_pair
 from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec, ITypedCodec
 from ...link import Link
 from ...model import Direction
@@ -154,9 +152,7 @@ class InTurn:
     """A pair of filters that answers commands in their turn; `in_turn` makes it."""
 
     def __init__(self, provider: Filter | FilterPairObject) -> None:
-        self.inner: FilterPairObject = (
-            checked_pair(provider) if is_pair(provider) else FilterPair(cast("Filter", provider))
-        )
+        self.inner: FilterPairObject = as_pair(provider)
         self.__qualname__: str = f"in_turn({name_of(provider)})"
 
     def __repr__(self) -> str:
