@@ -113,7 +113,7 @@ class KeysTests(SynchronousTestCase):
                 "XREAD STREAMS a b 0": "a b",
             }
         )
-        for text in ("XREAD", "XREAD a", "XREAD COUNT STREAMS", "XREAD NEW STREAMS a 0"):
+        for text in ("XREAD", "XREAD a", "XREAD COUNT STREAMS", "XREAD NEW STREAMS a 0", "XREAD GROUP g c STREAMS a 0"):
             self.assertIsNone(keys(text), text)
 
     def test_migrate(self) -> None:

@@ -110,8 +110,10 @@ ALL_CHANNELS = frozenset(
     (*SCRIPTS.split(), "DEBUG", "MONITOR", "PSYNC", "PUBSUB CHANNELS", "PUBSUB SHARDCHANNELS", "SYNC")
 )
 
-READ_OPTIONS = {b"BLOCK": 2, b"CLAIM": 2, b"COUNT": 2, b"GROUP": 3, b"NOACK": 1}
-"""The options before ``STREAMS``, and how many arguments each takes up."""
+READ_OPTIONS = {b"BLOCK": 2, b"COUNT": 2}
+"""The options of ``XREAD`` before ``STREAMS``, and how many arguments each takes up."""
+GROUP_OPTIONS = READ_OPTIONS | {b"CLAIM": 2, b"GROUP": 3, b"NOACK": 1}
+"""Those of ``XREADGROUP``."""
 
 
 def full_name(name: str, arguments: Arguments) -> str:
@@ -188,18 +190,22 @@ def _sorted(arguments: Arguments) -> Keys:
     return Keys(arguments[:1] + _behind((b"STORE",), options), others)
 
 
-def _streams(arguments: Arguments) -> Keys | None:
-    """Return the keys of ``XREAD`` and ``XREADGROUP``: the first half of what stands after ``STREAMS``."""
-    at = 0
-    while at < len(arguments):
-        word = arguments[at].upper()
-        if word == b"STREAMS":
-            streams = arguments[at + 1 :]
-            return Keys(streams[: (len(streams) + 1) // 2])
-        if word not in READ_OPTIONS:
-            return None
-        at += READ_OPTIONS[word]
-    return None
+def _streams(options: dict[bytes, int]) -> KeysOf:
+    """Return what finds the keys of commands with these options: the first half of what stands after ``STREAMS``."""
+
+    def find(arguments: Arguments) -> Keys | None:
+        at = 0
+        while at < len(arguments):
+            word = arguments[at].upper()
+            if word == b"STREAMS":
+                streams = arguments[at + 1 :]
+                return Keys(streams[: (len(streams) + 1) // 2])
+            if word not in options:
+                return None
+            at += options[word]
+        return None
+
+    return find
 
 
 def _migrated(arguments: Arguments) -> Keys:
@@ -234,7 +240,8 @@ def _facts() -> dict[str, slice | KeysOf]:
         ("GEORADIUS", _with_options(b"STORE", b"STOREDIST", after=5)),
         ("GEORADIUSBYMEMBER", _with_options(b"STORE", b"STOREDIST", after=4)),
         ("SORT SORT_RO", _sorted),
-        ("XREAD XREADGROUP", _streams),
+        ("XREAD", _streams(READ_OPTIONS)),
+        ("XREADGROUP", _streams(GROUP_OPTIONS)),
         ("MIGRATE", _migrated),
     ]
     facts = {name: fact for names, fact in rows for name in names.split()}
