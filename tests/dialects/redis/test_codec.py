@@ -5,8 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import MarshalingError
+from twisted_repeater.codecs import RawCodec
 from twisted_repeater.dialects.redis import Command, Raw, Reply
-from twisted_repeater.dialects.redis.codec import CommandCodec, ReplyCodec
+from twisted_repeater.dialects.redis.codec import CommandCodec, ReplyCodec, check_codec
 
 
 class CodecTests(SynchronousTestCase):
@@ -31,3 +32,10 @@ class CodecTests(SynchronousTestCase):
         assert selector is not None
         for payload, found in ((b"*0\r\n", True), (b"*-1\r\n", True), (b'"\r\n', True), (b"*1\r\n$1\r\na\r\n", False)):
             self.assertEqual(selector.matches(payload, 0, len(payload)), found)
+
+    def test_check(self) -> None:
+        """A filter whose messages a codec does not make is told so."""
+        check_codec(CommandCodec(), Command, "Commands")
+        for codec in (ReplyCodec(), RawCodec(), None):
+            with self.assertRaisesRegex(TypeError, "^Commands is for the dialect redis$"):
+                check_codec(codec, Command, "Commands")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ...codecs._typed import TypedCodec
+from ...interfaces import ICodec, ITypedCodec
 from ...selectors import Selector, bytes_at
 from .messages import Command, Raw, Reply, read_command, read_reply
 
-__all__ = ["CommandCodec", "ReplyCodec"]
+__all__ = ["CommandCodec", "ReplyCodec", "check_codec"]
 
 
 class CommandCodec(TypedCodec[Command | Raw]):
@@ -43,3 +44,15 @@ class ReplyCodec(TypedCodec[Reply]):
         if not isinstance(message, Reply):
             raise self.wrong_type(message)
         return bytes(message)
+
+
+def check_codec(codec: ICodec | None, kind: type, who: str) -> None:
+    """Raise ``TypeError`` unless messages of a class are made by a codec of this dialect.
+
+    Args:
+        codec: the codec that a filter gets.
+        kind: the class.
+        who: the name of the filter.
+    """
+    if not ITypedCodec.providedBy(codec) or kind not in codec.message_types:
+        raise TypeError(f"{who} is for the dialect redis")

@@ -8,11 +8,12 @@ from zope.interface import implementer
 
 from ..._text import printable, shortened
 from ..._types import Filters
-from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec, ITypedCodec
+from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec
 from ...link import Link
 from ...selectors import Selector
 from ...verdicts import PASS_ON, SendBack, Verdict
 from .by_name import by_name
+from .codec import check_codec
 from .globs import SPECIAL, compile_globs
 from .keys import Arguments, channels_of, full_name, keys_of
 from .marks import in_turn
@@ -159,8 +160,7 @@ class _Refusing:
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `ISelectiveByCodec`."""
-        if not ITypedCodec.providedBy(codec) or Command not in codec.message_types:
-            raise TypeError("Commands is for the dialect redis")
+        check_codec(codec, Command, "Commands")
         return self.rules.selector
 
     def filter(self, message: object, link: Link) -> Verdict:

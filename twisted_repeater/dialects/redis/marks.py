@@ -33,11 +33,12 @@ from ...filters._provider import (
     pass_on,
 )
 from ...filters.pair import as_pair
-from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec, ITypedCodec
+from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec
 from ...link import Link
 from ...model import Direction
 from ...selectors import Selector, first_byte
 from ...verdicts import PASS_ON, Answer, Mixed, Send, Verdict, plain
+from .codec import check_codec
 from .messages import Command, Raw, Reply, read_reply
 
 __all__ = ["InTurn", "Marks", "in_turn"]
@@ -193,8 +194,7 @@ class _Member(Around):
 
     def _wanted(self, codec: ICodec | None) -> Selector | None:
         """Return the selector of the filter that it has; raise ``TypeError`` if the dialect is another one."""
-        if not ITypedCodec.providedBy(codec) or self.expected not in codec.message_types:
-            raise TypeError("in_turn is for the dialect redis")
+        check_codec(codec, self.expected, "in_turn")
         return common_selector(() if self.inner is None else (self.inner,), codec)
 
 

@@ -21,11 +21,12 @@ from zope.interface import implementer
 
 from ..._types import Filter
 from ...errors import ConnectingError
-from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec, ITypedCodec
+from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec
 from ...link import Link
 from ...selectors import Gate, Selector
 from ...verdicts import DO_NOTHING, PASS_ON, Answer, Close, Send, Verdict
 from .by_name import by_name
+from .codec import check_codec
 from .marks import Marks
 from .messages import Command, Raw, Reply
 
@@ -108,7 +109,7 @@ class _Commands:
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `ISelectiveByCodec`."""
-        checked(codec, Command)
+        check_codec(codec, Command, "Naming")
         return SELECTOR | self._session.skips
 
     def filter(self, message: Command | Raw, link: Link) -> Verdict:
@@ -171,7 +172,7 @@ class _Replies:
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `ISelectiveByCodec`."""
-        checked(codec, Reply)
+        check_codec(codec, Reply, "Naming")
         return self._session.gate
 
     def filter(self, message: Reply, link: Link) -> Answer:
@@ -253,9 +254,3 @@ def is_word(arguments: Sequence[bytes], word: bytes) -> bool:
 def text_of(name: bytes) -> str:
     """Return a name as text."""
     return name.decode(errors="surrogateescape")
-
-
-def checked(codec: ICodec | None, kind: type) -> None:
-    """Raise ``TypeError`` unless a codec is one of this dialect."""
-    if not ITypedCodec.providedBy(codec) or kind not in codec.message_types:
-        raise TypeError("these filters are for the dialect redis")
