@@ -16,6 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from twisted_repeater import Direction
 
+from ..dialects.mqtt.packets import packet, text
 from ..needed import needed
 from ..real.servers import RealServer
 from .recording import Message
@@ -39,20 +40,6 @@ def start() -> RealServer:
         return [program, "-c", str(settings)]
 
     return RealServer(command)
-
-
-def text(data: bytes) -> bytes:
-    """Return a string of MQTT."""
-    return len(data).to_bytes(2) + data
-
-
-def packet(kind: int, body: bytes) -> bytes:
-    """Return a packet."""
-    size, length = len(body), b""
-    while size > 0x7F:
-        length += bytes([size & 0x7F | 0x80])
-        size >>= 7
-    return bytes([kind]) + length + bytes([size]) + body
 
 
 class Paho:

@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from twisted_repeater import Limits, Repeater
 from twisted_repeater.dialects.mqtt import mqtt
 
+from ..dialects.mqtt.packets import packet, text
 from ..needed import needed
 from ..programs import Program
 from .servers import RealCase, RealServer, talk
@@ -42,20 +43,6 @@ ACCEPTED = b"\x20\x02\x00\x00"
 LIMIT = 4 * 1024 * 1024
 WAIT = 20
 """The most seconds that a client waits for anything."""
-
-
-def text(data: bytes) -> bytes:
-    """Return a string of MQTT."""
-    return len(data).to_bytes(2) + data
-
-
-def packet(kind: int, body: bytes) -> bytes:
-    """Return a packet with a first byte."""
-    size, length = len(body), b""
-    while size > 0x7F:
-        length += bytes([size & 0x7F | 0x80])
-        size >>= 7
-    return bytes([kind]) + length + bytes([size]) + body
 
 
 def connect(client_id: bytes, *, version: int = 4, clean: bool = True, properties: bytes = b"\x00") -> bytes:
