@@ -7,7 +7,8 @@ import os
 import resource
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from .contestants import Contestant
 from .loads import Load
 from .process import Failed, Process, free_port, port_of, running
 
-__all__ = ["Sample", "allow_many_files", "measure", "processors"]
+__all__ = ["Sample", "allow_many_files", "measure", "processors", "standing"]
 
 _BEFORE_IDLE = 100
 """Links made before memory is read the first time, so that what is set up once does not count."""
@@ -52,18 +53,35 @@ def measure(load: Load, contestant: Contestant, seconds: float) -> Sample:
         for_proxy, for_client, for_server = processors(load)
         server = program("server", for_server, as_json)
         port = int(server.answer()["port"])
-        proxy = None
-        if contestant.start is not None:
-            wished = free_port()
-            command = contestant.start(load, port, wished, directory)
-            proxy = stack.enter_context(running(command, for_proxy, directory, contestant.environment))
-            port = port_of(proxy, wished, contestant.prints_port)
+        proxy, port = stack.enter_context(standing(contestant, load, port, for_proxy, directory))
         client = program("client", for_client, str(port), as_json)
         try:
             return _measure(load, seconds, client, server, proxy)
         except Failed as failed:
             told = [f"{failed}", *(said for process in (server, proxy) if process and (said := process.said()))]
             raise Failed("; ".join(told)) from failed
+
+
+@contextmanager
+def standing(
+    contestant: Contestant, load: Load, port: int, processor: int, directory: Path
+) -> Iterator[tuple[Process | None, int]]:
+    """Run a contestant before a server; return its process and its port, or ``None`` and the server's port.
+
+    Args:
+        contestant: what stands there.
+        load: the load that it gets.
+        port: the port of the server.
+        processor: the processor that it runs on.
+        directory: where its files are.
+    """
+    if contestant.start is None:
+        yield None, port
+        return
+    wished = free_port()
+    command = contestant.start(load, port, wished, directory)
+    with running(command, processor, directory, contestant.environment) as proxy:
+        yield proxy, port_of(proxy, wished, contestant.prints_port)
 
 
 def _measure(load: Load, seconds: float, client: Process, server: Process, proxy: Process | None) -> Sample:

@@ -11,8 +11,8 @@ from time import perf_counter
 
 from .contestants import Contestant
 from .loads import Load
-from .measure import Sample, processors
-from .process import Process, free_port, port_of, running
+from .measure import Sample, processors, standing
+from .process import Process, running
 from .servers import server_of
 from .tools import TOOLS
 
@@ -28,12 +28,7 @@ def measure_protocol(load: Load, contestant: Contestant, seconds: float) -> Samp
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         for_proxy, for_client, for_server = processors(load)
         port = server_of(load.kind, for_server)
-        proxy = None
-        if contestant.start is not None:
-            wished = free_port()
-            command = contestant.start(load, port, wished, directory)
-            proxy = stack.enter_context(running(command, for_proxy, directory, contestant.environment))
-            port = port_of(proxy, wished, contestant.prints_port)
+        proxy, port = stack.enter_context(standing(contestant, load, port, for_proxy, directory))
         tool = TOOLS[load.kind]
         few = max(load.connections, tool.warm_up // load.messages)
         speed = _run(load, port, few, for_client, directory)

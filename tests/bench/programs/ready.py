@@ -5,16 +5,9 @@ Started as ``python -m tests.bench.programs.ready SERVER_PORT DIALECT FILTER``; 
 
 from __future__ import annotations
 
-import sys
-
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.logger import globalLogBeginner, textFileLogObserver
-
 from twisted_repeater import Repeater, dialects
 
-from .repeater import give_up
-from .serving import tell_port
+from .serving import run_repeater, tell_port
 from .typed import FILTERS
 
 
@@ -30,12 +23,5 @@ async def run(server_port: int, dialect: str, chosen: str) -> None:
     tell_port(repeater.port)
 
 
-def main() -> None:
-    """Serve until the process is ended."""
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
-    Deferred.fromCoroutine(run(int(sys.argv[1]), *sys.argv[2:4])).addErrback(give_up)
-    reactor.run()
-
-
 if __name__ == "__main__":
-    main()
+    run_repeater(run)

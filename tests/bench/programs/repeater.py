@@ -7,15 +7,10 @@ from __future__ import annotations
 
 import resource
 import struct
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.logger import globalLogBeginner, textFileLogObserver
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Dialect, ICodec, IFilter, Limits, Repeater, Send, Verdict, dialects
@@ -24,7 +19,7 @@ from twisted_repeater.dialects.int32 import JSONHandshake
 from twisted_repeater.framings import DelimitedFraming, Framing, Int32Framing, LengthFraming, VarintFraming
 from twisted_repeater.selectors import bytes_at
 
-from .serving import tell_port
+from .serving import run_repeater, tell_port
 
 
 @implementer(ICodec)
@@ -136,18 +131,5 @@ async def run(server_port: int, dialect: str, chosen: str) -> None:
     tell_port(repeater.port)
 
 
-def give_up(failure: Failure) -> None:
-    """Say why the repeater did not start."""
-    failure.printTraceback(sys.stderr)
-    reactor.callWhenRunning(reactor.stop)
-
-
-def main() -> None:
-    """Serve until the process is ended."""
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
-    Deferred.fromCoroutine(run(int(sys.argv[1]), *sys.argv[2:4])).addErrback(give_up)
-    reactor.run()
-
-
 if __name__ == "__main__":
-    main()
+    run_repeater(run)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.python.failure import Failure
 
-__all__ = ["serve", "tell_port"]
+__all__ = ["run_repeater", "serve", "tell_port"]
 
 
 def serve(factory: Any) -> None:
@@ -15,6 +20,23 @@ def serve(factory: Any) -> None:
     host: Any = reactor.listenTCP(0, factory, interface="127.0.0.1").getHost()
     tell_port(host.port)
     reactor.run()
+
+
+def run_repeater(start: Callable[..., Coroutine[Any, Any, None]]) -> None:
+    """Start a repeater with the arguments of the command line, and run until the process is ended.
+
+    Args:
+        start: a coroutine function of the port of the server, and of two words.
+    """
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    Deferred.fromCoroutine(start(int(sys.argv[1]), *sys.argv[2:4])).addErrback(_give_up)
+    reactor.run()
+
+
+def _give_up(failure: Failure) -> None:
+    """Say why the repeater did not start."""
+    failure.printTraceback(sys.stderr)
+    reactor.callWhenRunning(reactor.stop)
 
 
 def tell_port(port: int) -> None:
