@@ -285,7 +285,7 @@ class RespFraming(Framing):
         raise FramingError(f"a reply must begin with a type of RESP, not {data[at : at + 1]!r}")
 
     def _open(self, data: bytes, start: int, at: int, found: int, limit: int, pairs: bool) -> None:
-        """Owe the values of an array or the like, the number of which was read."""
+        """Owe the values of an array or the like; their number was read."""
         count = self._count
         if count >= 0:
             self._owe(count * 2 if pairs else count, start, found, limit)

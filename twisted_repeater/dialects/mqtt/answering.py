@@ -51,7 +51,7 @@ def answered(provider: Filter | FilterPairObject, /, *, before_5: Before5 = "ack
     * You may change the topic, the payload, the properties and the QoS of a message.
     * If you drop a `Subscribe`, or send one with fewer subscriptions, the client reads which ones were refused.
     * If you drop the `Connect`, the client is refused.
-    * A broker does not miss a client of which all messages are dropped.
+    * A broker does not miss a client whose messages are all dropped.
 
     Use it once, around all filters that do so: ``answered(chain(first, second))``. Messages of ``link.send_to_server``
     and ``link.send_to_client`` go past it, so publish with QoS 0 there.

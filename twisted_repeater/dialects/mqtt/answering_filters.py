@@ -145,7 +145,7 @@ class Answering(Around):
         Args:
             came: the packet as it came.
             shown: the packet that the receiver gets for it; ``None`` if it gets none now.
-            back: what the sender gets besides.
+            back: packets that the sender also gets.
             verdict: the verdict of the inner filter.
         """
         if verdict is PASS_ON and came is shown and not back:

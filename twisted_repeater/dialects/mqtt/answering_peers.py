@@ -95,7 +95,7 @@ class ToServer(Answering):
         return self._mixed(verdict, [sent, *others], (), as_it_came=False)
 
     def _refused(self, request: Subscribe | Unsubscribe) -> SubAck | UnsubAck:
-        """Return the answer to a request of which nothing goes on."""
+        """Return the answer to a request that does not reach the broker."""
         codes = (self.session.refused_subscription,) * len(_filters(request))
         if isinstance(request, Subscribe):
             return SubAck(request.packet_id, codes)

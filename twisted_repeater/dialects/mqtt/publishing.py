@@ -13,7 +13,7 @@ added one                          knows nothing of it      is in an exchange th
 =================================  =======================  ====================================================
 
 A receiver of version 5 says how many messages it takes at a time, and ends the link if there are more. Added messages
-take some of that room, of which the sender knows nothing. So its messages wait here, while there is none.
+take some of that room, and the sender does not know it. So its messages wait here while there is no room.
 
 A message that is sent again is dropped again, so it gets the same answer. All state belongs to one connection; after a
 reconnection both peers know of their own exchanges, and ask about those that the other does not know.

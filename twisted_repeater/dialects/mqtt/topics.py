@@ -40,7 +40,7 @@ class Topics:
 
     * A message to a topic that its client may not publish to is dropped, and answered as QoS and version ask for. What
       the broker has retained stays. A client whose last will is to such a topic is refused.
-    * A subscription to topics none of which the client may get is refused. With others, the client gets the messages
+    * A subscription is refused if the client may get none of its topics. With others, the client gets the messages
       that it may get: the rules hold for each message, so a subscription to ``#`` gets around none of them.
     * A shared subscription is refused unless the client may get all of its topics: a message that is not delivered to
       this client would be lost for the others.
@@ -62,7 +62,7 @@ class Topics:
 
     Raises:
         TypeError: an argument is of another kind.
-        ValueError: a pattern is not valid, there is none, or ``before_5`` is something else.
+        ValueError: a pattern is not valid, no pattern is given, or ``before_5`` is something else.
     """
 
     def __init__(

@@ -68,7 +68,7 @@ class Reader:
         return int.from_bytes(self.take(size))
 
     def varint(self) -> int:
-        """Return a number that has seven bits in each of its bytes, of which there are at most four."""
+        """Return a number of at most four bytes, with seven bits in each."""
         value = shift = 0
         while shift < 28:
             byte = self.byte()

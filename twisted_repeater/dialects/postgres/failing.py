@@ -38,7 +38,7 @@ client found it out, it could choose the words of its own errors, no more."""
 REFUSAL = re.compile(rf"{re.escape(TAG)}([0-9A-Z]{{5}}) (.*?){re.escape(TAG)}")
 
 PLAIN = " !\"#&'()*+,-./:;<=>?@[\\]^_`{|}~"
-"""What need not be escaped besides letters and digits, so that the server's log can be read."""
+"""Characters that, like letters and digits, are not escaped, so that the server's log can be read."""
 LONGEST = 1000
 """How many characters of a reason are kept."""
 

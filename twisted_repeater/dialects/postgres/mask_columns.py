@@ -77,7 +77,7 @@ class MaskColumns:
 
     Raises:
         TypeError: the columns are not texts.
-        ValueError: there is none.
+        ValueError: no column is given.
     """
 
     def __init__(self, columns: tuple[str, ...] | list[str]) -> None:

@@ -113,7 +113,7 @@ def _reason(statement: Statement, link: Link) -> str | None:
 
 
 def _is_function_refused(name: str, tokens: tuple[Token, ...], at: int) -> bool:
-    """Return whether a function is refused, of which the name is at an offset.
+    """Return whether the function whose name is at an offset is refused.
 
     pg_dump sets what is no matter here: a setting that it names, or one to a value that is not false.
     """

@@ -67,7 +67,7 @@ UNSAFE_ENCODINGS = frozenset({"BIG5", "GB18030", "GBK", "JOHAB", "SHIFT_JIS_2004
 
 
 class Token(NamedTuple):
-    """One token of a statement. White space and comments are none."""
+    """One token of a statement. White space and comments are not tokens."""
 
     kind: str
     """``word`` for keywords and plain names, ``name`` for quoted ones, ``string``, ``number``, ``parameter``,
@@ -265,7 +265,7 @@ def _tokens(text: str, backslashes: bool) -> Iterator[Token]:
 
 
 def _after_comment(text: str, at: int) -> int:
-    """Return where a comment ends, of which two characters are read. Comments can be nested."""
+    """Return where a comment ends. Its first two characters are read. Comments can be nested."""
     depth = 1
     while depth:
         match = END_OF_COMMENT.search(text, at)
@@ -277,7 +277,7 @@ def _after_comment(text: str, at: int) -> int:
 
 
 def _after_string(text: str, at: int, escapes: bool) -> int:
-    """Return where a string ends, of which the quote is read; -1 if nothing closes it."""
+    """Return where a string ends, after its first quote; -1 if nothing closes it."""
     body = WITH_ESCAPES if escapes else WITHOUT_ESCAPES
     while True:
         match = body.match(text, at)

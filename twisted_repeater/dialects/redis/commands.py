@@ -54,7 +54,7 @@ class Commands:
 
     Raises:
         TypeError: an argument is one pattern, not several.
-        ValueError: a pattern is not understood, or there is none.
+        ValueError: a pattern is not understood, or no pattern is given.
     """
 
     def __init__(

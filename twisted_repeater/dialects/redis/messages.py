@@ -142,7 +142,7 @@ class Reply:
 
     @property
     def error(self) -> str | None:
-        """The text of the error; ``None`` if it is none."""
+        """The text of the error; ``None`` if the reply is not an error."""
         return str(read_slowly(self._frame)) if self.is_error else None
 
     def __bytes__(self) -> bytes:

@@ -214,7 +214,7 @@ def _refused(failure: Failure) -> Verdict:
 
 
 def claim_of(name: str, arguments: Sequence[bytes]) -> Claim | None:
-    """Return the name that a command claims; ``None`` if there is none in it."""
+    """Return the name that a command claims; ``None`` if it claims no name."""
     if name == "AUTH" and 1 <= len(arguments) <= 2:
         return Claim(name, text_of(arguments[0]) if len(arguments) == 2 else DEFAULT_USER, None)
     if name == "CLIENT" and len(arguments) == 2 and is_word(arguments, b"SETNAME"):
