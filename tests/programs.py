@@ -107,6 +107,12 @@ class Program:
         self._reader.join(LONGEST)
         return status, self.output
 
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for its end, no longer than this; return whether it has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return not self.runs
+
     def terminate(self) -> tuple[int, str]:
         """Ask it to end, and wait for it."""
         self.send_signal(signal.SIGTERM)

@@ -52,6 +52,8 @@ PAUSE = 0.005
 """Seconds between two looks at something that tells nobody when it changes."""
 ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 """What a server's command begins with, so that a server does not outlive tests that were killed."""
+ASKS = 5.0
+"""Seconds between two signals that ask a server to end."""
 TRIES = 5
 """How many ports are tried: somebody else may take one after it was found free."""
 
@@ -99,8 +101,11 @@ class RealServer:
 
     def stop(self) -> None:
         """End it, in good order if it can, and remove its directory."""
+        deadline = time.monotonic() + LONGEST
         try:
             self.program.send_signal(signal.SIGTERM)
+            while not self.program.ends_within(ASKS) and time.monotonic() < deadline:
+                self.program.send_signal(signal.SIGTERM)  # it was still starting, and has lost the one before
             self.program.end()
         finally:
             self.program.kill()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 
 from twisted_repeater import dialects
 
+from . import servers
 from .servers import RealCase, RealServer, open_sockets
 
 LISTEN = (sys.executable, "-c", "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1])))")
@@ -43,6 +45,15 @@ class RealServerTests(RealCase):
 
         server = self.start_server(command)
         self.assertEqual(server.port, ports[1])
+
+    def test_asked_again(self) -> None:
+        """A server that has lost the signal to end, as one that is still starting may, is asked again."""
+        self.patch(servers, "ASKS", 0.05)
+        deaf = "import signal; signal.signal(15, lambda *_: signal.signal(15, signal.SIG_DFL)); s.accept(); s.accept()"
+        server = RealServer(lambda port: [*waiting(f"{deaf}; sys.stdin.read()"), str(port)])
+        socket.create_connection(("127.0.0.1", server.port)).close()  # the handler is there when this was accepted
+        server.stop()
+        self.assertEqual(server.program.end()[0], -signal.SIGTERM)
 
     def test_ends_at_once(self) -> None:
         """What a server printed that did not start is in the error."""
