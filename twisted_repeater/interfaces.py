@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .link import Link
     from .model import Direction, Hello, Side
     from .selectors import Selector
-    from .verdicts import Answer
+    from .verdicts import Answer, Verdict
 
 __all__ = [
     "ICodec",
@@ -33,6 +33,7 @@ __all__ = [
     "IResumingFraming",
     "ISelective",
     "ISelectiveByCodec",
+    "ISessionFilter",
     "IStatefulFraming",
     "ITailedFraming",
     "ITypedCodec",
@@ -115,6 +116,44 @@ class IMigrating(Interface):
         Args:
             old: the filter that was there before, of whatever class.
         """
+
+
+class ISessionFilter(Interface):
+    """A filter of a dialect's own pair that stands around the application's filters of its direction.
+
+    Some protocols number their messages. A filter that drops, adds or alters one then changes what all later messages
+    must say. Such a dialect keeps that right here: it sees each message before the application's filters, and each of
+    their verdicts before it is carried out. See `Dialect.filters`. It need not be declared.
+
+    What it knows belongs to the link, and stays when the application's filters are replaced.
+    """
+
+    def around(inner: Filter | None) -> Filter:
+        """Return the filter of this direction: it asks the application's filters.
+
+        Called when the link is made, and again when the application's filters are replaced.
+
+        Args:
+            inner: the application's filters, as one; ``None`` if there are none.
+        """
+
+    def failed(verdict: Verdict, link: Link) -> Verdict:
+        """Return the verdict to carry out where an application's filter has failed, or has not answered in time.
+
+        Args:
+            verdict: what ``on_filter_error`` says about the message: `PASS_ON`, `DO_NOTHING` or a `Close`.
+            link: the link.
+        """
+
+    def sent(message: Message, link: Link) -> Iterable[object]:
+        """Return the messages to send in place of one that the application sends, by `Link.send_to_server` or the like.
+
+        Raises:
+            MarshalingError: it cannot be sent. Other exceptions are treated as one.
+        """
+
+    def ended(link: Link) -> None:
+        """The link is over."""
 
 
 class ICodec(Interface):

@@ -120,6 +120,22 @@ class PairTests(MemoryCase):
         server.expect(b"1 a!")
         ann.expect(b"2 b?")
 
+    def test_around(self) -> None:
+        """A filter of the dialect that stands around the application's gets them as one."""
+        given: list[Any] = []
+
+        class Around:
+            filter = staticmethod(pass_on)
+
+            def around(self, inner: Any) -> Any:
+                given.append(inner)
+                return inner or pass_on
+
+        world = self.memory(dialect=dialects.int32().changed(filters=FilterPair(Around())))
+        world.linked("ann")
+        world.factory.replace_filters({"to_server_filter": pass_on})
+        self.assertEqual(given, [None, pass_on])
+
     def test_selectors_and_codecs(self) -> None:
         """The filters of a pair see the messages of the codec, and only those that they want."""
 

@@ -13,6 +13,7 @@ from twisted_repeater import (
     LEFT_OUT,
     PASS_ON,
     Limits,
+    Link,
     MessageType,
     Side,
     dialects,
@@ -29,6 +30,7 @@ from twisted_repeater.errors import (
     MarshalingError,
     RepeaterClosed,
 )
+from twisted_repeater.filters import FilterPair
 
 from ..peers import frame
 from .memory_case import MemoryCase
@@ -83,6 +85,22 @@ class BroadcastTests(MemoryCase):
             client.expect(b"to clients")
             server.expect(b"to servers")
         self.assertEqual((attempt.heard, world.server["carol"].received), (None, []))
+
+    def test_altered(self) -> None:
+        """Where the dialect decides for each link what is sent, it is asked about each link."""
+
+        class Numbers:
+            filter = staticmethod(lambda message, link: PASS_ON)
+
+            def sent(self, message: bytes, link: Link) -> list[bytes]:
+                return [b"%s for %d" % (message, link.id)]
+
+        world = self.memory(dialect=dialects.int32().changed(filters=FilterPair(to_client=Numbers())))
+        clients = [world.linked(name)[0] for name in ("alice", "bob")]
+        world.factory.links.broadcast(Side.CLIENT, b"to clients")
+        world.settle()
+        for client in clients:
+            client.expect(b"to clients for %d" % world.pair(client).id)
 
     def test_gone_sides_are_skipped(self) -> None:
         """A side that is gone is skipped, its link's other side is not, nor are other links."""

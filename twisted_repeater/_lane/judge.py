@@ -303,13 +303,13 @@ class Judge:
         failure = CallbackFailed(f"filter {name}", self._reader.messages, error)
         failure.__cause__ = error
         policy = self._host.lane_filter_failed(self._lane, failure)
-        if policy is OnFilterError.PASS_ON:
-            return PASS_ON
+        verdict = PASS_ON if policy is OnFilterError.PASS_ON else DO_NOTHING
         if policy is OnFilterError.CLOSE:
-            return Close(failure)
-        if policy is OnFilterError.STOP:
+            verdict = Close(failure)
+        elif policy is OnFilterError.STOP:
             self._lane.discard()
-        return DO_NOTHING
+        after_failure = self.setup.after_failure
+        return verdict if after_failure is None else after_failure(verdict, self._link)
 
     def _report(self, verdict: Verdict | None) -> None:
         """Call the hook for decisions."""

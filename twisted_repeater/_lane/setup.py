@@ -48,6 +48,9 @@ class LaneSetup:
     on_read: Callable[[Lane, int, int], None] | None = None
     """Called with the lane, messages and bytes after each read, or part of a read, that brought a message."""
     on_decision: OnDecision | None = None
+    after_failure: Callable[[Verdict, Any], Verdict] | None = None
+    """Called with a verdict and the link, if the filter has failed; returns the verdict to carry out. It must not
+    raise, and return no verdict of a class of the application's."""
     frame_monitor: FrameMonitor | None = None
     """Counts the bytes of unfinished frames."""
     translates: bool = field(init=False)

@@ -13,7 +13,7 @@ from ..errors import MarshalingError
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "marshaling_error_of"]
 
 
 class Encoder:
@@ -48,12 +48,17 @@ class Encoder:
             framing = self.framing
             frame = framing.encode(payload) if instead_of is None else framing.replace(instead_of, payload)
             return frame if type(frame) is bytes else bytes(memoryview(frame))
-        except MarshalingError as error:
-            self._connection.link.marshaling_error(self._connection, error)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a codec that calls sys.exit() has failed, no more
-            marshaling_error = MarshalingError(f"{class_name(error)} in the codec: {text_of(error)}")
-            marshaling_error.__cause__ = error
-            self._connection.link.marshaling_error(self._connection, marshaling_error)
+            self._connection.link.marshaling_error(self._connection, marshaling_error_of(error))
         return None
+
+
+def marshaling_error_of(error: BaseException) -> MarshalingError:
+    """Return the error to report where a message could not be encoded."""
+    if isinstance(error, MarshalingError):
+        return error
+    reported = MarshalingError(f"{class_name(error)} in the codec: {text_of(error)}")
+    reported.__cause__ = error
+    return reported

@@ -17,6 +17,7 @@ from ..filters._link_migration import hand_over_link
 from ..filters._provider import checked_function, checked_pair, common_selector, filters_of, fixed_filters
 from ..model import Direction
 from .pair import NO_FILTERS, Pair
+from .session_filters import after_failure_of
 
 __all__ = ["Equipment"]
 
@@ -154,7 +155,8 @@ class Equipment:
         setup = self._setups.get((direction, versions))
         if setup is None:
             kind = self._type_of(direction)
-            provider = self._chained(direction, None, self._of_dialect.get(direction))
+            of_dialect = self._of_dialect.get(direction)
+            provider = self._chained(direction, None, of_dialect)
             setup = self._setups[direction, versions] = LaneSetup(
                 direction=direction,
                 versions=versions,
@@ -163,16 +165,20 @@ class Equipment:
                 decode=kind.reader(versions[0]),
                 on_read=self._on_read,
                 on_decision=self.on_decision,
+                after_failure=after_failure_of(of_dialect),
                 frame_monitor=self._frame_monitor,
             )
         return setup
 
     def _chained(self, direction: Direction, own: Any, of_dialect: Any) -> Any:
         """Return the filter of a direction: the one that all lanes share, that of a link, and the dialect's own."""
+        around = getattr(of_dialect, "around", None)
         order = [self._filter_of(direction), own]
-        order.insert(2 if direction is Direction.TO_SERVER else 0, of_dialect)
+        if around is None:
+            order.insert(2 if direction is Direction.TO_SERVER else 0, of_dialect)
         members = [provider for provider in order if provider is not None]
-        return chain(*members) if len(members) > 1 else members[0] if members else None
+        joined = chain(*members) if len(members) > 1 else members[0] if members else None
+        return joined if around is None else around(joined)
 
     def _setups_with_own(self, link: Pair, filters: Filters) -> list[LaneSetup]:
         """Return the setups for the lanes of a link with these filters, and with those that its dialect made."""
@@ -186,4 +192,9 @@ class Equipment:
             return shared
         provider = self._chained(lane.direction, own, of_dialect)
         codec = self._type_of(lane.direction).codec_of_filters(shared.versions[0])
-        return replace(shared, filter=filter_function(provider), selector=selector_of(provider, codec))
+        return replace(
+            shared,
+            filter=filter_function(provider),
+            selector=selector_of(provider, codec),
+            after_failure=after_failure_of(of_dialect),
+        )

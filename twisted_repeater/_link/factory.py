@@ -27,6 +27,7 @@ from .equipment import Equipment
 from .making import Making
 from .outlet import Outlet
 from .pair import Pair
+from .session_filters import alters_sent
 
 __all__ = ["Links", "RepeaterFactory"]
 
@@ -129,7 +130,9 @@ class Links:
             connection = pair.connection(side)
             if not pair.can_send(connection):
                 continue
-            if pair.at_work:  # a filter of this link broadcasts: the order among the link's own messages must be kept
+            if alters_sent(pair, connection):
+                pair.send(connection, message)
+            elif pair.at_work:  # a filter of this link broadcasts: the order among the link's own messages must be kept
                 frame = frame_for(connection.outlet)
                 if frame:
                     pair.send_frame(connection, frame, at_once=True)

@@ -33,6 +33,7 @@ from .connection import ClientSideProtocol, Connection, ServerSideProtocol
 from .ending_connection import EndingConnection
 from .ending_pair import EndingPair
 from .link import Link
+from .session_filters import end_sessions, messages_for
 
 if TYPE_CHECKING:
     from .factory import Links
@@ -181,9 +182,10 @@ class Pair(EndingPair):
     def send(self, connection: Connection, message: Any) -> None:
         """Send a message of the application's own to one side."""
         if self.can_send(connection):
-            frame = connection.outlet.encode(message)
-            if frame:
-                self.send_frame(connection, frame)
+            for one in messages_for(self, connection, message):
+                frame = connection.outlet.encode(one)
+                if frame:
+                    self.send_frame(connection, frame)
 
     def send_frame(self, connection: Connection, frame: bytes, *, at_once: bool = False) -> None:
         """Send a frame of the application's own: from within a filter, after the messages before the one it sees."""
@@ -255,6 +257,7 @@ class Pair(EndingPair):
         for connection in (self.client, self.server):
             self._report_loss(connection)
         self.timers.stop_all()
+        end_sessions(self)
         self._host.link_over(self)
         waiting, self._on_over = self._on_over, []
         for deferred in waiting:

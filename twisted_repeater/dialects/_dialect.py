@@ -47,7 +47,8 @@ class Dialect:
         max_frame: the longest payload, in bytes, unless `Limits` say otherwise; ``None`` for the usual 16 MiB.
         filters: a pair of filters that belongs to the protocol, and is nearest to the server: messages to the server
             reach it after the application's filters, messages to the client before them. Its filters of a link stay
-            when the application's are replaced. They choose messages by class, or by a method ``selector_for``.
+            when the application's are replaced. They choose messages by class, or by a method ``selector_for``. A
+            filter of a protocol that numbers its messages can stand around the application's: see `ISessionFilter`.
         to_server: the messages to the server: a codec, a `MessageType` for codecs with versions, or ``None`` for plain
             ``bytes``.
         to_client: the messages to the client, in the same way.
