@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
+from ..dialects.lines import AllowLines, LogLines, RefuseLines, ReplaceInLines
 from ..dialects.mqtt import Topics
 from ..dialects.postgres import MaskColumns, ReadOnly, Statements
 from ..dialects.redis import Commands
@@ -78,6 +79,10 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
 
 
 READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
+    "lines-allow": AllowLines,
+    "lines-log": LogLines,
+    "lines-refuse": RefuseLines,
+    "lines-replace": ReplaceInLines,
     "log": log,
     "mqtt-topics": Topics,
     "postgres-mask-columns": MaskColumns,
