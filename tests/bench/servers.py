@@ -71,6 +71,11 @@ def _mosquitto(port: int, directory: Path) -> list[str]:
     return [find("mosquitto"), "-c", str(config)]
 
 
+_OF_REDIS = (
+    ("redis-benchmark", "apt-get install redis-tools"),
+    ("redis-server", "apt-get install redis-server"),
+)
+
 SERVERS = {
     "postgres": Server(
         command=_postgres,
@@ -79,9 +84,10 @@ SERVERS = {
     ),
     "redis": Server(
         command=_redis,
-        programs=(("redis-benchmark", "apt-get install redis-tools"), ("redis-server", "apt-get install redis-server")),
+        programs=_OF_REDIS,
         prepare=_redis_benchmark,
     ),
+    "lines": Server(command=_redis, programs=_OF_REDIS),
     "mqtt": Server(command=_mosquitto, programs=(("mosquitto", "apt-get install mosquitto"),)),
 }
 """By the kind of load."""
