@@ -60,11 +60,16 @@ def redis(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     return within(data, at)
 
 
+def lines(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
+    """Cut lines."""
+    return data.find(b"\n", at) + 1
+
+
 def within(data: bytes, end: int) -> int:
     return end if end <= len(data) else 0
 
 
-CUTTERS: dict[str, Cutter] = {"postgres": postgres, "mqtt": mqtt, "redis": redis}
+CUTTERS: dict[str, Cutter] = {"postgres": postgres, "mqtt": mqtt, "redis": redis, "lines": lines}
 
 
 def cut(protocol: str, rest: bytearray, to_server: bool, before: list[bytes]) -> Iterator[bytes]:

@@ -103,7 +103,19 @@ def decimal_length(random: Random, message: bytes) -> bytes:
     return message[: number.start()] + random.choice((near, random.choice(NUMBERS))) + message[number.end() :]
 
 
+def other_end(random: Random, message: bytes) -> bytes:
+    """Put something into a line that may end one, or make it longer than it may be."""
+    at = random.randrange(len(message) + 1)
+    put = random.choice((b"\r", b"\n", b"\r\n", b"\0", b"\r\r\n", b"x" * 9000, b" " * 600, b"secret", b"PRIVMSG"))
+    return message[:at] + put + message[at:]
+
+
 PROTOCOLS = {
+    "lines": Protocol(
+        bytes(range(256)) + b"\r\n\0 :@" * 20,
+        other_end,
+        (b"x" * 70_000, b"PRIVMSG " * 5_000, b"\r" * 9_000, b"\0" * 9_000, b"secret" * 2_000, b"@" + b"a=b;" * 2_500),
+    ),
     "postgres": Protocol(
         bytes(range(256)) + b"QPBDECSHFdcfXpRTDCZEKSAGHWVtnINs123vv~" * 8,
         fixed_length,

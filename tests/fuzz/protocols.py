@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twisted_repeater import DROP, PASS_ON, Dialect, Direction, Link, Send, SendBack, Side, Verdict
-from twisted_repeater.dialects import mqtt, postgres, redis
+from twisted_repeater.dialects import lines, mqtt, postgres, redis
+from twisted_repeater.dialects.lines import AllowLines, RefuseLines, ReplaceInLines
 from twisted_repeater.dialects.mqtt import Publish, Topics, answered
 from twisted_repeater.dialects.postgres import MaskColumns, ReadOnly, Statements
 from twisted_repeater.dialects.redis import Command, Commands, Reply, in_turn
@@ -190,4 +191,23 @@ REDIS = Case(
     wrong=frozenset({"redis/garbage-1", "redis/garbage-2", "redis/replica", "redis/inline"}),
 )
 
-PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT)}
+LINES = Case(
+    "lines",
+    lambda: lines(max_frame=8703),
+    [(UP, b"NICK bystander\r\n"), (DOWN, b":irc.example.org 001 bystander :Welcome\r\n")],
+    [(UP, b"PING x\n"), (DOWN, b"PONG x\n")],
+    {
+        "no filter": dict,
+        "typed filters": lambda: both(look),
+        "rules": lambda: {"filters": RefuseLines(match="no such word", direction="both")},
+    },
+    {
+        "written again": lambda: both(written_again),
+        "RefuseLines": lambda: {"filters": RefuseLines(match="^(:.* )?(PRIVMSG) ", answer=r"no \2", direction="both")},
+        "AllowLines": lambda: {"filters": AllowLines(match="[^ ]+ [^ ]+.*", answer=r"no \0", direction="both")},
+        "ReplaceInLines": lambda: {"filters": ReplaceInLines(match="(ev)e", by=r"\1.\0", direction="both")},
+        "lone ends pass": lambda: {"filters": ReplaceInLines(match="(l.)", by=r"\1", direction="both", lone="pass")},
+    },
+)
+
+PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT, LINES)}

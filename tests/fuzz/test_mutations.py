@@ -74,6 +74,10 @@ class AttackTests(SynchronousTestCase):
         """So does each session of MQTT."""
         self.play("mqtt")
 
+    def test_lines(self) -> None:
+        """So does each session of lines."""
+        self.play("lines")
+
 
 class DeclaredSizeTests(SynchronousTestCase):
     """Messages that say that they are large."""

@@ -8,6 +8,7 @@ years. To limit the length of lines does not help, because thirty characters are
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Protocol
 
 __all__ = ["Match", "Pattern", "Template"]
@@ -56,8 +57,12 @@ class Pattern:
         ValueError: it is not an expression of RE2.
     """
 
+    search: Callable[[bytes], Match | None]
+    """Returns the first place where a line matches."""
     groups: int
     """How many groups it has."""
+    text: str
+    """The expression, as it was written."""
 
     def __init__(self, option: str, text: str) -> None:
         if not isinstance(text, str):
@@ -73,13 +78,9 @@ class Pattern:
         except re2.error as error:
             reason = error.args[0].decode(errors="replace")
             raise ValueError(f"{option} must be a regular expression of RE2, not {text!r}: {reason}") from None
+        self.search = self._expression.search
         self.groups = self._expression.groups
         self.text = text
-
-    def search(self, line: bytes) -> Match | None:
-        """Return the first place where a line matches."""
-        found: Match | None = self._expression.search(line)
-        return found
 
     def matches_all_of(self, line: bytes) -> bool:
         """Return whether a line matches from its beginning to its end."""

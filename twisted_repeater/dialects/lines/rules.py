@@ -179,7 +179,7 @@ class _Rule:
 
     def filter(self, message: bytes, link: Link) -> Verdict:
         """See `IFilter`. A CR at the end is a part of the line's end, which the filters need not know."""
-        line, end = (message[:-1], b"\r") if message[-1:] == b"\r" else (message, b"")
+        line, end = (message[:-1], b"\r") if message.endswith(b"\r") else (message, b"")
         if self._closes and (b"\r" in line or b"\n" in line or b"\0" in line):
             return Close(ParseError("a line must not have a CR, LF or NUL in it"))
         return self._decide(line, end, link)
