@@ -6,6 +6,7 @@ from .attempt import Attempt, Frame, Opening, Peer, Versions
 from .hellos import hellos
 from .int32 import int32
 from .message_types import Conversion, MessageType
+from .modbus import modbus
 from .mqtt import mqtt
 from .openings import by_address, first_message, server_first
 from .plain import delimited, length, lines, varint
@@ -29,6 +30,7 @@ __all__ = [
     "int32",
     "length",
     "lines",
+    "modbus",
     "mqtt",
     "postgres",
     "redis",

@@ -9,6 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
+from ..dialects.modbus import ReadOnly as ModbusReadOnly
+from ..dialects.modbus import Registers
 from ..dialects.mqtt import Topics
 from ..dialects.postgres import MaskColumns, ReadOnly, Statements
 from ..dialects.redis import Commands
@@ -79,6 +81,8 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
 
 READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
     "log": log,
+    "modbus-read-only": ModbusReadOnly,
+    "modbus-registers": Registers,
     "mqtt-topics": Topics,
     "postgres-mask-columns": MaskColumns,
     "postgres-read-only": ReadOnly,
@@ -89,6 +93,8 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
 """The functions that make the pairs, by the names on the command line."""
 
 DIALECTS: dict[str, str] = {
+    "modbus-read-only": "modbus",
+    "modbus-registers": "modbus",
     "mqtt-topics": "mqtt",
     "postgres-mask-columns": "postgres",
     "postgres-read-only": "postgres",
