@@ -75,6 +75,8 @@ class TableTests(SynchronousTestCase):
     def test_options_of_protocols(self) -> None:
         """The filters of protocols take their rules as text."""
         for name, options in (
+            ("modbus-read-only", {"functions": "100,101"}),
+            ("modbus-registers", {"write": "holding 100-109 from 10.0.0.5,coils unit 1", "deny-read": "input"}),
             ("mqtt-topics", {"publish": "sensors/%c/#", "deny-subscribe": "secret/#,private/#", "before-5": "close"}),
             ("postgres-mask-columns", {"columns": "password,16385.3"}),
             ("postgres-read-only", {}),

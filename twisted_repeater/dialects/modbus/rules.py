@@ -74,7 +74,7 @@ class Rule:
     def overlaps(self, area: Area, addresses: range, unit: int) -> bool:
         """Return whether it is about one of these addresses. A broadcast reaches every unit."""
         reaches = self.is_about(area, unit) or (unit == BROADCAST and self.area in (None, area))
-        return reaches and self.first < addresses.stop and addresses.start <= self.last
+        return reaches and len(addresses) > 0 and self.first < addresses.stop and addresses.start <= self.last
 
 
 def rules_of(option: str, texts: Iterable[str]) -> tuple[Rule, ...]:
@@ -101,11 +101,11 @@ def covered(rules: Sequence[Rule], addresses: range) -> bool:
 
 
 def address_of(peer: IAddress) -> Address | None:
-    """Return the internet address of a client; ``None`` if it comes from a Unix socket."""
-    host = getattr(peer, "host", None)
-    if not isinstance(host, str):
+    """Return the internet address of a client; ``None`` if it has none, as on a Unix socket."""
+    try:
+        address = ip_address(getattr(peer, "host", ""))
+    except ValueError:
         return None
-    address = ip_address(host)
     return getattr(address, "ipv4_mapped", None) or address  # such as ::ffff:10.0.0.5
 
 
