@@ -93,14 +93,18 @@ def varint_length(random: Random, message: bytes) -> bytes:
     return message[:1] + length + bytes([size]) + message[end + 1 :]
 
 
+PLACES: tuple[tuple[int, int], ...] = ((4, 2), (4, 2), (8, 1), (12, 1))
+"""Where a frame of Modbus has lengths, and in how many bytes."""
+
+
 def length_behind(random: Random, message: bytes) -> bytes:
     """Write another length into a frame of Modbus, or into the data of one."""
     if len(message) < 8:
         return message
-    at, size = random.choice(((4, 2), (4, 2), (8, 1), (12, 1)))
+    at, size = random.choice(PLACES)
     true = int.from_bytes(message[at : at + size])
     value = random.choice((true + random.randint(-6, 6), random.choice(INTERESTING), random.getrandbits(16)))
-    return message[:at] + (value % 256**size).to_bytes(size) + message[at + size :]
+    return message[:at] + (value % (1 << 8 * size)).to_bytes(size) + message[at + size :]
 
 
 def decimal_length(random: Random, message: bytes) -> bytes:

@@ -259,6 +259,20 @@ class ServerTests(ModbusCase):
         _, printed = await self.mbpoll(repeater.port, "-t", "4", "-r", "5", "127.0.0.1")
         self.assertIn("Gateway path unavailable", printed)
 
+    async def test_one_connection(self) -> None:
+        """With a place for one client only, the next one waits, and the device has one connection at a time."""
+        repeater = await self.start(limits=Limits(max_clients=1))
+        asked, answer = frame(3, READ), frame(3, b"\2\0\7")
+        with socket.create_connection(("127.0.0.1", repeater.port), timeout=30) as first:
+            first.sendall(asked)
+            self.assertEqual(await self.in_thread(first.recv, len(answer), socket.MSG_WAITALL), answer)
+            second = self.in_thread(answers_of, repeater.port, [asked], len(answer))
+            first.sendall(asked)
+            self.assertEqual(await self.in_thread(first.recv, len(answer), socket.MSG_WAITALL), answer)
+            self.assertEqual(len(repeater.links()), 1)
+            self.assertFalse(second.called)
+        self.assertEqual(await second, answer)
+
     async def test_late(self) -> None:
         """A response that comes after its client has given up is not taken for another, of no client."""
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -21,7 +21,7 @@ def modbus() -> Dialect:
     names.
 
     The repeater connects to the server with the client's first request. If it cannot, or must refuse the client, that
-    request is answered with an exception.
+    request is answered with an exception. ``link.details["first_header"]`` has its first eight bytes.
 
     A frame whose protocol number is not 0, or whose length is not 2 to 254, ends its sender's link. So does a request
     or a response that is not valid, if a filter looks at messages of its class.
