@@ -74,6 +74,10 @@ class AttackTests(SynchronousTestCase):
         """So does each session of MQTT."""
         self.play("mqtt")
 
+    def test_modbus(self) -> None:
+        """So does each session of Modbus."""
+        self.play("modbus")
+
 
 class DeclaredSizeTests(SynchronousTestCase):
     """Messages that say that they are large."""
