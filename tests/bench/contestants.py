@@ -176,7 +176,7 @@ def _repeater(filter_name: str) -> Start:
     return start
 
 
-_FRAMINGS = ("async-extra", "length", "varint", "lines")
+_FRAMINGS = ("async-extra", "length", "varint", "delimited")
 _PLAIN = ("oneway", "echo", "idle")
 _INTERPRETED = {"PYTHONPATH": str(INTERPRETED)}
 _STREAM = _NGINX_MODULES / "ngx_stream_module.so"

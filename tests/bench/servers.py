@@ -77,6 +77,11 @@ def _pymodbus(port: int, directory: Path) -> list[str]:
     return [sys.executable, str(TESTS / "real" / "modbus_server.py"), str(port)]
 
 
+_OF_REDIS = (
+    ("redis-benchmark", "apt-get install redis-tools"),
+    ("redis-server", "apt-get install redis-server"),
+)
+
 SERVERS = {
     "postgres": Server(
         command=_postgres,
@@ -85,9 +90,10 @@ SERVERS = {
     ),
     "redis": Server(
         command=_redis,
-        programs=(("redis-benchmark", "apt-get install redis-tools"), ("redis-server", "apt-get install redis-server")),
+        programs=_OF_REDIS,
         prepare=_redis_benchmark,
     ),
+    "lines": Server(command=_redis, programs=_OF_REDIS),
     "mqtt": Server(command=_mosquitto, programs=(("mosquitto", "apt-get install mosquitto"),)),
     "modbus": Server(command=_pymodbus, programs=()),
 }

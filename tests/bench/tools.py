@@ -55,7 +55,7 @@ def _redis_benchmark(load: Load, port: int, requests: int) -> list[str]:
 
 
 def _of_redis_benchmark(printed: str, requests: int) -> float:
-    speed = re.search(r'^"[GS]ET","([\d.]+)"', printed, re.MULTILINE)
+    speed = re.search(r'^"(?:[GS]ET|PING_INLINE)","([\d.]+)"', printed, re.MULTILINE)
     if speed is None or "Error" in printed:
         raise Failed(f"redis-benchmark: {last_line(printed)}")
     return float(speed[1])
@@ -88,6 +88,7 @@ def _of_modbus(printed: str, requests: int) -> float:
 TOOLS = {
     "postgres": Tool(command=_pgbench, requests_per_second=_of_pgbench, warm_up=200),
     "redis": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
+    "lines": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
     "mqtt": Tool(command=_mqtt, requests_per_second=_of_mqtt, warm_up=1000),
     "modbus": Tool(command=_modbus, requests_per_second=_of_modbus, warm_up=500),
 }

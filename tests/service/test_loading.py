@@ -290,8 +290,8 @@ class DialectTests(LoadingCase):
             ("length:size=two", "length: size must be a whole number, not 'two'"),
             ("length:order=middle", "length: order must be big or little, not 'middle'"),
             ("length:2", "length: an option must be written as name=value, not '2'"),
-            ("lines:End=lf", "lines: there is no option 'End'; the options are: end, max-frame"),
-            ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, max-frame"),
+            ("lines:End=lf", "lines: there is no option 'End'; the options are: end, secret, max-frame"),
+            ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, secret, max-frame"),
             ("delimited", "delimited: end is missing; write end="),
             (
                 "delimited:end=eot",

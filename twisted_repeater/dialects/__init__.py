@@ -5,11 +5,12 @@ from .async_extra import async_extra
 from .attempt import Attempt, Frame, Opening, Peer, Versions
 from .hellos import hellos
 from .int32 import int32
+from .lines import lines
 from .message_types import Conversion, MessageType
 from .modbus import modbus
 from .mqtt import mqtt
 from .openings import by_address, first_message, server_first
-from .plain import delimited, length, lines, varint
+from .plain import delimited, length, varint
 from .postgres import postgres
 from .redis import redis
 

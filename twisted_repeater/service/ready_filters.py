@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
+from ..dialects.lines import AllowLines, LogLines, RefuseLines, ReplaceInLines
 from ..dialects.modbus import ReadOnly as ModbusReadOnly
 from ..dialects.modbus import Registers
 from ..dialects.mqtt import Topics
@@ -80,6 +81,10 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
 
 
 READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
+    "lines-allow": AllowLines,
+    "lines-log": LogLines,
+    "lines-refuse": RefuseLines,
+    "lines-replace": ReplaceInLines,
     "log": log,
     "modbus-read-only": ModbusReadOnly,
     "modbus-registers": Registers,

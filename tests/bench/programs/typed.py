@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted_repeater import DROP, PASS_ON, Link, Verdict
+from twisted_repeater.dialects.lines import RefuseLines
 from twisted_repeater.dialects.modbus import ReadHoldingRegisters, ReadHoldingRegistersResponse
 from twisted_repeater.dialects.mqtt import Publish, Subscribe
 from twisted_repeater.dialects.postgres import DataRow, ErrorResponse, Parse, Query
@@ -60,6 +61,7 @@ FILTERS: dict[str, FilterPair] = {
     "postgres": FilterPair(statement, row),
     "redis": FilterPair(command, reply),
     "mqtt": FilterPair(packet, packet),
+    "lines": RefuseLines(match=r"^(SET|\$).*secret", answer="-NOPERM no", direction="both"),
     "modbus": FilterPair(register, register),
 }
 """By the name of the dialect."""
