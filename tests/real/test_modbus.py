@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import threading
+from random import Random
 from typing import Any
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
 
 from twisted_repeater import PASS_ON, Limits, Link, Side, Verdict
-from twisted_repeater.dialects.modbus import ReadOnly, Registers, refuse
-from twisted_repeater.filters import FilterPair, Log
+from twisted_repeater.dialects.modbus import ReadOnly, Registers, Request, Response, refuse, with_requests
+from twisted_repeater.filters import FilterPair, Log, chain
 
 from ..dialects.modbus.frames import frame
+from ..peers import reactor
 from .hostile import listening
 from .modbus_case import VALUE, ModbusCase, answers_of, ending_early, late_server, patient_server, split
 from .servers import bytewise, talk
@@ -129,6 +134,31 @@ class PassingTests(ModbusCase):
                 got = split(await self.in_thread(answers_of, repeater.port, parts, size))
                 self.assertEqual(sorted(got), sorted([*passed, exception]))
                 self.assertEqual([answer for answer in got if answer != exception], passed)
+            await self.nothing_left(repeater)
+
+    async def test_flood(self) -> None:
+        """Thousands of requests at once, cut anywhere, with verdicts that come later, get their answers in order."""
+        random = Random(1)
+        requests = [
+            frame(random.choice((6, 22, 100)), random.randbytes(6)[: random.choice((4, 6))], transaction=number)
+            for number in range(3000)
+        ]
+        requests = [each for each in requests if (len(each), each[7]) in ((12, 6), (14, 22), (12, 100), (14, 100))]
+        said = b"".join(requests)
+        cuts = sorted(random.randrange(len(said)) for _ in range(50))
+        parts = [said[start:stop] for start, stop in itertools.pairwise([0, *cuts, len(said)])]
+
+        def later(message: object, link: Link) -> Deferred[Verdict]:
+            return deferLater(reactor, 0, lambda: PASS_ON)
+
+        def as_asked(response: Response, request: Request, link: Link) -> Verdict:
+            self.assertEqual((response.function, response.transaction), (request.function, request.transaction))
+            return PASS_ON
+
+        async with listening(None) as port:  # the answer to each of these is the same
+            filters = chain(with_requests(as_asked), FilterPair(later, later))
+            repeater = await self.start(filters=filters, server=f"tcp:127.0.0.1:{port}")
+            self.assertEqual(await self.in_thread(answers_of, repeater.port, parts, len(said)), said)
             await self.nothing_left(repeater)
 
     async def test_untouched(self) -> None:

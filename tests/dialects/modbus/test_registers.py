@@ -154,6 +154,13 @@ class RegistersTests(RegistersCase):
         both = Registers(write=("holding",), deny_write=("holding 5",))
         self.assertEqual(self.codes(both, [WriteRegister(4, 1), WriteRegister(5, 1), WriteCoil(4, True)]), [None, 2, 1])
 
+    def test_end(self) -> None:
+        """A range that goes on behind the last address is refused: a server might begin again at 0."""
+        rules = Registers(deny_read=("holding 0",), deny_write=("any 0",))
+        requests = [ReadHoldingRegisters(65535, 1), ReadHoldingRegisters(65535, 2), WriteRegisters(65534, (1, 2, 3))]
+        self.assertEqual(self.codes(rules, requests), [None, 2, 2])
+        self.assertEqual(self.codes(Registers(write=("any",)), requests), [None, None, None])
+
     def test_clients(self) -> None:
         """Rules may be about one client, or a network; a client that no rule allows anything may do nothing."""
         rules = Registers(

@@ -17,7 +17,7 @@ from ...verdicts import PASS_ON, Verdict
 from .answers import refuse
 from .message import Area, ExceptionCode, Raw
 from .requests import Request, TypedRequest
-from .rules import Rule, address_of, covered, rules_of
+from .rules import LAST, Rule, address_of, covered, rules_of
 
 __all__ = ["ReadOnly", "Registers"]
 
@@ -142,7 +142,8 @@ class _Allowed:
                 return ExceptionCode.ILLEGAL_FUNCTION
             if not covered(rules, addresses):
                 return ExceptionCode.ILLEGAL_DATA_ADDRESS
-        if any(rule.overlaps(area, addresses, unit) for rule in self._deny):
+        # A server may go on at 0 behind the last address.
+        if addresses.stop > LAST + 1 or any(rule.overlaps(area, addresses, unit) for rule in self._deny):
             return ExceptionCode.ILLEGAL_DATA_ADDRESS
         return None
 

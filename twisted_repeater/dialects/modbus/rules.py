@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IAddress
 
 from .message import Area
 
-__all__ = ["Rule", "address_of", "covered", "rules_of"]
+__all__ = ["LAST", "Rule", "address_of", "covered", "rules_of"]
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
