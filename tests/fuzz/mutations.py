@@ -99,7 +99,7 @@ def length_behind(random: Random, message: bytes) -> bytes:
         return message
     at, size = random.choice(((4, 2), (4, 2), (8, 1), (12, 1)))
     true = int.from_bytes(message[at : at + size])
-    value = random.choice((true + random.randint(-6, 6), random.choice(INTERESTING), random.getrandbits(16)))
+    value: int = random.choice((true + random.randint(-6, 6), random.choice(INTERESTING), random.getrandbits(16)))
     return message[:at] + (value % 256**size).to_bytes(size) + message[at + size :]
 
 
