@@ -183,6 +183,14 @@ class RegistersTests(RegistersCase):
         self.assertEqual(self.codes(allowed, requests), [None, 1, 1, 1])
         self.assertEqual(self.codes(denied, requests), [2, None, 2, None])
 
+    def test_replaced(self) -> None:
+        """Other rules hold from the next request on, for clients that are connected too."""
+        run = FilterHarness(filters=ReadOnly(), dialect=dialects.modbus(), says=[Raw(17)])
+        run.client_sends(WriteRegister(1, 1)).expect(to_client=[ExceptionResponse(6, 1)])
+        run.repeater.replace_filters(filters=Registers(write=("holding 1",)))
+        run.client_sends(WriteRegister(1, 1)).expect(to_server=[WriteRegister(1, 1)])
+        run.client_sends(WriteRegister(2, 1)).expect(to_client=[ExceptionResponse(6, 2)])
+
     def test_wrong(self) -> None:
         """Rules that say nothing, or are not understood, are errors at once."""
         self.assertRaises(ValueError, Registers)
