@@ -72,7 +72,7 @@ class BenchTests(SynchronousTestCase):
 
     def test_protocols(self) -> None:
         """Each protocol's load tool puts a load on the real server, and its requests are counted as messages."""
-        for load in ("redis-get-16", "mqtt-1", "postgres-rows"):
+        for load in ("redis-get-16", "mqtt-1", "postgres-rows", "modbus-10"):
             if reason := SERVERS[load.partition("-")[0]].missing():
                 cannot_test(reason)
             temporary = TemporaryDirectory()
@@ -91,7 +91,13 @@ class BenchTests(SynchronousTestCase):
         """A load tool whose requests did not all succeed has measured nothing."""
         of_pgbench = "number of transactions actually processed: 9/10\ntps = 5.0 (without initial connection time)\n"
         of_redis_benchmark = "Error from server: NOPERM\n"
-        for kind, printed in (("postgres", of_pgbench), ("redis", of_redis_benchmark), ("lines", ""), ("mqtt", "")):
+        for kind, printed in (
+            ("postgres", of_pgbench),
+            ("redis", of_redis_benchmark),
+            ("mqtt", ""),
+            ("modbus", ""),
+            ("lines", ""),
+        ):
             self.assertRaises(Failed, TOOLS[kind].requests_per_second, printed, 10)
 
     def test_missing_programs(self) -> None:

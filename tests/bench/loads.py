@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["LOADS", "PROTOCOLS", "QUICK", "Load"]
 
-PROTOCOLS = ("postgres", "redis", "mqtt", "lines")
+PROTOCOLS = ("postgres", "redis", "mqtt", "modbus", "lines")
 """The kinds of load that another program puts on: the protocol's own load tool."""
 
 KIB = 1024
@@ -93,6 +93,17 @@ def _mqtt(qos: int, messages: int) -> Load:
     )
 
 
+def _modbus(registers: int) -> Load:
+    return Load(
+        name=f"modbus-{registers}",
+        title=f"Modbus, polling {registers} registers",
+        kind="modbus",
+        size=registers,
+        connections=8,
+        messages=2,
+    )
+
+
 LOADS = (
     _oneway("16", "16 B", 16),
     _oneway("256", "256 B", 256),
@@ -128,6 +139,8 @@ LOADS = (
     _redis("get", 16),
     _mqtt(0, 2),
     _mqtt(1, 4),
+    _modbus(10),
+    _modbus(125),
     _lines(1),
     _lines(16),
 )

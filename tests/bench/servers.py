@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ..paths import TESTS
 from .installed import find, needs, unprivileged
 from .process import Failed, Process, free_port, last_line
 
@@ -71,6 +73,10 @@ def _mosquitto(port: int, directory: Path) -> list[str]:
     return [find("mosquitto"), "-c", str(config)]
 
 
+def _pymodbus(port: int, directory: Path) -> list[str]:
+    return [sys.executable, str(TESTS / "real" / "modbus_server.py"), str(port)]
+
+
 _OF_REDIS = (
     ("redis-benchmark", "apt-get install redis-tools"),
     ("redis-server", "apt-get install redis-server"),
@@ -89,6 +95,7 @@ SERVERS = {
     ),
     "lines": Server(command=_redis, programs=_OF_REDIS),
     "mqtt": Server(command=_mosquitto, programs=(("mosquitto", "apt-get install mosquitto"),)),
+    "modbus": Server(command=_pymodbus, programs=()),
 }
 """By the kind of load."""
 

@@ -73,10 +73,23 @@ def _of_mqtt(printed: str, requests: int) -> float:
     return float(speed[2])
 
 
+def _modbus(load: Load, port: int, requests: int) -> list[str]:
+    arguments = [str(port), str(requests), str(load.connections), str(load.size)]
+    return [sys.executable, "-m", "tests.bench.programs.modbus", *arguments]
+
+
+def _of_modbus(printed: str, requests: int) -> float:
+    speed = re.search(r"(\d+) requests, ([\d.]+) for each second", printed)
+    if speed is None or int(speed[1]) < requests:
+        raise Failed(f"the Modbus load: {last_line(printed)}")
+    return float(speed[2])
+
+
 TOOLS = {
     "postgres": Tool(command=_pgbench, requests_per_second=_of_pgbench, warm_up=200),
     "redis": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
     "lines": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
     "mqtt": Tool(command=_mqtt, requests_per_second=_of_mqtt, warm_up=1000),
+    "modbus": Tool(command=_modbus, requests_per_second=_of_modbus, warm_up=500),
 }
 """By the kind of load."""

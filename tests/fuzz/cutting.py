@@ -41,6 +41,11 @@ def mqtt(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     return 0
 
 
+def modbus(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
+    """Cut Modbus/TCP: a length of two bytes behind four others."""
+    return within(data, at + 6 + int.from_bytes(data[at + 4 : at + 6])) if len(data) >= at + 6 else 0
+
+
 def redis(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     """Cut RESP: a value with all that is in it."""
     owed = 1
@@ -69,7 +74,7 @@ def within(data: bytes, end: int) -> int:
     return end if end <= len(data) else 0
 
 
-CUTTERS: dict[str, Cutter] = {"postgres": postgres, "mqtt": mqtt, "redis": redis, "lines": lines}
+CUTTERS: dict[str, Cutter] = {"postgres": postgres, "mqtt": mqtt, "redis": redis, "modbus": modbus, "lines": lines}
 
 
 def cut(protocol: str, rest: bytearray, to_server: bool, before: list[bytes]) -> Iterator[bytes]:

@@ -93,6 +93,20 @@ def varint_length(random: Random, message: bytes) -> bytes:
     return message[:1] + length + bytes([size]) + message[end + 1 :]
 
 
+PLACES: tuple[tuple[int, int], ...] = ((4, 2), (4, 2), (8, 1), (12, 1))
+"""Where a frame of Modbus has lengths, and in how many bytes."""
+
+
+def length_behind(random: Random, message: bytes) -> bytes:
+    """Write another length into a frame of Modbus, or into the data of one."""
+    if len(message) < 8:
+        return message
+    at, size = random.choice(PLACES)
+    true = int.from_bytes(message[at : at + size])
+    value = random.choice((true + random.randint(-6, 6), random.choice(INTERESTING), random.getrandbits(16)))
+    return message[:at] + (value % (1 << 8 * size)).to_bytes(size) + message[at + size :]
+
+
 def decimal_length(random: Random, message: bytes) -> bytes:
     """Write another number into RESP."""
     found = list(NUMBER.finditer(message))
@@ -136,6 +150,16 @@ PROTOCOLS = {
             b"\x10\xff\xff\x03",
             b"\x30\x80\x80\x80\x80\x01",
             b"\x30\x80\x80\x00",
+        ),
+    ),
+    "modbus": Protocol(
+        bytes(range(256)),
+        length_behind,
+        (
+            b"\0\1\0\0\0\xfe\1\x63",
+            b"\0\1\0\0\0\xff\1\x63",
+            b"\0\1\0\0\xff\xff\1\x10\0\0\xff\xff\xff",
+            b"\0\1\xff\xff\xff\xff\1\3",
         ),
     ),
     "redis": Protocol(

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twisted_repeater import DROP, PASS_ON, Dialect, Direction, Link, Send, SendBack, Side, Verdict
-from twisted_repeater.dialects import lines, mqtt, postgres, redis
+from twisted_repeater.dialects import lines, modbus, mqtt, postgres, redis
 from twisted_repeater.dialects.lines import AllowLines, RefuseLines, ReplaceInLines
+from twisted_repeater.dialects.modbus import ReadOnly as NothingWritten
+from twisted_repeater.dialects.modbus import Registers, with_requests
 from twisted_repeater.dialects.mqtt import Publish, Topics, answered
 from twisted_repeater.dialects.postgres import MaskColumns, ReadOnly, Statements
 from twisted_repeater.dialects.redis import Command, Commands, Reply, in_turn
@@ -191,6 +193,25 @@ REDIS = Case(
     wrong=frozenset({"redis/garbage-1", "redis/garbage-2", "redis/replica", "redis/inline"}),
 )
 
+POLL, POLLED = b"\0\x09\0\0\0\6\1\3\0\0\0\1", b"\0\x09\0\0\0\5\1\3\2\0\7"
+
+MODBUS = Case(
+    "modbus",
+    modbus,
+    [(UP, POLL), (DOWN, POLLED)],
+    [(UP, POLL), (DOWN, POLLED)],
+    {
+        "no filter": dict,
+        "typed filters": lambda: both(look),
+    },
+    {
+        "written again": lambda: both(written_again),
+        "ReadOnly": lambda: {"filters": NothingWritten()},
+        "Registers": lambda: {"filters": Registers(read=("holding", "coils 0-9"), write=("any 0-99",))},
+        "with requests": lambda: {"filters": with_requests(lambda response, request, link: PASS_ON)},
+    },
+)
+
 LINES = Case(
     "lines",
     lambda: lines(max_frame=8703),
@@ -210,4 +231,4 @@ LINES = Case(
     },
 )
 
-PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT, LINES)}
+PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT, MODBUS, LINES)}

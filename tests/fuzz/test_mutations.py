@@ -74,6 +74,10 @@ class AttackTests(SynchronousTestCase):
         """So does each session of MQTT."""
         self.play("mqtt")
 
+    def test_modbus(self) -> None:
+        """So does each session of Modbus."""
+        self.play("modbus")
+
     def test_lines(self) -> None:
         """So does each session of lines."""
         self.play("lines")

@@ -80,6 +80,8 @@ class TableTests(SynchronousTestCase):
             ("lines-log", {"match": r"^(\w+)", "text": r"\1", "direction": "to-client", "level": "warn"}),
             ("lines-refuse", {"match": "^(JOIN)", "answer": r"no \1"}),
             ("lines-replace", {"match": "a", "by": "b"}),
+            ("modbus-read-only", {"functions": "100,101"}),
+            ("modbus-registers", {"write": "holding 100-109 from 10.0.0.5,coils unit 1", "deny-read": "input"}),
             ("mqtt-topics", {"publish": "sensors/%c/#", "deny-subscribe": "secret/#,private/#", "before-5": "close"}),
             ("postgres-mask-columns", {"columns": "password,16385.3"}),
             ("postgres-read-only", {}),

@@ -7,6 +7,7 @@ from .hellos import hellos
 from .int32 import int32
 from .lines import lines
 from .message_types import Conversion, MessageType
+from .modbus import modbus
 from .mqtt import mqtt
 from .openings import by_address, first_message, server_first
 from .plain import delimited, length, varint
@@ -30,6 +31,7 @@ __all__ = [
     "int32",
     "length",
     "lines",
+    "modbus",
     "mqtt",
     "postgres",
     "redis",

@@ -10,6 +10,8 @@ from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
 from ..dialects.lines import AllowLines, LogLines, RefuseLines, ReplaceInLines
+from ..dialects.modbus import ReadOnly as ModbusReadOnly
+from ..dialects.modbus import Registers
 from ..dialects.mqtt import Topics
 from ..dialects.postgres import MaskColumns, ReadOnly, Statements
 from ..dialects.redis import Commands
@@ -84,6 +86,8 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
     "lines-refuse": RefuseLines,
     "lines-replace": ReplaceInLines,
     "log": log,
+    "modbus-read-only": ModbusReadOnly,
+    "modbus-registers": Registers,
     "mqtt-topics": Topics,
     "postgres-mask-columns": MaskColumns,
     "postgres-read-only": ReadOnly,
@@ -94,6 +98,8 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
 """The functions that make the pairs, by the names on the command line."""
 
 DIALECTS: dict[str, str] = {
+    "modbus-read-only": "modbus",
+    "modbus-registers": "modbus",
     "mqtt-topics": "mqtt",
     "postgres-mask-columns": "postgres",
     "postgres-read-only": "postgres",

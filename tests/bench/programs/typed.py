@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted_repeater import DROP, PASS_ON, Link, Verdict
 from twisted_repeater.dialects.lines import RefuseLines
+from twisted_repeater.dialects.modbus import ReadHoldingRegisters, ReadHoldingRegistersResponse
 from twisted_repeater.dialects.mqtt import Publish, Subscribe
 from twisted_repeater.dialects.postgres import DataRow, ErrorResponse, Parse, Query
 from twisted_repeater.dialects.redis import Command, Reply
@@ -47,10 +48,20 @@ def packet(message: object, link: Link) -> Verdict:
     return PASS_ON
 
 
+def register(message: object, link: Link) -> Verdict:
+    """Look at the first address of each read, and at the first value of each response."""
+    if isinstance(message, ReadHoldingRegisters):
+        return DROP if message.address == 666 else PASS_ON
+    if isinstance(message, ReadHoldingRegistersResponse):
+        return DROP if message.values[0] == 666 else PASS_ON
+    return PASS_ON
+
+
 FILTERS: dict[str, FilterPair] = {
     "postgres": FilterPair(statement, row),
     "redis": FilterPair(command, reply),
     "mqtt": FilterPair(packet, packet),
     "lines": RefuseLines(match=r"^(SET|\$).*secret", answer="-NOPERM no", direction="both"),
+    "modbus": FilterPair(register, register),
 }
 """By the name of the dialect."""
