@@ -22,6 +22,8 @@ from .messages import (
     SequenceReset,
     TestRequest,
 )
+from .orders import Orders
+from .refusals import refuse
 from .scan import Garbled
 
 __all__ = [
@@ -41,10 +43,12 @@ __all__ = [
     "OrderCancelReject",
     "OrderCancelReplaceRequest",
     "OrderCancelRequest",
+    "Orders",
     "Reject",
     "ResendRequest",
     "SequenceReset",
     "TestRequest",
     "fix",
+    "refuse",
     "version_of",
 ]
