@@ -1,0 +1,86 @@
+"""Filters that refuse, drop, change and add by the ClOrdID, so that whoever reads two logs knows what must be in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSingle
+from twisted_repeater.filters import by_type
+from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
+
+if TYPE_CHECKING:
+    from twisted_repeater.interfaces import ILink
+    from twisted_repeater.verdicts import Verdict
+
+NEWS = "B"
+"""The MsgType of what is added."""
+
+
+def is_refused(number: int) -> bool:
+    """Return whether an order is answered by a refusal."""
+    return number % 100 == 7
+
+
+def is_dropped(number: int) -> bool:
+    """Return whether an order is dropped without an answer."""
+    return number % 1000 == 33
+
+
+def is_changed(number: int) -> bool:
+    """Return whether an order gets a text."""
+    return number % 500 == 250
+
+
+def added_to_server(number: int) -> Sequence[str]:
+    """Return the headlines of the news that the server gets because of an order, and of its report."""
+    return [f"order {number}"] * (number % 1000 == 500) + [f"report {number}"] * (number % 1000 == 850)
+
+
+def added_to_client(number: int) -> Sequence[str]:
+    """Return the headlines of the news that the client gets because of an order's report."""
+    return [f"fill {number}"] * (number % 1000 == 700)
+
+
+def news(headline: str) -> Message:
+    """Return a message to add."""
+    return Message(NEWS, [(148, headline), (33, "1"), (58, "added")])
+
+
+class Rules:
+    """Refuse, drop, change and add, by the numbers above."""
+
+    def for_link(self, link: ILink) -> tuple[object, object]:
+        """See `IFilterPair`."""
+        return by_type({NewOrderSingle: self.order}), by_type({ExecutionReport: self.report})
+
+    def order(self, message: NewOrderSingle, link: ILink) -> Verdict:
+        """Decide about an order."""
+        number = int(message[11])
+        if is_refused(number):
+            return SendBack([refusal(message)])
+        if is_dropped(number):
+            return DO_NOTHING
+        if is_changed(number):
+            return Send(message.changed({58: "changed"}))
+        if number % 1000 == 500:
+            return Send(message, news(f"order {number}"))
+        return PASS_ON
+
+    def report(self, message: ExecutionReport, link: ILink) -> Verdict:
+        """Decide about a report."""
+        number = int(message[11])
+        if number % 1000 == 700:
+            return Send(message, news(f"fill {number}"))
+        if number % 1000 == 850:
+            return PassOnAndSendBack([news(f"report {number}")])
+        return PASS_ON
+
+
+def refusal(order: Message) -> ExecutionReport:
+    """Return the report that refuses an order."""
+    fields = {37: "NONE", 11: order[11], 17: b"R" + order[11], 20: "0", 39: "8", 150: "8", 55: order[55]}
+    return ExecutionReport(fields | {54: order[54], 38: order[38], 151: "0", 14: "0", 6: "0", 58: "refused"})
+
+
+rules = Rules()
