@@ -1,5 +1,8 @@
 """The dialect ``fix``: FIX 4.0 to 4.4 and FIXT 1.1, with typed messages."""
 
+from .codec import FixCodec
+from .dialect import fix
+from .identity import Identity, version_of
 from .messages import (
     BusinessMessageReject,
     ExecutionReport,
@@ -24,8 +27,10 @@ from .scan import Garbled
 __all__ = [
     "BusinessMessageReject",
     "ExecutionReport",
+    "FixCodec",
     "Garbled",
     "Heartbeat",
+    "Identity",
     "Logon",
     "Logout",
     "Message",
@@ -40,4 +45,6 @@ __all__ = [
     "ResendRequest",
     "SequenceReset",
     "TestRequest",
+    "fix",
+    "version_of",
 ]

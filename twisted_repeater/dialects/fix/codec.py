@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from ...codecs._typed import TypedCodec
 from ...errors import ParseError
+from ...selectors import NOTHING, Selector
 from .message import Message
 from .messages import CLASSES
+from .of_type import of_type
+from .scan import type_of
 
 __all__ = ["FixCodec", "decode"]
 
@@ -20,10 +23,17 @@ class FixCodec(TypedCodec[Message]):
         return decode(payload)
 
     def encode(self, message: object) -> bytes:
-        """See `ICodec`."""
+        """See `ICodec`. The message must have its header and trailer."""
         if not isinstance(message, Message):
             raise self.wrong_type(message)
         return message.frame
+
+    def selector_for(self, types: tuple[type, ...]) -> Selector | None:
+        """See `ITypedCodec`. All classes are derived from `Message`, so it stands for all of them."""
+        if any(issubclass(Message, own) for own in types):
+            return None
+        wanted = [kind.TYPE for kind in CLASSES.values() if issubclass(kind, types) and kind.TYPE is not None]
+        return of_type(wanted) if wanted else NOTHING
 
 
 def decode(payload: bytes) -> Message:
@@ -33,15 +43,9 @@ def decode(payload: bytes) -> Message:
         Garbled: BodyLength or CheckSum is wrong.
         ParseError: the bytes are not a message.
     """
-    kind = CLASSES.get(type_in(payload), Message)
+    kind = CLASSES.get(type_of(payload), Message)
     message = kind.__new__(kind)
     message.read(payload)
     if not message.is_whole:
         raise ParseError("a message must begin with BeginString", ends_link=True)
     return message
-
-
-def type_in(payload: bytes) -> bytes:
-    """Return the third field, without looking for errors."""
-    parts = payload[:100].split(b"\1", 3)
-    return parts[2][3:] if len(parts) > 2 else b""

@@ -15,13 +15,16 @@ from collections.abc import Iterable, Mapping
 from ...errors import ParseError
 from .tags import DATA_FIELDS, HEADER, LENGTH_FIELDS, TRAILER
 
-__all__ = ["Garbled", "Scanned", "check_sum", "edited", "written"]
+__all__ = ["Garbled", "Scanned", "check_sum", "edited", "type_of", "written"]
 
 COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
 
-MOST_DIGITS = 9
-"""How many digits a tag or the length of data may have."""
+MOST_TAG_DIGITS: int = 9
+"""How many digits a tag may have."""
+
+MOST_DIGITS: int = 18
+"""How many digits BodyLength or the length of data may have."""
 
 IS_LENGTH: bytes = bytes(tag in DATA_FIELDS for tag in range(2048))
 """A table with 1 for each field whose value is the length of the next."""
@@ -32,7 +35,11 @@ class Garbled(ParseError):
 
 
 class Scanned:
-    """A message as its bytes, from BeginString to CheckSum, or without both if it has not been sent yet."""
+    """A message as its bytes, from BeginString to CheckSum, or without these if it has not been sent yet.
+
+    Args:
+        data: the bytes.
+    """
 
     data: bytes
     """The bytes."""
@@ -48,44 +55,42 @@ class Scanned:
             ParseError: the bytes are not fields.
         """
         self.data = data
-        self._tag = self._value = self._end = self._data_length = self._data_tag = 0
+        self._data_tag: int = 0
         size = len(data)
         at = self._next(0)
         if self._tag == 8:
             at = self._next(at)
             if self._tag != 9:
-                raise self._malformed("BodyLength must be the second field", at)
-            if size < 7 or data[size - 7 : size - 4] != b"10=":
-                raise Garbled("CheckSum must be the last field")
-            length = self._number(self._value, self._end)
-            if length != size - 7 - at:
-                raise Garbled(f"BodyLength must be {size - 7 - at}")
-            total = check_sum(data, size - 7)
-            if self._number(size - 4, size - 1) != total or data[size - 1] != 1:
-                raise Garbled(f"CheckSum must be {total:03}")
+                raise malformed("the second field must be BodyLength", at)
+            self._check_frame(at, size)
             at = self._next(at)
-            if self._tag != 35:
-                raise self._malformed("MsgType must be the third field", at)
-        elif self._tag != 35:
-            raise self._malformed("a message must begin with BeginString", 0)
+        if self._tag != 35:
+            raise malformed("MsgType must be behind BodyLength", at)
         while at < size:
             at = self._next(at)
 
-    def _malformed(self, why: str, at: int) -> ParseError:
-        """Return the error about bytes that are not fields. It ends the link: a number would be missing."""
-        return ParseError(why, offset=at, ends_link=True)
+    def _check_frame(self, body: int, size: int) -> None:
+        """Check BodyLength, which was just found, and CheckSum."""
+        view = self.data
+        trailer = size - 7
+        if trailer < body or view[trailer] != 49 or view[trailer + 1] != 48 or view[trailer + 2] != 61:
+            raise Garbled("the last field must be CheckSum, with three digits")
+        if self._number(self._value, self._end) != trailer - body:
+            raise Garbled(f"BodyLength must be {trailer - body}")
+        total = check_sum(self.data, trailer)
+        if view[size - 1] != 1 or self._number(trailer + 3, size - 1) != total:
+            raise Garbled(f"CheckSum must be {total:03}")
 
     def _number(self, start: int, stop: int) -> int:
         """Return the number that some digits are, or -1."""
         view = self.data
-        if start == stop or stop - start > 18:
+        if start == stop or stop - start > MOST_DIGITS:
             return -1
         number = 0
         while start < stop:
-            digit = view[start] - 48
-            if digit < 0 or digit > 9:
+            if view[start] < 48 or view[start] > 57:
                 return -1
-            number = number * 10 + digit
+            number = number * 10 + view[start] - 48
             start += 1
         return number
 
@@ -95,48 +100,40 @@ class Scanned:
         size = len(self.data)
         begin = at
         tag = 0
-        while at < size and 48 <= view[at] <= 57 and at - begin < MOST_DIGITS:
+        while at < size and 48 <= view[at] <= 57 and at - begin < MOST_TAG_DIGITS:
             tag = tag * 10 + view[at] - 48
             at += 1
         if at == begin or at >= size or view[at] != 61 or view[begin] == 48:
-            raise self._malformed("a field must be a number, an equals sign and a value", begin)
+            raise malformed("a field must be a number, an equals sign and a value", begin)
         at += 1
-        self._tag = tag
-        self._value = at
-        if self._data_length >= 0 and tag == self._data_tag:
+        self._tag: int = tag
+        self._value: int = at
+        if self._data_tag == tag:  # the field before it was the length of its value
+            self._data_tag = 0
+            if self._data_length < 0 or self._data_length >= size - at or view[at + self._data_length] != 1:
+                raise malformed(f"the length of field {tag} must be right", begin)
             at += self._data_length
-            self._data_length = -1
-            self._data_tag = 0
-            if at >= size or view[at] != 1:
-                raise self._malformed(f"the length of field {tag} is wrong", begin)
         else:
+            at = find_end(self.data, at, size)
+            if at < 0:
+                raise malformed("a field must end with SOH", begin)
             self._data_tag = 0
-            while at < size and view[at] != 1:
-                at += 1
-            if at >= size:
-                raise self._malformed("a field must end with SOH", begin)
             if tag < 2048 and IS_LENGTH[tag] != 0:
-                self._data_length = self._number(self._value, at)
+                self._data_length: int = self._number(self._value, at)
                 self._data_tag = DATA_FIELDS[tag]
-                if self._data_length > size:
-                    raise self._malformed(f"field {tag} must be a length", begin)
-        self._end = at
+        self._end: int = at
         return at + 1
 
-    def _find(self, tag: int) -> bool:
-        """Find the first field with a tag."""
+    def get(self, tag: int) -> bytes | None:
+        """Return the value of the first field with a tag; ``None`` without it."""
         at = 0
         size = len(self.data)
         self._data_tag = 0
         while at < size:
             at = self._next(at)
             if self._tag == tag:
-                return True
-        return False
-
-    def get(self, tag: int) -> bytes | None:
-        """Return the value of the first field with a tag, or ``None``."""
-        return self.data[self._value : self._end] if self._find(tag) else None
+                return self.data[self._value : self._end]
+        return None
 
     def values(self, tag: int) -> tuple[bytes, ...]:
         """Return the values of all fields with a tag, in order."""
@@ -144,14 +141,37 @@ class Scanned:
 
     @property
     def fields(self) -> tuple[tuple[int, bytes], ...]:
-        """All fields, in order."""
+        """All fields, in order: tags and values."""
         found = []
         at = 0
+        size = len(self.data)
         self._data_tag = 0
-        while at < len(self.data):
+        while at < size:
             at = self._next(at)
             found.append((self._tag, self.data[self._value : self._end]))
         return tuple(found)
+
+
+def malformed(why: str, at: int) -> ParseError:
+    """Return the error about bytes that are not fields. It ends the link: a number would be missing."""
+    return ParseError(why, offset=at, ends_link=True)
+
+
+def find_end(data: bytes, at: int, stop: int) -> int:
+    """Return the offset of the SOH that ends a value, or -1."""
+    return data.find(b"\1", at, stop)
+
+
+def type_of(data: bytes) -> bytes:
+    """Return MsgType of a whole message, without a look at anything else; b"" if it is not the third field."""
+    view = data
+    size = len(data)
+    at = find_end(data, 0, size) + 1
+    at = find_end(data, at, size) + 1
+    stop = find_end(data, at, size)
+    if stop - at < 4 or view[at] != 51 or view[at + 1] != 53 or view[at + 2] != 61:
+        return b""
+    return data[at + 3 : stop]
 
 
 def edited(fields: Iterable[tuple[int, bytes]], changes: Mapping[int, bytes | None]) -> bytes:
