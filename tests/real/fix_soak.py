@@ -45,7 +45,9 @@ class Soak:
         direct: whether there is no repeater.
     """
 
-    def __init__(self, directory: Path, *, orders: int, rate: int, seed: int, peace: float = 1.0, direct: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, orders: int, rate: int, seed: int, peace: float = 1.0, direct: bool = False
+    ) -> None:
         self.directory = directory
         self.orders = orders
         self.rate = rate

@@ -36,7 +36,9 @@ class PassingTests(FixCase):
         self.initiator.type(EVERYTHING)
         await self.in_step()
         for one, other in ((self.initiator, self.acceptor), (self.acceptor, self.initiator)):
-            sent, came = ([line.text for line in engine.told(kind)] for engine, kind in ((one, "sent"), (other, "came")))
+            sent, came = (
+                [line.text for line in engine.told(kind)] for engine, kind in ((one, "sent"), (other, "came"))
+            )
             self.assertEqual(sent[: len(came)], came)
             self.assertGreater(len(came), 20)
         self.calm()
