@@ -219,6 +219,7 @@ class Engine:
         self.resetting = True
         self.sent_before = self.sent
         self.clear_sent()
+        self.on_reset()
         self.say_logon(True)
 
     def raise_numbers(self, by: int) -> None:
