@@ -63,6 +63,10 @@ class Conversation(RuleBasedStateMachine):
         """Carry so many bytes that an engine has sent, 0 for all; return whether anything happened."""
         raise NotImplementedError
 
+    def carry_all(self) -> bool:
+        """Carry all that is on its way once; return whether anything happened."""
+        return any([self.carry(side, 0) for side in (0, 1)])
+
     def cut(self) -> None:
         """Cut the connection; what is on its way is lost."""
         raise NotImplementedError
@@ -164,7 +168,7 @@ class Conversation(RuleBasedStateMachine):
     def flush(self) -> None:
         """Let everything come through."""
         steps = 0
-        while any([self.carry(side, 0) for side in (0, 1)]) or not self.at_rest():
+        while self.carry_all() or not self.at_rest():
             steps += 1
             self.engines[0].check(steps < 60 + 4 * self.count, "there is no end of messages")
 
