@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -32,16 +32,14 @@ class NumberedSessions:
 
     Args:
         sessions: the sessions of the repeater.
-        name_of: returns the name of the session that a link belongs to.
     """
 
-    def __init__(self, sessions: Sessions, name_of: Callable[[Link], str]) -> None:
+    def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._name_of = name_of
 
     def for_link(self, link: Link) -> tuple[SessionFilter, SessionFilter]:
         """See `IFilterPair`."""
-        session = self._sessions.begin(self._name_of(link))
+        session = self._sessions.begin(link.client_name)
         return SessionFilter(session, Direction.TO_SERVER), SessionFilter(session, Direction.TO_CLIENT)
 
 

@@ -61,16 +61,31 @@ class Sessions:
     """Finds the session of a link.
 
     Args:
-        store: where the numbers are kept; ``None`` to keep them in memory, which is warned about where it matters.
+        path: the file that keeps the numbers, which is opened with the first link; ``None`` to keep them in memory,
+            which is warned about when it begins to matter.
         now: returns the present time, with its zone.
     """
 
-    def __init__(self, store: Store | None = None, now: Callable[[], datetime] = utc_now) -> None:
-        self._store = Store() if store is None else store
+    def __init__(self, path: str | None = None, now: Callable[[], datetime] = utc_now) -> None:
+        self._path = path
+        self._opened: Store | None = None
         self._now = now
         self._in_use: set[str] = set()
         self._idle: OrderedDict[str, Numbers] = OrderedDict()
-        self._warned = self._store.path is not None
+        self._warned = path is not None
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            self._opened = Store(self._path)
+        return self._opened
+
+    def close(self) -> None:
+        """Give the file back, if no link needs it."""
+        if self._opened is not None and not self._in_use:
+            self._opened.close()
+            self._opened = None
+            self._idle.clear()
 
     def begin(self, name: str) -> Session:
         """Return a session for a link.
