@@ -207,7 +207,7 @@ REDIS = Case(
 def fix_message(kind: str, number: int, *fields: tuple[int, object], server: bool = False) -> Step:
     """Return a message of the honest link."""
     names = ("EXCHANGE", "BYSTANDER") if server else ("BYSTANDER", "EXCHANGE")
-    header = {49: names[0], 56: names[1], 34: number, 52: "20261126-12:00:00"}
+    header: dict[int, str | int] = {49: names[0], 56: names[1], 34: number, 52: "20261126-12:00:00"}
     message = Message(kind, [(tag, str(value)) for tag, value in fields])
     return (DOWN if server else UP, message.with_header("FIX.4.4", header).frame)
 

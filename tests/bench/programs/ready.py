@@ -1,4 +1,4 @@
-"""The repeater with a ready dialect, without a filter, with one that looks at every message of both directions, or with rules.
+"""The repeater with a ready dialect: without a filter, with one that looks at every message, or with rules.
 
 Started as ``python -m tests.bench.programs.ready SERVER_PORT DIALECT FILTER``; prints its port.
 """

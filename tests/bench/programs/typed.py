@@ -8,7 +8,7 @@ from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSing
 from twisted_repeater.dialects.mqtt import Publish, Subscribe
 from twisted_repeater.dialects.postgres import DataRow, ErrorResponse, Parse, Query
 from twisted_repeater.dialects.redis import Command, Reply
-from twisted_repeater.filters import FilterPair, by_type
+from twisted_repeater.filters import ByType, FilterPair
 
 __all__ = ["FILTERS", "RULES"]
 
@@ -61,18 +61,24 @@ def report(message: object, link: Link) -> Verdict:
     return DROP if isinstance(message, ExecutionReport) and message.quantity == -1 else PASS_ON
 
 
+class _Adding(ByType):
+    """Returns a verdict at the first order."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self._left = [verdict]
+
+    def on_order(self, order: NewOrderSingle, link: Link) -> Verdict:
+        """Add something once."""
+        return self._left.pop() if self._left else PASS_ON
+
+
 class Shifted:
     """Adds a message each way at the first order of a link, so that all later numbers are others."""
 
     def for_link(self, link: Link) -> tuple[Filter, None]:
         """See `IFilterPair`."""
         news = Message("B", {148: "the numbers are others from here on"})
-        left = [Mixed(passes=True, forward=[news], back=[news])]
-
-        def add(order: NewOrderSingle, link: Link) -> Verdict:
-            return left.pop() if left else PASS_ON
-
-        return by_type({NewOrderSingle: add}), None
+        return _Adding(Mixed(passes=True, forward=[news], back=[news])), None
 
 
 RULES: dict[tuple[str, str], FilterPairObject] = {
