@@ -133,7 +133,6 @@ class LimitTests(SynchronousTestCase):
         store.close()
         store = Store(path, max_content=1000)
         self.addCleanup(store.close)
-        store.load("a")
         self.assertEqual(store.commit("a", [Entry(TO_SERVER, 2, 2, Kind.CHANGED, b"x" * 200)]), [(TO_SERVER, 1)])
 
 
