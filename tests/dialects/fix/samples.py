@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from hypothesis import strategies as st
 
 __all__ = ["DATA", "FIELDS", "LOGON", "ORDER", "fields_in", "frame"]
@@ -43,5 +45,5 @@ PLAIN = st.tuples(st.integers(11, 9999).filter(lambda tag: tag not in DATA and t
 COUNTED = st.tuples(st.sampled_from(sorted(DATA)), st.binary(max_size=20)).map(
     lambda own: [(own[0], b"%d" % len(own[1])), (DATA[own[0]], own[1])]
 )
-FIELDS = st.lists(PLAIN | COUNTED | st.just([(58, b"10=000")]), max_size=9).map(lambda some: sum(some, []))
+FIELDS = st.lists(PLAIN | COUNTED | st.just([(58, b"10=000")]), max_size=9).map(lambda some: list(chain(*some)))
 """Fields of a body, some of them with data in which anything may stand."""

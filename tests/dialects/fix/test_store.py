@@ -81,7 +81,8 @@ class StoreTests(SynchronousTestCase):
     def test_survives_a_kill(self) -> None:
         """What was committed is there after the process was killed in the middle of what came next."""
         program = (
-            "import os; from twisted_repeater.dialects.fix.store import *; from twisted_repeater.model import Direction\n"
+            "import os; from twisted_repeater.model import Direction\n"
+            "from twisted_repeater.dialects.fix.store import *\n"
             f"store = Store({self.path!r})\n"
             "store.commit('a', [Entry(Direction.TO_SERVER, 5, 5, Kind.DROPPED)], {Direction.TO_SERVER: 5})\n"
             "store._database.execute('BEGIN'); store._database.execute('DELETE FROM entry'); os.kill(os.getpid(), 9)"
