@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from .message import Message
-from .values import Flag, Number, Text, Value, Whole
+from .values import Fields, Flag, Number, Text, Value, Whole
 
 __all__ = [
     "CLASSES",
     "BusinessMessageReject",
     "ExecutionReport",
+    "Fields",
     "Heartbeat",
     "Logon",
     "Logout",
@@ -38,12 +38,17 @@ class Typed(Message):
 
     Args:
         fields: the fields of the body; see `Message`.
+
+    Raises:
+        TypeError: the class has no type; or see `Message`.
+        ValueError: see `Message`.
     """
 
     __slots__ = ()
 
-    def __init__(self, fields: Mapping[int, Value] | Iterable[tuple[int, Value]] = ()) -> None:
-        assert self.TYPE is not None, "only classes of one type can be made"
+    def __init__(self, fields: Fields = ()) -> None:
+        if self.TYPE is None:
+            raise TypeError(f"{type(self).__name__} has no type: make a Message of a type, or of a class that has one")
         super().__init__(self.TYPE, fields)
 
 
