@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -22,7 +23,7 @@ from ...selectors import Selector
 from ...verdicts import PASS_ON, Verdict
 from .codec import FixCodec
 from .listed_orders import ListedOrder, listed_orders
-from .message import NUMBER, Message
+from .message import Message
 from .of_type import of_type
 from .refusals import refuse
 
@@ -43,6 +44,9 @@ NO_SYMBOL = b"[N/A]"
 
 UNKNOWN_SYMBOL, EXCEEDS_LIMIT, OTHER = 1, 3, 0
 """Reasons of an ExecutionReport."""
+
+NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)")
+"""What FIX writes as a number: it has no exponent."""
 
 LONGEST = 40
 """How many characters of a symbol or a number are shown."""
