@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from ...codecs._typed import TypedCodec
-from ...errors import ParseError
 from ...selectors import NOTHING, Selector
 from .message import Message
 from .messages import CLASSES
 from .of_type import of_type
-from .scan import type_of
+from .scan import read_as
 
 __all__ = ["FixCodec", "decode"]
 
@@ -43,9 +44,4 @@ def decode(payload: bytes) -> Message:
         Garbled: BodyLength or CheckSum is wrong.
         ParseError: the bytes are not a message.
     """
-    kind = CLASSES.get(type_of(payload), Message)
-    message = kind.__new__(kind)
-    message.read(payload)
-    if not message.is_whole:
-        raise ParseError("a message must begin with BeginString", ends_link=True)
-    return message
+    return cast(Message, read_as(CLASSES, Message, payload))

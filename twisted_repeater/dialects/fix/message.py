@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import ClassVar, TypeVar
 
 from ...errors import MarshalingError, ParseError
-from .scan import Scanned, edited, written
+from .scan import Scanned, written
 from .tags import HEADER
 from .values import Flag, Text, Value, check_tag, encoded, encoded_fields
 
@@ -18,8 +16,6 @@ M = TypeVar("M", bound="Message")
 
 COMPUTED = (8, 9, 10, 35)
 """The fields that `Message.changed` leaves alone: the session, or the class of the message, says them."""
-NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)")
-WHOLE = re.compile(rb"-?\d{1,18}")
 
 
 class Message(Scanned):
@@ -65,9 +61,9 @@ class Message(Scanned):
     @property
     def type(self) -> str:
         """MsgType, field 35."""
-        kind = self.get(35)
+        kind = self.text(35)
         assert kind is not None
-        return kind.decode("latin-1")
+        return kind
 
     @property
     def sequence_number(self) -> int:
@@ -106,37 +102,6 @@ class Message(Scanned):
     def __contains__(self, tag: int) -> bool:
         return self.get(tag) is not None
 
-    def text(self, tag: int) -> str | None:
-        """Return the first field with a tag as a string, in Latin-1; ``None`` without it."""
-        value = self.get(tag)
-        return None if value is None else value.decode("latin-1")
-
-    def number(self, tag: int) -> Decimal | None:
-        """Return the first field with a tag as a number; ``None`` without it.
-
-        Raises:
-            ParseError: the value is no number.
-        """
-        value = self.get(tag)
-        if value is None:
-            return None
-        if NUMBER.fullmatch(value) is None:
-            raise ParseError("the value must be a number", field=str(tag))
-        return Decimal(value.decode())
-
-    def whole(self, tag: int) -> int | None:
-        """Return the first field with a tag as a whole number; ``None`` without it.
-
-        Raises:
-            ParseError: the value is no whole number of at most 18 digits.
-        """
-        value = self.get(tag)
-        if value is None:
-            return None
-        if WHOLE.fullmatch(value.lstrip(b"0") or b"0") is None:
-            raise ParseError("the value must be a whole number", field=str(tag))
-        return int(value)
-
     def changed(self: M, changes: Mapping[int, Value | None]) -> M:
         """Return a message in which some fields are different, and all others are the same bytes.
 
@@ -157,7 +122,7 @@ class Message(Scanned):
             if tag in COMPUTED:
                 raise ValueError(f"field {tag} must not be changed")
             ready[tag] = None if value is None else encoded(tag, value)
-        return self._of(edited(self.fields, ready))
+        return self._of(self.edited(ready))
 
     def with_header(self: M, begin_string: str, header: Mapping[int, Value] | Iterable[tuple[int, Value]]) -> M:
         """Return the message as it is sent: with a header and a trailer.

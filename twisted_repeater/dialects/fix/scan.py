@@ -11,11 +11,12 @@ This module is ordinary Python; where a compiler was found at installation it ru
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from ...errors import ParseError
 from .tags import DATA_FIELDS, HEADER, LENGTH_FIELDS, TRAILER
 
-__all__ = ["Garbled", "Scanned", "check_sum", "edited", "type_of", "written"]
+__all__ = ["Garbled", "Scanned", "check_sum", "read_as", "type_of", "written"]
 
 COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
@@ -56,6 +57,8 @@ class Scanned:
         """
         self.data = data
         self._data_tag: int = 0
+        self._plain = True
+        """Whether no field has the length of the next."""
         size = len(data)
         at = self._next(0)
         if self._tag == 8:
@@ -121,19 +124,81 @@ class Scanned:
             if tag < 2048 and IS_LENGTH[tag] != 0:
                 self._data_length: int = self._number(self._value, at)
                 self._data_tag = DATA_FIELDS[tag]
+                self._plain = False
         self._end: int = at
         return at + 1
 
-    def get(self, tag: int) -> bytes | None:
-        """Return the value of the first field with a tag; ``None`` without it."""
-        at = 0
+    def _find(self, tag: int) -> bool:
+        """Find the first field with a tag."""
         size = len(self.data)
+        if self._plain:  # no value can contain SOH
+            at = find_tag(self.data, tag)
+            if at < 0:
+                return False
+            self._value = at
+            self._end = find_end(self.data, at, size)
+            return True
+        at = 0
         self._data_tag = 0
         while at < size:
             at = self._next(at)
             if self._tag == tag:
-                return self.data[self._value : self._end]
-        return None
+                return True
+        return False
+
+    def get(self, tag: int) -> bytes | None:
+        """Return the value of the first field with a tag; ``None`` without it."""
+        return self.data[self._value : self._end] if self._find(tag) else None
+
+    def text(self, tag: int) -> str | None:
+        """Return the first field with a tag as a string, in Latin-1; ``None`` without it."""
+        return self.data[self._value : self._end].decode("latin-1") if self._find(tag) else None
+
+    def number(self, tag: int) -> Decimal | None:
+        """Return the first field with a tag as a number; ``None`` without it.
+
+        Raises:
+            ParseError: the value is no number.
+        """
+        if not self._find(tag):
+            return None
+        if not self._is_decimal():
+            raise ParseError("the value must be a number", field=str(tag))
+        return Decimal(self.data[self._value : self._end].decode("ascii"))
+
+    def whole(self, tag: int) -> int | None:
+        """Return the first field with a tag as a whole number; ``None`` without it.
+
+        Raises:
+            ParseError: the value is no whole number, from 0 on, of at most 18 digits.
+        """
+        if not self._find(tag):
+            return None
+        number = self._number(self._value, self._end)
+        if number < 0:
+            raise ParseError("the value must be a whole number", field=str(tag))
+        return number
+
+    def flag(self, tag: int) -> bool:
+        """Return whether the first field with a tag is ``Y``."""
+        return self._find(tag) and self._end - self._value == 1 and self.data[self._value] == 89
+
+    def _is_decimal(self) -> bool:
+        """Return whether the value that was found is digits, with a point and a sign at most."""
+        view = self.data
+        at = self._value
+        digits = points = 0
+        if at < self._end and (view[at] == 45 or view[at] == 43):  # + and -
+            at += 1
+        while at < self._end:
+            if view[at] == 46:
+                points += 1
+            elif 48 <= view[at] <= 57:
+                digits += 1
+            else:
+                return False
+            at += 1
+        return digits > 0 and points <= 1
 
     def values(self, tag: int) -> tuple[bytes, ...]:
         """Return the values of all fields with a tag, in order."""
@@ -151,6 +216,68 @@ class Scanned:
             found.append((self._tag, self.data[self._value : self._end]))
         return tuple(found)
 
+    def edited(self, changes: Mapping[int, bytes | None]) -> bytes:
+        """Return the message with other values for some fields; ``None`` takes one out. The others stay as they are.
+
+        Of a field that occurs several times the first is changed. A new field of the header goes behind the others of
+        the header, any other before the trailer. The length of data follows the data. BodyLength and CheckSum are
+        computed.
+
+        Args:
+            changes: tags, but 8, 9 and 10, and values.
+        """
+        left = with_lengths(changes)
+        data = self.data
+        size = len(data)
+        pieces = []
+        at = kept = head = 0
+        self._data_tag = 0
+        while at < size:
+            begin = at
+            at = self._next(at)
+            tag = self._tag
+            if tag == 9 and head == 0:
+                head = begin
+                kept = at
+            elif tag == 10:
+                size = begin
+            elif tag in left:
+                pieces.append(data[kept:begin])
+                value = left.pop(tag)
+                if value is not None:
+                    pieces.append(b"%d=%b\1" % (tag, value))
+                kept = at
+        pieces.append(data[kept:size])
+        body = b"".join(pieces)
+        edited = sealed(data[:head], body) if head != 0 else body
+        added = [(own, value) for own, value in left.items() if value is not None]
+        return with_new_fields(Scanned(edited).fields, added) if added else edited
+
+
+def with_lengths(changes: Mapping[int, bytes | None]) -> dict[int, bytes | None]:
+    """Return changes with those of the lengths of data. A length goes before its data."""
+    left: dict[int, bytes | None] = {}
+    for tag, value in changes.items():
+        if tag in LENGTH_FIELDS:
+            left[LENGTH_FIELDS[tag]] = None if value is None else b"%d" % len(value)
+        left[tag] = value
+    return left
+
+
+def read_as(classes: Mapping[bytes, type[Scanned]], other: type[Scanned], data: bytes) -> Scanned:
+    """Return a whole message, of the class of its MsgType or else of another.
+
+    Raises:
+        Garbled: BodyLength or CheckSum is wrong.
+        ParseError: the bytes are not a message.
+    """
+    kind = classes.get(type_of(data), other)
+    message = kind.__new__(kind)
+    message.read(data)
+    if data[:2] != b"8=":
+        raise malformed("a message must begin with BeginString", 0)
+    return message
+
 
 def malformed(why: str, at: int) -> ParseError:
     """Return the error about bytes that are not fields. It ends the link: a number would be missing."""
@@ -159,7 +286,22 @@ def malformed(why: str, at: int) -> ParseError:
 
 def find_end(data: bytes, at: int, stop: int) -> int:
     """Return the offset of the SOH that ends a value, or -1."""
-    return data.find(b"\1", at, stop)
+    return (
+        find_soh(data, at, stop)  # type: ignore[name-defined]  # noqa: F821
+        if COMPILED  # the function is in the .pxd
+        else data.find(b"\1", at, stop)
+    )
+
+
+def find_tag(data: bytes, tag: int) -> int:
+    """Return the offset of the value of the first field with a tag, in a message without data, or -1."""
+    if COMPILED:
+        return find_value(data, tag)  # type: ignore[name-defined,no-any-return]  # noqa: F821 - it is in the .pxd
+    mark = b"%d=" % tag
+    if data.startswith(mark):
+        return len(mark)
+    at = data.find(b"\1" + mark)
+    return at if at < 0 else at + len(mark) + 1
 
 
 def type_of(data: bytes) -> bytes:
@@ -174,42 +316,26 @@ def type_of(data: bytes) -> bytes:
     return data[at + 3 : stop]
 
 
-def edited(fields: Iterable[tuple[int, bytes]], changes: Mapping[int, bytes | None]) -> bytes:
-    """Return a message with other values for some fields; ``None`` takes a field out. The others stay as they are.
-
-    Of a field that occurs several times the first is changed. A new field of the header goes behind the others of the
-    header, any other before the trailer. The length of data follows the data. BodyLength and CheckSum are computed.
-    """
-    left: dict[int, bytes | None] = {}
-    for tag, value in changes.items():
-        length = LENGTH_FIELDS.get(tag)
-        if length is not None:
-            left[length] = None if value is None else b"%d" % len(value)
-        left[tag] = value
-    kept: list[tuple[int, bytes]] = []
-    for field in fields:
-        if field[0] in left:
-            changed = left.pop(field[0])
-            if changed is not None:
-                kept.append((field[0], changed))
-        else:
-            kept.append(field)
-    added = [(tag, value) for tag, value in left.items() if value is not None]
-    if added:
-        body = next((at for at, (tag, _) in enumerate(kept) if tag not in HEADER), len(kept))
-        trailer = next((at for at, (tag, _) in enumerate(kept) if tag in TRAILER), len(kept))
-        kept[trailer:trailer] = [field for field in added if field[0] not in HEADER]
-        kept[body:body] = [field for field in added if field[0] in HEADER]
-    return written(kept)
+def with_new_fields(fields: tuple[tuple[int, bytes], ...], added: list[tuple[int, bytes]]) -> bytes:
+    """Return a message of these fields and new ones, in their places."""
+    body = next((at for at, (tag, _) in enumerate(fields) if tag not in HEADER), len(fields))
+    trailer = next((at for at, (tag, _) in enumerate(fields) if tag in TRAILER), len(fields))
+    new = [field for field in added if field[0] in HEADER]
+    other = [field for field in added if field[0] not in HEADER]
+    return written((*fields[:body], *new, *fields[body:trailer], *other, *fields[trailer:]))
 
 
 def written(fields: Iterable[tuple[int, bytes]]) -> bytes:
     """Return a message of some fields. BodyLength and CheckSum are computed, if it begins with BeginString."""
     parts = [b"%d=%b\1" % field for field in fields if field[0] not in (9, 10)]
-    if not parts or not parts[0].startswith(b"8="):
-        return b"".join(parts)
-    body = b"".join(parts[1:])
-    whole = b"%b9=%d\1%b" % (parts[0], len(body), body)
+    if parts and parts[0].startswith(b"8="):
+        return sealed(parts[0], b"".join(parts[1:]))
+    return b"".join(parts)
+
+
+def sealed(head: bytes, body: bytes) -> bytes:
+    """Return a message of BeginString and all that is counted by BodyLength."""
+    whole = b"%b9=%d\1%b" % (head, len(body), body)
     return b"%b10=%03d\1" % (whole, check_sum(whole, len(whole)))
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import methodcaller
 from typing import TYPE_CHECKING, TypeAlias, overload
 
 from ..._text import repr_of
 from .tags import DATA_FIELDS, LENGTH_FIELDS
-
-if TYPE_CHECKING:
-    from .message import Message
 
 __all__ = ["Flag", "Number", "Text", "Value", "Whole", "encoded", "encoded_fields", "timestamp"]
 
@@ -82,63 +80,81 @@ def check_tag(tag: int) -> None:
         raise ValueError(f"a tag must be above 0 and have at most 9 digits, not {tag}")
 
 
-class _Field:
-    """A field of a typed message, as a property."""
+class Text(property):
+    """A field of a typed message, read as a string; ``None`` without it.
 
-    __slots__ = ("tag",)
+    Args:
+        tag: the number of the field.
+    """
 
     def __init__(self, tag: int) -> None:
-        self.tag: int = tag
-        """The tag."""
+        super().__init__(methodcaller("text", tag))
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, message: None, owner: type | None = None) -> Text: ...
+        @overload
+        def __get__(self, message: object, owner: type | None = None) -> str | None: ...
+        def __get__(self, message: object, owner: type | None = None) -> Text | str | None: ...
 
 
-class Text(_Field):
-    """A field read as a string; ``None`` without it."""
+class Number(property):
+    """A field of a typed message, read as a number; ``None`` without it.
 
-    __slots__ = ()
+    Reading a value that is no number is a `ParseError`.
 
-    @overload
-    def __get__(self, message: None, owner: type) -> Text: ...
-    @overload
-    def __get__(self, message: Message, owner: type) -> str | None: ...
-    def __get__(self, message: Message | None, owner: type) -> Text | str | None:
-        return self if message is None else message.text(self.tag)
+    Args:
+        tag: the number of the field.
+    """
 
+    def __init__(self, tag: int) -> None:
+        super().__init__(methodcaller("number", tag))
 
-class Number(_Field):
-    """A field read as a number; ``None`` without it. A value that is no number is a `ParseError`."""
+    if TYPE_CHECKING:
 
-    __slots__ = ()
-
-    @overload
-    def __get__(self, message: None, owner: type) -> Number: ...
-    @overload
-    def __get__(self, message: Message, owner: type) -> Decimal | None: ...
-    def __get__(self, message: Message | None, owner: type) -> Number | Decimal | None:
-        return self if message is None else message.number(self.tag)
+        @overload
+        def __get__(self, message: None, owner: type | None = None) -> Number: ...
+        @overload
+        def __get__(self, message: object, owner: type | None = None) -> Decimal | None: ...
+        def __get__(self, message: object, owner: type | None = None) -> Number | Decimal | None: ...
 
 
-class Whole(_Field):
-    """A field read as a whole number; ``None`` without it. A value that is no whole number is a `ParseError`."""
+class Whole(property):
+    """A field of a typed message, read as a whole number; ``None`` without it.
 
-    __slots__ = ()
+    Reading a value that is no whole number is a `ParseError`.
 
-    @overload
-    def __get__(self, message: None, owner: type) -> Whole: ...
-    @overload
-    def __get__(self, message: Message, owner: type) -> int | None: ...
-    def __get__(self, message: Message | None, owner: type) -> Whole | int | None:
-        return self if message is None else message.whole(self.tag)
+    Args:
+        tag: the number of the field.
+    """
+
+    def __init__(self, tag: int) -> None:
+        super().__init__(methodcaller("whole", tag))
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, message: None, owner: type | None = None) -> Whole: ...
+        @overload
+        def __get__(self, message: object, owner: type | None = None) -> int | None: ...
+        def __get__(self, message: object, owner: type | None = None) -> Whole | int | None: ...
 
 
-class Flag(_Field):
-    """A field read as a flag: whether it is there, and ``Y``."""
+class Flag(property):
+    """A field of a typed message, read as a flag: whether it is there, and ``Y``.
 
-    __slots__ = ()
+    Args:
+        tag: the number of the field.
+    """
 
-    @overload
-    def __get__(self, message: None, owner: type) -> Flag: ...
-    @overload
-    def __get__(self, message: Message, owner: type) -> bool: ...
-    def __get__(self, message: Message | None, owner: type) -> Flag | bool:
-        return self if message is None else message.get(self.tag) == b"Y"
+    def __init__(self, tag: int) -> None:
+        super().__init__(methodcaller("flag", tag))
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, message: None, owner: type | None = None) -> Flag: ...
+        @overload
+        def __get__(self, message: object, owner: type | None = None) -> bool: ...
+        def __get__(self, message: object, owner: type | None = None) -> Flag | bool: ...
