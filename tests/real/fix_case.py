@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,14 +12,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.python.failure import Failure
 
-from twisted_repeater import Repeater, dialects
+from twisted_repeater import Link, Repeater, dialects
+from twisted_repeater.dialects.fix import ExecutionReport, NewOrderSingle
+from twisted_repeater.filters import ByType
+from twisted_repeater.verdicts import Verdict
 
 from ..peers import reactor
 from .fix_engines import Engine, Line, State
 from .fix_judge import body, delivered
 from .servers import RealCase, free_port
 
-__all__ = ["FixCase", "Peer", "fix_message"]
+__all__ = ["FixCase", "Peer", "fix_message", "on_orders", "on_reports"]
 
 SOH = b"\x01"
 
@@ -27,6 +30,7 @@ SOH = b"\x01"
 class FixCase(RealCase):
     """A test case with a repeater between two engines."""
 
+    timeout = 25
     repeater: Repeater
     acceptor: Engine
     initiator: Engine
@@ -180,6 +184,26 @@ class FixCase(RealCase):
         engines = (getattr(self, "initiator", None), getattr(self, "acceptor", None))
         logs = [f"{engine.role}:\n" + "\n".join(map(" ".join, engine.lines[-60:])) for engine in engines if engine]
         return "\n".join(["", *logs])
+
+
+def on_orders(decide: Callable[[NewOrderSingle, Link], Verdict]) -> ByType:
+    """Return a filter that decides about orders by a function, and passes everything else undecoded."""
+
+    class Orders(ByType):
+        def on_order(self, order: NewOrderSingle, link: Link) -> Verdict:
+            return decide(order, link)
+
+    return Orders()
+
+
+def on_reports(decide: Callable[[ExecutionReport, Link], Verdict]) -> ByType:
+    """Return a filter that decides about execution reports, as `on_orders` does."""
+
+    class Reports(ByType):
+        def on_report(self, report: ExecutionReport, link: Link) -> Verdict:
+            return decide(report, link)
+
+    return Reports()
 
 
 def fix_message(type_: str, number: int, *fields: tuple[int, object], version: str = "FIX.4.4", **header: str) -> bytes:

@@ -75,7 +75,8 @@ class Soak:
         if not self.direct:
             shutil.copy(RULES, self.directory)
             ours, theirs = self.ports
-            command = ["--dialect", f"fix:store={self.directory}/store", "--filter", "judged_orders:rules"]
+            command = ["--dialect", f"fix:store={self.directory}/store", "--to-server-filter", "judged_orders:orders"]
+            command += ["--to-client-filter", "judged_orders:reports"]
             command += ["--listen", f"tcp:{ours}:interface=127.0.0.1", "--server", f"tcp:127.0.0.1:{theirs}"]
             self.repeater = Program(
                 TWISTD, "-n", "--pidfile=", "repeater", *command, cwd=str(self.directory), env=environment()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from twisted_repeater.dialects.fix import Message, NewOrderSingle
-from twisted_repeater.errors import ConnectingError, NameTaken
-from twisted_repeater.filters import by_type
-from twisted_repeater.interfaces import ILink
+from twisted_repeater.dialects.fix import Message
+from twisted_repeater.errors import ConnectingError, DuplicateClient
+from twisted_repeater.link import Link
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, Verdict
 
-from .fix_case import FixCase, fix_message
+from .fix_case import FixCase, fix_message, on_orders
 from .fix_engines import DEBIAN_PACKAGES, Engine
 from .servers import free_port, talk
 
 __all__ = ["DEBIAN_PACKAGES"]
 
 VERSIONS = ["FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1"]
+NAME = "FIX.4.4:BUYER->SELLER"
 BUSY = {"HeartBtInt": 1}
-EVERYTHING = "send 35=B|148=caf\xe9|33=1|58=a=b|95=9|96=x\x0110=000\x01|354=3|355=\x01\x01\x01|8001=own|8001=again"
+EVERYTHING = "send 35=B|148=café|33=1|58=a=b|95=3|96=x=y|8001=own"
 
 
-def look(message: Message, link: ILink) -> Verdict:
+def look(message: Message, link: Link) -> Verdict:
     """Pass a message after looking at all its fields."""
     assert message.fields
     return PASS_ON
@@ -42,6 +42,20 @@ class PassingTests(FixCase):
             self.assertEqual(sent[: len(came)], came)
             self.assertGreater(len(came), 20)
         self.calm()
+
+    async def test_data(self) -> None:
+        """Data fields may hold anything, also what looks like the end of a message; repeated fields stay in order."""
+        data = "x\x0110=000\x01"
+        fields = [(33, 2), (58, "one"), (58, "two"), (95, len(data)), (96, data), (354, 3), (355, "\1\1="), (33, 9)]
+        seen: list[Message] = []
+        watch = lambda message, link: seen.append(message) or PASS_ON  # noqa: E731
+        client, server = await self.scripted(to_server_filter=watch)
+        message = fix_message("B", 2, *fields)
+        for at in range(len(message)):
+            client.send(message[at : at + 1])
+        await self.until(lambda: server.heard.endswith(message))
+        self.assertEqual(seen[-1].get(96), data.encode())
+        self.assertEqual(seen[-1].values(58), (b"one", b"two"))
 
     async def test_cancel(self) -> None:
         """Types of messages that nobody knows pass too."""
@@ -77,7 +91,7 @@ class PassingTests(FixCase):
 def add_versions() -> None:
     """Give `PassingTests` a test for each version, without filters and with some."""
     for version in VERSIONS:
-        for name, settings in {"": {}, "_filtered": {"filters": [by_type({NewOrderSingle: look})]}}.items():
+        for name, settings in {"": {}, "_filtered": {"to_server_filter": on_orders(look)}}.items():
 
             async def test(self: PassingTests, version: str = version, settings: dict[str, object] = settings) -> None:
                 await self.check_untouched(version, **settings)
@@ -92,7 +106,7 @@ class OpeningTests(FixCase):
     async def test_name(self) -> None:
         """A link's name says who talks to whom."""
         await self.engines()
-        self.assertEqual(self.repeater.active_clients(), ["BUYER->SELLER"])
+        self.assertEqual(self.repeater.active_clients(), [NAME])
         (link,) = self.repeater.links()
         self.assertEqual(link.details["begin_string"], "FIX.4.4")
 
@@ -101,14 +115,14 @@ class OpeningTests(FixCase):
         await self.engines()
         said = await self.in_thread(talk, self.repeater.port, fix_message("A", 1, (98, 0), (108, 30)))
         self.assertEqual(said, b"")
-        self.assertEqual(self.calls.refusals, [("BUYER->SELLER", NameTaken)])
+        self.assertEqual(self.calls.refusals, [(NAME, DuplicateClient)])
         await self.trade(1, 3)
         await self.in_step()
 
     async def test_not_allowed(self) -> None:
         """The application decides by the name; who is refused never reaches the server."""
         server, port = self.scripted_server()
-        ours = await self.repeat(port, is_client_allowed=lambda name: name != "BUYER->SELLER")
+        ours = await self.repeat(port, is_client_allowed=lambda name: name != NAME)
         self.assertEqual(await self.in_thread(talk, ours, fix_message("A", 1, (98, 0), (108, 30))), b"")
         self.assertEqual(server.peers, [])
 
@@ -156,11 +170,11 @@ class GarbledTests(FixCase):
         """The same where a filter would drop the message: it is not asked about it."""
         seen: list[Message] = []
 
-        def watch(message: Message, link: ILink) -> Verdict:
+        def watch(message: Message, link: Link) -> Verdict:
             seen.append(message)
             return PASS_ON
 
-        await self.check_garbled(filters=[by_type({NewOrderSingle: watch})])
+        await self.check_garbled(to_server_filter=on_orders(watch))
         self.assertEqual([message.sequence_number for message in seen], [2, 3])
 
     async def test_no_message(self) -> None:
@@ -174,7 +188,7 @@ class GarbledTests(FixCase):
     async def test_leading_zeros(self) -> None:
         """Leading zeros in numbers are understood, and pass as they are; also where a message before was dropped."""
         acceptor = await self.between(
-            filters=[by_type({NewOrderSingle: lambda message, link: DO_NOTHING if message[11] == b"2" else PASS_ON})]
+            to_server_filter=on_orders(lambda order, link: DO_NOTHING if order[11] == b"2" else PASS_ON)
         )
         self.client.send(self.order(2))
         order = self.order(3).replace(b"\x0134=3\x01", b"\x0134=0000003\x01")

@@ -23,7 +23,8 @@
 //   last                        answers `last ID`: the ClOrdID of the last order in the store, 0 without one
 //   quit                        end without a Logout
 //
-// An acceptor answers each order by an ExecutionReport.
+// An acceptor answers each order by an ExecutionReport. An order that comes again is not answered again, unless the
+// acceptor has been started in between.
 
 #include <quickfix/FileStore.h>
 #include <quickfix/Session.h>
@@ -38,7 +39,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
-#include <memory>
+#include <set>
 #include <sstream>
 
 namespace {
@@ -99,7 +100,7 @@ public:
   void fromApp(const FIX::Message& message, const FIX::SessionID& session) throw(
       FIX::FieldNotFound, FIX::IncorrectDataFormat, FIX::IncorrectTagValue, FIX::UnsupportedMessageType) override {
     lines.write("got", message.toString());
-    if (answers && message.getHeader().getField(35) == "D") {
+    if (answers && message.getHeader().getField(35) == "D" && answered.insert(message.getField(11)).second) {
       const auto id = message.getField(11), quantity = message.getField(38);
       send(session, {{35, "8"}, {37, "O" + id}, {17, "E" + id}, {11, id}, {20, "0"}, {39, "2"}, {150, "2"},
                      {55, message.getField(55)}, {54, message.getField(54)}, {38, quantity}, {32, quantity},
@@ -110,6 +111,7 @@ public:
 private:
   Lines& lines;
   bool answers;
+  std::set<std::string> answered;  // the ClOrdIDs, since the start
 };
 
 class Engine {

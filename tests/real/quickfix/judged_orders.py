@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from twisted_repeater import Link
 from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSingle
-from twisted_repeater.filters import by_type
-from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
-
-if TYPE_CHECKING:
-    from twisted_repeater.interfaces import ILink
-    from twisted_repeater.verdicts import Verdict
+from twisted_repeater.filters import ByType
+from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
 
 NEWS = "B"
 """The MsgType of what is added."""
@@ -47,31 +43,31 @@ def news(headline: str) -> Message:
     return Message(NEWS, [(148, headline), (33, "1"), (58, "added")])
 
 
-class Rules:
-    """Refuse, drop, change and add, by the numbers above."""
+class JudgedOrders(ByType):
+    """Decides about orders."""
 
-    def for_link(self, link: ILink) -> tuple[object, object]:
-        """See `IFilterPair`."""
-        return by_type({NewOrderSingle: self.order}), by_type({ExecutionReport: self.report})
-
-    def order(self, message: NewOrderSingle, link: ILink) -> Verdict:
-        """Decide about an order."""
-        number = int(message[11])
+    def on_order(self, order: NewOrderSingle, link: Link) -> Verdict:
+        """Refuse, drop, change, or add."""
+        number = int(order[11])
         if is_refused(number):
-            return SendBack([refusal(message)])
+            return SendBack([refusal(order)])
         if is_dropped(number):
             return DO_NOTHING
         if is_changed(number):
-            return Send(message.changed({58: "changed"}))
+            return Send(order.changed({58: "changed"}))
         if number % 1000 == 500:
-            return Send(message, news(f"order {number}"))
+            return Send(order, news(f"order {number}"))
         return PASS_ON
 
-    def report(self, message: ExecutionReport, link: ILink) -> Verdict:
-        """Decide about a report."""
-        number = int(message[11])
+
+class JudgedReports(ByType):
+    """Decides about reports."""
+
+    def on_report(self, report: ExecutionReport, link: Link) -> Verdict:
+        """Add, in either direction."""
+        number = int(report[11])
         if number % 1000 == 700:
-            return Send(message, news(f"fill {number}"))
+            return Send(report, news(f"fill {number}"))
         if number % 1000 == 850:
             return PassOnAndSendBack([news(f"report {number}")])
         return PASS_ON
@@ -83,4 +79,5 @@ def refusal(order: Message) -> ExecutionReport:
     return ExecutionReport(fields | {54: order[54], 38: order[38], 151: "0", 14: "0", 6: "0", 58: "refused"})
 
 
-rules = Rules()
+orders = JudgedOrders()
+reports = JudgedReports()
