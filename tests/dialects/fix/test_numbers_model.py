@@ -208,7 +208,7 @@ class Filtered(Conversation):
         engine, sender = self.engines[side], self.engines[1 - side]
         got = set(engine.delivered)
         own = [text for text in engine.delivered if not text.startswith("add")]
-        names = [text.split("+")[0] for text in own]
+        names = [text if text.startswith("about") else text.split("+")[0] for text in own]
         engine.check(len(set(names)) == len(names), "twice:", own)
         unknown = set(names) - set(sender.texts)
         engine.check(not unknown, "has got what nobody sent:", unknown)
