@@ -10,7 +10,7 @@ from .engine_frames import Frame, cut, frame_of, shown
 
 __all__ = ["ADMIN", "Asked", "Habits", "SendingEngine", "now"]
 
-ADMIN = frozenset("0 1 2 3 4 5 A".split())
+ADMIN = frozenset("012345A")
 
 
 @dataclass

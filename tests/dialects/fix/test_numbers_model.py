@@ -120,7 +120,8 @@ class Filtered(Conversation):
 
     def carry_all(self) -> bool:
         """Carry all that is on its way once."""
-        return any([self.carry(side, 0, inwards) for inwards in (True, False) for side in (0, 1)])
+        happened = [self.carry(side, 0, inwards) for inwards in (True, False) for side in (0, 1)]
+        return any(happened)
 
     def at_rest(self) -> bool:
         """Decide what the filter has not decided yet, one by one."""
@@ -146,7 +147,7 @@ class Filtered(Conversation):
         """Some bytes come from the repeater."""
         self.carry(side, amount, False)
 
-    @precondition(lambda self: getattr(self, "pending", ()))
+    @precondition(lambda self: bool(getattr(self, "pending", None)))
     @rule()
     def verdict_comes(self) -> None:
         """The filter decides about the oldest message that waits."""
