@@ -73,6 +73,8 @@ class SendingEngine:
         self.must_reset = self.resetting = False
         self.forgives_low, self.compares = False, True
         self.texts: list[str] = []
+        self.stand_ins: dict[str, list[str]] = {}
+        """What its messages were replaced with on their way."""
         self.delivered: list[str] = []
         self.requests = self.heartbeats = self.rejected = 0
         self.last_told = self.logon = 0
