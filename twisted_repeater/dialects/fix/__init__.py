@@ -17,9 +17,11 @@ from .messages import (
     OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
+    OrderMessage,
     Reject,
     ResendRequest,
     SequenceReset,
+    SessionMessage,
     TestRequest,
 )
 from .scan import Garbled
@@ -41,9 +43,11 @@ __all__ = [
     "OrderCancelReject",
     "OrderCancelReplaceRequest",
     "OrderCancelRequest",
+    "OrderMessage",
     "Reject",
     "ResendRequest",
     "SequenceReset",
+    "SessionMessage",
     "TestRequest",
     "fix",
     "version_of",
