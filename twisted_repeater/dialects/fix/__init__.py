@@ -24,6 +24,8 @@ from .messages import (
     SessionMessage,
     TestRequest,
 )
+from .orders import Orders
+from .refusals import refuse
 from .scan import Garbled
 
 __all__ = [
@@ -44,11 +46,13 @@ __all__ = [
     "OrderCancelReplaceRequest",
     "OrderCancelRequest",
     "OrderMessage",
+    "Orders",
     "Reject",
     "ResendRequest",
     "SequenceReset",
     "SessionMessage",
     "TestRequest",
     "fix",
+    "refuse",
     "version_of",
 ]

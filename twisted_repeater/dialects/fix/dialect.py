@@ -8,6 +8,8 @@ from ...model import SameName
 from .._dialect import Dialect
 from .codec import FixCodec
 from .opening import FixOpening, redacted
+from .session_filters import NumberedSessions
+from .sessions import Sessions
 
 __all__ = ["fix"]
 
@@ -15,7 +17,12 @@ MAX_LOGON = 16 * 1024
 
 
 def fix(
-    *, sub_ids: bool = False, locations: bool = False, max_logon: int = MAX_LOGON, max_frame: int | None = None
+    *,
+    store: str | None = None,
+    sub_ids: bool = False,
+    locations: bool = False,
+    max_logon: int = MAX_LOGON,
+    max_frame: int | None = None,
 ) -> Dialect:
     """Return the dialect of FIX 4.0 to 4.4, and of FIX 5.0 and its service packs over FIXT 1.1.
 
@@ -31,7 +38,13 @@ def fix(
     whose CheckSum is wrong is dropped if a filter looks at messages of its type, and passed on if none does. It takes
     no number: engines ignore it.
 
+    Filters may drop, change and add messages, and answer them: the numbers of both engines stay right, also when they
+    connect again, and with a store when the repeater is started again. Answers and other messages that you send need
+    no header. A message of the session (types 0, 1, 2, 4, 5 and A) can only be passed on, or the link closed.
+
     Args:
+        store: the path of a file that keeps the numbers, which is made if there is none. One process may have it at a
+            time. ``None`` keeps the numbers in memory.
         sub_ids: whether SenderSubID and TargetSubID are parts of the session.
         locations: whether SenderLocationID and TargetLocationID are parts of the session.
         max_logon: the longest Logon, in bytes. ``limits.max_hello`` limits it as well.
@@ -48,6 +61,8 @@ def fix(
         raise TypeError(f"max_logon must be a whole number, not {repr_of(max_logon)}")
     if max_logon <= 0:
         raise ValueError(f"max_logon must be above 0, not {max_logon}")
+    if store is not None and not isinstance(store, str):
+        raise TypeError(f"store must be the path of a file, not {repr_of(store)}")
     codec = FixCodec()
     return Dialect(
         name="fix",
@@ -56,7 +71,7 @@ def fix(
         same_name=SameName.REFUSE,
         redact=redacted,
         max_frame=max_frame,
-        filters=None,  # the pair of filters that keeps the numbers right stands here
+        filters=NumberedSessions(Sessions(store)),
         to_server=codec,
         to_client=codec,
     )
