@@ -75,6 +75,12 @@ class ReadTests(SynchronousTestCase):
         for value in ("-1", "1.0", "1234567890123456789"):
             self.assertRaises(ParseError, Scanned(frame(f"35=D|34={value}|")).whole, 34)
 
+    def test_first_field(self) -> None:
+        """The first field of a message without a header is found as well."""
+        message = Scanned(b"35=D\x01135=x\x015=y\1")
+        self.assertEqual((message.get(35), message.get(135), message.get(5)), (b"D", b"x", b"y"))
+        self.assertEqual((message.get(3), message.get(0), message.get(-1)), (None, None, None))
+
     def test_type(self) -> None:
         """MsgType is found without a look at anything else."""
         for data, kind in (
@@ -231,4 +237,4 @@ class EditedTests(SynchronousTestCase):
     def test_check_sum(self) -> None:
         """The sum of bytes is modulo 256."""
         self.assertEqual(check_sum(b"\xff" * 300, 299), 255 * 299 % 256)
-        self.assertEqual((check_sum(b"", 0), check_sum(b"ab", 1)), (0, 97))
+        self.assertEqual((check_sum(b"", 0), check_sum(b"ab", 1), check_sum(b"ab", 99)), (0, 97, 195))

@@ -78,6 +78,26 @@ class StoreTests(SynchronousTestCase):
         store.commit("a", [ADDED])
         self.assertEqual(store.load("a").entries, (ADDED,))
 
+    def test_full(self) -> None:
+        """Where the disk is full nothing is changed; when there is room again the next commit works."""
+        store = self.store()
+        store.commit("a", [DROPPED], {TO_SERVER: 5})
+        store._database.execute("PRAGMA max_page_count = 1")
+        error = self.assertRaises(StoreError, store.commit, "a", [Entry(TO_CLIENT, 1, 1, Kind.ADDED, b"x" * 99_999)])
+        self.assertIn("disk is full", str(error))
+        self.assertEqual(store.load("a"), Saved((DROPPED,), {TO_SERVER: 5, TO_CLIENT: 0}))
+        store._database.execute("PRAGMA max_page_count = 10000")
+        store.commit("a", [ADDED])
+        self.assertEqual(len(store.load("a").entries), 2)
+
+    def test_rolled_back_already(self) -> None:
+        """An error after which SQLite itself has undone the step is reported as it is."""
+        store = self.store()
+        with self.assertRaisesRegex(OSError, "^gone$"), store._transaction():
+            store._database.execute("ROLLBACK")
+            raise OSError("gone")
+        store.commit("a", [ADDED])
+
     def test_survives_a_kill(self) -> None:
         """What was committed is there after the process was killed in the middle of what came next."""
         program = (
@@ -118,6 +138,12 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual([entry.content is None for entry in entries], [True] * 4 + [False] * 7)
         self.assertEqual([entry.kind for entry in entries], [Kind.CHANGED] * 10 + [Kind.ADDED])
         self.assertEqual(store.load("b").entries, (CHANGED,))
+
+    def test_too_large(self) -> None:
+        """What is above the limit by itself is not kept."""
+        store = Store(max_content=10)
+        self.assertEqual(store.commit("a", [Entry(TO_SERVER, 1, 1, Kind.CHANGED, b"x" * 11)]), [(TO_SERVER, 1)])
+        self.assertEqual(store.load("a").entries, (Entry(TO_SERVER, 1, 1, Kind.CHANGED),))
 
     def test_replaced_do_not_count(self) -> None:
         """An entry that has taken the place of another counts once."""

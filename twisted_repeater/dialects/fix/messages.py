@@ -23,6 +23,7 @@ __all__ = [
     "OrderCancelReject",
     "OrderCancelReplaceRequest",
     "OrderCancelRequest",
+    "OrderMessage",
     "Reject",
     "ResendRequest",
     "SequenceReset",
@@ -142,11 +143,10 @@ class Logon(SessionMessage):
     """Username."""
 
 
-class NewOrderSingle(Typed):
-    """NewOrderSingle (D)."""
+class OrderMessage(Typed):
+    """The base of the messages that place or replace an order for one instrument."""
 
     __slots__ = ()
-    TYPE = "D"
     client_order_id: Text = Text(11)
     """ClOrdID."""
     account: Text = Text(1)
@@ -167,33 +167,22 @@ class NewOrderSingle(Typed):
     """StopPx."""
 
 
-class OrderCancelReplaceRequest(Typed):
+class NewOrderSingle(OrderMessage):
+    """NewOrderSingle (D)."""
+
+    __slots__ = ()
+    TYPE = "D"
+
+
+class OrderCancelReplaceRequest(OrderMessage):
     """OrderCancelReplaceRequest (G)."""
 
     __slots__ = ()
     TYPE = "G"
-    client_order_id: Text = Text(11)
-    """ClOrdID."""
     original_client_order_id: Text = Text(41)
     """OrigClOrdID."""
     order_id: Text = Text(37)
     """OrderID."""
-    account: Text = Text(1)
-    """Account."""
-    symbol: Text = Text(55)
-    """Symbol."""
-    side: Text = Text(54)
-    """Side."""
-    quantity: Number = Number(38)
-    """OrderQty."""
-    cash_quantity: Number = Number(152)
-    """CashOrderQty."""
-    order_type: Text = Text(40)
-    """OrdType."""
-    price: Number = Number(44)
-    """Price."""
-    stop_price: Number = Number(99)
-    """StopPx."""
 
 
 class OrderCancelRequest(Typed):
