@@ -30,7 +30,6 @@ SOH = b"\x01"
 class FixCase(RealCase):
     """A test case with a repeater between two engines."""
 
-    timeout = 25
     repeater: Repeater
     acceptor: Engine
     initiator: Engine

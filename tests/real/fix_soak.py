@@ -179,6 +179,10 @@ class Soak:
             self.settle()
         finally:
             self.stop()
+        return self.verdict()
+
+    def verdict(self) -> str:
+        """Return what the judge says of the logs."""
         judge = Judge(self.initiator, self.acceptor, self.orders, by_rules=not self.direct)
         return judge.verdict(self.states, len(self.events))
 

@@ -134,7 +134,7 @@ class Resends:
         """Return the request that numbers of the sender answer. Those before it will not be answered any more."""
         stop = stop or start + 1
         for at, resend in enumerate(self._under_way):
-            if start < resend.stop and stop > resend.next:
+            if start < resend.stop and min(stop, resend.stop) > resend.next:
                 del self._under_way[:at]
                 return resend
         return None
