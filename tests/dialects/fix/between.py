@@ -118,7 +118,9 @@ class Between:
         on_error: is told of errors of a link.
     """
 
-    def __init__(self, engines: list[Engine], judge: Callable[[Any, int], Any], on_error: Callable[[Any], None]) -> None:
+    def __init__(
+        self, engines: list[Engine], judge: Callable[[Any, int], Any], on_error: Callable[[Any], None]
+    ) -> None:
         self.engines, self.judge, self.on_error = engines, judge, on_error
         self.directory = tempfile.mkdtemp()
         self.wires: list[Wire] = []

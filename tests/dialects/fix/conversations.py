@@ -202,9 +202,7 @@ class Conversation(RuleBasedStateMachine):
         if not hasattr(self, "engines"):
             return
         self.settle()
-        requests, answered = [
-            [getattr(engine, name) for engine in self.engines] for name in ("requests", "heartbeats")
-        ]
+        requests, answered = [[getattr(engine, name) for engine in self.engines] for name in ("requests", "heartbeats")]
         for engine in self.engines:
             engine.test()
             self.flush()

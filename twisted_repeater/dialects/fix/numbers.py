@@ -1,8 +1,8 @@
 """The numbers of a session: they stay right for both engines when messages are dropped, answered, changed or added.
 
-There are two flows, one each way. `FlowMap` says how the numbers ``s`` of a flow's sender belong to the numbers ``r`` of
-its receiver. This module decides, for each message and the verdict on it, what both engines get. It knows no link, no
-file and no clock.
+There are two flows, one each way. `FlowMap` says how the numbers ``s`` of a flow's sender belong to the numbers ``r``
+of its receiver. This module decides, for each message and the verdict on it, what both engines get. It knows no link,
+no file and no clock.
 
 **What each engine gets**
 
@@ -11,8 +11,8 @@ a message that passes           has number ``r``, and names other messages by th
 a message that is dropped       becomes a gap fill (SequenceReset with GapFillFlag). It is owed until the next message,
                                 or until the receiver sends something, so that many dropped messages make one gap fill
 a message that is added         has the next ``r``; it may be an answer, or sent by the application
-a message sent again            has the ``r`` that it had, and what was decided about it still holds. If nobody remembers
-                                what was decided, the filter is asked
+a message sent again            has the ``r`` that it had, and what was decided about it still holds. If nobody knows
+                                what that was, the filter is asked
 a ResendRequest                 reaches the sender if it asks for a message of the sender's; see `Resends`
 a Logon that begins again       see `Resets`
 a Reject of an added message    ends here, as its receiver has never sent such a message
@@ -32,8 +32,8 @@ anything that the verdict sends leaves, and so before any message with a number 
   network had lost it: the engine sees a number that is too high, asks for the rest, and gets it.
 * Messages that passed, and all numbers but those in entries, need not be known at the next start. The next Logon of
   each engine says its next number, and the entries say the rest.
-* What belongs to one link only may be lost with it: gap fills that are owed and resends under way. The entries of dropped
-  messages answer a later ResendRequest, and an engine that still misses something asks again.
+* What belongs to one link only may be lost with it: gap fills that are owed and resends under way. The entries of
+  dropped messages answer a later ResendRequest, and an engine that still misses something asks again.
 """
 
 from __future__ import annotations
@@ -155,16 +155,15 @@ class Numbers:
             verdict = Mixed(passes=verdict.passes, closes=True, error=verdict.error)
         back: list[Message] = []
         forward: list[Message] = []
-        items = [*([message] if verdict.passes else []), *verdict.forward]
         if _of_session(message):
             if verdict.passes:
                 forward, back = session_message(flow, other, message, number)
             for item in verdict.forward:
                 forward += self._added(way, item)
         elif number > flow.last:
-            forward = self._live(way, message, number, items, replaces=not verdict.closes)
+            forward = self._live(way, message, number, verdict)
         else:
-            forward = self._again(way, message, number, items, replaces=not verdict.closes)
+            forward = self._again(way, message, number, verdict)
         if verdict.closes and flow.logged_on:
             forward += flow.due()
         back[:0] = other.due()
@@ -214,13 +213,11 @@ class Numbers:
 
     # -- messages of the application -------------------------------------------------------------------------
 
-    def _live(
-        self, way: Direction, message: Message, number: int, items: list[Any], *, replaces: bool
-    ) -> list[Message]:
+    def _live(self, way: Direction, message: Message, number: int, verdict: Verdict) -> list[Message]:
         """Return what the receiver gets for a message that is sent for the first time."""
         flow = self._resets.flow(way)
         flow.last = number - 1
-        its_own = _place_of(message, items, replaces)
+        items, its_own = _going_on(message, verdict)
         forward: list[Message] = []
         if its_own < 0:
             self._record(flow, Entry(way, flow.map.receiver(number), number, Kind.DROPPED))
@@ -232,21 +229,19 @@ class Numbers:
                 forward += flow.owe(number)
             else:
                 due = flow.due()
-                forward += [*due, self._its_own(way, message, item, number)]
+                forward += [*due, self._its_own(way, message, item, number, verdict)]
                 flow.note(number)
         return forward
 
-    def _again(
-        self, way: Direction, message: Message, number: int, items: list[Any], *, replaces: bool
-    ) -> list[Message]:
+    def _again(self, way: Direction, message: Message, number: int, verdict: Verdict) -> list[Message]:
         """Return what the receiver gets for a message that may have been sent before."""
         flow = self._resets.flow(way)
         place = flow.map.receiver(number)
-        its_own = _place_of(message, items, replaces)
+        items, its_own = _going_on(message, verdict)
         made = message
         if flow.map.entry(place) is None:
             if its_own >= 0:
-                made = self._its_own(way, message, items[its_own], number)
+                made = self._its_own(way, message, items[its_own], number, verdict)
             else:
                 self._record(flow, Entry(way, place, number, Kind.DROPPED))
         flow.note(number)
@@ -259,15 +254,17 @@ class Numbers:
                 forward += self._added(way, item)
         return forward
 
-    def _its_own(self, way: Direction, message: Message, item: Message, number: int) -> Message:
-        """Return what the receiver gets in the place of a message."""
+    def _its_own(self, way: Direction, message: Message, item: Message, number: int, verdict: Verdict) -> Message:
+        """Return what the receiver gets in the place of a message.
+
+        One that passes, but not alone, is kept too: if it comes again, the others must not.
+        """
         flow, other = self._resets.flow(way), self._resets.other(way)
         place = flow.map.receiver(number)
-        if item is message:
-            return passed(message, place, other.map)
-        made = item if _is_version(item, message) else flow.own.added(item, place)
+        made = item if item is message or _is_version(item, message) else flow.own.added(item, place)
         made = passed(made, place, other.map)
-        self._record(flow, Entry(way, place, number, Kind.CHANGED, made.frame))
+        if item is not message or verdict.forward or verdict.back:
+            self._record(flow, Entry(way, place, number, Kind.CHANGED, made.frame))
         return made
 
     def _ends_here(self, way: Direction, message: Message) -> bool:
@@ -327,15 +324,16 @@ def _plain(message: Message, flow: Flow, other: Flow) -> bool:
 
 def _is_version(item: object, message: Message) -> bool:
     """Return whether a message was made of another one, by `Message.changed`."""
-    return type(item) is type(message) and item.is_whole and item.get(34) == message.get(34)  # type: ignore[attr-defined]
+    return type(item) is type(message) and item.is_whole and item.get(34) == message.get(34)
 
 
-def _place_of(message: Message, items: list[Any], replaces: bool) -> int:
-    """Return which of the messages that go on takes the place of the one that came; -1 if none."""
+def _going_on(message: Message, verdict: Verdict) -> tuple[list[Any], int]:
+    """Return the messages that go on, and the index of the one that takes the place of the message; -1 for none."""
+    items = [message, *verdict.forward] if verdict.passes else list(verdict.forward)
     for at, item in enumerate(items):
         if item is message or _is_version(item, message):
-            return at
-    return 0 if items and replaces else -1
+            return items, at
+    return items, -1 if verdict.closes or not items else 0
 
 
 def _verdict(message: Message, forward: list[Message], back: list[Message], asked: Verdict) -> Verdict:

@@ -132,12 +132,14 @@ class Resends:
 
     def _answered(self, start: int, stop: int = 0) -> Resend | None:
         """Return the request that numbers of the sender answer. Those before it will not be answered any more."""
-        stop = stop or start + 1
-        for at, resend in enumerate(self._under_way):
-            if start < resend.stop and min(stop, resend.stop) > resend.next:
-                del self._under_way[:at]
-                return resend
-        return None
+        open_ones = [one for one in self._under_way if one.next < one.stop and start < one.stop]
+        fitting = [one for one in open_ones if one.next <= start] or [
+            one for one in open_ones if one.next < (stop or start + 1)
+        ]
+        if not fitting:
+            return None
+        del self._under_way[: self._under_way.index(fitting[0])]
+        return fitting[0]
 
     def _run(self, resend: Resend) -> list[Piece]:
         """Go on to the first number that only the sender can send; return what the receiver gets up to there."""

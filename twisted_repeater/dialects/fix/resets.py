@@ -1,13 +1,13 @@
 """Flows that begin again with number 1: when that counts, and when not.
 
 A Logon begins its flow again if it says so (ResetSeqNumFlag; then it is both flows), or if its number is one that was
-there before: the engines have begun a new day, or have lost what they knew. Whether the other engine agrees is not known
-yet. So the flow that begins again is a candidate: the sender of the Logon is understood by it at once, but it takes its
-place only with the first message of the other engine, unless that is a Logout. If a Logout comes, or the link ends,
-what was known before still holds.
+there before: the engines have begun a new day, or have lost what they knew. Whether the other engine agrees is not
+known yet. So the flow that begins again is a candidate. The sender of the Logon is understood by it at once, but it
+takes its place only with the first message of the other engine, unless that is a Logout. If a Logout comes, or the link
+ends, what was known before still holds.
 
-If a Logon with an old number was refused, the next one with an old number is understood by the old numbers, and so on by
-turns, as nobody can know which the other engine expects.
+If a Logon with an old number was refused, the next one with an old number is understood by the old numbers, and so on
+by turns, as nobody can know which the other engine expects.
 """
 
 from __future__ import annotations

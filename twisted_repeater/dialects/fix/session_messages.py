@@ -79,6 +79,7 @@ def _sequence_reset(flow: Flow, other: Flow, message: SequenceReset, number: int
     pieces = flow.resends.gap(whole.start, whole.stop)
     flow.last = max(flow.last, new - 1)
     if pieces == [whole]:
+        flow.told(whole.stop)
         return [passed(message, place, other.map, {36: whole.stop})]
     return flow.again(pieces)
 
