@@ -44,6 +44,7 @@ class FixCase(RealCase):
     async def repeat(self, port: int, *, fix: dict[str, Any] | None = None, **settings: Any) -> int:
         """Start a repeater before a port; return its own."""
         self.repeater = await self.start_repeater(dialects.fix(**fix or {}), port, **settings)
+        self.addCleanup(self.initiator_gone)
         return self.repeater.port
 
     async def engines(
@@ -58,7 +59,6 @@ class FixCase(RealCase):
         """
         port = free_port()
         self.acceptor = self.start_engine("acceptor", port, **of_engines or {})
-        self.addCleanup(self.initiator_gone)
         self.initiator = self.start_engine(
             "initiator", await self.repeat(port, fix=fix, **settings), **of_engines or {}
         )
@@ -181,8 +181,9 @@ class FixCase(RealCase):
     def both_logs(self) -> str:
         """Return what both engines have seen of late, for a test that fails."""
         engines = (getattr(self, "initiator", None), getattr(self, "acceptor", None))
+        refusals = [repr(self.calls.refusals[:3]), *map(str, self.calls.errors[:3])]
         logs = [f"{engine.role}:\n" + "\n".join(map(" ".join, engine.lines[-60:])) for engine in engines if engine]
-        return "\n".join(["", *logs])
+        return "\n".join(["", *logs, *refusals])
 
 
 def on_orders(decide: Callable[[NewOrderSingle, Link], Verdict]) -> ByType:

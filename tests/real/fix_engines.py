@@ -103,6 +103,7 @@ class Engine:
         directory.mkdir()
         self.directory = directory
         self.role = role
+        self.port = port
         self.log = directory / "log"
         self._read = 0
         self._lines: list[Line] = []
