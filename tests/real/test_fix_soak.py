@@ -5,19 +5,19 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from .fix_engines import DEBIAN_PACKAGES
 from .fix_soak import Soak
 
-__all__ = ["DEBIAN_PACKAGES"]
+DEBIAN_PACKAGES = "g++ libquickfix-dev"
 
 
 class SoakTests(SynchronousTestCase):
     """`Soak` and its judge."""
 
-    def soak(self, **settings: int) -> Soak:
+    def soak(self, **settings: Any) -> Soak:
         """Return a soak in a directory of its own."""
         directory = Path(tempfile.mkdtemp(prefix="soak-"))
         self.addCleanup(shutil.rmtree, directory)
