@@ -6,10 +6,10 @@ from twisted_repeater.dialects.fix import Orders
 
 from ..programs import TWISTD, Program, environment
 from .fix_case import FixCase
-from .fix_engines import DEBIAN_PACKAGES, Line
+from .fix_engines import Line
 from .servers import free_port
 
-__all__ = ["DEBIAN_PACKAGES"]
+DEBIAN_PACKAGES = "g++ libquickfix-dev"
 
 REST = "21=1|54=1|60=20261126-12:00:00|40=2|44=10"
 
