@@ -10,8 +10,9 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
+from .dialects.fix import of_type, scan
 from .dialects.redis import by_name
-from .framings import async_extra, base, delimited, length, resp, varint
+from .framings import async_extra, base, delimited, fix, length, resp, varint
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
@@ -21,9 +22,12 @@ HOT_PATH: tuple[ModuleType, ...] = (
     varint,
     delimited,
     resp,
+    fix,
     async_extra,
     selectors,
     by_name,
+    of_type,
+    scan,
     output,
     reader,
     judge,

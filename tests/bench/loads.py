@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["LOADS", "PROTOCOLS", "QUICK", "Load"]
 
-PROTOCOLS = ("postgres", "redis", "mqtt", "modbus", "lines")
+PROTOCOLS = ("postgres", "redis", "mqtt", "fix", "modbus", "lines")
 """The kinds of load that another program puts on: the protocol's own load tool."""
 
 KIB = 1024
@@ -139,6 +139,14 @@ LOADS = (
     _redis("get", 16),
     _mqtt(0, 2),
     _mqtt(1, 4),
+    Load(
+        name="fix-orders",
+        title="FIX, orders and reports, 16 under way",
+        kind="fix",
+        size=200,
+        connections=4,
+        messages=2,
+    ),
     _modbus(10),
     _modbus(125),
     _lines(1),

@@ -73,6 +73,10 @@ def _mosquitto(port: int, directory: Path) -> list[str]:
     return [find("mosquitto"), "-c", str(config)]
 
 
+def _fix(port: int, directory: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.programs.fix", "serve", str(port)]
+
+
 def _pymodbus(port: int, directory: Path) -> list[str]:
     return [sys.executable, str(TESTS / "real" / "modbus_server.py"), str(port)]
 
@@ -94,6 +98,7 @@ SERVERS = {
         prepare=_redis_benchmark,
     ),
     "lines": Server(command=_redis, programs=_OF_REDIS),
+    "fix": Server(command=_fix, programs=()),
     "mqtt": Server(command=_mosquitto, programs=(("mosquitto", "apt-get install mosquitto"),)),
     "modbus": Server(command=_pymodbus, programs=()),
 }

@@ -1,4 +1,4 @@
-"""Records the sessions anew: ``python -m tests.fuzz.record [postgres|redis|mqtt|modbus|lines] ...``, by default all.
+"""Records the sessions anew: ``python -m tests.fuzz.record [PROTOCOL] ...``, such as ``fix``; all of them by default.
 
 It starts the real servers, lets real clients talk to them through a `Tee`, and writes what passed to ``recordings/``.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 
-from . import record_lines, record_modbus, record_mqtt, record_postgres, record_redis
+from . import record_fix, record_lines, record_modbus, record_mqtt, record_postgres, record_redis
 from .recording import RECORDINGS, Recording
 from .sessions import Session
 from .tee import Tee
@@ -39,6 +39,7 @@ def main() -> None:
         "redis": record_redis,
         "mqtt": record_mqtt,
         "modbus": record_modbus,
+        "fix": record_fix,
         "lines": record_lines,
     }
     for protocol in sys.argv[1:] or protocols:

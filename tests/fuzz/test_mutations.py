@@ -78,6 +78,10 @@ class AttackTests(SynchronousTestCase):
         """So does each session of Modbus."""
         self.play("modbus")
 
+    def test_fix(self) -> None:
+        """So does each session of FIX."""
+        self.play("fix")
+
     def test_lines(self) -> None:
         """So does each session of lines."""
         self.play("lines")

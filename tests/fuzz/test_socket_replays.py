@@ -23,6 +23,7 @@ SAMPLE = (
     "mqtt/qualities_4",
     "modbus/polling",
     "modbus/of_a_vendor",
+    "fix/data",
 )
 
 

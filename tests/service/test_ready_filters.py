@@ -76,6 +76,7 @@ class TableTests(SynchronousTestCase):
     def test_options_of_protocols(self) -> None:
         """The filters of protocols take their rules as text."""
         for name, options in (
+            ("fix-orders", {"max-quantity": "1000", "max-rate": "0.5", "symbols": "MSFT,IBM", "unpriced": "pass"}),
             ("lines-allow", {"match": "LIST", "answer": "no", "direction": "both", "lone": "pass"}),
             ("lines-log", {"match": r"^(\w+)", "text": r"\1", "direction": "to-client", "level": "warn"}),
             ("lines-refuse", {"match": "^(JOIN)", "answer": r"no \1"}),

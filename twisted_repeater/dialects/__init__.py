@@ -3,6 +3,7 @@
 from ._dialect import Dialect
 from .async_extra import async_extra
 from .attempt import Attempt, Frame, Opening, Peer, Versions
+from .fix import fix
 from .hellos import hellos
 from .int32 import int32
 from .lines import lines
@@ -27,6 +28,7 @@ __all__ = [
     "by_address",
     "delimited",
     "first_message",
+    "fix",
     "hellos",
     "int32",
     "length",

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
+from ..dialects.fix import Orders
 from ..dialects.lines import AllowLines, LogLines, RefuseLines, ReplaceInLines
 from ..dialects.modbus import ReadOnly as ModbusReadOnly
 from ..dialects.modbus import Registers
@@ -81,6 +82,7 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
 
 
 READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
+    "fix-orders": Orders,
     "lines-allow": AllowLines,
     "lines-log": LogLines,
     "lines-refuse": RefuseLines,
@@ -98,6 +100,7 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
 """The functions that make the pairs, by the names on the command line."""
 
 DIALECTS: dict[str, str] = {
+    "fix-orders": "fix",
     "modbus-read-only": "modbus",
     "modbus-registers": "modbus",
     "mqtt-topics": "mqtt",
