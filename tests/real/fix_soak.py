@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from ..programs import LONGEST, TWISTD, Program, environment
-from .fix_engines import DEBIAN_PACKAGES, Engine
+from .fix_engines import Engine
 from .fix_judge import Judge
 from .servers import free_port
 
-__all__ = ["DEBIAN_PACKAGES", "Soak"]
+__all__ = ["Soak"]
 
 RULES = Path(__file__).parent / "quickfix" / "judged_orders.py"
 PAUSE = 0.01
@@ -181,13 +181,18 @@ class Soak:
             self.settle()
         finally:
             self.stop()
+        return self.verdict()
+
+    def verdict(self) -> str:
+        """Return what the judge says of the logs."""
         judge = Judge(self.initiator, self.acceptor, self.orders, by_rules=not self.direct)
+        assert "Traceback" not in self.repeater_output, self.repeater_output
         return judge.verdict(self.states, len(self.events))
 
     def settle(self) -> None:
         """Wait until the last message has arrived, and both engines have answered."""
         for engine in (self.initiator, self.acceptor):
-            self.wait(lambda engine=engine: self.is_answered(engine))
+            self.wait(partial(self.is_answered, engine))
         self.states = self.initiator.ask(), self.acceptor.ask()
 
     def is_answered(self, engine: Engine) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
+from typing import Any
+
 from twisted_repeater import Link
-from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSingle
+from twisted_repeater.dialects.fix import ExecutionReport, NewOrderSingle
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
 
 from .fix_case import FixCase, on_orders, on_reports
-from .fix_engines import DEBIAN_PACKAGES
+from .fix_engines import Line
 from .quickfix.judged_orders import news, refusal
+from .servers import free_port
 
-__all__ = ["DEBIAN_PACKAGES"]
+DEBIAN_PACKAGES = "g++ libquickfix-dev"
 
 
 def every_third(then: Verdict | None = None) -> object:
@@ -40,6 +45,20 @@ def add_before_report(report: ExecutionReport, link: Link) -> Verdict:
 def change(order: NewOrderSingle, link: Link) -> Verdict:
     """Change every third order."""
     return PASS_ON if int(order[11]) % 3 else Send(order.changed({58: "a longer text", 44: "11"}))
+
+
+def decide_by_eight(order: NewOrderSingle, link: Link) -> Verdict:
+    """Do something else with each of seven orders, and pass the eighth."""
+    verdicts = {
+        0: DO_NOTHING,
+        1: SendBack([refusal(order)]),
+        2: Send(order.changed({58: "changed"})),
+        3: Send(order, news("after")),
+        4: Send(news("before"), order),
+        5: Send(news("instead")),
+        6: PassOnAndSendBack([news("back")]),
+    }
+    return verdicts.get(int(order[11]) % 8, PASS_ON)
 
 
 class InterferingTests(FixCase):
@@ -94,7 +113,7 @@ class InterferingTests(FixCase):
         await self.interfere(to_client=50)
 
     async def test_drop_everything(self) -> None:
-        """If all orders are dropped without a word, the acceptor still gets the right numbers with the next heartbeat."""
+        """If all orders are dropped without a word, the acceptor is told of the gap before its next message."""
         await self.engines(to_server_filter=on_orders(lambda order, link: DO_NOTHING))
         await self.trade(1, 50, reports=0)
         await self.interfere()
@@ -139,21 +158,8 @@ class InterferingTests(FixCase):
 
     async def test_everything(self) -> None:
         """Dropped, refused, changed and added messages may come one after another, in any order."""
-
-        def decide(order: NewOrderSingle, link: Link) -> Verdict:
-            verdicts = {
-                0: DO_NOTHING,
-                1: SendBack([refusal(order)]),
-                2: Send(order.changed({58: "changed"})),
-                3: Send(order, news("after")),
-                4: Send(news("before"), order),
-                5: Send(news("instead")),
-                6: PassOnAndSendBack([news("back")]),
-            }
-            return verdicts.get(int(order[11]) % 8, PASS_ON)
-
-        await self.engines(to_server_filter=on_orders(decide), to_client_filter=on_reports(add_before_report))
-        await self.trade(1, 64, reports=7 * 8 - 8)
+        await self.engines(to_server_filter=on_orders(decide_by_eight), to_client_filter=on_reports(add_before_report))
+        await self.trade(1, 64, reports=48)
         await self.answered(self.acceptor)
         # Order 8k + 4 has a report that is preceded by news, order 8k + 1 no report; 8k + 5 no order.
         to_server = 8 * 2 + sum(number % 4 == 1 for number in self.ids(self.initiator, "8") if number % 8 != 1)
@@ -287,6 +293,70 @@ class SessionTests(FixCase):
         self.assertEqual(found, [("order 8", numbers["8"]), ("order 5", numbers["5"])])
 
 
+class RestartTests(FixCase):
+    """The repeater is started again, with the file in which it keeps what it did."""
+
+    async def start_again(self, **settings: Any) -> None:
+        """Shut the repeater down, and start another one on its port, with what its store has then."""
+        await self.repeater.shutdown()
+        await self.until(lambda: not self.acceptor.ask().is_logged_on, self.both_logs)
+        shutil.copytree(
+            self.directory / "store", self.directory / "copy"
+        )  # the first one has its file as long as we run
+        await self.repeat(self.acceptor.port, **self.kept("copy"), **settings)
+        await self.until(lambda: self.initiator.count("logon") > 1, self.both_logs)
+        await self.logged_on()
+
+    def kept(self, name: str = "store") -> dict[str, Any]:
+        """Return the settings of a repeater with a store, on a port that stays the same."""
+        directory = self.directory / name
+        directory.mkdir(exist_ok=True)
+        return {"fix": {"store": str(directory / "fix.db")}, "listen": self.listen}
+
+    @functools.cached_property
+    def listen(self) -> str:
+        """Where all repeaters of a test listen."""
+        return f"tcp:{free_port()}:interface=127.0.0.1"
+
+    async def test_store(self) -> None:
+        """What was dropped, refused, changed and added before is resent as before, and nothing is decided again."""
+        await self.engines(
+            to_server_filter=on_orders(decide_by_eight), to_client_filter=on_reports(add_before_report), **self.kept()
+        )
+        await self.trade(1, 24, reports=18)
+        counts = await self.counts()
+        await self.in_step(*counts)
+        await self.start_again()
+        await self.in_step(*counts)
+        for engine in (self.acceptor, self.initiator):
+            await self.gets_all_again(engine)
+        await self.trade(25, 8, reports=8)
+        await self.in_step(*counts)
+
+    async def test_decided_before(self) -> None:
+        """A filter is not asked again about messages with answers, though it would decide in another way now."""
+        await self.engines(
+            to_server_filter=on_orders(decide_by_eight), to_client_filter=on_reports(add_before_report), **self.kept()
+        )
+        await self.trade(1, 24, reports=18)
+        counts = await self.counts()
+        await self.start_again(
+            to_server_filter=on_orders(decide_by_eight), to_client_filter=on_reports(add_before_report)
+        )
+        for engine in (self.acceptor, self.initiator):
+            await self.gets_all_again(engine)
+        await self.in_step(*counts)
+
+    async def counts(self) -> tuple[int, int]:
+        """Return how many messages were added to both flows, by the numbers of the engines."""
+        await self.answered(self.initiator)
+        await self.answered(self.acceptor)
+        initiator, acceptor = self.initiator.ask(), self.acceptor.ask()
+        counts = acceptor.target - initiator.sender, initiator.target - acceptor.sender
+        self.assertGreater(min(counts), 3)
+        return counts
+
+
 class OtherVersionsTests(FixCase):
     """The same in the oldest and the newest version."""
 
@@ -311,7 +381,7 @@ class OtherVersionsTests(FixCase):
         await self.check(BeginString="FIXT.1.1", DefaultApplVerID="FIX.5.0SP2")
 
 
-def covered(lines: list[object]) -> list[int]:
+def covered(lines: list[Line]) -> list[int]:
     """Return the numbers that resent messages and gap fills stand for."""
     numbers: list[int] = []
     for line in lines:

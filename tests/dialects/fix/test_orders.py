@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -97,7 +99,7 @@ class QuantityTests(OrdersCase):
     def test_twice(self) -> None:
         """An order that says a quantity twice is refused, as nobody knows which one its receiver takes."""
         fields = [(11, "a"), (55, "MSFT"), (54, "1"), (38, "5"), (38, "5000"), (40, "2"), (44, "1")]
-        self.refuses(Orders(max_quantity=10), "field 38 occurs twice", sent(Message("D", fields)))
+        self.refuses(Orders(max_quantity=10), "field 38 must occur once", sent(Message("D", fields)))
         self.passes(Orders(), sent(Message("D", fields)))
 
     def test_change(self) -> None:
@@ -117,6 +119,30 @@ class QuantityTests(OrdersCase):
         self.refuses(orders, "the quantity is 11", sent(NewOrderMultileg(legs)), sent(Message("AC", legs)))
         self.refuses(orders, "the quantity is 11", sent(Message("t", sides)))
         self.passes(orders, sent(NewOrderList(listed[:-3])), sent(NewOrderCross(sides[:-2])))
+
+    @given(
+        st.sampled_from(["D", "G", "E", "AB", "s", "t"]),
+        st.lists(
+            st.tuples(
+                st.just(38), st.sampled_from(["5", "10", "11", "011", "+11", "-11", "1e3", "", "nan", "11.", ".5"])
+            )
+            | st.sampled_from([(11, "a"), (54, "1"), (55, "A"), (96, "38=5\x01"), (95, "3"), (600, "B"), (152, "99")])
+        ),
+    )
+    def test_nothing_gets_past(self, kind: str, fields: list[tuple[int, str]]) -> None:
+        """Whatever fields a message has: if it passes, no quantity in it is larger than the limit."""
+        message = sent(Message(kind, fields))
+        if self.why(Orders(max_quantity=10), message) is None:
+            for value in message.values(38):
+                self.assertLessEqual(abs(float(value)), 10)
+
+    @given(st.lists(st.sampled_from([(38, "5"), (38, "11"), (11, "a"), (54, "1"), (44, "1"), (40, "2")])))
+    def test_nothing_gets_past_in_lists(self, fields: list[tuple[int, str]]) -> None:
+        """So it is where orders are cut out of a message."""
+        for kind in "Est":
+            message = sent(Message(kind, fields))
+            if self.why(Orders(max_quantity=10), message) is None:
+                self.assertNotIn(b"11", message.values(38))
 
 
 class NotionalTests(OrdersCase):

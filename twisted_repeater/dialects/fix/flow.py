@@ -68,7 +68,7 @@ class Flow:
             self.last_is_logon = logon
 
     def owe(self, number: int) -> list[Message]:
-        """A message of the sender does not go on. Return what the receiver must get now; it is told of the gap later."""
+        """A message does not go on. Return what the receiver must get now; it is told of the gap later."""
         place = self.map.receiver(number)
         due = self.due() if self.owed is not None and self.owed.stop != place else []
         self.owed = Gap(place if self.owed is None else self.owed.start, place + 1)
@@ -82,4 +82,12 @@ class Flow:
 
     def again(self, pieces: Iterable[Piece]) -> list[Message]:
         """Return messages that the receiver has asked for."""
-        return self.own.again(pieces)
+        sent = list(pieces)
+        for piece in sent:
+            self.told(piece.stop if isinstance(piece, Gap) else piece.number + 1)
+        return self.own.again(sent)
+
+    def told(self, stop: int) -> None:
+        """The receiver gets all numbers below ``stop`` again: what was owed of them is in that."""
+        if self.owed is not None and self.owed.start < stop:
+            self.owed = Gap(stop, self.owed.stop) if stop < self.owed.stop else None

@@ -14,6 +14,8 @@ BEGINS: dict[str, int] = {"E": 11, "s": 54, "t": 54}
 CROSSES = frozenset({"s", "t"})
 """Messages whose sides share the fields of the message, wherever these are."""
 SYMBOL, LEG_SYMBOL = 55, 600
+QUANTITIES = (38, 152)
+"""The quantities of an order, which cannot stand before it."""
 ONCE = (SYMBOL, 38, 152, 40, 44)
 """What an order may say once: symbol, quantity, cash quantity, type, price. Of two, each receiver chooses its own."""
 
@@ -26,7 +28,7 @@ class ListedOrder(NamedTuple):
     symbols: tuple[bytes, ...]
     """The symbol, and those of its legs."""
     repeated: int | None
-    """The tag of a field that it has twice, and must not have; ``None`` if all is well."""
+    """The tag of a field that it has twice, or in the wrong place; ``None`` if all is well."""
 
 
 def listed_orders(message: Message) -> list[ListedOrder]:
@@ -41,13 +43,29 @@ def listed_orders(message: Message) -> list[ListedOrder]:
     places = [at for at, (tag, _) in enumerate(fields) if tag == begins]
     if not places:
         return [_order(fields)]
-    shared = dict(fields if message.type in CROSSES else fields[: places[0]])
-    return [_order(fields[start:stop], shared) for start, stop in _spans(places, len(fields))]
+    head = fields[: places[0]]
+    is_cross = message.type in CROSSES
+    shared = dict(fields if is_cross else head)
+    orders = [_order(fields[start:stop], shared) for start, stop in _spans(places, len(fields))]
+    misplaced = _misplaced(head, fields, is_cross=is_cross)
+    return orders if misplaced is None else [orders[0]._replace(repeated=misplaced), *orders[1:]]
 
 
 def _spans(places: list[int], size: int) -> Iterator[tuple[int, int]]:
     """Yield where each order begins and ends."""
     yield from zip(places, [*places[1:], size], strict=True)
+
+
+def _misplaced(
+    head: tuple[tuple[int, bytes], ...], fields: tuple[tuple[int, bytes], ...], *, is_cross: bool
+) -> int | None:
+    """Return the tag of a field that is where it does not belong: before the first order, or twice in a cross."""
+    tags = [tag for tag, _ in fields] if is_cross else []
+    before = {tag for tag, _ in head}
+    for tag in ONCE:
+        if tags.count(tag) > 1 if is_cross and tag not in QUANTITIES else tag in before:
+            return tag
+    return None
 
 
 def _order(fields: tuple[tuple[int, bytes], ...], shared: dict[int, bytes] | None = None) -> ListedOrder:

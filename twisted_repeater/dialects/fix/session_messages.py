@@ -75,10 +75,13 @@ def _sequence_reset(flow: Flow, other: Flow, message: SequenceReset, number: int
         forward = _first(flow, other, message, number, _36=flow.map.receiver(new))
         flow.last = max(flow.last, new - 1)
         return forward
+    if new <= number:
+        return [passed(message, place, other.map)]
     whole = Gap(place, flow.map.receiver(new))
     pieces = flow.resends.gap(whole.start, whole.stop)
     flow.last = max(flow.last, new - 1)
     if pieces == [whole]:
+        flow.told(whole.stop)
         return [passed(message, place, other.map, {36: whole.stop})]
     return flow.again(pieces)
 
