@@ -13,6 +13,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.testing import StringTransport
+from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
 from twisted_repeater import Limits, Side
@@ -129,6 +130,7 @@ class Between:
         self.dies: str | None = None
         """Whether it is killed "before" or "after" the next commit."""
         self.stores: list[store.Store] = []
+        globalLogPublisher.addObserver(self.logged)
         self.patches = [
             mock.patch.object(store.Store, "commit", self.committing(store.Store.commit)),
             mock.patch.object(store.Store, "__init__", self.opening(store.Store.__init__)),
@@ -147,6 +149,10 @@ class Between:
         def filter_of(side: int) -> Callable[[Any, Any], Any]:
             return lambda message, link: self.judge(message, side)
 
+        def on_connecting_error(client: str | None, server: str, error: Any) -> None:
+            if self.run == run and not self.dead and not isinstance(error.__cause__, ConnectionLost | ConnectionDone):
+                self.on_error(error)
+
         def on_error(link: Any, side: Side, error: Any) -> None:
             if self.run == run and not self.dead:
                 self.on_error(error)
@@ -157,10 +163,17 @@ class Between:
             self.dialect,
             limits=LIMITS,
             on_error=on_error,
+            on_connecting_error=on_connecting_error,
             to_server_filter=filter_of(0),
             to_client_filter=filter_of(1),
         )
         self.world.factory.links.dial = self.dial
+
+    def logged(self, event: dict[str, Any]) -> None:
+        """The repeater logs something; a failure is an error, but for one of a process that is killed."""
+        failure = event.get("log_failure")
+        if failure is not None and not failure.check(Killed):
+            self.on_error(failure.value)
 
     def committing(self, commit: Any) -> Any:
         """Return what commits, unless the process is killed."""
@@ -272,6 +285,7 @@ class Between:
         """Leave nothing."""
         self.let_go()
         self.close_stores()
+        globalLogPublisher.removeObserver(self.logged)
         for patch in self.patches:
             patch.stop()
         shutil.rmtree(self.directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies
@@ -46,7 +47,7 @@ class Conversation(RuleBasedStateMachine):
             Engine("ACC", "INI", False, second, self.log),
         ]
         for engine in self.engines:
-            engine.on_reset = lambda engine=engine: self.numbers_given_up(engine)
+            engine.on_reset = partial(self.numbers_given_up, engine)
         self.start()
         self.connect()
 
@@ -65,7 +66,8 @@ class Conversation(RuleBasedStateMachine):
 
     def carry_all(self) -> bool:
         """Carry all that is on its way once; return whether anything happened."""
-        return any([self.carry(side, 0) for side in (0, 1)])
+        happened = [self.carry(side, 0) for side in (0, 1)]
+        return any(happened)
 
     def cut(self) -> None:
         """Cut the connection; what is on its way is lost."""

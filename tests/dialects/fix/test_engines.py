@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import settings
 
 from ...drawn import examples
@@ -23,7 +25,7 @@ class Joined(Conversation):
             return
         self.start()
         for side in (1, 0):
-            self.engines[side].connected(self.wires[side].extend, lambda side=side: self.hang_up(side))
+            self.engines[side].connected(self.wires[side].extend, partial(self.hang_up, side))
 
     def hang_up(self, side: int) -> None:
         """An engine ends the connection, behind what it has sent."""

@@ -9,7 +9,7 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import precondition, rule
 from twisted.internet.defer import Deferred
 
-from twisted_repeater import DROP, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
+from twisted_repeater import DROP, PASS_ON, Disconnected, PassOnAndSendBack, Send, SendBack, Verdict
 from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSingle
 
 from ...drawn import examples
@@ -39,7 +39,7 @@ class Filtered(Conversation):
         self.additions = 0
         self.in_place: set[str] = set()
         """What has taken the place of a message: if that is sent again, it may come before what was added earlier."""
-        self.between = Between(self.engines, self.judge, self.errors.append)
+        self.between = Between(self.engines, self.judge, self.reported)
 
     # -- the filter ----------------------------------------------------------------------------------------------
 
@@ -73,7 +73,9 @@ class Filtered(Conversation):
             return PassOnAndSendBack([self.addition(side)])
         if act == "replace":
             replacement = self.addition(1 - side)
-            self.in_place.add(replacement.text(58) or "")
+            instead = replacement.text(58) or ""
+            self.in_place.add(instead)
+            self.engines[side].stand_ins.setdefault(text, []).append(instead)
             return Send(replacement)
         if act == "pass":
             return PASS_ON
@@ -92,6 +94,12 @@ class Filtered(Conversation):
             self.excused.add(text)
         kind = NewOrderSingle if side else ExecutionReport
         return kind({11: text, 55: "ABC", 58: text})
+
+    def reported(self, error: Any) -> None:
+        """The repeater reports an error."""
+        if not isinstance(error, Disconnected):
+            self.log.append(f"-- the repeater reports {error!r}")
+            self.errors.append(error)
 
     # -- what happens --------------------------------------------------------------------------------------------
 
@@ -124,7 +132,8 @@ class Filtered(Conversation):
 
     def carry_all(self) -> bool:
         """Carry all that is on its way once."""
-        return any([self.carry(side, 0, inwards) for inwards in (True, False) for side in (0, 1)])
+        happened = [self.carry(side, 0, inwards) for inwards in (True, False) for side in (0, 1)]
+        return any(happened)
 
     def at_rest(self) -> bool:
         """Decide what the filter has not decided yet, one by one."""
@@ -150,7 +159,7 @@ class Filtered(Conversation):
         """Some bytes come from the repeater."""
         self.carry(side, amount, False)
 
-    @precondition(lambda self: getattr(self, "pending", ()))
+    @precondition(lambda self: bool(getattr(self, "pending", None)))
     @rule()
     def verdict_comes(self) -> None:
         """The filter decides about the oldest message that waits."""
@@ -173,9 +182,9 @@ class Filtered(Conversation):
         link, message = pair.link, self.addition(side)
         (link.send_to_server if side else link.send_to_client)(message)
         self.between.world.clock.advance(0)
-        if len(self.errors) > errors:
+        if len(self.errors) > errors and not self.both_ready():
             self.excused.update(self.recent)
-            self.engines[0].check(not self.both_ready() or self.between.dead, "refused:", self.errors[-1])
+            del self.errors[errors:]
         self.after_event(run)
 
     @rule(how=strategies.sampled_from(("now", "before", "after", "restart")))
@@ -204,6 +213,7 @@ class Filtered(Conversation):
             return
         try:
             super().teardown()
+            self.engines[0].check(not self.errors, "the repeater reports", self.errors)
         finally:
             self.between.close()
 
@@ -223,11 +233,8 @@ class Filtered(Conversation):
         for name, text in zip(names, own, strict=True):
             engine.check(text in self.judged.get(name, [name]), "got", text, "of", self.judged.get(name))
         added = [text for text in engine.delivered if text.startswith("add") and text not in self.in_place]
-        engine.check(
-            added == [text for text in self.added[side] if text in got and text not in self.in_place],
-            "got another order:",
-            added,
-        )
+        ordered = [text for text in self.added[side] if text in got and text not in self.in_place]
+        engine.check(added == ordered, "got another order:", added, "than", ordered)
         missing = [text for text in self.added[side] if text not in got | self.excused]
         engine.check(not missing, "has not got what was added:", missing)
 

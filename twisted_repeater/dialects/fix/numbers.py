@@ -44,19 +44,20 @@ from typing import Any, TypeAlias
 
 from twisted.logger import Logger
 
-from ...errors import MarshalingError, ParseError
+from ...errors import MarshalingError, ParseError, RepeaterError
 from ...model import Direction
-from ...verdicts import DO_NOTHING, PASS_ON, Mixed, PassOnAndSendBack, Send, Verdict
+from ...verdicts import PASS_ON, Close, Verdict
+from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
-from .messages import Heartbeat, Logon, Logout, Reject, ResendRequest, SequenceReset, SessionMessage, TestRequest
+from .messages import Heartbeat, Logon, Logout, SequenceReset, SessionMessage, TestRequest
 from .references import passed, refers_to_added, whole_or_none
 from .resends import Gap
 from .resets import Resets
 from .session_messages import session_message
 from .store import Entry, Kind, Saved
 
-__all__ = ["Commit", "Numbers", "number_of", "opposite"]
+__all__ = ["Commit", "NotLoggedOn", "Numbers", "number_of", "opposite"]
 
 log: Logger = Logger()
 
@@ -64,10 +65,12 @@ Commit: TypeAlias = Callable[[list[Entry], Mapping[Direction, int], list[Directi
 """Writes entries and the highest numbers, after forgetting what was known of some flows. It returns the flow and number
 of each entry whose content is forgotten."""
 
-NOT_ADDED = (Logon, ResendRequest, SequenceReset)
-"""Messages that only the engines may send."""
 NOT_RESENT = (Heartbeat, TestRequest, Logout)
 """Messages that become gap fills when they are asked for again."""
+
+
+class NotLoggedOn(RepeaterError):
+    """A message was dropped, or one is to be added, before both engines have logged on."""
 
 
 def number_of(message: Message) -> int:
@@ -111,11 +114,6 @@ class Numbers:
         """The highest number known of each sender."""
         return {way: flow.last for way, flow in self._flows.items()}
 
-    @property
-    def logged_on(self) -> bool:
-        """Whether both engines have logged on, so that messages may be added."""
-        return all(flow.logged_on for flow in self._flows.values()) and not self._resets.undecided
-
     def end_link(self) -> None:
         """The link has ended."""
         self._resets.end_link()
@@ -133,7 +131,7 @@ class Numbers:
         flow = self._resets.flow(way)
         if number > flow.last or isinstance(message, Logon):
             return True
-        if isinstance(message, SessionMessage) and not isinstance(message, Reject):
+        if is_of_session(message):
             return isinstance(message, SequenceReset) and not message.gap_fill
         if not message.possible_duplicate:  # it is not what was decided about
             return True
@@ -145,17 +143,19 @@ class Numbers:
         Raises:
             ValueError: the verdict is not possible. Nothing has changed.
             TypeError: likewise.
+            NotLoggedOn: the verdict is not possible yet. Nothing has changed, and the link should be closed.
         """
         flow, other, number = self._resets.flow(way), self._resets.other(way), number_of(message)
         if verdict is PASS_ON and number == flow.last + 1 and _plain(message, flow, other):
             flow.note(number)
             return PASS_ON
-        self._check(message, verdict)
-        if verdict.closes and not self.logged_on:  # nobody may be sent anything
-            verdict = Mixed(passes=verdict.passes, closes=True, error=verdict.error)
+        if verdict.closes and not self._may_add():  # nobody may be sent anything
+            return Close(verdict.error)
+        self._check(way, message, verdict)
+        flow, other = self._resets.flow(way), self._resets.other(way)
         back: list[Message] = []
         forward: list[Message] = []
-        if _of_session(message):
+        if is_of_session(message):
             if verdict.passes:
                 forward, back = session_message(flow, other, message, number)
             for item in verdict.forward:
@@ -170,7 +170,7 @@ class Numbers:
         for item in verdict.back:
             back += self._added(opposite(way), item)
         self._keep()
-        return _verdict(message, forward, back, verdict)
+        return verdict_with(message, forward, back, verdict)
 
     def sent(self, way: Direction, message: object) -> list[Message]:
         """Return what the receiver gets where the application sends a message.
@@ -179,37 +179,34 @@ class Numbers:
             MarshalingError: it cannot be sent.
         """
         try:
-            self._check_added(message)
+            check_added(message)
         except (TypeError, ValueError) as error:
             raise MarshalingError(str(error)) from error
+        if not self._may_add():
+            raise MarshalingError("a message can be added only when both engines have logged on")
         made = self._added(way, message)
         self._keep()
         return made
 
     # -- what a verdict may be -------------------------------------------------------------------------------
 
-    def _check(self, message: Message, verdict: Verdict) -> None:
-        """Raise an error unless a verdict on a message is possible."""
-        if verdict.closes:
-            if not self.logged_on:
-                return
-        elif _of_session(message):
-            if not verdict.passes or verdict.forward or verdict.back:
-                raise ValueError(f"a message of type {message.type} can only be passed on, or the link closed")
-        elif not self.logged_on and (not verdict.passes or verdict.forward or verdict.back):
-            raise ParseError("a message must not come before both engines have logged on", ends_link=True)
-        for item in (*verdict.forward, *verdict.back):
-            if item is not message and not _is_version(item, message):
-                self._check_added(item)
+    def _may_add(self) -> bool:
+        """Return whether both engines have logged on, so that they understand messages that are added."""
+        return all(self._resets.flow(way).logged_on for way in Direction) and self._resets.settled()
 
-    def _check_added(self, message: object) -> None:
-        """Raise an error unless a message can be added."""
-        if not isinstance(message, Message):
-            raise TypeError(f"only messages can be sent, not a {type(message).__name__}")
-        if isinstance(message, NOT_ADDED):
-            raise ValueError(f"only an engine may send a message of type {message.type}")
-        if not self.logged_on:
-            raise ValueError("a message can be added only when both engines have logged on")
+    def _check(self, way: Direction, message: Message, verdict: Verdict) -> None:
+        """Raise an error unless a verdict on a message is possible."""
+        if is_of_session(message) and not verdict.closes and (not verdict.passes or verdict.forward or verdict.back):
+            raise ValueError(f"a message of type {message.type} can only be passed on, or the link closed")
+        items, its_own = going_on(message, verdict)
+        added = [item for at, item in enumerate(items) if at != its_own] + list(verdict.back)
+        for item in items + added:
+            if item is not message and not is_version(item, message):
+                check_added(item)
+        if verdict is PASS_ON or self._may_add():
+            return
+        if added or not (self._resets.keeps(way) or is_of_session(message)):
+            raise NotLoggedOn(f"a message of type {message.type} was decided about before both engines had logged on")
 
     # -- messages of the application -------------------------------------------------------------------------
 
@@ -217,7 +214,7 @@ class Numbers:
         """Return what the receiver gets for a message that is sent for the first time."""
         flow = self._resets.flow(way)
         flow.last = number - 1
-        items, its_own = _going_on(message, verdict)
+        items, its_own = going_on(message, verdict)
         forward: list[Message] = []
         if its_own < 0:
             self._record(flow, Entry(way, flow.map.receiver(number), number, Kind.DROPPED))
@@ -237,7 +234,7 @@ class Numbers:
         """Return what the receiver gets for a message that may have been sent before."""
         flow = self._resets.flow(way)
         place = flow.map.receiver(number)
-        items, its_own = _going_on(message, verdict)
+        items, its_own = going_on(message, verdict)
         made = message
         if flow.map.entry(place) is None:
             if its_own >= 0:
@@ -261,7 +258,7 @@ class Numbers:
         """
         flow, other = self._resets.flow(way), self._resets.other(way)
         place = flow.map.receiver(number)
-        made = item if item is message or _is_version(item, message) else flow.own.added(item, place)
+        made = item if item is message or is_version(item, message) else flow.own.added(item, place)
         made = passed(made, place, other.map)
         if item is not message or verdict.forward or verdict.back:
             self._record(flow, Entry(way, place, number, Kind.CHANGED, made.frame))
@@ -306,11 +303,6 @@ def opposite(way: Direction) -> Direction:
     return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER
 
 
-def _of_session(message: Message) -> bool:
-    """Return whether a message must not be missing. A Reject may be."""
-    return isinstance(message, SessionMessage) and not isinstance(message, Reject)
-
-
 def _plain(message: Message, flow: Flow, other: Flow) -> bool:
     """Return whether a message that passes has the same numbers for both engines, and nobody waits for anything."""
     return not (
@@ -320,30 +312,3 @@ def _plain(message: Message, flow: Flow, other: Flow) -> bool:
         or other.owed is not None
         or isinstance(message, SessionMessage)
     )
-
-
-def _is_version(item: object, message: Message) -> bool:
-    """Return whether a message was made of another one, by `Message.changed`."""
-    return type(item) is type(message) and item.is_whole and item.get(34) == message.get(34)
-
-
-def _going_on(message: Message, verdict: Verdict) -> tuple[list[Any], int]:
-    """Return the messages that go on, and the index of the one that takes the place of the message; -1 for none."""
-    items = [message, *verdict.forward] if verdict.passes else list(verdict.forward)
-    for at, item in enumerate(items):
-        if item is message or _is_version(item, message):
-            return items, at
-    return items, -1 if verdict.closes or not items else 0
-
-
-def _verdict(message: Message, forward: list[Message], back: list[Message], asked: Verdict) -> Verdict:
-    """Return a verdict with these messages."""
-    passes = bool(forward) and forward[0] is message
-    rest = forward[1:] if passes else forward
-    if asked.closes:
-        return Mixed(passes=passes, forward=rest, back=back, closes=True, error=asked.error)
-    if passes and not rest:
-        return PassOnAndSendBack(back) if back else PASS_ON
-    if not forward and not back:
-        return DO_NOTHING
-    return Mixed(passes=passes, forward=rest, back=back) if back else Send(*forward)

@@ -58,10 +58,23 @@ class Resets:
         self._refused: dict[Direction, bool] = {}
         """The flows whose old number was refused when it was taken for a beginning."""
 
-    @property
-    def undecided(self) -> bool:
-        """Whether it is not known yet if flows begin again."""
-        return self._candidate is not None
+    def settled(self) -> bool:
+        """Return whether it is known which flows count, so that entries can be made.
+
+        If only the answer to the answer is missing, the flows begin again with that: one message more must be kept.
+        """
+        candidate = self._candidate
+        if candidate is None:
+            return True
+        if candidate.relogon or candidate.refused or not self._flows[_other(candidate.asker)].logged_on:
+            return False
+        self._agree(candidate, candidate.flows)
+        return True
+
+    def keeps(self, way: Direction) -> bool:
+        """Return whether entries can be made in the flow of a direction, although its end may be near."""
+        candidate = self._candidate
+        return candidate is None or (candidate.relogon and candidate.asker is not way)
 
     def flow(self, way: Direction) -> Flow:
         """Return the flow that the next message of this direction belongs to."""
@@ -88,6 +101,7 @@ class Resets:
         asked = candidate is not None and candidate.asker is not way
         if candidate is not None and asked:
             self._answered(candidate, way, message, number)
+        agreed = asked and self._candidate is None
         if not isinstance(message, Logon):
             return
         reset = message.reset_numbers
@@ -98,6 +112,8 @@ class Resets:
             ways = list(old) if reset else [way]
             relogon = all(flow.logged_on for flow in old.values())
             self._candidate = _Candidate(way, {each: self._begin_again(old[each]) for each in ways}, relogon)
+            if agreed and not reset:  # both engines have begun again
+                self._agree(self._candidate, self._candidate.flows)
 
     def _answered(self, candidate: _Candidate, way: Direction, message: Message, number: int) -> None:
         """The other engine has sent a message."""
@@ -110,6 +126,10 @@ class Resets:
         agreed = dict(candidate.flows)
         if number > self._flows[way].last:  # the other engine goes on with its own numbers
             agreed.pop(way, None)
+        self._agree(candidate, agreed)
+
+    def _agree(self, candidate: _Candidate, agreed: Flows) -> None:
+        """Flows begin again."""
         self._candidate = None
         self._refused.pop(candidate.asker, None)
         if any(len(self._flows[each].map) for each in agreed):

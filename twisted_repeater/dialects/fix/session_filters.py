@@ -17,9 +17,9 @@ from ...link import Link
 from ...model import Direction, OnFilterError
 from ...selectors import Selector
 from ...verdicts import DO_NOTHING, PASS_ON, Answer, Close, Verdict, plain
+from .decisions import is_of_session
 from .message import Message
-from .messages import Reject, SessionMessage
-from .numbers import opposite
+from .numbers import NotLoggedOn, opposite
 from .sessions import Session, Sessions
 from .store import StoreError
 
@@ -90,8 +90,7 @@ class SessionFilter:
             return self._settled(verdict)
         if link._pair.on_filter_error is OnFilterError.STOP:
             return verdict
-        of_session = isinstance(message, SessionMessage) and not isinstance(message, Reject)
-        return self._settled(PASS_ON if of_session else verdict)
+        return self._settled(PASS_ON if is_of_session(message) else verdict)
 
     def sent(self, message: object, link: Link) -> Iterable[Message]:
         """See `ISessionFilter`."""
@@ -125,6 +124,8 @@ class SessionFilter:
         assert self._message is not None
         try:
             return session.numbers.settle(self._way, self._message, plain(verdict))
+        except NotLoggedOn as error:
+            return Close(error)
         except StoreError as error:
             return self._broken(error)
 

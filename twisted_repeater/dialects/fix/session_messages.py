@@ -75,6 +75,8 @@ def _sequence_reset(flow: Flow, other: Flow, message: SequenceReset, number: int
         forward = _first(flow, other, message, number, _36=flow.map.receiver(new))
         flow.last = max(flow.last, new - 1)
         return forward
+    if new <= number:
+        return [passed(message, place, other.map)]
     whole = Gap(place, flow.map.receiver(new))
     pieces = flow.resends.gap(whole.start, whole.stop)
     flow.last = max(flow.last, new - 1)
