@@ -340,10 +340,4 @@ def sealed(head: bytes, body: bytes) -> bytes:
 
 def check_sum(data: bytes, stop: int) -> int:
     """Return the sum of the bytes before an offset, modulo 256."""
-    if not COMPILED:
-        return sum(data[:stop]) & 255
-    view = data
-    total = 0
-    for at in range(min(stop, len(data))):
-        total += view[at]
-    return total & 255
+    return sum_before(data, stop) if COMPILED else sum(data[:stop]) & 255  # type: ignore  # noqa: F821
