@@ -120,12 +120,14 @@ public:
 
   // Sends the orders whose time has come. They wait for the session; `send` does not.
   void work() {
-    while (left > 0 && session.isLoggedOn() && (rate == 0 || Clock::now() >= due)) {
-      send_order(next++);
-      --left;
-      if (rate > 0)
-        due += std::chrono::microseconds(1000000 / rate);
-    }
+    if (!session.isLoggedOn())
+      due = Clock::now();
+    else
+      for (; left > 0 && (rate == 0 || Clock::now() >= due); --left) {
+        send_order(next++);
+        if (rate > 0)
+          due += std::chrono::microseconds(1000000 / rate);
+      }
   }
 
   bool obey(const std::string& line) {
