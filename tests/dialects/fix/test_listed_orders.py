@@ -69,3 +69,10 @@ class ListedOrdersTests(SynchronousTestCase):
         self.assertEqual(found.repeated, 38)
         found, other = listed_orders(sent(NewOrderList([*twice, (11, "b"), (38, "1")])))
         self.assertEqual((found.repeated, other.repeated), (38, None))
+
+    def test_data_that_looks_like_a_field(self) -> None:
+        """What stands inside of data is no field of an order."""
+        (found,) = listed_orders(sent(Message("D", [(11, "a"), (55, "A"), (96, "x\x0138=5\x01"), (38, "7")])))
+        self.assertEqual((found.fields.get(38), found.repeated), (b"7", None))
+        (found,) = listed_orders(sent(Message("D", [(11, "a"), (55, "A"), (96, "x\x0138=5\x01")])))
+        self.assertIsNone(found.fields.get(38))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +16,11 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import PASS_ON, SendBack
+from twisted_repeater import PASS_ON, SendBack, chain, dialects
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.dialects.fix import (
     ExecutionReport,
+    Logon,
     Message,
     NewOrderCross,
     NewOrderList,
@@ -29,6 +31,8 @@ from twisted_repeater.dialects.fix import (
 )
 from twisted_repeater.dialects.fix.codec import FixCodec
 from twisted_repeater.dialects.fix.orders import Orders
+from twisted_repeater.filters import FilterPair
+from twisted_repeater.testing import FilterHarness
 
 from .made import order, sent
 
@@ -375,6 +379,26 @@ class ReloadTests(OrdersCase):
         slower.migrate(new)
         slower.migrate(object())
         self.assertTrue(slower.is_halted("A->B"))
+
+    def test_replaced(self) -> None:
+        """So it is when filters are replaced on a link, alone or in a chain."""
+        passing = FilterPair(lambda message, link: PASS_ON)
+        wrappers: list[Callable[[Orders], Any]] = [lambda orders: orders, lambda orders: chain(orders, passing)]
+        logon = Logon({98: 0, 108: 30})
+        for wrapped in wrappers:
+            old, new = (Orders(max_rate=0.001, burst=3, clock=Clock()) for _ in range(2))
+            run = FilterHarness(filters=wrapped(old), dialect=dialects.fix(), says=[sent(logon, 1)])
+            run.server_sends(
+                logon.with_header("FIX.4.4", {49: "EXCHANGE", 56: "TRADER", 34: 1, 52: "20261126-12:00:00"})
+            )
+            self.assertEqual(len(run.client_sends(order(2), order(3)).to_server), 2)
+            old.halt()
+            run.repeater.replace_filters(filters=wrapped(new))
+            self.assertEqual(run.client_sends(order(4)).to_client[0].explanation, "orders are halted")
+            new.resume()
+            _, passed = run.client_sends(order(5)).to_server
+            self.assertEqual(passed, order(5))
+            self.assertIn("too many", run.client_sends(order(6)).to_client[0].explanation)
 
 
 class OptionTests(SynchronousTestCase):

@@ -50,12 +50,13 @@ from ...verdicts import PASS_ON, Close, Verdict
 from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
-from .messages import Heartbeat, Logon, Logout, SequenceReset, SessionMessage, TestRequest
+from .messages import Heartbeat, Logon, Logout, ResendRequest, SequenceReset, TestRequest
 from .references import passed, refers_to_added, whole_or_none
 from .resends import Gap
 from .resets import Resets
 from .session_messages import session_message
 from .store import Entry, Kind, Saved
+from .tracking import Tracker
 
 __all__ = ["Commit", "NotLoggedOn", "Numbers", "number_of", "opposite"]
 
@@ -103,6 +104,8 @@ class Numbers:
             self._flows[way] = Flow(now, entries, last)
         self._resets = Resets(self._flows, lambda flow: flow.begun_again(now), self._forget)
         self._new: list[Entry] = []
+        self.trackers: dict[Direction, Tracker] = {way: Tracker() for way in Direction}
+        """Count the messages of each flow that pass without being looked at; see `Untracked`."""
 
     @property
     def changed(self) -> bool:
@@ -116,9 +119,11 @@ class Numbers:
 
     def end_link(self) -> None:
         """The link has ended."""
+        self._look_up()
         self._resets.end_link()
         for flow in self._flows.values():
             flow.begin_link()
+        self._watch()
 
     def arrived(self, way: Direction, message: Message) -> bool:
         """A message has come; return whether filters must decide about it. `settle` must follow.
@@ -126,6 +131,7 @@ class Numbers:
         Raises:
             ParseError: the message has no number.
         """
+        self._look_up()
         number = number_of(message)
         self._resets.arrived(way, message, number)
         flow = self._resets.flow(way)
@@ -145,9 +151,11 @@ class Numbers:
             TypeError: likewise.
             NotLoggedOn: the verdict is not possible yet. Nothing has changed, and the link should be closed.
         """
+        self._look_up()
         flow, other, number = self._resets.flow(way), self._resets.other(way), number_of(message)
-        if verdict is PASS_ON and number == flow.last + 1 and _plain(message, flow, other):
+        if verdict is PASS_ON and number == flow.last + 1 and self.trackers[way].is_plain and _names_none(message):
             flow.note(number)
+            self.trackers[way].last = number
             return PASS_ON
         if verdict.closes and not self._may_add():  # nobody may be sent anything
             return Close(verdict.error)
@@ -170,6 +178,7 @@ class Numbers:
         for item in verdict.back:
             back += self._added(opposite(way), item)
         self._keep()
+        self._watch()
         return verdict_with(message, forward, back, verdict)
 
     def sent(self, way: Direction, message: object) -> list[Message]:
@@ -184,8 +193,10 @@ class Numbers:
             raise MarshalingError(str(error)) from error
         if not self._may_add():
             raise MarshalingError("a message can be added only when both engines have logged on")
+        self._look_up()
         made = self._added(way, message)
         self._keep()
+        self._watch()
         return made
 
     # -- what a verdict may be -------------------------------------------------------------------------------
@@ -280,6 +291,23 @@ class Numbers:
         self._record(flow, Entry(way, flow.next_number, flow.last, Kind.ADDED, content))
         return [*due, made]
 
+    # -- messages that are not looked at ---------------------------------------------------------------------
+
+    def _look_up(self) -> None:
+        """See which messages have passed without being looked at."""
+        for way, tracker in self.trackers.items():
+            if tracker.is_plain:
+                self._flows[way].passed_up_to(tracker.last)
+
+    def _watch(self) -> None:
+        """Say whether messages may pass without being looked at."""
+        flows = self._flows
+        plain = not self._resets.undecided and all(
+            flow.logged_on and flow.owed is None and not flow.map.added for flow in flows.values()
+        )
+        for way, tracker in self.trackers.items():
+            tracker.is_plain, tracker.last = plain, flows[way].last
+
     # -- what is kept ----------------------------------------------------------------------------------------
 
     def _record(self, flow: Flow, entry: Entry) -> None:
@@ -303,12 +331,6 @@ def opposite(way: Direction) -> Direction:
     return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER
 
 
-def _plain(message: Message, flow: Flow, other: Flow) -> bool:
-    """Return whether a message that passes has the same numbers for both engines, and nobody waits for anything."""
-    return not (
-        flow.map.added
-        or other.map.added
-        or flow.owed is not None
-        or other.owed is not None
-        or isinstance(message, SessionMessage)
-    )
+def _names_none(message: Message) -> bool:
+    """Return whether a message cannot name numbers of the flow, or change what is known of it."""
+    return not isinstance(message, (Logon, ResendRequest, SequenceReset))

@@ -99,7 +99,9 @@ def _of(message: Message) -> dict[int, bytes | str]:
     return {} if version is None else {1128: version}
 
 
-def _rejected(order: dict[int, bytes], version: int, text: bytes, reason: int, message: Message) -> ExecutionReport:
+def _rejected(
+    order: Message | dict[int, bytes], version: int, text: bytes, reason: int, message: Message
+) -> ExecutionReport:
     """Return the report that an order is rejected."""
     fields = _of(message) | {37: "NONE", 17: f"{REPEATER}-{next(executions)}"}
     if version <= 42:

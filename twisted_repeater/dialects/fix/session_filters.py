@@ -25,6 +25,7 @@ from .numbers import NotLoggedOn, opposite
 from .refusals import malformed
 from .sessions import Session, Sessions
 from .store import StoreError
+from .tracking import Tracker, Untracked
 
 __all__ = ["NumberedSessions", "SessionFilter"]
 
@@ -60,6 +61,11 @@ class SessionFilter:
         self._way = way
         self._message: Message | None = None
         """The message that the application's filter looks at, or has looked at last."""
+
+    @property
+    def tracker(self) -> Tracker:
+        """Counts the messages that pass without being looked at."""
+        return self._session.numbers.trackers[self._way]
 
     def filter(self, message: Message, link: Link) -> Answer:
         """Pass a message on, as if there were no filters of the application."""
@@ -170,9 +176,9 @@ class _Around:
         self.__qualname__: str = getattr(self._ask, "__qualname__", type(self).__qualname__)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `ISelectiveByCodec`. All messages have numbers, so it sees all."""
+        """See `ISelectiveByCodec`. All messages have numbers, but most need only be counted."""
         self._selector = None if self._inner is None else selector_of(self._inner, codec)
-        return None
+        return Untracked(self._member.tracker, self._inner is not None, self._selector)
 
     def filter(self, message: Message, link: Link) -> Answer:
         """See `IFilter`."""
