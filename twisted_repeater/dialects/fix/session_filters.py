@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..._pending import verdict_later
 from ..._types import Filter, FilterFunction
-from ...errors import MarshalingError
+from ...errors import MarshalingError, ParseError
 from ...filters import filter_function, selector_of
 from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec, ISessionFilter
 from ...link import Link
@@ -19,7 +20,9 @@ from ...selectors import Selector
 from ...verdicts import DO_NOTHING, PASS_ON, Answer, Close, Verdict, plain
 from .decisions import is_of_session
 from .message import Message
+from .messages import SessionMessage
 from .numbers import NotLoggedOn, opposite
+from .refusals import malformed
 from .sessions import Session, Sessions
 from .store import StoreError
 from .tracking import Tracker, Untracked
@@ -79,10 +82,30 @@ class SessionFilter:
             asks = self._session.numbers.arrived(self._way, message)
         except StoreError as error:
             return self._broken(error)
-        answer: Any = PASS_ON if ask is None or not asks else ask(message, link)
+        try:
+            answer: Any = PASS_ON if ask is None or not asks else ask(message, link)
+        except ParseError as error:
+            answer = self._malformed(error, link)
         if issubclass(type(answer), Verdict):
             return self._settled(answer)
-        return verdict_later(answer).addCallback(self._settled_later, link)
+        later = verdict_later(answer).addErrback(self._malformed_later, link)
+        return later.addCallback(self._settled_later, link)
+
+    def _malformed_later(self, failure: Failure, link: Link) -> Verdict:
+        failure.trap(ParseError)
+        assert isinstance(failure.value, ParseError)
+        return self._malformed(failure.value, link)
+
+    def _malformed(self, error: ParseError, link: Link) -> Verdict:
+        """Return the verdict on a message of which a filter cannot read a field.
+
+        That is an error of the sender, not of the filter. If it were not answered, the message would come again. For a
+        message of the session, which nobody answers by a Reject, the error is raised.
+        """
+        message = self._message
+        if message is None or error.ends_link or isinstance(message, SessionMessage):
+            raise error
+        return malformed(message, error, link)
 
     def failed(self, verdict: Verdict, link: Link) -> Verdict:
         """See `ISessionFilter`.
