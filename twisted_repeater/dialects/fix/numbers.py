@@ -50,16 +50,7 @@ from ...verdicts import PASS_ON, Close, Send, Verdict
 from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
-from .messages import (
-    BusinessMessageReject,
-    Heartbeat,
-    Logon,
-    Logout,
-    Reject,
-    ResendRequest,
-    SequenceReset,
-    TestRequest,
-)
+from .messages import BusinessMessageReject, Heartbeat, Logon, Logout, Reject, ResendRequest, SequenceReset, TestRequest
 from .references import passed, refers_to_added, whole_or_none
 from .renumbering import renumbered
 from .resends import Gap

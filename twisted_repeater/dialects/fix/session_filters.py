@@ -168,21 +168,24 @@ class SessionFilter:
 class _Around:
     """The filter of a direction, with the application's filters inside."""
 
+    filter: FilterFunction
+    """See `IFilter`."""
+
     def __init__(self, member: SessionFilter, inner: Filter | None) -> None:
         self._member = member
         self._inner = inner
         self._selector: Selector | None = None
-        self._ask: FilterFunction | None = None if inner is None else filter_function(inner)
-        self.__qualname__: str = getattr(self._ask, "__qualname__", type(self).__qualname__)
+        ask = None if inner is None else filter_function(inner)
+
+        def decide(message: Message, link: Link) -> Answer:
+            selector = self._selector
+            wanted = selector is None or selector.matches(message.data, 0, len(message.data))
+            return member.decide(message, link, ask if wanted else None)
+
+        decide.__qualname__ = getattr(ask, "__qualname__", decide.__qualname__)  # for logs
+        self.filter = decide
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `ISelectiveByCodec`. All messages have numbers, but most need only be counted."""
         self._selector = None if self._inner is None else selector_of(self._inner, codec)
         return Untracked(self._member.tracker, self._inner is not None, self._selector)
-
-    def filter(self, message: Message, link: Link) -> Answer:
-        """See `IFilter`."""
-        selector, ask = self._selector, self._ask
-        if selector is not None and not selector.matches(message.data, 0, len(message.data)):
-            ask = None
-        return self._member.decide(message, link, ask)
