@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted_repeater import Link, Repeater, dialects
 from twisted_repeater.dialects.fix import ExecutionReport, NewOrderSingle
 from twisted_repeater.filters import ByType
-from twisted_repeater.verdicts import Verdict
+from twisted_repeater.verdicts import Answer
 
 from ..peers import reactor
 from .fix_engines import Engine, Line, State
@@ -195,21 +195,21 @@ def is_logged_on(engine: Engine) -> bool:
     return engine.ask().is_logged_on
 
 
-def on_orders(decide: Callable[[NewOrderSingle, Link], Verdict]) -> ByType:
+def on_orders(decide: Callable[[NewOrderSingle, Link], Answer]) -> ByType:
     """Return a filter that decides about orders by a function, and passes everything else undecoded."""
 
     class Orders(ByType):
-        def on_order(self, order: NewOrderSingle, link: Link) -> Verdict:
+        def on_order(self, order: NewOrderSingle, link: Link) -> Answer:
             return decide(order, link)
 
     return Orders()
 
 
-def on_reports(decide: Callable[[ExecutionReport, Link], Verdict]) -> ByType:
+def on_reports(decide: Callable[[ExecutionReport, Link], Answer]) -> ByType:
     """Return a filter that decides about execution reports, as `on_orders` does."""
 
     class Reports(ByType):
-        def on_report(self, report: ExecutionReport, link: Link) -> Verdict:
+        def on_report(self, report: ExecutionReport, link: Link) -> Answer:
             return decide(report, link)
 
     return Reports()

@@ -6,10 +6,13 @@ import functools
 import shutil
 from typing import Any
 
-from twisted_repeater import Link
-from twisted_repeater.dialects.fix import ExecutionReport, NewOrderSingle
-from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
+from twisted.internet.task import deferLater
 
+from twisted_repeater import Link, OnFilterError
+from twisted_repeater.dialects.fix import ExecutionReport, NewOrderSingle
+from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, Close, PassOnAndSendBack, Send, SendBack, Verdict
+
+from ..peers import reactor
 from .fix_case import FixCase, on_orders, on_reports
 from .fix_engines import Line
 from .quickfix.judged_orders import news, refusal
@@ -22,11 +25,16 @@ def every_third(then: Verdict | None = None) -> object:
     """Return a filter that drops every third order, or does something else with it."""
 
     def decide(order: NewOrderSingle, link: Link) -> Verdict:
-        if int(order[11]) % 3:
-            return PASS_ON
-        return SendBack([refusal(order)]) if then is None else then
+        if then is None or int(order[11]) % 3:
+            return every_third_refused(order, link)
+        return then
 
     return on_orders(decide)
+
+
+def every_third_refused(order: NewOrderSingle, link: Link) -> Verdict:
+    """Refuse every third order."""
+    return PASS_ON if int(order[11]) % 3 else SendBack([refusal(order)])
 
 
 def add_after_order(order: NewOrderSingle, link: Link) -> Verdict:
@@ -165,6 +173,74 @@ class InterferingTests(FixCase):
         to_server = 8 * 2 + sum(number % 4 == 1 for number in self.ids(self.initiator, "8") if number % 8 != 1)
         to_client = 8 * 2 + sum(number % 4 == 0 for number in self.ids(self.acceptor))
         await self.interfere(to_server, to_client)
+
+
+class FilterTests(FixCase):
+    """Filters that answer later, fail, or close the link."""
+
+    async def test_later(self) -> None:
+        """Verdicts may come later; messages of both directions keep their numbers in order."""
+
+        async def decide(order: NewOrderSingle, link: Link) -> Verdict:
+            await deferLater(reactor, 0.001 * (int(order[11]) % 3), lambda: None)
+            return decide_by_eight(order, link)
+
+        await self.engines(to_server_filter=on_orders(decide), to_client_filter=on_reports(add_before_report))
+        await self.trade(1, 40, reports=30)
+        self.initiator.type("send 35=2|7=1|16=0")
+        self.acceptor.type("send 35=2|7=1|16=0")
+        await self.answered(self.acceptor)
+        counts = len(self.headlines(self.acceptor)), len(self.headlines(self.initiator))
+        # Of eight orders, one is refused to the client, and news stand in the place of one.
+        await self.in_step(counts[0] - 5, counts[1] + 5)
+        await self.gets_all_again(self.acceptor)
+        await self.gets_all_again(self.initiator)
+
+    async def check_failing(self, policy: OnFilterError, reports: int) -> None:
+        """Check that a filter that fails at every third order leaves the numbers right."""
+
+        def fail(order: NewOrderSingle, link: Link) -> Verdict:
+            if int(order[11]) % 3:
+                return PASS_ON
+            raise ZeroDivisionError
+
+        await self.engines(to_server_filter=on_orders(fail), on_filter_error=policy)
+        await self.trade(1, 12, reports=reports)
+        await self.in_step()
+        self.calm()
+        await self.gets_all_again(self.acceptor)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)  # the log is told of the first one only
+
+    async def test_failing_passes(self) -> None:
+        """What a filter failed on passes, if that is the policy."""
+        await self.check_failing(OnFilterError.PASS_ON, 12)
+
+    async def test_failing_drops(self) -> None:
+        """Or it is dropped, and the acceptor gets a gap fill."""
+        await self.check_failing(OnFilterError.DROP, 8)
+
+    async def test_close(self) -> None:
+        """An order that closes the link is dropped; all others arrive, over the next link."""
+
+        def close(order: NewOrderSingle, link: Link) -> Verdict:
+            return Close() if int(order[11]) % 5 == 0 else every_third_refused(order, link)
+
+        await self.engines(to_server_filter=on_orders(close))
+        await self.trade(1, 12, reports=10)
+        await self.logged_on()
+        self.assertEqual(self.ids(self.acceptor), [1, 2, 4, 7, 8, 11])
+        await self.in_step(to_client=4)
+
+    async def test_closed_by_application(self) -> None:
+        """The session goes on where it was if the application closes its link."""
+        await self.engines(to_server_filter=every_third())
+        await self.trade(1, 6)
+        (link,) = self.repeater.links()
+        link.close()
+        await self.until(lambda: self.initiator.count("logon") == 2, self.both_logs)
+        await self.logged_on()
+        await self.trade(7, 6)
+        await self.in_step(to_client=4)
 
 
 class SessionTests(FixCase):

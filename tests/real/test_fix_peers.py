@@ -179,3 +179,31 @@ class ScriptedTests(FixCase):
         (fill,) = await self.server_hears(("4", 4))
         self.assertEqual((fill.get(36), fill.get(123), fill.is_again), ("14", "Y", False))
         await self.client_hears(("0", 4))
+
+    async def test_two_sessions(self) -> None:
+        """Sessions have numbers of their own, and their links do not touch each other."""
+        await self.begin()
+        other = await self.scripted_client(self.repeater.port)
+        other.header = {"sender": "OTHER"}
+        other.log_on()
+        await self.until(lambda: len(self.scripted_peers) == 2 and bool(self.scripted_peers[1].lines))
+        server = self.scripted_peers[1]
+        server.header = {"sender": "SELLER", "target": "OTHER"}
+        server.log_on()
+        await self.has_heard(other, (("A", 1),))
+        other.say("D", 2, *order(2))
+        await self.has_heard(server, (("A", 1), ("D", 2)))
+        server.say("8", 2, (11, 2), (37, 1), (17, 1))
+        await self.has_heard(other, (("8", 2),))
+        self.server.say("8", 3, (11, 4), (37, 1), (17, 2))
+        await self.client_hears(("8", 4))
+
+    async def test_same_session_elsewhere(self) -> None:
+        """A session has one link at a time."""
+        await self.begin()
+        other = await self.scripted_client(self.repeater.port)
+        other.log_on()
+        await self.until(lambda: other.is_gone)
+        self.assertEqual(other.heard, b"")
+        self.server.say("8", 3, (11, 4), (37, 1), (17, 2))
+        await self.client_hears(("8", 4))

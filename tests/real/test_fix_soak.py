@@ -21,7 +21,7 @@ class SoakTests(SynchronousTestCase):
         """Return a soak in a directory of its own."""
         directory = Path(tempfile.mkdtemp(prefix="soak-"))
         self.addCleanup(shutil.rmtree, directory)
-        return Soak(directory, rate=500, **settings)
+        return Soak(directory, rate=700, **settings)
 
     def test_direct(self) -> None:
         """Two engines lose nothing without a repeater between them, and the judge notices what is missing or twice."""
@@ -39,4 +39,4 @@ class SoakTests(SynchronousTestCase):
 
     def test_repeater(self) -> None:
         """Nothing is lost, doubled or left out of step by a repeater that refuses, drops, changes and adds."""
-        self.assertRegex(self.soak(orders=2000, seed=2, peace=0.6).run(), "^ok: 2000 orders")
+        self.assertRegex(self.soak(orders=2000, seed=2, peace=0.5).run(), "^ok: 2000 orders")

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import SendBack
+from twisted_repeater import ParseError, SendBack
 from twisted_repeater.dialects.fix import (
     BusinessMessageReject,
     ExecutionReport,
@@ -20,7 +20,7 @@ from twisted_repeater.dialects.fix import (
     OrderCancelRequest,
     Reject,
 )
-from twisted_repeater.dialects.fix.refusals import refuse
+from twisted_repeater.dialects.fix.refusals import malformed, refuse
 
 from .made import order, sent
 
@@ -110,6 +110,12 @@ class RefuseTests(SynchronousTestCase):
         said = [[answer.text(tag) for tag in (66, 11, 55, 54, 38, 44)] for answer in answers]
         self.assertEqual(said, [["list", "a", "MSFT", "1", "5", "7"], ["list", "b", "IBM", "2", "6", None]])
 
+    def test_large_list(self) -> None:
+        """A list with very many orders gets one answer: it must not cost more than it says."""
+        orders = [(11, str(number)) for number in range(1001)]
+        self.assertIsInstance(self.answer(sent(NewOrderList([(66, "list"), *orders]))), BusinessMessageReject)
+        self.assertEqual(len(self.answers(sent(NewOrderList([(66, "list"), *orders[:-1]])))), 1000)
+
     def test_multileg(self) -> None:
         """An order with legs gets a report."""
         answer = self.answer(sent(NewOrderMultileg({11: "a", 54: "1", 38: "5", 40: "2", 44: "1"})))
@@ -169,6 +175,18 @@ class RefuseTests(SynchronousTestCase):
         for message in (OrderCancelRequest({11: "a"}), Message("R", {131: "q"})):
             self.assertEqual(self.answer(sent(message, begin="FIXT.1.1", more={1128: "9"}))[1128], b"9")
         self.assertEqual(self.answer(sent(order(), begin="FIX.9"))[150], b"8")
+
+    def test_malformed(self) -> None:
+        """A field that cannot be read is answered by a Reject that names it, if the version has a way to."""
+        link: Any = SimpleNamespace(details={})
+        for begin, expected in (("FIX.4.1", [None] * 3), ("FIX.4.2", ["38", "D", "6"]), ("FIXT.1.1", ["38", "D", "6"])):
+            (answer,) = malformed(order(7, begin), ParseError("it must be a number", field="38"), link).back
+            assert isinstance(answer, Reject)
+            self.assertEqual((answer.reference, answer.explanation), (7, "it must be a number"))
+            self.assertEqual([answer.text(tag) for tag in (371, 372, 373)], expected)
+        (answer,) = malformed(order(), ParseError("no"), link).back
+        assert isinstance(answer, Reject)
+        self.assertNotIn(371, answer)
 
     def test_text(self) -> None:
         """What no message can have in its text is escaped, and a long text is cut."""

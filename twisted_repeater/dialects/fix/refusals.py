@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 import uuid
+from collections.abc import Mapping
 
-from ..._text import printable, shortened
+from ..._text import printable, shortened, text_of
+from ...errors import ParseError
 from ...link import Link
 from ...verdicts import SendBack
 from .identity import version_of
 from .listed_orders import listed_orders
 from .messages import BusinessMessageReject, ExecutionReport, Message, OrderCancelReject, Reject, SessionMessage
 
-__all__ = ["refuse"]
+__all__ = ["malformed", "refuse"]
 
 ORDERS = frozenset({"D", "E", "AB"})
 """New orders: an ExecutionReport refuses each."""
@@ -26,6 +28,12 @@ OF_BUSINESS = (11, 117, 131, 262, 320, 324, 335, 70, 23)
 
 VERSION = re.compile(r"FIX\.(\d)\.(\d)")
 FIX_5 = 50
+
+INCORRECT_FORMAT = "6"
+"""SessionRejectReason: a value is not written as it should be."""
+
+MOST_REPORTS = 1000
+"""How many orders of a list are answered one by one."""
 
 LONGEST = 200
 """How many characters a text may have."""
@@ -41,7 +49,7 @@ def refuse(message: Message, text: str, *, reason: int = 0, link: Link | None = 
     What the answer is depends on the message and on the version of FIX:
 
     * A new order (D, AB) is answered by an ExecutionReport that says "rejected", and a list of orders (E) by one for
-      each of its orders.
+      each of its orders, if it has no more than 1000.
     * The request to change or to cancel an order (F, G, AC) is answered by an OrderCancelReject. The order stays as it
       was. Its OrdStatus is said to be "new", as nobody here knows how far it is.
     * Another message is answered by a BusinessMessageReject; before FIX 4.2, which brought that, by a Reject.
@@ -60,12 +68,29 @@ def refuse(message: Message, text: str, *, reason: int = 0, link: Link | None = 
     if isinstance(message, SessionMessage):
         raise ValueError(f"a message of the session cannot be refused, such as type {kind}")
     version = _version(message, link)
-    words = printable(shortened(text, LONGEST)).encode("latin-1", "backslashreplace")
+    words = _words(text)
     if kind in ORDERS:
-        return SendBack([_rejected(order.fields, version, words, reason, message) for order in listed_orders(message)])
+        orders = listed_orders(message)
+        if len(orders) <= MOST_REPORTS:
+            return SendBack([_rejected(order.fields, version, words, reason, message) for order in orders])
     if kind in CHANGES:
         return SendBack([_not_changed(message, version, words)])
     return SendBack([_not_processed(message, version, words)])
+
+
+def malformed(message: Message, error: ParseError, link: Link) -> SendBack:
+    """Return the verdict on a message with a field that cannot be read: its sender gets a Reject."""
+    fields: dict[int, bytes | str] = {45: message.get(34) or b"0"}
+    if _version(message, link) >= 42:
+        if error.field is not None and error.field.isdigit():
+            fields[371] = error.field
+        fields |= {372: message.type, 373: INCORRECT_FORMAT}
+    return SendBack([Reject(fields | {58: _words(text_of(error))})])
+
+
+def _words(text: str) -> bytes:
+    """Return a text as a field may have it."""
+    return printable(shortened(text, LONGEST)).encode("latin-1", "backslashreplace")
 
 
 def _version(message: Message, link: Link | None) -> int:
@@ -80,7 +105,9 @@ def _of(message: Message) -> dict[int, bytes | str]:
     return {} if version is None else {1128: version}
 
 
-def _rejected(order: dict[int, bytes], version: int, text: bytes, reason: int, message: Message) -> ExecutionReport:
+def _rejected(
+    order: Message | Mapping[int, bytes], version: int, text: bytes, reason: int, message: Message
+) -> ExecutionReport:
     """Return the report that an order is rejected."""
     fields = _of(message) | {37: "NONE", 17: f"{REPEATER}-{next(executions)}"}
     if version <= 42:
