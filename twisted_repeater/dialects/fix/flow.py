@@ -41,6 +41,8 @@ class Flow:
         """Forget what concerns one link only."""
         self.logged_on: bool = False
         """Whether a Logon has passed."""
+        self.is_over: bool = False
+        """Whether a Logon that begins the flow again has passed, so that nothing may follow in these numbers."""
         self.owed: Gap | None = None
         """Numbers that the receiver has not been told about: the last ones of the flow."""
         self.awaited: int = 0
@@ -66,6 +68,11 @@ class Flow:
         if number > self.last or logon:
             self.last = max(self.last, number)
             self.last_is_logon = logon
+
+    def passed_up_to(self, number: int) -> None:
+        """The messages up to this number have passed, with the same numbers for both engines."""
+        self.decided.add_all(self.last + 1, number + 1)
+        self.last = max(self.last, number)
 
     def owe(self, number: int) -> list[Message]:
         """A message does not go on. Return what the receiver must get now; it is told of the gap later."""

@@ -46,16 +46,27 @@ from twisted.logger import Logger
 
 from ...errors import MarshalingError, ParseError, RepeaterError
 from ...model import Direction
-from ...verdicts import PASS_ON, Close, Verdict
+from ...verdicts import PASS_ON, Close, Send, Verdict
 from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
-from .messages import Heartbeat, Logon, Logout, SequenceReset, SessionMessage, TestRequest
+from .messages import (
+    BusinessMessageReject,
+    Heartbeat,
+    Logon,
+    Logout,
+    Reject,
+    ResendRequest,
+    SequenceReset,
+    TestRequest,
+)
 from .references import passed, refers_to_added, whole_or_none
+from .renumbering import renumbered
 from .resends import Gap
 from .resets import Resets
 from .session_messages import session_message
 from .store import Entry, Kind, Saved
+from .tracking import Tracker
 
 __all__ = ["Commit", "NotLoggedOn", "Numbers", "number_of", "opposite"]
 
@@ -65,6 +76,8 @@ Commit: TypeAlias = Callable[[list[Entry], Mapping[Direction, int], list[Directi
 """Writes entries and the highest numbers, after forgetting what was known of some flows. It returns the flow and number
 of each entry whose content is forgotten."""
 
+NAMING = (Logon, ResendRequest, SequenceReset, Reject, BusinessMessageReject)
+"""Messages that name numbers."""
 NOT_RESENT = (Heartbeat, TestRequest, Logout)
 """Messages that become gap fills when they are asked for again."""
 
@@ -103,6 +116,10 @@ class Numbers:
             self._flows[way] = Flow(now, entries, last)
         self._resets = Resets(self._flows, lambda flow: flow.begun_again(now), self._forget)
         self._new: list[Entry] = []
+        self.trackers: dict[Direction, Tracker] = {way: Tracker() for way in Direction}
+        """Count the messages of each flow that pass without being looked at; see `Untracked`."""
+        self._is_quiet = False
+        """Whether both engines have logged on, and nothing is owed or in doubt."""
 
     @property
     def changed(self) -> bool:
@@ -116,9 +133,11 @@ class Numbers:
 
     def end_link(self) -> None:
         """The link has ended."""
+        self._look_up()
         self._resets.end_link()
         for flow in self._flows.values():
             flow.begin_link()
+        self._watch()
 
     def arrived(self, way: Direction, message: Message) -> bool:
         """A message has come; return whether filters must decide about it. `settle` must follow.
@@ -126,6 +145,7 @@ class Numbers:
         Raises:
             ParseError: the message has no number.
         """
+        self._look_up()
         number = number_of(message)
         self._resets.arrived(way, message, number)
         flow = self._resets.flow(way)
@@ -145,10 +165,13 @@ class Numbers:
             TypeError: likewise.
             NotLoggedOn: the verdict is not possible yet. Nothing has changed, and the link should be closed.
         """
+        self._look_up()
         flow, other, number = self._resets.flow(way), self._resets.other(way), number_of(message)
-        if verdict is PASS_ON and number == flow.last + 1 and _plain(message, flow, other):
+        if verdict is PASS_ON and self._is_quiet and number == flow.last + 1 and _names_none(message, other):
             flow.note(number)
-            return PASS_ON
+            self.trackers[way].last = number
+            place = number + flow.map.added
+            return PASS_ON if place == number else Send(renumbered(message, place))
         if verdict.closes and not self._may_add():  # nobody may be sent anything
             return Close(verdict.error)
         self._check(way, message, verdict)
@@ -170,6 +193,7 @@ class Numbers:
         for item in verdict.back:
             back += self._added(opposite(way), item)
         self._keep()
+        self._watch()
         return verdict_with(message, forward, back, verdict)
 
     def sent(self, way: Direction, message: object) -> list[Message]:
@@ -184,8 +208,10 @@ class Numbers:
             raise MarshalingError(str(error)) from error
         if not self._may_add():
             raise MarshalingError("a message can be added only when both engines have logged on")
+        self._look_up()
         made = self._added(way, message)
         self._keep()
+        self._watch()
         return made
 
     # -- what a verdict may be -------------------------------------------------------------------------------
@@ -280,6 +306,24 @@ class Numbers:
         self._record(flow, Entry(way, flow.next_number, flow.last, Kind.ADDED, content))
         return [*due, made]
 
+    # -- messages that are not looked at ---------------------------------------------------------------------
+
+    def _look_up(self) -> None:
+        """See which messages have passed without being looked at."""
+        for way, tracker in self.trackers.items():
+            if tracker.is_plain:
+                self._flows[way].passed_up_to(tracker.last)
+
+    def _watch(self) -> None:
+        """Say whether messages may pass without being looked at."""
+        flows = self._flows
+        self._is_quiet = not self._resets.undecided and all(
+            flow.logged_on and flow.owed is None for flow in flows.values()
+        )
+        plain = self._is_quiet and not any(flow.map.added for flow in flows.values())
+        for way, tracker in self.trackers.items():
+            tracker.is_plain, tracker.last = plain, flows[way].last
+
     # -- what is kept ----------------------------------------------------------------------------------------
 
     def _record(self, flow: Flow, entry: Entry) -> None:
@@ -303,12 +347,6 @@ def opposite(way: Direction) -> Direction:
     return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER
 
 
-def _plain(message: Message, flow: Flow, other: Flow) -> bool:
-    """Return whether a message that passes has the same numbers for both engines, and nobody waits for anything."""
-    return not (
-        flow.map.added
-        or other.map.added
-        or flow.owed is not None
-        or other.owed is not None
-        or isinstance(message, SessionMessage)
-    )
+def _names_none(message: Message, other: Flow) -> bool:
+    """Return whether a message names no numbers but its own."""
+    return not isinstance(message, NAMING) and (not other.map.added or 369 not in message)

@@ -52,6 +52,8 @@ class Resend:
     """The number behind the last one that the sender has answered."""
     stop: int
     """The number behind its last."""
+    infinite: bool
+    """Whether the sender goes on beyond that, with what it has sent meanwhile."""
 
 
 def own(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:
@@ -96,11 +98,11 @@ class Resends:
         """Forget all requests."""
         self._under_way.clear()
 
-    def begin(self, start: int, stop: int) -> list[Piece]:
+    def begin(self, start: int, stop: int, infinite: bool = False) -> list[Piece]:
         """The receiver asks for a range. Return what it gets before the sender answers."""
         if start >= stop:
             return []
-        resend = Resend(start, start, start, stop)
+        resend = Resend(start, start, start, stop, infinite)
         self._under_way = [*self._under_way[-(MOST - 1) :], resend]
         return self._run(resend)
 
@@ -134,12 +136,21 @@ class Resends:
         return pieces + self._run(resend)
 
     def _answered(self, number: int) -> Resend | None:
-        """Return the request that the sender answers. Those before it will not be answered any more."""
-        for at, resend in enumerate(self._under_way):
-            if resend.seen <= number < resend.stop:
-                del self._under_way[:at]
-                return resend
-        return None
+        """Return the request that the sender answers. Those before it will not be answered any more.
+
+        The sender leaves out nothing but what it has never sent.
+        """
+        reached = [one for one in self._under_way if one.seen <= number]
+        following = [one for one in reached if self._numbers.end_of_run(one.seen, number) == number]
+        fitting = (
+            [one for one in following if number < one.stop]
+            or [one for one in following if one.infinite]
+            or [one for one in reached if number < one.stop]
+        )
+        if not fitting:
+            return None
+        del self._under_way[: self._under_way.index(fitting[0])]
+        return fitting[0]
 
     def _run(self, resend: Resend) -> list[Piece]:
         """Go on to the first number that only the sender can send; return what the receiver gets up to there."""
