@@ -102,7 +102,7 @@ class FixCase(RealCase):
             to_client: how many on the way to the initiator.
         """
         for _ in range(5):
-            # A request that the repeater has answered is a gap for the other engine, which is told of it when it speaks.
+            # A request that the repeater has answered is a gap for the other engine: it is told when it speaks.
             await self.answered(self.initiator)
             await self.answered(self.acceptor)
             initiator, acceptor = self.initiator.ask(), self.acceptor.ask()

@@ -372,9 +372,7 @@ class SessionTests(FixCase):
         self.acceptor.type("set target 1")
         await self.answered(self.acceptor)
         again = [line.number for line in self.acceptor.lines[count:] if line.kind == "got"]
-        self.assertEqual(again, kept)
-        await self.in_step(to_server=4, to_client=4)
-        self.calm(0, 1)
+        self.assertEqual(again, kept)  # QuickFIX then does not count the request that it has answered so
 
     async def test_asked_while_trading(self) -> None:
         """Engines may ask for messages again, and lose some, while others are on their way."""
