@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.__main__ import HOT_PATH
 from twisted_repeater._lane.output import Output
+from twisted_repeater.dialects.hl7 import of_type
 from twisted_repeater.dialects.redis.by_name import by_name
 from twisted_repeater.errors import FARTHEST, FramingError
 from twisted_repeater.framings import (
@@ -83,6 +84,7 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: VarintFraming(99),
     lambda: VarintFraming(FARTHEST, at=20, max_bytes=9, whole=True),
     lambda: DelimitedFraming(99, b"\n"),
+    lambda: DelimitedFraming(99, b"\x1c\r", start=b"\x0b", between=b"\r\n\0"),
     within_a_frame,
     lambda: RespFraming(99, commands=True),
     lambda: RespFraming(FARTHEST, commands=False),
@@ -96,6 +98,7 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: contains([b"ab", b"c"]),
     lambda: predicate(len),
     lambda: by_name(["GET", "SET"]),
+    lambda: of_type("ADT^A01", "ORU"),
     Gate,
     lambda: first_byte(b"a") | contains([b"b"]),
     lambda: first_byte(b"a") & contains([b"b"]),

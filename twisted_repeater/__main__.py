@@ -10,6 +10,7 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
+from .dialects.hl7 import by_message_type
 from .dialects.redis import by_name
 from .framings import async_extra, base, delimited, length, resp, varint
 
@@ -24,6 +25,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
     async_extra,
     selectors,
     by_name,
+    by_message_type,
     output,
     reader,
     judge,

@@ -4,6 +4,7 @@ from ._dialect import Dialect
 from .async_extra import async_extra
 from .attempt import Attempt, Frame, Opening, Peer, Versions
 from .hellos import hellos
+from .hl7 import hl7
 from .int32 import int32
 from .message_types import Conversion, MessageType
 from .mqtt import mqtt
@@ -26,6 +27,7 @@ __all__ = [
     "delimited",
     "first_message",
     "hellos",
+    "hl7",
     "int32",
     "length",
     "lines",

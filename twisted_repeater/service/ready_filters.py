@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
+from ..dialects.hl7 import Mask, Messages
 from ..dialects.mqtt import Topics
 from ..dialects.postgres import MaskColumns, ReadOnly, Statements
 from ..dialects.redis import Commands
@@ -78,6 +79,8 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
 
 
 READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
+    "hl7-mask": Mask,
+    "hl7-messages": Messages,
     "log": log,
     "mqtt-topics": Topics,
     "postgres-mask-columns": MaskColumns,
@@ -89,6 +92,8 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
 """The functions that make the pairs, by the names on the command line."""
 
 DIALECTS: dict[str, str] = {
+    "hl7-mask": "hl7",
+    "hl7-messages": "hl7",
     "mqtt-topics": "mqtt",
     "postgres-mask-columns": "postgres",
     "postgres-read-only": "postgres",
