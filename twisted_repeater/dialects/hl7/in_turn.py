@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -40,7 +38,6 @@ def in_turn(
     /,
     *,
     answer_timeout: float = 30.0,
-    clock: IReactorTime | None = None,
 ) -> InTurn:
     """Return a pair of filters in which refusals come in their turn, and no message stays without an answer.
 
@@ -62,22 +59,19 @@ def in_turn(
     Args:
         provider: the filter of messages to the server, or a pair of filters.
         answer_timeout: how long an answer waits, in seconds. Then the link is closed.
-        clock: the reactor by default; a `twisted.internet.task.Clock` in tests.
 
     Raises:
         TypeError: the argument is not a filter, or is in `in_turn` already.
         ValueError: ``answer_timeout`` is not above 0.
     """
-    return InTurn(provider, answer_timeout, clock)
+    return InTurn(provider, answer_timeout)
 
 
 @implementer(IFilterPair, IMigrating)
 class InTurn:
     """A pair of filters that answers messages in their turn; `in_turn` makes it."""
 
-    def __init__(
-        self, provider: Filter | FilterPairObject, answer_timeout: float, clock: IReactorTime | None = None
-    ) -> None:
+    def __init__(self, provider: Filter | FilterPairObject, answer_timeout: float) -> None:
         if not answer_timeout > 0:
             raise ValueError(f"answer_timeout must be above 0, not {answer_timeout!r}")
         if isinstance(provider, InTurn):
@@ -85,7 +79,6 @@ class InTurn:
         self.__qualname__: str = NAME
         self.inner: FilterPairObject = as_pair(provider)
         self._answer_timeout = answer_timeout
-        self._clock = clock
 
     def __repr__(self) -> str:
         return f"{NAME}({self.inner!r})"
@@ -93,12 +86,7 @@ class InTurn:
     def for_link(self, link: Link) -> tuple[Filter, Filter]:
         """See `IFilterPair`."""
         to_server, to_client = filters_of(self.inner, link)
-        clock = self._clock
-        if clock is None:
-            from twisted.internet import reactor
-
-            clock = cast("IReactorTime", reactor)
-        turns = Turns(link, clock, self._answer_timeout)
+        turns = Turns(link, self._answer_timeout)
         return (_ToServer(to_server, turns), _ToClient(to_client, turns))
 
     def migrate(self, old: object) -> None:

@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-
 from ...link import Link
 from ...model import Direction
 from ...verdicts import Mixed, Verdict
@@ -58,20 +56,17 @@ class Turns:
 
     Args:
         link: the link.
-        clock: tells when an answer has waited too long.
-        timeout: how long it may wait, in seconds.
+        timeout: how long an answer may wait, in seconds.
     """
 
-    __slots__ = ("_answered", "_clock", "_link", "_places", "_size", "_timeout", "_timer")
+    __slots__ = ("_answered", "_link", "_places", "_size", "_timeout")
 
-    def __init__(self, link: Link, clock: IReactorTime, timeout: float) -> None:
+    def __init__(self, link: Link, timeout: float) -> None:
         self._link = link
-        self._clock = clock
         self._timeout = timeout
         self._places: deque[_Place] = deque()
         self._answered: deque[frozenset[bytes]] = deque(maxlen=MOST_ANSWERED)
         self._size = 0
-        self._timer: IDelayedCall | None = None
 
     def expect(self, message: Frame, *, ours: bool = False) -> None:
         """A message goes to the server."""
@@ -86,15 +81,20 @@ class Turns:
         # A lane at work has messages for the client that it has not pushed yet.
         return not self._places and not self._link._pair.is_at_work(Direction.TO_CLIENT)
 
+    @property
+    def _waits(self) -> bool:
+        """Whether an answer of the filter waits."""
+        return any(place.answers for place in self._places)
+
     def wait(self, answers: tuple[object, ...]) -> bool:
         """Keep an answer of the filter until it is its turn. Return false if too many wait."""
         size = sum(len(bytes(answer)) for answer in answers if isinstance(answer, (Message, Batch, Raw)))
         if self._size + size > MOST_BYTES and self._size:
             return False
+        if not self._waits:
+            self._link._pair.call_later(self._timeout, self._give_up)
         self._size += size
         self._places.append(_Place(frozenset(), answers=answers, size=size))
-        if self._timer is None:
-            self._timer = self._clock.callLater(self._timeout, self._give_up)
         self._link._pair.call_soon(self._release)
         return True
 
@@ -132,9 +132,8 @@ class Turns:
             place = self._places.popleft()
             self._size -= place.size
             due += place.answers
-        if due and self._timer is not None and not any(place.answers for place in self._places):
-            self._timer.cancel()
-            self._timer = None
+        if due and self._waits:
+            self._link._pair.call_later(self._timeout, self._give_up)
         return due
 
     def _release(self) -> None:
@@ -146,9 +145,10 @@ class Turns:
 
     def _give_up(self) -> None:
         """The server has not answered earlier messages in time."""
-        self._timer = None
-        self._places.clear()
-        self._link.close(TimeoutError(f"the server did not answer earlier messages within {self._timeout:g} seconds"))
+        if self._waits:
+            self._places.clear()
+            why = f"the server did not answer earlier messages within {self._timeout:g} seconds"
+            self._link.close(TimeoutError(why))
 
 
 def ids_of(message: Frame) -> frozenset[bytes]:
