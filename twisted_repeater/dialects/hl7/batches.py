@@ -11,6 +11,9 @@ from .structure import HEADERS, Segment, segments_of
 
 __all__ = ["Batch", "read_frame"]
 
+TRAILERS = (b"BTS", b"FTS")
+"""The segments that end a batch, and a file of batches."""
+
 
 class Batch(Headed):
     """Several messages in one frame. The server answers them with one frame, too.
@@ -65,10 +68,10 @@ class Batch(Headed):
 
     def _starts(self) -> list[Segment]:
         """Return the segments with which a message, or what is between messages, begins."""
-        ends = (*HEADERS, b"BTS", b"FTS")
+        ends = (*HEADERS, *TRAILERS)
         # Each message may have other delimiters: only the first three bytes count.
-        every = segments_of(self._data, self._at, self.delimiters._replace(field=b"\r"))
-        return [each for each in every if each.name in ends]
+        every = segments_of(self._data, self._at, self.delimiters._replace(field=b""))
+        return [each for each in every if each.name in ends and (each.name in TRAILERS or each.stop > each.start + 3)]
 
 
 def read_frame(data: bytes, charset: str = "utf-8") -> Message | Batch | Raw | Filler:

@@ -78,6 +78,8 @@ class ByMessageType(Selector):
             return True
         field = view[at + 3]
         component = view[at + 4]
+        if component == field:
+            return True
         at += 4
         fields = 1
         while at < stop and fields < 8:

@@ -141,5 +141,5 @@ def is_several(data: bytes, at: int) -> bool:
     """Return whether MSH comes again, as the beginning of a segment."""
     if data.find(_next_header[0], at) < 0 and data.find(_next_header[1], at) < 0:
         return False
-    delimiters = delimiters_at(data, at)._replace(field=b"\r")
-    return sum(each.name == b"MSH" for each in segments_of(data, at, delimiters)) > 1
+    delimiters = delimiters_at(data, at)._replace(field=b"")
+    return sum(each.name == b"MSH" and each.stop > each.start + 3 for each in segments_of(data, at, delimiters)) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from zope.interface import implementer
@@ -9,6 +10,7 @@ from zope.interface import implementer
 from ..._types import Filter
 from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec
 from ...link import Link
+from ...model import Direction
 from ...selectors import Selector, contains
 from ...verdicts import PASS_ON, Send, Verdict
 from .batches import Batch
@@ -76,6 +78,12 @@ class Mask:
     def for_link(self, link: Link) -> tuple[Filter | None, Filter | None]:
         """See `IFilterPair`."""
         return self._filters
+
+    def _fixed(self) -> Iterator[tuple[Direction, Filter]]:
+        """Return the filters, which `start` checks."""
+        for direction, filter_ in zip((Direction.TO_SERVER, Direction.TO_CLIENT), self._filters, strict=True):
+            if filter_ is not None:
+                yield direction, filter_
 
     def masked(self, message: Message) -> Message:
         """Return a message without what is masked; the same object if nothing in it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...errors import MarshalingError
@@ -204,10 +205,15 @@ class Message(Headed):
                 raise MarshalingError(f"the value of {path.segment.decode()} must be within a field, not {value!r}")
             return lambda old: value
         if callable(value):
-            function = value
-            return lambda old: self._write(function(self._read(path, old)))
+            return partial(self._call, value, path)
         written = self._write(value)
         return lambda old: written
+
+    def _call(self, function: Callable[[str], str], path: Path, old: bytes) -> bytes:
+        """Return the bytes of what a function makes of a text. If it is the same text, the bytes stay, too."""
+        text = self._read(path, old)
+        new = function(text)
+        return old if new == text else self._write(new)
 
     def _write(self, text: object) -> bytes:
         if not isinstance(text, str):

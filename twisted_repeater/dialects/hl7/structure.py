@@ -62,7 +62,8 @@ def delimiters_at(data: bytes, at: int) -> Delimiters:
 def segments_of(view: bytes, at: int, delimiters: Delimiters) -> Iterator[Segment]:
     """Return the segments from an offset on.
 
-    If the first one ends with a carriage return, a line feed is text, unless it is right after one.
+    If the first one ends with a carriage return, a line feed is text, unless it is right after one. Without a delimiter
+    of fields, the names are the first three bytes.
     """
     end = delimiters.segment[:1]
     while at < len(view):
@@ -72,8 +73,8 @@ def segments_of(view: bytes, at: int, delimiters: Delimiters) -> Iterator[Segmen
         start = at
         while end == b"\r" and view[start : start + 1] == b"\n":
             start += 1
-        name = view.find(delimiters.field, start, stop)
-        yield Segment(view[start : start + 3 if name < 0 else name], start, stop)
+        name = view.find(delimiters.field, start, stop) if delimiters.field else -1
+        yield Segment(view[start : min(start + 3, stop) if name < 0 else name], start, stop)
         at = stop + 1
 
 

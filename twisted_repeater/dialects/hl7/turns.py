@@ -25,7 +25,7 @@ __all__ = ["Frame", "Turns", "answered_ids", "ids_of"]
 
 Frame = Message | Batch | Raw | Filler
 
-MOST_UNANSWERED = 10_000
+MOST_UNANSWERED = 1000
 """How many messages of a link are remembered that have no answer yet. Beyond that the oldest are forgotten."""
 
 MOST_BYTES = 1024 * 1024
@@ -59,7 +59,7 @@ class Turns:
         timeout: how long an answer may wait, in seconds.
     """
 
-    __slots__ = ("_answered", "_link", "_places", "_size", "_timeout")
+    __slots__ = ("_answered", "_link", "_places", "_size", "_timeout", "_waiting")
 
     def __init__(self, link: Link, timeout: float) -> None:
         self._link = link
@@ -67,13 +67,14 @@ class Turns:
         self._places: deque[_Place] = deque()
         self._answered: deque[frozenset[bytes]] = deque(maxlen=MOST_ANSWERED)
         self._size = 0
+        self._waiting = 0
 
     def expect(self, message: Frame, *, ours: bool = False) -> None:
         """A message goes to the server."""
         if not ours and not is_answered(message):
             return
-        while len(self._places) >= MOST_UNANSWERED:
-            self._size -= self._places.popleft().size
+        if len(self._places) >= MOST_UNANSWERED:
+            self._places.popleft()
         self._places.append(_Place(ids_of(message), ours))
 
     def is_next(self) -> bool:
@@ -81,18 +82,14 @@ class Turns:
         # A lane at work has messages for the client that it has not pushed yet.
         return not self._places and not self._link._pair.is_at_work(Direction.TO_CLIENT)
 
-    @property
-    def _waits(self) -> bool:
-        """Whether an answer of the filter waits."""
-        return any(place.answers for place in self._places)
-
     def wait(self, answers: tuple[object, ...]) -> bool:
         """Keep an answer of the filter until it is its turn. Return false if too many wait."""
         size = sum(len(bytes(answer)) for answer in answers if isinstance(answer, (Message, Batch, Raw)))
         if self._size + size > MOST_BYTES and self._size:
             return False
-        if not self._waits:
+        if not self._waiting:
             self._link._pair.call_later(self._timeout, self._give_up)
+        self._waiting += 1
         self._size += size
         self._places.append(_Place(frozenset(), answers=answers, size=size))
         self._link._pair.call_soon(self._release)
@@ -131,22 +128,20 @@ class Turns:
         while self._places and self._places[0].answers:
             place = self._places.popleft()
             self._size -= place.size
+            self._waiting -= 1
             due += place.answers
-        if due and self._waits:
+        if due and self._waiting:
             self._link._pair.call_later(self._timeout, self._give_up)
         return due
 
     def _release(self) -> None:
         """Send the answers that are due without a message of the server."""
-        if self._link._pair.is_at_work(Direction.TO_CLIENT):
-            return
         for answer in self._take_due():
             self._link.send_to_client(answer)
 
     def _give_up(self) -> None:
         """The server has not answered earlier messages in time."""
-        if self._waits:
-            self._places.clear()
+        if self._waiting:
             why = f"the server did not answer earlier messages within {self._timeout:g} seconds"
             self._link.close(TimeoutError(why))
 

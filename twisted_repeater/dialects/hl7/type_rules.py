@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from zope.interface import implementer
 
 from ..._types import Filter, FilterPairObject
+from ...filters.pair import FilterPair
 from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec
 from ...link import Link
 from ...model import Direction
@@ -32,6 +33,11 @@ class Messages:
     """Refuses messages of clients that are not allowed, with a negative acknowledgement in its turn. All others pass.
 
     A batch with one message that is not allowed is refused as a whole.
+
+    In a `chain`, filters that answer messages must not stand behind it. Put the rules alone into one `in_turn` with
+    them::
+
+        in_turn(chain(Messages(refuse=("ADT^A40",)).rules, mine))
 
     Args:
         allow: types that are allowed, such as ``"ADT^A01"``, or ``"ADT"`` for all events; without any, all are.
@@ -63,7 +69,9 @@ class Messages:
         self._refuse = _types("refuse", refuse)
         self._segments = checked_names("refuse_segments", refuse_segments)
         self._code: Code = code
-        self._pair: FilterPairObject = in_turn(_Rules(self), answer_timeout=answer_timeout)
+        self.rules: FilterPairObject = FilterPair(_Rules(self))
+        """The rules alone, for an `in_turn` around them and filters of your own."""
+        self._pair = in_turn(self.rules, answer_timeout=answer_timeout)
         self.__qualname__: str = "Messages"
 
     def for_link(self, link: Link) -> tuple[Filter | None, Filter | None]:
@@ -96,7 +104,7 @@ class Messages:
         return PASS_ON if why is None else refuse(message, why, code=self._code)
 
     def _fixed(self) -> Iterator[tuple[Direction, Filter]]:
-        yield from self._pair._fixed()  # type: ignore[attr-defined]
+        yield from self._pair._fixed()
 
 
 @implementer(IFilter, ISelectiveByCodec)
