@@ -23,6 +23,8 @@ class BatchTests(SynchronousTestCase):
     def test_messages(self) -> None:
         """The messages are between the segments of the batch."""
         self.assertEqual(Batch(BATCH).messages, (Message(PATIENT), admission("ID2", "ADT^A40")))
+        batch = Batch(BATCH)
+        self.assertIs(batch.messages, batch.messages)
         self.assertEqual(Batch(BATCH).segments[:3], ("FHS", "BHS", "MSH"))
         self.assertEqual(Batch(BATCH).charset.name, "utf-8")
         self.assertEqual(Batch(b"BHS|^~\\&|\rBTS|0\r").messages, ())

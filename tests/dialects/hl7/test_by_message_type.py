@@ -56,6 +56,13 @@ class SelectorTests(SynchronousTestCase):
             assert isinstance(message, Message)
             self.assertEqual(message.type in ("ADT^A40", "ORU^R01"), others)
 
+    def test_header_decides_nothing(self) -> None:
+        """What is no header, or has no event, is always selected."""
+        for data in (b"PID|1|1|1", b"MSH", b"MSH|||||||||ADT^A01|1\r", b"MSH|^~\\&|\r|", b"MSH|^~\\&|||||||ADT|1\r"):
+            self.assertTrue(selects(of_type("ORU"), data), data)
+        for data in (b"MSH|^~\\&|||||||ADT^ |1\r", b"MSH|^~\\&|||||", b"MSH|^~\\&|||||||ADT"):
+            self.assertTrue(selects(of_type("ORU"), data), data)
+
     def test_large_message(self) -> None:
         """A second message far behind in the frame is found."""
         far = PATIENT + b"NTE|" + b"x" * 100_000 + b"\r"

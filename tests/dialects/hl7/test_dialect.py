@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import PASS_ON, Limits, SameName, Send, ServerUnreachable, dialects
 from twisted_repeater.dialects.hl7 import Filler, Message, Raw
 from twisted_repeater.dialects.openings import server_first
+from twisted_repeater.filters import Deny, FilterPair
 from twisted_repeater.testing import FilterHarness
 
 from .texts import PATIENT
@@ -57,8 +58,8 @@ class BetweenFramesTests(SynchronousTestCase):
             seen.append(message)
             return PASS_ON
 
-        for filters in ({}, {"to_server_filter": look}):
-            run = FilterHarness(dialect=dialects.hl7(), **filters)
+        for filter_ in (None, look):
+            run = FilterHarness(filter_, dialect=dialects.hl7())
             data = b"\r\n" + FRAME + b"\n\0" + FRAME + b"\n"
             run.client.send_bytes(data)
             self.assertEqual(run.outcome().to_server_bytes, data)
@@ -86,8 +87,7 @@ class BetweenFramesTests(SynchronousTestCase):
         def edit(message: Any, link: object) -> Any:
             return Send(message.replaced("PID-5", "X")) if isinstance(message, Message) else PASS_ON
 
-        filters = {"to_server_filter": edit} if edits else {}
-        run = FilterHarness(dialect=dialects.hl7(), **filters)
+        run = FilterHarness(edit if edits else None, dialect=dialects.hl7())
         # Only the pair ends a frame: either byte alone is one of the message.
         data = FRAME.replace(b"JOHN", b"JO\x1cHN") + b"\n" + b"\x0bMSH|^~\\&|x\x1c\x1c\r" + FRAME
         expected = data
@@ -97,18 +97,11 @@ class BetweenFramesTests(SynchronousTestCase):
         for cut in [*cuts, len(data)]:
             run.client.send_bytes(data[start : start + cut])
             start += cut
-        self.assertEqual(b"".join([run.server.received_bytes]), expected)
+        self.assertEqual(run.server.received_bytes, expected)
 
     def test_long_message(self) -> None:
         """A long message passes in pieces if no filter wants it."""
-        run = FilterHarness(dialect=dialects.hl7(), filters=dialects_mask())
+        run = FilterHarness(dialect=dialects.hl7(), filters=FilterPair(Deny(Raw)))
         run.client.send_bytes(b"\x0bMSH|^~\\&|" + b"x" * 100_000)
         run.client.send_bytes(b"\x1c\r")
         self.assertEqual(len(run.server.received_bytes), 100_012)
-
-
-def dialects_mask() -> Any:
-    """Return filters that look at frames without a header only."""
-    from twisted_repeater.filters import Deny, FilterPair
-
-    return FilterPair(Deny(Raw))

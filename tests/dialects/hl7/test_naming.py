@@ -31,7 +31,7 @@ class NamingTests(SynchronousTestCase):
         run.client_sends(HEAD[-1:])
         self.assertEqual(run.name, "REG")
         self.assertEqual(run.link.details, {"application": "REG", "facility": "NORTH"})
-        self.assertEqual(run.client_sends(b"LAB\x1c\r").to_server, b"LAB\x1c\r")
+        self.assertEqual(run.client_sends(b"LAB\x1c\r").to_server, HEAD + b"LAB\x1c\r")
 
     def test_facility(self) -> None:
         """The facility may be the name."""

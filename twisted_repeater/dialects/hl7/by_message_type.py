@@ -103,9 +103,7 @@ class ByMessageType(Selector):
 
     def _has(self, data: bytes, code: int, code_stop: int, event: int, event_stop: int) -> bool:
         """Return whether one of the types is that of the message."""
-        codes = self._codes
-        if codes is None:
-            return False
+        codes = self._codes or ()
         events = self._events
         for index in range(len(codes)):
             if _is_word(data, code, code_stop, codes[index]):
