@@ -60,11 +60,19 @@ def redis(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     return within(data, at)
 
 
+def hl7(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
+    """Cut MLLP: up to the marks that end a frame; line feeds and the like between frames are one byte each."""
+    if data[at : at + 1] in (b"\r", b"\n", b"\0"):
+        return at + 1
+    end = data.find(b"\x1c\r", at)
+    return within(data, end + 2) if end >= 0 else 0
+
+
 def within(data: bytes, end: int) -> int:
     return end if end <= len(data) else 0
 
 
-CUTTERS: dict[str, Cutter] = {"postgres": postgres, "mqtt": mqtt, "redis": redis}
+CUTTERS: dict[str, Cutter] = {"postgres": postgres, "mqtt": mqtt, "redis": redis, "hl7": hl7}
 
 
 def cut(protocol: str, rest: bytearray, to_server: bool, before: list[bytes]) -> Iterator[bytes]:

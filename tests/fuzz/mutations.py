@@ -103,7 +103,29 @@ def decimal_length(random: Random, message: bytes) -> bytes:
     return message[: number.start()] + random.choice((near, random.choice(NUMBERS))) + message[number.end() :]
 
 
+def other_mark(random: Random, message: bytes) -> bytes:
+    """Move a delimiter, or the end of a segment or of the frame: MLLP has no lengths."""
+    marks = [at for at, byte in enumerate(message) if byte in b"|^~&\\\r\n\x0b\x1c"]
+    if not marks:
+        return message
+    at = random.choice(marks)
+    return message[:at] + random.choice((b"", b"\r", b"\n", b"\r\n", b"\x1c", b"|", b"\rMSH")) + message[at + 1 :]
+
+
 PROTOCOLS = {
+    "hl7": Protocol(
+        bytes(range(256)) + b"\x0b\x1c\r\n\0|^~\\&MPF" * 12,
+        other_mark,
+        (
+            b"\x0bMSH|^~\\&|" + b"x" * 70_000,
+            b"\x0b" + b"\x1c" * 70_000,
+            b"\x0bMSH" + b"|" * 3000,
+            b"\x0bBHS|^~\\&|\r" + b"MSH|^~\\&|\r" * 2000,
+            b"\x0bMSH|||||||||ADT^A01|1\r" + b"PID|" + b"~" * 3000 + b"\r",
+            b"\n" * 3000,
+            b"\x0b\x1c\r" * 1000,
+        ),
+    ),
     "postgres": Protocol(
         bytes(range(256)) + b"QPBDECSHFdcfXpRTDCZEKSAGHWVtnINs123vv~" * 8,
         fixed_length,

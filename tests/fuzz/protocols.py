@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twisted_repeater import DROP, PASS_ON, Dialect, Direction, Link, Send, SendBack, Side, Verdict
-from twisted_repeater.dialects import mqtt, postgres, redis
+from twisted_repeater.dialects import hl7, mqtt, postgres, redis
+from twisted_repeater.dialects.hl7 import Batch, Mask, Message, Messages, refuse
+from twisted_repeater.dialects.hl7 import in_turn as hl7_in_turn
 from twisted_repeater.dialects.mqtt import Publish, Topics, answered
 from twisted_repeater.dialects.postgres import MaskColumns, ReadOnly, Statements
 from twisted_repeater.dialects.redis import Command, Commands, Reply, in_turn
@@ -190,4 +192,39 @@ REDIS = Case(
     wrong=frozenset({"redis/garbage-1", "redis/garbage-2", "redis/replica", "redis/inline"}),
 )
 
-PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT)}
+
+def no_merges(message: object, link: Link) -> Verdict:
+    """Refuse some messages, and look at all of the others."""
+    if isinstance(message, (Message, Batch)):
+        for one in message.messages:
+            repr((one.type, one.segments, one.get("PID-5.1"), one.all("OBX-5")))
+            if one.type == "ADT^A40":
+                return refuse(message, "no")
+    return PASS_ON
+
+
+def edited(message: object, link: Link) -> Verdict:
+    """Change a part of each message."""
+    if isinstance(message, (Message, Batch)):
+        return Send(message.changed(lambda one: one.replaced("PID-5.2", lambda name: name + "&").without("NK1")))
+    return PASS_ON
+
+
+HEADER = b"MSH|^~\\&|BY|STANDER|||1||ADT^A01|1|P|2.5\r"
+ANSWER = b"MSH|^~\\&|||BY|STANDER|1||ACK^A01|2|P|2.5\rMSA|AA|1\r"
+
+HL7 = Case(
+    "hl7",
+    hl7,
+    [(UP, b"\x0b" + HEADER + b"\x1c\r"), (DOWN, b"\x0b" + ANSWER + b"\x1c\r")],
+    [(UP, b"\x0b" + HEADER + b"\x1c\r"), (DOWN, b"\x0b" + ANSWER + b"\x1c\r")],
+    {"no filter": dict, "typed filters": lambda: both(look)},
+    {
+        "edited": lambda: both(edited),
+        "in turn": lambda: {"filters": hl7_in_turn(no_merges)},
+        "Messages": lambda: {"filters": Messages(allow=("ADT", "ORU^R01"), refuse=("ADT^A40",))},
+        "Mask": lambda: {"filters": Mask(fields=("PID-5", "PID-3.1", "MSH-8"), segments=("NK1",), text="|")},
+    },
+)
+
+PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT, HL7)}

@@ -77,7 +77,7 @@ def coded():
     return dialects.int32(to_server="utf8")
 """
 
-KNOWN = "async_extra, delimited, int32, length, lines, mqtt, postgres, redis, varint, or package.module:name"
+KNOWN = "async_extra, delimited, hl7, int32, length, lines, mqtt, postgres, redis, varint, or package.module:name"
 COLON = r"write \: for a colon in a value"
 NEITHER = "a filter must be a function or an object with a method filter, not"
 

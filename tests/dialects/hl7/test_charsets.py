@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.hl7.charsets import NAMES, UNKNOWN, Charset, charset_of, checked_charset
-from twisted_repeater.errors import MarshalingError
+from twisted_repeater.errors import ParseError
 
 ONE_BYTE = ["ascii", "utf-8", "latin-1", "iso8859-15"]
 
@@ -49,7 +49,7 @@ class CharsetTests(SynchronousTestCase):
 
     def test_cannot_say(self) -> None:
         """A character that the message's character set does not have cannot be written."""
-        with self.assertRaisesRegex(MarshalingError, "the message is in ascii, which cannot say 'é'"):
+        with self.assertRaisesRegex(ParseError, "the message is in ascii, which cannot say 'é'"):
             Charset("ascii").encode("é")
 
     def test_checked(self) -> None:

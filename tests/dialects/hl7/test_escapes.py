@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater.dialects.hl7.charsets import Charset
 from twisted_repeater.dialects.hl7.escapes import escape, unescape
 from twisted_repeater.dialects.hl7.structure import Delimiters
-from twisted_repeater.errors import MarshalingError
+from twisted_repeater.errors import ParseError
 
 USUAL = Delimiters(b"|", b"^", b"~", b"\\", b"&", b"\r")
 OTHER = Delimiters(b"$", b"%", b"!", b"]", b"#", b"\n")
@@ -38,5 +38,5 @@ class EscapesTests(SynchronousTestCase):
         none = USUAL._replace(escape=b"")
         self.assertEqual(unescape("\\T\\", none, UTF8), "\\T\\")
         self.assertEqual(escape("a", none), "a")
-        with self.assertRaisesRegex(MarshalingError, "the message has no escape character"):
+        with self.assertRaisesRegex(ParseError, "the message has no escape character"):
             escape("a|b", none)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.hl7.structure import Level, delimiters_at, edited, parts_of, segments_of
-from twisted_repeater.errors import MarshalingError
+from twisted_repeater.errors import ParseError
 
 PIECES = st.lists(st.sampled_from([b"a", b"|", b"^", b"~", b"&", b""]), max_size=20).map(b"".join)
 
@@ -63,5 +63,5 @@ class EditedTests(SynchronousTestCase):
     def test_no_delimiter(self) -> None:
         """Without a delimiter there is one part, and no second can be added."""
         self.assertEqual(edited(b"a", b"a", (0, 1), (Level(b"", 0),), lambda old: b"x"), b"x")
-        with self.assertRaisesRegex(MarshalingError, "the message has no delimiter for a part that is not the first"):
+        with self.assertRaisesRegex(ParseError, "the message has no delimiter for a part that is not the first"):
             edited(b"a", b"a", (0, 1), (Level(b"", 1),), lambda old: b"x")

@@ -11,7 +11,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Literal
 
-from ...errors import MarshalingError
+from ...errors import ParseError
 from ...verdicts import DROP, SendBack, Verdict
 from .batches import Batch
 from .escapes import CONTROLS, escape
@@ -140,7 +140,7 @@ def _said(message: Message, text: str) -> bytes:
     marks = message.delimiters
     try:
         written = escape(text, marks)
-    except MarshalingError:  # no escape character
+    except ParseError:  # no escape character
         unwanted = b"".join(marks).decode("latin-1") + CONTROLS
         written = "".join(" " if char in unwanted else char for char in text)
     return written.encode(message.charset.name, "replace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from ...errors import MarshalingError
+from ...errors import ParseError
 
 __all__ = ["Charset", "charset_of", "checked_charset"]
 
@@ -68,12 +68,14 @@ class Charset:
         """Return the bytes of a text.
 
         Raises:
-            MarshalingError: the character set does not have one of its characters.
+            ParseError: the character set does not have one of its characters.
         """
         try:
             return text.encode(self.name, "surrogateescape")
         except UnicodeEncodeError as error:
-            raise MarshalingError(f"the message is in {self.name}, which cannot say {error.object!r}") from error
+            raise ParseError(
+                f"the message is in {self.name}, which cannot say {error.object!r}", ends_link=True
+            ) from error
 
 
 def _hide(found: re.Match[bytes]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...errors import MarshalingError
+from ...errors import ParseError
 from .charsets import Charset
 from .structure import Delimiters
 
@@ -37,14 +37,14 @@ def escape(text: str, delimiters: Delimiters) -> str:
     """Return a text in which everything that would be a delimiter is an escape sequence.
 
     Raises:
-        MarshalingError: the message has no escape character, and the text needs one.
+        ParseError: the message has no escape character, and the text needs one.
     """
     names = _names(delimiters) | {char: f"X{ord(char):02X}" for char in CONTROLS}
     if not any(char in text for char in names):
         return text
     mark = delimiters.escape.decode("latin-1")
     if not mark:
-        raise MarshalingError("the text has a delimiter in it, and the message has no escape character")
+        raise ParseError("the message has no escape character for a text with a delimiter in it", ends_link=True)
     return "".join(f"{mark}{names[char]}{mark}" if char in names else char for char in text)
 
 

@@ -121,7 +121,9 @@ class Message(Headed):
 
         Raises:
             ValueError: the path is not one, or it is MSH-1 or MSH-2.
-            MarshalingError: the value cannot be written in this message.
+            MarshalingError: the value is not one.
+            ParseError: the message has no way to say it: no delimiter, no escape character, or another character set.
+                If a filter meets it, the link is closed as an error of the sender.
         """
         found = path_of(path)
         if found.is_delimiters:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ...errors import MarshalingError
+from ...errors import ParseError
 
 __all__ = ["HEADERS", "Delimiters", "Level", "Segment", "delimiters_at", "edited", "parts_of", "segments_of"]
 
@@ -102,7 +102,7 @@ def edited(
             returns something for ``b""``.
 
     Raises:
-        MarshalingError: the message has no delimiter for them.
+        ParseError: the message has no delimiter for them.
     """
     if not levels:
         return edit(data[where[0] : where[1]])
@@ -119,5 +119,5 @@ def edited(
     if not new:
         return data[where[0] : where[1]]
     if not level.delimiter:
-        raise MarshalingError("the message has no delimiter for a part that is not the first")
+        raise ParseError("the message has no delimiter for a part that is not the first", ends_link=True)
     return data[where[0] : where[1]] + level.delimiter * (level.number + 1 - len(pieces)) + new
