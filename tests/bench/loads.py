@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["LOADS", "PROTOCOLS", "QUICK", "Load"]
 
-PROTOCOLS = ("postgres", "redis", "mqtt")
+PROTOCOLS = ("postgres", "redis", "mqtt", "hl7")
 """The kinds of load that another program puts on: the protocol's own load tool."""
 
 KIB = 1024
@@ -82,6 +82,18 @@ def _mqtt(qos: int, messages: int) -> Load:
     )
 
 
+def _hl7(under_way: int) -> Load:
+    return Load(
+        name=f"hl7-{under_way}",
+        title=f"HL7, admissions of 1 KiB and their answers, {under_way} under way",
+        kind="hl7",
+        size=KIB,
+        connections=8,
+        messages=2,
+        tool=(str(under_way),),
+    )
+
+
 LOADS = (
     _oneway("16", "16 B", 16),
     _oneway("256", "256 B", 256),
@@ -117,6 +129,8 @@ LOADS = (
     _redis("get", 16),
     _mqtt(0, 2),
     _mqtt(1, 4),
+    _hl7(1),
+    _hl7(16),
 )
 
 QUICK = ("oneway-16", "oneway-4k", "echo-1")

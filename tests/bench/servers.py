@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,10 @@ def _mosquitto(port: int, directory: Path) -> list[str]:
     return [find("mosquitto"), "-c", str(config)]
 
 
+def _hl7(port: int, directory: Path) -> list[str]:
+    return [sys.executable, str(Path(__file__).parent / "programs" / "hl7.py"), str(port)]
+
+
 SERVERS = {
     "postgres": Server(
         command=_postgres,
@@ -83,6 +88,7 @@ SERVERS = {
         prepare=_redis_benchmark,
     ),
     "mqtt": Server(command=_mosquitto, programs=(("mosquitto", "apt-get install mosquitto"),)),
+    "hl7": Server(command=_hl7, programs=()),
 }
 """By the kind of load."""
 

@@ -66,16 +66,22 @@ def _mqtt(load: Load, port: int, requests: int) -> list[str]:
     return [sys.executable, "-m", "tests.bench.programs.mqtt", *arguments]
 
 
-def _of_mqtt(printed: str, requests: int) -> float:
+def _of_load(printed: str, requests: int) -> float:
     speed = re.search(r"(\d+) messages, ([\d.]+) for each second", printed)
     if speed is None or int(speed[1]) < requests:
-        raise Failed(f"the MQTT load: {last_line(printed)}")
+        raise Failed(f"the load: {last_line(printed)}")
     return float(speed[2])
+
+
+def _hl7(load: Load, port: int, requests: int) -> list[str]:
+    arguments = [str(port), *load.tool, str(requests), str(load.connections), str(load.size)]
+    return [sys.executable, "-m", "tests.bench.programs.hl7", *arguments]
 
 
 TOOLS = {
     "postgres": Tool(command=_pgbench, requests_per_second=_of_pgbench, warm_up=200),
     "redis": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
-    "mqtt": Tool(command=_mqtt, requests_per_second=_of_mqtt, warm_up=1000),
+    "mqtt": Tool(command=_mqtt, requests_per_second=_of_load, warm_up=1000),
+    "hl7": Tool(command=_hl7, requests_per_second=_of_load, warm_up=1000),
 }
 """By the kind of load."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted_repeater import DROP, PASS_ON, Link, Verdict
+from twisted_repeater.dialects.hl7 import Message
 from twisted_repeater.dialects.mqtt import Publish, Subscribe
 from twisted_repeater.dialects.postgres import DataRow, ErrorResponse, Parse, Query
 from twisted_repeater.dialects.redis import Command, Reply
@@ -46,9 +47,17 @@ def packet(message: object, link: Link) -> Verdict:
     return PASS_ON
 
 
+def clinical(message: object, link: Link) -> Verdict:
+    """Look at the type and the control id of each message."""
+    if isinstance(message, Message) and message.type == "ADT^A40":
+        return DROP if message.control_id == "0" else PASS_ON
+    return PASS_ON
+
+
 FILTERS: dict[str, FilterPair] = {
     "postgres": FilterPair(statement, row),
     "redis": FilterPair(command, reply),
     "mqtt": FilterPair(packet, packet),
+    "hl7": FilterPair(clinical, clinical),
 }
 """By the name of the dialect."""
