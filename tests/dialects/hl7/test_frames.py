@@ -49,7 +49,7 @@ class HeadedTests(SynchronousTestCase):
         message = Message(PATIENT)
         self.assertEqual(message.header_field(3), b"REG")
         self.assertEqual(message.header_field(9), b"ADT^A01^ADT_A01")
-        self.assertEqual(message.header_field(99), b"")
+        self.assertEqual(Message(b"MSH|^~\\&" + b"|x" * 20).header_field(19), b"")
         self.assertEqual(message.header_text(9), "ADT")
         self.assertEqual(Message(b"MSH||a^b").header_text(3), "a^b")
 

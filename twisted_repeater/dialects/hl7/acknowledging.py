@@ -71,7 +71,7 @@ def code_of_refusal(message: Message | Raw, code: Code) -> str | None:
     """Return the code of the answer that refuses a message; ``None`` if the sender wants none."""
     if isinstance(message, Raw):
         return code
-    if message.type.partition("^")[0] == "ACK":
+    if message.is_acknowledgement:
         return None
     accept, application = _modes(message)
     if not accept and not application:
@@ -85,7 +85,7 @@ def is_answered(message: Message | Batch | Raw | Filler) -> bool:
     """Return whether the sender of a message is sure to get an answer, if the server takes it."""
     if isinstance(message, Batch):
         return any(map(is_answered, message.messages))
-    if not isinstance(message, Message) or message.type.partition("^")[0] == "ACK":
+    if not isinstance(message, Message) or message.is_acknowledgement:
         return False
     modes = _modes(message)
     return not any(modes) or "AL" in modes
@@ -93,7 +93,8 @@ def is_answered(message: Message | Batch | Raw | Filler) -> bool:
 
 def _modes(message: Message) -> tuple[str, str]:
     """Return MSH-15 and MSH-16."""
-    return message.get("MSH-15").strip().upper(), message.get("MSH-16").strip().upper()
+    accept, application = message.header_field(15), message.header_field(16)
+    return accept.strip().upper().decode("latin-1"), application.strip().upper().decode("latin-1")
 
 
 def acknowledgement(message: Message | Raw, code: str, text: str = "") -> Message:

@@ -98,5 +98,5 @@ def _read_headed(data: bytes, at: int, charset: str) -> Message | Batch:
     message._data = data
     message._at = at
     message.default_charset = charset
-    message._charset = message._delimiters = message._view = None
+    message._charset = message._delimiters = message._view = message._fields = None
     return message

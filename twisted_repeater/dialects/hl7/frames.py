@@ -19,6 +19,9 @@ FILLERS = b"\r\n\0"
 MAY_BEGIN = b" \t\r\n\0\v\f\xef"
 """The first bytes of whatever may be before the header: white space, and the mark of UTF-8. Servers may skip them."""
 
+LAST_FIELD = 18
+"""The last field of a header that is read without looking for segments."""
+
 SHOWN = 64
 """How many bytes of a message its `repr` shows."""
 
@@ -70,7 +73,7 @@ class Filler(Frame):
 class Headed(Frame):
     """The base of what begins with a header: MSH, FHS or BHS."""
 
-    __slots__ = ("_at", "_charset", "_delimiters", "_view", "default_charset")
+    __slots__ = ("_at", "_charset", "_delimiters", "_fields", "_view", "default_charset")
 
     def __init__(self, data: bytes, *, charset: str = "utf-8") -> None:
         Frame.__init__(self, data)
@@ -80,6 +83,7 @@ class Headed(Frame):
         """The character set if MSH-18 does not say it."""
         self._charset: Charset | None = None
         self._delimiters: Delimiters | None = None
+        self._fields: list[bytes] | None = None
         self._view: bytes | None = None
 
     @property
@@ -105,10 +109,13 @@ class Headed(Frame):
         return list(segments_of(self._seen, self._at, self.delimiters))
 
     def header_field(self, number: int) -> bytes:
-        """Return a field of the header as it is written. It is read without looking at the rest."""
-        delimiters = self.delimiters
-        stop = self._data.find(delimiters.segment, self._at)
-        fields = self._data[self._at : len(self._data) if stop < 0 else stop].split(delimiters.field, number)
+        """Return a field of the header, up to the eighteenth, as it is written. The rest is not looked at."""
+        fields = self._fields
+        if fields is None:
+            delimiters = self.delimiters
+            stop = self._data.find(delimiters.segment, self._at)
+            header = self._data[self._at : len(self._data) if stop < 0 else stop]
+            fields = self._fields = header.split(delimiters.field, LAST_FIELD)[:LAST_FIELD]
         return fields[number - 1] if number <= len(fields) else b""
 
     @property

@@ -10,9 +10,16 @@ from ...errors import MarshalingError
 from .escapes import escape, unescape
 from .frames import SHOWN, Headed, is_several
 from .paths import Path, path_of
-from .structure import Segment, edited, parts_of
+from .structure import USUAL, Segment, edited, parts_of
 
 __all__ = ["Message", "Value"]
+
+TYPES: dict[bytes, str] = {}
+"""The types of messages that were read, by MSH-9, where that has the event and the usual delimiters."""
+
+MOST_TYPES = 1000
+LONGEST_TYPE = 40
+"""Limits of `TYPES`: senders choose them."""
 
 BLANKS = bytes(range(33))
 """What may be around a type."""
@@ -49,18 +56,31 @@ class Message(Headed):
 
         The event is that of EVN-1 if MSH-9 has none. Without any it is the type alone, such as ``"ACK"``.
         """
-        code, *rest = self._type
-        event = rest[0] if rest else ""
-        return f"{code}^{event}" if event else code
+        field = self.header_field(9)
+        is_usual = self.delimiters is USUAL
+        known = TYPES.get(field) if is_usual else None
+        if known is not None:
+            return known
+        code, event, from_header = self._type(field)
+        found = f"{code}^{event}" if event else code
+        if is_usual and from_header and len(field) <= LONGEST_TYPE and len(TYPES) < MOST_TYPES:
+            TYPES[field] = found
+        return found
 
     @property
-    def _type(self) -> list[str]:
+    def is_acknowledgement(self) -> bool:
+        """Whether its type is ACK, so that it asks for no answer."""
+        return self.type[:4] in ("ACK", "ACK^")
+
+    def _type(self, field: bytes) -> tuple[str, str, bool]:
+        """Return the type and the event, and whether both are in MSH-9."""
         component = self.delimiters.component
-        field = self.header_field(9)
-        pieces = [piece.strip(BLANKS) for piece in (field.split(component) if component else [field])]
-        if pieces[0].upper() != b"ACK" and (len(pieces) == 1 or not pieces[1]):
-            pieces[1:2] = [self._part(path_of("EVN-1")).strip(BLANKS)]
-        return [piece.decode("latin-1").upper() for piece in pieces]
+        pieces = [piece.strip(BLANKS) for piece in (field.split(component, 2) if component else [field])]
+        event = pieces[1] if len(pieces) > 1 else b""
+        from_header = bool(event)
+        if not event and pieces[0].upper() != b"ACK":
+            event = self.part("EVN-1").strip(BLANKS)
+        return pieces[0].decode("latin-1").upper(), event.decode("latin-1").upper(), from_header
 
     @property
     def control_id(self) -> str:

@@ -159,7 +159,7 @@ def ids_of(message: Frame) -> frozenset[bytes]:
 def answered_ids(message: Frame) -> frozenset[bytes] | None:
     """Return the control ids of the messages that something from the server answers; ``None`` if it is no answer."""
     if isinstance(message, Message):
-        if message.type.partition("^")[0] != "ACK" and not message.has_segment("MSA"):
+        if not message.is_acknowledgement and not message.has_segment("MSA"):
             return None
         return frozenset({_shortened(message.part("MSA-2"))})
     if isinstance(message, Batch):
