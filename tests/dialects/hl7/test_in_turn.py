@@ -190,6 +190,19 @@ class LaterTests(InTurnCase):
         self.check_failing(failing)
         self.flushLoggedErrors(KeyError)
 
+    def test_dropped_by_failing(self) -> None:
+        """A message that does not pass on because its filter fails has no answer of the server."""
+
+        def failing(message: Any, link: object) -> Verdict:
+            if message.control_id == "1":
+                raise KeyError("failed")
+            return no_merges(message, link)
+
+        run = self.start(failing, on_filter_error=OnFilterError.DROP)
+        done = run.client_sends(admission("1"), admission("2", "ADT^A40"))
+        self.assertEqual(written(*done.to_client), ["AR 2"])
+        self.flushLoggedErrors(KeyError)
+
     def test_failing_later(self) -> None:
         """A filter that fails later changes no order."""
 

@@ -88,9 +88,9 @@ class LinkTests(SynchronousTestCase):
     def test_what_passes(self) -> None:
         """Batches are masked; what is no message passes."""
         run = self.start(fields=("PID-5",))
-        done = run.client_sends(Batch(PATIENT * 2), Raw(b"DOE"))
+        done = run.client_sends(Batch(PATIENT * 2), Raw(b" DOE"))
         self.assertNotIn(b"JOHN", done.to_server_bytes)
-        self.assertEqual(done.to_server[1], Raw(b"DOE"))
+        self.assertEqual(done.to_server[1], Raw(b" DOE"))
 
     def test_undecoded(self) -> None:
         """Messages without the segments are not looked at, unless their header is masked."""
