@@ -13,12 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.__main__ import HOT_PATH
 from twisted_repeater._lane.output import Output
-from twisted_repeater.dialects.hl7 import of_type
+from twisted_repeater.dialects.fix.of_type import of_type
+from twisted_repeater.dialects.hl7 import of_type as hl7_of_type
 from twisted_repeater.dialects.redis.by_name import by_name
 from twisted_repeater.errors import FARTHEST, FramingError
 from twisted_repeater.framings import (
     AsyncExtraFraming,
     DelimitedFraming,
+    FixFraming,
     Int32Framing,
     LengthFraming,
     RespFraming,
@@ -89,6 +91,8 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: RespFraming(99, commands=True),
     lambda: RespFraming(FARTHEST, commands=False),
     within_a_reply,
+    lambda: FixFraming(99),
+    lambda: FixFraming(FARTHEST),
     lambda: AsyncExtraFraming(99, lambda: 1.5),
     lambda: AsyncExtraHelloFraming(99),
     lambda: CheckedFraming(Tailed()),
@@ -98,7 +102,8 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: contains([b"ab", b"c"]),
     lambda: predicate(len),
     lambda: by_name(["GET", "SET"]),
-    lambda: of_type("ADT^A01", "ORU"),
+    lambda: hl7_of_type("ADT^A01", "ORU"),
+    lambda: of_type(["D", "AB"]),
     Gate,
     lambda: first_byte(b"a") | contains([b"b"]),
     lambda: first_byte(b"a") & contains([b"b"]),

@@ -10,9 +10,10 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
+from .dialects.fix import of_type, scan
 from .dialects.hl7 import by_message_type
 from .dialects.redis import by_name
-from .framings import async_extra, base, delimited, length, resp, varint
+from .framings import async_extra, base, delimited, fix, length, resp, varint
 
 __all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
 
@@ -22,10 +23,13 @@ HOT_PATH: tuple[ModuleType, ...] = (
     varint,
     delimited,
     resp,
+    fix,
     async_extra,
     selectors,
     by_name,
     by_message_type,
+    of_type,
+    scan,
     output,
     reader,
     judge,

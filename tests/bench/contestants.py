@@ -176,7 +176,7 @@ def _repeater(filter_name: str) -> Start:
     return start
 
 
-_FRAMINGS = ("async-extra", "length", "varint", "lines")
+_FRAMINGS = ("async-extra", "length", "varint", "delimited")
 _PLAIN = ("oneway", "echo", "idle")
 _INTERPRETED = {"PYTHONPATH": str(INTERPRETED)}
 _STREAM = _NGINX_MODULES / "ngx_stream_module.so"
@@ -202,6 +202,20 @@ CONTESTANTS = (
         start=_repeater("typed"),
         prints_port=True,
         loads=PROTOCOLS,
+    ),
+    Contestant(
+        name="repeater-orders",
+        title="repeater, limits for orders",
+        start=_repeater("orders"),
+        prints_port=True,
+        loads=("fix-orders",),
+    ),
+    Contestant(
+        name="repeater-shifted",
+        title="repeater, numbers shifted by a message that a filter has added",
+        start=_repeater("shifted"),
+        prints_port=True,
+        loads=("fix-orders",),
     ),
     Contestant(
         name="repeater-pass",

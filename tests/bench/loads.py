@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["LOADS", "PROTOCOLS", "QUICK", "Load"]
 
-PROTOCOLS = ("postgres", "redis", "mqtt", "hl7")
+PROTOCOLS = ("postgres", "redis", "mqtt", "fix", "modbus", "lines", "hl7")
 """The kinds of load that another program puts on: the protocol's own load tool."""
 
 KIB = 1024
@@ -75,6 +75,17 @@ def _redis(command: str, pipeline: int) -> Load:
     )
 
 
+def _lines(pipeline: int) -> Load:
+    return Load(
+        name=f"lines-{pipeline}",
+        title=f"lines, redis-benchmark: PING, {pipeline} in a pipeline",
+        kind="lines",
+        connections=50,
+        messages=2,
+        tool=("-t", "ping_inline", "-P", str(pipeline)),
+    )
+
+
 def _mqtt(qos: int, messages: int) -> Load:
     title = f"MQTT, publish and subscribe: QoS {qos}"
     return Load(
@@ -91,6 +102,17 @@ def _hl7(under_way: int) -> Load:
         connections=8,
         messages=2,
         tool=(str(under_way),),
+    )
+
+
+def _modbus(registers: int) -> Load:
+    return Load(
+        name=f"modbus-{registers}",
+        title=f"Modbus, polling {registers} registers",
+        kind="modbus",
+        size=registers,
+        connections=8,
+        messages=2,
     )
 
 
@@ -118,7 +140,7 @@ LOADS = (
     Load(name="async-extra", title="one way, 16 B, dialect async_extra", kind="oneway", dialect="async_extra"),
     Load(name="length", title="one way, 16 B, LengthFraming", kind="oneway", dialect="length"),
     Load(name="varint", title="one way, 16 B, VarintFraming", kind="oneway", dialect="varint"),
-    Load(name="lines", title="one way, 16 B, DelimitedFraming", kind="oneway", dialect="lines"),
+    Load(name="delimited", title="one way, 16 B, DelimitedFraming", kind="oneway", dialect="lines"),
     _pgbench("simple", "select, simple protocol", 5, "--protocol=simple", "--select-only"),
     _pgbench("extended", "select, extended protocol", 11, "--protocol=extended", "--select-only"),
     _pgbench("prepared", "select, prepared statements", 9, "--protocol=prepared", "--select-only"),
@@ -131,6 +153,18 @@ LOADS = (
     _mqtt(1, 4),
     _hl7(1),
     _hl7(16),
+    Load(
+        name="fix-orders",
+        title="FIX, orders and reports, 16 under way",
+        kind="fix",
+        size=200,
+        connections=4,
+        messages=2,
+    ),
+    _modbus(10),
+    _modbus(125),
+    _lines(1),
+    _lines(16),
 )
 
 QUICK = ("oneway-16", "oneway-4k", "echo-1")

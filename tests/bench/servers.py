@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ..paths import TESTS
 from .installed import find, needs, unprivileged
 from .process import Failed, Process, free_port, last_line
 
@@ -76,6 +77,19 @@ def _hl7(port: int, directory: Path) -> list[str]:
     return [sys.executable, str(Path(__file__).parent / "programs" / "hl7.py"), str(port)]
 
 
+def _fix(port: int, directory: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.programs.fix", "serve", str(port)]
+
+
+def _pymodbus(port: int, directory: Path) -> list[str]:
+    return [sys.executable, str(TESTS / "real" / "modbus_server.py"), str(port)]
+
+
+_OF_REDIS = (
+    ("redis-benchmark", "apt-get install redis-tools"),
+    ("redis-server", "apt-get install redis-server"),
+)
+
 SERVERS = {
     "postgres": Server(
         command=_postgres,
@@ -84,11 +98,14 @@ SERVERS = {
     ),
     "redis": Server(
         command=_redis,
-        programs=(("redis-benchmark", "apt-get install redis-tools"), ("redis-server", "apt-get install redis-server")),
+        programs=_OF_REDIS,
         prepare=_redis_benchmark,
     ),
+    "lines": Server(command=_redis, programs=_OF_REDIS),
+    "fix": Server(command=_fix, programs=()),
     "mqtt": Server(command=_mosquitto, programs=(("mosquitto", "apt-get install mosquitto"),)),
     "hl7": Server(command=_hl7, programs=()),
+    "modbus": Server(command=_pymodbus, programs=()),
 }
 """By the kind of load."""
 

@@ -37,7 +37,7 @@ WIRES = (
     ("async-extra", "async_extra", 1.3),
     ("length", "LengthFraming", 1.3),
     ("varint", "VarintFraming", 1.3),
-    ("lines", "DelimitedFraming", 3.0),
+    ("delimited", "DelimitedFraming", 3.0),
 )
 """Loads like ``oneway-16`` in other dialects."""
 

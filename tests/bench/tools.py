@@ -55,7 +55,7 @@ def _redis_benchmark(load: Load, port: int, requests: int) -> list[str]:
 
 
 def _of_redis_benchmark(printed: str, requests: int) -> float:
-    speed = re.search(r'^"[GS]ET","([\d.]+)"', printed, re.MULTILINE)
+    speed = re.search(r'^"(?:[GS]ET|PING_INLINE)","([\d.]+)"', printed, re.MULTILINE)
     if speed is None or "Error" in printed:
         raise Failed(f"redis-benchmark: {last_line(printed)}")
     return float(speed[1])
@@ -66,7 +66,7 @@ def _mqtt(load: Load, port: int, requests: int) -> list[str]:
     return [sys.executable, "-m", "tests.bench.programs.mqtt", *arguments]
 
 
-def _of_load(printed: str, requests: int) -> float:
+def _of_mqtt(printed: str, requests: int) -> float:
     speed = re.search(r"(\d+) messages, ([\d.]+) for each second", printed)
     if speed is None or int(speed[1]) < requests:
         raise Failed(f"the load: {last_line(printed)}")
@@ -78,10 +78,36 @@ def _hl7(load: Load, port: int, requests: int) -> list[str]:
     return [sys.executable, "-m", "tests.bench.programs.hl7", *arguments]
 
 
+def _modbus(load: Load, port: int, requests: int) -> list[str]:
+    arguments = [str(port), str(requests), str(load.connections), str(load.size)]
+    return [sys.executable, "-m", "tests.bench.programs.modbus", *arguments]
+
+
+def _of_modbus(printed: str, requests: int) -> float:
+    speed = re.search(r"(\d+) requests, ([\d.]+) for each second", printed)
+    if speed is None or int(speed[1]) < requests:
+        raise Failed(f"the Modbus load: {last_line(printed)}")
+    return float(speed[2])
+
+
+def _fix(load: Load, port: int, requests: int) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.programs.fix", str(port), str(requests), str(load.connections)]
+
+
+def _of_fix(printed: str, requests: int) -> float:
+    speed = re.search(r"(\d+) orders, ([\d.]+) for each second", printed)
+    if speed is None or int(speed[1]) < requests:
+        raise Failed(f"the FIX load: {last_line(printed)}")
+    return float(speed[2])
+
+
 TOOLS = {
     "postgres": Tool(command=_pgbench, requests_per_second=_of_pgbench, warm_up=200),
     "redis": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
-    "mqtt": Tool(command=_mqtt, requests_per_second=_of_load, warm_up=1000),
-    "hl7": Tool(command=_hl7, requests_per_second=_of_load, warm_up=1000),
+    "lines": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
+    "fix": Tool(command=_fix, requests_per_second=_of_fix, warm_up=1000),
+    "hl7": Tool(command=_hl7, requests_per_second=_of_mqtt, warm_up=1000),
+    "mqtt": Tool(command=_mqtt, requests_per_second=_of_mqtt, warm_up=1000),
+    "modbus": Tool(command=_modbus, requests_per_second=_of_modbus, warm_up=500),
 }
 """By the kind of load."""

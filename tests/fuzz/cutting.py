@@ -41,6 +41,11 @@ def mqtt(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     return 0
 
 
+def modbus(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
+    """Cut Modbus/TCP: a length of two bytes behind four others."""
+    return within(data, at + 6 + int.from_bytes(data[at + 4 : at + 6])) if len(data) >= at + 6 else 0
+
+
 def redis(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     """Cut RESP: a value with all that is in it."""
     owed = 1
@@ -68,11 +73,27 @@ def hl7(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     return within(data, end + 2) if end >= 0 else 0
 
 
+def fix(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
+    """Cut FIX: BodyLength says how much there is before the checksum."""
+    begin, end, rest = data[at:].partition(b"\x01")
+    length, also_end, _ = rest.partition(b"\x01")
+    if not (end and also_end):
+        return 0
+    return within(data, at + len(begin) + len(length) + 2 + int(length[2:]) + 7)
+
+
 def within(data: bytes, end: int) -> int:
     return end if end <= len(data) else 0
 
 
-CUTTERS: dict[str, Cutter] = {"postgres": postgres, "mqtt": mqtt, "redis": redis, "hl7": hl7}
+CUTTERS: dict[str, Cutter] = {
+    "postgres": postgres,
+    "mqtt": mqtt,
+    "redis": redis,
+    "modbus": modbus,
+    "fix": fix,
+    "hl7": hl7,
+}
 
 
 def cut(protocol: str, rest: bytearray, to_server: bool, before: list[bytes]) -> Iterator[bytes]:

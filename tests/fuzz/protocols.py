@@ -7,10 +7,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_repeater import DROP, PASS_ON, Dialect, Direction, Link, Send, SendBack, Side, Verdict
-from twisted_repeater.dialects import hl7, mqtt, postgres, redis
-from twisted_repeater.dialects.hl7 import Batch, Mask, Message, Messages, refuse
+from twisted_repeater import (
+    DROP,
+    PASS_ON,
+    Dialect,
+    Direction,
+    Link,
+    PassOnAndSendBack,
+    Send,
+    SendBack,
+    Side,
+    Verdict,
+)
+from twisted_repeater.dialects import fix, hl7, modbus, mqtt, postgres, redis
+from twisted_repeater.dialects.fix import Message, Orders, refuse
+from twisted_repeater.dialects.fix.messages import SessionMessage
+from twisted_repeater.dialects.hl7 import Batch, Mask, Messages
+from twisted_repeater.dialects.hl7 import Message as Hl7Message
 from twisted_repeater.dialects.hl7 import in_turn as hl7_in_turn
+from twisted_repeater.dialects.hl7 import refuse as hl7_refuse
+from twisted_repeater.dialects.modbus import ReadOnly as NothingWritten
+from twisted_repeater.dialects.modbus import Registers, with_requests
 from twisted_repeater.dialects.mqtt import Publish, Topics, answered
 from twisted_repeater.dialects.postgres import MaskColumns, ReadOnly, Statements
 from twisted_repeater.dialects.redis import Command, Commands, Reply, in_turn
@@ -192,20 +209,81 @@ REDIS = Case(
     wrong=frozenset({"redis/garbage-1", "redis/garbage-2", "redis/replica", "redis/inline"}),
 )
 
+POLL, POLLED = b"\0\x09\0\0\0\6\1\3\0\0\0\1", b"\0\x09\0\0\0\5\1\3\2\0\7"
+
+MODBUS = Case(
+    "modbus",
+    modbus,
+    [(UP, POLL), (DOWN, POLLED)],
+    [(UP, POLL), (DOWN, POLLED)],
+    {
+        "no filter": dict,
+        "typed filters": lambda: both(look),
+    },
+    {
+        "written again": lambda: both(written_again),
+        "ReadOnly": lambda: {"filters": NothingWritten()},
+        "Registers": lambda: {"filters": Registers(read=("holding", "coils 0-9"), write=("any 0-99",))},
+        "with requests": lambda: {"filters": with_requests(lambda response, request, link: PASS_ON)},
+    },
+)
+
+
+def fix_message(kind: str, number: int, *fields: tuple[int, object], server: bool = False) -> Step:
+    """Return a message of the honest link."""
+    names = ("EXCHANGE", "BYSTANDER") if server else ("BYSTANDER", "EXCHANGE")
+    header: dict[int, str | int] = {49: names[0], 56: names[1], 34: number, 52: "20261126-12:00:00"}
+    message = Message(kind, [(tag, str(value)) for tag, value in fields])
+    return (DOWN if server else UP, message.with_header("FIX.4.4", header).frame)
+
+
+def by_chance(message: Message, link: Link) -> Verdict:
+    """Drop, change, answer and add, by ids and types."""
+    kind, number = message.type, message.get(11) or b""
+    if isinstance(message, SessionMessage):
+        return PASS_ON
+    choice = sum(number + kind.encode()) % 6
+    more = Message("B", {148: "added"})
+    return (
+        PASS_ON,
+        DROP,
+        Send(message.changed({58: "changed"}), more),
+        SendBack([more]),
+        PassOnAndSendBack([more]),
+        refuse(message, "no"),
+    )[choice]
+
+
+FIX = Case(
+    "fix",
+    lambda: fix(),
+    [fix_message("A", 1, (98, 0), (108, 30)), fix_message("A", 1, (98, 0), (108, 30), server=True)],
+    [
+        fix_message("1", 2, (112, "there?")),
+        fix_message("0", 2, (112, "there?"), server=True),
+    ],
+    {"no filter": dict, "typed filters": lambda: both(look)},
+    {
+        "Orders": lambda: {"filters": Orders(max_quantity=99, max_rate=1000, symbols=("ACME",))},
+        "drops and adds": lambda: both(by_chance),
+    },
+    excused="before both engines have logged on",  # the recorded peer goes on without the other's Logon
+)
+
 
 def no_merges(message: object, link: Link) -> Verdict:
     """Refuse some messages, and look at all of the others."""
-    if isinstance(message, (Message, Batch)):
+    if isinstance(message, (Hl7Message, Batch)):
         for one in message.messages:
             repr((one.type, one.segments, one.get("PID-5.1"), one.all("OBX-5")))
             if one.type == "ADT^A40":
-                return refuse(message, "no")
+                return hl7_refuse(message, "no")
     return PASS_ON
 
 
-def edited(message: object, link: Link) -> Verdict:
+def hl7_edited(message: object, link: Link) -> Verdict:
     """Change a part of each message."""
-    if isinstance(message, (Message, Batch)):
+    if isinstance(message, (Hl7Message, Batch)):
         return Send(message.changed(lambda one: one.replaced("PID-5.2", lambda name: name + "&").without("NK1")))
     return PASS_ON
 
@@ -220,11 +298,11 @@ HL7 = Case(
     [(UP, b"\x0b" + HEADER + b"\x1c\r"), (DOWN, b"\x0b" + ANSWER + b"\x1c\r")],
     {"no filter": dict, "typed filters": lambda: both(look)},
     {
-        "edited": lambda: both(edited),
+        "edited": lambda: both(hl7_edited),
         "in turn": lambda: {"filters": hl7_in_turn(no_merges)},
         "Messages": lambda: {"filters": Messages(allow=("ADT", "ORU^R01"), refuse=("ADT^A40",))},
         "Mask": lambda: {"filters": Mask(fields=("PID-5", "PID-3.1", "MSH-8"), segments=("NK1",), text="|")},
     },
 )
 
-PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT, HL7)}
+PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT, MODBUS, FIX, HL7)}

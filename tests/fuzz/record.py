@@ -1,4 +1,4 @@
-"""Records the sessions anew: ``python -m tests.fuzz.record [postgres|redis|mqtt|hl7] ...``; all protocols by default.
+"""Records the sessions anew: ``python -m tests.fuzz.record [PROTOCOL] ...``, such as ``fix``; all of them by default.
 
 It starts the real servers, lets real clients talk to them through a `Tee`, and writes what passed to ``recordings/``.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 
-from . import record_hl7, record_mqtt, record_postgres, record_redis
+from . import record_fix, record_hl7, record_modbus, record_mqtt, record_postgres, record_redis
 from .recording import RECORDINGS, Recording
 from .sessions import Session
 from .tee import Tee
@@ -34,7 +34,14 @@ def record(protocol: str, port: int, sessions: dict[str, Session]) -> None:
 
 def main() -> None:
     """Record the protocols that the command line names."""
-    protocols = {"postgres": record_postgres, "redis": record_redis, "mqtt": record_mqtt, "hl7": record_hl7}
+    protocols = {
+        "postgres": record_postgres,
+        "redis": record_redis,
+        "mqtt": record_mqtt,
+        "modbus": record_modbus,
+        "fix": record_fix,
+        "hl7": record_hl7,
+    }
     for protocol in sys.argv[1:] or protocols:
         module = protocols[protocol]
         server = module.start()

@@ -78,6 +78,14 @@ class AttackTests(SynchronousTestCase):
         """So does each session of MQTT."""
         self.play("mqtt")
 
+    def test_modbus(self) -> None:
+        """So does each session of Modbus."""
+        self.play("modbus")
+
+    def test_fix(self) -> None:
+        """So does each session of FIX."""
+        self.play("fix")
+
 
 class DeclaredSizeTests(SynchronousTestCase):
     """Messages that say that they are large."""

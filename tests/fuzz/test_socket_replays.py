@@ -21,6 +21,9 @@ SAMPLE = (
     "redis/login",
     "mqtt/qualities_5",
     "mqtt/qualities_4",
+    "modbus/polling",
+    "modbus/of_a_vendor",
+    "fix/data",
     "hl7/pipeline",
 )
 

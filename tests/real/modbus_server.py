@@ -8,12 +8,16 @@ import sys
 from pymodbus.server import StartAsyncTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-REGISTERS = SimData(0, count=1000, values=7, datatype=DataType.REGISTERS)
+COUNT = 1000
+"""How many coils and registers there are of each kind."""
 
 
 def device(number: int) -> SimDevice:
-    """Return a device."""
-    return SimDevice(number, simdata=[REGISTERS])
+    """Return a device. Each register is 7, each coil is off, each discrete input on."""
+    registers = SimData(0, count=COUNT, values=7, datatype=DataType.REGISTERS)
+    off = SimData(0, count=COUNT, values=False, datatype=DataType.BITS)
+    on = SimData(0, count=COUNT, values=True, datatype=DataType.BITS)
+    return SimDevice(number, simdata=([off], [on], [registers], [registers]))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,32 @@
-"""The example for SMTP stands between a real mail server and a real client of the standard library."""
+"""The example for SMTP stands between real mail servers, aiosmtpd and Exim, and real clients, smtplib and swaks."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import os
+import re
 import smtplib
 import socket
 import sys
 from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
+from random import Random
+from unittest import SkipTest
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import PASS_ON, Direction, Limits, Link, Send, Verdict
+from twisted_repeater import Direction, Limits
+from twisted_repeater.testing import FilterHarness
 
+from ..needed import needed
 from ..real_sockets import certificate_for
 from .servers import RealCase, bytewise, example, talk
+
+DEBIAN_PACKAGES = "exim4-daemon-light swaks"
 
 TO_CLIENT = Direction.TO_CLIENT
 
@@ -43,9 +54,8 @@ class SMTPCase(RealCase):
 
     async def repeat(self, **settings: object) -> int:
         """Start a repeater with the example's filters, unless other ones are given; return its port."""
-        if "to_server_filter" not in settings:
-            settings["filters"] = smtp_dialect.marked
-        self.repeater = await self.start_repeater(smtp_dialect.smtp, self.server.port, **settings)
+        rules = {"filters": smtp_dialect.Mails(recipients=("example.org",), header="X-Marked: yes")}
+        self.repeater = await self.start_repeater(smtp_dialect.smtp, self.server.port, **rules | settings)
         return self.repeater.port
 
     def delivered(self) -> list[bytes]:
@@ -72,6 +82,20 @@ def mail(text: str, *to: str) -> EmailMessage:
     return message
 
 
+def converse(port: int, *pieces: bytes) -> bytes:
+    """Send the pieces of a mail when the server waits for it. This blocks. Return what comes then."""
+    with closing(socket.create_connection(("127.0.0.1", port), 20)) as client:
+        client.sendall(SESSION)
+        got = client.makefile("rb")
+        for line in got:
+            if line.startswith(b"354"):
+                break
+        with contextlib.suppress(ConnectionError):
+            for piece in pieces:
+                client.sendall(piece)
+        return got.read()
+
+
 class ClientTests(SMTPCase):
     """Real clients."""
 
@@ -82,7 +106,7 @@ class ClientTests(SMTPCase):
         refused = await self.in_thread(send, port, *(mail(text, "bob@example.org") for text in texts))
         self.assertEqual(refused, [{}] * len(texts))
         for text, got in zip(texts, self.delivered(), strict=True):
-            self.assertEqual(got.count(b"X-Marked-For: 127.0.0.1"), 1)
+            self.assertEqual(got.count(b"X-Marked: yes"), 1)
             self.assertEqual(got.partition(b"\n\n")[2].decode().strip(), text.strip())
 
     async def test_no_tls(self) -> None:
@@ -98,57 +122,76 @@ class ClientTests(SMTPCase):
                     client.starttls()
                 return client.docmd("STARTTLS")
 
-        self.assertEqual((await self.in_thread(run))[0], 500)
-        said = await self.in_thread(talk, port, b"STARTTLS\r\nBDAT 6\r\nNOOP\r\nQUIT\r\n")
-        self.assertEqual([line[:3] for line in said.splitlines()], [b"220", b"500", b"500", b"250", b"221"])
+        self.assertEqual((await self.in_thread(run))[0], 502)
+        said = await self.in_thread(talk, port, b"STARTTLS\r\nNOOP\r\nQUIT\r\n")
+        self.assertEqual([line[:3] for line in said.splitlines()], [b"220", b"502", b"250", b"221"])
+
+    async def test_as_it_is(self) -> None:
+        """Without a header to add, a mail is delivered as if the repeater was not there."""
+        port = await self.repeat(filters=smtp_dialect.Mails(recipients=("example.org",)))
+        sent = mail(".\n..\n.x\n" + "x" * 990 + "\n\n\n.\nend\n", "bob@example.org")
+        for to in (port, self.server.port):
+            await self.in_thread(send, to, sent)
+        through, direct = [re.sub(rb"X-Peer: .*", b"", got) for got in self.delivered()]
+        self.assertEqual(through, direct)
 
     async def test_refused_in_its_turn(self) -> None:
-        """A recipient that a filter refuses gets its own reply, also if the client sends all commands at once."""
-
-        def local_only(line: bytes, link: Link) -> Verdict:
-            is_foreign = line.upper().startswith(b"RCPT") and b"@example.org>" not in line
-            return Send(b"X-REFUSED") if is_foreign else PASS_ON
-
-        port = await self.repeat(to_server_filter=local_only)
+        """A recipient that is refused gets its own reply, also if the client sends all commands at once."""
+        port = await self.repeat()
         (refused,) = await self.in_thread(send, port, mail("text", "bob@example.org", "eve@example.com"))
-        self.assertEqual([(to, code) for to, (code, _) in refused.items()], [("eve@example.com", 500)])
-        self.assertEqual(len(self.delivered()), 1)
+        self.assertEqual([(to, code) for to, (code, _) in refused.items()], [("eve@example.com", 550)])
+        self.assertIn(b"X-RcptTo: bob@example.org\n", self.delivered()[0])
         at_once = SESSION.replace(b"DATA", b"RCPT TO:<c@example.com>\r\nRCPT TO:<d@example.org>\r\nDATA")
         said = await self.in_thread(talk, port, at_once, until=b"354 ")
         codes = [line[:4] for line in said.splitlines() if line[3:4] == b" "]
-        self.assertEqual(codes, [b"220 ", b"250 ", b"250 ", b"250 ", b"500 ", b"250 ", b"354 "])
+        self.assertEqual(codes, [b"220 ", b"250 ", b"250 ", b"250 ", b"550 ", b"250 ", b"354 "])
+
+    async def test_refused_senders(self) -> None:
+        """A sender that is refused begins no mail, so the server refuses the rest itself, and many do not annoy it."""
+        port = await self.repeat(filters=smtp_dialect.Mails(senders=("example.org",)))
+        wrong = b"".join(b"MAIL FROM:%b\r\n" % who for who in (b"<>", b"<a@example.com>", b"a@example.org") * 10)
+        said = await self.in_thread(talk, port, wrong + SESSION.partition(b"\r\n")[2][27:-6] + b"QUIT\r\n")
+        codes = [line[:3] for line in said.splitlines()]
+        self.assertEqual(codes, [b"220", *[b"550"] * 30, b"503", b"221"])
 
     async def test_from_the_command_line(self) -> None:
         """twistd runs it, as its docstring says."""
         port = self.start_twistd(smtp_dialect, self.server.port)
         await self.in_thread(send, port, mail("text", "bob@example.org"))
-        self.assertIn(b"X-Marked-For: ", self.delivered()[0])
+        self.assertIn(b"X-RcptTo: bob@example.org\n", self.delivered()[0])
 
 
 class HostileTests(SMTPCase):
     """Peers that do what they should not cost only themselves."""
 
     async def test_smuggled_mail(self) -> None:
-        """As many mails are delivered as were marked, whatever looks like the end of one."""
+        """No second mail is delivered with what looks to some servers like the end of the first one."""
         port = await self.repeat()
-        inside = b"\r\nMAIL FROM:<x@example.org>\r\nRCPT TO:<y@example.org>\r\nDATA\r\nX: y\r\n\r\nsmuggled"
+        inside = b"\r\nMAIL FROM:<x@example.org>\r\nRCPT TO:<y@example.com>\r\nDATA\r\nX: y\r\n\r\nsmuggled"
         ends = (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n\n.\r\n", b"\r\n.\0\r\n")
-        mails = [b"Subject: first\r\n\r\ntext" + end + inside + b"\r\n.\r\n" for end in ends]
-
-        def smuggle(text: bytes) -> None:
-            with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
-                client.ehlo()
-                client.mail("a@example.org")
-                client.rcpt("b@example.org")
-                client.docmd("DATA")
-                client.send(text)
-                client.getreply()
-
-        for text in mails:
-            await self.in_thread(smuggle, text)
+        for end in ends:
+            text = b"Subject: first\r\n\r\ntext" + end + inside + b"\r\n.\r\nQUIT\r\n"
+            for step in (len(text), 1):
+                pieces = [text[at : at + step] for at in range(0, len(text), step)]
+                said = await self.in_thread(converse, port, *pieces)
+                self.assertEqual(said[:3], b"250" if b"\0" in end else b"421")
         delivered = self.delivered()
-        self.assertEqual([got.count(b"X-Marked-For") for got in delivered], [1] * len(delivered))
-        self.assertTrue(delivered)
+        self.assertEqual([got.count(b"X-Marked: yes") for got in delivered], [1, 1])
+        self.assertNotIn(b"example.com\nX-", b"".join(delivered))
+
+    async def test_lone_ends_in_commands(self) -> None:
+        """A command with a lone CR or LF reaches no server, which might see two in it."""
+        port = await self.repeat()
+        for lone in (b"\r", b"\n"):
+            said = await self.in_thread(talk, port, b"NOOP" + lone + b"RCPT TO:<x@example.com>\r\nQUIT\r\n")
+            self.assertRegex(said, rb"421 .* must end with CR and LF\r\n$")
+
+    async def test_chunks(self) -> None:
+        """A client that sends a mail in chunks, which were not offered, is closed: they are no lines."""
+        port = await self.repeat()
+        said = await self.in_thread(talk, port, SESSION[:-6] + b"BDAT 86 LAST\r\nRCPT TO:<x@example.com>\r\n")
+        self.assertRegex(said, rb"421 .* BDAT was not offered\r\n$")
+        await self.assert_works(port)
 
     async def test_does_not_wait(self) -> None:
         """A client that sends its mail before it may is closed, and nothing of it is delivered."""
@@ -237,4 +280,113 @@ class HostileTests(SMTPCase):
         client = self.in_thread(talk, port)
         await self.until(lambda: [link for link in self.repeater.links() if link.received(TO_CLIENT)[0] == 1])
         await self.repeater.shutdown()
-        self.assertRegex(await client, rb"^220 .*\r\n421 4.3.2 Try again later\r\n$")
+        self.assertRegex(await client, rb"^220 .*\r\n421 4.3.2 the repeater shuts down\r\n$")
+
+
+class EximTests(RealCase):
+    """A mail server of the kind that the internet has: pipelines, chunks, and no patience with clients."""
+
+    CONFIGURATION = """
+        primary_hostname = mail.example.org
+        spool_directory = {0}/spool
+        log_file_path = {0}/log-%s
+        tls_advertise_hosts =
+        chunking_advertise_hosts = *
+        acl_smtp_rcpt = accept
+        acl_smtp_data = accept
+        keep_environment =
+        begin routers
+        all:
+          driver = accept
+          transport = file
+        begin transports
+        file:
+          driver = appendfile
+          file = {0}/mails
+          user = Debian-exim
+    """
+
+    def setUp(self) -> None:
+        """Start the server, which wants to be root to begin with."""
+        super().setUp()
+        exim, self.swaks = needed("exim4", "exim4-daemon-light"), needed("swaks", "swaks")
+        if os.geteuid() != 0:
+            raise SkipTest("Exim must be started by root")
+        configuration = self.directory / "exim.conf"
+        configuration.write_text(self.CONFIGURATION.format(self.directory).replace("\n        ", "\n"))
+        self.directory.chmod(0o777)
+        options = ("-C", str(configuration), "-bdf", "-odf", "-oP", str(self.directory / "pid"))
+        self.server = self.start_server(lambda port: [exim, *options, "-oX", f"127.0.0.1.{port}"])
+
+    async def test_swaks(self) -> None:
+        """A mail with a pipeline of commands goes to the recipients that are allowed, and to no other."""
+        repeater = await self.start_repeater(
+            smtp_dialect.smtp, self.server.port, filters=smtp_dialect.Mails(recipients=("example.org",))
+        )
+        to = "bob@example.org,eve@example.com,dan@example.org"
+        words = ("--server", f"127.0.0.1:{repeater.port}", "--from", "ann@example.org", "--to", to, "--pipeline")
+        status, printed = await self.run_client(self.swaks, *words, "--body", "text", "--ehlo", "here")
+        self.assertEqual(status, 0, printed)
+        self.assertIn("<-  250-X-NO-CHUNKING", printed)
+        self.assertEqual(
+            re.findall(r"^<\S+ +(\d+) ", printed, re.M), ["220", "250", "250", "250", "550", "250", "354", "250", "221"]
+        )
+        delivered = (self.directory / "mails").read_text()
+        self.assertEqual(re.findall(r"^From (.*?) ", delivered, re.M), ["ann@example.org"] * 2)
+        self.assertIn("=> bob <bob@example.org>", (self.directory / "log-main").read_text())
+
+
+class SessionTests(SynchronousTestCase):
+    """What no server here says."""
+
+    def harness(self, **rules: object) -> FilterHarness:
+        """Return a harness with the example's filters."""
+        run = FilterHarness(filters=smtp_dialect.Mails(**rules), dialect=smtp_dialect.smtp)
+        run.server_sends(b"220 hello")
+        return run
+
+    def test_mails_are_not_touched(self) -> None:
+        """A mail of any bytes passes byte-identical, at random cuts, and what follows it is commands again."""
+        random = Random(1)
+        for _ in range(30):
+            run = self.harness(recipients=("example.org",))
+            run.client_sends(b"DATA")
+            run.server_sends(b"354 go")
+            lines = [random.randbytes(random.choice((0, 1, 40, 2000))) for _ in range(30)]
+            lines = [line.replace(b"\r", b"").replace(b"\n", b"") for line in lines] + [b"..", b".x", b"RCPT TO:<a@b>"]
+            lines = [b"." + line if line == b"." else line for line in lines]
+            outcome = run.client_sends(*lines, b".", b"RCPT TO:<a@example.com>")
+            self.assertEqual(outcome.to_server, [*lines, b".", b"NOOP"])
+            self.assertEqual(run.server_sends(b"250 queued", b"250 ok").to_client[-1][:3], b"550")
+
+    def test_login(self) -> None:
+        """The line after 334 is a part of a login, whatever it looks like; logs show none of it."""
+        for secret in (b"DATA", b"BDAT", base64.b64encode(b"RCPT TO:")):
+            run = self.harness()
+            run.client_sends(b"AUTH LOGIN")
+            run.server_sends(b"334 VXNlcm5hbWU6")
+            run.client_sends(secret).expect(to_server=[secret])
+            run.server_sends(b"334 UGFzc3dvcmQ6")
+            run.client_sends(secret).expect(to_server=[secret])
+            run.server_sends(b"235 yes")
+            run.client_sends(b"NOOP", b"NOOP").expect(to_server=[b"NOOP", b"NOOP"])
+        for line, shown in (
+            (b"cGFzc3dvcmQ=", b"..."),
+            (b"AUTH PLAIN AGEAYg==", b"..."),
+            (b"Dear Bob,", b"..."),
+            (b"rcpt to:<a@b>", b"rcpt to:<a@b>"),
+        ):
+            self.assertEqual(smtp_dialect.redact(line, Direction.TO_SERVER), shown)
+            self.assertEqual(smtp_dialect.redact(line, TO_CLIENT), line)
+
+    def test_replies_of_many_lines(self) -> None:
+        """A refusal takes the place of the whole reply to what was sent in place of a command."""
+        run = self.harness(recipients=("example.org",))
+        run.client_sends(b"rcpt to:<a@example.com>", b"EHLO here").expect(to_server=[b"NOOP", b"EHLO here"])
+        (refusal, *rest) = run.server_sends(b"250-o", b"250 k", b"250-here", b"250-CHUNKING", b"250 STARTTLS").to_client
+        self.assertEqual(refusal[:3], b"550")
+        self.assertEqual(rest, [b"250-here", b"250-X-NO-CHUNKING", b"250 X-NO-STARTTLS"])
+
+    def test_what_the_server_says_unasked(self) -> None:
+        """A server may say good-bye without having been asked."""
+        self.harness().server_sends(b"421 bye").expect(to_client=[b"421 bye"])

@@ -66,6 +66,18 @@ class DescriptionTests(SynchronousTestCase):
         written = [part.replace("\\", r"\\").replace(":", r"\:").replace("=", r"\=") for part in (name, value)]
         self.assertEqual(described(f"x:{written[0]}={written[1]}").options, {name: value})
 
+    def test_other_backslashes(self) -> None:
+        """A backslash before anything else is one itself, as in a regular expression, also at the end."""
+        for written, value in [
+            (r"^\d+\b", r"^\d+\b"),
+            (r"(?\:a|b)\.", r"(?:a|b)\."),
+            (r"\\d", r"\d"),
+            (r"a\=b=c", "a=b=c"),
+            (r"\\\\", r"\\"),
+            ("a\\", "a\\"),
+        ]:
+            self.assertEqual(described(f"x:match={written}").options, {"match": value})
+
 
 class ArgumentTests(SynchronousTestCase):
     """How texts become arguments."""

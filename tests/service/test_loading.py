@@ -77,7 +77,10 @@ def coded():
     return dialects.int32(to_server="utf8")
 """
 
-KNOWN = "async_extra, delimited, hl7, int32, length, lines, mqtt, postgres, redis, varint, or package.module:name"
+KNOWN = (
+    "async_extra, delimited, fix, hl7, int32, length, lines, modbus, mqtt, postgres, redis, varint, "
+    "or package.module:name"
+)
 COLON = r"write \: for a colon in a value"
 NEITHER = "a filter must be a function or an object with a method filter, not"
 
@@ -290,8 +293,8 @@ class DialectTests(LoadingCase):
             ("length:size=two", "length: size must be a whole number, not 'two'"),
             ("length:order=middle", "length: order must be big or little, not 'middle'"),
             ("length:2", "length: an option must be written as name=value, not '2'"),
-            ("lines:End=lf", "lines: there is no option 'End'; the options are: end, max-frame"),
-            ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, max-frame"),
+            ("lines:End=lf", "lines: there is no option 'End'; the options are: end, secret, max-frame"),
+            ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, secret, max-frame"),
             ("delimited", "delimited: end is missing; write end="),
             (
                 "delimited:end=eot",

@@ -68,13 +68,21 @@ class TableTests(SynchronousTestCase):
             self.assertRegex(name, "^[a-z0-9-]+$")
 
     def test_dialects(self) -> None:
-        """Each filter of a protocol names its dialect, which its name begins with."""
-        named = {name: name.partition("-")[0] for name in READY_FILTERS if name not in ("log", "rate-limit")}
+        """Each filter of a protocol names its dialect, which its name begins with; those of lines take any."""
+        any_dialect = ("log", "rate-limit", "lines-allow", "lines-log", "lines-refuse", "lines-replace")
+        named = {name: name.partition("-")[0] for name in READY_FILTERS if name not in any_dialect}
         self.assertEqual(DIALECTS, named)
 
     def test_options_of_protocols(self) -> None:
         """The filters of protocols take their rules as text."""
         for name, options in (
+            ("fix-orders", {"max-quantity": "1000", "max-rate": "0.5", "symbols": "MSFT,IBM", "unpriced": "pass"}),
+            ("lines-allow", {"match": "LIST", "answer": "no", "direction": "both", "lone": "pass"}),
+            ("lines-log", {"match": r"^(\w+)", "text": r"\1", "direction": "to-client", "level": "warn"}),
+            ("lines-refuse", {"match": "^(JOIN)", "answer": r"no \1"}),
+            ("lines-replace", {"match": "a", "by": "b"}),
+            ("modbus-read-only", {"functions": "100,101"}),
+            ("modbus-registers", {"write": "holding 100-109 from 10.0.0.5,coils unit 1", "deny-read": "input"}),
             ("mqtt-topics", {"publish": "sensors/%c/#", "deny-subscribe": "secret/#,private/#", "before-5": "close"}),
             ("postgres-mask-columns", {"columns": "password,16385.3"}),
             ("postgres-read-only", {}),

@@ -1,4 +1,4 @@
-"""Dialects of which only the framing is known: `length`, `varint`, `lines`, `delimited`."""
+"""Dialects of which only the framing is known: `length`, `varint`, `delimited`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._dialect import Dialect
 from .message_types import MessageType
 from .openings import server_first
 
-__all__ = ["delimited", "length", "lines", "varint"]
+__all__ = ["delimited", "length", "plain", "varint"]
 
 Messages = Codec | MessageType | None
 """The messages of one direction: see `Dialect`."""
@@ -57,7 +57,7 @@ def length(
     def framing(longest: int) -> FramingObject:
         return LengthFraming(longest, size=size, at=at, order=order, adds=adds, header=header, whole=all_of_it)
 
-    return _plain("length", framing, max_frame, to_server, to_client)
+    return plain("length", framing, max_frame, to_server, to_client)
 
 
 def varint(
@@ -89,30 +89,7 @@ def varint(
     def framing(longest: int) -> FramingObject:
         return VarintFraming(longest, at=at, max_bytes=max_bytes, whole=all_of_it)
 
-    return _plain("varint", framing, max_frame, to_server, to_client)
-
-
-def lines(
-    *, end: bytes = b"\n", max_frame: int | None = None, to_server: Messages = None, to_client: Messages = None
-) -> Dialect:
-    r"""Return a dialect whose messages are lines.
-
-    Filters see a line without its end. A line that ends with ``\r\n`` is split at the ``\n``, so filters see the ``\r``
-    as the last byte, and one that they send should have it too. If every line of the protocol ends with ``\r\n``, pass
-    ``end=b"\r\n"``: then filters do not see it, and the repeater writes it.
-
-    It dials, and names clients, as `length` does.
-
-    Args:
-        end: the bytes at which a line ends.
-        max_frame: the longest line, in bytes, unless the repeater's limits say otherwise.
-        to_server: the messages to the server, as for `length`.
-        to_client: the messages to the client, in the same way.
-
-    Raises:
-        ValueError: ``end`` is empty.
-    """
-    return _plain("lines", lambda longest: DelimitedFraming(longest, end), max_frame, to_server, to_client)
+    return plain("varint", framing, max_frame, to_server, to_client)
 
 
 def delimited(
@@ -143,10 +120,10 @@ def delimited(
     def framing(longest: int) -> FramingObject:
         return DelimitedFraming(longest, end, start=start, whole=whole)
 
-    return _plain("delimited", framing, max_frame, to_server, to_client)
+    return plain("delimited", framing, max_frame, to_server, to_client)
 
 
-def _plain(
+def plain(
     name: str,
     framing: Callable[[int], FramingObject],
     max_frame: int | None,

@@ -3,6 +3,7 @@
 from .async_extra import AsyncExtraFraming, AsyncExtraHelloFraming
 from .base import CheckedFraming, Framing, Framings, framing_of
 from .delimited import DelimitedFraming
+from .fix import FixFraming
 from .length import Int32Framing, LengthFraming
 from .resp import RespFraming
 from .varint import VarintFraming
@@ -12,6 +13,7 @@ __all__ = [
     "AsyncExtraHelloFraming",
     "CheckedFraming",
     "DelimitedFraming",
+    "FixFraming",
     "Framing",
     "Framings",
     "Int32Framing",

@@ -22,6 +22,10 @@ MARKS: dict[str, bytes] = {"cr": b"\r", "lf": b"\n", "crlf": b"\r\n", "nul": b"\
 ANSWERS: dict[str, bool] = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
 
 
+ESCAPED = re.compile(r"\\([:=\\])|\\")
+"""A backslash with what it stands before, or one that stands for itself."""
+
+
 class Description(NamedTuple):
     """The parts of a description."""
 
@@ -32,11 +36,13 @@ class Description(NamedTuple):
 
 
 def described(text: str) -> Description:
-    """Split a description. It is written as that of an endpoint: a colon or a backslash in a value has a backslash.
+    r"""Split a description. It is written as that of an endpoint: a colon or a backslash in a value has a backslash.
 
     A part without ``=`` belongs to the name, so ``module:name`` is a name, and ``length:size=2`` has an option.
+
+    A backslash before anything else is one itself, so that regular expressions are written as elsewhere: ``\d+``.
     """
-    kind, positional, options = parts_of(text)
+    kind, positional, options = parts_of(ESCAPED.sub(lambda found: found[0] if found[1] else r"\\", text))
     return Description(":".join([kind, *positional]), options)
 
 

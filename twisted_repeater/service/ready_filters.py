@@ -9,7 +9,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
+from ..dialects.fix import Orders
 from ..dialects.hl7 import Mask, Messages
+from ..dialects.lines import AllowLines, LogLines, RefuseLines, ReplaceInLines
+from ..dialects.modbus import ReadOnly as ModbusReadOnly
+from ..dialects.modbus import Registers
 from ..dialects.mqtt import Topics
 from ..dialects.postgres import MaskColumns, ReadOnly, Statements
 from ..dialects.redis import Commands
@@ -81,7 +85,14 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
 READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
     "hl7-mask": Mask,
     "hl7-messages": Messages,
+    "fix-orders": Orders,
+    "lines-allow": AllowLines,
+    "lines-log": LogLines,
+    "lines-refuse": RefuseLines,
+    "lines-replace": ReplaceInLines,
     "log": log,
+    "modbus-read-only": ModbusReadOnly,
+    "modbus-registers": Registers,
     "mqtt-topics": Topics,
     "postgres-mask-columns": MaskColumns,
     "postgres-read-only": ReadOnly,
@@ -94,6 +105,9 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
 DIALECTS: dict[str, str] = {
     "hl7-mask": "hl7",
     "hl7-messages": "hl7",
+    "fix-orders": "fix",
+    "modbus-read-only": "modbus",
+    "modbus-registers": "modbus",
     "mqtt-topics": "mqtt",
     "postgres-mask-columns": "postgres",
     "postgres-read-only": "postgres",

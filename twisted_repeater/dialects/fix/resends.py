@@ -1,0 +1,149 @@
+"""What a receiver gets when it asks for messages again: the sender's, and the repeater's own in their places.
+
+A receiver asks for a range of its numbers. The sender knows nothing of what the repeater did there. So the sender is
+asked for its messages of the range, and while these pass, what the repeater did is put in at the right places:
+
+* A dropped message becomes a gap fill, also if the sender sends it again.
+* An added message, or a changed one, is sent again as it went out.
+* A gap fill of the sender is split where added or changed messages lie.
+
+`Resend` is one such request under way. It ends with its link: a receiver that still misses something asks again. All
+numbers here are those of the receiver; a range does not contain its ``stop``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from .flow_map import FlowMap
+from .store import Entry
+
+__all__ = ["Gap", "Piece", "Resend", "Resends", "filled", "own"]
+
+MOST = 64
+"""How many requests are remembered. Those that are over still tell what the receiver has got."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A gap fill."""
+
+    start: int
+    """The first number that it fills."""
+    stop: int
+    """The number of the next message."""
+
+
+Piece: TypeAlias = Gap | Entry
+"""What the receiver gets: a gap fill, or a message of the repeater's."""
+
+
+@dataclass(slots=True, eq=False)
+class Resend:
+    """A range that a receiver has asked for."""
+
+    start: int
+    """Its first number."""
+    next: int
+    """The first number that the receiver has not got yet."""
+    seen: int
+    """The number behind the last one that the sender has answered."""
+    stop: int
+    """The number behind its last."""
+
+
+def own(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:
+    """Return what the repeater has to send for its own entries in a range, and nothing for other numbers."""
+    gap: Gap | None = None
+    for entry in numbers.entries(start, stop):
+        if gap is not None and (entry.content is not None or entry.number != gap.stop):
+            yield gap
+            gap = None
+        if entry.content is not None:
+            yield entry
+        else:
+            gap = Gap(entry.number if gap is None else gap.start, entry.number + 1)
+    if gap is not None:
+        yield gap
+
+
+def filled(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:
+    """Return what the receiver gets where the sender fills a whole range."""
+    for entry in numbers.entries(start, stop):
+        if entry.content is not None:
+            if start < entry.number:
+                yield Gap(start, entry.number)
+            yield entry
+            start = entry.number + 1
+    if start < stop:
+        yield Gap(start, stop)
+
+
+class Resends:
+    """The requests of one receiver that are under way, in order: the sender answers them in that order.
+
+    Args:
+        numbers: the numbers of the flow.
+    """
+
+    def __init__(self, numbers: FlowMap) -> None:
+        self._numbers = numbers
+        self._under_way: list[Resend] = []
+
+    def clear(self) -> None:
+        """Forget all requests."""
+        self._under_way.clear()
+
+    def begin(self, start: int, stop: int) -> list[Piece]:
+        """The receiver asks for a range. Return what it gets before the sender answers."""
+        if start >= stop:
+            return []
+        resend = Resend(start, start, start, stop)
+        self._under_way = [*self._under_way[-(MOST - 1) :], resend]
+        return self._run(resend)
+
+    def message(self, number: int) -> tuple[list[Piece], bool, list[Piece]]:
+        """The sender sends a message again.
+
+        Returns:
+            What the receiver gets before it, whether it gets the message itself, and what it gets after it.
+        """
+        passes = self._numbers.entry(number) is None
+        resend = self._answered(number)
+        if resend is None:
+            sent = any(one.start <= number < one.next for one in self._under_way)
+            return ([] if passes or sent else list(own(self._numbers, number, number + 1))), passes, []
+        before = list(own(self._numbers, resend.next, number if passes else number + 1))
+        resend.next = max(resend.next, number + 1)
+        resend.seen = number + 1
+        return before, passes, self._run(resend)
+
+    def gap(self, start: int, stop: int) -> list[Piece]:
+        """The sender fills a gap. Return what the receiver gets instead."""
+        resend = self._answered(start)
+        if resend is None:
+            return list(filled(self._numbers, start, stop))
+        pieces = [
+            *own(self._numbers, resend.next, start),
+            *filled(self._numbers, max(start, resend.next), stop),  # its own entries up to there have been sent
+        ]
+        resend.next = max(resend.next, stop)
+        resend.seen = stop
+        return pieces + self._run(resend)
+
+    def _answered(self, number: int) -> Resend | None:
+        """Return the request that the sender answers. Those before it will not be answered any more."""
+        for at, resend in enumerate(self._under_way):
+            if resend.seen <= number < resend.stop:
+                del self._under_way[:at]
+                return resend
+        return None
+
+    def _run(self, resend: Resend) -> list[Piece]:
+        """Go on to the first number that only the sender can send; return what the receiver gets up to there."""
+        end = self._numbers.end_of_run(resend.next, resend.stop)
+        pieces = list(own(self._numbers, resend.next, end))
+        resend.next = max(resend.next, end)
+        return pieces

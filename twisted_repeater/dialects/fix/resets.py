@@ -1,0 +1,148 @@
+"""Flows that begin again with number 1: when that counts, and when not.
+
+A Logon begins its flow again if it says so (ResetSeqNumFlag; then it is both flows), or if its number is one that was
+there before: the engines have begun a new day, or have lost what they knew. Whether the other engine agrees is not
+known yet. So the flow that begins again is a candidate. The sender of the Logon is understood by it at once, but it
+takes its place only with the first message of the other engine, unless that is a Logout. If a Logout comes, or the link
+ends, what was known before still holds.
+
+If a Logon with an old number was refused, the next one with an old number is understood by the old numbers, and so on
+by turns, as nobody can know which the other engine expects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...model import Direction
+from .flow import Flow
+from .message import Message
+from .messages import Logon, Logout
+
+__all__ = ["Resets"]
+
+Flows = dict[Direction, Flow]
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """Flows that begin again if the other engine agrees."""
+
+    asker: Direction
+    """The flow with the Logon."""
+    flows: Flows
+    """The flows that would begin again."""
+    relogon: bool
+    """Whether both engines were logged on: then only a Logon agrees, as other messages may be older."""
+    refused: bool = False
+    """Whether the other engine has said no."""
+
+
+class Resets:
+    """Knows which flows count.
+
+    Args:
+        flows: those that do; this object puts others in their place.
+        begin_again: returns a flow that begins again in place of one.
+        forget: is told that these flows begin again, before anything depends on it.
+    """
+
+    def __init__(
+        self, flows: Flows, begin_again: Callable[[Flow], Flow], forget: Callable[[list[Direction]], None]
+    ) -> None:
+        self._flows = flows
+        self._begin_again = begin_again
+        self._forget = forget
+        self._candidate: _Candidate | None = None
+        self._refused: dict[Direction, bool] = {}
+        """The flows whose old number was refused when it was taken for a beginning."""
+
+    def settled(self) -> bool:
+        """Return whether it is known which flows count, so that entries can be made.
+
+        If only the answer to the answer is missing, the flows begin again with that: one message more must be kept.
+        """
+        candidate = self._candidate
+        if candidate is None:
+            return True
+        if candidate.relogon or candidate.refused or not self._flows[_other(candidate.asker)].logged_on:
+            return False
+        self._agree(candidate, candidate.flows)
+        return True
+
+    def keeps(self, way: Direction) -> bool:
+        """Return whether entries can be made in the flow of a direction, although its end may be near."""
+        candidate = self._candidate
+        return candidate is None or (candidate.relogon and candidate.asker is not way)
+
+    def flow(self, way: Direction) -> Flow:
+        """Return the flow that the next message of this direction belongs to."""
+        candidate = self._candidate
+        return candidate.flows[way] if candidate is not None and candidate.asker is way else self._flows[way]
+
+    def other(self, way: Direction) -> Flow:
+        """Return the flow of the other direction, as messages of this direction refer to it."""
+        candidate = self._candidate
+        other = _other(way)
+        if candidate is not None and candidate.asker is way:
+            return candidate.flows.get(other, self._flows[other])
+        return self._flows[other]
+
+    def end_link(self) -> None:
+        """The link has ended before the other engine agreed."""
+        if self._candidate is not None:
+            self._refused[self._candidate.asker] = True
+            self._candidate = None
+
+    def arrived(self, way: Direction, message: Message, number: int) -> None:
+        """A message has come: see what it says about flows that begin again."""
+        candidate = self._candidate
+        asked = candidate is not None and candidate.asker is not way
+        if candidate is not None and asked:
+            self._answered(candidate, way, message, number)
+        agreed = asked and self._candidate is None
+        if not isinstance(message, Logon):
+            return
+        reset = message.reset_numbers
+        if asked and reset and candidate is not None and len(candidate.flows) == 2:  # that was the answer
+            return
+        if reset or self._begins_again(way, number):
+            old = self._flows
+            ways = list(old) if reset else [way]
+            relogon = all(flow.logged_on for flow in old.values())
+            self._candidate = _Candidate(way, {each: self._begin_again(old[each]) for each in ways}, relogon)
+            if agreed and not reset:  # both engines have begun again
+                self._agree(self._candidate, self._candidate.flows)
+
+    def _answered(self, candidate: _Candidate, way: Direction, message: Message, number: int) -> None:
+        """The other engine has sent a message."""
+        logon = isinstance(message, Logon)
+        if candidate.refused or (candidate.relogon and not logon):
+            return
+        if isinstance(message, Logout):
+            candidate.refused = True
+            return
+        agreed = dict(candidate.flows)
+        if number > self._flows[way].last:  # the other engine goes on with its own numbers
+            agreed.pop(way, None)
+        self._agree(candidate, agreed)
+
+    def _agree(self, candidate: _Candidate, agreed: Flows) -> None:
+        """Flows begin again."""
+        self._candidate = None
+        self._refused.pop(candidate.asker, None)
+        if any(len(self._flows[each].map) for each in agreed):
+            self._forget(list(agreed))
+        self._flows.update(agreed)
+
+    def _begins_again(self, way: Direction, number: int) -> bool:
+        """Return whether a Logon begins its flow again, by its number."""
+        flow = self.flow(way)
+        if number > flow.last or (number == flow.last and flow.last_is_logon):
+            return False
+        return not self._refused.pop(way, False)
+
+
+def _other(way: Direction) -> Direction:
+    return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER

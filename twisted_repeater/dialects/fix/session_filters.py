@@ -1,0 +1,159 @@
+"""The filters of the dialect: they stand around the application's, and keep the numbers of the session right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from ..._pending import verdict_later
+from ..._types import Filter, FilterFunction
+from ...errors import MarshalingError
+from ...filters import filter_function, selector_of
+from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec, ISessionFilter
+from ...link import Link
+from ...model import Direction, OnFilterError
+from ...selectors import Selector
+from ...verdicts import DO_NOTHING, PASS_ON, Answer, Close, Verdict, plain
+from .decisions import is_of_session
+from .message import Message
+from .numbers import NotLoggedOn, opposite
+from .sessions import Session, Sessions
+from .store import StoreError
+
+__all__ = ["NumberedSessions", "SessionFilter"]
+
+
+@implementer(IFilterPair)
+class NumberedSessions:
+    """The pair of filters of the dialect.
+
+    Args:
+        sessions: the sessions of the repeater.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def for_link(self, link: Link) -> tuple[SessionFilter, SessionFilter]:
+        """See `IFilterPair`."""
+        session = self._sessions.begin(link.client_name)
+        return SessionFilter(session, Direction.TO_SERVER), SessionFilter(session, Direction.TO_CLIENT)
+
+
+@implementer(ISessionFilter)
+class SessionFilter:
+    """What a link knows of its session in one direction.
+
+    Args:
+        session: the session, which both directions share.
+        way: the direction.
+    """
+
+    def __init__(self, session: Session, way: Direction) -> None:
+        self._session = session
+        self._way = way
+        self._message: Message | None = None
+        """The message that the application's filter looks at, or has looked at last."""
+
+    def filter(self, message: Message, link: Link) -> Answer:
+        """Pass a message on, as if there were no filters of the application."""
+        return self.decide(message, link, None)
+
+    def around(self, inner: Filter | None) -> Filter:
+        """See `ISessionFilter`."""
+        return _Around(self, inner)
+
+    def decide(self, message: Message, link: Link, ask: FilterFunction | None) -> Answer:
+        """Return the verdict on a message, after asking the application's filters where that is needed."""
+        self._message = message
+        try:
+            asks = self._session.numbers.arrived(self._way, message)
+        except StoreError as error:
+            return self._broken(error)
+        answer: Any = PASS_ON if ask is None or not asks else ask(message, link)
+        if issubclass(type(answer), Verdict):
+            return self._settled(answer)
+        return verdict_later(answer).addCallback(self._settled_later, link)
+
+    def failed(self, verdict: Verdict, link: Link) -> Verdict:
+        """See `ISessionFilter`.
+
+        A message that closes the link, or the last one that is received, has not been decided about. It comes again.
+        """
+        message = self._message
+        if verdict.closes or message is None:
+            return verdict
+        if verdict.passes:
+            return self._settled(verdict)
+        if link._pair.on_filter_error is OnFilterError.STOP:
+            return verdict
+        return self._settled(PASS_ON if is_of_session(message) else verdict)
+
+    def sent(self, message: object, link: Link) -> Iterable[Message]:
+        """See `ISessionFilter`."""
+        if self._session.broken or self._session.over:
+            raise MarshalingError("the session has ended")
+        try:
+            return self._session.numbers.sent(self._way, message)
+        except StoreError as error:
+            link.close(self._broken(error).error)
+            raise MarshalingError("the session has ended") from error
+
+    def ended(self, link: Link) -> None:
+        """See `ISessionFilter`."""
+        self._session.end()
+
+    def _settled_later(self, verdict: Verdict, link: Link) -> Any:
+        """Settle a verdict that came later.
+
+        If it comes while messages of the other direction are looked at, they must leave first: they have their numbers.
+        """
+        if not link._pair.is_at_work(opposite(self._way)):
+            return self._settled(verdict)
+        later: Deferred[None] = Deferred()
+        link._pair.call_soon(lambda: later.callback(None))
+        return later.addCallback(lambda _: self._settled(verdict))
+
+    def _settled(self, verdict: Verdict) -> Verdict:
+        session = self._session
+        if session.over or session.broken:
+            return DO_NOTHING
+        assert self._message is not None
+        try:
+            return session.numbers.settle(self._way, self._message, plain(verdict))
+        except NotLoggedOn as error:
+            return Close(error)
+        except StoreError as error:
+            return self._broken(error)
+
+    def _broken(self, error: StoreError) -> Verdict:
+        """The store has failed: nothing more may leave."""
+        self._session.broken = True
+        return Close(error)
+
+
+@implementer(IFilter, ISelectiveByCodec)
+class _Around:
+    """The filter of a direction, with the application's filters inside."""
+
+    def __init__(self, member: SessionFilter, inner: Filter | None) -> None:
+        self._member = member
+        self._inner = inner
+        self._selector: Selector | None = None
+        self._ask: FilterFunction | None = None if inner is None else filter_function(inner)
+        self.__qualname__: str = getattr(self._ask, "__qualname__", type(self).__qualname__)
+
+    def selector_for(self, codec: ICodec | None) -> Selector | None:
+        """See `ISelectiveByCodec`. All messages have numbers, so it sees all."""
+        self._selector = None if self._inner is None else selector_of(self._inner, codec)
+        return None
+
+    def filter(self, message: Message, link: Link) -> Answer:
+        """See `IFilter`."""
+        selector, ask = self._selector, self._ask
+        if selector is not None and not selector.matches(message.data, 0, len(message.data)):
+            ask = None
+        return self._member.decide(message, link, ask)

@@ -1,0 +1,131 @@
+"""The sessions that a repeater knows, by the names of both parties, each with one link at a time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+
+from twisted.logger import Logger
+
+from ...errors import RepeaterError
+from ...model import Direction
+from .numbers import Numbers
+from .store import Entry, Store
+
+__all__ = ["Session", "SessionInUse", "Sessions"]
+
+log: Logger = Logger()
+
+MOST_IDLE = 1000
+"""How many sessions without a link are kept in memory. The store knows all others."""
+
+
+class SessionInUse(RepeaterError):
+    """The session has a link already."""
+
+
+def utc_now() -> datetime:
+    """Return the present time."""
+    return datetime.now(UTC)
+
+
+class Session:
+    """A session while it has a link.
+
+    Args:
+        name: its name in the store.
+        numbers: its numbers.
+        end: called when its link has ended.
+    """
+
+    def __init__(self, name: str, numbers: Numbers, end: Callable[[Session], None]) -> None:
+        self.name: str = name
+        """Its name in the store."""
+        self.numbers: Numbers = numbers
+        """Its numbers."""
+        self.broken: bool = False
+        """Whether the store has failed. What is in memory then counts no more: the next link reads the store."""
+        self.over: bool = False
+        """Whether its link has ended."""
+        self._end = end
+
+    def end(self) -> None:
+        """The link has ended. It may be called again."""
+        if not self.over:
+            self.over = True
+            self._end(self)
+
+
+class Sessions:
+    """Finds the session of a link.
+
+    Args:
+        path: the file that keeps the numbers. It is open as long as there are links. ``None`` to keep the numbers in
+            memory, which is warned about when it begins to matter.
+        now: returns the present time, with its zone.
+    """
+
+    def __init__(self, path: str | None = None, now: Callable[[], datetime] = utc_now) -> None:
+        self._path = path
+        self._opened: Store | None = None
+        self._now = now
+        self._in_use: set[str] = set()
+        self._idle: OrderedDict[str, Numbers] = OrderedDict()
+        self._warned = path is not None
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            self._opened = Store(self._path)
+        return self._opened
+
+    def begin(self, name: str) -> Session:
+        """Return a session for a link.
+
+        Raises:
+            SessionInUse: it has a link.
+            StoreError: the store cannot be read.
+        """
+        if name in self._in_use:
+            raise SessionInUse(f"the session {name} has a link already")
+        numbers = self._idle.pop(name, None)
+        if numbers is None:
+            numbers = Numbers(self._store.load(name), self._committing(name), self._now)
+        self._in_use.add(name)
+        return Session(name, numbers, self._end)
+
+    def _committing(self, name: str) -> Callable[..., Iterable[tuple[Direction, int]]]:
+        """Return what commits the entries of a session."""
+
+        def commit(
+            entries: list[Entry], highest: Mapping[Direction, int], forget: list[Direction]
+        ) -> Iterable[tuple[Direction, int]]:
+            if not self._warned:
+                self._warned = True
+                log.warn("no store: if this process ends, the numbers of FIX sessions in which it dropped, changed or "
+                         "added messages are lost")  # fmt: skip
+            return self._store.commit(name, entries, highest, forget=forget)
+
+        return commit
+
+    def _end(self, session: Session) -> None:
+        self._in_use.discard(session.name)
+        try:
+            session.numbers.end_link()
+            if not session.broken:
+                self._keep(session)
+        finally:
+            if self._path is not None and not self._in_use:  # another process may take the file now
+                self._idle.clear()
+                opened, self._opened = self._opened, None
+                if opened is not None:
+                    opened.close()
+
+    def _keep(self, session: Session) -> None:
+        """Keep what is known of a session until its next link."""
+        if session.numbers.changed:
+            self._store.commit(session.name, (), session.numbers.highest)
+        self._idle[session.name] = session.numbers
+        while len(self._idle) > MOST_IDLE:
+            self._idle.popitem(last=False)
