@@ -15,6 +15,7 @@ from twisted_repeater.__main__ import HOT_PATH
 from twisted_repeater._lane.output import Output
 from twisted_repeater.dialects.fix.of_type import of_type
 from twisted_repeater.dialects.fix.tracking import Tracker, Untracked
+from twisted_repeater.dialects.hl7 import of_type as hl7_of_type
 from twisted_repeater.dialects.redis.by_name import by_name
 from twisted_repeater.errors import FARTHEST, FramingError
 from twisted_repeater.framings import (
@@ -93,6 +94,7 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: VarintFraming(99),
     lambda: VarintFraming(FARTHEST, at=20, max_bytes=9, whole=True),
     lambda: DelimitedFraming(99, b"\n"),
+    lambda: DelimitedFraming(99, b"\x1c\r", start=b"\x0b", between=b"\r\n\0"),
     within_a_frame,
     lambda: RespFraming(99, commands=True),
     lambda: RespFraming(FARTHEST, commands=False),
@@ -108,6 +110,7 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: contains([b"ab", b"c"]),
     lambda: predicate(len),
     lambda: by_name(["GET", "SET"]),
+    lambda: hl7_of_type("ADT^A01", "ORU"),
     lambda: of_type(["D", "AB"]),
     lambda: Untracked(plain(), True, None),
     Gate,

@@ -11,6 +11,7 @@ from types import ModuleType
 from . import selectors
 from ._lane import judge, lane, output, reader
 from .dialects.fix import of_type, scan, tracking
+from .dialects.hl7 import by_message_type
 from .dialects.redis import by_name
 from .framings import async_extra, base, delimited, fix, length, resp, varint
 
@@ -26,6 +27,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
     async_extra,
     selectors,
     by_name,
+    by_message_type,
     of_type,
     tracking,
     scan,

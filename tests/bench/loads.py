@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["LOADS", "PROTOCOLS", "QUICK", "Load"]
 
-PROTOCOLS = ("postgres", "redis", "mqtt", "fix", "modbus", "lines")
+PROTOCOLS = ("postgres", "redis", "mqtt", "fix", "modbus", "lines", "hl7")
 """The kinds of load that another program puts on: the protocol's own load tool."""
 
 KIB = 1024
@@ -93,6 +93,18 @@ def _mqtt(qos: int, messages: int) -> Load:
     )
 
 
+def _hl7(under_way: int) -> Load:
+    return Load(
+        name=f"hl7-{under_way}",
+        title=f"HL7, admissions of 1 KiB and their answers, {under_way} under way",
+        kind="hl7",
+        size=KIB,
+        connections=8,
+        messages=2,
+        tool=(str(under_way),),
+    )
+
+
 def _modbus(registers: int) -> Load:
     return Load(
         name=f"modbus-{registers}",
@@ -139,6 +151,8 @@ LOADS = (
     _redis("get", 16),
     _mqtt(0, 2),
     _mqtt(1, 4),
+    _hl7(1),
+    _hl7(16),
     Load(
         name="fix-orders",
         title="FIX, orders and reports, 16 under way",

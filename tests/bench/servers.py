@@ -73,6 +73,10 @@ def _mosquitto(port: int, directory: Path) -> list[str]:
     return [find("mosquitto"), "-c", str(config)]
 
 
+def _hl7(port: int, directory: Path) -> list[str]:
+    return [sys.executable, str(Path(__file__).parent / "programs" / "hl7.py"), str(port)]
+
+
 def _fix(port: int, directory: Path) -> list[str]:
     return [sys.executable, "-m", "tests.bench.programs.fix", "serve", str(port)]
 
@@ -100,6 +104,7 @@ SERVERS = {
     "lines": Server(command=_redis, programs=_OF_REDIS),
     "fix": Server(command=_fix, programs=()),
     "mqtt": Server(command=_mosquitto, programs=(("mosquitto", "apt-get install mosquitto"),)),
+    "hl7": Server(command=_hl7, programs=()),
     "modbus": Server(command=_pymodbus, programs=()),
 }
 """By the kind of load."""

@@ -69,8 +69,13 @@ def _mqtt(load: Load, port: int, requests: int) -> list[str]:
 def _of_mqtt(printed: str, requests: int) -> float:
     speed = re.search(r"(\d+) messages, ([\d.]+) for each second", printed)
     if speed is None or int(speed[1]) < requests:
-        raise Failed(f"the MQTT load: {last_line(printed)}")
+        raise Failed(f"the load: {last_line(printed)}")
     return float(speed[2])
+
+
+def _hl7(load: Load, port: int, requests: int) -> list[str]:
+    arguments = [str(port), *load.tool, str(requests), str(load.connections), str(load.size)]
+    return [sys.executable, "-m", "tests.bench.programs.hl7", *arguments]
 
 
 def _modbus(load: Load, port: int, requests: int) -> list[str]:
@@ -101,6 +106,7 @@ TOOLS = {
     "redis": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
     "lines": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
     "fix": Tool(command=_fix, requests_per_second=_of_fix, warm_up=1000),
+    "hl7": Tool(command=_hl7, requests_per_second=_of_mqtt, warm_up=1000),
     "mqtt": Tool(command=_mqtt, requests_per_second=_of_mqtt, warm_up=1000),
     "modbus": Tool(command=_modbus, requests_per_second=_of_modbus, warm_up=500),
 }

@@ -12,7 +12,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from twisted_repeater.errors import FrameTooLong, MarshalingError
+from twisted_repeater.errors import FrameTooLong, FramingError, MarshalingError
 from twisted_repeater.framings.base import framing_of
 from twisted_repeater.framings.delimited import DelimitedFraming
 from twisted_repeater.interfaces import IFraming
@@ -25,7 +25,7 @@ FEW = st.lists(st.sampled_from([b"a", b"b", b"\r", b"\n", b"\0", b"ab", b"x" * 5
 """Bytes that begin the marks again and again."""
 
 
-def mllp(limit: int = LIMIT, **more: bool) -> DelimitedFraming:
+def mllp(limit: int = LIMIT, **more: Any) -> DelimitedFraming:
     """Make the framing of HL7 over MLLP."""
     return DelimitedFraming(limit, b"\x1c\r", start=b"\x0b", **more)
 
@@ -149,6 +149,33 @@ class FoundTests(SynchronousTestCase):
         self.assertEqual([framing.find(b"ab\r\n", 0, end) for end in range(5)], [0, 0, 0, 0, 4])
         self.assertEqual(framing.find(b"ab\r", 0, 3), 0)
         self.assertEqual((framing.more(b"\r\n", 0, 1), framing.more(b"\r\n", 0, 2)), (0, 2))
+
+
+class BetweenTests(SynchronousTestCase):
+    """Bytes between two frames."""
+
+    @given(st.lists(st.sampled_from([b"\x0bab\x1c\r", b"\x0b\x1c\r", b"\n", b"\r", b"\0", b"\x0b\n\x1c\r"])), CUTS)
+    def test_any_cut(self, parts: list[bytes], cuts: list[int]) -> None:
+        """Each is a frame of its own, with itself as the payload, however the stream is cut."""
+        stream = b"".join(parts)
+        payloads = [part[1:-2] if len(part) > 1 else part for part in parts]
+        for reads in ([stream], reads_of(stream, range(len(stream))), reads_of(stream, cuts)):
+            self.assertEqual([payload for _, payload in frames_in(mllp(between=b"\r\n\0"), reads)], payloads)
+        framing = mllp(between=b"\r\n\0")
+        self.assertEqual((framing.skip(stream, 0, len(stream)), framing.count), (len(stream), len(parts)))
+
+    def test_others(self) -> None:
+        """Other bytes there are an error, and so is each where none are allowed."""
+        for framing in (mllp(between=b"\n"), mllp()):
+            with self.assertRaisesRegex(FramingError, "a frame must begin with"):
+                framing.find(b"\r", 0, 1)
+            self.assertEqual(framing.skip(b"\r", 0, 1), 0)
+
+    def test_wrong(self) -> None:
+        """They must not be taken for the beginning of a frame."""
+        for start in (b"", b"\n"):
+            with self.assertRaisesRegex(ValueError, "between needs a start whose first byte is not among its bytes"):
+                DelimitedFraming(99, b"\x1c", start=start, between=b"\r\n")
 
 
 class LimitTests(SynchronousTestCase):

@@ -65,6 +65,14 @@ def redis(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     return within(data, at)
 
 
+def hl7(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
+    """Cut MLLP: up to the marks that end a frame; line feeds and the like between frames are one byte each."""
+    if data[at : at + 1] in (b"\r", b"\n", b"\0"):
+        return at + 1
+    end = data.find(b"\x1c\r", at)
+    return within(data, end + 2) if end >= 0 else 0
+
+
 def fix(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     """Cut FIX: BodyLength says how much there is before the checksum."""
     begin, end, rest = data[at:].partition(b"\x01")
@@ -90,6 +98,7 @@ CUTTERS: dict[str, Cutter] = {
     "modbus": modbus,
     "fix": fix,
     "lines": lines,
+    "hl7": hl7,
 }
 
 

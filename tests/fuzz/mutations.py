@@ -148,6 +148,15 @@ def decimal_length(random: Random, message: bytes) -> bytes:
     return message[: number.start()] + random.choice((near, random.choice(NUMBERS))) + message[number.end() :]
 
 
+def other_mark(random: Random, message: bytes) -> bytes:
+    """Move a delimiter, or the end of a segment or of the frame: MLLP has no lengths."""
+    marks = [at for at, byte in enumerate(message) if byte in b"|^~&\\\r\n\x0b\x1c"]
+    if not marks:
+        return message
+    at = random.choice(marks)
+    return message[:at] + random.choice((b"", b"\r", b"\n", b"\r\n", b"\x1c", b"|", b"\rMSH")) + message[at + 1 :]
+
+
 def of_fix(random: Random, message: bytes) -> bytes:
     """Write another BodyLength into a message of FIX, or another number into a field."""
     found = list(FIX_NUMBER.finditer(message))
@@ -191,6 +200,19 @@ PROTOCOLS = {
         bytes(range(256)) + b"\r\n\0 :@" * 20,
         other_end,
         (b"x" * 70_000, b"PRIVMSG " * 5_000, b"\r" * 9_000, b"\0" * 9_000, b"secret" * 2_000, b"@" + b"a=b;" * 2_500),
+    ),
+    "hl7": Protocol(
+        bytes(range(256)) + b"\x0b\x1c\r\n\0|^~\\&MPF" * 12,
+        other_mark,
+        (
+            b"\x0bMSH|^~\\&|" + b"x" * 70_000,
+            b"\x0b" + b"\x1c" * 70_000,
+            b"\x0bMSH" + b"|" * 3000,
+            b"\x0bBHS|^~\\&|\r" + b"MSH|^~\\&|\r" * 2000,
+            b"\x0bMSH|||||||||ADT^A01|1\r" + b"PID|" + b"~" * 3000 + b"\r",
+            b"\n" * 3000,
+            b"\x0b\x1c\r" * 1000,
+        ),
     ),
     "postgres": Protocol(
         bytes(range(256)) + b"QPBDECSHFdcfXpRTDCZEKSAGHWVtnINs123vv~" * 8,

@@ -19,9 +19,13 @@ from twisted_repeater import (
     Side,
     Verdict,
 )
-from twisted_repeater.dialects import fix, lines, modbus, mqtt, postgres, redis
+from twisted_repeater.dialects import fix, hl7, lines, modbus, mqtt, postgres, redis
 from twisted_repeater.dialects.fix import Message, Orders, refuse
 from twisted_repeater.dialects.fix.messages import SessionMessage
+from twisted_repeater.dialects.hl7 import Batch, Mask, Messages
+from twisted_repeater.dialects.hl7 import Message as Hl7Message
+from twisted_repeater.dialects.hl7 import in_turn as hl7_in_turn
+from twisted_repeater.dialects.hl7 import refuse as hl7_refuse
 from twisted_repeater.dialects.lines import AllowLines, RefuseLines, ReplaceInLines
 from twisted_repeater.dialects.modbus import ReadOnly as NothingWritten
 from twisted_repeater.dialects.modbus import Registers, with_requests
@@ -286,4 +290,39 @@ LINES = Case(
     },
 )
 
-PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT, MODBUS, FIX, LINES)}
+
+def no_merges(message: object, link: Link) -> Verdict:
+    """Refuse some messages, and look at all of the others."""
+    if isinstance(message, (Hl7Message, Batch)):
+        for one in message.messages:
+            repr((one.type, one.segments, one.get("PID-5.1"), one.all("OBX-5")))
+            if one.type == "ADT^A40":
+                return hl7_refuse(message, "no")
+    return PASS_ON
+
+
+def hl7_edited(message: object, link: Link) -> Verdict:
+    """Change a part of each message."""
+    if isinstance(message, (Hl7Message, Batch)):
+        return Send(message.changed(lambda one: one.replaced("PID-5.2", lambda name: name + "&").without("NK1")))
+    return PASS_ON
+
+
+HEADER = b"MSH|^~\\&|BY|STANDER|||1||ADT^A01|1|P|2.5\r"
+ANSWER = b"MSH|^~\\&|||BY|STANDER|1||ACK^A01|2|P|2.5\rMSA|AA|1\r"
+
+HL7 = Case(
+    "hl7",
+    hl7,
+    [(UP, b"\x0b" + HEADER + b"\x1c\r"), (DOWN, b"\x0b" + ANSWER + b"\x1c\r")],
+    [(UP, b"\x0b" + HEADER + b"\x1c\r"), (DOWN, b"\x0b" + ANSWER + b"\x1c\r")],
+    {"no filter": dict, "typed filters": lambda: both(look)},
+    {
+        "edited": lambda: both(hl7_edited),
+        "in turn": lambda: {"filters": hl7_in_turn(no_merges)},
+        "Messages": lambda: {"filters": Messages(allow=("ADT", "ORU^R01"), refuse=("ADT^A40",))},
+        "Mask": lambda: {"filters": Mask(fields=("PID-5", "PID-3.1", "MSH-8"), segments=("NK1",), text="|")},
+    },
+)
+
+PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT, MODBUS, FIX, LINES, HL7)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 
-from . import record_fix, record_lines, record_modbus, record_mqtt, record_postgres, record_redis
+from . import record_fix, record_hl7, record_lines, record_modbus, record_mqtt, record_postgres, record_redis
 from .recording import RECORDINGS, Recording
 from .sessions import Session
 from .tee import Tee
@@ -41,6 +41,7 @@ def main() -> None:
         "modbus": record_modbus,
         "fix": record_fix,
         "lines": record_lines,
+        "hl7": record_hl7,
     }
     for protocol in sys.argv[1:] or protocols:
         module = protocols[protocol]

@@ -70,6 +70,10 @@ class AttackTests(SynchronousTestCase):
         """So does each session of Redis."""
         self.play("redis")
 
+    def test_hl7(self) -> None:
+        """So does each session of HL7."""
+        self.play("hl7")
+
     def test_mqtt(self) -> None:
         """So does each session of MQTT."""
         self.play("mqtt")

@@ -24,6 +24,7 @@ SAMPLE = (
     "modbus/polling",
     "modbus/of_a_vendor",
     "fix/data",
+    "hl7/pipeline",
 )
 
 

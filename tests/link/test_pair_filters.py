@@ -61,6 +61,23 @@ class InnerTests(MemoryCase):
         world.settle()
         self.assertEqual(called, [1])
 
+    def test_call_later(self) -> None:
+        """It calls after some seconds, which begin again if the call waits already."""
+        world = self.memory()
+        client, _ = world.linked("ann")
+        called: list[int] = []
+
+        def call() -> None:
+            called.append(1)
+
+        world.pair(client).call_later(10, call)
+        world.advance(9)
+        world.pair(client).call_later(10, call)
+        world.advance(9)
+        self.assertEqual(called, [])
+        world.advance(1)
+        self.assertEqual(called, [1])
+
     def test_redacted(self) -> None:
         """A message is redacted for the direction that is at work or waits; if both may be meant, for both."""
         verdict: Deferred[Verdict] = Deferred()

@@ -78,7 +78,8 @@ def coded():
 """
 
 KNOWN = (
-    "async_extra, delimited, fix, int32, length, lines, modbus, mqtt, postgres, redis, varint, or package.module:name"
+    "async_extra, delimited, fix, hl7, int32, length, lines, modbus, mqtt, postgres, redis, varint, "
+    "or package.module:name"
 )
 COLON = r"write \: for a colon in a value"
 NEITHER = "a filter must be a function or an object with a method filter, not"

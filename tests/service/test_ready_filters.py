@@ -65,7 +65,7 @@ class TableTests(SynchronousTestCase):
         """Names are written with hyphens, as options are."""
         self.assertEqual((READY_FILTERS["log"], READY_FILTERS["rate-limit"]), (log, rate_limit))
         for name in READY_FILTERS:
-            self.assertRegex(name, "^[a-z-]+$")
+            self.assertRegex(name, "^[a-z0-9-]+$")
 
     def test_dialects(self) -> None:
         """Each filter of a protocol names its dialect, which its name begins with; those of lines take any."""

@@ -115,8 +115,12 @@ class Pair(EndingPair):
 
     def call_soon(self, call: Callable[[], None]) -> None:
         """Call in the next turn of the reactor, unless the link is over then."""
+        self.call_later(0, call)
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> None:
+        """Call after so many seconds, unless the link is over then. A call that waits already begins to wait again."""
         if not self.over:
-            self.timers.call_later(("soon", call), 0, call)
+            self.timers.call_later(("called", call), delay, call)
 
     def framing_from(self, side: Side) -> Framing:
         """Return the framing of the messages that a side sends."""

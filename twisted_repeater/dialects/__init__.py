@@ -5,6 +5,7 @@ from .async_extra import async_extra
 from .attempt import Attempt, Frame, Opening, Peer, Versions
 from .fix import fix
 from .hellos import hellos
+from .hl7 import hl7
 from .int32 import int32
 from .lines import lines
 from .message_types import Conversion, MessageType
@@ -30,6 +31,7 @@ __all__ = [
     "first_message",
     "fix",
     "hellos",
+    "hl7",
     "int32",
     "length",
     "lines",

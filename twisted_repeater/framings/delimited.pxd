@@ -26,15 +26,18 @@ cdef inline Py_ssize_t find_mark(bytes data, bytes mark, Py_ssize_t size, Py_ssi
     return -1 if found == NULL else found - first
 
 cdef class DelimitedFraming(Framing):
-    cdef readonly bytes end, start
+    cdef readonly bytes end, start, between
+    cdef bytes _skips
     cdef readonly bint whole
-    cdef Py_ssize_t _end_size, _start_size, _head, _marks, _before
+    cdef Py_ssize_t _end_size, _start_size, _head, _marks, _before, _tail
     @cython.locals(same=Py_ssize_t, stop=Py_ssize_t)
     cpdef Py_ssize_t find(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
     @cython.locals(stop=Py_ssize_t)
     cpdef Py_ssize_t more(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
     @cython.locals(stop=Py_ssize_t, count=Py_ssize_t)
     cpdef Py_ssize_t skip(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
+    @cython.locals(skips=cython.p_uchar)
+    cdef bint _is_between(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
     @cython.locals(mark=bytes, most=Py_ssize_t, same=Py_ssize_t)
     cdef Py_ssize_t _same(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
     @cython.locals(stop=Py_ssize_t, seen=Py_ssize_t)

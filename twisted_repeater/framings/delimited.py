@@ -28,7 +28,7 @@ class DelimitedFraming(Framing):
     Some examples:
 
     * lines: ``DelimitedFraming(limit, b"\\r\\n")``
-    * HL7 over MLLP: ``DelimitedFraming(limit, b"\\x1c\\r", start=b"\\x0b")``
+    * HL7 over MLLP: ``DelimitedFraming(limit, b"\\x1c\\r", start=b"\\x0b", between=b"\\r\\n\\0")``
 
     It remembers how much of an unfinished frame it has seen, so each stream needs one of its own. A `Dialect` makes one
     for each direction of each link.
@@ -40,6 +40,8 @@ class DelimitedFraming(Framing):
         end: the bytes that end a frame, at least one.
         start: the bytes that a frame begins with. Other bytes there are a `FramingError`.
         whole: whether the payload is the whole frame, with both marks.
+        between: bytes that may be between two frames, although they belong to none. Each of them is a frame of its own,
+            with itself as the payload.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -52,23 +54,32 @@ class DelimitedFraming(Framing):
     """The bytes that a frame begins with."""
     whole: bool
     """Whether the payload is the whole frame."""
+    between: bytes
+    """The bytes that may be between two frames."""
 
-    def __init__(self, max_frame: int, end: bytes, *, start: bytes = b"", whole: bool = False) -> None:
+    def __init__(
+        self, max_frame: int, end: bytes, *, start: bytes = b"", whole: bool = False, between: bytes = b""
+    ) -> None:
         Framing.__init__(self, checked_number("max_frame", max_frame, 0, FARTHEST))
-        for name, mark in (("end", end), ("start", start)):
+        for name, mark in (("end", end), ("start", start), ("between", between)):
             if type(mark) is not bytes:
                 raise TypeError(f"{name} must be bytes, not {mark!r}")
         if not end:
             raise ValueError("end must have at least one byte")
+        if between and (not start or start[0] in between):
+            raise ValueError("between needs a start whose first byte is not among its bytes")
         self.whole = checked_flag("whole", whole)
-        self.end, self.start = end, start
+        self.end, self.start, self.between = end, start, between
+        self._skips = bytes(byte in between for byte in range(256)) if between else b""
+        """A table with 1 for each byte that may be between frames; empty if there are none."""
         self._end_size, self._start_size = len(end), len(start)
         self._head = 0 if whole else len(start)
         self._marks = 0 if whole else len(start) + len(end)
         """How many bytes of a frame the limit does not count."""
         self._before = 0
         """How many bytes of the unfinished frame are before those that `more` gets."""
-        self.tail: int = 0 if whole else len(end)
+        self._tail = 0 if whole else len(end)
+        self.tail: int = self._tail
         self.goes_on = True
         self.opens: int = self._head
 
@@ -79,6 +90,10 @@ class DelimitedFraming(Framing):
         if self._start_size != 0:
             same = self._same(data, start, end)
             if same != self._start_size:
+                if same == 0 and self._is_between(data, start, end):
+                    self.tail = 0
+                    self.body = start
+                    return start + 1
                 if same != end - start:
                     raise FramingError(
                         f"a frame must begin with {self.start!r}, not {data[start : start + same + 1]!r}"
@@ -87,6 +102,7 @@ class DelimitedFraming(Framing):
                 self.seen = start
                 return 0
         stop = self._stop(data, start, start + self._start_size, end)
+        self.tail = self._tail
         self.body: int = start + self._head
         return stop
 
@@ -98,7 +114,7 @@ class DelimitedFraming(Framing):
             if start < 0 or start > end or end > len(data):
                 raise outside(start, end)
             stop = self._stop(data, start - self._before, start, end)
-        self.body = self._head
+        self.body = self._head if self.tail == self._tail else 0
         return stop
 
     def skip(self, data: bytes, start: int, end: int) -> int:
@@ -106,14 +122,26 @@ class DelimitedFraming(Framing):
         if start < 0 or start > end or end > len(data):
             raise outside(start, end)
         count = 0
-        while start < end and (self._start_size == 0 or self._same(data, start, end) == self._start_size):
-            stop = self._found(data, start, start + self._start_size, end)
-            if stop <= start:
+        while start < end:
+            if self._start_size == 0 or self._same(data, start, end) == self._start_size:
+                stop = self._found(data, start, start + self._start_size, end)
+                if stop <= start:
+                    break
+                start = stop
+            elif self._is_between(data, start, end):
+                start += 1
+            else:
                 break
             count += 1
-            start = stop
         self.count = count
         return start
+
+    def _is_between(self, data: bytes, start: int, end: int) -> bool:
+        """Return whether the byte at an offset may be between two frames."""
+        if self._skips is None or len(self._skips) == 0 or start >= end:
+            return False
+        skips = self._skips
+        return skips[data[start]] != 0
 
     def _same(self, data: bytes, start: int, end: int) -> int:
         """Return how many of the first bytes of a frame are those of the mark at its beginning."""

@@ -16,7 +16,21 @@ from typing import Any, ParamSpec, TypeVar
 
 from .._text import class_name, text_of, told
 from .._types import Filter, FilterPairObject
-from ..dialects import Dialect, async_extra, delimited, fix, int32, length, lines, modbus, mqtt, postgres, redis, varint
+from ..dialects import (
+    Dialect,
+    async_extra,
+    delimited,
+    fix,
+    hl7,
+    int32,
+    length,
+    lines,
+    modbus,
+    mqtt,
+    postgres,
+    redis,
+    varint,
+)
 from ..filters._provider import checked_function, checked_pair, is_pair
 from ..interfaces import IFilter
 from .descriptions import arguments_of, described, options_of
@@ -29,7 +43,7 @@ T = TypeVar("T")
 
 READY: dict[str, Callable[..., Dialect]] = {
     function.__name__: function
-    for function in (async_extra, delimited, fix, int32, length, lines, modbus, mqtt, postgres, redis, varint)
+    for function in (async_extra, delimited, fix, hl7, int32, length, lines, modbus, mqtt, postgres, redis, varint)
 }
 """The functions of the package `dialects` that make one, by their names."""
 

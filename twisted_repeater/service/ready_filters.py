@@ -10,6 +10,7 @@ from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
 from ..dialects.fix import Orders
+from ..dialects.hl7 import Mask, Messages
 from ..dialects.lines import AllowLines, LogLines, RefuseLines, ReplaceInLines
 from ..dialects.modbus import ReadOnly as ModbusReadOnly
 from ..dialects.modbus import Registers
@@ -82,6 +83,8 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
 
 
 READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
+    "hl7-mask": Mask,
+    "hl7-messages": Messages,
     "fix-orders": Orders,
     "lines-allow": AllowLines,
     "lines-log": LogLines,
@@ -100,6 +103,8 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
 """The functions that make the pairs, by the names on the command line."""
 
 DIALECTS: dict[str, str] = {
+    "hl7-mask": "hl7",
+    "hl7-messages": "hl7",
     "fix-orders": "fix",
     "modbus-read-only": "modbus",
     "modbus-registers": "modbus",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted_repeater import DROP, PASS_ON, Link, Mixed, Verdict
 from twisted_repeater._types import Filter, FilterPairObject
 from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSingle, Orders
+from twisted_repeater.dialects.hl7 import Message as Hl7Message
 from twisted_repeater.dialects.lines import RefuseLines
 from twisted_repeater.dialects.modbus import ReadHoldingRegisters, ReadHoldingRegistersResponse
 from twisted_repeater.dialects.mqtt import Publish, Subscribe
@@ -47,6 +48,13 @@ def packet(message: object, link: Link) -> Verdict:
         return DROP if message.topic.startswith("secret/") else PASS_ON
     if isinstance(message, Subscribe):
         return DROP if message.subscriptions[0].topic_filter == "secret/#" else PASS_ON
+    return PASS_ON
+
+
+def clinical(message: object, link: Link) -> Verdict:
+    """Look at the type and the control id of each message."""
+    if isinstance(message, Hl7Message) and message.type == "ADT^A40":
+        return DROP if message.control_id == "0" else PASS_ON
     return PASS_ON
 
 
@@ -102,6 +110,7 @@ FILTERS: dict[str, FilterPair] = {
     "postgres": FilterPair(statement, row),
     "redis": FilterPair(command, reply),
     "mqtt": FilterPair(packet, packet),
+    "hl7": FilterPair(clinical, clinical),
     "lines": RefuseLines(match=r"^(SET|\$).*secret", answer="-NOPERM no", direction="both"),
     "modbus": FilterPair(register, register),
     "fix": FilterPair(order, report),

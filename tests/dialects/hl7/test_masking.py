@@ -1,0 +1,107 @@
+"""`Mask`: takes fields and segments out of messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater.dialects.hl7 import Batch, Hl7Codec, Mask, Message, Raw, hl7
+from twisted_repeater.dialects.int32 import int32
+from twisted_repeater.testing import FilterHarness
+
+from .texts import PATIENT, ack, admission
+
+
+class MaskedTests(SynchronousTestCase):
+    """What is masked."""
+
+    def test_fields(self) -> None:
+        """Fields are replaced in all segments and repetitions, and nothing else is."""
+        mask = Mask(fields=("PID-5", "PID-3.1", "NK1-2", "PID-19"), text="X")
+        expected = PATIENT.replace(b"123^", b"X^").replace(b"456^", b"X^").replace(b"DOE^JOHN^Q&R", b"X")
+        expected = expected.replace(b"DOE^JANE", b"X").replace(b"DOE^JIM", b"X")
+        self.assertEqual(bytes(mask.masked(Message(PATIENT))), expected)
+
+    def test_blank(self) -> None:
+        """Without a text they are empty; a value that is to be deleted stays so."""
+        message = Message(b'MSH|^~\\&|\rPID|1||2|""|DOE^JOHN|\r')
+        masked = Mask(fields=("PID-3", "PID-4", "PID-5")).masked(message)
+        self.assertEqual(bytes(masked), b'MSH|^~\\&|\rPID|1|||""||\r')
+
+    def test_segments(self) -> None:
+        """Segments are removed."""
+        self.assertEqual(Mask(segments=("NK1",)).masked(Message(PATIENT)).segments, ("MSH", "PID", "NTE"))
+
+    def test_nothing(self) -> None:
+        """A message without them is the same."""
+        message = admission("1")
+        self.assertEqual(Mask(fields=("OBX-5",), segments=("NK1",)).masked(message), message)
+
+    @given(st.sampled_from(["|", "~", "^", "&", "\\"]))
+    def test_text_is_escaped(self, char: str) -> None:
+        """A text with a delimiter does not make more fields."""
+        masked = Mask(fields=("PID-5",), text=f"a{char}b").masked(Message(PATIENT))
+        self.assertEqual((masked.get("PID-5"), masked.get("PID-7")), (f"a{char}b", "19700101"))
+
+    def test_wrong(self) -> None:
+        """Paths and names must be those of what can be masked."""
+        text: Any = "PID-5"
+        for error, pattern, options in (
+            (ValueError, "Mask needs fields, or segments", {}),
+            (TypeError, r"fields must be several paths: write \('PID-5',\)", {"fields": text}),
+            (ValueError, "expected a path such as PID-5", {"fields": ("PID",)}),
+            (ValueError, "fields must not have MSH-1 or MSH-2", {"fields": ("MSH-2",)}),
+            (ValueError, "segments must not have MSH", {"segments": ("MSH",)}),
+            (ValueError, "segments must have names", {"segments": ("pid",)}),
+            (
+                ValueError,
+                "direction must be both, to-server or to-client, not 'up'",
+                {"segments": ("PID",), "direction": "up"},
+            ),
+        ):
+            with self.assertRaisesRegex(error, pattern):
+                Mask(**options)
+
+
+class LinkTests(SynchronousTestCase):
+    """On a link."""
+
+    def start(self, **options: Any) -> FilterHarness:
+        """Start a link with a mask."""
+        return FilterHarness(filters=Mask(**options), dialect=hl7())
+
+    def test_both_directions(self) -> None:
+        """Both directions are masked, or one."""
+        plain, masked = admission("1"), admission("1").replaced("PID-5", "")
+        for direction, up, down in (
+            ("both", masked, masked),
+            ("to-server", masked, plain),
+            ("to-client", plain, masked),
+        ):
+            run = self.start(fields=("PID-5",), direction=direction)
+            run.client_sends(plain).expect(to_server=[up])
+            run.server_sends(plain).expect(to_client=[down])
+
+    def test_what_passes(self) -> None:
+        """Batches are masked; what is no message passes."""
+        run = self.start(fields=("PID-5",))
+        done = run.client_sends(Batch(PATIENT * 2), Raw(b" DOE"))
+        self.assertNotIn(b"JOHN", done.to_server_bytes)
+        self.assertEqual(done.to_server[1], Raw(b" DOE"))
+
+    def test_undecoded(self) -> None:
+        """Messages without the segments are not looked at, unless their header is masked."""
+        payload = bytes(ack("1"))
+        for mask, expected in ((Mask(fields=("PID-5",), segments=("NK1",)), False), (Mask(segments=("MSA",)), True)):
+            filter_: Any = mask.for_link(self.start(fields=("PID-5",)).link)[0]
+            self.assertEqual(filter_.selector_for(Hl7Codec()).matches(payload, 0, len(payload)), expected)
+        filter_ = Mask(fields=("MSH-3",)).for_link(self.start(fields=("PID-5",)).link)[0]
+        self.assertIsNone(filter_.selector_for(Hl7Codec()))
+
+    def test_other_dialect(self) -> None:
+        """With another dialect it does not start."""
+        with self.assertRaisesRegex(TypeError, "Mask is for the dialect hl7"):
+            FilterHarness(filters=Mask(fields=("PID-5",)), dialect=int32())

@@ -1,0 +1,197 @@
+"""Refusals that come in their turn: `in_turn`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..._pending import verdict_later
+from ..._types import Filter, FilterFunction, FilterPairObject
+from ...filters._migration import Around, hand_over
+from ...filters._provider import common_selector, filters_of, fixed_filters, guarded, name_of, pass_on
+from ...filters.pair import as_pair
+from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec
+from ...link import Link
+from ...model import Direction, OnFilterError
+from ...selectors import Selector
+from ...verdicts import DROP, PASS_ON, Answer, Close, Mixed, Verdict, plain
+from .acknowledging import refuse
+from .batches import Batch
+from .codec import check_codec
+from .frames import Raw
+from .messages import Message
+from .turns import Frame, Turns, ids_of
+
+__all__ = ["InTurn", "in_turn"]
+
+NAME = "in_turn"
+"""The name of the pair and of its filters. It is always the same, so that in a chain they take over from each other."""
+
+DROPPED = "not accepted"
+"""The text of the answer to a message that the filter drops without one."""
+
+
+def in_turn(
+    provider: Filter | FilterPairObject,
+    /,
+    *,
+    answer_timeout: float = 30.0,
+) -> InTurn:
+    """Return a pair of filters in which refusals come in their turn, and no message stays without an answer.
+
+    * What the filter sends back (`refuse`) waits for the answers to the messages before it.
+    * A message that the filter drops is refused with the text "not accepted".
+    * `Close` acts at once. Its last messages may come before the answers to earlier messages.
+    * A message that the filter adds (``Send(message, extra)``) needs a control id of its own. The server's answer to it
+      ends here.
+
+    For example::
+
+        def no_merges(message: Message | Batch | Raw | Filler, link: Link) -> Verdict:
+            if isinstance(message, Message) and message.type == "ADT^A40":
+                return refuse(message, "merge patients in the master index")
+            return PASS_ON
+
+        repeater.start(filters=in_turn(no_merges))
+
+    Args:
+        provider: the filter of messages to the server, or a pair of filters.
+        answer_timeout: how long an answer waits, in seconds. Then the link is closed.
+
+    Raises:
+        TypeError: the argument is not a filter, or is in `in_turn` already.
+        ValueError: ``answer_timeout`` is not above 0.
+    """
+    return InTurn(provider, answer_timeout)
+
+
+@implementer(IFilterPair, IMigrating)
+class InTurn:
+    """A pair of filters that answers messages in their turn; `in_turn` makes it."""
+
+    def __init__(self, provider: Filter | FilterPairObject, answer_timeout: float) -> None:
+        if not answer_timeout > 0:
+            raise ValueError(f"answer_timeout must be above 0, not {answer_timeout!r}")
+        if isinstance(provider, InTurn):
+            raise TypeError("in_turn cannot be used twice for the same filter")
+        self.__qualname__: str = NAME
+        self.inner: FilterPairObject = as_pair(provider)
+        self._answer_timeout = answer_timeout
+
+    def __repr__(self) -> str:
+        return f"{NAME}({self.inner!r})"
+
+    def for_link(self, link: Link) -> tuple[Filter, Filter]:
+        """See `IFilterPair`."""
+        to_server, to_client = filters_of(self.inner, link)
+        turns = Turns(link, self._answer_timeout)
+        return (_ToServer(to_server, turns), _ToClient(to_client, turns))
+
+    def migrate(self, old: object) -> None:
+        """See `IMigrating`. The pair that it has takes over from the one before it."""
+        hand_over(self.inner, old.inner if isinstance(old, InTurn) else old)
+
+    def _fixed(self) -> Iterator[tuple[Direction, Filter]]:
+        yield from fixed_filters(self.inner)
+
+
+@implementer(IFilter, ISelectiveByCodec, IMigrating)
+class _Member(Around):
+    """The filter of one direction of a link."""
+
+    __qualname__ = NAME
+
+    def __init__(self, inner: Filter | None, turns: Turns) -> None:
+        self.inner: Filter | None = inner
+        self._turns = turns
+        self._ask: FilterFunction = pass_on if inner is None else guarded(inner)
+
+    def __repr__(self) -> str:
+        return f"{NAME}({self.inner!r})"
+
+    def filter(self, message: Frame, link: Link) -> Answer:
+        """See `IFilter`."""
+        try:
+            answer = self._ask(message, link)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            self._failed(message)
+            raise
+        if isinstance(answer, Verdict):
+            return self._decide(answer, message)
+        return verdict_later(answer, name_of(self.inner)).addCallbacks(
+            self._decide, self._failed_later, callbackArgs=(message,), errbackArgs=(message,)
+        )
+
+    def migrate(self, old: object) -> None:
+        """See `IMigrating`. It goes on with what is known of the link."""
+        if isinstance(old, _Member):
+            self._turns = old._turns
+
+    def selector_for(self, codec: ICodec | None) -> Selector | None:
+        """See `ISelectiveByCodec`. It wants all, to know the order of answers."""
+        check_codec(codec, NAME)
+        if self.inner is not None:
+            common_selector((self.inner,), codec)  # for its error
+        return None
+
+    def _decide(self, verdict: Verdict, message: Frame) -> Verdict:
+        raise NotImplementedError
+
+    def _failed(self, message: Frame) -> None:
+        raise NotImplementedError
+
+    def _failed_later(self, failure: Failure, message: Frame) -> Failure:
+        self._failed(message)
+        return failure
+
+
+class _ToServer(_Member):
+    """Remembers what the server has to answer, and lets answers of the filter wait."""
+
+    def _decide(self, verdict: Verdict, message: Frame) -> Verdict:
+        turns = self._turns
+        if verdict is PASS_ON:
+            turns.expect(message)
+            return PASS_ON
+        verdict = plain(verdict)
+        if not (verdict.passes or verdict.forward or verdict.back or verdict.closes):
+            verdict = refuse(message, DROPPED)
+        self._expect(verdict, message)
+        if not verdict.back or verdict.closes or turns.is_next():
+            return verdict
+        if not turns.wait(verdict.back):
+            return Close(BufferError("the client sends messages faster than it gets answers"))
+        return Mixed(passes=verdict.passes, forward=verdict.forward)
+
+    def _expect(self, verdict: Verdict, message: Frame) -> None:
+        """Remember what a verdict lets go to the server. One of these stands for the message of the client."""
+        passed: Sequence[object] = (message, *verdict.forward) if verdict.passes else verdict.forward
+        frames = [each for each in passed if isinstance(each, (Message, Batch, Raw))]
+        ids = ids_of(message)
+        first = next((each for each in frames if ids_of(each) & ids), frames[0] if frames else None)
+        for each in frames:
+            self._turns.expect(each, ours=each is not first or bool(verdict.back))
+
+    def _failed(self, message: Frame) -> None:
+        """The filter failed: if the message passes on all the same, the server has to answer it."""
+        if self._turns._link._pair.on_filter_error is OnFilterError.PASS_ON:
+            self._turns.expect(message)
+
+
+class _ToClient(_Member):
+    """Notices what the server answers, and sends the answers that have waited for that."""
+
+    def _decide(self, verdict: Verdict, message: Frame) -> Verdict:
+        turns = self._turns
+        if not turns.answered(message):
+            verdict = DROP
+        return turns.with_due(plain(verdict))
+
+    def _failed(self, message: Frame) -> None:
+        """The filter failed: the message was an answer all the same."""
+        self._turns.answered(message)
+        self._turns._link._pair.call_soon(self._turns._release)

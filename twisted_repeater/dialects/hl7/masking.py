@@ -1,0 +1,119 @@
+"""`Mask`: takes fields and segments out of messages, for example those that say who a patient is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from zope.interface import implementer
+
+from ..._types import Filter
+from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec
+from ...link import Link
+from ...model import Direction
+from ...selectors import Selector, contains
+from ...verdicts import PASS_ON, Send, Verdict
+from .batches import Batch
+from .codec import SHIFTED, check_codec
+from .frames import Filler, Raw
+from .messages import Message
+from .paths import path_of
+from .segment_names import checked_names
+
+__all__ = ["Mask"]
+
+NULL = '""'
+"""A field with this tells the receiver to delete its value. It says nothing about anybody."""
+
+
+@implementer(IFilterPair)
+class Mask:
+    """Replaces fields of messages, and removes segments. All other bytes stay as they are.
+
+    Empty fields stay empty, and so do those that delete a value (``""``).
+
+    Args:
+        fields: paths of what is replaced, such as ``"PID-5"`` or ``"PID-3.1"``: in all segments of the name, and in all
+            repetitions.
+        segments: names of segments that are removed, such as ``"NK1"``.
+        text: what the fields have then; empty by default.
+        direction: the direction of the messages.
+
+    Raises:
+        TypeError: an argument is one text, not several.
+        ValueError: a path or a name is not one, MSH is to be removed or is damaged, or nothing is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        fields: tuple[str, ...] = (),
+        segments: tuple[str, ...] = (),
+        text: str = "",
+        direction: Literal["both", "to-server", "to-client"] = "both",
+    ) -> None:
+        if isinstance(fields, str):
+            raise TypeError(f"fields must be several paths: write ({fields!r},)")
+        if not (fields or segments):
+            raise ValueError("Mask needs fields, or segments")
+        if direction not in ("both", "to-server", "to-client"):
+            raise ValueError(f"direction must be both, to-server or to-client, not {direction!r}")
+        self.fields: tuple[str, ...] = tuple(fields)
+        self.segments: tuple[str, ...] = checked_names("segments", segments)
+        self.text: str = text
+        if "MSH" in self.segments:
+            raise ValueError("segments must not have MSH: there is no message without it")
+        paths = [path_of(field) for field in self.fields]
+        if any(path.is_delimiters for path in paths):
+            raise ValueError("fields must not have MSH-1 or MSH-2: these are the delimiters")
+        names = {path.segment for path in paths} | {name.encode() for name in self.segments}
+        marked = [end + name for name in names for end in (b"\r", b"\n")]
+        self._selector: Selector | None = None if b"MSH" in names else contains(marked) | SHIFTED
+        filter_ = _Masking(self)
+        self._filters: tuple[Filter | None, Filter | None] = (
+            filter_ if direction != "to-client" else None,
+            filter_ if direction != "to-server" else None,
+        )
+
+    def for_link(self, link: Link) -> tuple[Filter | None, Filter | None]:
+        """See `IFilterPair`."""
+        return self._filters
+
+    def _fixed(self) -> Iterator[tuple[Direction, Filter]]:
+        """Return the filters, which `start` checks."""
+        for direction, filter_ in zip((Direction.TO_SERVER, Direction.TO_CLIENT), self._filters, strict=True):
+            if filter_ is not None:
+                yield direction, filter_
+
+    def masked(self, message: Message) -> Message:
+        """Return a message without what is masked; the same object if nothing in it is."""
+        if self.segments:
+            message = message.without(*self.segments)
+        for field in self.fields:
+            message = message.replaced(field, self._replace)
+        return message
+
+    def _replace(self, old: str) -> str:
+        return self.text if old and old != NULL else old
+
+
+@implementer(IFilter, ISelectiveByCodec)
+class _Masking:
+    """The filter of one direction. It sees only what has one of the segments."""
+
+    __qualname__ = "Mask"
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+
+    def selector_for(self, codec: ICodec | None) -> Selector | None:
+        """See `ISelectiveByCodec`."""
+        check_codec(codec, "Mask")
+        return self._mask._selector
+
+    def filter(self, message: Message | Batch | Raw | Filler, link: Link) -> Verdict:
+        """See `IFilter`."""
+        if not isinstance(message, (Message, Batch)):
+            return PASS_ON
+        masked = message.changed(self._mask.masked)
+        return PASS_ON if masked == message else Send(masked)
