@@ -24,14 +24,10 @@ from twisted_repeater.dialects.fix import fix, store
 from ...peers import RecordingRepeater
 from .engines import Engine
 
-__all__ = ["Between", "Killed"]
+__all__ = ["Between"]
 
 ADDRESS = IPv4Address("TCP", "127.0.0.1", 4711)
 LIMITS = Limits(close_timeout=5, linger=10, stall_timeout=20)
-
-
-class Killed(store.StoreError):
-    """The process has ended here."""
 
 
 class Wire(StringTransport):
@@ -42,7 +38,7 @@ class Wire(StringTransport):
         self.protocol, self.engine = protocol, engine
         self.coming = bytearray()
         """What the engine has sent, and the repeater has not got."""
-        self.hung_up = self.gone = False
+        self.hung_up = self.gone = self.dead = False
         protocol.makeConnection(self)
         engine.connected(self.coming.extend, self.hang_up)
 
@@ -58,6 +54,11 @@ class Wire(StringTransport):
     def resumeProducing(self) -> None:
         """See `IPushProducer`."""
         self.producerState = "producing"
+
+    def write(self, data: bytes) -> None:
+        """See `ITransport`. What a process writes that has been killed goes nowhere."""
+        if not self.dead:
+            super().write(data)
 
     def loseWriteConnection(self) -> None:
         """End the stream; an engine closes then."""
@@ -170,24 +171,21 @@ class Between:
         self.world.factory.links.dial = self.dial
 
     def logged(self, event: dict[str, Any]) -> None:
-        """The repeater logs something; a failure is an error, but for one of a process that is killed."""
-        failure = event.get("log_failure")
-        if failure is not None and not failure.check(Killed):
-            self.on_error(failure.value)
+        """The repeater logs something; a failure is an error."""
+        if "log_failure" in event and not self.dead:
+            self.on_error(event["log_failure"].value)
 
     def committing(self, commit: Any) -> Any:
         """Return what commits, unless the process is killed."""
 
         def killable(own: Any, *arguments: Any, **named: Any) -> Any:
-            if self.dead or own not in self.stores:
-                raise Killed("killed")
             if self.dies == "before":
-                self.dead = True
-                raise Killed("killed before")
+                self.die()
+            if self.dead or own not in self.stores:
+                return []
             done = commit(own, *arguments, **named)
             if self.dies == "after":
-                self.dead = True
-                raise Killed("killed after")
+                self.die()
             return done
 
         return killable
@@ -250,9 +248,15 @@ class Between:
         if self.dead:
             self.kill()
 
+    def die(self) -> None:
+        """End the process where it is: what it does from now on has no effect."""
+        self.dead = True
+        for wire in self.wires:
+            wire.dead = True
+
     def kill(self) -> None:
         """Kill the process: all that it has not written to its file is gone, and what it has not sent."""
-        self.dead = True
+        self.die()
         self.close_stores()
         self.let_go()
         self.open()

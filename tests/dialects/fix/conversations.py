@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from hypothesis import strategies
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from .engines import Engine, Habits
 
@@ -34,6 +34,8 @@ class Conversation(RuleBasedStateMachine):
         super().__init__()
         self.log: list[str] = []
         self.count = 0
+        self.fresh = False
+        """Whether an engine has lost its store, and both have not logged on since: nobody else can know then."""
         self.excused: set[str] = set()
         """Messages that need not arrive, as their numbers were given up."""
 
@@ -91,7 +93,8 @@ class Conversation(RuleBasedStateMachine):
     def send(self, side: int, wrong: int) -> None:
         """An application sends a message, whether or not there is a connection."""
         engine = self.engines[side]
-        if not engine.resetting:
+        self.fresh = self.fresh and not self.both_ready()
+        if not (engine.resetting or self.fresh):
             self.count += 1
             engine.send(f"{engine.name}{self.count}" + " wrong" * (not wrong), "D8"[side])
 
@@ -100,20 +103,24 @@ class Conversation(RuleBasedStateMachine):
         """Some bytes come through."""
         self.carry(side, amount)
 
-    @rule()
-    def move_all(self) -> None:
-        """All bytes come through."""
-        self.flush()
+    @rule(count=strategies.integers(1, 3))
+    def move_all(self, count: int) -> None:
+        """All bytes come through, over some hops."""
+        for _ in range(count):
+            self.carry_all()
 
-    @rule()
-    def break_off(self) -> None:
+    @rule(seldom=strategies.integers(0, 2))
+    def break_off(self, seldom: int) -> None:
         """The connection breaks."""
-        self.cut()
+        if not seldom:
+            self.cut()
 
-    @rule()
-    def connect_again(self) -> None:
+    @rule(everything=strategies.booleans())
+    def connect_again(self, everything: bool) -> None:
         """They connect, if they are not connected."""
         self.connect()
+        if everything:
+            self.flush()
 
     @rule(side=SIDES, what=strategies.sampled_from(("test", "heartbeat", "reject", "logout")))
     def say(self, side: int, what: str) -> None:
@@ -147,17 +154,19 @@ class Conversation(RuleBasedStateMachine):
         elif engine.out is None:
             self.engines[0].must_reset = True
 
-    @precondition(lambda self: all(engine.out is None for engine in self.engines))
-    @rule(loses=strategies.sampled_from(((0,), (1,), (0, 1))), seldom=strategies.integers(0, 2))
+    @rule(loses=strategies.sampled_from(((0,), (1,), (0, 1), (0, 1))), seldom=strategies.integers(0, 3))
     def lose_store(self, loses: tuple[int, ...], seldom: int) -> None:
         """One engine loses its numbers and does not know, or both begin a new day."""
         if seldom:
             return
+        self.cut()
+        self.fresh = True
         for side in loses:
             self.engines[side].lose_store()
             self.log.append(f"-- {self.engines[side].name} has lost its store")
         for engine in self.engines:
             engine.forgives_low = len(loses) == 1
+        self.connect()
 
     # -- what must hold ------------------------------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ class Engine(SendingEngine):
         """Process a message with the expected number."""
         kind = frame.type
         self.next_in = number + 1
-        self.got[number] = None if kind in ADMIN else body_of(frame)
+        self.got[number] = None if kind in ADMIN - {"3"} else body_of(frame)
         if kind == "4":
             self.check(frame.number(36) > number, "a gap fill that fills nothing:", frame)
             self.got |= dict.fromkeys(range(number, frame.number(36)))

@@ -46,7 +46,7 @@ class Filtered(Conversation):
     def judge(self, message: Message, side: int) -> Any:
         """Be the filter: decide about application messages, at once or later."""
         text = message.text(58) or ""
-        if text not in self.fates:
+        if text not in self.fates or self.between.dead:
             return PASS_ON
         if text in self.late:
             verdict: Deferred[Verdict] = Deferred()
@@ -97,7 +97,8 @@ class Filtered(Conversation):
 
     def reported(self, error: Any) -> None:
         """The repeater reports an error."""
-        if not isinstance(error, Disconnected):
+        unsure = "both engines have logged on" in str(error) and any(engine.resetting for engine in self.engines)
+        if not isinstance(error, Disconnected) and not unsure:
             self.log.append(f"-- the repeater reports {error!r}")
             self.errors.append(error)
 
@@ -187,9 +188,12 @@ class Filtered(Conversation):
             del self.errors[errors:]
         self.after_event(run)
 
-    @rule(how=strategies.sampled_from(("now", "before", "after", "restart")))
-    def kill(self, how: str) -> None:
+    @rule(how=strategies.sampled_from(("now", "before", "after", "restart")), seldom=strategies.integers(0, 2))
+    def kill(self, how: str, seldom: int) -> None:
         """The process of the repeater is killed, now or at its next commit, or is shut down and started again."""
+        self.fresh = self.fresh and not self.both_ready()
+        if seldom or self.fresh:
+            return
         self.log.append(f"-- the repeater is killed: {how}")
         if how == "now":
             self.between.kill()
