@@ -16,7 +16,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from twisted_repeater import Limits, Side
+from twisted_repeater import Limits, OnFilterError, Side
 from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.pair import Pair
 from twisted_repeater.dialects.fix import fix, store
@@ -118,12 +118,17 @@ class Between:
         engines: the client's, and the server's.
         judge: the filter; it gets the message, and the number of the side that has sent it.
         on_error: is told of errors of a link.
+        policy: what becomes of a message where the filter fails.
     """
 
     def __init__(
-        self, engines: list[Engine], judge: Callable[[Any, int], Any], on_error: Callable[[Any], None]
+        self,
+        engines: list[Engine],
+        judge: Callable[[Any, int], Any],
+        on_error: Callable[[Any], None],
+        policy: OnFilterError,
     ) -> None:
-        self.engines, self.judge, self.on_error = engines, judge, on_error
+        self.engines, self.judge, self.on_error, self.policy = engines, judge, on_error, policy
         self.directory = tempfile.mkdtemp()
         self.wires: list[Wire] = []
         self.pair: Pair | None = None
@@ -164,6 +169,7 @@ class Between:
             self.dialect,
             limits=LIMITS,
             on_error=on_error,
+            on_filter_error=self.policy,
             on_connecting_error=on_connecting_error,
             to_server_filter=filter_of(0),
             to_client_filter=filter_of(1),

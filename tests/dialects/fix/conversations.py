@@ -50,6 +50,7 @@ class Conversation(RuleBasedStateMachine):
         ]
         for engine in self.engines:
             engine.on_reset = partial(self.numbers_given_up, engine)
+            engine.on_skip = partial(self.numbers_skipped, self.engines.index(engine))
         self.start()
         self.connect()
 
@@ -88,6 +89,9 @@ class Conversation(RuleBasedStateMachine):
     def numbers_given_up(self, engine: Engine) -> None:
         """An engine begins to count anew: what it had sent may be lost."""
         self.excused |= set(engine.texts)
+
+    def numbers_skipped(self, side: int) -> None:
+        """An engine goes on with a higher number than the one that it expected."""
 
     @rule(side=SIDES, wrong=strategies.integers(0, 5))
     def send(self, side: int, wrong: int) -> None:

@@ -79,6 +79,7 @@ class SendingEngine:
         self.requests = self.heartbeats = self.rejected = 0
         self.last_told = self.logon = 0
         self.on_reset: Callable[[], None] = lambda: None
+        self.on_skip: Callable[[], None] = lambda: None
         self.clear_sent()
         self.clear_received()
         self.disconnected()

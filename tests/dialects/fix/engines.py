@@ -165,6 +165,7 @@ class Engine(SendingEngine):
         target = frame.number(36)
         self.check(target >= self.next_in, f"lowers the numbers, expected {self.next_in}:", frame)
         self.next_in = target
+        self.on_skip()
         self.forget_requests()
 
     def answer(self, frame: Frame) -> None:

@@ -8,15 +8,29 @@ from typing import Any
 from hypothesis import settings, strategies
 from hypothesis.stateful import precondition, rule
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
-from twisted_repeater import DROP, PASS_ON, Disconnected, PassOnAndSendBack, Send, SendBack, Verdict
+from twisted_repeater import (
+    DROP,
+    PASS_ON,
+    CallbackFailed,
+    Close,
+    Disconnected,
+    OnFilterError,
+    PassOnAndSendBack,
+    Send,
+    SendBack,
+    Verdict,
+)
 from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSingle
 
 from ...drawn import examples
 from .between import Between
 from .conversations import SIDES, Conversation
 
-ACTS = ("pass", "drop", "answer", "report", "before", "after", "around", "change", "lengthen", "replace")
+ACTS = (
+    ("pass", "drop", "answer", "report", "before", "after", "around", "change", "lengthen", "replace", "fail", "close")
+)  # fmt: skip
 FATES = strategies.lists(strategies.sampled_from(ACTS), min_size=1, max_size=2)
 AMOUNTS = strategies.one_of(strategies.just(0), strategies.integers(1, 300))
 
@@ -26,6 +40,7 @@ class Filtered(Conversation):
 
     def start(self) -> None:
         """Start the repeater."""
+        policy = OnFilterError.DROP if self.engines[0].habits.queues else OnFilterError.PASS_ON
         self.fates: dict[str, list[str]] = {}
         """What the filter does with a message: the first time, and whenever it sees it again."""
         self.late: set[str] = set()
@@ -39,7 +54,8 @@ class Filtered(Conversation):
         self.additions = 0
         self.in_place: set[str] = set()
         """What has taken the place of a message: if that is sent again, it may come before what was added earlier."""
-        self.between = Between(self.engines, self.judge, self.reported)
+        self.policy = policy
+        self.between = Between(self.engines, self.judge, self.reported, policy)
 
     # -- the filter ----------------------------------------------------------------------------------------------
 
@@ -60,6 +76,13 @@ class Filtered(Conversation):
         fates = self.fates[text]
         act = fates.pop(0) if len(fates) > 1 else fates[0]
         self.log.append(f"-- the filter: {text}: {act}")
+        if act == "fail":
+            self.judged[text].append("" if self.policy is OnFilterError.DROP else text)
+            raise ValueError("the filter fails")
+        if act == "close":  # which drops the message; if it should come again, it passes
+            fates[:] = ["pass"]
+            self.judged[text].append("")
+            return Close()
         if act in ("change", "lengthen"):
             changed = text + "+" + "x" * (1 if act == "change" else 300)
             self.judged[text].append(changed)
@@ -98,7 +121,8 @@ class Filtered(Conversation):
     def reported(self, error: Any) -> None:
         """The repeater reports an error."""
         unsure = "both engines have logged on" in str(error) and any(engine.resetting for engine in self.engines)
-        if not isinstance(error, Disconnected) and not unsure:
+        fails = "the filter fails" in str(error.reason if isinstance(error, CallbackFailed) else error)
+        if not (isinstance(error, Disconnected) or unsure or fails):
             self.log.append(f"-- the repeater reports {error!r}")
             self.errors.append(error)
 
@@ -168,7 +192,10 @@ class Filtered(Conversation):
         self.recent.clear()
         run = self.between.run
         if not verdict.called:
-            verdict.callback(self.decide(message, side))
+            try:
+                verdict.callback(self.decide(message, side))
+            except ValueError:
+                verdict.errback(Failure())
             self.between.world.clock.advance(0)
         self.after_event(run)
 
@@ -245,6 +272,10 @@ class Filtered(Conversation):
     def need_not(self, text: str) -> bool:
         """Return whether a message need not arrive: numbers were given up, or it is about one that was added."""
         return text in self.excused or "about add" in text
+
+    def numbers_skipped(self, side: int) -> None:
+        """An engine has skipped numbers: what was added there may be lost."""
+        self.excused.update(self.added[side])
 
     def numbers_given_up(self, engine: Any) -> None:
         """What an engine had sent may be lost, and what was added to that."""
