@@ -13,11 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.__main__ import HOT_PATH
 from twisted_repeater._lane.output import Output
+from twisted_repeater.dialects.fix.of_type import of_type
 from twisted_repeater.dialects.redis.by_name import by_name
 from twisted_repeater.errors import FARTHEST, FramingError
 from twisted_repeater.framings import (
     AsyncExtraFraming,
     DelimitedFraming,
+    FixFraming,
     Int32Framing,
     LengthFraming,
     RespFraming,
@@ -87,6 +89,8 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: RespFraming(99, commands=True),
     lambda: RespFraming(FARTHEST, commands=False),
     within_a_reply,
+    lambda: FixFraming(99),
+    lambda: FixFraming(FARTHEST),
     lambda: AsyncExtraFraming(99, lambda: 1.5),
     lambda: AsyncExtraHelloFraming(99),
     lambda: CheckedFraming(Tailed()),
@@ -96,6 +100,7 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: contains([b"ab", b"c"]),
     lambda: predicate(len),
     lambda: by_name(["GET", "SET"]),
+    lambda: of_type(["D", "AB"]),
     Gate,
     lambda: first_byte(b"a") | contains([b"b"]),
     lambda: first_byte(b"a") & contains([b"b"]),

@@ -204,6 +204,20 @@ CONTESTANTS = (
         loads=PROTOCOLS,
     ),
     Contestant(
+        name="repeater-orders",
+        title="repeater, limits for orders",
+        start=_repeater("orders"),
+        prints_port=True,
+        loads=("fix-orders",),
+    ),
+    Contestant(
+        name="repeater-shifted",
+        title="repeater, numbers shifted by a message that a filter has added",
+        start=_repeater("shifted"),
+        prints_port=True,
+        loads=("fix-orders",),
+    ),
+    Contestant(
         name="repeater-pass",
         title="repeater, filter passes all",
         start=_repeater("pass"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["LOADS", "PROTOCOLS", "QUICK", "Load"]
 
-PROTOCOLS = ("postgres", "redis", "mqtt")
+PROTOCOLS = ("postgres", "redis", "mqtt", "fix")
 """The kinds of load that another program puts on: the protocol's own load tool."""
 
 KIB = 1024
@@ -117,6 +117,14 @@ LOADS = (
     _redis("get", 16),
     _mqtt(0, 2),
     _mqtt(1, 4),
+    Load(
+        name="fix-orders",
+        title="FIX, orders and reports, 16 under way",
+        kind="fix",
+        size=200,
+        connections=4,
+        messages=2,
+    ),
 )
 
 QUICK = ("oneway-16", "oneway-4k", "echo-1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,10 @@ def _mosquitto(port: int, directory: Path) -> list[str]:
     return [find("mosquitto"), "-c", str(config)]
 
 
+def _fix(port: int, directory: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.programs.fix", "serve", str(port)]
+
+
 SERVERS = {
     "postgres": Server(
         command=_postgres,
@@ -82,6 +87,7 @@ SERVERS = {
         programs=(("redis-benchmark", "apt-get install redis-tools"), ("redis-server", "apt-get install redis-server")),
         prepare=_redis_benchmark,
     ),
+    "fix": Server(command=_fix, programs=()),
     "mqtt": Server(command=_mosquitto, programs=(("mosquitto", "apt-get install mosquitto"),)),
 }
 """By the kind of load."""

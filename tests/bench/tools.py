@@ -73,9 +73,21 @@ def _of_mqtt(printed: str, requests: int) -> float:
     return float(speed[2])
 
 
+def _fix(load: Load, port: int, requests: int) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.programs.fix", str(port), str(requests), str(load.connections)]
+
+
+def _of_fix(printed: str, requests: int) -> float:
+    speed = re.search(r"(\d+) orders, ([\d.]+) for each second", printed)
+    if speed is None or int(speed[1]) < requests:
+        raise Failed(f"the FIX load: {last_line(printed)}")
+    return float(speed[2])
+
+
 TOOLS = {
     "postgres": Tool(command=_pgbench, requests_per_second=_of_pgbench, warm_up=200),
     "redis": Tool(command=_redis_benchmark, requests_per_second=_of_redis_benchmark, warm_up=5000),
+    "fix": Tool(command=_fix, requests_per_second=_of_fix, warm_up=1000),
     "mqtt": Tool(command=_mqtt, requests_per_second=_of_mqtt, warm_up=1000),
 }
 """By the kind of load."""

@@ -60,11 +60,20 @@ def redis(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
     return within(data, at)
 
 
+def fix(data: bytes, at: int, to_server: bool, before: list[bytes]) -> int:
+    """Cut FIX: BodyLength says how much there is before the checksum."""
+    begin, end, rest = data[at:].partition(b"\x01")
+    length, also_end, _ = rest.partition(b"\x01")
+    if not (end and also_end):
+        return 0
+    return within(data, at + len(begin) + len(length) + 2 + int(length[2:]) + 7)
+
+
 def within(data: bytes, end: int) -> int:
     return end if end <= len(data) else 0
 
 
-CUTTERS: dict[str, Cutter] = {"postgres": postgres, "mqtt": mqtt, "redis": redis}
+CUTTERS: dict[str, Cutter] = {"postgres": postgres, "mqtt": mqtt, "redis": redis, "fix": fix}
 
 
 def cut(protocol: str, rest: bytearray, to_server: bool, before: list[bytes]) -> Iterator[bytes]:

@@ -41,6 +41,26 @@ INTERESTING: tuple[int, ...] = (
 )
 INTERESTING += (2**32 - 1, 2**32 - 4)
 NUMBER = re.compile(rb"-?\d+")
+FIX_NUMBER = re.compile(rb"\x01(9|34|7|16|36|45|789|95|108|369|38|44)=(\d+)")
+FIX_FIELDS: tuple[tuple[int, tuple[bytes, ...]], ...] = (
+    (35, (*b"0 1 2 3 4 5 A D E F G 8 9 j B x".split(), b"", b"\xff", b"ABCDEFGHIJKLMNOPQRST")),
+    (34, (b"0", b"1", b"2", b"3", b"5", b"999999", b"-1", b"", b"0002", b"9223372036854775808")),
+    (43, (b"Y", b"N", b"")),
+    (123, (b"Y", b"N")),
+    (141, (b"Y", b"N")),
+    (7, (b"1", b"0", b"3", b"999999", b"x")),
+    (16, (b"0", b"999999", b"2", b"100")),
+    (36, (b"1", b"0", b"3", b"50", b"999999999999999999", b"x")),
+    (45, (b"1", b"2", b"99")),
+    (789, (b"1", b"3", b"99", b"")),
+    (49, (b"BUYER", b"SELLER", b"OTHER", b"")),
+    (56, (b"BUYER", b"SELLER", b"OTHER", b"")),
+    (95, (b"3", b"999", b"x", b"")),
+    (122, (b"20261126-12:00:00", b"")),
+    (8, (b"FIX.4.0", b"FIX.4.4", b"FIXT.1.1")),
+    (10, (b"000", b"1")),
+)
+"""Fields of the session, with values that are right somewhere, or nowhere."""
 NUMBERS: tuple[bytes, ...] = (
     b"-1",
     b"-2",
@@ -62,13 +82,24 @@ NUMBERS += (b"4294967296", b"9223372036854775807", b"99999999999999999999999", b
 class Protocol:
     """What the mutations know about a protocol."""
 
-    def __init__(self, types: bytes, length: Callable[[Random, bytes], bytes], openings: tuple[bytes, ...]) -> None:
+    def __init__(
+        self,
+        types: bytes,
+        length: Callable[[Random, bytes], bytes],
+        openings: tuple[bytes, ...],
+        own: tuple[Mutation, ...] = (),
+        mended: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self.types = types
         """First bytes of messages."""
         self.length = length
         """Writes another length into a message."""
         self.openings = openings
         """What a long or deep message begins with."""
+        self.own = own
+        """Mutations of this protocol only."""
+        self.mended = mended
+        """Returns a message with the right checksum: one with a wrong one is not looked at any further."""
 
 
 def fixed_length(random: Random, message: bytes) -> bytes:
@@ -101,6 +132,37 @@ def decimal_length(random: Random, message: bytes) -> bytes:
     number = random.choice(found)
     near = b"%d" % (int(number[0]) + random.randint(-3, 3)) if len(number[0]) < 19 else b"1"
     return message[: number.start()] + random.choice((near, random.choice(NUMBERS))) + message[number.end() :]
+
+
+def of_fix(random: Random, message: bytes) -> bytes:
+    """Write another BodyLength into a message of FIX, or another number into a field."""
+    found = list(FIX_NUMBER.finditer(message))
+    if not found:
+        return message
+    number = random.choice(found[:1] * 3 + found)
+    near = b"%d" % max(int(number[2][:18]) + random.randint(-3, 3), 0)
+    return message[: number.start(2)] + random.choice((near, near, random.choice(NUMBERS))) + message[number.end(2) :]
+
+
+def change_field(random: Random, messages: list[bytes], protocol: Protocol) -> None:
+    """Put a field of the session into a message of FIX, or another value into one that it has."""
+    at = somewhere(random, messages)
+    tag, values = random.choice(FIX_FIELDS)
+    field = b"\x01%d=%b\x01" % (tag, random.choice(values))
+    had = re.search(rb"\x01%d=[^\x01]*\x01" % tag, messages[at])
+    place = had.span() if had else (random.choice([m.start() for m in re.finditer(b"\x01", messages[at])] or [0]),) * 2
+    if not had:
+        field = field[:-1]
+    messages[at] = messages[at][: place[0]] + field + messages[at][place[1] :]
+
+
+def mended_fix(message: bytes) -> bytes:
+    """Return a message of FIX with the right BodyLength and CheckSum."""
+    found = re.fullmatch(rb"(?s)(8=FIX[^\x01]*\x019=)[^\x01]*\x01(.*\x01)10=[^\x01]*\x01?", message)
+    if found is None:
+        return message
+    frame = b"%b%d\x01%b" % (found[1], len(found[2]), found[2])
+    return b"%b10=%03d\x01" % (frame, sum(frame) % 256)
 
 
 PROTOCOLS = {
@@ -145,6 +207,21 @@ PROTOCOLS = {
             b'SET a "' + b"\\x00" * 20_000,
             b":" + b"1" * 70_000,
         ),
+    ),
+    "fix": Protocol(
+        bytes(range(256)) + b"8=FIX\x01" * 16,
+        of_fix,
+        (
+            b"8=FIX.4.4\x019=999999999\x01",
+            b"8=FIX.4.4\x019=16000000\x0135=D\x01",
+            b"8=FIX.4.4\x019=" + b"0" * 70_000,
+            b"8=FIX.4.4\x019=" + b"0" * 17 + b"9\x0135=D\x01",
+            b"8=FIX" + b"x" * 70_000,
+            b"8=FIX.4.4\x019=70020\x0135=D\x01" + b"1=\x01" * 20_000,
+            b"8=FIX.4.4\x019=70020\x0135=D\x0195=60000\x0196=",
+        ),
+        own=(change_field,) * 8,
+        mended=mended_fix,
     ),
 }
 
@@ -255,12 +332,14 @@ def mutated(random: Random, name: str, recordings: list[Recording], direction: D
     said = [data for way, data in recording.messages if way is direction]
     count = len(said)
     protocol = PROTOCOLS[name]
-    chosen = random.choices(MUTATIONS, k=random.choice((1, 1, 1, 2, 3)))
+    chosen = random.choices(MUTATIONS + protocol.own, k=random.choice((1, 1, 1, 2, 3)))
     if random.random() < 0.1:  # a message of another session
         other = random.choice([one for one in recordings if one.sent(direction)])
         said[somewhere(random, said)] = random.choice([data for way, data in other.messages if way is direction])
     for mutation in chosen:
         mutation(random, said, protocol)
+    if protocol.mended is not None and random.random() < 0.8:
+        said = [protocol.mended(data) for data in said]
     while len(said) > count:  # each message keeps its turn; what was added is said together with the next
         at = random.randrange(len(said) - 1)
         said[at : at + 2] = [said[at] + said[at + 1]]

@@ -7,8 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_repeater import DROP, PASS_ON, Dialect, Direction, Link, Send, SendBack, Side, Verdict
-from twisted_repeater.dialects import mqtt, postgres, redis
+from twisted_repeater import (
+    DROP,
+    PASS_ON,
+    Dialect,
+    Direction,
+    Link,
+    PassOnAndSendBack,
+    Send,
+    SendBack,
+    Side,
+    Verdict,
+)
+from twisted_repeater.dialects import fix, mqtt, postgres, redis
+from twisted_repeater.dialects.fix import Message, Orders, refuse
+from twisted_repeater.dialects.fix.messages import SessionMessage
 from twisted_repeater.dialects.mqtt import Publish, Topics, answered
 from twisted_repeater.dialects.postgres import MaskColumns, ReadOnly, Statements
 from twisted_repeater.dialects.redis import Command, Commands, Reply, in_turn
@@ -190,4 +203,46 @@ REDIS = Case(
     wrong=frozenset({"redis/garbage-1", "redis/garbage-2", "redis/replica", "redis/inline"}),
 )
 
-PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT)}
+
+def fix_message(kind: str, number: int, *fields: tuple[int, object], server: bool = False) -> Step:
+    """Return a message of the honest link."""
+    names = ("EXCHANGE", "BYSTANDER") if server else ("BYSTANDER", "EXCHANGE")
+    header: dict[int, str | int] = {49: names[0], 56: names[1], 34: number, 52: "20261126-12:00:00"}
+    message = Message(kind, [(tag, str(value)) for tag, value in fields])
+    return (DOWN if server else UP, message.with_header("FIX.4.4", header).frame)
+
+
+def by_chance(message: Message, link: Link) -> Verdict:
+    """Drop, change, answer and add, by ids and types."""
+    kind, number = message.type, message.get(11) or b""
+    if isinstance(message, SessionMessage):
+        return PASS_ON
+    choice = sum(number + kind.encode()) % 6
+    more = Message("B", {148: "added"})
+    return (
+        PASS_ON,
+        DROP,
+        Send(message.changed({58: "changed"}), more),
+        SendBack([more]),
+        PassOnAndSendBack([more]),
+        refuse(message, "no"),
+    )[choice]
+
+
+FIX = Case(
+    "fix",
+    lambda: fix(),
+    [fix_message("A", 1, (98, 0), (108, 30)), fix_message("A", 1, (98, 0), (108, 30), server=True)],
+    [
+        fix_message("1", 2, (112, "there?")),
+        fix_message("0", 2, (112, "there?"), server=True),
+    ],
+    {"no filter": dict, "typed filters": lambda: both(look)},
+    {
+        "Orders": lambda: {"filters": Orders(max_quantity=99, max_rate=1000, symbols=("ACME",))},
+        "drops and adds": lambda: both(by_chance),
+    },
+    excused="before both engines have logged on",  # the recorded peer goes on without the other's Logon
+)
+
+PROTOCOLS = {case.name: case for case in (POSTGRES, REDIS, MQTT, FIX)}

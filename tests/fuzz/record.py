@@ -1,4 +1,4 @@
-"""Records the sessions anew: ``python -m tests.fuzz.record [postgres|redis|mqtt] ...``; all protocols by default.
+"""Records the sessions anew: ``python -m tests.fuzz.record [postgres|redis|mqtt|fix] ...``; all protocols by default.
 
 It starts the real servers, lets real clients talk to them through a `Tee`, and writes what passed to ``recordings/``.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 
-from . import record_mqtt, record_postgres, record_redis
+from . import record_fix, record_mqtt, record_postgres, record_redis
 from .recording import RECORDINGS, Recording
 from .sessions import Session
 from .tee import Tee
@@ -34,7 +34,7 @@ def record(protocol: str, port: int, sessions: dict[str, Session]) -> None:
 
 def main() -> None:
     """Record the protocols that the command line names."""
-    protocols = {"postgres": record_postgres, "redis": record_redis, "mqtt": record_mqtt}
+    protocols = {"postgres": record_postgres, "redis": record_redis, "mqtt": record_mqtt, "fix": record_fix}
     for protocol in sys.argv[1:] or protocols:
         module = protocols[protocol]
         server = module.start()

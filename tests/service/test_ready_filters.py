@@ -75,6 +75,7 @@ class TableTests(SynchronousTestCase):
     def test_options_of_protocols(self) -> None:
         """The filters of protocols take their rules as text."""
         for name, options in (
+            ("fix-orders", {"max-quantity": "1000", "max-rate": "0.5", "symbols": "MSFT,IBM", "unpriced": "pass"}),
             ("mqtt-topics", {"publish": "sensors/%c/#", "deny-subscribe": "secret/#,private/#", "before-5": "close"}),
             ("postgres-mask-columns", {"columns": "password,16385.3"}),
             ("postgres-read-only", {}),

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
 from .._types import Filter, FilterPairObject
+from ..dialects.fix import Orders
 from ..dialects.mqtt import Topics
 from ..dialects.postgres import MaskColumns, ReadOnly, Statements
 from ..dialects.redis import Commands
@@ -78,6 +79,7 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
 
 
 READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
+    "fix-orders": Orders,
     "log": log,
     "mqtt-topics": Topics,
     "postgres-mask-columns": MaskColumns,
@@ -89,6 +91,7 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
 """The functions that make the pairs, by the names on the command line."""
 
 DIALECTS: dict[str, str] = {
+    "fix-orders": "fix",
     "mqtt-topics": "mqtt",
     "postgres-mask-columns": "postgres",
     "postgres-read-only": "postgres",

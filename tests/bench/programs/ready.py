@@ -1,4 +1,4 @@
-"""The repeater with a ready dialect, without a filter or with one that looks at every message of both directions.
+"""The repeater with a ready dialect: without a filter, with one that looks at every message, or with rules.
 
 Started as ``python -m tests.bench.programs.ready SERVER_PORT DIALECT FILTER``; prints its port.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from twisted_repeater import Repeater, dialects
 
 from .serving import run_repeater, tell_port
-from .typed import FILTERS
+from .typed import FILTERS, RULES
 
 
 async def run(server_port: int, dialect: str, chosen: str) -> None:
@@ -19,7 +19,7 @@ async def run(server_port: int, dialect: str, chosen: str) -> None:
         listen="tcp:0:interface=127.0.0.1",
         server=f"tcp:127.0.0.1:{server_port}",
     )
-    repeater.start(filters=FILTERS[dialect] if chosen == "typed" else None)
+    repeater.start(filters=FILTERS[dialect] if chosen == "typed" else RULES.get((dialect, chosen)))
     tell_port(repeater.port)
 
 

@@ -17,11 +17,15 @@ from .messages import (
     OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
+    OrderMessage,
     Reject,
     ResendRequest,
     SequenceReset,
+    SessionMessage,
     TestRequest,
 )
+from .orders import Orders
+from .refusals import refuse
 from .scan import Garbled
 
 __all__ = [
@@ -41,10 +45,14 @@ __all__ = [
     "OrderCancelReject",
     "OrderCancelReplaceRequest",
     "OrderCancelRequest",
+    "OrderMessage",
+    "Orders",
     "Reject",
     "ResendRequest",
     "SequenceReset",
+    "SessionMessage",
     "TestRequest",
     "fix",
+    "refuse",
     "version_of",
 ]

@@ -22,6 +22,12 @@ class Decided:
         at = bisect_right(self._starts, number) - 1
         return at >= 0 and number < self._stops[at]
 
+    def add_all(self, start: int, stop: int) -> None:
+        """Add the numbers from ``start`` up to ``stop``, which follow all others."""
+        if start < stop:
+            self.add(start)
+            self._stops[-1] = stop
+
     def add(self, number: int) -> None:
         """Add a number."""
         starts, stops = self._starts, self._stops

@@ -41,6 +41,8 @@ class Flow:
         """Forget what concerns one link only."""
         self.logged_on: bool = False
         """Whether a Logon has passed."""
+        self.is_over: bool = False
+        """Whether a Logon that begins the flow again has passed, so that nothing may follow in these numbers."""
         self.owed: Gap | None = None
         """Numbers that the receiver has not been told about: the last ones of the flow."""
         self.awaited: int = 0
@@ -67,8 +69,13 @@ class Flow:
             self.last = max(self.last, number)
             self.last_is_logon = logon
 
+    def passed_up_to(self, number: int) -> None:
+        """The messages up to this number have passed, with the same numbers for both engines."""
+        self.decided.add_all(self.last + 1, number + 1)
+        self.last = max(self.last, number)
+
     def owe(self, number: int) -> list[Message]:
-        """A message of the sender does not go on. Return what the receiver must get now; it is told of the gap later."""
+        """A message does not go on. Return what the receiver must get now; it is told of the gap later."""
         place = self.map.receiver(number)
         due = self.due() if self.owed is not None and self.owed.stop != place else []
         self.owed = Gap(place if self.owed is None else self.owed.start, place + 1)
@@ -82,4 +89,12 @@ class Flow:
 
     def again(self, pieces: Iterable[Piece]) -> list[Message]:
         """Return messages that the receiver has asked for."""
-        return self.own.again(pieces)
+        sent = list(pieces)
+        for piece in sent:
+            self.told(piece.stop if isinstance(piece, Gap) else piece.number + 1)
+        return self.own.again(sent)
+
+    def told(self, stop: int) -> None:
+        """The receiver gets all numbers below ``stop`` again: what was owed of them is in that."""
+        if self.owed is not None and self.owed.start < stop:
+            self.owed = Gap(stop, self.owed.stop) if stop < self.owed.stop else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
 from ...errors import MarshalingError, ParseError
 from .scan import Scanned, written
 from .tags import HEADER
-from .values import Flag, Text, Value, check_tag, encoded, encoded_fields
+from .values import Fields, Flag, Text, Value, check_tag, encoded, encoded_fields
 
 __all__ = ["Message"]
 
@@ -51,7 +51,7 @@ class Message(Scanned):
     sending_time: Text = Text(52)
     """SendingTime."""
 
-    def __init__(self, msg_type: str, fields: Mapping[int, Value] | Iterable[tuple[int, Value]] = ()) -> None:
+    def __init__(self, msg_type: str, fields: Fields = ()) -> None:
         given = encoded_fields(fields)
         for tag, _ in given:
             if tag in COMPUTED:
@@ -124,7 +124,7 @@ class Message(Scanned):
             ready[tag] = None if value is None else encoded(tag, value)
         return self._of(self.edited(ready))
 
-    def with_header(self: M, begin_string: str, header: Mapping[int, Value] | Iterable[tuple[int, Value]]) -> M:
+    def with_header(self: M, begin_string: str, header: Fields) -> M:
         """Return the message as it is sent: with a header and a trailer.
 
         Args:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from .message import Message
-from .values import Flag, Number, Text, Value, Whole
+from .values import Fields, Flag, Number, Text, Value, Whole
 
 __all__ = [
     "CLASSES",
     "BusinessMessageReject",
     "ExecutionReport",
+    "Fields",
     "Heartbeat",
     "Logon",
     "Logout",
@@ -23,6 +23,7 @@ __all__ = [
     "OrderCancelReject",
     "OrderCancelReplaceRequest",
     "OrderCancelRequest",
+    "OrderMessage",
     "Reject",
     "ResendRequest",
     "SequenceReset",
@@ -38,12 +39,17 @@ class Typed(Message):
 
     Args:
         fields: the fields of the body; see `Message`.
+
+    Raises:
+        TypeError: the class has no type; or see `Message`.
+        ValueError: see `Message`.
     """
 
     __slots__ = ()
 
-    def __init__(self, fields: Mapping[int, Value] | Iterable[tuple[int, Value]] = ()) -> None:
-        assert self.TYPE is not None, "only classes of one type can be made"
+    def __init__(self, fields: Fields = ()) -> None:
+        if self.TYPE is None:
+            raise TypeError(f"{type(self).__name__} has no type: make a Message of a type, or of a class that has one")
         super().__init__(self.TYPE, fields)
 
 
@@ -137,11 +143,10 @@ class Logon(SessionMessage):
     """Username."""
 
 
-class NewOrderSingle(Typed):
-    """NewOrderSingle (D)."""
+class OrderMessage(Typed):
+    """The base of the messages that place or replace an order for one instrument."""
 
     __slots__ = ()
-    TYPE = "D"
     client_order_id: Text = Text(11)
     """ClOrdID."""
     account: Text = Text(1)
@@ -162,33 +167,22 @@ class NewOrderSingle(Typed):
     """StopPx."""
 
 
-class OrderCancelReplaceRequest(Typed):
+class NewOrderSingle(OrderMessage):
+    """NewOrderSingle (D)."""
+
+    __slots__ = ()
+    TYPE = "D"
+
+
+class OrderCancelReplaceRequest(OrderMessage):
     """OrderCancelReplaceRequest (G)."""
 
     __slots__ = ()
     TYPE = "G"
-    client_order_id: Text = Text(11)
-    """ClOrdID."""
     original_client_order_id: Text = Text(41)
     """OrigClOrdID."""
     order_id: Text = Text(37)
     """OrderID."""
-    account: Text = Text(1)
-    """Account."""
-    symbol: Text = Text(55)
-    """Symbol."""
-    side: Text = Text(54)
-    """Side."""
-    quantity: Number = Number(38)
-    """OrderQty."""
-    cash_quantity: Number = Number(152)
-    """CashOrderQty."""
-    order_type: Text = Text(40)
-    """OrdType."""
-    price: Number = Number(44)
-    """Price."""
-    stop_price: Number = Number(99)
-    """StopPx."""
 
 
 class OrderCancelRequest(Typed):

@@ -1,8 +1,8 @@
 """The numbers of a session: they stay right for both engines when messages are dropped, answered, changed or added.
 
-There are two flows, one each way. `FlowMap` says how the numbers ``s`` of a flow's sender belong to the numbers ``r`` of
-its receiver. This module decides, for each message and the verdict on it, what both engines get. It knows no link, no
-file and no clock.
+There are two flows, one each way. `FlowMap` says how the numbers ``s`` of a flow's sender belong to the numbers ``r``
+of its receiver. This module decides, for each message and the verdict on it, what both engines get. It knows no link,
+no file and no clock.
 
 **What each engine gets**
 
@@ -11,8 +11,8 @@ a message that passes           has number ``r``, and names other messages by th
 a message that is dropped       becomes a gap fill (SequenceReset with GapFillFlag). It is owed until the next message,
                                 or until the receiver sends something, so that many dropped messages make one gap fill
 a message that is added         has the next ``r``; it may be an answer, or sent by the application
-a message sent again            has the ``r`` that it had, and what was decided about it still holds. If nobody remembers
-                                what was decided, the filter is asked
+a message sent again            has the ``r`` that it had, and what was decided about it still holds. If nobody knows
+                                what that was, the filter is asked
 a ResendRequest                 reaches the sender if it asks for a message of the sender's; see `Resends`
 a Logon that begins again       see `Resets`
 a Reject of an added message    ends here, as its receiver has never sent such a message
@@ -32,8 +32,8 @@ anything that the verdict sends leaves, and so before any message with a number 
   network had lost it: the engine sees a number that is too high, asks for the rest, and gets it.
 * Messages that passed, and all numbers but those in entries, need not be known at the next start. The next Logon of
   each engine says its next number, and the entries say the rest.
-* What belongs to one link only may be lost with it: gap fills that are owed and resends under way. The entries of dropped
-  messages answer a later ResendRequest, and an engine that still misses something asks again.
+* What belongs to one link only may be lost with it: gap fills that are owed and resends under way. The entries of
+  dropped messages answer a later ResendRequest, and an engine that still misses something asks again.
 """
 
 from __future__ import annotations
@@ -44,19 +44,21 @@ from typing import Any, TypeAlias
 
 from twisted.logger import Logger
 
-from ...errors import MarshalingError, ParseError
+from ...errors import MarshalingError, ParseError, RepeaterError
 from ...model import Direction
-from ...verdicts import DO_NOTHING, PASS_ON, Mixed, PassOnAndSendBack, Send, Verdict
+from ...verdicts import PASS_ON, Close, Verdict
+from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
-from .messages import Heartbeat, Logon, Logout, Reject, ResendRequest, SequenceReset, SessionMessage, TestRequest
+from .messages import Heartbeat, Logon, Logout, ResendRequest, SequenceReset, TestRequest
 from .references import passed, refers_to_added, whole_or_none
 from .resends import Gap
 from .resets import Resets
 from .session_messages import session_message
 from .store import Entry, Kind, Saved
+from .tracking import Tracker
 
-__all__ = ["Commit", "Numbers", "number_of", "opposite"]
+__all__ = ["Commit", "NotLoggedOn", "Numbers", "number_of", "opposite"]
 
 log: Logger = Logger()
 
@@ -64,10 +66,12 @@ Commit: TypeAlias = Callable[[list[Entry], Mapping[Direction, int], list[Directi
 """Writes entries and the highest numbers, after forgetting what was known of some flows. It returns the flow and number
 of each entry whose content is forgotten."""
 
-NOT_ADDED = (Logon, ResendRequest, SequenceReset)
-"""Messages that only the engines may send."""
 NOT_RESENT = (Heartbeat, TestRequest, Logout)
 """Messages that become gap fills when they are asked for again."""
+
+
+class NotLoggedOn(RepeaterError):
+    """A message was dropped, or one is to be added, before both engines have logged on."""
 
 
 def number_of(message: Message) -> int:
@@ -100,6 +104,8 @@ class Numbers:
             self._flows[way] = Flow(now, entries, last)
         self._resets = Resets(self._flows, lambda flow: flow.begun_again(now), self._forget)
         self._new: list[Entry] = []
+        self.trackers: dict[Direction, Tracker] = {way: Tracker() for way in Direction}
+        """Count the messages of each flow that pass without being looked at; see `Untracked`."""
 
     @property
     def changed(self) -> bool:
@@ -111,16 +117,13 @@ class Numbers:
         """The highest number known of each sender."""
         return {way: flow.last for way, flow in self._flows.items()}
 
-    @property
-    def logged_on(self) -> bool:
-        """Whether both engines have logged on, so that messages may be added."""
-        return all(flow.logged_on for flow in self._flows.values()) and not self._resets.undecided
-
     def end_link(self) -> None:
         """The link has ended."""
+        self._look_up()
         self._resets.end_link()
         for flow in self._flows.values():
             flow.begin_link()
+        self._watch()
 
     def arrived(self, way: Direction, message: Message) -> bool:
         """A message has come; return whether filters must decide about it. `settle` must follow.
@@ -128,12 +131,13 @@ class Numbers:
         Raises:
             ParseError: the message has no number.
         """
+        self._look_up()
         number = number_of(message)
         self._resets.arrived(way, message, number)
         flow = self._resets.flow(way)
         if number > flow.last or isinstance(message, Logon):
             return True
-        if isinstance(message, SessionMessage) and not isinstance(message, Reject):
+        if is_of_session(message):
             return isinstance(message, SequenceReset) and not message.gap_fill
         if not message.possible_duplicate:  # it is not what was decided about
             return True
@@ -145,33 +149,37 @@ class Numbers:
         Raises:
             ValueError: the verdict is not possible. Nothing has changed.
             TypeError: likewise.
+            NotLoggedOn: the verdict is not possible yet. Nothing has changed, and the link should be closed.
         """
+        self._look_up()
         flow, other, number = self._resets.flow(way), self._resets.other(way), number_of(message)
-        if verdict is PASS_ON and number == flow.last + 1 and _plain(message, flow, other):
+        if verdict is PASS_ON and number == flow.last + 1 and self.trackers[way].is_plain and _names_none(message):
             flow.note(number)
+            self.trackers[way].last = number
             return PASS_ON
-        self._check(message, verdict)
-        if verdict.closes and not self.logged_on:  # nobody may be sent anything
-            verdict = Mixed(passes=verdict.passes, closes=True, error=verdict.error)
+        if verdict.closes and not self._may_add():  # nobody may be sent anything
+            return Close(verdict.error)
+        self._check(way, message, verdict)
+        flow, other = self._resets.flow(way), self._resets.other(way)
         back: list[Message] = []
         forward: list[Message] = []
-        items = [*([message] if verdict.passes else []), *verdict.forward]
-        if _of_session(message):
+        if is_of_session(message):
             if verdict.passes:
                 forward, back = session_message(flow, other, message, number)
             for item in verdict.forward:
                 forward += self._added(way, item)
         elif number > flow.last:
-            forward = self._live(way, message, number, items, replaces=not verdict.closes)
+            forward = self._live(way, message, number, verdict)
         else:
-            forward = self._again(way, message, number, items, replaces=not verdict.closes)
+            forward = self._again(way, message, number, verdict)
         if verdict.closes and flow.logged_on:
             forward += flow.due()
         back[:0] = other.due()
         for item in verdict.back:
             back += self._added(opposite(way), item)
         self._keep()
-        return _verdict(message, forward, back, verdict)
+        self._watch()
+        return verdict_with(message, forward, back, verdict)
 
     def sent(self, way: Direction, message: object) -> list[Message]:
         """Return what the receiver gets where the application sends a message.
@@ -180,47 +188,44 @@ class Numbers:
             MarshalingError: it cannot be sent.
         """
         try:
-            self._check_added(message)
+            check_added(message)
         except (TypeError, ValueError) as error:
             raise MarshalingError(str(error)) from error
+        if not self._may_add():
+            raise MarshalingError("a message can be added only when both engines have logged on")
+        self._look_up()
         made = self._added(way, message)
         self._keep()
+        self._watch()
         return made
 
     # -- what a verdict may be -------------------------------------------------------------------------------
 
-    def _check(self, message: Message, verdict: Verdict) -> None:
-        """Raise an error unless a verdict on a message is possible."""
-        if verdict.closes:
-            if not self.logged_on:
-                return
-        elif _of_session(message):
-            if not verdict.passes or verdict.forward or verdict.back:
-                raise ValueError(f"a message of type {message.type} can only be passed on, or the link closed")
-        elif not self.logged_on and (not verdict.passes or verdict.forward or verdict.back):
-            raise ParseError("a message must not come before both engines have logged on", ends_link=True)
-        for item in (*verdict.forward, *verdict.back):
-            if item is not message and not _is_version(item, message):
-                self._check_added(item)
+    def _may_add(self) -> bool:
+        """Return whether both engines have logged on, so that they understand messages that are added."""
+        return all(self._resets.flow(way).logged_on for way in Direction) and self._resets.settled()
 
-    def _check_added(self, message: object) -> None:
-        """Raise an error unless a message can be added."""
-        if not isinstance(message, Message):
-            raise TypeError(f"only messages can be sent, not a {type(message).__name__}")
-        if isinstance(message, NOT_ADDED):
-            raise ValueError(f"only an engine may send a message of type {message.type}")
-        if not self.logged_on:
-            raise ValueError("a message can be added only when both engines have logged on")
+    def _check(self, way: Direction, message: Message, verdict: Verdict) -> None:
+        """Raise an error unless a verdict on a message is possible."""
+        if is_of_session(message) and not verdict.closes and (not verdict.passes or verdict.forward or verdict.back):
+            raise ValueError(f"a message of type {message.type} can only be passed on, or the link closed")
+        items, its_own = going_on(message, verdict)
+        added = [item for at, item in enumerate(items) if at != its_own] + list(verdict.back)
+        for item in items + added:
+            if item is not message and not is_version(item, message):
+                check_added(item)
+        if verdict is PASS_ON or self._may_add():
+            return
+        if added or not (self._resets.keeps(way) or is_of_session(message)):
+            raise NotLoggedOn(f"a message of type {message.type} was decided about before both engines had logged on")
 
     # -- messages of the application -------------------------------------------------------------------------
 
-    def _live(
-        self, way: Direction, message: Message, number: int, items: list[Any], *, replaces: bool
-    ) -> list[Message]:
+    def _live(self, way: Direction, message: Message, number: int, verdict: Verdict) -> list[Message]:
         """Return what the receiver gets for a message that is sent for the first time."""
         flow = self._resets.flow(way)
         flow.last = number - 1
-        its_own = _place_of(message, items, replaces)
+        items, its_own = going_on(message, verdict)
         forward: list[Message] = []
         if its_own < 0:
             self._record(flow, Entry(way, flow.map.receiver(number), number, Kind.DROPPED))
@@ -232,21 +237,19 @@ class Numbers:
                 forward += flow.owe(number)
             else:
                 due = flow.due()
-                forward += [*due, self._its_own(way, message, item, number)]
+                forward += [*due, self._its_own(way, message, item, number, verdict)]
                 flow.note(number)
         return forward
 
-    def _again(
-        self, way: Direction, message: Message, number: int, items: list[Any], *, replaces: bool
-    ) -> list[Message]:
+    def _again(self, way: Direction, message: Message, number: int, verdict: Verdict) -> list[Message]:
         """Return what the receiver gets for a message that may have been sent before."""
         flow = self._resets.flow(way)
         place = flow.map.receiver(number)
-        its_own = _place_of(message, items, replaces)
+        items, its_own = going_on(message, verdict)
         made = message
         if flow.map.entry(place) is None:
             if its_own >= 0:
-                made = self._its_own(way, message, items[its_own], number)
+                made = self._its_own(way, message, items[its_own], number, verdict)
             else:
                 self._record(flow, Entry(way, place, number, Kind.DROPPED))
         flow.note(number)
@@ -259,15 +262,17 @@ class Numbers:
                 forward += self._added(way, item)
         return forward
 
-    def _its_own(self, way: Direction, message: Message, item: Message, number: int) -> Message:
-        """Return what the receiver gets in the place of a message."""
+    def _its_own(self, way: Direction, message: Message, item: Message, number: int, verdict: Verdict) -> Message:
+        """Return what the receiver gets in the place of a message.
+
+        One that passes, but not alone, is kept too: if it comes again, the others must not.
+        """
         flow, other = self._resets.flow(way), self._resets.other(way)
         place = flow.map.receiver(number)
-        if item is message:
-            return passed(message, place, other.map)
-        made = item if _is_version(item, message) else flow.own.added(item, place)
+        made = item if item is message or is_version(item, message) else flow.own.added(item, place)
         made = passed(made, place, other.map)
-        self._record(flow, Entry(way, place, number, Kind.CHANGED, made.frame))
+        if item is not message or verdict.forward or verdict.back:
+            self._record(flow, Entry(way, place, number, Kind.CHANGED, made.frame))
         return made
 
     def _ends_here(self, way: Direction, message: Message) -> bool:
@@ -285,6 +290,23 @@ class Numbers:
         content = None if isinstance(message, NOT_RESENT) else made.frame
         self._record(flow, Entry(way, flow.next_number, flow.last, Kind.ADDED, content))
         return [*due, made]
+
+    # -- messages that are not looked at ---------------------------------------------------------------------
+
+    def _look_up(self) -> None:
+        """See which messages have passed without being looked at."""
+        for way, tracker in self.trackers.items():
+            if tracker.is_plain:
+                self._flows[way].passed_up_to(tracker.last)
+
+    def _watch(self) -> None:
+        """Say whether messages may pass without being looked at."""
+        flows = self._flows
+        plain = not self._resets.undecided and all(
+            flow.logged_on and flow.owed is None and not flow.map.added for flow in flows.values()
+        )
+        for way, tracker in self.trackers.items():
+            tracker.is_plain, tracker.last = plain, flows[way].last
 
     # -- what is kept ----------------------------------------------------------------------------------------
 
@@ -309,43 +331,6 @@ def opposite(way: Direction) -> Direction:
     return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER
 
 
-def _of_session(message: Message) -> bool:
-    """Return whether a message must not be missing. A Reject may be."""
-    return isinstance(message, SessionMessage) and not isinstance(message, Reject)
-
-
-def _plain(message: Message, flow: Flow, other: Flow) -> bool:
-    """Return whether a message that passes has the same numbers for both engines, and nobody waits for anything."""
-    return not (
-        flow.map.added
-        or other.map.added
-        or flow.owed is not None
-        or other.owed is not None
-        or isinstance(message, SessionMessage)
-    )
-
-
-def _is_version(item: object, message: Message) -> bool:
-    """Return whether a message was made of another one, by `Message.changed`."""
-    return type(item) is type(message) and item.is_whole and item.get(34) == message.get(34)  # type: ignore[attr-defined]
-
-
-def _place_of(message: Message, items: list[Any], replaces: bool) -> int:
-    """Return which of the messages that go on takes the place of the one that came; -1 if none."""
-    for at, item in enumerate(items):
-        if item is message or _is_version(item, message):
-            return at
-    return 0 if items and replaces else -1
-
-
-def _verdict(message: Message, forward: list[Message], back: list[Message], asked: Verdict) -> Verdict:
-    """Return a verdict with these messages."""
-    passes = bool(forward) and forward[0] is message
-    rest = forward[1:] if passes else forward
-    if asked.closes:
-        return Mixed(passes=passes, forward=rest, back=back, closes=True, error=asked.error)
-    if passes and not rest:
-        return PassOnAndSendBack(back) if back else PASS_ON
-    if not forward and not back:
-        return DO_NOTHING
-    return Mixed(passes=passes, forward=rest, back=back) if back else Send(*forward)
+def _names_none(message: Message) -> bool:
+    """Return whether a message cannot name numbers of the flow, or change what is known of it."""
+    return not isinstance(message, (Logon, ResendRequest, SequenceReset))

@@ -24,7 +24,7 @@ NO_CHANGES: Mapping[int, int] = {}
 
 
 def whole_or_none(message: Message, tag: int) -> int | None:
-    """Return a number that a field says; ``None`` without the field, or if it is no number: that is for the receiver."""
+    """Return the number in a field; ``None`` without the field, or if it is no number, which its receiver will say."""
     try:
         return message.whole(tag)
     except ParseError:

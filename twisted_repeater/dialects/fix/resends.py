@@ -48,8 +48,12 @@ class Resend:
     """Its first number."""
     next: int
     """The first number that the receiver has not got yet."""
+    seen: int
+    """The number behind the last one that the sender has answered."""
     stop: int
     """The number behind its last."""
+    infinite: bool
+    """Whether the sender goes on beyond that, with what it has sent meanwhile."""
 
 
 def own(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:
@@ -94,14 +98,13 @@ class Resends:
         """Forget all requests."""
         self._under_way.clear()
 
-    def begin(self, start: int, stop: int) -> list[Piece]:
+    def begin(self, start: int, stop: int, infinite: bool = False) -> list[Piece]:
         """The receiver asks for a range. Return what it gets before the sender answers."""
         if start >= stop:
             return []
-        resend = Resend(start, start, stop)
-        pieces = self._run(resend)
+        resend = Resend(start, start, start, stop, infinite)
         self._under_way = [*self._under_way[-(MOST - 1) :], resend]
-        return pieces
+        return self._run(resend)
 
     def message(self, number: int) -> tuple[list[Piece], bool, list[Piece]]:
         """The sender sends a message again.
@@ -115,29 +118,39 @@ class Resends:
             sent = any(one.start <= number < one.next for one in self._under_way)
             return ([] if passes or sent else list(own(self._numbers, number, number + 1))), passes, []
         before = list(own(self._numbers, resend.next, number if passes else number + 1))
-        resend.next = number + 1
+        resend.next = max(resend.next, number + 1)
+        resend.seen = number + 1
         return before, passes, self._run(resend)
 
     def gap(self, start: int, stop: int) -> list[Piece]:
         """The sender fills a gap. Return what the receiver gets instead."""
-        resend = self._answered(start, stop)
+        resend = self._answered(start)
         if resend is None:
             return list(filled(self._numbers, start, stop))
-        before = list(own(self._numbers, resend.next, start))
-        if start >= resend.start:
-            start = max(start, resend.next)  # its own entries up to there have been sent
-        pieces = [*before, *filled(self._numbers, start, stop)]
-        resend.next = stop
+        pieces = [
+            *own(self._numbers, resend.next, start),
+            *filled(self._numbers, max(start, resend.next), stop),  # its own entries up to there have been sent
+        ]
+        resend.next = max(resend.next, stop)
+        resend.seen = stop
         return pieces + self._run(resend)
 
-    def _answered(self, start: int, stop: int = 0) -> Resend | None:
-        """Return the request that numbers of the sender answer. Those before it will not be answered any more."""
-        stop = stop or start + 1
-        for at, resend in enumerate(self._under_way):
-            if start < resend.stop and stop > resend.next:
-                del self._under_way[:at]
-                return resend
-        return None
+    def _answered(self, number: int) -> Resend | None:
+        """Return the request that the sender answers. Those before it will not be answered any more.
+
+        The sender leaves out nothing but what it has never sent.
+        """
+        reached = [one for one in self._under_way if one.seen <= number]
+        following = [one for one in reached if self._numbers.end_of_run(one.seen, number) == number]
+        fitting = (
+            [one for one in following if number < one.stop]
+            or [one for one in following if one.infinite]
+            or [one for one in reached if number < one.stop]
+        )
+        if not fitting:
+            return None
+        del self._under_way[: self._under_way.index(fitting[0])]
+        return fitting[0]
 
     def _run(self, resend: Resend) -> list[Piece]:
         """Go on to the first number that only the sender can send; return what the receiver gets up to there."""

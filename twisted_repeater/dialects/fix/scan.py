@@ -295,9 +295,11 @@ def find_end(data: bytes, at: int, stop: int) -> int:
 
 def find_tag(data: bytes, tag: int) -> int:
     """Return the offset of the value of the first field with a tag, in a message without data, or -1."""
-    if COMPILED:
-        return find_value(data, tag)  # type: ignore[name-defined,no-any-return]  # noqa: F821 - it is in the .pxd
-    mark = b"%d=" % tag
+    return find_value(data, tag) if COMPILED else value_after(data, b"%d=" % tag)  # type: ignore  # noqa: F821
+
+
+def value_after(data: bytes, mark: bytes) -> int:
+    """Do what `find_tag` does, where it is not compiled."""
     if data.startswith(mark):
         return len(mark)
     at = data.find(b"\1" + mark)
@@ -343,6 +345,6 @@ def check_sum(data: bytes, stop: int) -> int:
     """Return the sum of the bytes before an offset, modulo 256."""
     view = data
     total = 0
-    for at in range(stop):
+    for at in range(min(stop, len(data))):
         total += view[at]
     return total & 255

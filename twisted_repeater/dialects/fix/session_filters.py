@@ -17,11 +17,12 @@ from ...link import Link
 from ...model import Direction, OnFilterError
 from ...selectors import Selector
 from ...verdicts import DO_NOTHING, PASS_ON, Answer, Close, Verdict, plain
+from .decisions import is_of_session
 from .message import Message
-from .messages import Reject, SessionMessage
-from .numbers import opposite
+from .numbers import NotLoggedOn, opposite
 from .sessions import Session, Sessions
 from .store import StoreError
+from .tracking import Tracker, Untracked
 
 __all__ = ["NumberedSessions", "SessionFilter"]
 
@@ -58,6 +59,11 @@ class SessionFilter:
         self._message: Message | None = None
         """The message that the application's filter looks at, or has looked at last."""
 
+    @property
+    def tracker(self) -> Tracker:
+        """Counts the messages that pass without being looked at."""
+        return self._session.numbers.trackers[self._way]
+
     def filter(self, message: Message, link: Link) -> Answer:
         """Pass a message on, as if there were no filters of the application."""
         return self.decide(message, link, None)
@@ -90,8 +96,7 @@ class SessionFilter:
             return self._settled(verdict)
         if link._pair.on_filter_error is OnFilterError.STOP:
             return verdict
-        of_session = isinstance(message, SessionMessage) and not isinstance(message, Reject)
-        return self._settled(PASS_ON if of_session else verdict)
+        return self._settled(PASS_ON if is_of_session(message) else verdict)
 
     def sent(self, message: object, link: Link) -> Iterable[Message]:
         """See `ISessionFilter`."""
@@ -125,6 +130,8 @@ class SessionFilter:
         assert self._message is not None
         try:
             return session.numbers.settle(self._way, self._message, plain(verdict))
+        except NotLoggedOn as error:
+            return Close(error)
         except StoreError as error:
             return self._broken(error)
 
@@ -146,9 +153,9 @@ class _Around:
         self.__qualname__: str = getattr(self._ask, "__qualname__", type(self).__qualname__)
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `ISelectiveByCodec`. All messages have numbers, so it sees all."""
+        """See `ISelectiveByCodec`. All messages have numbers, but most need only be counted."""
         self._selector = None if self._inner is None else selector_of(self._inner, codec)
-        return None
+        return Untracked(self._member.tracker, self._inner is not None, self._selector)
 
     def filter(self, message: Message, link: Link) -> Answer:
         """See `IFilter`."""

@@ -75,17 +75,20 @@ def _sequence_reset(flow: Flow, other: Flow, message: SequenceReset, number: int
         forward = _first(flow, other, message, number, _36=flow.map.receiver(new))
         flow.last = max(flow.last, new - 1)
         return forward
+    if new <= number:
+        return [passed(message, place, other.map)]
     whole = Gap(place, flow.map.receiver(new))
     pieces = flow.resends.gap(whole.start, whole.stop)
     flow.last = max(flow.last, new - 1)
     if pieces == [whole]:
+        flow.told(whole.stop)
         return [passed(message, place, other.map, {36: whole.stop})]
     return flow.again(pieces)
 
 
 def _resend_request(flow: Flow, other: Flow, message: Message, number: int) -> tuple[list[Message], list[Message]]:
     begin, end = whole_or_none(message, 7), whole_or_none(message, 16)
-    if begin is None or end is None or begin < 1:
+    if begin is None or end is None or begin < 1 or other.is_over:
         return _first(flow, other, message, number), []
     limit = other.next_number
     infinite = end == 0 or (end == ALL_THAT_FOLLOW and message[8] in OLD_VERSIONS)
@@ -94,7 +97,7 @@ def _resend_request(flow: Flow, other: Flow, message: Message, number: int) -> t
     if owed is not None and begin <= owed.start and stop >= owed.stop:
         other.owed = None  # it is in the answer
     first = other.map.end_of_run(begin, stop)
-    back = other.again(other.resends.begin(begin, stop))
+    back = other.again(other.resends.begin(begin, stop, infinite))
     if begin < stop == first:  # the sender has nothing to do with any of them
         return flow.owe(number), back
     changes = {"_7": other.map.sender_from(first)}

@@ -61,8 +61,8 @@ class Sessions:
     """Finds the session of a link.
 
     Args:
-        path: the file that keeps the numbers, which is opened with the first link; ``None`` to keep them in memory,
-            which is warned about when it begins to matter.
+        path: the file that keeps the numbers. It is open as long as there are links. ``None`` to keep the numbers in
+            memory, which is warned about when it begins to matter.
         now: returns the present time, with its zone.
     """
 
@@ -79,13 +79,6 @@ class Sessions:
         if self._opened is None:
             self._opened = Store(self._path)
         return self._opened
-
-    def close(self) -> None:
-        """Give the file back, if no link needs it."""
-        if self._opened is not None and not self._in_use:
-            self._opened.close()
-            self._opened = None
-            self._idle.clear()
 
     def begin(self, name: str) -> Session:
         """Return a session for a link.
@@ -118,9 +111,19 @@ class Sessions:
 
     def _end(self, session: Session) -> None:
         self._in_use.discard(session.name)
-        session.numbers.end_link()
-        if session.broken:
-            return
+        try:
+            session.numbers.end_link()
+            if not session.broken:
+                self._keep(session)
+        finally:
+            if self._path is not None and not self._in_use:  # another process may take the file now
+                self._idle.clear()
+                opened, self._opened = self._opened, None
+                if opened is not None:
+                    opened.close()
+
+    def _keep(self, session: Session) -> None:
+        """Keep what is known of a session until its next link."""
         if session.numbers.changed:
             self._store.commit(session.name, (), session.numbers.highest)
         self._idle[session.name] = session.numbers

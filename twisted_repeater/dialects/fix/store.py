@@ -132,7 +132,6 @@ class Store:
         entries = tuple(
             Entry(FLOWS[flow], number, origin, Kind(kind), content) for flow, number, origin, kind, content in rows
         )
-        self._sizes[row[0]] = sum(len(entry.content or b"") for entry in entries)
         return Saved(entries, dict(zip(FLOWS, row[1:], strict=True)))
 
     def commit(
@@ -160,8 +159,8 @@ class Store:
         given = list(entries)
         with self._errors(), self._transaction():
             number = self._id_of(session)
+            size = self._size_of(number) + sum(len(entry.content or b"") for entry in given)
             self._write(number, given, dict(highest or {}), list(forget))
-            size = self._sizes.get(number, 0) + sum(len(entry.content or b"") for entry in given)
             forgotten: list[tuple[Direction, int]] = []
             if size > self._max_content:
                 size, forgotten = self._forget_contents(number)
@@ -201,6 +200,13 @@ class Store:
             )
             (found,) = self._database.execute("SELECT id FROM session WHERE name = ?", (session,)).fetchone()
         return int(found)
+
+    def _size_of(self, session: int) -> int:
+        """Return how many bytes of messages are kept for a session. Entries that were replaced may count too."""
+        if session not in self._sizes:
+            question = "SELECT coalesce(sum(length(content)), 0) FROM entry WHERE session = ?"
+            (self._sizes[session],) = self._database.execute(question, (session,)).fetchone()
+        return self._sizes[session]
 
     def _write(
         self, session: int, entries: list[Entry], highest: dict[Direction, int], forget: list[Direction]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import methodcaller
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 from ..._text import repr_of
 from .tags import DATA_FIELDS, LENGTH_FIELDS
 
-__all__ = ["Flag", "Number", "Text", "Value", "Whole", "encoded", "encoded_fields", "timestamp"]
+__all__ = ["Fields", "Flag", "Number", "Text", "Value", "Whole", "encoded", "encoded_fields", "timestamp"]
 
 Value: TypeAlias = bytes | str | int | Decimal | bool | datetime
 """What a field may be made of."""
+Fields: TypeAlias = Mapping[int, Value] | Sequence[tuple[int, Value]]
+"""Some fields in order, the tags and the values. Where a tag occurs several times they are pairs."""
 
 
 def timestamp(when: datetime) -> bytes:
@@ -54,7 +56,7 @@ def encoded(tag: int, value: Value) -> bytes:
     return data
 
 
-def encoded_fields(fields: Mapping[int, Value] | Iterable[tuple[int, Value]]) -> list[tuple[int, bytes]]:
+def encoded_fields(fields: Fields) -> list[tuple[int, bytes]]:
     """Return fields as bytes. The length of data stands before it, whether it was given or not.
 
     Raises:

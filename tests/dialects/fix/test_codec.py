@@ -1,0 +1,58 @@
+"""Tests of the codec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import MarshalingError, ParseError
+from twisted_repeater.dialects.fix.codec import FixCodec, decode
+from twisted_repeater.dialects.fix.messages import Heartbeat, Logon, Message, NewOrderSingle, SessionMessage
+from twisted_repeater.dialects.fix.scan import Garbled
+from twisted_repeater.selectors import NOTHING
+from twisted_repeater.testing import check_codec
+
+from .samples import LOGON, ORDER, frame
+
+SAMPLES = (LOGON, ORDER, frame("35=0|"), frame("35=B|95=3|96=|\xff||", "FIXT.1.1"), frame("35=8|34=007|"))
+
+
+class CodecTests(SynchronousTestCase):
+    """Messages as bytes, and back."""
+
+    def test_conformance(self) -> None:
+        """It keeps the promises of a typed codec."""
+        check_codec(FixCodec(), [decode(data) for data in SAMPLES])
+
+    def test_untouched(self) -> None:
+        """A message that is decoded and encoded has the same bytes."""
+        for data in (*SAMPLES, frame("35=D|34=00000022|", length="000017")):
+            self.assertEqual(FixCodec().encode(FixCodec().decode(data)), data)
+
+    def test_wrong(self) -> None:
+        """What is not a message is an error, also one without a header."""
+        self.assertRaises(Garbled, decode, frame("35=D|", check="000"))
+        self.assertTrue(self.assertRaises(ParseError, decode, b"35=D\1").ends_link)
+        self.assertTrue(self.assertRaises(ParseError, decode, b"").ends_link)
+
+    def test_other_messages(self) -> None:
+        """Objects of other classes, and messages without a header, are refused."""
+        wrong: Any
+        for wrong in (ORDER, "D", None, NewOrderSingle({11: "a"})):
+            self.assertRaises(MarshalingError, FixCodec().encode, wrong)
+
+    def test_selectors(self) -> None:
+        """Messages are selected by their type; a base selects all of its types."""
+        types: tuple[type, ...]
+        for types, found in (
+            ((NewOrderSingle,), [False, True, False, False, False]),
+            ((SessionMessage,), [True, False, True, False, False]),
+            ((Logon, Heartbeat), [True, False, True, False, False]),
+        ):
+            selector = FixCodec().selector_for(types)
+            assert selector is not None
+            self.assertEqual([selector.matches(data, 0, len(data)) for data in SAMPLES], found)
+        for types in ((Message,), (object,), (NewOrderSingle, Message)):
+            self.assertIsNone(FixCodec().selector_for(types))
+        self.assertIs(FixCodec().selector_for((int,)), NOTHING)

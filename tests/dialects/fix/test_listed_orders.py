@@ -1,0 +1,58 @@
+"""The orders in a message."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater.dialects.fix import Message, NewOrderCross, NewOrderList, NewOrderMultileg
+from twisted_repeater.dialects.fix.listed_orders import listed_orders
+
+from .made import order, sent
+
+
+class ListedOrdersTests(SynchronousTestCase):
+    """What is found."""
+
+    def test_one(self) -> None:
+        """An order is one, with all of its fields."""
+        (found,) = listed_orders(order(f38="7"))
+        self.assertEqual((found.fields[38], found.symbols, found.repeated), (b"7", (b"MSFT",), None))
+
+    def test_list(self) -> None:
+        """In a list, what one order lacks does not come from another, and what stands before counts for all."""
+        fields = [(66, "list"), (73, "2"), (11, "a"), (55, "A"), (38, "5"), (44, "7"), (11, "b"), (38, "6")]
+        found = listed_orders(sent(NewOrderList(fields)))
+        said = [[one.fields.get(tag) for tag in (66, 11, 38, 44)] for one in found]
+        self.assertEqual(said, [[b"list", b"a", b"5", b"7"], [b"list", b"b", b"6", None]])
+        self.assertEqual([one.symbols for one in found], [(b"A",), ()])
+
+    def test_no_list(self) -> None:
+        """A list without an order counts as one, so that it is not overlooked."""
+        (found,) = listed_orders(sent(NewOrderList({66: "list", 38: "5"})))
+        self.assertEqual(found.fields[38], b"5")
+
+    def test_cross(self) -> None:
+        """The sides of a cross share what stands before and after them."""
+        sides = [(54, "1"), (11, "a"), (38, "5"), (54, "2"), (11, "b"), (38, "6")]
+        for message in (
+            NewOrderCross([(548, "x"), (552, "2"), *sides, (55, "A"), (44, "7")]),
+            Message("t", [(548, "x"), (55, "A"), (44, "7"), (552, "2"), *sides]),
+        ):
+            found = listed_orders(sent(message))
+            said = [[one.fields.get(tag) for tag in (54, 11, 38, 44)] for one in found]
+            self.assertEqual(said, [[b"1", b"a", b"5", b"7"], [b"2", b"b", b"6", b"7"]])
+            self.assertEqual([one.symbols for one in found], [(b"A",), (b"A",)])
+
+    def test_legs(self) -> None:
+        """The symbols of an order are its own and those of its legs."""
+        fields = [(11, "a"), (54, "1"), (55, "A"), (555, "2"), (600, "B"), (623, "1"), (600, "C"), (38, "5")]
+        (found,) = listed_orders(sent(NewOrderMultileg(fields)))
+        self.assertEqual((found.symbols, found.repeated), ((b"A", b"B", b"C"), None))
+
+    def test_repeated(self) -> None:
+        """A field that an order must have once is found if it is there twice, in the same order only."""
+        twice = [(11, "a"), (55, "A"), (38, "5"), (38, "5000")]
+        (found,) = listed_orders(sent(Message("D", twice)))
+        self.assertEqual(found.repeated, 38)
+        found, other = listed_orders(sent(NewOrderList([*twice, (11, "b"), (38, "1")])))
+        self.assertEqual((found.repeated, other.repeated), (38, None))
