@@ -36,6 +36,8 @@ class Conversation(RuleBasedStateMachine):
         self.count = 0
         self.fresh = False
         """Whether an engine has lost its store, and both have not logged on since: nobody else can know then."""
+        self.short = False
+        """Whether its numbers had been so low that the new ones may soon be above them."""
         self.excused: set[str] = set()
         """Messages that need not arrive, as their numbers were given up."""
 
@@ -116,7 +118,8 @@ class Conversation(RuleBasedStateMachine):
     @rule(seldom=strategies.integers(0, 2))
     def break_off(self, seldom: int) -> None:
         """The connection breaks."""
-        if not seldom:
+        self.fresh = self.fresh and not self.both_ready()
+        if not (seldom or (self.fresh and self.short)):
             self.cut()
 
     @rule(everything=strategies.booleans())
@@ -164,7 +167,7 @@ class Conversation(RuleBasedStateMachine):
         if seldom:
             return
         self.cut()
-        self.fresh = True
+        self.fresh, self.short = True, min(engine.next_out for engine in self.engines) < 8
         for side in loses:
             self.engines[side].lose_store()
             self.log.append(f"-- {self.engines[side].name} has lost its store")

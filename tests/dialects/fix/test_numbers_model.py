@@ -27,6 +27,7 @@ from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSing
 from ...drawn import examples
 from .between import Between
 from .conversations import SIDES, Conversation
+from .engines import Engine
 
 ACTS = (
     ("pass", "drop", "answer", "report", "before", "after", "around", "change", "lengthen", "replace", "fail", "close")
@@ -46,6 +47,8 @@ class Filtered(Conversation):
         self.late: set[str] = set()
         self.judged: dict[str, list[str]] = defaultdict(list)
         """The texts that a message may arrive with; an empty one if it was dropped."""
+        self.seen: dict[str, int] = {}
+        """In which process of the repeater the filter has decided about a message."""
         self.added: list[list[str]] = [[], []]
         """What must arrive at each side, in order, and was sent by nobody."""
         self.recent: list[str] = []
@@ -76,6 +79,11 @@ class Filtered(Conversation):
         fates = self.fates[text]
         act = fates.pop(0) if len(fates) > 1 else fates[0]
         self.log.append(f"-- the filter: {text}: {act}")
+        receiver = self.engines[1 - side]
+        if self.judged[text]:  # it is asked again, which it must not be without need
+            receiver.check(self.seen[text] != self.between.run or not self.has(receiver, text), "asked again:", text)
+            receiver.compares = False
+        self.seen[text] = self.between.run
         if act == "fail":
             self.judged[text].append("" if self.policy is OnFilterError.DROP else text)
             raise ValueError("the filter fails")
@@ -105,6 +113,10 @@ class Filtered(Conversation):
         messages: list[Message] = [self.addition(1 - side)] if act in ("before", "around") else []
         messages.append(message)
         return Send(*messages, *([self.addition(1 - side)] if act in ("after", "around") else []))
+
+    def has(self, engine: Engine, text: str) -> bool:
+        """Return whether an application has got a message, changed or not."""
+        return any(version in engine.delivered for version in self.judged[text])
 
     def addition(self, side: int) -> Message:
         """Return a message to a side that nobody has sent; it must arrive, if there is a session."""
