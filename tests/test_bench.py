@@ -87,11 +87,17 @@ class BenchTests(SynchronousTestCase):
             self.assertIn(f"| {load}, CPU for each message, repeater-typed / repeater-no-filter | 2.000 |", text)
             self.assertEqual((text.count("old"), text[-7:]), (1, "\nafter\n"))
 
+    def test_fix(self) -> None:
+        """The load of FIX has an exchange of its own, and rows for filters that refuse, and that shift the numbers."""
+        returned, printed = self.run_bench("--only", "fix-orders/repeater-*")
+        self.assertEqual(returned, 0, printed)
+        self.assertEqual(printed.count(" µs CPU for each"), 4, printed)
+
     def test_tools_that_fail(self) -> None:
         """A load tool whose requests did not all succeed has measured nothing."""
         of_pgbench = "number of transactions actually processed: 9/10\ntps = 5.0 (without initial connection time)\n"
         of_redis_benchmark = "Error from server: NOPERM\n"
-        for kind, printed in (("postgres", of_pgbench), ("redis", of_redis_benchmark), ("mqtt", "")):
+        for kind, printed in (("postgres", of_pgbench), ("redis", of_redis_benchmark), ("mqtt", ""), ("fix", "")):
             self.assertRaises(Failed, TOOLS[kind].requests_per_second, printed, 10)
 
     def test_missing_programs(self) -> None:

@@ -74,6 +74,10 @@ class AttackTests(SynchronousTestCase):
         """So does each session of MQTT."""
         self.play("mqtt")
 
+    def test_fix(self) -> None:
+        """So does each session of FIX."""
+        self.play("fix")
+
 
 class DeclaredSizeTests(SynchronousTestCase):
     """Messages that say that they are large."""

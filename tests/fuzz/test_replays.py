@@ -38,7 +38,7 @@ class RecordingTests(SynchronousTestCase):
 
     def test_there_are_some(self) -> None:
         """Each protocol has recordings, in both directions."""
-        for protocol in ("postgres", "redis", "mqtt"):
+        for protocol in ("postgres", "redis", "mqtt", "fix"):
             for direction in Direction:
                 sent = [recording.sent(direction) for recording in recordings(protocol)]
                 self.assertGreater(len(list(filter(None, sent))), 20)

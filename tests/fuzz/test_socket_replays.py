@@ -14,7 +14,15 @@ from .playing import End
 from .protocols import PROTOCOLS, Case
 from .recording import Recording
 
-SAMPLE = ("postgres/large", "postgres/scram", "redis/large", "redis/login", "mqtt/qualities_5", "mqtt/qualities_4")
+SAMPLE = (
+    "postgres/large",
+    "postgres/scram",
+    "redis/large",
+    "redis/login",
+    "mqtt/qualities_5",
+    "mqtt/qualities_4",
+    "fix/data",
+)
 
 
 class SocketReplayTests(TestCase):

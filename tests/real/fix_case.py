@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from twisted_repeater import Link, Repeater, dialects
 from twisted_repeater.dialects.fix import ExecutionReport, NewOrderSingle
 from twisted_repeater.filters import ByType
-from twisted_repeater.verdicts import Verdict
+from twisted_repeater.verdicts import Answer
 
 from ..peers import reactor
 from .fix_engines import Engine, Line, State
@@ -30,8 +31,8 @@ SOH = b"\x01"
 class FixCase(RealCase):
     """A test case with a repeater between two engines."""
 
-    timeout = 25
     repeater: Repeater
+    scripted_peers: list[Peer]
     acceptor: Engine
     initiator: Engine
 
@@ -45,10 +46,11 @@ class FixCase(RealCase):
     async def repeat(self, port: int, *, fix: dict[str, Any] | None = None, **settings: Any) -> int:
         """Start a repeater before a port; return its own."""
         self.repeater = await self.start_repeater(dialects.fix(**fix or {}), port, **settings)
+        self.addCleanup(self.initiator_gone)
         return self.repeater.port
 
     async def engines(
-        self, *, fix: dict[str, Any] | None = None, of_engines: dict[str, object] | None = None, **settings: Any
+        self, *, fix: dict[str, Any] | None = None, of_engines: Mapping[str, object] | None = None, **settings: Any
     ) -> None:
         """Start an acceptor, a repeater before it, and an initiator, and see them logged on.
 
@@ -59,7 +61,6 @@ class FixCase(RealCase):
         """
         port = free_port()
         self.acceptor = self.start_engine("acceptor", port, **of_engines or {})
-        self.addCleanup(self.initiator_gone)
         self.initiator = self.start_engine(
             "initiator", await self.repeat(port, fix=fix, **settings), **of_engines or {}
         )
@@ -73,7 +74,7 @@ class FixCase(RealCase):
     async def logged_on(self) -> None:
         """Wait until the session is there, at both ends."""
         for engine in (self.initiator, self.acceptor):
-            await self.until(lambda engine=engine: engine.ask().is_logged_on, self.both_logs)
+            await self.until(partial(is_logged_on, engine), self.both_logs)
 
     async def trade(self, first: int, count: int, *, reports: int | None = None) -> None:
         """Let the initiator send orders, and wait until it has so many reports more."""
@@ -109,6 +110,7 @@ class FixCase(RealCase):
 
     async def gets_all_again(self, engine: Engine, *, but: Iterable[int] = ()) -> None:
         """Let an engine forget all that it got, and check that it gets the same again, under the same numbers."""
+        await self.answered(engine)  # it does not ask again while it waits for what it has asked for before
         before = {line.number: body(line.text) for line in delivered(engine)}
         count = len(engine.lines)
         engine.type("set target 1")
@@ -134,6 +136,7 @@ class FixCase(RealCase):
     async def scripted(self, **settings: Any) -> tuple[Peer, Peer]:
         """Log a scripted client on to a scripted server, through a repeater; return both."""
         server, port = self.scripted_server()
+        self.scripted_peers = server.peers
         client = await self.scripted_client(await self.repeat(port, **settings))
         client.log_on()
         await self.hears(server, 1)
@@ -182,25 +185,31 @@ class FixCase(RealCase):
     def both_logs(self) -> str:
         """Return what both engines have seen of late, for a test that fails."""
         engines = (getattr(self, "initiator", None), getattr(self, "acceptor", None))
+        refusals = [repr(self.calls.refusals[:3]), *map(str, self.calls.errors[:3])]
         logs = [f"{engine.role}:\n" + "\n".join(map(" ".join, engine.lines[-60:])) for engine in engines if engine]
-        return "\n".join(["", *logs])
+        return "\n".join(["", *logs, *refusals])
 
 
-def on_orders(decide: Callable[[NewOrderSingle, Link], Verdict]) -> ByType:
+def is_logged_on(engine: Engine) -> bool:
+    """Return whether the session of an engine is there."""
+    return engine.ask().is_logged_on
+
+
+def on_orders(decide: Callable[[NewOrderSingle, Link], Answer]) -> ByType:
     """Return a filter that decides about orders by a function, and passes everything else undecoded."""
 
     class Orders(ByType):
-        def on_order(self, order: NewOrderSingle, link: Link) -> Verdict:
+        def on_order(self, order: NewOrderSingle, link: Link) -> Answer:
             return decide(order, link)
 
     return Orders()
 
 
-def on_reports(decide: Callable[[ExecutionReport, Link], Verdict]) -> ByType:
+def on_reports(decide: Callable[[ExecutionReport, Link], Answer]) -> ByType:
     """Return a filter that decides about execution reports, as `on_orders` does."""
 
     class Reports(ByType):
-        def on_report(self, report: ExecutionReport, link: Link) -> Verdict:
+        def on_report(self, report: ExecutionReport, link: Link) -> Answer:
             return decide(report, link)
 
     return Reports()

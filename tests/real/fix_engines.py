@@ -17,11 +17,7 @@ from ..needed import cannot_test, needed
 from ..paths import TESTS
 from ..programs import Program, environment
 
-__all__ = ["DEBIAN_PACKAGES", "Engine", "Line", "State", "engine_program", "fields_of"]
-
-DEBIAN_PACKAGES = "g++ libquickfix-dev"
-SESSION_TYPES = frozenset("0 1 2 3 4 5 A".split())
-"""MsgTypes of the session's own messages."""
+__all__ = ["Engine", "Line", "State", "engine_program", "fields_of"]
 
 
 @functools.cache
@@ -103,6 +99,7 @@ class Engine:
         directory.mkdir()
         self.directory = directory
         self.role = role
+        self.port = port
         self.log = directory / "log"
         self._read = 0
         self._lines: list[Line] = []

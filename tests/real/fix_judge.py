@@ -139,7 +139,7 @@ class Judge:
         return rules.is_refused(number) or rules.is_dropped(number)
 
 
-HEADER = frozenset("8 9 10 34 35 43 49 52 56 97 115 122 128 1128".split())
+HEADER = frozenset(["8", "9", "10", "34", "35", "43", "49", "52", "56", "97", "115", "122", "128", "1128"])
 
 
 def body(text: str) -> list[str]:

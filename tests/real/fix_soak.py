@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from ..programs import LONGEST, TWISTD, Program, environment
-from .fix_engines import DEBIAN_PACKAGES, Engine
+from .fix_engines import Engine
 from .fix_judge import Judge
 from .servers import free_port
 
-__all__ = ["DEBIAN_PACKAGES", "Soak"]
+__all__ = ["Soak"]
 
 RULES = Path(__file__).parent / "quickfix" / "judged_orders.py"
 PAUSE = 0.01
@@ -42,11 +42,20 @@ class Soak:
         rate: how many a second.
         seed: what chance draws from.
         peace: the most seconds between two events.
+        version: BeginString.
         direct: whether there is no repeater.
     """
 
     def __init__(
-        self, directory: Path, *, orders: int, rate: int, seed: int, peace: float = 1.0, direct: bool = False
+        self,
+        directory: Path,
+        *,
+        orders: int,
+        rate: int,
+        seed: int,
+        peace: float = 1.0,
+        version: str = "FIX.4.4",
+        direct: bool = False,
     ) -> None:
         self.directory = directory
         self.orders = orders
@@ -55,8 +64,9 @@ class Soak:
         self.peace = peace
         self.direct = direct
         self.ports = free_port(), free_port()
-        self.acceptor = Engine(directory / "acceptor", "acceptor", self.ports[1], HeartBtInt=2)
-        self.initiator = Engine(directory / "initiator", "initiator", self.ports[direct], HeartBtInt=2)
+        settings = {"HeartBtInt": 2, "BeginString": version, "DefaultApplVerID": "FIX.5.0SP2"}
+        self.acceptor = Engine(directory / "acceptor", "acceptor", self.ports[1], **settings)
+        self.initiator = Engine(directory / "initiator", "initiator", self.ports[direct], **settings)
         self.events: list[str] = []
         self.asked = 0
         self.repeater_output = ""
@@ -108,6 +118,11 @@ class Soak:
     def cut_initiator(self) -> None:
         """Close the initiator's connection."""
         self.initiator.type("cut")
+
+    def rush(self) -> None:
+        """Let the initiator send orders that nobody hears, because its connection is closed."""
+        self.initiator.type("cut")
+        self.initiator.type(f"rush {self.random.randint(1, 50)}")
 
     def cut_acceptor(self) -> None:
         """Close the acceptor's connection."""
@@ -164,7 +179,7 @@ class Soak:
         Raises:
             AssertionError: something is lost, or wrong.
         """
-        happenings: list[Callable[[], None]] = [self.cut_initiator, self.cut_acceptor, self.kill_initiator]
+        happenings: list[Callable[[], None]] = [self.cut_initiator, self.cut_acceptor, self.rush, self.kill_initiator]
         happenings += [self.kill_acceptor, self.log_out, self.ask_initiator_again, self.ask_acceptor_again]
         if not self.direct:
             happenings += [self.kill_repeater, self.kill_repeater, self.restart_repeater]
@@ -181,13 +196,18 @@ class Soak:
             self.settle()
         finally:
             self.stop()
+        return self.verdict()
+
+    def verdict(self) -> str:
+        """Return what the judge says of the logs."""
         judge = Judge(self.initiator, self.acceptor, self.orders, by_rules=not self.direct)
+        assert "Traceback" not in self.repeater_output, self.repeater_output
         return judge.verdict(self.states, len(self.events))
 
     def settle(self) -> None:
         """Wait until the last message has arrived, and both engines have answered."""
         for engine in (self.initiator, self.acceptor):
-            self.wait(lambda engine=engine: self.is_answered(engine))
+            self.wait(partial(self.is_answered, engine))
         self.states = self.initiator.ask(), self.acceptor.ask()
 
     def is_answered(self, engine: Engine) -> bool:
@@ -219,6 +239,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--version", default="FIX.4.4")
     parser.add_argument("--direct", action="store_true")
     parser.add_argument("--keep", type=Path, help="a new directory, which stays")
     parser.add_argument("--peace", type=float, default=1.0)
@@ -231,6 +252,7 @@ def main() -> None:
         rate=options.rate,
         seed=options.seed,
         peace=options.peace,
+        version=options.version,
         direct=options.direct,
     )
     try:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from twisted_repeater import Link
-from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSingle
-from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
+import functools
+import shutil
+from typing import Any
 
+from twisted.internet.task import deferLater
+
+from twisted_repeater import Link, OnFilterError
+from twisted_repeater.dialects.fix import ExecutionReport, NewOrderSingle
+from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, Close, PassOnAndSendBack, Send, SendBack, Verdict
+
+from ..peers import reactor
 from .fix_case import FixCase, on_orders, on_reports
-from .fix_engines import DEBIAN_PACKAGES
+from .fix_engines import Line
 from .quickfix.judged_orders import news, refusal
+from .servers import free_port
 
-__all__ = ["DEBIAN_PACKAGES"]
+DEBIAN_PACKAGES = "g++ libquickfix-dev"
 
 
 def every_third(then: Verdict | None = None) -> object:
     """Return a filter that drops every third order, or does something else with it."""
 
     def decide(order: NewOrderSingle, link: Link) -> Verdict:
-        if int(order[11]) % 3:
-            return PASS_ON
-        return SendBack([refusal(order)]) if then is None else then
+        if then is None or int(order[11]) % 3:
+            return every_third_refused(order, link)
+        return then
 
     return on_orders(decide)
+
+
+def every_third_refused(order: NewOrderSingle, link: Link) -> Verdict:
+    """Refuse every third order."""
+    return PASS_ON if int(order[11]) % 3 else SendBack([refusal(order)])
 
 
 def add_after_order(order: NewOrderSingle, link: Link) -> Verdict:
@@ -40,6 +53,20 @@ def add_before_report(report: ExecutionReport, link: Link) -> Verdict:
 def change(order: NewOrderSingle, link: Link) -> Verdict:
     """Change every third order."""
     return PASS_ON if int(order[11]) % 3 else Send(order.changed({58: "a longer text", 44: "11"}))
+
+
+def decide_by_eight(order: NewOrderSingle, link: Link) -> Verdict:
+    """Do something else with each of seven orders, and pass the eighth."""
+    verdicts = {
+        0: DO_NOTHING,
+        1: SendBack([refusal(order)]),
+        2: Send(order.changed({58: "changed"})),
+        3: Send(order, news("after")),
+        4: Send(news("before"), order),
+        5: Send(news("instead")),
+        6: PassOnAndSendBack([news("back")]),
+    }
+    return verdicts.get(int(order[11]) % 8, PASS_ON)
 
 
 class InterferingTests(FixCase):
@@ -94,7 +121,7 @@ class InterferingTests(FixCase):
         await self.interfere(to_client=50)
 
     async def test_drop_everything(self) -> None:
-        """If all orders are dropped without a word, the acceptor still gets the right numbers with the next heartbeat."""
+        """If all orders are dropped without a word, the acceptor is told of the gap before its next message."""
         await self.engines(to_server_filter=on_orders(lambda order, link: DO_NOTHING))
         await self.trade(1, 50, reports=0)
         await self.interfere()
@@ -139,26 +166,81 @@ class InterferingTests(FixCase):
 
     async def test_everything(self) -> None:
         """Dropped, refused, changed and added messages may come one after another, in any order."""
-
-        def decide(order: NewOrderSingle, link: Link) -> Verdict:
-            verdicts = {
-                0: DO_NOTHING,
-                1: SendBack([refusal(order)]),
-                2: Send(order.changed({58: "changed"})),
-                3: Send(order, news("after")),
-                4: Send(news("before"), order),
-                5: Send(news("instead")),
-                6: PassOnAndSendBack([news("back")]),
-            }
-            return verdicts.get(int(order[11]) % 8, PASS_ON)
-
-        await self.engines(to_server_filter=on_orders(decide), to_client_filter=on_reports(add_before_report))
-        await self.trade(1, 64, reports=7 * 8 - 8)
+        await self.engines(to_server_filter=on_orders(decide_by_eight), to_client_filter=on_reports(add_before_report))
+        await self.trade(1, 64, reports=48)
         await self.answered(self.acceptor)
         # Order 8k + 4 has a report that is preceded by news, order 8k + 1 no report; 8k + 5 no order.
         to_server = 8 * 2 + sum(number % 4 == 1 for number in self.ids(self.initiator, "8") if number % 8 != 1)
         to_client = 8 * 2 + sum(number % 4 == 0 for number in self.ids(self.acceptor))
         await self.interfere(to_server, to_client)
+
+
+class FilterTests(FixCase):
+    """Filters that answer later, fail, or close the link."""
+
+    async def test_later(self) -> None:
+        """Verdicts may come later; messages of both directions keep their numbers in order."""
+
+        async def decide(order: NewOrderSingle, link: Link) -> Verdict:
+            await deferLater(reactor, 0.001 * (int(order[11]) % 3), lambda: None)
+            return decide_by_eight(order, link)
+
+        await self.engines(to_server_filter=on_orders(decide), to_client_filter=on_reports(add_before_report))
+        await self.trade(1, 40, reports=30)
+        self.initiator.type("send 35=2|7=1|16=0")
+        self.acceptor.type("send 35=2|7=1|16=0")
+        await self.answered(self.acceptor)
+        counts = len(self.headlines(self.acceptor)), len(self.headlines(self.initiator))
+        # Of eight orders, one is refused to the client, and news stand in the place of one.
+        await self.in_step(counts[0] - 5, counts[1] + 5)
+        await self.gets_all_again(self.acceptor)
+        await self.gets_all_again(self.initiator)
+
+    async def check_failing(self, policy: OnFilterError, reports: int) -> None:
+        """Check that a filter that fails at every third order leaves the numbers right."""
+
+        def fail(order: NewOrderSingle, link: Link) -> Verdict:
+            if int(order[11]) % 3:
+                return PASS_ON
+            raise ZeroDivisionError
+
+        await self.engines(to_server_filter=on_orders(fail), on_filter_error=policy)
+        await self.trade(1, 12, reports=reports)
+        await self.in_step()
+        self.calm()
+        await self.gets_all_again(self.acceptor)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)  # the log is told of the first one only
+
+    async def test_failing_passes(self) -> None:
+        """What a filter failed on passes, if that is the policy."""
+        await self.check_failing(OnFilterError.PASS_ON, 12)
+
+    async def test_failing_drops(self) -> None:
+        """Or it is dropped, and the acceptor gets a gap fill."""
+        await self.check_failing(OnFilterError.DROP, 8)
+
+    async def test_close(self) -> None:
+        """An order that closes the link is dropped; all others arrive, over the next link."""
+
+        def close(order: NewOrderSingle, link: Link) -> Verdict:
+            return Close() if int(order[11]) % 5 == 0 else every_third_refused(order, link)
+
+        await self.engines(to_server_filter=on_orders(close))
+        await self.trade(1, 12, reports=10)
+        await self.logged_on()
+        self.assertEqual(self.ids(self.acceptor), [1, 2, 4, 7, 8, 11])
+        await self.in_step(to_client=4)
+
+    async def test_closed_by_application(self) -> None:
+        """The session goes on where it was if the application closes its link."""
+        await self.engines(to_server_filter=every_third())
+        await self.trade(1, 6)
+        (link,) = self.repeater.links()
+        link.close()
+        await self.until(lambda: self.initiator.count("logon") == 2, self.both_logs)
+        await self.logged_on()
+        await self.trade(7, 6)
+        await self.in_step(to_client=4)
 
 
 class SessionTests(FixCase):
@@ -287,6 +369,70 @@ class SessionTests(FixCase):
         self.assertEqual(found, [("order 8", numbers["8"]), ("order 5", numbers["5"])])
 
 
+class RestartTests(FixCase):
+    """The repeater is started again, with the file in which it keeps what it did."""
+
+    async def start_again(self, **settings: Any) -> None:
+        """Shut the repeater down, and start another one on its port, with what its store has then."""
+        await self.repeater.shutdown()
+        await self.until(lambda: not self.acceptor.ask().is_logged_on, self.both_logs)
+        shutil.copytree(
+            self.directory / "store", self.directory / "copy"
+        )  # the first one has its file as long as we run
+        await self.repeat(self.acceptor.port, **self.kept("copy"), **settings)
+        await self.until(lambda: self.initiator.count("logon") > 1, self.both_logs)
+        await self.logged_on()
+
+    def kept(self, name: str = "store") -> dict[str, Any]:
+        """Return the settings of a repeater with a store, on a port that stays the same."""
+        directory = self.directory / name
+        directory.mkdir(exist_ok=True)
+        return {"fix": {"store": str(directory / "fix.db")}, "listen": self.listen}
+
+    @functools.cached_property
+    def listen(self) -> str:
+        """Where all repeaters of a test listen."""
+        return f"tcp:{free_port()}:interface=127.0.0.1"
+
+    async def test_store(self) -> None:
+        """What was dropped, refused, changed and added before is resent as before, and nothing is decided again."""
+        await self.engines(
+            to_server_filter=on_orders(decide_by_eight), to_client_filter=on_reports(add_before_report), **self.kept()
+        )
+        await self.trade(1, 24, reports=18)
+        counts = await self.counts()
+        await self.in_step(*counts)
+        await self.start_again()
+        await self.in_step(*counts)
+        for engine in (self.acceptor, self.initiator):
+            await self.gets_all_again(engine)
+        await self.trade(25, 8, reports=8)
+        await self.in_step(*counts)
+
+    async def test_decided_before(self) -> None:
+        """A filter is not asked again about messages with answers, though it would decide in another way now."""
+        await self.engines(
+            to_server_filter=on_orders(decide_by_eight), to_client_filter=on_reports(add_before_report), **self.kept()
+        )
+        await self.trade(1, 24, reports=18)
+        counts = await self.counts()
+        await self.start_again(
+            to_server_filter=on_orders(decide_by_eight), to_client_filter=on_reports(add_before_report)
+        )
+        for engine in (self.acceptor, self.initiator):
+            await self.gets_all_again(engine)
+        await self.in_step(*counts)
+
+    async def counts(self) -> tuple[int, int]:
+        """Return how many messages were added to both flows, by the numbers of the engines."""
+        await self.answered(self.initiator)
+        await self.answered(self.acceptor)
+        initiator, acceptor = self.initiator.ask(), self.acceptor.ask()
+        counts = acceptor.target - initiator.sender, initiator.target - acceptor.sender
+        self.assertGreater(min(counts), 3)
+        return counts
+
+
 class OtherVersionsTests(FixCase):
     """The same in the oldest and the newest version."""
 
@@ -311,7 +457,7 @@ class OtherVersionsTests(FixCase):
         await self.check(BeginString="FIXT.1.1", DefaultApplVerID="FIX.5.0SP2")
 
 
-def covered(lines: list[object]) -> list[int]:
+def covered(lines: list[Line]) -> list[int]:
     """Return the numbers that resent messages and gap fills stand for."""
     numbers: list[int] = []
     for line in lines:

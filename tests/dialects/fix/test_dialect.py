@@ -86,6 +86,8 @@ class DialectTests(SynchronousTestCase):
             ({"locations": None}, TypeError, "locations must be True or False, not None"),
             ({"max_logon": "1"}, TypeError, "max_logon must be a whole number, not '1'"),
             ({"max_logon": 0}, ValueError, "max_logon must be above 0, not 0"),
+            ({"store": 1}, TypeError, "store must be the path of a file, not 1"),
+            ({"store": ""}, ValueError, "store must be the path of a file, not ''"),
             ({"max_frame": 0}, ValueError, "max_frame must be above 0, not 0"),
         ):
             self.assertEqual(str(self.assertRaises(kind, dialects.fix, **wrong)), complaint)

@@ -31,6 +31,19 @@ class ListedOrdersTests(SynchronousTestCase):
         (found,) = listed_orders(sent(NewOrderList({66: "list", 38: "5"})))
         self.assertEqual(found.fields[38], b"5")
 
+    def test_quantity_before_the_first(self) -> None:
+        """A quantity that stands before the first order of a list or a cross is in the wrong place."""
+        for kind in ("E", "s"):
+            message = Message(kind, [(38, "5000"), (54, "1"), (11, "a"), (38, "5"), (54, "2"), (11, "b"), (38, "6")])
+            first, *others = listed_orders(sent(message))
+            self.assertEqual((first.repeated, others[-1].repeated), (38, None))
+
+    def test_symbol_in_the_wrong_place(self) -> None:
+        """A list has the symbols in its orders, and a cross has one symbol: others are in the wrong place."""
+        sides = [(54, "1"), (11, "a"), (54, "2"), (11, "b")]
+        for kind, fields in (("E", [(55, "A"), *sides]), ("s", [(55, "A"), *sides, (55, "B")])):
+            self.assertEqual(listed_orders(sent(Message(kind, fields)))[0].repeated, 55)
+
     def test_cross(self) -> None:
         """The sides of a cross share what stands before and after them."""
         sides = [(54, "1"), (11, "a"), (38, "5"), (54, "2"), (11, "b"), (38, "6")]
@@ -56,3 +69,10 @@ class ListedOrdersTests(SynchronousTestCase):
         self.assertEqual(found.repeated, 38)
         found, other = listed_orders(sent(NewOrderList([*twice, (11, "b"), (38, "1")])))
         self.assertEqual((found.repeated, other.repeated), (38, None))
+
+    def test_data_that_looks_like_a_field(self) -> None:
+        """What stands inside of data is no field of an order."""
+        (found,) = listed_orders(sent(Message("D", [(11, "a"), (55, "A"), (96, "x\x0138=5\x01"), (38, "7")])))
+        self.assertEqual((found.fields.get(38), found.repeated), (b"7", None))
+        (found,) = listed_orders(sent(Message("D", [(11, "a"), (55, "A"), (96, "x\x0138=5\x01")])))
+        self.assertIsNone(found.fields.get(38))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import PASS_ON, SendBack
+from twisted_repeater import PASS_ON, SendBack, chain, dialects
 from twisted_repeater.codecs import RawCodec
 from twisted_repeater.dialects.fix import (
     ExecutionReport,
+    Logon,
     Message,
     NewOrderCross,
     NewOrderList,
@@ -27,6 +31,8 @@ from twisted_repeater.dialects.fix import (
 )
 from twisted_repeater.dialects.fix.codec import FixCodec
 from twisted_repeater.dialects.fix.orders import Orders
+from twisted_repeater.filters import FilterPair
+from twisted_repeater.testing import FilterHarness
 
 from .made import order, sent
 
@@ -97,7 +103,7 @@ class QuantityTests(OrdersCase):
     def test_twice(self) -> None:
         """An order that says a quantity twice is refused, as nobody knows which one its receiver takes."""
         fields = [(11, "a"), (55, "MSFT"), (54, "1"), (38, "5"), (38, "5000"), (40, "2"), (44, "1")]
-        self.refuses(Orders(max_quantity=10), "field 38 occurs twice", sent(Message("D", fields)))
+        self.refuses(Orders(max_quantity=10), "field 38 must occur once", sent(Message("D", fields)))
         self.passes(Orders(), sent(Message("D", fields)))
 
     def test_change(self) -> None:
@@ -117,6 +123,30 @@ class QuantityTests(OrdersCase):
         self.refuses(orders, "the quantity is 11", sent(NewOrderMultileg(legs)), sent(Message("AC", legs)))
         self.refuses(orders, "the quantity is 11", sent(Message("t", sides)))
         self.passes(orders, sent(NewOrderList(listed[:-3])), sent(NewOrderCross(sides[:-2])))
+
+    @given(
+        st.sampled_from(["D", "G", "E", "AB", "s", "t"]),
+        st.lists(
+            st.tuples(
+                st.just(38), st.sampled_from(["5", "10", "11", "011", "+11", "-11", "1e3", "", "nan", "11.", ".5"])
+            )
+            | st.sampled_from([(11, "a"), (54, "1"), (55, "A"), (96, "38=5\x01"), (95, "3"), (600, "B"), (152, "99")])
+        ),
+    )
+    def test_nothing_gets_past(self, kind: str, fields: list[tuple[int, str]]) -> None:
+        """Whatever fields a message has: if it passes, no quantity in it is larger than the limit."""
+        message = sent(Message(kind, fields))
+        if self.why(Orders(max_quantity=10), message) is None:
+            for value in message.values(38):
+                self.assertLessEqual(abs(float(value)), 10)
+
+    @given(st.lists(st.sampled_from([(38, "5"), (38, "11"), (11, "a"), (54, "1"), (44, "1"), (40, "2")])))
+    def test_nothing_gets_past_in_lists(self, fields: list[tuple[int, str]]) -> None:
+        """So it is where orders are cut out of a message."""
+        for kind in "Est":
+            message = sent(Message(kind, fields))
+            if self.why(Orders(max_quantity=10), message) is None:
+                self.assertNotIn(b"11", message.values(38))
 
 
 class NotionalTests(OrdersCase):
@@ -349,6 +379,26 @@ class ReloadTests(OrdersCase):
         slower.migrate(new)
         slower.migrate(object())
         self.assertTrue(slower.is_halted("A->B"))
+
+    def test_replaced(self) -> None:
+        """So it is when filters are replaced on a link, alone or in a chain."""
+        passing = FilterPair(lambda message, link: PASS_ON)
+        wrappers: list[Callable[[Orders], Any]] = [lambda orders: orders, lambda orders: chain(orders, passing)]
+        logon = Logon({98: 0, 108: 30})
+        for wrapped in wrappers:
+            old, new = (Orders(max_rate=0.001, burst=3, clock=Clock()) for _ in range(2))
+            run = FilterHarness(filters=wrapped(old), dialect=dialects.fix(), says=[sent(logon, 1)])
+            run.server_sends(
+                logon.with_header("FIX.4.4", {49: "EXCHANGE", 56: "TRADER", 34: 1, 52: "20261126-12:00:00"})
+            )
+            self.assertEqual(len(run.client_sends(order(2), order(3)).to_server), 2)
+            old.halt()
+            run.repeater.replace_filters(filters=wrapped(new))
+            self.assertEqual(run.client_sends(order(4)).to_client[0].explanation, "orders are halted")
+            new.resume()
+            _, passed = run.client_sends(order(5)).to_server
+            self.assertEqual(passed, order(5))
+            self.assertIn("too many", run.client_sends(order(6)).to_client[0].explanation)
 
 
 class OptionTests(SynchronousTestCase):

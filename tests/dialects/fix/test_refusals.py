@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import SendBack
+from twisted_repeater import ParseError, SendBack
 from twisted_repeater.dialects.fix import (
     BusinessMessageReject,
     ExecutionReport,
@@ -20,7 +20,7 @@ from twisted_repeater.dialects.fix import (
     OrderCancelRequest,
     Reject,
 )
-from twisted_repeater.dialects.fix.refusals import refuse
+from twisted_repeater.dialects.fix.refusals import malformed, refuse
 
 from .made import order, sent
 
@@ -169,6 +169,18 @@ class RefuseTests(SynchronousTestCase):
         for message in (OrderCancelRequest({11: "a"}), Message("R", {131: "q"})):
             self.assertEqual(self.answer(sent(message, begin="FIXT.1.1", more={1128: "9"}))[1128], b"9")
         self.assertEqual(self.answer(sent(order(), begin="FIX.9"))[150], b"8")
+
+    def test_malformed(self) -> None:
+        """A field that cannot be read is answered by a Reject that names it, if the version has a way to."""
+        link: Any = SimpleNamespace(details={})
+        for begin, expected in (("FIX.4.1", [None] * 3), ("FIX.4.2", ["38", "D", "6"]), ("FIXT.1.1", ["38", "D", "6"])):
+            (answer,) = malformed(order(7, begin), ParseError("it must be a number", field="38"), link).back
+            assert isinstance(answer, Reject)
+            self.assertEqual((answer.reference, answer.explanation), (7, "it must be a number"))
+            self.assertEqual([answer.text(tag) for tag in (371, 372, 373)], expected)
+        (answer,) = malformed(order(), ParseError("no"), link).back
+        assert isinstance(answer, Reject)
+        self.assertNotIn(371, answer)
 
     def test_text(self) -> None:
         """What no message can have in its text is escaped, and a long text is cut."""

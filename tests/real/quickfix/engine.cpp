@@ -15,6 +15,7 @@
 // In a MESSAGE, `|` stands for SOH. Lines on standard input tell the engine what to do; each answers by one line:
 //
 //   orders FIRST COUNT RATE     send so many orders with these ClOrdIDs, so many a second (0: all at once)
+//   rush COUNT                  send so many of the orders that are left at once, also without a session
 //   send 35=D|11=1|...          send a message of these fields; the session makes the rest of the header
 //   set sender|target N         go on with this number: what a broken engine, or a tired operator, does
 //   cut                         close the connection; an initiator makes a new one
@@ -120,12 +121,14 @@ public:
 
   // Sends the orders whose time has come. They wait for the session; `send` does not.
   void work() {
-    while (left > 0 && session.isLoggedOn() && (rate == 0 || Clock::now() >= due)) {
-      send_order(next++);
-      --left;
-      if (rate > 0)
-        due += std::chrono::microseconds(1000000 / rate);
-    }
+    if (!session.isLoggedOn())
+      due = Clock::now();
+    else
+      for (; left > 0 && (rate == 0 || Clock::now() >= due); --left) {
+        send_order(next++);
+        if (rate > 0)
+          due += std::chrono::microseconds(1000000 / rate);
+      }
   }
 
   bool obey(const std::string& line) {
@@ -135,6 +138,10 @@ public:
     if (word == "orders") {
       words >> next >> left >> rate;
       due = Clock::now();
+    } else if (word == "rush") {
+      long count = 0;
+      for (words >> count; count > 0 && left > 0; --count, --left)
+        send_order(next++);
     } else if (word == "send") {
       send_fields(line.substr(5));
     } else if (word == "set") {

@@ -1,4 +1,4 @@
-"""Filters that refuse, drop, change and add by the ClOrdID, so that whoever reads two logs knows what must be in them."""
+"""Filters that refuse, drop, change and add by the ClOrdID, so that two logs can be judged."""
 
 from __future__ import annotations
 
@@ -75,8 +75,9 @@ class JudgedReports(ByType):
 
 def refusal(order: Message) -> ExecutionReport:
     """Return the report that refuses an order."""
-    fields = {37: "NONE", 11: order[11], 17: b"R" + order[11], 20: "0", 39: "8", 150: "8", 55: order[55]}
-    return ExecutionReport(fields | {54: order[54], 38: order[38], 151: "0", 14: "0", 6: "0", 58: "refused"})
+    kept = [(tag, order[tag]) for tag in (11, 38, 54, 55)]
+    refused = [(37, "NONE"), (17, f"R{order.text(11)}"), (20, "0"), (39, "8"), (150, "8"), (58, "refused")]
+    return ExecutionReport([*kept, *refused, (151, "0"), (14, "0"), (6, "0")])
 
 
 orders = JudgedOrders()

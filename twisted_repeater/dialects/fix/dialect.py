@@ -34,9 +34,10 @@ def fix(
     application: in FIXT the one that DefaultApplVerID stands for), ``sender``, ``target``, ``heartbeat``, ``username``
     (``None`` without one), and ``identity``, an `Identity`.
 
-    Bytes that are not a message end the link, also a message whose BodyLength does not lead to its CheckSum. A message
-    whose CheckSum is wrong is dropped if a filter looks at messages of its type, and passed on if none does. It takes
-    no number: engines ignore it.
+    Bytes that are not a message end the link, also a message whose BodyLength does not lead to its CheckSum. So does a
+    message with bytes that are not a field, or with a wrong length of data, if a filter looks at messages of its type.
+    A message whose CheckSum is wrong is dropped if a filter looks at messages of its type, and passed on if none does.
+    It takes no number: engines ignore it.
 
     Filters may drop, change and add messages, and answer them: the numbers of both engines stay right, also when they
     connect again, and with a store when the repeater is started again. Answers and other messages that you send need
@@ -63,6 +64,8 @@ def fix(
         raise ValueError(f"max_logon must be above 0, not {max_logon}")
     if store is not None and not isinstance(store, str):
         raise TypeError(f"store must be the path of a file, not {repr_of(store)}")
+    if store == "":
+        raise ValueError("store must be the path of a file, not ''")
     codec = FixCodec()
     return Dialect(
         name="fix",

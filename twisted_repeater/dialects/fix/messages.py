@@ -63,7 +63,7 @@ class Heartbeat(SessionMessage):
     """Heartbeat (0)."""
 
     __slots__ = ()
-    TYPE = "0"
+    TYPE: ClassVar[str | None] = "0"
     test_request_id: Text = Text(112)
     """TestReqID of the request that it answers."""
 
@@ -73,7 +73,7 @@ class TestRequest(SessionMessage):
 
     __slots__ = ()
     __test__: ClassVar[bool] = False  # pytest takes it for a test otherwise
-    TYPE = "1"
+    TYPE: ClassVar[str | None] = "1"
     test_request_id: Text = Text(112)
     """TestReqID."""
 
@@ -82,7 +82,7 @@ class ResendRequest(SessionMessage):
     """ResendRequest (2)."""
 
     __slots__ = ()
-    TYPE = "2"
+    TYPE: ClassVar[str | None] = "2"
     begin: Whole = Whole(7)
     """BeginSeqNo."""
     end: Whole = Whole(16)
@@ -93,7 +93,7 @@ class Reject(SessionMessage):
     """Reject (3): a message was malformed."""
 
     __slots__ = ()
-    TYPE = "3"
+    TYPE: ClassVar[str | None] = "3"
     reference: Whole = Whole(45)
     """RefSeqNum: the number of the message."""
     reference_tag: Whole = Whole(371)
@@ -110,7 +110,7 @@ class SequenceReset(SessionMessage):
     """SequenceReset (4)."""
 
     __slots__ = ()
-    TYPE = "4"
+    TYPE: ClassVar[str | None] = "4"
     gap_fill: Flag = Flag(123)
     """GapFillFlag."""
     new_number: Whole = Whole(36)
@@ -121,7 +121,7 @@ class Logout(SessionMessage):
     """Logout (5)."""
 
     __slots__ = ()
-    TYPE = "5"
+    TYPE: ClassVar[str | None] = "5"
     explanation: Text = Text(58)
     """Text."""
 
@@ -130,7 +130,7 @@ class Logon(SessionMessage):
     """Logon (A)."""
 
     __slots__ = ()
-    TYPE = "A"
+    TYPE: ClassVar[str | None] = "A"
     heartbeat: Whole = Whole(108)
     """HeartBtInt, in seconds."""
     reset_numbers: Flag = Flag(141)
@@ -171,14 +171,14 @@ class NewOrderSingle(OrderMessage):
     """NewOrderSingle (D)."""
 
     __slots__ = ()
-    TYPE = "D"
+    TYPE: ClassVar[str | None] = "D"
 
 
 class OrderCancelReplaceRequest(OrderMessage):
     """OrderCancelReplaceRequest (G)."""
 
     __slots__ = ()
-    TYPE = "G"
+    TYPE: ClassVar[str | None] = "G"
     original_client_order_id: Text = Text(41)
     """OrigClOrdID."""
     order_id: Text = Text(37)
@@ -189,7 +189,7 @@ class OrderCancelRequest(Typed):
     """OrderCancelRequest (F)."""
 
     __slots__ = ()
-    TYPE = "F"
+    TYPE: ClassVar[str | None] = "F"
     client_order_id: Text = Text(11)
     """ClOrdID."""
     original_client_order_id: Text = Text(41)
@@ -208,7 +208,7 @@ class NewOrderList(Typed):
     """NewOrderList (E): several orders in one message. `Message.values` has the fields of all of them."""
 
     __slots__ = ()
-    TYPE = "E"
+    TYPE: ClassVar[str | None] = "E"
     list_id: Text = Text(66)
     """ListID."""
 
@@ -217,7 +217,7 @@ class NewOrderMultileg(Typed):
     """NewOrderMultileg (AB): one order for several instruments."""
 
     __slots__ = ()
-    TYPE = "AB"
+    TYPE: ClassVar[str | None] = "AB"
     client_order_id: Text = Text(11)
     """ClOrdID."""
     symbol: Text = Text(55)
@@ -234,7 +234,7 @@ class NewOrderCross(Typed):
     """NewOrderCross (s): both sides of a trade in one message. `Message.values` has the fields of both."""
 
     __slots__ = ()
-    TYPE = "s"
+    TYPE: ClassVar[str | None] = "s"
     cross_id: Text = Text(548)
     """CrossID."""
     symbol: Text = Text(55)
@@ -247,7 +247,7 @@ class ExecutionReport(Typed):
     """ExecutionReport (8)."""
 
     __slots__ = ()
-    TYPE = "8"
+    TYPE: ClassVar[str | None] = "8"
     order_id: Text = Text(37)
     """OrderID."""
     client_order_id: Text = Text(11)
@@ -282,7 +282,7 @@ class OrderCancelReject(Typed):
     """OrderCancelReject (9)."""
 
     __slots__ = ()
-    TYPE = "9"
+    TYPE: ClassVar[str | None] = "9"
     order_id: Text = Text(37)
     """OrderID."""
     client_order_id: Text = Text(11)
@@ -303,7 +303,7 @@ class BusinessMessageReject(Typed):
     """BusinessMessageReject (j), from FIX 4.2 on."""
 
     __slots__ = ()
-    TYPE = "j"
+    TYPE: ClassVar[str | None] = "j"
     reference: Whole = Whole(45)
     """RefSeqNum: the number of the message."""
     reference_type: Text = Text(372)

@@ -46,12 +46,13 @@ from twisted.logger import Logger
 
 from ...errors import MarshalingError, ParseError, RepeaterError
 from ...model import Direction
-from ...verdicts import PASS_ON, Close, Verdict
+from ...verdicts import PASS_ON, Close, Send, Verdict
 from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
-from .messages import Heartbeat, Logon, Logout, ResendRequest, SequenceReset, TestRequest
+from .messages import BusinessMessageReject, Heartbeat, Logon, Logout, Reject, ResendRequest, SequenceReset, TestRequest
 from .references import passed, refers_to_added, whole_or_none
+from .renumbering import renumbered
 from .resends import Gap
 from .resets import Resets
 from .session_messages import session_message
@@ -66,6 +67,8 @@ Commit: TypeAlias = Callable[[list[Entry], Mapping[Direction, int], list[Directi
 """Writes entries and the highest numbers, after forgetting what was known of some flows. It returns the flow and number
 of each entry whose content is forgotten."""
 
+NAMING = (Logon, ResendRequest, SequenceReset, Reject, BusinessMessageReject)
+"""Messages that name numbers."""
 NOT_RESENT = (Heartbeat, TestRequest, Logout)
 """Messages that become gap fills when they are asked for again."""
 
@@ -106,6 +109,8 @@ class Numbers:
         self._new: list[Entry] = []
         self.trackers: dict[Direction, Tracker] = {way: Tracker() for way in Direction}
         """Count the messages of each flow that pass without being looked at; see `Untracked`."""
+        self._is_quiet = False
+        """Whether both engines have logged on, and nothing is owed or in doubt."""
 
     @property
     def changed(self) -> bool:
@@ -153,10 +158,11 @@ class Numbers:
         """
         self._look_up()
         flow, other, number = self._resets.flow(way), self._resets.other(way), number_of(message)
-        if verdict is PASS_ON and number == flow.last + 1 and self.trackers[way].is_plain and _names_none(message):
+        if verdict is PASS_ON and self._is_quiet and number == flow.last + 1 and _names_none(message, other):
             flow.note(number)
             self.trackers[way].last = number
-            return PASS_ON
+            place = number + flow.map.added
+            return PASS_ON if place == number else Send(renumbered(message, place))
         if verdict.closes and not self._may_add():  # nobody may be sent anything
             return Close(verdict.error)
         self._check(way, message, verdict)
@@ -302,9 +308,10 @@ class Numbers:
     def _watch(self) -> None:
         """Say whether messages may pass without being looked at."""
         flows = self._flows
-        plain = not self._resets.undecided and all(
-            flow.logged_on and flow.owed is None and not flow.map.added for flow in flows.values()
+        self._is_quiet = not self._resets.undecided and all(
+            flow.logged_on and flow.owed is None for flow in flows.values()
         )
+        plain = self._is_quiet and not any(flow.map.added for flow in flows.values())
         for way, tracker in self.trackers.items():
             tracker.is_plain, tracker.last = plain, flows[way].last
 
@@ -331,6 +338,6 @@ def opposite(way: Direction) -> Direction:
     return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER
 
 
-def _names_none(message: Message) -> bool:
-    """Return whether a message cannot name numbers of the flow, or change what is known of it."""
-    return not isinstance(message, (Logon, ResendRequest, SequenceReset))
+def _names_none(message: Message, other: Flow) -> bool:
+    """Return whether a message names no numbers but its own."""
+    return not isinstance(message, NAMING) and (not other.map.added or 369 not in message)

@@ -81,7 +81,7 @@ class Orders:
 
     The limits hold for each order by itself: also for each in a list (E), for crosses (s), for orders with legs (AB),
     and for what a change makes of an order (G, AC, t). An order that does not say what a limit is about is refused, and
-    so is one that says it twice.
+    so is one that says it twice, or in the wrong place.
 
     A cancel always passes (F, and any other message that is not an order), also while orders are halted.
 
@@ -210,7 +210,7 @@ class Orders:
         orders = listed_orders(message)
         for order in orders:
             if order.repeated is not None and self._rules:
-                return _Reason("repeated", f"field {order.repeated} occurs twice")
+                return _Reason("repeated", f"field {order.repeated} must occur once, in its place")
             for rule in self._rules:
                 reason = rule(order)
                 if reason is not None:

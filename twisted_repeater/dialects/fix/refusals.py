@@ -6,14 +6,15 @@ import itertools
 import re
 import uuid
 
-from ..._text import printable, shortened
+from ..._text import printable, shortened, text_of
+from ...errors import ParseError
 from ...link import Link
 from ...verdicts import SendBack
 from .identity import version_of
 from .listed_orders import listed_orders
 from .messages import BusinessMessageReject, ExecutionReport, Message, OrderCancelReject, Reject, SessionMessage
 
-__all__ = ["refuse"]
+__all__ = ["malformed", "refuse"]
 
 ORDERS = frozenset({"D", "E", "AB"})
 """New orders: an ExecutionReport refuses each."""
@@ -26,6 +27,9 @@ OF_BUSINESS = (11, 117, 131, 262, 320, 324, 335, 70, 23)
 
 VERSION = re.compile(r"FIX\.(\d)\.(\d)")
 FIX_5 = 50
+
+INCORRECT_FORMAT = "6"
+"""SessionRejectReason: a value is not written as it should be."""
 
 LONGEST = 200
 """How many characters a text may have."""
@@ -60,12 +64,27 @@ def refuse(message: Message, text: str, *, reason: int = 0, link: Link | None = 
     if isinstance(message, SessionMessage):
         raise ValueError(f"a message of the session cannot be refused, such as type {kind}")
     version = _version(message, link)
-    words = printable(shortened(text, LONGEST)).encode("latin-1", "backslashreplace")
+    words = _words(text)
     if kind in ORDERS:
         return SendBack([_rejected(order.fields, version, words, reason, message) for order in listed_orders(message)])
     if kind in CHANGES:
         return SendBack([_not_changed(message, version, words)])
     return SendBack([_not_processed(message, version, words)])
+
+
+def malformed(message: Message, error: ParseError, link: Link) -> SendBack:
+    """Return the verdict on a message with a field that cannot be read: its sender gets a Reject."""
+    fields: dict[int, bytes | str] = {45: message.get(34) or b"0"}
+    if _version(message, link) >= 42:
+        if error.field is not None and error.field.isdigit():
+            fields[371] = error.field
+        fields |= {372: message.type, 373: INCORRECT_FORMAT}
+    return SendBack([Reject(fields | {58: _words(text_of(error))})])
+
+
+def _words(text: str) -> bytes:
+    """Return a text as a field may have it."""
+    return printable(shortened(text, LONGEST)).encode("latin-1", "backslashreplace")
 
 
 def _version(message: Message, link: Link | None) -> int:
@@ -80,7 +99,9 @@ def _of(message: Message) -> dict[int, bytes | str]:
     return {} if version is None else {1128: version}
 
 
-def _rejected(order: dict[int, bytes], version: int, text: bytes, reason: int, message: Message) -> ExecutionReport:
+def _rejected(
+    order: Message | dict[int, bytes], version: int, text: bytes, reason: int, message: Message
+) -> ExecutionReport:
     """Return the report that an order is rejected."""
     fields = _of(message) | {37: "NONE", 17: f"{REPEATER}-{next(executions)}"}
     if version <= 42:

@@ -137,7 +137,8 @@ class Resets:
     def _agree(self, candidate: _Candidate) -> None:
         """Flows begin again."""
         self._candidate = None
-        self._refused.discard(candidate.asker)
+        self._refused.clear()
+        self._doubtful.clear()
         if any(len(flow.map) for flow in self._flows.values()):
             self._forget(list(self._flows))
         self._flows.update(candidate.flows)

@@ -46,8 +46,17 @@ cdef Py_ssize_t find_tag(bytes data, Py_ssize_t tag) noexcept
 
 cdef bytes sealed(bytes head, bytes body)
 
-@cython.locals(view=cython.p_uchar, total=cython.ulong, at=Py_ssize_t)
-cpdef Py_ssize_t check_sum(bytes data, Py_ssize_t stop)
+# Returns the sum of the bytes before an offset, modulo 256.
+cdef inline Py_ssize_t sum_before(bytes data, Py_ssize_t stop) except -1:
+    cdef const unsigned char *view = data
+    cdef Py_ssize_t size = len(data)
+    cdef unsigned long total = 0
+    cdef Py_ssize_t at
+    for at in range(min(stop, size)):
+        total += view[at]
+    return total & 255
+
+cpdef Py_ssize_t check_sum(bytes data, Py_ssize_t stop) except -1
 
 @cython.locals(view=cython.p_uchar, at=Py_ssize_t, stop=Py_ssize_t, size=Py_ssize_t)
 cpdef bytes type_of(bytes data)

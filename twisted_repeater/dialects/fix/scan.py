@@ -20,13 +20,10 @@ __all__ = ["Garbled", "Scanned", "check_sum", "read_as", "type_of", "written"]
 
 COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
-
 MOST_TAG_DIGITS: int = 9
 """How many digits a tag may have."""
-
 MOST_DIGITS: int = 18
 """How many digits BodyLength or the length of data may have."""
-
 IS_LENGTH: bytes = bytes(tag in DATA_FIELDS for tag in range(2048))
 """A table with 1 for each field whose value is the length of the next."""
 
@@ -343,8 +340,4 @@ def sealed(head: bytes, body: bytes) -> bytes:
 
 def check_sum(data: bytes, stop: int) -> int:
     """Return the sum of the bytes before an offset, modulo 256."""
-    view = data
-    total = 0
-    for at in range(min(stop, len(data))):
-        total += view[at]
-    return total & 255
+    return sum_before(data, stop) if COMPILED else sum(data[:stop]) & 255  # type: ignore  # noqa: F821

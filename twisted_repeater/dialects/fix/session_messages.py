@@ -97,7 +97,7 @@ def _resend_request(flow: Flow, other: Flow, message: Message, number: int) -> t
     if owed is not None and begin <= owed.start and stop >= owed.stop:
         other.owed = None  # it is in the answer
     first = other.map.end_of_run(begin, stop)
-    back = other.again(other.resends.begin(begin, stop, infinite))
+    back = other.again(other.resends.begin(begin, stop, goes_on=infinite or end >= limit))
     if begin < stop == first:  # the sender has nothing to do with any of them
         return flow.owe(number), back
     changes = {"_7": other.map.sender_from(first)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -28,6 +29,19 @@ class SessionInUse(RepeaterError):
 def utc_now() -> datetime:
     """Return the present time."""
     return datetime.now(UTC)
+
+
+def state_of(path: str | None) -> object:
+    """Return what is different after somebody has written to a file of SQLite."""
+    found: list[tuple[int, int, int] | None] = []
+    for name in () if path is None else (path, path + "-wal"):
+        try:
+            state = os.stat(name)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((state.st_ino, state.st_size, state.st_mtime_ns))
+    return found
 
 
 class Session:
@@ -69,6 +83,8 @@ class Sessions:
     def __init__(self, path: str | None = None, now: Callable[[], datetime] = utc_now) -> None:
         self._path = path
         self._opened: Store | None = None
+        self._left: object = None
+        """The state of the file when it was closed here."""
         self._now = now
         self._in_use: set[str] = set()
         self._idle: OrderedDict[str, Numbers] = OrderedDict()
@@ -77,7 +93,10 @@ class Sessions:
     @property
     def _store(self) -> Store:
         if self._opened is None:
+            before = state_of(self._path)
             self._opened = Store(self._path)
+            if before != self._left:  # another process had it meanwhile
+                self._idle.clear()
         return self._opened
 
     def begin(self, name: str) -> Session:
@@ -89,9 +108,10 @@ class Sessions:
         """
         if name in self._in_use:
             raise SessionInUse(f"the session {name} has a link already")
+        store = self._store
         numbers = self._idle.pop(name, None)
         if numbers is None:
-            numbers = Numbers(self._store.load(name), self._committing(name), self._now)
+            numbers = Numbers(store.load(name), self._committing(name), self._now)
         self._in_use.add(name)
         return Session(name, numbers, self._end)
 
@@ -116,11 +136,15 @@ class Sessions:
             if not session.broken:
                 self._keep(session)
         finally:
-            if self._path is not None and not self._in_use:  # another process may take the file now
-                self._idle.clear()
-                opened, self._opened = self._opened, None
-                if opened is not None:
-                    opened.close()
+            if self._path is not None and not self._in_use:
+                self._close()
+
+    def _close(self) -> None:
+        """Give the file back: another process may take it now."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+            self._left = state_of(self._path)
 
     def _keep(self, session: Session) -> None:
         """Keep what is known of a session until its next link."""

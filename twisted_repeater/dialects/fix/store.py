@@ -98,7 +98,7 @@ class Store:
         """How many bytes of messages are kept for each session."""
         self._ids: dict[str, int] = {}
         with self._errors():
-            self._database = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None)
+            self._database = sqlite3.connect(":memory:" if path is None else path, timeout=0, isolation_level=None)
         try:
             with self._errors():
                 self._open()
