@@ -136,7 +136,8 @@ class Between:
         self.dies: str | None = None
         """Whether it is killed "before" or "after" the next commit."""
         self.stores: list[store.Store] = []
-        globalLogPublisher.addObserver(self.logged)
+        self.observer: Any = self.logged
+        globalLogPublisher.addObserver(self.observer)
         self.patches = [
             mock.patch.object(store.Store, "commit", self.committing(store.Store.commit)),
             mock.patch.object(store.Store, "__init__", self.opening(store.Store.__init__)),
@@ -295,7 +296,7 @@ class Between:
         """Leave nothing."""
         self.let_go()
         self.close_stores()
-        globalLogPublisher.removeObserver(self.logged)
+        globalLogPublisher.removeObserver(self.observer)
         for patch in self.patches:
             patch.stop()
         shutil.rmtree(self.directory)
