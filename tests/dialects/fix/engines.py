@@ -242,7 +242,7 @@ class Engine(SendingEngine):
         self.check(frame.number(34) == 1, "a Logon that resets has another number than 1:", frame)
         if self.leaving:
             return
-        asked, self.resetting, self.must_reset = self.resetting, False, False
+        asked, self.resetting, self.must_reset, self.forgives_low = self.resetting, False, False, False
         self.clear_received()
         self.got[1], self.next_in = None, 2
         self.logged_on = True
