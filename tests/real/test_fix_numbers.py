@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+from functools import partial
 from typing import Any
 
 from twisted.internet.task import deferLater
@@ -15,6 +16,7 @@ from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, Close, PassOnAndSendB
 from ..peers import reactor
 from .fix_case import FixCase, on_orders, on_reports
 from .fix_engines import Line
+from .fix_judge import sent_once
 from .quickfix.judged_orders import news, refusal
 from .servers import free_port
 
@@ -53,6 +55,12 @@ def add_before_report(report: ExecutionReport, link: Link) -> Verdict:
 def change(order: NewOrderSingle, link: Link) -> Verdict:
     """Change every third order."""
     return PASS_ON if int(order[11]) % 3 else Send(order.changed({58: "a longer text", 44: "11"}))
+
+
+PASSING = (2, 3, 4, 6, 7)
+"""The orders that `decide_by_eight` lets pass, by the rest when divided by eight."""
+OWN = ("2", "3", "4", "6", "10", "11", "12", "14")
+"""Those that it changes, or that pass with others."""
 
 
 def decide_by_eight(order: NewOrderSingle, link: Link) -> Verdict:
@@ -353,6 +361,52 @@ class SessionTests(FixCase):
                     self.assertEqual(covered(again), list(range(first, end + 1)), self.both_logs())
             await self.answered(other)
         await self.in_step(to_client=8)
+
+    async def test_nothing_to_resend(self) -> None:
+        """An engine that keeps no messages fills all gaps; what the repeater has added or changed is resent in them."""
+        await self.engines(to_server_filter=on_orders(decide_by_eight), of_engines={"PersistMessages": "N"})
+        await self.trade(1, 16, reports=12)
+        await self.answered(self.acceptor)
+        kept = [line.number for line in self.acceptor.told("got") if line.type == "B" or line.get(11) in OWN]
+        count = len(self.acceptor.lines)
+        self.acceptor.type("set target 1")
+        await self.answered(self.acceptor)
+        again = [line.number for line in self.acceptor.lines[count:] if line.kind == "got"]
+        self.assertEqual(again, kept)  # QuickFIX then does not count the request that it has answered so
+
+    async def test_asked_while_trading(self) -> None:
+        """Engines may ask for messages again, and lose some, while others are on their way."""
+        await self.engines(
+            to_server_filter=on_orders(decide_by_eight),
+            to_client_filter=on_reports(add_before_report),
+        )
+        self.initiator.type("orders 1 400 1000")
+        for left in range(350, 0, -50):
+            await self.until(partial(self.has_left, left), self.both_logs)
+            for engine in (self.acceptor, self.initiator):
+                engine.type(f"send 35=2|7={max(1, engine.ask().target - 30)}|16=0")
+            if left % 100:
+                self.initiator.type("cut")
+                self.initiator.type("rush 5")
+        await self.until(lambda: not self.initiator.ask().left)
+        counts = self.expected_of_eight(400)
+        await self.in_step(*counts)
+        await self.gets_all_again(self.acceptor)
+        await self.gets_all_again(self.initiator)
+        orders = [line for line in sent_once(self.initiator, "D") if int(line.get(11)) % 8 in PASSING]
+        by_number = {line.number: line for line in self.acceptor.told("got", "D")}
+        self.assertEqual([line.get(11) for _, line in sorted(by_number.items())], [line.get(11) for line in orders])
+
+    def has_left(self, count: int) -> bool:
+        """Return whether the initiator has no more than so many orders left to send."""
+        return self.initiator.ask().left <= count
+
+    def expected_of_eight(self, count: int) -> tuple[int, int]:
+        """Return how many messages `decide_by_eight` and `add_before_report` add to both flows for so many orders."""
+        passing = [number for number in range(1, count + 1) if number % 8 in PASSING]
+        to_server = sum(number % 8 in (3, 4) for number in passing) + sum(number % 4 == 1 for number in passing)
+        refused = sum(number % 8 == 1 for number in range(1, count + 1))
+        return to_server, refused + sum(number % 8 == 6 or number % 4 == 0 for number in passing)
 
     async def test_rejects(self) -> None:
         """A Reject names the number that its receiver knows; one of an added message ends at the repeater."""
