@@ -27,6 +27,7 @@ from .engines import Engine
 __all__ = ["Between"]
 
 ADDRESS = IPv4Address("TCP", "127.0.0.1", 4711)
+publisher: Any = globalLogPublisher
 LIMITS = Limits(close_timeout=5, linger=10, stall_timeout=20)
 
 
@@ -136,8 +137,7 @@ class Between:
         self.dies: str | None = None
         """Whether it is killed "before" or "after" the next commit."""
         self.stores: list[store.Store] = []
-        self.observer: Any = self.logged
-        globalLogPublisher.addObserver(self.observer)
+        publisher.addObserver(self.logged)
         self.patches = [
             mock.patch.object(store.Store, "commit", self.committing(store.Store.commit)),
             mock.patch.object(store.Store, "__init__", self.opening(store.Store.__init__)),
@@ -296,7 +296,7 @@ class Between:
         """Leave nothing."""
         self.let_go()
         self.close_stores()
-        globalLogPublisher.removeObserver(self.observer)
+        publisher.removeObserver(self.logged)
         for patch in self.patches:
             patch.stop()
         shutil.rmtree(self.directory)

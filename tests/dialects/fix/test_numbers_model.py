@@ -143,6 +143,8 @@ class Filtered(Conversation):
     def connect(self) -> None:
         """Connect, if both are free."""
         self.watch_refusals()
+        if self.fresh:
+            self.between.dies = None
         if not any(engine.out for engine in self.engines):
             self.pending.clear()
             self.between.connect()
