@@ -91,7 +91,7 @@ class SessionFilterTests(SynchronousTestCase):
         run.advance(0)
         last = run.server_sends(from_server(ExecutionReport({11: "last"}), 3))
         self.assertEqual([brief(one) for one in last.to_client], ["84 last"])
-        self.assertEqual([brief(one) for one in outcome.to_client], ["82 report"])
+        self.assertEqual([brief(one) for one in outcome.to_client], ["82 report", "83 answer"])
 
     def member(self) -> tuple[Any, Any, Any]:
         """Return a filter of the dialect, its session and a link."""
