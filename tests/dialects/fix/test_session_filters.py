@@ -93,6 +93,25 @@ class SessionFilterTests(SynchronousTestCase):
         self.assertEqual([brief(one) for one in last.to_client], ["84 last"])
         self.assertEqual([brief(one) for one in outcome.to_client], ["82 report", "83 answer"])
 
+    def test_in_its_time(self) -> None:
+        """A verdict that comes while nothing else happens is carried out at once."""
+        later: Deferred[Verdict] = Deferred()
+        run = self.linked(lambda message, link: later if isinstance(message, NewOrderSingle) else PASS_ON)
+        self.assertEqual(run.client_sends(order(2)).to_server, [])
+        later.callback(DROP)
+        outcome = run.client_sends(sent(Heartbeat(), 3))
+        self.assertEqual([brief(one) for one in outcome.to_server], ["42>3", "03"])
+
+    def test_too_early(self) -> None:
+        """A message that is answered before both engines have logged on ends the link."""
+        answer = SendBack([ExecutionReport({11: "x"})])
+        run = FilterHarness(
+            lambda message, link: answer if isinstance(message, NewOrderSingle) else PASS_ON,
+            dialect=dialects.fix(),
+            says=[sent(Logon({98: 0, 108: 30}), 1)],
+        )
+        self.assertTrue(run.client_sends(order(2)).closed)
+
     def member(self) -> tuple[Any, Any, Any]:
         """Return a filter of the dialect, its session and a link."""
         session = Sessions().begin("a")
