@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,17 +13,14 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from twisted_repeater import Link, Repeater, dialects
-from twisted_repeater.dialects.fix import ExecutionReport, NewOrderSingle
-from twisted_repeater.filters import ByType
-from twisted_repeater.verdicts import Answer
+from twisted_repeater import Repeater, dialects
 
 from ..peers import reactor
 from .fix_engines import Engine, Line, State
 from .fix_judge import body, delivered
 from .servers import RealCase, free_port
 
-__all__ = ["FixCase", "Peer", "fix_message", "on_orders", "on_reports"]
+__all__ = ["FixCase", "Peer", "fix_message"]
 
 SOH = b"\x01"
 
@@ -196,26 +193,6 @@ class FixCase(RealCase):
 def is_logged_on(engine: Engine) -> bool:
     """Return whether the session of an engine is there."""
     return engine.ask().is_logged_on
-
-
-def on_orders(decide: Callable[[NewOrderSingle, Link], Answer]) -> ByType:
-    """Return a filter that decides about orders by a function, and passes everything else undecoded."""
-
-    class Orders(ByType):
-        def on_order(self, order: NewOrderSingle, link: Link) -> Answer:
-            return decide(order, link)
-
-    return Orders()
-
-
-def on_reports(decide: Callable[[ExecutionReport, Link], Answer]) -> ByType:
-    """Return a filter that decides about execution reports, as `on_orders` does."""
-
-    class Reports(ByType):
-        def on_report(self, report: ExecutionReport, link: Link) -> Answer:
-            return decide(report, link)
-
-    return Reports()
 
 
 def fix_message(type_: str, number: int, *fields: tuple[int, object], version: str = "FIX.4.4", **header: str) -> bytes:
