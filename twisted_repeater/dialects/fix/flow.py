@@ -72,7 +72,7 @@ class Flow:
     def passed_up_to(self, number: int) -> None:
         """The messages up to this number have passed, with the same numbers for both engines."""
         self.decided.add_all(self.last + 1, number + 1)
-        self.last = max(self.last, number)
+        self.last = number
 
     def owe(self, number: int) -> list[Message]:
         """A message does not go on. Return what the receiver must get now; it is told of the gap later."""

@@ -50,16 +50,7 @@ from ...verdicts import PASS_ON, Close, Send, Verdict
 from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
-from .messages import (
-    BusinessMessageReject,
-    Heartbeat,
-    Logon,
-    Logout,
-    Reject,
-    ResendRequest,
-    SequenceReset,
-    TestRequest,
-)
+from .messages import BusinessMessageReject, Heartbeat, Logon, Logout, Reject, ResendRequest, SequenceReset, TestRequest
 from .references import passed, refers_to_added, whole_or_none
 from .renumbering import renumbered
 from .resends import Gap
@@ -310,9 +301,9 @@ class Numbers:
 
     def _look_up(self) -> None:
         """See which messages have passed without being looked at."""
-        for way, tracker in self.trackers.items():
-            if tracker.is_plain:
-                self._flows[way].passed_up_to(tracker.last)
+        for flow, tracker in zip(self._flows.values(), self.trackers.values(), strict=True):
+            if tracker.is_plain and tracker.last > flow.last:
+                flow.passed_up_to(tracker.last)
 
     def _watch(self) -> None:
         """Say whether messages may pass without being looked at."""
@@ -321,8 +312,8 @@ class Numbers:
             flow.logged_on and flow.owed is None for flow in flows.values()
         )
         plain = self._is_quiet and not any(flow.map.added for flow in flows.values())
-        for way, tracker in self.trackers.items():
-            tracker.is_plain, tracker.last = plain, flows[way].last
+        for flow, tracker in zip(flows.values(), self.trackers.values(), strict=True):
+            tracker.is_plain, tracker.last = plain, flow.last
 
     # -- what is kept ----------------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ class Resend:
     """The number behind the last one that the sender has answered."""
     stop: int
     """The number behind its last."""
-    infinite: bool
+    goes_on: bool
     """Whether the sender goes on beyond that, with what it has sent meanwhile."""
 
 
@@ -98,11 +98,11 @@ class Resends:
         """Forget all requests."""
         self._under_way.clear()
 
-    def begin(self, start: int, stop: int, infinite: bool = False) -> list[Piece]:
+    def begin(self, start: int, stop: int, goes_on: bool = False) -> list[Piece]:
         """The receiver asks for a range. Return what it gets before the sender answers."""
         if start >= stop:
             return []
-        resend = Resend(start, start, start, stop, infinite)
+        resend = Resend(start, start, start, stop, goes_on)
         self._under_way = [*self._under_way[-(MOST - 1) :], resend]
         return self._run(resend)
 
@@ -144,7 +144,7 @@ class Resends:
         following = [one for one in reached if self._numbers.end_of_run(one.seen, number) == number]
         fitting = (
             [one for one in following if number < one.stop]
-            or [one for one in following if one.infinite]
+            or [one for one in following if one.goes_on]
             or [one for one in reached if number < one.stop]
         )
         if not fitting:

@@ -20,7 +20,7 @@ OLD_VERSIONS = (b"FIX.4.0", b"FIX.4.1", b"FIX.4.2")
 
 def session_message(flow: Flow, other: Flow, message: Message, number: int) -> tuple[list[Message], list[Message]]:
     """Return what the receiver gets for a message of the session, and what its sender gets."""
-    if isinstance(message, Logon):
+    if isinstance(message, Logon) and not (message.possible_duplicate and number <= flow.last):
         return _logon(flow, other, message, number)
     if isinstance(message, SequenceReset):
         return _sequence_reset(flow, other, message, number), []
@@ -97,7 +97,7 @@ def _resend_request(flow: Flow, other: Flow, message: Message, number: int) -> t
     if owed is not None and begin <= owed.start and stop >= owed.stop:
         other.owed = None  # it is in the answer
     first = other.map.end_of_run(begin, stop)
-    back = other.again(other.resends.begin(begin, stop, infinite))
+    back = other.again(other.resends.begin(begin, stop, goes_on=infinite or end >= limit))
     if begin < stop == first:  # the sender has nothing to do with any of them
         return flow.owe(number), back
     changes = {"_7": other.map.sender_from(first)}
