@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater.__main__ import HOT_PATH
 from twisted_repeater._lane.output import Output
 from twisted_repeater.dialects.fix.of_type import of_type
+from twisted_repeater.dialects.fix.tracking import Tracker, Untracked
 from twisted_repeater.dialects.redis.by_name import by_name
 from twisted_repeater.errors import FARTHEST, FramingError
 from twisted_repeater.framings import (
@@ -78,6 +79,13 @@ def within_a_reply() -> RespFraming:
     return framing
 
 
+def plain() -> Tracker:
+    """Return what is known of a flow in which nothing is to be done."""
+    tracker = Tracker()
+    tracker.is_plain = True
+    return tracker
+
+
 MADE: list[Callable[[], Framing | Selector]] = [
     lambda: Int32Framing(99),
     lambda: LengthFraming(99, size=3, at=2, order="little", header=9, whole=True),
@@ -101,6 +109,7 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: predicate(len),
     lambda: by_name(["GET", "SET"]),
     lambda: of_type(["D", "AB"]),
+    lambda: Untracked(plain(), True, None),
     Gate,
     lambda: first_byte(b"a") | contains([b"b"]),
     lambda: first_byte(b"a") & contains([b"b"]),

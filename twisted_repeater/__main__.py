@@ -10,7 +10,7 @@ from types import ModuleType
 
 from . import selectors
 from ._lane import judge, lane, output, reader
-from .dialects.fix import of_type, scan
+from .dialects.fix import of_type, scan, tracking
 from .dialects.redis import by_name
 from .framings import async_extra, base, delimited, fix, length, resp, varint
 
@@ -27,6 +27,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
     selectors,
     by_name,
     of_type,
+    tracking,
     scan,
     output,
     reader,

@@ -21,20 +21,15 @@ from twisted_repeater.dialects.fix import (
     Heartbeat,
     Logon,
     Logout,
-    Message,
     Reject,
     ResendRequest,
     SequenceReset,
     TestRequest,
 )
-from twisted_repeater.dialects.fix.decided import Decided
 from twisted_repeater.dialects.fix.flow_map import FlowMap
 from twisted_repeater.dialects.fix.numbers import NotLoggedOn
-from twisted_repeater.dialects.fix.renumbering import renumbered
 from twisted_repeater.dialects.fix.resends import Gap, Resends, filled, own
-from twisted_repeater.dialects.fix.store import Entry, Kind
-from twisted_repeater.dialects.fix.tracking import Tracker, Untracked, number_in
-from twisted_repeater.selectors import NOTHING
+from twisted_repeater.dialects.fix.store import Entry, Kind, Store
 
 from .numbers_rig import DOWN, UP, Rig, brief, frame, order
 
@@ -158,10 +153,11 @@ class NumberTests(SynchronousTestCase):
         self.assertEqual(rig.says(Heartbeat(), 4, verdict=Close(forward=[Logout({})])), [["55"], []])
 
     def test_before_logon(self) -> None:
-        """A message that comes before both Logons can only pass."""
+        """A message that comes before both Logons can pass, or be dropped, and no more."""
         rig = Rig()
         rig.says(Logon({}), 1)
-        self.assertRaises(NotLoggedOn, rig.says, order(), 2, verdict=SendBack([report()]))
+        self.assertEqual(rig.says(order(), 2, verdict=DROP), [[], []])
+        self.assertRaises(NotLoggedOn, rig.says, order(), 3, verdict=SendBack([report()]))
 
     def test_resent(self) -> None:
         """What is sent again passes as it was decided. What nobody knows is decided, and may add something."""
@@ -221,86 +217,72 @@ class NumberTests(SynchronousTestCase):
         outcome = rig.outcome(made, rig.numbers.settle(DOWN, made, PASS_ON))
         self.assertEqual(outcome, [["A3", "82* one"], ["D2* two"]])
 
+    def test_told(self) -> None:
+        """What a resend covers is not told again; what it covers in part, in part."""
+        for numbers in ((3,), (3, 4)):
+            rig = Rig().logged_on()
+            rig.says(order(), 2, verdict=SendBack([report()]))
+            rig.says(Heartbeat(), 2, DOWN)
+            rig.says(request(1), 3, DOWN)
+            for number in numbers:
+                rig.says(Reject({45: 2}), number)
+            rig.says(fill(2), 1, f43="Y")
+            rig.says(order(), 2, f43="Y")
+            self.assertEqual(rig.says(Reject({45: 2}), 3, f43="Y"), [["43*>4"], []])
+            last = numbers[-1] + 1
+            owed = ["44>5"] if len(numbers) > 1 else []
+            self.assertEqual(rig.says(order(), last), [[*owed, f"D{last} a"], []])
 
-class BeginningTests(SynchronousTestCase):
-    """Flows that begin again."""
-
-    def shifted(self) -> Rig:
-        """Return a session with an added message each way, and without a link."""
+    def test_asked_of_gap(self) -> None:
+        """A request that covers what is owed is the end of that."""
         rig = Rig().logged_on()
-        rig.numbers.sent(DOWN, report("one"))
-        rig.numbers.sent(UP, order("two"))
-        rig.numbers.end_link()
-        return rig
-
-    def test_new_day(self) -> None:
-        """Both engines begin again with number 1, with ResetSeqNumFlag or without, and nothing old is left."""
-        for fields in ({}, {141: "Y"}):
-            rig = self.shifted()
-            self.assertEqual(rig.says(Logon(fields), 1), [["A1"], []])
-            self.assertEqual(rig.says(Logon(fields), 1, DOWN), [["A1"], []])
-            self.assertFalse(rig.numbers.changed)
-            self.assertEqual(rig.says(report(), 2, DOWN, verdict=SendBack([order("t")])), [[], ["D2 t"]])
-
-    def test_refused(self) -> None:
-        """If the other engine refuses, the old numbers hold; a Logon with an old number is then taken by them."""
-        rig = self.shifted()
-        self.assertEqual(rig.says(Logon({}), 1), [["A1"], []])
-        self.assertEqual(rig.says(Logout({}), 2, DOWN), [["53"], []])
-        self.assertEqual(rig.says(Heartbeat(), 3, DOWN), [["04"], []])
-        self.assertRaises(NotLoggedOn, rig.says, order(), 2, verdict=DROP)
-        rig.numbers.end_link()
-        self.assertEqual(rig.says(Logon({}), 1), [["A1"], []])
-        self.assertTrue(rig.numbers.changed)
-
-    def test_doubt(self) -> None:
-        """If nobody has said anything, the next Logon is in doubt again, whatever its number."""
-        rig = self.shifted()
-        rig.says(Logon({}), 1)
-        rig.numbers.end_link()
-        self.assertEqual(rig.says(Logon({}), 9), [["A9"], []])
-        self.assertEqual(rig.says(ResendRequest({7: 1, 16: 0}), 1, DOWN), [["21 1-0"], []])
-        self.assertFalse(rig.numbers.changed)
-
-    def test_repeated(self) -> None:
-        """A Logon that nobody has answered may come again with the same number."""
-        rig = self.shifted()
-        rig.says(Logon({}), 2)
-        rig.numbers.end_link()
-        self.assertEqual(rig.says(Logon({}), 2), [["A3"], []])
-
-    def test_answer_begins(self) -> None:
-        """If the answer begins again, the first message that follows agrees, or a decision that must be kept."""
-        rig = self.shifted()
-        rig.says(Logon({}), 5)
-        self.assertEqual(rig.says(Logon({141: "Y"}), 1, DOWN), [["A1"], []])
-        self.assertEqual(rig.says(report(), 2, DOWN, verdict=DROP), [[], []])
-        self.assertEqual(rig.says(Heartbeat(), 1), [["01"], ["42>3"]])
-
-    def test_in_session(self) -> None:
-        """In a session only a Logon agrees. Until then nothing is added, and nothing is sent in the old numbers."""
-        rig = Rig().logged_on()
-        rig.numbers.sent(UP, order("two"))
         rig.says(order(), 2, verdict=DROP)
-        self.assertEqual(rig.says(Logon({141: "Y"}), 1), [["A1"], []])
-        self.assertEqual(rig.says(report(), 2, DOWN, verdict=DROP), [[], []])
-        self.assertRaises(NotLoggedOn, rig.says, report(), 3, DOWN, verdict=SendBack([order()]))
-        self.assertEqual(rig.says(request(1), 3, DOWN)[1], [])
-        self.assertEqual(rig.says(Logon({141: "Y"}), 1, DOWN), [["A1"], []])
-        self.assertEqual(rig.says(order("c"), 2), [["D2 c"], []])
+        self.assertEqual(rig.says(request(1), 2, DOWN), [["22 1-0"], []])
+        self.assertEqual(rig.says(order("b"), 3), [["D3 b"], []])
+
+    def test_unseen(self) -> None:
+        """Messages that were only counted are known, too."""
+        rig = Rig().logged_on()
+        rig.numbers.trackers[UP].last = 3
+        self.assertEqual(rig.numbers.highest[UP], 1)
+        self.assertEqual(rig.says(order(), 4), [["D4 a"], []])
+        self.assertEqual(rig.says(order("b"), 3, f43="Y", verdict=DROP), [["D3* b"], []])
+
+    def test_too_low(self) -> None:
+        """A message with a low number that does not say why is decided about, and left to its receiver."""
+        rig = Rig().logged_on(5)
+        self.assertEqual(rig.says(order(), 3), [["D3 a"], []])
+
+    def test_forgotten_content(self) -> None:
+        """If the store has forgotten what a message said, a gap fill stands for it."""
+        rig = Rig()
+        rig.store = Store(max_content=10)
+        rig.logged_on()
+        rig.numbers.sent(UP, order("z"))
+        self.assertEqual(rig.says(request(1), 2, DOWN), [["22 1-0"], []])
+        self.assertEqual(rig.says(fill(2), 1, f43="Y"), [["41*>3"], []])
+
+    def test_odd_reset(self) -> None:
+        """A SequenceReset without a sound NewSeqNo is left to its receiver."""
+        rig = Rig().logged_on()
+        made = frame(SequenceReset({123: True, 36: "x"}), 2)
+        rig.numbers.arrived(UP, made)
+        self.assertTrue(rig.numbers.settle(UP, made, PASS_ON).passes)
+
+    def test_begins_again(self) -> None:
+        """When both engines begin again, what was added before is forgotten."""
+        rig = Rig().logged_on()
+        rig.numbers.sent(UP, order("z"))
+        self.assertTrue(rig.numbers.changed)
+        rig.numbers.end_link()
+        rig.logged_on()
+        self.assertFalse(rig.numbers.changed)
+        self.assertFalse(rig.again().numbers.changed)
+        self.assertEqual(rig.says(Heartbeat(), 2), [["02"], []])
 
 
 class PartTests(SynchronousTestCase):
     """The parts."""
-
-    def test_decided(self) -> None:
-        """Numbers are kept as runs."""
-        decided = Decided()
-        for number in (5, 6, 1, 3, 2, 2, 4):
-            decided.add(number)
-        decided.add_all(9, 9)
-        decided.add_all(9, 12)
-        self.assertEqual([number for number in range(14) if number in decided], [1, 2, 3, 4, 5, 6, 9, 10, 11])
 
     def test_resends(self) -> None:
         """Pieces are sent in their places, once, also if requests overlap."""
@@ -309,6 +291,7 @@ class PartTests(SynchronousTestCase):
         )
         self.assertEqual(len(list(numbers)), 3)
         self.assertEqual(list(filled(numbers, 1, 5)), [Gap(1, 3), numbers.entry(3), Gap(4, 5)])
+        self.assertEqual(list(filled(numbers, 3, 4)), [numbers.entry(3)])
         self.assertEqual(list(own(numbers, 1, 9)), [Gap(2, 3), numbers.entry(3), Gap(5, 6)])
         resends = Resends(numbers)
         self.assertEqual(resends.begin(7, 7), [])
@@ -325,36 +308,3 @@ class PartTests(SynchronousTestCase):
         resends.clear()
         numbers.forget_content(3)
         self.assertEqual(list(own(numbers, 2, 4)), [Gap(2, 4)])
-
-    def test_renumbered(self) -> None:
-        """Only the number, the length and the sum differ; data before the number is not mistaken for it."""
-        message = frame(order(), 9)
-        self.assertEqual(renumbered(renumbered(message, 1000), 9), message)
-        data = frame(Message("D", {213: b"\x0134=7\x01"}), 9)
-        odd = data.frame.replace(b"\x0134=9\x01", b"\x01").replace(b"\x0111=", b"\x0111=")
-        self.assertNotEqual(odd, data.frame)
-        self.assertEqual(renumbered(data, 12).sequence_number, 12)
-
-    def test_tracker(self) -> None:
-        """Messages are counted in their bytes; what needs a closer look is selected."""
-        tracker = Tracker()
-        selector = Untracked(tracker, False, None)
-        first = frame(order(), 5).frame
-        self.assertTrue(selector.matches(first, 0, len(first)))
-        tracker.is_plain, tracker.last = True, 4
-        self.assertFalse(selector.matches(first, 0, len(first)))
-        self.assertTrue(selector.matches(first, 0, len(first)))
-        tracker.last = 4
-        self.assertTrue(Untracked(tracker, True, None).matches(first, 0, len(first)))
-        self.assertFalse(Untracked(tracker, True, NOTHING).matches(first, 0, len(first)))
-        self.assertRaises(ValueError, selector.matches, b"abc", 2, 9)
-        self.assertRaises(AttributeError, Untracked.__new__(Untracked).matches, b"abc", 0, 3)
-
-    def test_number_in(self) -> None:
-        """Garbled messages, data before the number, and messages that name numbers are left to a closer look."""
-        good = frame(order(), 5).frame
-        unlike = [good[:-4] + b"000\x01", good[:15], frame(Logon({}), 5).frame, frame(order(), 5).frame[:40]]
-        unlike += [frame(order(), 5, f90="1", f91="x").frame, frame(order(), "x").frame]
-        self.assertEqual(number_in(good, 0, len(good)), 5)
-        for data in unlike[:4] + unlike[5:]:
-            self.assertEqual(number_in(data, 0, len(data)), 0, data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.fix import Message, NewOrderCross, NewOrderList, NewOrderMultileg
@@ -55,6 +57,14 @@ class ListedOrdersTests(SynchronousTestCase):
             said = [[one.fields.get(tag) for tag in (54, 11, 38, 44)] for one in found]
             self.assertEqual(said, [[b"1", b"a", b"5", b"7"], [b"2", b"b", b"6", b"7"]])
             self.assertEqual([one.symbols for one in found], [(b"A",), (b"A",)])
+
+    def test_large(self) -> None:
+        """A message with very many orders and fields costs time and memory in proportion to its size."""
+        fields = [*((tag, "x") for tag in range(5000, 7000)), *((54, "1") for _ in range(2000))]
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertEqual(len(listed_orders(sent(Message("s", fields)))), 2000)
+        self.assertLess(tracemalloc.get_traced_memory()[1], 10_000_000)
 
     def test_legs(self) -> None:
         """The symbols of an order are its own and those of its legs."""

@@ -110,6 +110,12 @@ class RefuseTests(SynchronousTestCase):
         said = [[answer.text(tag) for tag in (66, 11, 55, 54, 38, 44)] for answer in answers]
         self.assertEqual(said, [["list", "a", "MSFT", "1", "5", "7"], ["list", "b", "IBM", "2", "6", None]])
 
+    def test_large_list(self) -> None:
+        """A list with very many orders gets one answer: it must not cost more than it says."""
+        orders = [(11, str(number)) for number in range(1001)]
+        self.assertIsInstance(self.answer(sent(NewOrderList([(66, "list"), *orders]))), BusinessMessageReject)
+        self.assertEqual(len(self.answers(sent(NewOrderList([(66, "list"), *orders[:-1]])))), 1000)
+
     def test_multileg(self) -> None:
         """An order with legs gets a report."""
         answer = self.answer(sent(NewOrderMultileg({11: "a", 54: "1", 38: "5", 40: "2", 44: "1"})))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from .messages import Message
@@ -26,7 +27,7 @@ LEG_MARK: bytes = b"\1%d=" % LEG_SYMBOL
 class ListedOrder(NamedTuple):
     """An order."""
 
-    fields: Message | dict[int, bytes]
+    fields: Message | Mapping[int, bytes]
     """Its fields, each by its tag."""
     symbols: tuple[bytes, ...]
     """The symbol, and those of its legs."""
@@ -85,7 +86,7 @@ def _order(fields: Pairs, shared: dict[int, bytes] | None = None) -> ListedOrder
     if len(own) != len(fields):
         tags = [tag for tag, _ in fields]
         repeated = next((tag for tag in ONCE if tags.count(tag) > 1), None)
-    every = own if shared is None else shared | own
+    every = own if shared is None else ChainMap(own, shared)  # a copy for each order could be large
     symbol = every.get(SYMBOL)
     symbols: tuple[bytes, ...] = () if symbol is None else (symbol,)
     if LEG_SYMBOL in own:

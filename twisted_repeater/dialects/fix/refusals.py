@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import uuid
+from collections.abc import Mapping
 
 from ..._text import printable, shortened, text_of
 from ...errors import ParseError
@@ -31,6 +32,9 @@ FIX_5 = 50
 INCORRECT_FORMAT = "6"
 """SessionRejectReason: a value is not written as it should be."""
 
+MOST_REPORTS = 1000
+"""How many orders of a list are answered one by one."""
+
 LONGEST = 200
 """How many characters a text may have."""
 
@@ -45,7 +49,7 @@ def refuse(message: Message, text: str, *, reason: int = 0, link: Link | None = 
     What the answer is depends on the message and on the version of FIX:
 
     * A new order (D, AB) is answered by an ExecutionReport that says "rejected", and a list of orders (E) by one for
-      each of its orders.
+      each of its orders, if it has no more than 1000.
     * The request to change or to cancel an order (F, G, AC) is answered by an OrderCancelReject. The order stays as it
       was. Its OrdStatus is said to be "new", as nobody here knows how far it is.
     * Another message is answered by a BusinessMessageReject; before FIX 4.2, which brought that, by a Reject.
@@ -66,7 +70,9 @@ def refuse(message: Message, text: str, *, reason: int = 0, link: Link | None = 
     version = _version(message, link)
     words = _words(text)
     if kind in ORDERS:
-        return SendBack([_rejected(order.fields, version, words, reason, message) for order in listed_orders(message)])
+        orders = listed_orders(message)
+        if len(orders) <= MOST_REPORTS:
+            return SendBack([_rejected(order.fields, version, words, reason, message) for order in orders])
     if kind in CHANGES:
         return SendBack([_not_changed(message, version, words)])
     return SendBack([_not_processed(message, version, words)])
@@ -100,7 +106,7 @@ def _of(message: Message) -> dict[int, bytes | str]:
 
 
 def _rejected(
-    order: Message | dict[int, bytes], version: int, text: bytes, reason: int, message: Message
+    order: Message | Mapping[int, bytes], version: int, text: bytes, reason: int, message: Message
 ) -> ExecutionReport:
     """Return the report that an order is rejected."""
     fields = _of(message) | {37: "NONE", 17: f"{REPEATER}-{next(executions)}"}

@@ -141,10 +141,9 @@ class Sessions:
 
     def _close(self) -> None:
         """Give the file back: another process may take it now."""
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            opened.close()
-            self._left = state_of(self._path)
+        self._store.close()
+        self._opened = None
+        self._left = state_of(self._path)
 
     def _keep(self, session: Session) -> None:
         """Keep what is known of a session until its next link."""
