@@ -29,8 +29,8 @@ async def look_later(message: Any, link: Link) -> Verdict:
     return look(message, link)
 
 
-class MalformedValueTests(SynchronousTestCase):
-    """Such messages."""
+class LinkedCase(SynchronousTestCase):
+    """A test case with a link."""
 
     def linked(self, to_server_filter: Any) -> FilterHarness:
         """Return a link on which both engines have logged on."""
@@ -38,6 +38,10 @@ class MalformedValueTests(SynchronousTestCase):
         run = FilterHarness(to_server_filter, dialect=dialects.fix(), says=[sent(logon, 1)])
         run.server_sends(logon.with_header("FIX.4.4", {49: "EXCHANGE", 56: "TRADER", 34: 1, 52: "20261126-12:00:00"}))
         return run
+
+
+class MalformedValueTests(LinkedCase):
+    """Such messages."""
 
     def test_rejected(self) -> None:
         """The sender gets a Reject that names the field; the receiver gets a gap fill, and the next message."""
@@ -108,10 +112,8 @@ class Drops(ByType):
         return DROP
 
 
-class UnreadableTests(SynchronousTestCase):
+class UnreadableTests(LinkedCase):
     """Messages whose fields cannot be told apart."""
-
-    linked = MalformedValueTests.linked
 
     def test_rejected(self) -> None:
         """The sender gets a Reject, the receiver a gap fill, and the filter does not see it, also if it comes again."""

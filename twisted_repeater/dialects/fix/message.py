@@ -158,7 +158,7 @@ class Message(Scanned):
         return hash(self.data)
 
     @property
-    def redacted(self: M) -> M:
+    def redacted(self) -> Message:
         """The message with stars in place of passwords, as it is logged; the message itself if it has none."""
         secrets = (*SECRETS, 96) if self.type == "A" else SECRETS  # the RawData of a Logon may be one
         if not any(tag in self for tag in secrets):
