@@ -110,7 +110,7 @@ class ReplacingTests(SynchronousTestCase):
             ("a\nb", "by must be one line, without CR, LF and NUL"),
             ("a\r", "by must be one line"),
             ("\0", "by must be one line"),
-            (r"\2", r"by has the group 2, but '\(a\)' has only 1"),
+            (r"\2", r"by must not have \\2: the highest group is \\1"),
             (r"\d", "after a backslash"),
             ("a\\", "after a backslash"),
         ):

@@ -61,8 +61,6 @@ class Pattern:
     """Returns the first place where a line matches."""
     groups: int
     """How many groups it has."""
-    text: str
-    """The expression, as it was written."""
 
     def __init__(self, option: str, text: str) -> None:
         if not isinstance(text, str):
@@ -80,7 +78,6 @@ class Pattern:
             raise ValueError(f"{option} must be a regular expression of RE2, not {text!r}: {reason}") from None
         self.search = self._expression.search
         self.groups = self._expression.groups
-        self.text = text
 
     def matches_all_of(self, line: bytes) -> bool:
         """Return whether a line matches from its beginning to its end."""
@@ -136,5 +133,5 @@ def _escaped(option: str, text: str, escaped: bytes, pattern: Pattern) -> bytes 
     if not escaped.isdigit():
         raise ValueError(rf"{option} must have \0 to \9 or \\ after a backslash, not {text!r}")
     if int(escaped) > pattern.groups:
-        raise ValueError(f"{option} has the group {int(escaped)}, but {pattern.text!r} has only {pattern.groups}")
+        raise ValueError(rf"{option} must not have \{int(escaped)}: the highest group is \{pattern.groups}")
     return int(escaped)
