@@ -88,6 +88,7 @@ class DialectTests(SynchronousTestCase):
             ({"max_logon": 0}, ValueError, "max_logon must be above 0, not 0"),
             ({"store": 1}, TypeError, "store must be the path of a file, not 1"),
             ({"store": ""}, ValueError, "store must be the path of a file, not ''"),
+            ({"store": "no-such/fix.db"}, ValueError, "store must be in a directory that exists, not 'no-such/fix.db'"),
             ({"max_frame": 0}, ValueError, "max_frame must be above 0, not 0"),
         ):
             self.assertEqual(str(self.assertRaises(kind, dialects.fix, **wrong)), complaint)

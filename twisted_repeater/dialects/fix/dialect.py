@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..._text import repr_of
 from ...framings import FixFraming
 from ...model import SameName
@@ -54,7 +56,7 @@ def fix(
 
     Raises:
         TypeError: an argument is of another kind.
-        ValueError: ``max_logon`` is not above 0.
+        ValueError: ``max_logon`` is not above 0, or the directory of ``store`` does not exist.
     """
     for name, flag in (("sub_ids", sub_ids), ("locations", locations)):
         if type(flag) is not bool:
@@ -67,6 +69,8 @@ def fix(
         raise TypeError(f"store must be the path of a file, not {repr_of(store)}")
     if store == "":
         raise ValueError("store must be the path of a file, not ''")
+    if store is not None and not Path(store).parent.is_dir():
+        raise ValueError(f"store must be in a directory that exists, not {store!r}")
     codec = SessionCodec()
     return Dialect(
         name="fix",
