@@ -10,8 +10,16 @@ from .message import Message
 __all__ = ["Identity", "version_of"]
 
 VERSIONS: dict[bytes, str] = {
-    **{b"0": "FIX.2.7", b"1": "FIX.3.0", b"2": "FIX.4.0", b"3": "FIX.4.1", b"4": "FIX.4.2", b"5": "FIX.4.3"},
-    **{b"6": "FIX.4.4", b"7": "FIX.5.0", b"8": "FIX.5.0SP1", b"9": "FIX.5.0SP2"},
+    b"0": "FIX.2.7",
+    b"1": "FIX.3.0",
+    b"2": "FIX.4.0",
+    b"3": "FIX.4.1",
+    b"4": "FIX.4.2",
+    b"5": "FIX.4.3",
+    b"6": "FIX.4.4",
+    b"7": "FIX.5.0",
+    b"8": "FIX.5.0SP1",
+    b"9": "FIX.5.0SP2",
 }
 """The versions by what DefaultApplVerID and ApplVerID say for them."""
 

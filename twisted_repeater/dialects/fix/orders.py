@@ -245,7 +245,7 @@ class Orders:
                 return _Reason("quantity", "an order must have an OrderQty that is a number", EXCEEDS_LIMIT)
             if quantity > self.max_quantity:
                 return _above("quantity", quantity, self.max_quantity)
-        return _sized_once(order)
+        return TWO_SIZES if has_two_sizes(order.fields) else None
 
     def _about_notional(self, order: ListedOrder) -> _Reason | None:
         assert self.max_notional is not None
@@ -263,7 +263,7 @@ class Orders:
             return _Reason("notional", "an order must have an OrderQty and a Price that are numbers", EXCEEDS_LIMIT)
         if notional > self.max_notional:
             return _above("notional value", notional, self.max_notional)
-        return _sized_once(order)
+        return TWO_SIZES if has_two_sizes(order.fields) else None
 
     def _is_file_there(self, path: str) -> bool:
         """Return whether the file is there. If that cannot be found out, it counts as there."""
@@ -297,12 +297,7 @@ class Orders:
 
 
 HALTED = _Reason("halted", "orders are halted")
-
-
-def _sized_once(order: ListedOrder) -> _Reason | None:
-    if has_two_sizes(order.fields):
-        return _Reason("repeated", "an order must have one of OrderQty, CashOrderQty and OrderPercent")
-    return None
+TWO_SIZES = _Reason("repeated", "an order must have one of OrderQty, CashOrderQty and OrderPercent")
 
 
 def _number(value: bytes | None) -> Decimal | None:
