@@ -58,15 +58,16 @@ def listed_orders(message: Message) -> list[ListedOrder]:
 
     A field that stands in one order does not count for the next. What stands before the first counts for all.
     """
-    begins = BEGINS.get(message.type)
+    kind = message.type
+    begins = BEGINS.get(kind)
     if begins is None:
-        return [_order(message.fields) if message.type in WITH_LEGS else _single(message)]
+        return [_order(message.fields) if kind in WITH_LEGS else _single(message)]
     fields = message.fields
     places = [at for at, (tag, _) in enumerate(fields) if tag == begins]
     if not places:
         return [_order(fields)]
     head = fields[: places[0]]
-    is_cross = message.type in CROSSES
+    is_cross = kind in CROSSES
     shared = dict(fields if is_cross else head)
     orders = [_order(fields[start:stop], shared) for start, stop in _spans(places, len(fields))]
     misplaced = _misplaced(head, fields, is_cross=is_cross)
