@@ -36,7 +36,7 @@ class RefuseLines(FilterPair):
 
     For example, in IRC nobody joins a channel, and who tries reads why::
 
-        RefuseLines(match=r"^JOIN (#secret)\b", answer=r":irc.example.org 473 * \1 :Only for members")
+        RefuseLines(match=r"^JOIN\b.*(#secret)(,| |$)", answer=r":irc.example.org 473 * \1 :Only for members")
 
     Args:
         match: the expression. It may match anywhere in a line: write ``^`` and ``$`` for its beginning and its end.
@@ -90,9 +90,9 @@ class AllowLines(FilterPair):
 class ReplaceInLines(FilterPair):
     r"""A pair of filters that puts something else in the places of lines where a regular expression matches.
 
-    For example, mail to other domains becomes a command that the server refuses, in its turn::
+    For example, in FTP what deletes becomes a command that the server refuses, in its turn::
 
-        ReplaceInLines(match=r"^RCPT TO:.*@(example\.com>)?.*$", by="X-REFUSED")
+        ReplaceInLines(match=r"^\s*(DELE|X?RMD)\b.*$", by="X-REFUSED")
 
     Args:
         match: the expression. A line in which it matches more than 100 times closes the link.
