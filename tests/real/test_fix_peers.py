@@ -8,8 +8,9 @@ from twisted_repeater import Link
 from twisted_repeater.dialects.fix import NewOrderSingle
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, SendBack, Verdict
 
-from .fix_case import FixCase, Peer, on_orders
+from .fix_case import FixCase, Peer
 from .fix_engines import Line
+from .fix_filters import on_orders
 from .quickfix.judged_orders import refusal
 
 AGAIN = ((43, "Y"), (122, "20260101-00:00:00"))

@@ -71,9 +71,8 @@ class Flow:
 
     def passed_up_to(self, number: int) -> None:
         """The messages up to this number have passed, with the same numbers for both engines."""
-        if number > self.last:
-            self.decided.add_all(self.last + 1, number + 1)
-            self.last = number
+        self.decided.add_all(self.last + 1, number + 1)
+        self.last = number
 
     def owe(self, number: int) -> list[Message]:
         """A message does not go on. Return what the receiver must get now; it is told of the gap later."""

@@ -89,14 +89,15 @@ class FlowMap:
         return stop
 
     def record(self, entry: Entry) -> None:
-        """Note what the repeater did. An added message must have a higher number than all before it."""
-        known = entry.number in self._entries
+        """Note what the repeater did at a number without an entry.
+
+        An added message must have a higher number than all before it.
+        """
         self._entries[entry.number] = entry
-        if not known:
-            insort(self._numbers, entry.number)
-            if entry.kind is Kind.ADDED:
-                self._added.append(entry.number)
-                self._origins.append(entry.origin)
+        insort(self._numbers, entry.number)
+        if entry.kind is Kind.ADDED:
+            self._added.append(entry.number)
+            self._origins.append(entry.origin)
 
     def forget_content(self, receiver: int) -> None:
         """Forget what a message said. Whoever asks for it again gets a gap fill."""

@@ -38,6 +38,7 @@ anything that the verdict sends leaves, and so before any message with a number 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -47,7 +48,7 @@ from twisted.logger import Logger
 from ...errors import MarshalingError, ParseError, RepeaterError
 from ...model import Direction
 from ...verdicts import PASS_ON, Close, Send, Verdict
-from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
+from .decisions import check_added, check_size, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
 from .messages import BusinessMessageReject, Heartbeat, Logon, Logout, Reject, ResendRequest, SequenceReset, TestRequest
@@ -109,6 +110,8 @@ class Numbers:
         self._new: list[Entry] = []
         self.trackers: dict[Direction, Tracker] = {way: Tracker() for way in Direction}
         """Count the messages of each flow that pass without being looked at; see `Untracked`."""
+        self.largest: int = sys.maxsize
+        """How many bytes a message may have that is changed or added."""
         self._is_quiet = False
         """Whether both engines have logged on, and nothing is owed or in doubt."""
 
@@ -195,6 +198,7 @@ class Numbers:
         """
         try:
             check_added(message)
+            check_size(message, self.largest)
         except (TypeError, ValueError) as error:
             raise MarshalingError(str(error)) from error
         if not self._may_add():
@@ -218,8 +222,10 @@ class Numbers:
         items, its_own = going_on(message, verdict)
         added = [item for at, item in enumerate(items) if at != its_own] + list(verdict.back)
         for item in items + added:
-            if item is not message and not is_version(item, message):
-                check_added(item)
+            if item is not message:
+                if not is_version(item, message):
+                    check_added(item)
+                check_size(item, self.largest)
         if verdict is PASS_ON or self._may_add():
             return
         if added or not (self._resets.keeps(way) or is_of_session(message)):
@@ -301,9 +307,9 @@ class Numbers:
 
     def _look_up(self) -> None:
         """See which messages have passed without being looked at."""
-        for way, tracker in self.trackers.items():
-            if tracker.is_plain:
-                self._flows[way].passed_up_to(tracker.last)
+        for flow, tracker in zip(self._flows.values(), self.trackers.values(), strict=True):
+            if tracker.is_plain and tracker.last > flow.last:
+                flow.passed_up_to(tracker.last)
 
     def _watch(self) -> None:
         """Say whether messages may pass without being looked at."""
@@ -312,8 +318,8 @@ class Numbers:
             flow.logged_on and flow.owed is None for flow in flows.values()
         )
         plain = self._is_quiet and not any(flow.map.added for flow in flows.values())
-        for way, tracker in self.trackers.items():
-            tracker.is_plain, tracker.last = plain, flows[way].last
+        for flow, tracker in zip(flows.values(), self.trackers.values(), strict=True):
+            tracker.is_plain, tracker.last = plain, flow.last
 
     # -- what is kept ----------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ class Resets:
         asked = candidate is not None and candidate.asker is not way
         if candidate is not None and asked:
             self._answered(candidate, message)
-        if not isinstance(message, Logon):
+        if not isinstance(message, Logon) or message.possible_duplicate:
             return
         if message.reset_numbers:
             if not asked:  # otherwise it is the answer

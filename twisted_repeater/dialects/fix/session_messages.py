@@ -20,7 +20,7 @@ OLD_VERSIONS = (b"FIX.4.0", b"FIX.4.1", b"FIX.4.2")
 
 def session_message(flow: Flow, other: Flow, message: Message, number: int) -> tuple[list[Message], list[Message]]:
     """Return what the receiver gets for a message of the session, and what its sender gets."""
-    if isinstance(message, Logon):
+    if isinstance(message, Logon) and not (message.possible_duplicate and number <= flow.last):
         return _logon(flow, other, message, number)
     if isinstance(message, SequenceReset):
         return _sequence_reset(flow, other, message, number), []

@@ -52,8 +52,6 @@ class Pattern:
 
     groups: int
     """How many groups it has."""
-    text: str
-    """The expression, as it was written."""
 
     def __init__(self, option: str, text: str) -> None:
         if not isinstance(text, str):
@@ -71,7 +69,6 @@ class Pattern:
             raise ValueError(f"{option} must be a regular expression of RE2, not {text!r}: {reason}") from None
         self._match, self._anywhere, self._whole = _ways_to_match(re2, expression)
         self.groups = expression.groups
-        self.text = text
 
     def search(self, line: bytes, at: int = 0) -> Spans | None:
         """Return the first place where a line matches, from an offset on."""

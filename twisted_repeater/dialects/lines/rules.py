@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
@@ -20,6 +20,8 @@ from ...verdicts import DROP, PASS_ON, Close, Send, SendBack, Verdict
 from .patterns import LONE, Pattern, Template
 
 __all__ = ["AllowLines", "LogLines", "RefuseLines", "ReplaceInLines"]
+
+log: Logger = Logger()
 
 CR, LF, NUL = b"\r\n\0"
 """As numbers: to look for a byte as ``bytes`` in a line costs eight times as much."""
@@ -244,7 +246,6 @@ class _Log(_Rule):
     """Logs lines in which the expression matches."""
 
     __qualname__ = "LogLines"
-    log: ClassVar[Logger] = Logger()
 
     def __init__(self, pattern: Pattern, template: Template | None, way: str, level: LogLevel) -> None:
         super().__init__(pattern, template)
@@ -255,7 +256,7 @@ class _Log(_Rule):
         spans = self._pattern.search(line)
         if spans is not None:
             shown = link._pair.redacted(line) if self._template is None else self._template.made_of(line, spans)
-            self.log.emit(
+            log.emit(
                 self._level,
                 "client {client!r}, {way}: {line}",
                 client=shortened(link.client_name),
