@@ -73,28 +73,29 @@ class _SystemTime:
 
 @implementer(IFilterPair, IFilter, ISelectiveByCodec, IMigrating)
 class Orders:
-    """A pair of filters with limits for orders, which also is a switch that stops them.
+    """A pair of filters that limits orders, and a switch that stops them all.
 
     For example, at most 1000 at once, of two symbols, fifty orders a second::
 
         Orders(max_quantity=1000, symbols=("MSFT", "IBM"), max_rate=50)
 
     The limits hold for each order by itself: also for each in a list (E), for crosses (s), for orders with legs (AB),
-    and for what a change makes of an order (G, AC, t). An order that does not say what a limit is about is refused, and
-    so is one that says it twice, or in the wrong place.
+    and for what a change makes of an order (G, AC, t). If a limit needs a field, an order without the field is refused,
+    and so is an order that has it twice, or in the wrong place.
 
     A cancel always passes (F, and any other message that is not an order), also while orders are halted.
 
-    A refused order is answered as `refuse` says. Each refusal is logged in a line, but few of one kind a second.
+    A refused order is answered as `refuse` says. Each refusal is a line in the log, but of many in a second some are
+    only counted.
 
     Args:
-        max_quantity: how much an order may be about: OrderQty (38).
-        max_notional: what an order may cost: OrderQty times Price (38 times 44), or CashOrderQty (152).
+        max_quantity: the largest OrderQty (38) of an order.
+        max_notional: the most that an order may cost: OrderQty times Price (38 times 44), or CashOrderQty (152).
         max_rate: how many orders a session may send in a second, on average.
-        burst: how many of these may come at once; as many as come in a second if it is not given.
+        burst: how many of these may come at once; by default ``max_rate``.
         symbols: the symbols that are allowed; without any, all are.
         refuse_symbols: symbols that are refused.
-        unpriced: with ``max_notional``, what to do with an order without a limit to its price, such as a market order.
+        unpriced: with ``max_notional``, what to do with an order whose price has no limit, such as a market order.
         quotes: what to do with a Quote, a MassQuote, a QuoteResponse or a MassOrder: the limits do not look at their
             sizes.
         halt_file: the path of a file. As long as something is there, all orders are refused.
