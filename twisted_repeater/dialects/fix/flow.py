@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from .decided import Decided
 from .flow_map import FlowMap
 from .message import Message
 from .own_messages import OwnMessages
 from .resends import Gap, Piece, Resends
-from .store import Entry
+from .runs import Runs
 
 __all__ = ["Flow"]
+
+MOST_DECIDED = 1000
+"""How many runs of decided numbers are remembered: there is one more each time that messages were lost."""
 
 
 class Flow:
@@ -20,18 +22,18 @@ class Flow:
 
     Args:
         now: returns the present time.
-        entries: what the repeater did in this flow before.
+        numbers: what the repeater did in this flow before.
         last: the highest number of the sender that is known.
     """
 
-    def __init__(self, now: Callable[[], datetime], entries: Iterable[Entry] = (), last: int = 0) -> None:
-        self.map: FlowMap = FlowMap(entries)
+    def __init__(self, now: Callable[[], datetime], numbers: FlowMap, last: int = 0) -> None:
+        self.map: FlowMap = numbers
         """The numbers of the sender and the receiver."""
-        self.last: int = last
+        self.last: int = max(last, numbers.last_origin)
         """The highest number of the sender that is known."""
         self.last_is_logon: bool = False
         """Whether that is the number of a Logon. A sender that was refused may say the same number again."""
-        self.decided: Decided = Decided()
+        self.decided: Runs = Runs(most=MOST_DECIDED)
         """The sender's numbers of the messages that filters have decided about."""
         self.own: OwnMessages = OwnMessages(now)
         """Makes messages of this flow."""
@@ -57,7 +59,7 @@ class Flow:
 
     def begun_again(self, now: Callable[[], datetime]) -> Flow:
         """Return the flow that begins with number 1 on the same link."""
-        fresh = Flow(now)
+        fresh = Flow(now, self.map.begun_again())
         fresh.own = self.own
         fresh.logged_on = self.logged_on
         return fresh

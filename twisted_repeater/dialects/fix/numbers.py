@@ -38,7 +38,7 @@ anything that the verdict sends leaves, and so before any message with a number 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -56,16 +56,15 @@ from .renumbering import renumbered
 from .resends import Gap
 from .resets import Resets
 from .session_messages import session_message
-from .store import Entry, Kind, Saved
+from .store import Entry, Saved
 from .tracking import Tracker
 
 __all__ = ["Commit", "NotLoggedOn", "Numbers", "number_of", "opposite"]
 
 log: Logger = Logger()
 
-Commit: TypeAlias = Callable[[list[Entry], Mapping[Direction, int], list[Direction]], Iterable[tuple[Direction, int]]]
-"""Writes entries and the highest numbers, after forgetting what was known of some flows. It returns the flow and number
-of each entry whose content is forgotten."""
+Commit: TypeAlias = Callable[[list[Entry], Mapping[Direction, int], list[Direction]], None]
+"""Writes entries and the highest numbers, after forgetting what was known of some flows."""
 
 NAMING = (Logon, ResendRequest, SequenceReset, Reject, BusinessMessageReject)
 """Messages that name numbers."""
@@ -102,9 +101,7 @@ class Numbers:
         self._commit = commit
         self._flows: dict[Direction, Flow] = {}
         for way in Direction:
-            entries = [entry for entry in saved.entries if entry.flow is way]
-            last = max([saved.highest.get(way, 0), *(entry.origin for entry in entries)])
-            self._flows[way] = Flow(now, entries, last)
+            self._flows[way] = Flow(now, saved.flows[way], saved.highest[way])
         self._resets = Resets(self._flows, lambda flow: flow.begun_again(now), self._forget)
         self._new: list[Entry] = []
         self.trackers: dict[Direction, Tracker] = {way: Tracker() for way in Direction}
@@ -115,7 +112,7 @@ class Numbers:
     @property
     def changed(self) -> bool:
         """Whether there are entries, so that numbers of both engines may differ."""
-        return any(len(flow.map) for flow in self._flows.values())
+        return any(flow.map for flow in self._flows.values())
 
     @property
     def highest(self) -> dict[Direction, int]:
@@ -146,7 +143,7 @@ class Numbers:
             return isinstance(message, SequenceReset) and not message.gap_fill
         if not message.possible_duplicate:  # it is not what was decided about
             return True
-        return number not in flow.decided and flow.map.entry(flow.map.receiver(number)) is None
+        return number not in flow.decided and flow.map.receiver(number) not in flow.map
 
     def settle(self, way: Direction, message: Message, verdict: Verdict) -> Verdict:
         """Return what both engines get, once the verdict on a message is there.
@@ -234,7 +231,7 @@ class Numbers:
         items, its_own = going_on(message, verdict)
         forward: list[Message] = []
         if its_own < 0:
-            self._record(flow, Entry(way, flow.map.receiver(number), number, Kind.DROPPED))
+            self._record(Entry(way, flow.map.receiver(number)))
             forward = flow.owe(number)
         for at, item in enumerate(items):
             if at != its_own:
@@ -252,17 +249,16 @@ class Numbers:
         flow = self._resets.flow(way)
         place = flow.map.receiver(number)
         items, its_own = going_on(message, verdict)
-        made = message
-        if flow.map.entry(place) is None:
-            if its_own >= 0:
-                made = self._its_own(way, message, items[its_own], number, verdict)
-            else:
-                self._record(flow, Entry(way, place, number, Kind.DROPPED))
-        flow.note(number)
         before, passes, after = flow.resends.message(place)
-        if passes and self._ends_here(way, message):
-            before, passes = [*before, Gap(place, place + 1)], False
-        forward = [*flow.again(before), *([made] if passes else []), *flow.again(after)]
+        forward = flow.again(before)
+        if passes and its_own >= 0 and not self._ends_here(way, message):
+            forward.append(self._its_own(way, message, items[its_own], number, verdict))
+        elif passes:
+            if its_own < 0:
+                self._record(Entry(way, place))
+            forward += flow.again([Gap(place, place + 1)])
+        flow.note(number)
+        forward += flow.again(after)
         for at, item in enumerate(items):
             if at != its_own:
                 forward += self._added(way, item)
@@ -278,7 +274,7 @@ class Numbers:
         made = item if item is message or is_version(item, message) else flow.own.added(item, place)
         made = passed(made, place, other.map)
         if item is not message or verdict.forward or verdict.back:
-            self._record(flow, Entry(way, place, number, Kind.CHANGED, made.frame))
+            self._record(Entry(way, place, content=made.frame))
         return made
 
     def _ends_here(self, way: Direction, message: Message) -> bool:
@@ -294,7 +290,7 @@ class Numbers:
         due = flow.due()
         made = flow.own.added(message, flow.next_number)
         content = None if isinstance(message, NOT_RESENT) else made.frame
-        self._record(flow, Entry(way, flow.next_number, flow.last, Kind.ADDED, content))
+        self._record(Entry(way, flow.next_number, added=True, content=content))
         return [*due, made]
 
     # -- messages that are not looked at ---------------------------------------------------------------------
@@ -317,16 +313,15 @@ class Numbers:
 
     # -- what is kept ----------------------------------------------------------------------------------------
 
-    def _record(self, flow: Flow, entry: Entry) -> None:
-        flow.map.record(entry)
+    def _record(self, entry: Entry) -> None:
+        self._resets.flow(entry.flow).map.record(entry.number, added=entry.added)
         self._new.append(entry)
 
     def _keep(self) -> None:
         """Have the new entries committed: what depends on them may leave only after that."""
         if self._new:
             new, self._new = self._new, []
-            for way, number in self._commit(new, self.highest, []):
-                self._flows[way].map.forget_content(number)
+            self._commit(new, self.highest, [])
 
     def _forget(self, ways: list[Direction]) -> None:
         """These flows begin again."""

@@ -60,7 +60,7 @@ class OwnMessages:
     def again(self, pieces: Iterable[Piece]) -> list[Message]:
         """Return what answers a resend request."""
         return [
-            self.gap_fill(piece, again=True) if isinstance(piece, Gap) else self._resent(piece.content or b"")
+            self.gap_fill(piece, again=True) if isinstance(piece, Gap) else self._resent(piece.content)
             for piece in pieces
         ]
 

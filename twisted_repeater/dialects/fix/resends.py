@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .flow_map import FlowMap
-from .store import Entry
 
-__all__ = ["Gap", "Piece", "Resend", "Resends", "filled", "own"]
+__all__ = ["Gap", "Own", "Piece", "Resend", "Resends", "filled", "own"]
 
 MOST = 64
 """How many requests are remembered. Those that are over still tell what the receiver has got."""
@@ -36,7 +35,17 @@ class Gap:
     """The number of the next message."""
 
 
-Piece: TypeAlias = Gap | Entry
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A message of the repeater's."""
+
+    number: int
+    """Its number."""
+    content: bytes
+    """The message as it went out."""
+
+
+Piece: TypeAlias = Gap | Own
 """What the receiver gets: a gap fill, or a message of the repeater's."""
 
 
@@ -57,28 +66,21 @@ class Resend:
 
 
 def own(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:
-    """Return what the repeater has to send for its own entries in a range, and nothing for other numbers."""
-    gap: Gap | None = None
-    for entry in numbers.entries(start, stop):
-        if gap is not None and (entry.content is not None or entry.number != gap.stop):
-            yield gap
-            gap = None
-        if entry.content is not None:
-            yield entry
+    """Return what the repeater has to send at its own numbers of a range, and nothing for other numbers."""
+    for piece in filled(numbers, start, stop):
+        if isinstance(piece, Own):
+            yield piece
         else:
-            gap = Gap(entry.number if gap is None else gap.start, entry.number + 1)
-    if gap is not None:
-        yield gap
+            yield from (Gap(*run) for run in numbers.own(piece.start, piece.stop))
 
 
 def filled(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:
     """Return what the receiver gets where the sender fills a whole range."""
-    for entry in numbers.entries(start, stop):
-        if entry.content is not None:
-            if start < entry.number:
-                yield Gap(start, entry.number)
-            yield entry
-            start = entry.number + 1
+    for number, content in numbers.contents(start, stop):
+        if start < number:
+            yield Gap(start, number)
+        yield Own(number, content)
+        start = number + 1
     if start < stop:
         yield Gap(start, stop)
 
@@ -112,7 +114,7 @@ class Resends:
         Returns:
             What the receiver gets before it, whether it gets the message itself, and what it gets after it.
         """
-        passes = self._numbers.entry(number) is None
+        passes = number not in self._numbers
         resend = self._answered(number)
         if resend is None:
             sent = any(one.start <= number < one.next for one in self._under_way)

@@ -139,7 +139,7 @@ class Resets:
         self._candidate = None
         self._refused.clear()
         self._doubtful.clear()
-        if any(len(flow.map) for flow in self._flows.values()):
+        if any(flow.map for flow in self._flows.values()):
             self._forget(list(self._flows))
         self._flows.update(candidate.flows)
 
