@@ -253,6 +253,13 @@ class NumberTests(SynchronousTestCase):
         rig = Rig().logged_on(5)
         self.assertEqual(rig.says(order(), 3), [["D3 a"], []])
 
+    def test_replaced_when_it_came_again(self) -> None:
+        """What takes the place of a message that comes again is a possible duplicate, if the message was."""
+        rig = Rig().logged_on(5)
+        self.assertEqual(rig.says(order(), 3, verdict=Send(order("b")), f43="Y"), [["D3* b"], []])
+        self.assertEqual(rig.says(order(), 3, f43="Y"), [["D3* b"], []])
+        self.assertEqual(rig.says(order(), 4, verdict=Send(order("b"))), [["D4 b"], []])
+
     def test_forgotten_content(self) -> None:
         """If the store has forgotten what a message said, a gap fill stands for it."""
         rig = Rig(Store(max_content=10))

@@ -21,7 +21,7 @@ class FixCodec(TypedCodec[Message]):
 
     def decode(self, payload: bytes) -> Message:
         """See `ICodec`."""
-        return decode(payload)
+        return cast(Message, read_as(CLASSES, Message, payload))
 
     def encode(self, message: object) -> bytes:
         """See `ICodec`. The message must have its header and trailer."""

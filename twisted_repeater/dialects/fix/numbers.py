@@ -50,10 +50,9 @@ from ...verdicts import PASS_ON, Close, Send, Verdict
 from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
-from .messages import BusinessMessageReject, Heartbeat, Logon, Logout, Reject, ResendRequest, SequenceReset, TestRequest
+from .messages import Heartbeat, Logon, Logout, SequenceReset, TestRequest
 from .references import passed, refers_to_added, whole_or_none
-from .renumbering import renumbered
-from .resends import Gap
+from .resends import Gap, Own
 from .resets import Resets
 from .session_messages import session_message
 from .store import Entry, Saved
@@ -66,8 +65,6 @@ log: Logger = Logger()
 Commit: TypeAlias = Callable[[list[Entry], Mapping[Direction, int], list[Direction]], None]
 """Writes entries and the highest numbers, after forgetting what was known of some flows."""
 
-NAMING = (Logon, ResendRequest, SequenceReset, Reject, BusinessMessageReject)
-"""Messages that name numbers."""
 NOT_RESENT = (Heartbeat, TestRequest, Logout)
 """Messages that become gap fills when they are asked for again."""
 
@@ -105,9 +102,7 @@ class Numbers:
         self._resets = Resets(self._flows, lambda flow: flow.begun_again(now), self._forget)
         self._new: list[Entry] = []
         self.trackers: dict[Direction, Tracker] = {way: Tracker() for way in Direction}
-        """Count the messages of each flow that pass without being looked at; see `Untracked`."""
-        self._is_quiet = False
-        """Whether both engines have logged on, and nothing is owed or in doubt."""
+        """Count the messages of each flow that just pass, without `arrived` and `settle`."""
 
     @property
     def changed(self) -> bool:
@@ -155,11 +150,6 @@ class Numbers:
         """
         self._look_up()
         flow, other, number = self._resets.flow(way), self._resets.other(way), number_of(message)
-        if verdict is PASS_ON and self._is_quiet and number == flow.last + 1 and _names_none(message, other):
-            flow.note(number)
-            self.trackers[way].last = number
-            place = number + flow.map.added
-            return PASS_ON if place == number else Send(renumbered(message, place))
         if verdict.closes and not self._may_add():  # nobody may be sent anything
             return Close(verdict.error)
         self._check(way, message, verdict)
@@ -252,7 +242,9 @@ class Numbers:
         before, passes, after = flow.resends.message(place)
         forward = flow.again(before)
         if passes and its_own >= 0 and not self._ends_here(way, message):
-            forward.append(self._its_own(way, message, items[its_own], number, verdict))
+            made = self._its_own(way, message, items[its_own], number, verdict)
+            is_new = message.possible_duplicate and not made.possible_duplicate
+            forward += flow.again([Own(place, made.frame)]) if is_new else [made]
         elif passes:
             if its_own < 0:
                 self._record(Entry(way, place))
@@ -293,23 +285,29 @@ class Numbers:
         self._record(Entry(way, flow.next_number, added=True, content=content))
         return [*due, made]
 
-    # -- messages that are not looked at ---------------------------------------------------------------------
+    # -- messages that just pass -----------------------------------------------------------------------------
+
+    def passed(self, way: Direction, message: Message) -> Verdict:
+        """Return what the receiver gets for a message that just passes: `Tracker.is_next` has said so."""
+        tracker = self.trackers[way]
+        tracker.last += 1
+        return Send(message.renumbered(tracker.last + tracker.shift)) if tracker.shift else PASS_ON
 
     def _look_up(self) -> None:
-        """See which messages have passed without being looked at."""
+        """See which messages have just passed."""
         for flow, tracker in zip(self._flows.values(), self.trackers.values(), strict=True):
-            if tracker.is_plain and tracker.last > flow.last:
+            if tracker.is_quiet and tracker.last > flow.last:
                 flow.passed_up_to(tracker.last)
 
     def _watch(self) -> None:
-        """Say whether messages may pass without being looked at."""
-        flows = self._flows
-        self._is_quiet = not self._resets.undecided and all(
-            flow.logged_on and flow.owed is None for flow in flows.values()
+        """Say whether messages may just pass."""
+        quiet = not self._resets.undecided and all(
+            flow.logged_on and flow.owed is None for flow in self._flows.values()
         )
-        plain = self._is_quiet and not any(flow.map.added for flow in flows.values())
-        for flow, tracker in zip(flows.values(), self.trackers.values(), strict=True):
-            tracker.is_plain, tracker.last = plain, flow.last
+        for way, tracker in self.trackers.items():
+            flow = self._flows[way]
+            tracker.is_quiet, tracker.last = quiet, flow.last
+            tracker.shift, tracker.other_shift = flow.map.added, self._flows[opposite(way)].map.added
 
     # -- what is kept ----------------------------------------------------------------------------------------
 
@@ -331,8 +329,3 @@ class Numbers:
 def opposite(way: Direction) -> Direction:
     """Return the other direction."""
     return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER
-
-
-def _names_none(message: Message, other: Flow) -> bool:
-    """Return whether a message names no numbers but its own."""
-    return not isinstance(message, NAMING) and (not other.map.added or 369 not in message)

@@ -13,7 +13,6 @@ from ...errors import ParseError
 from .flow_map import FlowMap
 from .message import Message
 from .messages import BusinessMessageReject, Reject
-from .renumbering import renumbered
 
 __all__ = ["passed", "refers_to_added", "whole_or_none"]
 
@@ -56,4 +55,4 @@ def passed(message: M, number: int, other: FlowMap, changes: Mapping[int, int] =
                 different[tag] = other.sender_up_to(said)
     if whole_or_none(message, 34) == number:
         return message.changed(different) if different else message
-    return message.changed({34: number, **different}) if different else renumbered(message, number)
+    return message.changed({34: number, **different}) if different else message.renumbered(number)
