@@ -312,5 +312,9 @@ class PartTests(SynchronousTestCase):
         resends.begin(1, 6)
         self.assertEqual(resends.message(4)[1], True)
         resends.clear()
+        resends.clear()
+        resends.begin(1, 2)
+        resends.begin(1, 4)
+        self.assertEqual(resends.gap(1, 3), [Gap(1, 3), Own(3, b"x")])  # the first request was for less
         kept.clear()
         self.assertEqual(list(own(numbers, 2, 4)), [Gap(2, 4)])

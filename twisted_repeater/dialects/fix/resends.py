@@ -115,7 +115,7 @@ class Resends:
             What the receiver gets before it, whether it gets the message itself, and what it gets after it.
         """
         passes = number not in self._numbers
-        resend = self._answered(number)
+        resend = self._answered(number, number + 1)
         if resend is None:
             sent = any(one.start <= number < one.next for one in self._under_way)
             return ([] if passes or sent else list(own(self._numbers, number, number + 1))), passes, []
@@ -126,7 +126,7 @@ class Resends:
 
     def gap(self, start: int, stop: int) -> list[Piece]:
         """The sender fills a gap. Return what the receiver gets instead."""
-        resend = self._answered(start)
+        resend = self._answered(start, stop)
         if resend is None:
             return list(filled(self._numbers, start, stop))
         pieces = [
@@ -137,16 +137,18 @@ class Resends:
         resend.seen = stop
         return pieces + self._run(resend)
 
-    def _answered(self, number: int) -> Resend | None:
-        """Return the request that the sender answers. Those before it will not be answered any more.
+    def _answered(self, number: int, stop: int) -> Resend | None:
+        """Return the request that the sender answers by what it says of a range. Those before it are over.
 
-        The sender leaves out nothing but what it has never sent.
+        The sender leaves out nothing but what it has never sent, and says nothing of what it was not asked for.
         """
+        behind = max(self._numbers.start_of_run(number, stop), number + 1)  # as the sender sees it
         reached = [one for one in self._under_way if one.seen <= number]
         following = [one for one in reached if self._numbers.end_of_run(one.seen, number) == number]
         fitting = (
-            [one for one in following if number < one.stop]
+            [one for one in following if behind <= one.stop]
             or [one for one in following if one.goes_on]
+            or [one for one in following if number < one.stop]
             or [one for one in reached if number < one.stop]
         )
         if not fitting:
