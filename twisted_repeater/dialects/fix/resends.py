@@ -142,11 +142,12 @@ class Resends:
 
         The sender leaves out nothing but what it has never sent, and says nothing of what it was not asked for.
         """
-        behind = max(self._numbers.start_of_run(number, stop), number + 1)  # as the sender sees it
+        last_of = self._numbers.sender_up_to
+        last = last_of(stop - 1)
         reached = [one for one in self._under_way if one.seen <= number]
         following = [one for one in reached if self._numbers.end_of_run(one.seen, number) == number]
         fitting = (
-            [one for one in following if behind <= one.stop]
+            [one for one in following if last <= last_of(one.stop - 1)]
             or [one for one in following if one.goes_on]
             or [one for one in following if number < one.stop]
             or [one for one in reached if number < one.stop]
