@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
 
-    from .model import Direction, OnFilterError
+    from .model import Direction, OnFilterError, Side
 
 __all__ = ["Link"]
 
@@ -60,6 +60,8 @@ class _Pair(Protocol):
 
     @property
     def on_filter_error(self) -> OnFilterError: ...
+
+    def framing_to(self, side: Side, /) -> Any: ...
 
     def is_at_work(self, direction: Direction, /) -> bool: ...
 

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted_repeater import Limits, OnFilterError, Side
 from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.pair import Pair
-from twisted_repeater.dialects.fix import fix, store
+from twisted_repeater.dialects.fix import fix, sessions, store
 
 from ...peers import RecordingRepeater
 from .engines import Engine
@@ -291,6 +291,7 @@ class Between:
         for one in self.stores:
             one.close()
         self.stores.clear()
+        sessions.in_files.clear()  # another process knows nothing of them
 
     def close(self) -> None:
         """Leave nothing."""

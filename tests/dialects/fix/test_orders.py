@@ -80,7 +80,8 @@ class QuantityTests(OrdersCase):
         self.refuses(orders, "the quantity is 0.30000001, above the limit 0.3", order(f38="0.30000001"))
         for limit in (1000, 1000.0, Decimal(1000)):
             self.passes(Orders(max_quantity=limit), order(f38="1000"))
-            self.refuses(Orders(max_quantity=limit), "the quantity is 1001", order(f38="1001"))
+            reason = self.why(Orders(max_quantity=limit), order(f38="1001"))
+            self.assertEqual(reason, "the quantity is 1001, above the limit 1000")
 
     def test_answer(self) -> None:
         """The report says that the order exceeds a limit."""
@@ -290,7 +291,8 @@ class HaltTests(OrdersCase):
             with capturedLogs() as events:
                 self.refuses(orders, "orders are halted", order(), order())
             lines = [formatEvent(event) for event in events]
-            self.assertEqual([line for line in lines if "by" in (line or "")], [f"orders are halted by {path}"])
+            halted = f"orders are halted: the file {str(path)!r} is there"
+            self.assertEqual([line for line in lines if "file" in (line or "")], [halted])
             path.unlink()
 
     def test_file_that_cannot_be_seen(self) -> None:
@@ -407,13 +409,14 @@ class OptionTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """A wrong argument is an error that names it."""
         for options, error, text in (
-            ({"max_quantity": 0}, ValueError, "max_quantity must be above 0, not 0"),
-            ({"max_notional": float("nan")}, ValueError, "max_notional must be above 0, not nan"),
-            ({"max_notional": Decimal("Infinity")}, ValueError, "max_notional must be above 0"),
+            ({"max_quantity": 0}, ValueError, "max_quantity must be a number above 0, not 0"),
+            ({"max_notional": float("nan")}, ValueError, "max_notional must be a number above 0, not nan"),
+            ({"max_notional": Decimal("Infinity")}, ValueError, "max_notional must be a number above 0"),
             ({"max_quantity": "5"}, TypeError, "max_quantity must be a number, not '5'"),
             ({"max_quantity": True}, TypeError, "max_quantity must be a number"),
             ({"burst": 5}, ValueError, "burst needs max_rate"),
-            ({"max_rate": 0}, ValueError, "rate must be above 0"),
+            ({"max_rate": 0}, ValueError, "max_rate must be above 0, not 0"),
+            ({"halt_file": ""}, ValueError, "halt_file must be the path of a file, not ''"),
             ({"symbols": "MSFT"}, TypeError, "symbols must be several symbols: write \\('MSFT',\\)"),
             ({"unpriced": "no"}, ValueError, "unpriced must be 'pass' or 'refuse', not 'no'"),
             ({"quotes": "no"}, ValueError, "quotes must be"),

@@ -68,6 +68,18 @@ class StoreTests(SynchronousTestCase):
         store.commit("a", [Entry(TO_SERVER, 6)])
         self.assertEqual(known(store)[0], [[(4, 7)], [(3, 4)]])
 
+    def test_replaced(self) -> None:
+        """A file that is no longer at its path takes nothing more."""
+        store = self.store()
+        store.commit("a", [DROPPED])
+        os.rename(self.path, self.path + ".old")
+        self.assertIn("removed or replaced", str(self.assertRaises(StoreError, store.commit, "a", [ADDED])))
+        with open(self.path, "wb"):
+            pass
+        self.assertRaises(StoreError, store.commit, "a", [ADDED])
+        os.rename(self.path + ".old", self.path)
+        store.commit("a", [ADDED])
+
     def test_same_number(self) -> None:
         """A message takes the place of an earlier one of the same flow and number."""
         store = self.store()

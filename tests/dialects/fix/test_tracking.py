@@ -8,12 +8,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.fix import BusinessMessageReject, Logon, Message, Reject, ResendRequest, SequenceReset
-from twisted_repeater.dialects.fix.codec import decode
+from twisted_repeater.dialects.fix.codec import SessionCodec, decode
 from twisted_repeater.dialects.fix.scan import written
 from twisted_repeater.dialects.fix.tracking import Tracker, Untracked, number_in
 from twisted_repeater.dialects.fix.values import Value
 from twisted_repeater.selectors import NOTHING
 
+from . import samples
 from .numbers_rig import frame, order
 
 
@@ -52,6 +53,8 @@ class TrackingTests(SynchronousTestCase):
         self.assertTrue(tracker.is_next(frame(Message("AA"), 5)))
         self.assertFalse(tracker.is_next(Message("AA")))
         tracker.other_shift = 1
+        data = SessionCodec().decode(samples.frame("35=D|34=5|95=9|96=x|"))
+        self.assertFalse(tracker.is_next(data))
         self.assertEqual([tracker.is_next(one) for one in (fifth, told)], [True, False])
 
     def test_number_in(self) -> None:

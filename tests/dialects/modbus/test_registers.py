@@ -175,6 +175,13 @@ class RegistersTests(RegistersCase):
             requests = [WriteRegister(1, 1), WriteRegister(2, 1), WriteCoil(1, True), Raw(100)]
             self.assertEqual(self.codes(rules, requests, host), codes, host)
 
+    def test_clients_of_both_kinds(self) -> None:
+        """A client of IPv4 that comes as one of IPv6 is the same client, and so it is in a rule that is written so."""
+        for written in ("10.0.0.5", "::ffff:10.0.0.5"):
+            rules = Registers(deny_write=(f"any from {written}",))
+            for host, code in (("10.0.0.5", 2), ("::ffff:10.0.0.5", 2), ("10.0.0.6", None)):
+                self.assertEqual(self.codes(rules, [WriteRegister(1, 1)], host), [code])
+
     def test_units(self) -> None:
         """Rules may be about a unit. A broadcast is not that unit, but reaches it."""
         allowed = Registers(write=("holding unit 7",))
@@ -202,3 +209,6 @@ class RegistersTests(RegistersCase):
         for wrong in ("x", "128", "-1", ""):
             error = self.assertRaises(ValueError, ReadOnly, functions=(wrong,))
             self.assertEqual(str(error), f"functions must be numbers from 0 to 127, not {wrong!r}")
+        for ruled in ("3", "6", "16", "23"):
+            error = self.assertRaises(ValueError, ReadOnly, functions=("100", ruled))
+            self.assertIn(f"functions must not have {ruled}, which reads or writes a table", str(error))

@@ -38,6 +38,7 @@ anything that the verdict sends leaves, and so before any message with a number 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -47,7 +48,7 @@ from twisted.logger import Logger
 from ...errors import MarshalingError, ParseError, RepeaterError
 from ...model import Direction
 from ...verdicts import PASS_ON, Close, Send, Verdict
-from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
+from .decisions import check_added, check_size, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow
 from .message import Message
 from .messages import Heartbeat, Logon, Logout, SequenceReset, TestRequest
@@ -103,6 +104,8 @@ class Numbers:
         self._new: list[Entry] = []
         self.trackers: dict[Direction, Tracker] = {way: Tracker() for way in Direction}
         """Count the messages of each flow that just pass, without `arrived` and `settle`."""
+        self.largest: int = sys.maxsize
+        """How many bytes a message may have that is changed or added."""
 
     @property
     def changed(self) -> bool:
@@ -182,6 +185,7 @@ class Numbers:
         """
         try:
             check_added(message)
+            check_size(message, self.largest)
         except (TypeError, ValueError) as error:
             raise MarshalingError(str(error)) from error
         if not self._may_add():
@@ -205,8 +209,10 @@ class Numbers:
         items, its_own = going_on(message, verdict)
         added = [item for at, item in enumerate(items) if at != its_own] + list(verdict.back)
         for item in items + added:
-            if item is not message and not is_version(item, message):
-                check_added(item)
+            if item is not message:
+                if not is_version(item, message):
+                    check_added(item)
+                check_size(item, self.largest)
         if verdict is PASS_ON or self._may_add():
             return
         if added or not (self._resets.keeps(way) or is_of_session(message)):

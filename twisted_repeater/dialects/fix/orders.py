@@ -102,7 +102,7 @@ class Orders:
 
     Raises:
         TypeError: an argument is of another kind.
-        ValueError: a limit is not above 0.
+        ValueError: a limit is not above 0, or ``halt_file`` is empty.
     """
 
     log: Logger = Logger()
@@ -123,6 +123,10 @@ class Orders:
     ) -> None:
         if burst is not None and max_rate is None:
             raise ValueError("burst needs max_rate")
+        if max_rate is not None and not max_rate > 0:
+            raise ValueError(f"max_rate must be above 0, not {max_rate}")
+        if halt_file == "":
+            raise ValueError("halt_file must be the path of a file, not ''")
         self.max_quantity: Decimal | None = _limit("max_quantity", max_quantity)
         self.max_notional: Decimal | None = _limit("max_notional", max_notional)
         self.symbols: frozenset[bytes] = _symbols("symbols", symbols)
@@ -273,7 +277,10 @@ class Orders:
             there = True
         if there != self._file_is_there:
             self._file_is_there = there
-            self.log.warn("orders are {now} by {path}", now="halted" if there else "no longer halted", path=path)
+            if there:
+                self.log.warn("orders are halted: the file {path!r} is there", path=path)
+            else:
+                self.log.warn("orders are no longer halted: the file {path!r} is gone", path=path)
         return there
 
     def _log(self, message: Message, reason: _Reason, link: Link) -> None:
@@ -302,7 +309,7 @@ def _number(order: ListedOrder, tag: int) -> Decimal | None:
 
 
 def _above(what: str, found: Decimal, limit: Decimal) -> _Reason:
-    return _Reason(what, f"the {what} is {found:f}, above the limit {limit:f}", EXCEEDS_LIMIT)
+    return _Reason(what, f"the {what} is {found:f}, above the limit {limit.normalize():f}", EXCEEDS_LIMIT)
 
 
 def _limit(name: str, limit: Limit) -> Decimal | None:
@@ -313,7 +320,7 @@ def _limit(name: str, limit: Limit) -> Decimal | None:
         raise TypeError(f"{name} must be a number, not {limit!r}")
     number = Decimal(str(limit))  # 0.3 is meant, not the next number that a float can be
     if not (number.is_finite() and number > 0):
-        raise ValueError(f"{name} must be above 0, not {limit}")
+        raise ValueError(f"{name} must be a number above 0, not {limit}")
     return number
 
 

@@ -6,21 +6,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..._pending import verdict_later
+from ..._text import shortened, text_of
 from ..._types import Filter, FilterFunction
 from ...errors import MarshalingError, ParseError
 from ...filters import filter_function, selector_of
 from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec, ISessionFilter
 from ...link import Link
-from ...model import Direction, OnFilterError
+from ...model import Direction, OnFilterError, Side
 from ...selectors import Selector
-from ...verdicts import DO_NOTHING, PASS_ON, Answer, Close, Verdict, plain
+from ...verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Verdict, plain
+from .codec import Unreadable
 from .decisions import is_of_session
 from .message import Message
-from .messages import SessionMessage
+from .messages import Reject
 from .numbers import NotLoggedOn, opposite
 from .refusals import malformed
 from .sessions import Session, Sessions
@@ -28,6 +31,11 @@ from .store import StoreError
 from .tracking import Tracker, Untracked
 
 __all__ = ["NumberedSessions", "SessionFilter"]
+
+log: Logger = Logger()
+
+ROOM = 512
+"""How many bytes the repeater may add to a message: its header, another number, and what says that it is sent again."""
 
 
 @implementer(IFilterPair)
@@ -44,6 +52,7 @@ class NumberedSessions:
     def for_link(self, link: Link) -> tuple[SessionFilter, SessionFilter]:
         """See `IFilterPair`."""
         session = self._sessions.begin(link.client_name)
+        session.numbers.largest = link._pair.framing_to(Side.SERVER).max_frame - ROOM
         return SessionFilter(session, Direction.TO_SERVER), SessionFilter(session, Direction.TO_CLIENT)
 
 
@@ -81,7 +90,10 @@ class SessionFilter:
         except StoreError as error:
             return self._broken(error)
         try:
-            answer: Any = PASS_ON if ask is None or not asks else ask(message, link)
+            if not asks:
+                ask = None
+            self._check(message, ask)
+            answer: Any = PASS_ON if ask is None else ask(message, link)
         except ParseError as error:
             answer = self._malformed(error, link)
         if answer is PASS_ON and is_next and self.tracker.is_next(message):  # the filter may have sent something
@@ -91,21 +103,36 @@ class SessionFilter:
         later = verdict_later(answer).addErrback(self._malformed_later, link)
         return later.addCallback(self._settled_later, link)
 
+    def _check(self, message: Message, ask: FilterFunction | None) -> None:
+        """Raise the error about a message that cannot be decided about, or cannot be renumbered."""
+        if isinstance(message, Unreadable) and (ask is not None or 369 in message):
+            raise message.error
+        numbers = self._session.numbers
+        if len(message.data) > numbers.largest and numbers.changed:
+            raise ParseError(f"a message must have at most {numbers.largest} bytes in this session")
+
     def _malformed_later(self, failure: Failure, link: Link) -> Verdict:
         failure.trap(ParseError)
         assert isinstance(failure.value, ParseError)
         return self._malformed(failure.value, link)
 
     def _malformed(self, error: ParseError, link: Link) -> Verdict:
-        """Return the verdict on a message of which a filter cannot read a field.
+        """Return the verdict on a message of which a field cannot be read.
 
-        That is an error of the sender, not of the filter. If it were not answered, the message would come again. For a
-        message of the session, which nobody answers by a Reject, the error is raised.
+        That is an error of the sender, not of the filter. If it were not answered, the message would come again. A
+        Reject is only dropped. For another message of the session, which is never sent again, the error is raised.
         """
         message = self._message
-        if message is None or error.ends_link or isinstance(message, SessionMessage):
+        if message is None or error.ends_link or is_of_session(message):
             raise error
-        return malformed(message, error, link)
+        log.warn(
+            "message {number} of {way} on {link} cannot be read: {error}",
+            number=message.get(34),
+            way=self._way.source.value,
+            link=shortened(link.client_name),
+            error=text_of(error),
+        )
+        return DROP if isinstance(message, Reject) or message.type == "3" else malformed(message, error, link)
 
     def failed(self, verdict: Verdict, link: Link) -> Verdict:
         """See `ISessionFilter`.

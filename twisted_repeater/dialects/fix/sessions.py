@@ -7,15 +7,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from weakref import WeakValueDictionary
 
 from twisted.logger import Logger
 
+from ..._text import shortened
 from ...errors import RepeaterError
 from ...model import Direction
 from .numbers import Commit, Numbers
 from .store import Entry, Store
 
-__all__ = ["Session", "SessionInUse", "Sessions"]
+__all__ = ["Session", "SessionInUse", "Sessions", "sessions_in"]
 
 log: Logger = Logger()
 
@@ -95,6 +97,9 @@ class Sessions:
     def _store(self) -> Store:
         if self._opened is None:
             before = state_of(self._path)
+            if self._left is not None and before == [None, None]:
+                log.warn("the store {path} was removed: what was changed in numbers before is not known any more",
+                         path=self._path)  # fmt: skip
             self._opened = Store(self._path)
             if before != self._left:  # another process had it meanwhile
                 self._idle.clear()
@@ -120,6 +125,8 @@ class Sessions:
         """Return what commits the entries of a session."""
 
         def commit(entries: list[Entry], highest: Mapping[Direction, int], forget: list[Direction]) -> None:
+            if forget:
+                log.info("{name} begins again: what was changed in its numbers is forgotten", name=shortened(name))
             if not self._warned:
                 self._warned = True
                 log.warn("no store: if this process ends, the numbers of FIX sessions in which it dropped, changed or "
@@ -155,3 +162,18 @@ class Sessions:
         self._idle[session.name] = session.numbers
         while len(self._idle) > MOST_IDLE:
             self._idle.popitem(last=False)
+
+
+in_files: WeakValueDictionary[str, Sessions] = WeakValueDictionary()
+"""The sessions of each file that this process uses."""
+
+
+def sessions_in(path: str | None) -> Sessions:
+    """Return the sessions that a file keeps: the same ones for all who ask, as long as somebody has them."""
+    if path is None:
+        return Sessions()
+    real = os.path.realpath(path)
+    found = in_files.get(real)
+    if found is None:
+        found = in_files[real] = Sessions(path)
+    return found

@@ -6,6 +6,7 @@ its log, and waits until the disk has it.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +42,15 @@ CREATE TABLE content (
     message BLOB NOT NULL, UNIQUE (session, flow, number)
 );
 """
+
+
+def identity_of(path: str | None) -> tuple[int, int] | None:
+    """Return what says which file is at a path; ``None`` if there is none."""
+    try:
+        state = os.stat(path or "")
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 class StoreError(RepeaterError):
@@ -95,6 +105,7 @@ class Store:
         try:
             with self._errors():
                 self._open()
+            self._file = identity_of(path)
         except BaseException:
             self._database.close()
             raise
@@ -164,6 +175,7 @@ class Store:
         Raises:
             StoreError: the file cannot be written. Nothing was changed.
         """
+        self._check_file()
         with self._errors(), self._transaction():
             number = self._id_of(session)
             self._forget_flows(number, list(forget))
@@ -199,6 +211,11 @@ class Store:
         elif version != VERSION:
             raise StoreError(f"{self.path} must have tables of version {VERSION}, not {version}")
         self._database.execute("COMMIT")
+
+    def _check_file(self) -> None:
+        """Raise an error if the file is another one now, or none: what is written would be lost."""
+        if self._file != identity_of(self.path):
+            raise StoreError(f"the store {self.path} cannot be used: the file was removed or replaced")
 
     def _id_of(self, session: str) -> int:
         """Return the number of a session in the tables."""

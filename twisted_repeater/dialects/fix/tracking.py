@@ -11,7 +11,7 @@ This module is ordinary Python; where a compiler was found at installation it ru
 
 from __future__ import annotations
 
-from ...errors import outside
+from ...errors import ParseError, outside
 from ...selectors import Selector
 from .scan import Scanned
 
@@ -41,13 +41,16 @@ class Tracker:
 
     def is_next(self, message: Scanned) -> bool:
         """Return whether a message just passes, if the filter says so: it is the next, and names no other numbers."""
-        if not self.is_quiet or not message._find(34):
+        if not self.is_quiet:
             return False
-        if message._number(message._value, message._end) != self.last + 1:
+        try:
+            if not message._find(34) or message._number(message._value, message._end) != self.last + 1:
+                return False
+            if not message._find(35) or (message._end - message._value == 1 and message.data[message._value] in NAMING):
+                return False
+            return self.other_shift == 0 or not message._find(369)
+        except ParseError:  # its fields cannot be told apart
             return False
-        if not message._find(35) or (message._end - message._value == 1 and message.data[message._value] in NAMING):
-            return False
-        return self.other_shift == 0 or not message._find(369)
 
 
 class Untracked(Selector):

@@ -23,7 +23,10 @@ LAST_FIELD = 18
 """The last field of a header that is read without looking for segments."""
 
 SHOWN = 64
-"""How many bytes of a message its `repr` shows."""
+"""How many bytes of a frame without a header are shown."""
+
+SHOWN_OF_HEADER = 150
+"""How many bytes of a header are shown."""
 
 _header = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n\0\v\f]*(MSH|FHS|BHS)[^\r\n]")
 _next_header = (b"\rMSH", b"\nMSH")
@@ -85,6 +88,12 @@ class Headed(Frame):
         self._delimiters: Delimiters | None = None
         self._fields: list[bytes] | None = None
         self._view: bytes | None = None
+
+    def __repr__(self) -> str:
+        # The segments after the header are about patients. They do not belong in logs.
+        start = max(self._at, 0)
+        header = re.split(rb"[\r\n]", self._data[start : start + SHOWN_OF_HEADER], maxsplit=1)[0]
+        return f"{type(self).__name__}({header!r}, {len(self._data)} bytes)"
 
     @property
     def delimiters(self) -> Delimiters:

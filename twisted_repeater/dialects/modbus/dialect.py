@@ -10,7 +10,7 @@ from .answers import farewell, refusal
 from .codec import RequestCodec, ResponseCodec
 from .wire import HEAD, LONGEST
 
-__all__ = ["modbus"]
+__all__ = ["after_first_request", "modbus"]
 
 
 def modbus() -> Dialect:
@@ -29,7 +29,7 @@ def modbus() -> Dialect:
     return Dialect(
         name="modbus",
         framing=_framing,
-        opening=_opening,
+        opening=after_first_request,
         refusal=refusal,
         farewell=farewell,
         same_name=SameName.SHARE,
@@ -48,7 +48,7 @@ def _framing(limits: Limits) -> LengthFraming:
     return LengthFraming(min(limits.max_frame, LONGEST), at=2, size=4, header=HEAD.size, whole=True)
 
 
-async def _opening(attempt: Attempt) -> None:
-    """Look at the first request, and leave it in the stream."""
+async def after_first_request(attempt: Attempt) -> None:
+    """Admit a client, which has only an address, when its first request is there. The request stays in the stream."""
     first = await attempt.client.peek()
     await attempt.admit(first_header=first.data[: HEAD.size])

@@ -36,6 +36,8 @@ IDENTIFICATION = b"\x0e"
 
 READING: tuple[type, ...] = tuple(cls for cls in get_args(TypedRequest) if cls.reads)
 WRITING: tuple[type, ...] = tuple(cls for cls in get_args(TypedRequest) if cls.writes)
+RULED: set[int] = {cls.function for cls in (*READING, *WRITING)}
+"""The functions that rules are about."""
 
 
 @implementer(IFilterPair)
@@ -99,7 +101,7 @@ class ReadOnly(Registers):
         functions: the numbers of further functions that pass; see `Registers`.
 
     Raises:
-        ValueError: one of them is not a number.
+        ValueError: one of them is not a number, or reads or writes a table.
     """
 
     def __init__(self, *, functions: tuple[str, ...] = ()) -> None:
@@ -199,4 +201,6 @@ def _functions(texts: Iterable[str]) -> Iterable[int]:
     for text in texts:
         if not re.fullmatch(r"\d{1,3}", str(text), re.ASCII) or int(text) > 127:
             raise ValueError(f"functions must be numbers from 0 to 127, not {text!r}")
+        if int(text) in RULED:
+            raise ValueError(f"functions must not have {text}, which reads or writes a table: write a rule about that")
         yield int(text)

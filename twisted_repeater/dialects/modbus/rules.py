@@ -110,7 +110,14 @@ def address_of(peer: IAddress) -> Address | None:
 
 
 def _network(text: str | None) -> Network | None:
-    return None if text is None else ip_network(text)
+    if text is None:
+        return None
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"from must be an address or a network such as 10.0.0.0/8, not {text!r}: {error}") from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return network if mapped is None or network.prefixlen < 96 else ip_network((mapped, network.prefixlen - 96))
 
 
 def _unit(text: str | None) -> int | None:
