@@ -19,7 +19,7 @@ from .flow_map import FlowMap
 
 __all__ = ["MAX_CONTENT", "Entry", "Saved", "Store", "StoreError"]
 
-MAX_CONTENT = 64 * 1024 * 1024
+MAX_CONTENT = 16 * 1024 * 1024
 """How many bytes of messages are kept for each session, unless the caller says otherwise."""
 KEPT = 0.97
 """How much of that stays when the oldest are forgotten, so that it is not done at each commit."""
