@@ -25,7 +25,7 @@ class FlowMapTests(SynchronousTestCase):
             if one != "passed":
                 numbers.record(receiver, added=one == "added")
         added = [(at, at + 1) for at, one in enumerate(what, 1) if one == "added"]
-        for each in (numbers, FlowMap(numbers.own(0, 99), added)):
+        for each in (numbers, FlowMap(numbers.runs(0, 99), added)):
             self.assertEqual(each.added, len(added))
             for receiver, (one, origin) in enumerate(zip(what, origins, strict=True), 1):
                 self.assertEqual(each.sender_up_to(receiver), origin)

@@ -29,7 +29,7 @@ def known(store: Store, session: str = "a") -> list[object]:
     """Return what is known of a session: runs, how many messages were added, and the highest numbers."""
     saved = store.load(session, partial(store.contents, session))
     both = [saved.flows[flow] for flow in (TO_SERVER, TO_CLIENT)]
-    return [[list(flow.own(0, ALL)) for flow in both], [flow.added for flow in both], list(saved.highest.values())]
+    return [[list(flow.runs(0, ALL)) for flow in both], [flow.added for flow in both], list(saved.highest.values())]
 
 
 NOTHING = [[[], []], [0, 0], [0, 0]]

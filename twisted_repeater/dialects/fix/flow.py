@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from ...model import Direction
 from .flow_map import FlowMap
 from .message import Message
 from .own_messages import OwnMessages
 from .resends import Gap, Piece, Resends
 from .runs import Runs
 
-__all__ = ["Flow"]
+__all__ = ["Flow", "opposite"]
 
 MOST_DECIDED = 1000
 """How many runs of decided numbers are remembered: there is one more each time that messages were lost."""
@@ -35,7 +36,7 @@ class Flow:
         """Whether that is the number of a Logon. A sender that was refused may say the same number again."""
         self.decided: Runs = Runs(most=MOST_DECIDED)
         """The sender's numbers of the messages that filters have decided about."""
-        self.own: OwnMessages = OwnMessages(now)
+        self.maker: OwnMessages = OwnMessages(now)
         """Makes messages of this flow."""
         self.begin_link()
 
@@ -60,7 +61,7 @@ class Flow:
     def begun_again(self, now: Callable[[], datetime]) -> Flow:
         """Return the flow that begins with number 1 on the same link."""
         fresh = Flow(now, self.map.begun_again())
-        fresh.own = self.own
+        fresh.maker = self.maker
         fresh.logged_on = self.logged_on
         return fresh
 
@@ -87,16 +88,21 @@ class Flow:
     def due(self) -> list[Message]:
         """Return what the receiver must get before it gets anything else."""
         owed, self.owed = self.owed, None
-        return [] if owed is None else [self.own.gap_fill(owed)]
+        return [] if owed is None else [self.maker.gap_fill(owed)]
 
     def again(self, pieces: Iterable[Piece]) -> list[Message]:
         """Return messages that the receiver has asked for."""
         sent = list(pieces)
         for piece in sent:
             self.told(piece.stop if isinstance(piece, Gap) else piece.number + 1)
-        return self.own.again(sent)
+        return self.maker.again(sent)
 
     def told(self, stop: int) -> None:
         """The receiver gets all numbers below ``stop`` again: what was owed of them is in that."""
         if self.owed is not None and self.owed.start < stop:
             self.owed = Gap(stop, self.owed.stop) if stop < self.owed.stop else None
+
+
+def opposite(way: Direction) -> Direction:
+    """Return the other direction."""
+    return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER

@@ -95,7 +95,7 @@ class FlowMap:
         at = bisect_right(self._starts, receiver) - 1
         return at >= 0 and receiver < self._stops[at]
 
-    def own(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    def runs(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Return the runs of numbers where the repeater did something, from a number up to another, without that."""
         return self._own.between(start, stop)
 

@@ -49,7 +49,7 @@ from ...errors import MarshalingError, ParseError, RepeaterError
 from ...model import Direction
 from ...verdicts import PASS_ON, Close, Send, Verdict
 from .decisions import check_added, check_size, going_on, is_of_session, is_version, verdict_with
-from .flow import Flow
+from .flow import Flow, opposite
 from .message import Message
 from .messages import Heartbeat, Logon, Logout, SequenceReset, TestRequest
 from .references import passed, refers_to_added, whole_or_none
@@ -59,7 +59,7 @@ from .session_messages import session_message
 from .store import Entry, Saved
 from .tracking import Tracker
 
-__all__ = ["Commit", "NotLoggedOn", "Numbers", "number_of", "opposite"]
+__all__ = ["Commit", "NotLoggedOn", "Numbers", "number_of"]
 
 log: Logger = Logger()
 
@@ -269,7 +269,7 @@ class Numbers:
         """
         flow, other = self._resets.flow(way), self._resets.other(way)
         place = flow.map.receiver(number)
-        made = item if item is message or is_version(item, message) else flow.own.added(item, place)
+        made = item if item is message or is_version(item, message) else flow.maker.added(item, place)
         made = passed(made, place, other.map)
         if item is not message or verdict.forward or verdict.back:
             self._record(Entry(way, place, content=made.frame))
@@ -286,7 +286,7 @@ class Numbers:
         """Return what the receiver gets where a message is added."""
         flow = self._resets.flow(way)
         due = flow.due()
-        made = flow.own.added(message, flow.next_number)
+        made = flow.maker.added(message, flow.next_number)
         content = None if isinstance(message, NOT_RESENT) else made.frame
         self._record(Entry(way, flow.next_number, added=True, content=content))
         return [*due, made]
@@ -330,8 +330,3 @@ class Numbers:
     def _forget(self, ways: list[Direction]) -> None:
         """These flows begin again."""
         self._commit([], {}, ways)
-
-
-def opposite(way: Direction) -> Direction:
-    """Return the other direction."""
-    return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER

@@ -14,12 +14,13 @@ from .flow_map import FlowMap
 from .message import Message
 from .messages import BusinessMessageReject, Reject
 
-__all__ = ["passed", "refers_to_added", "whole_or_none"]
+__all__ = ["NO_CHANGES", "passed", "refers_to_added", "whole_or_none"]
 
 M = TypeVar("M", bound=Message)
 REFERENCES = (369, 45)
 """LastMsgSeqNumProcessed, which any message may have, and RefSeqNum."""
 NO_CHANGES: Mapping[int, int] = {}
+"""Other values for no fields."""
 
 
 def whole_or_none(message: Message, tag: int) -> int | None:

@@ -71,7 +71,7 @@ def own(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:
         if isinstance(piece, Own):
             yield piece
         else:
-            yield from (Gap(*run) for run in numbers.own(piece.start, piece.stop))
+            yield from (Gap(*run) for run in numbers.runs(piece.start, piece.stop))
 
 
 def filled(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:

@@ -22,9 +22,10 @@ from ...selectors import Selector
 from ...verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Verdict, plain
 from .codec import Unreadable
 from .decisions import is_of_session
+from .flow import opposite
 from .message import Message
 from .messages import Reject
-from .numbers import NotLoggedOn, opposite
+from .numbers import NotLoggedOn
 from .refusals import malformed
 from .sessions import Session, Sessions
 from .store import StoreError
