@@ -20,9 +20,10 @@ from ...selectors import Selector
 from ...verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Verdict, plain
 from .codec import Unreadable
 from .decisions import is_of_session
+from .flow import opposite
 from .message import Message
 from .messages import Reject
-from .numbers import NotLoggedOn, opposite
+from .numbers import NotLoggedOn
 from .refusals import malformed
 from .sessions import Session, Sessions
 from .store import StoreError
@@ -64,13 +65,10 @@ class SessionFilter:
     def __init__(self, session: Session, way: Direction) -> None:
         self._session = session
         self._way = way
+        self.tracker: Tracker = session.numbers.trackers[way]
+        """Counts the messages that just pass."""
         self._message: Message | None = None
         """The message that the application's filter looks at, or has looked at last."""
-
-    @property
-    def tracker(self) -> Tracker:
-        """Counts the messages that pass without being looked at."""
-        return self._session.numbers.trackers[self._way]
 
     def filter(self, message: Message, link: Link) -> Answer:
         """Pass a message on, as if there were no filters of the application."""
@@ -83,8 +81,9 @@ class SessionFilter:
     def decide(self, message: Message, link: Link, ask: FilterFunction | None) -> Answer:
         """Return the verdict on a message, after asking the application's filters where that is needed."""
         self._message = message
+        numbers, is_next = self._session.numbers, self.tracker.is_next(message)
         try:
-            asks = self._session.numbers.arrived(self._way, message)
+            asks = is_next or numbers.arrived(self._way, message)
         except StoreError as error:
             return self._broken(error)
         try:
@@ -95,6 +94,8 @@ class SessionFilter:
             answer: Any = PASS_ON if ask is None else ask(message, link)
         except ParseError as error:
             answer = self._malformed(error, link)
+        if answer is PASS_ON and is_next and self.tracker.is_next(message):  # the filter may have sent something
+            return numbers.passed(self._way, message)
         if issubclass(type(answer), Verdict):
             return self._settled(answer)
         later = verdict_later(answer).addErrback(self._malformed_later, link)
@@ -180,6 +181,8 @@ class SessionFilter:
     def _broken(self, error: StoreError) -> Verdict:
         """The store has failed: nothing more may leave."""
         self._session.broken = True
+        for tracker in self._session.numbers.trackers.values():
+            tracker.is_quiet = False
         return Close(error)
 
 
