@@ -4,6 +4,11 @@ cimport cython
 from ...selectors cimport Selector
 
 cdef Py_ssize_t _end_of(const unsigned char *view, Py_ssize_t at, Py_ssize_t stop, int field, int component) noexcept
+cdef class Again(Selector):
+    cpdef bint matches(self, bytes data, Py_ssize_t start, Py_ssize_t stop) except -1
+
+@cython.locals(byte=int)
+cdef bint _is_plain(const unsigned char *view, Py_ssize_t at, Py_ssize_t stop) noexcept
 cdef bint _is_blank(const unsigned char *view, Py_ssize_t at, Py_ssize_t stop) noexcept
 @cython.locals(wanted=cython.p_uchar, size=Py_ssize_t, index=Py_ssize_t, byte=int)
 cdef bint _is_word(const unsigned char *view, Py_ssize_t at, Py_ssize_t stop, bytes word) except -1
