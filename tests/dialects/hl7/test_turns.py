@@ -95,7 +95,7 @@ class TurnsTests(SynchronousTestCase):
         self.assertFalse(self.turns.is_next())
 
     def test_ours(self) -> None:
-        """No answer to a message of the filter is for the client, neither the first nor the second, with a name or not."""
+        """No answer to a message of the filter is for the client, with a name or not, and no second one."""
         self.turns.expect(admission("1", more="|||AL|AL"), ours=True)
         for code in ("CA", "AA"):
             self.assertFalse(self.turns.answered(ack("1", code)))
