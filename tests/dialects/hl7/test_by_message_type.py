@@ -104,6 +104,8 @@ class SelectorTests(SynchronousTestCase):
         """MSH comes again only behind the beginning."""
         self.assertFalse(selects(Again(), PATIENT))
         self.assertTrue(selects(Again(), PATIENT + b" MSH"))
+        for data, expected in ((b"", False), (b"MSH", False), (b"MMSH", True), (b"xMMSMSHx", True), (b"xMS", False)):
+            self.assertIs(selects(Again(), data), expected, data)
 
     def test_wrong(self) -> None:
         """Types are texts such as ADT^A01."""

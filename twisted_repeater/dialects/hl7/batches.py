@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from ...errors import MarshalingError
+from .by_message_type import comes_again
 from .frames import FILLERS, SHOWN, Filler, Headed, Raw, header_in, headers_in
 from .messages import Message
 from .structure import named
@@ -87,6 +88,8 @@ def read_frame(data: bytes, charset: str = "utf-8") -> Message | Batch | Raw | F
         data: the bytes, without the marks of MLLP.
         charset: the character set if MSH-18 does not say it.
     """
+    if data.startswith(b"MSH") and data[3:4] not in b"\r\n" and not comes_again(data, 0, len(data)):  # nearly all
+        return _message_of(data, 0, charset)
     if len(data) == 1 and data in FILLERS:
         return Filler(data)
     found = header_in(data)

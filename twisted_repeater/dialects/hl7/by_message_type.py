@@ -12,7 +12,10 @@ from collections.abc import Iterable
 from ...errors import outside
 from ...selectors import Selector
 
-__all__ = ["Again", "ByMessageType", "of_type", "split_type"]
+__all__ = ["Again", "ByMessageType", "comes_again", "of_type", "split_type"]
+
+COMPILED: bool = not __file__.endswith(".py")
+"""Whether this module runs compiled."""
 
 
 def of_type(*types: str) -> Selector:
@@ -99,7 +102,7 @@ class ByMessageType(Selector):
             return True
         if self._has(data, code, code_stop, event, at) != self._others:
             return True
-        return data.find(b"MSH", at, stop) >= 0
+        return comes_again(data, at, stop)
 
     def _has(self, data: bytes, code: int, code_stop: int, event: int, event_stop: int) -> bool:
         """Return whether one of the types is that of the message."""
@@ -113,6 +116,15 @@ class ByMessageType(Selector):
         return False
 
 
+def comes_again(data: bytes, start: int, stop: int) -> bool:
+    """Return whether MSH is somewhere after the first byte: perhaps there are several messages."""
+    if start < 0 or start > stop or stop > len(data):
+        raise outside(start, stop)
+    if COMPILED:
+        return has_header(data, start + 1, stop)  # type: ignore[name-defined,no-any-return]  # noqa: F821 - in the .pxd
+    return data.find(b"MSH", start + 1, stop) >= 0
+
+
 class Again(Selector):
     """Selects messages in which MSH comes again: perhaps there are several."""
 
@@ -121,9 +133,7 @@ class Again(Selector):
 
     def matches(self, data: bytes, start: int, stop: int) -> bool:
         """See `Selector`."""
-        if start < 0 or start > stop or stop > len(data):
-            raise outside(start, stop)
-        return data.find(b"MSH", start + 1, stop) >= 0
+        return comes_again(data, start, stop)
 
 
 def _end_of(view: bytes, at: int, stop: int, field: int, component: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 
 from ...errors import ParseError
 
@@ -91,13 +92,15 @@ def _hide(found: re.Match[bytes]) -> bytes:
 _made: dict[str, Charset] = {}
 
 
-def charset_of(names: list[str], default: str) -> Charset:
+def charset_of(names: Sequence[str], default: str) -> Charset:
     """Return the character set that MSH-18 names; the default if it names none.
 
     The first one counts. The others are for what escape sequences begin; if these are Japanese, they are read, too.
     """
-    known = [NAMES.get(name.strip().upper(), UNKNOWN) for name in names]
-    python = next((name for name in known if name in SWITCHED), known[0] if known else "") or default
+    python = default
+    if names:
+        known = [NAMES.get(name.strip().upper(), UNKNOWN) for name in names]
+        python = next((name for name in known if name in SWITCHED), known[0]) or default
     made = _made.get(python)
     if made is None:
         made = _made[python] = Charset(python)

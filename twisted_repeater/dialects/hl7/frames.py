@@ -7,6 +7,7 @@ order and the number of fields, delimiters at the end of a segment, the way segm
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from .charsets import Charset, charset_of
 from .structure import Delimiters, delimiters_at, named, segments_of
@@ -87,10 +88,9 @@ class Headed(Frame):
     @property
     def delimiters(self) -> Delimiters:
         """The delimiters, as the header has them."""
-        found = self._delimiters
-        if found is None:
-            found = self._delimiters = delimiters_at(self._data, self._at)
-        return found
+        if self._delimiters is None:
+            self._read_header()
+        return cast("Delimiters", self._delimiters)
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -107,22 +107,25 @@ class Headed(Frame):
 
     def header_field(self, number: int) -> bytes:
         """Return a field of the header, up to the eighteenth, as it is written. The rest is not looked at."""
-        fields = self._fields
-        if fields is None:
-            delimiters = self.delimiters
-            stop = self._data.find(delimiters.segment, self._at)
-            header = self._data[self._at : len(self._data) if stop < 0 else stop]
-            fields = self._fields = header.split(delimiters.field, LAST_FIELD)[:LAST_FIELD]
-        return fields[number - 1] if number <= len(fields) else b""
+        if self._fields is None:
+            self._read_header()
+        fields = cast("list[bytes]", self._fields)
+        return fields[number - 1] if number <= len(fields) and number <= LAST_FIELD else b""
+
+    def _read_header(self) -> None:
+        data, at = self._data, self._at
+        self._delimiters = delimiters = delimiters_at(data, at)
+        stop = data.find(delimiters.segment, at)
+        header = data[at:stop] if stop >= 0 else data[at:]
+        self._fields = header.split(delimiters.field, LAST_FIELD)
 
     @property
     def charset(self) -> Charset:
         """The character set."""
         if self._charset is None:
-            names = self.header_field(18).decode("latin-1") if self._is_message else ""
-            self._charset = charset_of(
-                names.split(self.delimiters.repetition.decode("latin-1") or None), self.default_charset
-            )
+            named = self.header_field(18) if self._is_message else b""
+            names = named.decode("latin-1").split(self.delimiters.repetition.decode("latin-1") or None) if named else ()
+            self._charset = charset_of(names, self.default_charset)
         return self._charset
 
     @property

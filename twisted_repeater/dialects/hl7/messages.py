@@ -58,7 +58,7 @@ class Message(Headed):
         The event is that of EVN-1 if MSH-9 has none. Without any it is the type alone, such as ``"ACK"``.
         """
         field = self.header_field(9)
-        is_usual = self.delimiters is USUAL
+        is_usual = self._delimiters is USUAL  # they were read with the field
         known = TYPES.get(field) if is_usual else None
         if known is not None:
             return known

@@ -78,7 +78,7 @@ def delimiters_at(data: bytes, at: int) -> Delimiters:
     """Return the delimiters of the message whose header is at an offset."""
     if data.startswith(_usual_header, at + 3):
         stop = data.find(b"\r", at)
-        if stop > 0 and data[stop + 1 : stop + 2] != b"\n" and data.find(b"\n", at, stop) < 0:
+        if stop > 0 and data.find(b"\n", at, stop + 2) < 0:
             return USUAL
     end = _end.search(data, at + 4)
     field = data[at + 3 : at + 4]
