@@ -48,8 +48,9 @@ class NumberedSessions:
 
     def for_link(self, link: Link) -> tuple[SessionFilter, SessionFilter]:
         """See `IFilterPair`."""
+        largest = link._pair.framing_to(Side.SERVER).max_frame - ROOM
         session = self._sessions.begin(link.client_name)
-        session.numbers.largest = link._pair.framing_to(Side.SERVER).max_frame - ROOM
+        session.numbers.largest = largest
         return SessionFilter(session, Direction.TO_SERVER), SessionFilter(session, Direction.TO_CLIENT)
 
 
