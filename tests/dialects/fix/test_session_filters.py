@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 from unittest import mock
 
@@ -10,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DROP, PASS_ON, Direction, Link, OnFilterError, SendBack, Verdict, dialects
 from twisted_repeater.dialects.fix import ExecutionReport, Heartbeat, Logon, NewOrderSingle, OrderCancelRequest
-from twisted_repeater.dialects.fix.session_filters import SessionFilter
+from twisted_repeater.dialects.fix.session_filters import NumberedSessions, SessionFilter
 from twisted_repeater.dialects.fix.sessions import Sessions
 from twisted_repeater.dialects.fix.store import Store, StoreError
 from twisted_repeater.filters import wants
@@ -137,6 +138,15 @@ class SessionFilterTests(SynchronousTestCase):
             return list(member.sent(order(2), link))
         except Exception:
             return []
+
+    def test_largest(self) -> None:
+        """The framing says how long a message may be that is changed or added; one that says nothing limits nothing."""
+        for said, largest in ((1000, 488), (0, sys.maxsize)):
+            link = mock.Mock(client_name="a")
+            link._pair.framing_to.return_value.max_frame = said
+            known = Sessions()
+            NumberedSessions(known).for_link(link)[0].ended(link)
+            self.assertEqual(known.begin(link.client_name).numbers.largest, largest)
 
     def test_over(self) -> None:
         """After the end of the link nothing is decided any more."""

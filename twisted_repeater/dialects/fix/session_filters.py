@@ -48,9 +48,10 @@ class NumberedSessions:
 
     def for_link(self, link: Link) -> tuple[SessionFilter, SessionFilter]:
         """See `IFilterPair`."""
-        largest = link._pair.framing_to(Side.SERVER).max_frame - ROOM
+        longest = link._pair.framing_to(Side.SERVER).max_frame
         session = self._sessions.begin(link.client_name)
-        session.numbers.largest = largest
+        if longest:  # a framing of the application's own does not say it
+            session.numbers.largest = longest - ROOM
         return SessionFilter(session, Direction.TO_SERVER), SessionFilter(session, Direction.TO_CLIENT)
 
 
