@@ -83,7 +83,14 @@ class UnreadableTests(SynchronousTestCase):
 
     def test_no_number(self) -> None:
         """One without a number, one of the session, and what is no message at all, are errors."""
-        for data in (frame("35=D|x|"), frame("35=D|34=0|x|"), frame("35=D|34=x|x|"), frame("35=A|34=7|x|"), b"x"):
+        for data in (
+            frame("35=D|x|"),
+            frame("35=D|34=0|x|"),
+            frame("35=D|34=x|x|"),
+            frame("35=A|34=7|x|"),
+            frame("34=7|35=D|"),
+            b"x",
+        ):
             self.assertTrue(self.assertRaises(ParseError, SessionCodec().decode, data).ends_link)
         self.assertRaises(Garbled, SessionCodec().decode, frame("35=D|34=7|x|", check="000"))
         self.assertEqual(SessionCodec().decode(ORDER), decode(ORDER))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import (
@@ -112,6 +114,8 @@ class NumberTests(SynchronousTestCase):
         self.assertEqual([brief(one) for one in rig.numbers.sent(UP, TestRequest({112: "t"}))], ["15"])
         for wrong in (b"bytes", request(1), Logon({})):
             self.assertRaises(MarshalingError, rig.numbers.sent, UP, wrong)
+        with mock.patch.object(rig.numbers, "largest", 5):
+            self.assertRaises(MarshalingError, rig.numbers.sent, UP, order())
         self.assertEqual(rig.says(request(3), 2, DOWN), [[], ["D3* z", "D4* w", "45*>6"]])
         self.assertEqual(rig.says(order("c"), 3), [["D6 c"], ["42>3"]])
 

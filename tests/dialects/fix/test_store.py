@@ -68,6 +68,14 @@ class StoreTests(SynchronousTestCase):
         store.commit("a", [Entry(TO_SERVER, 6)])
         self.assertEqual(known(store)[0], [[(4, 7)], [(3, 4)]])
 
+    def test_mode(self) -> None:
+        """The file has orders in it: only its owner can read it. One that was there keeps its mode."""
+        self.store().close()
+        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o600)
+        os.chmod(self.path, 0o640)
+        self.store().close()
+        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o640)
+
     def test_replaced(self) -> None:
         """A file that is no longer at its path takes nothing more."""
         store = self.store()

@@ -41,8 +41,8 @@ class ReadTests(SynchronousTestCase):
         for text, why in (
             ("", "expected coils, discrete, input, holding or any first"),
             ("register 1", "expected coils"),
-            ("holding 9-1", "addresses must rise, and be at most 65535, not 9-1"),
-            ("holding 65536", "addresses must rise"),
+            ("holding 9-1", "addresses must be from 0 to 65535, the lower one first, not 'holding 9-1'"),
+            ("holding 65536", "addresses must be from 0 to 65535"),
             ("holding 1-x", "expected a rule such as"),
             ("holding 1 2", "expected a rule such as"),
             ("holding from", "expected a rule such as"),

@@ -49,8 +49,9 @@ class SessionCodec(FixCodec):
         except Garbled:
             raise
         except ParseError:
-            kind = CLASSES.get(type_of(payload), Message)
-            if not payload.startswith(b"8=") or (issubclass(kind, SessionMessage) and kind is not Reject):
+            code = type_of(payload)
+            kind = CLASSES.get(code, Message)
+            if not code or not payload.startswith(b"8=") or (issubclass(kind, SessionMessage) and kind is not Reject):
                 raise
             message = Unreadable.__new__(Unreadable)
             message.read(payload)

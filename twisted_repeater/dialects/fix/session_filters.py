@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..._pending import verdict_later
-from ..._text import shortened, text_of
 from ..._types import Filter, FilterFunction
 from ...errors import MarshalingError, ParseError
 from ...filters import filter_function, selector_of
@@ -32,8 +30,6 @@ from .store import StoreError
 from .tracking import Tracker, Untracked
 
 __all__ = ["NumberedSessions", "SessionFilter"]
-
-log: Logger = Logger()
 
 ROOM = 512
 """How many bytes the repeater may add to a message: its header, another number, and what says that it is sent again."""
@@ -126,13 +122,8 @@ class SessionFilter:
         message = self._message
         if message is None or error.ends_link or is_of_session(message):
             raise error
-        log.warn(
-            "message {number} of {way} on {link} cannot be read: {error}",
-            number=message.get(34),
-            way=self._way.source.value,
-            link=shortened(link.client_name),
-            error=text_of(error),
-        )
+        if not self._session.over:
+            link._pair.parse_error(self._way.source, error)
         return DROP if isinstance(message, Reject) or message.type == "3" else malformed(message, error, link)
 
     def failed(self, verdict: Verdict, link: Link) -> Verdict:

@@ -175,5 +175,5 @@ def sessions_in(path: str | None) -> Sessions:
     real = os.path.realpath(path)
     found = in_files.get(real)
     if found is None:
-        found = in_files[real] = Sessions(path)
+        found = in_files[real] = Sessions(os.path.abspath(path))  # the process may change its directory
     return found

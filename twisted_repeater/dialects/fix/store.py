@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,6 +51,12 @@ def identity_of(path: str | None) -> tuple[int, int] | None:
     except OSError:
         return None
     return state.st_dev, state.st_ino
+
+
+def make_file(path: str) -> None:
+    """Make a file that only its owner can read, as it has orders, unless there is one."""
+    with suppress(OSError):  # SQLite says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 class StoreError(RepeaterError):
@@ -100,6 +106,8 @@ class Store:
         self._sizes: dict[int, int] = {}
         """How many bytes of messages are kept for each session."""
         self._ids: dict[str, int] = {}
+        if path is not None:
+            make_file(path)
         with self._errors():
             self._database = sqlite3.connect(":memory:" if path is None else path, timeout=0, isolation_level=None)
         try:

@@ -36,17 +36,17 @@ MOST_PLACES = 100
 class RefuseLines(FilterPair):
     r"""A pair of filters that stops lines in which a regular expression matches.
 
-    For example, in IRC nobody joins a channel, and who tries reads why::
+    For example, nobody may join a channel of IRC, and a client that tries gets the reason::
 
-        RefuseLines(match=r"^JOIN (#secret)\b", answer=r":irc.example.org 473 * \1 :Only for members")
+        RefuseLines(match=r"^JOIN\b.*(#secret)(,| |$)", answer=r":irc.example.org 473 * \1 :Only for members")
 
     Args:
         match: the expression. It may match anywhere in a line: write ``^`` and ``$`` for its beginning and its end.
         answer: the line that its sender gets, with groups of the match: ``\1``, or ``\0`` for all that has matched.
-            Without it the line is dropped silently. The answer goes out at once: in a protocol whose replies are told
-            apart by their order use `ReplaceInLines`, with a line that the server refuses itself.
+            Without it the sender gets nothing. The answer goes out at once. If only the order of replies tells to which
+            line they belong, use `ReplaceInLines`, with a line that the server refuses.
         direction: the direction of the lines: ``"to-server"``, ``"to-client"`` or ``"both"``.
-        lone: what to do with a line with a CR, LF or NUL that does not end it: some servers take it for two lines.
+        lone: what to do if a line has a CR, LF or NUL in the middle, which some servers take for the end of a line:
             ``"close"`` closes the link, ``"pass"`` treats these bytes as any other.
 
     Raises:
@@ -64,7 +64,7 @@ class RefuseLines(FilterPair):
 
 
 class AllowLines(FilterPair):
-    r"""A pair of filters that stops all lines but those that a regular expression matches as a whole.
+    r"""A pair of filters that stops all lines, except those that a regular expression matches as a whole.
 
     For example, a client of FTP may look and get, and nothing else::
 
@@ -90,11 +90,11 @@ class AllowLines(FilterPair):
 
 
 class ReplaceInLines(FilterPair):
-    r"""A pair of filters that puts something else in the places of lines where a regular expression matches.
+    r"""A pair of filters that replaces what a regular expression matches in lines.
 
-    For example, mail to other domains becomes a command that the server refuses, in its turn::
+    For example, in FTP the commands that delete become one that the server refuses, in its turn::
 
-        ReplaceInLines(match=r"^RCPT TO:.*@(example\.com>)?.*$", by="X-REFUSED")
+        ReplaceInLines(match=r"^\s*(DELE|X?RMD)\b.*$", by="X-REFUSED")
 
     Args:
         match: the expression. A line in which it matches more than 100 times closes the link.

@@ -35,7 +35,7 @@ MOST = 256
 """Among how many of the latest requests the one that a response answers is looked for."""
 NAME = "with_requests"
 BITS = (Area.COILS, Area.DISCRETE_INPUTS)
-"""The tables whose values come by the eight."""
+"""The tables whose values come in groups of eight."""
 
 
 class MixedUpResponses(LinkError):
@@ -57,10 +57,10 @@ def with_requests(decide: Decide, /) -> WithRequests:
         repeater.start(filters=with_requests(warm))
 
     A response answers a request with the same transaction number, unit and function, if it has as many values as the
-    request asks for. So a late response is never taken for that to a later request. A response without a request among
-    the latest 256 is dropped, and the first one is logged. If the client has given the same number to different
-    requests, and it cannot be told which one is answered, the link is closed with `MixedUpResponses`: the client would
-    not know either.
+    request asks for. So a late response is never taken for the response to a later request. A response without a
+    request among the latest 256 is dropped, and the first one is logged. If the client has given the same number to
+    different requests, and a response may belong to several of them, the link is closed with `MixedUpResponses`: the
+    client would not know either.
 
     In a `chain`, put it after the filters that answer requests themselves.
 

@@ -56,7 +56,7 @@ class Rule:
             first, last = int(found[1]), int(found[2] or found[1])
             rest = rest[1:]
         if not first <= last <= LAST:
-            raise ValueError(f"addresses must rise, and be at most {LAST}, not {first}-{last}")
+            raise ValueError(f"addresses must be from 0 to {LAST}, the lower one first, not {text!r}")
         named = dict(zip(rest[::2], rest[1::2], strict=False))
         if len(named) * 2 != len(rest) or not named.keys() <= {"from", "unit"}:
             raise ValueError(f"expected {EXPECTED}, not {text!r}")
