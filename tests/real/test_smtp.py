@@ -204,7 +204,7 @@ class HostileTests(SMTPCase):
     async def test_garbage(self) -> None:
         """The server answers lines that are not SMTP itself, as it does without a repeater."""
         port = await self.repeat()
-        for garbage in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n", b"\r\n\r\n"):
+        for garbage in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x01\r\n", b"\r\n\r\n"):
             through, direct = [await self.in_thread(talk, to, garbage + b"QUIT\r\n") for to in (port, self.server.port)]
             self.assertEqual(through, direct)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from twisted_repeater import PASS_ON, Direction, Verdict
 from twisted_repeater.dialects.fix import Logon, Message, NewOrderSingle, ResendRequest, SequenceReset
 from twisted_repeater.dialects.fix.codec import decode
 from twisted_repeater.dialects.fix.numbers import Numbers
-from twisted_repeater.dialects.fix.store import Entry, Saved, Store
+from twisted_repeater.dialects.fix.store import Entry, Store
 
 __all__ = ["DOWN", "NOW", "UP", "Rig", "brief", "frame", "order"]
 
@@ -45,24 +45,24 @@ def brief(message: Any) -> str:
 class Rig:
     """A session."""
 
-    def __init__(self, saved: Saved | None = None, version: str = "FIX.4.4") -> None:
+    def __init__(self, store: Store | None = None, version: str = "FIX.4.4") -> None:
         self.version = version
-        self.store = Store()
+        self.store = store or Store()
         self.commits: list[list[Entry]] = []
-        self.numbers = Numbers(saved or Saved(), self.commit, lambda: NOW)
+        self.numbers = Numbers(self.store.load("session", self.contents), self.commit, lambda: NOW)
 
-    def commit(
-        self, entries: list[Entry], highest: Mapping[Direction, int], forget: list[Direction]
-    ) -> Iterable[tuple[Direction, int]]:
+    def commit(self, entries: list[Entry], highest: Mapping[Direction, int], forget: list[Direction]) -> None:
         """Keep entries."""
         self.commits.append(entries)
-        return self.store.commit("session", entries, highest, forget=forget)
+        self.store.commit("session", entries, highest, forget=forget)
+
+    def contents(self, flow: Direction, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Return what is kept."""
+        return self.store.contents("session", flow, start, stop)
 
     def again(self) -> Rig:
         """Return the session after the process was killed."""
-        rig = Rig(self.store.load("session"), self.version)
-        rig.store = self.store
-        return rig
+        return Rig(self.store, self.version)
 
     def logged_on(self, up: int = 1, down: int = 1) -> Rig:
         """Let both engines log on."""

@@ -9,7 +9,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import MarshalingError, ParseError
 from twisted_repeater.dialects.fix.codec import FixCodec, SessionCodec, Unreadable, decode
 from twisted_repeater.dialects.fix.messages import Heartbeat, Logon, Message, NewOrderSingle, SessionMessage
-from twisted_repeater.dialects.fix.renumbering import renumbered
 from twisted_repeater.dialects.fix.scan import Garbled
 from twisted_repeater.selectors import NOTHING
 from twisted_repeater.testing import check_codec
@@ -77,13 +76,21 @@ class UnreadableTests(SynchronousTestCase):
             self.assertEqual((message.get(99), message.text(99), message.text(34)), (None, None, "7"))
             self.assertFalse(message.error.ends_link)
             self.assertEqual(message.frame, data)
-            self.assertEqual(renumbered(message, 12).frame, frame(body.replace("34=7", "34=12")))
+            again = message.renumbered(12)
+            self.assertEqual((again.frame, again.error), (frame(body.replace("34=7", "34=12")), message.error))
             self.assertNotIn("43=Y", repr(message))
             self.assertEqual(SessionCodec().encode(message), data)
 
     def test_no_number(self) -> None:
         """One without a number, one of the session, and what is no message at all, are errors."""
-        for data in (frame("35=D|x|"), frame("35=D|34=0|x|"), frame("35=D|34=x|x|"), frame("35=A|34=7|x|"), b"x"):
+        for data in (
+            frame("35=D|x|"),
+            frame("35=D|34=0|x|"),
+            frame("35=D|34=x|x|"),
+            frame("35=A|34=7|x|"),
+            frame("34=7|35=D|"),
+            b"x",
+        ):
             self.assertTrue(self.assertRaises(ParseError, SessionCodec().decode, data).ends_link)
         self.assertRaises(Garbled, SessionCodec().decode, frame("35=D|34=7|x|", check="000"))
         self.assertEqual(SessionCodec().decode(ORDER), decode(ORDER))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import (
@@ -28,8 +30,8 @@ from twisted_repeater.dialects.fix import (
 )
 from twisted_repeater.dialects.fix.flow_map import FlowMap
 from twisted_repeater.dialects.fix.numbers import NotLoggedOn
-from twisted_repeater.dialects.fix.resends import Gap, Resends, filled, own
-from twisted_repeater.dialects.fix.store import Entry, Kind, Store
+from twisted_repeater.dialects.fix.resends import Gap, Own, Resends, filled, own
+from twisted_repeater.dialects.fix.store import Store
 
 from .numbers_rig import DOWN, UP, Rig, brief, frame, order
 
@@ -112,6 +114,8 @@ class NumberTests(SynchronousTestCase):
         self.assertEqual([brief(one) for one in rig.numbers.sent(UP, TestRequest({112: "t"}))], ["15"])
         for wrong in (b"bytes", request(1), Logon({})):
             self.assertRaises(MarshalingError, rig.numbers.sent, UP, wrong)
+        with mock.patch.object(rig.numbers, "largest", 5):
+            self.assertRaises(MarshalingError, rig.numbers.sent, UP, order())
         self.assertEqual(rig.says(request(3), 2, DOWN), [[], ["D3* z", "D4* w", "45*>6"]])
         self.assertEqual(rig.says(order("c"), 3), [["D6 c"], ["42>3"]])
 
@@ -253,10 +257,16 @@ class NumberTests(SynchronousTestCase):
         rig = Rig().logged_on(5)
         self.assertEqual(rig.says(order(), 3), [["D3 a"], []])
 
+    def test_replaced_when_it_came_again(self) -> None:
+        """What takes the place of a message that comes again is a possible duplicate, if the message was."""
+        rig = Rig().logged_on(5)
+        self.assertEqual(rig.says(order(), 3, verdict=Send(order("b")), f43="Y"), [["D3* b"], []])
+        self.assertEqual(rig.says(order(), 3, f43="Y"), [["D3* b"], []])
+        self.assertEqual(rig.says(order(), 4, verdict=Send(order("b"))), [["D4 b"], []])
+
     def test_forgotten_content(self) -> None:
         """If the store has forgotten what a message said, a gap fill stands for it."""
-        rig = Rig()
-        rig.store = Store(max_content=10)
+        rig = Rig(Store(max_content=10))
         rig.logged_on()
         rig.numbers.sent(UP, order("z"))
         self.assertEqual(rig.says(request(1), 2, DOWN), [["22 1-0"], []])
@@ -286,13 +296,13 @@ class PartTests(SynchronousTestCase):
 
     def test_resends(self) -> None:
         """Pieces are sent in their places, once, also if requests overlap."""
+        kept = {3: b"x"}
         numbers = FlowMap(
-            [Entry(UP, 2, 2, Kind.DROPPED), Entry(UP, 3, 2, Kind.ADDED, b"x"), Entry(UP, 5, 4, Kind.DROPPED)]
+            [(2, 4), (5, 6)], [(3, 4)], lambda start, stop: [(n, kept[n]) for n in range(start, stop) if n in kept]
         )
-        self.assertEqual(len(list(numbers)), 3)
-        self.assertEqual(list(filled(numbers, 1, 5)), [Gap(1, 3), numbers.entry(3), Gap(4, 5)])
-        self.assertEqual(list(filled(numbers, 3, 4)), [numbers.entry(3)])
-        self.assertEqual(list(own(numbers, 1, 9)), [Gap(2, 3), numbers.entry(3), Gap(5, 6)])
+        self.assertEqual(list(filled(numbers, 1, 5)), [Gap(1, 3), Own(3, b"x"), Gap(4, 5)])
+        self.assertEqual(list(filled(numbers, 3, 4)), [Own(3, b"x")])
+        self.assertEqual(list(own(numbers, 1, 9)), [Gap(2, 3), Own(3, b"x"), Gap(5, 6)])
         resends = Resends(numbers)
         self.assertEqual(resends.begin(7, 7), [])
         self.assertEqual(resends.message(5), ([Gap(5, 6)], False, []))
@@ -306,5 +316,9 @@ class PartTests(SynchronousTestCase):
         resends.begin(1, 6)
         self.assertEqual(resends.message(4)[1], True)
         resends.clear()
-        numbers.forget_content(3)
+        resends.clear()
+        resends.begin(1, 2)
+        resends.begin(1, 4)
+        self.assertEqual(resends.gap(1, 3), [Gap(1, 3), Own(3, b"x")])  # the first request was for less
+        kept.clear()
         self.assertEqual(list(own(numbers, 2, 4)), [Gap(2, 4)])

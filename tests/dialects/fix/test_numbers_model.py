@@ -106,6 +106,8 @@ class Filtered(Conversation):
             replacement = self.addition(1 - side)
             instead = replacement.text(58) or ""
             self.in_place.add(instead)
+            if text in self.excused:  # its number was given up
+                self.excused.add(instead)
             self.engines[side].stand_ins.setdefault(text, []).append(instead)
             return Send(replacement)
         if act == "pass":

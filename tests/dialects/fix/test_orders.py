@@ -107,6 +107,20 @@ class QuantityTests(OrdersCase):
         self.refuses(Orders(max_quantity=10), "field 38 must occur once", sent(Message("D", fields)))
         self.passes(Orders(), sent(Message("D", fields)))
 
+    def test_two_sizes(self) -> None:
+        """An order that says in two ways how large it is is refused, as nobody knows which one its receiver takes."""
+        for orders in (Orders(max_quantity=1000), Orders(max_notional=10_000)):
+            self.refuses(orders, "must have one of", order(f152="5"), order(f516="50"))
+        self.passes(Orders(symbols=("MSFT",)), order(f152="5"))
+
+    def test_quantities_of_legs(self) -> None:
+        """So is one with legs of which one is larger than the limit, also if none has a symbol."""
+        legs = [(11, "a"), (54, "1"), (38, "1"), (555, "2"), (602, "X"), (687, "2"), (602, "Y"), (687, "11")]
+        for kind in ("AB", "AC"):
+            self.refuses(Orders(max_quantity=10), "the quantity is 11", sent(Message(kind, legs)))
+            self.refuses(Orders(max_quantity=10), "is a number", sent(Message(kind, [*legs[:-1], (685, "many")])))
+            self.passes(Orders(max_quantity=11), sent(Message(kind, legs)))
+
     def test_change(self) -> None:
         """A change may not make an order larger than the limit. The answer says that the order stays as it was."""
         orders = Orders(max_quantity=1000)
@@ -169,6 +183,14 @@ class NotionalTests(OrdersCase):
         for kind in "2467B":
             self.refuses(Orders(max_notional=1000, unpriced="pass"), "value is 1050", order(f40=kind))
 
+    def test_no_limit(self) -> None:
+        """So is an order that may trade beyond its Price, or whose Price is a yield or a difference."""
+        orders = Orders(max_notional=10_000)
+        self.passes(orders, order(f423="2"))
+        self.refuses(
+            orders, "limit to its price", order(f389="1000"), order(f388="0"), order(f423="9"), order(f423="6")
+        )
+
     def test_no_number(self) -> None:
         """A limit order without a number for quantity or price is refused."""
         orders = Orders(max_notional=1000, unpriced="pass")
@@ -179,7 +201,7 @@ class NotionalTests(OrdersCase):
         orders = Orders(max_notional=1000)
         self.passes(orders, order(f38=None, f152="1000", f40="1", f44=None))
         self.refuses(orders, "value is 1001", order(f38=None, f152="1001", f40="1", f44=None))
-        self.refuses(orders, "are numbers", order(f152="much"))
+        self.refuses(orders, "are numbers", order(f38=None, f152="much"))
 
     def test_list(self) -> None:
         """An order of a list without a price does not get that of the order before it."""
@@ -206,6 +228,12 @@ class SymbolTests(OrdersCase):
         self.passes(orders, order())
         self.refuses(orders, "orders of GME are not allowed", order(f55="GME"))
         self.refuses(Orders(refuse_symbols=("GME",)), "must have a Symbol", order(f55="[N/A]"))
+
+    def test_case(self) -> None:
+        """A symbol that is refused is so in upper and lower case; one that is allowed must be as it is written."""
+        orders = Orders(refuse_symbols=("Gme",))
+        self.refuses(orders, "are not allowed", order(f55="GME"), order(f55="gme"), order(f55=" GME "))
+        self.refuses(Orders(symbols=("GME",)), "are not allowed", order(f55="gme"), order(f55="GME "))
 
     def test_legs(self) -> None:
         """All legs of an order must have symbols that are allowed."""
@@ -258,7 +286,7 @@ class HaltTests(OrdersCase):
     def test_all(self) -> None:
         """While all orders are halted none passes, nor a quote. Cancels and other messages pass."""
         orders = Orders(quotes="pass")
-        risky = [order(), change(), *(sent(Message(kind, {117: "q"})) for kind in ("S", "i", "AJ", "DJ", "L"))]
+        risky = [order(), change(), *(sent(Message(kind, {117: "q"})) for kind in ("S", "i", "AJ", "DJ", "L", "n"))]
         harmless: list[Message] = [sent(OrderCancelRequest({11: "a"}))]
         harmless += [sent(Message(kind, {11: "a"})) for kind in ("q", "u", "K", "Z", "H", "B", "R")]
         self.passes(orders, *risky, *harmless)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import DROP, PASS_ON, CallbackFailed, Limits, Link, ParseError, Send, Verdict, dialects
+from twisted_repeater import DROP, PASS_ON, CallbackFailed, Direction, Limits, Link, ParseError, Send, Verdict, dialects
 from twisted_repeater.dialects.fix import Heartbeat, Logon, Message, NewOrderSingle, Reject, SequenceReset
 from twisted_repeater.dialects.fix.codec import SessionCodec
+from twisted_repeater.dialects.fix.session_filters import SessionFilter
+from twisted_repeater.dialects.fix.sessions import Sessions
 from twisted_repeater.filters import ByType
 from twisted_repeater.testing import FilterHarness
 
@@ -54,7 +57,15 @@ class MalformedValueTests(LinkedCase):
             gap, passed = outcome.to_server
             assert isinstance(gap, SequenceReset)
             self.assertEqual((gap.new_number, passed), (3, order(3)))
-            self.assertEqual((outcome.errors, outcome.closed), ([], False))
+            self.assertEqual(([type(error) for error in outcome.errors], outcome.closed), ([ParseError], False))
+
+    def test_too_late(self) -> None:
+        """If the link is over when that is found out, nobody is told."""
+        session = Sessions().begin("a")
+        member, link = SessionFilter(session, Direction.TO_SERVER), mock.Mock()
+        session.end()
+        self.assertIs(member.decide(order(f38="many"), link, look), DROP)
+        link._pair.parse_error.assert_not_called()
 
     def test_other_failures(self) -> None:
         """A filter that fails by itself has failed, and so has one that ends the link by such an error."""
@@ -129,7 +140,8 @@ class UnreadableTests(LinkedCase):
         assert isinstance(reject, Reject)
         self.assertEqual((reject.reference, reject.reference_type), (2, "D"))
         self.assertEqual([brief(one) for one in outcome.to_server], ["42>3", "D3 id-3", "42*>3"])
-        self.assertEqual((outcome.errors, outcome.closed, seen), ([], False, ["A", "D"]))
+        self.assertEqual([type(error) for error in outcome.errors], [ParseError])
+        self.assertEqual((outcome.closed, seen), (False, ["A", "D"]))
 
     def test_not_looked_at(self) -> None:
         """One that no filter wants passes as it came, with another number; one that names others cannot be changed."""

@@ -7,15 +7,14 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.dialects.fix import (
-    Logon,
-)
-from twisted_repeater.dialects.fix.codec import decode
+from twisted_repeater.dialects.fix import BusinessMessageReject, Logon, Message, Reject, ResendRequest, SequenceReset
+from twisted_repeater.dialects.fix.codec import SessionCodec, decode
 from twisted_repeater.dialects.fix.scan import written
 from twisted_repeater.dialects.fix.tracking import Tracker, Untracked, number_in
 from twisted_repeater.dialects.fix.values import Value
 from twisted_repeater.selectors import NOTHING
 
+from . import samples
 from .numbers_rig import frame, order
 
 
@@ -28,7 +27,7 @@ class TrackingTests(SynchronousTestCase):
         selector = Untracked(tracker, False, None)
         first = frame(order(), 5).frame
         self.assertTrue(selector.matches(first, 0, len(first)))
-        tracker.is_plain, tracker.last = True, 4
+        tracker.is_quiet, tracker.last = True, 4
         self.assertFalse(selector.matches(first, 0, len(first)))
         self.assertTrue(selector.matches(first, 0, len(first)))
         tracker.last = 4
@@ -40,6 +39,23 @@ class TrackingTests(SynchronousTestCase):
         with contextlib.suppress(AttributeError):  # compiled, it is None already, and hidden
             unmade._tracker = None
         self.assertRaises(AttributeError, unmade.matches, b"abc", 0, 3)
+
+    def test_is_next(self) -> None:
+        """The message after the last just passes, unless it names another number."""
+        tracker = Tracker()
+        fifth = frame(order(), 5)
+        self.assertFalse(tracker.is_next(fifth))
+        tracker.is_quiet, tracker.last = True, 4
+        told = frame(order(), 5, f369="3")
+        naming = [Logon({}), Reject({45: 2}), BusinessMessageReject({45: 2}), ResendRequest({}), SequenceReset({36: 9})]
+        self.assertEqual([tracker.is_next(one) for one in (fifth, told, frame(order(), 6))], [True, True, False])
+        self.assertEqual([tracker.is_next(frame(one, 5)) for one in naming], [False] * 5)
+        self.assertTrue(tracker.is_next(frame(Message("AA"), 5)))
+        self.assertFalse(tracker.is_next(Message("AA")))
+        tracker.other_shift = 1
+        data = SessionCodec().decode(samples.frame("35=D|34=5|95=9|96=x|"))
+        self.assertFalse(tracker.is_next(data))
+        self.assertEqual([tracker.is_next(one) for one in (fifth, told)], [True, False])
 
     def test_number_in(self) -> None:
         """Garbled messages, data before the number, and messages that name numbers are left to a closer look."""

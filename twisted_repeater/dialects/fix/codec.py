@@ -23,7 +23,7 @@ class FixCodec(TypedCodec[Message]):
 
     def decode(self, payload: bytes) -> Message:
         """See `ICodec`."""
-        return decode(payload)
+        return cast(Message, read_as(CLASSES, Message, payload))
 
     def encode(self, message: object) -> bytes:
         """See `ICodec`. The message must have its header and trailer."""
@@ -49,8 +49,9 @@ class SessionCodec(FixCodec):
         except Garbled:
             raise
         except ParseError:
-            kind = CLASSES.get(type_of(payload), Message)
-            if not payload.startswith(b"8=") or (issubclass(kind, SessionMessage) and kind is not Reject):
+            code = type_of(payload)
+            kind = CLASSES.get(code, Message)
+            if not code or not payload.startswith(b"8=") or (issubclass(kind, SessionMessage) and kind is not Reject):
                 raise
             message = Unreadable.__new__(Unreadable)
             message.read(payload)
@@ -88,6 +89,12 @@ class Unreadable(Message):
     def redacted(self) -> Message:
         """What is logged: the type and the number."""
         return Message(self.type, {34: self.get(34) or b""})
+
+    def renumbered(self, number: int) -> Unreadable:
+        """See `Scanned`."""
+        made = super().renumbered(number)
+        made.error = self.error
+        return made
 
     def text(self, tag: int) -> str | None:
         """See `Scanned`."""

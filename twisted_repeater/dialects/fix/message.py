@@ -89,7 +89,7 @@ class Message(Scanned):
         Raises:
             MarshalingError: it was made here, and has no header yet.
         """
-        if not self.is_whole:
+        if not self.data.startswith(b"8="):
             raise MarshalingError(f"a message of type {self.type} has no header yet")
         return self.data
 

@@ -22,7 +22,7 @@ from ...observers._throttle import LogThrottle
 from ...selectors import Selector
 from ...verdicts import PASS_ON, Verdict
 from .codec import FixCodec
-from .listed_orders import ListedOrder, listed_orders
+from .listed_orders import ListedOrder, has_two_sizes, is_priced, listed_orders
 from .message import Message
 from .of_type import of_type
 from .refusals import refuse
@@ -33,11 +33,8 @@ ORDERS = frozenset({"D", "E", "G", "AB", "AC", "s", "t"})
 """Orders, lists of orders, crosses, and changes of these: the limits hold for them."""
 QUOTES = frozenset({"S", "i", "AJ", "DJ"})
 """Quote, MassQuote, QuoteResponse, MassOrder: they may trade, and their sizes stand elsewhere."""
-EXECUTES = frozenset({"L"})
-"""ListExecute: it sends the orders of a list to the market."""
-
-LIMITED = frozenset({b"2", b"4", b"6", b"7", b"8", b"B", b"D", b"E", b"F", b"H", b"S"})
-"""The OrdTypes whose Price is a limit. With others it says nothing about what is paid."""
+EXECUTES = frozenset({"L", "n"})
+"""ListExecute, which sends the orders of a list to the market, and XMLnonFIX, which may be anything."""
 
 NO_SYMBOL = b"[N/A]"
 """Stands in Symbol where another field names the instrument."""
@@ -94,7 +91,7 @@ class Orders:
         max_rate: how many orders a session may send in a second, on average.
         burst: how many of these may come at once; by default ``max_rate``.
         symbols: the symbols that are allowed; without any, all are.
-        refuse_symbols: symbols that are refused.
+        refuse_symbols: symbols that are refused, in upper and lower case.
         unpriced: with ``max_notional``, what to do with an order whose price has no limit, such as a market order.
         quotes: what to do with a Quote, a MassQuote, a QuoteResponse or a MassOrder: the limits do not look at their
             sizes.
@@ -131,7 +128,7 @@ class Orders:
         self.max_quantity: Decimal | None = _limit("max_quantity", max_quantity)
         self.max_notional: Decimal | None = _limit("max_notional", max_notional)
         self.symbols: frozenset[bytes] = _symbols("symbols", symbols)
-        self.refuse_symbols: frozenset[bytes] = _symbols("refuse_symbols", refuse_symbols)
+        self.refuse_symbols: frozenset[bytes] = frozenset(map(_folded, _symbols("refuse_symbols", refuse_symbols)))
         self.passes_unpriced: bool = _passes("unpriced", unpriced)
         self.passes_quotes: bool = _passes("quotes", quotes)
         self.halt_file: str | None = halt_file
@@ -202,7 +199,7 @@ class Orders:
         elif kind in QUOTES or kind in EXECUTES:
             reason = self._about_others(kind, link)
         else:
-            return PASS_ON
+            reason = None
         if reason is None:
             return PASS_ON
         self._log(message, reason, link)
@@ -237,25 +234,27 @@ class Orders:
         if not symbols or NO_SYMBOL in symbols:
             return _Reason("symbol", "an order must have a Symbol", UNKNOWN_SYMBOL)
         for symbol in symbols:
-            if symbol in self.refuse_symbols or (self.symbols and symbol not in self.symbols):
+            if _folded(symbol) in self.refuse_symbols or (self.symbols and symbol not in self.symbols):
                 return _Reason("symbol", f"orders of {_shown(symbol)} are not allowed", UNKNOWN_SYMBOL)
         return None
 
     def _about_quantity(self, order: ListedOrder) -> _Reason | None:
         assert self.max_quantity is not None
-        quantity = _number(order, 38)
-        if quantity is None:
-            return _Reason("quantity", "an order must have an OrderQty that is a number", EXCEEDS_LIMIT)
-        if quantity > self.max_quantity:
-            return _above("quantity", quantity, self.max_quantity)
-        return None
+        for value in (order.fields.get(38), *order.leg_quantities):
+            quantity = _number(value)
+            if quantity is None:
+                return _Reason("quantity", "an order must have an OrderQty that is a number", EXCEEDS_LIMIT)
+            if quantity > self.max_quantity:
+                return _above("quantity", quantity, self.max_quantity)
+        return TWO_SIZES if has_two_sizes(order.fields) else None
 
     def _about_notional(self, order: ListedOrder) -> _Reason | None:
         assert self.max_notional is not None
-        if 152 in order.fields:
-            notional = _number(order, 152)
-        elif order.fields.get(40) in LIMITED:
-            quantity, price = _number(order, 38), _number(order, 44)
+        fields = order.fields
+        if 152 in fields:
+            notional = _number(fields.get(152))
+        elif is_priced(fields):
+            quantity, price = _number(fields.get(38)), _number(fields.get(44))
             notional = None if quantity is None or price is None else quantity * price
         elif self.passes_unpriced:
             return None
@@ -265,7 +264,7 @@ class Orders:
             return _Reason("notional", "an order must have an OrderQty and a Price that are numbers", EXCEEDS_LIMIT)
         if notional > self.max_notional:
             return _above("notional value", notional, self.max_notional)
-        return None
+        return TWO_SIZES if has_two_sizes(order.fields) else None
 
     def _is_file_there(self, path: str) -> bool:
         """Return whether the file is there. If that cannot be found out, it counts as there."""
@@ -278,10 +277,8 @@ class Orders:
             there = True
         if there != self._file_is_there:
             self._file_is_there = there
-            if there:
-                self.log.warn("orders are halted: the file {path!r} is there", path=path)
-            else:
-                self.log.warn("orders are no longer halted: the file {path!r} is gone", path=path)
+            now, why = ("halted", "there") if there else ("no longer halted", "gone")
+            self.log.warn("orders are {now}: the file {path!r} is {why}", now=now, path=path, why=why)
         return there
 
     def _log(self, message: Message, reason: _Reason, link: Link) -> None:
@@ -299,11 +296,11 @@ class Orders:
 
 
 HALTED = _Reason("halted", "orders are halted")
+TWO_SIZES = _Reason("repeated", "an order must have one of OrderQty, CashOrderQty and OrderPercent")
 
 
-def _number(order: ListedOrder, tag: int) -> Decimal | None:
-    """Return how large the number in a field is; ``None`` if there is none, or one that is too long to be meant."""
-    value = order.fields.get(tag)
+def _number(value: bytes | None) -> Decimal | None:
+    """Return how large a number is; ``None`` if it is none, or too long to be meant."""
     if value is None or len(value) > LONGEST or NUMBER.fullmatch(value) is None:
         return None
     return abs(Decimal(value.decode()))
@@ -330,6 +327,11 @@ def _symbols(name: str, symbols: Iterable[str]) -> frozenset[bytes]:
     if isinstance(symbols, (str, bytes)):
         raise TypeError(f"{name} must be several symbols: write ({symbols!r},)")
     return frozenset(symbol.encode("latin-1") for symbol in symbols)
+
+
+def _folded(symbol: bytes) -> bytes:
+    """Return a symbol as one that may not differ in case or spaces only."""
+    return symbol.strip().upper()
 
 
 def _passes(name: str, choice: str) -> bool:

@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..._pending import verdict_later
-from ..._text import shortened, text_of
 from ..._types import Filter, FilterFunction
 from ...errors import MarshalingError, ParseError
 from ...filters import filter_function, selector_of
@@ -22,17 +20,16 @@ from ...selectors import Selector
 from ...verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Verdict, plain
 from .codec import Unreadable
 from .decisions import is_of_session
+from .flow import opposite
 from .message import Message
 from .messages import Reject
-from .numbers import NotLoggedOn, opposite
+from .numbers import NotLoggedOn
 from .refusals import malformed
 from .sessions import Session, Sessions
 from .store import StoreError
 from .tracking import Tracker, Untracked
 
 __all__ = ["NumberedSessions", "SessionFilter"]
-
-log: Logger = Logger()
 
 ROOM = 512
 """How many bytes the repeater may add to a message: its header, another number, and what says that it is sent again."""
@@ -68,13 +65,10 @@ class SessionFilter:
     def __init__(self, session: Session, way: Direction) -> None:
         self._session = session
         self._way = way
+        self.tracker: Tracker = session.numbers.trackers[way]
+        """Counts the messages that just pass."""
         self._message: Message | None = None
         """The message that the application's filter looks at, or has looked at last."""
-
-    @property
-    def tracker(self) -> Tracker:
-        """Counts the messages that pass without being looked at."""
-        return self._session.numbers.trackers[self._way]
 
     def filter(self, message: Message, link: Link) -> Answer:
         """Pass a message on, as if there were no filters of the application."""
@@ -87,8 +81,9 @@ class SessionFilter:
     def decide(self, message: Message, link: Link, ask: FilterFunction | None) -> Answer:
         """Return the verdict on a message, after asking the application's filters where that is needed."""
         self._message = message
+        numbers, is_next = self._session.numbers, self.tracker.is_next(message)
         try:
-            asks = self._session.numbers.arrived(self._way, message)
+            asks = is_next or numbers.arrived(self._way, message)
         except StoreError as error:
             return self._broken(error)
         try:
@@ -98,6 +93,8 @@ class SessionFilter:
             answer: Any = PASS_ON if ask is None else ask(message, link)
         except ParseError as error:
             answer = self._malformed(error, link)
+        if answer is PASS_ON and is_next and self.tracker.is_next(message):  # the filter may have sent something
+            return numbers.passed(self._way, message)
         if issubclass(type(answer), Verdict):
             return self._settled(answer)
         later = verdict_later(answer).addErrback(self._malformed_later, link)
@@ -125,13 +122,8 @@ class SessionFilter:
         message = self._message
         if message is None or error.ends_link or is_of_session(message):
             raise error
-        log.warn(
-            "message {number} of {way} on {link} cannot be read: {error}",
-            number=message.get(34),
-            way=self._way.source.value,
-            link=shortened(link.client_name),
-            error=text_of(error),
-        )
+        if not self._session.over:
+            link._pair.parse_error(self._way.source, error)
         return DROP if isinstance(message, Reject) or message.type == "3" else malformed(message, error, link)
 
     def failed(self, verdict: Verdict, link: Link) -> Verdict:
@@ -188,6 +180,8 @@ class SessionFilter:
     def _broken(self, error: StoreError) -> Verdict:
         """The store has failed: nothing more may leave."""
         self._session.broken = True
+        for tracker in self._session.numbers.trackers.values():
+            tracker.is_quiet = False
         return Close(error)
 
 

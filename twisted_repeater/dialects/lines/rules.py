@@ -38,7 +38,7 @@ class RefuseLines(FilterPair):
 
     For example, nobody may join a channel of IRC, and a client that tries gets the reason::
 
-        RefuseLines(match=r"^JOIN (#secret)\b", answer=r":irc.example.org 473 * \1 :Only for members")
+        RefuseLines(match=r"^JOIN\b.*(#secret)(,| |$)", answer=r":irc.example.org 473 * \1 :Only for members")
 
     Args:
         match: the expression. It may match anywhere in a line: write ``^`` and ``$`` for its beginning and its end.
@@ -92,9 +92,9 @@ class AllowLines(FilterPair):
 class ReplaceInLines(FilterPair):
     r"""A pair of filters that replaces what a regular expression matches in lines.
 
-    For example, mail to a domain becomes a command that the server refuses, in its turn::
+    For example, in FTP the commands that delete become one that the server refuses, in its turn::
 
-        ReplaceInLines(match=r"^RCPT TO:.*@(example\.com>)?.*$", by="X-REFUSED")
+        ReplaceInLines(match=r"^\s*(DELE|X?RMD)\b.*$", by="X-REFUSED")
 
     Args:
         match: the expression. A line in which it matches more than 100 times closes the link.

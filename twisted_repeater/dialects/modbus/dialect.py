@@ -24,7 +24,8 @@ def modbus() -> Dialect:
     request is answered with an exception. ``link.details["first_header"]`` has its first eight bytes.
 
     A frame whose protocol number is not 0, or whose length is not 2 to 254, ends its sender's link. So does a request
-    or a response that is not valid, if a filter looks at messages of its class.
+    that is not valid, if there is a filter of requests, and a response that is not valid, if a filter looks at messages
+    of its class.
     """
     return Dialect(
         name="modbus",

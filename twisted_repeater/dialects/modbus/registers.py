@@ -18,6 +18,7 @@ from .answers import refuse
 from .message import Area, ExceptionCode, Raw
 from .requests import Request, TypedRequest
 from .rules import LAST, Rule, address_of, covered, rules_of
+from .wire import REQUESTS
 
 __all__ = ["ReadOnly", "Registers"]
 
@@ -36,8 +37,6 @@ IDENTIFICATION = b"\x0e"
 
 READING: tuple[type, ...] = tuple(cls for cls in get_args(TypedRequest) if cls.reads)
 WRITING: tuple[type, ...] = tuple(cls for cls in get_args(TypedRequest) if cls.writes)
-RULED: set[int] = {cls.function for cls in (*READING, *WRITING)}
-"""The functions that rules are about."""
 
 
 @implementer(IFilterPair)
@@ -138,6 +137,8 @@ class _Allowed:
 
     def refused(self, area: Area, addresses: range, unit: int) -> ExceptionCode | None:
         """Return why it may not use some addresses; ``None`` if it may."""
+        if self.everything:
+            return None
         if self._allow is not None:
             rules = [rule for rule in self._allow if rule.is_about(area, unit)]
             if not rules:
@@ -201,6 +202,6 @@ def _functions(texts: Iterable[str]) -> Iterable[int]:
     for text in texts:
         if not re.fullmatch(r"\d{1,3}", str(text), re.ASCII) or int(text) > 127:
             raise ValueError(f"functions must be numbers from 0 to 127, not {text!r}")
-        if int(text) in RULED:
+        if int(text) in REQUESTS:
             raise ValueError(f"functions must not have {text}, which reads or writes a table: write a rule about that")
         yield int(text)
