@@ -115,6 +115,10 @@ class RefuseTests(SynchronousTestCase):
             ("SU", "AL", ["AR 7"]),
             ("NE", "NE", []),
             ("SU", "SU", []),
+            ("al", "", ["CR 7"]),
+            ('""', '""', ["AR 7"]),
+            ("Y", "", ["AR 7"]),
+            ("AL^Always", "", ["CR 7"]),
         ):
             message = admission("7", more=f"|||{accept}|{application}")
             self.assertEqual(self.refused(message), expected, (accept, application))
@@ -151,6 +155,7 @@ class IsAnsweredTests(SynchronousTestCase):
             ("|||NE|AL", True),
             ("|||ER|ER", False),
             ("|||NE|NE", False),
+            ('|||""|Y', True),
         ):
             self.assertEqual(is_answered(admission("7", more=more)), expected, more)
 
@@ -158,5 +163,6 @@ class IsAnsweredTests(SynchronousTestCase):
         """A batch is answered if one of its messages is; acknowledgements and the rest are not."""
         self.assertTrue(is_answered(Batch(PATIENT * 2)))
         self.assertFalse(is_answered(Batch(b"BHS|^~\\&|\r")))
-        for message in (admission("7", "ACK"), Raw(b"x"), Filler(b"\0")):
+        reply = Message(bytes(admission("7", "RSP^K21")) + b"MSA|AA|1\r")
+        for message in (admission("7", "ACK"), reply, Raw(b"x"), Filler(b"\0")):
             self.assertFalse(is_answered(message))

@@ -48,6 +48,12 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(bytes(changed), BATCH.replace(b"|DOE^JOHN", b"|X^JOHN"))
         self.assertEqual(Batch(BATCH).changed(lambda one: one), Batch(BATCH))
 
+    def test_segments(self) -> None:
+        """A segment counts wherever it is."""
+        batch = Batch(BATCH + b"ZPD|1\r")
+        self.assertEqual([batch.has_segment(name) for name in ("PID", "ZPD", "ZZZ")], [True, True, False])
+        self.assertEqual(batch.outside.count(b"\r"), 7)
+
     def test_not_a_batch(self) -> None:
         """Bytes without a header are not a batch."""
         with self.assertRaisesRegex(MarshalingError, "a batch must begin with FHS, BHS or MSH"):

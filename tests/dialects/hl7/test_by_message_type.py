@@ -12,19 +12,43 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import PASS_ON, Link, Verdict, chain
 from twisted_repeater.dialects.hl7 import Message, Messages, hl7, in_turn, of_type
 from twisted_repeater.dialects.hl7.batches import read_frame
-from twisted_repeater.dialects.hl7.by_message_type import ByMessageType, split_type
+from twisted_repeater.dialects.hl7.by_message_type import Again, ByMessageType, split_type
 from twisted_repeater.filters import FilterPair, wants
 from twisted_repeater.testing import FilterHarness
 
 from .texts import PATIENT, admission
 
 TYPES = st.sampled_from(
-    ["ADT^A01", "ADT^A40", "ADT", "ORU^R01", "adt^a01 ", " ADT ^A40", "ADT^", "ADT^A01^ADT_A01", "ACK", ""]
+    [
+        "ADT^A01",
+        "ADT^A40",
+        "ADT",
+        "ORU^R01",
+        "adt^a01 ",
+        " ADT ^A40",
+        "ADT^",
+        "ADT^A01^ADT_A01",
+        "ACK",
+        "",
+        "ADT^A40~X",
+        "ADT^A40&X",
+        "ADT~X^A40",
+    ]
 )
 HEADS = st.sampled_from(
     ["MSH|^~\\&|", "MSH|", "MSH", "\nMSH|^~\\&|", "BHS|^~\\&|", "PID|", "", "MSH||", "MSH|^~\\&\r|"]
 )
-TAILS = st.sampled_from(["|1\r", "\r", "", "|1\rEVN|A40\r", "|1\rMSH|^~\\&|||||||ADT^A40|2\r", "|1\nMSH|x"])
+TAILS = st.sampled_from(
+    [
+        "|1\r",
+        "\r",
+        "",
+        "|1\rEVN|A40\r",
+        "|1\rMSH|^~\\&|||||||ADT^A40|2\r",
+        "|1\nMSH|x",
+        "|1\r MSH|^~\\&|||||||ADT^A40|2\r",
+    ]
+)
 
 
 def selects(selector: Any, data: bytes) -> bool:
@@ -95,6 +119,14 @@ class SelectorTests(SynchronousTestCase):
         """It is shown as it is made."""
         self.assertEqual(repr(of_type("oru", "ADT^a01")), "of_type('ADT^A01', 'ORU')")
         self.assertEqual(repr(ByMessageType(["ADT"], others=True)), "~of_type('ADT')")
+        self.assertEqual(repr(Again()), "Again()")
+
+    def test_again(self) -> None:
+        """MSH comes again only behind the beginning."""
+        self.assertFalse(selects(Again(), PATIENT))
+        self.assertTrue(selects(Again(), PATIENT + b" MSH"))
+        for data, expected in ((b"", False), (b"MSH", False), (b"MMSH", True), (b"xMMSMSHx", True), (b"xMS", False)):
+            self.assertIs(selects(Again(), data), expected, data)
 
     def test_wrong(self) -> None:
         """Types are texts such as ADT^A01."""
@@ -112,6 +144,8 @@ class SelectorTests(SynchronousTestCase):
         for start, stop in ((-1, 0), (2, 1), (0, 9)):
             with self.assertRaises(ValueError):
                 of_type("ADT").matches(b"MSH", start, stop)
+            with self.assertRaises(ValueError):
+                Again().matches(b"MSH", start, stop)
         made: Any = ByMessageType.__new__(ByMessageType)
         with contextlib.suppress(AttributeError):  # compiled, it has nothing there, and nobody may set it
             made._codes = None

@@ -18,14 +18,25 @@ class CharsetTests(SynchronousTestCase):
     def test_every_name(self) -> None:
         """Python has each character set that MSH-18 may name."""
         for name in NAMES:
-            self.assertEqual(charset_of(name, "utf-8").encode("MSH|"), b"MSH|", name)
+            self.assertEqual(charset_of([name], "utf-8").encode("MSH|"), b"MSH|", name)
 
     def test_which(self) -> None:
         """MSH-18 counts in whatever case; without it the default does; an unknown name is bytes as characters."""
-        self.assertEqual(charset_of(" unicode utf-8 ", "latin-1").name, "utf-8")
-        self.assertEqual(charset_of("", "latin-1").name, "latin-1")
-        self.assertEqual(charset_of("CNS 11643-1992", "utf-8").name, UNKNOWN)
-        self.assertIs(charset_of("8859/1", "utf-8"), charset_of("8859/1", "ascii"))
+        self.assertEqual(charset_of([" unicode utf-8 "], "latin-1").name, "utf-8")
+        self.assertEqual(charset_of([""], "latin-1").name, "latin-1")
+        self.assertEqual(charset_of(["CNS 11643-1992"], "utf-8").name, UNKNOWN)
+        self.assertIs(charset_of(["8859/1"], "utf-8"), charset_of(["8859/1"], "ascii"))
+
+    def test_several(self) -> None:
+        """The first name counts, but the one of Japanese characters, which have delimiters among their bytes."""
+        self.assertEqual(charset_of(["8859/1", "8859/2"], "utf-8").name, "iso8859-1")
+        self.assertEqual(charset_of([], "utf-8").name, "utf-8")
+        for names in (["", "ISO IR87"], ["ASCII", "ISO IR87"], ["ISO IR87"]):
+            self.assertEqual(charset_of(names, "utf-8").name, "iso2022_jp")
+
+    def test_cannot_be_decoded(self) -> None:
+        """Bytes that are in no way of the character set are characters each, and no error of whoever looks at them."""
+        self.assertEqual(Charset("iso2022_jp").decode(b"\x1b$B\xff|\x1b(B"), "\x1b$B\xff|\x1b(B")
 
     @given(st.binary(), st.sampled_from(ONE_BYTE))
     def test_lossless(self, data: bytes, name: str) -> None:

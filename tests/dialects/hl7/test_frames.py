@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.hl7 import Batch, Filler, Message, Raw
-from twisted_repeater.dialects.hl7.frames import header_in, is_several
+from twisted_repeater.dialects.hl7.frames import header_in, headers_in
 
 from .texts import PATIENT
 
@@ -34,7 +34,7 @@ class FrameTests(SynchronousTestCase):
         self.assertEqual(repr(Batch(b"BHS|" + b"x" * 200)), f"Batch(b'BHS|{'x' * 146}', 204 bytes)")
 
     def test_header(self) -> None:
-        """White space and the mark of UTF-8 may be before the header, as servers may skip them."""
+        """White space of all kinds and the mark of UTF-8 may be before the header, as servers may skip them."""
         self.assertEqual(header_in(b"MSH|"), (b"MSH", 0))
         self.assertEqual(header_in(b"\xef\xbb\xbf\r\n \0BHS|"), (b"BHS", 7))
         for data in (b"", b"MSH", b"MSH\r", b"PID|1", b"xMSH|", b"msh|"):
@@ -42,10 +42,18 @@ class FrameTests(SynchronousTestCase):
 
     def test_several(self) -> None:
         """A second MSH counts only where a segment begins; a line feed in a text begins none."""
-        self.assertFalse(is_several(b"MSH|^\rNTE|\nMSH|text\r", 0))
-        self.assertTrue(is_several(b"MSH|^\rMSH|^\r", 0))
-        self.assertTrue(is_several(b"MSH|^\nMSH|^\n", 0))
-        self.assertTrue(is_several(b"MSH|^\r\nMSH|^\r\n", 0))
+        for data, expected in (
+            (b"MSH|^\rNTE|\nMSH text\r", [0]),
+            (b"MSH|^\rMSH\r", [0]),
+            (b"MSH|^\rNTE|MSH|^\r", [0]),
+            (b"MSH|^\rMSH|^\r", [0, 6]),
+            (b"MSH|^\nMSH|^\n", [0, 6]),
+            (b"MSH|^\r\nMSH|^\r\n", [0, 7]),
+            (b"MSH|^\r \xc2\xa0MSH|^\r", [0, 9]),
+            (b"MSH|^\rNTE|\nMSH|^\r", [0, 11]),
+            (b"BHS|^\r", []),
+        ):
+            self.assertEqual(headers_in(data, 0), expected, data)
 
 
 class HeadedTests(SynchronousTestCase):
@@ -68,7 +76,7 @@ class HeadedTests(SynchronousTestCase):
     def test_charset(self) -> None:
         """The first repetition of MSH-18 says the character set, or else the default."""
         fields = b"|||||||||||||||"
-        self.assertEqual(Message(b"MSH|^~\\&" + fields + b"|8859/1~ISO IR87\r").charset.name, "iso8859-1")
+        self.assertEqual(Message(b"MSH|^~\\&" + fields + b"|8859/1~8859/2\r").charset.name, "iso8859-1")
         message = Message(b"MSH|^~\\&\r", charset="latin-1")
         self.assertEqual(message.charset.name, "latin-1")
         self.assertEqual(message.segments, message.segments)

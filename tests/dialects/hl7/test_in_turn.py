@@ -107,14 +107,34 @@ class RefusalTests(InTurnCase):
         self.assertFalse(run.advance(1000).closed)
 
     def test_too_much(self) -> None:
-        """A client is closed that sends messages, while more than a mebibyte of refusals waits."""
+        """A client's next message waits while a mebibyte of refusals does."""
 
         def answer(message: Any, link: object) -> Verdict:
             return PASS_ON if message.type == "ADT^A01" else SendBack([Raw(b"x" * 600_000)])
 
         run = self.start(answer)
-        run.client_sends(admission("1"), admission("2", "X"))
-        self.assertTrue(run.client_sends(admission("3", "X")).closed)
+        done = run.client_sends(
+            *(admission(number, kind) for number, kind in zip("1234", ("ADT^A01", "X", "X", "ADT^A01"), strict=True))
+        )
+        self.assertEqual((ids(done.to_server), done.closed), (["1"], False))
+        done = run.server_sends(ack("1"))
+        self.assertEqual((ids(done.to_server), len(done.to_client)), (["4"], 3))
+
+    def test_many(self) -> None:
+        """However many messages are under way, each has its answer, in turn."""
+        run = self.start()
+        kinds = ["ADT^A40" if number % 700 == 5 else "ADT^A01" for number in range(2500)]
+        sent = [admission(str(number), kind) for number, kind in enumerate(kinds)]
+        to_server = ids(run.client_sends(*sent).to_server)
+        self.assertLess(len(to_server), 1100)
+        answers = []
+        while to_server:
+            done = run.server_sends(ack(to_server.pop(0)))
+            answers += written(*done.to_client)
+            to_server += ids(done.to_server)
+        self.assertEqual(
+            answers, [f"{'AR' if kind == 'ADT^A40' else 'AA'} {number}" for number, kind in enumerate(kinds)]
+        )
 
 
 class OtherVerdictTests(InTurnCase):
@@ -131,6 +151,13 @@ class OtherVerdictTests(InTurnCase):
         run = self.start(lambda message, link: Send(admission("X1"), message))
         self.assertEqual(ids(run.client_sends(admission("1")).to_server), ["X1", "1"])
         self.assertEqual(written(*run.server_sends(ack("X1"), ack("1")).to_client), ["AA 1"])
+
+    def test_added_in_enhanced_mode(self) -> None:
+        """Nor does the second answer, that the message was processed."""
+        run = self.start(lambda message, link: Send(admission("X1", more="|||AL|AL"), message))
+        run.client_sends(admission("1"))
+        answers = (ack("X1", "CA"), ack("1"), ack("X1"))
+        self.assertEqual(written(*run.server_sends(*answers).to_client), ["AA 1"])
 
     def test_another_id(self) -> None:
         """If no message has the control id of the client's, the first one stands for it."""
@@ -191,7 +218,7 @@ class LaterTests(InTurnCase):
         self.flushLoggedErrors(KeyError)
 
     def test_dropped_by_failing(self) -> None:
-        """A message that does not pass on because its filter fails has no answer of the server."""
+        """A message that does not pass on because its filter fails is refused: it was not taken, and has its turn."""
 
         def failing(message: Any, link: object) -> Verdict:
             if message.control_id == "1":
@@ -200,7 +227,11 @@ class LaterTests(InTurnCase):
 
         run = self.start(failing, on_filter_error=OnFilterError.DROP)
         done = run.client_sends(admission("1"), admission("2", "ADT^A40"))
-        self.assertEqual(written(*done.to_client), ["AR 2"])
+        self.assertEqual(written(*done.to_client), ["AE 1", "AR 2"])
+        run.client_sends(admission("3"))
+        self.assertEqual(run.client_sends(admission("1")).to_client, [])
+        self.assertEqual(written(*run.server_sends(ack("3")).to_client), ["AA 3", "AE 1"])
+        self.assertEqual(run.client_sends(admission("1", more="|||NE|NE")).to_client, [])
         self.flushLoggedErrors(KeyError)
 
     def test_failing_later(self) -> None:

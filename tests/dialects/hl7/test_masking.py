@@ -35,6 +35,34 @@ class MaskedTests(SynchronousTestCase):
         """Segments are removed."""
         self.assertEqual(Mask(segments=("NK1",)).masked(Message(PATIENT)).segments, ("MSH", "PID", "NTE"))
 
+    def test_places(self) -> None:
+        """Neither blanks before a segment, nor another kind of line ends, nor a line feed in a header hide anything."""
+        mask = Mask(fields=("PID-5",), segments=("NK1",))
+        head = b"MSH|^~\\&|REG|NORTH|||||ADT^A01|1|P|2.5"
+        for first in (b"\r", b"\n", b"\r\n", b"\n\r", b"|\nLAB\r", b"\r \t", b"\r\xc2\xa0", b"\rNTE|1||text\n"):
+            for second in (b"\r", b"\n", b"\r\n", b"\n\r", b"\r  "):
+                data = head + first + b"PID|1||7||DOE^JOHN" + second + b"NK1|1|JANE" + second + b"PV1|1" + second
+                masked = bytes(mask.masked(Message(data)))
+                for secret in (b"DOE", b"JOHN", b"JANE"):
+                    self.assertNotIn(secret, masked, data)
+                self.assertIn(b"PID|1||7|", masked)
+
+    def test_lines_in_a_field(self) -> None:
+        """A field with a line feed is masked as a whole, also if a line of it looks like a segment."""
+        for name in (b"DOE\nJOHN", b"DOE\nJOE|JOHN"):
+            data = b"MSH|^~\\&|\rPID|1||7||" + name + b"\r"
+            masked = bytes(Mask(fields=("PID-5", "PID-6")).masked(Message(data)))
+            for secret in (b"DOE", b"JOE", b"JOHN"):
+                self.assertNotIn(secret, masked)
+
+    def test_japanese(self) -> None:
+        """Characters with delimiters among their bytes are no way out of a field."""
+        name = "万".encode("iso2022_jp")
+        self.assertIn(b"|", name)
+        data = b"MSH|^~\\&" + b"|" * 16 + b"~ISO IR87\rPID|1||7||" + name + b"^x|19700101\r"
+        masked = bytes(Mask(fields=("PID-5",)).masked(Message(data)))
+        self.assertTrue(masked.endswith(b"PID|1||7|||19700101\r"))
+
     def test_nothing(self) -> None:
         """A message without them is the same."""
         message = admission("1")
@@ -91,6 +119,18 @@ class LinkTests(SynchronousTestCase):
         done = run.client_sends(Batch(PATIENT * 2), Raw(b" DOE"))
         self.assertNotIn(b"JOHN", done.to_server_bytes)
         self.assertEqual(done.to_server[1], Raw(b" DOE"))
+
+    def test_outside_of_a_message(self) -> None:
+        """If there is something to mask where no message is, nothing passes, and the link of the sender is closed."""
+        batch = b"BHS|^~\\&|\r"
+        for frame in (
+            Batch(batch + b"PID|1||7||DOE\r" + PATIENT),
+            Batch(batch + PATIENT + b"BTS|1\rPID|1||7||DOE\r"),
+            Raw(b"x\rMSH|^~\\&|\rPID|1||7||DOE"),
+            Raw("\ufeffMSH|^~\\&|\rPID|1||7||DOE".encode("utf-16")),
+        ):
+            done = self.start(fields=("PID-5", "MSH-3")).client_sends(frame)
+            self.assertEqual((done.to_server, done.closed), ([], True), frame)
 
     def test_undecoded(self) -> None:
         """Messages without the segments are not looked at, unless their header is masked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DROP, PASS_ON, Direction
@@ -62,7 +63,7 @@ class TurnsTests(SynchronousTestCase):
         """An answer goes out with the answer to the message before it."""
         self.turns.expect(admission("1"))
         self.assertFalse(self.turns.is_next())
-        self.assertTrue(self.turns.wait((ack("2", "AR"),)))
+        self.turns.wait((ack("2", "AR"),))
         self.assertEqual(self.turns.with_due(PASS_ON), PASS_ON)
         self.assertTrue(self.turns.answered(ack("1")))
         verdict = self.turns.with_due(DROP)
@@ -94,9 +95,38 @@ class TurnsTests(SynchronousTestCase):
         self.assertFalse(self.turns.is_next())
 
     def test_ours(self) -> None:
-        """The answer to a message of the filter is not for the client."""
-        self.turns.expect(admission("1", more="|||NE|NE"), ours=True)
-        self.assertFalse(self.turns.answered(ack("1")))
+        """No answer to a message of the filter is for the client, with a name or not, and no second one."""
+        self.turns.expect(admission("1", more="|||AL|AL"), ours=True)
+        for code in ("CA", "AA"):
+            self.assertFalse(self.turns.answered(ack("1", code)))
+        self.turns.expect(admission("2", more="|||NE|NE"), ours=True)
+        self.assertTrue(self.turns.is_next())
+        self.assertFalse(self.turns.answered(ack("2", "AE")))
+        self.turns.expect(admission("3"), ours=True)
+        self.assertFalse(self.turns.answered(ack("")))
+
+    def test_perhaps(self) -> None:
+        """The answer to a message that may have none counts for no other one."""
+        self.turns.expect(admission("1", more="|||ER|NE"))
+        self.turns.expect(Raw(b"what"))
+        self.turns.expect(Filler(b"\n"))
+        self.turns.expect(admission("2"))
+        for answer in (ack("1", "CE"), ack("", "AE")):
+            self.assertTrue(self.turns.answered(answer))
+            self.assertFalse(self.turns.is_next())
+        self.assertTrue(self.turns.answered(ack("")))
+        self.assertTrue(self.turns.is_next())
+
+    def test_no_names(self) -> None:
+        """An answer without a name counts for the oldest message, whichever has none, too."""
+        self.turns.expect(admission("1"))
+        self.turns.expect(admission(""))
+        self.turns.wait((ack("3", "AR"),))
+        self.turns.answered(ack(""))
+        self.assertEqual(self.turns.with_due(PASS_ON), PASS_ON)
+        self.turns.answered(ack(""))
+        self.assertEqual(len(self.turns.with_due(PASS_ON).forward), 1)
+        self.assertTrue(self.turns.answered(ack("")))
 
     def test_timeout(self) -> None:
         """The link is closed if the server does not answer in time, counted from its last answer."""
@@ -123,16 +153,41 @@ class TurnsTests(SynchronousTestCase):
         give_up()
         self.assertIsNone(self.pair.reason)
 
-    def test_limits(self) -> None:
-        """The oldest messages without an answer are forgotten, and only so many bytes wait."""
+    def test_forgotten(self) -> None:
+        """Where nothing waits, the oldest messages without an answer are forgotten; theirs counts for no other one."""
         for number in range(MOST_UNANSWERED + 1):
             self.turns.expect(admission(str(number)))
-        for number in range(1, MOST_UNANSWERED + 1):
+        self.turns.wait((ack("x", "AR"),))
+        for number in range(MOST_UNANSWERED):
             self.turns.answered(ack(str(number)))
-        self.assertTrue(self.turns.is_next())
+            self.assertEqual(self.turns.with_due(PASS_ON), PASS_ON)
+        self.turns.answered(ack(str(MOST_UNANSWERED)))
+        self.assertEqual(len(self.turns.with_due(PASS_ON).forward), 1)
+
+    def test_room(self) -> None:
+        """Where something waits, nothing is forgotten: the next message waits until there is room."""
+        self.turns.expect(admission("0"))
+        self.turns.wait((ack("x", "AR"),))
+        for number in range(1, MOST_UNANSWERED - 1):
+            self.assertIs(self.turns.in_room(PASS_ON), PASS_ON)
+            self.turns.expect(admission(str(number)))
+        later = self.turns.in_room(DROP)
+        assert isinstance(later, Deferred)
+        self.turns.expect(admission("more"))
+        self.turns.answered(ack("5"))
+        self.assertNoResult(later)
+        self.turns.answered(ack("6"))
+        self.assertEqual(self.successResultOf(later), DROP)
+
+    def test_size(self) -> None:
+        """Answers that wait may have so many bytes, and one more than that."""
         self.turns.expect(admission("1"))
-        self.assertTrue(self.turns.wait((Raw(b"x" * MOST_BYTES),)))
-        self.assertFalse(self.turns.wait((Raw(b"x"),)))
+        self.turns.wait_or_close((Raw(b"x" * (MOST_BYTES - 1)),))
+        self.assertIs(self.turns.in_room(PASS_ON), PASS_ON)
+        self.assertIsNone(self.pair.reason)
+        self.turns.wait_or_close((Raw(b"x"),))
+        self.assertIsInstance(self.turns.in_room(PASS_ON), Deferred)
+        self.assertRegex(str(self.pair.reason), "the client sends messages faster than it gets answers")
 
 
 class IdsTests(SynchronousTestCase):
@@ -142,6 +197,8 @@ class IdsTests(SynchronousTestCase):
         """A batch may be answered by the control id of any of its messages, or by its own."""
         batch = Batch(b"BHS|^~\\&|||||||||7\r" + PATIENT)
         self.assertEqual(ids_of(batch), {b"7", b"ID1"})
+        self.assertEqual(ids_of(Batch(PATIENT * 2)), {b"ID1"})
+        self.assertEqual(ids_of(Batch(b"BHS|^~\\&\r")), {b""})
         self.assertEqual(answered_ids(Batch(bytes(ack("1")) + bytes(ack("2")))), {b"1", b"2"})
 
     def test_others(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.dialects.hl7 import Batch, Filler, Mask, Messages, Raw, hl7, in_turn
+from twisted_repeater.dialects.hl7 import Batch, Filler, Mask, Message, Messages, Raw, hl7, in_turn
 from twisted_repeater.dialects.int32 import int32
 from twisted_repeater.filters import chain
 from twisted_repeater.testing import FilterHarness
@@ -38,7 +38,24 @@ class RulesTests(SynchronousTestCase):
         """A message with a segment is refused."""
         rules = Messages(refuse_segments=("ZPD", "PID"))
         self.assertEqual(rules.refusal(admission("1")), "messages with the segment PID are not accepted here")
-        self.assertIsNone(Messages(refuse_segments=("ZPD",)).refusal(admission("1")))
+        rules = Messages(refuse_segments=("ZPD",))
+        self.assertIsNone(rules.refusal(admission("1")))
+        plain = bytes(admission("1"))
+        for hidden in (b"\r ZPD|1\r", b"\r\nZPD\r", b"NTE|1||x\nZPD|1\r", b"\xa0ZPD|"):
+            self.assertIsNotNone(rules.refusal(Message(plain + hidden)), hidden)
+        for hidden in (b"BHS|^~\\&|\rZPD|1\r" + plain, b"BHS|^~\\&|\r" + plain + b"BTS|1\rZPD|1\r"):
+            self.assertIsNotNone(rules.refusal(Batch(hidden)), hidden)
+        self.assertIsNone(rules.refusal(Batch(plain * 2)))
+
+    def test_hidden_types(self) -> None:
+        """Neither repetitions, subcomponents and escapes nor other delimiters hide a type."""
+        for field in ("ADT^A40~X", "ADT^A40&X", "ADT~X", "ADT^\\X4134\\0", " ADT\t^ a40"):
+            message = admission("1", field, "\rEVN|A40")
+            self.assertIsNotNone(Messages(refuse=("ADT^A40",)).refusal(message), field)
+        for marks in ("", "~^\\&", "$"):
+            message = Message(f"MSH|{marks}|||||||ADT^A40|1\rEVN|A01\r".encode())
+            self.assertIsNotNone(Messages(refuse=("ADT^A40",)).refusal(message), marks)
+            self.assertIsNotNone(Messages(allow=("ADT^A01",)).refusal(message), marks)
 
     def test_batches(self) -> None:
         """One message that is not allowed refuses the batch; no message at all does, where some are allowed."""
@@ -53,6 +70,8 @@ class RulesTests(SynchronousTestCase):
         """What has no header is refused where some types are allowed; what is between frames never is."""
         self.assertEqual(Messages(allow=("ADT",)).refusal(Raw(b"x")), "this is not a message")
         self.assertIsNone(Messages(refuse=("ADT",)).refusal(Raw(b"x")))
+        for hidden in (b"x\rMSH|^~\\&|\r", "MSH|^~\\&|\r".encode("utf-16-le")):
+            self.assertEqual(Messages(refuse=("ADT",)).refusal(Raw(hidden)), "this is not a message")
         self.assertIsNone(Messages(allow=("ADT",)).refusal(Filler(b"\n")))
 
     def test_long_type(self) -> None:

@@ -28,6 +28,9 @@ NAMELESS = Message(b"MSH|^~\\&|||||||||||\r")
 VERSION = b"2.3"
 """The version of the answer to a message that does not say its own."""
 
+MODES = ("AL", "NE", "ER", "SU")
+"""What MSH-15 and MSH-16 may say."""
+
 FIRST_WITH_STRUCTURE = (2, 4)
 """The first version in which MSH-9 has a third component."""
 
@@ -88,13 +91,19 @@ def is_answered(message: Message | Batch | Raw | Filler) -> bool:
     if not isinstance(message, Message) or message.is_acknowledgement:
         return False
     modes = _modes(message)
-    return not any(modes) or "AL" in modes
+    return "AL" in modes if any(modes) else not message.has_segment("MSA")
 
 
 def _modes(message: Message) -> tuple[str, str]:
-    """Return MSH-15 and MSH-16."""
+    """Return MSH-15 and MSH-16. What is not in the standard asks for nothing, so that the message is answered."""
     accept, application = message.header_field(15), message.header_field(16)
-    return accept.strip().upper().decode("latin-1"), application.strip().upper().decode("latin-1")
+    if not (accept or application):
+        return "", ""
+    return _mode(message.header_text(15)), _mode(message.header_text(16))
+
+
+def _mode(text: str) -> str:
+    return text.upper() if text.upper() in MODES else ""
 
 
 def acknowledgement(message: Message | Raw, code: str, text: str = "") -> Message:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Callable
 
 from ...errors import MarshalingError
-from .frames import FILLERS, SHOWN, Filler, Headed, Raw, header_in, is_several
+from .by_message_type import comes_again
+from .frames import FILLERS, SHOWN, Filler, Headed, Raw, header_in, headers_in
 from .messages import Message
-from .structure import HEADERS, Segment, segments_of
+from .structure import named
 
-__all__ = ["Batch", "read_frame"]
+__all__ = ["Batch", "has_word", "read_frame"]
 
-TRAILERS = (b"BTS", b"FTS")
-"""The segments that end a batch, and a file of batches."""
+NO_MESSAGES = (b"FHS", b"BHS", b"BTS", b"FTS")
+"""The segments that begin and end a batch, and a file of batches."""
 
 
 class Batch(Headed):
@@ -40,38 +43,42 @@ class Batch(Headed):
     def messages(self) -> tuple[Message, ...]:
         """The messages in it, in order. What is between them, such as BHS, is in none."""
         if self._messages is None:
-            self._messages = tuple(message for inner in self._inner() for message in inner.messages)
+            self._messages = tuple(self._message(*where) for where in self._wheres())
         return self._messages
 
     def changed(self, function: Callable[[Message], Message]) -> Batch:
         """Return the batch with what a function makes of each message. All other bytes stay as they are."""
         data: list[bytes] = []
         at = 0
-        for inner, (start, stop) in zip(self._inner(), self._wheres(), strict=True):
-            data += self._data[at:start], bytes(inner.changed(function))
+        for start, stop in self._wheres():
+            data += self._data[at:start], bytes(function(self._message(start, stop)))
             at = stop
         return Batch(b"".join((*data, self._data[at:])), charset=self.default_charset)
 
-    def _inner(self) -> list[Message | Batch]:
-        """Return the messages; and a batch where one of them, with other ends of segments, is several."""
-        return [_read_headed(self._data[start:stop], 0, self.default_charset) for start, stop in self._wheres()]
+    @property
+    def outside(self) -> bytes:
+        """What is in none of the messages, such as BHS."""
+        at = 0
+        kept: list[bytes] = []
+        for start, stop in self._wheres():
+            kept.append(self._data[at:start])
+            at = stop
+        return b"\r".join((*kept, self._data[at:]))
+
+    def has_segment(self, name: str) -> bool:
+        """Return whether a segment of a name is in one of the messages, or between them."""
+        return any(each.has_segment(name) for each in self.messages) or has_word(self.outside, name.encode())
+
+    def _message(self, start: int, stop: int) -> Message:
+        return _message_of(self._data[start:stop], 0, self.default_charset)
 
     def _wheres(self) -> list[tuple[int, int]]:
-        """Return where the messages are."""
-        found: list[tuple[int, int]] = []
-        begin = -1
-        for name, start, _ in self._starts():
-            if begin >= 0:
-                found.append((begin, start))
-            begin = start if name == b"MSH" else -1
-        return found if begin < 0 else [*found, (begin, len(self._data))]
-
-    def _starts(self) -> list[Segment]:
-        """Return the segments with which a message, or what is between messages, begins."""
-        ends = (*HEADERS, *TRAILERS)
-        # Each message may have other delimiters: only the first three bytes count.
-        every = segments_of(self._data, self._at, self.delimiters._replace(field=b""))
-        return [each for each in every if each.name in ends and (each.name in TRAILERS or each.stop > each.start + 3)]
+        """Return where the messages are: each up to the next header, or to the segment that ends the batch."""
+        starts = headers_in(self._data, self._at)
+        loosely = self.delimiters._replace(field=b"")
+        ends = [each.start for name in NO_MESSAGES for each in named(self._data, name, self._at, loosely)]
+        ends = sorted([*starts, *ends, len(self._data)])
+        return [(start, ends[bisect_right(ends, start)]) for start in starts]
 
 
 def read_frame(data: bytes, charset: str = "utf-8") -> Message | Batch | Raw | Filler:
@@ -81,19 +88,26 @@ def read_frame(data: bytes, charset: str = "utf-8") -> Message | Batch | Raw | F
         data: the bytes, without the marks of MLLP.
         charset: the character set if MSH-18 does not say it.
     """
+    if data.startswith(b"MSH") and data[3:4] not in b"\r\n" and not comes_again(data, 0, len(data)):  # nearly all
+        return _message_of(data, 0, charset)
     if len(data) == 1 and data in FILLERS:
         return Filler(data)
     found = header_in(data)
     if found is None:
         return Raw(data)
     name, at = found
-    return Batch(data, charset=charset) if name != b"MSH" else _read_headed(data, at, charset)
-
-
-def _read_headed(data: bytes, at: int, charset: str) -> Message | Batch:
-    """Return what begins with MSH at an offset."""
-    if is_several(data, at):
+    if name != b"MSH" or len(headers_in(data, at)) > 1:
         return Batch(data, charset=charset)
+    return _message_of(data, at, charset)
+
+
+def has_word(data: bytes, name: bytes) -> bool:
+    """Return whether the name of a segment is in some bytes, as a word of its own. NULs in it do not count."""
+    return re.search(rb"(?<![A-Za-z0-9])%s(?![A-Za-z0-9])" % name, data.replace(b"\0", b"")) is not None
+
+
+def _message_of(data: bytes, at: int, charset: str) -> Message:
+    """Return the message whose header is at an offset."""
     message = Message.__new__(Message)
     message._data = data
     message._at = at

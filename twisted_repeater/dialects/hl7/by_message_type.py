@@ -12,7 +12,10 @@ from collections.abc import Iterable
 from ...errors import outside
 from ...selectors import Selector
 
-__all__ = ["ByMessageType", "of_type", "split_type"]
+__all__ = ["Again", "ByMessageType", "comes_again", "of_type", "split_type"]
+
+COMPILED: bool = not __file__.endswith(".py")
+"""Whether this module runs compiled."""
 
 
 def of_type(*types: str) -> Selector:
@@ -95,11 +98,11 @@ class ByMessageType(Selector):
             return True
         event = at + 1
         at = _end_of(view, event, stop, field, component)
-        if _is_blank(view, event, at):
+        if _is_blank(view, event, at) or not (_is_plain(view, code, code_stop) and _is_plain(view, event, at)):
             return True
         if self._has(data, code, code_stop, event, at) != self._others:
             return True
-        return data.find(b"\rMSH", at, stop) >= 0 or data.find(b"\nMSH", at, stop) >= 0
+        return comes_again(data, at, stop)
 
     def _has(self, data: bytes, code: int, code_stop: int, event: int, event_stop: int) -> bool:
         """Return whether one of the types is that of the message."""
@@ -111,6 +114,26 @@ class ByMessageType(Selector):
                 if len(wanted) == 0 or _is_word(data, event, event_stop, wanted):
                     return True
         return False
+
+
+def comes_again(data: bytes, start: int, stop: int) -> bool:
+    """Return whether MSH is somewhere after the first byte: perhaps there are several messages."""
+    if start < 0 or start > stop or stop > len(data):
+        raise outside(start, stop)
+    if COMPILED:
+        return has_header(data, start + 1, stop)  # type: ignore[name-defined,no-any-return]  # noqa: F821 - in the .pxd
+    return data.find(b"MSH", start + 1, stop) >= 0
+
+
+class Again(Selector):
+    """Selects messages in which MSH comes again: perhaps there are several."""
+
+    def __repr__(self) -> str:
+        return "Again()"
+
+    def matches(self, data: bytes, start: int, stop: int) -> bool:
+        """See `Selector`."""
+        return comes_again(data, start, stop)
 
 
 def _end_of(view: bytes, at: int, stop: int, field: int, component: int) -> int:
@@ -125,6 +148,16 @@ def _is_blank(view: bytes, at: int, stop: int) -> bool:
     while at < stop and view[at] <= 32:
         at += 1
     return at == stop
+
+
+def _is_plain(view: bytes, at: int, stop: int) -> bool:
+    """Return whether there are only letters, digits, spaces and the like: no other delimiter, and no escape."""
+    while at < stop:
+        byte = view[at]
+        if not (byte <= 32 or 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122):
+            return False
+        at += 1
+    return True
 
 
 def _is_word(view: bytes, at: int, stop: int, word: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 
 from ...errors import ParseError
 
@@ -31,6 +32,9 @@ TWO_BYTES = re.compile(rb"[\x81-\xfe](?:[\x40-\x7e\x80-\xfe]|[\x30-\x39][\x81-\x
 SHIFT_JIS = re.compile(rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]")
 SHIFTED = re.compile(rb"\x1b\$[^\r\n]*?(?=\x1b\(|[\r\n]|\Z)")
 
+SWITCHED = ("iso2022_jp", "iso2022_jp_1")
+"""Character sets that an escape sequence begins, and that have ASCII outside of these."""
+
 HIDDEN: dict[str, re.Pattern[bytes]] = {
     "gb18030": TWO_BYTES,
     "big5": TWO_BYTES,
@@ -44,7 +48,7 @@ HIDDEN: dict[str, re.Pattern[bytes]] = {
 class Charset:
     """A character set.
 
-    What cannot be decoded becomes characters that encode to the same bytes again.
+    What cannot be decoded becomes characters that encode to the same bytes again, as far as that is possible.
 
     Args:
         name: what Python calls it.
@@ -61,8 +65,11 @@ class Charset:
         return data if self._hidden is None else self._hidden.sub(_hide, data)
 
     def decode(self, data: bytes) -> str:
-        """Return the text of some bytes."""
-        return data.decode(self.name, "surrogateescape")
+        """Return the text of some bytes. If they are not in the character set at all, each byte is a character."""
+        try:
+            return data.decode(self.name, "surrogateescape")
+        except UnicodeDecodeError:
+            return data.decode(UNKNOWN)
 
     def encode(self, text: str) -> bytes:
         """Return the bytes of a text.
@@ -85,9 +92,15 @@ def _hide(found: re.Match[bytes]) -> bytes:
 _made: dict[str, Charset] = {}
 
 
-def charset_of(name: str, default: str) -> Charset:
-    """Return the character set that MSH-18 names; the default if it names none."""
-    python = NAMES.get(name.strip().upper(), UNKNOWN) or default
+def charset_of(names: Sequence[str], default: str) -> Charset:
+    """Return the character set that MSH-18 names; the default if it names none.
+
+    The first one counts. The others are for what escape sequences begin; if these are Japanese, they are read, too.
+    """
+    python = default
+    if names:
+        known = [NAMES.get(name.strip().upper(), UNKNOWN) for name in names]
+        python = next((name for name in known if name in SWITCHED), known[0]) or default
     made = _made.get(python)
     if made is None:
         made = _made[python] = Charset(python)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from ...codecs._typed import TypedCodec
 from ...interfaces import ICodec, ITypedCodec
-from ...selectors import Selector, any_of, bytes_at, contains, first_byte
+from ...selectors import Selector, any_of, bytes_at, first_byte
 from .batches import Batch, read_frame
+from .by_message_type import Again
 from .charsets import checked_charset
-from .frames import FILLERS, MAY_BEGIN, Filler, Raw
+from .frames import FILLERS, Filler, Raw
 from .messages import Message
+from .structure import BLANK
 
 __all__ = ["Hl7Codec", "check_codec"]
 
 HEADERS = bytes_at(0, [b"MSH", b"FHS", b"BHS"])
-SHIFTED = first_byte(MAY_BEGIN)
+SHIFTED = first_byte(BLANK)
 """Selects frames whose header is perhaps not in the beginning."""
 
 SELECTORS: dict[type, Selector] = {
     Message: bytes_at(0, [b"MSH"]) | SHIFTED,
-    Batch: bytes_at(0, [b"FHS", b"BHS"]) | SHIFTED | contains([b"\rMSH", b"\nMSH"]),
+    Batch: bytes_at(0, [b"FHS", b"BHS"]) | SHIFTED | Again(),
     Raw: ~HEADERS,
     Filler: first_byte(FILLERS),
 }

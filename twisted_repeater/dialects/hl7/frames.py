@@ -7,17 +7,15 @@ order and the number of fields, delimiters at the end of a segment, the way segm
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from .charsets import Charset, charset_of
-from .structure import Delimiters, Segment, delimiters_at, segments_of
+from .structure import Delimiters, delimiters_at, named, segments_of
 
-__all__ = ["FILLERS", "MAY_BEGIN", "SHOWN", "Filler", "Frame", "Headed", "Raw", "header_in", "is_several"]
+__all__ = ["FILLERS", "SHOWN", "Filler", "Frame", "Headed", "Raw", "header_in", "headers_in"]
 
 FILLERS = b"\r\n\0"
 """Bytes that some programs send between two frames."""
-
-MAY_BEGIN = b" \t\r\n\0\v\f\xef"
-"""The first bytes of whatever may be before the header: white space, and the mark of UTF-8. Servers may skip them."""
 
 LAST_FIELD = 18
 """The last field of a header that is read without looking for segments."""
@@ -28,8 +26,9 @@ SHOWN = 64
 SHOWN_OF_HEADER = 150
 """How many bytes of a header are shown."""
 
-_header = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n\0\v\f]*(MSH|FHS|BHS)[^\r\n]")
-_next_header = (b"\rMSH", b"\nMSH")
+_header = re.compile(rb"[\x00-\x20\x7f-\xff]*(MSH|FHS|BHS)[^\r\n]")
+_surely = re.compile(rb"MSH[^\w\s]{2}", re.ASCII)
+_any = Delimiters(b"", b"", b"", b"", b"", b"\r")
 
 
 class Frame:
@@ -98,15 +97,16 @@ class Headed(Frame):
     @property
     def delimiters(self) -> Delimiters:
         """The delimiters, as the header has them."""
-        found = self._delimiters
-        if found is None:
-            found = self._delimiters = delimiters_at(self._data, self._at)
-        return found
+        if self._delimiters is None:
+            self._read_header()
+        return cast("Delimiters", self._delimiters)
 
     @property
     def segments(self) -> tuple[str, ...]:
         """The names of the segments, in order."""
-        return tuple(each.name.decode("latin-1") for each in self._segments() if each.stop > each.start)
+        return tuple(
+            each.name.decode("latin-1") for each in segments_of(self._seen, self._at, self.delimiters) if each.name
+        )
 
     def header_text(self, number: int) -> str:
         """Return the first component of a field of the header, as text."""
@@ -114,25 +114,27 @@ class Headed(Frame):
         component = self.delimiters.component
         return self.charset.decode(field.partition(component)[0] if component else field).strip()
 
-    def _segments(self) -> list[Segment]:
-        return list(segments_of(self._seen, self._at, self.delimiters))
-
     def header_field(self, number: int) -> bytes:
         """Return a field of the header, up to the eighteenth, as it is written. The rest is not looked at."""
-        fields = self._fields
-        if fields is None:
-            delimiters = self.delimiters
-            stop = self._data.find(delimiters.segment, self._at)
-            header = self._data[self._at : len(self._data) if stop < 0 else stop]
-            fields = self._fields = header.split(delimiters.field, LAST_FIELD)[:LAST_FIELD]
-        return fields[number - 1] if number <= len(fields) else b""
+        if self._fields is None:
+            self._read_header()
+        fields = cast("list[bytes]", self._fields)
+        return fields[number - 1] if number <= len(fields) and number <= LAST_FIELD else b""
+
+    def _read_header(self) -> None:
+        data, at = self._data, self._at
+        self._delimiters = delimiters = delimiters_at(data, at)
+        stop = data.find(delimiters.segment, at)
+        header = data[at:stop] if stop >= 0 else data[at:]
+        self._fields = header.split(delimiters.field, LAST_FIELD)
 
     @property
     def charset(self) -> Charset:
         """The character set."""
         if self._charset is None:
-            first = self.header_field(18).split(self.delimiters.repetition or None)[:1] if self._is_message else []
-            self._charset = charset_of(b"".join(first).decode("latin-1"), self.default_charset)
+            named = self.header_field(18) if self._is_message else b""
+            names = named.decode("latin-1").split(self.delimiters.repetition.decode("latin-1") or None) if named else ()
+            self._charset = charset_of(names, self.default_charset)
         return self._charset
 
     @property
@@ -153,9 +155,13 @@ def header_in(data: bytes) -> tuple[bytes, int] | None:
     return None if found is None else (found[1], found.start(1))
 
 
-def is_several(data: bytes, at: int) -> bool:
-    """Return whether MSH comes again, as the beginning of a segment."""
-    if data.find(_next_header[0], at) < 0 and data.find(_next_header[1], at) < 0:
-        return False
-    delimiters = delimiters_at(data, at)._replace(field=b"")
-    return sum(each.name == b"MSH" and each.stop > each.start + 3 for each in segments_of(data, at, delimiters)) > 1
+def headers_in(data: bytes, at: int) -> list[int]:
+    """Return the offsets of all segments MSH, from an offset on.
+
+    After a line feed, where it may be text, MSH is a header only with two delimiters after it.
+    """
+    if data.find(b"MSH", at + 3) < 0:
+        return [at] if data.startswith(b"MSH", at) else []
+    sure = {each.start for each in named(data, b"MSH", at, _any) if each.stop > each.start + 3}
+    after_line_feed = (each.start for each in named(data, b"MSH", at, _any, loose=True))
+    return sorted(sure.union(start for start in after_line_feed if _surely.match(data, start)))

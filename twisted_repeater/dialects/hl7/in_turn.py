@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -16,7 +17,7 @@ from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveBy
 from ...link import Link
 from ...model import Direction, OnFilterError
 from ...selectors import Selector
-from ...verdicts import DROP, PASS_ON, Answer, Close, Mixed, Verdict, plain
+from ...verdicts import DROP, PASS_ON, Answer, Mixed, Verdict, plain
 from .acknowledging import refuse
 from .batches import Batch
 from .codec import check_codec
@@ -32,6 +33,9 @@ NAME = "in_turn"
 DROPPED = "not accepted"
 """The text of the answer to a message that the filter drops without one."""
 
+FAILED = "not checked, because of an error in the repeater"
+"""The text of the answer to a message that is dropped because the filter has failed."""
+
 
 def in_turn(
     provider: Filter | FilterPairObject,
@@ -42,7 +46,9 @@ def in_turn(
     """Return a pair of filters in which refusals come in their turn, and no message stays without an answer.
 
     * What the filter sends back (`refuse`) waits for the answers to the messages before it.
-    * A message that the filter drops is refused with the text "not accepted".
+    * A message that the filter drops is refused with the text "not accepted". One that is dropped because the filter
+      has failed gets an answer with ``AE``.
+    * If a thousand messages have no answer while one of the filter waits for them, the client's next message waits.
     * `Close` acts at once. Its last messages may come before the answers to earlier messages.
     * A message that the filter adds (``Send(message, extra)``) needs a control id of its own. The server's answer to it
       ends here.
@@ -138,7 +144,7 @@ class _Member(Around):
             common_selector((self.inner,), codec)  # for its error
         return None
 
-    def _decide(self, verdict: Verdict, message: Frame) -> Verdict:
+    def _decide(self, verdict: Verdict, message: Frame) -> Verdict | Deferred[Verdict]:
         raise NotImplementedError
 
     def _failed(self, message: Frame) -> None:
@@ -152,20 +158,21 @@ class _Member(Around):
 class _ToServer(_Member):
     """Remembers what the server has to answer, and lets answers of the filter wait."""
 
-    def _decide(self, verdict: Verdict, message: Frame) -> Verdict:
+    def _decide(self, verdict: Verdict, message: Frame) -> Verdict | Deferred[Verdict]:
         turns = self._turns
         if verdict is PASS_ON:
             turns.expect(message)
-            return PASS_ON
+            return turns.in_room(PASS_ON)
         verdict = plain(verdict)
         if not (verdict.passes or verdict.forward or verdict.back or verdict.closes):
             verdict = refuse(message, DROPPED)
         self._expect(verdict, message)
-        if not verdict.back or verdict.closes or turns.is_next():
+        if verdict.closes or (verdict.back and turns.is_next()):
             return verdict
-        if not turns.wait(verdict.back):
-            return Close(BufferError("the client sends messages faster than it gets answers"))
-        return Mixed(passes=verdict.passes, forward=verdict.forward)
+        if verdict.back:
+            turns.wait(verdict.back)
+            verdict = Mixed(passes=verdict.passes, forward=verdict.forward)
+        return turns.in_room(verdict)
 
     def _expect(self, verdict: Verdict, message: Frame) -> None:
         """Remember what a verdict lets go to the server. One of these stands for the message of the client."""
@@ -177,9 +184,12 @@ class _ToServer(_Member):
             self._turns.expect(each, ours=each is not first or bool(verdict.back))
 
     def _failed(self, message: Frame) -> None:
-        """The filter failed: if the message passes on all the same, the server has to answer it."""
-        if self._turns._link._pair.on_filter_error is OnFilterError.PASS_ON:
+        """The filter failed: if the message passes on all the same, the server has to answer it; else it is refused."""
+        policy = self._turns._link._pair.on_filter_error
+        if policy is OnFilterError.PASS_ON:
             self._turns.expect(message)
+        elif policy is OnFilterError.DROP and (answers := refuse(message, FAILED, code="AE").back):
+            self._turns.wait_or_close(answers)
 
 
 class _ToClient(_Member):

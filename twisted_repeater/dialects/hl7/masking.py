@@ -8,13 +8,14 @@ from typing import Literal
 from zope.interface import implementer
 
 from ..._types import Filter
+from ...errors import ParseError
 from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec
 from ...link import Link
 from ...model import Direction
 from ...selectors import Selector, contains
 from ...verdicts import PASS_ON, Send, Verdict
-from .batches import Batch
-from .codec import SHIFTED, check_codec
+from .batches import Batch, has_word
+from .codec import HEADERS, check_codec
 from .frames import Filler, Raw
 from .messages import Message
 from .paths import path_of
@@ -67,8 +68,8 @@ class Mask:
         if any(path.is_delimiters for path in paths):
             raise ValueError("fields must not have MSH-1 or MSH-2: these are the delimiters")
         names = {path.segment for path in paths} | {name.encode() for name in self.segments}
-        marked = [end + name for name in names for end in (b"\r", b"\n")]
-        self._selector: Selector | None = None if b"MSH" in names else contains(marked) | SHIFTED
+        self._selector: Selector | None = None if b"MSH" in names else contains(names) | ~HEADERS
+        self._names = names - {b"MSH"}
         filter_ = _Masking(self)
         self._filters: tuple[Filter | None, Filter | None] = (
             filter_ if direction != "to-client" else None,
@@ -87,11 +88,19 @@ class Mask:
 
     def masked(self, message: Message) -> Message:
         """Return a message without what is masked; the same object if nothing in it is."""
-        if self.segments:
-            message = message.without(*self.segments)
-        for field in self.fields:
-            message = message.replaced(field, self._replace)
+        # A line feed in a text may end a segment, for some servers: both readings must show nothing.
+        for loose in (True, False) if b"\n" in bytes(message) else (False,):
+            if self.segments:
+                message = message._without(self.segments, loose=loose)
+            for field in self.fields:
+                message = message._replaced(field, self._replace, loose=loose)
         return message
+
+    def _check(self, rest: bytes) -> None:
+        """Raise ``ParseError`` if what is in no message seems to have something to mask."""
+        for name in self._names:
+            if has_word(rest, name):
+                raise ParseError(f"{name.decode()} is outside of a message, where it cannot be masked", ends_link=True)
 
     def _replace(self, old: str) -> str:
         return self.text if old and old != NULL else old
@@ -113,7 +122,11 @@ class _Masking:
 
     def filter(self, message: Message | Batch | Raw | Filler, link: Link) -> Verdict:
         """See `IFilter`."""
+        if isinstance(message, Raw):
+            self._mask._check(bytes(message))
         if not isinstance(message, (Message, Batch)):
             return PASS_ON
         masked = message.changed(self._mask.masked)
+        if isinstance(message, Batch):
+            self._mask._check(message.outside)
         return PASS_ON if masked == message else Send(masked)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from ...errors import MarshalingError
 from .escapes import escape, unescape
-from .frames import SHOWN, Headed, is_several
+from .frames import SHOWN, Headed, headers_in
 from .paths import Path, path_of
-from .structure import USUAL, Segment, edited, parts_of
+from .structure import USUAL, Segment, edited, named, parts_of
 
 __all__ = ["Message", "Value"]
 
@@ -21,7 +22,7 @@ MOST_TYPES = 1000
 LONGEST_TYPE = 40
 """Limits of `TYPES`: senders choose them."""
 
-BLANKS = bytes(range(33))
+BLANKS = bytes(range(33)).decode()
 """What may be around a type."""
 
 Value = str | bytes | Callable[[str], str]
@@ -47,7 +48,7 @@ class Message(Headed):
 
     def __init__(self, data: bytes, *, charset: str = "utf-8") -> None:
         Headed.__init__(self, data, charset=charset)
-        if self._at < 0 or not self._is_message or is_several(self._data, self._at):
+        if self._at < 0 or not self._is_message or len(headers_in(self._data, self._at)) > 1:
             raise MarshalingError(f"a message must begin with MSH, and have it once, not {self._data[:SHOWN]!r}")
 
     @property
@@ -57,7 +58,7 @@ class Message(Headed):
         The event is that of EVN-1 if MSH-9 has none. Without any it is the type alone, such as ``"ACK"``.
         """
         field = self.header_field(9)
-        is_usual = self.delimiters is USUAL
+        is_usual = self._delimiters is USUAL  # they were read with the field
         known = TYPES.get(field) if is_usual else None
         if known is not None:
             return known
@@ -74,13 +75,22 @@ class Message(Headed):
 
     def _type(self, field: bytes) -> tuple[str, str, bool]:
         """Return the type and the event, and whether both are in MSH-9."""
-        component = self.delimiters.component
-        pieces = [piece.strip(BLANKS) for piece in (field.split(component, 2) if component else [field])]
-        event = pieces[1] if len(pieces) > 1 else b""
+        _, component, repetition, _, subcomponent, _ = self.delimiters
+        if repetition:
+            field = field.partition(repetition)[0]
+        pieces = field.split(component, 2) if component else [field]
+        code, event = (self._word(piece, subcomponent) for piece in [*pieces, b""][:2])
         from_header = bool(event)
-        if not event and pieces[0].upper() != b"ACK":
-            event = self.part("EVN-1").strip(BLANKS)
-        return pieces[0].decode("latin-1").upper(), event.decode("latin-1").upper(), from_header
+        if not event and code != "ACK":
+            event = self._word(self.part("EVN-1"), subcomponent)
+        return code, event, from_header
+
+    def _word(self, part: bytes, subcomponent: bytes) -> str:
+        """Return a type or an event: without what may be around it, in upper case."""
+        if subcomponent:
+            part = part.partition(subcomponent)[0]
+        text = part.decode("latin-1")
+        return unescape(text, self.delimiters, self.charset).strip(BLANKS).upper()
 
     @property
     def control_id(self) -> str:
@@ -116,9 +126,8 @@ class Message(Headed):
         return self._part(path_of(path))
 
     def has_segment(self, name: str) -> bool:
-        """Return whether the message has a segment of a name, such as ``"MSA"``."""
-        word = name.encode()
-        return word in self._data and any(segment.name == word for segment in self._segments())
+        """Return whether the message has a segment of a name, such as ``"MSA"``, also after a line feed in a text."""
+        return bool(named(self._seen, name.encode(), self._at, self.delimiters, loose=True))
 
     def all(self, path: str) -> list[str]:
         """Return the parts that a path stands for, of all segments and repetitions, as `get` does.
@@ -145,6 +154,9 @@ class Message(Headed):
             ParseError: the message cannot have the value: it has no such delimiter, no escape character, or a character
                 set without these letters. In a filter this closes the link, as an error of the sender.
         """
+        return self._replaced(path, value, loose=False)
+
+    def _replaced(self, path: str, value: Value, *, loose: bool) -> Message:
         found = path_of(path)
         if found.is_delimiters:
             raise ValueError(f"{path} has the delimiters of the message, which cannot be replaced")
@@ -152,22 +164,25 @@ class Message(Headed):
         levels = found.levels(self.delimiters)
         data: list[bytes] = []
         at = 0
-        for segment in self._named(found):
+        for segment in self._named(found, loose=loose):
             data += self._data[at : segment.start], edited(self._data, self._seen, segment[1:], levels, edit)
             at = segment.stop
         return self._new(b"".join((*data, self._data[at:]))) if data else self
 
     def without(self, *names: str) -> Message:
         """Return the message without the segments of some names, such as ``"NK1"``. MSH always stays."""
+        return self._without(names, loose=False)
+
+    def _without(self, names: tuple[str, ...], *, loose: bool) -> Message:
         unwanted = {name.encode() for name in names} - {b"MSH"}
+        found = [each for name in unwanted for each in named(self._seen, name, self._at, self.delimiters, loose=loose)]
         kept: list[bytes] = []
         at = 0
-        for segment in self._segments():
-            if segment.name in unwanted:
-                kept.append(self._data[at : segment.start])
-                at = segment.stop + 1
-                if self.delimiters.segment == b"\r\n" and self._data[at : at + 1] == b"\n":
-                    at += 1
+        for segment in sorted(found, key=attrgetter("start")):
+            kept.append(self._data[at : segment.start])
+            at = segment.stop + 1
+            if self._data[segment.stop : at + 1] == b"\r\n":
+                at += 1
         return self._new(b"".join((*kept, self._data[at:]))) if kept else self
 
     def parsed(self) -> Any:
@@ -186,12 +201,10 @@ class Message(Headed):
     def _new(self, data: bytes) -> Message:
         return Message(data, charset=self.default_charset)
 
-    def _named(self, path: Path) -> list[Segment]:
+    def _named(self, path: Path, *, loose: bool = False) -> list[Segment]:
         """Return the segments that a path stands for."""
-        if path.segment not in self._data:
-            return []
-        named = [segment for segment in self._segments() if segment.name == path.segment]
-        return named if path.occurrence is None else named[path.occurrence - 1 : path.occurrence]
+        found = named(self._seen, path.segment, self._at, self.delimiters, loose=loose)
+        return found if path.occurrence is None else found[path.occurrence - 1 : path.occurrence]
 
     def _part(self, path: Path) -> bytes:
         """Return the first part that a path stands for."""
@@ -202,12 +215,8 @@ class Message(Headed):
         if path.is_delimiters:
             return [self.delimiters.field if path.field == 1 else self.header_field(2)] * len(self._named(path))
         pieces = [(segment.start, segment.stop) for segment in self._named(path)]
-        for delimiter, index in path.levels(self.delimiters):
-            smaller: list[tuple[int, int]] = []
-            for start, stop in pieces:
-                found = parts_of(self._seen, start, stop, delimiter)
-                smaller += found if index is None else found[index : index + 1]
-            pieces = smaller
+        for level in path.levels(self.delimiters):
+            pieces = [smaller for piece in pieces for smaller in parts_of(self._seen, *piece, level)]
         return [self._data[start:stop] for start, stop in pieces]
 
     def _read(self, path: Path, part: bytes) -> str:

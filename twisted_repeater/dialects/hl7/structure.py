@@ -7,14 +7,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from ...errors import ParseError
 
-__all__ = ["HEADERS", "Delimiters", "Level", "Segment", "delimiters_at", "edited", "parts_of", "segments_of"]
+__all__ = [
+    "BLANK",
+    "HEADERS",
+    "Delimiters",
+    "Level",
+    "Segment",
+    "delimiters_at",
+    "edited",
+    "named",
+    "parts_of",
+    "segments_of",
+]
 
 HEADERS = (b"MSH", b"FHS", b"BHS")
 """The segments that begin with the delimiters."""
+
+
+BLANK = bytes([*range(33), *range(127, 256)])
+"""Bytes that may be before the name of a segment: white space of all kinds, as servers skip it, and no ASCII letter."""
+
+MOST_PARTS = 100_000
+"""How many segments of one name are looked at, and how many repetitions of a field."""
 
 
 class Delimiters(NamedTuple):
@@ -26,7 +45,11 @@ class Delimiters(NamedTuple):
     escape: bytes
     subcomponent: bytes
     segment: bytes
-    """The end of a segment: a carriage return, a line feed, or both."""
+    """The end of a segment: a carriage return, a line feed, or both.
+
+    If the header ends with a carriage return, a line feed is text, unless it is right after one. If it ends with a line
+    feed, a carriage return ends a segment all the same.
+    """
 
 
 class Segment(NamedTuple):
@@ -55,7 +78,7 @@ def delimiters_at(data: bytes, at: int) -> Delimiters:
     """Return the delimiters of the message whose header is at an offset."""
     if data.startswith(_usual_header, at + 3):
         stop = data.find(b"\r", at)
-        if stop > 0 and data[stop + 1 : stop + 2] != b"\n" and data.find(b"\n", at, stop) < 0:
+        if stop > 0 and data.find(b"\n", at, stop + 2) < 0:
             return USUAL
     end = _end.search(data, at + 4)
     field = data[at + 3 : at + 4]
@@ -68,32 +91,86 @@ def delimiters_at(data: bytes, at: int) -> Delimiters:
 
 
 def segments_of(view: bytes, at: int, delimiters: Delimiters) -> Iterator[Segment]:
-    """Return the segments from an offset on.
-
-    If the first one ends with a carriage return, a line feed is text, unless it is right after one. Without a delimiter
-    of fields, the names are the first three bytes.
-    """
-    end = delimiters.segment[:1]
+    """Return all segments from an offset on. A segment without a delimiter has the first three bytes as its name."""
     while at < len(view):
-        stop = view.find(end, at)
-        if stop < 0:
-            stop = len(view)
+        stop = _stop_of(view, at, delimiters, loose=False)
         start = at
-        while end == b"\r" and view[start : start + 1] == b"\n":
+        while start < stop and view[start] in BLANK:
             start += 1
-        name = view.find(delimiters.field, start, stop) if delimiters.field else -1
+        name = view.find(delimiters.field, start, stop)
         yield Segment(view[start : min(start + 3, stop) if name < 0 else name], start, stop)
         at = stop + 1
 
 
-def parts_of(view: bytes, start: int, stop: int, delimiter: bytes) -> list[tuple[int, int]]:
-    """Return where the pieces between delimiters begin and end; at least one."""
+def named(view: bytes, name: bytes, at: int, delimiters: Delimiters, *, loose: bool = False) -> list[Segment]:
+    """Return the segments of a name, from an offset on, without a look at the others.
+
+    Before a name there may be blanks. Without a delimiter of fields, whatever begins with the name has it.
+
+    Args:
+        view: the message, with characters hidden that only look like delimiters.
+        name: three letters.
+        at: where the message begins.
+        delimiters: those of the message.
+        loose: whether a line feed ends a segment, too, if what follows it looks like one. Some servers read it so.
+
+    Raises:
+        ParseError: there are more than anybody can want.
+    """
+    found: list[Segment] = []
+    ends = b"\r\n" if loose or delimiters.segment == b"\n" else b"\r"
+    follow = (delimiters.field, b"\r", b"\n", b"") if delimiters.field else None
+    start = view.find(name, at)
+    while start >= 0:
+        before = start - 1
+        while before >= at and view[before] in BLANK and view[before] not in ends:
+            before -= 1
+        after = start + len(name)
+        if (before < at or view[before] in ends) and (follow is None or view[after : after + 1] in follow):
+            after = _stop_of(view, start, delimiters, loose)
+            found.append(Segment(name, start, after))
+            if len(found) > MOST_PARTS:
+                raise ParseError(f"the message has more than {MOST_PARTS} segments {name.decode()}", ends_link=True)
+        start = view.find(name, after)
+    return found
+
+
+def _stop_of(view: bytes, start: int, delimiters: Delimiters, loose: bool) -> int:
+    """Return where a segment ends."""
+    if delimiters.segment == b"\n":
+        end = _end.search(view, start)
+    elif loose:
+        end = _loose_end(delimiters.field).search(view, start)
+    else:
+        stop = view.find(b"\r", start)
+        return len(view) if stop < 0 else stop
+    return end.start() if end else len(view)
+
+
+@lru_cache(100)
+def _loose_end(field: bytes) -> re.Pattern[bytes]:
+    """Return what finds a carriage return, or a line feed before something that looks like a segment."""
+    return re.compile(rb"\r|\n(?=[^\S\r\n]{0,8}[A-Z][A-Z0-9]{2}%s)" % re.escape(field))
+
+
+def parts_of(view: bytes, start: int, stop: int, level: Level) -> list[tuple[int, int]]:
+    """Return where the pieces that a level means begin and end; none if the one that it means is missing.
+
+    Raises:
+        ParseError: there are more than anybody can want.
+    """
     pieces: list[tuple[int, int]] = []
-    while delimiter and (found := view.find(delimiter, start, stop)) >= 0:
-        pieces.append((start, found))
+    number = 0
+    while True:
+        found = view.find(level.delimiter, start, stop) if level.delimiter else -1
+        if level.number is None or level.number == number:
+            pieces.append((start, stop if found < 0 else found))
+        if found < 0 or number == level.number:
+            return pieces
+        if len(pieces) > MOST_PARTS:
+            raise ParseError(f"a field has more than {MOST_PARTS} repetitions", ends_link=True)
         start = found + 1
-    pieces.append((start, stop))
-    return pieces
+        number += 1
 
 
 def edited(
@@ -116,11 +193,11 @@ def edited(
         return edit(data[where[0] : where[1]])
     level, *rest = levels
     below = tuple(rest)
-    pieces = parts_of(view, *where, level.delimiter)
+    pieces = parts_of(view, *where, level)
     if level.number is None:
         return level.delimiter.join([edited(data, view, piece, below, edit) for piece in pieces])
-    if level.number < len(pieces):
-        start, stop = pieces[level.number]
+    if pieces:
+        start, stop = pieces[0]
         new = edited(data, view, (start, stop), below, edit)
         return data[where[0] : start] + new + data[stop : where[1]]
     new = edited(b"", b"", (0, 0), below, edit)
@@ -128,4 +205,5 @@ def edited(
         return data[where[0] : where[1]]
     if not level.delimiter:
         raise ParseError("the message has no delimiter for a part that is not the first", ends_link=True)
-    return data[where[0] : where[1]] + level.delimiter * (level.number + 1 - len(pieces)) + new
+    missing = level.number - view.count(level.delimiter, *where)
+    return data[where[0] : where[1]] + level.delimiter * missing + new

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+from twisted.internet.defer import Deferred
+
 from ...link import Link
 from ...model import Direction
 from ...verdicts import Mixed, Verdict
@@ -26,16 +28,19 @@ __all__ = ["Frame", "Turns", "answered_ids", "ids_of"]
 Frame = Message | Batch | Raw | Filler
 
 MOST_UNANSWERED = 1000
-"""How many messages of a link are remembered that have no answer yet. Beyond that the oldest are forgotten."""
+"""How many messages of a link are remembered that have no answer yet, and how many others whose answer may come. Beyond
+that the oldest are forgotten, or, where an answer waits for them, the client's next message waits."""
 
 MOST_BYTES = 1024 * 1024
-"""How many bytes the answers may have that wait on a link. A client that sends more is closed."""
+"""The number of bytes in waiting answers from which on the client's next message waits."""
 
 MOST_ANSWERED = 100
-"""How many answered messages are remembered: in enhanced mode a second answer may follow."""
+"""How many messages of a batch are looked at."""
 
 LONGEST_ID = 200
 """How many bytes of a control id are compared. Senders choose them."""
+
+NAMELESS = frozenset({b""})
 
 
 class _Place(NamedTuple):
@@ -59,58 +64,99 @@ class Turns:
         timeout: how long an answer may wait, in seconds.
     """
 
-    __slots__ = ("_answered", "_link", "_places", "_size", "_timeout", "_waiting")
+    __slots__ = ("_link", "_others", "_places", "_room", "_size", "_timeout", "_waiting")
 
     def __init__(self, link: Link, timeout: float) -> None:
         self._link = link
         self._timeout = timeout
         self._places: deque[_Place] = deque()
-        self._answered: deque[frozenset[bytes]] = deque(maxlen=MOST_ANSWERED)
+        self._others: deque[_Place] = deque(maxlen=MOST_UNANSWERED)
+        """Messages whose answer, if there is one, is for no other message: those that are answered, as a second answer
+        may follow in enhanced mode; those that may have no answer; and those that were forgotten."""
+        self._room: Deferred[None] | None = None
         self._size = 0
         self._waiting = 0
 
     def expect(self, message: Frame, *, ours: bool = False) -> None:
         """A message goes to the server."""
-        if not ours and not is_answered(message):
+        if isinstance(message, Filler):
             return
-        if len(self._places) >= MOST_UNANSWERED:
-            self._places.popleft()
-        self._places.append(_Place(ids_of(message), ours))
+        place = _Place(ids_of(message), ours)
+        if not is_answered(message):
+            self._others.append(place)
+            return
+        if len(self._places) >= MOST_UNANSWERED and not self._waiting:
+            self._others.append(self._places.popleft())
+        self._places.append(place)
 
     def is_next(self) -> bool:
         """Return whether an answer may go out at once: nothing that comes before it is still on its way."""
         # A lane at work has messages for the client that it has not pushed yet.
         return not self._places and not self._link._pair.is_at_work(Direction.TO_CLIENT)
 
-    def wait(self, answers: tuple[object, ...]) -> bool:
-        """Keep an answer of the filter until it is its turn. Return false if too many wait."""
+    def wait(self, answers: tuple[object, ...]) -> None:
+        """Keep an answer of the filter until it is its turn."""
         size = sum(len(bytes(answer)) for answer in answers if isinstance(answer, (Message, Batch, Raw)))
-        if self._size + size > MOST_BYTES and self._size:
-            return False
         if not self._waiting:
-            self._link._pair.call_later(self._timeout, self._give_up)
+            self._wait_longer()
         self._waiting += 1
         self._size += size
         self._places.append(_Place(frozenset(), answers=answers, size=size))
         self._link._pair.call_soon(self._release)
-        return True
+
+    def wait_or_close(self, answers: tuple[object, ...]) -> None:
+        """Do the same where the client's next message cannot wait."""
+        self.wait(answers)
+        if not self._has_room:
+            self._link.close(BufferError("the client sends messages faster than it gets answers"))
+
+    def in_room(self, verdict: Verdict) -> Verdict | Deferred[Verdict]:
+        """Return a verdict on a message of the client, or, where too much waits, a Deferred that has it later."""
+        if self._has_room:
+            return verdict
+        self._room = Deferred()
+        return self._room.addCallback(lambda _: verdict)
+
+    @property
+    def _has_room(self) -> bool:
+        return not self._waiting or (len(self._places) < MOST_UNANSWERED and self._size < MOST_BYTES)
+
+    def _fire_room(self) -> None:
+        """Let the client's next message follow, if there is room."""
+        if self._room is not None and self._has_room:
+            room, self._room = self._room, None
+            room.callback(None)
 
     def answered(self, message: Frame) -> bool:
         """The server sends this. Return whether it is for the client, and not for the filter."""
         ids = answered_ids(message)
         if ids is None:
             return True
-        places = self._places
-        for index, place in enumerate(places):
-            if ids & place.ids:
-                del places[index]
-                self._answered.append(place.ids)
-                return not place.ours
-        if not any(ids & before for before in self._answered):
-            oldest = next((index for index, place in enumerate(places) if place.ids), None)
-            if oldest is not None:
-                del places[oldest]
-        return True
+        for places in (self._others,) if ids == NAMELESS else (self._places, self._others):
+            for index, place in enumerate(places):
+                if ids & place.ids:
+                    self._is_answered(places, index)
+                    return not place.ours
+        oldest = next((index for index, place in enumerate(self._places) if place.ids), None)
+        if oldest is None:
+            return True
+        place = self._places[oldest]
+        self._is_answered(self._places, oldest)
+        return not place.ours
+
+    def _is_answered(self, places: deque[_Place], index: int) -> None:
+        """A message has an answer, and may get another one."""
+        place = places[index]
+        if places is self._places:
+            del places[index]
+            if place.ids != NAMELESS:
+                self._others.append(place)
+            if self._waiting:
+                self._wait_longer()
+            if self._room is not None:
+                self._link._pair.call_soon(self._fire_room)
+        elif place.ids == NAMELESS:  # otherwise it would stand for all answers without a name
+            del places[index]
 
     def with_due(self, verdict: Verdict) -> Verdict:
         """Return a verdict on a message of the server, and after it the answers whose turn it is."""
@@ -130,14 +176,16 @@ class Turns:
             self._size -= place.size
             self._waiting -= 1
             due += place.answers
-        if due and self._waiting:
-            self._link._pair.call_later(self._timeout, self._give_up)
         return due
 
     def _release(self) -> None:
         """Send the answers that are due without a message of the server."""
         for answer in self._take_due():
             self._link.send_to_client(answer)
+
+    def _wait_longer(self) -> None:
+        """Give the server the whole time again: it has answered something, or has not been waited for."""
+        self._link._pair.call_later(self._timeout, self._give_up)
 
     def _give_up(self) -> None:
         """The server has not answered earlier messages in time."""
@@ -152,8 +200,10 @@ def ids_of(message: Frame) -> frozenset[bytes]:
         return frozenset({_shortened(message.header_field(10))})
     if isinstance(message, Batch):
         found = {_shortened(each.header_field(10)) for each in message.messages[:MOST_ANSWERED]}
-        return frozenset({*found, _shortened(message.header_field(11))})
-    return frozenset({b""})
+        if not message._is_message:
+            found.add(_shortened(message.header_field(11)))
+        return frozenset(found - NAMELESS) or NAMELESS
+    return NAMELESS
 
 
 def answered_ids(message: Frame) -> frozenset[bytes] | None:

@@ -14,7 +14,7 @@ from ...model import Direction
 from ...selectors import Selector
 from ...verdicts import PASS_ON, Verdict
 from .acknowledging import Code, refuse
-from .batches import Batch
+from .batches import Batch, has_word
 from .by_message_type import split_type
 from .codec import check_codec
 from .frames import Filler, Raw
@@ -82,19 +82,21 @@ class Messages:
         if isinstance(message, Filler):
             return None
         if isinstance(message, Raw):
-            return "this is not a message" if self._allow else None
+            return "this is not a message" if self._allow or has_word(bytes(message), b"MSH") else None
         if isinstance(message, Batch) and self._allow and not message.messages:
             return "the batch has no message"
-        return next((why for each in message.messages if (why := self._refusal(each))), None)
-
-    def _refusal(self, message: Message) -> str | None:
-        code, _, event = message.type.partition("^")
-        names = {(code, event), (code, "")}
-        if names & self._refuse or (self._allow and code != "ACK" and not names & self._allow):
-            return f"messages of the type {message.type[:LONGEST_SHOWN]} are not accepted here"
         for name in self._segments:
             if message.has_segment(name):
                 return f"messages with the segment {name} are not accepted here"
+        return next(
+            (why for each in message.messages for name in _types_of(each) if (why := self._refusal(name))), None
+        )
+
+    def _refusal(self, name: str) -> str | None:
+        code, _, event = name.partition("^")
+        names = {(code, event), (code, "")}
+        if names & self._refuse or (self._allow and code != "ACK" and not names & self._allow):
+            return f"messages of the type {name[:LONGEST_SHOWN]} are not accepted here"
         return None
 
     def act(self, message: Message | Batch | Raw | Filler) -> Verdict:
@@ -123,6 +125,15 @@ class _Rules:
     def filter(self, message: Message | Batch | Raw | Filler, link: Link) -> Verdict:
         """See `IFilter`."""
         return self._rules.act(message)
+
+
+def _types_of(message: Message) -> Iterator[str]:
+    """Return the type of a message, and that which a server sees that always takes ``^`` for a delimiter."""
+    yield message.type
+    if message.delimiters.component != b"^":
+        code, event, *_ = [*message.header_field(9).decode("latin-1").upper().split("^"), ""]
+        if event:
+            yield f"{code.strip()}^{event.strip()}"
 
 
 def _types(argument: str, texts: tuple[str, ...]) -> set[tuple[str, str]]:
