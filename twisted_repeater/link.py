@@ -69,6 +69,8 @@ class _Pair(Protocol):
 
     def redacted(self, message: object, /) -> object: ...
 
+    def framing_to(self, side: Side, /) -> Any: ...
+
 
 @implementer(ILink)
 class Link:
