@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
 
-    from .model import Direction, OnFilterError
+    from .model import Direction, OnFilterError, Side
 
 __all__ = ["Link"]
 
