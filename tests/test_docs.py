@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import inspect
 import os
@@ -127,6 +128,37 @@ class ContributingPageTests(SynchronousTestCase):
         """The picture of the layout has every folder of the package."""
         rooms = [init.parent.name for init in Path(twisted_repeater.__file__).parent.glob("*/__init__.py")]
         self.assertEqual([room for room in rooms if f" {room}/ " not in self.text], [])
+
+
+class FileTests(SynchronousTestCase):
+    """The files that a page tells the reader to write."""
+
+    def test_whole(self) -> None:
+        """Each has all its imports, so that it can be loaded with nothing but what the page shows in it."""
+        for page in PAGES:
+            for fence in fences_of(page.read_text()):
+                name = file_name_of(fence.code)
+                if name is not None and fence.language == "python":
+                    with self.subTest(page=page.name, file=name):
+                        self.assertEqual(unknown_names(fence.code), set())
+
+
+def unknown_names(code: str) -> set[str]:
+    """Return the names that a module uses, and that it defines nowhere."""
+    used: set[str] = set()
+    known = {*vars(builtins), "__file__"}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else known).add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            known.add(node.name)
+        elif isinstance(node, ast.arg):
+            known.add(node.arg)
+        elif isinstance(node, ast.alias):
+            known.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            known.add(node.name)
+    return used - known
 
 
 class TwistdCase(ProgramCase):

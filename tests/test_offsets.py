@@ -83,7 +83,7 @@ def within_a_reply() -> RespFraming:
 def plain() -> Tracker:
     """Return what is known of a flow in which nothing is to be done."""
     tracker = Tracker()
-    tracker.is_plain = True
+    tracker.is_quiet = True
     return tracker
 
 

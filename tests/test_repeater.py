@@ -42,7 +42,9 @@ from twisted_repeater import (
 )
 from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.link import pair_of
-from twisted_repeater.filters import FilterPair
+from twisted_repeater.codecs import text
+from twisted_repeater.filters import FilterPair, wants
+from twisted_repeater.selectors import first_byte
 
 from .peers import (
     END,
@@ -367,6 +369,16 @@ class StartTests(PeerCase):
         self.assertEqual(client.seen[1], b"no: two")
         other = await self.world(start=False)
         self.assertRaises(TypeError, other.repeater.start, filters=7)
+
+    async def test_filters_that_do_not_fit_together(self) -> None:
+        """Filters that cannot work together are a ``TypeError`` at once, not when a client comes."""
+        choosing = wants(first_byte(b"x"))(lambda message, link: PASS_ON)
+        pair = FilterPair(lambda message, link: PASS_ON)
+        world = await self.world(start=False, dialect=dialects.int32(to_server=text()))
+        self.assertRaises(TypeError, world.repeater.start, to_server_filter=choosing, filters=pair)
+        world.repeater.start(filters=pair)
+        self.assertRaises(TypeError, world.repeater.replace_filters, to_server_filter=choosing)
+        world.repeater.replace_filters(to_server_filter=choosing, filters=None)
 
     async def test_filter_failures_are_logged_once(self) -> None:
         """The failure of a filter is logged with its traceback, and not a second time."""

@@ -162,7 +162,7 @@ class WrongOptionTests(DialectCase):
             (("--dialect", "length:size=5"), "--dialect length: size must be 1, 2, 3, 4 or 8, not 5"),
             (
                 ("--dialect", "line"),
-                "--dialect must be one of async_extra, delimited, fix, int32, length, lines, modbus, mqtt, postgres,",
+                "--dialect must be one of async_extra, delimited, fix, hl7, int32, length, lines, modbus, mqtt,",
             ),
             (("--dialect", "int32"), "--server-name is missing: the dialect int32 has hellos"),
             (("--dialect", "lines", "--same-name", "keep"), "--same-name must be one of refuse, replace, share, not"),

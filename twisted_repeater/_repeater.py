@@ -192,6 +192,7 @@ class Repeater:
         factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)  # here, not at the first client
         factory.equipment.check_filter(to_client_filter, Direction.TO_CLIENT)
         factory.equipment.check_pair(filters)
+        factory.equipment.check_together(to_server_filter, to_client_filter, filters)
         end, not_linked = default_callbacks(factory)
         on_error = end if on_error is None else on_error
         on_connecting_error = not_linked if on_connecting_error is None else on_connecting_error
@@ -223,6 +224,9 @@ class Repeater:
                 self._factory.equipment.check_pair(provider)
             else:
                 self._factory.equipment.check_filter(provider, Direction(name.removesuffix("_filter")))
+        started = self._factory.application.started
+        together = {name: replaced.get(name, getattr(started, name)) for name in given}
+        self._factory.equipment.check_together(*together.values())
         self._factory.replace_filters(replaced)
 
     # -- messages of the application's own: they go through no filter --------------------------------------------

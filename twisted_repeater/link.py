@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IAddress
 
+    from .errors import ParseError
     from .model import Direction, OnFilterError, Side
 
 __all__ = ["Link"]
@@ -61,11 +62,15 @@ class _Pair(Protocol):
     @property
     def on_filter_error(self) -> OnFilterError: ...
 
+    def framing_to(self, side: Side, /) -> Any: ...
+
     def is_at_work(self, direction: Direction, /) -> bool: ...
 
     def call_soon(self, call: Callable[[], None], /) -> None: ...
 
     def call_later(self, delay: float, call: Callable[[], None], /) -> None: ...
+
+    def parse_error(self, side: Side, error: ParseError, /) -> None: ...
 
     def redacted(self, message: object, /) -> object: ...
 

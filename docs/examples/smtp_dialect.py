@@ -17,7 +17,6 @@ from twisted_repeater.selectors import Gate, contains, first_byte
 
 COMMANDS = b"EHLO ", b"HELO ", b"MAIL FROM:", b"RCPT TO:", b"DATA", b"RSET", b"NOOP", b"QUIT"
 UNREADABLE = b"STARTTLS", b"CHUNKING", b"BINARYMIME"  # with these, the bytes are no longer lines
-MAIL_OR_RCPT = re.compile(rb"(MAIL|RCPT)\s", re.I)
 ADDRESS = re.compile(rb"(?:MAIL FROM|RCPT TO): ?<([^<>\s@]+@([^<>\s@]+))?>(?: .*)?", re.I)
 
 
@@ -72,7 +71,7 @@ class Session:
         self.mails = mails
         self.owed = deque(
             [b"CONNECT"]
-        )  # for each reply that the server owes: the command, or the reply to give instead
+        )  # for each reply that the server owes: EHLO, DATA or nothing, or the reply to give instead
         self.in_mail = Gate()
         self.in_login = False  # the next line is a part of a login
 
@@ -82,6 +81,8 @@ class Session:
             return Close(ValueError("a line must end with CR and LF"))
         if self.in_mail.is_open:
             return self.end_of_mail() if line == b"." else PASS_ON
+        if b"\0" in line:  # some servers see the end of a command in it
+            return Close(ValueError("a command must not have a NUL in it"))
         if self.owed and self.owed[-1] == b"DATA":
             return Close(ValueError("the client did not wait for the reply to DATA"))
         verb = b"" if self.in_login else (line.split() or [b""])[0].upper()
@@ -91,7 +92,7 @@ class Session:
         refusal = b"502 5.5.1 Not here" if verb in UNREADABLE else b""
         if verb in self.mails.domains:
             refusal = self.mails.refusal(line.strip())
-        self.owed.append(refusal or verb)
+        self.owed.append(refusal or (verb if verb in (b"EHLO", b"DATA") else b""))
         return Send(b"NOOP") if refusal else PASS_ON  # the reply to it gives the refusal its turn
 
     def end_of_mail(self) -> Verdict:
@@ -108,7 +109,7 @@ class Session:
             self.owed.popleft()
         if asked[:1].isdigit():
             return Send(asked) if is_last else DROP
-        self.in_login = line.startswith(b"334")
+        self.in_login = line.startswith(b"334") and not self.owed  # if it did not wait, it has sent that line already
         if asked == b"DATA" and line.startswith(b"354"):
             self.in_mail.is_open = True
             return PassOnAndSendBack([self.mails.header]) if self.mails.header else PASS_ON

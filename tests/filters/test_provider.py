@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer, provider
 
 from twisted_repeater import DO_NOTHING, PASS_ON, IFilter
-from twisted_repeater.codecs import RawCodec, text
+from twisted_repeater.codecs import RawCodec, TextCodec, text
 from twisted_repeater.filters import chain
 from twisted_repeater.filters._provider import (
     checked_answer,
@@ -260,6 +260,24 @@ class GuardTests(SynchronousTestCase):
     def test_decoded(self) -> None:
         """A decoded message is a ``TypeError``: its bytes are gone."""
         self.assertRaises(TypeError, guarded(Provider()), "O1", LINK)
+
+    def test_that_keeps_its_bytes(self) -> None:
+        """If decoded messages keep their bytes, and the codec says so, it sees what its selector wants of them."""
+
+        class Kept:
+            def __init__(self, data: bytes) -> None:
+                self.data = data
+
+            def __bytes__(self) -> bytes:
+                return self.data
+
+        class Keeping(TextCodec):
+            keeps_bytes = True
+
+        wanted, other = Kept(b"O1"), Kept(b"x")
+        self.assertEqual(guarded(Provider())(wanted, LINK), ("seen", wanted))
+        self.assertIs(guarded(Provider())(other, LINK), PASS_ON)
+        self.assertIsNone(common_selector([plain, Provider()], Keeping("utf-8")))
 
     def test_of_decoded_messages_only(self) -> None:
         """A filter that refuses to work with bytes selects nothing by them."""

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Direction, RefusedByApplication, Send, Verdict, dialects
 from twisted_repeater.codecs import text
-from twisted_repeater.filters import Count, FilterPair, wants
+from twisted_repeater.filters import Count, FilterPair, chain, wants
 from twisted_repeater.selectors import first_byte
 
 from .memory_case import MemoryCase
@@ -305,6 +305,18 @@ class PairTests(MemoryCase):
         self.assertIn("to_server_filter: pass_on selects messages by their bytes", str(error))
         check.check_filter(choosing, Direction.TO_CLIENT)  # these are bytes
         check.check_filter(wants(str)(pass_on), Direction.TO_SERVER)
+
+    def test_together(self) -> None:
+        """Nor can it be in a chain with filters of a pair, as far as these are known before a client comes."""
+        check = self.memory(dialect=dialects.int32(to_server=text())).factory.equipment
+        choosing = wants(first_byte(b"x"))(pass_on)
+        up, down = FilterPair(to_server=pass_on), FilterPair(to_client=pass_on)
+        for own, pair in ((choosing, up), (None, chain(up, FilterPair(to_server=choosing)))):
+            with self.assertRaisesRegex(TypeError, "^to_server_filter: pass_on selects messages by their bytes"):
+                check.check_together(own, None, pair)
+        check.check_together(choosing, choosing, down)
+        check.check_together(pass_on, choosing, None)
+        check.check_together(pass_on, pass_on, Numbering())
 
     def test_while_on_connect_is_awaited(self) -> None:
         """A link that has no state yet is not shown to a new pair, until it has."""

@@ -7,6 +7,7 @@ import functools
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,11 @@ from ..paths import TESTS
 from ..programs import Program, environment
 
 __all__ = ["Engine", "Line", "State", "engine_program", "fields_of"]
+
+TRIES = 20
+"""How often an engine is started if its port is in use."""
+PAUSE = 0.1
+"""Seconds between two tries."""
 
 
 @functools.cache
@@ -134,11 +140,16 @@ class Engine:
         (directory / "settings").write_text(f"[DEFAULT]\n{text}[SESSION]\n{session}")
 
     def start(self) -> None:
-        """Start it; return when it is ready."""
+        """Start it; return when it is ready. A port that a connection has by chance is free again in a moment."""
         command = engine_program(), self.role, str(self.directory / "settings"), str(self.log)
         self._states = 0
-        self.program = Program(*command, cwd=str(self.directory), env=environment())
-        self.program.wait_for("ready")
+        for _ in range(TRIES):
+            self.program = Program(*command, cwd=str(self.directory), env=environment())
+            if self.program.wait_for(r"^ready$|.*in use.*")[0] == "ready":
+                return
+            self.program.kill()
+            time.sleep(PAUSE)
+        raise AssertionError(self.program.output)
 
     def kill(self) -> None:
         """End it at once, whatever it is doing."""

@@ -18,6 +18,7 @@ from ..paths import TESTS
 from .servers import RealCase
 
 __all__ = [
+    "LIBMODBUS",
     "VALUE",
     "ModbusCase",
     "answers_of",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 SERVER = str(TESTS / "real" / "modbus_server.py")
+LIBMODBUS = str(TESTS / "real" / "libmodbus_server.py")
 VALUE = 7
 """What each register has at first."""
 

@@ -9,8 +9,9 @@ from twisted_repeater.errors import ConnectingError, DuplicateClient
 from twisted_repeater.link import Link
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, Verdict
 
-from .fix_case import FixCase, fix_message, on_orders
+from .fix_case import FixCase, fix_message
 from .fix_engines import Engine
+from .fix_filters import on_orders
 from .servers import free_port, talk
 
 DEBIAN_PACKAGES = "g++ libquickfix-dev"

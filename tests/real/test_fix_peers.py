@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
+from twisted.internet.ssl import optionsForClientTLS, trustRootFromCertificates
+
 from twisted_repeater import Link
 from twisted_repeater.dialects.fix import NewOrderSingle
 from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, SendBack, Verdict
 
-from .fix_case import FixCase, Peer, on_orders
+from ..certificates import Authority
+from ..peers import reactor
+from .fix_case import FixCase, Peer, PeerServer
 from .fix_engines import Line
+from .fix_filters import on_orders
 from .quickfix.judged_orders import refusal
 
 AGAIN = ((43, "Y"), (122, "20260101-00:00:00"))
@@ -207,3 +214,35 @@ class ScriptedTests(FixCase):
         self.assertEqual(other.heard, b"")
         self.server.say("8", 3, (11, 4), (37, 1), (17, 2))
         await self.client_hears(("8", 4))
+
+
+class TlsTests(FixCase):
+    """TLS on both sides."""
+
+    async def test_both_sides(self) -> None:
+        """Engines that speak TLS are linked, and a refusal is answered."""
+        self.addCleanup(self.flushWarnings)  # pyOpenSSL warns of what Twisted does
+        authority = Authority(self.directory / "tls")
+        issued = authority.issue("localhost")
+        server = PeerServer()
+        port: Any = reactor.listenSSL(0, server, issued.load().options(), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        listened = await self.repeat(
+            port.getHost().port,
+            listen=f"ssl:0:interface=127.0.0.1:privateKey={issued.key}:certKey={issued.certificate}",
+            server=f"tls:localhost:{port.getHost().port}:trustRoots={self.directory / 'tls'}",
+            to_server_filter=on_orders(refuse_odd),
+        )
+        options = optionsForClientTLS("localhost", trustRoot=trustRootFromCertificates([authority.load()]))
+        client = Peer()
+        await connectProtocol(wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", listened)), client)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.leave(client)))
+        client.log_on()
+        await self.hears(server, 1)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.leave(server.peers[0])))
+        server.peers[0].log_on()
+        await self.hears(client, 1)
+        client.say("D", 2, *order(3))
+        client.say("D", 3, *order(4))
+        self.assertEqual([line.type for line in await self.hears(server, 3)], ["A", "4", "D"])
+        self.assertEqual([line.get(39) for line in await self.hears(client, 2)], ["", "8"])

@@ -28,6 +28,7 @@ CONFIGURATION = """
     Password = sesame
     [Limits]
     MaxConnectionsIP = 0
+    MaxPenaltyTime = 0
     [Options]
     DNS = no
     Ident = no

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
+import sys
 import threading
 from random import Random
 from typing import Any
@@ -16,14 +17,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
 
-from twisted_repeater import PASS_ON, Limits, Link, Side, Verdict
+from twisted_repeater import PASS_ON, Limits, Link, Side, Verdict, dialects
 from twisted_repeater.dialects.modbus import ReadOnly, Registers, Request, Response, refuse, with_requests
 from twisted_repeater.filters import FilterPair, Log, chain
 
 from ..dialects.modbus.frames import frame
+from ..needed import needed
 from ..peers import reactor
 from .hostile import listening
-from .modbus_case import VALUE, ModbusCase, answers_of, ending_early, late_server, patient_server, split
+from .modbus_case import LIBMODBUS, VALUE, ModbusCase, answers_of, ending_early, late_server, patient_server, split
 from .servers import bytewise, talk
 
 DEBIAN_PACKAGES = "mbpoll"
@@ -260,6 +262,23 @@ class RefusingTests(ModbusCase):
             self.server.port, lambda client: client.read_holding_registers(99, count=2).registers
         )
         self.assertEqual(registers, [VALUE, VALUE])
+
+    async def test_hidden_requests(self) -> None:
+        """A write that is hidden in another request, where libmodbus finds it, does not get past the rules."""
+        needed("mbpoll", "mbpoll")  # it comes with libmodbus
+        server = self.start_server(lambda port: [sys.executable, LIBMODBUS, str(port)])
+        write, read = frame(6, b"\0\5\3\x09"), frame(3, b"\0\5\0\1")
+        for function, data in ((17, b""), (7, b""), (3, b"\0\0\0\1")):
+            asked = frame(function, data + write)
+            refusal = frame(function | 0x80, b"\3")
+            repeater = await self.start_repeater(dialects.modbus(), server.port, filters=ReadOnly())
+            self.assertEqual(await self.in_thread(answers_of, repeater.port, [asked], len(refusal)), refusal)
+            await self.nothing_left(repeater)  # the server has one client at a time
+            answer = await self.in_thread(answers_of, repeater.port, [read], 11)
+            self.assertEqual(answer, frame(3, b"\2\0\0"))
+            await self.nothing_left(repeater)
+        await self.in_thread(answers_of, server.port, [asked], 23)  # without a repeater it is written
+        self.assertEqual(await self.in_thread(answers_of, server.port, [read], 11), frame(3, b"\2\3\x09"))
 
     async def test_own_filter(self) -> None:
         """A filter of one's own refuses by what a request says; a log shows all of them."""

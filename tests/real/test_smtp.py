@@ -180,11 +180,11 @@ class HostileTests(SMTPCase):
         self.assertNotIn(b"example.com\nX-", b"".join(delivered))
 
     async def test_lone_ends_in_commands(self) -> None:
-        """A command with a lone CR or LF reaches no server, which might see two in it."""
+        """A command with a lone CR or LF, or a NUL, reaches no server, which might see two in it."""
         port = await self.repeat()
-        for lone in (b"\r", b"\n"):
+        for lone, why in ((b"\r", b"must end with CR and LF"), (b"\n", b"must end"), (b"\0", b"must not have a NUL")):
             said = await self.in_thread(talk, port, b"NOOP" + lone + b"RCPT TO:<x@example.com>\r\nQUIT\r\n")
-            self.assertRegex(said, rb"421 .* must end with CR and LF\r\n$")
+            self.assertRegex(said, rb"421 .* " + why + rb".*\r\n$")
 
     async def test_chunks(self) -> None:
         """A client that sends a mail in chunks, which were not offered, is closed: they are no lines."""
@@ -204,7 +204,7 @@ class HostileTests(SMTPCase):
     async def test_garbage(self) -> None:
         """The server answers lines that are not SMTP itself, as it does without a repeater."""
         port = await self.repeat()
-        for garbage in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n", b"\r\n\r\n"):
+        for garbage in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x01\r\n", b"\r\n\r\n"):
             through, direct = [await self.in_thread(talk, to, garbage + b"QUIT\r\n") for to in (port, self.server.port)]
             self.assertEqual(through, direct)
 
@@ -378,6 +378,21 @@ class SessionTests(SynchronousTestCase):
         ):
             self.assertEqual(smtp_dialect.redact(line, Direction.TO_SERVER), shown)
             self.assertEqual(smtp_dialect.redact(line, TO_CLIENT), line)
+
+    def test_login_at_once(self) -> None:
+        """A client that sends a login at once gets no command past the rules while the server looks at the password."""
+        run = self.harness(recipients=("example.org",))
+        run.client_sends(b"AUTH LOGIN", b"dXNlcg==", b"cGFzcw==")
+        run.server_sends(b"334 VXNlcm5hbWU6", b"334 UGFzc3dvcmQ6")
+        run.client_sends(b"RCPT TO:<a@example.com>").expect(to_server=[b"NOOP"])
+        (no, refusal) = run.server_sends(b"535 no", b"250 ok").to_client
+        self.assertEqual((no, refusal[:3]), (b"535 no", b"550"))
+
+    def test_replies_are_those_of_the_server(self) -> None:
+        """A command that looks like a reply is answered by the server."""
+        run = self.harness()
+        run.client_sends(b"550 x", b"354").expect(to_server=[b"550 x", b"354"])
+        run.server_sends(b"500 what?", b"500 what?").expect(to_client=[b"500 what?", b"500 what?"])
 
     def test_replies_of_many_lines(self) -> None:
         """A refusal takes the place of the whole reply to what was sent in place of a command."""

@@ -106,7 +106,6 @@ class ArgumentTests(SynchronousTestCase):
             ("end", "1c0D", b"\x1c\r"),
             ("end", "", b""),
             ("name", "7", "7"),
-            ("names", "", ()),
             ("names", "ann", ("ann",)),
             ("names", "DROP TABLE, ALTER", ("DROP TABLE", "ALTER")),
             ("mode", "test", "test"),
@@ -123,6 +122,14 @@ class ArgumentTests(SynchronousTestCase):
         self.assert_wrong("exact must be yes or no, not 'maybe'", exact="maybe")
         self.assert_wrong("order must be big or little, not 'middle'", order="middle")
         self.assert_wrong("end must be hexadecimal such as 1c0d, or cr, lf, crlf, nul, not '1c0'", end="1c0")
+
+    def test_empty(self) -> None:
+        """Several texts must not be none where that would mean the same as without the option: allow all."""
+
+        def rules(*, allow: tuple[str, ...] = (), write: tuple[str, ...] | None = None) -> None: ...
+
+        self.assert_wrong("allow must not be empty; leave the option out", rules, allow="")
+        self.assertEqual(arguments_of(rules, {"write": ""}), {"write": ()})
 
     def test_unknown(self) -> None:
         """An option that is unknown, or for which no text can stand, is told with those that there are."""

@@ -135,13 +135,9 @@ class OptionsTests(ModuleCase):
     def test_cannot_start(self) -> None:
         """So are an endpoint and a dialect that cannot be used."""
         for options, text in [
-            (["--dialect", "int33"], "--dialect must be one of async_extra, delimited, int32, "),
+            (["--dialect", "int33"], "--dialect must be one of async_extra, delimited, fix, "),
             (["--dialect", "length:size=5"], "--dialect length: size must be 1, 2, 3, 4 or 8, not 5"),
             (["--dialect", "no_wire:mine"], "--dialect: cannot import no_wire: ModuleNotFoundError"),
-            (
-                ["--dialect", "lines", "--allow-client", "desk-*"],
-                "--allow-client needs names, which clients of the dialect lines have only if a filter finds them; use ",
-            ),
             (
                 ["--dialect", "lines", "--filter", "redis-commands:refuse=FLUSHALL"],
                 "--filter redis-commands is for the dialect redis, not lines",
@@ -169,11 +165,17 @@ class OptionsTests(ModuleCase):
         self.write("rules.py", "up = lambda message, link: None\n")
         self.made("--dialect=lines", "--allow-client=desk-*", "--to-server-filter=rules:up")
 
+    def test_allow_client_without_names(self) -> None:
+        """Otherwise they may not, since everybody would be let in. The ready filters find no names."""
+        for dialect in ("lines", "hl7", "modbus", "redis:names=no"):
+            needs = f"--allow-client needs names, which clients of the dialect {dialect.partition(':')[0]} have only if"
+            self.assert_cannot_start(needs, f"--dialect={dialect}", "--allow-client=desk-*")
+            self.assert_cannot_start(needs, f"--dialect={dialect}", "--allow-client=desk-*", "--filter=log")
+
     def test_allow_client_and_a_dialect_that_learns_names(self) -> None:
-        """So may the clients of a dialect that finds their names itself."""
-        self.made("--dialect=redis", "--allow-client=desk-*")
-        needs = "--allow-client needs names, which clients of the dialect redis have only if a filter finds them; use "
-        self.assert_cannot_start(needs, "--dialect=redis:names=no", "--allow-client=desk-*")
+        """The clients of a dialect that finds their names itself may be chosen."""
+        for dialect in ("redis", "fix", "hl7:name=application", "mqtt", "postgres"):
+            self.made(f"--dialect={dialect}", "--allow-client=desk-*")
 
     def test_filters(self) -> None:
         """Filters, and dialects, are found in the current directory."""

@@ -147,6 +147,21 @@ class Equipment:
         except TypeError as error:
             raise TypeError(f"{direction.value}_filter: {text_of(error)}") from error
 
+    def check_together(self, to_server: Any, to_client: Any, pair: Any) -> None:
+        """Raise ``TypeError`` unless the filters of each direction, as far as known, can be in one chain."""
+        own = {Direction.TO_SERVER: to_server, Direction.TO_CLIENT: to_client}
+        for direction, provider in own.items():
+            members = [fixed for way, fixed in fixed_filters(pair) if way is direction]
+            members += [provider] if provider is not None else []
+            if len(members) < 2:
+                continue
+            kind = self._type_of(direction)
+            try:
+                for version in range(kind.low, kind.test + 1):
+                    common_selector(members, kind.codec_of_filters(version))
+            except TypeError as error:
+                raise TypeError(f"{direction.value}_filter: {text_of(error)}") from error
+
     def _type_of(self, direction: Direction) -> MessageType:
         return self._dialect.to_server if direction is Direction.TO_SERVER else self._dialect.to_client
 

@@ -306,7 +306,11 @@ class Pair(EndingPair):
 
     def lane_parse_error(self, lane: Lane, error: ParseError) -> None:
         """One message is dropped."""
-        self._host.application.link_error(self, lane.direction.source, error)
+        self.parse_error(lane.direction.source, error)
+
+    def parse_error(self, side: Side, error: ParseError) -> None:
+        """Report a message of a side that cannot be read."""
+        self._host.application.link_error(self, side, error)
 
     def lane_filter_failed(self, lane: Lane, error: CallbackFailed) -> OnFilterError:
         """A filter raised."""

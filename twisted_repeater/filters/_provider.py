@@ -179,11 +179,16 @@ def guarded(member: object) -> FilterFunction:
     matches = selector.matches
 
     def guard(message: Message, link: Link) -> Answer:
-        # A TypeError where messages are decoded.
-        payload = message if type(message) is bytes else bytes(memoryview(message))
+        # A TypeError where messages are decoded, unless they keep their bytes.
+        payload = message if type(message) is bytes else _payload(message)
         return function(message, link) if matches(payload, 0, len(payload)) else PASS_ON
 
     return guard
+
+
+def _payload(message: Message) -> bytes:
+    """Return the bytes of a message."""
+    return bytes(message if hasattr(message, "__bytes__") else memoryview(message))
 
 
 def common_selector(members: Iterable[object], codec: ICodec | None) -> Selector | None:
@@ -195,7 +200,8 @@ def common_selector(members: Iterable[object], codec: ICodec | None) -> Selector
     wanted = []
     for member in members:
         wanted.append(selector_of(member, codec))
-        if not isinstance(codec, RawCodec) and _byte_selector(member) is not None:
+        keeps_bytes = isinstance(codec, RawCodec) or getattr(codec, "keeps_bytes", False)
+        if not keeps_bytes and _byte_selector(member) is not None:
             raise TypeError(
                 f"{name_of(member)} selects messages by their bytes: together with other filters, where messages are "
                 "decoded, it must select them by class"

@@ -51,7 +51,7 @@ def chain(*filters: Filter | FilterPairObject) -> Chain | PairChain:
     * While a filter's answer is awaited, the message and those after it wait.
     * A message that all filters pass on leaves as the bytes that came.
     * Each filter sees only the messages that it wants (`wants`). A message that none wants is not decoded. If messages
-      are decoded, the filters must choose by class, because the bytes are gone.
+      are decoded, the filters must choose by class, because the bytes are gone; those of the dialect hl7 keep them.
 
     Pairs of filters (`IFilterPair`) make a pair, in the same way: in both directions a message goes through the filters
     from the first pair to the last. A filter of one direction joins them in a `FilterPair`::

@@ -56,16 +56,18 @@ def arguments_of(function: Callable[..., object], options: Mapping[str, str]) ->
     """
     readers = {name.replace("_", "-"): (name, read) for name, read in options_of(function).items()}
     arguments: dict[str, Any] = {}
+    parameters = inspect.signature(function).parameters
     for written, text in options.items():
         if written not in readers:
             known = ", ".join(readers) or "none"
             raise ValueError(f"there is no option {written!r}; the options are: {known}")
         name, read = readers[written]
         try:
-            arguments[name] = read(text)
+            value = arguments[name] = read(text)
         except ValueError as error:
             raise ValueError(f"{written} {error}") from error
-    parameters = inspect.signature(function).parameters
+        if value == () == parameters[name].default:  # a variable of the shell that is not set: it would allow all
+            raise ValueError(f"{written} must not be empty; leave the option out")
     for written, (name, _) in readers.items():
         if parameters[name].default is inspect.Parameter.empty and name not in arguments:
             raise ValueError(f"{written} is missing; write {written}=")

@@ -83,9 +83,9 @@ def _pair(direction: str, make: Callable[[str], Filter]) -> FilterPair:
 
 
 READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
+    "fix-orders": Orders,
     "hl7-mask": Mask,
     "hl7-messages": Messages,
-    "fix-orders": Orders,
     "lines-allow": AllowLines,
     "lines-log": LogLines,
     "lines-refuse": RefuseLines,
@@ -103,9 +103,9 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
 """The functions that make the pairs, by the names on the command line."""
 
 DIALECTS: dict[str, str] = {
+    "fix-orders": "fix",
     "hl7-mask": "hl7",
     "hl7-messages": "hl7",
-    "fix-orders": "fix",
     "modbus-read-only": "modbus",
     "modbus-registers": "modbus",
     "mqtt-topics": "mqtt",

@@ -16,6 +16,7 @@ from .._sockets.descriptors import raise_soft_limit
 from .._types import Reactor
 from ..dialects import Dialect, by_address, server_first
 from ..dialects.hellos import Hellos
+from ..dialects.modbus.dialect import after_first_request
 from ..errors import MultipleVersionsError
 from ..model import Limits
 from ..observers import LogObserver
@@ -26,7 +27,7 @@ from .descriptions import described
 from .filter_modules import FilterModules
 from .loading import READY, LoadingError, load_dialect
 from .option_values import LIMITS
-from .ready_filters import DIALECTS
+from .ready_filters import DIALECTS, READY_FILTERS
 from .service import CannotStart, RepeaterService
 
 __all__ = ["Options", "makeService"]
@@ -34,7 +35,7 @@ __all__ = ["Options", "makeService"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-UNNAMED = (by_address, server_first)
+UNNAMED = (by_address, server_first, after_first_request)
 """The openings whose clients have only an address."""
 
 FILTERS = ("to-server-filter", "to-client-filter")
@@ -82,8 +83,13 @@ class Options(usage.Options):
         self["filter"] = []
 
     def opt_filter(self, description: str) -> None:
-        """A pair of filters, such as log:sample=0.01 or package.module:name. May be given more than once."""
+        """Add a pair of filters."""
         self["filter"].append(description)
+
+    opt_filter.__doc__ = (
+        f"A pair of filters: {', '.join(READY_FILTERS)}, or package.module:name; with options. May be given more than "
+        "once."
+    )
 
     def opt_allow_client(self, pattern: str) -> None:
         """A pattern of client names that may connect, such as desk-*. May be given more than once. [default: all]"""
@@ -244,10 +250,11 @@ def _dialect(options: Options) -> Dialect:
         raise usage.UsageError(
             f"--server-name is missing: the dialect {dialect.name} has hellos, in which the server says it"
         )
-    filters = dialect.filters is not None or any(options[name] for name in (*FILTERS, "filter"))
-    if dialect.opening in UNNAMED and options["allow-client"] and not filters:
+    own = [name for name in FILTERS if options[name]]
+    own += [text for text in options["filter"] if described(text).name not in READY_FILTERS]
+    if dialect.opening in UNNAMED and options["allow-client"] and dialect.filters is None and not own:
         raise usage.UsageError(
-            f"--allow-client needs names, which clients of the dialect {dialect.name} have only if a filter finds "
-            "them; use --allow-ip"
+            f"--allow-client needs names, which clients of the dialect {dialect.name} have only if a filter of "
+            "yours finds them; use --allow-ip"
         )
     return dialect if options["same-name"] is None else dialect.changed(same_name=options["same-name"])

@@ -40,7 +40,7 @@ class Peer(ScriptedConnection):
         has hellos at all."""
         self.heard: Hello | None = None
         """The hello of the repeater, once it has come."""
-        self.received: list[Message] = []
+        self.received: list[Any] = []
         """The messages that came, without the hello. If the codec cannot decode one, its payload stands here; bytes
         that are no frame stand here as they came."""
         self.answer: Answer | None = None

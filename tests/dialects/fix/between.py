@@ -16,22 +16,19 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from twisted_repeater import Limits, Side
+from twisted_repeater import Limits, OnFilterError, Side
 from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.pair import Pair
-from twisted_repeater.dialects.fix import fix, store
+from twisted_repeater.dialects.fix import fix, sessions, store
 
 from ...peers import RecordingRepeater
 from .engines import Engine
 
-__all__ = ["Between", "Killed"]
+__all__ = ["Between"]
 
 ADDRESS = IPv4Address("TCP", "127.0.0.1", 4711)
+publisher: Any = globalLogPublisher
 LIMITS = Limits(close_timeout=5, linger=10, stall_timeout=20)
-
-
-class Killed(store.StoreError):
-    """The process has ended here."""
 
 
 class Wire(StringTransport):
@@ -42,7 +39,7 @@ class Wire(StringTransport):
         self.protocol, self.engine = protocol, engine
         self.coming = bytearray()
         """What the engine has sent, and the repeater has not got."""
-        self.hung_up = self.gone = False
+        self.hung_up = self.gone = self.dead = False
         protocol.makeConnection(self)
         engine.connected(self.coming.extend, self.hang_up)
 
@@ -58,6 +55,11 @@ class Wire(StringTransport):
     def resumeProducing(self) -> None:
         """See `IPushProducer`."""
         self.producerState = "producing"
+
+    def write(self, data: bytes) -> None:
+        """See `ITransport`. What a process writes that has been killed goes nowhere."""
+        if not self.dead:
+            super().write(data)
 
     def loseWriteConnection(self) -> None:
         """End the stream; an engine closes then."""
@@ -117,12 +119,17 @@ class Between:
         engines: the client's, and the server's.
         judge: the filter; it gets the message, and the number of the side that has sent it.
         on_error: is told of errors of a link.
+        policy: what becomes of a message where the filter fails.
     """
 
     def __init__(
-        self, engines: list[Engine], judge: Callable[[Any, int], Any], on_error: Callable[[Any], None]
+        self,
+        engines: list[Engine],
+        judge: Callable[[Any, int], Any],
+        on_error: Callable[[Any], None],
+        policy: OnFilterError,
     ) -> None:
-        self.engines, self.judge, self.on_error = engines, judge, on_error
+        self.engines, self.judge, self.on_error, self.policy = engines, judge, on_error, policy
         self.directory = tempfile.mkdtemp()
         self.wires: list[Wire] = []
         self.pair: Pair | None = None
@@ -130,7 +137,7 @@ class Between:
         self.dies: str | None = None
         """Whether it is killed "before" or "after" the next commit."""
         self.stores: list[store.Store] = []
-        globalLogPublisher.addObserver(self.logged)
+        publisher.addObserver(self.logged)
         self.patches = [
             mock.patch.object(store.Store, "commit", self.committing(store.Store.commit)),
             mock.patch.object(store.Store, "__init__", self.opening(store.Store.__init__)),
@@ -163,6 +170,7 @@ class Between:
             self.dialect,
             limits=LIMITS,
             on_error=on_error,
+            on_filter_error=self.policy,
             on_connecting_error=on_connecting_error,
             to_server_filter=filter_of(0),
             to_client_filter=filter_of(1),
@@ -170,24 +178,21 @@ class Between:
         self.world.factory.links.dial = self.dial
 
     def logged(self, event: dict[str, Any]) -> None:
-        """The repeater logs something; a failure is an error, but for one of a process that is killed."""
-        failure = event.get("log_failure")
-        if failure is not None and not failure.check(Killed):
-            self.on_error(failure.value)
+        """The repeater logs something; a failure is an error."""
+        if "log_failure" in event and not self.dead:
+            self.on_error(event["log_failure"].value)
 
     def committing(self, commit: Any) -> Any:
         """Return what commits, unless the process is killed."""
 
         def killable(own: Any, *arguments: Any, **named: Any) -> Any:
-            if self.dead or own not in self.stores:
-                raise Killed("killed")
             if self.dies == "before":
-                self.dead = True
-                raise Killed("killed before")
+                self.die()
+            if self.dead or own not in self.stores:
+                return []
             done = commit(own, *arguments, **named)
             if self.dies == "after":
-                self.dead = True
-                raise Killed("killed after")
+                self.die()
             return done
 
         return killable
@@ -250,9 +255,15 @@ class Between:
         if self.dead:
             self.kill()
 
+    def die(self) -> None:
+        """End the process where it is: what it does from now on has no effect."""
+        self.dead = True
+        for wire in self.wires:
+            wire.dead = True
+
     def kill(self) -> None:
         """Kill the process: all that it has not written to its file is gone, and what it has not sent."""
-        self.dead = True
+        self.die()
         self.close_stores()
         self.let_go()
         self.open()
@@ -280,12 +291,13 @@ class Between:
         for one in self.stores:
             one.close()
         self.stores.clear()
+        sessions.in_files.clear()  # another process knows nothing of them
 
     def close(self) -> None:
         """Leave nothing."""
         self.let_go()
         self.close_stores()
-        globalLogPublisher.removeObserver(self.logged)
+        publisher.removeObserver(self.logged)
         for patch in self.patches:
             patch.stop()
         shutil.rmtree(self.directory)

@@ -79,6 +79,7 @@ class SendingEngine:
         self.requests = self.heartbeats = self.rejected = 0
         self.last_told = self.logon = 0
         self.on_reset: Callable[[], None] = lambda: None
+        self.on_skip: Callable[[], None] = lambda: None
         self.clear_sent()
         self.clear_received()
         self.disconnected()
@@ -234,7 +235,7 @@ class SendingEngine:
 
     def reject(self) -> None:
         """Say that the last application message was wrong, by a session Reject."""
-        number = max((number for number, body in self.got.items() if body is not None), default=None)
+        number = max((number for number, body in self.got.items() if body and body[0] != (35, b"3")), default=None)
         if number is not None:
             self.say("3", self.reference(number))
 

@@ -119,7 +119,7 @@ class Engine(SendingEngine):
         """Process a message with the expected number."""
         kind = frame.type
         self.next_in = number + 1
-        self.got[number] = None if kind in ADMIN else body_of(frame)
+        self.got[number] = None if kind in ADMIN - {"3"} else body_of(frame)
         if kind == "4":
             self.check(frame.number(36) > number, "a gap fill that fills nothing:", frame)
             self.got |= dict.fromkeys(range(number, frame.number(36)))
@@ -165,6 +165,7 @@ class Engine(SendingEngine):
         target = frame.number(36)
         self.check(target >= self.next_in, f"lowers the numbers, expected {self.next_in}:", frame)
         self.next_in = target
+        self.on_skip()
         self.forget_requests()
 
     def answer(self, frame: Frame) -> None:
@@ -241,7 +242,7 @@ class Engine(SendingEngine):
         self.check(frame.number(34) == 1, "a Logon that resets has another number than 1:", frame)
         if self.leaving:
             return
-        asked, self.resetting, self.must_reset = self.resetting, False, False
+        asked, self.resetting, self.must_reset, self.forgives_low = self.resetting, False, False, False
         self.clear_received()
         self.got[1], self.next_in = None, 2
         self.logged_on = True

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import MarshalingError, ParseError
-from twisted_repeater.dialects.fix.codec import FixCodec, decode
+from twisted_repeater.dialects.fix.codec import FixCodec, SessionCodec, Unreadable, decode
 from twisted_repeater.dialects.fix.messages import Heartbeat, Logon, Message, NewOrderSingle, SessionMessage
 from twisted_repeater.dialects.fix.scan import Garbled
 from twisted_repeater.selectors import NOTHING
@@ -56,3 +56,41 @@ class CodecTests(SynchronousTestCase):
         for types in ((Message,), (object,), (NewOrderSingle, Message)):
             self.assertIsNone(FixCodec().selector_for(types))
         self.assertIs(FixCodec().selector_for((int,)), NOTHING)
+
+
+class UnreadableTests(SynchronousTestCase):
+    """Messages that engines count, and whose fields cannot be told apart."""
+
+    def test_head(self) -> None:
+        """What stands before the wrong bytes can be read, and the message leaves as it came."""
+        for body in (
+            "35=D|34=7|43=Y|95=99|96=a||",
+            "35=D|34=7|43=Y|x|",
+            "35=U1|34=7|43=Y|05=1|369=2|",
+            "35=3|34=7|43=Y|5=6|=|",
+        ):
+            data = frame(body)
+            message = SessionCodec().decode(data)
+            assert isinstance(message, Unreadable)
+            self.assertEqual((message.sequence_number, message.possible_duplicate), (7, True))
+            self.assertEqual((message.get(99), message.text(99), message.text(34)), (None, None, "7"))
+            self.assertFalse(message.error.ends_link)
+            self.assertEqual(message.frame, data)
+            again = message.renumbered(12)
+            self.assertEqual((again.frame, again.error), (frame(body.replace("34=7", "34=12")), message.error))
+            self.assertNotIn("43=Y", repr(message))
+            self.assertEqual(SessionCodec().encode(message), data)
+
+    def test_no_number(self) -> None:
+        """One without a number, one of the session, and what is no message at all, are errors."""
+        for data in (
+            frame("35=D|x|"),
+            frame("35=D|34=0|x|"),
+            frame("35=D|34=x|x|"),
+            frame("35=A|34=7|x|"),
+            frame("34=7|35=D|"),
+            b"x",
+        ):
+            self.assertTrue(self.assertRaises(ParseError, SessionCodec().decode, data).ends_link)
+        self.assertRaises(Garbled, SessionCodec().decode, frame("35=D|34=7|x|", check="000"))
+        self.assertEqual(SessionCodec().decode(ORDER), decode(ORDER))

@@ -7,8 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import PASS_ON, DuplicateClient, Link, SameName, Verdict, dialects
-from twisted_repeater.dialects.fix import FixCodec, Garbled, NewOrderSingle
-from twisted_repeater.dialects.fix.codec import decode
+from twisted_repeater.dialects.fix import Garbled, NewOrderSingle
+from twisted_repeater.dialects.fix.codec import SessionCodec, decode
 from twisted_repeater.filters import ByType
 from twisted_repeater.testing import MemoryRepeater, check_framing
 
@@ -40,7 +40,7 @@ class DialectTests(SynchronousTestCase):
         dialect = dialects.fix()
         self.assertEqual((dialect.name, dialect.same_name), ("fix", SameName.REFUSE))
         for kind in (dialect.to_server, dialect.to_client):
-            self.assertEqual([type(codec) for codec in kind.codecs.values()], [FixCodec])
+            self.assertEqual([type(codec) for codec in kind.codecs.values()], [SessionCodec])
 
     def test_framing(self) -> None:
         """Its framing keeps the promises of one."""
@@ -88,6 +88,7 @@ class DialectTests(SynchronousTestCase):
             ({"max_logon": 0}, ValueError, "max_logon must be above 0, not 0"),
             ({"store": 1}, TypeError, "store must be the path of a file, not 1"),
             ({"store": ""}, ValueError, "store must be the path of a file, not ''"),
+            ({"store": "no-such/fix.db"}, ValueError, "store must be in a directory that exists, not 'no-such/fix.db'"),
             ({"max_frame": 0}, ValueError, "max_frame must be above 0, not 0"),
         ):
             self.assertEqual(str(self.assertRaises(kind, dialects.fix, **wrong)), complaint)

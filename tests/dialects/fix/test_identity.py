@@ -38,7 +38,13 @@ class VersionTests(SynchronousTestCase):
     def test_default(self) -> None:
         """It is BeginString, or in FIXT what DefaultApplVerID stands for."""
         self.assertEqual(default_version(decode(LOGON)), "FIX.4.4")
-        for code, version in (("9", "FIX.5.0SP2"), ("4", "FIX.4.2"), ("99", "FIXT.1.1"), ("x", "FIXT.1.1")):
+        for code, version in (
+            ("9", "FIX.5.0SP2"),
+            ("4", "FIX.4.2"),
+            ("99", "FIXT.1.1"),
+            ("x", "FIXT.1.1"),
+            ("\xb2", "FIXT.1.1"),
+        ):
             self.assertEqual(default_version(decode(frame(f"35=A|1137={code}|", "FIXT.1.1"))), version)
 
     def test_of_a_message(self) -> None:
@@ -47,5 +53,5 @@ class VersionTests(SynchronousTestCase):
         self.assertEqual(version_of(decode(ORDER), {}), "FIX.4.4")
         self.assertEqual(version_of(decode(frame("35=D|", "FIXT.1.1")), details), "FIX.5.0")
         self.assertEqual(version_of(decode(frame("35=D|1128=8|", "FIXT.1.1")), details), "FIX.5.0SP1")
-        for code in ("x", "10", ""):
+        for code in ("x", "10", "", "\xb2", "9" * 5000):
             self.assertEqual(version_of(decode(frame(f"35=D|1128={code}|", "FIXT.1.1")), details), "FIX.5.0")

@@ -7,7 +7,7 @@ import tracemalloc
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.fix import Message, NewOrderCross, NewOrderList, NewOrderMultileg
-from twisted_repeater.dialects.fix.listed_orders import listed_orders
+from twisted_repeater.dialects.fix.listed_orders import has_two_sizes, is_priced, listed_orders
 
 from .made import order, sent
 
@@ -71,6 +71,24 @@ class ListedOrdersTests(SynchronousTestCase):
         fields = [(11, "a"), (54, "1"), (55, "A"), (555, "2"), (600, "B"), (623, "1"), (600, "C"), (38, "5")]
         (found,) = listed_orders(sent(NewOrderMultileg(fields)))
         self.assertEqual((found.symbols, found.repeated), ((b"A", b"B", b"C"), None))
+
+    def test_quantities_of_legs(self) -> None:
+        """The quantities of legs are found."""
+        fields = [(11, "a"), (38, "5"), (602, "B"), (687, "1"), (602, "C"), (685, "2")]
+        (found,) = listed_orders(sent(Message("AC", fields)))
+        self.assertEqual((found.leg_quantities, found.symbols), ((b"1", b"2"), ()))
+
+    def test_price(self) -> None:
+        """Price is a limit with some OrdTypes and PriceTypes, if nothing widens it."""
+        self.assertTrue(is_priced(order()))
+        self.assertTrue(is_priced(order(f423="1")))
+        for fields in ({40: b"1"}, {}, {40: b"2", 423: b"9"}, {40: b"2", 388: b"0"}, {40: b"2", 389: b"1"}):
+            self.assertFalse(is_priced(fields))
+
+    def test_sizes(self) -> None:
+        """An order has one size."""
+        self.assertFalse(has_two_sizes(order()))
+        self.assertTrue(has_two_sizes({38: b"1", 516: b"1"}))
 
     def test_repeated(self) -> None:
         """A field that an order must have once is found if it is there twice, in the same order only."""

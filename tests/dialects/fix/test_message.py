@@ -90,6 +90,17 @@ class ReadTests(SynchronousTestCase):
         """It is shown with bars for SOH."""
         self.assertEqual(repr(decode(frame("35=B|58=a|"))), "Message('8=FIX.4.4|9=10|35=B|58=a|10=237')")
 
+    def test_passwords(self) -> None:
+        """Passwords are never shown, however often a message has them."""
+        logon = decode(frame("35=A|95=4|96=key1|554=old1|925=new1|1401=4|1402=key2|554=old2|96=key3|"))
+        user = decode(frame("35=BE|554=old1|925=new1|96=text|"))
+        for message, hidden in ((logon, "key"), (logon, "old"), (logon, "new"), (user, "old"), (user, "new")):
+            self.assertNotIn(hidden, repr(message))
+        self.assertIn("96=text", repr(user))
+        self.assertEqual(logon.redacted[95], b"3")
+        order = decode(ORDER)
+        self.assertIs(order.redacted, order)
+
 
 class ChangedTests(SynchronousTestCase):
     """Messages in which some fields are different."""

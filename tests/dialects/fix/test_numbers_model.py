@@ -8,15 +8,30 @@ from typing import Any
 from hypothesis import settings, strategies
 from hypothesis.stateful import precondition, rule
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
-from twisted_repeater import DROP, PASS_ON, Disconnected, PassOnAndSendBack, Send, SendBack, Verdict
+from twisted_repeater import (
+    DROP,
+    PASS_ON,
+    CallbackFailed,
+    Close,
+    Disconnected,
+    OnFilterError,
+    PassOnAndSendBack,
+    Send,
+    SendBack,
+    Verdict,
+)
 from twisted_repeater.dialects.fix import ExecutionReport, Message, NewOrderSingle
 
 from ...drawn import examples
 from .between import Between
 from .conversations import SIDES, Conversation
+from .engines import Engine
 
-ACTS = ("pass", "drop", "answer", "report", "before", "after", "around", "change", "lengthen", "replace")
+ACTS = (
+    ("pass", "drop", "answer", "report", "before", "after", "around", "change", "lengthen", "replace", "fail", "close")
+)  # fmt: skip
 FATES = strategies.lists(strategies.sampled_from(ACTS), min_size=1, max_size=2)
 AMOUNTS = strategies.one_of(strategies.just(0), strategies.integers(1, 300))
 
@@ -26,11 +41,14 @@ class Filtered(Conversation):
 
     def start(self) -> None:
         """Start the repeater."""
+        policy = OnFilterError.DROP if self.engines[0].habits.queues else OnFilterError.PASS_ON
         self.fates: dict[str, list[str]] = {}
         """What the filter does with a message: the first time, and whenever it sees it again."""
         self.late: set[str] = set()
         self.judged: dict[str, list[str]] = defaultdict(list)
         """The texts that a message may arrive with; an empty one if it was dropped."""
+        self.seen: dict[str, int] = {}
+        """In which process of the repeater the filter has decided about a message."""
         self.added: list[list[str]] = [[], []]
         """What must arrive at each side, in order, and was sent by nobody."""
         self.recent: list[str] = []
@@ -39,14 +57,15 @@ class Filtered(Conversation):
         self.additions = 0
         self.in_place: set[str] = set()
         """What has taken the place of a message: if that is sent again, it may come before what was added earlier."""
-        self.between = Between(self.engines, self.judge, self.reported)
+        self.policy = policy
+        self.between = Between(self.engines, self.judge, self.reported, policy)
 
     # -- the filter ----------------------------------------------------------------------------------------------
 
     def judge(self, message: Message, side: int) -> Any:
         """Be the filter: decide about application messages, at once or later."""
         text = message.text(58) or ""
-        if text not in self.fates:
+        if text not in self.fates or self.between.dead:
             return PASS_ON
         if text in self.late:
             verdict: Deferred[Verdict] = Deferred()
@@ -60,6 +79,18 @@ class Filtered(Conversation):
         fates = self.fates[text]
         act = fates.pop(0) if len(fates) > 1 else fates[0]
         self.log.append(f"-- the filter: {text}: {act}")
+        receiver = self.engines[1 - side]
+        if self.judged[text]:  # it is asked again, which it must not be without need
+            receiver.check(self.seen[text] != self.between.run or not self.has(receiver, text), "asked again:", text)
+            receiver.compares = False
+        self.seen[text] = self.between.run
+        if act == "fail":
+            self.judged[text].append("" if self.policy is OnFilterError.DROP else text)
+            raise ValueError("the filter fails")
+        if act == "close":  # which drops the message; if it should come again, it passes
+            fates[:] = ["pass"]
+            self.judged[text].append("")
+            return Close()
         if act in ("change", "lengthen"):
             changed = text + "+" + "x" * (1 if act == "change" else 300)
             self.judged[text].append(changed)
@@ -75,6 +106,8 @@ class Filtered(Conversation):
             replacement = self.addition(1 - side)
             instead = replacement.text(58) or ""
             self.in_place.add(instead)
+            if text in self.excused:  # its number was given up
+                self.excused.add(instead)
             self.engines[side].stand_ins.setdefault(text, []).append(instead)
             return Send(replacement)
         if act == "pass":
@@ -82,6 +115,10 @@ class Filtered(Conversation):
         messages: list[Message] = [self.addition(1 - side)] if act in ("before", "around") else []
         messages.append(message)
         return Send(*messages, *([self.addition(1 - side)] if act in ("after", "around") else []))
+
+    def has(self, engine: Engine, text: str) -> bool:
+        """Return whether an application has got a message, changed or not."""
+        return any(version in engine.delivered for version in self.judged[text])
 
     def addition(self, side: int) -> Message:
         """Return a message to a side that nobody has sent; it must arrive, if there is a session."""
@@ -97,7 +134,9 @@ class Filtered(Conversation):
 
     def reported(self, error: Any) -> None:
         """The repeater reports an error."""
-        if not isinstance(error, Disconnected):
+        unsure = "both engines have logged on" in str(error) and any(engine.resetting for engine in self.engines)
+        fails = "the filter fails" in str(error.reason if isinstance(error, CallbackFailed) else error)
+        if not (isinstance(error, Disconnected) or unsure or fails):
             self.log.append(f"-- the repeater reports {error!r}")
             self.errors.append(error)
 
@@ -106,6 +145,8 @@ class Filtered(Conversation):
     def connect(self) -> None:
         """Connect, if both are free."""
         self.watch_refusals()
+        if self.fresh:
+            self.between.dies = None
         if not any(engine.out for engine in self.engines):
             self.pending.clear()
             self.between.connect()
@@ -167,7 +208,10 @@ class Filtered(Conversation):
         self.recent.clear()
         run = self.between.run
         if not verdict.called:
-            verdict.callback(self.decide(message, side))
+            try:
+                verdict.callback(self.decide(message, side))
+            except ValueError:
+                verdict.errback(Failure())
             self.between.world.clock.advance(0)
         self.after_event(run)
 
@@ -187,9 +231,12 @@ class Filtered(Conversation):
             del self.errors[errors:]
         self.after_event(run)
 
-    @rule(how=strategies.sampled_from(("now", "before", "after", "restart")))
-    def kill(self, how: str) -> None:
+    @rule(how=strategies.sampled_from(("now", "before", "after", "restart")), seldom=strategies.integers(0, 2))
+    def kill(self, how: str, seldom: int) -> None:
         """The process of the repeater is killed, now or at its next commit, or is shut down and started again."""
+        self.fresh = self.fresh and not self.both_ready()
+        if seldom or self.fresh:
+            return
         self.log.append(f"-- the repeater is killed: {how}")
         if how == "now":
             self.between.kill()
@@ -241,6 +288,10 @@ class Filtered(Conversation):
     def need_not(self, text: str) -> bool:
         """Return whether a message need not arrive: numbers were given up, or it is about one that was added."""
         return text in self.excused or "about add" in text
+
+    def numbers_skipped(self, side: int) -> None:
+        """An engine has skipped numbers: what was added there may be lost."""
+        self.excused.update(self.added[side])
 
     def numbers_given_up(self, engine: Any) -> None:
         """What an engine had sent may be lost, and what was added to that."""

@@ -108,4 +108,7 @@ class RedactedTests(SynchronousTestCase):
         """Of a Logon that nobody has decoded only the beginning is shown."""
         data = frame("35=A|554=secret|")
         self.assertEqual(redacted(data, Direction.TO_SERVER), b"8=FIX.4.4\x019=16\x0135=A\1***")
+        data = frame("35=BE|923=1|554=secret|")
+        self.assertEqual(redacted(data, Direction.TO_SERVER), b"8=FIX.4.4\x019=23\x0135=BE\1***")
         self.assertIs(redacted(ORDER, Direction.TO_SERVER), ORDER)
+        self.assertIsNone(redacted(None, Direction.TO_SERVER))

@@ -80,7 +80,8 @@ class QuantityTests(OrdersCase):
         self.refuses(orders, "the quantity is 0.30000001, above the limit 0.3", order(f38="0.30000001"))
         for limit in (1000, 1000.0, Decimal(1000)):
             self.passes(Orders(max_quantity=limit), order(f38="1000"))
-            self.refuses(Orders(max_quantity=limit), "the quantity is 1001", order(f38="1001"))
+            reason = self.why(Orders(max_quantity=limit), order(f38="1001"))
+            self.assertEqual(reason, "the quantity is 1001, above the limit 1000")
 
     def test_answer(self) -> None:
         """The report says that the order exceeds a limit."""
@@ -105,6 +106,20 @@ class QuantityTests(OrdersCase):
         fields = [(11, "a"), (55, "MSFT"), (54, "1"), (38, "5"), (38, "5000"), (40, "2"), (44, "1")]
         self.refuses(Orders(max_quantity=10), "field 38 must occur once", sent(Message("D", fields)))
         self.passes(Orders(), sent(Message("D", fields)))
+
+    def test_two_sizes(self) -> None:
+        """An order that says in two ways how large it is is refused, as nobody knows which one its receiver takes."""
+        for orders in (Orders(max_quantity=1000), Orders(max_notional=10_000)):
+            self.refuses(orders, "must have one of", order(f152="5"), order(f516="50"))
+        self.passes(Orders(symbols=("MSFT",)), order(f152="5"))
+
+    def test_quantities_of_legs(self) -> None:
+        """So is one with legs of which one is larger than the limit, also if none has a symbol."""
+        legs = [(11, "a"), (54, "1"), (38, "1"), (555, "2"), (602, "X"), (687, "2"), (602, "Y"), (687, "11")]
+        for kind in ("AB", "AC"):
+            self.refuses(Orders(max_quantity=10), "the quantity is 11", sent(Message(kind, legs)))
+            self.refuses(Orders(max_quantity=10), "is a number", sent(Message(kind, [*legs[:-1], (685, "many")])))
+            self.passes(Orders(max_quantity=11), sent(Message(kind, legs)))
 
     def test_change(self) -> None:
         """A change may not make an order larger than the limit. The answer says that the order stays as it was."""
@@ -168,6 +183,14 @@ class NotionalTests(OrdersCase):
         for kind in "2467B":
             self.refuses(Orders(max_notional=1000, unpriced="pass"), "value is 1050", order(f40=kind))
 
+    def test_no_limit(self) -> None:
+        """So is an order that may trade beyond its Price, or whose Price is a yield or a difference."""
+        orders = Orders(max_notional=10_000)
+        self.passes(orders, order(f423="2"))
+        self.refuses(
+            orders, "limit to its price", order(f389="1000"), order(f388="0"), order(f423="9"), order(f423="6")
+        )
+
     def test_no_number(self) -> None:
         """A limit order without a number for quantity or price is refused."""
         orders = Orders(max_notional=1000, unpriced="pass")
@@ -178,7 +201,7 @@ class NotionalTests(OrdersCase):
         orders = Orders(max_notional=1000)
         self.passes(orders, order(f38=None, f152="1000", f40="1", f44=None))
         self.refuses(orders, "value is 1001", order(f38=None, f152="1001", f40="1", f44=None))
-        self.refuses(orders, "are numbers", order(f152="much"))
+        self.refuses(orders, "are numbers", order(f38=None, f152="much"))
 
     def test_list(self) -> None:
         """An order of a list without a price does not get that of the order before it."""
@@ -205,6 +228,12 @@ class SymbolTests(OrdersCase):
         self.passes(orders, order())
         self.refuses(orders, "orders of GME are not allowed", order(f55="GME"))
         self.refuses(Orders(refuse_symbols=("GME",)), "must have a Symbol", order(f55="[N/A]"))
+
+    def test_case(self) -> None:
+        """A symbol that is refused is so in upper and lower case; one that is allowed must be as it is written."""
+        orders = Orders(refuse_symbols=("Gme",))
+        self.refuses(orders, "are not allowed", order(f55="GME"), order(f55="gme"), order(f55=" GME "))
+        self.refuses(Orders(symbols=("GME",)), "are not allowed", order(f55="gme"), order(f55="GME "))
 
     def test_legs(self) -> None:
         """All legs of an order must have symbols that are allowed."""
@@ -257,7 +286,7 @@ class HaltTests(OrdersCase):
     def test_all(self) -> None:
         """While all orders are halted none passes, nor a quote. Cancels and other messages pass."""
         orders = Orders(quotes="pass")
-        risky = [order(), change(), *(sent(Message(kind, {117: "q"})) for kind in ("S", "i", "AJ", "DJ", "L"))]
+        risky = [order(), change(), *(sent(Message(kind, {117: "q"})) for kind in ("S", "i", "AJ", "DJ", "L", "n"))]
         harmless: list[Message] = [sent(OrderCancelRequest({11: "a"}))]
         harmless += [sent(Message(kind, {11: "a"})) for kind in ("q", "u", "K", "Z", "H", "B", "R")]
         self.passes(orders, *risky, *harmless)
@@ -290,7 +319,8 @@ class HaltTests(OrdersCase):
             with capturedLogs() as events:
                 self.refuses(orders, "orders are halted", order(), order())
             lines = [formatEvent(event) for event in events]
-            self.assertEqual([line for line in lines if "by" in (line or "")], [f"orders are halted by {path}"])
+            halted = f"orders are halted: the file {str(path)!r} is there"
+            self.assertEqual([line for line in lines if "file" in (line or "")], [halted])
             path.unlink()
 
     def test_file_that_cannot_be_seen(self) -> None:
@@ -407,13 +437,14 @@ class OptionTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """A wrong argument is an error that names it."""
         for options, error, text in (
-            ({"max_quantity": 0}, ValueError, "max_quantity must be above 0, not 0"),
-            ({"max_notional": float("nan")}, ValueError, "max_notional must be above 0, not nan"),
-            ({"max_notional": Decimal("Infinity")}, ValueError, "max_notional must be above 0"),
+            ({"max_quantity": 0}, ValueError, "max_quantity must be a number above 0, not 0"),
+            ({"max_notional": float("nan")}, ValueError, "max_notional must be a number above 0, not nan"),
+            ({"max_notional": Decimal("Infinity")}, ValueError, "max_notional must be a number above 0"),
             ({"max_quantity": "5"}, TypeError, "max_quantity must be a number, not '5'"),
             ({"max_quantity": True}, TypeError, "max_quantity must be a number"),
             ({"burst": 5}, ValueError, "burst needs max_rate"),
-            ({"max_rate": 0}, ValueError, "rate must be above 0"),
+            ({"max_rate": 0}, ValueError, "max_rate must be above 0, not 0"),
+            ({"halt_file": ""}, ValueError, "halt_file must be the path of a file, not ''"),
             ({"symbols": "MSFT"}, TypeError, "symbols must be several symbols: write \\('MSFT',\\)"),
             ({"unpriced": "no"}, ValueError, "unpriced must be 'pass' or 'refuse', not 'no'"),
             ({"quotes": "no"}, ValueError, "quotes must be"),

@@ -116,6 +116,23 @@ class RefuseTests(SynchronousTestCase):
         self.assertIsInstance(self.answer(sent(NewOrderList([(66, "list"), *orders]))), BusinessMessageReject)
         self.assertEqual(len(self.answers(sent(NewOrderList([(66, "list"), *orders[:-1]])))), 1000)
 
+    def test_long_fields(self) -> None:
+        """A field that is too long is not repeated: the answer must fit into the connection."""
+        for message in (
+            order(f11="x" * 5000),
+            order(f1="x" * 5000),
+            sent(OrderCancelRequest({11: "a", 41: "x" * 5000})),
+        ):
+            (answer,) = refuse(message, "no").back
+            assert isinstance(answer, BusinessMessageReject)
+            self.assertLess(len(answer.data), 2000)
+        link: Any = SimpleNamespace(details={})
+        other = sent(Message("U" * 5000, {11: "x" * 5000, 117: "q", 1128: "9" * 5000}))
+        for verdict in (refuse(other, "no"), malformed(other, ParseError("no"), link)):
+            (answer,) = verdict.back
+            assert isinstance(answer, Message)
+            self.assertLess(len(answer.data), 2000)
+
     def test_multileg(self) -> None:
         """An order with legs gets a report."""
         answer = self.answer(sent(NewOrderMultileg({11: "a", 54: "1", 38: "5", 40: "2", 44: "1"})))

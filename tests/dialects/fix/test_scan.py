@@ -179,6 +179,26 @@ class WrongTests(SynchronousTestCase):
             self.assertRaises((TypeError, AttributeError), use)
 
 
+class RenumberedTests(SynchronousTestCase):
+    """Another MsgSeqNum."""
+
+    @given(FIELDS, FIELDS, st.sampled_from([b"1", b"9", b"0010", b"99", b"123456"]), st.integers(1, 10**9))
+    def test_judged(
+        self, before: list[tuple[int, bytes]], after: list[tuple[int, bytes]], old: bytes, number: int
+    ) -> None:
+        """It does what an edit of all fields does, wherever the number is, and the result can be read."""
+        message = Scanned(made([*before, (34, old), *after]))
+        again = message.renumbered(number)
+        self.assertEqual(again.data, message.edited({34: b"%d" % number}))
+        self.assertEqual(again.fields, Scanned(again.data).fields)
+        self.assertEqual(again.renumbered(7).whole(34), 7)
+
+    def test_without_a_header(self) -> None:
+        """A message without a number, or without a header, cannot be renumbered."""
+        for data in (b"35=D\x0134=7\1", made([(55, b"A")])):
+            self.assertRaises(ValueError, Scanned(data).renumbered, 8)
+
+
 class EditedTests(SynchronousTestCase):
     """Messages in which some fields are different."""
 

@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.dialects.hl7 import Message, of_type
+from twisted_repeater import PASS_ON, Link, Verdict, chain
+from twisted_repeater.dialects.hl7 import Message, Messages, hl7, in_turn, of_type
 from twisted_repeater.dialects.hl7.batches import read_frame
 from twisted_repeater.dialects.hl7.by_message_type import Again, ByMessageType, split_type
+from twisted_repeater.filters import FilterPair, wants
+from twisted_repeater.testing import FilterHarness
 
 from .texts import PATIENT, admission
 
@@ -95,6 +98,24 @@ class SelectorTests(SynchronousTestCase):
         far = PATIENT + b"NTE|" + b"x" * 100_000 + b"\r"
         self.assertFalse(selects(of_type("ORU"), far))
         self.assertTrue(selects(of_type("ORU"), far + b"MSH|^~\\&|"))
+
+    def test_among_others(self) -> None:
+        """A filter that selects with it may stand beside filters that look at all messages."""
+        seen: list[object] = []
+
+        @wants(of_type("ADT^A40"))
+        def note(message: object, link: Link) -> Verdict:
+            seen.append(message)
+            return PASS_ON
+
+        rules = Messages(refuse=("ORU",))
+        merge = admission("2", "ADT^A40")
+        for filters in (chain(rules, FilterPair(note)), in_turn(chain(rules.rules, FilterPair(note))), in_turn(note)):
+            run = FilterHarness(filters=filters, dialect=hl7())
+            run.client_sends(admission("1"), merge).expect(to_server=[admission("1"), merge])
+        run = FilterHarness(note, filters=rules, dialect=hl7())
+        run.client_sends(admission("1"), merge).expect(to_server=[admission("1"), merge])
+        self.assertEqual(seen, [merge] * 4)
 
     def test_repr(self) -> None:
         """It is shown as it is made."""

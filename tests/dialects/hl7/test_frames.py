@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.dialects.hl7 import Filler, Message, Raw
+from twisted_repeater.dialects.hl7 import Batch, Filler, Message, Raw
 from twisted_repeater.dialects.hl7.frames import header_in, headers_in
 
 from .texts import PATIENT
@@ -25,6 +25,13 @@ class FrameTests(SynchronousTestCase):
         """Its beginning is shown, and whether there is more."""
         self.assertEqual(repr(Raw(b"a")), "Raw(b'a')")
         self.assertEqual(repr(Raw(b"a" * 100)), f"Raw(b'{'a' * 64}'...)")
+
+    def test_repr_of_message(self) -> None:
+        """Of a message the header and the size are shown, and nothing about a patient."""
+        header = r"MSH|^~\\&|REG|NORTH|LAB|SOUTH|20240101||ADT^A01^ADT_A01|ID1|P|2.5||"
+        self.assertEqual(repr(Message(PATIENT)), f"Message(b'{header}', {len(PATIENT)} bytes)")
+        self.assertEqual(repr(Message(b"\nMSH|^\nPID|1")), "Message(b'MSH|^', 12 bytes)")
+        self.assertEqual(repr(Batch(b"BHS|" + b"x" * 200)), f"Batch(b'BHS|{'x' * 146}', 204 bytes)")
 
     def test_header(self) -> None:
         """White space of all kinds and the mark of UTF-8 may be before the header, as servers may skip them."""

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import sys
 import time
+from random import Random
+from types import ModuleType, SimpleNamespace
+from typing import Any
 from unittest import mock
 
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.lines.patterns import Pattern, Template
+
+
+class OtherModule(ModuleType):
+    """RE2's Python module, of which only the public names are there."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__("re2")
+        self.Options, self.error, self._compile = module.Options, module.error, module.compile
+
+    def compile(self, text: bytes, options: Any) -> SimpleNamespace:
+        """Return an expression."""
+        made = self._compile(text, options)
+        return SimpleNamespace(search=made.search, fullmatch=made.fullmatch, groups=made.groups)
 
 
 class PatternTests(SynchronousTestCase):
@@ -60,6 +77,25 @@ class PatternTests(SynchronousTestCase):
         ):
             Pattern("match", "a")
 
+    def test_other_version(self) -> None:
+        """It works the same where RE2's Python module has other names inside."""
+        line = b"to ann@a, bob@b"
+        with mock.patch.dict(sys.modules, {"re2": OtherModule(re2)}):
+            pattern = Pattern("match", r"(\w+)@(x)?")
+        self.assertEqual(pattern.search(line), Pattern("match", r"(\w+)@(x)?").search(line))
+        self.assertEqual(pattern.search(line, 4), [(4, 7), (4, 6), (-1, -1)])
+        self.assertIsNone(pattern.search(line, 13))
+        self.assertTrue(pattern.matches_all_of(b"ann@"))
+        self.assertFalse(pattern.matches_all_of(b"ann@a"))
+
+    def test_more_states_than_memory(self) -> None:
+        """A line for which RE2 needs more memory than it has matches as others do."""
+        random = Random(1)
+        line = bytes(random.choices(b"abx", k=20_000))
+        for text in ("(a|b).{0,300}secret", "(.{0,100}x){0,3}secret"):
+            self.assertTrue(self.matches(text, line + b"secret"))
+            self.assertFalse(self.matches(text, line + b"secre"))
+
     def test_time(self) -> None:
         """No line takes more than a moment, whatever the expression is; with other ones this would never end."""
         line = b"a" * 50_000 + b"b"
@@ -75,7 +111,7 @@ class ReplacingTests(SynchronousTestCase):
     def replaced(self, text: str, by: str, line: bytes, most: int = 10) -> bytes | None:
         """Return a line in which matches are replaced."""
         pattern = Pattern("match", text)
-        return pattern.replaced(line, Template("by", by, pattern), most)
+        return pattern.replaced(line, Template("by", by, pattern.groups), most)
 
     def test_groups(self) -> None:
         """Groups stand for what they have matched, and for nothing if they have not."""
@@ -92,6 +128,9 @@ class ReplacingTests(SynchronousTestCase):
         """Where nothing is matched something is put in, and the rest stays."""
         self.assertEqual(self.replaced("x*", "-", b"axb"), b"-a--b-")
         self.assertEqual(self.replaced("^", ">", b"ab"), b">ab")
+        self.assertEqual(self.replaced("$", "<", b"ab"), b"ab<")
+        self.assertEqual(self.replaced(r"\b", "|", b"ab cd "), b"|ab| |cd| ")
+        self.assertEqual(self.replaced("^$", "-", b""), b"-")
 
     def test_many_places(self) -> None:
         """Above a number of places there is no result."""
@@ -105,16 +144,15 @@ class ReplacingTests(SynchronousTestCase):
 
     def test_wrong_templates(self) -> None:
         """A text of several lines, a group that is not there, and a lone backslash are errors."""
-        pattern = Pattern("match", "(a)")
         for text, error in (
             ("a\nb", "by must be one line, without CR, LF and NUL"),
             ("a\r", "by must be one line"),
             ("\0", "by must be one line"),
-            (r"\2", r"by has the group 2, but '\(a\)' has only 1"),
+            (r"a\2", r"^by has the group \\2, but the last one is \\1: 'a\\\\2'$"),
             (r"\d", "after a backslash"),
             ("a\\", "after a backslash"),
         ):
             with self.assertRaisesRegex(ValueError, error):
-                Template("by", text, pattern)
+                Template("by", text, 1)
         with self.assertRaisesRegex(TypeError, "by must be a string, not None"):
-            Template("by", None, pattern)  # type: ignore[arg-type]
+            Template("by", None, 1)  # type: ignore[arg-type]

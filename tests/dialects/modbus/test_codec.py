@@ -8,14 +8,20 @@ from twisted_repeater import MarshalingError
 from twisted_repeater.dialects.modbus import (
     ExceptionResponse,
     Raw,
+    ReadCoils,
+    ReadDiscreteInputs,
+    ReadHoldingRegisters,
     ReadHoldingRegistersResponse,
+    ReadInputRegisters,
     RequestCodec,
     ResponseCodec,
+    WriteCoil,
     WriteCoils,
     WriteRegister,
 )
 from twisted_repeater.testing import check_codec
 
+from .frames import frame
 from .test_wire import REQUESTS, RESPONSES
 
 
@@ -38,16 +44,31 @@ class CodecTests(SynchronousTestCase):
 
     def test_selectors(self) -> None:
         """Each class is recognized by the function, without decoding."""
-        requests, responses = RequestCodec(), ResponseCodec()
-        for codec, kind, wanted in (
-            (requests, WriteRegister, {6}),
-            (requests, Raw, set(range(256)) - {1, 2, 3, 4, 5, 6, 15, 16, 22, 23}),
-            (responses, ReadHoldingRegistersResponse, {3}),
-            (responses, ExceptionResponse, set(range(128, 256))),
-            (responses, Raw, set(range(128)) - {1, 2, 3, 4, 23}),
+        codec = ResponseCodec()
+        for kind, wanted in (
+            (ReadHoldingRegistersResponse, {3}),
+            (ExceptionResponse, set(range(128, 256))),
+            (Raw, set(range(128)) - {1, 2, 3, 4, 23}),
         ):
             selector = codec.selector_for((kind,))
             assert selector is not None
             found = {number for number in range(256) if selector.matches(bytes((*bytes(7), number)), 0, 8)}
             self.assertEqual(found, wanted)
-        self.assertIsNone(requests.selector_for(requests.message_types))
+        self.assertIsNone(codec.selector_for(codec.message_types))
+
+    def test_selectors_of_requests(self) -> None:
+        """Of others, those are not decoded that have always the same length, and have it."""
+        codec = RequestCodec()
+        for kind, others in ((WriteRegister, {1, 2, 3, 4, 5}), (Raw, {1, 2, 3, 4, 5, 6})):
+            selector = codec.selector_for((kind,))
+            assert selector is not None
+            for size in (2, 3, 4, 5, 12, 200):
+                frames = [frame(number, bytes(size)) for number in range(256)]
+                found = {number for number in range(256) if not selector.matches(frames[number], 0, size + 8)}
+                self.assertEqual(found, others if size == 4 else set())
+        self.assertIsNone(codec.selector_for(codec.message_types))
+        self.assertIsNone(
+            codec.selector_for(
+                (ReadCoils, ReadDiscreteInputs, ReadHoldingRegisters, ReadInputRegisters, WriteCoil, WriteRegister)
+            )
+        )

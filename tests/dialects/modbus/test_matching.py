@@ -105,8 +105,20 @@ class MatchingTests(SynchronousTestCase):
     def test_same_again(self) -> None:
         """A client that asks the same again with the same number gets one answer, or two."""
         run = self.run_
+        for _ in range(3):
+            run.client_sends(read(10), read(10))
+            for _ in range(2):
+                run.server_sends(Values((1,))).expect(to_client=[Values((11,))])
+        run.server_sends(Values((1,))).expect()
+
+    def test_late_after_the_same_again(self) -> None:
+        """The second answer to a request that was sent again is not taken for that to the next one of its number."""
+        run = self.run_
         run.client_sends(read(10), read(10))
         run.server_sends(Values((1,))).expect(to_client=[Values((11,))])
+        run.client_sends(read(20))
+        self.assertTrue(run.server_sends(Values((1,))).closed)
+        self.assertEqual(self.seen, [(Values((1,)), read(10))])
 
     def test_mixed_up(self) -> None:
         """If one number stands for different requests, nobody can tell whose the response is: the link is closed."""

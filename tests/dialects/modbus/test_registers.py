@@ -19,6 +19,7 @@ from twisted_repeater.dialects.modbus import (
     ReadWriteRegisters,
     Registers,
     Request,
+    RequestCodec,
     WriteCoil,
     WriteCoils,
     WriteRegister,
@@ -37,9 +38,9 @@ WRITES: list[Request] = [
     MaskWriteRegister(0, 1, 1),
     ReadWriteRegisters(0, 1, 0, (1,)),
 ]
-ELSE = [Raw(21, b"\7"), Raw(8, b"\0\1"), Raw(8, b"\0\4"), Raw(8), Raw(43, b"\x0d"), Raw(43), Raw(100), Raw(0x90)]
+ELSE = [Raw(21, b"\1\7"), Raw(8, b"\0\1"), Raw(8, b"\0\4"), Raw(8), Raw(43, b"\x0d"), Raw(43), Raw(100), Raw(0x90)]
 """Requests that may write something, or do harm."""
-READ_ELSE = [Raw(7), Raw(20), Raw(24, b"\0\0")]
+READ_ELSE = [Raw(7), Raw(20, b"\1\6"), Raw(24, b"\0\0")]
 HARMLESS = [Raw(8, b"\0\0ab"), Raw(8, b"\0\x0b\0\0"), Raw(11), Raw(12), Raw(17), Raw(43, b"\x0e\1\0")]
 
 
@@ -76,12 +77,27 @@ class ReadOnlyTests(RegistersCase):
 
     def test_functions(self) -> None:
         """Functions that are named pass."""
-        self.assertEqual(self.codes(ReadOnly(functions=("100", "21")), [Raw(100), Raw(21), Raw(101)]), [None, None, 1])
+        self.assertEqual(
+            self.codes(ReadOnly(functions=("100", "21")), [Raw(100), Raw(21, b"\0"), Raw(101)]), [None, None, 1]
+        )
 
-    def test_not_decoded(self) -> None:
-        """Reads pass undecoded, valid or not."""
-        run = FilterHarness(filters=ReadOnly(), dialect=dialects.modbus(), says=[Raw(17)])
-        self.assertEqual(run.client_sends_payloads(frame(3, b"\0")).to_server_bytes, frame(3, b"\0"))
+    def test_hidden_requests(self) -> None:
+        """A request that is longer or shorter than its function says is not valid: a server might see others in it."""
+        hidden = frame(6, b"\0\1\0\2")
+        only, deny = ReadOnly(), Registers(deny_read=("holding 5",))
+        for rules, request in (
+            *((only, request) for request in (*READS, *READ_ELSE, Raw(11), Raw(12), Raw(17), Raw(43, b"\x0e\1\0"))),
+            *((deny, request) for request in (*WRITES, Raw(21, b"\1\0"))),
+        ):
+            payload = RequestCodec().encode(request)
+            function, data = payload[7], payload[8:]
+            for wrong in (data + hidden, data + b"\0", data[:-1]):
+                if wrong != data:
+                    run = FilterHarness(filters=rules, dialect=dialects.modbus(), says=[Raw(17)])
+                    outcome = run.client_sends_payloads(frame(function, wrong))
+                    self.assertEqual(outcome.to_server, [])
+                    self.assertEqual(outcome.to_client_bytes, frame(function | 0x80, b"\3"))
+                    self.assertTrue(outcome.closed)
 
     def test_hidden_values(self) -> None:
         """A request with more values than it announces is not valid: a server might write them all."""
@@ -135,7 +151,7 @@ class RegistersTests(RegistersCase):
             ),
             [None, 2, None, 2, 1, 1, None],
         )
-        self.assertEqual(self.codes(rules, [*READ_ELSE, Raw(100), Raw(21), *HARMLESS]), [1] * 4 + [None] * 7)
+        self.assertEqual(self.codes(rules, [*READ_ELSE, Raw(100), Raw(21, b"\0"), *HARMLESS]), [1] * 4 + [None] * 7)
 
     def test_denied(self) -> None:
         """What is denied is refused, although it is allowed; so is each range with one such address."""
@@ -175,6 +191,13 @@ class RegistersTests(RegistersCase):
             requests = [WriteRegister(1, 1), WriteRegister(2, 1), WriteCoil(1, True), Raw(100)]
             self.assertEqual(self.codes(rules, requests, host), codes, host)
 
+    def test_clients_of_both_kinds(self) -> None:
+        """A client of IPv4 that comes as one of IPv6 is the same client, and so it is in a rule that is written so."""
+        for written in ("10.0.0.5", "::ffff:10.0.0.5"):
+            rules = Registers(deny_write=(f"any from {written}",))
+            for host, code in (("10.0.0.5", 2), ("::ffff:10.0.0.5", 2), ("10.0.0.6", None)):
+                self.assertEqual(self.codes(rules, [WriteRegister(1, 1)], host), [code])
+
     def test_units(self) -> None:
         """Rules may be about a unit. A broadcast is not that unit, but reaches it."""
         allowed = Registers(write=("holding unit 7",))
@@ -202,3 +225,6 @@ class RegistersTests(RegistersCase):
         for wrong in ("x", "128", "-1", ""):
             error = self.assertRaises(ValueError, ReadOnly, functions=(wrong,))
             self.assertEqual(str(error), f"functions must be numbers from 0 to 127, not {wrong!r}")
+        for ruled in ("3", "6", "16", "23"):
+            error = self.assertRaises(ValueError, ReadOnly, functions=("100", ruled))
+            self.assertIn(f"functions must not have {ruled}, which reads or writes a table", str(error))

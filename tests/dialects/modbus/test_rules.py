@@ -30,6 +30,9 @@ class ReadTests(SynchronousTestCase):
             ("any from 10.0.0.0/8", Rule(None, client=ten)),
             ("holding 1-2 from 10.0.0.0/8 unit 0", Rule(HOLDING, 1, 2, ten, 0)),
             (" holding  1-2 unit 255 from ::1 ", Rule(HOLDING, 1, 2, ip_network("::1"), 255)),
+            ("any from ::ffff:10.0.0.5", Rule(None, client=ip_network("10.0.0.5"))),
+            ("any from ::ffff:10.0.0.0/104", Rule(None, client=ten)),
+            ("any from ::/0", Rule(None, client=ip_network("::/0"))),
         ):
             self.assertEqual(Rule.read(text), rule)
 
@@ -38,15 +41,15 @@ class ReadTests(SynchronousTestCase):
         for text, why in (
             ("", "expected coils, discrete, input, holding or any first"),
             ("register 1", "expected coils"),
-            ("holding 9-1", "addresses must rise, and be at most 65535, not 9-1"),
-            ("holding 65536", "addresses must rise"),
+            ("holding 9-1", "addresses must be from 0 to 65535, the lower one first, not 'holding 9-1'"),
+            ("holding 65536", "addresses must be from 0 to 65535"),
             ("holding 1-x", "expected a rule such as"),
             ("holding 1 2", "expected a rule such as"),
             ("holding from", "expected a rule such as"),
             ("holding to 10.0.0.1", "expected a rule such as"),
             ("holding unit 1 unit 2", "expected a rule such as"),
-            ("holding from 10.0.0.1/8", "has host bits set"),
-            ("holding from nowhere", "'nowhere' does not appear to be an IPv4 or IPv6 network"),
+            ("holding from 10.0.0.1/8", "not '10.0.0.1/8': 10.0.0.1/8 has host bits set"),
+            ("holding from nowhere", "from must be an address or a network such as 10.0.0.0/8, not 'nowhere'"),
             ("holding unit 256", "unit must be a number from 0 to 255, not '256'"),
             ("holding unit one", "unit must be a number"),
         ):

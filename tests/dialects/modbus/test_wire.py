@@ -135,6 +135,17 @@ class WrongTests(SynchronousTestCase):
             self.assertEqual(error.answer, frame(data[7] | 0x80, b"\3", transaction=9))
         self.assertEqual(str(error), "the ReadWriteRegisters 00 01 00 02 00 03 00 01 02 00 04 00 05 is not valid")
 
+    def test_requests_without_a_class(self) -> None:
+        """So is a request without a class of its own, if its function says how many bytes it has."""
+        for function, data in ((7, b""), (17, b""), (20, b"\0"), (21, b"\2ab"), (24, b"\0\1"), (43, b"\x0e\1\0")):
+            self.assertEqual(decode_request(frame(function, data)), Raw(function, data))
+            for wrong in (data + b"\0", data[:-1] if data else b"ab"):
+                error = self.assertRaises(MalformedMessage, decode_request, frame(function, wrong))
+                self.assertEqual(error.answer, frame(function | 0x80, b"\3"))
+        self.assertRaises(MalformedMessage, decode_request, frame(20))
+        for function, data in ((8, b"\0\0abcd"), (43, b"\x0dabcd"), (100, b"abcd")):
+            self.assertEqual(decode_request(frame(function, data)), Raw(function, data))
+
     def test_responses(self) -> None:
         """So is such a response."""
         for data in WRONG_RESPONSES:

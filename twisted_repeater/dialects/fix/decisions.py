@@ -8,7 +8,7 @@ from ...verdicts import DO_NOTHING, PASS_ON, Mixed, PassOnAndSendBack, Send, Ver
 from .message import Message
 from .messages import Logon, Reject, ResendRequest, SequenceReset, SessionMessage
 
-__all__ = ["check_added", "going_on", "is_of_session", "is_version", "verdict_with"]
+__all__ = ["check_added", "check_size", "going_on", "is_of_session", "is_version", "verdict_with"]
 
 NOT_ADDED = (Logon, ResendRequest, SequenceReset)
 """Messages that only the engines may send."""
@@ -20,6 +20,14 @@ def check_added(message: object) -> None:
         raise TypeError(f"only messages can be sent, not a {type(message).__name__}")
     if isinstance(message, NOT_ADDED):
         raise ValueError(f"only an engine may send a message of type {message.type}")
+
+
+def check_size(message: Any, largest: int) -> None:
+    """Raise an error if a message is too long to be sent: its number would be missing."""
+    if len(message.data) > largest:
+        raise ValueError(
+            f"a message that is changed or added must have at most {largest} bytes, not {len(message.data)}"
+        )
 
 
 def is_of_session(message: Message) -> bool:

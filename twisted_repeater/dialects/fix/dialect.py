@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..._text import repr_of
 from ...framings import FixFraming
 from ...model import SameName
 from .._dialect import Dialect
-from .codec import FixCodec
+from .codec import SessionCodec
 from .opening import FixOpening, redacted
 from .session_filters import NumberedSessions
-from .sessions import Sessions
+from .sessions import sessions_in
 
 __all__ = ["fix"]
 
@@ -34,10 +36,11 @@ def fix(
     application: in FIXT the one that DefaultApplVerID stands for), ``sender``, ``target``, ``heartbeat``, ``username``
     (``None`` without one), and ``identity``, an `Identity`.
 
-    Bytes that are not a message end the link, also a message whose BodyLength does not lead to its CheckSum. So does a
-    message with bytes that are not a field, or with a wrong length of data, if a filter looks at messages of its type.
-    A message whose CheckSum is wrong is dropped if a filter looks at messages of its type, and passed on if none does.
-    It takes no number: engines ignore it.
+    Bytes that are not a message end the link, also a message whose BodyLength does not lead to its CheckSum. A message
+    with bytes that are not a field, or with a wrong length of data, is answered by a Reject if a filter looks at
+    messages of its type; if it is one of the session itself, it ends the link. A message whose CheckSum is wrong is
+    dropped if a filter looks at messages of its type, and passed on if none does. It takes no number: engines ignore
+    it.
 
     Filters may drop, change and add messages, and answer them: the numbers of both engines stay right, also when they
     connect again, and with a store when the repeater is started again. Answers and other messages that you send need
@@ -45,7 +48,7 @@ def fix(
 
     Args:
         store: the path of a file that keeps the numbers, which is made if there is none. One process may have it at a
-            time. ``None`` keeps the numbers in memory.
+            time, and may have several dialects with it. ``None`` keeps the numbers in memory.
         sub_ids: whether SenderSubID and TargetSubID are parts of the session.
         locations: whether SenderLocationID and TargetLocationID are parts of the session.
         max_logon: the longest Logon, in bytes. ``limits.max_hello`` limits it as well.
@@ -53,7 +56,7 @@ def fix(
 
     Raises:
         TypeError: an argument is of another kind.
-        ValueError: ``max_logon`` is not above 0.
+        ValueError: ``max_logon`` is not above 0, or the directory of ``store`` does not exist.
     """
     for name, flag in (("sub_ids", sub_ids), ("locations", locations)):
         if type(flag) is not bool:
@@ -66,7 +69,9 @@ def fix(
         raise TypeError(f"store must be the path of a file, not {repr_of(store)}")
     if store == "":
         raise ValueError("store must be the path of a file, not ''")
-    codec = FixCodec()
+    if store is not None and not Path(store).parent.is_dir():
+        raise ValueError(f"store must be in a directory that exists, not {store!r}")
+    codec = SessionCodec()
     return Dialect(
         name="fix",
         framing=lambda limits: FixFraming(int(limits.max_frame)),
@@ -74,7 +79,7 @@ def fix(
         same_name=SameName.REFUSE,
         redact=redacted,
         max_frame=max_frame,
-        filters=NumberedSessions(Sessions(store)),
+        filters=NumberedSessions(sessions_in(store)),
         to_server=codec,
         to_client=codec,
     )

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from .decided import Decided
+from ...model import Direction
 from .flow_map import FlowMap
 from .message import Message
 from .own_messages import OwnMessages
 from .resends import Gap, Piece, Resends
-from .store import Entry
+from .runs import Runs
 
-__all__ = ["Flow"]
+__all__ = ["Flow", "opposite"]
+
+MOST_DECIDED = 1000
+"""How many runs of decided numbers are remembered: there is one more each time that messages were lost."""
 
 
 class Flow:
@@ -20,20 +23,20 @@ class Flow:
 
     Args:
         now: returns the present time.
-        entries: what the repeater did in this flow before.
+        numbers: what the repeater did in this flow before.
         last: the highest number of the sender that is known.
     """
 
-    def __init__(self, now: Callable[[], datetime], entries: Iterable[Entry] = (), last: int = 0) -> None:
-        self.map: FlowMap = FlowMap(entries)
+    def __init__(self, now: Callable[[], datetime], numbers: FlowMap, last: int = 0) -> None:
+        self.map: FlowMap = numbers
         """The numbers of the sender and the receiver."""
-        self.last: int = last
+        self.last: int = max(last, numbers.last_origin)
         """The highest number of the sender that is known."""
         self.last_is_logon: bool = False
         """Whether that is the number of a Logon. A sender that was refused may say the same number again."""
-        self.decided: Decided = Decided()
+        self.decided: Runs = Runs(most=MOST_DECIDED)
         """The sender's numbers of the messages that filters have decided about."""
-        self.own: OwnMessages = OwnMessages(now)
+        self.maker: OwnMessages = OwnMessages(now)
         """Makes messages of this flow."""
         self.begin_link()
 
@@ -57,8 +60,8 @@ class Flow:
 
     def begun_again(self, now: Callable[[], datetime]) -> Flow:
         """Return the flow that begins with number 1 on the same link."""
-        fresh = Flow(now)
-        fresh.own = self.own
+        fresh = Flow(now, self.map.begun_again())
+        fresh.maker = self.maker
         fresh.logged_on = self.logged_on
         return fresh
 
@@ -71,9 +74,8 @@ class Flow:
 
     def passed_up_to(self, number: int) -> None:
         """The messages up to this number have passed, with the same numbers for both engines."""
-        if number > self.last:
-            self.decided.add_all(self.last + 1, number + 1)
-            self.last = number
+        self.decided.add_all(self.last + 1, number + 1)
+        self.last = number
 
     def owe(self, number: int) -> list[Message]:
         """A message does not go on. Return what the receiver must get now; it is told of the gap later."""
@@ -86,16 +88,21 @@ class Flow:
     def due(self) -> list[Message]:
         """Return what the receiver must get before it gets anything else."""
         owed, self.owed = self.owed, None
-        return [] if owed is None else [self.own.gap_fill(owed)]
+        return [] if owed is None else [self.maker.gap_fill(owed)]
 
     def again(self, pieces: Iterable[Piece]) -> list[Message]:
         """Return messages that the receiver has asked for."""
         sent = list(pieces)
         for piece in sent:
             self.told(piece.stop if isinstance(piece, Gap) else piece.number + 1)
-        return self.own.again(sent)
+        return self.maker.again(sent)
 
     def told(self, stop: int) -> None:
         """The receiver gets all numbers below ``stop`` again: what was owed of them is in that."""
         if self.owed is not None and self.owed.start < stop:
             self.owed = Gap(stop, self.owed.stop) if stop < self.owed.stop else None
+
+
+def opposite(way: Direction) -> Direction:
+    """Return the other direction."""
+    return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER

@@ -9,11 +9,19 @@ from .message import Message
 
 __all__ = ["Identity", "version_of"]
 
-VERSIONS: tuple[str, ...] = (
-    *("FIX.2.7", "FIX.3.0", "FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4"),
-    *("FIX.5.0", "FIX.5.0SP1", "FIX.5.0SP2"),
-)
-"""The versions by the digits that DefaultApplVerID and ApplVerID have for them."""
+VERSIONS: dict[bytes, str] = {
+    b"0": "FIX.2.7",
+    b"1": "FIX.3.0",
+    b"2": "FIX.4.0",
+    b"3": "FIX.4.1",
+    b"4": "FIX.4.2",
+    b"5": "FIX.4.3",
+    b"6": "FIX.4.4",
+    b"7": "FIX.5.0",
+    b"8": "FIX.5.0SP1",
+    b"9": "FIX.5.0SP2",
+}
+"""The versions by what DefaultApplVerID and ApplVerID say for them."""
 
 
 class Identity(NamedTuple):
@@ -63,13 +71,9 @@ def version_of(message: Message, details: Mapping[str, object]) -> str:
         message: the message.
         details: ``link.details``.
     """
-    own = message.text(1128)
-    if own is not None and own.isdigit() and int(own) < len(VERSIONS):
-        return VERSIONS[int(own)]
-    return str(details.get("version", message.text(8)))
+    return VERSIONS.get(message.get(1128) or b"") or str(details.get("version", message.text(8)))
 
 
 def default_version(logon: Message) -> str:
     """Return the version of the application that a Logon agrees on."""
-    own = logon.text(1137) or ""
-    return VERSIONS[int(own)] if own.isdigit() and int(own) < len(VERSIONS) else logon.text(8) or ""
+    return VERSIONS.get(logon.get(1137) or b"") or logon.text(8) or ""

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from .messages import Message
 
-__all__ = ["ListedOrder", "listed_orders"]
+__all__ = ["ListedOrder", "has_two_sizes", "is_priced", "listed_orders"]
 
 BEGINS: dict[str, int] = {"E": 11, "s": 54, "t": 54}
 """The field that each order in a message begins with, by MsgType."""
@@ -20,8 +20,24 @@ QUANTITIES = (38, 152)
 ONCE = (SYMBOL, 38, 152, 40, 44)
 """What an order may say once: symbol, quantity, cash quantity, type, price. Of two, each receiver chooses its own."""
 Pairs: TypeAlias = tuple[tuple[int, bytes], ...]
+LEG_QUANTITIES = (687, 685)
+"""LegQty and LegOrderQty."""
+WITH_LEGS = frozenset({"AB", "AC"})
+"""Orders with legs, and changes of these."""
 MARKS: tuple[bytes, ...] = tuple(b"\1%d=" % tag for tag in ONCE)
 LEG_MARK: bytes = b"\1%d=" % LEG_SYMBOL
+
+LIMITED = frozenset({b"2", b"4", b"6", b"7", b"8", b"B", b"D", b"E", b"F", b"H", b"S"})
+"""The OrdTypes whose Price is a limit. With others it says nothing about what is paid."""
+
+WIDENS = (388, 389)
+"""DiscretionInst and DiscretionOffsetValue: the order may trade beyond its Price."""
+
+AMOUNTS = frozenset({None, b"1", b"2", b"3"})
+"""The PriceTypes in which Price is an amount, or no less than that: not a yield, and not a difference."""
+
+SIZES = (38, 152, 516)
+"""OrderQty, CashOrderQty and OrderPercent: an order has one of them."""
 
 
 class ListedOrder(NamedTuple):
@@ -33,6 +49,8 @@ class ListedOrder(NamedTuple):
     """The symbol, and those of its legs."""
     repeated: int | None
     """The tag of a field that it has twice, or in the wrong place; ``None`` if all is well."""
+    leg_quantities: tuple[bytes, ...] = ()
+    """The quantities of its legs, where they have their own."""
 
 
 def listed_orders(message: Message) -> list[ListedOrder]:
@@ -42,7 +60,7 @@ def listed_orders(message: Message) -> list[ListedOrder]:
     """
     begins = BEGINS.get(message.type)
     if begins is None:
-        return [_single(message)]
+        return [_order(message.fields) if message.type in WITH_LEGS else _single(message)]
     fields = message.fields
     places = [at for at, (tag, _) in enumerate(fields) if tag == begins]
     if not places:
@@ -91,4 +109,14 @@ def _order(fields: Pairs, shared: dict[int, bytes] | None = None) -> ListedOrder
     symbols: tuple[bytes, ...] = () if symbol is None else (symbol,)
     if LEG_SYMBOL in own:
         symbols += tuple(value for tag, value in fields if tag == LEG_SYMBOL)
-    return ListedOrder(every, symbols, repeated)
+    return ListedOrder(every, symbols, repeated, tuple(value for tag, value in fields if tag in LEG_QUANTITIES))
+
+
+def is_priced(fields: Message | Mapping[int, bytes]) -> bool:
+    """Return whether Price is the limit of what an order pays for one."""
+    return fields.get(40) in LIMITED and fields.get(423) in AMOUNTS and all(fields.get(tag) is None for tag in WIDENS)
+
+
+def has_two_sizes(fields: Message | Mapping[int, bytes]) -> bool:
+    """Return whether an order says in two ways how large it is: each receiver chooses its own."""
+    return sum(fields.get(tag) is not None for tag in SIZES) > 1

@@ -7,7 +7,7 @@ from typing import ClassVar, TypeVar
 
 from ...errors import MarshalingError, ParseError
 from .scan import Scanned, written
-from .tags import HEADER
+from .tags import HEADER, LENGTH_FIELDS, SECRETS
 from .values import Fields, Flag, Text, Value, check_tag, encoded, encoded_fields
 
 __all__ = ["Message"]
@@ -89,7 +89,7 @@ class Message(Scanned):
         Raises:
             MarshalingError: it was made here, and has no header yet.
         """
-        if not self.is_whole:
+        if not self.data.startswith(b"8="):
             raise MarshalingError(f"a message of type {self.type} has no header yet")
         return self.data
 
@@ -157,6 +157,15 @@ class Message(Scanned):
     def __hash__(self) -> int:
         return hash(self.data)
 
+    @property
+    def redacted(self) -> Message:
+        """The message with stars in place of passwords, as it is logged; the message itself if it has none."""
+        secrets = (*SECRETS, 96) if self.type == "A" else SECRETS  # the RawData of a Logon may be one
+        if not any(tag in self for tag in secrets):
+            return self
+        hidden = dict.fromkeys(secrets, b"***") | {LENGTH_FIELDS[tag]: b"3" for tag in secrets if tag in LENGTH_FIELDS}
+        return self._of(written([(tag, hidden.get(tag, value)) for tag, value in self.fields]))
+
     def __repr__(self) -> str:
-        shown = self.data.rstrip(b"\1").replace(b"\1", b"|").decode("latin-1")
+        shown = self.redacted.data.rstrip(b"\1").replace(b"\1", b"|").decode("latin-1")
         return f"{type(self).__name__}({shown!r})"

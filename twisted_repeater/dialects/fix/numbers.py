@@ -38,7 +38,8 @@ anything that the verdict sends leaves, and so before any message with a number 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -47,28 +48,24 @@ from twisted.logger import Logger
 from ...errors import MarshalingError, ParseError, RepeaterError
 from ...model import Direction
 from ...verdicts import PASS_ON, Close, Send, Verdict
-from .decisions import check_added, going_on, is_of_session, is_version, verdict_with
-from .flow import Flow
+from .decisions import check_added, check_size, going_on, is_of_session, is_version, verdict_with
+from .flow import Flow, opposite
 from .message import Message
-from .messages import BusinessMessageReject, Heartbeat, Logon, Logout, Reject, ResendRequest, SequenceReset, TestRequest
+from .messages import Heartbeat, Logon, Logout, SequenceReset, TestRequest
 from .references import passed, refers_to_added, whole_or_none
-from .renumbering import renumbered
-from .resends import Gap
+from .resends import Gap, Own
 from .resets import Resets
 from .session_messages import session_message
-from .store import Entry, Kind, Saved
+from .store import Entry, Saved
 from .tracking import Tracker
 
-__all__ = ["Commit", "NotLoggedOn", "Numbers", "number_of", "opposite"]
+__all__ = ["Commit", "NotLoggedOn", "Numbers", "number_of"]
 
 log: Logger = Logger()
 
-Commit: TypeAlias = Callable[[list[Entry], Mapping[Direction, int], list[Direction]], Iterable[tuple[Direction, int]]]
-"""Writes entries and the highest numbers, after forgetting what was known of some flows. It returns the flow and number
-of each entry whose content is forgotten."""
+Commit: TypeAlias = Callable[[list[Entry], Mapping[Direction, int], list[Direction]], None]
+"""Writes entries and the highest numbers, after forgetting what was known of some flows."""
 
-NAMING = (Logon, ResendRequest, SequenceReset, Reject, BusinessMessageReject)
-"""Messages that name numbers."""
 NOT_RESENT = (Heartbeat, TestRequest, Logout)
 """Messages that become gap fills when they are asked for again."""
 
@@ -102,20 +99,18 @@ class Numbers:
         self._commit = commit
         self._flows: dict[Direction, Flow] = {}
         for way in Direction:
-            entries = [entry for entry in saved.entries if entry.flow is way]
-            last = max([saved.highest.get(way, 0), *(entry.origin for entry in entries)])
-            self._flows[way] = Flow(now, entries, last)
+            self._flows[way] = Flow(now, saved.flows[way], saved.highest[way])
         self._resets = Resets(self._flows, lambda flow: flow.begun_again(now), self._forget)
         self._new: list[Entry] = []
         self.trackers: dict[Direction, Tracker] = {way: Tracker() for way in Direction}
-        """Count the messages of each flow that pass without being looked at; see `Untracked`."""
-        self._is_quiet = False
-        """Whether both engines have logged on, and nothing is owed or in doubt."""
+        """Count the messages of each flow that just pass, without `arrived` and `settle`."""
+        self.largest: int = sys.maxsize
+        """How many bytes a message may have that is changed or added."""
 
     @property
     def changed(self) -> bool:
         """Whether there are entries, so that numbers of both engines may differ."""
-        return any(len(flow.map) for flow in self._flows.values())
+        return any(flow.map for flow in self._flows.values())
 
     @property
     def highest(self) -> dict[Direction, int]:
@@ -146,7 +141,7 @@ class Numbers:
             return isinstance(message, SequenceReset) and not message.gap_fill
         if not message.possible_duplicate:  # it is not what was decided about
             return True
-        return number not in flow.decided and flow.map.entry(flow.map.receiver(number)) is None
+        return number not in flow.decided and flow.map.receiver(number) not in flow.map
 
     def settle(self, way: Direction, message: Message, verdict: Verdict) -> Verdict:
         """Return what both engines get, once the verdict on a message is there.
@@ -158,11 +153,6 @@ class Numbers:
         """
         self._look_up()
         flow, other, number = self._resets.flow(way), self._resets.other(way), number_of(message)
-        if verdict is PASS_ON and self._is_quiet and number == flow.last + 1 and _names_none(message, other):
-            flow.note(number)
-            self.trackers[way].last = number
-            place = number + flow.map.added
-            return PASS_ON if place == number else Send(renumbered(message, place))
         if verdict.closes and not self._may_add():  # nobody may be sent anything
             return Close(verdict.error)
         self._check(way, message, verdict)
@@ -195,6 +185,7 @@ class Numbers:
         """
         try:
             check_added(message)
+            check_size(message, self.largest)
         except (TypeError, ValueError) as error:
             raise MarshalingError(str(error)) from error
         if not self._may_add():
@@ -218,8 +209,10 @@ class Numbers:
         items, its_own = going_on(message, verdict)
         added = [item for at, item in enumerate(items) if at != its_own] + list(verdict.back)
         for item in items + added:
-            if item is not message and not is_version(item, message):
-                check_added(item)
+            if item is not message:
+                if not is_version(item, message):
+                    check_added(item)
+                check_size(item, self.largest)
         if verdict is PASS_ON or self._may_add():
             return
         if added or not (self._resets.keeps(way) or is_of_session(message)):
@@ -234,7 +227,7 @@ class Numbers:
         items, its_own = going_on(message, verdict)
         forward: list[Message] = []
         if its_own < 0:
-            self._record(flow, Entry(way, flow.map.receiver(number), number, Kind.DROPPED))
+            self._record(Entry(way, flow.map.receiver(number)))
             forward = flow.owe(number)
         for at, item in enumerate(items):
             if at != its_own:
@@ -252,17 +245,18 @@ class Numbers:
         flow = self._resets.flow(way)
         place = flow.map.receiver(number)
         items, its_own = going_on(message, verdict)
-        made = message
-        if flow.map.entry(place) is None:
-            if its_own >= 0:
-                made = self._its_own(way, message, items[its_own], number, verdict)
-            else:
-                self._record(flow, Entry(way, place, number, Kind.DROPPED))
-        flow.note(number)
         before, passes, after = flow.resends.message(place)
-        if passes and self._ends_here(way, message):
-            before, passes = [*before, Gap(place, place + 1)], False
-        forward = [*flow.again(before), *([made] if passes else []), *flow.again(after)]
+        forward = flow.again(before)
+        if passes and its_own >= 0 and not self._ends_here(way, message):
+            made = self._its_own(way, message, items[its_own], number, verdict)
+            is_new = message.possible_duplicate and not made.possible_duplicate
+            forward += flow.again([Own(place, made.frame)]) if is_new else [made]
+        elif passes:
+            if its_own < 0:
+                self._record(Entry(way, place))
+            forward += flow.again([Gap(place, place + 1)])
+        flow.note(number)
+        forward += flow.again(after)
         for at, item in enumerate(items):
             if at != its_own:
                 forward += self._added(way, item)
@@ -275,10 +269,10 @@ class Numbers:
         """
         flow, other = self._resets.flow(way), self._resets.other(way)
         place = flow.map.receiver(number)
-        made = item if item is message or is_version(item, message) else flow.own.added(item, place)
+        made = item if item is message or is_version(item, message) else flow.maker.added(item, place)
         made = passed(made, place, other.map)
         if item is not message or verdict.forward or verdict.back:
-            self._record(flow, Entry(way, place, number, Kind.CHANGED, made.frame))
+            self._record(Entry(way, place, content=made.frame))
         return made
 
     def _ends_here(self, way: Direction, message: Message) -> bool:
@@ -292,52 +286,47 @@ class Numbers:
         """Return what the receiver gets where a message is added."""
         flow = self._resets.flow(way)
         due = flow.due()
-        made = flow.own.added(message, flow.next_number)
+        made = flow.maker.added(message, flow.next_number)
         content = None if isinstance(message, NOT_RESENT) else made.frame
-        self._record(flow, Entry(way, flow.next_number, flow.last, Kind.ADDED, content))
+        self._record(Entry(way, flow.next_number, added=True, content=content))
         return [*due, made]
 
-    # -- messages that are not looked at ---------------------------------------------------------------------
+    # -- messages that just pass -----------------------------------------------------------------------------
+
+    def passed(self, way: Direction, message: Message) -> Verdict:
+        """Return what the receiver gets for a message that just passes: `Tracker.is_next` has said so."""
+        tracker = self.trackers[way]
+        tracker.last += 1
+        return Send(message.renumbered(tracker.last + tracker.shift)) if tracker.shift else PASS_ON
 
     def _look_up(self) -> None:
-        """See which messages have passed without being looked at."""
-        for way, tracker in self.trackers.items():
-            if tracker.is_plain:
-                self._flows[way].passed_up_to(tracker.last)
+        """See which messages have just passed."""
+        for flow, tracker in zip(self._flows.values(), self.trackers.values(), strict=True):
+            if tracker.is_quiet and tracker.last > flow.last:
+                flow.passed_up_to(tracker.last)
 
     def _watch(self) -> None:
-        """Say whether messages may pass without being looked at."""
-        flows = self._flows
-        self._is_quiet = not self._resets.undecided and all(
-            flow.logged_on and flow.owed is None for flow in flows.values()
+        """Say whether messages may just pass."""
+        quiet = not self._resets.undecided and all(
+            flow.logged_on and flow.owed is None for flow in self._flows.values()
         )
-        plain = self._is_quiet and not any(flow.map.added for flow in flows.values())
         for way, tracker in self.trackers.items():
-            tracker.is_plain, tracker.last = plain, flows[way].last
+            flow = self._flows[way]
+            tracker.is_quiet, tracker.last = quiet, flow.last
+            tracker.shift, tracker.other_shift = flow.map.added, self._flows[opposite(way)].map.added
 
     # -- what is kept ----------------------------------------------------------------------------------------
 
-    def _record(self, flow: Flow, entry: Entry) -> None:
-        flow.map.record(entry)
+    def _record(self, entry: Entry) -> None:
+        self._resets.flow(entry.flow).map.record(entry.number, added=entry.added)
         self._new.append(entry)
 
     def _keep(self) -> None:
         """Have the new entries committed: what depends on them may leave only after that."""
         if self._new:
             new, self._new = self._new, []
-            for way, number in self._commit(new, self.highest, []):
-                self._flows[way].map.forget_content(number)
+            self._commit(new, self.highest, [])
 
     def _forget(self, ways: list[Direction]) -> None:
         """These flows begin again."""
         self._commit([], {}, ways)
-
-
-def opposite(way: Direction) -> Direction:
-    """Return the other direction."""
-    return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER
-
-
-def _names_none(message: Message, other: Flow) -> bool:
-    """Return whether a message names no numbers but its own."""
-    return not isinstance(message, NAMING) and (not other.map.added or 369 not in message)

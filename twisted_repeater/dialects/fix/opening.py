@@ -14,9 +14,9 @@ from .messages import Logon
 
 __all__ = ["FixOpening", "redacted"]
 
-SECRETS = (554, 925, 96, 1402, 1404)
-"""Password, NewPassword, RawData, EncryptedPassword, EncryptedNewPassword: a Logon may have a password in each."""
 STARS = b"***"
+MARKS = (b"\x0135=A\1", b"\x0135=BE\1")
+"""The types of messages that have passwords: Logon and UserRequest."""
 
 
 class FixOpening:
@@ -57,14 +57,11 @@ class FixOpening:
 
 
 def redacted(message: AnyMessage, direction: Direction) -> AnyMessage:
-    """Return what logs may show of a message: a Logon without its passwords. The same object if it has none."""
-    if isinstance(message, Logon):
-        return message.changed({tag: STARS for tag in SECRETS if tag in message}) if has_secret(message) else message
-    if isinstance(message, bytes) and b"\x0135=A\1" in message[:64]:  # one that no filter has looked at
-        return message[: message.index(b"\x0135=A\1") + 6] + STARS
+    """Return what logs may show of a message: one without passwords. The same object if it has none."""
+    if isinstance(message, Message):
+        return message.redacted
+    if isinstance(message, bytes):  # one that no filter has looked at
+        for mark in MARKS:
+            if mark in message[:64]:
+                return message[: message.index(mark) + len(mark)] + STARS
     return message
-
-
-def has_secret(message: Message) -> bool:
-    """Return whether a Logon has a password."""
-    return any(tag in message for tag in SECRETS)

@@ -22,7 +22,7 @@ from ...observers._throttle import LogThrottle
 from ...selectors import Selector
 from ...verdicts import PASS_ON, Verdict
 from .codec import FixCodec
-from .listed_orders import ListedOrder, listed_orders
+from .listed_orders import ListedOrder, has_two_sizes, is_priced, listed_orders
 from .message import Message
 from .of_type import of_type
 from .refusals import refuse
@@ -33,11 +33,8 @@ ORDERS = frozenset({"D", "E", "G", "AB", "AC", "s", "t"})
 """Orders, lists of orders, crosses, and changes of these: the limits hold for them."""
 QUOTES = frozenset({"S", "i", "AJ", "DJ"})
 """Quote, MassQuote, QuoteResponse, MassOrder: they may trade, and their sizes stand elsewhere."""
-EXECUTES = frozenset({"L"})
-"""ListExecute: it sends the orders of a list to the market."""
-
-LIMITED = frozenset({b"2", b"4", b"6", b"7", b"8", b"B", b"D", b"E", b"F", b"H", b"S"})
-"""The OrdTypes whose Price is a limit. With others it says nothing about what is paid."""
+EXECUTES = frozenset({"L", "n"})
+"""ListExecute, which sends the orders of a list to the market, and XMLnonFIX, which may be anything."""
 
 NO_SYMBOL = b"[N/A]"
 """Stands in Symbol where another field names the instrument."""
@@ -73,28 +70,29 @@ class _SystemTime:
 
 @implementer(IFilterPair, IFilter, ISelectiveByCodec, IMigrating)
 class Orders:
-    """A pair of filters with limits for orders, which also is a switch that stops them.
+    """A pair of filters that limits orders, and a switch that stops them all.
 
     For example, at most 1000 at once, of two symbols, fifty orders a second::
 
         Orders(max_quantity=1000, symbols=("MSFT", "IBM"), max_rate=50)
 
     The limits hold for each order by itself: also for each in a list (E), for crosses (s), for orders with legs (AB),
-    and for what a change makes of an order (G, AC, t). An order that does not say what a limit is about is refused, and
-    so is one that says it twice, or in the wrong place.
+    and for what a change makes of an order (G, AC, t). If a limit needs a field, an order without the field is refused,
+    and so is an order that has it twice, or in the wrong place.
 
     A cancel always passes (F, and any other message that is not an order), also while orders are halted.
 
-    A refused order is answered as `refuse` says. Each refusal is logged in a line, but few of one kind a second.
+    A refused order is answered as `refuse` says. Each refusal is a line in the log, but of many in a second some are
+    only counted.
 
     Args:
-        max_quantity: how much an order may be about: OrderQty (38).
-        max_notional: what an order may cost: OrderQty times Price (38 times 44), or CashOrderQty (152).
+        max_quantity: the largest OrderQty (38) of an order.
+        max_notional: the most that an order may cost: OrderQty times Price (38 times 44), or CashOrderQty (152).
         max_rate: how many orders a session may send in a second, on average.
-        burst: how many of these may come at once; as many as come in a second if it is not given.
+        burst: how many of these may come at once; by default ``max_rate``.
         symbols: the symbols that are allowed; without any, all are.
-        refuse_symbols: symbols that are refused.
-        unpriced: with ``max_notional``, what to do with an order without a limit to its price, such as a market order.
+        refuse_symbols: symbols that are refused, in upper and lower case.
+        unpriced: with ``max_notional``, what to do with an order whose price has no limit, such as a market order.
         quotes: what to do with a Quote, a MassQuote, a QuoteResponse or a MassOrder: the limits do not look at their
             sizes.
         halt_file: the path of a file. As long as something is there, all orders are refused.
@@ -102,7 +100,7 @@ class Orders:
 
     Raises:
         TypeError: an argument is of another kind.
-        ValueError: a limit is not above 0.
+        ValueError: a limit is not above 0, or ``halt_file`` is empty.
     """
 
     log: Logger = Logger()
@@ -123,10 +121,14 @@ class Orders:
     ) -> None:
         if burst is not None and max_rate is None:
             raise ValueError("burst needs max_rate")
+        if max_rate is not None and not max_rate > 0:
+            raise ValueError(f"max_rate must be above 0, not {max_rate}")
+        if halt_file == "":
+            raise ValueError("halt_file must be the path of a file, not ''")
         self.max_quantity: Decimal | None = _limit("max_quantity", max_quantity)
         self.max_notional: Decimal | None = _limit("max_notional", max_notional)
         self.symbols: frozenset[bytes] = _symbols("symbols", symbols)
-        self.refuse_symbols: frozenset[bytes] = _symbols("refuse_symbols", refuse_symbols)
+        self.refuse_symbols: frozenset[bytes] = frozenset(map(_folded, _symbols("refuse_symbols", refuse_symbols)))
         self.passes_unpriced: bool = _passes("unpriced", unpriced)
         self.passes_quotes: bool = _passes("quotes", quotes)
         self.halt_file: str | None = halt_file
@@ -197,7 +199,7 @@ class Orders:
         elif kind in QUOTES or kind in EXECUTES:
             reason = self._about_others(kind, link)
         else:
-            return PASS_ON
+            reason = None
         if reason is None:
             return PASS_ON
         self._log(message, reason, link)
@@ -232,25 +234,27 @@ class Orders:
         if not symbols or NO_SYMBOL in symbols:
             return _Reason("symbol", "an order must have a Symbol", UNKNOWN_SYMBOL)
         for symbol in symbols:
-            if symbol in self.refuse_symbols or (self.symbols and symbol not in self.symbols):
+            if _folded(symbol) in self.refuse_symbols or (self.symbols and symbol not in self.symbols):
                 return _Reason("symbol", f"orders of {_shown(symbol)} are not allowed", UNKNOWN_SYMBOL)
         return None
 
     def _about_quantity(self, order: ListedOrder) -> _Reason | None:
         assert self.max_quantity is not None
-        quantity = _number(order, 38)
-        if quantity is None:
-            return _Reason("quantity", "an order must have an OrderQty that is a number", EXCEEDS_LIMIT)
-        if quantity > self.max_quantity:
-            return _above("quantity", quantity, self.max_quantity)
-        return None
+        for value in (order.fields.get(38), *order.leg_quantities):
+            quantity = _number(value)
+            if quantity is None:
+                return _Reason("quantity", "an order must have an OrderQty that is a number", EXCEEDS_LIMIT)
+            if quantity > self.max_quantity:
+                return _above("quantity", quantity, self.max_quantity)
+        return TWO_SIZES if has_two_sizes(order.fields) else None
 
     def _about_notional(self, order: ListedOrder) -> _Reason | None:
         assert self.max_notional is not None
-        if 152 in order.fields:
-            notional = _number(order, 152)
-        elif order.fields.get(40) in LIMITED:
-            quantity, price = _number(order, 38), _number(order, 44)
+        fields = order.fields
+        if 152 in fields:
+            notional = _number(fields.get(152))
+        elif is_priced(fields):
+            quantity, price = _number(fields.get(38)), _number(fields.get(44))
             notional = None if quantity is None or price is None else quantity * price
         elif self.passes_unpriced:
             return None
@@ -260,7 +264,7 @@ class Orders:
             return _Reason("notional", "an order must have an OrderQty and a Price that are numbers", EXCEEDS_LIMIT)
         if notional > self.max_notional:
             return _above("notional value", notional, self.max_notional)
-        return None
+        return TWO_SIZES if has_two_sizes(order.fields) else None
 
     def _is_file_there(self, path: str) -> bool:
         """Return whether the file is there. If that cannot be found out, it counts as there."""
@@ -273,7 +277,8 @@ class Orders:
             there = True
         if there != self._file_is_there:
             self._file_is_there = there
-            self.log.warn("orders are {now} by {path}", now="halted" if there else "no longer halted", path=path)
+            now, why = ("halted", "there") if there else ("no longer halted", "gone")
+            self.log.warn("orders are {now}: the file {path!r} is {why}", now=now, path=path, why=why)
         return there
 
     def _log(self, message: Message, reason: _Reason, link: Link) -> None:
@@ -291,18 +296,18 @@ class Orders:
 
 
 HALTED = _Reason("halted", "orders are halted")
+TWO_SIZES = _Reason("repeated", "an order must have one of OrderQty, CashOrderQty and OrderPercent")
 
 
-def _number(order: ListedOrder, tag: int) -> Decimal | None:
-    """Return how large the number in a field is; ``None`` if there is none, or one that is too long to be meant."""
-    value = order.fields.get(tag)
+def _number(value: bytes | None) -> Decimal | None:
+    """Return how large a number is; ``None`` if it is none, or too long to be meant."""
     if value is None or len(value) > LONGEST or NUMBER.fullmatch(value) is None:
         return None
     return abs(Decimal(value.decode()))
 
 
 def _above(what: str, found: Decimal, limit: Decimal) -> _Reason:
-    return _Reason(what, f"the {what} is {found:f}, above the limit {limit:f}", EXCEEDS_LIMIT)
+    return _Reason(what, f"the {what} is {found:f}, above the limit {limit.normalize():f}", EXCEEDS_LIMIT)
 
 
 def _limit(name: str, limit: Limit) -> Decimal | None:
@@ -313,7 +318,7 @@ def _limit(name: str, limit: Limit) -> Decimal | None:
         raise TypeError(f"{name} must be a number, not {limit!r}")
     number = Decimal(str(limit))  # 0.3 is meant, not the next number that a float can be
     if not (number.is_finite() and number > 0):
-        raise ValueError(f"{name} must be above 0, not {limit}")
+        raise ValueError(f"{name} must be a number above 0, not {limit}")
     return number
 
 
@@ -322,6 +327,11 @@ def _symbols(name: str, symbols: Iterable[str]) -> frozenset[bytes]:
     if isinstance(symbols, (str, bytes)):
         raise TypeError(f"{name} must be several symbols: write ({symbols!r},)")
     return frozenset(symbol.encode("latin-1") for symbol in symbols)
+
+
+def _folded(symbol: bytes) -> bytes:
+    """Return a symbol as one that may not differ in case or spaces only."""
+    return symbol.strip().upper()
 
 
 def _passes(name: str, choice: str) -> bool:

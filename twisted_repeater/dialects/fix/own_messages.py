@@ -50,22 +50,27 @@ class OwnMessages:
         header = [*self._names[:2], (34, number), (52, self.time()), *self._names[2:]]
         return message.with_header(self._begin_string, header)
 
-    def gap_fill(self, gap: Gap, *, again: bool = False) -> Message:
-        """Return the message that fills a gap. ``again`` says that it answers a resend request."""
-        now = self.time()
-        flags: list[tuple[int, Value]] = [(43, True), (122, now)] if again else []
+    def gap_fill(self, gap: Gap) -> Message:
+        """Return the message that fills a gap, when it is told for the first time."""
+        return self._gap_fill(gap, self.time())
+
+    def _gap_fill(self, gap: Gap, now: bytes, *flags: tuple[int, Value]) -> Message:
         header = [*self._names[:2], (34, gap.start), (52, now), *flags, *self._names[2:]]
         return SequenceReset([(123, True), (36, gap.stop)]).with_header(self._begin_string, header)
 
     def again(self, pieces: Iterable[Piece]) -> list[Message]:
         """Return what answers a resend request."""
+        now = self.time()
         return [
-            self.gap_fill(piece, again=True) if isinstance(piece, Gap) else self._resent(piece.content or b"")
+            self._gap_fill(piece, now, (43, True), (122, now)) if isinstance(piece, Gap) else resent(piece.content, now)
             for piece in pieces
         ]
 
-    def _resent(self, content: bytes) -> Message:
-        """Return a message that is sent again, as a possible duplicate."""
-        message = decode(content)
-        first_sent = message.get(122) or message.get(52) or self.time()
-        return message.changed({43: True, 52: self.time(), 122: first_sent})
+
+def resent(content: bytes, now: bytes) -> Message:
+    """Return a message that is sent again, as a possible duplicate."""
+    message = decode(content)
+    first_sent = message.get(52)
+    if first_sent is None or 43 in message or 122 in message:
+        return message.changed({43: True, 52: now, 122: message.get(122) or first_sent or now})
+    return decode(message.edited({52: b"%b\x0143=Y\x01122=%b" % (now, first_sent)}))  # costs a third of `changed`

@@ -13,14 +13,14 @@ from ...errors import ParseError
 from .flow_map import FlowMap
 from .message import Message
 from .messages import BusinessMessageReject, Reject
-from .renumbering import renumbered
 
-__all__ = ["passed", "refers_to_added", "whole_or_none"]
+__all__ = ["NO_CHANGES", "passed", "refers_to_added", "whole_or_none"]
 
 M = TypeVar("M", bound=Message)
 REFERENCES = (369, 45)
 """LastMsgSeqNumProcessed, which any message may have, and RefSeqNum."""
 NO_CHANGES: Mapping[int, int] = {}
+"""Other values for no fields."""
 
 
 def whole_or_none(message: Message, tag: int) -> int | None:
@@ -56,4 +56,4 @@ def passed(message: M, number: int, other: FlowMap, changes: Mapping[int, int] =
                 different[tag] = other.sender_up_to(said)
     if whole_or_none(message, 34) == number:
         return message.changed(different) if different else message
-    return message.changed({34: number, **different}) if different else renumbered(message, number)
+    return message.changed({34: number, **different}) if different else message.renumbered(number)

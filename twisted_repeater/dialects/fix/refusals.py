@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..._text import printable, shortened, text_of
 from ...errors import ParseError
@@ -23,6 +23,8 @@ CHANGES: dict[str, str] = {"F": "1", "G": "2", "AC": "2"}
 """Messages that change or cancel an order, which an OrderCancelReject refuses, with its CxlRejResponseTo."""
 ECHOED = (11, 526, 66, 1, 55, 65, 48, 22, 167, 200, 541, 201, 202, 207, 54, 38, 40, 44)
 """What an ExecutionReport repeats of its order: the ids, the account, the instrument, side, quantity and price."""
+OF_CHANGE = (37, 11, 526, 66, 41)
+"""What an OrderCancelReject repeats of the request: the ids."""
 OF_BUSINESS = (11, 117, 131, 262, 320, 324, 335, 70, 23)
 """Fields that may have the id of a message of another kind."""
 
@@ -37,6 +39,8 @@ MOST_REPORTS = 1000
 
 LONGEST = 200
 """How many characters a text may have."""
+LONGEST_FIELD = 1000
+"""How many bytes a field may have that an answer repeats."""
 
 REPEATER = uuid.uuid4().hex[:12]
 """Begins the ExecIDs of this process, so that no other has the same."""
@@ -71,9 +75,9 @@ def refuse(message: Message, text: str, *, reason: int = 0, link: Link | None = 
     words = _words(text)
     if kind in ORDERS:
         orders = listed_orders(message)
-        if len(orders) <= MOST_REPORTS:
+        if len(orders) <= MOST_REPORTS and not any(_is_long(order.fields, ECHOED) for order in orders):
             return SendBack([_rejected(order.fields, version, words, reason, message) for order in orders])
-    if kind in CHANGES:
+    if kind in CHANGES and not _is_long(message, OF_CHANGE):
         return SendBack([_not_changed(message, version, words)])
     return SendBack([_not_processed(message, version, words)])
 
@@ -84,8 +88,13 @@ def malformed(message: Message, error: ParseError, link: Link) -> SendBack:
     if _version(message, link) >= 42:
         if error.field is not None and error.field.isdigit():
             fields[371] = error.field
-        fields |= {372: message.type, 373: INCORRECT_FORMAT}
+        fields |= {372: message.type[:LONGEST_FIELD], 373: INCORRECT_FORMAT}
     return SendBack([Reject(fields | {58: _words(text_of(error))})])
+
+
+def _is_long(fields: Message | Mapping[int, bytes], tags: Iterable[int]) -> bool:
+    """Return whether a field is too long to be repeated: the answer would not fit into the connection."""
+    return any(len(fields.get(tag) or b"") > LONGEST_FIELD for tag in tags)
 
 
 def _words(text: str) -> bytes:
@@ -102,7 +111,7 @@ def _version(message: Message, link: Link | None) -> int:
 def _of(message: Message) -> dict[int, bytes | str]:
     """Return the fields of an answer that say of which version it is, where the message says so."""
     version = message.get(1128)
-    return {} if version is None else {1128: version}
+    return {} if version is None or len(version) > LONGEST_FIELD else {1128: version}
 
 
 def _rejected(
@@ -129,7 +138,7 @@ def _rejected(
 def _not_changed(message: Message, version: int, text: bytes) -> OrderCancelReject:
     """Return the answer that an order stays as it was."""
     fields = _of(message) | {37: message.get(37) or "NONE"}
-    for tag in (11, 526, 66, 41):
+    for tag in OF_CHANGE[1:]:
         value = message.get(tag)
         if value is not None:
             fields[tag] = value
@@ -147,9 +156,9 @@ def _not_processed(message: Message, version: int, text: bytes) -> BusinessMessa
     number = message.get(34) or b"0"
     if version < 42:
         return Reject({45: number, 58: text})
-    fields = _of(message) | {45: number, 372: message.type}
+    fields = _of(message) | {45: number, 372: message.type[:LONGEST_FIELD]}
     ids = (message.get(tag) for tag in OF_BUSINESS)
-    known = next((value for value in ids if value is not None), None)
+    known = next((value for value in ids if value is not None and len(value) <= LONGEST_FIELD), None)
     if known is not None:
         fields[379] = known
     return BusinessMessageReject(fields | {380: "0", 58: text})

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .flow_map import FlowMap
-from .store import Entry
 
-__all__ = ["Gap", "Piece", "Resend", "Resends", "filled", "own"]
+__all__ = ["Gap", "Own", "Piece", "Resend", "Resends", "filled", "own"]
 
 MOST = 64
 """How many requests are remembered. Those that are over still tell what the receiver has got."""
@@ -36,7 +35,17 @@ class Gap:
     """The number of the next message."""
 
 
-Piece: TypeAlias = Gap | Entry
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A message of the repeater's."""
+
+    number: int
+    """Its number."""
+    content: bytes
+    """The message as it went out."""
+
+
+Piece: TypeAlias = Gap | Own
 """What the receiver gets: a gap fill, or a message of the repeater's."""
 
 
@@ -57,28 +66,21 @@ class Resend:
 
 
 def own(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:
-    """Return what the repeater has to send for its own entries in a range, and nothing for other numbers."""
-    gap: Gap | None = None
-    for entry in numbers.entries(start, stop):
-        if gap is not None and (entry.content is not None or entry.number != gap.stop):
-            yield gap
-            gap = None
-        if entry.content is not None:
-            yield entry
+    """Return what the repeater has to send at its own numbers of a range, and nothing for other numbers."""
+    for piece in filled(numbers, start, stop):
+        if isinstance(piece, Own):
+            yield piece
         else:
-            gap = Gap(entry.number if gap is None else gap.start, entry.number + 1)
-    if gap is not None:
-        yield gap
+            yield from (Gap(*run) for run in numbers.runs(piece.start, piece.stop))
 
 
 def filled(numbers: FlowMap, start: int, stop: int) -> Iterator[Piece]:
     """Return what the receiver gets where the sender fills a whole range."""
-    for entry in numbers.entries(start, stop):
-        if entry.content is not None:
-            if start < entry.number:
-                yield Gap(start, entry.number)
-            yield entry
-            start = entry.number + 1
+    for number, content in numbers.contents(start, stop):
+        if start < number:
+            yield Gap(start, number)
+        yield Own(number, content)
+        start = number + 1
     if start < stop:
         yield Gap(start, stop)
 
@@ -112,8 +114,8 @@ class Resends:
         Returns:
             What the receiver gets before it, whether it gets the message itself, and what it gets after it.
         """
-        passes = self._numbers.entry(number) is None
-        resend = self._answered(number)
+        passes = number not in self._numbers
+        resend = self._answered(number, number + 1)
         if resend is None:
             sent = any(one.start <= number < one.next for one in self._under_way)
             return ([] if passes or sent else list(own(self._numbers, number, number + 1))), passes, []
@@ -124,7 +126,7 @@ class Resends:
 
     def gap(self, start: int, stop: int) -> list[Piece]:
         """The sender fills a gap. Return what the receiver gets instead."""
-        resend = self._answered(start)
+        resend = self._answered(start, stop)
         if resend is None:
             return list(filled(self._numbers, start, stop))
         pieces = [
@@ -135,16 +137,19 @@ class Resends:
         resend.seen = stop
         return pieces + self._run(resend)
 
-    def _answered(self, number: int) -> Resend | None:
-        """Return the request that the sender answers. Those before it will not be answered any more.
+    def _answered(self, number: int, stop: int) -> Resend | None:
+        """Return the request that the sender answers by what it says of a range. Those before it are over.
 
-        The sender leaves out nothing but what it has never sent.
+        The sender leaves out nothing but what it has never sent, and says nothing of what it was not asked for.
         """
+        last_of = self._numbers.sender_up_to
+        last = last_of(stop - 1)
         reached = [one for one in self._under_way if one.seen <= number]
         following = [one for one in reached if self._numbers.end_of_run(one.seen, number) == number]
         fitting = (
-            [one for one in following if number < one.stop]
+            [one for one in following if last <= last_of(one.stop - 1)]
             or [one for one in following if one.goes_on]
+            or [one for one in following if number < one.stop]
             or [one for one in reached if number < one.stop]
         )
         if not fitting:

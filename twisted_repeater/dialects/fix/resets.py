@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...model import Direction
-from .flow import Flow
+from .flow import Flow, opposite
 from .message import Message
 from .messages import Logon, Logout
 
@@ -73,7 +73,7 @@ class Resets:
         candidate = self._candidate
         if candidate is None:
             return True
-        if candidate.relogon or candidate.refused or not self._flows[_other(candidate.asker)].logged_on:
+        if candidate.relogon or candidate.refused or not self._flows[opposite(candidate.asker)].logged_on:
             return False
         self._agree(candidate)
         return True
@@ -91,7 +91,7 @@ class Resets:
     def other(self, way: Direction) -> Flow:
         """Return the flow of the other direction, as messages of this direction refer to it."""
         candidate = self._candidate
-        other = _other(way)
+        other = opposite(way)
         if candidate is not None and candidate.asker is way:
             return candidate.flows[other]
         return self._flows[other]
@@ -108,7 +108,7 @@ class Resets:
         asked = candidate is not None and candidate.asker is not way
         if candidate is not None and asked:
             self._answered(candidate, message)
-        if not isinstance(message, Logon):
+        if not isinstance(message, Logon) or message.possible_duplicate:
             return
         if message.reset_numbers:
             if not asked:  # otherwise it is the answer
@@ -139,7 +139,7 @@ class Resets:
         self._candidate = None
         self._refused.clear()
         self._doubtful.clear()
-        if any(len(flow.map) for flow in self._flows.values()):
+        if any(flow.map for flow in self._flows.values()):
             self._forget(list(self._flows))
         self._flows.update(candidate.flows)
 
@@ -155,7 +155,3 @@ class Resets:
             self._refused.discard(way)
             return False
         return True
-
-
-def _other(way: Direction) -> Direction:
-    return Direction.TO_CLIENT if way is Direction.TO_SERVER else Direction.TO_SERVER

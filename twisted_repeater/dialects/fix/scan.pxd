@@ -86,6 +86,9 @@ cdef class Scanned:
     @cython.locals(left=dict, data=bytes, size=Py_ssize_t, pieces=list, at=Py_ssize_t, kept=Py_ssize_t,
                    head=Py_ssize_t, begin=Py_ssize_t, tag=Py_ssize_t)
     cpdef bytes edited(self, changes)
+    @cython.locals(data=bytes, at=Py_ssize_t, stop=Py_ssize_t, length=Py_ssize_t, length_stop=Py_ssize_t, old=bytes,
+                   new=bytes, old_length=bytes, new_length=bytes, end=Py_ssize_t, total=Py_ssize_t, made=Scanned)
+    cpdef Scanned renumbered(self, Py_ssize_t number)
 
 @cython.locals(message=Scanned)
 cpdef read_as(dict classes, other, bytes data)

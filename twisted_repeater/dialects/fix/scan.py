@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import TypeVar
 
 from ...errors import ParseError
 from .tags import DATA_FIELDS, HEADER, LENGTH_FIELDS, TRAILER
 
 __all__ = ["Garbled", "Scanned", "check_sum", "read_as", "type_of", "written"]
+
+S = TypeVar("S", bound="Scanned")
 
 COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
@@ -249,6 +252,37 @@ class Scanned:
         edited = sealed(data[:head], body) if head != 0 else body
         added = [(own, value) for own, value in left.items() if value is not None]
         return with_new_fields(Scanned(edited).fields, added) if added else edited
+
+    def renumbered(self: S, number: int) -> S:
+        """Return a message of the same class with another MsgSeqNum.
+
+        BodyLength and CheckSum follow from the digits that differ, so no other field is looked at.
+
+        Raises:
+            ValueError: the message has no header with a number.
+        """
+        data = self.data
+        if not self._find(34) or data[:2] != b"8=":
+            raise ValueError("only a message with a header can be renumbered")
+        at, stop = self._value, self._end
+        self._find(9)
+        length, length_stop = self._value, self._end
+        old = data[at:stop]
+        new = b"%d" % number
+        old_length = new_length = data[length:length_stop]
+        if len(old) != len(new):
+            new_length = b"%d" % (self._number(length, length_stop) + len(new) - len(old))
+        end = len(data)
+        total = self._number(end - 4, end - 1) + check_sum(new, len(new)) + check_sum(new_length, len(new_length))
+        total = (total - check_sum(old, len(old)) - check_sum(old_length, len(old_length))) % 256
+        kind = self.__class__
+        made = kind.__new__(kind)
+        made.data = b"".join(
+            (data[:length], new_length, data[length_stop:at], new, data[stop : end - 4], b"%03d\1" % total)
+        )
+        made._data_tag = 0
+        made._plain = self._plain
+        return made
 
 
 def with_lengths(changes: Mapping[int, bytes | None]) -> dict[int, bytes | None]:

@@ -15,19 +15,24 @@ from ...errors import MarshalingError, ParseError
 from ...filters import filter_function, selector_of
 from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec, ISessionFilter
 from ...link import Link
-from ...model import Direction, OnFilterError
+from ...model import Direction, OnFilterError, Side
 from ...selectors import Selector
-from ...verdicts import DO_NOTHING, PASS_ON, Answer, Close, Verdict, plain
+from ...verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Verdict, plain
+from .codec import Unreadable
 from .decisions import is_of_session
+from .flow import opposite
 from .message import Message
-from .messages import SessionMessage
-from .numbers import NotLoggedOn, opposite
+from .messages import Reject
+from .numbers import NotLoggedOn
 from .refusals import malformed
 from .sessions import Session, Sessions
 from .store import StoreError
 from .tracking import Tracker, Untracked
 
 __all__ = ["NumberedSessions", "SessionFilter"]
+
+ROOM = 512
+"""How many bytes the repeater may add to a message: its header, another number, and what says that it is sent again."""
 
 
 @implementer(IFilterPair)
@@ -44,6 +49,7 @@ class NumberedSessions:
     def for_link(self, link: Link) -> tuple[SessionFilter, SessionFilter]:
         """See `IFilterPair`."""
         session = self._sessions.begin(link.client_name)
+        session.numbers.largest = link._pair.framing_to(Side.SERVER).max_frame - ROOM
         return SessionFilter(session, Direction.TO_SERVER), SessionFilter(session, Direction.TO_CLIENT)
 
 
@@ -59,13 +65,10 @@ class SessionFilter:
     def __init__(self, session: Session, way: Direction) -> None:
         self._session = session
         self._way = way
+        self.tracker: Tracker = session.numbers.trackers[way]
+        """Counts the messages that just pass."""
         self._message: Message | None = None
         """The message that the application's filter looks at, or has looked at last."""
-
-    @property
-    def tracker(self) -> Tracker:
-        """Counts the messages that pass without being looked at."""
-        return self._session.numbers.trackers[self._way]
 
     def filter(self, message: Message, link: Link) -> Answer:
         """Pass a message on, as if there were no filters of the application."""
@@ -78,18 +81,32 @@ class SessionFilter:
     def decide(self, message: Message, link: Link, ask: FilterFunction | None) -> Answer:
         """Return the verdict on a message, after asking the application's filters where that is needed."""
         self._message = message
+        numbers, is_next = self._session.numbers, self.tracker.is_next(message)
         try:
-            asks = self._session.numbers.arrived(self._way, message)
+            asks = is_next or numbers.arrived(self._way, message)
         except StoreError as error:
             return self._broken(error)
         try:
-            answer: Any = PASS_ON if ask is None or not asks else ask(message, link)
+            if not asks:
+                ask = None
+            self._check(message, ask)
+            answer: Any = PASS_ON if ask is None else ask(message, link)
         except ParseError as error:
             answer = self._malformed(error, link)
+        if answer is PASS_ON and is_next and self.tracker.is_next(message):  # the filter may have sent something
+            return numbers.passed(self._way, message)
         if issubclass(type(answer), Verdict):
             return self._settled(answer)
         later = verdict_later(answer).addErrback(self._malformed_later, link)
         return later.addCallback(self._settled_later, link)
+
+    def _check(self, message: Message, ask: FilterFunction | None) -> None:
+        """Raise the error about a message that cannot be decided about, or cannot be renumbered."""
+        if isinstance(message, Unreadable) and (ask is not None or 369 in message):
+            raise message.error
+        numbers = self._session.numbers
+        if len(message.data) > numbers.largest and numbers.changed:
+            raise ParseError(f"a message must have at most {numbers.largest} bytes in this session")
 
     def _malformed_later(self, failure: Failure, link: Link) -> Verdict:
         failure.trap(ParseError)
@@ -97,15 +114,17 @@ class SessionFilter:
         return self._malformed(failure.value, link)
 
     def _malformed(self, error: ParseError, link: Link) -> Verdict:
-        """Return the verdict on a message of which a filter cannot read a field.
+        """Return the verdict on a message of which a field cannot be read.
 
-        That is an error of the sender, not of the filter. If it were not answered, the message would come again. For a
-        message of the session, which nobody answers by a Reject, the error is raised.
+        That is an error of the sender, not of the filter. If it were not answered, the message would come again. A
+        Reject is only dropped. For another message of the session, which is never sent again, the error is raised.
         """
         message = self._message
-        if message is None or error.ends_link or isinstance(message, SessionMessage):
+        if message is None or error.ends_link or is_of_session(message):
             raise error
-        return malformed(message, error, link)
+        if not self._session.over:
+            link._pair.parse_error(self._way.source, error)
+        return DROP if isinstance(message, Reject) or message.type == "3" else malformed(message, error, link)
 
     def failed(self, verdict: Verdict, link: Link) -> Verdict:
         """See `ISessionFilter`.
@@ -161,6 +180,8 @@ class SessionFilter:
     def _broken(self, error: StoreError) -> Verdict:
         """The store has failed: nothing more may leave."""
         self._session.broken = True
+        for tracker in self._session.numbers.trackers.values():
+            tracker.is_quiet = False
         return Close(error)
 
 

@@ -5,10 +5,12 @@ Each function gets the flow of the message, and the other flow, as the sender of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .flow import Flow
 from .message import Message
 from .messages import Logon, ResendRequest, SequenceReset
-from .references import passed, whole_or_none
+from .references import NO_CHANGES, passed, whole_or_none
 from .resends import Gap
 
 __all__ = ["session_message"]
@@ -20,7 +22,7 @@ OLD_VERSIONS = (b"FIX.4.0", b"FIX.4.1", b"FIX.4.2")
 
 def session_message(flow: Flow, other: Flow, message: Message, number: int) -> tuple[list[Message], list[Message]]:
     """Return what the receiver gets for a message of the session, and what its sender gets."""
-    if isinstance(message, Logon):
+    if isinstance(message, Logon) and not (message.possible_duplicate and number <= flow.last):
         return _logon(flow, other, message, number)
     if isinstance(message, SequenceReset):
         return _sequence_reset(flow, other, message, number), []
@@ -31,26 +33,27 @@ def session_message(flow: Flow, other: Flow, message: Message, number: int) -> t
     return _first(flow, other, message, number), []
 
 
-def _first(flow: Flow, other: Flow, message: Message, number: int, **changes: int) -> list[Message]:
+def _first(
+    flow: Flow, other: Flow, message: Message, number: int, changes: Mapping[int, int] = NO_CHANGES
+) -> list[Message]:
     """Return what the receiver gets for a message that is sent for the first time."""
-    fields = {int(tag[1:]): value for tag, value in changes.items()}
     due = flow.due()
     flow.note(number)
-    return [*due, passed(message, flow.map.receiver(number), other.map, fields)]
+    return [*due, passed(message, flow.map.receiver(number), other.map, changes)]
 
 
 def _logon(flow: Flow, other: Flow, message: Logon, number: int) -> tuple[list[Message], list[Message]]:
-    flow.own.learn(message)
+    flow.maker.learn(message)
     back: list[Message] = []
-    changes = {}
+    changes: dict[int, int] = {}
     expected = whole_or_none(message, 789)
     if expected is not None and expected > 0:
-        changes["_789"] = other.map.sender_from(expected)
+        changes[789] = other.map.sender_from(expected)
         if other.logged_on:  # the sender of the other flow now sends again what is missing, without a request
             back = other.again(other.resends.begin(expected, other.next_number))
         else:
             other.awaited = expected
-    forward = _first(flow, other, message, number, **changes)
+    forward = _first(flow, other, message, number, changes)
     flow.note(number, logon=True)
     if flow.awaited:
         forward += flow.again(flow.resends.begin(flow.awaited, flow.map.receiver(number)))
@@ -72,7 +75,7 @@ def _sequence_reset(flow: Flow, other: Flow, message: SequenceReset, number: int
             flow.last = new - 1
         return [passed(message, place, other.map, {36: flow.map.receiver(new)})]
     if number > flow.last:
-        forward = _first(flow, other, message, number, _36=flow.map.receiver(new))
+        forward = _first(flow, other, message, number, {36: flow.map.receiver(new)})
         flow.last = max(flow.last, new - 1)
         return forward
     if new <= number:
@@ -100,8 +103,8 @@ def _resend_request(flow: Flow, other: Flow, message: Message, number: int) -> t
     back = other.again(other.resends.begin(begin, stop, goes_on=infinite or end >= limit))
     if begin < stop == first:  # the sender has nothing to do with any of them
         return flow.owe(number), back
-    changes = {"_7": other.map.sender_from(first)}
+    changes = {7: other.map.sender_from(first)}
     if not infinite:
         last = other.map.start_of_run(first, end + 1) - 1 if end < limit else end
-        changes["_16"] = other.map.sender_up_to(last)
-    return _first(flow, other, message, number, **changes), back
+        changes[16] = other.map.sender_up_to(last)
+    return _first(flow, other, message, number, changes), back

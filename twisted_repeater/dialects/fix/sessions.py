@@ -6,15 +6,18 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from weakref import WeakValueDictionary
 
 from twisted.logger import Logger
 
+from ..._text import shortened
 from ...errors import RepeaterError
 from ...model import Direction
-from .numbers import Numbers
+from .numbers import Commit, Numbers
 from .store import Entry, Store
 
-__all__ = ["Session", "SessionInUse", "Sessions"]
+__all__ = ["Session", "SessionInUse", "Sessions", "sessions_in"]
 
 log: Logger = Logger()
 
@@ -94,6 +97,9 @@ class Sessions:
     def _store(self) -> Store:
         if self._opened is None:
             before = state_of(self._path)
+            if self._left is not None and before == [None, None]:
+                log.warn("the store {path} was removed: what was changed in numbers before is not known any more",
+                         path=self._path)  # fmt: skip
             self._opened = Store(self._path)
             if before != self._left:  # another process had it meanwhile
                 self._idle.clear()
@@ -111,23 +117,27 @@ class Sessions:
         store = self._store
         numbers = self._idle.pop(name, None)
         if numbers is None:
-            numbers = Numbers(store.load(name), self._committing(name), self._now)
+            numbers = Numbers(store.load(name, partial(self._contents, name)), self._committing(name), self._now)
         self._in_use.add(name)
         return Session(name, numbers, self._end)
 
-    def _committing(self, name: str) -> Callable[..., Iterable[tuple[Direction, int]]]:
+    def _committing(self, name: str) -> Commit:
         """Return what commits the entries of a session."""
 
-        def commit(
-            entries: list[Entry], highest: Mapping[Direction, int], forget: list[Direction]
-        ) -> Iterable[tuple[Direction, int]]:
+        def commit(entries: list[Entry], highest: Mapping[Direction, int], forget: list[Direction]) -> None:
+            if forget:
+                log.info("{name} begins again: what was changed in its numbers is forgotten", name=shortened(name))
             if not self._warned:
                 self._warned = True
                 log.warn("no store: if this process ends, the numbers of FIX sessions in which it dropped, changed or "
                          "added messages are lost")  # fmt: skip
-            return self._store.commit(name, entries, highest, forget=forget)
+            self._store.commit(name, entries, highest, forget=forget)
 
         return commit
+
+    def _contents(self, name: str, flow: Direction, start: int, stop: int) -> Iterable[tuple[int, bytes]]:
+        """Return what is kept of the messages in a range of numbers."""
+        return self._store.contents(name, flow, start, stop)
 
     def _end(self, session: Session) -> None:
         self._in_use.discard(session.name)
@@ -141,10 +151,9 @@ class Sessions:
 
     def _close(self) -> None:
         """Give the file back: another process may take it now."""
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            opened.close()
-            self._left = state_of(self._path)
+        self._store.close()
+        self._opened = None
+        self._left = state_of(self._path)
 
     def _keep(self, session: Session) -> None:
         """Keep what is known of a session until its next link."""
@@ -153,3 +162,18 @@ class Sessions:
         self._idle[session.name] = session.numbers
         while len(self._idle) > MOST_IDLE:
             self._idle.popitem(last=False)
+
+
+in_files: WeakValueDictionary[str, Sessions] = WeakValueDictionary()
+"""The sessions of each file that this process uses."""
+
+
+def sessions_in(path: str | None) -> Sessions:
+    """Return the sessions that a file keeps: the same ones for all who ask, as long as somebody has them."""
+    if path is None:
+        return Sessions()
+    real = os.path.realpath(path)
+    found = in_files.get(real)
+    if found is None:
+        found = in_files[real] = Sessions(os.path.abspath(path))  # the process may change its directory
+    return found

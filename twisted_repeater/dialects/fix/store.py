@@ -6,19 +6,23 @@ its log, and waits until the disk has it.
 
 from __future__ import annotations
 
-import enum
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 
 from ...errors import RepeaterError
 from ...model import Direction
+from .flow_map import FlowMap
 
-__all__ = ["MAX_CONTENT", "Entry", "Kind", "Saved", "Store", "StoreError"]
+__all__ = ["MAX_CONTENT", "Entry", "Saved", "Store", "StoreError"]
 
-MAX_CONTENT = 64 * 1024 * 1024
+MAX_CONTENT = 16 * 1024 * 1024
 """How many bytes of messages are kept for each session, unless the caller says otherwise."""
+KEPT = 0.97
+"""How much of that stays when the oldest are forgotten, so that it is not done at each commit."""
 APPLICATION = 0x46495852
 """Marks the file as one of ours, in its header."""
 VERSION = 1
@@ -29,51 +33,57 @@ TABLES = """
 CREATE TABLE session (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, to_server INTEGER NOT NULL, to_client INTEGER NOT NULL
 );
-CREATE TABLE entry (
+CREATE TABLE run (
+    session INTEGER NOT NULL REFERENCES session, flow INTEGER NOT NULL, added INTEGER NOT NULL,
+    start INTEGER NOT NULL, stop INTEGER NOT NULL, PRIMARY KEY (session, flow, added, start)
+) WITHOUT ROWID;
+CREATE TABLE content (
     id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES session, flow INTEGER NOT NULL, number INTEGER NOT NULL,
-    origin INTEGER NOT NULL, kind INTEGER NOT NULL, content BLOB, UNIQUE (session, flow, number)
+    message BLOB NOT NULL, UNIQUE (session, flow, number)
 );
 """
+
+
+def identity_of(path: str | None) -> tuple[int, int] | None:
+    """Return what says which file is at a path; ``None`` if there is none."""
+    try:
+        state = os.stat(path or "")
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+def make_file(path: str) -> None:
+    """Make a file that only its owner can read, as it has orders, unless there is one."""
+    with suppress(OSError):  # SQLite says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 class StoreError(RepeaterError):
     """The file cannot be used: another process has it, it is not ours, or the disk is full."""
 
 
-class Kind(enum.IntEnum):
-    """What the repeater did at a number."""
-
-    DROPPED = 0
-    """The receiver gets a gap fill in place of the sender's message."""
-    ADDED = 1
-    """A message of the repeater itself."""
-    CHANGED = 2
-    """The sender's message, with other content."""
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A number at which the receiver does not get what the sender sent."""
+    """A number at which the receiver does not get what the sender sent, but the content, or else a gap fill."""
 
     flow: Direction
     """The direction of the messages."""
     number: int
     """The number that the receiver sees."""
-    origin: int
-    """The sender's number of the message; of an added message: the one of the last message before it."""
-    kind: Kind
-    """What the repeater did."""
+    added: bool = False
+    """Whether it is a message of the repeater itself, and not the place of one of the sender's."""
     content: bytes | None = None
-    """The message as it went out; ``None`` if it was dropped, or so long ago that the store has forgotten it."""
+    """The message as it went out; ``None`` if a gap fill went out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What a store knows of a session."""
 
-    entries: tuple[Entry, ...] = ()
-    """The entries of both flows, each flow in the order of its numbers."""
-    highest: Mapping[Direction, int] = field(default_factory=lambda: dict.fromkeys(FLOWS, 0))
+    flows: Mapping[Direction, FlowMap]
+    """The numbers of both flows."""
+    highest: Mapping[Direction, int]
     """The highest number known of each flow's sender; 0 if none is."""
 
 
@@ -82,9 +92,8 @@ class Store:
 
     Args:
         path: the file, which is made if there is none; ``None`` for a store in memory.
-        max_content: how many bytes of messages are kept for each session. Above that, the content of its oldest entries
-            is forgotten. The entries stay, so the numbers stay right: whoever asks for such a message again gets a gap
-            fill.
+        max_content: how many bytes of messages are kept for each session. Above that, the oldest are forgotten. Their
+            numbers stay, so the numbers stay right: whoever asks for such a message again gets a gap fill.
 
     Raises:
         StoreError: the file cannot be used.
@@ -97,11 +106,14 @@ class Store:
         self._sizes: dict[int, int] = {}
         """How many bytes of messages are kept for each session."""
         self._ids: dict[str, int] = {}
+        if path is not None:
+            make_file(path)
         with self._errors():
             self._database = sqlite3.connect(":memory:" if path is None else path, timeout=0, isolation_level=None)
         try:
             with self._errors():
                 self._open()
+            self._file = identity_of(path)
         except BaseException:
             self._database.close()
             raise
@@ -109,11 +121,12 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({self.path!r})"
 
-    def load(self, session: str) -> Saved:
+    def load(self, session: str, contents: Callable[[Direction, int, int], Iterable[tuple[int, bytes]]]) -> Saved:
         """Return what is known of a session.
 
         Args:
             session: the name of the session.
+            contents: does what `contents` does, for this session, also when the file has been opened again.
 
         Raises:
             StoreError: the file cannot be read.
@@ -122,17 +135,34 @@ class Store:
             row = self._database.execute(
                 "SELECT id, to_server, to_client FROM session WHERE name = ?", (session,)
             ).fetchone()
-            if row is None:
-                return Saved()
-            self._ids[session] = row[0]
-            rows = self._database.execute(
-                "SELECT flow, number, origin, kind, content FROM entry WHERE session = ? ORDER BY flow, number",
-                row[:1],
+            if row is not None:
+                self._ids[session] = row[0]
+            flows = {
+                flow: FlowMap(
+                    self._runs(row, flow, added=False), self._runs(row, flow, added=True), partial(contents, flow)
+                )
+                for flow in FLOWS
+            }
+        return Saved(flows, dict(zip(FLOWS, (0, 0) if row is None else row[1:], strict=True)))
+
+    def contents(self, session: str, flow: Direction, start: int, stop: int) -> list[tuple[int, bytes]]:
+        """Return what is kept of the messages in a range of the receiver's numbers: numbers, in order, and messages.
+
+        Args:
+            session: the name of the session.
+            flow: the direction of the messages.
+            start: the first number.
+            stop: the number behind the last.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        with self._errors():
+            return self._database.execute(
+                "SELECT number, message FROM content WHERE session = (SELECT id FROM session WHERE name = ?) "
+                "AND flow = ? AND number >= ? AND number < ? ORDER BY number",
+                (session, FLOWS.index(flow), start, stop),
             ).fetchall()
-        entries = tuple(
-            Entry(FLOWS[flow], number, origin, Kind(kind), content) for flow, number, origin, kind, content in rows
-        )
-        return Saved(entries, dict(zip(FLOWS, row[1:], strict=True)))
 
     def commit(
         self,
@@ -141,7 +171,7 @@ class Store:
         highest: Mapping[Direction, int] | None = None,
         *,
         forget: Iterable[Direction] = (),
-    ) -> list[tuple[Direction, int]]:
+    ) -> None:
         """Write entries and highest numbers, all or nothing. They are on the disk when it returns.
 
         Args:
@@ -150,23 +180,22 @@ class Store:
             highest: the highest numbers of senders, of the flows where they are to be noted.
             forget: the flows that begin again: what was known of them is forgotten first.
 
-        Returns:
-            The flow and number of each entry whose content was forgotten because there was too much.
-
         Raises:
             StoreError: the file cannot be written. Nothing was changed.
         """
-        given = list(entries)
+        self._check_file()
         with self._errors(), self._transaction():
             number = self._id_of(session)
-            size = self._size_of(number) + sum(len(entry.content or b"") for entry in given)
-            self._write(number, given, dict(highest or {}), list(forget))
-            forgotten: list[tuple[Direction, int]] = []
+            self._forget_flows(number, list(forget))
+            size = self._size_of(number)
+            for entry in entries:
+                size += self._write(number, entry)
+            for flow, last in (highest or {}).items():
+                self._database.execute(f"UPDATE session SET {flow.value} = ? WHERE id = ?", (last, number))
             if size > self._max_content:
-                size, forgotten = self._forget_contents(number)
+                size = self._forget_oldest(number, size)
         self._ids[session] = number
         self._sizes[number] = size
-        return forgotten
 
     def close(self) -> None:
         """Give the file back. It may be called again."""
@@ -191,6 +220,11 @@ class Store:
             raise StoreError(f"{self.path} must have tables of version {VERSION}, not {version}")
         self._database.execute("COMMIT")
 
+    def _check_file(self) -> None:
+        """Raise an error if the file is another one now, or none: what is written would be lost."""
+        if self._file != identity_of(self.path):
+            raise StoreError(f"the store {self.path} cannot be used: the file was removed or replaced")
+
     def _id_of(self, session: str) -> int:
         """Return the number of a session in the tables."""
         found = self._ids.get(session)
@@ -201,45 +235,74 @@ class Store:
             (found,) = self._database.execute("SELECT id FROM session WHERE name = ?", (session,)).fetchone()
         return int(found)
 
+    def _runs(self, row: tuple[int, ...] | None, flow: Direction, *, added: bool) -> Iterable[tuple[int, int]]:
+        """Return the runs of numbers in a flow of a session: all, or those of messages that were added."""
+        return (
+            ()
+            if row is None
+            else self._database.execute(
+                "SELECT start, stop FROM run WHERE session = ? AND flow = ? AND added = ? ORDER BY start",
+                (row[0], FLOWS.index(flow), added),
+            )
+        )
+
     def _size_of(self, session: int) -> int:
-        """Return how many bytes of messages are kept for a session. Entries that were replaced may count too."""
+        """Return how many bytes of messages are kept for a session."""
         if session not in self._sizes:
-            question = "SELECT coalesce(sum(length(content)), 0) FROM entry WHERE session = ?"
+            question = "SELECT coalesce(sum(length(message)), 0) FROM content WHERE session = ?"
             (self._sizes[session],) = self._database.execute(question, (session,)).fetchone()
         return self._sizes[session]
 
-    def _write(
-        self, session: int, entries: list[Entry], highest: dict[Direction, int], forget: list[Direction]
-    ) -> None:
-        """Write what `commit` was given."""
-        execute = self._database.execute
-        for flow in forget:
-            execute("DELETE FROM entry WHERE session = ? AND flow = ?", (session, FLOWS.index(flow)))
-            highest.setdefault(flow, 0)
-        self._database.executemany(
-            "INSERT OR REPLACE INTO entry (session, flow, number, origin, kind, content) VALUES (?, ?, ?, ?, ?, ?)",
-            [(session, FLOWS.index(own.flow), own.number, own.origin, own.kind, own.content) for own in entries],
-        )
-        for flow, number in highest.items():
-            execute(f"UPDATE session SET {flow.value} = ? WHERE id = ?", (number, session))
+    def _forget_flows(self, session: int, flows: list[Direction]) -> None:
+        """Forget what is known of flows that begin again."""
+        for flow in flows:
+            for table in ("run", "content"):
+                self._database.execute(
+                    f"DELETE FROM {table} WHERE session = ? AND flow = ?", (session, FLOWS.index(flow))
+                )
+            self._database.execute(f"UPDATE session SET {flow.value} = 0 WHERE id = ?", (session,))
+            self._sizes.pop(session, None)
 
-    def _forget_contents(self, session: int) -> tuple[int, list[tuple[Direction, int]]]:
-        """Forget the oldest contents of a session; return how many bytes are left, and the entries concerned."""
+    def _write(self, session: int, entry: Entry) -> int:
+        """Write an entry; return by how much the content of the session grows."""
+        place = (session, FLOWS.index(entry.flow), entry.number)
+        for added in (False, True) if entry.added else (False,):
+            self._write_run(*place, added)
+        if entry.content is None:
+            return 0
+        question = "SELECT length(message) FROM content WHERE session = ? AND flow = ? AND number = ?"
+        (before,) = self._database.execute(question, place).fetchone() or (0,)
+        self._database.execute(
+            "INSERT OR REPLACE INTO content (session, flow, number, message) VALUES (?, ?, ?, ?)",
+            (*place, entry.content),
+        )
+        return len(entry.content) - int(before)
+
+    def _write_run(self, session: int, flow: int, number: int, added: bool) -> None:
+        """Write that something was done at a number: it makes the run before it longer, or begins one."""
+        execute, one = self._database.execute, (session, flow, added)
+        start, stop = execute(
+            "SELECT start, stop FROM run WHERE session = ? AND flow = ? AND added = ? AND start <= ? "
+            "ORDER BY start DESC LIMIT 1",
+            (*one, number),
+        ).fetchone() or (number, number)
+        if number >= stop:
+            execute(
+                "INSERT OR REPLACE INTO run (session, flow, added, start, stop) VALUES (?, ?, ?, ?, ?)",
+                (*one, start if number == stop else number, number + 1),
+            )
+
+    def _forget_oldest(self, session: int, size: int) -> int:
+        """Forget the oldest contents of a session; return how many bytes are left."""
         rows = self._database.execute(
-            "SELECT id, flow, number, length(content) FROM entry WHERE session = ? AND content IS NOT NULL ORDER BY id",
-            (session,),
-        ).fetchall()
-        size = sum(row[3] for row in rows)
-        if size <= self._max_content:  # entries that were replaced had been counted too
-            return size, []
-        forgotten = []
-        for entry, flow, number, length in rows:
-            if size <= self._max_content * 3 // 4:  # and some more, so that it is not done at each commit
-                break
-            self._database.execute("UPDATE entry SET content = NULL WHERE id = ?", (entry,))
-            forgotten.append((FLOWS[flow], number))
+            "SELECT id, length(message) FROM content WHERE session = ? ORDER BY id", (session,)
+        )
+        last = 0
+        while size > self._max_content * KEPT:
+            last, length = rows.fetchone()
             size -= length
-        return size, forgotten
+        self._database.execute("DELETE FROM content WHERE session = ? AND id <= ?", (session, last))
+        return size
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

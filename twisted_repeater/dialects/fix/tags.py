@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DATA_FIELDS", "HEADER", "LENGTH_FIELDS", "TRAILER"]
+__all__ = ["DATA_FIELDS", "HEADER", "LENGTH_FIELDS", "SECRETS", "TRAILER"]
 
 USUAL = (8, 9, 35, 49, 56, 34, 52, 43, 122, 97, 50, 57, 142, 143, 115, 116, 144, 128, 129, 145, 90, 91, 212, 213)
 RARE = (347, 369, 370, 627, 628, 629, 630, 1128, 1129, 1156)
@@ -39,3 +39,5 @@ DATA_FIELDS: dict[int, int] = {
 """The field with a length, and the field right behind it whose value has so many bytes, whatever they are."""
 LENGTH_FIELDS: dict[int, int] = {data: length for length, data in DATA_FIELDS.items()}
 """The field with a length of each field that holds data."""
+SECRETS: tuple[int, ...] = (554, 925, 1402, 1404)
+"""Password, NewPassword, EncryptedPassword, EncryptedNewPassword."""

@@ -2,12 +2,15 @@
 cimport cython
 
 from ...selectors cimport Selector
+from .scan cimport Scanned
 
+cdef bytes NAMING
 cdef Py_ssize_t MOST_FIELDS
 
 cdef class Tracker:
-    cdef public bint is_plain
-    cdef public Py_ssize_t last
+    cdef public bint is_quiet
+    cdef public Py_ssize_t last, shift, other_shift
+    cpdef bint is_next(self, Scanned message) except -1
 
 cdef class Untracked(Selector):
     cdef Tracker _tracker

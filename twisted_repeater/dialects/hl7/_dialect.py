@@ -33,9 +33,9 @@ def hl7(
     `Filler` for bytes between frames.
 
     Args:
-        name: what names a client: its address, or the sending application (MSH-3) or the sending facility (MSH-4) of
-            its first message. Many clients may share a name.
-        charset: the character set of messages that do not say theirs in MSH-18.
+        name: how a client is named: by its address, or by the sending application (MSH-3) or the sending facility
+            (MSH-4) of its first message. Many clients may share a name.
+        charset: the character set of messages without MSH-18.
         filler: what to do with line feeds, carriage returns and NULs between two frames.
         max_frame: the longest message, in bytes, unless the repeater's limits say otherwise.
 

@@ -45,8 +45,8 @@ def refuse(message: Message | Batch | Raw | Filler, text: str, *, code: Code = "
 
     Args:
         message: the message, or the batch, whose messages are all refused, in one frame.
-        text: why, for whoever reads the log of the sender.
-        code: ``"AR"`` for "rejected", ``"AE"`` for "in error". Some senders try again after one of these: ask theirs.
+        text: why, for people who read the log of the sender.
+        code: ``"AR"`` for "rejected", ``"AE"`` for "in error". Some senders try again after one of the two.
     """
     if code not in ("AE", "AR"):
         raise ValueError(f"code must be AE or AR, not {code!r}")

@@ -39,6 +39,8 @@ class Hl7Codec(TypedCodec[Message | Batch | Raw | Filler]):
     """
 
     message_types: tuple[type, ...] = (Message, Batch, Raw, Filler)
+    keeps_bytes: bool = True
+    """Filters can select by bytes (`of_type`) also where another filter has a message decoded: it has its bytes."""
 
     def __init__(self, charset: str = "utf-8") -> None:
         self.charset: str = checked_charset(charset)

@@ -21,7 +21,10 @@ LAST_FIELD = 18
 """The last field of a header that is read without looking for segments."""
 
 SHOWN = 64
-"""How many bytes of a message its `repr` shows."""
+"""How many bytes of a frame without a header are shown."""
+
+SHOWN_OF_HEADER = 150
+"""How many bytes of a header are shown."""
 
 _header = re.compile(rb"[\x00-\x20\x7f-\xff]*(MSH|FHS|BHS)[^\r\n]")
 _surely = re.compile(rb"MSH[^\w\s]{2}", re.ASCII)
@@ -84,6 +87,12 @@ class Headed(Frame):
         self._delimiters: Delimiters | None = None
         self._fields: list[bytes] | None = None
         self._view: bytes | None = None
+
+    def __repr__(self) -> str:
+        # The segments after the header are about patients. They do not belong in logs.
+        start = max(self._at, 0)
+        header = re.split(rb"[\r\n]", self._data[start : start + SHOWN_OF_HEADER], maxsplit=1)[0]
+        return f"{type(self).__name__}({header!r}, {len(self._data)} bytes)"
 
     @property
     def delimiters(self) -> Delimiters:

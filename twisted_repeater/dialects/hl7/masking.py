@@ -37,7 +37,7 @@ class Mask:
         fields: paths of what is replaced, such as ``"PID-5"`` or ``"PID-3.1"``: in all segments of the name, and in all
             repetitions.
         segments: names of segments that are removed, such as ``"NK1"``.
-        text: what the fields have then; empty by default.
+        text: what stands in the fields instead; nothing by default.
         direction: the direction of the messages.
 
     Raises:

@@ -151,8 +151,8 @@ class Message(Headed):
         Raises:
             ValueError: the path is not one, or it is MSH-1 or MSH-2.
             MarshalingError: the value is not one.
-            ParseError: the message has no way to say it: no delimiter, no escape character, or another character set.
-                If a filter meets it, the link is closed as an error of the sender.
+            ParseError: the message cannot have the value: it has no such delimiter, no escape character, or a character
+                set without these letters. In a filter this closes the link, as an error of the sender.
         """
         return self._replaced(path, value, loose=False)
 
@@ -186,7 +186,7 @@ class Message(Headed):
         return self._new(b"".join((*kept, self._data[at:]))) if kept else self
 
     def parsed(self) -> Any:
-        """Return the message as an ``hl7.Message`` of the library ``hl7``, for whatever the paths here cannot say.
+        """Return the message as an ``hl7.Message`` of the library ``hl7``, for what paths cannot express.
 
         Raises:
             ImportError: the library is not installed.

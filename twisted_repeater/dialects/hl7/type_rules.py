@@ -34,15 +34,14 @@ class Messages:
 
     A batch with one message that is not allowed is refused as a whole.
 
-    In a `chain`, filters that answer messages must not stand behind it. Put the rules alone into one `in_turn` with
-    them::
+    In a `chain`, no filter that answers messages may come after it. Put the rules and your filter into one `in_turn`::
 
         in_turn(chain(Messages(refuse=("ADT^A40",)).rules, mine))
 
     Args:
-        allow: types that are allowed, such as ``"ADT^A01"``, or ``"ADT"`` for all events; without any, all are.
-            Acknowledgements always are.
-        refuse: types that are refused, though they may be allowed.
+        allow: types that are allowed, such as ``"ADT^A01"``, or ``"ADT"`` for all events. All others are refused,
+            except acknowledgements. Without any, all are allowed.
+        refuse: types that are refused, even if ``allow`` has them.
         refuse_segments: names of segments, such as ``"ZPD"``. Messages that have one are refused.
         code: what a refused client gets: ``"AR"`` for "rejected", or ``"AE"`` for "in error".
         answer_timeout: how long a refusal waits for the answers to earlier messages; see `in_turn`.

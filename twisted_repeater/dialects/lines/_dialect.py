@@ -47,7 +47,7 @@ def lines(
 
     def redact(message: Message, direction: Direction) -> Message:
         """Leave out what follows the match."""
-        match = pattern.search(message) if isinstance(message, bytes) else None
-        return message if match is None else message[: match.end()] + b"..."
+        spans = pattern.search(message) if isinstance(message, bytes) else None
+        return message if spans is None else message[: spans[0][1]] + b"..."
 
     return dialect.changed(redact=redact)

@@ -8,25 +8,18 @@ years. To limit the length of lines does not help, because thirty characters are
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
-__all__ = ["Match", "Pattern", "Template"]
+__all__ = ["Pattern", "Spans", "Template"]
+
+Spans: TypeAlias = Sequence[tuple[int, int]]
+"""Where a match begins and ends in a line, and then each of its groups; -1 for what stands for nothing."""
 
 PART = re.compile(rb"\\(.?)", re.DOTALL)
 """A backslash in a template, and what follows it."""
 
 LONE = re.compile(rb"[\r\n\0]")
-
-
-class Match(Protocol):
-    """Where a line matches."""
-
-    def group(self, number: int, /) -> bytes | None:
-        """Return what a group stands for; ``None`` if it stands for nothing."""
-
-    def end(self) -> int:
-        """Return the offset behind the match."""
 
 
 def load_re2() -> Any:
@@ -57,12 +50,8 @@ class Pattern:
         ValueError: it is not an expression of RE2.
     """
 
-    search: Callable[[bytes], Match | None]
-    """Returns the first place where a line matches."""
     groups: int
     """How many groups it has."""
-    text: str
-    """The expression, as it was written."""
 
     def __init__(self, option: str, text: str) -> None:
         if not isinstance(text, str):
@@ -74,28 +63,53 @@ class Pattern:
         options.case_sensitive = False
         options.log_errors = False
         try:
-            self._expression = re2.compile(text.encode(), options)
+            expression = re2.compile(text.encode(), options)
         except re2.error as error:
             reason = error.args[0].decode(errors="replace")
             raise ValueError(f"{option} must be a regular expression of RE2, not {text!r}: {reason}") from None
-        self.search = self._expression.search
-        self.groups = self._expression.groups
-        self.text = text
+        self._match, self._anywhere, self._whole = _ways_to_match(re2, expression)
+        self.groups = expression.groups
+
+    def search(self, line: bytes, at: int = 0) -> Spans | None:
+        """Return the first place where a line matches, from an offset on."""
+        spans = self._match(self._anywhere, line, at, len(line))
+        return None if spans[0][0] < 0 else spans
 
     def matches_all_of(self, line: bytes) -> bool:
         """Return whether a line matches from its beginning to its end."""
-        return self._expression.fullmatch(line) is not None
+        return self._match(self._whole, line, 0, len(line))[0][0] >= 0
 
     def replaced(self, line: bytes, template: Template, most: int) -> bytes | None:
         """Return a line with something else in each place where it matches; ``None`` if there are more places."""
         pieces = []
-        at = 0
-        for count, match in enumerate(self._expression.finditer(line)):
-            if count == most:
+        at = done = 0
+        while at <= len(line) and (spans := self.search(line, at)) is not None:
+            if most == 0:
                 return None
-            pieces += [line[at : match.start()], template.made_of(match)]
-            at = match.end()
-        return b"".join([*pieces, line[at:]])
+            most -= 1
+            start, stop = spans[0]
+            pieces += [line[done:start], template.made_of(line, spans)]
+            done = stop
+            at = stop + (start == stop)  # behind an empty match, one byte further on
+        return b"".join([*pieces, line[done:]])
+
+
+def _ways_to_match(re2: Any, expression: Any) -> tuple[Callable[[Any, bytes, int, int], Spans], Any, Any]:
+    """Return a function that matches a part of a line, and its first arguments for a match anywhere, and of all of it.
+
+    It is the function that RE2's Python module calls itself. The public ones make an object and an iterator of each
+    result, which takes as long as the search in a short line.
+    """
+    try:
+        return expression._regexp.Match, re2._Anchor.UNANCHORED, re2._Anchor.ANCHOR_BOTH
+    except AttributeError:  # another version of the module
+        pass
+
+    def match(search: Callable[[bytes, int, int], Any], line: bytes, at: int, end: int) -> Spans:
+        found = search(line, at, end)
+        return [(-1, -1)] if found is None else [found.span(group) for group in range(expression.groups + 1)]
+
+    return match, expression.search, expression.fullmatch
 
 
 class Template:
@@ -104,14 +118,14 @@ class Template:
     Args:
         option: its name in errors.
         text: the text; ``\\`` is a backslash.
-        pattern: what the match is of.
+        groups: how many groups a match has.
 
     Raises:
         TypeError: it is not a string.
         ValueError: it has more than one line, a group that the expression has not, or a lone backslash.
     """
 
-    def __init__(self, option: str, text: str, pattern: Pattern) -> None:
+    def __init__(self, option: str, text: str, groups: int) -> None:
         if not isinstance(text, str):
             raise TypeError(f"{option} must be a string, not {text!r}")
         if LONE.search(text.encode()):
@@ -120,21 +134,21 @@ class Template:
         written = text.encode()
         at = 0
         for part in PART.finditer(written):
-            self._parts += [written[at : part.start()], _escaped(option, text, part[1], pattern)]
+            self._parts += [written[at : part.start()], _escaped(option, text, part[1], groups)]
             at = part.end()
         self._parts.append(written[at:])
 
-    def made_of(self, match: Match) -> bytes:
+    def made_of(self, line: bytes, spans: Spans) -> bytes:
         """Return the text for a match. A group that stands for nothing is empty."""
-        return b"".join([part if isinstance(part, bytes) else match.group(part) or b"" for part in self._parts])
+        return b"".join([part if isinstance(part, bytes) else line[slice(*spans[part])] for part in self._parts])
 
 
-def _escaped(option: str, text: str, escaped: bytes, pattern: Pattern) -> bytes | int:
+def _escaped(option: str, text: str, escaped: bytes, groups: int) -> bytes | int:
     """Return the backslash or the number of the group that an escape stands for."""
     if escaped == b"\\":
         return escaped
     if not escaped.isdigit():
         raise ValueError(rf"{option} must have \0 to \9 or \\ after a backslash, not {text!r}")
-    if int(escaped) > pattern.groups:
-        raise ValueError(f"{option} has the group {int(escaped)}, but {pattern.text!r} has only {pattern.groups}")
+    if int(escaped) > groups:
+        raise ValueError(rf"{option} has the group \{int(escaped)}, but the last one is \{groups}: {text!r}")
     return int(escaped)

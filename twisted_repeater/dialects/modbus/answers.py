@@ -40,7 +40,7 @@ def refuse(request: Request, code: int = ExceptionCode.ILLEGAL_FUNCTION) -> Verd
 
     Args:
         request: the request.
-        code: why it is refused, an `ExceptionCode` as a rule.
+        code: why it is refused; usually an `ExceptionCode`.
     """
     function = request.function & 0x7F
     return SendBack([ExceptionResponse(function, code, unit=request.unit, transaction=request.transaction)])

@@ -10,7 +10,7 @@ from .answers import farewell, refusal
 from .codec import RequestCodec, ResponseCodec
 from .wire import HEAD, LONGEST
 
-__all__ = ["modbus"]
+__all__ = ["after_first_request", "modbus"]
 
 
 def modbus() -> Dialect:
@@ -24,12 +24,13 @@ def modbus() -> Dialect:
     request is answered with an exception. ``link.details["first_header"]`` has its first eight bytes.
 
     A frame whose protocol number is not 0, or whose length is not 2 to 254, ends its sender's link. So does a request
-    or a response that is not valid, if a filter looks at messages of its class.
+    that is not valid, if there is a filter of requests, and a response that is not valid, if a filter looks at messages
+    of its class.
     """
     return Dialect(
         name="modbus",
         framing=_framing,
-        opening=_opening,
+        opening=after_first_request,
         refusal=refusal,
         farewell=farewell,
         same_name=SameName.SHARE,
@@ -48,7 +49,7 @@ def _framing(limits: Limits) -> LengthFraming:
     return LengthFraming(min(limits.max_frame, LONGEST), at=2, size=4, header=HEAD.size, whole=True)
 
 
-async def _opening(attempt: Attempt) -> None:
-    """Look at the first request, and leave it in the stream."""
+async def after_first_request(attempt: Attempt) -> None:
+    """Admit a client, which has only an address, when its first request is there. The request stays in the stream."""
     first = await attempt.client.peek()
     await attempt.admit(first_header=first.data[: HEAD.size])

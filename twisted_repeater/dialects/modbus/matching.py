@@ -35,7 +35,7 @@ MOST = 256
 """Among how many of the latest requests the one that a response answers is looked for."""
 NAME = "with_requests"
 BITS = (Area.COILS, Area.DISCRETE_INPUTS)
-"""The tables whose values come by the eight."""
+"""The tables whose values come in groups of eight."""
 
 
 class MixedUpResponses(LinkError):
@@ -57,10 +57,10 @@ def with_requests(decide: Decide, /) -> WithRequests:
         repeater.start(filters=with_requests(warm))
 
     A response answers a request with the same transaction number, unit and function, if it has as many values as the
-    request asks for. So a late response is never taken for that to a later request. A response without a request among
-    the latest 256 is dropped, and the first one is logged. If the client has given the same number to different
-    requests, and it cannot be told which one is answered, the link is closed with `MixedUpResponses`: the client would
-    not know either.
+    request asks for. So a late response is never taken for the response to a later request. A response without a
+    request among the latest 256 is dropped, and the first one is logged. If the client has given the same number to
+    different requests, and a response may belong to several of them, the link is closed with `MixedUpResponses`: the
+    client would not know either.
 
     In a `chain`, put it after the filters that answer requests themselves.
 
@@ -116,29 +116,29 @@ class Waiting:
         self._requests: deque[tuple[int, Request]] = deque()
 
     def add(self, request: Request) -> None:
-        """Remember a request. A client that asks the same again has given up the request before."""
+        """Remember a request."""
         self._count += 1
         while self._requests and self._requests[0][0] <= self._count - MOST:
             self._requests.popleft()
-        same = next((entry for entry in self._requests if entry[1] == request), None)
-        if same is not None:
-            self._requests.remove(same)
         self._requests.append((self._count, request))
 
     def take(self, response: Response) -> list[Request]:
-        """Return the requests that a response may answer, and forget them."""
+        """Return the different requests that a response may answer, and forget the first one.
+
+        One that the client has sent again may be answered again.
+        """
         found = [entry for entry in self._requests if is_answer(response, entry[1])]
-        for entry in found:
-            self._requests.remove(entry)
-        return [request for _, request in found]
+        if found:
+            self._requests.remove(found[0])
+        return list(dict.fromkeys(request for _, request in found))
 
 
 def is_answer(response: Response, request: Request) -> bool:
     """Return whether a response may be the answer to a request."""
-    if (response.transaction, response.unit, response.function) != (
-        request.transaction,
-        request.unit,
-        request.function & 0x7F,
+    if (
+        response.transaction != request.transaction
+        or response.unit != request.unit
+        or response.function != request.function & 0x7F
     ):
         return False
     if isinstance(response, (ExceptionResponse, Raw)):

@@ -18,6 +18,7 @@ from .answers import refuse
 from .message import Area, ExceptionCode, Raw
 from .requests import Request, TypedRequest
 from .rules import LAST, Rule, address_of, covered, rules_of
+from .wire import REQUESTS
 
 __all__ = ["ReadOnly", "Registers"]
 
@@ -46,12 +47,12 @@ class Registers:
 
         Registers(write=("holding 100-109 from 10.0.0.5",))
 
-    A rule is written as words: a table (``coils``, ``discrete``, ``input``, ``holding``, or ``any`` for all four);
-    perhaps an address or a range, counted from 0; perhaps ``from`` and the address of a client, or of a network such as
-    ``10.0.0.0/8``; perhaps ``unit`` and a number. What is left out means all.
+    A rule is written as words, of which only the first is required: a table (``coils``, ``discrete``, ``input``,
+    ``holding``, or ``any`` for all four); an address or a range, counted from 0; ``from`` and the address of a client,
+    or of a network such as ``10.0.0.0/8``; ``unit`` and a number. What is left out means all.
 
-    A refused client gets the code 1, "illegal function", if nothing in this table is allowed to it. Otherwise it gets
-    2, "illegal data address". Of a request with several addresses all must be allowed.
+    All addresses of a request must be allowed. Otherwise the client gets the code 1, "illegal function", if it may do
+    nothing in this table, or else 2, "illegal data address".
 
     Functions that change nothing and read no table pass: device identification, counters, loopback. Others, such as
     those of a vendor, are refused with the code 1, unless they are named in ``functions``: they may read and write
@@ -60,9 +61,9 @@ class Registers:
     Args:
         read: what a client may read; ``None`` for all.
         write: what a client may write; ``None`` for all, and ``()`` for nothing.
-        deny_read: what no client may read, although ``read`` allows it.
-        deny_write: what no client may write, although ``write`` allows it. A broadcast reaches every unit.
-        functions: the numbers of further functions that pass, such as ``("100",)``.
+        deny_read: what no client may read, even if ``read`` allows it.
+        deny_write: what no client may write, even if ``write`` allows it. A broadcast reaches every unit.
+        functions: the numbers of other functions that pass, such as ``("100",)``.
 
     Raises:
         TypeError: an argument is one rule, not several.
@@ -79,7 +80,7 @@ class Registers:
         functions: tuple[str, ...] = (),
     ) -> None:
         if read is None and write is None and not deny_read and not deny_write:
-            raise ValueError("Registers needs something to allow or to deny")
+            raise ValueError("Registers needs a rule: give read, write, deny_read or deny_write")
         self.read: _Rules = _Rules("read", read, deny_read)
         self.write: _Rules = _Rules("write", write, deny_write)
         self.functions: frozenset[int] = frozenset(_functions(functions))
@@ -96,10 +97,10 @@ class ReadOnly(Registers):
     The same as ``Registers(write=())``.
 
     Args:
-        functions: the numbers of further functions that pass; see `Registers`.
+        functions: the numbers of other functions that pass; see `Registers`.
 
     Raises:
-        ValueError: one of them is not a number.
+        ValueError: one of them is not a number, or reads or writes a table.
     """
 
     def __init__(self, *, functions: tuple[str, ...] = ()) -> None:
@@ -136,6 +137,8 @@ class _Allowed:
 
     def refused(self, area: Area, addresses: range, unit: int) -> ExceptionCode | None:
         """Return why it may not use some addresses; ``None`` if it may."""
+        if self.everything:
+            return None
         if self._allow is not None:
             rules = [rule for rule in self._allow if rule.is_about(area, unit)]
             if not rules:
@@ -199,4 +202,6 @@ def _functions(texts: Iterable[str]) -> Iterable[int]:
     for text in texts:
         if not re.fullmatch(r"\d{1,3}", str(text), re.ASCII) or int(text) > 127:
             raise ValueError(f"functions must be numbers from 0 to 127, not {text!r}")
+        if int(text) in REQUESTS:
+            raise ValueError(f"functions must not have {text}, which reads or writes a table: write a rule about that")
         yield int(text)

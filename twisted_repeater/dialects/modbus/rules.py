@@ -56,7 +56,7 @@ class Rule:
             first, last = int(found[1]), int(found[2] or found[1])
             rest = rest[1:]
         if not first <= last <= LAST:
-            raise ValueError(f"addresses must rise, and be at most {LAST}, not {first}-{last}")
+            raise ValueError(f"addresses must be from 0 to {LAST}, the lower one first, not {text!r}")
         named = dict(zip(rest[::2], rest[1::2], strict=False))
         if len(named) * 2 != len(rest) or not named.keys() <= {"from", "unit"}:
             raise ValueError(f"expected {EXPECTED}, not {text!r}")
@@ -110,7 +110,14 @@ def address_of(peer: IAddress) -> Address | None:
 
 
 def _network(text: str | None) -> Network | None:
-    return None if text is None else ip_network(text)
+    if text is None:
+        return None
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"from must be an address or a network such as 10.0.0.0/8, not {text!r}: {error}") from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return network if mapped is None or network.prefixlen < 96 else ip_network((mapped, network.prefixlen - 96))
 
 
 def _unit(text: str | None) -> int | None:

@@ -55,6 +55,13 @@ ON = 0xFF00
 """What a coil is written with to be on."""
 COIL: dict[int, bool] = {0: False, ON: True}
 
+SIZES = {7: 0, 11: 0, 12: 0, 17: 0, 24: 2}
+"""How many bytes of data some requests have that are `Raw`."""
+COUNTED = {20, 21}
+"""Such requests whose data begin with the number of the other bytes."""
+IDENTIFICATION = b"\x2b\x0e"
+"""A request for the identification of a device: function 43, and the first byte of data."""
+
 HEAD = struct.Struct(">HHHBB")
 TWO = struct.Struct(">HH")
 THREE = struct.Struct(">HHH")
@@ -88,7 +95,11 @@ def decode_request(frame: bytes) -> Request:
     Raises:
         MalformedMessage: it is not valid, or has more bytes than it says.
     """
-    return _decode(frame, REQUESTS)  # type: ignore[no-any-return]
+    request: Request = _decode(frame, REQUESTS)
+    if type(request) is Raw and len(frame) != _size(frame):
+        # libmodbus takes what follows for another request
+        raise _not_valid(frame, f"request of function {request.function}")
+    return request
 
 
 def decode_response(frame: bytes) -> Response:
@@ -114,9 +125,23 @@ def _decode(frame: bytes, readers: dict[int, tuple[type, Read]]) -> Any:
     try:
         return read(frame, unit, transaction)
     except (struct.error, KeyError) as error:
-        raise MalformedMessage(
-            f"the {cls.__name__} {frame[8:].hex(' ')} is not valid", exception(function, 3, unit, transaction)
-        ) from error
+        raise _not_valid(frame, cls.__name__) from error
+
+
+def _size(frame: bytes) -> int:
+    """Return how many bytes a frame must have that is a `Raw` request. For functions that do not say it is right."""
+    function = frame[7]
+    if function in COUNTED:
+        return 9 + sum(frame[8:9])
+    if frame[7:9] == IDENTIFICATION:
+        return 11
+    return 8 + SIZES[function] if function in SIZES else len(frame)
+
+
+def _not_valid(frame: bytes, what: str) -> MalformedMessage:
+    """Return the error about a message."""
+    transaction, _, _, unit, function = HEAD.unpack_from(frame)
+    return MalformedMessage(f"the {what} {frame[8:].hex(' ')} is not valid", exception(function, 3, unit, transaction))
 
 
 def exception(function: int, code: int, unit: int, transaction: int) -> bytes:
