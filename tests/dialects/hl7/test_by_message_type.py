@@ -72,6 +72,8 @@ class SelectorTests(SynchronousTestCase):
             ("ADT^A400", False),
             ("ADTX^A40", False),
             ("ORM^O01", False),
+            ("ADT^A01~X", True),  # the header decides nothing
+            ("ADT&X^A01", True),
         ):
             self.assertEqual(selects(selector, bytes(admission("1", kind))), expected, kind)
 

@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_repeater import Side
 from twisted_repeater.codecs import TextCodec
-from twisted_repeater.dialects.hl7 import Batch, Filler, Hl7Codec, Message, Raw
-from twisted_repeater.dialects.hl7.codec import check_codec
+from twisted_repeater.dialects.hl7 import Batch, Filler, Hl7Codec, Message, Raw, hl7
+from twisted_repeater.dialects.hl7.codec import check_codec, check_fits
 from twisted_repeater.errors import MarshalingError
+from twisted_repeater.testing import FilterHarness
 
 from .texts import PATIENT
 
@@ -56,6 +58,13 @@ class CodecTests(SynchronousTestCase):
             selector = Hl7Codec().selector_for((kind,))
             assert selector is not None
             self.assertFalse(selector.matches(PATIENT, 0, len(PATIENT)), kind)
+
+    def test_fits(self) -> None:
+        """A message that is too long cannot be sent."""
+        run = FilterHarness(dialect=hl7(max_frame=len(PATIENT)))
+        check_fits(Message(PATIENT), run.link, Side.SERVER)
+        with self.assertRaisesRegex(MarshalingError, "must have at most"):
+            check_fits(Message(PATIENT + b"\r"), run.link, Side.SERVER)
 
     def test_check(self) -> None:
         """Filters of this dialect say so where another one is spoken."""

@@ -62,6 +62,7 @@ class HeadedTests(SynchronousTestCase):
     def test_fields_of_the_header(self) -> None:
         """Fields are read by their numbers; those that are missing are empty."""
         message = Message(PATIENT)
+        self.assertEqual(message.delimiters.field, b"|")
         self.assertEqual(message.header_field(3), b"REG")
         self.assertEqual(message.header_field(9), b"ADT^A01^ADT_A01")
         self.assertEqual(Message(b"MSH|^~\\&" + b"|x" * 20).header_field(19), b"")

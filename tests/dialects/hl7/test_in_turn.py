@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -145,6 +145,25 @@ class OtherVerdictTests(InTurnCase):
         run = self.start(lambda message, link: Send(message.replaced("PID-5", "X")))
         self.assertEqual(run.client_sends(admission("1")).to_server, [admission("1").replaced("PID-5", "X")])
         self.assertEqual(written(*run.server_sends(ack("1")).to_client), ["AA 1"])
+
+    def test_too_long(self) -> None:
+        """A changed message that cannot be sent is refused in its turn, and not dropped in silence."""
+
+        def grow(message: Any, link: object) -> Verdict:
+            return PASS_ON if message.control_id == "1" else Send(message.replaced("PID-5", "X" * 500))
+
+        dialect = hl7(max_frame=300)
+        run = FilterHarness(filters=in_turn(grow), dialect=dialect)
+        self.assertEqual(ids(run.client_sends(admission("1"), admission("2")).to_server), ["1"])
+        self.assertEqual(written(*run.server_sends(ack("1")).to_client), ["AA 1", "AE 2"])
+
+    def test_server_gone(self) -> None:
+        """If the server goes, a client reads no answer to what the server may not have."""
+        run = self.start()
+        run.client_sends(admission("1"), admission("2", "ADT^A40"), admission("3"))
+        cast("Any", run.server.transport).loseConnection()
+        done = run.outcome()
+        self.assertEqual((done.to_client, done.closed), ([], True))
 
     def test_added(self) -> None:
         """The answer to a message that the filter adds does not reach the client."""

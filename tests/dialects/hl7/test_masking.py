@@ -132,6 +132,14 @@ class LinkTests(SynchronousTestCase):
             done = self.start(fields=("PID-5", "MSH-3")).client_sends(frame)
             self.assertEqual((done.to_server, done.closed), ([], True), frame)
 
+    def test_too_long(self) -> None:
+        """A message that is too long when it is masked is not dropped in silence: the link is closed."""
+        dialect = hl7(max_frame=len(bytes(admission("1"))))
+        run = FilterHarness(filters=Mask(fields=("PID-5",), text="X" * 50), dialect=dialect)
+        done = run.client_sends(admission("1"))
+        self.assertEqual((done.to_server, done.closed), ([], True))
+        self.assertRegex(str(done.errors[0]), "a message cannot be sent when it is masked: a message must have at most")
+
     def test_undecoded(self) -> None:
         """Messages without the segments are not looked at, unless their header is masked."""
         payload = bytes(ack("1"))

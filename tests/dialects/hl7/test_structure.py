@@ -21,6 +21,7 @@ class DelimitersTests(SynchronousTestCase):
         """Each message has its own delimiters, perhaps fewer, and its own end of segments."""
         self.assertEqual(delimiters_at(b"MSH|^~\\&|A\rPID\n", 0), (b"|", b"^", b"~", b"\\", b"&", b"\r"))
         self.assertEqual(delimiters_at(b"xMSH$%~?!#$A\n", 1), (b"$", b"%", b"~", b"?", b"!", b"\n"))
+        self.assertEqual(delimiters_at(b"MSH|^~\\&|A\n", 0), (b"|", b"^", b"~", b"\\", b"&", b"\n"))
         self.assertEqual(delimiters_at(b"MSH|^~|A\r\nPID", 0), (b"|", b"^", b"~", b"", b"", b"\r\n"))
         self.assertEqual(delimiters_at(b"MSH|^~\\&", 0), (b"|", b"^", b"~", b"\\", b"&", b"\r"))
         self.assertEqual(delimiters_at(b"MSH||A\r", 0)[1:], (b"", b"", b"", b"", b"\r"))

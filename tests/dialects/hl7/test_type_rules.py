@@ -56,6 +56,7 @@ class RulesTests(SynchronousTestCase):
             message = Message(f"MSH|{marks}|||||||ADT^A40|1\rEVN|A01\r".encode())
             self.assertIsNotNone(Messages(refuse=("ADT^A40",)).refusal(message), marks)
             self.assertIsNotNone(Messages(allow=("ADT^A01",)).refusal(message), marks)
+        self.assertIsNone(Messages(refuse=("ADT^A40",)).refusal(Message(b"MSH|$|||||||ADT|1\r")))
 
     def test_batches(self) -> None:
         """One message that is not allowed refuses the batch; no message at all does, where some are allowed."""

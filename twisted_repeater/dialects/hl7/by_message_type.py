@@ -120,9 +120,12 @@ def comes_again(data: bytes, start: int, stop: int) -> bool:
     """Return whether MSH is somewhere after the first byte: perhaps there are several messages."""
     if start < 0 or start > stop or stop > len(data):
         raise outside(start, stop)
-    if COMPILED:
-        return has_header(data, start + 1, stop)  # type: ignore[name-defined,no-any-return]  # noqa: F821 - in the .pxd
-    return data.find(b"MSH", start + 1, stop) >= 0
+    again: bool = (
+        has_header(data, start + 1, stop)  # type: ignore[name-defined]  # noqa: F821
+        if COMPILED  # the function is in the .pxd
+        else data.find(b"MSH", start + 1, stop) >= 0
+    )
+    return again
 
 
 class Again(Selector):

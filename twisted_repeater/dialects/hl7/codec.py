@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ...codecs._typed import TypedCodec
 from ...interfaces import ICodec, ITypedCodec
+from ...link import Link
+from ...model import Side
 from ...selectors import Selector, any_of, bytes_at, first_byte
 from .batches import Batch, read_frame
 from .by_message_type import Again
@@ -12,7 +14,7 @@ from .frames import FILLERS, Filler, Raw
 from .messages import Message
 from .structure import BLANK
 
-__all__ = ["Hl7Codec", "check_codec"]
+__all__ = ["Hl7Codec", "check_codec", "check_fits"]
 
 HEADERS = bytes_at(0, [b"MSH", b"FHS", b"BHS"])
 SHIFTED = first_byte(BLANK)
@@ -67,3 +69,11 @@ def check_codec(codec: ICodec | None, who: str) -> None:
     """
     if not ITypedCodec.providedBy(codec) or Message not in codec.message_types:
         raise TypeError(f"{who} is for the dialect hl7")
+
+
+def check_fits(message: Message | Batch | Raw, link: Link, side: Side) -> None:
+    """Raise ``MarshalingError`` if a message cannot be sent to a side of a link.
+
+    Elsewhere such a message is dropped. Here its sender must know, or would take the next answer for that to it.
+    """
+    link._pair.framing_to(side).encode(bytes(message))

@@ -10,17 +10,18 @@ from zope.interface import implementer
 
 from ..._pending import verdict_later
 from ..._types import Filter, FilterFunction, FilterPairObject
+from ...errors import MarshalingError
 from ...filters._migration import Around, hand_over
 from ...filters._provider import common_selector, filters_of, fixed_filters, guarded, name_of, pass_on
 from ...filters.pair import as_pair
 from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec
 from ...link import Link
-from ...model import Direction, OnFilterError
+from ...model import Direction, OnFilterError, Side
 from ...selectors import Selector
 from ...verdicts import DROP, PASS_ON, Answer, Mixed, Verdict, plain
 from .acknowledging import refuse
 from .batches import Batch
-from .codec import check_codec
+from .codec import check_codec, check_fits
 from .frames import Raw
 from .messages import Message
 from .turns import Frame, Turns, ids_of
@@ -46,6 +47,7 @@ def in_turn(
     """Return a pair of filters in which refusals come in their turn, and no message stays without an answer.
 
     * What the filter sends back (`refuse`) waits for the answers to the messages before it.
+    * A changed message that cannot be sent, as it is too long now, gets an answer with ``AE``.
     * A message that the filter drops is refused with the text "not accepted". One that is dropped because the filter
       has failed gets an answer with ``AE``.
     * If a thousand messages have no answer while one of the filter waits for them, the client's next message waits.
@@ -166,7 +168,10 @@ class _ToServer(_Member):
         verdict = plain(verdict)
         if not (verdict.passes or verdict.forward or verdict.back or verdict.closes):
             verdict = refuse(message, DROPPED)
-        self._expect(verdict, message)
+        try:
+            self._expect(verdict, message)
+        except MarshalingError as error:
+            return self._decide(refuse(message, f"cannot be sent to the server: {error}", code="AE"), message)
         if verdict.closes or (verdict.back and turns.is_next()):
             return verdict
         if verdict.back:
@@ -178,6 +183,9 @@ class _ToServer(_Member):
         """Remember what a verdict lets go to the server. One of these stands for the message of the client."""
         passed: Sequence[object] = (message, *verdict.forward) if verdict.passes else verdict.forward
         frames = [each for each in passed if isinstance(each, (Message, Batch, Raw))]
+        for each in verdict.forward:
+            if isinstance(each, (Message, Batch, Raw)):
+                check_fits(each, self._turns._link, Side.SERVER)
         ids = ids_of(message)
         first = next((each for each in frames if ids_of(each) & ids), frames[0] if frames else None)
         for each in frames:

@@ -8,14 +8,14 @@ from typing import Literal
 from zope.interface import implementer
 
 from ..._types import Filter
-from ...errors import ParseError
+from ...errors import MarshalingError, ParseError
 from ...interfaces import ICodec, IFilter, IFilterPair, ISelectiveByCodec
 from ...link import Link
-from ...model import Direction
+from ...model import Direction, Side
 from ...selectors import Selector, contains
 from ...verdicts import PASS_ON, Send, Verdict
 from .batches import Batch, has_word
-from .codec import HEADERS, check_codec
+from .codec import HEADERS, check_codec, check_fits
 from .frames import Filler, Raw
 from .messages import Message
 from .paths import path_of
@@ -70,10 +70,9 @@ class Mask:
         names = {path.segment for path in paths} | {name.encode() for name in self.segments}
         self._selector: Selector | None = None if b"MSH" in names else contains(names) | ~HEADERS
         self._names = names - {b"MSH"}
-        filter_ = _Masking(self)
         self._filters: tuple[Filter | None, Filter | None] = (
-            filter_ if direction != "to-client" else None,
-            filter_ if direction != "to-server" else None,
+            _Masking(self, Side.SERVER) if direction != "to-client" else None,
+            _Masking(self, Side.CLIENT) if direction != "to-server" else None,
         )
 
     def for_link(self, link: Link) -> tuple[Filter | None, Filter | None]:
@@ -112,8 +111,9 @@ class _Masking:
 
     __qualname__ = "Mask"
 
-    def __init__(self, mask: Mask) -> None:
+    def __init__(self, mask: Mask, side: Side) -> None:
         self._mask = mask
+        self._side = side
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
         """See `ISelectiveByCodec`."""
@@ -129,4 +129,10 @@ class _Masking:
         masked = message.changed(self._mask.masked)
         if isinstance(message, Batch):
             self._mask._check(message.outside)
-        return PASS_ON if masked == message else Send(masked)
+        if masked == message:
+            return PASS_ON
+        try:
+            check_fits(masked, link, self._side)
+        except MarshalingError as error:
+            raise ParseError(f"a message cannot be sent when it is masked: {error}", ends_link=True) from error
+        return Send(masked)
