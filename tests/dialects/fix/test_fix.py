@@ -264,6 +264,22 @@ class NumberTests(SynchronousTestCase):
         self.assertEqual(rig.says(order(), 3, f43="Y"), [["D3* b"], []])
         self.assertEqual(rig.says(order(), 4, verdict=Send(order("b"))), [["D4 b"], []])
 
+    def test_passed_with_company_when_it_came_again(self) -> None:
+        """A possible duplicate that is kept, as it did not pass alone, is one when it is sent again."""
+        rig = Rig().logged_on(5)
+        self.assertEqual(rig.says(order(), 3, verdict=PassOnAndSendBack([report()]), f43="Y"), [["D3* a"], ["82 x"]])
+        self.assertEqual(rig.says(order(), 3, f43="Y"), [["D3* a"], []])
+
+    def test_just_passes(self) -> None:
+        """The next message, if it names no other number, is only counted, and gets its number for the receiver."""
+        rig = Rig().logged_on()
+        for number, place in ((2, 2), (3, 4)):
+            made = frame(order(), number)
+            self.assertTrue(rig.numbers.trackers[UP].is_next(made))
+            self.assertEqual(rig.outcome(made, rig.numbers.passed(UP, made)), [[f"D{place} a"], []])
+            rig.numbers.sent(UP, order("z"))
+        self.assertEqual(rig.says(order(), 4), [["D6 a"], []])
+
     def test_forgotten_content(self) -> None:
         """If the store has forgotten what a message said, a gap fill stands for it."""
         rig = Rig(Store(max_content=10))

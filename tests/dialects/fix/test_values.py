@@ -17,7 +17,9 @@ from twisted_repeater.dialects.fix.values import (
     check_tag,
     encoded,
     encoded_fields,
+    placed,
     timestamp,
+    with_lengths,
 )
 
 
@@ -78,6 +80,20 @@ class EncodedTests(SynchronousTestCase):
         ):
             self.assertRaises(kind, check_tag, wrong)
         check_tag(999_999_999)
+
+
+class PlacesTests(SynchronousTestCase):
+    """Where fields stand."""
+
+    def test_with_lengths(self) -> None:
+        """The length of data goes before it, and with it."""
+        self.assertEqual(list(with_lengths({58: b"a", 96: b"xyz"}).items()), [(58, b"a"), (95, b"3"), (96, b"xyz")])
+        self.assertEqual(with_lengths({96: None}), {95: None, 96: None})
+
+    def test_placed(self) -> None:
+        """A new field of the header goes behind the header, another before the trailer."""
+        fields = ((8, b"FIX.4.4"), (35, b"D"), (55, b"A"), (10, b"000"))
+        self.assertEqual([tag for tag, _ in placed(fields, [(58, b"x"), (97, b"Y")])], [8, 35, 97, 55, 58, 10])
 
 
 class Sample(Message):

@@ -18,12 +18,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from .runs import Runs
 
 __all__ = ["Contents", "FlowMap", "no_contents"]
 
-Contents = Callable[[int, int], Iterable[tuple[int, bytes]]]
+Contents: TypeAlias = Callable[[int, int], Iterable[tuple[int, bytes]]]
 """Returns what is kept of the messages from a number of the receiver up to another, without that: their numbers, in
 order, and the messages as they went out."""
 

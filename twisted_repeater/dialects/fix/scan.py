@@ -313,10 +313,9 @@ def find_end(data: bytes, at: int, stop: int) -> int:
 
 def find_tag(data: bytes, tag: int) -> int:
     """Return the offset of the value of the first field with a tag, in a message without data, or -1."""
-    if COMPILED:
-        return find_value(data, tag)  # type: ignore[name-defined, no-any-return]  # noqa: F821
-    at = (b"\1" + data).find(b"\1%d=" % tag)
-    return at if at < 0 else at + len(b"%d=" % tag)
+    if COMPILED or (at := (b"\1" + data).find(b"\1%d=" % tag)) < 0:
+        return find_value(data, tag) if COMPILED else -1  # type: ignore  # noqa: F821
+    return at + len(b"%d=" % tag)
 
 
 def type_of(data: bytes) -> bytes:
