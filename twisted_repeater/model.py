@@ -43,8 +43,6 @@ class Direction(enum.Enum):
     TO_SERVER = "to_server"
     TO_CLIENT = "to_client"
 
-    __hash__ = object.__hash__  # that of enums is Python code, and costs more than all else of a look-up
-
     @property
     def source(self) -> Side:
         """The side whose messages travel this way."""

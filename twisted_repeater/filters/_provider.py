@@ -203,8 +203,8 @@ def common_selector(members: Iterable[object], codec: ICodec | None) -> Selector
         keeps_bytes = isinstance(codec, RawCodec) or getattr(codec, "keeps_bytes", False)
         if not keeps_bytes and _byte_selector(member) is not None:
             raise TypeError(
-                f"{name_of(member)} selects messages by their bytes: together with other filters, where messages are "
-                "decoded, it must select them by class"
+                f"{name_of(member)} selects messages by their bytes; beside other filters it gets decoded messages, so "
+                "it must select them by class"
             )
     return None if None in wanted else any_of(selector for selector in wanted if selector is not None)
 

@@ -99,8 +99,12 @@ class ListedOrdersTests(SynchronousTestCase):
         self.assertEqual((found.repeated, other.repeated), (38, None))
 
     def test_data_that_looks_like_a_field(self) -> None:
-        """What stands inside of data is no field of an order."""
-        (found,) = listed_orders(sent(Message("D", [(11, "a"), (55, "A"), (96, "x\x0138=5\x01"), (38, "7")])))
-        self.assertEqual((found.fields.get(38), found.repeated), (b"7", None))
+        """What stands inside of data is no field of an order, but not all receivers know that."""
+        for kind in "DEs":
+            fields = [(11, "a"), (54, "1"), (55, "A"), (96, "x\x0138=5\x01"), (38, "7")]
+            (found,) = listed_orders(sent(Message(kind, fields)))
+            self.assertEqual((found.fields.get(38), found.repeated), (b"7", 38))
+        (found,) = listed_orders(sent(Message("D", [(11, "a"), (55, "A"), (96, "x\x01y=38=5"), (38, "7")])))
+        self.assertIsNone(found.repeated)
         (found,) = listed_orders(sent(Message("D", [(11, "a"), (55, "A"), (96, "x\x0138=5\x01")])))
         self.assertIsNone(found.fields.get(38))

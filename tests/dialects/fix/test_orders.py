@@ -107,6 +107,12 @@ class QuantityTests(OrdersCase):
         self.refuses(Orders(max_quantity=10), "field 38 must occur once", sent(Message("D", fields)))
         self.passes(Orders(), sent(Message("D", fields)))
 
+    def test_data(self) -> None:
+        """So is one with another quantity within data: for a receiver that does not know the data it is a field."""
+        fields = [(11, "a"), (55, "MSFT"), (54, "1"), (1402, "x\x0138=5000"), (38, "5"), (40, "2"), (44, "1")]
+        self.refuses(Orders(max_quantity=10), "field 38 must occur once", sent(Message("D", fields)))
+        self.passes(Orders(), sent(Message("D", fields)))
+
     def test_two_sizes(self) -> None:
         """An order that says in two ways how large it is is refused, as nobody knows which one its receiver takes."""
         for orders in (Orders(max_quantity=1000), Orders(max_notional=10_000)):

@@ -10,12 +10,12 @@ from unittest import mock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.dialects.fix import Logon, sessions
+from twisted_repeater.dialects.fix import Logon, ResendRequest, sessions
 from twisted_repeater.dialects.fix.sessions import Session, SessionInUse, Sessions, sessions_in, utc_now
 from twisted_repeater.dialects.fix.store import Store, StoreError
 from twisted_repeater.verdicts import PASS_ON
 
-from .numbers_rig import DOWN, UP, frame, order
+from .numbers_rig import DOWN, UP, brief, frame, order
 
 
 class SessionsTests(SynchronousTestCase):
@@ -51,6 +51,23 @@ class SessionsTests(SynchronousTestCase):
         for name in ("a", "b"):
             self.added(known.begin(name))
         self.assertEqual(len([event for event in events if "no store" in str(event)]), 1)
+
+    def test_contents(self) -> None:
+        """What was sent in a session can be sent again after the file was closed."""
+        known = Sessions(self.path)
+        session = known.begin("a")
+        self.added(session)
+        session.end()
+        session = known.begin("a")
+        for way in (DOWN, UP):
+            logon = frame(Logon({}), session.numbers.highest[way] + 1, way)
+            session.numbers.arrived(way, logon)
+            session.numbers.settle(way, logon, PASS_ON)
+        request = frame(ResendRequest({7: 2, 16: 2}), 3, DOWN)
+        session.numbers.arrived(DOWN, request)
+        (again,) = session.numbers.settle(DOWN, request, PASS_ON).back
+        self.assertEqual(brief(again), "D2* a")
+        session.end()
 
     def test_file(self) -> None:
         """The file is open as long as there are links; what is known holds, unless another process wrote to it."""

@@ -38,7 +38,17 @@ WRITES: list[Request] = [
     MaskWriteRegister(0, 1, 1),
     ReadWriteRegisters(0, 1, 0, (1,)),
 ]
-ELSE = [Raw(21, b"\1\7"), Raw(8, b"\0\1"), Raw(8, b"\0\4"), Raw(8), Raw(43, b"\x0d"), Raw(43), Raw(100), Raw(0x90)]
+ELSE = [
+    Raw(21, b"\1\7"),
+    Raw(8, b"\0\1"),
+    Raw(8, b"\0\4\0\0"),
+    Raw(8),
+    Raw(8, b"\0\0abcd"),
+    Raw(43, b"\x0d"),
+    Raw(43),
+    Raw(100),
+    Raw(0x90),
+]
 """Requests that may write something, or do harm."""
 READ_ELSE = [Raw(7), Raw(20, b"\1\6"), Raw(24, b"\0\0")]
 HARMLESS = [Raw(8, b"\0\0ab"), Raw(8, b"\0\x0b\0\0"), Raw(11), Raw(12), Raw(17), Raw(43, b"\x0e\1\0")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from .messages import Message
+from .tags import DATA_FIELDS
 
 __all__ = ["ListedOrder", "has_two_sizes", "is_priced", "listed_orders"]
 
@@ -17,8 +19,9 @@ CROSSES = frozenset({"s", "t"})
 SYMBOL, LEG_SYMBOL = 55, 600
 QUANTITIES = (38, 152)
 """The quantities of an order, which cannot stand before it."""
-ONCE = (SYMBOL, 38, 152, 40, 44)
-"""What an order may say once: symbol, quantity, cash quantity, type, price. Of two, each receiver chooses its own."""
+ONCE = (SYMBOL, 38, 152, 40, 44, 423)
+"""What an order may say once: symbol, quantity, cash quantity, type, price and its type. Of two, each receiver chooses
+its own."""
 Pairs: TypeAlias = tuple[tuple[int, bytes], ...]
 LEG_QUANTITIES = (687, 685)
 """LegQty and LegOrderQty."""
@@ -26,6 +29,8 @@ WITH_LEGS = frozenset({"AB", "AC"})
 """Orders with legs, and changes of these."""
 MARKS: tuple[bytes, ...] = tuple(b"\1%d=" % tag for tag in ONCE)
 LEG_MARK: bytes = b"\1%d=" % LEG_SYMBOL
+HAS_DATA: re.Pattern[bytes] = re.compile(rb"\x01(?:%b)=" % b"|".join(b"%d" % tag for tag in sorted(DATA_FIELDS)))
+FIELD: re.Pattern[bytes] = re.compile(rb"\x01(\d{1,9})=")
 
 LIMITED = frozenset({b"2", b"4", b"6", b"7", b"8", b"B", b"D", b"E", b"F", b"H", b"S"})
 """The OrdTypes whose Price is a limit. With others it says nothing about what is paid."""
@@ -48,7 +53,7 @@ class ListedOrder(NamedTuple):
     symbols: tuple[bytes, ...]
     """The symbol, and those of its legs."""
     repeated: int | None
-    """The tag of a field that it has twice, or in the wrong place; ``None`` if all is well."""
+    """The tag of a field that it has twice, or in the wrong place, such as within data; ``None`` if all is well."""
     leg_quantities: tuple[bytes, ...] = ()
     """The quantities of its legs, where they have their own."""
 
@@ -58,19 +63,33 @@ def listed_orders(message: Message) -> list[ListedOrder]:
 
     A field that stands in one order does not count for the next. What stands before the first counts for all.
     """
-    begins = BEGINS.get(message.type)
-    if begins is None:
-        return [_order(message.fields) if message.type in WITH_LEGS else _single(message)]
+    kind = message.type
+    begins = BEGINS.get(kind)
+    if begins is None and kind not in WITH_LEGS and HAS_DATA.search(message.data) is None:
+        return [_single(message)]
     fields = message.fields
+    orders = [_order(fields)] if begins is None else _several(kind, fields, begins)
+    hidden = _hidden(fields)
+    return orders if hidden is None else [orders[0]._replace(repeated=hidden), *orders[1:]]
+
+
+def _several(kind: str, fields: Pairs, begins: int) -> list[ListedOrder]:
+    """Return the orders in a message that may have several."""
     places = [at for at, (tag, _) in enumerate(fields) if tag == begins]
     if not places:
         return [_order(fields)]
     head = fields[: places[0]]
-    is_cross = message.type in CROSSES
+    is_cross = kind in CROSSES
     shared = dict(fields if is_cross else head)
     orders = [_order(fields[start:stop], shared) for start, stop in _spans(places, len(fields))]
     misplaced = _misplaced(head, fields, is_cross=is_cross)
     return orders if misplaced is None else [orders[0]._replace(repeated=misplaced), *orders[1:]]
+
+
+def _hidden(fields: Pairs) -> int | None:
+    """Return the tag of what looks like a field within data: it is one for a receiver that does not know the data."""
+    found = (FIELD.search(value) for _, value in fields if b"\1" in value)
+    return next((int(field[1]) for field in found if field is not None), None)
 
 
 def _single(message: Message) -> ListedOrder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..._text import printable, shortened, text_of
 from ...errors import ParseError
@@ -44,7 +44,7 @@ LONGEST_FIELD = 1000
 
 REPEATER = uuid.uuid4().hex[:12]
 """Begins the ExecIDs of this process, so that no other has the same."""
-executions = itertools.count(1)
+executions: Iterator[int] = itertools.count(1)
 
 
 def refuse(message: Message, text: str, *, reason: int = 0, link: Link | None = None) -> SendBack:

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import TypeVar
+from typing import Self
 
 from ...errors import ParseError
-from .tags import DATA_FIELDS, HEADER, LENGTH_FIELDS, TRAILER
+from .tags import DATA_FIELDS
+from .values import placed, with_lengths
 
 __all__ = ["Garbled", "Scanned", "check_sum", "read_as", "type_of", "written"]
-
-S = TypeVar("S", bound="Scanned")
 
 COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
@@ -251,9 +250,9 @@ class Scanned:
         body = b"".join(pieces)
         edited = sealed(data[:head], body) if head != 0 else body
         added = [(own, value) for own, value in left.items() if value is not None]
-        return with_new_fields(Scanned(edited).fields, added) if added else edited
+        return written(placed(Scanned(edited).fields, added)) if added else edited
 
-    def renumbered(self: S, number: int) -> S:
+    def renumbered(self, number: int) -> Self:
         """Return a message of the same class with another MsgSeqNum.
 
         BodyLength and CheckSum follow from the digits that differ, so no other field is looked at.
@@ -275,24 +274,12 @@ class Scanned:
         end = len(data)
         total = self._number(end - 4, end - 1) + check_sum(new, len(new)) + check_sum(new_length, len(new_length))
         total = (total - check_sum(old, len(old)) - check_sum(old_length, len(old_length))) % 256
-        kind = self.__class__
-        made = kind.__new__(kind)
-        made.data = b"".join(
-            (data[:length], new_length, data[length_stop:at], new, data[stop : end - 4], b"%03d\1" % total)
-        )
+        made = self.__class__.__new__(self.__class__)
+        between = data[length_stop:at]
+        made.data = b"".join((data[:length], new_length, between, new, data[stop : end - 4], b"%03d\1" % total))
         made._data_tag = 0
         made._plain = self._plain
         return made
-
-
-def with_lengths(changes: Mapping[int, bytes | None]) -> dict[int, bytes | None]:
-    """Return changes with those of the lengths of data. A length goes before its data."""
-    left: dict[int, bytes | None] = {}
-    for tag, value in changes.items():
-        if tag in LENGTH_FIELDS:
-            left[LENGTH_FIELDS[tag]] = None if value is None else b"%d" % len(value)
-        left[tag] = value
-    return left
 
 
 def read_as(classes: Mapping[bytes, type[Scanned]], other: type[Scanned], data: bytes) -> Scanned:
@@ -326,15 +313,10 @@ def find_end(data: bytes, at: int, stop: int) -> int:
 
 def find_tag(data: bytes, tag: int) -> int:
     """Return the offset of the value of the first field with a tag, in a message without data, or -1."""
-    return find_value(data, tag) if COMPILED else value_after(data, b"%d=" % tag)  # type: ignore  # noqa: F821
-
-
-def value_after(data: bytes, mark: bytes) -> int:
-    """Do what `find_tag` does, where it is not compiled."""
-    if data.startswith(mark):
-        return len(mark)
-    at = data.find(b"\1" + mark)
-    return at if at < 0 else at + len(mark) + 1
+    if COMPILED:
+        return find_value(data, tag)  # type: ignore[name-defined, no-any-return]  # noqa: F821
+    at = (b"\1" + data).find(b"\1%d=" % tag)
+    return at if at < 0 else at + len(b"%d=" % tag)
 
 
 def type_of(data: bytes) -> bytes:
@@ -347,15 +329,6 @@ def type_of(data: bytes) -> bytes:
     if stop - at < 4 or view[at] != 51 or view[at + 1] != 53 or view[at + 2] != 61:
         return b""
     return data[at + 3 : stop]
-
-
-def with_new_fields(fields: tuple[tuple[int, bytes], ...], added: list[tuple[int, bytes]]) -> bytes:
-    """Return a message of these fields and new ones, in their places."""
-    body = next((at for at, (tag, _) in enumerate(fields) if tag not in HEADER), len(fields))
-    trailer = next((at for at, (tag, _) in enumerate(fields) if tag in TRAILER), len(fields))
-    new = [field for field in added if field[0] in HEADER]
-    other = [field for field in added if field[0] not in HEADER]
-    return written((*fields[:body], *new, *fields[body:trailer], *other, *fields[trailer:]))
 
 
 def written(fields: Iterable[tuple[int, bytes]]) -> bytes:

@@ -48,8 +48,9 @@ class NumberedSessions:
 
     def for_link(self, link: Link) -> tuple[SessionFilter, SessionFilter]:
         """See `IFilterPair`."""
+        largest = link._pair.framing_to(Side.SERVER).max_frame - ROOM
         session = self._sessions.begin(link.client_name)
-        session.numbers.largest = link._pair.framing_to(Side.SERVER).max_frame - ROOM
+        session.numbers.largest = largest
         return SessionFilter(session, Direction.TO_SERVER), SessionFilter(session, Direction.TO_CLIENT)
 
 
@@ -89,7 +90,8 @@ class SessionFilter:
         try:
             if not asks:
                 ask = None
-            self._check(message, ask)
+            if type(message) is Unreadable or len(message.data) > self._session.numbers.largest:
+                self._check(message, ask)
             answer: Any = PASS_ON if ask is None else ask(message, link)
         except ParseError as error:
             answer = self._malformed(error, link)
@@ -105,7 +107,7 @@ class SessionFilter:
         if isinstance(message, Unreadable) and (ask is not None or 369 in message):
             raise message.error
         numbers = self._session.numbers
-        if len(message.data) > numbers.largest and numbers.changed:
+        if len(message.data) > numbers.largest and numbers.changed:  # its own number may be shorter
             raise ParseError(f"a message must have at most {numbers.largest} bytes in this session")
 
     def _malformed_later(self, failure: Failure, link: Link) -> Verdict:

@@ -9,9 +9,21 @@ from operator import methodcaller
 from typing import TYPE_CHECKING, TypeAlias, overload
 
 from ..._text import repr_of
-from .tags import DATA_FIELDS, LENGTH_FIELDS
+from .tags import DATA_FIELDS, HEADER, LENGTH_FIELDS, TRAILER
 
-__all__ = ["Fields", "Flag", "Number", "Text", "Value", "Whole", "encoded", "encoded_fields", "timestamp"]
+__all__ = [
+    "Fields",
+    "Flag",
+    "Number",
+    "Text",
+    "Value",
+    "Whole",
+    "encoded",
+    "encoded_fields",
+    "placed",
+    "timestamp",
+    "with_lengths",
+]
 
 Value: TypeAlias = bytes | str | int | Decimal | bool | datetime
 """What a field may be made of."""
@@ -80,6 +92,25 @@ def check_tag(tag: int) -> None:
         raise TypeError(f"a tag must be a whole number, not {repr_of(tag)}")
     if not 0 < tag < 10**9:
         raise ValueError(f"a tag must be above 0 and have at most 9 digits, not {tag}")
+
+
+def with_lengths(changes: Mapping[int, bytes | None]) -> dict[int, bytes | None]:
+    """Return changes with those of the lengths of data. A length goes before its data."""
+    left: dict[int, bytes | None] = {}
+    for tag, value in changes.items():
+        if tag in LENGTH_FIELDS:
+            left[LENGTH_FIELDS[tag]] = None if value is None else b"%d" % len(value)
+        left[tag] = value
+    return left
+
+
+def placed(fields: tuple[tuple[int, bytes], ...], added: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Return the fields of a message and new ones, in their places."""
+    body = next((at for at, (tag, _) in enumerate(fields) if tag not in HEADER), len(fields))
+    trailer = next((at for at, (tag, _) in enumerate(fields) if tag in TRAILER), len(fields))
+    new = [field for field in added if field[0] in HEADER]
+    other = [field for field in added if field[0] not in HEADER]
+    return [*fields[:body], *new, *fields[body:trailer], *other, *fields[trailer:]]
 
 
 class Text(property):

@@ -186,7 +186,7 @@ class _Refusing:
         function, data = request.function, request.data
         if function in self._functions or function in TELLS:
             return None
-        if function == DIAGNOSTICS and len(data) > 1 and int.from_bytes(data[:2]) in HARMLESS_DIAGNOSTICS:
+        if function == DIAGNOSTICS and len(data) == 4 and int.from_bytes(data[:2]) in HARMLESS_DIAGNOSTICS:
             return None
         if function == ENCAPSULATED and data[:1] == IDENTIFICATION:
             return None
