@@ -119,6 +119,8 @@ class LinkTests(SynchronousTestCase):
         done = run.client_sends(Batch(PATIENT * 2), Raw(b" DOE"))
         self.assertNotIn(b"JOHN", done.to_server_bytes)
         self.assertEqual(done.to_server[1], Raw(b" DOE"))
+        empty = admission("1").replaced("PID-5", "")
+        run.client_sends(empty).expect(to_server=[empty])
 
     def test_outside_of_a_message(self) -> None:
         """If there is something to mask where no message is, nothing passes, and the link of the sender is closed."""

@@ -183,9 +183,8 @@ class _ToServer(_Member):
         """Remember what a verdict lets go to the server. One of these stands for the message of the client."""
         passed: Sequence[object] = (message, *verdict.forward) if verdict.passes else verdict.forward
         frames = [each for each in passed if isinstance(each, (Message, Batch, Raw))]
-        for each in verdict.forward:
-            if isinstance(each, (Message, Batch, Raw)):
-                check_fits(each, self._turns._link, Side.SERVER)
+        for each in frames[verdict.passes :]:
+            check_fits(each, self._turns._link, Side.SERVER)
         ids = ids_of(message)
         first = next((each for each in frames if ids_of(each) & ids), frames[0] if frames else None)
         for each in frames:
