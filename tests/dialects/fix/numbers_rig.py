@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twisted_repeater import PASS_ON, Direction, Verdict
-from twisted_repeater.dialects.fix import Logon, Message, NewOrderSingle, ResendRequest, SequenceReset
+from twisted_repeater.dialects.fix import ExecutionReport, Logon, Message, NewOrderSingle, ResendRequest, SequenceReset
 from twisted_repeater.dialects.fix.codec import decode
 from twisted_repeater.dialects.fix.numbers import Numbers
 from twisted_repeater.dialects.fix.store import Entry, Store
 
-__all__ = ["DOWN", "NOW", "UP", "Rig", "brief", "frame", "order"]
+__all__ = ["DOWN", "NOW", "UP", "Rig", "brief", "fill", "frame", "order", "report", "request"]
 
 UP, DOWN = Direction.TO_SERVER, Direction.TO_CLIENT
 NOW = datetime(2026, 11, 26, 12, 30, tzinfo=UTC)
@@ -29,6 +29,21 @@ def frame(message: Message, number: object, way: Direction = UP, version: str = 
 def order(text: str = "a") -> NewOrderSingle:
     """Return an order without a header."""
     return NewOrderSingle({11: text})
+
+
+def report(text: str = "x") -> ExecutionReport:
+    """Return an answer."""
+    return ExecutionReport({11: text})
+
+
+def fill(new: int) -> SequenceReset:
+    """Return a gap fill."""
+    return SequenceReset({123: True, 36: new})
+
+
+def request(begin: object, end: object = 0) -> ResendRequest:
+    """Return a request."""
+    return ResendRequest({7: str(begin), 16: str(end)})
 
 
 def brief(message: Any) -> str:

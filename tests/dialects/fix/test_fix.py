@@ -19,12 +19,10 @@ from twisted_repeater import (
 )
 from twisted_repeater.dialects.fix import (
     BusinessMessageReject,
-    ExecutionReport,
     Heartbeat,
     Logon,
     Logout,
     Reject,
-    ResendRequest,
     SequenceReset,
     TestRequest,
 )
@@ -33,22 +31,7 @@ from twisted_repeater.dialects.fix.numbers import NotLoggedOn
 from twisted_repeater.dialects.fix.resends import Gap, Own, Resends, filled, own
 from twisted_repeater.dialects.fix.store import Store
 
-from .numbers_rig import DOWN, UP, Rig, brief, frame, order
-
-
-def report(text: str = "x") -> ExecutionReport:
-    """Return an answer."""
-    return ExecutionReport({11: text})
-
-
-def fill(new: int) -> SequenceReset:
-    """Return a gap fill."""
-    return SequenceReset({123: True, 36: new})
-
-
-def request(begin: object, end: object = 0) -> ResendRequest:
-    """Return a request."""
-    return ResendRequest({7: str(begin), 16: str(end)})
+from .numbers_rig import DOWN, UP, Rig, brief, fill, frame, order, report, request
 
 
 class NumberTests(SynchronousTestCase):

@@ -9,31 +9,14 @@ from twisted_repeater import (
     SendBack,
 )
 from twisted_repeater.dialects.fix import (
-    ExecutionReport,
     Heartbeat,
     Logon,
     Logout,
     ResendRequest,
-    SequenceReset,
 )
 from twisted_repeater.dialects.fix.numbers import NotLoggedOn
 
-from .numbers_rig import DOWN, UP, Rig, order
-
-
-def report(text: str = "x") -> ExecutionReport:
-    """Return an answer."""
-    return ExecutionReport({11: text})
-
-
-def fill(new: int) -> SequenceReset:
-    """Return a gap fill."""
-    return SequenceReset({123: True, 36: new})
-
-
-def request(begin: object, end: object = 0) -> ResendRequest:
-    """Return a request."""
-    return ResendRequest({7: str(begin), 16: str(end)})
+from .numbers_rig import DOWN, UP, Rig, order, report, request
 
 
 class BeginningTests(SynchronousTestCase):
