@@ -6,30 +6,20 @@ Both filters of a link share its `Turns`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .._pending import verdict_later
 from .._text import repr_of, shortened
-from .._types import Filter, FilterFunction, FilterPairObject, Message
-from ..interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec
+from .._types import Filter, FilterPairObject, Message
+from ..interfaces import IFilterPair, IMigrating
 from ..link import Link
 from ..model import Direction, OnFilterError
-from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Answer, Mixed, Send, Verdict, plain
-from ._migration import Around, hand_over
-from ._provider import (
-    common_selector,
-    filters_of,
-    fixed_filters,
-    guarded,
-    name_of,
-    pass_on,
-)
+from ._deciding import Deciding
+from ._migration import hand_over
+from ._provider import filters_of, fixed_filters
 from ._turns import Turns
 from .pair import as_pair
 
@@ -133,65 +123,33 @@ class InOrder:
         yield from fixed_filters(self.inner)
 
 
-@implementer(IFilter, ISelectiveByCodec, IMigrating)
-class InTurn(Around):
+@implementer(IMigrating)
+class InTurn(Deciding):
     """The filter of one direction of a link."""
 
-    _drops_when_closing: ClassVar[bool]
-
     def __init__(self, inner: Filter | None, pair: InOrder, turns: Turns) -> None:
-        self.inner: Filter | None = inner
+        super().__init__(inner)
         self._asks = pair.asks
         self._ends_answer = pair.ends_answer
         self._turns = turns
-        self._ask: FilterFunction = pass_on if inner is None else guarded(inner)
 
     def __repr__(self) -> str:
         return f"in_order({self.inner!r})"
-
-    def filter(self, message: Message, link: Link) -> Answer:
-        """See `IFilter`."""
-        if self._drops_when_closing and self._turns.closing:
-            return DO_NOTHING
-        try:
-            answer = self._ask(message, link)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            self._failed(message)
-            raise
-        if isinstance(answer, Verdict):
-            return self._decide(answer, message)
-        later: Deferred[Verdict] = verdict_later(answer, name_of(self.inner))
-        return later.addCallbacks(self._decide, self._failed_later, callbackArgs=(message,), errbackArgs=(message,))
 
     def migrate(self, old: object) -> None:
         """See `IMigrating`. It goes on with the turns of the link."""
         if isinstance(old, InTurn):
             self._turns = old._turns
 
-    def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `ISelectiveByCodec`. It wants all, to count them."""
-        if self.inner is not None:
-            common_selector((self.inner,), codec)  # for its error
-        return None
-
-    def _decide(self, verdict: Verdict, message: Message) -> Verdict | Deferred[Verdict]:
-        raise NotImplementedError
-
-    def _failed(self, message: Message) -> None:
-        raise NotImplementedError
-
-    def _failed_later(self, failure: Failure, message: Message) -> Failure:
-        self._failed(message)
-        return failure
-
 
 class _ToServer(InTurn):
     """Counts the answers that the server owes, and lets those of the filter wait."""
 
     __qualname__ = NAME
-    _drops_when_closing = True
+
+    def filter(self, message: Message, link: Link) -> Answer:
+        """See `IFilter`."""
+        return DO_NOTHING if self._turns.closing else super().filter(message, link)
 
     def _decide(self, verdict: Verdict, message: Message) -> Verdict | Deferred[Verdict]:
         turns = self._turns
@@ -231,7 +189,6 @@ class _ToClient(InTurn):
     """Counts the answers that have ended, and sends those that have waited for them."""
 
     __qualname__ = NAME
-    _drops_when_closing = False
 
     def _decide(self, verdict: Verdict, message: Message) -> Verdict:
         turns = self._turns

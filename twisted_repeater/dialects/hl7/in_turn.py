@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..._pending import verdict_later
-from ..._types import Filter, FilterFunction, FilterPairObject
+from ..._types import Filter, FilterPairObject
 from ...errors import MarshalingError
-from ...filters._migration import Around, hand_over
-from ...filters._provider import common_selector, filters_of, fixed_filters, guarded, name_of, pass_on
+from ...filters._deciding import Deciding
+from ...filters._migration import hand_over
+from ...filters._provider import filters_of, fixed_filters
 from ...filters.pair import as_pair
-from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByCodec
+from ...interfaces import ICodec, IFilterPair, IMigrating
 from ...link import Link
 from ...model import Direction, OnFilterError, Side
 from ...selectors import Selector
-from ...verdicts import DROP, PASS_ON, Answer, Mixed, Verdict, plain
+from ...verdicts import DROP, PASS_ON, Mixed, Verdict, plain
 from .acknowledging import refuse
 from .batches import Batch
 from .codec import check_codec, check_fits
@@ -105,34 +104,18 @@ class InTurn:
         yield from fixed_filters(self.inner)
 
 
-@implementer(IFilter, ISelectiveByCodec, IMigrating)
-class _Member(Around):
+@implementer(IMigrating)
+class _Member(Deciding):
     """The filter of one direction of a link."""
 
     __qualname__ = NAME
 
     def __init__(self, inner: Filter | None, turns: Turns) -> None:
-        self.inner: Filter | None = inner
+        super().__init__(inner)
         self._turns = turns
-        self._ask: FilterFunction = pass_on if inner is None else guarded(inner)
 
     def __repr__(self) -> str:
         return f"{NAME}({self.inner!r})"
-
-    def filter(self, message: Frame, link: Link) -> Answer:
-        """See `IFilter`."""
-        try:
-            answer = self._ask(message, link)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            self._failed(message)
-            raise
-        if isinstance(answer, Verdict):
-            return self._decide(answer, message)
-        return verdict_later(answer, name_of(self.inner)).addCallbacks(
-            self._decide, self._failed_later, callbackArgs=(message,), errbackArgs=(message,)
-        )
 
     def migrate(self, old: object) -> None:
         """See `IMigrating`. It goes on with what is known of the link."""
@@ -140,21 +123,9 @@ class _Member(Around):
             self._turns = old._turns
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `ISelectiveByCodec`. It wants all, to know the order of answers."""
+        """See `ISelectiveByCodec`."""
         check_codec(codec, NAME)
-        if self.inner is not None:
-            common_selector((self.inner,), codec)  # for its error
-        return None
-
-    def _decide(self, verdict: Verdict, message: Frame) -> Verdict | Deferred[Verdict]:
-        raise NotImplementedError
-
-    def _failed(self, message: Frame) -> None:
-        raise NotImplementedError
-
-    def _failed_later(self, failure: Failure, message: Frame) -> Failure:
-        self._failed(message)
-        return failure
+        return super().selector_for(codec)
 
 
 class _ToServer(_Member):
