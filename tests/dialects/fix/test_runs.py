@@ -22,6 +22,13 @@ class RunsTests(SynchronousTestCase):
         runs.add_all(9, 12)
         self.assertEqual(list(runs.between(0, 99)), [(1, 6), (9, 12)])
 
+    def test_order(self) -> None:
+        """Numbers may come in any order, and again."""
+        runs = Runs()
+        for number in (5, 1, 3, 1, 2, 3, 4):
+            runs.add(number)
+        self.assertEqual(list(runs.between(0, 99)), [(1, 6)])
+
     def test_most(self) -> None:
         """The lowest are forgotten where there are too many."""
         runs = Runs(most=2)
