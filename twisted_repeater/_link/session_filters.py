@@ -1,4 +1,4 @@
-"""What a link asks of the filters of its dialect that keep a session: see `ISessionFilter`."""
+"""Calls the filters of a dialect that keep a session: see `ISessionFilter`."""
 
 from __future__ import annotations
 

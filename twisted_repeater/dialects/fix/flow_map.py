@@ -38,9 +38,9 @@ class FlowMap:
     """The numbers of one flow. All methods take time that grows with the logarithm of the number of runs.
 
     Args:
-        own: the numbers of the receiver at which the repeater did something.
+        own: the numbers of the receiver at which the repeater dropped, changed or added a message.
         added: those of them at which it added a message.
-        contents: reads what it sent there.
+        contents: reads the messages that it sent there.
     """
 
     def __init__(

@@ -283,7 +283,7 @@ class Numbers:
         return True
 
     def _added(self, way: Direction, message: Any) -> list[Message]:
-        """Return what the receiver gets where a message is added."""
+        """Add a message to a flow; return the messages that its receiver gets for that."""
         flow = self._resets.flow(way)
         due = flow.due()
         made = flow.maker.added(message, flow.next_number)

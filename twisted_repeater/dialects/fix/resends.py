@@ -1,7 +1,7 @@
 """What a receiver gets when it asks for messages again: the sender's, and the repeater's own in their places.
 
-A receiver asks for a range of its numbers. The sender knows nothing of what the repeater did there. So the sender is
-asked for its messages of the range, and while these pass, what the repeater did is put in at the right places:
+A receiver asks for a range of its numbers. The sender knows nothing of the changes that the repeater made there. So the
+repeater asks the sender for its messages of the range. While these pass, it puts its own in at their places:
 
 * A dropped message becomes a gap fill, also if the sender sends it again.
 * An added message, or a changed one, is sent again as it went out.

@@ -157,7 +157,7 @@ class Scanned:
         """Return the first field with a tag as a number; ``None`` without it.
 
         Raises:
-            ParseError: the value is no number.
+            ParseError: the value is not a number.
         """
         if not self._find(tag):
             return None

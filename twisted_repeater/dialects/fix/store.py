@@ -1,4 +1,4 @@
-"""Keeps in a file what the repeater has changed in the numbers of FIX sessions, so that a restart loses nothing.
+"""Keeps a file with the changes of the repeater to the numbers of FIX sessions, so that a restart loses none.
 
 One process has the file at a time. What `Store.commit` was given is on the disk when it returns: SQLite writes it to
 its log, and waits until the disk has it.

@@ -24,7 +24,7 @@ MOST_FIELDS = 16
 
 
 class Tracker:
-    """What is known of the numbers of one flow, while messages just pass."""
+    """Counts the messages of one flow that just pass."""
 
     is_quiet: bool
     """Whether both engines have logged on, and nothing is owed or in doubt."""

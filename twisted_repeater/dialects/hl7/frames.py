@@ -1,4 +1,4 @@
-"""What is in a frame: the base of messages and batches, and what is neither.
+"""The content of a frame: the base of messages and batches, and the classes of what is neither.
 
 A message keeps the bytes that came. What changes it cuts the new part into them, so all other bytes stay equal: the
 order and the number of fields, delimiters at the end of a segment, the way segments end, the character set.
