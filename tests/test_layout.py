@@ -32,8 +32,8 @@ LEVELS: list[set[str]] = [
     {"_lane"},
     {"_sockets"},
     {"_link"},
-    {"_repeater", "__main__"},
-    {"service", "testing"},
+    {"_repeater"},
+    {"service", "testing", "recording", "replay", "__main__"},
     {"__init__"},
 ]
 """The rooms of the package, the lowest row first. A module may import from its own row and from the rows that stand
