@@ -229,7 +229,7 @@ class Watches:
         """End all watches: the repeater is shut down. Fires when the watchers have done what they had left to do."""
         for watch in self._watches:
             self.remove(watch)
-        done = DeferredList([_branch(ended) for ended in self._ending])
+        done = _branch(DeferredList(list(self._ending)))
         done.addTimeout(ENDING_TIME, self._clock, onTimeoutCancel=_still_ending)
         return done
 
