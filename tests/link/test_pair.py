@@ -1043,6 +1043,11 @@ class WatchedTests(MemoryCase):
         world.settle()
         own = [each.forward for each in seen if each.origin is Origin.OWN]
         self.assertEqual(own, [frame(b"early"), frame(b"now"), b"bye"])
+        unwatched = self.memory(dialect=dialect)
+        client, _ = unwatched.linked("bob")
+        unwatched.pair(client).close()
+        unwatched.settle()
+        self.assertEqual(client.unfinished, b"bye")
 
     def test_name(self) -> None:
         """Who watches is chosen again when it gets another name."""

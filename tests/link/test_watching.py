@@ -164,6 +164,10 @@ class WatchingTests(MemoryCase):
         world.settle()
         self.assertEqual(watcher.events, [("opening", "ann"), ("opening", "ann"), ("refused", "ClientNotAllowed")])
         self.assertEqual(watcher.messages[1].to_client, b"no")
+        wordless = self.memory(is_client_allowed=lambda name: False)
+        wordless.repeater.watch(watcher)
+        wordless.connect("bob")
+        self.assertEqual(watcher.events[-2:], [("opening", "bob"), ("refused", "ClientNotAllowed")])
 
     def test_own_messages(self) -> None:
         """Messages of the application and of the dialect are marked as such, one to all clients, too."""
@@ -260,6 +264,35 @@ class ChoiceTests(MemoryCase):
         self.assertEqual([each.payload for each in first.of(Origin.MESSAGE)], [b"x"])
         self.assertEqual([each.payload for each in second.of(Origin.MESSAGE)], [b"x", b"y"])
 
+    def test_stopped_by_another(self) -> None:
+        """A watch that is stopped by another watcher is told nothing more, at once."""
+        world = self.memory()
+        last = Watcher()
+        watch: Watch
+
+        def stop(message: WatchedMessage) -> None:
+            watch.stop()
+
+        world.repeater.watch(stop)
+        watch = world.repeater.watch(last)
+        client, _ = world.linked("ann")
+        client.send(b"x")
+        self.assertEqual(last.messages, [])
+
+    def test_unmade(self) -> None:
+        """A link that is being made when a watch begins is watched when it is made."""
+        answer: Deferred[bool] = Deferred()
+        world = self.memory(is_client_allowed=lambda name: answer)
+        client = world.connect("ann")
+        world.settle()
+        watcher = Watcher()
+        world.repeater.watch(watcher)
+        self.assertEqual(watcher.events, [])
+        answer.callback(True)
+        world.settle()
+        client.send(b"x")
+        self.assertEqual(watcher.events[-1], ("message", "ann"))
+
     def test_new_name(self) -> None:
         """A link that gets another name is watched from then on by those who want that name."""
         world = self.memory()
@@ -338,19 +371,22 @@ class EndTests(MemoryCase):
 
     def test_hold(self) -> None:
         """A watch that is held stops the reading of its links, of new ones, too; released, all that waited comes."""
-        world = self.memory()
+        world = self.memory(on_error=lambda *arguments: None)
         watcher = Watcher()
-        watch = world.repeater.watch(watcher)
+        watch = world.repeater.watch(watcher, links=lambda link: link.client_name != "free")
         ann, ann_server = world.linked("ann")
-        other, other_server = world.linked("other")
+        other, _ = world.linked("other")
+        free, free_server = world.linked("free")
         watch.hold()
         watch.hold()
         ann.send(b"x")
         bob, bob_server = world.linked("bob")
         bob.send(b"y")
         self.assertEqual((watch.held, watcher.of(Origin.MESSAGE)), (True, []))
-        other.pause()
-        world.link(other).close()
+        free.send(b"free")
+        self.assertTrue(free_server.received_bytes.endswith(frame(b"free")))
+        world.pair(other).server.abort()
+        world.settle()
         watch.release()
         watch.release()
         world.settle()
@@ -364,7 +400,6 @@ class EndTests(MemoryCase):
         self.assertTrue(ann_server.received_bytes.endswith(frame(b"z")))
         watch.hold()
         self.assertFalse(watch.held)
-        del other_server
 
     def test_shutdown_waits(self) -> None:
         """A shutdown ends watches after all links, and waits until the watcher has done its work."""
