@@ -98,4 +98,7 @@ class CutterTests(SynchronousTestCase):
         stream = Cutter(answers_of(dialects.int32())).feed(b"\0\0\0\0\xff\xff\xff\xff")
         self.assertEqual(next(stream), b"\0\0\0\0")
         self.assertRaises(FramingError, next, stream)
+        abandoned = Cutter(answers_of(dialects.int32())).feed(bytes(8))
+        next(abandoned)
+        abandoned.close()
         self.assertRaises(FramingError, list, Cutter(Failing(9, size=1)).feed(b"a"))
