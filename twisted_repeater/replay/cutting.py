@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from .._lane.input import UnfinishedFrame
 from .._lane.reader import framing_error
@@ -33,7 +33,7 @@ class Cutter:
         """Whether the framing follows all frames, for the sake of the other direction perhaps."""
         return self._framing.follows
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes) -> Generator[bytes, None, None]:
         """Yield the messages that are complete with the next bytes of the stream; take all of them.
 
         Raises:
@@ -46,7 +46,7 @@ class Cutter:
         except BaseException as error:  # a framing may be the application's
             raise framing_error(error) from error
 
-    def _messages(self, data: bytes) -> Iterator[bytes]:
+    def _messages(self, data: bytes) -> Generator[bytes, None, None]:
         framing = self._framing
         at = 0
         if self._unfinished is not None:
