@@ -23,6 +23,7 @@ LEVELS: list[set[str]] = [
         "selectors",
         "_coroutines",
         "_pending",
+        "_progress",
         "_slices",
         "_text",
         "_types",
