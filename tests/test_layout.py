@@ -33,8 +33,8 @@ LEVELS: list[set[str]] = [
     {"_lane"},
     {"_sockets"},
     {"_link"},
-    {"_repeater", "__main__"},
-    {"recording", "service", "testing"},
+    {"_repeater"},
+    {"recording", "replay", "service", "testing", "__main__"},
     {"__init__"},
 ]
 """The rooms of the package, the lowest row first. A module may import from its own row and from the rows that stand
