@@ -6,17 +6,18 @@ To use them, write ``pytest_plugins = ["twisted_repeater.testing.pytest_plugin"]
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from typing import ParamSpec, TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
-from . import FilterHarness, MemoryRepeater, SocketRepeater, Transcript
+from . import FilterHarness, MemoryRepeater, SocketRepeater, ThreadRepeater, Transcript
 
-__all__ = ["filter_harness", "memory_repeater", "socket_repeater"]
+__all__ = ["filter_harness", "memory_repeater", "socket_repeater", "thread_repeater"]
 
 P = ParamSpec("P")
-T = TypeVar("T", FilterHarness, MemoryRepeater)
+T = TypeVar("T", FilterHarness, MemoryRepeater, ThreadRepeater)
 
 TRANSCRIPTS = pytest.StashKey[list[Transcript]]()
 
@@ -54,6 +55,14 @@ def socket_repeater(request: pytest.FixtureRequest) -> Iterator[Callable[..., De
 
     yield keeping(SocketRepeater.start)
     pytest_twisted.blockon(gatherResults([each.close() for each in running]))
+
+
+@pytest.fixture
+def thread_repeater(request: pytest.FixtureRequest) -> Iterator[Callable[..., ThreadRepeater]]:
+    """Return a function that makes a `ThreadRepeater`, with the same arguments, which is closed after the test."""
+    with ExitStack() as closing:
+        make = _noted(ThreadRepeater, request.node)
+        yield lambda *arguments, **options: closing.enter_context(make(*arguments, **options))
 
 
 @pytest.hookimpl(wrapper=True)
