@@ -33,7 +33,7 @@ LEVELS: list[set[str]] = [
     {"_sockets"},
     {"_link"},
     {"_repeater", "__main__"},
-    {"service", "testing"},
+    {"recording", "service", "testing"},
     {"__init__"},
 ]
 """The rooms of the package, the lowest row first. A module may import from its own row and from the rows that stand
