@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, ParamSpec
 
 from twisted.internet.defer import maybeDeferred
@@ -12,6 +13,8 @@ from twisted.internet.epollreactor import EPollReactor
 
 from .._repeater import Repeater
 from ..dialects import Dialect
+from ..faults import ActiveFault, Fault
+from ._breaking import Breaking
 from ._recorder import Recorder
 from ._running import START_OPTIONS
 from ._transcript import Transcript, __tracebackhide__
@@ -51,13 +54,15 @@ class ThreadRepeater:
     Args:
         dialect: the dialect of clients and server.
         server: the endpoint of the server, such as ``tcp:127.0.0.1:1883``.
+        fault_seed: what the seeds of faults that have none are drawn from; see `breaking`.
         options: any other argument of `Repeater.create` and `Repeater.start`. Filters and callbacks are called in the
             thread of the repeater.
     """
 
-    def __init__(self, dialect: Dialect, *, server: str, **options: Any) -> None:
+    def __init__(self, dialect: Dialect, *, server: str, fault_seed: int | None = None, **options: Any) -> None:
         self.transcript: Transcript = Transcript()
         """All links, verdicts and errors so far, in order."""
+        self._breaking = Breaking(self.transcript, fault_seed)
         start = {name: options.pop(name) for name in START_OPTIONS & set(options)}
         recorder = Recorder(self.transcript)
         options["observers"] = (recorder, *options.get("observers", ()))
@@ -98,6 +103,22 @@ class ThreadRepeater:
 
         self._reactor.callFromThread(call)
         return result.result(PATIENCE)
+
+    @contextmanager
+    def breaking(self, fault: Fault) -> Iterator[ActiveFault]:
+        """Break something in a ``with`` block, on links that are there and links to come.
+
+        Args:
+            fault: what to break. Without a seed it gets one that the transcript shows.
+
+        Returns:
+            The fault with its counters, such as `ActiveFault.hit`.
+        """
+        active = self.call(self._breaking.set, self.repeater.faults, fault)
+        try:
+            yield active
+        finally:
+            self.call(self._breaking.remove, self.repeater.faults, active)
 
     def close(self) -> None:
         """End the links and the thread. You may call this again."""

@@ -43,6 +43,7 @@ class Event(enum.Enum):
     ENDED = "link ended"
     CLIENT_ENDS = "client ends"
     SERVER_ENDS = "server ends"
+    FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
