@@ -28,7 +28,7 @@ LEVELS: list[set[str]] = [
         "_types",
     },
     {"framings", "codecs"},
-    {"dialects", "observers", "filters"},
+    {"dialects", "observers", "filters", "watching"},
     {"_lane"},
     {"_sockets"},
     {"_link"},
