@@ -23,6 +23,7 @@ from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
 from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
+from .faults import Faults
 from .model import Direction, Limits, OnFilterError, Side
 from .watching import Watcher
 
@@ -150,6 +151,11 @@ class Repeater:
     def limits(self) -> Limits:
         """The limits that hold now, with a number for each default; another repeater of the process may change it."""
         return self._factory.claim.limits
+
+    @property
+    def faults(self) -> Faults:
+        """The faults that break its links on purpose; there are none until you set one."""
+        return self._factory.faults
 
     @property
     def address(self) -> Any:
@@ -349,6 +355,7 @@ class Repeater:
             await not_listening
         finally:
             factory.claim.give_back()
+            factory.faults.stop()
 
     def _is_shut_down(self, result: Failure | None) -> None:
         self._over, self._failure = True, result

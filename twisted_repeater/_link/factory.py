@@ -20,6 +20,7 @@ from .._slices import in_slices
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
 from ..errors import RepeaterClosed
+from ..faults import ActiveFault, Faults
 from ..model import Limits, Side
 from .admission import Admission
 from .application import Application, Settings
@@ -228,6 +229,8 @@ class RepeaterFactory(ServerFactory):
         )
         self.links: Links = Links(settings, self.application, self.equipment, claim, clock, dial)
         self.admission: Admission = self.links.admission
+        self.faults: Faults = Faults(clock, self._faults_changed)
+        """See `Repeater.faults`."""
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -253,6 +256,10 @@ class RepeaterFactory(ServerFactory):
         except BaseException:
             self.application.started = before
             raise
+
+    def _faults_changed(self, removed: ActiveFault | None) -> None:
+        """Break the links by the faults that are set now. What the removed one holds goes on."""
+        self.equipment.renew(self.links)
 
     def watch_decisions(self, on_decision: OnDecision | None) -> None:
         """Have ``on_decision`` told of the decision about each message; ``None`` ends that."""
