@@ -16,6 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import PASS_ON, Link, SendBack, Verdict, dialects
 from twisted_repeater.testing import ThreadRepeater, _thread
 
+from .test_breaking import Harmless
+
 WAIT = 20.0
 """The most seconds that a socket of a test waits."""
 
@@ -63,7 +65,42 @@ class ThreadRepeaterTests(SynchronousTestCase):
             (link,) = running.call(running.repeater.links)
             client.close()
             server.close()
-        self.assertIn(f"{link.client_name} linked", str(running.transcript))
+        told = str(running.transcript).replace(f"{link.client_name} ", "")
+        expected = [
+            "linked",
+            "client sends  b'order'",
+            "  to server:  PASS_ON",
+            "server gets   b'order'",
+            "client sends  b'?no'",
+            "  to server:  SendBack([b'no'])",
+            "client gets   bytes b'no\\n'",
+        ]
+        self.assertEqual(told.splitlines()[: len(expected)], expected)
+
+    def test_messages_without_filters(self) -> None:
+        """The transcript has messages that no filter saw, and those that the repeater sent by itself."""
+        with ThreadRepeater(dialects.lines(), server=self.endpoint) as running:
+            client, server = self.connect(running)
+            server.sendall(b"welcome\n")
+            self.assertEqual(client.recv(100), b"welcome\n")
+            running.call(running.repeater.send_to_all_clients, b"news")
+            self.assertEqual(client.recv(100), b"news\n")
+        told = [line[line.index(" ") + 1 :] for line in str(running.transcript).splitlines()]
+        self.assertEqual(
+            told[1:4],
+            ["server sends  b'welcome'", "client gets   b'welcome'", "client gets   bytes b'news\\n'"],
+        )
+
+    def test_breaking(self) -> None:
+        """A fault holds for a block, with a seed that is drawn from that of the test."""
+        with ThreadRepeater(dialects.lines(), server=self.endpoint, fault_seed=1) as running:
+            with running.breaking(Harmless()) as harmless:
+                self.assertEqual(list(running.repeater.faults), [harmless])
+            self.assertEqual(list(running.repeater.faults), [])
+        running = ThreadRepeater(dialects.lines(), server=self.endpoint, fault_seed=1)
+        with running, running.breaking(Harmless()) as again:
+            self.assertEqual(again.seed, harmless.seed)
+        self.assertIn(f"begins, with the seed {again.seed}", str(running.transcript))
 
     def test_close(self) -> None:
         """At the end of the block its links end, and nobody can connect; closing it again does nothing."""

@@ -14,14 +14,19 @@ from twisted.internet.epollreactor import EPollReactor
 from .._repeater import Repeater
 from ..dialects import Dialect
 from ..faults import ActiveFault, Fault
+from ..model import Direction
+from ..watching import WatchedMessage
 from ._breaking import Breaking
 from ._recorder import Recorder
 from ._running import START_OPTIONS
-from ._transcript import Transcript, __tracebackhide__
+from ._transcript import Event, Remark, Transcript, __tracebackhide__
 
 __all__ = ["ThreadRepeater", "__tracebackhide__"]
 
 P = ParamSpec("P")
+
+ENTRIES = 10_000
+"""How many entries of a transcript are kept: a client may send for hours."""
 
 PATIENCE = 30.0
 """How many seconds a call into the thread may take."""
@@ -60,8 +65,8 @@ class ThreadRepeater:
     """
 
     def __init__(self, dialect: Dialect, *, server: str, fault_seed: int | None = None, **options: Any) -> None:
-        self.transcript: Transcript = Transcript()
-        """All links, verdicts and errors so far, in order."""
+        self.transcript: Transcript = Transcript(most=ENTRIES)
+        """What happened, in order: links, messages, verdicts, faults and errors. The last 10,000 entries are kept."""
         self._breaking = Breaking(self.transcript, fault_seed)
         start = {name: options.pop(name) for name in START_OPTIONS & set(options)}
         recorder = Recorder(self.transcript)
@@ -73,6 +78,7 @@ class ThreadRepeater:
         try:
             self.repeater: Repeater = self.call(Repeater.create, dialect, **defaults | options, reactor=self._reactor)
             """The repeater itself. Its methods belong to the thread: use `call`."""
+            self.call(self.repeater.watch, self._watched)
             self.call(self.repeater.start, **start)
         except BaseException:
             self.close()
@@ -103,6 +109,19 @@ class ThreadRepeater:
 
         self._reactor.callFromThread(call)
         return result.result(PATIENCE)
+
+    def _watched(self, seen: WatchedMessage) -> None:
+        """Record a message, the verdict of its filter, and what went out."""
+        to_server, client = seen.direction is Direction.TO_SERVER, seen.link.client_name
+        shown = seen.payload if seen.message is None else seen.message
+        if seen.frame:
+            self.transcript.add(Event.CLIENT_SENDS if to_server else Event.SERVER_SENDS, client, shown, seen.frame)
+        if seen.by_filter:
+            self.transcript.add(Event.TO_SERVER if to_server else Event.TO_CLIENT, client, seen.verdict)
+        for event, went_out in ((Event.SERVER_GETS, seen.to_server), (Event.CLIENT_GETS, seen.to_client)):
+            if went_out:
+                value = shown if went_out == seen.frame else Remark(f"bytes {went_out!r}")
+                self.transcript.add(event, client, value, went_out)
 
     @contextmanager
     def breaking(self, fault: Fault) -> Iterator[ActiveFault]:

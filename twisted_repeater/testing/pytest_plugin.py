@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from functools import partial
 from random import SystemRandom
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
@@ -105,10 +105,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def _noted(make: Callable[P, T], item: pytest.Item) -> Callable[P, T]:
+def _noted(make: Callable[..., T], item: pytest.Item) -> Callable[..., T]:
     """Wrap the class of a harness or repeater so that a failure prints the transcripts of all that it makes."""
 
-    def noted(*arguments: P.args, **options: P.kwargs) -> T:
+    def noted(*arguments: Any, **options: Any) -> T:
         made = make(*arguments, **{"fault_seed": item.config.stash[SEED]} | options)
         _transcripts(item).append(made.transcript)
         return made
