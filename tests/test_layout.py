@@ -28,7 +28,7 @@ LEVELS: list[set[str]] = [
         "_types",
     },
     {"framings", "codecs"},
-    {"dialects", "observers", "filters", "faults"},
+    {"dialects", "observers", "filters", "faults", "watching"},
     {"_lane"},
     {"_sockets"},
     {"_link"},

@@ -16,6 +16,7 @@ from ._link.defaults import OnConnectingError, OnError, default_callbacks, no_st
 from ._link.factory import RepeaterFactory
 from ._link.link import Link
 from ._link.pair import Pair
+from ._link.watching import LinksToWatch, Watch
 from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
 from ._sockets.proxy_headers import watch_headers
@@ -24,6 +25,7 @@ from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
 from .faults import Faults
 from .model import Direction, Limits, OnFilterError, Side
+from .watching import Watcher
 
 __all__ = ["Repeater"]
 
@@ -235,6 +237,29 @@ class Repeater:
         self._factory.equipment.check_together(*together.values())
         self._factory.replace_filters(replaced)
 
+    def watch(self, watcher: Watcher, *, links: LinksToWatch = None) -> Watch:
+        """Show messages to somebody as they pass, with their verdicts and with the bytes that went out.
+
+        A link that nobody watches costs nothing for that. A watched one costs some microseconds for each message. It
+        passes large messages whole, not in pieces as they come, within ``limits.max_frame``.
+
+        Args:
+            watcher: a function of a `WatchedMessage`, or an `IWatcher`.
+            links: which links to watch, of those that are made and of those to come: a client's name, several names, or
+                a function that returns a true value for the links that it wants. ``None`` stands for all. It decides
+                when a link is made, or changes its name.
+
+        Returns:
+            What ends the watch. The repeater's `shutdown` ends it, too, when all links are over.
+
+        Raises:
+            TypeError: an argument is of another kind.
+            RuntimeError: the repeater is shut down.
+        """
+        if self._over:
+            raise RuntimeError("the repeater is shut down, so there is nothing to watch")
+        return self._factory.links.watches.add(watcher, links)
+
     # -- messages of the application's own: they go through no filter --------------------------------------------
 
     def send_to_all_clients(self, message: object) -> None:
@@ -326,6 +351,7 @@ class Repeater:
         not_listening.addTimeout(factory.claim.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
         try:
             await factory.links.close_all()
+            await factory.links.watches.end()
             await not_listening
         finally:
             factory.claim.give_back()

@@ -29,6 +29,7 @@ from .making import Making
 from .outlet import Outlet
 from .pair import Pair
 from .session_filters import alters_sent
+from .watching import Watches
 
 __all__ = ["Links", "RepeaterFactory"]
 
@@ -63,6 +64,8 @@ class Links:
         """The numbers of links."""
         self._pairs: dict[Pair, None] = {}
         """Those whose connections are not both gone, the oldest first."""
+        self.watches: Watches = Watches(clock, self._pairs, equipment.watch)
+        equipment.watches = self.watches
         self._attempts: dict[Pair, Making] = {}
         self._postponed: deque[Outlet] = deque()
         """The outlets that still have a broadcast to send."""
@@ -93,9 +96,13 @@ class Links:
         attempt, making.attempt = making.attempt, None  # as a cycle both would stay until they are collected
         if isinstance(result, Failure):
             pair.last_words = self.application.refusal(attempt, result.value)
-            self.admission.refuse(pair, result)
+            error = self.admission.refuse(pair, result)
+            if self.watches:
+                self.watches.link_refused(pair, making.notes, error)
         else:
             self.admission.made(pair)
+            if self.watches:
+                self.watches.link_made(pair, making.notes)
             pair.relay()
 
     def _relaying_failed(self, failure: Failure, pair: Pair) -> None:
@@ -113,6 +120,8 @@ class Links:
         """Both connections are gone."""
         self._pairs.pop(pair, None)
         self.application.link_over(pair)
+        if pair.watches:
+            self.watches.link_ended(pair)
         self.admission.leave(pair)
 
     # -- one message for all ---------------------------------------------------------------------------------
@@ -133,7 +142,9 @@ class Links:
                 continue
             if alters_sent(pair, connection):
                 pair.send(connection, message)
-            elif pair.at_work:  # a filter of this link broadcasts: the order among the link's own messages must be kept
+            elif pair.at_work or pair.watches:
+                # A filter of this link broadcasts, and the order among the link's own messages must be kept; or those
+                # who watch must be told.
                 frame = frame_for(connection.outlet)
                 if frame:
                     pair.send_frame(connection, frame, at_once=True)
