@@ -101,8 +101,8 @@ def _segments(piece: Piece, leg: Side, dialect: str) -> Iterator[Segment]:
 def _bare_segments(track: Track, piece: Piece, leg: Side, dialect: str) -> Iterator[Segment]:
     conversation = track.conversation
     if conversation is None:
-        if piece.kind is Kind.ENDED and leg is Side.SERVER:
-            return  # a client that was refused before the server was dialled
+        if piece.kind is Kind.ENDED and (leg is Side.SERVER or track.link.refused is None):
+            return  # the client was refused before the server was dialled, or nothing of the link was recorded
         conversation = track.conversation = Conversation(*endpoints_of(track.link, dialect), track.link.id)
         if track.is_whole:
             yield from conversation.begin(piece.time)

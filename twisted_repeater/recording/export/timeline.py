@@ -100,7 +100,7 @@ class _Links:
             self._last = row.id
             if row.ended is not None:
                 heappush(self._ends, (row.ended, row.id))
-            began = row.ended if row.made is None else row.made
+            began = row.made if row.refused is None else row.ended
             if not self._choice.wants_link(row) or not self._choice.meets(began, row.ended):
                 self._unwanted.add(row.id)
                 continue
