@@ -75,7 +75,7 @@ class _Link:
             return self._in_another_version(direction, payload, self._kinds[direction])
 
     def _payload(self, framing: Framing, frame: bytes) -> bytes:
-        if framing.find(frame, 0, len(frame)) != len(frame):
+        if not frame or framing.find(frame, 0, len(frame)) != len(frame):
             raise FramingError(f"the bytes are not one message of the dialect {self._name}")
         payload = frame[framing.body : len(frame) - framing.tail]
         if framing.follows:

@@ -95,7 +95,8 @@ class _Links:
         """Read the links up to one; return the beginnings of those that are wanted."""
         while self._last < number:
             row = next(self._rows, None)
-            if row is None:  # it is lost
+            if row is None:  # it is lost, or not there yet
+                self._rows = self._recording.links(after=self._last)
                 return
             self._last = row.id
             if row.ended is not None:
