@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Direction, ParseError
 from twisted_repeater.codecs import text
-from twisted_repeater.dialects import Dialect, length, lines, mqtt
+from twisted_repeater.dialects import Dialect, MessageType, length, lines, mqtt
 from twisted_repeater.dialects.mqtt import Publish
 from twisted_repeater.errors import FramingError
 from twisted_repeater.framings import LengthFraming
@@ -94,6 +94,14 @@ class DecoderTests(SynchronousTestCase):
                 if isinstance(decoded, Publish):
                     self.assertIn(decoded.payload, frame)
         self.assertEqual(versions, {None, 4, 5})
+
+    def test_version_of_one_direction(self) -> None:
+        """If only the messages of one direction have versions, those of the other are read as always."""
+        versions = MessageType({2: text("latin-1"), 3: text()}, low=2, prod=3, test=3, per_link=True)
+        decoder = Decoder(length(size=1).changed(to_server=versions))
+        self.assertEqual(decoder.decode(made_message(1, b"\x01\xe9")), "é")
+        self.assertEqual(decoder.decode(made_message(1, b"\x02\xc3\xa9")), "Ã©")
+        self.assertEqual(decoder.decode(made_message(1, b"\x01\xe9", to_client=True)), b"\xe9")
 
     def test_no_version(self) -> None:
         """A frame that no version can read is the error of the newest one."""

@@ -136,6 +136,7 @@ class TimelineTests(SynchronousTestCase):
             counted.append(None)
             if len(counted) == 1:
                 self.write([made_message(2, link=2)], [made_link(2)])
+            else:
                 end_link(self.path, 1, START + SECOND)
 
         with open_recording(self.path) as recording:

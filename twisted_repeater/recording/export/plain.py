@@ -75,10 +75,13 @@ def _composed(value: object, depth: int) -> Any:
     if isinstance(value, Mapping):
         return {_key(key): plain(item, depth) for key, item in value.items()}
     kind: type = type(value)
-    names = _field_names(kind)
+    shown = _shown(kind)
+    names = shown or _field_names(kind)
     if not names and isinstance(value, list | tuple | Set | range):
         return [plain(item, depth) for item in value]
-    names = (*names, *(name for name in getattr(value, "__dict__", ()) if name not in names and name[:1] != "_"))
+    if not shown:
+        own = (name for name in getattr(value, "__dict__", ()) if not name.startswith("_"))
+        names = tuple(dict.fromkeys((*names, *own)))
     if not names and not dataclasses.is_dataclass(kind):
         return repr_of(value)
     fields = ((name, getattr(value, name, None)) for name in names)
@@ -91,12 +94,15 @@ def _key(key: object) -> str:
 
 
 @functools.cache
+def _shown(kind: type) -> tuple[str, ...]:
+    """Return the fields of a message that is decoded when it is asked, nothing for another class."""
+    names = (SHOWN.get(f"{base.__module__}.{base.__qualname__}", ()) for base in kind.__mro__)
+    return next(filter(None, names), ())
+
+
+@functools.cache
 def _field_names(kind: type) -> tuple[str, ...]:
     """Return the names of the fields that all objects of a class have."""
-    for base in kind.__mro__:
-        shown = SHOWN.get(f"{base.__module__}.{base.__qualname__}")
-        if shown is not None:
-            return shown
     if dataclasses.is_dataclass(kind):
         return tuple(field.name for field in dataclasses.fields(kind))
     if issubclass(kind, tuple):
