@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from twisted_repeater.recording import RecordedGap, RecordedLink, RecordedMessage
+from twisted_repeater.recording import RecordedGap, RecordedLink, RecordedMessage, reader
 from twisted_repeater.recording.schema import DIRECTIONS, ORIGINS, create
 
 __all__ = ["write_recording"]
+
+INSERT_LINK = f"INSERT INTO links ({reader.LINK}) VALUES ({', '.join('?' * 11)})"
 
 
 def write_recording(
@@ -38,7 +40,7 @@ def write_recording(
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", (facts or {}).items())
         for link in links:
-            connection.execute(f"INSERT INTO links VALUES ({', '.join('?' * 11)})", _link_row(link))
+            connection.execute(INSERT_LINK, _link_row(link))
         for message in messages:
             _insert(connection, message)
         for gap in gaps:
@@ -52,7 +54,7 @@ def _insert(connection: sqlite3.Connection, message: RecordedMessage) -> None:
     if not known:
         name = f"client-{message.link}"
         link = RecordedLink(id=message.link, link=message.link, client_name=name, made=message.time)
-        connection.execute(f"INSERT INTO links VALUES ({', '.join('?' * 11)})", _link_row(link))
+        connection.execute(INSERT_LINK, _link_row(link))
     row = (
         message.id or None,
         message.link,

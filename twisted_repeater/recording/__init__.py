@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .reader import Recording, open_recording
+from .recorder import Recorder, record
 from .records import Origin, RecordedGap, RecordedLink, RecordedMessage, RecordingError
 
 __all__ = [
@@ -10,7 +11,9 @@ __all__ = [
     "RecordedGap",
     "RecordedLink",
     "RecordedMessage",
+    "Recorder",
     "Recording",
     "RecordingError",
     "open_recording",
+    "record",
 ]

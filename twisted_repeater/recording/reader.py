@@ -53,8 +53,8 @@ def open_recording(path: str | os.PathLike[str]) -> Recording:
         RecordingError: the file is not a recording, or one of a newer version.
         OSError: the file cannot be read.
     """
-    with open(path, "rb"):  # says more than SQLite's "unable to open database file"
-        pass
+    os.stat(path)  # says more than SQLite's "unable to open database file"
+    # Do not open the file here: to close it would end the locks that a recorder of this process has on it.
     connection = _connect(path, "mode=ro")
     try:
         connection = _readable(connection, path)
@@ -133,9 +133,16 @@ class Recording:
         found = self._some("SELECT max(id) FROM messages")
         return found[0][0] or 0 if found else 0
 
-    def links(self) -> Iterator[RecordedLink]:
-        """Return the links and the refused clients, in the order in which they were recorded."""
-        for row in self._rows("links", LINK, 0):
+    def links(self, *, after: int = 0) -> Iterator[RecordedLink]:
+        """Return the links and the refused clients, in the order in which they were recorded.
+
+        Args:
+            after: the number of the last link that you have.
+
+        Returns:
+            The links.
+        """
+        for row in self._rows("links", LINK, after):
             yield _link(row)
 
     def messages(self, *, after: int = 0, link: int | None = None) -> Iterator[RecordedMessage]:
@@ -151,7 +158,13 @@ class Recording:
         Returns:
             The messages.
         """
+        last = LAST
+        if link is not None:
+            first, last = self._range(link)
+            after = max(after, first - 1)
         for row in self._rows("messages", MESSAGE, after):
+            if row[0] > last:
+                return
             if link is None or row[1] == link:
                 try:
                     message = _message(row)
@@ -177,6 +190,12 @@ class Recording:
         except sqlite3.DatabaseError as error:
             self._note(error)
             return []
+
+    def _range(self, link: int) -> tuple[int, int]:
+        """Return between which numbers the messages of a link are."""
+        found = self._some(f"SELECT first_message, last_message FROM links WHERE id = {link:d}")
+        first, last = found[0] if found else (None, None)
+        return first or 0, last or LAST
 
     def _rows(self, table: str, columns: str, after: int) -> Iterator[tuple[Any, ...]]:
         """Return the rows of a table, without those that cannot be read."""

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..model import Direction
+from ..watching import Origin
 
 __all__ = ["Origin", "RecordedGap", "RecordedLink", "RecordedMessage", "RecordingError"]
-
-
-class Origin(enum.Enum):
-    """Where the bytes of a message come from."""
-
-    MESSAGE = "message"
-    """A peer sent it, and a filter may have decided about it."""
-    OPENING = "opening"
-    """The opening read or sent it."""
-    OWN = "own"
-    """The application sent it, or the repeater by itself."""
 
 
 class RecordingError(ValueError):
@@ -43,7 +32,7 @@ class RecordedLink:
     server_address: str = ""
     """Where the server was."""
     made: int | None = None
-    """When the link was made; ``None`` for a client that was refused."""
+    """When the link was made; ``None`` for a refused client, and for a link that is older than the recording."""
     ended: int | None = None
     """When the link ended or the client was refused; ``None`` if neither was recorded."""
     reason: str | None = None

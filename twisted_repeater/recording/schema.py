@@ -13,6 +13,9 @@ __all__ = ["APPLICATION_ID", "DIRECTIONS", "ORIGINS", "VERSION", "check", "creat
 APPLICATION_ID: Final = 0x7472_6563
 """Says in the file's header that it is a recording: "trec" in ASCII."""
 
+PAGE_SIZE: Final = 16384
+"""The size of the file's pages. A row costs a third less than with pages of 4096 bytes."""
+
 VERSION: Final = 1
 """The version of the tables below, in the file's header."""
 
@@ -22,11 +25,13 @@ DIRECTIONS: Final = (Direction.TO_SERVER, Direction.TO_CLIENT)
 ORIGINS: Final = (Origin.MESSAGE, Origin.OPENING, Origin.OWN)
 """The origins, in the order of their numbers in the file."""
 
+# No message of a link has a number below first_message, or above last_message. This is cheaper than an index.
 TABLES: Final = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE links (
     id INTEGER PRIMARY KEY, link INTEGER, client_name TEXT, client_address TEXT, server_name TEXT,
-    server_address TEXT, made INTEGER, ended INTEGER, reason TEXT, refused TEXT, details TEXT
+    server_address TEXT, made INTEGER, ended INTEGER, reason TEXT, refused TEXT, details TEXT,
+    first_message INTEGER, last_message INTEGER
 );
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY, link INTEGER REFERENCES links (id), time INTEGER, direction INTEGER, origin INTEGER,
@@ -60,6 +65,7 @@ CONTROL: Final = ((27, "\\x1b"), (155, "\\x9b"), (13, "\\r"), (10, "\\n"))
 def create(connection: sqlite3.Connection) -> None:
     """Make an empty database a recording. It is whole or empty if the process is killed meanwhile."""
     columns = {name: _as_text(f"messages.{name}") for name in ("frame", "forward", "back")}
+    connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
     connection.executescript(
         f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
         f"{TABLES}{TRAFFIC.format(**columns)}COMMIT;"
