@@ -189,6 +189,7 @@ def _run(reactor: Reactor, begin: Callable[[], Deferred[Report]], progress: Prog
     """
     reports: list[Report] = []
     failures: list[Failure] = []
+    interrupted = False
 
     def start() -> None:
         refreshing = LoopingCall(progress.step, 0)  # while nothing is played
@@ -210,7 +211,6 @@ def _run(reactor: Reactor, begin: Callable[[], Deferred[Report]], progress: Prog
             reactor.removeSystemEventTrigger(trigger)
             reactor.stop()
 
-    interrupted = False
     reactor.callWhenRunning(start)
     reactor.run()
     for failure in failures:
