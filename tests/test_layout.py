@@ -29,7 +29,7 @@ LEVELS: list[set[str]] = [
         "_types",
     },
     {"framings", "codecs"},
-    {"dialects", "observers", "filters", "watching"},
+    {"dialects", "observers", "filters", "faults", "watching"},
     {"_lane"},
     {"_sockets"},
     {"_link"},

@@ -19,10 +19,12 @@ from ._link.pair import Pair
 from ._link.watching import LinksToWatch, Watch
 from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
+from ._sockets.port_switch import switch_of
 from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
 from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
+from .faults import Faults
 from .model import Direction, Limits, OnFilterError, Side
 from .watching import Watcher
 
@@ -50,6 +52,7 @@ class Repeater:
         if hasattr(port, "pauseProducing"):
             factory.admission.port_valve = valve = Valve(port)  # type: ignore[arg-type]
             self._guard = guard_port(port, valve, factory.clock)
+            factory.byte_faults.port_switch = switch_of(port, valve, factory.clock)
 
     @classmethod
     def create(
@@ -150,6 +153,11 @@ class Repeater:
     def limits(self) -> Limits:
         """The limits that hold now, with a number for each default; another repeater of the process may change it."""
         return self._factory.claim.limits
+
+    @property
+    def faults(self) -> Faults:
+        """The faults that break its links on purpose; there are none until you set one."""
+        return self._factory.faults
 
     @property
     def address(self) -> Any:
@@ -349,6 +357,8 @@ class Repeater:
             await not_listening
         finally:
             factory.claim.give_back()
+            factory.faults.stop()
+            factory.byte_faults.stop()
 
     def _is_shut_down(self, result: Failure | None) -> None:
         self._over, self._failure = True, result

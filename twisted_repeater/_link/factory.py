@@ -20,9 +20,11 @@ from .._slices import in_slices
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
 from ..errors import RepeaterClosed
+from ..faults import ActiveFault, Faults
 from ..model import Limits, Side
 from .admission import Admission
 from .application import Application, Settings
+from .byte_faults import ByteFaults
 from .equipment import Equipment
 from .making import Making
 from .outlet import Outlet
@@ -65,6 +67,8 @@ class Links:
         """Those whose connections are not both gone, the oldest first."""
         self.watches: Watches = Watches(clock, self._pairs, equipment.watch)
         equipment.watches = self.watches
+        self.byte_faults: ByteFaults | None = None
+        """Breaks the links; ``None`` until the factory has made it."""
         self._attempts: dict[Pair, Making] = {}
         self._postponed: deque[Outlet] = deque()
         """The outlets that still have a broadcast to send."""
@@ -102,7 +106,16 @@ class Links:
             self.admission.made(pair)
             if self.watches:
                 self.watches.link_made(pair, making.notes)
+            if self.byte_faults:
+                self.byte_faults.choose(pair)
             pair.relay()
+
+    def renamed(self, pair: Pair) -> None:
+        """A link has another name."""
+        if self.watches:
+            self.watches.choose(pair)
+        if self.byte_faults:
+            self.byte_faults.choose(pair)
 
     def _relaying_failed(self, failure: Failure, pair: Pair) -> None:
         """A link that is made could not begin: that must not be more than the end of this link."""
@@ -228,6 +241,9 @@ class RepeaterFactory(ServerFactory):
         )
         self.links: Links = Links(settings, self.application, self.equipment, claim, clock, dial)
         self.admission: Admission = self.links.admission
+        self.faults: Faults = Faults(clock, self._faults_changed)
+        """See `Repeater.faults`."""
+        self.links.byte_faults = self.byte_faults = ByteFaults(self.faults, clock)
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -253,6 +269,11 @@ class RepeaterFactory(ServerFactory):
         except BaseException:
             self.application.started = before
             raise
+
+    def _faults_changed(self, removed: ActiveFault | None) -> None:
+        """Break the links by the faults that are set now. What the removed one holds goes on."""
+        self.equipment.renew(self.links)
+        self.byte_faults.renew(self.links)
 
     def watch_decisions(self, on_decision: OnDecision | None) -> None:
         """Have ``on_decision`` told of the decision about each message; ``None`` ends that."""
