@@ -13,13 +13,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from twisted_repeater import Direction, dialects
-from twisted_repeater.recording import Recording
+from twisted_repeater.recording import RecordedLink, Recording
 from twisted_repeater.replay import Comparison, Pace, Report, replay
+from twisted_repeater.replay.conversation import Conversation
 
 from ..peers import Seen, reactor
 from .recorded import BEGAN, MemoryRecording
 
-__all__ = ["LineServer", "PlayCase", "recorded"]
+__all__ = ["FailingComparison", "LineServer", "PlayCase", "recorded"]
 
 SECOND = 1_000_000
 """In the unit of recordings."""
@@ -98,6 +99,19 @@ def recorded(*happened: tuple[int, str] | tuple[int, str, float], ends: Iterable
     for link, at_end in ends:
         recording.recorded_links[link - 1].ended = BEGAN + int(at_end * SECOND)
     return recording.as_recording()
+
+
+class FailingComparison(Comparison):
+    """A comparison with a mistake in its second link."""
+
+    def __init__(self) -> None:
+        super().__init__(dialects.lines())
+
+    def conversation(self, link: RecordedLink) -> Conversation:
+        """See `Comparison`."""
+        if link.id == 2:
+            raise ZeroDivisionError
+        return super().conversation(link)
 
 
 class PlayCase(TestCase):
