@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,10 +15,10 @@ from twisted.trial.unittest import TestCase
 
 from twisted_repeater import Direction, dialects
 from twisted_repeater.recording import RecordedLink, Recording
-from twisted_repeater.replay import Comparison, Pace, Report, replay
+from twisted_repeater.replay import Comparison, Pace, Report, player, replay
 from twisted_repeater.replay.conversation import Conversation
 
-from ..peers import Seen, reactor
+from ..peers import Seen, StoppedTime, reactor
 from .recorded import BEGAN, MemoryRecording
 
 __all__ = ["FailingComparison", "LineServer", "PlayCase", "recorded"]
@@ -118,6 +119,12 @@ class PlayCase(TestCase):
     """A test case that plays recordings."""
 
     timeout = 60
+
+    def stop_time(self) -> StoppedTime:
+        """Return a reactor whose time stands still, also for a replay."""
+        time = StoppedTime()
+        self.patch(player, "time", SimpleNamespace(monotonic=time.seconds))
+        return time
 
     async def listen(self, server: Factory) -> str:
         """Have a server listen; return the description of its endpoint."""

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 from twisted.internet.defer import CancelledError
 
 from twisted_repeater.replay import player
 
-from ..peers import StoppedTime, reactor, turn
+from ..peers import reactor, turn
 from .playing import FailingComparison, LineServer, PlayCase, recorded
 
 
 class PlayerTests(PlayCase):
     """`Player`."""
-
-    def stop_time(self) -> StoppedTime:
-        """Return a reactor whose time stands still, also for a replay."""
-        time = StoppedTime()
-        self.patch(player, "time", SimpleNamespace(monotonic=time.seconds))
-        return time
 
     async def test_recorded_times(self) -> None:
         """Requests are sent at their recorded times, whichever link they are on."""
@@ -38,19 +29,6 @@ class PlayerTests(PlayCase):
         report = await playing
         self.assertTrue(report.same, report.text())
         self.assertNotIn("seconds_late", report.facts)
-
-    async def test_a_slow_server(self) -> None:
-        """The report says how late a replay was that a slow server has held up."""
-        time = self.stop_time()
-
-        def answer(peer: Any, line: bytes) -> bytes:
-            time.clock.advance(3)
-            return line.upper()
-
-        happened = [(1, f"{sign}a", second) for second in range(3) for sign in "><"]
-        recording = recorded(*[(link, said if said[0] == ">" else "<A", at) for link, said, at in happened])
-        report = await self.play_same(recording, LineServer(answer), speed=1, reactor=time)
-        self.assertEqual(report.facts["seconds_late"], 4.0)
 
     async def test_links_apart_in_time(self) -> None:
         """Links apart are played in recorded time, too, while one of them waits."""
