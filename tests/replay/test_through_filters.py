@@ -112,16 +112,18 @@ class ReactorTests(SynchronousTestCase):
     def test_the_global_reactor_is_as_before(self) -> None:
         """After the replay, a reactor that was there is there again, and none is where none was."""
         package: Any = twisted.internet
-        clock = Clock()
-        for reactor in (object(), None):
-            self.patch(package, "reactor", reactor)
-            self.patch(sys, "modules", dict(sys.modules) | {REACTOR: reactor})
-            if reactor is None:
-                del package.reactor, sys.modules[REACTOR]
-            with lent(clock):
-                from twisted.internet import reactor as seen
+        had = vars(package).pop("reactor", None), sys.modules.pop(REACTOR, None)
 
-                self.assertIs(clock, seen)
-            self.assertIs(reactor, vars(package).get("reactor"))
-            self.assertIs(reactor, sys.modules.get(REACTOR))
-            package.reactor = None
+        def restore() -> None:
+            if had[1] is not None:
+                package.reactor, sys.modules[REACTOR] = had[0], had[1]
+
+        self.addCleanup(restore)
+        outer, inner = Clock(), Clock()
+        with lent(outer):
+            with lent(inner):
+                self.assertIs(inner, package.reactor)
+            self.assertIs(outer, package.reactor)
+            self.assertIs(outer, sys.modules[REACTOR])
+        self.assertNotIn("reactor", vars(package))
+        self.assertNotIn(REACTOR, sys.modules)
