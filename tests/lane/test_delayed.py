@@ -27,7 +27,7 @@ from twisted_repeater.verdicts import (
     Verdict,
 )
 
-from .lanes import LARGE, LaneCase, RecordingHost, RecordingOutlet, frames, messages_in
+from .lanes import LARGE, LaneCase, RecordingHost, frames, messages_in
 
 
 class Host(RecordingHost):
@@ -260,7 +260,13 @@ class OwnMessageTests(DelayedCase):
         """Make both lanes."""
         super().setUp()
         self.other = Lane(
-            LaneSetup(filter=self.answer), self.framing, self.back, self.forward, self.host, self.clock.seconds, self.host
+            LaneSetup(filter=self.answer),
+            self.framing,
+            self.back,
+            self.forward,
+            self.host,
+            self.clock.seconds,
+            self.host,
         )
         self.other.start()
         self.lane.face(self.other)

@@ -71,7 +71,8 @@ class Judge:
         """Decide by this setup."""
         self.setup: LaneSetup = setup
         self._sees_all = setup.sees_all
-        self._translates, self._faults = setup.translates, setup.faults
+        self._translates = setup.translates
+        self._faults: Any = setup.faults
         self._filter, self._decode = setup.filter, setup.decode
         self._ask: Any = self._consider if setup.sees_all or setup.decode is not None else setup.filter
         self._selector: Selector | None = None if setup.sees_all else setup.selector

@@ -250,6 +250,10 @@ class Lane:
         if self._queue is not None:
             self._queue.release()
 
+    def encode(self, message: object, instead_of: bytes | None = None) -> bytes | None:
+        """Return the frame of a message that goes forward; see `LaneOutlet`."""
+        return self._output.encode(message, instead_of)
+
     def take_back(self, reason: object) -> None:
         """Send what is delayed for this reason only."""
         if self._queue is not None:

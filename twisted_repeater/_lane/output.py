@@ -88,6 +88,10 @@ class Output:
             if self._noted is not None:
                 self._noted[0].append(made)
 
+    def encode(self, message: object, instead_of: bytes | None = None) -> bytes | None:
+        """Return the frame of a message that goes forward."""
+        return self._forward.encode(message, instead_of)
+
     def answer(self, message: object) -> None:
         """Add a message that goes back."""
         made = self._back.encode(message)

@@ -103,6 +103,8 @@ class Links:
             self.admission.made(pair)
             if self.watches:
                 self.watches.link_made(pair, making.notes)
+            if self.equipment.faults:
+                self.equipment.watch(pair)
             pair.relay()
 
     def _relaying_failed(self, failure: Failure, pair: Pair) -> None:
@@ -231,6 +233,7 @@ class RepeaterFactory(ServerFactory):
         self.admission: Admission = self.links.admission
         self.faults: Faults = Faults(clock, self._faults_changed)
         """See `Repeater.faults`."""
+        self.equipment.faults = self.faults
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -260,6 +263,10 @@ class RepeaterFactory(ServerFactory):
     def _faults_changed(self, removed: ActiveFault | None) -> None:
         """Break the links by the faults that are set now. What the removed one holds goes on."""
         self.equipment.renew(self.links)
+        if removed is not None:
+            for pair in list(self.links):
+                for lane in pair.lanes:
+                    lane.take_back(removed)
 
     def watch_decisions(self, on_decision: OnDecision | None) -> None:
         """Have ``on_decision`` told of the decision about each message; ``None`` ends that."""

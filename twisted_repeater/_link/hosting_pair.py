@@ -7,8 +7,8 @@ from functools import partial
 from twisted.internet.error import ConnectionDone
 
 from .._lane.lane import Lane
-from ..errors import CallbackFailed, FilterTimeout, FramingError, ParseError
-from ..model import OnFilterError, Side
+from ..errors import FilterTimeout, FramingError, ParseError
+from ..model import Side
 from .closing import LinkEvent
 from .ending_connection import EndingConnection
 from .ending_pair import EndingPair
@@ -82,10 +82,6 @@ class HostingPair(EndingPair):
     def parse_error(self, side: Side, error: ParseError) -> None:
         """Report a message of a side that cannot be read."""
         self._host.application.link_error(self, side, error)
-
-    def lane_filter_failed(self, lane: Lane, error: CallbackFailed) -> OnFilterError:
-        """A filter raised."""
-        return self._host.application.filter_failed(self, lane.direction, error)
 
     def lane_framing_failed(self, lane: Lane, error: FramingError) -> None:
         """The stream of a side cannot be read any further: that is the end of the side."""

@@ -18,6 +18,7 @@ from .._lane.lane import Lane
 from .._lane.setup import LaneSetup
 from .._types import Filters
 from ..errors import (
+    CallbackFailed,
     Disconnected,
     MarshalingError,
     SlowConsumer,
@@ -282,3 +283,9 @@ class Pair(HostingPair):
         for deferred in waiting:
             if not deferred.called:  # the one before may have cancelled it
                 deferred.callback(None)
+
+    # -- LaneHost, beside `HostingPair` ------------------------------------------------------------
+
+    def lane_filter_failed(self, lane: Lane, error: CallbackFailed) -> OnFilterError:
+        """A filter raised. See `LaneHost`."""
+        return self._host.application.filter_failed(self, lane.direction, error)

@@ -6,6 +6,19 @@ Set them with ``repeater.faults.set(name, fault)``.
 from __future__ import annotations
 
 from ._fault import Fault
+from ._kinds import Corrupt, Cut, Drop, Duplicate, FaultInjected, Latency, Reorder, Stall
 from ._registry import ActiveFault, Faults
 
-__all__ = ["ActiveFault", "Fault", "Faults"]
+__all__ = [
+    "ActiveFault",
+    "Corrupt",
+    "Cut",
+    "Drop",
+    "Duplicate",
+    "Fault",
+    "FaultInjected",
+    "Faults",
+    "Latency",
+    "Reorder",
+    "Stall",
+]
