@@ -19,6 +19,7 @@ from ._link.pair import Pair
 from ._link.watching import LinksToWatch, Watch
 from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
+from ._sockets.port_switch import switch_of
 from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
 from ._types import Filter, FilterPairObject, Observer, Reactor
@@ -51,6 +52,7 @@ class Repeater:
         if hasattr(port, "pauseProducing"):
             factory.admission.port_valve = valve = Valve(port)  # type: ignore[arg-type]
             self._guard = guard_port(port, valve, factory.clock)
+            factory.byte_faults.port_switch = switch_of(port, valve, factory.clock)
 
     @classmethod
     def create(
@@ -356,6 +358,7 @@ class Repeater:
         finally:
             factory.claim.give_back()
             factory.faults.stop()
+            factory.byte_faults.stop()
 
     def _is_shut_down(self, result: Failure | None) -> None:
         self._over, self._failure = True, result

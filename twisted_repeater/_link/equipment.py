@@ -14,7 +14,7 @@ from .._text import text_of
 from .._types import Filters
 from ..dialects import Dialect, MessageType, Versions
 from ..faults import ActiveFault
-from ..faults._by_message import LinkFaults
+from ..faults._link_faults import LinkFaults
 from ..filters import chain, filter_function, selector_of
 from ..filters._link_migration import hand_over_link
 from ..filters._provider import checked_function, checked_pair, common_selector, filters_of, fixed_filters

@@ -24,6 +24,7 @@ from ..faults import ActiveFault, Faults
 from ..model import Limits, Side
 from .admission import Admission
 from .application import Application, Settings
+from .byte_faults import ByteFaults
 from .equipment import Equipment
 from .making import Making
 from .outlet import Outlet
@@ -66,6 +67,8 @@ class Links:
         """Those whose connections are not both gone, the oldest first."""
         self.watches: Watches = Watches(clock, self._pairs, equipment.watch)
         equipment.watches = self.watches
+        self.byte_faults: ByteFaults | None = None
+        """Breaks the links; ``None`` until the factory has made it."""
         self._attempts: dict[Pair, Making] = {}
         self._postponed: deque[Outlet] = deque()
         """The outlets that still have a broadcast to send."""
@@ -105,7 +108,16 @@ class Links:
                 self.watches.link_made(pair, making.notes)
             if self.equipment.faults:
                 self.equipment.watch(pair)
+            if self.byte_faults:
+                self.byte_faults.choose(pair)
             pair.relay()
+
+    def renamed(self, pair: Pair) -> None:
+        """A link has another name."""
+        if self.watches:
+            self.watches.choose(pair)
+        if self.byte_faults:
+            self.byte_faults.choose(pair)
 
     def _relaying_failed(self, failure: Failure, pair: Pair) -> None:
         """A link that is made could not begin: that must not be more than the end of this link."""
@@ -234,6 +246,7 @@ class RepeaterFactory(ServerFactory):
         self.faults: Faults = Faults(clock, self._faults_changed)
         """See `Repeater.faults`."""
         self.equipment.faults = self.faults
+        self.links.byte_faults = self.byte_faults = ByteFaults(self.faults, clock)
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -267,6 +280,7 @@ class RepeaterFactory(ServerFactory):
             for pair in list(self.links):
                 for lane in pair.lanes:
                     lane.take_back(removed)
+        self.byte_faults.renew(self.links)
 
     def watch_decisions(self, on_decision: OnDecision | None) -> None:
         """Have ``on_decision`` told of the decision about each message; ``None`` ends that."""

@@ -215,9 +215,9 @@ class Pair(HostingPair):
         return self._host.admission.identify(self, name).addCallback(self._identified)
 
     def _identified(self, result: None) -> None:
-        """The link has another name: others may watch it now."""
-        if self._host.watches and not self.over:
-            self._host.watches.choose(self)
+        """The link has another name: others may watch it now, and other faults may break it."""
+        if not self.over:
+            self._host.renamed(self)
 
     def can_send(self, connection: Connection) -> bool:
         """Whether a message for this side has a way to go."""
@@ -240,7 +240,7 @@ class Pair(HostingPair):
         timeout = self._host.limits.stall_timeout
         if timeout is not None:
             stalled = partial(self._too_slow, connection, "took nothing of what waits for it in time")
-            self.timers.call_without_progress(("full", connection), timeout, connection.progress, stalled)
+            self.timers.call_without_progress(("full", connection), timeout, connection.progress_of_peer, stalled)
 
     def connection_overflowed(self, connection: Connection) -> None:
         """The application sends more than the peer accepts."""

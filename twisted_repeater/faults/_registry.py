@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from .._text import loggable
 from ..link import Link
 from ..model import Direction
-from ._by_message import MessageFault
+from ._link_faults import MessageFault
 from ._fault import Chance, Fault, check_seconds
 
 __all__ = ["ActiveFault", "Faults"]

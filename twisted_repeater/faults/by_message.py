@@ -7,15 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..errors import RepeaterError
-from ._by_message import MessageFault, Unit, Work
+from ..errors import InjectedFault
+from ._link_faults import MessageFault, Unit, Work
 from ._fault import check_seconds, check_whole
 
-__all__ = ["Corrupt", "Cut", "Drop", "Duplicate", "FaultInjected", "Latency", "Reorder", "Stall"]
-
-
-class FaultInjected(RepeaterError):
-    """A fault that was set on purpose has closed the link."""
+__all__ = ["Corrupt", "Cut", "Drop", "Duplicate", "Latency", "Reorder", "Stall"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +137,7 @@ class Cut(MessageFault):
 
     def strike(self, unit: Unit, work: Work) -> Iterable[Unit]:
         """See `MessageFault`."""
-        work.closes = FaultInjected(f"the fault {work.active.name!r} closes the link")
+        work.closes = InjectedFault(f"the fault {work.active.name!r} closes the link")
         return (unit,) if self.passes else ()
 
 
