@@ -19,13 +19,13 @@ from twisted_repeater._sockets.socket_state import innermost
 from twisted_repeater.errors import InjectedFault
 from twisted_repeater.faults import Fault
 from twisted_repeater.faults._gates import BandwidthGate, Gate, LimitGate, Line, SliceGate, SlowCloseGate, TimeoutGate
-from twisted_repeater.faults.by_bytes import Bandwidth, LimitData, ResetPeer, Slicer, SlowClose, Timeout
+from twisted_repeater.faults.by_bytes import Bandwidth, Down, LimitData, ResetPeer, Slicer, SlowClose, Timeout
 from twisted_repeater.model import Direction
 
 from ..peers import END, LOST, Server, StoppedTime, turn
 from ..real_sockets import TLSSockets
 from .connections import MemoryCase
-from .links import CLIENT, LinkCase, messages
+from .links import CLIENT, SERVER, LinkCase, messages
 
 BACK, FORTH = Direction.TO_CLIENT, Direction.TO_SERVER
 
@@ -171,6 +171,20 @@ class CommonTests:
         self.peer.transport.resumeProducing()
         await self.client.lost()
         self.assertIsInstance(self.client.reason, ConnectionDone)
+
+    async def test_down(self: Any) -> None:
+        """A link that goes down is reset on both sides, and both are reported for that reason."""
+        await self.linked()
+        self.client.transport.pauseProducing()
+        self.peer.transport.pauseProducing()
+        self.set(Down())
+        await self.ann.when_over()
+        for one in (self.client, self.peer):
+            self.assertRaises(ConnectionResetError, innermost(one.transport).getHandle().recv, 1)
+            one.transport.resumeProducing()
+            await one.lost()
+        heard = {("ann", side): (InjectedFault, False) for side in (CLIENT, SERVER)}
+        self.assertEqual(self.here.disconnections, heard)
 
     async def test_timeout(self: Any) -> None:
         """At its time the link closes, however much traffic there is, and nothing has passed."""
@@ -364,6 +378,13 @@ class MemoryTests(MemoryCase):
         self.outlet.push([b"one two three"])
         self.clock.advance(0)
         self.assertEqual((self.transport.value(), self.outlet.waiting), (b"one ", 9))
+
+    def test_lost_by_a_write(self) -> None:
+        """A connection may be lost as it is written to."""
+        self.transport.write = lambda data: self.connection.abort()  # type: ignore[method-assign]
+        self.set(SliceGate(lambda: 4, 1))
+        self.outlet.push([b"one two three"])
+        self.assertEqual((self.outlet.waiting, type(self.outlet)), (0, BufferedOutlet))
 
     def test_full_for_a_moment(self) -> None:
         """A large piece that passes in several parts leaves nobody stopped."""
