@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from random import Random
+from typing import Any, cast
 
 from twisted.internet.error import ConnectionDone
 
@@ -24,7 +25,7 @@ from twisted_repeater.model import Direction
 
 from ..peers import END, LOST, Server, StoppedTime, turn
 from ..real_sockets import TLSSockets
-from .connections import MemoryCase
+from .connections import MemoryCase, SocketCase
 from .links import CLIENT, SERVER, LinkCase, messages
 
 BACK, FORTH = Direction.TO_CLIENT, Direction.TO_SERVER
@@ -310,6 +311,39 @@ class TLSTests(CommonTests, FaultCase):
         """Make a certificate."""
         self.sockets = TLSSockets(self.mktemp())
         self.addCleanup(self.flushWarnings)  # Twisted uses what pyOpenSSL would rather not have
+
+
+class OrderTests(SocketCase):
+    """An outlet whose gates come and go."""
+
+    async def test_order(self) -> None:
+        """Bytes leave in the order in which they were written, whatever gates there are, however the peer reads."""
+        random, written, active = Random(42), bytearray(), [cast("Any", Named()) for _ in range(3)]
+        outlet: Any = self.connection.outlet
+        for step in range(120):
+            size = random.choice((5, 50, 4096, 20_000, 70_000))
+            piece = random.randbytes(size)
+            if outlet.waiting < 100_000:
+                written += piece
+                random.choice((lambda data: outlet.push([data[:3], data[3:]]), outlet.send))(piece)
+            if random.random() < 0.3:
+                gate = random.choice((None, None, BandwidthGate(Line(1e5)), TimeoutGate(INF)))
+                gate = random.choice((gate, SliceGate(lambda: random.randint(1, 30_000), random.random())))
+                set_gate(self.connection, random.choice(active), gate, self.clock.seconds)
+            self.clock.advance(random.choice((0, 0.1)))
+            random.choice((self.peer.transport.pauseProducing, self.peer.transport.resumeProducing))()
+            if step % 20 == 19:
+                for one in active:
+                    set_gate(self.connection, one, None, self.clock.seconds)
+                self.peer.transport.resumeProducing()
+                while outlet.waiting:
+                    self.clock.advance(0)
+                    await turn()
+        await self.peer.seen.until(lambda: len(self.peer.received) >= len(written))
+        self.assertEqual(self.peer.received, written)
+        self.assertEqual((outlet.waiting, outlet.full, type(outlet)), (0, False, SocketOutlet))
+        self.assertEqual(self.host.told, ["full", "drained"] * (len(self.host.told) // 2))
+        self.assertGreater(len(self.host.told), 4)
 
 
 class Named:
