@@ -327,7 +327,7 @@ class OrderTests(SocketCase):
                 written += piece
                 random.choice((lambda data: outlet.push([data[:3], data[3:]]), outlet.send))(piece)
             if random.random() < 0.3:
-                gate = random.choice((None, None, BandwidthGate(Line(1e5)), TimeoutGate(INF)))
+                gate: Gate | None = random.choice((None, None, BandwidthGate(Line(1e5)), TimeoutGate(INF)))
                 gate = random.choice((gate, SliceGate(lambda: random.randint(1, 30_000), random.random())))
                 set_gate(self.connection, random.choice(active), gate, self.clock.seconds)
             self.clock.advance(random.choice((0, 0.1)))
