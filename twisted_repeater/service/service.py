@@ -19,6 +19,7 @@ from ..observers.metrics import MetricsObserver
 from .addresses import ip_of
 from .admin import administration
 from .filter_modules import FilterModules
+from .ready_faults import NamedFault
 from .reload import Reload
 from .shutdown_signals import ShutdownSignals
 
@@ -46,6 +47,7 @@ class RepeaterService(Service):
         admin: where the administration listens, ``None`` for nowhere.
         admin_hosts: names of the administration, in addition to the local ones.
         metrics: one of the repeater's observers; the administration shows its numbers.
+        faults: faults that are set from the beginning.
         pid_file: removed when a second signal ends the process at once because a filter blocks the reactor.
     """
 
@@ -60,6 +62,7 @@ class RepeaterService(Service):
         admin: IStreamServerEndpoint | None = None,
         admin_hosts: Sequence[str] = (),
         metrics: MetricsObserver | None = None,
+        faults: Sequence[NamedFault] = (),
         pid_file: str | None = None,
     ) -> None:
         self.repeater: Repeater | None = None
@@ -72,6 +75,7 @@ class RepeaterService(Service):
         self._admin_hosts = admin_hosts
         self._admin_port: IListeningPort | None = None
         self._metrics = metrics or MetricsObserver()
+        self._faults = faults
         self._shutdown_signals = ShutdownSignals(reactor, self._abort, pid_file)
         self._binding: Deferred[None] | None = None
         self._error: CannotStart | None = None
@@ -86,6 +90,8 @@ class RepeaterService(Service):
     async def _bind(self) -> None:
         self.repeater = await self._create()
         arguments: dict[str, Any] = {**self._callbacks, **self._modules.filters}
+        for name, fault, lasts in self._faults:
+            self.repeater.faults.set(name, fault, seconds=lasts)
         self.repeater.start(**arguments)
         if self._admin is not None:
             site = administration(self.repeater, reload=self.reload, metrics=self._metrics, hosts=self._admin_hosts)

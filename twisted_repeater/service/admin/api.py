@@ -17,6 +17,7 @@ from ..._repeater import Repeater
 from ..._text import address_text, printable
 from ...model import Direction
 from ...observers.metrics import MetricsObserver, exposition
+from .faults import clear_faults, faults_page, remove_fault, set_fault
 from .site import Answer, GuardedSite, text
 
 __all__ = ["administration"]
@@ -28,6 +29,10 @@ POST /clients/NAME/close   close every link of that client's name
 POST /drop-new-clients     refuse newcomers from now on; links stay
 POST /accept-new-clients   accept newcomers again
 POST /reload               reload the filters
+GET  /faults               the faults that are set, as JSON
+POST /faults/NAME?fault=F  set a fault, such as latency:seconds=0.1:lasts=60
+POST /faults/NAME/remove   remove it
+POST /clear-faults         remove all
 """
 
 NO_METRICS = "metrics need prometheus_client (pip install 'twisted_repeater[metrics]')"
@@ -68,9 +73,11 @@ def administration(
         (b"drop-new-clients", b"POST", drop),
         (b"accept-new-clients", b"POST", accept),
         (b"reload", b"POST", reload_filters),
+        (b"clear-faults", b"POST", lambda request: clear_faults(request, repeater)),
     ):
         root.putChild(path, _Node(method, answer))
     root.putChild(b"clients", _Clients(repeater))
+    root.putChild(b"faults", _Faults(repeater))
     return GuardedSite(root, hosts)
 
 
@@ -124,6 +131,21 @@ class _Clients(_Node):
         client = _Node()
         client.putChild(b"close", _Node(b"POST", close))
         return client
+
+
+class _Faults(_Node):
+    """``/faults``, ``/faults/NAME`` and ``/faults/NAME/remove``."""
+
+    def __init__(self, repeater: Repeater) -> None:
+        super().__init__(b"GET", lambda request: faults_page(request, repeater))
+        self._repeater = repeater
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        """Return the resource of one fault. See `IResource`."""
+        name, repeater = path.decode("utf-8", "surrogateescape"), self._repeater
+        fault = _Node(b"POST", lambda request: set_fault(request, repeater, name))
+        fault.putChild(b"remove", _Node(b"POST", lambda request: remove_fault(request, repeater, name)))
+        return fault
 
 
 def _metrics(request: Request, metrics: MetricsObserver) -> Answer | bytes:
