@@ -23,6 +23,7 @@ LEVELS: list[set[str]] = [
         "selectors",
         "_coroutines",
         "_pending",
+        "_progress",
         "_slices",
         "_text",
         "_types",
@@ -32,8 +33,8 @@ LEVELS: list[set[str]] = [
     {"_lane"},
     {"_sockets"},
     {"_link"},
-    {"_repeater", "__main__"},
-    {"recording", "service", "testing"},
+    {"_repeater"},
+    {"recording", "replay", "service", "testing", "__main__"},
     {"__init__"},
 ]
 """The rooms of the package, the lowest row first. A module may import from its own row and from the rows that stand

@@ -64,7 +64,7 @@ class OpeningNotes:
 class Watch:
     """What `Repeater.watch` returns: a watcher with the links that it sees."""
 
-    __slots__ = ("_chooses", "_held", "_watcher", "_watches", "ended")
+    __slots__ = ("_chooses", "_held", "_tell", "_watcher", "_watches", "ended")
 
     def __init__(self, watches: Watches, watcher: Watcher, links: LinksToWatch) -> None:
         tell = watcher if not hasattr(watcher, "message_watched") else watcher.message_watched
@@ -72,6 +72,7 @@ class Watch:
             raise TypeError(f"a watcher must be a function or have a method message_watched, not {repr_of(watcher)}")
         self._watches = watches
         self._watcher = watcher
+        self._tell = tell
         self._chooses = _chooser(links)
         self._held = False
         self.ended: Deferred[Any] | None = None
@@ -102,8 +103,6 @@ class Watch:
 
     def wants(self, link: Link) -> bool:
         """Return whether it watches a link."""
-        if self.ended is not None:
-            return False
         try:
             return bool(self._chooses(link))
         except KeyboardInterrupt:
@@ -116,10 +115,7 @@ class Watch:
         """Tell the watcher of a message."""
         if self.ended is None:
             try:
-                if hasattr(self._watcher, "message_watched"):
-                    self._watcher.message_watched(message)
-                else:
-                    self._watcher(message)
+                self._tell(message)
             except KeyboardInterrupt:
                 raise
             except BaseException:
@@ -137,13 +133,11 @@ class Watch:
                 self._failed(event, Failure())
 
     def end(self) -> None:
-        """Tell the watcher that nothing more comes."""
-        if self.ended is None:
-            ends = getattr(self._watcher, "watch_ended", None)
-            self.ended = Deferred()  # first: the watcher may call `stop`
-            done = maybeDeferred(ends) if ends is not None else maybeDeferred(lambda: None)
-            done.addErrback(lambda failure: self._log("watch_ended", failure))
-            done.chainDeferred(self.ended)
+        """Tell the watcher that nothing more comes. Call it once."""
+        self.ended = Deferred()
+        done = maybeDeferred(getattr(self._watcher, "watch_ended", lambda: None))
+        done.addErrback(lambda failure: self._log("watch_ended", failure))
+        done.chainDeferred(self.ended)
 
     def _failed(self, what: str, failure: Failure) -> None:
         self._log(what, failure)
@@ -229,7 +223,7 @@ class Watches:
         """End all watches: the repeater is shut down. Fires when the watchers have done what they had left to do."""
         for watch in self._watches:
             self.remove(watch)
-        done = DeferredList([_branch(ended) for ended in self._ending])
+        done = _branch(DeferredList(list(self._ending)))
         done.addTimeout(ENDING_TIME, self._clock, onTimeoutCancel=_still_ending)
         return done
 
