@@ -302,7 +302,11 @@ def simplest(verdict: Verdict) -> Verdict:
     if verdict.delay:
         delay = verdict.delay
         now = Mixed(
-            passes=verdict.passes, forward=verdict.forward, back=verdict.back, closes=verdict.closes, error=verdict.error
+            passes=verdict.passes,
+            forward=verdict.forward,
+            back=verdict.back,
+            closes=verdict.closes,
+            error=verdict.error,
         )
         return Later(delay, simplest(now))
     passes, forward, back = verdict.passes, verdict.forward, verdict.back
