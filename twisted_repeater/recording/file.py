@@ -10,11 +10,13 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any, Final
 
+from ..watching import WatchedMessage
 from .disk import check_kind
+from .entries import COLUMNS, PLAIN_COLUMNS, is_plain, plain_values, values_of
 from .records import RecordingError
 from .schema import check, create
 
-__all__ = ["RecordingFile", "rotate"]
+__all__ = ["AT_ONCE", "RecordingFile", "rotate"]
 
 LINK: Final = (
     "INSERT INTO links (link, client_name, client_address, server_name, server_address, made, ended, reason, refused, "
@@ -27,19 +29,23 @@ GAP: Final = "INSERT INTO gaps VALUES (?, ?, ?, ?, ?)"
 
 LEFT_OUT: Final = "UPDATE facts SET value = value + ? WHERE name = 'left_out'"
 
-MESSAGE: Final = (
-    "INSERT INTO messages (link, time, direction, origin, number, frame, passed, forward, back, verdict, by_filter, "
-    "took) VALUES "
-)
-
-COLUMNS: Final = 12
-"""How many values a message has."""
-
 AT_ONCE: Final = (400, 40, 1)
 """How many messages one statement inserts. Each statement takes the interpreter's lock once, whatever its size, and a
 row of a large statement costs half of one in a small one."""
 
-STATEMENTS: Final = {rows: MESSAGE + ", ".join([f"({', '.join('?' * COLUMNS)})"] * rows) for rows in AT_ONCE}
+
+def _statements(columns: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Return the statements that insert messages, the largest first, each with the number of its values."""
+    begin = f"INSERT INTO messages ({', '.join(columns)}) VALUES "
+    row = f"({', '.join('?' * len(columns))})"
+    return [(rows * len(columns), begin + ", ".join([row] * rows)) for rows in AT_ONCE]
+
+
+PLAIN: Final = _statements(PLAIN_COLUMNS)
+"""For messages that were passed on as they came: a row with all values takes a third more."""
+
+ANY: Final = _statements(COLUMNS)
+"""For any messages."""
 
 CHECKPOINT: Final = 1000
 """After how many pages SQLite moves the log into the database."""
@@ -136,13 +142,16 @@ class RecordingFile:
         with suppress(sqlite3.Error):
             self.last = self._connection.execute("SELECT max(id) FROM messages").fetchone()[0] or 0
 
-    def add_messages(self, values: list[Any]) -> None:
-        """Add messages, given as one list of their values, one message after the other."""
+    def add_messages(self, messages: list[tuple[int, WatchedMessage]]) -> None:
+        """Add messages, each with the number of its link's row."""
+        if all(is_plain(message) for _, message in messages):
+            statements, values = PLAIN, plain_values(messages)
+        else:
+            statements, values = ANY, values_of(messages)
         begin, end = 0, len(values)
-        for rows in AT_ONCE:
-            size = rows * COLUMNS
+        for size, statement in statements:
             while end - begin >= size:
-                cursor = self._connection.execute(STATEMENTS[rows], values[begin : begin + size])
+                cursor = self._connection.execute(statement, values[begin : begin + size])
                 self.last = cursor.lastrowid or self.last
                 begin += size
 

@@ -128,7 +128,7 @@ class Recorder:
         self._callers: list[Deferred[None]] = []
         self._limit: IDelayedCall | None = None
         try:
-            self._writer = Writer(settings, self._told)
+            self._writer = Writer(settings, max_waiting, self._told)
         except sqlite3.Error as error:
             raise RecordingError(f"{self.path} cannot be recorded into: {error}") from error
 
@@ -194,18 +194,19 @@ class Recorder:
 
     def message_watched(self, message: WatchedMessage) -> None:
         """See `IWatcher`."""
+        # This is called for each message, while the link waits.
         writer = self._writer
-        cost = len(message.frame) * 2 + len(message.forward) + len(message.back) + COST
-        if (
-            writer.suspended or self._gap is not None or self._put - writer.done + cost > self._max_waiting
-        ) and not self._may_take(message, cost):
+        cost = 2 * len(message.frame) + len(message.forward) + len(message.back) + COST
+        put = self._put + cost
+        if (put > writer.most_put or self._gap is not None) and not self._may_take(message, cost):
             return
-        link = self._links.get(message.link)
-        if link is None:
+        try:
+            link = self._links[message.link]
+        except KeyError:
             link = self._know(message.link, None)
         self._put += cost
         writer.queue.append((link, message, cost))
-        if not writer.wake.is_set():
+        if writer.asleep:
             writer.wake.set()
 
     def link_made(self, link: Link) -> None:

@@ -28,6 +28,7 @@ from .filter_modules import FilterModules
 from .loading import READY, LoadingError, load_dialect
 from .option_values import LIMITS
 from .ready_filters import DIALECTS, READY_FILTERS
+from .recording import ServiceRecording, record_arguments
 from .service import CannotStart, RepeaterService
 
 __all__ = ["Options", "makeService"]
@@ -72,6 +73,7 @@ class Options(usage.Options):
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
         ["admin", None, None, "Where the administration listens: tcp:8090:interface=127.0.0.1 or unix:/run/admin."],
+        ["record", None, None, "Record the traffic in a file: traffic.db, or traffic.db:max-size=1GiB:keep=4."],
         *([limit.name, None, limit.default, limit.description] for limit in LIMITS),
     ]
 
@@ -143,6 +145,8 @@ class Options(usage.Options):
         self["on-filter-error"] = read("on-filter-error", option_values.on_filter_error, self["on-filter-error"])
         if self["same-name"] is not None:
             self["same-name"] = read("same-name", option_values.same_name, self["same-name"])
+        if self["record"] is not None:
+            self["record"] = read("record", record_arguments, self["record"])
         self["limits"] = self._limits()
 
     def _check_demo(self) -> None:
@@ -210,6 +214,10 @@ def _service(options: Options, reactor: Reactor) -> RepeaterService:
             reactor=reactor,
         )
 
+    recording = None
+    if options["record"]:
+        facts = {"dialect": options["dialect"], "server": options["server"]}
+        recording = ServiceRecording({**options["record"], **facts}, metrics, reactor)
     return RepeaterService(
         create,
         callbacks={"on_filter_error": options["on-filter-error"]},
@@ -219,6 +227,7 @@ def _service(options: Options, reactor: Reactor) -> RepeaterService:
         admin=admin,
         admin_hosts=options["admin-host"],
         metrics=metrics,
+        recording=recording,
         pid_file=options.parent.get("pidfile") if options.parent is not None else None,
     )
 
