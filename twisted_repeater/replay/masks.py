@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ..model import Direction
+from .decoding import Decoder
 from .fields import from_json, named_parts, plain_of
 
 __all__ = ["ALWAYS_DIFFERENT", "ALWAYS_TOKENS", "Masks", "Token", "masks_of"]
@@ -23,6 +25,14 @@ ALWAYS_DIFFERENT: dict[str, tuple[str, ...]] = {"fix": ("9", "10", "52")}
 
 ALWAYS_TOKENS: dict[str, tuple[str, ...]] = {"mqtt": ("assigned_client_identifier",)}
 """The fields that are tokens without being asked for, by dialect."""
+
+OF_REPEATER: dict[str, tuple[re.Pattern[bytes], ...]] = {
+    "fix": (re.compile(rb"\x0117=([0-9a-f]{12}-\d+)\x01"),),
+    "hl7": (re.compile(rb"MSH[^\r]{1,400}?(\d{14}\+0000)([^\r])\2ACK[^\r]*?\2([0-9A-F]{20})\2"),),
+    "postgres": (re.compile(rb"refused_by_twisted_repeater_(?P<mark>[0-9a-f]{16})"),),
+    "redis": (re.compile(rb"TWISTED-REPEATER:(?P<mark>[0-9A-F]{16})(?=:)"),),
+}
+"""What a repeater chooses at random for its own messages, by dialect. Marks come back from the server."""
 
 Token = tuple[str, bytes]
 """A value that the server has made and the client may send back: the name of its place, and the value."""
@@ -56,6 +66,10 @@ class Masks:
             self.ignored,
             self.unasked,
         )
+
+    def with_own(self, dialect: str) -> Masks:
+        """Return these masks and those of what a repeater chooses at random in a dialect."""
+        return replace(self, patterns=[*self.patterns, *OF_REPEATER.get(dialect, ())])
 
     @property
     def looks_at_fields(self) -> bool:
@@ -102,6 +116,26 @@ class Masks:
 
         masked = plain_of(from_json(message), change)
         return masked if seen[0] else None
+
+    def key_of(self, frame: bytes, decoder: Decoder, direction: Direction) -> object:
+        """Return what is compared of a message: all that is not masked.
+
+        Args:
+            frame: the message.
+            decoder: reads it.
+            direction: which way it travels.
+        """
+        if self.looks_at_fields:
+            message, _ = decoder.decoded(frame, direction)
+            try:
+                masked = self.masked_message(message)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # the code of a dialect, on bytes that somebody else has chosen
+                masked = None
+            if masked is not None:
+                return masked
+        return self.masked(frame)
 
     def tokens_in(self, frame: bytes) -> Iterator[Token]:
         """Return the tokens that patterns find in a frame."""
