@@ -173,7 +173,8 @@ def _without_groups(match: re.Match[bytes]) -> bytes:
     if not match.re.groups:
         return MARKER if whole else whole
     pieces, at, first = [], 0, match.start()
-    for start, stop in sorted(match.span(group) for group in range(1, match.re.groups + 1)):
+    spans = [match.span(group) for group in range(1, match.re.groups + 1)]
+    for start, stop in sorted(spans, key=lambda span: (span[0], -span[1])):
         if start - first >= at:  # not a group that stands for nothing, and none inside of another
             pieces += [whole[at : start - first], MARKER]
             at = stop - first
