@@ -15,7 +15,7 @@ from .._types import Reactor
 from ..dialects import Dialect
 from ..framings.base import Framings
 from ..model import Limits, Side
-from ..recording import Recording
+from ..recording import RecordedLink, Recording
 from ..service.loading import LoadingError, load_dialect
 from .comparison import Comparison
 from .events import Script
@@ -38,7 +38,8 @@ def replay(
     comparison: Comparison | None = None,
     leg: Side = Side.SERVER,
     pace: Pace | None = None,
-    played: Callable[[], object] = lambda: None,
+    chosen: Callable[[RecordedLink], bool] = lambda link: True,
+    read: Callable[[], object] = lambda: None,
     reactor: Reactor = None,
 ) -> Deferred[Report]:
     """Play the clients of a recording against a server, and compare its answers with the recorded ones.
@@ -58,7 +59,8 @@ def replay(
             recorded server. With ``Side.CLIENT`` it gets what the clients sent: for a server that is a repeater with
             the same filters.
         pace: how fast, and in which order; by default as fast as it was recorded.
-        played: called for each event of the recording, to show the progress.
+        chosen: returns whether a link is played.
+        read: called for each message of the recording when its turn has come, to show the progress.
         reactor: the global one by default.
 
     Returns:
@@ -88,12 +90,12 @@ def replay(
         clock=reactor,
         now=time.monotonic,
     )
-    return Deferred.fromCoroutine(_replay(player, Script(recording, leg), comparison, played))
+    return Deferred.fromCoroutine(_replay(player, Script(recording, leg, chosen=chosen, read=read), comparison))
 
 
-async def _replay(player: Player, script: Script, comparison: Comparison, played: Callable[[], object]) -> Report:
+async def _replay(player: Player, script: Script, comparison: Comparison) -> Report:
     began = time.monotonic()
-    await player.play(script.events(), played)
+    await player.play(script.events())
     facts: dict[str, float | str] = {"seconds": time.monotonic() - began}
     if player.late >= 1:
         facts["seconds_late"] = player.late

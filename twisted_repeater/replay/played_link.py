@@ -117,12 +117,12 @@ class PlayedLink(Protocol):
             data: the request as it was recorded.
             time: when it was recorded, in microseconds since 1970.
         """
-        data = self.conversation.sends(data, time=time)
-        self._note_request(data)
         if self._gone is not None:
             self._unsent += 1
-        else:
-            self.transport.write(data)
+            return
+        data = self.conversation.sends(data, time=time)
+        self._note_request(data)
+        self.transport.write(data)
 
     def expect(self, data: bytes, time: int) -> None:
         """Expect what the server sent next in the recording.

@@ -93,13 +93,8 @@ class Player:
         self._room = Waiting(clock)
         self._failure: Failure | None = None
 
-    async def play(self, events: Iterable[Event], played: Callable[[], object]) -> None:
-        """Play events.
-
-        Args:
-            events: the events, in order. They are taken as they are needed.
-            played: called for each event, when it was played or handed out.
-        """
+    async def play(self, events: Iterable[Event]) -> None:
+        """Play events, in order. They are taken as they are needed."""
         self._began = self._turn = self._now()
         walk = None if self.pace.links_apart else Walk(self)
         try:
@@ -109,7 +104,6 @@ class Player:
                     await self._hand_out(event)
                 else:
                     await walk.play(event)
-                played()
             await self._room.until(lambda: not self._waiting)
             self._check()
         finally:
@@ -133,7 +127,8 @@ class Player:
 
     async def _hand_out(self, event: Event) -> None:
         """Add an event to those of its link, when there is room."""
-        await self._room.until(lambda: self._waiting < MOST_WAITING)
+        if self._waiting >= MOST_WAITING:
+            await self._room.until(lambda: self._waiting <= MOST_WAITING // 2)
         self._check()
         number = event.link.id
         walk = self._walks.get(number)
@@ -147,7 +142,8 @@ class Player:
         self._waiting -= 1
         if event.kind is Kind.ENDED:
             del self._walks[event.link.id]
-        self._room.look()
+        if self._room.waits and self._waiting in (0, MOST_WAITING // 2):
+            self.clock.callLater(0, self._room.look)  # not now: what waits may stop the walk that calls this
 
     def fail(self, failure: Failure) -> None:
         """A walk has failed: there is a mistake in a framing, or here."""

@@ -23,6 +23,11 @@ class Waiting:
         self._done: Deferred[bool] | None = None
         self._timer: IDelayedCall | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits."""
+        return self._condition is not None
+
     async def until(self, condition: Callable[[], object], seconds: float | None = None) -> bool:
         """Wait until a condition holds; return whether it does. `look` must be called when it may hold."""
         if condition():

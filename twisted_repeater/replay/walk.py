@@ -38,7 +38,10 @@ class Walk:
         self._last: int | None = None
         """When the event was recorded that was played last, but for answers."""
         self._queue: deque[Event] = deque()
-        self._running: Deferred[None] | None = None
+        self._busy = False
+        """Whether it plays the events of the queue."""
+        self._done: Deferred[None] | None = None
+        """Fires when it has played them."""
 
     # -- one event after the other -------------------------------------------------------------------------------
 
@@ -109,9 +112,9 @@ class Walk:
     def add(self, event: Event) -> None:
         """Play an event after those that were added before."""
         self._queue.append(event)
-        if self._running is None:
-            self._running = running = Deferred.fromCoroutine(self._play_all())
-            running.addErrback(self._failed)
+        if not self._busy:
+            self._busy = True
+            self._done = Deferred.fromCoroutine(self._play_all()).addErrback(self._failed)
 
     async def _play_all(self) -> None:
         try:
@@ -120,7 +123,7 @@ class Walk:
                 await self.play(event)
                 self._player.event_played(event)
         finally:
-            self._running = None
+            self._busy = False
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
@@ -129,5 +132,5 @@ class Walk:
     def stop(self) -> None:
         """Play no more of the events that were added."""
         self._queue.clear()
-        if self._running is not None:
-            self._running.cancel()
+        if self._done is not None:
+            self._done.cancel()
