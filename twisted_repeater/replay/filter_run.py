@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -17,7 +17,6 @@ from ..dialects.fix.sessions import sessions_in
 from ..errors import CallbackFailed, ConnectingError, LinkError, MultipleVersionsError
 from ..link import Link
 from ..model import Limits, SameName, Side
-from ..recording.reader import Recording
 from ..recording.records import Origin, RecordedLink, RecordedMessage
 from ..testing._memory import MemoryNetwork
 from ..testing._running import result_of
@@ -28,7 +27,7 @@ from .masks import Masks
 from .outcomes import Outcomes
 from .report import Report
 
-__all__ = ["FilterRun"]
+__all__ = ["FilterRun", "by_arrival"]
 
 LIMITS = Limits(
     max_frame=UNLIMITED.max_frame,
@@ -41,6 +40,9 @@ LIMITS = Limits(
 )
 """The limits of the repeater in memory: what was recorded was within those of its own."""
 
+AHEAD = 1000
+"""How many messages are read ahead, to put them into the order in which they came."""
+
 AFTERWARDS = 60.0
 """How many seconds pass after the last message, for verdicts that come later."""
 
@@ -48,28 +50,46 @@ MOST_WAITING = 10_000
 """How many messages of a link wait for a verdict. After that its messages are not played."""
 
 
+def by_arrival(messages: Iterable[RecordedMessage]) -> Iterator[RecordedMessage]:
+    """Return messages in the order in which they came. A recording has them in the order of their verdicts.
+
+    If more than `AHEAD` verdicts came while one was awaited, that message comes late.
+    """
+    waiting: list[tuple[int, int, RecordedMessage]] = []
+    for number, message in enumerate(messages):
+        entry = (message.time, number, message)
+        if len(waiting) < AHEAD:
+            heapq.heappush(waiting, entry)
+        else:
+            yield heapq.heappushpop(waiting, entry)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
+
+
 class FilterRun:
     """The replay of one recording.
 
     Args:
-        recording: the recording.
+        links: the links of the recording.
         dialect: its dialect.
         masks: what may differ.
         max_differences: how many differences are kept.
         clock: the clock of everything.
         options: arguments of `Repeater.start`.
+        repeater_name: the name of the repeater.
     """
 
     def __init__(
         self,
-        recording: Recording,
+        links: Iterator[RecordedLink],
         dialect: Dialect,
         masks: Masks,
         max_differences: int,
         clock: Clock,
         options: dict[str, Any],
+        repeater_name: str = "repeater",
     ) -> None:
-        self._links = _Links(recording.links())
+        self._links = _Links(links)
         self._dialect = dialect
         self._outcomes = Outcomes(dialect, masks, max_differences)
         self._findings = self._outcomes.findings
@@ -84,7 +104,7 @@ class FilterRun:
         self._stage = Stage(dialect, self._network)
         created = Repeater.create(
             self._stage.dialect,
-            repeater_name=recording.facts.get("repeater_name", "repeater"),
+            repeater_name=repeater_name,
             server_name=self._links.server_name,
             listen=self._stage.listening,
             server=self._stage.server,
@@ -144,6 +164,9 @@ class FilterRun:
             self._make_as_recorded(played)
             played.feed(message.direction, message.frame)
             self._network.settle()
+        if played.link is None and played.over:
+            played.not_played += len(waiting)
+            waiting.clear()
 
     def _advance_to(self, time: int) -> None:
         """Let time pass, and let the links that end meanwhile end."""

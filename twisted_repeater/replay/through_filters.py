@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,14 +18,15 @@ from twisted.internet.task import Clock
 
 from ..dialects import Dialect
 from ..recording.reader import Recording
+from ..recording.records import RecordedLink, RecordedMessage
 from ..service import option_values
 from ..service.filter_modules import FilterModules
-from .filter_run import FilterRun
+from .filter_run import FilterRun, by_arrival
 from .masks import Masks
 from .options import FILTERS, masks_from, write_report
 from .report import Report
 
-__all__ = ["command", "replay_through_filters"]
+__all__ = ["command", "play_link", "replay_through_filters"]
 
 REACTOR = "twisted.internet.reactor"
 
@@ -62,10 +63,39 @@ def replay_through_filters(
     Raises:
         TypeError: an option is wrong.
     """
-    run = FilterRun(recording, dialect, masks or Masks(), max_differences, Clock() if clock is None else clock, options)
-    for message in recording.messages():
+    name = recording.facts.get("repeater_name", "repeater")
+    clock = Clock() if clock is None else clock
+    run = FilterRun(recording.links(), dialect, masks or Masks(), max_differences, clock, options, name)
+    for message in by_arrival(recording.messages()):
         run.play(message)
         on_progress()
+    return run.end()
+
+
+def play_link(
+    link: RecordedLink,
+    messages: Iterable[RecordedMessage],
+    dialect: Dialect,
+    *,
+    masks: Masks | None = None,
+    max_differences: int = 100,
+    clock: Clock | None = None,
+    **options: Any,
+) -> Report:
+    """Play one link of a recording through filters. See `replay_through_filters`.
+
+    Args:
+        link: the link.
+        messages: its messages, in order.
+        dialect: their dialect.
+        masks: what may differ.
+        max_differences: how many differences the report shows.
+        clock: the clock of the recording.
+        options: the filters, and any other argument of `Repeater.start`.
+    """
+    run = FilterRun(iter([link]), dialect, masks or Masks(), max_differences, clock or Clock(), options)
+    for message in by_arrival(messages):
+        run.play(message)
     return run.end()
 
 
