@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.task import Clock
 
 from ..dialects import Dialect
-from ..recording.reader import Recording, open_recording
-from ..recording.records import RecordedLink, RecordedMessage
+from ..recording.reader import open_recording
+from ..recording.records import RecordedLink
 from ._transcript import __tracebackhide__
 
 if TYPE_CHECKING:
@@ -88,28 +87,11 @@ class LinkRecording:
             What was different from the recording.
         """
         # Here, as these need the rest of the kit.
-        from ..replay.through_filters import replay_through_filters
+        from ..replay.through_filters import play_link
         from ..service.loading import load_dialect
 
         with open_recording(self.path) as recording:
             if dialect is None:
                 dialect = load_dialect(recording.facts.get("dialect") or "int32")
-            one: Any = _OneLink(recording, self.link)
-            return replay_through_filters(one, dialect, masks=masks, clock=clock, **options)
-
-
-class _OneLink:
-    """A recording of which only one link can be seen."""
-
-    def __init__(self, recording: Recording, link: RecordedLink) -> None:
-        self.facts: dict[str, str] = recording.facts
-        self._recording = recording
-        self._link = link
-
-    def links(self) -> Iterator[RecordedLink]:
-        """See `Recording`."""
-        yield self._link
-
-    def messages(self) -> Iterator[RecordedMessage]:
-        """See `Recording`."""
-        return self._recording.messages(link=self._link.id)
+            messages = recording.messages(link=self.link.id)
+            return play_link(self.link, messages, dialect, masks=masks, clock=clock, **options)
