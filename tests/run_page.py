@@ -7,8 +7,8 @@ Run as ``python run_page.py PAGE``. What is run:
 * Of these, one that calls ``react`` runs in a process of its own, listens on free ports in place of those that it says
   (9001 is left, which is the server's), and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
 * Commands in fences of ``sh``: the service of each ``twistd ... repeater ...`` is made, but not started, as the ports
-  of an example may be taken. Each ``pytest ...`` and ``openssl ...`` is run, and each ``python -m twisted_repeater ...``
-  on a recording that the page has made.
+  of an example may be taken. Each ``pytest ...`` and ``openssl ...`` is run, and each ``python -m twisted_repeater
+  ...`` on a recording that the page has made.
 """
 
 from __future__ import annotations
