@@ -41,10 +41,13 @@ class ChoiceTests(LinkCase):
     async def test_links_there_and_to_come(self) -> None:
         """A fault breaks the links that are there and those to come, until it is removed."""
         await self.linked("ann")
+        early = await self.here.connect()
+        await self.here.until_accepted()
         slow = self.faults.set("slow", Bandwidth(1e6))
         await self.here.linked("bob")
         self.assertEqual(self.hit(slow), {"ann": "to_server to_client", "bob": "to_server to_client"})
         self.assertEqual((slow.seen, slow.hit), (2, 2))
+        early.abort()
         self.faults.remove("slow")
         await self.here.linked("cid")
         await turn(2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from random import Random
+from typing import Any, cast
 
 from twisted.internet.error import ConnectionDone
 
@@ -19,13 +20,13 @@ from twisted_repeater._sockets.socket_state import innermost
 from twisted_repeater.errors import InjectedFault
 from twisted_repeater.faults import Fault
 from twisted_repeater.faults._gates import BandwidthGate, Gate, LimitGate, Line, SliceGate, SlowCloseGate, TimeoutGate
-from twisted_repeater.faults.by_bytes import Bandwidth, LimitData, ResetPeer, Slicer, SlowClose, Timeout
+from twisted_repeater.faults.by_bytes import Bandwidth, Down, LimitData, ResetPeer, Slicer, SlowClose, Timeout
 from twisted_repeater.model import Direction
 
 from ..peers import END, LOST, Server, StoppedTime, turn
 from ..real_sockets import TLSSockets
-from .connections import MemoryCase
-from .links import CLIENT, LinkCase, messages
+from .connections import MemoryCase, SocketCase
+from .links import CLIENT, SERVER, LinkCase, messages
 
 BACK, FORTH = Direction.TO_CLIENT, Direction.TO_SERVER
 
@@ -172,6 +173,20 @@ class CommonTests:
         await self.client.lost()
         self.assertIsInstance(self.client.reason, ConnectionDone)
 
+    async def test_down(self: Any) -> None:
+        """A link that goes down is reset on both sides, and both are reported for that reason."""
+        await self.linked()
+        self.client.transport.pauseProducing()
+        self.peer.transport.pauseProducing()
+        self.set(Down())
+        await self.ann.when_over()
+        for one in (self.client, self.peer):
+            self.assertRaises(ConnectionResetError, innermost(one.transport).getHandle().recv, 1)
+            one.transport.resumeProducing()
+            await one.lost()
+        heard = {("ann", side): (InjectedFault, False) for side in (CLIENT, SERVER)}
+        self.assertEqual(self.here.disconnections, heard)
+
     async def test_timeout(self: Any) -> None:
         """At its time the link closes, however much traffic there is, and nothing has passed."""
         await self.linked(Timeout(3, direction=BACK))
@@ -298,6 +313,39 @@ class TLSTests(CommonTests, FaultCase):
         self.addCleanup(self.flushWarnings)  # Twisted uses what pyOpenSSL would rather not have
 
 
+class OrderTests(SocketCase):
+    """An outlet whose gates come and go."""
+
+    async def test_order(self) -> None:
+        """Bytes leave in the order in which they were written, whatever gates there are, however the peer reads."""
+        random, written, active = Random(42), bytearray(), [cast("Any", Named()) for _ in range(3)]
+        outlet: Any = self.connection.outlet
+        for step in range(120):
+            size = random.choice((5, 50, 4096, 20_000, 70_000))
+            piece = random.randbytes(size)
+            if outlet.waiting < 100_000:
+                written += piece
+                random.choice((lambda data: outlet.push([data[:3], data[3:]]), outlet.send))(piece)
+            if random.random() < 0.3:
+                gate = random.choice((None, None, BandwidthGate(Line(1e5)), TimeoutGate(INF)))
+                gate = random.choice((gate, SliceGate(lambda: random.randint(1, 30_000), random.random())))
+                set_gate(self.connection, random.choice(active), gate, self.clock.seconds)
+            self.clock.advance(random.choice((0, 0.1)))
+            random.choice((self.peer.transport.pauseProducing, self.peer.transport.resumeProducing))()
+            if step % 20 == 19:
+                for one in active:
+                    set_gate(self.connection, one, None, self.clock.seconds)
+                self.peer.transport.resumeProducing()
+                while outlet.waiting:
+                    self.clock.advance(0)
+                    await turn()
+        await self.peer.seen.until(lambda: len(self.peer.received) >= len(written))
+        self.assertEqual(self.peer.received, written)
+        self.assertEqual((outlet.waiting, outlet.full, type(outlet)), (0, False, SocketOutlet))
+        self.assertEqual(self.host.told, ["full", "drained"] * (len(self.host.told) // 2))
+        self.assertGreater(len(self.host.told), 4)
+
+
 class Named:
     """Stands for a fault that is set."""
 
@@ -364,6 +412,13 @@ class MemoryTests(MemoryCase):
         self.outlet.push([b"one two three"])
         self.clock.advance(0)
         self.assertEqual((self.transport.value(), self.outlet.waiting), (b"one ", 9))
+
+    def test_lost_by_a_write(self) -> None:
+        """A connection may be lost as it is written to."""
+        self.transport.write = lambda data: self.connection.abort()  # type: ignore[method-assign]
+        self.set(SliceGate(lambda: 4, 1))
+        self.outlet.push([b"one two three"])
+        self.assertEqual((self.outlet.waiting, type(self.outlet)), (0, BufferedOutlet))
 
     def test_full_for_a_moment(self) -> None:
         """A large piece that passes in several parts leaves nobody stopped."""
