@@ -14,10 +14,12 @@ from twisted.python.failure import Failure
 from .._text import loggable
 from ..link import Link
 from ..model import Direction
-from ._link_faults import MessageFault
 from ._fault import Chance, Fault, check_seconds
+from ._link_faults import MessageFault
 
 __all__ = ["ActiveFault", "Faults"]
+
+log: Logger = Logger()
 
 SEEDS = 2**32
 """Drawn seeds are below this number: short enough to be typed again."""
@@ -170,6 +172,7 @@ class Faults:
         self._stop_timer(name)
         if seconds is not None:
             self._timers[name] = self._clock.callLater(seconds, self.remove, name)
+        log.info("the fault {name} is set: {fault}, seed {seed}", name=name, fault=str(fault), seed=active.seed)
         self._changed(before)
         return active
 
@@ -178,6 +181,9 @@ class Faults:
         self._stop_timer(name)
         removed = self._faults.pop(name, None)
         if removed is not None:
+            log.info(
+                "the fault {name} is removed; it hit {hit} of {seen}", name=name, hit=removed.hit, seen=removed.seen
+            )
             self._changed(removed)
         return removed is not None
 

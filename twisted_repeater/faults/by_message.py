@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..errors import InjectedFault
-from ._link_faults import MessageFault, Unit, Work
 from ._fault import check_seconds, check_whole
+from ._link_faults import MessageFault, Unit, Work
 
 __all__ = ["Corrupt", "Cut", "Drop", "Duplicate", "Latency", "Reorder", "Stall"]
 
