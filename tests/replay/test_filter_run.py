@@ -171,6 +171,27 @@ class FilterRunTests(FilterRunCase):
         self.assertEqual({Kind.MISSING: 3}, dict(report.findings.counts))
         self.assertEqual("sent to the client", report.findings.differences[0].parts[0].what)
 
+    def test_the_state_may_come_later(self) -> None:
+        """If ``on_connect`` takes its time, by the clock of the recording, the messages wait for the link."""
+        clock = Clock()
+
+        def soon(link: Link) -> Deferred[str]:
+            return deferLater(clock, 0.1, lambda: "state")
+
+        def check(message: bytes, link: Link) -> Verdict:
+            return PASS_ON if link.state == "state" else DROP
+
+        report = replay(record(int32(), asked), int32(), clock, on_connect=soon, to_server_filter=check)
+        self.check(report)
+        self.assertEqual(6, report.findings.equal)
+
+    def test_a_wrong_dialect_is_noticed(self) -> None:
+        """If a recorded message is several ones of the dialect, the report says so."""
+        recording = record(int32(), lambda running: running.connect("ann").send(b"a\nb\n"))
+        recording.recorded_messages = recording.recorded_messages[4:]
+        report = replay(recording, lines())
+        self.assertIn("is it the right one?", report.text())
+
     def test_messages_after_a_link_was_closed_are_not_played(self) -> None:
         """If a filter closes a link that went on, the rest of its messages is counted."""
 

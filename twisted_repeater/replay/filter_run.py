@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from .._link.defaults import end_link
+from .._link.defaults import end_link, no_state
 from .._repeater import Repeater
 from .._text import printable, shortened, text_of, told
 from ..dialects import Dialect
@@ -114,8 +114,9 @@ class FilterRun:
         )
         self._repeater = result_of(created)
         self._repeater.watch(self)
-        calls = {"on_error": self._failed, "on_connecting_error": lambda *refused: None}
-        self._repeater.start(**calls | options)
+        usual = {"on_error": self._failed, "on_connecting_error": lambda *refused: None}
+        self._on_connect = options.get("on_connect") or no_state
+        self._repeater.start(**usual | options | {"on_connect": self._connects})
 
     # -- playing -------------------------------------------------------------------------------------------------
 
@@ -144,7 +145,7 @@ class FilterRun:
         self._played[recorded.id] = played
         if recorded.ended is not None:
             heapq.heappush(self._ends, (recorded.ended, recorded.id))
-        if message.origin is Origin.MESSAGE and message.number > 1 and played.link is None:
+        if message.origin is Origin.MESSAGE and message.number > 1 and not played.connects:
             self._make_as_recorded(played)
         return played
 
@@ -160,7 +161,7 @@ class FilterRun:
         waiting.append(message)
         played.feed(message.direction, message.frame)
         self._network.settle()
-        if played.link is None and not played.as_recorded:
+        if not (played.connects or played.as_recorded):
             self._make_as_recorded(played)
             played.feed(message.direction, message.frame)
             self._network.settle()
@@ -173,9 +174,7 @@ class FilterRun:
         while self._ends and self._ends[0][0] < time:
             ended, link = heapq.heappop(self._ends)
             self._pass(ended)
-            played = self._played.pop(link, None)
-            if played is not None:
-                self._leave(played)
+            self._leave(self._played.pop(link))
         self._pass(time)
 
     def _leave(self, played: PlayedLink) -> None:
@@ -208,27 +207,29 @@ class FilterRun:
 
     # -- what the repeater tells ---------------------------------------------------------------------------------
 
+    def _connects(self, link: Link) -> object:
+        """The opening of a link is over: ask the application for its state."""
+        self._stage.played_at(link.client_address).connects = True
+        return self._on_connect(link)
+
     def link_made(self, link: Link) -> None:
         """See `ILinkWatcher`."""
-        played = self._stage.current
-        if played is not None:
-            played.link = link
-            self._by_id[link.id] = played
+        played = self._by_id[link.id] = self._stage.played_at(link.client_address)
+        played.link = link
 
     def link_refused(self, link: Link, error: ConnectingError) -> None:
         """See `ILinkWatcher`."""
-        played = self._stage.current
-        if played is not None and played.as_recorded:
+        played = self._stage.played_at(link.client_address)
+        if played.as_recorded:
             played.over = True
             self._outcomes.trouble(played, f"the link could not be made: {text_of(error)}")
 
     def link_ended(self, link: Link, reason: BaseException | None) -> None:
         """See `ILinkWatcher`."""
-        played = self._by_id.get(link.id)
-        if played is not None:
-            played.over = True
-            if played.recorded.id not in self._played:
-                self._end_of(played)
+        played = self._by_id[link.id]
+        played.over = True
+        if played.recorded.id not in self._played:
+            self._end_of(played)
 
     def message_watched(self, message: WatchedMessage) -> None:
         """See `IWatcher`."""
@@ -239,10 +240,13 @@ class FilterRun:
             self._outcomes.own_sent(played, message)
         elif played.waiting[message.direction]:
             self._outcomes.compare(played, played.waiting[message.direction].popleft(), message)
+        else:
+            self._findings.note("recorded messages are several messages of the dialect: is it the right one?")
 
     def _end_of(self, played: PlayedLink) -> None:
         if played.link is not None:
             self._by_id.pop(played.link.id, None)
+        self._stage.forget(played)
         self._outcomes.over(played)
 
     def _failed(self, link: Link, side: Side, error: LinkError) -> None:

@@ -93,6 +93,7 @@ class PlayedLink(Protocol):
         """Why it is gone."""
         self._dialled: Dialled | None = None
         self._is_connected = False
+        self._is_producer = False
         self._reading_paused = False
         self._finishing = False
         self._timer: IDelayedCall | None = None
@@ -168,7 +169,7 @@ class PlayedLink(Protocol):
             return
         self._timer = self._clock.callLater(CLOSING_TIME, self.abort)
         self._read_on()
-        self.transport.unregisterProducer()  # first: with a producer registered a transport may never close
+        self._unregister()
         if self._gone is not None or ISSLTransport.providedBy(self.transport):  # TLS knows no half-close
             self.transport.loseConnection()
         else:
@@ -188,6 +189,7 @@ class PlayedLink(Protocol):
         self._is_connected = True
         let_half_close(self.transport, self)
         self.transport.registerProducer(self, True)
+        self._is_producer = True
 
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol`."""
@@ -209,7 +211,7 @@ class PlayedLink(Protocol):
     def readConnectionLost(self) -> None:
         """See `IHalfCloseableProtocol`: the server has ended its stream."""
         self._leave(Trouble.ENDED_EARLY, "by the server")
-        self.transport.unregisterProducer()
+        self._unregister()
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
@@ -291,6 +293,12 @@ class PlayedLink(Protocol):
             if self._unsent:
                 requests = "a request" if self._unsent == 1 else f"{self._unsent} requests"
                 self.conversation.trouble(Trouble.NOT_SENT, requests)
+
+    def _unregister(self) -> None:
+        """Be no producer any more: while there is one, a transport may never close."""
+        if self._is_producer:
+            self._is_producer = False
+            self.transport.unregisterProducer()
 
     def _read_on(self) -> None:
         if self._reading_paused:
