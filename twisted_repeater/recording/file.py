@@ -74,6 +74,7 @@ class RecordingFile:
     def __init__(self, path: str, facts: Mapping[str, str], *, durable: bool = False) -> None:
         check_kind(path)
         self.path: str = path
+        self._closed = False
         self._lock = _locked(path)
         self._node = os.fstat(self._lock).st_ino
         self.same: bool = True
@@ -170,7 +171,13 @@ class RecordingFile:
         self._connection.execute(LEFT_OUT, (left_out,))
 
     def close(self) -> None:
-        """End the recording. If nobody else has the file open, it is one file then, which can be copied and moved."""
+        """End the recording; a second call does nothing.
+
+        If nobody else has the file open, it is one file then, which can be copied and moved.
+        """
+        if self._closed:
+            return
+        self._closed = True
         try:
             with suppress(sqlite3.Error):  # a reader has it open, or the disk is full
                 self._connection.execute("PRAGMA journal_mode = DELETE")

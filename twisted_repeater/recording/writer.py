@@ -209,6 +209,7 @@ class Writer:
             self.done += size
             self._allow_more()
         self.recorded += taken.left_out
+        taken.left_out = 0
         self.oldest = None
         self._added.clear()
 
