@@ -62,9 +62,29 @@ class CommandLineTests(SynchronousTestCase):
 
     def test_no_arguments(self) -> None:
         """Without arguments it tells what there is."""
-        self.assertIn("twistd -n repeater --help", output_of())
+        told = output_of()
+        self.assertIn("twistd -n repeater --help", told)
+        for name, (_, purpose) in main.COMMANDS.items():
+            self.assertRegex(told, f"{name} +{purpose}")
+
+    def test_command(self) -> None:
+        """A command gets its own arguments, `--help` too, and its answer is the exit status."""
+        asked: list[list[str]] = []
+
+        def obey(arguments: list[str]) -> int:
+            asked.append(arguments)
+            return 3
+
+        command = ModuleType("twisted_repeater.greeting")
+        command.main = obey  # type: ignore[attr-defined]
+        self.patch(main, "COMMANDS", {"greet": ("greeting", "greet somebody")})
+        sys.modules[command.__name__] = command
+        self.addCleanup(sys.modules.pop, command.__name__)
+        self.assertEqual(main.main(["greet", "--help", "ann"]), 3)
+        self.assertEqual(asked, [["--help", "ann"]])
 
     def test_unknown_argument(self) -> None:
-        """An unknown argument is refused."""
-        error = self.assertRaises(SystemExit, main.main, ["--no-such-option"])
-        self.assertEqual(error.code, 2)
+        """An unknown argument, or command, is refused."""
+        for argument in ("--no-such-option", "no-such-command"):
+            error = self.assertRaises(SystemExit, main.main, [argument])
+            self.assertEqual(error.code, 2)

@@ -53,6 +53,7 @@ from .peers import (
     SERVER_NAME,
     Client,
     PeerCase,
+    RecordingRepeater,
     Server,
     StoppedTime,
     World,
@@ -815,3 +816,16 @@ def connect_in_memory(protocol: Any) -> None:
     transport: Any = StringTransportWithDisconnection(peerAddress=IPv4Address("TCP", "127.0.0.1", 4711))
     transport.protocol = protocol
     protocol.makeConnection(transport)
+
+
+class WatchTests(PeerCase):
+    """`Repeater.watch`."""
+
+    def test_watch(self) -> None:
+        """A watch can begin at any time before the end of the repeater."""
+        world = RecordingRepeater()
+        watch = world.repeater.watch(print, links="ann")
+        self.assertFalse(watch.held)
+        world.shutdown()
+        error = self.assertRaises(RuntimeError, world.repeater.watch, print)
+        self.assertEqual(str(error), "the repeater is shut down, so there is nothing to watch")

@@ -18,6 +18,7 @@ state         the object that the application returned from ``on_connect``, one 
 """
 
 from . import dialects, filters
+from ._link.watching import Watch
 from ._repeater import Repeater
 from ._types import Filter
 from .codecs import LEFT_OUT
@@ -79,6 +80,7 @@ from .interfaces import (
 from .link import Link
 from .model import Direction, Hello, Limits, OnFilterError, SameName, Side
 from .verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from .watching import ILinkWatcher, IWatcher, Origin, WatchedMessage
 
 __all__ = [
     "DO_NOTHING",
@@ -111,6 +113,7 @@ __all__ = [
     "IHandshake",
     "IIdentityObserver",
     "ILink",
+    "ILinkWatcher",
     "IMigrating",
     "IObserver",
     "IPatientFraming",
@@ -121,6 +124,7 @@ __all__ = [
     "IStatefulFraming",
     "ITailedFraming",
     "ITypedCodec",
+    "IWatcher",
     "InvalidHello",
     "Limits",
     "Link",
@@ -133,6 +137,7 @@ __all__ = [
     "NewClientsDropped",
     "OnFilterError",
     "OpeningFailed",
+    "Origin",
     "ParseError",
     "PartialFrame",
     "PassOnAndSendBack",
@@ -151,6 +156,8 @@ __all__ = [
     "UnexpectedServerName",
     "Verdict",
     "VersionMismatch",
+    "Watch",
+    "WatchedMessage",
     "WrongMode",
     "WrongVerdict",
     "chain",

@@ -1,10 +1,12 @@
-"""``python -m twisted_repeater --version`` shows the version, and whether the hot path runs compiled."""
+"""``python -m twisted_repeater``: the version, and the commands that work on recordings."""
 
 from __future__ import annotations
 
 import argparse
 import platform
+import sys
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
@@ -15,7 +17,7 @@ from .dialects.hl7 import by_message_type
 from .dialects.redis import by_name
 from .framings import async_extra, base, delimited, fix, length, resp, varint
 
-__all__ = ["HOT_PATH", "how_it_runs", "main", "version_of"]
+__all__ = ["COMMANDS", "HOT_PATH", "how_it_runs", "main", "version_of"]
 
 HOT_PATH: tuple[ModuleType, ...] = (
     base,
@@ -38,6 +40,12 @@ HOT_PATH: tuple[ModuleType, ...] = (
 )
 """The modules that are compiled where a compiler was found."""
 
+COMMANDS: dict[str, tuple[str, str]] = {
+    "export": ("recording.export.command", "write a recording as JSON lines, or as a capture for Wireshark"),
+    "replay": ("replay.command", "play a recording against a server, or through filters"),
+}
+"""The commands: the module in this package whose function ``main(arguments) -> int`` obeys it, and what it is for."""
+
 
 def how_it_runs(modules: Iterable[ModuleType] = HOT_PATH) -> str:
     """Return whether these modules run compiled, and by which compiler, or interpreted."""
@@ -59,23 +67,47 @@ def version_of(distribution: str) -> str:
         return "(not installed)"
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Obey the command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """Obey the command line.
+
+    Args:
+        arguments: what follows the name of the program. By default, `sys.argv` is read.
+
+    Returns:
+        The exit status.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _make_parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    # Only the name of the command is for this parser: its options, --help too, are for the command.
+    module, _ = COMMANDS[parser.parse_args(arguments[:1]).command]
+    status: int = import_module(f"{__package__}.{module}").main(arguments[1:])
+    return status
+
+
+def _make_parser() -> argparse.ArgumentParser:
     python = f"{platform.python_implementation()} {platform.python_version()}"
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:{width}}  {purpose}" for name, (_, purpose) in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="python -m twisted_repeater",
-        description="To run a repeater: twistd -n repeater --help",
+        usage="%(prog)s [-h] [--version] COMMAND ...",
+        description=f"commands:\n{commands}\n\n"
+        "The options of a command: python -m twisted_repeater COMMAND --help\n"
+        "To run a repeater: twistd -n repeater --help",
         formatter_class=argparse.RawTextHelpFormatter,
     )
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
     parser.add_argument(
         "--version",
         action="version",
         version=f"twisted_repeater {version_of('twisted_repeater')}, hot path {how_it_runs()}; "
         f"Twisted {version_of('twisted')}, {python}",
     )
-    parser.parse_args(arguments)
-    parser.print_help()
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

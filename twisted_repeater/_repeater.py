@@ -16,13 +16,17 @@ from ._link.defaults import OnConnectingError, OnError, default_callbacks, no_st
 from ._link.factory import RepeaterFactory
 from ._link.link import Link
 from ._link.pair import Pair
+from ._link.watching import LinksToWatch, Watch
 from ._sockets.descriptors import PortGuard, claim, guard_port
 from ._sockets.endpoints import dialler, listener
+from ._sockets.port_switch import switch_of
 from ._sockets.proxy_headers import watch_headers
 from ._sockets.valve import Valve
 from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
+from .faults import Faults
 from .model import Direction, Limits, OnFilterError, Side
+from .watching import Watcher
 
 __all__ = ["Repeater"]
 
@@ -48,6 +52,7 @@ class Repeater:
         if hasattr(port, "pauseProducing"):
             factory.admission.port_valve = valve = Valve(port)  # type: ignore[arg-type]
             self._guard = guard_port(port, valve, factory.clock)
+            factory.byte_faults.port_switch = switch_of(port, valve, factory.clock)
 
     @classmethod
     def create(
@@ -150,6 +155,11 @@ class Repeater:
         return self._factory.claim.limits
 
     @property
+    def faults(self) -> Faults:
+        """The faults that break its links on purpose; there are none until you set one."""
+        return self._factory.faults
+
+    @property
     def address(self) -> Any:
         """The address that is, or was, listened on, an `IAddress`."""
         return self._address
@@ -228,6 +238,29 @@ class Repeater:
         together = {name: replaced.get(name, getattr(started, name)) for name in given}
         self._factory.equipment.check_together(*together.values())
         self._factory.replace_filters(replaced)
+
+    def watch(self, watcher: Watcher, *, links: LinksToWatch = None) -> Watch:
+        """Show messages to somebody as they pass, with their verdicts and with the bytes that went out.
+
+        A link that nobody watches costs nothing for that. A watched one costs some microseconds for each message. It
+        passes large messages whole, not in pieces as they come, within ``limits.max_frame``.
+
+        Args:
+            watcher: a function of a `WatchedMessage`, or an `IWatcher`.
+            links: which links to watch, of those that are made and of those to come: a client's name, several names, or
+                a function that returns a true value for the links that it wants. ``None`` stands for all. It decides
+                when a link is made, or changes its name.
+
+        Returns:
+            What ends the watch. The repeater's `shutdown` ends it, too, when all links are over.
+
+        Raises:
+            TypeError: an argument is of another kind.
+            RuntimeError: the repeater is shut down.
+        """
+        if self._over:
+            raise RuntimeError("the repeater is shut down, so there is nothing to watch")
+        return self._factory.links.watches.add(watcher, links)
 
     # -- messages of the application's own: they go through no filter --------------------------------------------
 
@@ -320,9 +353,12 @@ class Repeater:
         not_listening.addTimeout(factory.claim.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
         try:
             await factory.links.close_all()
+            await factory.links.watches.end()
             await not_listening
         finally:
             factory.claim.give_back()
+            factory.faults.stop()
+            factory.byte_faults.stop()
 
     def _is_shut_down(self, result: Failure | None) -> None:
         self._over, self._failure = True, result

@@ -33,6 +33,7 @@
      +-- SlowConsumer                a side did not read the messages sent to it
      +-- FilterTimeout               a filter's verdict did not come within ``filter_timeout``
      +-- NameTimeout                 the client said no name within ``name_timeout``
+     +-- InjectedFault               a fault that was set on purpose has ended the link, or a side of it
      +-- WrongVerdict                a filter returned something else than a verdict
 """
 
@@ -61,6 +62,7 @@ __all__ = [
     "FrameTooLong",
     "FramingError",
     "HelloTimeout",
+    "InjectedFault",
     "InvalidHello",
     "LinkError",
     "MarshalingError",
@@ -325,6 +327,10 @@ class FilterTimeout(RepeaterError):
 
 class NameTimeout(RepeaterError):
     """The client has not said its name within ``limits.name_timeout`` seconds. The reason why its link closes."""
+
+
+class InjectedFault(RepeaterError):
+    """A fault that was set on purpose, in ``repeater.faults``, has ended the link or a side of it."""
 
 
 class WrongVerdict(RepeaterError):

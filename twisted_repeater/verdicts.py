@@ -1,4 +1,4 @@
-"""Verdicts, the answers of filters: pass on, drop, replace, answer, close."""
+"""Verdicts, the answers of filters: pass on, drop, replace, answer, close, or one of these later."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ __all__ = [
     "PASS_ON",
     "Answer",
     "Close",
+    "Later",
     "Mixed",
     "PassOnAndSendBack",
     "Send",
     "SendBack",
     "Verdict",
 ]
+
+LONGEST_DELAY = 31_536_000.0
+"""The longest delay of a verdict, in seconds: a year."""
 
 ONE_MESSAGE = (bytes, bytearray, memoryview, str, Mapping)
 """Types of messages that could be iterated over. Named tuples are another."""
@@ -29,7 +33,7 @@ ONE_MESSAGE = (bytes, bytearray, memoryview, str, Mapping)
 class Verdict:
     """The base of all verdicts, for a message on its way from A to B.
 
-    A filter returns one of this module's constants, or an instance of one of its subclasses. The lane acts on the five
+    A filter returns one of this module's constants, or an instance of one of its subclasses. The lane acts on the six
     attributes. A subclass has a slot for each attribute that differs between its verdicts, because verdicts are made
     for every message.
     """
@@ -46,11 +50,13 @@ class Verdict:
     """Whether the link is closed after that."""
     error: BaseException | None = None
     """The error that is logged as the reason for closing; ``None`` without an error."""
+    delay: float = 0.0
+    """After how many seconds all this happens; see `Later`."""
 
     def _effects(self) -> tuple[object, ...]:
         # Two errors made alike are never equal, but mean the same.
         why = (type(self.error), getattr(self.error, "args", ()))
-        return (self.passes, self.forward, self.back, self.closes, why)
+        return (self.passes, self.forward, self.back, self.closes, why, self.delay)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Verdict):
@@ -185,7 +191,7 @@ class Close(Verdict):
 class Mixed(Verdict):
     """A mixture of effects, for code that combines verdicts; see `Verdict` for the parameters."""
 
-    __slots__ = ("back", "closes", "error", "forward", "passes")
+    __slots__ = ("back", "closes", "delay", "error", "forward", "passes")
 
     def __init__(
         self,
@@ -195,21 +201,82 @@ class Mixed(Verdict):
         back: Iterable[object] = (),
         closes: bool = False,
         error: BaseException | None = None,
+        delay: float = 0.0,
     ) -> None:
         self.passes: bool = passes
         self.forward: tuple[object, ...] = _several(forward, "Mixed", "forward=")
         self.back: tuple[object, ...] = _several(back, "Mixed", "back=")
         self.closes: bool = closes
         self.error: BaseException | None = _checked_error(error, "Mixed")
+        self.delay: float = _checked_delay(delay, "Mixed")
 
     def __repr__(self) -> str:
+        later = f", delay={self.delay!r}" if self.delay else ""
         return (
             f"Mixed(passes={self.passes}, forward={list(self.forward)!r}, back={list(self.back)!r}, "
-            f"closes={self.closes}, error={self.error!r})"
+            f"closes={self.closes}, error={self.error!r}{later})"
         )
 
 
-OWN = frozenset({_Constant, Send, SendBack, PassOnAndSendBack, Close, Mixed})
+class Later(Verdict):
+    """Another verdict, which is carried out after some time.
+
+    The time counts from the moment at which the verdict is given. Nothing is held up longer than that: messages that
+    come meanwhile are decided about at once, and then wait for those before them only. So 100 messages that are delayed
+    by a second each, one after the other, all arrive a second late.
+
+    * The order is kept. A message, or an answer, of the same direction waits until what was decided before it is
+      carried out, whatever its own delay. So do messages that the other direction, or the application, sends to the
+      same side. Messages of the other direction do not wait for an answer that comes later.
+    * If more than 1 MiB waits, nothing more is received from the sender until there is room.
+    * When the link is closed in good order, or a side ends its stream, what waits is still carried out, within
+      ``limits.close_timeout`` and ``limits.linger``. If these are shorter than the delay, it is dropped.
+    * After a `Close` that comes later, no message of the direction is looked at any more.
+    * In a `chain` the next filter sees the message at once, and the delays of both add up.
+    * Filters that keep the order of answers, or the numbers of a session (`in_order`, the dialects redis, mqtt, hl7 and
+      fix), count the message at once. An answer that waits for its turn is sent in its turn, without the delay.
+
+    Args:
+        seconds: the delay; 0 for none.
+        verdict: what is carried out then. If it comes later, too, the delays add up.
+
+    Raises:
+        TypeError: an argument is of another kind.
+        ValueError: the delay is below 0, not a number, or longer than a year.
+    """
+
+    __slots__ = ("back", "closes", "delay", "error", "forward", "passes")
+
+    def __init__(self, seconds: float, verdict: Verdict = PASS_ON) -> None:
+        if not isinstance(verdict, Verdict):
+            raise TypeError(f"Later takes a verdict, not {verdict!r}")
+        self.passes: bool = verdict.passes
+        self.forward: tuple[object, ...] = verdict.forward
+        self.back: tuple[object, ...] = verdict.back
+        self.closes: bool = verdict.closes
+        self.error: BaseException | None = verdict.error
+        self.delay: float = _checked_delay(seconds, "Later") + verdict.delay
+
+    def __repr__(self) -> str:
+        now: Verdict = Mixed(
+            passes=self.passes, forward=self.forward, back=self.back, closes=self.closes, error=self.error
+        )
+        return f"Later({self.delay!r}, {simplest(now)!r})"
+
+
+class Frame:
+    """A message that is a frame already: it is sent as it is, whatever the codec. Faults send it."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data: bytes = data
+
+    def __repr__(self) -> str:
+        return f"Frame({self.data!r})"
+
+
+OWN = frozenset({_Constant, Send, SendBack, PassOnAndSendBack, Close, Mixed, Later})
 """The classes of this module: reading their attributes runs no code of the application."""
 
 
@@ -226,7 +293,31 @@ def plain(verdict: Verdict) -> Verdict:
         back=verdict.back,
         closes=bool(verdict.closes),
         error=verdict.error,
+        delay=verdict.delay,
     )
+
+
+def simplest(verdict: Verdict) -> Verdict:
+    """Return the verdict that says the same as a `Mixed`, as a filter would write it."""
+    if verdict.delay:
+        delay = verdict.delay
+        now = Mixed(
+            passes=verdict.passes, forward=verdict.forward, back=verdict.back, closes=verdict.closes, error=verdict.error
+        )
+        return Later(delay, simplest(now))
+    passes, forward, back = verdict.passes, verdict.forward, verdict.back
+    if verdict.closes:
+        return verdict if passes else Close(verdict.error, forward=forward, back=back)
+    if forward:
+        return verdict if passes or back else Send(*forward)
+    if passes:
+        return PassOnAndSendBack(back) if back else PASS_ON
+    return SendBack(back) if back else DO_NOTHING
+
+
+def delayed_like(verdict: Verdict, other: Verdict) -> Verdict:
+    """Return a verdict that was made of another one, with the delay of that one."""
+    return Later(other.delay, verdict) if other.delay else verdict
 
 
 def _several(messages: Iterable[object], verdict: str, argument: str = "") -> tuple[object, ...]:
@@ -244,3 +335,12 @@ def _checked_error(error: BaseException | None, verdict: str) -> BaseException |
     if error is not None and not isinstance(error, BaseException):
         raise TypeError(f"{verdict}: the error must be an exception, not {error!r}")
     return error
+
+
+def _checked_delay(delay: float, verdict: str) -> float:
+    """Raise ``TypeError`` or ``ValueError`` unless a delay is a number of seconds."""
+    if not isinstance(delay, (int, float)) or isinstance(delay, bool):
+        raise TypeError(f"{verdict}: the delay must be a number of seconds, not {delay!r}")
+    if not 0 <= delay <= LONGEST_DELAY:
+        raise ValueError(f"{verdict}: the delay must be at least 0 and at most {LONGEST_DELAY:.0f}, not {delay!r}")
+    return delay

@@ -174,3 +174,18 @@ class OutputTests(SynchronousTestCase):
         self.assertTrue(self.output.is_choked())
         self.back.crowded = False
         self.assertFalse(self.output.is_choked())
+
+    def test_noted(self) -> None:
+        """What it makes is noted as long as somebody wants to know it, each frame once."""
+        self.output.send(b"before")
+        self.output.note(True)
+        self.output.send(b"a")
+        self.output.send(b"b")
+        self.output.answer(b"c")
+        self.output.send(b"")
+        self.assertEqual(self.output.noted(), (b"<a><b>", b"<c>"))
+        self.assertEqual(self.output.noted(), (b"", b""))
+        self.output.note(False)
+        self.output.answer(b"d")
+        self.output.flush()
+        self.assertEqual(self.told, [("forward", [b"<before>", b"<a>", b"<b>"]), ("back", [b"<c>", b"<d>"])])

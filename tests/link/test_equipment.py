@@ -52,6 +52,21 @@ class SharedTests(MemoryCase):
         ann.send(b"n")
         self.assertEqual(told, [(name, b"m", DO_NOTHING, True) for name in ("ann", "bob")])
 
+    def test_watched(self) -> None:
+        """The lanes of all watched links share setups, too; without a watch they have those of the others again."""
+        world = self.memory()
+        for name in ("ann", "bob", "eve"):
+            world.linked(name)
+        ann, bob, eve = ([lane.setup for lane in pair.lanes] for pair in world.factory.links)
+        watch = world.repeater.watch(print, links=("ann", "bob"))
+        pairs = list(world.factory.links)
+        watched = [[lane.setup for lane in pair.lanes] for pair in pairs]
+        self.assertEqual(watched[0], watched[1])
+        self.assertEqual([setup.watch for setup in watched[0]], [world.factory.links.watches] * 2)
+        self.assertEqual((watched[2], ann, bob), (eve, eve, eve))
+        watch.stop()
+        self.assertEqual([lane.setup for pair in pairs for lane in pair.lanes], eve * 3)
+
     def test_wrong_filter(self) -> None:
         """A wrong filter is an error at once, which says which one it is; ``None`` and a function are filters."""
         check = self.memory().factory.equipment.check_filter

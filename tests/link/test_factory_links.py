@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -463,3 +463,31 @@ class EndTests(MemoryCase):
         self.assertTrue(client.open)
         world.advance(5)
         self.assertFalse(client.open)
+
+
+class WatchedTests(MemoryCase):
+    """When watchers are told of links, and of messages to all."""
+
+    def test_links(self) -> None:
+        """They are told of a link before it relays, of its end, and of a client that could not be linked."""
+
+        class Watcher:
+            told: ClassVar[list[str]] = []
+
+            def __getattr__(self, name: str) -> Any:
+                return lambda *arguments: self.told.append(name)
+
+        world = self.memory(is_client_allowed=lambda name: name == "ann")
+        world.repeater.watch(Watcher(), links=lambda link: True)
+        client, server = world.linked("ann")
+        world.repeater.send_to_all_clients(b"all")
+        client.send(b"x")
+        world.link(client).close()
+        world.settle()
+        world.connect("eve")
+        opening = ["message_watched"] * 4
+        self.assertEqual(
+            Watcher.told,
+            ["link_made", *opening, *["message_watched"] * 2, "link_ended", "message_watched", "link_refused"],
+        )
+        self.assertTrue(server.received_bytes)

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.protocol import Factory
 
-from twisted_repeater import PASS_ON, Dialect, Limits, Link, MessageType, Send, Side, Verdict
+from twisted_repeater import PASS_ON, Dialect, Limits, Link, MessageType, Origin, Send, Side, Verdict, WatchedMessage
 from twisted_repeater._link.making import Making
 from twisted_repeater._link.starting_tls import TLSHandshake
 from twisted_repeater.codecs import TextCodec
@@ -752,3 +752,18 @@ class RefusalTests(OpeningCase):
         self.assertEqual(len(world.calls.refusals), 1)
         self.assertEqual(world.repeater.links(), [])
         self.flushLoggedErrors()
+
+
+class WatchedTests(OpeningCase):
+    """What the opening of a link does while somebody watches."""
+
+    def test_noted(self) -> None:
+        """It is noted with its time if anybody watches as the opening begins, and not otherwise."""
+        seen: list[WatchedMessage] = []
+        world = self.memory()
+        world.advance(4)
+        world.linked("ann")
+        world.repeater.watch(seen.append)
+        self.assertEqual(seen, [])
+        world.linked("bob")
+        self.assertEqual([(each.time, each.origin) for each in seen], [(4.0, Origin.OPENING)] * 4)

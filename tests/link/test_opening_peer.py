@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.testing import StringTransport
 
-from twisted_repeater import InvalidHello, Side
+from twisted_repeater import Direction, InvalidHello, Side
 from twisted_repeater._link.connection import ServerSideProtocol
 from twisted_repeater._link.opening_peer import MAX_EARLY, OpeningPeer
 from twisted_repeater.errors import ConnectingError
@@ -30,6 +30,7 @@ class Stage:
         self.left: list[tuple[Side, type[BaseException]]] = []
         self.why: ConnectingError | None = None
         self.refusal: ConnectingError | None = None
+        self.notes: Any = None
 
     def side_left(self, side: Side, reason: BaseException) -> None:
         """See `Making`."""
@@ -563,3 +564,22 @@ class DoneTests(PeerCase):
         self.peer.end()
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class NoteTests(PeerCase):
+    """What is noted for watchers."""
+
+    def test_noted(self) -> None:
+        """Frames that the opening reads, and bytes that it sends, are noted with their direction; peeks are not."""
+        notes: list[Any] = []
+        self.stage.notes = self.stage
+        self.stage.add = lambda time, way, received, sent: notes.append((time, way, received, sent))
+        self.stage.now = lambda: 3.0
+        self.peer.peek(None)
+        self.peer.received(frame(b"hello"))
+        self.peer.read(None)
+        self.peer.send(b"answer")
+        self.assertEqual(
+            notes,
+            [(3.0, Direction.TO_SERVER, frame(b"hello"), b""), (3.0, Direction.TO_CLIENT, b"", b"answer")],
+        )

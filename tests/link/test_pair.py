@@ -17,10 +17,12 @@ from twisted_repeater import (
     ILink,
     Limits,
     OnFilterError,
+    Origin,
     PassOnAndSendBack,
     Send,
     SendBack,
     Side,
+    WatchedMessage,
     dialects,
 )
 from twisted_repeater._lane.lane import MAX_HELD
@@ -1024,3 +1026,36 @@ class NameTests(MemoryCase):
         world.settle()
         self.successResultOf(first)
         self.assertTrue(third.called)
+
+
+class WatchedTests(MemoryCase):
+    """What those who watch a link are told by it."""
+
+    def test_own_messages(self) -> None:
+        """Messages of the application and the farewell are told as they go out, also those sent before it was made."""
+        dialect = dialects.int32().changed(farewell=lambda reason, link: b"bye")
+        world = self.memory(dialect=dialect, on_connect=lambda link: link.send_to_server(b"early"))
+        seen: list[WatchedMessage] = []
+        world.repeater.watch(seen.append)
+        client, _ = world.linked("ann")
+        world.link(client).send_to_client(b"now")
+        world.pair(client).close()
+        world.settle()
+        own = [each.forward for each in seen if each.origin is Origin.OWN]
+        self.assertEqual(own, [frame(b"early"), frame(b"now"), b"bye"])
+        unwatched = self.memory(dialect=dialect)
+        client, _ = unwatched.linked("bob")
+        unwatched.pair(client).close()
+        unwatched.settle()
+        self.assertEqual(client.unfinished, b"bye")
+
+    def test_name(self) -> None:
+        """Who watches is chosen again when it gets another name."""
+        world = self.memory()
+        seen: list[WatchedMessage] = []
+        world.repeater.watch(seen.append, links="eve")
+        client, _ = world.linked("ann")
+        pair = world.pair(client)
+        self.assertEqual(pair.watches, ())
+        self.successResultOf(pair.identify("eve"))
+        self.assertEqual(len(pair.watches), 1)

@@ -138,6 +138,39 @@ class PluginTests(SynchronousTestCase):
             self.assertEqual(told.count(line + "\n"), 1, line)
         self.assertNotIn("nothing to see'\n", told)
 
+    def test_seed(self) -> None:
+        """A test that fails under faults shows the seed of the run, and with this seed its faults are the same."""
+        tests = """
+            import random
+            from twisted_repeater.faults import Fault
+
+            class Harmless(Fault):
+                pass
+
+            def test_memory(memory_repeater):
+                with memory_repeater().breaking(Harmless()) as harmless:
+                    assert harmless.seed is None
+
+            def test_thread(thread_repeater):
+                running = thread_repeater(dialects.lines(), server="tcp:127.0.0.1:1")
+                with running.breaking(Harmless()):
+                    assert False
+
+            def test_own_choice(repeater_seed):
+                assert random.Random(repeater_seed) is None
+
+            def test_without(memory_repeater):
+                assert memory_repeater() is None
+            """
+        told = self.pytest(tests, failed=4)
+        self.assertEqual(told.count("the same faults again"), 3)
+        (seed,) = set(re.findall(r"pytest (--repeater-seed=\d+)", told))
+        again = self.pytest(tests, seed, failed=4)
+        begins = re.compile(r"begins, with the seed (\d+)")
+        self.assertEqual(len(begins.findall(told)), 2)
+        self.assertEqual(begins.findall(again), begins.findall(told))
+        self.assertIn(seed, again)
+
     def test_frames_of_the_kit(self) -> None:
         """A failed expectation shows the line of the test and the transcript, and no line of the kit."""
         told = self.pytest(

@@ -29,6 +29,8 @@ from twisted_repeater.dialects import Dialect, MessageType, by_address, first_me
 from twisted_repeater.testing import MemoryRepeater, Peer, SocketRepeater
 from twisted_repeater.testing._running import result_of
 
+from .test_breaking import Harmless
+
 SEVERAL_VERSIONS = dialects.int32(to_server=MessageType({1: RawCodec(), 2: RawCodec()}, low=1, prod=2, test=2))
 
 
@@ -180,6 +182,16 @@ class MemoryTests(SynchronousTestCase):
         running.settle()
         server.expect(b"1")
         running.clients[0].expect(b"2")
+
+    def test_breaking(self) -> None:
+        """A fault holds for a block, whatever happens in it, with a seed that is drawn from that of the test."""
+        running = MemoryRepeater(fault_seed=1)
+        with self.assertRaises(ZeroDivisionError), running.breaking(Harmless()) as harmless:
+            self.assertEqual(list(running.repeater.faults), [harmless])
+            raise ZeroDivisionError
+        self.assertEqual(list(running.repeater.faults), [])
+        with MemoryRepeater(fault_seed=1).breaking(Harmless()) as again:
+            self.assertEqual(again.seed, harmless.seed)
 
     def test_shutdown(self) -> None:
         """It shuts down in the time that it takes, and nothing is left; nobody can connect then."""

@@ -42,6 +42,16 @@ class TranscriptTests(SynchronousTestCase):
         """An empty one says so."""
         self.assertEqual(str(Transcript()), "(nothing happened)")
 
+    def test_most(self) -> None:
+        """One with a limit forgets the oldest entries, and says how many are left out."""
+        transcript = Transcript(most=LINES)
+        for number in range(2 * LINES + 1):
+            transcript.add(Event.CLIENT_GETS, "alice", number)
+        self.assertEqual(len(transcript), LINES + 1)
+        told = str(transcript).splitlines()
+        self.assertEqual(told[0], f"({LINES + 1} earlier entries are left out)")
+        self.assertTrue(told[-1].endswith(f" {2 * LINES}"))
+
     def test_with_a_clock(self) -> None:
         """With a clock each entry has its time."""
         clock = Clock()

@@ -19,6 +19,7 @@ from ..errors import CallbackFailed, ParseError
 from ..model import OnFilterError
 from ..selectors import Selector, reach_of
 from ..verdicts import DO_NOTHING, OWN, PASS_ON, Close, Verdict, plain
+from .account import Account
 from .input import UnfinishedFrame
 from .output import Output
 from .reader import Reader, framing_error, parse_error_of
@@ -60,6 +61,8 @@ class Judge:
         """The present message, if the setup sees all."""
         self._by_filter = False
         """Whether the filter decides about it."""
+        self._account: Account | None = None
+        """Tells those who watch; ``None`` if nobody does."""
         self.use(setup)
 
     def use(self, setup: LaneSetup) -> None:
@@ -73,9 +76,13 @@ class Judge:
         self._reach = 0 if self._selector is None else reach_of(self._selector)
         self._simply: object = NEVER if setup.sees_all else PASS_ON
         """The answer with which the search goes on at once."""
+        self._account = None if setup.watch is None else Account(self._lane, self._output, setup.watch, setup.decode)
+        self._output.note(self._account is not None)
 
     def drop(self) -> None:
         """Forget the present message, and give up waiting for its verdict."""
+        if self._account is not None and self._pending is not None:
+            self._account.tell(None, False, self._message, False)
         self._message = self._pending = None
         if self.awaited is not None:
             awaited, self.awaited = self.awaited, None
@@ -190,6 +197,8 @@ class Judge:
         wanted = self._filter is not None
         if self._sees_all:
             self._message = payload
+            if self._account is not None:
+                self._account.begin(payload)
             selector = self.setup.selector
             self._by_filter = wanted = wanted and (selector is None or selector.matches(payload, 0, len(payload)))
             if not wanted and not self._translates:
@@ -228,6 +237,8 @@ class Judge:
                 self._lane.push()
         if self._sees_all:
             self._report(verdict)
+            if self._account is not None:
+                self._account.take(reader.pieces, reader.data[reader.at : reader.stop])
         if verdict is not None and verdict.passes and not self._translates:
             if reader.pieces is not None:
                 output.extend(reader.pieces)
@@ -236,6 +247,8 @@ class Judge:
             if verdict is not PASS_ON:
                 self.put_run()
                 self._obey(verdict, None)
+            elif self._account is not None:
+                self._account.tell(verdict, self._by_filter, self._message, True)
             return
         if reader.run != reader.at:
             self.put_run()
@@ -246,7 +259,7 @@ class Judge:
         reader.pieces = None
         if verdict is None:
             self._pending = frame
-        elif verdict is not DO_NOTHING:
+        elif verdict is not DO_NOTHING or self._account is not None:
             self._obey(verdict, frame)
 
     def _checked(self, answer: Any) -> Verdict | None:
@@ -330,11 +343,13 @@ class Judge:
                 output.send(self._message, b"".join(frame))
             else:
                 output.extend(frame)
-        self._message = None
+        seen, self._message = self._message, None
         for message in verdict.forward:
             output.send(message)
         for message in verdict.back:
             output.answer(message)
+        if self._account is not None:
+            self._account.tell(verdict, self._by_filter, seen, verdict.passes and not self._translates)
         if verdict.closes:
             self._lane.push()
             self._lane.discard()

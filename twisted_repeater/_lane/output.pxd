@@ -8,11 +8,14 @@ cdef class Output:
     cdef list _frames, _answers
     cdef public bint goes_on
     cdef bint _inside, _answered
+    cdef tuple _noted
 
     cpdef put(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
     cpdef extend(self, pieces)
     cpdef send(self, message, bytes instead_of=*)
     cpdef answer(self, message)
+    cpdef note(self, bint wanted)
+    cpdef tuple noted(self)
     cpdef add_between(self, outlet, bytes frame)
     cpdef take_between(self)
     @cython.locals(pieces=list)

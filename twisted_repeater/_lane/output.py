@@ -56,6 +56,8 @@ class Output:
         self._frames: list[bytes] = []
         self._answers: list[bytes] = []
         self._answered = False
+        self._noted: tuple[list[bytes], list[bytes]] | None = None
+        """The frames made since `note` or `noted`, forward and back, as long as somebody wants to know them."""
         self.between: list[tuple[LaneOutlet, bytes]] | None = None
         """Frames that the application sent while the lane was at work."""
 
@@ -74,6 +76,8 @@ class Output:
         if made:
             self._frames.append(made)
             self.made += len(made)
+            if self._noted is not None:
+                self._noted[0].append(made)
 
     def answer(self, message: object) -> None:
         """Add a message that goes back."""
@@ -81,6 +85,19 @@ class Output:
         if made:
             self._answers.append(made)
             self.made += len(made)
+            if self._noted is not None:
+                self._noted[1].append(made)
+
+    def note(self, wanted: bool) -> None:
+        """Note the frames that are made from now on, or no longer."""
+        self._noted = ([], []) if wanted else None
+
+    def noted(self) -> tuple[bytes, bytes]:
+        """Return the bytes made since the last call, forward and back."""
+        assert self._noted is not None
+        forward, back = self._noted
+        self._noted = ([], [])
+        return b"".join(forward), b"".join(back)
 
     def add_between(self, outlet: LaneOutlet, frame: bytes) -> None:
         """Keep a frame of the application's own until it is its turn."""

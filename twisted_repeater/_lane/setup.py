@@ -12,6 +12,7 @@ from ..selectors import Selector
 from ..verdicts import Verdict
 
 if TYPE_CHECKING:
+    from .account import LaneWatch
     from .frame_monitor import FrameMonitor
     from .lane import Lane
 
@@ -48,6 +49,8 @@ class LaneSetup:
     on_read: Callable[[Lane, int, int], None] | None = None
     """Called with the lane, messages and bytes after each read, or part of a read, that brought a message."""
     on_decision: OnDecision | None = None
+    watch: LaneWatch | None = None
+    """Told of each message when its verdict was carried out. Without it nothing is spent on this."""
     after_failure: Callable[[Verdict, Any], Verdict] | None = None
     """Called with a verdict and the link, if the filter has failed; returns the verdict to carry out. It must not
     raise, and return no verdict of a class of the application's."""
@@ -60,7 +63,7 @@ class LaneSetup:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "translates", self.versions[0] != self.versions[1])
-        object.__setattr__(self, "sees_all", self.translates or self.on_decision is not None)
+        object.__setattr__(self, "sees_all", self.translates or self.on_decision is not None or self.watch is not None)
 
 
 class LaneHost(Protocol):

@@ -244,8 +244,8 @@ class Admission:
 
     # -- refusing and leaving --------------------------------------------------------------------------------
 
-    def refuse(self, pair: Pair, failure: Failure) -> None:
-        """Close the connections of a client that cannot be linked, and report why.
+    def refuse(self, pair: Pair, failure: Failure) -> ConnectingError:
+        """Close the connections of a client that cannot be linked, and report why. Return the error.
 
         One that left before it said a word is not reported: a health check does so, for example.
         """
@@ -259,6 +259,7 @@ class Admission:
             self._report(error.client_name or pair.client_name or None, pair.client.address, error)
         pair.close(error)
         pair.check_over()
+        return error
 
     def refuse_without_framing(self, address: IAddress | None, error: BaseException) -> None:
         """A new connection is closed, because the dialect has no framing for it: report why."""

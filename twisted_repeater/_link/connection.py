@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 
 from .._sockets.endpoints import let_half_close
+from .._sockets.socket_state import acknowledged
 from .._sockets.valve import Valve
 from ..errors import HelloTimeout, InvalidHello
 from ..model import Limits, Side
@@ -155,6 +157,25 @@ class Connection(SecureConnection):
         if self.state is not ConnectionState.UNCONNECTED and not self.closes:
             self._why_lost = self._why_lost or self._why_silent()
             self._read_the_rest()
+
+    # -- for deadlines --------------------------------------------------------------------------------------
+
+    def progress(self) -> object:
+        """Return something that changes whenever the peer takes something, or as long as it will get more.
+
+        The second is so if a fault holds something back, and will let it go.
+        """
+        state = self.state
+        if state is ConnectionState.UNCONNECTED or state is ConnectionState.LOST:
+            return None
+        held_until = self.outlet.held_until
+        if held_until is not None and held_until < inf:
+            return object()
+        return (self.outlet.progress, None if self.handle is None else acknowledged(self.handle))
+
+    def progress_of_peer(self) -> object:
+        """Return the same to find out whether the peer is slow: never while a fault holds back what it would take."""
+        return object() if not self.gone and self.outlet.held_until is not None else self.progress()
 
 
 class ClientSideProtocol(Connection):

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .._sockets.socket_state import HangUp, acknowledged, hang_ups, tcp_state, unread_size
+from .._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
 from .._sockets.valve import Valve
 from ..model import Side
 from .closing import CONNECTION_MOVES, ENDED, LOG_MOVES, WRITTEN, ConnectionEvent, ConnectionState, log_move
@@ -337,13 +337,6 @@ class EndingConnection(Protocol):
     def _drop(self, data: bytes) -> None:
         """Drop bytes for a connection that is being closed, but note that they came."""
         self._quiet_polls = 0
-
-    def progress(self) -> object:
-        """Return something that changes whenever the peer takes something."""
-        state = self.state
-        if state is ConnectionState.UNCONNECTED or state is ConnectionState.LOST:
-            return None
-        return (self.outlet.progress, None if self.handle is None else acknowledged(self.handle))
 
 
 def _ignore(data: bytes) -> None:

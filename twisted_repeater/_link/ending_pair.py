@@ -252,7 +252,12 @@ class EndingPair:
                 reason = RepeaterClosed("the repeater shuts down")
             farewell = self._host.application.farewell(self, reason)
             if farewell and not self.client.gone:
+                self._said_farewell(farewell)
                 self.client.outlet.push([farewell])
+
+    def _said_farewell(self, farewell: bytes) -> None:
+        """The client gets its farewell."""
+        raise NotImplementedError
 
     def _hurry(self) -> None:
         self.timers.hurry("close", self._host.limits.close_timeout)

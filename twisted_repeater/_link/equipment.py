@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from .._lane.account import LaneWatch
 from .._lane.frame_monitor import FrameMonitor
 from .._lane.lane import Lane
 from .._lane.setup import LaneSetup, OnDecision
@@ -51,6 +52,8 @@ class Equipment:
     ) -> None:
         self.on_decision: OnDecision | None = None
         """See `LaneSetup`. After a change, call `renew`."""
+        self.watches: LaneWatch | None = None
+        """Told of the messages of links that somebody watches."""
         self._dialect = dialect
         self._filter_of = filter_of
         self._frame_monitor = frame_monitor
@@ -59,7 +62,7 @@ class Equipment:
         to_server, to_client = dialect.to_server.prod, dialect.to_client.prod
         self.stated: tuple[Versions, Versions] = (Versions(to_server, to_client), Versions(to_client, to_server))
         """The versions of the messages of both peers, where no opening has agreed on any."""
-        self._setups: dict[tuple[Direction, tuple[int, int]], LaneSetup] = {}
+        self._setups: dict[tuple[Direction, tuple[int, int], bool], LaneSetup] = {}
         self._of_dialect: dict[Direction, Any] = dict(fixed_filters(dialect.filters))
         """The dialect's own filters, as far as they are the same for all links."""
 
@@ -115,6 +118,11 @@ class Equipment:
             for lane, setup in zip(link.lanes, setups, strict=True):
                 lane.equip(setup)
 
+    def watch(self, link: Pair) -> None:
+        """Equip the lanes of a link again, because somebody watches it now, or nobody any more."""
+        for lane, setup in zip(link.lanes, self._setups_with_own(link, link.filters or NO_FILTERS), strict=True):
+            lane.equip(setup)
+
     def _renewal(self, link: Pair, new_pair: bool) -> _Renewal:
         """Return what a link gets now."""
         filters = link.filters
@@ -165,14 +173,14 @@ class Equipment:
     def _type_of(self, direction: Direction) -> MessageType:
         return self._dialect.to_server if direction is Direction.TO_SERVER else self._dialect.to_client
 
-    def _setup(self, direction: Direction, versions: tuple[int, int]) -> LaneSetup:
+    def _setup(self, direction: Direction, versions: tuple[int, int], watched: bool = False) -> LaneSetup:
         """Return the setup for messages of the first of these versions to a peer that gets the second."""
-        setup = self._setups.get((direction, versions))
+        setup = self._setups.get((direction, versions, watched))
         if setup is None:
             kind = self._type_of(direction)
             of_dialect = self._of_dialect.get(direction)
             provider = self._chained(direction, None, of_dialect)
-            setup = self._setups[direction, versions] = LaneSetup(
+            setup = self._setups[direction, versions, watched] = LaneSetup(
                 direction=direction,
                 versions=versions,
                 filter=None if provider is None else filter_function(provider),
@@ -180,6 +188,7 @@ class Equipment:
                 decode=kind.reader(versions[0]),
                 on_read=self._on_read,
                 on_decision=self.on_decision,
+                watch=self.watches if watched else None,
                 after_failure=after_failure_of(of_dialect),
                 frame_monitor=self._frame_monitor,
             )
@@ -198,11 +207,12 @@ class Equipment:
     def _setups_with_own(self, link: Pair, filters: Filters) -> list[LaneSetup]:
         """Return the setups for the lanes of a link with these filters, and with those that its dialect made."""
         parts = zip(link.lanes, filters, link.dialect_filters, strict=True)
-        return [self._with_own(lane, own, of_dialect) for lane, own, of_dialect in parts]
+        watched = bool(link.watches)
+        return [self._with_own(lane, own, of_dialect, watched) for lane, own, of_dialect in parts]
 
-    def _with_own(self, lane: Lane, own: Any, of_dialect: Any) -> LaneSetup:
+    def _with_own(self, lane: Lane, own: Any, of_dialect: Any, watched: bool) -> LaneSetup:
         """Return the setup for a lane with filters of its own."""
-        shared = self._setup(lane.direction, lane.setup.versions)
+        shared = self._setup(lane.direction, lane.setup.versions, watched)
         if own is None and of_dialect is self._of_dialect.get(lane.direction):
             return shared
         provider = self._chained(lane.direction, own, of_dialect)

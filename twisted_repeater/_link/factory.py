@@ -20,14 +20,17 @@ from .._slices import in_slices
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._sockets.descriptors import Claim
 from ..errors import RepeaterClosed
+from ..faults import ActiveFault, Faults
 from ..model import Limits, Side
 from .admission import Admission
 from .application import Application, Settings
+from .byte_faults import ByteFaults
 from .equipment import Equipment
 from .making import Making
 from .outlet import Outlet
 from .pair import Pair
 from .session_filters import alters_sent
+from .watching import Watches
 
 __all__ = ["Links", "RepeaterFactory"]
 
@@ -62,6 +65,10 @@ class Links:
         """The numbers of links."""
         self._pairs: dict[Pair, None] = {}
         """Those whose connections are not both gone, the oldest first."""
+        self.watches: Watches = Watches(clock, self._pairs, equipment.watch)
+        equipment.watches = self.watches
+        self.byte_faults: ByteFaults | None = None
+        """Breaks the links; ``None`` until the factory has made it."""
         self._attempts: dict[Pair, Making] = {}
         self._postponed: deque[Outlet] = deque()
         """The outlets that still have a broadcast to send."""
@@ -92,10 +99,23 @@ class Links:
         attempt, making.attempt = making.attempt, None  # as a cycle both would stay until they are collected
         if isinstance(result, Failure):
             pair.last_words = self.application.refusal(attempt, result.value)
-            self.admission.refuse(pair, result)
+            error = self.admission.refuse(pair, result)
+            if self.watches:
+                self.watches.link_refused(pair, making.notes, error)
         else:
             self.admission.made(pair)
+            if self.watches:
+                self.watches.link_made(pair, making.notes)
+            if self.byte_faults:
+                self.byte_faults.choose(pair)
             pair.relay()
+
+    def renamed(self, pair: Pair) -> None:
+        """A link has another name."""
+        if self.watches:
+            self.watches.choose(pair)
+        if self.byte_faults:
+            self.byte_faults.choose(pair)
 
     def _relaying_failed(self, failure: Failure, pair: Pair) -> None:
         """A link that is made could not begin: that must not be more than the end of this link."""
@@ -112,6 +132,8 @@ class Links:
         """Both connections are gone."""
         self._pairs.pop(pair, None)
         self.application.link_over(pair)
+        if pair.watches:
+            self.watches.link_ended(pair)
         self.admission.leave(pair)
 
     # -- one message for all ---------------------------------------------------------------------------------
@@ -132,7 +154,9 @@ class Links:
                 continue
             if alters_sent(pair, connection):
                 pair.send(connection, message)
-            elif pair.at_work:  # a filter of this link broadcasts: the order among the link's own messages must be kept
+            elif pair.at_work or pair.watches:
+                # A filter of this link broadcasts, and the order among the link's own messages must be kept; or those
+                # who watch must be told.
                 frame = frame_for(connection.outlet)
                 if frame:
                     pair.send_frame(connection, frame, at_once=True)
@@ -217,6 +241,9 @@ class RepeaterFactory(ServerFactory):
         )
         self.links: Links = Links(settings, self.application, self.equipment, claim, clock, dial)
         self.admission: Admission = self.links.admission
+        self.faults: Faults = Faults(clock, self._faults_changed)
+        """See `Repeater.faults`."""
+        self.links.byte_faults = self.byte_faults = ByteFaults(self.faults, clock)
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -242,6 +269,11 @@ class RepeaterFactory(ServerFactory):
         except BaseException:
             self.application.started = before
             raise
+
+    def _faults_changed(self, removed: ActiveFault | None) -> None:
+        """Break the links by the faults that are set now. What the removed one holds goes on."""
+        self.equipment.renew(self.links)
+        self.byte_faults.renew(self.links)
 
     def watch_decisions(self, on_decision: OnDecision | None) -> None:
         """Have ``on_decision`` told of the decision about each message; ``None`` ends that."""

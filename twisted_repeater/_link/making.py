@@ -38,6 +38,7 @@ from .deadline import within
 from .making_time import TimedMaking
 from .pair import Pair
 from .starting_tls import handshake_error
+from .watching import OpeningNotes
 
 if TYPE_CHECKING:
     from .factory import Links
@@ -61,6 +62,7 @@ class Making(TimedMaking):
         "dialled",
         "dialling",
         "done",
+        "notes",
     )
 
     def __init__(self, pair: Pair, links: Links) -> None:
@@ -76,6 +78,8 @@ class Making(TimedMaking):
         self.connecting: bool = False
         self.connected: bool = False
         self.done: Deferred[None] = Deferred()
+        self.notes: OpeningNotes | None = OpeningNotes() if links.watches else None
+        """What the opening reads and sends, if anybody watches."""
 
     # -- from the beginning to the end ---------------------------------------------------------------------------
 
@@ -102,6 +106,10 @@ class Making(TimedMaking):
     def relays(self) -> bool:
         """Whether the link is made."""
         return self.done.called and not self.stopped
+
+    def now(self) -> float:
+        """Return the time for notes."""
+        return self._links.watches.now()
 
     def refuse(self, why: ConnectingError) -> None:
         """No step can follow, even if the opening goes on."""

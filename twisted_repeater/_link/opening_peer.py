@@ -15,7 +15,7 @@ from .._types import FramingObject
 from ..dialects import Frame
 from ..errors import FrameTooLong, FramingError, InvalidHello
 from ..framings.base import Framing, framing_of
-from ..model import Side
+from ..model import Direction, Side
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -99,6 +99,7 @@ class OpeningPeer:
             frame = search()
             if frame is not None:
                 del self._data[: len(frame.data)]
+                self._note(received=frame.data)
                 if used.follows:
                     used.taken(frame.data, 0, len(frame.data))
             return frame
@@ -120,6 +121,7 @@ class OpeningPeer:
         if self.making is not None and self.making.relays:  # these bytes could come inside of a message
             raise RuntimeError("the attempt is over: send messages by the link")
         if data and not self._connection.gone:
+            self._note(sent=data)
             self._connection.outlet.push([data])
 
     def start_tls(self, options: Any, unread: Literal["refuse", "feed"]) -> Deferred[None]:
@@ -184,6 +186,13 @@ class OpeningPeer:
         self._wanted = self._find = self._failed = None
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _note(self, *, received: bytes = b"", sent: bytes = b"") -> None:
+        """Note for watchers what the opening has read or sent."""
+        if self.making is not None and self.making.notes is not None:
+            from_client = self.side is Side.CLIENT
+            way = Direction.TO_SERVER if from_client is bool(received) else Direction.TO_CLIENT
+            self.making.notes.add(self.making.now(), way, received=received, sent=sent)
 
     def _check_there(self) -> None:
         if self.side is Side.SERVER and (self.making is None or not self.making.dialled):

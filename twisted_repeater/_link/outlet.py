@@ -12,12 +12,13 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .._sockets.socket_state import socket_of, unacknowledged
+from .._sockets.socket_state import innermost, socket_of, unacknowledged
 from .encoder import Encoder
 from .frames_behind import FramesBehind
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .gated_outlets import OutletGates
 
 __all__ = ["HIGH_WATER", "Outlet"]
 
@@ -40,6 +41,7 @@ class Outlet(ABC):
         "_busy",
         "_connection",
         "_ending",
+        "_gates",
         "_postponed",
         "_queue",
         "_relayed",
@@ -64,7 +66,7 @@ class Outlet(ABC):
 
     def __init__(self, transport: Any, connection: Connection, encoder: Encoder, max_waiting: int) -> None:
         self._transport = transport
-        self.innermost: Any = _innermost(transport)
+        self.innermost: Any = innermost(transport)
         """The transport that has the socket, inside TLS and other wrappers."""
         self.socket: socket.socket | None = socket_of(self.innermost)
         self._connection = connection
@@ -80,6 +82,7 @@ class Outlet(ABC):
         self.ended: bool = False
         """Whether nothing can be written any more."""
         self._ending: Callable[[], None] | None = None
+        self._gates: OutletGates | None = None
         self.encoder: Encoder = encoder
         self.encode: Callable[..., bytes | None] = encoder.encode
         self.max_waiting: int = max_waiting
@@ -130,6 +133,11 @@ class Outlet(ABC):
         self._connection.end_stream()
         if stopped:
             self._connection.link.connection_drained(self._connection)
+
+    @property
+    def held_until(self) -> float | None:
+        """Until when a fault holds something back, infinity if that is not known; ``None`` if none does."""
+        return None if self._gates is None else self._gates.held_until
 
     @property
     def someone_waits(self) -> bool:
@@ -339,10 +347,3 @@ class Outlet(ABC):
         """
         self.discard()
         self._connection.read_the_last()
-
-
-def _innermost(transport: Any) -> Any:
-    """Return the transport that has the socket, inside of TLS and other wrappers."""
-    while (inner := getattr(transport, "transport", None)) is not None:
-        transport = inner
-    return transport

@@ -37,6 +37,7 @@ from .session_filters import end_sessions, messages_for
 
 if TYPE_CHECKING:
     from .factory import Links
+    from .watching import Watch
 
 __all__ = ["Pair"]
 
@@ -65,6 +66,7 @@ class Pair(EndingPair):
         "server_hello",
         "server_name",
         "stopped",
+        "watches",
     )
 
     def __init__(self, host: Links, server_name: str) -> None:
@@ -88,6 +90,8 @@ class Pair(EndingPair):
         self.link: Link = Link(self)
         self.stopped: frozenset[Direction] = NONE_STOPPED
         """See `ILink`."""
+        self.watches: tuple[Watch, ...] = ()
+        """The watches that are told of its messages."""
         self._unsent: list[tuple[Connection, bytes]] | None = None
         """Messages of the application that wait until the link is made: none may come before a hello."""
 
@@ -167,6 +171,8 @@ class Pair(EndingPair):
             connection.relay_to(lane.feed)
         unsent, self._unsent = self._unsent, None
         for connection, frame in unsent or ():
+            if self.watches:
+                self._host.watches.own_sent(self, connection.side, frame)
             connection.outlet.send(frame)
         self._host.application.link_made(self)
         for connection, lane in sides:
@@ -196,12 +202,24 @@ class Pair(EndingPair):
         if not self.made:
             self._unsent = self._unsent or []
             self._unsent.append((connection, frame))
-        elif not any(lane.send_between(connection.outlet, frame) for lane in self.lanes):
+            return
+        if self.watches:
+            self._host.watches.own_sent(self, connection.side, frame)
+        if not any(lane.send_between(connection.outlet, frame) for lane in self.lanes):
             connection.outlet.send(frame, at_once=at_once)
+
+    def _said_farewell(self, farewell: bytes) -> None:
+        if self.watches:
+            self._host.watches.own_sent(self, Side.CLIENT, farewell)
 
     def identify(self, name: str) -> Deferred[None]:
         """See `ILink`."""
-        return self._host.admission.identify(self, name)
+        return self._host.admission.identify(self, name).addCallback(self._identified)
+
+    def _identified(self, result: None) -> None:
+        """The link has another name: others may watch it now, and other faults may break it."""
+        if not self.over:
+            self._host.renamed(self)
 
     def can_send(self, connection: Connection) -> bool:
         """Whether a message for this side has a way to go."""
@@ -224,7 +242,7 @@ class Pair(EndingPair):
         timeout = self._host.limits.stall_timeout
         if timeout is not None:
             stalled = partial(self._too_slow, connection, "took nothing of what waits for it in time")
-            self.timers.call_without_progress(("full", connection), timeout, connection.progress, stalled)
+            self.timers.call_without_progress(("full", connection), timeout, connection.progress_of_peer, stalled)
 
     def connection_overflowed(self, connection: Connection) -> None:
         """The application sends more than the peer accepts."""

@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 try:
     import fcntl
@@ -23,6 +23,7 @@ __all__ = [
     "TCPState",
     "acknowledged",
     "hang_ups",
+    "innermost",
     "keep_alive_of",
     "keep_alive_within",
     "set_keep_alive",
@@ -52,6 +53,13 @@ IDLE_OPTION: int | None = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_K
 
 STREAM_ENDED: int = getattr(select, "POLLRDHUP", 0)
 """The event for the end of a stream while there still are bytes before it. Not every system has it."""
+
+
+def innermost(transport: Any) -> Any:
+    """Return the transport that has the socket, inside of TLS and other wrappers."""
+    while (inner := getattr(transport, "transport", None)) is not None:
+        transport = inner
+    return transport
 
 
 def socket_of(transport: object) -> socket.socket | None:

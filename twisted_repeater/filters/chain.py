@@ -14,7 +14,7 @@ from ..interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByC
 from ..link import Link
 from ..model import Direction
 from ..selectors import Selector
-from ..verdicts import DO_NOTHING, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from ..verdicts import DO_NOTHING, PASS_ON, Answer, Mixed, Verdict, simplest
 from ._migration import hand_over_by_name
 from ._provider import (
     checked_function,
@@ -49,6 +49,8 @@ def chain(*filters: Filter | FilterPairObject) -> Chain | PairChain:
     * After `Close`, no other filter is asked. The messages that the filters before it made, and those that `Close`
       forwards, go out.
     * While a filter's answer is awaited, the message and those after it wait.
+    * The next filter sees a message whose verdict is `Later` at once. The delays of several filters add up. If a message
+      becomes several, they go out together, with the longest of their delays.
     * A message that all filters pass on leaves as the bytes that came.
     * Each filter sees only the messages that it wants (`wants`). A message that none wants is not decoded. If messages
       are decoded, the filters must choose by class, because the bytes are gone; those of the dialect hl7 keep them.
@@ -203,7 +205,7 @@ def _after_one(verdict: Verdict, message: object, link: Link, rest: _Part) -> An
     total = _Total(verdict)
     if not isinstance(answer, Verdict):
         return _carry_on(total, answer, item, verdict.passes, iter(()), link, rest)
-    if not answer.passes and not verdict.back and not verdict.closes:
+    if not answer.passes and not verdict.back and not verdict.closes and not verdict.delay:
         return answer
     total.add(answer, item, verdict.passes)
     return total.verdict()
@@ -241,9 +243,11 @@ async def _carry_on(
 class _Total:
     """The effects of all filters of a chain on one message."""
 
-    __slots__ = ("back", "closes", "error", "forward", "passes")
+    __slots__ = ("_delay", "_longest", "back", "closes", "error", "forward", "passes")
 
     def __init__(self, verdict: Verdict) -> None:
+        self._delay = verdict.delay
+        self._longest = 0.0
         self.passes = False
         self.forward: list[object] = []
         self.back = list(verdict.back)
@@ -258,18 +262,20 @@ class _Total:
             self.forward.append(item)
         self.forward += answer.forward
         self.back += answer.back
+        self._longest = max(self._longest, answer.delay)
         if answer.closes and not self.closes:
             self.closes = True
             self.error = answer.error
 
     def verdict(self) -> Verdict:
         """Return the effects as one verdict, as a single filter would return it."""
-        if self.closes and not self.passes:
-            return Close(self.error, forward=self.forward, back=self.back)
-        if self.closes or (self.forward and (self.passes or self.back)):
-            return Mixed(passes=self.passes, forward=self.forward, back=self.back, closes=self.closes, error=self.error)
-        if self.forward:
-            return Send(*self.forward)
-        if self.passes:
-            return PassOnAndSendBack(self.back) if self.back else PASS_ON
-        return SendBack(self.back) if self.back else DO_NOTHING
+        return simplest(
+            Mixed(
+                passes=self.passes,
+                forward=self.forward,
+                back=self.back,
+                closes=self.closes,
+                error=self.error,
+                delay=self._delay + self._longest,
+            )
+        )

@@ -3,6 +3,7 @@
 * `FilterHarness` runs a filter on messages.
 * `MemoryRepeater` is a whole repeater in memory. A test scripts its clients and its server, and advances its clock.
 * `SocketRepeater` is the same on real sockets.
+* `ThreadRepeater` runs beside a test that blocks, between real programs.
 * `OpeningHarness` plays the opening of a dialect, step by step.
 * `check_framing` and `check_codec` try a framing or a codec.
 
@@ -14,6 +15,7 @@ from ._opening import OpeningHarness, Progress, RawPeer, Step
 from ._peer import Peer
 from ._running import MemoryRepeater, RunningRepeater, SocketRepeater
 from ._server import ScriptedServer
+from ._thread import ThreadRepeater
 from ._transcript import Entry, Event, Transcript
 from .conformance import ConformanceError, check_codec, check_framing
 
@@ -32,6 +34,7 @@ __all__ = [
     "ScriptedServer",
     "SocketRepeater",
     "Step",
+    "ThreadRepeater",
     "Transcript",
     "check_codec",
     "check_framing",

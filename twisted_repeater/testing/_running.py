@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,7 +22,9 @@ from .._repeater import Repeater
 from ..dialects import Dialect, int32
 from ..dialects.hellos import Hellos
 from ..errors import ConnectingError, LinkError
+from ..faults import ActiveFault, Fault
 from ..model import Hello, Side
+from ._breaking import Breaking
 from ._memory import MemoryEndpoint, MemoryNetwork
 from ._peer import Peer
 from ._recorder import Recorder
@@ -52,6 +54,7 @@ class RunningRepeater:
         transcript: Transcript,
         server_name: str,
         server_says: Sequence[object],
+        fault_seed: int | None,
         options: dict[str, Any],
     ) -> None:
         self.dialect: Dialect = int32() if dialect is None else dialect
@@ -68,6 +71,7 @@ class RunningRepeater:
         self._create_options.setdefault("repeater_name", "repeater")
         self._create_options.setdefault("server_name", server_name)
         self._create_options.setdefault("is_client_allowed", lambda name: True)
+        self._breaking = Breaking(transcript, fault_seed)
         self._recorder = Recorder(transcript, self._look)
         self._create_options["observers"] = (self._recorder, *options.get("observers", ()))
 
@@ -83,6 +87,23 @@ class RunningRepeater:
     def refusals(self) -> list[ConnectingError]:
         """The errors that ``on_connecting_error`` was called with."""
         return [entry.value for entry in self.transcript if entry.event is Event.REFUSED]
+
+    @contextmanager
+    def breaking(self, fault: Fault) -> Iterator[ActiveFault]:
+        """Break something in a ``with`` block, on links that are there and links to come.
+
+        Args:
+            fault: what to break. Without a seed it gets one that the transcript shows.
+
+        Returns:
+            The fault with its counters, such as `ActiveFault.hit`.
+        """
+        active = self._breaking.set(self.repeater.faults, fault)
+        try:
+            yield active
+        finally:
+            self._breaking.remove(self.repeater.faults, active)
+            self._setting.settle()
 
     def link(self, client: str | Peer) -> Link:
         """Return the link of a client.
@@ -155,6 +176,7 @@ class MemoryRepeater(RunningRepeater):
         server_name: the name of the server.
         server_says: what the server sends on each connection before anything has come: bytes as they are, anything
             else as a message.
+        fault_seed: what the seeds of faults that have none are drawn from; see `breaking`.
         options: any other argument of `Repeater.create` and `Repeater.start`.
     """
 
@@ -165,13 +187,14 @@ class MemoryRepeater(RunningRepeater):
         clock: Clock | None = None,
         server_name: str = "server",
         server_says: Sequence[object] = (),
+        fault_seed: int | None = None,
         **options: Any,
     ) -> None:
         self.network: MemoryNetwork = MemoryNetwork(clock)
         self.clock: Clock = self.network.clock
         network = self.network
         transcript = Transcript(network.seconds)
-        super().__init__(dialect, network, network.settle, transcript, server_name, server_says, options)
+        super().__init__(dialect, network, network.settle, transcript, server_name, server_says, fault_seed, options)
         self.listening: MemoryEndpoint = MemoryEndpoint(network)
         """Where the repeater listens."""
         self.server_endpoint: MemoryEndpoint = MemoryEndpoint(network)
@@ -248,6 +271,7 @@ class SocketRepeater(RunningRepeater):
         reactor: Any = None,
         server_name: str = "server",
         server_says: Sequence[object] = (),
+        fault_seed: int | None = None,
         **options: Any,
     ) -> Deferred[SocketRepeater]:
         """Start a repeater and its server. `close` them at the end.
@@ -257,11 +281,12 @@ class SocketRepeater(RunningRepeater):
             reactor: the reactor, the global one by default.
             server_name: the name of the server.
             server_says: what the server sends on each connection before anything has come, as in `MemoryRepeater`.
+            fault_seed: what the seeds of faults that have none are drawn from, as in `MemoryRepeater`.
             options: any other argument of `Repeater.create` and `Repeater.start`.
         """
         if reactor is None:
             from twisted.internet import reactor
-        running = cls(dialect, reactor, lambda: None, Transcript(), server_name, server_says, options)
+        running = cls(dialect, reactor, lambda: None, Transcript(), server_name, server_says, fault_seed, options)
         running._reactor = reactor
         return Deferred.fromCoroutine(running._start())
 

@@ -43,6 +43,7 @@ class Event(enum.Enum):
     ENDED = "link ended"
     CLIENT_ENDS = "client ends"
     SERVER_ENDS = "server ends"
+    FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +88,22 @@ class Transcript:
 
     Args:
         clock: returns the time of a new entry. Without it, entries have no time.
+        most: how many entries are kept at least, and up to twice as many; ``None`` keeps all.
     """
 
-    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, clock: Callable[[], float] | None = None, most: int | None = None) -> None:
         self._clock = clock
+        self._most = most
+        self._forgotten = 0
         self._entries: list[Entry] = []
 
     def add(self, event: Event, client: str, value: object = NOTHING, data: bytes = b"") -> None:
         """Record what happened just now."""
         at = None if self._clock is None else self._clock()
         self._entries.append(Entry(event=event, client=client, value=value, data=data, at=at))
+        if self._most is not None and len(self._entries) > 2 * self._most:
+            del self._entries[: self._most]
+            self._forgotten += self._most
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -109,7 +116,7 @@ class Transcript:
         return self._entries[mark:]
 
     def __str__(self) -> str:
-        left_out = len(self) - LINES
+        left_out = self._forgotten + len(self) - LINES
         lines = [f"({left_out} earlier entries are left out)"] if left_out > 0 else []
         lines += map(str, self._entries[-LINES:])
         return "\n".join(lines or ["(nothing happened)"])

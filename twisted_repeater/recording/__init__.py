@@ -1,0 +1,19 @@
+"""Recording: traffic in an SQLite file, and how it is read again."""
+
+from __future__ import annotations
+
+from .reader import Recording, open_recording
+from .recorder import Recorder, record
+from .records import Origin, RecordedGap, RecordedLink, RecordedMessage, RecordingError
+
+__all__ = [
+    "Origin",
+    "RecordedGap",
+    "RecordedLink",
+    "RecordedMessage",
+    "Recorder",
+    "Recording",
+    "RecordingError",
+    "open_recording",
+    "record",
+]

@@ -1,0 +1,1 @@
+"""Plays recordings again: against a server, or through filters."""

@@ -1,0 +1,269 @@
+"""Compares the answers of one link.
+
+Answers come in the order of their requests, but other messages come by themselves: what is published, notices,
+heartbeats. When they come is chance, so they may change places with answers. The messages of a link are therefore
+paired in several sequences: the answers, and each kind of messages that nobody asked for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+
+from .._text import printable, shortened
+from ..dialects import Dialect
+from ..model import Direction
+from ..recording.records import RecordedLink
+from .alignment import Alignment
+from .decoding import Decoder, Shown
+from .differences import Difference, Findings, Kind, Part, Request, Trouble, count_text
+from .learning import LinkTokens, SharedTokens
+from .masks import Masks, Token
+from .sequences import sequence_of
+
+__all__ = ["Conversation"]
+
+MOST_SEQUENCES = 1000
+"""How many sequences a link has at most. Further kinds of messages share one."""
+
+MOST_WITH_TOKENS = 1000
+"""How many answers with tokens wait for their counterpart."""
+
+MESSAGE = Direction.TO_CLIENT
+
+
+class Answer:
+    """A message of the server.
+
+    Args:
+        data: its frame.
+        number: which of the link it is, from 1.
+        time: when it was recorded.
+        request: the request before it, with its number.
+        conversation: reads it.
+    """
+
+    __slots__ = ("_conversation", "_key", "data", "number", "request", "time")
+
+    def __init__(
+        self, data: bytes, number: int, time: int | None, request: tuple[int, bytes] | None, conversation: Conversation
+    ) -> None:
+        self.data = data
+        self.number = number
+        self.time = time
+        self.request = request
+        self._conversation = conversation
+        self._key: object = None
+
+    @property
+    def size(self) -> int:
+        """See `Comparable`."""
+        return len(self.data)
+
+    @property
+    def kind(self) -> Hashable:
+        """See `Comparable`."""
+        return self.data[:1]
+
+    def same_as(self, other: Answer) -> bool:
+        """See `Comparable`."""
+        return self.data == other.data or (self._conversation.masks_something and self.key == other.key)
+
+    @property
+    def key(self) -> object:
+        """The message without what is masked."""
+        if self._key is None:
+            self._key = self._conversation.key_of(self.data)
+        return self._key
+
+
+class Conversation:
+    """The comparison of one link. A `Comparison` makes it.
+
+    Call `sends` and `recorded` with what was recorded, and `replayed` with what comes now. Each has its order. A
+    recorded message may be given before or after its counterpart has come.
+    """
+
+    def __init__(
+        self, dialect: Dialect, masks: Masks, findings: Findings, shared: SharedTokens, link: RecordedLink
+    ) -> None:
+        version = link.details.get("version")
+        self._decoder = Decoder(dialect, version if isinstance(version, int) else None)
+        self._dialect = dialect.name
+        self._masks = masks
+        self.masks_something: bool = not masks.empty
+        """Whether messages may be equal although their bytes differ."""
+        self._findings = findings
+        self._link = link
+        self._tokens = LinkTokens(self._decoder, shared)
+        self._request: tuple[int, bytes] | None = None
+        self._numbers = [0, 0]
+        self._alignments: dict[str, Alignment[Answer]] = {}
+        self._with_tokens: tuple[deque[Answer], deque[Answer]] = (deque(), deque())
+
+    # -- what the player calls -----------------------------------------------------------------------------------
+
+    def sends(self, data: bytes, *, time: int | None = None) -> bytes:
+        """Return what to send for the next recorded request: the same object, unless it has a token.
+
+        Args:
+            data: the request as it was recorded.
+            time: when it was recorded, in microseconds since 1970.
+        """
+        sent = self._tokens.replaced(data)
+        self._findings.requests += 1
+        self._request = (1 if self._request is None else self._request[0] + 1, sent)
+        return sent
+
+    def recorded(self, message: bytes, *, time: int | None = None) -> None:
+        """Accept the next message that the server sent in the recording.
+
+        Args:
+            message: its frame.
+            time: when it was recorded, in microseconds since 1970.
+        """
+        self._add(0, message, time)
+
+    def replayed(self, message: bytes) -> None:
+        """Accept the next message that the server has sent now."""
+        self._add(1, message, None)
+
+    def trouble(self, kind: Trouble, text: str) -> None:
+        """Report that something has happened to the link.
+
+        Args:
+            kind: what has happened.
+            text: the reason, such as "connection refused".
+        """
+        text = printable(shortened(text))
+        count_text(self._findings.troubles, f"{kind.value}: {text}" if text else kind.value)
+        self._add_difference(Kind.TROUBLE, text=f"{kind.value}: {text}" if text else kind.value)
+
+    def note(self, text: str) -> None:
+        """Add a note to the report. It is no difference."""
+        self._findings.note(printable(shortened(text)))
+
+    def end(self) -> None:
+        """Nothing more comes: what has no counterpart is missing, or was not recorded."""
+        for alignment in self._alignments.values():
+            alignment.end()
+        self._alignments.clear()
+        if self._tokens.unchanged:
+            self._findings.note(f"requests with an old token that could not be changed, in a link: {self._dialect}")
+
+    # -- comparing -----------------------------------------------------------------------------------------------
+
+    def key_of(self, data: bytes) -> object:
+        """Return what is compared of a message: all that is not masked."""
+        if self._masks.looks_at_fields:
+            message, _ = self._decoder.decoded(data, MESSAGE)
+            try:
+                masked = self._masks.masked_message(message)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # the code of a dialect, on bytes that somebody else has chosen
+                masked = None
+            if masked is not None:
+                return masked
+        return self._masks.masked(data)
+
+    def _add(self, which: int, data: bytes, time: int | None) -> None:
+        self._numbers[which] += 1
+        if self._masks.ignores(data):
+            self._findings.ignored += 1
+            return
+        if which == 0:
+            self._findings.recorded += 1
+        else:
+            self._findings.replayed += 1
+        answer = Answer(data, self._numbers[which], time, self._request, self)
+        if self._masks.has_tokens:
+            self._learn(which, answer)
+        alignment = self._alignment(data)
+        if which == 0:
+            alignment.first(answer)
+        else:
+            alignment.second(answer)
+
+    def _alignment(self, data: bytes) -> Alignment[Answer]:
+        """Return the sequence that a message belongs to."""
+        name = "unasked" if self._masks.is_unasked(data) else sequence_of(self._dialect, data, self._decoder)
+        if name not in self._alignments and len(self._alignments) >= MOST_SEQUENCES:
+            name = ""
+        alignment = self._alignments.get(name)
+        if alignment is None:
+            alignment = self._alignments[name] = Alignment(self._found)
+        return alignment
+
+    def _learn(self, which: int, answer: Answer) -> None:
+        """Learn the tokens of an answer and its counterpart, as soon as both are there."""
+        tokens = self._tokens_in(answer)
+        if not tokens:
+            return
+        waiting = self._with_tokens[1 - which]
+        for other in waiting:
+            others = self._tokens_in(other)
+            if other.same_as(answer) and len(others) == len(tokens):
+                waiting.remove(other)
+                pairs = zip(others, tokens, strict=True) if which else zip(tokens, others, strict=True)
+                for (_, old), (_, new) in pairs:
+                    self._tokens.learn(old, new)
+                return
+        own = self._with_tokens[which]
+        own.append(answer)
+        if len(own) > MOST_WITH_TOKENS:
+            own.popleft()
+
+    def _tokens_in(self, answer: Answer) -> list[Token]:
+        found = list(self._masks.tokens_in(answer.data))
+        if self._masks.token_fields:
+            message, _ = self._decoder.decoded(answer.data, MESSAGE)
+            try:
+                found += self._masks.tokens_of(message)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # as above
+                pass
+        return found
+
+    # -- what was found ------------------------------------------------------------------------------------------
+
+    def _found(self, recorded: Answer | None, replayed: Answer | None) -> None:
+        if recorded is not None and replayed is not None and recorded.same_as(replayed):
+            if recorded.data == replayed.data:
+                self._findings.equal += 1
+            else:
+                self._findings.masked += 1
+            return
+        kind = Kind.MISSING if replayed is None else Kind.EXTRA if recorded is None else Kind.DIFFERENT
+        self._add_difference(kind, recorded, replayed)
+
+    def _add_difference(
+        self, kind: Kind, recorded: Answer | None = None, replayed: Answer | None = None, text: str = ""
+    ) -> None:
+        findings = self._findings
+        if not findings.wants_more:
+            findings.counts[kind] += 1
+            return
+        either = recorded or replayed
+        before = self._request if either is None else either.request
+        parts = () if either is None else (Part("answer", self._shown(recorded), self._shown(replayed)),)
+        request = None
+        if before is not None:
+            request = Request(before[0], self._decoder.shown(before[1], Direction.TO_SERVER))
+        findings.add(
+            Difference(
+                kind=kind,
+                link=self._link.id,
+                client_name=self._link.client_name,
+                number=None if recorded is None else recorded.number,
+                replayed_number=None if replayed is None else replayed.number,
+                time=None if recorded is None else recorded.time,
+                request=request,
+                parts=parts,
+                text=text,
+            )
+        )
+
+    def _shown(self, answer: Answer | None) -> Shown | None:
+        return None if answer is None else self._decoder.shown(answer.data, MESSAGE)
