@@ -79,7 +79,7 @@ from .interfaces import (
 )
 from .link import Link
 from .model import Direction, Hello, Limits, OnFilterError, SameName, Side
-from .verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from .verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Later, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from .watching import ILinkWatcher, IWatcher, Origin, WatchedMessage
 
 __all__ = [
@@ -126,6 +126,7 @@ __all__ = [
     "ITypedCodec",
     "IWatcher",
     "InvalidHello",
+    "Later",
     "Limits",
     "Link",
     "LinkError",

@@ -245,23 +245,22 @@ class Later(Verdict):
         ValueError: the delay is below 0, not a number, or longer than a year.
     """
 
-    __slots__ = ("back", "closes", "delay", "error", "forward", "passes")
+    __slots__ = ("_verdict", "back", "closes", "delay", "error", "forward", "passes")
 
     def __init__(self, seconds: float, verdict: Verdict = PASS_ON) -> None:
         if not isinstance(verdict, Verdict):
             raise TypeError(f"Later takes a verdict, not {verdict!r}")
+        verdict = plain(verdict)
         self.passes: bool = verdict.passes
         self.forward: tuple[object, ...] = verdict.forward
         self.back: tuple[object, ...] = verdict.back
         self.closes: bool = verdict.closes
         self.error: BaseException | None = verdict.error
         self.delay: float = _checked_delay(seconds, "Later") + verdict.delay
+        self._verdict: Verdict = verdict._verdict if isinstance(verdict, Later) else verdict
 
     def __repr__(self) -> str:
-        now: Verdict = Mixed(
-            passes=self.passes, forward=self.forward, back=self.back, closes=self.closes, error=self.error
-        )
-        return f"Later({self.delay!r}, {simplest(now)!r})"
+        return f"Later({self.delay!r}, {self._verdict!r})"
 
 
 class Frame:
@@ -295,24 +294,6 @@ def plain(verdict: Verdict) -> Verdict:
         error=verdict.error,
         delay=verdict.delay,
     )
-
-
-def simplest(verdict: Verdict) -> Verdict:
-    """Return the verdict that says the same as a `Mixed`, as a filter would write it."""
-    if verdict.delay:
-        delay = verdict.delay
-        now = Mixed(
-            passes=verdict.passes, forward=verdict.forward, back=verdict.back, closes=verdict.closes, error=verdict.error
-        )
-        return Later(delay, simplest(now))
-    passes, forward, back = verdict.passes, verdict.forward, verdict.back
-    if verdict.closes:
-        return verdict if passes else Close(verdict.error, forward=forward, back=back)
-    if forward:
-        return verdict if passes or back else Send(*forward)
-    if passes:
-        return PassOnAndSendBack(back) if back else PASS_ON
-    return SendBack(back) if back else DO_NOTHING
 
 
 def delayed_like(verdict: Verdict, other: Verdict) -> Verdict:

@@ -8,9 +8,13 @@ from random import Random, SystemRandom
 from weakref import WeakKeyDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from .._text import loggable
 from ..link import Link
 from ..model import Direction
+from ._link_faults import MessageFault
 from ._fault import Chance, Fault, check_seconds
 
 __all__ = ["ActiveFault", "Faults"]
@@ -34,6 +38,7 @@ class ActiveFault:
         """What its random numbers begin with: give it to the fault to get the same faults again."""
         self._clock = clock
         self._ends = ends
+        self._logged = False
         self._seen = self._hit = 0
         self._of_links: WeakKeyDictionary[Link, dict[Direction, Chance]] = WeakKeyDictionary()
         self._links = 0
@@ -43,6 +48,11 @@ class ActiveFault:
 
     def __repr__(self) -> str:
         return f"ActiveFault({self.name!r}, {self.fault}, seed={self.seed})"
+
+    @property
+    def by_message(self) -> bool:
+        """Whether the fault hits messages, and not bytes."""
+        return isinstance(self.fault, MessageFault)
 
     @property
     def left(self) -> float | None:
@@ -68,11 +78,11 @@ class ActiveFault:
 
         They depend on the number of the link. So ask as soon as the link is made, or the fault is set.
         """
-        return self._chance_of(link, direction).random
+        return self.chance_of(link, direction).random
 
     def hits_message(self, link: Link, direction: Direction) -> bool:
         """Return whether the next message of a link and a direction is hit. Call it once for each."""
-        return self._count(self._chance_of(link, direction).hits())
+        return self._count(self.chance_of(link, direction).hits())
 
     def hits_link(self, link: Link, direction: Direction) -> bool:
         """Return whether a link is hit in a direction: decided when you first ask, and the same from then on."""
@@ -88,7 +98,18 @@ class ActiveFault:
         self._hit += hits
         return hits
 
-    def _chance_of(self, link: Link, direction: Direction) -> Chance:
+    def now(self) -> float:
+        """Return the time of its clock."""
+        return self._clock.seconds()
+
+    def log_once(self, log: Logger, failure: Failure) -> None:
+        """Log that the function ``where`` of the fault has failed, unless it was logged already."""
+        if not self._logged:
+            self._logged = True
+            log.failure("where of the fault {name} failed (logged once)", loggable(failure), name=self.name)
+
+    def chance_of(self, link: Link, direction: Direction) -> Chance:
+        """Return what chooses the messages of a link and a direction: always the same object."""
         chances = self._of_links.get(link)
         if chances is None:
             self._links += 1
@@ -138,7 +159,7 @@ class Faults:
         """
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise ValueError(f"the name of a fault must be 1 to 64 letters, digits, '_', '.' or '-', not {name!r}")
-        if not isinstance(fault, Fault) or type(fault) is Fault:
+        if not isinstance(fault, Fault) or type(fault) in (Fault, MessageFault):
             raise TypeError(f"fault must be a fault such as Drop(), not {fault!r}")
         ends = None
         if seconds is not None:
