@@ -185,6 +185,17 @@ class WritingTests(FileCase):
         os.remove(f"{self.path}-wal")
         self.assertEqual(file.size, os.stat(self.path).st_size)
 
+    def test_make_room(self) -> None:
+        """The room of the log can be given back, unless the file cannot be used."""
+        file = self.opened()
+        file.begin()
+        file.add_messages([(1, watched(frame=bytes(1_000_000)))])
+        file.commit()
+        file.make_room()
+        self.assertEqual(os.stat(f"{self.path}-wal").st_size, 0)
+        file.close()
+        file.make_room()
+
     def test_removed(self) -> None:
         """A file that lost its name, or whose name has another file, is not there any more."""
         file = self.opened()
