@@ -9,17 +9,20 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from twisted_repeater import Dialect, Side, dialects
 from twisted_repeater.recording import open_recording, record
 from twisted_repeater.replay import Comparison, Pace, Report, masks_of, replay
 
+from ..peers import StoppedTime
 from .mqtt_broker import MqttCase, paho
 from .redis_case import RedisCase, connect
 from .servers import RealCase, RealServer, talk
 
 DEBIAN_PACKAGES = "redis-server mosquitto mosquitto-clients"
 
-FAST = Pace(speed=math.inf, timeout=1)
+FAST = Pace(speed=math.inf)
 NUMBERS = masks_of(patterns=[r"\$2\r\nid\r\n:(\d+)"])
 """Redis numbers its connections."""
 
@@ -135,7 +138,10 @@ class RedisReplayTests(ReplayCase, RedisCase):
         """A server that accepts connections and says nothing stalls each link, not the replay."""
         await self.record_clients()
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            report = await self.play(silent.getsockname()[1], Pace(speed=math.inf, timeout=0.05))
+            time = StoppedTime()
+            playing = Deferred.fromCoroutine(self.play(silent.getsockname()[1], reactor=time))
+            await time.pass_until(playing, step=1)
+            report = await playing
         self.assertEqual(report.findings.links, 5)
         self.assertIn("the server is silent, so the link was given up", report.text())
 

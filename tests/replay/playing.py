@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,13 +14,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from twisted_repeater import Direction, dialects
-from twisted_repeater.recording import Recording
-from twisted_repeater.replay import Comparison, Pace, Report, replay
+from twisted_repeater.recording import RecordedLink, Recording
+from twisted_repeater.replay import Comparison, Pace, Report, player, replay
+from twisted_repeater.replay.conversation import Conversation
 
-from ..peers import Seen, reactor
+from ..peers import Seen, StoppedTime, reactor
 from .recorded import BEGAN, MemoryRecording
 
-__all__ = ["LineServer", "PlayCase", "recorded"]
+__all__ = ["FailingComparison", "LineServer", "PlayCase", "recorded"]
 
 SECOND = 1_000_000
 """In the unit of recordings."""
@@ -100,10 +102,29 @@ def recorded(*happened: tuple[int, str] | tuple[int, str, float], ends: Iterable
     return recording.as_recording()
 
 
+class FailingComparison(Comparison):
+    """A comparison with a mistake in its second link."""
+
+    def __init__(self) -> None:
+        super().__init__(dialects.lines())
+
+    def conversation(self, link: RecordedLink) -> Conversation:
+        """See `Comparison`."""
+        if link.id == 2:
+            raise ZeroDivisionError
+        return super().conversation(link)
+
+
 class PlayCase(TestCase):
     """A test case that plays recordings."""
 
     timeout = 60
+
+    def stop_time(self) -> StoppedTime:
+        """Return a reactor whose time stands still, also for a replay."""
+        time = StoppedTime()
+        self.patch(player, "time", SimpleNamespace(monotonic=time.seconds))
+        return time
 
     async def listen(self, server: Factory) -> str:
         """Have a server listen; return the description of its endpoint."""

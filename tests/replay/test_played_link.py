@@ -153,6 +153,7 @@ class PlayedLinkTests(SynchronousTestCase):
         """A server that does not end its stream in time is cut off; that is no difference."""
         transport = self.connect()
         self.link.finish()
+        self.link.finish()
         self.clock.advance(CLOSING_TIME)
         self.assertEqual(transport.done, ["ends its stream", "aborts"])
         self.lose(ConnectionLost())
@@ -301,6 +302,7 @@ class PlayedLinkTests(SynchronousTestCase):
         self.link = self.make(lambda: dialects.int32().framings(Limits()))
         self.connect()
         self.link.expect(b"SSSSSS", 1)
+        self.link.send(b"request", 1)
         self.link.expect(b"more", 1)
         self.assertEqual(self.behind, 2)
         self.assertEqual(sum(self.comparison.findings.notes.values()), 1)

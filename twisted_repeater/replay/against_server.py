@@ -88,7 +88,6 @@ def replay(
         pace=pace,
         max_clients=pace.max_clients or _most_clients(reactor),
         clock=reactor,
-        now=time.monotonic,
     )
     return Deferred.fromCoroutine(_replay(player, Script(recording, leg, chosen=chosen, read=read), comparison))
 

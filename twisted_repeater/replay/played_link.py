@@ -161,7 +161,12 @@ class PlayedLink(Protocol):
         self.abort()
 
     def finish(self) -> None:
-        """End the stream. The link is over when the server has ended its own, or after a moment."""
+        """End the stream. The link is over when the server has ended its own, or after a moment.
+
+        A second call does nothing.
+        """
+        if self._finishing:
+            return
         self._finishing = True
         self._explain()
         if not self._is_connected:

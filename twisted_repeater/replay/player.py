@@ -7,6 +7,7 @@ player only hands out the events when they are due.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from typing import TypeAlias, TypeVar
 
@@ -53,7 +54,6 @@ class Player:
         pace: how fast, and in which order.
         max_clients: how many links may be open at once.
         clock: the reactor.
-        now: returns a time in seconds that never goes back.
     """
 
     def __init__(
@@ -65,7 +65,6 @@ class Player:
         pace: Pace,
         max_clients: int,
         clock: IReactorTime,
-        now: Callable[[], float],
     ) -> None:
         self.conversation: Callable[[RecordedLink], Conversation] = conversation
         """Makes the comparison of a link."""
@@ -82,7 +81,6 @@ class Player:
         self.late: float = 0.0
         """How many seconds after its time an event was played, at most."""
         self._dial = dial
-        self._now = now
         self._schedule = Schedule(pace)
         self._began = self._turn = 0.0
         """When the replay began, and when others had their turn of the reactor."""
@@ -95,7 +93,7 @@ class Player:
 
     async def play(self, events: Iterable[Event]) -> None:
         """Play events, in order. They are taken as they are needed."""
-        self._began = self._turn = self._now()
+        self._began = self._turn = time.monotonic()
         walk = None if self.pace.links_apart else Walk(self)
         try:
             for event in events:
@@ -109,19 +107,19 @@ class Player:
         finally:
             await self._clean_up()
 
-    async def _until_due(self, time: int) -> None:
+    async def _until_due(self, recorded: int) -> None:
         """Wait until an event is due. If it is, let others have their turn now and then."""
-        due = self._began + self._schedule.due(time)
-        now = self._now()
+        due = self._began + self._schedule.due(recorded)
+        now = time.monotonic()
         if due - now >= LEAST_PAUSE:
             await deferLater(self.clock, due - now)
-            self._turn = self._now()
+            self._turn = time.monotonic()
             return
         if self.pace.speed != math.inf:
             self.late = max(self.late, now - due)
         if now - self._turn > SLICE:
             await deferLater(self.clock, 0)
-            self._turn = self._now()
+            self._turn = time.monotonic()
 
     # -- links apart ---------------------------------------------------------------------------------------------
 
@@ -176,6 +174,5 @@ class Player:
         for link in list(self.links.values()):
             link.changed = lambda behind: self._room.look()
             link.abort()
-            if not link.over:
-                link.finish()
+            link.finish()
         await self._room.until(lambda: all(link.over for link in self.links.values()))

@@ -132,5 +132,5 @@ class Walk:
     def stop(self) -> None:
         """Play no more of the events that were added."""
         self._queue.clear()
-        if self._done is not None:
-            self._done.cancel()
+        assert self._done is not None
+        self._done.cancel()
