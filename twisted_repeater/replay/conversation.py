@@ -153,7 +153,7 @@ class Conversation:
             alignment.end()
         self._alignments.clear()
         if self._tokens.unchanged:
-            self._findings.note(f"requests with an old token that could not be changed, in a link: {self._dialect}")
+            self._findings.note("links with requests that could not be made with a new token, and had the old one")
 
     # -- comparing -----------------------------------------------------------------------------------------------
 
