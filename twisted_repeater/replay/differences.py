@@ -45,8 +45,6 @@ class Trouble(enum.Enum):
     """The bytes of the server are no messages of the dialect."""
     NOT_SENT = "not sent"
     """Requests could not be sent."""
-    FAILED = "a filter failed"
-    """A filter raised, or the link could not be made."""
 
 
 @dataclass(frozen=True, slots=True)
