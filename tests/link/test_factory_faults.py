@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from twisted_repeater import Direction
-from twisted_repeater.faults import Drop, Timeout
+from twisted_repeater.faults import Drop, Fault, Timeout
 
 from .memory_case import MemoryCase
 
@@ -24,6 +24,7 @@ class FaultTests(MemoryCase):
 
     def test_links_there_and_to_come(self) -> None:
         """Faults break the links that are there, and those to come, until they are removed."""
+        cases: tuple[tuple[Fault, list[bytes]], ...]
         cases = ((Drop(direction=Direction.TO_SERVER), []), (Timeout(direction=Direction.TO_SERVER), [b"held"]))
         for fault, late in cases:
             self.faults.set("fault", fault)
