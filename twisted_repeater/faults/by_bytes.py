@@ -8,7 +8,8 @@ The bytes that a fault holds back wait where those for a slow peer wait, and cou
 the sender is not read. Nobody is a `SlowConsumer` while a fault holds back what it would take, unless the
 application itself sends more than ``max_waiting``. A link that closes waits for a fault within its limits,
 ``close_timeout`` and ``linger``. When a fault is removed, what it holds goes on at once, or in the pace of the others.
-If there are several faults, bytes go when all of them let them, and what lets nothing pass comes first.
+If there are several faults, bytes go when all of them let them, and what lets nothing pass comes first. Bytes count as
+messages have them: inside of TLS.
 
 If nothing waits, a fault that lets no bytes pass does not hold back the end of the stream. To delay what passes, use
 `Latency`, which delays whole messages.
