@@ -61,7 +61,8 @@ def record(
     writes it; the links never wait for the disk, unless you say so. If the process is killed, the last second is
     missing. If the disk is full, the recording is suspended until there is room; the links go on.
 
-    Call it after the last fork of your process.
+    Call it after the last fork of your process. If you record tens of thousands of messages a second, call
+    ``gc.freeze()`` before: Python's garbage collector may stop the reactor for tens of milliseconds otherwise.
 
     Args:
         repeater: the repeater.

@@ -29,8 +29,15 @@ from .file import AT_ONCE, RecordingFile, rotate
 
 __all__ = ["COST", "Entry", "Settings", "Writer"]
 
-PAUSE: Final = 0.2
-"""How many seconds the writer lets more messages come before it writes: few large transactions cost less."""
+PAUSE: Final = 0.02
+"""How many seconds the writer lets more messages come before it looks again how many there are."""
+
+PAUSES: Final = 10
+"""After how many such pauses it writes: few large transactions cost less."""
+
+ENOUGH: Final = 800
+"""With so many messages it writes at once. If more objects waited, Python's garbage collector would look at all objects
+of the process more often, which stops the reactor for tens of milliseconds."""
 
 RETRY: Final = 1.0
 """How many seconds pass between two attempts to go on with a recording that is suspended."""
@@ -156,7 +163,9 @@ class Writer:
         if not self.queue and not self._stop.is_set():
             self.wake.wait()
         self.asleep = False
-        self._stop.wait(PAUSE)
+        for _ in range(PAUSES):
+            if len(self.queue) >= ENOUGH or self._stop.wait(PAUSE):
+                return
 
     def _write_all(self) -> None:
         """Write what waits."""
