@@ -29,8 +29,15 @@ from .file import AT_ONCE, RecordingFile, rotate
 
 __all__ = ["COST", "Entry", "Settings", "Writer"]
 
-PAUSE: Final = 0.2
-"""How many seconds the writer lets more messages come before it writes: few large transactions cost less."""
+PAUSE: Final = 0.02
+"""How many seconds the writer lets more messages come before it looks again how many there are."""
+
+PAUSES: Final = 10
+"""After how many such pauses it writes: few large transactions cost less."""
+
+ENOUGH: Final = 800
+"""With so many messages it writes at once. If more objects waited, Python's garbage collector would look at all objects
+of the process more often, which stops the reactor for tens of milliseconds."""
 
 RETRY: Final = 1.0
 """How many seconds pass between two attempts to go on with a recording that is suspended."""
@@ -117,6 +124,8 @@ class Writer:
         self._gap: Gap | None = None
         self._added: list[KnownLink] = []
         """Links whose rows are not committed yet."""
+        self._noted: list[Gap] = []
+        """Gaps that are not committed yet."""
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self._thread.start()
 
@@ -154,7 +163,9 @@ class Writer:
         if not self.queue and not self._stop.is_set():
             self.wake.wait()
         self.asleep = False
-        self._stop.wait(PAUSE)
+        for _ in range(PAUSES):
+            if len(self.queue) >= ENOUGH or self._stop.wait(PAUSE):
+                return
 
     def _write_all(self) -> None:
         """Write what waits."""
@@ -212,6 +223,7 @@ class Writer:
         taken.left_out = 0
         self.oldest = None
         self._added.clear()
+        self._noted.clear()
 
     def _allow_more(self) -> None:
         self.most_put = -1 if self.suspended else self.done + self._max_waiting
@@ -219,6 +231,7 @@ class Writer:
     def _write_other(self, file: RecordingFile, link: KnownLink, entry: object) -> None:
         """Write what is not a message."""
         if isinstance(entry, Gap):
+            self._noted.append(entry)
             file.add_gap(entry.began, entry.ended, entry.left_out, entry.reason)
             return
         if link.file is not file:
@@ -262,6 +275,9 @@ class Writer:
             link.file = None
         self._added.clear()
         self.oldest = None
+        for gap in self._noted:
+            self._merge(gap)
+        self._noted.clear()
         self._damaged = _is_damage(error)
         self._lose(lost)
         self._suspend(FULL if _code(error) == sqlite3.SQLITE_FULL else text_of(error))
