@@ -112,10 +112,9 @@ class RedisReplayTests(ReplayCase, RedisCase):
         self.assertIn("Reply(None)", text)
         self.assertIn("Reply(b'different')", text)
         self.assertIn("Command('GET', b'other')", text)
-        for command, expected in ((b"FLUSHALL\r\n", 0), (b"FLUSHALL\r\nSET other different\r\n", 1)):
-            await self.direct(command)
-            status, printed = await self.run_client(*self.command_line(), "--mask", r"\$2\r\nid\r\n:(\d+)")
-            self.assertEqual(status, expected, printed)
+        await self.direct(b"FLUSHALL\r\n")
+        status, printed = await self.run_client(*self.command_line(), "--mask", r"\$2\r\nid\r\n:(\d+)")
+        self.assertEqual(status, 0, printed)
 
     async def test_through_a_repeater(self) -> None:
         """What the clients sent can be played against a repeater before the same server."""
