@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,6 +13,9 @@ from twisted_repeater.dialects.redis import Command, Reply
 from twisted_repeater.framings import LengthFraming
 from twisted_repeater.model import Direction
 from twisted_repeater.replay.decoding import LONGEST_DATA, Decoder
+
+if TYPE_CHECKING:
+    from twisted_repeater._types import FramingObject
 
 TO_SERVER, TO_CLIENT = Direction.TO_SERVER, Direction.TO_CLIENT
 
@@ -121,7 +124,7 @@ class DecoderTests(SynchronousTestCase):
         def interrupt(message: Any, direction: Direction) -> Any:
             raise KeyboardInterrupt
 
-        framing = Decoder(Dialect(name="x", framing=lambda limits: Interrupted()))
+        framing = Decoder(Dialect(name="x", framing=lambda limits: cast("FramingObject", Interrupted())))
         codec = Decoder(int32().changed(to_client=Interrupted()))
         redact = Decoder(int32().changed(redact=interrupt))
         self.assertRaises(KeyboardInterrupt, framing.payload, b"x", TO_CLIENT)

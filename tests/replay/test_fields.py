@@ -120,7 +120,7 @@ class FieldsTests(SynchronousTestCase):
 
     def test_what_has_not_changed_is_the_same_object(self) -> None:
         """A message without the text is returned itself, and so is one that cannot be built again."""
-        for message in (
+        unchanged: tuple[object, ...] = (
             b"x",
             "x",
             Command("GET", b"x"),
@@ -129,5 +129,6 @@ class FieldsTests(SynchronousTestCase):
             [],
             Place("x", 1),
             Reply(b"old"),
-        ):
+        )
+        for message in unchanged:
             self.assertIs(message, rebuilt(message, to_new))

@@ -61,6 +61,7 @@ class MaskTests(SynchronousTestCase):
         masks = masks_of(patterns=[r"\d+ ms|\Z"])
         self.assertEqual(b"took <masked>, <masked>", masks.masked(b"took 7 ms, 12345 ms"))
         self.assertEqual(b"x", masks.masked(b"x"))
+        self.assert_same(masks, b"7 ms", b"8 ms")
 
     def test_groups_are_masked_alone(self) -> None:
         """A pattern with groups masks only these, also if one is in another one or stands for nothing."""
@@ -111,7 +112,11 @@ class MaskTests(SynchronousTestCase):
         message, _ = decoder.decoded(MqttCodec(5).encode(connack), TO_CLIENT)
         self.assertEqual([("assigned_client_identifier", b"auto-1")], list(masks.tokens_of(message)))
         self.assertIn("52", Masks().with_usual("fix").fields)
-        self.assertTrue(Masks().with_usual("redis").empty)
+        self.assertTrue(Masks().with_usual("lines").empty)
+        hello = b"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$2\r\nid\r\n:1234\r\n"
+        redis = Masks().with_usual("redis")
+        self.assertEqual(hello.replace(b"1234", b"<masked>"), redis.masked(hello))
+        self.assertEqual(b"%1\r\n$2\r\nid\r\n:1\r\n", redis.masked(b"%1\r\n$2\r\nid\r\n:1\r\n"))
 
     def test_what_a_repeater_chooses_at_random_is_masked(self) -> None:
         """The marks of a repeater, the ids of its reports and the times of its answers differ each time."""

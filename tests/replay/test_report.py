@@ -102,6 +102,8 @@ class ReportTests(SynchronousTestCase):
         found = report()
         found.findings.troubles.update(["connection lost"] * 2)
         found.findings.notes.update(["in the middle"])
+        trouble = Difference(kind=Kind.TROUBLE, link=3, client_name="ann", text="connection lost")
+        self.assertIn("1. link 3, client ann: trouble\n     connection lost\n", report(trouble).text())
         self.assertIn("\nTroubles:\n  connection lost (2 times)\n\nNotes:\n  in the middle\n", found.text())
 
     def test_json_has_all_that_the_text_has(self) -> None:

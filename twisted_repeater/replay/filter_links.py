@@ -58,8 +58,10 @@ class OwnMessage:
     __slots__ = ("_key_of", "data", "time")
 
     def __init__(self, data: bytes, time: int | None, key_of: Callable[[bytes], object]) -> None:
-        self.data = data
-        self.time = time
+        self.data: bytes = data
+        """Its bytes."""
+        self.time: int | None = time
+        """When it was recorded."""
         self._key_of = key_of
 
     @property
@@ -96,8 +98,12 @@ class PlayedLink:
         """Its connection at the server in memory."""
         self.link: Link | None = None
         """The link as filters get it, as soon as it is made."""
+        self.connects: bool = False
+        """Whether its opening is over."""
         self.as_recorded: bool = False
         """Whether its opening is not played."""
+        self.addresses: list[str] = []
+        """Where its client has connected from: twice if it had to connect again."""
         self.over: bool = False
         """Whether the repeater has ended it."""
         self.not_played: int = 0
@@ -137,6 +143,8 @@ class Stage:
         """Where the server listens."""
         self.server.listen(_Server(self))
         self._network = network
+        self._by_address: dict[str, PlayedLink] = {}
+        """The link whose client was the last to connect from each address."""
         self._dialect = dialect
         self._opening = dialect.opening
         self._tokens = SharedTokens()
@@ -160,10 +168,22 @@ class Stage:
         played.as_recorded = True
         self._connect(played)
 
+    def played_at(self, address: IAddress) -> PlayedLink:
+        """Return the link whose client has connected from an address."""
+        return self._by_address[str(address)]
+
+    def forget(self, played: PlayedLink) -> None:
+        """Forget a link that is over."""
+        for address in played.addresses:
+            if self._by_address.get(address) is played:
+                del self._by_address[address]
+
     def _connect(self, played: PlayedLink) -> None:
         port = self.listening.port
         assert port is not None
         address: Any = _address_of(played.recorded.client_address) or self._network.new_address()
+        played.addresses.append(str(address))
+        self._by_address[str(address)] = played
         with self._network.unsettled():
             accepting = port.factory.buildProtocol(address)
             if accepting is not None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from twisted.internet.task import Clock
 
-from .._link.defaults import end_link
+from .._link.defaults import end_link, no_state
 from .._repeater import Repeater
 from .._text import printable, shortened, text_of, told
 from ..dialects import Dialect
@@ -17,7 +17,6 @@ from ..dialects.fix.sessions import sessions_in
 from ..errors import CallbackFailed, ConnectingError, LinkError, MultipleVersionsError
 from ..link import Link
 from ..model import Limits, SameName, Side
-from ..recording.reader import Recording
 from ..recording.records import Origin, RecordedLink, RecordedMessage
 from ..testing._memory import MemoryNetwork
 from ..testing._running import result_of
@@ -28,7 +27,7 @@ from .masks import Masks
 from .outcomes import Outcomes
 from .report import Report
 
-__all__ = ["FilterRun"]
+__all__ = ["FilterRun", "by_arrival"]
 
 LIMITS = Limits(
     max_frame=UNLIMITED.max_frame,
@@ -41,6 +40,9 @@ LIMITS = Limits(
 )
 """The limits of the repeater in memory: what was recorded was within those of its own."""
 
+AHEAD = 1000
+"""How many messages are read ahead, to put them into the order in which they came."""
+
 AFTERWARDS = 60.0
 """How many seconds pass after the last message, for verdicts that come later."""
 
@@ -48,28 +50,46 @@ MOST_WAITING = 10_000
 """How many messages of a link wait for a verdict. After that its messages are not played."""
 
 
+def by_arrival(messages: Iterable[RecordedMessage]) -> Iterator[RecordedMessage]:
+    """Return messages in the order in which they came. A recording has them in the order of their verdicts.
+
+    If more than `AHEAD` verdicts came while one was awaited, that message comes late.
+    """
+    waiting: list[tuple[int, int, RecordedMessage]] = []
+    for number, message in enumerate(messages):
+        entry = (message.time, number, message)
+        if len(waiting) < AHEAD:
+            heapq.heappush(waiting, entry)
+        else:
+            yield heapq.heappushpop(waiting, entry)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
+
+
 class FilterRun:
     """The replay of one recording.
 
     Args:
-        recording: the recording.
+        links: the links of the recording.
         dialect: its dialect.
         masks: what may differ.
         max_differences: how many differences are kept.
         clock: the clock of everything.
         options: arguments of `Repeater.start`.
+        repeater_name: the name of the repeater.
     """
 
     def __init__(
         self,
-        recording: Recording,
+        links: Iterator[RecordedLink],
         dialect: Dialect,
         masks: Masks,
         max_differences: int,
         clock: Clock,
         options: dict[str, Any],
+        repeater_name: str = "repeater",
     ) -> None:
-        self._links = _Links(recording.links())
+        self._links = _Links(links)
         self._dialect = dialect
         self._outcomes = Outcomes(dialect, masks, max_differences)
         self._findings = self._outcomes.findings
@@ -84,7 +104,7 @@ class FilterRun:
         self._stage = Stage(dialect, self._network)
         created = Repeater.create(
             self._stage.dialect,
-            repeater_name=recording.facts.get("repeater_name", "repeater"),
+            repeater_name=repeater_name,
             server_name=self._links.server_name,
             listen=self._stage.listening,
             server=self._stage.server,
@@ -94,8 +114,9 @@ class FilterRun:
         )
         self._repeater = result_of(created)
         self._repeater.watch(self)
-        calls = {"on_error": self._failed, "on_connecting_error": lambda *refused: None}
-        self._repeater.start(**calls | options)
+        usual = {"on_error": self._failed, "on_connecting_error": lambda *refused: None}
+        self._on_connect = options.get("on_connect") or no_state
+        self._repeater.start(**usual | options | {"on_connect": self._connects})
 
     # -- playing -------------------------------------------------------------------------------------------------
 
@@ -124,7 +145,7 @@ class FilterRun:
         self._played[recorded.id] = played
         if recorded.ended is not None:
             heapq.heappush(self._ends, (recorded.ended, recorded.id))
-        if message.origin is Origin.MESSAGE and message.number > 1 and played.link is None:
+        if message.origin is Origin.MESSAGE and message.number > 1 and not played.connects:
             self._make_as_recorded(played)
         return played
 
@@ -140,19 +161,20 @@ class FilterRun:
         waiting.append(message)
         played.feed(message.direction, message.frame)
         self._network.settle()
-        if played.link is None and not played.as_recorded:
+        if not (played.connects or played.as_recorded):
             self._make_as_recorded(played)
             played.feed(message.direction, message.frame)
             self._network.settle()
+        if played.link is None and played.over:
+            played.not_played += len(waiting)
+            waiting.clear()
 
     def _advance_to(self, time: int) -> None:
         """Let time pass, and let the links that end meanwhile end."""
         while self._ends and self._ends[0][0] < time:
             ended, link = heapq.heappop(self._ends)
             self._pass(ended)
-            played = self._played.pop(link, None)
-            if played is not None:
-                self._leave(played)
+            self._leave(self._played.pop(link))
         self._pass(time)
 
     def _leave(self, played: PlayedLink) -> None:
@@ -185,27 +207,29 @@ class FilterRun:
 
     # -- what the repeater tells ---------------------------------------------------------------------------------
 
+    def _connects(self, link: Link) -> object:
+        """The opening of a link is over: ask the application for its state."""
+        self._stage.played_at(link.client_address).connects = True
+        return self._on_connect(link)
+
     def link_made(self, link: Link) -> None:
         """See `ILinkWatcher`."""
-        played = self._stage.current
-        if played is not None:
-            played.link = link
-            self._by_id[link.id] = played
+        played = self._by_id[link.id] = self._stage.played_at(link.client_address)
+        played.link = link
 
     def link_refused(self, link: Link, error: ConnectingError) -> None:
         """See `ILinkWatcher`."""
-        played = self._stage.current
-        if played is not None and played.as_recorded:
+        played = self._stage.played_at(link.client_address)
+        if played.connects or played.as_recorded:
             played.over = True
             self._outcomes.trouble(played, f"the link could not be made: {text_of(error)}")
 
     def link_ended(self, link: Link, reason: BaseException | None) -> None:
         """See `ILinkWatcher`."""
-        played = self._by_id.get(link.id)
-        if played is not None:
-            played.over = True
-            if played.recorded.id not in self._played:
-                self._end_of(played)
+        played = self._by_id[link.id]
+        played.over = True
+        if played.recorded.id not in self._played:
+            self._end_of(played)
 
     def message_watched(self, message: WatchedMessage) -> None:
         """See `IWatcher`."""
@@ -216,10 +240,13 @@ class FilterRun:
             self._outcomes.own_sent(played, message)
         elif played.waiting[message.direction]:
             self._outcomes.compare(played, played.waiting[message.direction].popleft(), message)
+        else:
+            self._findings.note("recorded messages are several messages of the dialect: is it the right one?")
 
     def _end_of(self, played: PlayedLink) -> None:
         if played.link is not None:
             self._by_id.pop(played.link.id, None)
+        self._stage.forget(played)
         self._outcomes.over(played)
 
     def _failed(self, link: Link, side: Side, error: LinkError) -> None:

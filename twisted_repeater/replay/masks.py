@@ -26,6 +26,11 @@ ALWAYS_DIFFERENT: dict[str, tuple[str, ...]] = {"fix": ("9", "10", "52")}
 ALWAYS_TOKENS: dict[str, tuple[str, ...]] = {"mqtt": ("assigned_client_identifier",)}
 """The fields that are tokens without being asked for, by dialect."""
 
+USUAL: dict[str, tuple[re.Pattern[bytes], ...]] = {
+    "redis": (re.compile(rb"\A[%*]\d+\r\n\$6\r\nserver\r\n.{1,200}?\$2\r\nid\r\n:(\d+)\r\n", re.DOTALL),),
+}
+"""What is masked without being asked for, by dialect: the number of the connection in Redis' reply to HELLO."""
+
 OF_REPEATER: dict[str, tuple[re.Pattern[bytes], ...]] = {
     "fix": (re.compile(rb"\x0117=([0-9a-f]{12}-\d+)\x01"),),
     "hl7": (re.compile(rb"MSH[^\r]{1,400}?(\d{14}\+0000)([^\r])\2ACK[^\r]*?\2([0-9A-F]{20})\2"),),
@@ -60,7 +65,7 @@ class Masks:
     def with_usual(self, dialect: str) -> Masks:
         """Return these masks and the usual ones of a dialect."""
         return Masks(
-            self.patterns,
+            [*self.patterns, *USUAL.get(dialect, ())],
             {*self.fields, *ALWAYS_DIFFERENT.get(dialect, ())},
             {*self.token_fields, *ALWAYS_TOKENS.get(dialect, ())},
             self.ignored,

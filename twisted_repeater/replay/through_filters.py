@@ -9,23 +9,28 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import twisted.internet
 from twisted.internet.task import Clock
 
+from .._text import text_of
 from ..dialects import Dialect
 from ..recording.reader import Recording
+from ..recording.records import RecordedLink, RecordedMessage
 from ..service import option_values
+from ..service.descriptions import described
 from ..service.filter_modules import FilterModules
-from .filter_run import FilterRun
+from ..service.loading import LoadingError
+from ..service.ready_filters import DIALECTS
+from .filter_run import FilterRun, by_arrival
 from .masks import Masks
 from .options import FILTERS, masks_from, write_report
 from .report import Report
 
-__all__ = ["command", "replay_through_filters"]
+__all__ = ["command", "play_link", "replay_through_filters"]
 
 REACTOR = "twisted.internet.reactor"
 
@@ -62,10 +67,39 @@ def replay_through_filters(
     Raises:
         TypeError: an option is wrong.
     """
-    run = FilterRun(recording, dialect, masks or Masks(), max_differences, Clock() if clock is None else clock, options)
-    for message in recording.messages():
+    name = recording.facts.get("repeater_name", "repeater")
+    clock = Clock() if clock is None else clock
+    run = FilterRun(recording.links(), dialect, masks or Masks(), max_differences, clock, options, name)
+    for message in by_arrival(recording.messages()):
         run.play(message)
         on_progress()
+    return run.end()
+
+
+def play_link(
+    link: RecordedLink,
+    messages: Iterable[RecordedMessage],
+    dialect: Dialect,
+    *,
+    masks: Masks | None = None,
+    max_differences: int = 100,
+    clock: Clock | None = None,
+    **options: Any,
+) -> Report:
+    """Play one link of a recording through filters. See `replay_through_filters`.
+
+    Args:
+        link: the link.
+        messages: its messages, in order.
+        dialect: their dialect.
+        masks: what may differ.
+        max_differences: how many differences the report shows.
+        clock: the clock of the recording.
+        options: the filters, and any other argument of `Repeater.start`.
+    """
+    run = FilterRun(iter([link]), dialect, masks or Masks(), max_differences, clock or Clock(), options)
+    for message in by_arrival(messages):
+        run.play(message)
     return run.end()
 
 
@@ -81,7 +115,7 @@ def command(
         The exit status: 0 if there is no difference, else 1.
 
     Raises:
-        LoadingError: a filter cannot be loaded.
+        LoadingError: a filter cannot be loaded, or is for another dialect.
         ValueError: an option is wrong.
         OSError: the report cannot be written.
     """
@@ -90,18 +124,29 @@ def command(
     clock = Clock()
     with lent(clock):
         names = {name: getattr(options, name) for name in FILTERS if getattr(options, name)}
-        modules = FilterModules(names, options.filter)
-        report = replay_through_filters(
-            recording,
-            dialect,
-            masks=masks_from(options),
-            max_differences=options.max_differences,
-            clock=clock,
-            on_progress=on_progress,
-            on_filter_error=option_values.on_filter_error(options.on_filter_error),
-            **modules.filters,
-        )
+        filters = FilterModules(names, options.filter).filters
+        _check_dialects(options.filter, dialect)
+        try:
+            report = replay_through_filters(
+                recording,
+                dialect,
+                masks=masks_from(options),
+                max_differences=options.max_differences,
+                clock=clock,
+                on_progress=on_progress,
+                on_filter_error=option_values.on_filter_error(options.on_filter_error),
+                **filters,
+            )
+        except TypeError as error:  # a filter for another dialect
+            raise LoadingError(text_of(error)) from error
     return write_report(report, options)
+
+
+def _check_dialects(descriptions: Iterable[str], dialect: Dialect) -> None:
+    """Check that no ready pair is for another dialect. They may notice that only when a link is made."""
+    for name in (described(description).name for description in descriptions):
+        if DIALECTS.get(name, dialect.name) != dialect.name:
+            raise LoadingError(f"--filter {name} is for the dialect {DIALECTS[name]}, not {dialect.name}")
 
 
 @contextmanager
