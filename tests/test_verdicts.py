@@ -14,11 +14,14 @@ from twisted_repeater.verdicts import (
     DO_NOTHING,
     PASS_ON,
     Close,
+    Frame,
+    Later,
     Mixed,
     PassOnAndSendBack,
     Send,
     SendBack,
     Verdict,
+    delayed_like,
     plain,
 )
 
@@ -37,6 +40,48 @@ class Reject(NamedTuple):
 def effects(verdict: Verdict) -> tuple[Any, ...]:
     """Return all that a lane looks at."""
     return (verdict.passes, verdict.forward, verdict.back, verdict.closes, verdict.error)
+
+
+class LaterTests(SynchronousTestCase):
+    """A verdict that comes later."""
+
+    def test_it_has_the_effects_of_another(self) -> None:
+        """Its effects are those of the verdict that it delays, by default of PASS_ON."""
+        self.assertEqual(effects(Later(1)), effects(PASS_ON))
+        self.assertEqual(effects(Later(1, Close(WHY, back=[b"m"]))), effects(Close(WHY, back=[b"m"])))
+        self.assertEqual((Later(1).delay, PASS_ON.delay, Later(0).delay), (1, 0, 0))
+
+    def test_delays_add_up(self) -> None:
+        """A later verdict that comes later has both delays."""
+        twice = Later(1, Later(2, Send(b"m")))
+        self.assertEqual((twice.delay, repr(twice)), (3, "Later(3.0, Send(b'm'))"))
+        self.assertEqual(twice, Later(3, Send(b"m")))
+        self.assertNotEqual(twice, Later(2, Send(b"m")))
+
+    def test_wrong_delays(self) -> None:
+        """A delay below 0, that is not a number, or of more than a year, is refused, and so is what is no verdict."""
+        wrong: Any
+        for wrong in (-1, float("nan"), float("inf"), 1e9):
+            self.assertRaisesRegex(ValueError, "the delay must be at least 0", Later, wrong)
+            self.assertRaisesRegex(ValueError, "Mixed: the delay must be", Mixed, delay=wrong)
+        for wrong in ("1", None, True):
+            self.assertRaisesRegex(TypeError, "the delay must be a number of seconds", Later, wrong)
+        self.assertRaisesRegex(TypeError, "Later takes a verdict", Later, 1, b"m")
+
+    def test_mixed(self) -> None:
+        """A mixture may have a delay, and says so."""
+        self.assertEqual(Mixed(delay=2).delay, 2)
+        self.assertIn("delay=2", repr(Mixed(delay=2)))
+        self.assertNotIn("delay", repr(Mixed()))
+
+    def test_what_is_made_of_a_later_verdict(self) -> None:
+        """A verdict that is made of another one gets its delay."""
+        self.assertIs(delayed_like(PASS_ON, Send(b"m")), PASS_ON)
+        self.assertEqual(delayed_like(Send(b"m"), Later(1)), Later(1, Send(b"m")))
+
+    def test_frame(self) -> None:
+        """A frame says what it is."""
+        self.assertEqual(repr(Frame(b"m")), "Frame(b'm')")
 
 
 class PlainTests(SynchronousTestCase):

@@ -36,6 +36,7 @@ from .errors import (
     FrameTooLong,
     FramingError,
     HelloTimeout,
+    InjectedFault,
     InvalidHello,
     LinkError,
     MarshalingError,
@@ -79,7 +80,7 @@ from .interfaces import (
 )
 from .link import Link
 from .model import Direction, Hello, Limits, OnFilterError, SameName, Side
-from .verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
+from .verdicts import DO_NOTHING, DROP, PASS_ON, Answer, Close, Later, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from .watching import ILinkWatcher, IWatcher, Origin, WatchedMessage
 
 __all__ = [
@@ -125,7 +126,9 @@ __all__ = [
     "ITailedFraming",
     "ITypedCodec",
     "IWatcher",
+    "InjectedFault",
     "InvalidHello",
+    "Later",
     "Limits",
     "Link",
     "LinkError",

@@ -245,23 +245,22 @@ class Later(Verdict):
         ValueError: the delay is below 0, not a number, or longer than a year.
     """
 
-    __slots__ = ("back", "closes", "delay", "error", "forward", "passes")
+    __slots__ = ("_verdict", "back", "closes", "delay", "error", "forward", "passes")
 
     def __init__(self, seconds: float, verdict: Verdict = PASS_ON) -> None:
         if not isinstance(verdict, Verdict):
             raise TypeError(f"Later takes a verdict, not {verdict!r}")
+        verdict = plain(verdict)
         self.passes: bool = verdict.passes
         self.forward: tuple[object, ...] = verdict.forward
         self.back: tuple[object, ...] = verdict.back
         self.closes: bool = verdict.closes
         self.error: BaseException | None = verdict.error
         self.delay: float = _checked_delay(seconds, "Later") + verdict.delay
+        self._verdict: Verdict = verdict._verdict if isinstance(verdict, Later) else verdict
 
     def __repr__(self) -> str:
-        now: Verdict = Mixed(
-            passes=self.passes, forward=self.forward, back=self.back, closes=self.closes, error=self.error
-        )
-        return f"Later({self.delay!r}, {simplest(now)!r})"
+        return f"Later({self.delay!r}, {self._verdict!r})"
 
 
 class Frame:

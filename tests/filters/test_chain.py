@@ -19,6 +19,8 @@ from twisted_repeater import (
     Direction,
     IFilter,
     IFilterPair,
+    Later,
+    Link,
     Mixed,
     PassOnAndSendBack,
     Send,
@@ -585,3 +587,27 @@ class PairChainTests(SynchronousTestCase):
         chain(FilterPair(), second).migrate(chain(first, FilterPair()))
         chain(third).migrate(second)
         self.assertEqual((second.before, third.before), (first, second))
+
+
+class LaterTests(SynchronousTestCase):
+    """Verdicts that come later."""
+
+    def test_delays_add_up(self) -> None:
+        """The next filter sees the message at once, and both delays are added, whatever the verdicts."""
+        seen: list[bytes] = []
+
+        def late(message: bytes, link: Link) -> Verdict:
+            return Later(1, Send(message, message) if message == b"two" else PASS_ON)
+
+        def later(message: bytes, link: Link) -> Verdict:
+            seen.append(message)
+            return DO_NOTHING if message == b"drop" else Later(2 if message == b"a" else 1)
+
+        harness = FilterHarness(chain(late, later))
+        harness.client_sends(b"a").expect()
+        self.assertEqual(seen, [b"a"])
+        harness.advance(2.9).expect()
+        harness.advance(0.2).expect(to_server=[b"a"])
+        outcome = harness.client_sends(b"drop", b"two")
+        self.assertEqual(outcome.verdicts, [Later(1, DO_NOTHING), Later(2, Send(b"two", b"two"))])
+        harness.advance(2.1).expect(to_server=[b"two", b"two"])

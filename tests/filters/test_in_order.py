@@ -18,6 +18,8 @@ from twisted_repeater import (
     CallbackFailed,
     Close,
     IFilterPair,
+    Later,
+    Link,
     OnFilterError,
     Send,
     SendBack,
@@ -300,3 +302,23 @@ class ModelTests(SynchronousTestCase):
             got += run.server_sends(*pushes, *now, *pushes).to_client
             self.assertEqual([message for message in got if message != b">push"], due())
         self.assertEqual([message for message in got if message != b">push"], expected)
+
+
+class DelayedVerdictTests(SynchronousTestCase):
+    """Verdicts that come later."""
+
+    def test_answers_keep_their_turns(self) -> None:
+        """Requests and answers that come later keep the order of answers; an answer that waits has no delay."""
+
+        def to_server(message: bytes, link: Link) -> Verdict:
+            return Later(1, SendBack([b"no " + message])) if message.startswith(b"!") else Later(1)
+
+        pair = FilterPair(to_server=to_server, to_client=lambda message, link: Later(1))
+        run = FilterHarness(filters=in_order(pair, ends_answer=lambda message: True, asks=lambda message: 1))
+        run.client_sends(b"!1").expect()
+        run.advance(1.1).expect(to_client=[b"no !1"])
+        run.client_sends(b"2", b"!3").expect()
+        run.advance(1.1).expect(to_server=[b"2"])
+        run.server_sends(b"=2").expect()
+        run.client_sends(b"!4").expect()
+        run.advance(1.1).expect(to_client=[b"=2", b"no !3", b"no !4"])

@@ -136,6 +136,8 @@ class RecordingHost:
     def __init__(self, journal: list[str]) -> None:
         self.policy = OnFilterError.STOP
         self.is_read = True
+        self.wakes: float | None = None
+        """After how many seconds the lane wants to be called."""
         self.errors: list[BaseException | None] = []
         self.on_event: Callable[[str], object] = lambda event: None
         self._journal = journal
@@ -151,6 +153,14 @@ class RecordingHost:
     def lane_gave_way(self, lane: Lane) -> None:
         """See `LaneHost`."""
         self._tell("gave way")
+
+    def lane_delayed(self, lane: Lane, seconds: float) -> None:
+        """See `LaneHost`."""
+        self.wakes = seconds
+
+    def lane_released(self, lane: Lane) -> None:
+        """See `LaneHost`."""
+        lane.unchoke()
 
     def lane_flowing(self, lane: Lane) -> None:
         """See `LaneHost`."""

@@ -10,7 +10,7 @@ cdef Py_ssize_t LARGE
 
 cdef class Judge:
     cdef object setup, awaited
-    cdef object _lane, _host, _link, _ask, _message, _simply, _filter, _decode, _account
+    cdef object _lane, _host, _link, _ask, _message, _simply, _filter, _decode, _account, _faults, _payload
     cdef Selector _selector
     cdef Reader _reader
     cdef Output _output
@@ -46,5 +46,7 @@ cdef class Judge:
     cdef _failed(self, error)
     cdef _report(self, verdict)
     cdef carry_out(self, verdict)
+    cdef _faulted(self, verdict, list frame)
+    cdef _close(self, verdict)
     @cython.locals(output=Output)
     cdef _obey(self, verdict, list frame)

@@ -59,6 +59,8 @@ class Judge:
         """The frame whose verdict is awaited."""
         self._message: object = None
         """The present message, if the setup sees all."""
+        self._payload = b""
+        """Its payload."""
         self._by_filter = False
         """Whether the filter decides about it."""
         self._account: Account | None = None
@@ -70,6 +72,7 @@ class Judge:
         self.setup: LaneSetup = setup
         self._sees_all = setup.sees_all
         self._translates = setup.translates
+        self._faults: Any = setup.faults
         self._filter, self._decode = setup.filter, setup.decode
         self._ask: Any = self._consider if setup.sees_all or setup.decode is not None else setup.filter
         self._selector: Selector | None = None if setup.sees_all else setup.selector
@@ -100,8 +103,10 @@ class Judge:
         if unfinished is None or unfinished.passes:
             if reader.run != reader.at:
                 self.put_run()
-        elif not (unfinished.wanted or unfinished.need < LARGE > unfinished.have or reader.framing.follows) and (
-            not decides or self._leaves_out(unfinished)
+        elif (
+            not (unfinished.wanted or unfinished.need < LARGE > unfinished.have or reader.framing.follows)
+            and output.delayed is None  # or it would overtake, or be cut in two
+            and (not decides or self._leaves_out(unfinished))
         ):
             output.extend(unfinished.pass_on())
             output.goes_on = True
@@ -196,7 +201,7 @@ class Judge:
         """Decode a message, and ask the filter if it wants the message."""
         wanted = self._filter is not None
         if self._sees_all:
-            self._message = payload
+            self._message = self._payload = payload
             if self._account is not None:
                 self._account.begin(payload)
             selector = self.setup.selector
@@ -236,10 +241,14 @@ class Judge:
             if output.made > FLUSH_SIZE:
                 self._lane.push()
         if self._sees_all:
+            if self._faults is not None and verdict is not None:
+                verdict = self._faulted(verdict, [*(reader.pieces or ()), reader.data[reader.at : reader.stop]])
             self._report(verdict)
             if self._account is not None:
                 self._account.take(reader.pieces, reader.data[reader.at : reader.stop])
-        if verdict is not None and verdict.passes and not self._translates:
+        if (verdict is PASS_ON and not self._translates) or (
+            verdict is not None and verdict.passes and not self._translates and not verdict.delay
+        ):
             if reader.pieces is not None:
                 output.extend(reader.pieces)
                 reader.pieces = None
@@ -320,7 +329,7 @@ class Judge:
         if policy is OnFilterError.CLOSE:
             verdict = Close(failure)
         elif policy is OnFilterError.STOP:
-            self._lane.discard()
+            self._lane.cease()
         after_failure = self.setup.after_failure
         return verdict if after_failure is None else after_failure(verdict, self._link)
 
@@ -332,12 +341,21 @@ class Judge:
     def carry_out(self, verdict: Verdict) -> None:
         """Carry out the verdict that the lane waited for."""
         frame, self._pending = self._pending, None
+        if self._faults is not None:
+            verdict = self._faulted(verdict, frame or [])
         self._report(verdict)
         self._obey(verdict, frame)
+
+    def _faulted(self, verdict: Verdict, frame: list[bytes]) -> Verdict:
+        """Return what the faults of the link make of a verdict."""
+        changed: Verdict = self._faults(self._lane, verdict, b"".join(frame), self._payload, self._message)
+        return changed
 
     def _obey(self, verdict: Verdict, frame: list[bytes] | None) -> None:
         """Make the frames that a verdict asks for. ``frame`` is that of the message, unless it went with the run."""
         output = self._output
+        if verdict.delay:
+            output.flush()  # what was decided before does not wait
         if frame is not None and verdict.passes:
             if self._translates:
                 output.send(self._message, b"".join(frame))
@@ -351,11 +369,24 @@ class Judge:
         if self._account is not None:
             self._account.tell(verdict, self._by_filter, seen, verdict.passes and not self._translates)
         if verdict.closes:
-            self._lane.push()
-            self._lane.discard()
-            self._host.lane_closes(self._lane, verdict.error)
+            self._close(verdict)
+        elif verdict.delay:
+            self._lane.delayed().carry_out(verdict)
+            if output.is_choked():
+                self._lane.push()
         elif output.made > FLUSH_SIZE:
             self._lane.push()
+
+    def _close(self, verdict: Verdict) -> None:
+        """Close the link, after what is delayed."""
+        if not verdict.delay:
+            self._lane.push()
+        if verdict.delay or self._output.delayed is not None:
+            self._lane.delayed().carry_out(verdict)
+            self._lane.cease()
+        else:
+            self._lane.discard()
+            self._host.lane_closes(self._lane, verdict.error)
 
 
 def _name_of(function: object) -> str:

@@ -13,7 +13,7 @@ cdef class Lane:
     cdef Reader _reader
     cdef Judge _judge
     cdef Output _output
-    cdef object _host, _replacement, _verdict, _on_read, _monitor
+    cdef object _host, _now, _replacement, _queue, _verdict, _on_read, _monitor
     cdef int _state
     cdef bint _busy, _sealed, _decides
 
@@ -24,6 +24,8 @@ cdef class Lane:
     cpdef wait(self)
     cpdef settle(self, verdict)
     cdef _check_held(self)
+    cpdef cease(self)
+    cpdef face(self, Lane other)
     cdef _use(self, setup)
     @cython.locals(reader=Reader, output=Output, messages=Py_ssize_t, size=Py_ssize_t, begun=bint)
     cdef _read(self, bytes data, Py_ssize_t at)

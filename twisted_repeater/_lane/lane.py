@@ -9,7 +9,7 @@ state      received bytes                          it is left by
 HELD       wait: the link is not complete          `start`
 RUNNING    are looked at, at once
 WAITING    wait for the verdict of a filter        the verdict, or `give_up_waiting`
-CHOKED     wait: an outlet is full                 `unchoke`
+CHOKED     wait: an outlet, or what is delayed, is full `unchoke`
 GAVE_WAY   wait: other links have their turn       `take_turn`
 DISCARDING are dropped, for good                   nothing
 ========== ======================================= =====================================================
@@ -41,6 +41,7 @@ from .._types import FramingObject
 from ..errors import FramingError
 from ..model import Direction
 from ..verdicts import Verdict
+from .delayed import Delayed
 from .judge import Judge
 from .output import LaneOutlet, Output
 from .reader import Reader
@@ -75,9 +76,12 @@ class Lane:
         self._output = Output(forward, back)
         self._judge = Judge(self, self._reader, self._output, host, link, setup)
         self._host = host
+        self._now = now
         self._state = HELD
         self._busy = self._sealed = False
         self._replacement: LaneSetup | None = None
+        self._queue: Delayed | None = None
+        """What goes out later."""
         self._verdict: Verdict | None = None
         """The verdict that has come, until it is carried out."""
         self._use(setup)
@@ -105,7 +109,8 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Whether everything that was received whole is filtered and pushed."""
-        return self._state == DISCARDING or (self._state == RUNNING and not self._busy)
+        at_rest = self._state == DISCARDING or (self._state == RUNNING and not self._busy)
+        return at_rest and self._queue is None
 
     @property
     def holding(self) -> int:
@@ -176,7 +181,8 @@ class Lane:
             self._go_on()
 
     def unchoke(self) -> None:
-        """An outlet was emptied: go on if the lane waited for that."""
+        """There is room in an outlet: go on if the lane waited for that."""
+        self.release()
         if self._state == CHOKED and not self._output.is_choked():
             self._enter(RUNNING)
             self._go_on()
@@ -196,7 +202,14 @@ class Lane:
         self._sealed = True
 
     def discard(self) -> None:
-        """Drop the bytes that are held, and all that come, for good."""
+        """Drop everything, for good: the bytes that are held or come, and what is delayed."""
+        self.cease()
+        if self._queue is not None:
+            self._queue.drop()
+            self._queue = self._output.delayed = None
+
+    def cease(self) -> None:
+        """Drop the bytes that are held, and all that come, for good. What is delayed still goes out."""
         self.drop_unfinished()
         if self.listed and self._monitor is not None:
             self._monitor.forget(self)
@@ -213,16 +226,47 @@ class Lane:
 
     def cut_off(self, error: FramingError) -> None:
         """Stop reading the stream for good, because of an error in it."""
-        self.discard()
+        self.cease()
         self._host.lane_framing_failed(self, error)
+
+    def face(self, other: Lane) -> None:
+        """Accept the lane of the other direction, so that answers do not overtake what it delays."""
+        self._output.opposite, other._output.opposite = other._output, self._output
+
+    def delayed(self) -> Delayed:
+        """Return the queue of what goes out later; there is one as long as anything is in it."""
+        if self._queue is None:
+            self._queue = self._output.delayed = Delayed(self, self._output, self._host, self._now)
+        return self._queue
+
+    def all_sent(self) -> None:
+        """Nothing is delayed any more."""
+        self._queue = self._output.delayed = None
+        if not self._busy and self.idle:
+            self._host.lane_flowing(self)
+
+    def release(self) -> None:
+        """Send what is due of that which is delayed."""
+        if self._queue is not None:
+            self._queue.release()
+
+    def encode(self, message: object, instead_of: bytes | None = None) -> bytes | None:
+        """Return the frame of a message that goes forward; see `LaneOutlet`."""
+        return self._output.encode(message, instead_of)
+
+    def take_back(self, reason: object) -> None:
+        """Send what is delayed for this reason only."""
+        if self._queue is not None:
+            self._queue.take_back(reason)
 
     def send_between(self, outlet: LaneOutlet, frame: bytes) -> bool:
         """Accept a frame from within a filter, to go out before the message that the filter looks at.
 
-        Returns False if the lane is not at work; then the frame can be sent at once.
+        Returns False if the lane is not at work, and delays nothing that goes to the outlet: then it can be sent at
+        once.
         """
         if not self._busy:
-            return False
+            return self._output.send_behind(outlet, frame)
         self._output.add_between(outlet, frame)
         self._reader.disturbed = True
         return True

@@ -9,6 +9,7 @@ cdef class Output:
     cdef public bint goes_on
     cdef bint _inside, _answered
     cdef tuple _noted
+    cdef public object delayed, opposite
 
     cpdef put(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
     cpdef extend(self, pieces)
@@ -20,6 +21,8 @@ cdef class Output:
     cpdef take_between(self)
     @cython.locals(pieces=list)
     cpdef flush(self)
+    cdef _push_back(self, list answers)
+    cpdef tuple take(self)
     cpdef bint end_frame(self) except -1
     cpdef tear(self)
     cpdef bint is_choked(self) except -1

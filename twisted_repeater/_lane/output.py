@@ -7,7 +7,12 @@ Compiled where a compiler was found at installation, with the types of ``output.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from ..verdicts import Frame
+
+if TYPE_CHECKING:
+    from .delayed import Delayed
 
 __all__ = ["LaneOutlet", "Output"]
 
@@ -56,6 +61,10 @@ class Output:
         self._frames: list[bytes] = []
         self._answers: list[bytes] = []
         self._answered = False
+        self.delayed: Delayed | None = None
+        """What goes out later."""
+        self.opposite: Output | None = None
+        """The output of the other direction, which may delay what goes back."""
         self._noted: tuple[list[bytes], list[bytes]] | None = None
         """The frames made since `note` or `noted`, forward and back, as long as somebody wants to know them."""
         self.between: list[tuple[LaneOutlet, bytes]] | None = None
@@ -72,12 +81,16 @@ class Output:
 
     def send(self, message: object, instead_of: bytes | None = None) -> None:
         """Add a message that goes forward; ``instead_of`` is the frame it came in, if it is only translated."""
-        made = self._forward.encode(message, instead_of)
+        made = message.data if type(message) is Frame else self._forward.encode(message, instead_of)
         if made:
             self._frames.append(made)
             self.made += len(made)
             if self._noted is not None:
                 self._noted[0].append(made)
+
+    def encode(self, message: object, instead_of: bytes | None = None) -> bytes | None:
+        """Return the frame of a message that goes forward."""
+        return self._forward.encode(message, instead_of)
 
     def answer(self, message: object) -> None:
         """Add a message that goes back."""
@@ -120,6 +133,10 @@ class Output:
     def flush(self) -> None:
         """Push the frames: forward first, so that an answer never overtakes its question."""
         self.made = 0
+        if self.delayed is not None and self.delayed.holds:
+            if self._frames or self._answers:
+                self.delayed.extend(*self.take())
+            return
         if self._frames:
             pieces, self._frames = self._frames, []
             if self.goes_on or self._inside:
@@ -128,9 +145,40 @@ class Output:
             else:
                 self._forward.push(pieces)
         if self._answers:
-            self._answered = True
             pieces, self._answers = self._answers, []
-            self._back.push(pieces)
+            self._push_back(pieces)
+
+    def _push_back(self, answers: list[bytes]) -> None:
+        """Push answers, after what the other direction has delayed."""
+        self._answered = True
+        if self.opposite is not None and self.opposite.delayed is not None and self.opposite.delayed.holds:
+            self.opposite.delayed.extend(answers, [])
+        else:
+            self._back.push(answers)
+
+    def take(self) -> tuple[list[bytes], list[bytes]]:
+        """Remove the frames, forward and back, and return them: they are delayed."""
+        self.made = 0
+        frames, answers = self._frames, self._answers
+        self._frames, self._answers = [], []
+        return frames, answers
+
+    def push_now(self, frames: list[bytes], answers: list[bytes]) -> None:
+        """Push frames that were delayed. None of them is a part, and none waits behind a part that was pushed."""
+        if frames:
+            self._forward.push(frames)
+        if answers:
+            self._push_back(answers)
+
+    def send_behind(self, outlet: LaneOutlet, frame: bytes) -> bool:
+        """Send a frame of the application's own after what is delayed; return False if nothing is, on this way."""
+        if self.delayed is None or outlet is not self._forward or not self.delayed.holds:
+            return False
+        if self.delayed.full:
+            self.delayed.send_all()  # nothing chokes the application: its order and our memory matter more than delays
+            return False
+        self.delayed.extend([frame], [])
+        return True
 
     def end_frame(self) -> bool:
         """The frame that passed in pieces is complete; return whether anybody waits for that."""
@@ -148,6 +196,14 @@ class Output:
 
     def is_choked(self) -> bool:
         """Return whether an outlet that is filled from here is full: the one for answers if any wait there."""
-        if self._answered and not self._back.full and not self._back.crowded:
+        if self._answered and not self._back.full and not self._back.crowded and not self._is_back_delayed():
             self._answered = False  # the answers of this lane are gone; if it fills later, others fill it
-        return self._forward.full or self._answered
+        return self._forward.full or self._answered or (self.delayed is not None and self.delayed.full)
+
+    def _is_back_delayed(self) -> bool:
+        """Return whether the other direction has delayed too much."""
+        return self.opposite is not None and self.opposite.delayed is not None and self.opposite.delayed.full
+
+    def is_full(self) -> bool:
+        """Return whether the target takes nothing more now."""
+        return self._forward.full

@@ -51,6 +51,9 @@ class LaneSetup:
     on_decision: OnDecision | None = None
     watch: LaneWatch | None = None
     """Told of each message when its verdict was carried out. Without it nothing is spent on this."""
+    faults: Callable[[Lane, Verdict, bytes, bytes, object], Verdict] | None = None
+    """Called with the lane, the verdict on each message, its frame, its payload and the message, as far as it is
+    decoded; returns the verdict to carry out. It must not raise. Without it nothing is spent on this."""
     after_failure: Callable[[Verdict, Any], Verdict] | None = None
     """Called with a verdict and the link, if the filter has failed; returns the verdict to carry out. It must not
     raise, and return no verdict of a class of the application's."""
@@ -63,7 +66,8 @@ class LaneSetup:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "translates", self.versions[0] != self.versions[1])
-        object.__setattr__(self, "sees_all", self.translates or self.on_decision is not None or self.watch is not None)
+        hooks = (self.on_decision, self.watch, self.faults)
+        object.__setattr__(self, "sees_all", self.translates or any(hook is not None for hook in hooks))
 
 
 class LaneHost(Protocol):
@@ -77,6 +81,12 @@ class LaneHost(Protocol):
 
     def lane_flowing(self, lane: Lane) -> None:
         """The lane holds nothing any more; or, at its work, it was sealed or began to discard."""
+
+    def lane_delayed(self, lane: Lane, seconds: float) -> None:
+        """Call ``lane.release`` once after so many seconds. A call that is still to come is given up."""
+
+    def lane_released(self, lane: Lane) -> None:
+        """The lane has sent what it had delayed: both lanes may have room again."""
 
     def lane_parse_error(self, lane: Lane, error: ParseError) -> None:
         """One message was lost; the lane goes on."""

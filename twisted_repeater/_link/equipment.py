@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ from .._lane.setup import LaneSetup, OnDecision
 from .._text import text_of
 from .._types import Filters
 from ..dialects import Dialect, MessageType, Versions
+from ..faults import ActiveFault
+from ..faults._link_faults import LinkFaults
 from ..filters import chain, filter_function, selector_of
 from ..filters._link_migration import hand_over_link
 from ..filters._provider import checked_function, checked_pair, common_selector, filters_of, fixed_filters
@@ -52,6 +54,8 @@ class Equipment:
     ) -> None:
         self.on_decision: OnDecision | None = None
         """See `LaneSetup`. After a change, call `renew`."""
+        self.faults: Collection[ActiveFault] = ()
+        """The faults that are set. After a change, call `renew`."""
         self.watches: LaneWatch | None = None
         """Told of the messages of links that somebody watches."""
         self._dialect = dialect
@@ -119,7 +123,7 @@ class Equipment:
                 lane.equip(setup)
 
     def watch(self, link: Pair) -> None:
-        """Equip the lanes of a link again, because somebody watches it now, or nobody any more."""
+        """Equip the lanes of a link again: somebody watches it now, or nobody any more, or there are faults."""
         for lane, setup in zip(link.lanes, self._setups_with_own(link, link.filters or NO_FILTERS), strict=True):
             lane.equip(setup)
 
@@ -208,7 +212,15 @@ class Equipment:
         """Return the setups for the lanes of a link with these filters, and with those that its dialect made."""
         parts = zip(link.lanes, filters, link.dialect_filters, strict=True)
         watched = bool(link.watches)
-        return [self._with_own(lane, own, of_dialect, watched) for lane, own, of_dialect in parts]
+        setups = [self._with_own(lane, own, of_dialect, watched) for lane, own, of_dialect in parts]
+        return [self._with_faults(link, setup) for setup in setups] if self.faults else setups
+
+    def _with_faults(self, link: Pair, setup: LaneSetup) -> LaneSetup:
+        """Return the setup with the faults by message that are set for a direction, if there are any."""
+        active = [
+            fault for fault in self.faults if fault.by_message and fault.fault.concerns_direction(setup.direction)
+        ]
+        return replace(setup, faults=LinkFaults(link.link, setup.direction, active)) if active else setup
 
     def _with_own(self, lane: Lane, own: Any, of_dialect: Any, watched: bool) -> LaneSetup:
         """Return the setup for a lane with filters of its own."""

@@ -106,6 +106,8 @@ class Links:
             self.admission.made(pair)
             if self.watches:
                 self.watches.link_made(pair, making.notes)
+            if self.equipment.faults:
+                self.equipment.watch(pair)
             if self.byte_faults:
                 self.byte_faults.choose(pair)
             pair.relay()
@@ -243,7 +245,9 @@ class RepeaterFactory(ServerFactory):
         self.admission: Admission = self.links.admission
         self.faults: Faults = Faults(clock, self._faults_changed)
         """See `Repeater.faults`."""
-        self.links.byte_faults = self.byte_faults = ByteFaults(self.faults, clock)
+        self.equipment.faults = self.faults
+        self.byte_faults: ByteFaults = ByteFaults(self.faults, clock)
+        self.links.byte_faults = self.byte_faults
 
     # -- accepting -------------------------------------------------------------------------------------------
 
@@ -273,6 +277,10 @@ class RepeaterFactory(ServerFactory):
     def _faults_changed(self, removed: ActiveFault | None) -> None:
         """Break the links by the faults that are set now. What the removed one holds goes on."""
         self.equipment.renew(self.links)
+        if removed is not None:
+            for pair in list(self.links):
+                for lane in pair.lanes:
+                    lane.take_back(removed)
         self.byte_faults.renew(self.links)
 
     def watch_decisions(self, on_decision: OnDecision | None) -> None:

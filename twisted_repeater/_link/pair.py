@@ -20,10 +20,7 @@ from .._types import Filters
 from ..errors import (
     CallbackFailed,
     Disconnected,
-    FilterTimeout,
-    FramingError,
     MarshalingError,
-    ParseError,
     SlowConsumer,
 )
 from ..framings.base import Framing, framing_of
@@ -31,7 +28,7 @@ from ..model import Direction, OnFilterError, Side
 from .closing import LinkEvent
 from .connection import ClientSideProtocol, Connection, ServerSideProtocol
 from .ending_connection import EndingConnection
-from .ending_pair import EndingPair
+from .hosting_pair import HostingPair
 from .link import Link
 from .session_filters import end_sessions, messages_for
 
@@ -51,7 +48,7 @@ NONE_STOPPED: frozenset[Direction] = frozenset()
 """Shared by nearly all links, because an empty set costs 200 bytes."""
 
 
-class Pair(EndingPair):
+class Pair(HostingPair):
     """Implements what lanes and connections need of their link. ``link`` is what the application sees of it."""
 
     __slots__ = (
@@ -159,6 +156,7 @@ class Pair(EndingPair):
             Lane(to_server, framings[0], server, client, self, now, self.link),
             Lane(to_client, framings[1], client, server, self, now, self.link),
         )
+        self.lanes[0].face(self.lanes[1])
 
     def relay(self) -> None:
         """The link is complete."""
@@ -286,63 +284,8 @@ class Pair(EndingPair):
             if not deferred.called:  # the one before may have cancelled it
                 deferred.callback(None)
 
-    # -- LaneHost -------------------------------------------------------------------------------------------
-
-    def lane_gave_way(self, lane: Lane) -> None:
-        """Let the lane go on in the next turn of the reactor."""
-        self.timers.stop(("verdict", lane))
-        self.timers.call_later(("turn", lane), 0, partial(self._take_turn, lane))
-
-    def _take_turn(self, lane: Lane) -> None:
-        try:
-            lane.take_turn()
-        except BaseException:  # a bug: what Twisted does where a read raises
-            self.connection(lane.direction.source).abort()
-            raise
-
-    def lane_blocked(self, lane: Lane) -> None:
-        """Stop reading for this lane."""
-        connection = self.connection(lane.direction.source)
-        connection.valve.close("lane")
-        self._report_loss(connection)
-        self.timers.stop(("verdict", lane))
-        timeout = self._host.limits.filter_timeout
-        if lane.awaited is not None and timeout is not None:
-            late = FilterTimeout(f"no verdict within {timeout} seconds")
-            self.timers.call_later(("verdict", lane), timeout, partial(lane.give_up_waiting, late))
-
-    def lane_flowing(self, lane: Lane) -> None:
-        """Nothing is held any more: read on, or go on ending."""
-        self.timers.stop(("verdict", lane))
-        connection = self.connection(lane.direction.source)
-        connection.valve.open("lane")
-        if connection.ended:
-            self._side_down(connection, connection.loss or ConnectionDone())
-        if connection.side in self.down or self.closing:
-            lane.drop_unfinished()  # its end will not come: the lane may have begun it after that was decided
-        self._on(LinkEvent.MOVED)
-
-    def lane_parse_error(self, lane: Lane, error: ParseError) -> None:
-        """One message is dropped."""
-        self.parse_error(lane.direction.source, error)
-
-    def parse_error(self, side: Side, error: ParseError) -> None:
-        """Report a message of a side that cannot be read."""
-        self._host.application.link_error(self, side, error)
+    # -- LaneHost, beside `HostingPair` ------------------------------------------------------------
 
     def lane_filter_failed(self, lane: Lane, error: CallbackFailed) -> OnFilterError:
-        """A filter raised."""
+        """A filter raised. See `LaneHost`."""
         return self._host.application.filter_failed(self, lane.direction, error)
-
-    def lane_framing_failed(self, lane: Lane, error: FramingError) -> None:
-        """The stream of a side cannot be read any further: that is the end of the side."""
-        self.break_off(self.connection(lane.direction.source), error)
-
-    def lane_closes(self, lane: Lane, error: BaseException | None) -> None:
-        """A verdict closes the link."""
-        self.close(error)
-
-    def lane_is_read(self, lane: Lane) -> bool:
-        """Return whether more can come."""
-        connection = self.connection(lane.direction.source)
-        return not (connection.ended or connection.valve.closed)

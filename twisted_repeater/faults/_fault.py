@@ -6,6 +6,7 @@ import fnmatch
 import math
 from dataclasses import dataclass, fields
 from random import Random
+from typing import Any
 
 from ..model import Direction
 
@@ -82,12 +83,14 @@ class Chance:
         random: the random numbers of the sequence.
     """
 
-    __slots__ = ("_fault", "hit", "random", "seen")
+    __slots__ = ("_fault", "hit", "kept", "random", "seen")
 
     def __init__(self, fault: Fault, random: Random) -> None:
         self._fault = fault
         self.random: Random = random
         """The fault draws its own choices from it, too, but only for what is hit."""
+        self.kept: list[Any] = []
+        """What the fault has to remember for this sequence."""
         self.seen: int = 0
         """How many it was asked about."""
         self.hit: int = 0

@@ -8,12 +8,18 @@ from random import Random, SystemRandom
 from weakref import WeakKeyDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from .._text import loggable
 from ..link import Link
 from ..model import Direction
 from ._fault import Chance, Fault, check_seconds
+from ._link_faults import MessageFault
 
 __all__ = ["ActiveFault", "Faults"]
+
+log: Logger = Logger()
 
 SEEDS = 2**32
 """Drawn seeds are below this number: short enough to be typed again."""
@@ -34,6 +40,7 @@ class ActiveFault:
         """What its random numbers begin with: give it to the fault to get the same faults again."""
         self._clock = clock
         self._ends = ends
+        self._logged = False
         self._seen = self._hit = 0
         self._of_links: WeakKeyDictionary[Link, dict[Direction, Chance]] = WeakKeyDictionary()
         self._links = 0
@@ -43,6 +50,11 @@ class ActiveFault:
 
     def __repr__(self) -> str:
         return f"ActiveFault({self.name!r}, {self.fault}, seed={self.seed})"
+
+    @property
+    def by_message(self) -> bool:
+        """Whether the fault hits messages, and not bytes."""
+        return isinstance(self.fault, MessageFault)
 
     @property
     def left(self) -> float | None:
@@ -68,11 +80,11 @@ class ActiveFault:
 
         They depend on the number of the link. So ask as soon as the link is made, or the fault is set.
         """
-        return self._chance_of(link, direction).random
+        return self.chance_of(link, direction).random
 
     def hits_message(self, link: Link, direction: Direction) -> bool:
         """Return whether the next message of a link and a direction is hit. Call it once for each."""
-        return self._count(self._chance_of(link, direction).hits())
+        return self._count(self.chance_of(link, direction).hits())
 
     def hits_link(self, link: Link, direction: Direction) -> bool:
         """Return whether a link is hit in a direction: decided when you first ask, and the same from then on."""
@@ -88,7 +100,18 @@ class ActiveFault:
         self._hit += hits
         return hits
 
-    def _chance_of(self, link: Link, direction: Direction) -> Chance:
+    def now(self) -> float:
+        """Return the time of its clock."""
+        return self._clock.seconds()
+
+    def log_once(self, log: Logger, failure: Failure) -> None:
+        """Log that the function ``where`` of the fault has failed, unless it was logged already."""
+        if not self._logged:
+            self._logged = True
+            log.failure("where of the fault {name} failed (logged once)", loggable(failure), name=self.name)
+
+    def chance_of(self, link: Link, direction: Direction) -> Chance:
+        """Return what chooses the messages of a link and a direction: always the same object."""
         chances = self._of_links.get(link)
         if chances is None:
             self._links += 1
@@ -138,7 +161,7 @@ class Faults:
         """
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise ValueError(f"the name of a fault must be 1 to 64 letters, digits, '_', '.' or '-', not {name!r}")
-        if not isinstance(fault, Fault) or type(fault) is Fault:
+        if not isinstance(fault, Fault) or type(fault) in (Fault, MessageFault):
             raise TypeError(f"fault must be a fault such as Drop(), not {fault!r}")
         ends = None
         if seconds is not None:
@@ -149,6 +172,7 @@ class Faults:
         self._stop_timer(name)
         if seconds is not None:
             self._timers[name] = self._clock.callLater(seconds, self.remove, name)
+        log.info("the fault {name} is set: {fault}, seed {seed}", name=name, fault=str(fault), seed=active.seed)
         self._changed(before)
         return active
 
@@ -157,6 +181,9 @@ class Faults:
         self._stop_timer(name)
         removed = self._faults.pop(name, None)
         if removed is not None:
+            log.info(
+                "the fault {name} is removed; it hit {hit} of {seen}", name=name, hit=removed.hit, seen=removed.seen
+            )
             self._changed(removed)
         return removed is not None
 

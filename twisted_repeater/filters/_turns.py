@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 
 from ..link import Link
 from ..model import Direction
-from ..verdicts import Mixed, Verdict
+from ..verdicts import Mixed, Verdict, delayed_like
 
 __all__ = ["MOST_BYTES", "Turns"]
 
@@ -137,4 +137,5 @@ class Turns:
         taken = self.take_due()
         forward = [*verdict.forward, *(message for each in taken for message in each.back)]
         last = taken[-1]
-        return Mixed(passes=verdict.passes, forward=forward, back=verdict.back, closes=last.closes, error=last.error)
+        mixed = Mixed(passes=verdict.passes, forward=forward, back=verdict.back, closes=last.closes, error=last.error)
+        return delayed_like(mixed, verdict)

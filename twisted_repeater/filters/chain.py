@@ -14,7 +14,7 @@ from ..interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveByC
 from ..link import Link
 from ..model import Direction
 from ..selectors import Selector
-from ..verdicts import DO_NOTHING, PASS_ON, Answer, Mixed, Verdict, simplest
+from ..verdicts import DO_NOTHING, PASS_ON, Answer, Close, Later, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from ._migration import hand_over_by_name
 from ._provider import (
     checked_function,
@@ -49,8 +49,8 @@ def chain(*filters: Filter | FilterPairObject) -> Chain | PairChain:
     * After `Close`, no other filter is asked. The messages that the filters before it made, and those that `Close`
       forwards, go out.
     * While a filter's answer is awaited, the message and those after it wait.
-    * The next filter sees a message whose verdict is `Later` at once. The delays of several filters add up. If a message
-      becomes several, they go out together, with the longest of their delays.
+    * If the verdict is `Later`, the next filter sees the message at once. The delays of several filters add up. If a
+      message becomes several, they go out together, with the longest of their delays.
     * A message that all filters pass on leaves as the bytes that came.
     * Each filter sees only the messages that it wants (`wants`). A message that none wants is not decoded. If messages
       are decoded, the filters must choose by class, because the bytes are gone; those of the dialect hl7 keep them.
@@ -269,13 +269,16 @@ class _Total:
 
     def verdict(self) -> Verdict:
         """Return the effects as one verdict, as a single filter would return it."""
-        return simplest(
-            Mixed(
-                passes=self.passes,
-                forward=self.forward,
-                back=self.back,
-                closes=self.closes,
-                error=self.error,
-                delay=self._delay + self._longest,
-            )
-        )
+        delay = self._delay + self._longest
+        return Later(delay, self._at_once()) if delay else self._at_once()
+
+    def _at_once(self) -> Verdict:
+        if self.closes and not self.passes:
+            return Close(self.error, forward=self.forward, back=self.back)
+        if self.closes or (self.forward and (self.passes or self.back)):
+            return Mixed(passes=self.passes, forward=self.forward, back=self.back, closes=self.closes, error=self.error)
+        if self.forward:
+            return Send(*self.forward)
+        if self.passes:
+            return PassOnAndSendBack(self.back) if self.back else PASS_ON
+        return SendBack(self.back) if self.back else DO_NOTHING

@@ -16,7 +16,7 @@ from .._types import Filter, FilterPairObject, Message
 from ..interfaces import IFilterPair, IMigrating
 from ..link import Link
 from ..model import Direction, OnFilterError
-from ..verdicts import DO_NOTHING, PASS_ON, Answer, Mixed, Send, Verdict, plain
+from ..verdicts import DO_NOTHING, PASS_ON, Answer, Mixed, Send, Verdict, delayed_like, plain
 from ._deciding import Deciding
 from ._migration import hand_over
 from ._provider import filters_of, fixed_filters
@@ -206,5 +206,7 @@ class _ToClient(InTurn):
 def _without_back(verdict: Verdict) -> Verdict:
     """Return the rest of a verdict whose answer waits."""
     if verdict.passes:
-        return Mixed(passes=True, forward=verdict.forward) if verdict.forward else PASS_ON
-    return Send(*verdict.forward) if verdict.forward else DO_NOTHING
+        rest = Mixed(passes=True, forward=verdict.forward) if verdict.forward else PASS_ON
+    else:
+        rest = Send(*verdict.forward) if verdict.forward else DO_NOTHING
+    return delayed_like(rest, verdict)

@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ..watching import WatchedMessage
-from .disk import check_kind
+from .disk import check_kind, reserve_of
 from .entries import COLUMNS, PLAIN_COLUMNS, is_plain, plain_values, values_of
 from .records import RecordingError
-from .schema import check, create
+from .schema import PAGE_SIZE, check, create
 
 __all__ = ["AT_ONCE", "RecordingFile", "rotate"]
 
@@ -48,7 +48,8 @@ ANY: Final = _statements(COLUMNS)
 """For any messages."""
 
 CHECKPOINT: Final = 1000
-"""After how many pages SQLite moves the log into the database."""
+"""After how many pages SQLite moves the log into the database, or fewer on a small disk: the database may grow by as
+much as the log has, when the disk is full but for the reserve."""
 
 MAX_LOG: Final = 64 * 1024 * 1024
 """How many bytes of the log's file are kept when it is empty."""
@@ -74,6 +75,7 @@ class RecordingFile:
     def __init__(self, path: str, facts: Mapping[str, str], *, durable: bool = False) -> None:
         check_kind(path)
         self.path: str = path
+        self._closed = False
         self._lock = _locked(path)
         self._node = os.fstat(self._lock).st_ino
         self.same: bool = True
@@ -105,7 +107,7 @@ class RecordingFile:
             self.same = all(found.get(name) == facts.get(name) for name in ("dialect", "server"))
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
+        execute(f"PRAGMA wal_autocheckpoint = {min(CHECKPOINT, reserve_of(self.path) // PAGE_SIZE + 1)}")
         execute(f"PRAGMA journal_size_limit = {MAX_LOG}")
         self.last: int = execute("SELECT max(id) FROM messages").fetchone()[0] or 0
 
@@ -124,6 +126,11 @@ class RecordingFile:
             return os.stat(self.path).st_ino == self._node
         except FileNotFoundError:
             return False
+
+    def make_room(self) -> None:
+        """Move the log into the database, and give its room back to the disk, if nobody reads the file."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # -- a transaction --------------------------------------------------------------------------------------------
 
@@ -170,7 +177,13 @@ class RecordingFile:
         self._connection.execute(LEFT_OUT, (left_out,))
 
     def close(self) -> None:
-        """End the recording. If nobody else has the file open, it is one file then, which can be copied and moved."""
+        """End the recording; a second call does nothing.
+
+        If nobody else has the file open, it is one file then, which can be copied and moved.
+        """
+        if self._closed:
+            return
+        self._closed = True
         try:
             with suppress(sqlite3.Error):  # a reader has it open, or the disk is full
                 self._connection.execute("PRAGMA journal_mode = DELETE")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final, Literal
@@ -30,8 +31,8 @@ log: Logger = Logger()
 
 MIB: Final = 1024 * 1024
 
-LEAST_SIZE: Final = MIB
-"""The smallest ``max_size``: an empty recording has a tenth of it."""
+LEAST: Final = {"max_size": MIB, "keep": 0, "max_waiting": 1}
+"""The smallest numbers that `record` accepts. An empty file has a tenth of the smallest size."""
 
 STOP_TIME: Final = 10.0
 """How many seconds the end of a recording waits for its disk at most."""
@@ -86,9 +87,7 @@ def record(
         OSError: the file cannot be made.
         ValueError: a number is too small.
     """
-    for name, value, least in (("max_size", max_size, LEAST_SIZE), ("keep", keep, 0), ("max_waiting", max_waiting, 1)):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, not {value}")
+    check_numbers({"max_size": max_size, "keep": keep, "max_waiting": max_waiting})
     if when_slow not in ("leave-out", "wait"):
         raise ValueError(f"when_slow must be 'leave-out' or 'wait', not {when_slow!r}")
     if reactor is None:
@@ -103,6 +102,13 @@ def record(
     recorder = Recorder(settings, reactor, max_waiting=max_waiting, waits=when_slow == "wait")
     recorder.watch(repeater, links)
     return recorder
+
+
+def check_numbers(arguments: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` if a number among the arguments of `record` is too small."""
+    for name, least in LEAST.items():
+        if arguments.get(name, least) < least:
+            raise ValueError(f"{name} must be at least {least}, not {arguments[name]}")
 
 
 class Recorder:
@@ -139,6 +145,7 @@ class Recorder:
         except BaseException:
             self._writer.stop()
             raise
+        log.info("recording into {path}", path=self.path)
 
     def stop(self) -> Deferred[None]:
         """End the recording. Fires when the file is complete, or when its disk has not obeyed for 10 seconds.

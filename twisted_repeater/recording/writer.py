@@ -5,8 +5,8 @@ It sleeps until something waits in its queue, then a little longer, and writes a
 Three things may go wrong, and none of them reaches a link:
 
 * Another process has locked the file, or the disk is slow: the writer goes on trying. The queue becomes longer.
-* The disk is full, or fails: the recording is *suspended*. What waits is left out. Every few seconds the writer tries
-  again, with the file opened again. When that succeeds, a gap is noted in the file, and the recording goes on.
+* The disk is full, or fails: the recording is *suspended*. What waits is left out. Every second the writer tries again,
+  with the file opened again. When that succeeds, a gap is noted in the file, and the recording goes on.
 * The file is too large, or has lost its name: the next file is begun.
 
 The reactor's thread appends to the queue and reads the counters; all else belongs to the writer's thread.
@@ -32,7 +32,7 @@ __all__ = ["COST", "Entry", "Settings", "Writer"]
 PAUSE: Final = 0.2
 """How many seconds the writer lets more messages come before it writes: few large transactions cost less."""
 
-RETRY: Final = 5.0
+RETRY: Final = 1.0
 """How many seconds pass between two attempts to go on with a recording that is suspended."""
 
 MESSAGES: Final = 2000
@@ -209,6 +209,7 @@ class Writer:
             self.done += size
             self._allow_more()
         self.recorded += taken.left_out
+        taken.left_out = 0
         self.oldest = None
         self._added.clear()
 
@@ -240,7 +241,9 @@ class Writer:
         if not file.is_there or file.size >= self._settings.max_size:
             self._next_file(away=file.is_there)
         elif not has_room(file.path):
-            self._suspend(FULL)
+            file.make_room()
+            if not has_room(file.path):
+                self._suspend(FULL)
 
     def _next_file(self, *, away: bool) -> None:
         """Begin the next file, after moving the present one away if it is in the way."""
@@ -295,6 +298,8 @@ class Writer:
     def _try_again(self) -> None:
         """Go on with a recording that is suspended, if that is possible."""
         try:
+            if self._file is not None:
+                self._file.make_room()
             if not has_room(self._settings.path, times=2):
                 return
             damaged, self._damaged = self._damaged, False

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from types import UnionType
 from typing import Any, Literal, NamedTuple, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from .._sockets.endpoints import parts_of
+from ..model import Direction
 from .option_values import size
 
 __all__ = ["Description", "arguments_of", "described", "options_of"]
@@ -76,8 +78,9 @@ def arguments_of(function: Callable[..., object], options: Mapping[str, str]) ->
 
 def options_of(function: Callable[..., object]) -> dict[str, Read]:
     """Return the parameters of a function that can be written as text, each with what reads it."""
+    is_plain_class = isinstance(function, type) and not is_dataclass(function)
     try:
-        hints = get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
+        hints = get_type_hints(function.__init__ if is_plain_class else function)
     except Exception:  # an annotation that only type checkers can resolve
         hints = {}
     readers = {}
@@ -141,11 +144,21 @@ def _one_of(choices: tuple[object, ...], text: str) -> str:
     return text
 
 
+def _direction(text: str) -> Direction | None:
+    if text == "both":
+        return None
+    try:
+        return Direction(text.replace("-", "_"))
+    except ValueError:
+        raise ValueError(f"must be to-server, to-client or both, not {text!r}") from None
+
+
 READERS: dict[object, Read] = {
     int: _integer,
     float: _number,
     bool: _answer,
     str: str,
     bytes: _marks,
+    Direction: _direction,
 }
 """What reads a value of each type."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from .._repeater import Repeater
 from .._types import Reactor
 from ..observers.metrics import MetricsObserver
 from ..recording import Recorder, record
+from ..recording.recorder import check_numbers
 from .descriptions import arguments_of, described
 
 __all__ = ["ServiceRecording", "record_arguments"]
@@ -40,9 +42,12 @@ def record_arguments(text: str) -> dict[str, Any]:
         ValueError: an option is unknown or wrong, or there is no file.
     """
     path, given = described(text)
+    path = re.sub(r"\\(.)", r"\1", path)
     if not path:
         raise ValueError(f"must have a file, such as traffic.db:max-size=1GiB, not {text!r}")
-    return {"path": path, **arguments_of(options, given)}
+    arguments = arguments_of(options, given)
+    check_numbers(arguments)
+    return {"path": path, **arguments}
 
 
 class ServiceRecording:

@@ -19,6 +19,7 @@ from ..observers.metrics import MetricsObserver
 from .addresses import ip_of
 from .admin import administration
 from .filter_modules import FilterModules
+from .ready_faults import NamedFault
 from .recording import ServiceRecording
 from .reload import Reload
 from .shutdown_signals import ShutdownSignals
@@ -48,6 +49,7 @@ class RepeaterService(Service):
         admin_hosts: names of the administration, in addition to the local ones.
         metrics: one of the repeater's observers; the administration shows its numbers.
         recording: begins with the service.
+        faults: faults that are set from the beginning.
         pid_file: removed when a second signal ends the process at once because a filter blocks the reactor.
     """
 
@@ -63,6 +65,7 @@ class RepeaterService(Service):
         admin_hosts: Sequence[str] = (),
         metrics: MetricsObserver | None = None,
         recording: ServiceRecording | None = None,
+        faults: Sequence[NamedFault] = (),
         pid_file: str | None = None,
     ) -> None:
         self.repeater: Repeater | None = None
@@ -76,6 +79,7 @@ class RepeaterService(Service):
         self._admin_port: IListeningPort | None = None
         self._metrics = metrics or MetricsObserver()
         self._recording = recording
+        self._faults = faults
         self._shutdown_signals = ShutdownSignals(reactor, self._abort, pid_file)
         self._binding: Deferred[None] | None = None
         self._error: CannotStart | None = None
@@ -90,6 +94,8 @@ class RepeaterService(Service):
     async def _bind(self) -> None:
         self.repeater = await self._create()
         arguments: dict[str, Any] = {**self._callbacks, **self._modules.filters}
+        for name, fault, lasts in self._faults:
+            self.repeater.faults.set(name, fault, seconds=lasts)
         self.repeater.start(**arguments)
         if self._admin is not None:
             site = administration(

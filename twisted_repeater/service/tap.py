@@ -27,6 +27,7 @@ from .descriptions import described
 from .filter_modules import FilterModules
 from .loading import READY, LoadingError, load_dialect
 from .option_values import LIMITS
+from .ready_faults import READY_FAULTS, fault_of
 from .ready_filters import DIALECTS, READY_FILTERS
 from .recording import ServiceRecording, record_arguments
 from .service import CannotStart, RepeaterService
@@ -83,6 +84,7 @@ class Options(usage.Options):
         self["allow-ip"] = []
         self["admin-host"] = []
         self["filter"] = []
+        self["fault"] = []
 
     def opt_filter(self, description: str) -> None:
         """Add a pair of filters."""
@@ -91,6 +93,15 @@ class Options(usage.Options):
     opt_filter.__doc__ = (
         f"A pair of filters: {', '.join(READY_FILTERS)}, or package.module:name; with options. May be given more than "
         "once."
+    )
+
+    def opt_fault(self, description: str) -> None:
+        """Add a fault."""
+        taken = [fault.name for fault in self["fault"]]
+        self["fault"].append(read("fault", fault_of, description, taken=taken))
+
+    opt_fault.__doc__ = (
+        f"Break something on purpose: {', '.join(READY_FAULTS)}; with options. May be given more than once."
     )
 
     def opt_allow_client(self, pattern: str) -> None:
@@ -228,6 +239,7 @@ def _service(options: Options, reactor: Reactor) -> RepeaterService:
         admin_hosts=options["admin-host"],
         metrics=metrics,
         recording=recording,
+        faults=options["fault"],
         pid_file=options.parent.get("pidfile") if options.parent is not None else None,
     )
 

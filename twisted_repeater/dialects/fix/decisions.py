@@ -53,8 +53,9 @@ def verdict_with(message: Message, forward: list[Message], back: list[Message], 
     """Return a verdict with these messages."""
     passes = bool(forward) and forward[0] is message
     rest = forward[1:] if passes else forward
-    if asked.closes:
-        return Mixed(passes=passes, forward=rest, back=back, closes=True, error=asked.error)
+    if asked.closes or asked.delay:
+        closes, error = asked.closes, asked.error
+        return Mixed(passes=passes, forward=rest, back=back, closes=closes, error=error, delay=asked.delay)
     if passes and not rest:
         return PassOnAndSendBack(back) if back else PASS_ON
     if not forward and not back:

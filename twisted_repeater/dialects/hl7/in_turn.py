@@ -147,7 +147,7 @@ class _ToServer(_Member):
             return verdict
         if verdict.back:
             turns.wait(verdict.back)
-            verdict = Mixed(passes=verdict.passes, forward=verdict.forward)
+            verdict = Mixed(passes=verdict.passes, forward=verdict.forward, delay=verdict.delay)
         return turns.in_room(verdict)
 
     def _expect(self, verdict: Verdict, message: Frame) -> None:

@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred
 
 from ...link import Link
 from ...model import Direction
-from ...verdicts import Mixed, Verdict
+from ...verdicts import Mixed, Verdict, delayed_like
 from .acknowledging import is_answered
 from .batches import Batch
 from .frames import Filler, Raw
@@ -164,9 +164,10 @@ class Turns:
         if not due:
             return verdict
         forward = [*verdict.forward, *due]
-        return Mixed(
+        due_now = Mixed(
             passes=verdict.passes, forward=forward, back=verdict.back, closes=verdict.closes, error=verdict.error
         )
+        return delayed_like(due_now, verdict)
 
     def _take_due(self) -> list[object]:
         """Return the answers that no message of the client is before any more."""

@@ -20,7 +20,7 @@ from ...interfaces import ICodec, IFilter, IMigrating, ISelectiveByCodec, ITyped
 from ...link import Link
 from ...model import Side
 from ...selectors import Gate, Selector, any_of
-from ...verdicts import DROP, PASS_ON, Answer, Close, Mixed, Verdict, plain
+from ...verdicts import DROP, PASS_ON, Answer, Close, Mixed, Verdict, delayed_like, plain
 from .messages import (
     PubAck,
     PubComp,
@@ -161,7 +161,7 @@ class Answering(Around):
         if not passes and not forward and not verdict.closes:
             forward = [*self._in_place()]
         mixed = Mixed(passes=passes, forward=forward, back=back, closes=verdict.closes, error=verdict.error)
-        return DROP if mixed == NOTHING else mixed
+        return DROP if mixed == NOTHING else delayed_like(mixed, verdict)
 
     def _publish(self, message: Publish, link: Link) -> Answer:
         shown = message

@@ -56,7 +56,7 @@ class ToServer(Answering):
         if len(early) >= MOST_WAITING:
             return Close(self._wrong("too many packets came before the CONNACK", Reason.QUOTA_EXCEEDED))
         early += back
-        return Mixed(passes=verdict.passes, forward=verdict.forward)
+        return Mixed(passes=verdict.passes, forward=verdict.forward, delay=verdict.delay)
 
     def _connect(self, message: Connect, link: Link) -> Answer:
         if self.session.is_whole:
@@ -128,7 +128,8 @@ class ToClient(Answering):
         verdict = self._others(message, message, (), verdict)
         if not early or verdict.closes or message.reason:
             return verdict
-        return Mixed(passes=verdict.passes, forward=(*verdict.forward, *early), back=verdict.back)
+        forward = (*verdict.forward, *early)
+        return Mixed(passes=verdict.passes, forward=forward, back=verdict.back, delay=verdict.delay)
 
     def _answer(self, message: SubAck | UnsubAck, link: Link) -> Answer:
         number, back, shown = message.packet_id, [], message

@@ -37,7 +37,7 @@ from ...interfaces import ICodec, IFilter, IFilterPair, IMigrating, ISelectiveBy
 from ...link import Link
 from ...model import Direction
 from ...selectors import Selector, first_byte
-from ...verdicts import PASS_ON, Answer, Mixed, Send, Verdict, plain
+from ...verdicts import PASS_ON, Answer, Mixed, Send, Verdict, delayed_like, plain
 from .codec import check_codec
 from .messages import Command, Raw, Reply, read_reply
 
@@ -236,7 +236,7 @@ class _ToServer(_Member):
         if not isinstance(reply, Reply):
             raise TypeError(f"the answer to a command must be a Reply, not {type(reply).__name__}")
         mark = self._marks.put(bytes(reply), len(bytes(reply)))
-        return Mixed(forward=(mark,), back=pushes) if pushes else Send(mark)
+        return delayed_like(Mixed(forward=(mark,), back=pushes) if pushes else Send(mark), verdict)
 
 
 @implementer(IFilter, ISelectiveByCodec, IMigrating)

@@ -18,6 +18,7 @@ from ..._text import address_text, printable
 from ...model import Direction
 from ...observers.metrics import MetricsObserver, exposition
 from ..recording import ServiceRecording
+from .faults import clear_faults, faults_page, remove_fault, set_fault
 from .site import Answer, GuardedSite, text
 
 __all__ = ["administration"]
@@ -32,6 +33,10 @@ POST /reload               reload the filters
 GET  /recording            the state of the recording that --record began, as JSON
 POST /recording/stop       end it
 POST /recording/start      go on with it
+GET  /faults               the faults that are set, as JSON
+POST /faults/NAME?fault=F  set a fault, such as latency:seconds=0.1:lasts=60
+POST /faults/NAME/remove   remove it
+POST /clear-faults         remove all
 """
 
 NO_METRICS = "metrics need prometheus_client (pip install 'twisted_repeater[metrics]')"
@@ -78,10 +83,12 @@ def administration(
         (b"drop-new-clients", b"POST", drop),
         (b"accept-new-clients", b"POST", accept),
         (b"reload", b"POST", reload_filters),
+        (b"clear-faults", b"POST", lambda request: clear_faults(request, repeater)),
     ):
         root.putChild(path, _Node(method, answer))
     root.putChild(b"clients", _Clients(repeater))
     root.putChild(b"recording", _recording(repeater, recording))
+    root.putChild(b"faults", _Faults(repeater))
     return GuardedSite(root, hosts)
 
 
@@ -161,6 +168,21 @@ def _recording(repeater: Repeater, recording: ServiceRecording | None) -> _Node:
     node.putChild(b"start", _Node(b"POST", start))
     node.putChild(b"stop", _Node(b"POST", stop))
     return node
+
+
+class _Faults(_Node):
+    """``/faults``, ``/faults/NAME`` and ``/faults/NAME/remove``."""
+
+    def __init__(self, repeater: Repeater) -> None:
+        super().__init__(b"GET", lambda request: faults_page(request, repeater))
+        self._repeater = repeater
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        """Return the resource of one fault. See `IResource`."""
+        name, repeater = path.decode("utf-8", "surrogateescape"), self._repeater
+        fault = _Node(b"POST", lambda request: set_fault(request, repeater, name))
+        fault.putChild(b"remove", _Node(b"POST", lambda request: remove_fault(request, repeater, name)))
+        return fault
 
 
 def _metrics(request: Request, metrics: MetricsObserver) -> Answer | bytes:

@@ -1,0 +1,44 @@
+"""The faults on the command line."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import Direction, faults
+from twisted_repeater.faults import Drop, Fault, Latency
+from twisted_repeater.service.ready_faults import READY_FAULTS, fault_of
+
+
+class FaultOfTests(SynchronousTestCase):
+    """Descriptions."""
+
+    def test_options(self) -> None:
+        """Options are those of the class, and may be a direction."""
+        text = "latency:seconds=0.1:jitter=0.02:direction=to-client:clients=edge-*:probability=0.5:seed=7"
+        fault = Latency(0.1, 0.02, direction=Direction.TO_CLIENT, clients="edge-*", probability=0.5, seed=7)
+        self.assertEqual(fault_of(text), ("latency", fault, None))
+        self.assertEqual(fault_of("drop:direction=both").fault, Drop())
+
+    def test_names_and_times(self) -> None:
+        """A fault has the name of its kind, or one that is given, with a number if that is taken; it may end."""
+        self.assertEqual(fault_of("drop:name=lost:lasts=60"), ("lost", Drop(), 60))
+        self.assertEqual(fault_of("drop", "lost").name, "lost")
+        self.assertEqual(fault_of("drop", taken=["drop", "drop-2"]).name, "drop-3")
+
+    def test_errors(self) -> None:
+        """A wrong description is refused in words that name what is wrong."""
+        for text, reason in (
+            ("dorp", "there is no fault 'dorp'; the faults are: bandwidth, corrupt"),
+            ("drop:seconds=1", "drop: there is no option 'seconds'"),
+            ("drop:direction=up", "drop: direction must be to-server, to-client or both, not 'up'"),
+            ("drop:probability=0", "drop: probability must be above 0"),
+            ("latency:seconds=nan", "latency: seconds must be a number of seconds"),
+            ("drop:lasts=0", "drop: lasts must be above 0, not 0"),
+        ):
+            self.assertRaisesRegex(ValueError, reason, fault_of, text)
+
+    def test_all_faults_are_there(self) -> None:
+        """Every fault of the package has a name."""
+        kinds = {getattr(faults, name) for name in faults.__all__}
+        bases = {faults.Fault, faults.MessageFault, faults.ByteFault}
+        self.assertEqual({kind for kind in kinds if issubclass(kind, Fault)} - bases, set(READY_FAULTS.values()))
