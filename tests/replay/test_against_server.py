@@ -53,6 +53,7 @@ class ReplayTests(PlayCase):
 
     async def test_tls(self) -> None:
         """The server may be reached over TLS; one whose certificate is not trusted is a difference."""
+        self.addCleanup(self.flushWarnings)  # Twisted uses what pyOpenSSL would rather not have
         sockets, other = (TLSSockets(self.mktemp()) for _ in range(2))
         server: Any = LineServer()
         port = sockets.listen(server)
