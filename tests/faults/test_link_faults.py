@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import (
     PASS_ON,
     Close,
+    Conversion,
     Direction,
     Later,
     Link,
@@ -22,8 +23,8 @@ from twisted_repeater import (
 )
 from twisted_repeater._link.link import pair_of
 from twisted_repeater.codecs import text
-from twisted_repeater.faults import Corrupt, Drop, Duplicate, MessageFault, Reorder
-from twisted_repeater.faults._link_faults import Unit
+from twisted_repeater.faults import Corrupt, Cut, Drop, Duplicate, Latency, MessageFault, Reorder
+from twisted_repeater.faults._link_faults import Unit, Work
 from twisted_repeater.selectors import first_byte
 from twisted_repeater.testing import FilterHarness
 from twisted_repeater.verdicts import Frame
@@ -85,13 +86,15 @@ class PlaceTests(SynchronousTestCase):
 
     def test_messages_of_other_versions(self) -> None:
         """On a link that converts versions, a message is hit as the receiver gets it."""
-        kind = MessageType({1: text(), 2: text("utf-16-le")}, prod=1)
+        same = Conversion(lambda message: message, lambda message: message)
+        kind = MessageType({1: text(), 2: text("utf-16-le")}, prod=2, test=2, conversions={2: same})
         dialect = dialects.int32(to_server=kind)
         for fault, expected in ((Duplicate(), ["hi", "hi"]), (Drop(), []), (Corrupt(seed=1), None)):
-            harness = broken(fault, dialect=dialect, convert_versions=True, client_members={"send_version": 2})
+            members = {"client_members": {"send_version": 1}, "server_members": {"recv_version": 2}}
+            harness = broken(fault, dialect=dialect, convert_versions=True, **members)
             outcome = harness.client_sends("hi")
             if expected is None:
-                self.assertEqual(len(outcome.to_server_bytes), 6)
+                self.assertEqual(len(outcome.to_server_bytes), 8)
                 self.assertNotEqual(outcome.to_server, ["hi"])
             else:
                 self.assertEqual(outcome.to_server, expected)
@@ -105,6 +108,35 @@ class PlaceTests(SynchronousTestCase):
 
         for framing in (SimpleNamespace(follows=True), SimpleNamespace(follows=False, find=find)):
             self.assertEqual(Unit(lane, Frame(b"abc"), None, None).payload_range(framing), (0, 3))
+
+    def test_ctrl_c(self) -> None:
+        """Ctrl-C in a function that chooses messages is not kept."""
+
+        def interrupted(message: object, link: Link) -> bool:
+            raise KeyboardInterrupt
+
+        harness = broken(Drop(where=interrupted))
+        active = next(iter(harness.repeater.faults))
+        lane: Any = pair_of(harness.link).lanes[0]
+        work = Work(
+            active, harness.link, Direction.TO_SERVER, lane, active.chance_of(harness.link, Direction.TO_SERVER)
+        )
+        self.assertRaises(KeyboardInterrupt, work.hits, Unit(lane, b"m", None, None))
+
+    def test_wrong_choices(self) -> None:
+        """``where`` must be a selector or a function."""
+        wrong: Any = 3
+        self.assertRaisesRegex(TypeError, "where must be a selector", Drop, where=wrong)
+
+    def test_delays_and_cuts(self) -> None:
+        """A delay and a cut are effects on the whole verdict: nothing goes on behind a message that closes the link."""
+        harness = broken(Latency(1), to_server_filter=lambda message, link: Send(b"a", b"b"))
+        harness.repeater.faults.set("end", Cut(passes=True, clients="cl*"))
+        harness.repeater.faults.set("others", Drop(clients="x*"))
+        harness.client_sends(b"m").expect()
+        harness.advance(1)
+        outcome = harness.advance(1.1)
+        self.assertEqual((harness.server.received, outcome.closed), ([b"a"], True))
 
     def test_a_fault_must_say_what_it_does(self) -> None:
         """A fault by message without a method ``strike`` cannot hit anything."""

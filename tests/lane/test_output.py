@@ -236,7 +236,8 @@ class DelayedTests(SynchronousTestCase):
     def test_answers_wait_for_the_other_direction(self) -> None:
         """Answers go behind what the other direction delays, and choke the lane if that is too much."""
         self.output.delayed = self.waiting
-        self.other.push_now([b"x"], [b"y"])
+        self.other.push_now([b"x"], [])
+        self.other.push_now([], [b"y"])
         self.assertEqual(self.told, [("back", [b"x"]), ("later", [b"y"], [])])
         self.assertFalse(self.other.is_choked())
         self.other.push_now([], [b"z"])
