@@ -10,14 +10,15 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import venv
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from .paths import ROOT
-from .test_package import EXTENSIONS
 
+EXTENSIONS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]
 PLUGIN = "twisted/plugins/repeater_dropin.py"
 
 

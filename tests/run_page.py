@@ -7,7 +7,8 @@ Run as ``python run_page.py PAGE``. What is run:
 * Of these, one that calls ``react`` runs in a process of its own, listens on free ports in place of those that it says
   (9001 is left, which is the server's), and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
 * Commands in fences of ``sh``: the service of each ``twistd ... repeater ...`` is made, but not started, as the ports
-  of an example may be taken; each ``pytest ...`` and ``openssl ...`` is run.
+  of an example may be taken. Each ``pytest ...`` and ``openssl ...`` is run, and each ``python -m twisted_repeater
+  ...`` on a recording that the page has made.
 """
 
 from __future__ import annotations
@@ -134,6 +135,9 @@ def run_command(words: list[str]) -> None:
     program = Path(words[0]).name
     if program == "twistd" and "repeater" in words:
         in_a_process_of_its_own(lambda: make_service(words[words.index("repeater") + 1 :]))
+    elif words[:3] == ["python", "-m", "twisted_repeater"]:
+        if Path(words[4]).exists():
+            subprocess.run([sys.executable, *words[1:]], check=True)
     elif program == "pytest":
         subprocess.run([sys.executable, "-m", *words, "-p", "no:cacheprovider"], check=True)
     elif program == "openssl":

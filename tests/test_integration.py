@@ -21,7 +21,7 @@ REPEATER = TESTS / "integration" / "repeater.py"
 
 MIB = 2**20
 
-AMOUNT = (1024 if os.environ.get("CI") else 128) * MIB
+AMOUNT = (256 if os.environ.get("CI") else 128) * MIB
 """How much is sent to one that does not read: far more than the systems' buffers take."""
 
 ALLOWED = 8 * MIB

@@ -178,6 +178,7 @@ def _repeater(filter_name: str) -> Start:
 
 _FRAMINGS = ("async-extra", "length", "varint", "delimited")
 _PLAIN = ("oneway", "echo", "idle")
+_OBSERVED = ("oneway-16", "oneway-256", "oneway-4k")
 _INTERPRETED = {"PYTHONPATH": str(INTERPRETED)}
 _STREAM = _NGINX_MODULES / "ngx_stream_module.so"
 _STREAM_JS = _NGINX_MODULES / "ngx_stream_js_module.so"
@@ -269,6 +270,20 @@ CONTESTANTS = (
         prints_port=True,
         loads=("selector",),
         environment=_INTERPRETED,
+    ),
+    *(
+        Contestant(
+            name=f"repeater-{chosen}",
+            title=f"repeater, no filter, {title}",
+            start=_repeater(chosen),
+            prints_port=True,
+            loads=_OBSERVED,
+        )
+        for chosen, title in (
+            ("watched", "watched by a function that does nothing"),
+            ("recorded", "recorded to a file"),
+            ("bandwidth", "a fault by bytes: a bandwidth that is never reached"),
+        )
     ),
     Contestant(
         name="usual",

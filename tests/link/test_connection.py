@@ -12,8 +12,10 @@ from zope.interface.verify import verifyObject
 from twisted_repeater import HelloTimeout, InvalidHello, Side
 from twisted_repeater._link.closing import ConnectionState
 from twisted_repeater._link.connection import BUSY_READ_SIZE
+from twisted_repeater._link.gated_outlets import OutletGates
 from twisted_repeater._link.opening_peer import MAX_EARLY, OpeningPeer
 from twisted_repeater._link.starting_tls import READ_SIZE, TLSHandshake
+from twisted_repeater.faults._gates import TimeoutGate
 
 from .connections import (
     LIMITS,
@@ -47,6 +49,24 @@ class StateTests(MemoryCase):
         self.connection.drop()
         self.connection.read_the_last()
         self.assertEqual(self.host.told, [])
+
+    def test_progress(self) -> None:
+        """It makes progress when the peer takes something, and as long as a fault holds back what it will get."""
+        self.assertEqual((self.connection.progress(), self.connection.progress_of_peer()), (None, None))
+        self.connect()
+        self.assertEqual(self.connection.progress(), self.connection.progress())
+        gates = OutletGates(self.clock.seconds, paused=False)
+        self.connection.outlet._gates = gates
+        self.assertEqual(self.connection.progress_of_peer(), self.connection.progress())
+        active: Any = "never"
+        gates.set(active, TimeoutGate(float("inf")))
+        gates.allows(1, 0)
+        self.assertEqual(self.connection.progress(), self.connection.progress())
+        self.assertNotEqual(self.connection.progress_of_peer(), self.connection.progress_of_peer())
+        gates.set(active, TimeoutGate(5))
+        self.assertNotEqual(self.connection.progress(), self.connection.progress())
+        self.connection.connectionLost()
+        self.assertEqual((self.connection.progress(), self.connection.progress_of_peer()), (None, None))
 
     def test_not_read_on(self) -> None:
         """Once its peer has ended its stream, a connection is neither paused nor read on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.trial.unittest import SkipTest
@@ -80,6 +81,21 @@ class CountingTests(MetricsCase):
         self.assertEqual(counted["links_ended_total{side=client,reason=ConnectionDone}"], 1)
         self.assertEqual(counted["links_ended_total{side=server,reason=ConnectionLost}"], 1)
         self.assertEqual(counted["links_ended_total{side=,reason=closed}"], 1)
+
+    def test_recording(self) -> None:
+        """The numbers of a recording are there if there is one."""
+        self.observer.recording = SimpleNamespace(recorded=5, left_out=4, waiting=3, age=0.5, suspended="full")
+        found = {name: value for name, value in samples(self.observer).items() if name.startswith("recording")}
+        self.assertEqual(
+            found,
+            {
+                "recording_messages_total{}": 5,
+                "recording_left_out_total{}": 4,
+                "recording_waiting_bytes{}": 3,
+                "recording_age_seconds{}": 0.5,
+                "recording_suspended{}": 1,
+            },
+        )
 
     async def test_messages(self) -> None:
         """Messages and their bytes are counted each way."""

@@ -282,11 +282,15 @@ def bytewise(data: bytes) -> Iterable[bytes]:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that nobody listens at, and that the system gives nobody else for a minute.
+
+    It has a connection that has just been closed. A server that sets ``SO_REUSEADDR`` can listen there all the same.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address: tuple[str, int] = listening.getsockname()
+        with socket.create_connection(address):
+            listening.accept()[0].close()  # the end that closes first is the one that is remembered
+    return address[1]
 
 
 def open_sockets() -> set[str]:

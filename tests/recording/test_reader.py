@@ -191,7 +191,8 @@ class DamagedTests(SynchronousTestCase):
         with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
             connection.execute("UPDATE messages SET frame = 'text' WHERE id = 7")
             connection.execute("UPDATE messages SET direction = NULL WHERE id = 8")
-        self.assertEqual(self.numbers(), [number for number in range(1, 501) if number not in (7, 8)])
+            connection.execute("UPDATE messages SET back = 5 WHERE id = 9")
+        self.assertEqual(self.numbers(), [number for number in range(1, 501) if number not in (7, 8, 9)])
 
     def test_the_end_is_missing(self) -> None:
         """A file that was cut is read up to the cut."""
@@ -237,13 +238,34 @@ class NoRoomForFilesTests(SynchronousTestCase):
         self.assertIn("you must be allowed to write into its directory", str(error))
 
 
+class RowsTests(SynchronousTestCase):
+    """What a damaged page may say."""
+
+    def test_numbers_that_go_back(self) -> None:
+        """Rows after a number that does not increase are left out."""
+        with closing(sqlite3.connect(":memory:")) as connection:
+            recording = reader.Recording(connection)
+            query = "SELECT * FROM (VALUES (1), (3), (3), (4)) WHERE column1 > ? LIMIT ?"
+            self.assertEqual(recording._page(query, 0), ([(1,), (3,)], False))
+            self.assertTrue(recording.damaged)
+
+    def test_another_error(self) -> None:
+        """A database that says anything else when it is opened is used all the same; the next use tells."""
+        self.patch(Unopened, "code", sqlite3.SQLITE_BUSY)
+        connection = Unopened()
+        self.assertIs(reader._readable(connection, "x"), connection)
+        connection.close()
+
+
 class Unopened(sqlite3.Connection):
     """A connection to a file that cannot be opened, which SQLite says only when it is used."""
+
+    code = sqlite3.SQLITE_CANTOPEN
 
     def __init__(self, *arguments: object, **named: object) -> None:
         super().__init__(":memory:")
 
     def execute(self, *arguments: object) -> sqlite3.Cursor:
         error = sqlite3.OperationalError("unable to open database file")
-        error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+        error.sqlite_errorcode = self.code
         raise error

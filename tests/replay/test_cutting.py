@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import FramingError, Limits, dialects
 from twisted_repeater._types import FramingObject
 from twisted_repeater.dialects import Dialect
-from twisted_repeater.framings import LengthFraming
-from twisted_repeater.replay.cutting import Cutter
+from twisted_repeater.framings import Framings, LengthFraming
+from twisted_repeater.replay.cutting import Answers, Cutter
 
 STREAMS: dict[str, tuple[Dialect, list[bytes]]] = {
     "int32": (dialects.int32(), [b"\0\0\0\x02ab", b"\0\0\0\0", b"\0\0\0\x05hello"]),
@@ -87,11 +87,11 @@ class CutterTests(SynchronousTestCase):
         """A framing that keeps state is told of each frame."""
         framing = Following()
         cutter = Cutter(framing)
-        self.assertTrue(cutter.must_see)
+        self.assertTrue(cutter.follows)
         self.assertEqual(list(cutter.feed(b"\x01a\x02b")), [b"\x01a"])
         self.assertEqual(list(cutter.feed(b"c")), [b"\x02bc"])
         self.assertEqual(framing.noted, [b"\x01a", b"\x02bc"])
-        self.assertFalse(Cutter(answers_of(dialects.mqtt())).must_see)
+        self.assertFalse(Cutter(answers_of(dialects.mqtt())).follows)
 
     def test_no_message(self) -> None:
         """Bytes that are no message are an error, and so is a mistake in a framing; messages before them come out."""
@@ -102,3 +102,21 @@ class CutterTests(SynchronousTestCase):
         next(abandoned)
         abandoned.close()
         self.assertRaises(FramingError, list, Cutter(Failing(9, size=1)).feed(b"a"))
+
+
+class AnswersTests(SynchronousTestCase):
+    """`Answers`."""
+
+    def test_answers(self) -> None:
+        """Answers are cut, and the framing of the requests is not needed for them."""
+        answers = Answers(dialects.redis().framings(Limits()))
+        answers.after(b"GET / HTTP/1.1\r\n")
+        self.assertEqual(list(answers.feed(b"+OK\r\n$3\r\na")), [b"+OK\r\n"])
+        self.assertTrue(answers.has_rest)
+
+    def test_framings_that_follow_requests(self) -> None:
+        """A framing that must know the requests is told of them."""
+        requests = Following()
+        answers = Answers(Framings(requests, Following()))
+        answers.after(b"\x01a\x02bc")
+        self.assertEqual(requests.noted, [b"\x01a", b"\x02bc"])

@@ -138,7 +138,7 @@ class ScriptTests(SynchronousTestCase):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_recording(path, messages, links=[link(1, 1, 6)])
         with open_recording(path) as recording:
-            recording.links = lambda: iter([link(1, 1, 6)])  # type: ignore[method-assign]
+            self.patch(recording, "links", lambda: iter([link(1, 1, 6)]))
             got = [(event.link.client_name, event.kind) for event in Script(recording, Side.SERVER).events()]
         self.assertEqual(
             got,
@@ -151,3 +151,19 @@ class ScriptTests(SynchronousTestCase):
                 ("", Kind.ENDED),
             ],
         )
+
+    def test_chosen_links(self) -> None:
+        """Only links that were chosen have events, and each message that was read is told of."""
+        path = self.mktemp()
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_recording(path, [asks(1, 5, b"a"), asks(2, 9, b"b")], links=[link(1, 1, 6), link(2, 2, 10)])
+        read: list[None] = []
+        with open_recording(path) as recording:
+            script = Script(
+                recording,
+                Side.SERVER,
+                chosen=lambda link: link.client_name == "c2",
+                read=lambda: read.append(None),
+            )
+            self.assertEqual([event.data for event in script.events()], [b"", b"b", b""])
+        self.assertEqual(len(read), 2)

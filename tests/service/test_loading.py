@@ -194,9 +194,9 @@ class FindTests(LoadingCase):
     def test_module_that_decides(self) -> None:
         """So is an error in a module's own ``__getattr__``."""
         for kind in ("ValueError", "SystemExit"):
-            self.write("choosy.py", f"def __getattr__(name):\n    raise {kind}(name)\n")
-            sys.modules.pop("choosy", None)
-            self.assert_fails(find, "choosy:f", f"choosy:f: {kind}: f (choosy.py, line 2)")
+            name = f"choosy_{kind.lower()}"
+            self.write(f"{name}.py", f"def __getattr__(name):\n    raise {kind}(name)\n")
+            self.assert_fails(find, f"{name}:f", f"{name}:f: {kind}: f ({name}.py, line 2)")
 
 
 class FilterTests(LoadingCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Any
 
@@ -13,6 +14,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted_repeater import Repeater, dialects
 from twisted_repeater.observers.metrics import MetricsObserver
 from twisted_repeater.service import CannotStart, FilterModules, RepeaterService
+from twisted_repeater.service.recording import ServiceRecording
 
 from ..modules import ModuleCase
 from ..peers import PeerCase, Seen, Server, World, hello
@@ -101,6 +103,34 @@ class LifeTests(ServiceCase):
         assert service.repeater is not None
         self.here.repeater = service.repeater
         await self.here.still_relays(*await self.here.linked("ann"))
+
+    async def test_recording(self) -> None:
+        """A recording begins with the service, also if the repeater is there only later, and ends with it."""
+        for late in (False, True):
+            waiting: Deferred[Any] = Deferred()
+            path = self.mktemp()
+            recording = ServiceRecording({"path": path}, MetricsObserver(), reactor)
+            create = (lambda: waiting.addCallback(lambda _: self.create())) if late else None  # noqa: B023
+            service = self.service(create=create, recording=recording)
+            service.privilegedStartService()
+            self.assertFalse(os.path.exists(path))
+            service.startService()
+            waiting.callback(None)
+            assert service.repeater is not None
+            self.here.repeater = service.repeater
+            self.assertTrue(recording.runs)
+            await service.stopService()
+            self.assertFalse(recording.runs)
+
+    def test_recording_that_cannot_begin(self) -> None:
+        """If the file cannot be made, the service does not start, and says why."""
+        recording = ServiceRecording({"path": "/nowhere/traffic.db"}, MetricsObserver(), reactor)
+        service = self.service(recording=recording)
+        service.privilegedStartService()
+        error = self.assertRaises(CannotStart, service.startService)
+        self.assertIn("cannot record: [Errno 2] No such file or directory", str(error.code))
+        assert service.repeater is not None
+        self.here.repeater = service.repeater
 
     async def test_second_signal(self) -> None:
         """A second signal that asks to end aborts every connection; before there is a repeater it does nothing."""

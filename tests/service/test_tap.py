@@ -71,6 +71,15 @@ class OptionsTests(ModuleCase):
         self.assertEqual(options["repeater-name"], "repeater")
         self.assertIs(options["admin"], None)
 
+    def test_record(self) -> None:
+        """--record has a file with options; the recording knows the dialect and the server as they were written."""
+        options = ("--record", "traffic.db:keep=2", "--dialect", "int32")
+        recording = self.made(*options)._recording
+        expected = {"path": "traffic.db", "keep": 2, "dialect": "int32", "server": "tcp:127.0.0.1:1"}
+        self.assertEqual(recording._arguments, expected)
+        self.assertIsNone(self.made()._recording)
+        self.assert_wrong("--record: keep must be a whole number", "--record", "traffic.db:keep=x")
+
     def test_every_limit(self) -> None:
         """Each limit has an option."""
         options = parsed("--max-frame=1KiB", "--max-clients=7", "--linger=0.5", "--stall-timeout=none")

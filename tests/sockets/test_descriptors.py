@@ -110,9 +110,9 @@ class SoftLimitTests(LimitCase):
         def nowhere(directory: str) -> list[str]:
             raise FileNotFoundError(directory)
 
-        self.assertGreater(descriptors._open_now(), 2)
+        self.assertGreater(descriptors.open_now(), 2)
         self.patch(os, "listdir", nowhere)
-        self.assertEqual(descriptors._open_now(), 0)
+        self.assertEqual(descriptors.open_now(), 0)
 
 
 class ClaimTests(LimitCase):
@@ -126,7 +126,7 @@ class ClaimTests(LimitCase):
     def have(self, free: int) -> None:
         """Let there be so many descriptors, in addition to those that are open and to the reserve."""
         self.free = free
-        set_soft_limit(free + RESERVE + descriptors._open_now())
+        set_soft_limit(free + RESERVE + descriptors.open_now())
 
     def claim(self, **asked: Any) -> Claim:
         """Take a share."""
@@ -245,12 +245,12 @@ class RepeaterTests(PeerCase):
 
     async def test_effective_limits(self) -> None:
         """A repeater tells the limits that hold; they hold for its clients, and come back when another ends."""
-        set_soft_limit(RESERVE + descriptors._open_now() + 1550)
+        set_soft_limit(RESERVE + descriptors.open_now() + 1550)
         first = await self.create(limits=Limits(linger=7.0))
         self.addCleanup(first.shutdown)
         limits = first.limits
         self.assertEqual((limits.linger, limits.max_clients, limits.max_unfinished_frames), (7.0, 500, 256 << 20))
-        set_soft_limit(RESERVE + descriptors._open_now() + 301)
+        set_soft_limit(RESERVE + descriptors.open_now() + 301)
         second = await self.create()
         self.assertLess(first.limits.max_clients or 0, 60)
         self.assertEqual(first.limits.max_clients, second.limits.max_clients)

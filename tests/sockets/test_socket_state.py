@@ -22,6 +22,7 @@ from twisted_repeater._sockets.socket_state import (
     KeepAlive,
     acknowledged,
     hang_ups,
+    innermost,
     keep_alive_of,
     keep_alive_within,
     set_keep_alive,
@@ -144,6 +145,13 @@ class SocketTests(ConnectionCase):
         self.assertIs(socket_of(transport), self.own)
         self.assertIs(socket_of(SimpleNamespace(getHandle=lambda: "a TLS connection")), None)
         self.assertIs(socket_of(StringTransport()), None)
+
+    def test_innermost(self) -> None:
+        """The transport that has the socket is found inside of any number of wrappers, and is its own innermost one."""
+        transport = StringTransport()
+        wrapped = SimpleNamespace(transport=SimpleNamespace(transport=transport))
+        self.assertIs(innermost(wrapped), transport)
+        self.assertIs(innermost(transport), transport)
 
 
 class HangUpTests(ConnectionCase):

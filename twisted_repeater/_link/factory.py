@@ -246,7 +246,8 @@ class RepeaterFactory(ServerFactory):
         self.faults: Faults = Faults(clock, self._faults_changed)
         """See `Repeater.faults`."""
         self.equipment.faults = self.faults
-        self.links.byte_faults = self.byte_faults = ByteFaults(self.faults, clock)
+        self.byte_faults: ByteFaults = ByteFaults(self.faults, clock)
+        self.links.byte_faults = self.byte_faults
 
     # -- accepting -------------------------------------------------------------------------------------------
 

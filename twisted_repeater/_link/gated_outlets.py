@@ -160,7 +160,11 @@ class _GatedOutlet(Outlet):
             self._cut()
             link.close(error)
             return
-        link.break_off(connection, error)
+        broken = (link.client, link.server) if ending is Ending.ABORT else (connection,)
+        for one in broken:
+            one.abort()  # first: the application, when it is told, would end the stream in good order
+        for one in broken:
+            link.break_off(one, error)
         if ending is Ending.ABORT:
             link.abort()
 

@@ -29,7 +29,7 @@ try:
 except ImportError:  # pragma: no cover - Windows, which has no such limit
     resource = None  # type: ignore[assignment]
 
-__all__ = ["OUT_OF", "Claim", "PortGuard", "claim", "guard_port", "raise_soft_limit", "usable"]
+__all__ = ["OUT_OF", "Claim", "PortGuard", "claim", "guard_port", "open_now", "raise_soft_limit", "usable"]
 
 log: Logger = Logger()
 
@@ -98,7 +98,7 @@ def raise_soft_limit(reactor: object) -> None:
         log.info("the soft limit of file descriptors is raised from {soft} to {wanted}", soft=soft, wanted=wanted)
 
 
-def _open_now() -> int:
+def open_now() -> int:
     """Return how many descriptors are open."""
     for directory in ("/proc/self/fd", "/dev/fd"):
         try:
@@ -158,7 +158,7 @@ def claim(asked: Limits, reactor: object) -> Claim:
     global _open_before
     newcomer = Claim(asked, reactor)
     if not _claims:
-        _open_before = _open_now()
+        _open_before = open_now()
     if asked.max_clients is not None or asked.max_unfinished_hellos is not None:
         left = usable(reactor) - RESERVE - _open_before - sum(other.needs(FEWEST) for other in _claims)
         if newcomer.needs(FEWEST) > left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -27,10 +28,10 @@ def switch_of(port: object, valve: Valve, clock: IReactorTime) -> PortSwitch | N
         valve: stops and resumes its accepting.
         clock: for trying again.
     """
-    # Not promised by Twisted: false for a socket that it was given, which others may listen at, too.
-    if isinstance(port, Port) and getattr(port, "_shouldShutdown", False):
-        return PortSwitch(port, valve, clock)
-    return None
+    if not isinstance(port, Port) or port.addressFamily not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    # Twisted does not promise this name. False says that the socket was given to it: others may listen at it, too.
+    return PortSwitch(port, valve, clock) if getattr(port, "_shouldShutdown", False) else None
 
 
 class PortSwitch:

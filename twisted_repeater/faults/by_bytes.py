@@ -10,7 +10,8 @@ application itself sends more than ``max_waiting``. A link that closes waits for
 ``close_timeout`` and ``linger``. When a fault is removed, what it holds goes on at once, or in the pace of the others.
 If there are several faults, bytes go when all of them let them, and what lets nothing pass comes first.
 
-To delay all bytes, use `Latency`, which delays by message: with ``--dialect raw`` the messages are what was read.
+If nothing waits, a fault that lets no bytes pass does not hold back the end of the stream. To delay what passes, use
+`Latency`, which delays whole messages.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zope.interface import implementer
 
@@ -17,9 +17,33 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from prometheus_client.registry import Collector
 
-__all__ = ["MetricsObserver", "exposition"]
+__all__ = ["MetricsObserver", "RecordingNumbers", "exposition"]
 
 PREFIX = "twisted_repeater_"
+
+
+class RecordingNumbers(Protocol):
+    """The numbers of a recording; a `twisted_repeater.recording.Recorder` has them."""
+
+    @property
+    def recorded(self) -> int:
+        """How many messages were recorded."""
+
+    @property
+    def left_out(self) -> int:
+        """How many messages were left out."""
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes of memory the messages take that are not written yet."""
+
+    @property
+    def age(self) -> float:
+        """How many seconds old the oldest of them is."""
+
+    @property
+    def suspended(self) -> str:
+        """Why nothing is recorded at the moment, ``""`` if it is."""
 
 
 @implementer(IObserver)
@@ -45,6 +69,8 @@ class MetricsObserver:
         """Bytes of these messages, headers included."""
         self.stopped: Counter[Direction] = Counter()
         """The links there are now in which a filter's failure has stopped a direction, by direction."""
+        self.recording: RecordingNumbers | None = None
+        """The recording whose numbers are shown, too."""
 
     @property
     def links(self) -> int:
@@ -113,6 +139,20 @@ class MetricsObserver:
             for values, count in counts.items():
                 family.add_metric(values, count)
             yield family
+        if self.recording is not None:
+            yield from _recording_metrics(self.recording)
+
+
+def _recording_metrics(recording: RecordingNumbers) -> Iterator[Metric]:
+    """Return the numbers of a recording as metrics of ``prometheus_client``."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    begin = f"{PREFIX}recording_"
+    yield CounterMetricFamily(f"{begin}messages", "Messages recorded", value=recording.recorded)
+    yield CounterMetricFamily(f"{begin}left_out", "Messages left out of the recording", value=recording.left_out)
+    yield GaugeMetricFamily(f"{begin}waiting_bytes", "Bytes of messages not yet written", value=recording.waiting)
+    yield GaugeMetricFamily(f"{begin}age_seconds", "Age of the oldest message not yet written", value=recording.age)
+    yield GaugeMetricFamily(f"{begin}suspended", "1 if nothing can be written", value=bool(recording.suspended))
 
 
 def exposition(observer: MetricsObserver, accept: str) -> tuple[bytes, str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from .records import RecordingError
 
-__all__ = ["check_kind", "has_room"]
+__all__ = ["check_kind", "has_room", "reserve_of"]
 
 SHARED: Final = frozenset(
     ("9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "gfs2", "lustre", "nfs", "nfs4", "ocfs2", "smb3")
@@ -52,6 +52,12 @@ def _kind_of(directory: str) -> str:
     return kind
 
 
+def reserve_of(path: str) -> int:
+    """Return how many bytes of a file's disk are left to others."""
+    disk = os.statvfs(os.path.dirname(os.path.realpath(path)))
+    return min(RESERVE, disk.f_blocks * disk.f_frsize // 10)
+
+
 def has_room(path: str, *, times: int = 1) -> bool:
     """Return whether the disk has room for more, and for others.
 
@@ -60,5 +66,4 @@ def has_room(path: str, *, times: int = 1) -> bool:
         times: how many times the reserve has to be free.
     """
     disk = os.statvfs(os.path.dirname(os.path.realpath(path)))
-    reserve = min(RESERVE, disk.f_blocks * disk.f_frsize // 10)
-    return disk.f_bavail * disk.f_frsize >= reserve * times
+    return disk.f_bavail * disk.f_frsize >= reserve_of(path) * times

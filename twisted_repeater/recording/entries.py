@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .._text import address_text, class_name, told
 from ..link import Link
@@ -15,10 +15,26 @@ from ..watching import Origin, WatchedMessage
 if TYPE_CHECKING:
     from .file import RecordingFile
 
-__all__ = ["Gap", "KnownLink", "LinkEvent", "microseconds", "values_of"]
+__all__ = [
+    "COLUMNS",
+    "PLAIN_COLUMNS",
+    "Gap",
+    "KnownLink",
+    "LinkEvent",
+    "is_plain",
+    "microseconds",
+    "plain_values",
+    "values_of",
+]
 
 TO_SERVER = Direction.TO_SERVER
 MESSAGE, OPENING = Origin.MESSAGE, Origin.OPENING
+
+PLAIN_COLUMNS: Final = ("link", "time", "direction", "number", "frame", "by_filter", "took")
+"""What differs between messages that were passed on as they came. The other columns have their defaults."""
+
+COLUMNS: Final = (*PLAIN_COLUMNS, "origin", "passed", "forward", "back", "verdict")
+"""All columns but the number of the row."""
 
 
 class KnownLink:
@@ -106,23 +122,56 @@ def microseconds(time: float) -> int:
     return int(time * 1e6)
 
 
-def values_of(link: int, message: WatchedMessage) -> tuple[Any, ...]:
-    """Return the values of a message's row; ``link`` is the number of its link's row."""
-    origin, verdict = message.origin, message.verdict
+def is_plain(message: WatchedMessage) -> bool:
+    """Return whether a message was passed on as it came, and nothing else was sent, as is so with most messages."""
     return (
-        link,
-        int(message.time * 1e6),
-        0 if message.direction is TO_SERVER else 1,
-        0 if origin is MESSAGE else 1 if origin is OPENING else 2,
-        message.number,
-        message.frame,
-        message.passed,
-        message.forward or None,
-        message.back or None,
-        "PASS_ON" if verdict is PASS_ON else _name(verdict),
-        message.by_filter,
-        int(message.took * 1e6),
+        message.verdict is PASS_ON
+        and message.passed
+        and message.origin is MESSAGE
+        and not message.forward
+        and not message.back
     )
+
+
+def plain_values(messages: list[tuple[int, WatchedMessage]]) -> list[Any]:
+    """Return the values of the rows of plain messages, one row after the other; see `PLAIN_COLUMNS`."""
+    values: list[Any] = []
+    for link, message in messages:
+        values += (
+            link,
+            int(message.time * 1e6),
+            0 if message.direction is TO_SERVER else 1,
+            message.number,
+            message.frame,
+            message.by_filter,
+            int(message.took * 1e6),
+        )
+    return values
+
+
+def values_of(messages: list[tuple[int, WatchedMessage]]) -> list[Any]:
+    """Return the values of the rows of messages, one row after the other; see `COLUMNS`.
+
+    Each message comes with the number of its link's row.
+    """
+    values: list[Any] = []
+    for link, message in messages:
+        origin, verdict = message.origin, message.verdict
+        values += (
+            link,
+            int(message.time * 1e6),
+            0 if message.direction is TO_SERVER else 1,
+            message.number,
+            message.frame,
+            message.by_filter,
+            int(message.took * 1e6),
+            0 if origin is MESSAGE else 1 if origin is OPENING else 2,
+            message.passed,
+            message.forward or None,
+            message.back or None,
+            "PASS_ON" if verdict is PASS_ON else _name(verdict),
+        )
+    return values
 
 
 def _name(verdict: Verdict | None) -> str | None:

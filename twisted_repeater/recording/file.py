@@ -10,11 +10,13 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any, Final
 
-from .disk import check_kind
+from ..watching import WatchedMessage
+from .disk import check_kind, reserve_of
+from .entries import COLUMNS, PLAIN_COLUMNS, is_plain, plain_values, values_of
 from .records import RecordingError
-from .schema import check, create
+from .schema import PAGE_SIZE, check, create
 
-__all__ = ["RecordingFile", "rotate"]
+__all__ = ["AT_ONCE", "RecordingFile", "rotate"]
 
 LINK: Final = (
     "INSERT INTO links (link, client_name, client_address, server_name, server_address, made, ended, reason, refused, "
@@ -27,22 +29,27 @@ GAP: Final = "INSERT INTO gaps VALUES (?, ?, ?, ?, ?)"
 
 LEFT_OUT: Final = "UPDATE facts SET value = value + ? WHERE name = 'left_out'"
 
-MESSAGE: Final = (
-    "INSERT INTO messages (link, time, direction, origin, number, frame, passed, forward, back, verdict, by_filter, "
-    "took) VALUES "
-)
-
-COLUMNS: Final = 12
-"""How many values a message has."""
-
 AT_ONCE: Final = (400, 40, 1)
 """How many messages one statement inserts. Each statement takes the interpreter's lock once, whatever its size, and a
 row of a large statement costs half of one in a small one."""
 
-STATEMENTS: Final = {rows: MESSAGE + ", ".join([f"({', '.join('?' * COLUMNS)})"] * rows) for rows in AT_ONCE}
+
+def _statements(columns: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Return the statements that insert messages, the largest first, each with the number of its values."""
+    begin = f"INSERT INTO messages ({', '.join(columns)}) VALUES "
+    row = f"({', '.join('?' * len(columns))})"
+    return [(rows * len(columns), begin + ", ".join([row] * rows)) for rows in AT_ONCE]
+
+
+PLAIN: Final = _statements(PLAIN_COLUMNS)
+"""For messages that were passed on as they came: a row with all values takes a third more."""
+
+ANY: Final = _statements(COLUMNS)
+"""For any messages."""
 
 CHECKPOINT: Final = 1000
-"""After how many pages SQLite moves the log into the database."""
+"""After how many pages SQLite moves the log into the database, or fewer on a small disk: the database may grow by as
+much as the log has, when the disk is full but for the reserve."""
 
 MAX_LOG: Final = 64 * 1024 * 1024
 """How many bytes of the log's file are kept when it is empty."""
@@ -68,6 +75,7 @@ class RecordingFile:
     def __init__(self, path: str, facts: Mapping[str, str], *, durable: bool = False) -> None:
         check_kind(path)
         self.path: str = path
+        self._closed = False
         self._lock = _locked(path)
         self._node = os.fstat(self._lock).st_ino
         self.same: bool = True
@@ -99,7 +107,7 @@ class RecordingFile:
             self.same = all(found.get(name) == facts.get(name) for name in ("dialect", "server"))
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
+        execute(f"PRAGMA wal_autocheckpoint = {min(CHECKPOINT, reserve_of(self.path) // PAGE_SIZE + 1)}")
         execute(f"PRAGMA journal_size_limit = {MAX_LOG}")
         self.last: int = execute("SELECT max(id) FROM messages").fetchone()[0] or 0
 
@@ -119,6 +127,11 @@ class RecordingFile:
         except FileNotFoundError:
             return False
 
+    def make_room(self) -> None:
+        """Move the log into the database, and give its room back to the disk, if nobody reads the file."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # -- a transaction --------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
@@ -136,13 +149,16 @@ class RecordingFile:
         with suppress(sqlite3.Error):
             self.last = self._connection.execute("SELECT max(id) FROM messages").fetchone()[0] or 0
 
-    def add_messages(self, values: list[Any]) -> None:
-        """Add messages, given as one list of their values, one message after the other."""
+    def add_messages(self, messages: list[tuple[int, WatchedMessage]]) -> None:
+        """Add messages, each with the number of its link's row."""
+        if all(is_plain(message) for _, message in messages):
+            statements, values = PLAIN, plain_values(messages)
+        else:
+            statements, values = ANY, values_of(messages)
         begin, end = 0, len(values)
-        for rows in AT_ONCE:
-            size = rows * COLUMNS
+        for size, statement in statements:
             while end - begin >= size:
-                cursor = self._connection.execute(STATEMENTS[rows], values[begin : begin + size])
+                cursor = self._connection.execute(statement, values[begin : begin + size])
                 self.last = cursor.lastrowid or self.last
                 begin += size
 
@@ -161,7 +177,13 @@ class RecordingFile:
         self._connection.execute(LEFT_OUT, (left_out,))
 
     def close(self) -> None:
-        """End the recording. If nobody else has the file open, it is one file then, which can be copied and moved."""
+        """End the recording; a second call does nothing.
+
+        If nobody else has the file open, it is one file then, which can be copied and moved.
+        """
+        if self._closed:
+            return
+        self._closed = True
         try:
             with suppress(sqlite3.Error):  # a reader has it open, or the disk is full
                 self._connection.execute("PRAGMA journal_mode = DELETE")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final, Literal
@@ -30,8 +31,8 @@ log: Logger = Logger()
 
 MIB: Final = 1024 * 1024
 
-LEAST_SIZE: Final = MIB
-"""The smallest ``max_size``: an empty recording has a tenth of it."""
+LEAST: Final = {"max_size": MIB, "keep": 0, "max_waiting": 1}
+"""The smallest numbers that `record` accepts. An empty file has a tenth of the smallest size."""
 
 STOP_TIME: Final = 10.0
 """How many seconds the end of a recording waits for its disk at most."""
@@ -86,9 +87,7 @@ def record(
         OSError: the file cannot be made.
         ValueError: a number is too small.
     """
-    for name, value, least in (("max_size", max_size, LEAST_SIZE), ("keep", keep, 0), ("max_waiting", max_waiting, 1)):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, not {value}")
+    check_numbers({"max_size": max_size, "keep": keep, "max_waiting": max_waiting})
     if when_slow not in ("leave-out", "wait"):
         raise ValueError(f"when_slow must be 'leave-out' or 'wait', not {when_slow!r}")
     if reactor is None:
@@ -103,6 +102,13 @@ def record(
     recorder = Recorder(settings, reactor, max_waiting=max_waiting, waits=when_slow == "wait")
     recorder.watch(repeater, links)
     return recorder
+
+
+def check_numbers(arguments: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` if a number among the arguments of `record` is too small."""
+    for name, least in LEAST.items():
+        if arguments.get(name, least) < least:
+            raise ValueError(f"{name} must be at least {least}, not {arguments[name]}")
 
 
 class Recorder:
@@ -128,7 +134,7 @@ class Recorder:
         self._callers: list[Deferred[None]] = []
         self._limit: IDelayedCall | None = None
         try:
-            self._writer = Writer(settings, self._told)
+            self._writer = Writer(settings, max_waiting, self._told)
         except sqlite3.Error as error:
             raise RecordingError(f"{self.path} cannot be recorded into: {error}") from error
 
@@ -139,6 +145,7 @@ class Recorder:
         except BaseException:
             self._writer.stop()
             raise
+        log.info("recording into {path}", path=self.path)
 
     def stop(self) -> Deferred[None]:
         """End the recording. Fires when the file is complete, or when its disk has not obeyed for 10 seconds.
@@ -194,18 +201,19 @@ class Recorder:
 
     def message_watched(self, message: WatchedMessage) -> None:
         """See `IWatcher`."""
+        # This is called for each message, while the link waits.
         writer = self._writer
-        cost = len(message.frame) * 2 + len(message.forward) + len(message.back) + COST
-        if (
-            writer.suspended or self._gap is not None or self._put - writer.done + cost > self._max_waiting
-        ) and not self._may_take(message, cost):
+        cost = 2 * len(message.frame) + len(message.forward) + len(message.back) + COST
+        put = self._put + cost
+        if (put > writer.most_put or self._gap is not None) and not self._may_take(message, cost):
             return
-        link = self._links.get(message.link)
-        if link is None:
+        try:
+            link = self._links[message.link]
+        except KeyError:
             link = self._know(message.link, None)
         self._put += cost
         writer.queue.append((link, message, cost))
-        if not writer.wake.is_set():
+        if writer.asleep:
             writer.wake.set()
 
     def link_made(self, link: Link) -> None:

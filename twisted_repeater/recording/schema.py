@@ -34,8 +34,9 @@ CREATE TABLE links (
     first_message INTEGER, last_message INTEGER
 );
 CREATE TABLE messages (
-    id INTEGER PRIMARY KEY, link INTEGER REFERENCES links (id), time INTEGER, direction INTEGER, origin INTEGER,
-    number INTEGER, frame BLOB, passed INTEGER, forward BLOB, back BLOB, verdict TEXT, by_filter INTEGER, took INTEGER
+    id INTEGER PRIMARY KEY, link INTEGER REFERENCES links (id), time INTEGER, direction INTEGER,
+    origin INTEGER DEFAULT 0, number INTEGER, frame BLOB, passed INTEGER DEFAULT 1, forward BLOB, back BLOB,
+    verdict TEXT DEFAULT 'PASS_ON', by_filter INTEGER, took INTEGER
 );
 CREATE TABLE gaps ("after" INTEGER, began INTEGER, ended INTEGER, left_out INTEGER, reason TEXT);
 """

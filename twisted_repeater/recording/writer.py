@@ -5,8 +5,8 @@ It sleeps until something waits in its queue, then a little longer, and writes a
 Three things may go wrong, and none of them reaches a link:
 
 * Another process has locked the file, or the disk is slow: the writer goes on trying. The queue becomes longer.
-* The disk is full, or fails: the recording is *suspended*. What waits is left out. Every few seconds the writer tries
-  again, with the file opened again. When that succeeds, a gap is noted in the file, and the recording goes on.
+* The disk is full, or fails: the recording is *suspended*. What waits is left out. Every second the writer tries again,
+  with the file opened again. When that succeeds, a gap is noted in the file, and the recording goes on.
 * The file is too large, or has lost its name: the next file is begun.
 
 The reactor's thread appends to the queue and reads the counters; all else belongs to the writer's thread.
@@ -24,15 +24,15 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from .._text import text_of
 from ..watching import WatchedMessage
 from .disk import has_room
-from .entries import Gap, KnownLink, LinkEvent, microseconds, values_of
-from .file import AT_ONCE, COLUMNS, RecordingFile, rotate
+from .entries import Gap, KnownLink, LinkEvent, microseconds
+from .file import AT_ONCE, RecordingFile, rotate
 
 __all__ = ["COST", "Entry", "Settings", "Writer"]
 
 PAUSE: Final = 0.2
 """How many seconds the writer lets more messages come before it writes: few large transactions cost less."""
 
-RETRY: Final = 5.0
+RETRY: Final = 1.0
 """How many seconds pass between two attempts to go on with a recording that is suspended."""
 
 MESSAGES: Final = 2000
@@ -43,9 +43,6 @@ BYTES: Final = 4 * 1024 * 1024
 
 COST: Final = 500
 """How many bytes of memory a waiting message takes beside its own."""
-
-FULL_STATEMENT: Final = AT_ONCE[0] * COLUMNS
-"""How many values the largest statement takes."""
 
 FULL: Final = "the disk is full"
 """Why a recording is suspended when there is no room."""
@@ -85,17 +82,23 @@ class Writer:
 
     Args:
         settings: how it is written.
+        max_waiting: how many bytes of memory may wait.
         tell: called in the writer's thread, with a method of the recorder: ``progressed``, ``suspended``, ``resumed``,
             or ``finished``.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[str], object]) -> None:
+    def __init__(self, settings: Settings, max_waiting: int, tell: Callable[[str], object]) -> None:
         self.queue: deque[Entry] = deque()
         """What waits."""
+        self.asleep: bool = False
+        """Whether the thread must be woken when something is put into the queue."""
         self.wake: threading.Event = threading.Event()
-        """Set if something waits."""
+        """Wakes it."""
         self.done: int = 0
         """How many bytes of memory of what was in the queue do not wait any more."""
+        self.most_put: int = max_waiting
+        """How many bytes may have been put into the queue by now, together with those that do not wait any more; -1 if
+        nothing is recorded now."""
         self.recorded: int = 0
         """How many messages are committed."""
         self.left_out: int = 0
@@ -104,6 +107,7 @@ class Writer:
         """The time of the oldest message of the transaction that is being made."""
         self.suspended: str = ""
         """Why nothing is recorded now, ``""`` if it is."""
+        self._max_waiting = max_waiting
         self._settings = settings
         self._tell = tell
         self._file: RecordingFile | None = settings.open()
@@ -134,9 +138,7 @@ class Writer:
                     self._stop.wait(RETRY)
                     self._try_again()
                 else:
-                    self.wake.wait()
-                    self._stop.wait(PAUSE)
-                    self.wake.clear()
+                    self._sleep()
                     self._write_all()
         finally:
             try:
@@ -145,10 +147,20 @@ class Writer:
             finally:
                 self._tell("finished")
 
+    def _sleep(self) -> None:
+        """Wait until something is in the queue, and a little longer."""
+        self.wake.clear()
+        self.asleep = True
+        if not self.queue and not self._stop.is_set():
+            self.wake.wait()
+        self.asleep = False
+        self._stop.wait(PAUSE)
+
     def _write_all(self) -> None:
         """Write what waits."""
         while self.queue and not self._gives_up and not self.suspended:
-            lost = Gap(microseconds(time.time()), "")
+            oldest = getattr(self.queue[0][1], "time", None) or time.time()
+            lost = Gap(microseconds(oldest), "")
             try:
                 if self._begin():
                     self._write(lost)
@@ -173,34 +185,36 @@ class Writer:
         """Write a transaction; ``taken`` counts the messages that it has taken, which are lost if this raises."""
         assert self._file is not None
         file, queue = self._file, self.queue
-        values: list[Any] = []
+        messages: list[tuple[int, WatchedMessage]] = []
         size = 0
+        self.oldest = getattr(queue[0][1], "time", None)
         try:
             while queue and taken.left_out < MESSAGES and size < BYTES:
                 link, entry, cost = queue.popleft()
                 size += cost
-                if type(entry) is not WatchedMessage:
-                    file.add_messages(values)
-                    values.clear()
+                if type(entry) is WatchedMessage:
+                    taken.left_out += 1
+                    if link.file is not file:
+                        self._add(file, link)
+                    messages.append((link.number, entry))
+                    if len(messages) < AT_ONCE[0]:
+                        continue
+                file.add_messages(messages)
+                messages.clear()
+                if not isinstance(entry, WatchedMessage):
                     self._write_other(file, link, entry)
-                    continue
-                if self.oldest is None:
-                    self.oldest = entry.time
-                    taken.began = microseconds(entry.time)
-                taken.left_out += 1
-                if link.file is not file:
-                    self._add(file, link)
-                values += values_of(link.number, entry)
-                if len(values) == FULL_STATEMENT:
-                    file.add_messages(values)
-                    values.clear()
-            file.add_messages(values)
+            file.add_messages(messages)
             file.commit()
         finally:
             self.done += size
+            self._allow_more()
         self.recorded += taken.left_out
+        taken.left_out = 0
         self.oldest = None
         self._added.clear()
+
+    def _allow_more(self) -> None:
+        self.most_put = -1 if self.suspended else self.done + self._max_waiting
 
     def _write_other(self, file: RecordingFile, link: KnownLink, entry: object) -> None:
         """Write what is not a message."""
@@ -227,7 +241,9 @@ class Writer:
         if not file.is_there or file.size >= self._settings.max_size:
             self._next_file(away=file.is_there)
         elif not has_room(file.path):
-            self._suspend(FULL)
+            file.make_room()
+            if not has_room(file.path):
+                self._suspend(FULL)
 
     def _next_file(self, *, away: bool) -> None:
         """Begin the next file, after moving the present one away if it is in the way."""
@@ -253,6 +269,7 @@ class Writer:
     def _suspend(self, reason: str) -> None:
         """Record nothing for now, and leave out what waits."""
         self.suspended = reason
+        self._allow_more()
         lost = Gap(microseconds(time.time()), "")
         while self.queue:
             _, entry, cost = self.queue.popleft()
@@ -281,6 +298,8 @@ class Writer:
     def _try_again(self) -> None:
         """Go on with a recording that is suspended, if that is possible."""
         try:
+            if self._file is not None:
+                self._file.make_room()
             if not has_room(self._settings.path, times=2):
                 return
             damaged, self._damaged = self._damaged, False
@@ -295,6 +314,7 @@ class Writer:
             return
         self._gap = None
         self.suspended = ""
+        self._allow_more()
         self._tell("resumed")
 
 

@@ -155,17 +155,7 @@ class Conversation:
 
     def key_of(self, data: bytes) -> object:
         """Return what is compared of a message: all that is not masked."""
-        if self._masks.looks_at_fields:
-            message, _ = self._decoder.decoded(data, MESSAGE)
-            try:
-                masked = self._masks.masked_message(message)
-            except KeyboardInterrupt:
-                raise
-            except BaseException:  # the code of a dialect, on bytes that somebody else has chosen
-                masked = None
-            if masked is not None:
-                return masked
-        return self._masks.masked(data)
+        return self._masks.key_of(data, self._decoder, MESSAGE)
 
     def _add(self, which: int, data: bytes, time: int | None) -> None:
         self._numbers[which] += 1

@@ -7,9 +7,9 @@ from collections.abc import Generator
 from .._lane.input import UnfinishedFrame
 from .._lane.reader import framing_error
 from .._types import FramingObject
-from ..framings.base import framing_of
+from ..framings.base import Framings, framing_of
 
-__all__ = ["Cutter"]
+__all__ = ["Answers", "Cutter"]
 
 
 class Cutter:
@@ -29,8 +29,8 @@ class Cutter:
         return self._unfinished is not None
 
     @property
-    def must_see(self) -> bool:
-        """Whether the framing follows all frames, for the sake of the other direction perhaps."""
+    def follows(self) -> bool:
+        """Whether the framing must be told of each frame, for the sake of the other direction perhaps."""
         return self._framing.follows
 
     def feed(self, data: bytes) -> Generator[bytes, None, None]:
@@ -98,3 +98,34 @@ class Cutter:
         if self._framing.follows:
             self._framing.taken(frame, 0, len(frame))
         return frame
+
+
+class Answers:
+    """Cuts what the server sends on a link into messages.
+
+    Args:
+        framings: the framings of the link.
+    """
+
+    def __init__(self, framings: Framings) -> None:
+        self._requests = Cutter(framings.to_server)
+        self._answers = Cutter(framings.to_client)
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether the beginning of a message has come, and not its end."""
+        return self._answers.has_rest
+
+    def after(self, request: bytes) -> None:
+        """Note a request: the framings of some protocols need it to understand the answer.
+
+        Raises:
+            FramingError: the request is not a message.
+        """
+        if self._requests.follows:
+            for _ in self._requests.feed(request):
+                pass
+
+    def feed(self, data: bytes) -> Generator[bytes, None, None]:
+        """See `Cutter`."""
+        return self._answers.feed(data)

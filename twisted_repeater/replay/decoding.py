@@ -68,6 +68,24 @@ class Decoder:
         except BaseException:  # the code of a dialect, on bytes that somebody else has chosen
             return frame
 
+    def frames(self, data: bytes, direction: Direction) -> list[bytes]:
+        """Return the frames in bytes; what is no whole frame is the last one."""
+        framing = self._framings[direction]
+        frames = []
+        at = 0
+        while at < len(data):
+            try:
+                stop = framing.find(data, at, len(data))
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # as in `payload`
+                stop = at
+            if not at < stop <= len(data):
+                stop = len(data)
+            frames.append(data[at:stop])
+            at = stop
+        return frames
+
     def decoded(self, frame: bytes, direction: Direction) -> tuple[Any, ICodec | None]:
         """Return the message in a frame, and the codec that has decoded it; the payload and ``None`` if none can."""
         payload = self.payload(frame, direction)

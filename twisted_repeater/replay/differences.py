@@ -91,6 +91,8 @@ class Difference:
     """When it was recorded, in microseconds since 1970."""
     request: Request | None = None
     """The request before it."""
+    message: Shown | None = None
+    """The message that filters decided about."""
     parts: tuple[Part, ...] = ()
     """What differs."""
     text: str = ""

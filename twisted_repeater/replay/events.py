@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..model import Direction, Side
@@ -54,13 +54,24 @@ class Script:
         recording: the recording. Its messages are read as they are needed.
         leg: the connection to play. On that to the server (``Side.SERVER``) requests are what the repeater sent to the
             server, and answers what the server sent; on that to the client, what the client sent, and got.
+        chosen: returns whether a link is played.
+        read: called for each message that was read.
     """
 
-    def __init__(self, recording: Recording, leg: Side) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        leg: Side,
+        *,
+        chosen: Callable[[RecordedLink], bool] = lambda link: True,
+        read: Callable[[], object] = lambda: None,
+    ) -> None:
         self.left_out: int = 0
         """How many clients were refused without events, so far."""
         self._recording = recording
         self._leg = leg
+        self._chosen = chosen
+        self._read = read
         self._links = recording.links()
         self._next = next(self._links, None)
         """The first link that has not begun."""
@@ -75,10 +86,11 @@ class Script:
     def events(self) -> Iterator[Event]:
         """Return the events, in order. Call this once."""
         for message in self._recording.messages():
+            self._read()
             time = message.time + message.took  # the verdict may have come later
             yield from self._links_until(time, message.link)
             self._time = max(self._time, time)
-            if message.link in self._open:  # else a damaged file has the end of its link before it
+            if message.link in self._open:  # else it was not chosen, or a damaged file has its end before it
                 yield from self._of_message(message, self._open[message.link])
         yield from self._links_until(FAR, FAR)
         for link in list(self._open.values()):
@@ -96,6 +108,8 @@ class Script:
 
     def _begin(self, link: RecordedLink) -> Iterator[Event]:
         self._last = max(self._last, link.id)
+        if not self._chosen(link):
+            return
         self._open[link.id] = opened = _OpenLink(link)
         if link.ended is not None:
             heapq.heappush(self._ends, (link.ended, link.id))

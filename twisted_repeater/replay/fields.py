@@ -119,9 +119,11 @@ def _rebuilt_parts(value: Any, change: Callable[[bytes], bytes]) -> Any:
         return {name: changes.get(_text_of(name), content) for name, content in value.items()}
     if dataclasses.is_dataclass(value):
         return dataclasses.replace(value, **changes)  # type: ignore[type-var]
-    from msgspec.structs import replace  # it is a struct of msgspec, so this is there
+    if hasattr(value, "__struct_fields__"):
+        from msgspec.structs import replace  # it is a struct of msgspec, so this is there
 
-    return replace(value, **changes)
+        return replace(value, **changes)
+    return value
 
 
 def _with_elements(value: Any, changes: Mapping[Any, Any]) -> Any:

@@ -47,13 +47,13 @@ class LinkTokens:
     """The tokens of one link.
 
     Args:
-        decoder: reads the requests of the link.
+        decoder: reads the messages of the link.
         shared: the tokens of all links.
     """
 
     def __init__(self, decoder: Decoder, shared: SharedTokens) -> None:
         self.unchanged: int = 0
-        """How many requests had an old token, and could not be made with the new one."""
+        """How many messages had an old token, and could not be made with the new one."""
         self._decoder = decoder
         self._shared = shared
         self._own: Tokens = {}
@@ -67,13 +67,13 @@ class LinkTokens:
             _remember(self._own, old, new, MOST_OF_LINK)
             self._shared.learn(old, new)
 
-    def replaced(self, frame: bytes) -> bytes:
-        """Return a request with the new tokens in it; the same object if it has no old one."""
+    def replaced(self, frame: bytes, direction: Direction = Direction.TO_SERVER) -> bytes:
+        """Return a message with the new tokens in it; the same object if it has no old one."""
         if self._version != self._shared.version:
             self._prepare()
         if self._pattern is None or self._pattern.search(frame) is None:
             return frame
-        changed = self._changed(frame)
+        changed = self._changed(frame, direction)
         if changed is None:
             self.unchanged += 1
             return frame
@@ -91,9 +91,8 @@ class LinkTokens:
         assert self._pattern is not None
         return self._pattern.sub(lambda match: self._known[match[0]], text)
 
-    def _changed(self, frame: bytes) -> bytes | None:
-        """Return a request with other texts in its fields, encoded again; ``None`` if that cannot be done."""
-        direction = Direction.TO_SERVER
+    def _changed(self, frame: bytes, direction: Direction) -> bytes | None:
+        """Return a message with other texts in its fields, encoded again; ``None`` if that cannot be done."""
         message: Any
         message, codec = self._decoder.decoded(frame, direction)
         try:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ..model import Direction
+from .decoding import Decoder
 from .fields import from_json, named_parts, plain_of
 
 __all__ = ["ALWAYS_DIFFERENT", "ALWAYS_TOKENS", "Masks", "Token", "masks_of"]
@@ -23,6 +25,19 @@ ALWAYS_DIFFERENT: dict[str, tuple[str, ...]] = {"fix": ("9", "10", "52")}
 
 ALWAYS_TOKENS: dict[str, tuple[str, ...]] = {"mqtt": ("assigned_client_identifier",)}
 """The fields that are tokens without being asked for, by dialect."""
+
+USUAL: dict[str, tuple[re.Pattern[bytes], ...]] = {
+    "redis": (re.compile(rb"\A[%*]\d+\r\n\$6\r\nserver\r\n.{1,200}?\$2\r\nid\r\n:(\d+)\r\n", re.DOTALL),),
+}
+"""What is masked without being asked for, by dialect: the number of the connection in Redis' reply to HELLO."""
+
+OF_REPEATER: dict[str, tuple[re.Pattern[bytes], ...]] = {
+    "fix": (re.compile(rb"\x0117=([0-9a-f]{12}-\d+)\x01"),),
+    "hl7": (re.compile(rb"MSH[^\r]{1,400}?(\d{14}\+0000)([^\r])\2ACK[^\r]*?\2([0-9A-F]{20})\2"),),
+    "postgres": (re.compile(rb"refused_by_twisted_repeater_(?P<mark>[0-9a-f]{16})"),),
+    "redis": (re.compile(rb"TWISTED-REPEATER:(?P<mark>[0-9A-F]{16})(?=:)"),),
+}
+"""What a repeater chooses at random for its own messages, by dialect. Marks come back from the server."""
 
 Token = tuple[str, bytes]
 """A value that the server has made and the client may send back: the name of its place, and the value."""
@@ -50,12 +65,16 @@ class Masks:
     def with_usual(self, dialect: str) -> Masks:
         """Return these masks and the usual ones of a dialect."""
         return Masks(
-            self.patterns,
+            [*self.patterns, *USUAL.get(dialect, ())],
             {*self.fields, *ALWAYS_DIFFERENT.get(dialect, ())},
             {*self.token_fields, *ALWAYS_TOKENS.get(dialect, ())},
             self.ignored,
             self.unasked,
         )
+
+    def with_own(self, dialect: str) -> Masks:
+        """Return these masks and those of what a repeater chooses at random in a dialect."""
+        return replace(self, patterns=[*self.patterns, *OF_REPEATER.get(dialect, ())])
 
     @property
     def looks_at_fields(self) -> bool:
@@ -103,6 +122,26 @@ class Masks:
         masked = plain_of(from_json(message), change)
         return masked if seen[0] else None
 
+    def key_of(self, frame: bytes, decoder: Decoder, direction: Direction) -> object:
+        """Return what is compared of a message: all that is not masked.
+
+        Args:
+            frame: the message.
+            decoder: reads it.
+            direction: which way it travels.
+        """
+        if self.looks_at_fields:
+            message, _ = decoder.decoded(frame, direction)
+            try:
+                masked = self.masked_message(message)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # the code of a dialect, on bytes that somebody else has chosen
+                masked = None
+            if masked is not None:
+                return masked
+        return self.masked(frame)
+
     def tokens_in(self, frame: bytes) -> Iterator[Token]:
         """Return the tokens that patterns find in a frame."""
         for pattern in self.patterns:
@@ -139,7 +178,8 @@ def _without_groups(match: re.Match[bytes]) -> bytes:
     if not match.re.groups:
         return MARKER if whole else whole
     pieces, at, first = [], 0, match.start()
-    for start, stop in sorted(match.span(group) for group in range(1, match.re.groups + 1)):
+    spans = [match.span(group) for group in range(1, match.re.groups + 1)]
+    for start, stop in sorted(spans, key=lambda span: (span[0], -span[1])):
         if start - first >= at:  # not a group that stands for nothing, and none inside of another
             pieces += [whole[at : start - first], MARKER]
             at = stop - first

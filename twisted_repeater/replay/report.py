@@ -19,6 +19,21 @@ __all__ = ["FORMAT", "Report"]
 FORMAT = 1
 """The version of the names in JSON. It changes when a name changes its meaning or is taken away."""
 
+LABELS: dict[str, str] = {
+    "links": "links played",
+    "requests": "requests sent",
+    "recorded": "messages recorded",
+    "replayed": "messages of the replay",
+    "equal": "equal",
+    "masked": "equal but for masks",
+    "ignored": "not compared",
+    "different": "different",
+    "missing": "missing",
+    "extra": "extra",
+    "trouble": "troubles of links",
+}
+"""How people read the names of counts."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -83,8 +98,11 @@ class Report:
         findings = self.findings
         total = findings.counts.total()
         lines = ["No differences." if self.same else f"{_many(total, 'difference')}."]
-        lines += [f"  {name:<10} {count:>12,}" for name, count in self._counts().items() if count or name == "equal"]
-        lines += [f"  {name.replace('_', ' '):<10} {_fact(value):>12}" for name, value in self.facts.items()]
+        counts = self._counts()
+        lines += [
+            f"  {label:<22} {counts[name]:>12,}" for name, label in LABELS.items() if counts[name] or name == "equal"
+        ]
+        lines += [f"  {name.replace('_', ' '):<22} {_fact(value):>12}" for name, value in self.facts.items()]
         for title, texts in (("Troubles", findings.troubles), ("Notes", findings.notes)):
             if texts:
                 lines += ["", f"{title}:"]
@@ -125,6 +143,7 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "replayed_number": difference.replayed_number,
         "time": _time(difference.time),
         "request": None if request is None else {"number": request.number, **_shown(request.shown)},
+        "message": None if difference.message is None else _shown(difference.message),
         "parts": [
             {
                 "what": part.what,
@@ -145,13 +164,15 @@ def _shown(shown: Shown) -> dict[str, Any]:
 def _described(number: int, difference: Difference) -> list[str]:
     """Return the lines about a difference."""
     where = f"{number}. link {difference.link}, client {printable(difference.client_name) or '-'}"
-    if difference.parts:
-        place = difference.number if difference.number is not None else difference.replayed_number
+    place = difference.number if difference.number is not None else difference.replayed_number
+    if place is not None:
         where += f", message {place} to the {'server' if difference.direction == 'to_server' else 'client'}"
     time = _time(difference.time)
     lines = [f"{where}{'' if time is None else f', {time}'}: {difference.kind.value}"]
     if difference.text:
         lines.append(f"     {difference.text}")
+    if difference.message is not None:
+        lines.append(f"     message:  {difference.message.text}")
     if difference.request is not None:
         lines.append(f"     request {difference.request.number}: {difference.request.shown.text}")
     for part in difference.parts:

@@ -20,6 +20,7 @@ from .addresses import ip_of
 from .admin import administration
 from .filter_modules import FilterModules
 from .ready_faults import NamedFault
+from .recording import ServiceRecording
 from .reload import Reload
 from .shutdown_signals import ShutdownSignals
 
@@ -47,6 +48,7 @@ class RepeaterService(Service):
         admin: where the administration listens, ``None`` for nowhere.
         admin_hosts: names of the administration, in addition to the local ones.
         metrics: one of the repeater's observers; the administration shows its numbers.
+        recording: begins with the service.
         faults: faults that are set from the beginning.
         pid_file: removed when a second signal ends the process at once because a filter blocks the reactor.
     """
@@ -62,6 +64,7 @@ class RepeaterService(Service):
         admin: IStreamServerEndpoint | None = None,
         admin_hosts: Sequence[str] = (),
         metrics: MetricsObserver | None = None,
+        recording: ServiceRecording | None = None,
         faults: Sequence[NamedFault] = (),
         pid_file: str | None = None,
     ) -> None:
@@ -75,6 +78,7 @@ class RepeaterService(Service):
         self._admin_hosts = admin_hosts
         self._admin_port: IListeningPort | None = None
         self._metrics = metrics or MetricsObserver()
+        self._recording = recording
         self._faults = faults
         self._shutdown_signals = ShutdownSignals(reactor, self._abort, pid_file)
         self._binding: Deferred[None] | None = None
@@ -94,7 +98,13 @@ class RepeaterService(Service):
             self.repeater.faults.set(name, fault, seconds=lasts)
         self.repeater.start(**arguments)
         if self._admin is not None:
-            site = administration(self.repeater, reload=self.reload, metrics=self._metrics, hosts=self._admin_hosts)
+            site = administration(
+                self.repeater,
+                reload=self.reload,
+                metrics=self._metrics,
+                recording=self._recording,
+                hosts=self._admin_hosts,
+            )
             self._admin_port = await self._admin.listen(site)
             address = self._admin_port.getHost()
             ip = ip_of(getattr(address, "host", ""))
@@ -104,6 +114,8 @@ class RepeaterService(Service):
                     "connect controls the repeater",
                     address=address_text(address),
                 )
+        if self.running:
+            self._begin_recording()
         log.info("accepting clients at {address}", address=address_text(self.repeater.address))
 
     def _failed(self, failure: Failure) -> None:
@@ -122,8 +134,18 @@ class RepeaterService(Service):
         if self._binding is None:  # ``twist`` calls only this method, twistd both
             self.privilegedStartService()
         super().startService()  # type: ignore[no-untyped-call]
+        if self.repeater is not None:
+            self._begin_recording()
         self._reload.start(watch=self._watch)
         self._shutdown_signals.start()
+
+    def _begin_recording(self) -> None:
+        """Begin the recording. Not before the service starts: by then twistd has forked, and has its final user."""
+        if self._recording is not None and self.repeater is not None:
+            try:
+                self._recording.start(self.repeater)
+            except (OSError, ValueError) as error:
+                raise CannotStart(f"cannot record: {error}") from error
 
     def stopService(self) -> Deferred[None]:
         """End every link, then the administration. See `IService`."""

@@ -29,6 +29,7 @@ from .loading import READY, LoadingError, load_dialect
 from .option_values import LIMITS
 from .ready_faults import READY_FAULTS, fault_of
 from .ready_filters import DIALECTS, READY_FILTERS
+from .recording import ServiceRecording, record_arguments
 from .service import CannotStart, RepeaterService
 
 __all__ = ["Options", "makeService"]
@@ -73,6 +74,7 @@ class Options(usage.Options):
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
         ["admin", None, None, "Where the administration listens: tcp:8090:interface=127.0.0.1 or unix:/run/admin."],
+        ["record", None, None, "Record the traffic in a file: traffic.db, or traffic.db:max-size=1GiB:keep=4."],
         *([limit.name, None, limit.default, limit.description] for limit in LIMITS),
     ]
 
@@ -154,6 +156,8 @@ class Options(usage.Options):
         self["on-filter-error"] = read("on-filter-error", option_values.on_filter_error, self["on-filter-error"])
         if self["same-name"] is not None:
             self["same-name"] = read("same-name", option_values.same_name, self["same-name"])
+        if self["record"] is not None:
+            self["record"] = read("record", record_arguments, self["record"])
         self["limits"] = self._limits()
 
     def _check_demo(self) -> None:
@@ -221,6 +225,10 @@ def _service(options: Options, reactor: Reactor) -> RepeaterService:
             reactor=reactor,
         )
 
+    recording = None
+    if options["record"]:
+        facts = {"dialect": options["dialect"], "server": options["server"]}
+        recording = ServiceRecording({**options["record"], **facts}, metrics, reactor)
     return RepeaterService(
         create,
         callbacks={"on_filter_error": options["on-filter-error"]},
@@ -230,6 +238,7 @@ def _service(options: Options, reactor: Reactor) -> RepeaterService:
         admin=admin,
         admin_hosts=options["admin-host"],
         metrics=metrics,
+        recording=recording,
         faults=options["fault"],
         pid_file=options.parent.get("pidfile") if options.parent is not None else None,
     )

@@ -294,7 +294,7 @@ class SocketRepeater(RunningRepeater):
         self._server_port = self._reactor.listenTCP(0, self.server, interface="127.0.0.1")
         options = {
             "listen": "tcp:0:interface=127.0.0.1",
-            "server": f"tcp:127.0.0.1:{self._server_port.getHost().port}",
+            "server": f"tcp:127.0.0.1:{self.server_port}",
             "reactor": self._reactor,
         }
         try:
@@ -303,6 +303,11 @@ class SocketRepeater(RunningRepeater):
             await maybeDeferred(self._server_port.stopListening)
             raise
         return self
+
+    @property
+    def server_port(self) -> int:
+        """The port of 127.0.0.1 that the server listens on."""
+        return int(self._server_port.getHost().port)
 
     def dial(self, name: str | None = "client", *, says: Sequence[object] = (), **members: object) -> Deferred[Peer]:
         """Connect a client. The Deferred fires when it is connected, before it is linked or refused.

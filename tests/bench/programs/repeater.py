@@ -5,10 +5,13 @@ Started as ``python -m tests.bench.programs.repeater SERVER_PORT DIALECT FILTER`
 
 from __future__ import annotations
 
+import atexit
 import resource
 import struct
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from zope.interface import implementer
@@ -16,7 +19,9 @@ from zope.interface import implementer
 from twisted_repeater import DO_NOTHING, PASS_ON, Dialect, ICodec, IFilter, Limits, Repeater, Send, Verdict, dialects
 from twisted_repeater.dialects.hellos import hellos
 from twisted_repeater.dialects.int32 import JSONHandshake
+from twisted_repeater.faults.by_bytes import Bandwidth
 from twisted_repeater.framings import DelimitedFraming, Framing, Int32Framing, LengthFraming, VarintFraming
+from twisted_repeater.recording import record
 from twisted_repeater.selectors import bytes_at
 
 from .serving import run_repeater, tell_port
@@ -108,6 +113,21 @@ def dialect_of(name: str, codec: Any) -> Dialect:
     )
 
 
+def record_traffic(repeater: Repeater) -> None:
+    """Record into a file of this process' own. A disk that is too slow makes the links wait: all is recorded."""
+    directory = tempfile.TemporaryDirectory(prefix="bench-")
+    atexit.register(directory.cleanup)
+    record(repeater, Path(directory.name, "traffic.db"), max_size=256 * 1024 * 1024, keep=1, when_slow="wait")
+
+
+EQUIPPED: dict[str, Callable[[Repeater], object]] = {
+    "watched": lambda repeater: repeater.watch(lambda message: None),
+    "recorded": record_traffic,
+    "bandwidth": lambda repeater: repeater.faults.set("slow", Bandwidth(rate=1e12)),
+}
+"""What is done to a repeater without a filter, for the loads that show what it costs."""
+
+
 async def run(server_port: int, dialect: str, chosen: str) -> None:
     """Start the repeater that was asked for."""
     codec = CODECS[chosen]() if chosen in CODECS else None
@@ -126,8 +146,10 @@ async def run(server_port: int, dialect: str, chosen: str) -> None:
         repeater.send_to_all_clients(message)
         return DO_NOTHING
 
-    asked = broadcast if chosen == "broadcast" else FILTERS[chosen]
+    asked = broadcast if chosen == "broadcast" else FILTERS.get(chosen)
     repeater.start(to_server_filter=asked, to_client_filter=asked and pass_on)
+    if chosen in EQUIPPED:
+        EQUIPPED[chosen](repeater)
     tell_port(repeater.port)
 
 

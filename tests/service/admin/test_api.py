@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from twisted_repeater.observers.metrics import MetricsObserver
 from twisted_repeater.service.admin import administration
 from twisted_repeater.service.admin import api as admin
 from twisted_repeater.service.admin.api import HELP
+from twisted_repeater.service.recording import ServiceRecording
 
 from ...modules import missing
 from ...paths import DOCS
@@ -58,12 +60,19 @@ class _Exchange(Protocol):
 class AdminCase(PeerCase):
     """A repeater with an administration."""
 
-    async def start(self, *, hosts: Sequence[str] = (), **settings: Any) -> World:
-        """Start both."""
+    async def start(self, *, hosts: Sequence[str] = (), record: str = "", **settings: Any) -> World:
+        """Start both, and perhaps something that records into a file."""
         self.metrics = MetricsObserver()
         self.reloading: list[str | None] = []
         world = await self.world(observers=[self.metrics], **settings)
-        site = administration(world.repeater, reload=lambda: self.reloading.pop(), metrics=self.metrics, hosts=hosts)
+        recording = ServiceRecording({"path": record}, self.metrics, reactor) if record else None
+        site = administration(
+            world.repeater,
+            reload=lambda: self.reloading.pop(),
+            metrics=self.metrics,
+            recording=recording,
+            hosts=hosts,
+        )
         self.port = reactor.listenTCP(0, site, interface="127.0.0.1")
         self.addCleanup(maybeDeferred, self.port.stopListening)
         return world
@@ -103,6 +112,9 @@ class ReadingTests(AdminCase):
             "/drop-new-clients",
             "/accept-new-clients",
             "/reload",
+            "/recording",
+            "/recording/stop",
+            "/recording/start",
         ):
             self.assertIn(f" {path} ", text)
 
@@ -298,6 +310,30 @@ class CallTests(AdminCase):
         self.reloading = ["no\nway", None]
         self.assertEqual(await self.ask("POST", "/reload"), (200, "done; see the log\n"))
         self.assertEqual(await self.ask("POST", "/reload"), (409, "no\\nway\n"))
+
+    async def test_recording(self) -> None:
+        """The recording can be begun and ended, and shows how it goes."""
+        path = self.mktemp()
+        await self.start(record=path)
+        self.assertEqual(await self.ask("GET", "/recording"), (200, '{"runs": false}\n'))
+        self.assertEqual(await self.ask("POST", "/recording/start"), (200, "the traffic is recorded\n"))
+        status, text = await self.ask("GET", "/recording")
+        self.assertEqual((status, self.content_type, json.loads(text)["runs"]), (200, "application/json", True))
+        recording: Any = self.metrics.recording
+        self.assertEqual(await self.ask("POST", "/recording/stop"), (200, "the recording ends\n"))
+        await recording.stop()
+        os.remove(path)
+        os.mkdir(path)
+        status, text = await self.ask("POST", "/recording/start")
+        self.assertEqual(status, 409)
+        self.assertIn("Is a directory", text)
+
+    async def test_no_recording(self) -> None:
+        """Without --record there is nothing to begin."""
+        await self.start()
+        status, text = await self.ask("GET", "/recording")
+        self.assertEqual((status, text), (404, "there is no recording; the option --record begins one\n"))
+        self.assertEqual((await self.ask("POST", "/recording/start"))[0], 404)
 
     async def test_web_pages(self) -> None:
         """A web page in an operator's browser cannot make a call: browsers say where such a call comes from."""

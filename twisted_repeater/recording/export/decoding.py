@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from ...dialects import Dialect
+from ...dialects import Dialect, MessageType
 from ...errors import FramingError
 from ...framings.base import Framing, framing_of
 from ...model import Direction, Limits
-from ..records import Origin, RecordedMessage
+from ..records import RecordedMessage
 
 __all__ = ["Decoder"]
 
 LIMITS: Final = Limits(max_frame=2**40)
 """What the repeater accepted is accepted here, too."""
-
-
-@dataclass(slots=True)
-class _Lane:
-    """How the messages of one direction of a link are read."""
-
-    framing: Framing
-    read: Callable[[bytes], object] | None
-    """Returns the message in a payload; ``None`` if messages are payloads."""
 
 
 class Decoder:
@@ -36,7 +25,7 @@ class Decoder:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._links: dict[int, dict[Direction, _Lane]] = {}
+        self._links: dict[int, _Link] = {}
 
     def decode(self, message: RecordedMessage) -> object:
         """Return the message in a frame.
@@ -47,45 +36,64 @@ class Decoder:
             FramingError: the bytes are not one frame.
             Exception: whatever the codec raises, such as `ParseError`.
         """
-        lane = self._lanes_of(message.link)[message.direction]
-        framing, frame = lane.framing, message.frame
-        if framing.find(frame, 0, len(frame)) != len(frame):
-            raise FramingError(f"the bytes are not one message of the dialect {self._dialect.name}")
-        payload = frame[framing.body : len(frame) - framing.tail]
-        if framing.follows:
-            framing.taken(frame, 0, len(frame))
-        if lane.read is None:
-            return payload
-        decoded = lane.read(payload)
-        self._use_version_of(decoded, message.link)
-        return decoded
+        link = self._links.get(message.link)
+        if link is None:
+            link = self._links[message.link] = _Link(self._dialect)
+        return link.decode(message.direction, message.frame)
 
     def forget(self, link: int) -> None:
         """Forget a link that has ended."""
         self._links.pop(link, None)
 
-    def _lanes_of(self, link: int) -> dict[Direction, _Lane]:
-        lanes = self._links.get(link)
-        if lanes is None:
-            framings = self._dialect.framings(LIMITS)
-            to_server, to_client = self._dialect.to_server, self._dialect.to_client
-            lanes = self._links[link] = {
-                Direction.TO_SERVER: _Lane(framing_of(framings.to_server), to_server.reader(to_server.prod)),
-                Direction.TO_CLIENT: _Lane(framing_of(framings.to_client), to_client.reader(to_client.prod)),
-            }
-        return lanes
 
-    def _use_version_of(self, message: object, link: int) -> None:
-        """Note the version that a link speaks, where the first message says it, as in MQTT."""
-        version = getattr(message, "version", None)
-        if type(version) is not int:
-            return
-        kinds = {Direction.TO_SERVER: self._dialect.to_server, Direction.TO_CLIENT: self._dialect.to_client}
-        for direction, kind in kinds.items():
-            if kind.per_link and version in kind.codecs:
-                self._links[link][direction].read = kind.reader(version)
+class _Link:
+    """What is known about one link.
 
+    Where each link has its own version, a recording does not say which. So versions are tried, first the one that could
+    read the last message.
+    """
 
-def is_message(message: RecordedMessage) -> bool:
-    """Return whether a peer has sent a message: only these can be decoded."""
-    return message.origin is Origin.MESSAGE
+    def __init__(self, dialect: Dialect) -> None:
+        framings = dialect.framings(LIMITS)
+        self._name = dialect.name
+        self._framings = {
+            Direction.TO_SERVER: framing_of(framings.to_server),
+            Direction.TO_CLIENT: framing_of(framings.to_client),
+        }
+        self._kinds = {Direction.TO_SERVER: dialect.to_server, Direction.TO_CLIENT: dialect.to_client}
+        self._readers = {direction: kind.reader(kind.prod) for direction, kind in self._kinds.items()}
+
+    def decode(self, direction: Direction, frame: bytes) -> object:
+        """Return the message in a frame."""
+        payload = self._payload(self._framings[direction], frame)
+        reader = self._readers[direction]
+        try:
+            return payload if reader is None else reader(payload)
+        except Exception:
+            if not self._kinds[direction].per_link:
+                raise
+            return self._in_another_version(direction, payload, self._kinds[direction])
+
+    def _payload(self, framing: Framing, frame: bytes) -> bytes:
+        if not frame or framing.find(frame, 0, len(frame)) != len(frame):
+            raise FramingError(f"the bytes are not one message of the dialect {self._name}")
+        payload = frame[framing.body : len(frame) - framing.tail]
+        if framing.follows:
+            framing.taken(frame, 0, len(frame))
+        return payload
+
+    def _in_another_version(self, direction: Direction, payload: bytes, kind: MessageType) -> object:
+        """Return the message in the first version that can read it, and keep that; else raise the first error."""
+        errors = []
+        for version in sorted(kind.codecs, reverse=True):
+            reader = kind.reader(version)
+            try:
+                message = reader(payload) if reader else payload
+            except Exception as error:
+                errors.append(error)
+                continue
+            for each, other in self._kinds.items():
+                if version in other.codecs:
+                    self._readers[each] = other.reader(version)
+            return message
+        raise errors[0]

@@ -47,7 +47,7 @@ def write_jsonl(
         if isinstance(event, MessagePassed):
             write_line(file, _message(event.link, event.message) | _decoded(event.message, decoder))
         elif isinstance(event, LinkMade):
-            if event.link.made is not None:
+            if event.link.refused is None:
                 write_line(file, _link_made(event.link))
         elif isinstance(event, LinkEnded):
             write_line(file, _link_ended(event.link))
@@ -101,7 +101,7 @@ def _link_made(link: RecordedLink) -> dict[str, Any]:
 
 
 def _link_ended(link: RecordedLink) -> dict[str, Any]:
-    if link.made is None:
+    if link.refused is not None:
         return {"event": "client_refused", **_who(link), **_when(link.ended), **_where(link), "refused": link.refused}
     return {"event": "link_ended", **_who(link), **_when(link.ended), "reason": link.reason}
 

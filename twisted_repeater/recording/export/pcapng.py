@@ -101,8 +101,8 @@ def _segments(piece: Piece, leg: Side, dialect: str) -> Iterator[Segment]:
 def _bare_segments(track: Track, piece: Piece, leg: Side, dialect: str) -> Iterator[Segment]:
     conversation = track.conversation
     if conversation is None:
-        if piece.kind is Kind.ENDED and leg is Side.SERVER:
-            return  # a client that was refused before the server was dialled
+        if piece.kind is Kind.ENDED and (leg is Side.SERVER or track.link.refused is None):
+            return  # the client was refused before the server was dialled, or nothing of the link was recorded
         conversation = track.conversation = Conversation(*endpoints_of(track.link, dialect), track.link.id)
         if track.is_whole:
             yield from conversation.begin(piece.time)
@@ -143,9 +143,12 @@ class _Packets:
 
     def __init__(self, file: BinaryIO, dpkt: Any, interface: str) -> None:
         self._write = file.write
-        self._tcp, self._ip, self._ip6 = dpkt.tcp.TCP, dpkt.ip.IP, dpkt.ip6.IP6
+        # To make these takes longer than to fill them again.
+        self._tcp = dpkt.tcp.TCP(win=WINDOW)
+        self._ip = dpkt.ip.IP(p=TCP, df=1, data=self._tcp)
+        self._ip6 = dpkt.ip6.IP6(nxt=TCP, hlim=64, data=self._tcp)
         blocks = dpkt.pcapng
-        self._block, self._option = blocks.EnhancedPacketBlockLE, blocks.PcapngOptionLE
+        self._block, self._option = blocks.EnhancedPacketBlockLE(), blocks.PcapngOptionLE
         program = self._options((USER_APPLICATION, b"twisted_repeater"))
         about = self._options((INTERFACE_NAME, interface.encode()), (TIME_RESOLUTION, MICROSECONDS))
         self._write(bytes(blocks.SectionHeaderBlockLE(opts=program)))
@@ -155,27 +158,27 @@ class _Packets:
 
     def write(self, segment: Segment) -> None:
         """Write a segment as one packet."""
-        high, low = divmod(max(segment.time, 0), 2**32)
-        block = self._block(ts_high=high, ts_low=low, pkt_data=self._packet(segment))
-        if segment.comment:
-            block.opts = self._options((COMMENT, segment.comment[:LONGEST_COMMENT].encode("utf-8", "replace")))
+        block = self._block
+        block.ts_high, block.ts_low = divmod(max(segment.time, 0), 2**32)
+        block.pkt_data = self._packet(segment)
+        comment = segment.comment[:LONGEST_COMMENT].encode("utf-8", "replace")
+        block.opts = self._options((COMMENT, comment)) if comment else []
         self._write(bytes(block))
 
     def _packet(self, segment: Segment) -> bytes:
-        source, target = segment.source, segment.target
-        tcp = self._tcp(
-            sport=source.port,
-            dport=target.port,
-            seq=segment.sequence,
-            ack=segment.acknowledged,
-            flags=segment.flags,
-            win=WINDOW,
-            data=segment.data,
-        )
-        # The checksums are computed when a packet becomes bytes.
+        tcp, source, target = self._tcp, segment.source, segment.target
+        tcp.sport, tcp.dport = source.port, target.port
+        tcp.seq, tcp.ack, tcp.flags = segment.sequence, segment.acknowledged, segment.flags
+        tcp.data = segment.data
+        tcp.sum = 0  # then it is computed when the packet becomes bytes
         if len(source.host) == 4:
-            return bytes(self._ip(src=source.host, dst=target.host, p=TCP, df=1, data=tcp))
-        return bytes(self._ip6(src=source.host, dst=target.host, nxt=TCP, hlim=64, plen=len(tcp), data=tcp))
+            packet = self._ip
+            packet.sum = 0
+        else:
+            packet = self._ip6
+            packet.plen = len(tcp)
+        packet.src, packet.dst = source.host, target.host
+        return bytes(packet)
 
     def _options(self, *options: tuple[int, bytes]) -> list[Any]:
         return [*(self._option(code=code, data=data) for code, data in options), self._option()]

@@ -14,9 +14,9 @@ from heapq import heappop, heappush
 from typing import Final
 
 from ...model import Direction, Side
-from ..records import Origin, RecordedLink, RecordedMessage
+from ..records import Origin, RecordedGap, RecordedLink, RecordedMessage
 from .conversation import Conversation
-from .timeline import Event, LinkEnded, LinkMade, MessagePassed
+from .timeline import Event, LinkMade, MessagePassed
 
 __all__ = ["Kind", "Piece", "Splitter", "Track", "in_order"]
 
@@ -87,6 +87,8 @@ class Splitter:
         self._near = Direction.TO_SERVER if leg is Side.CLIENT else Direction.TO_CLIENT
         """The direction of the messages that are received on this leg."""
         self._began = began
+        self._note = ""
+        """A comment for the next piece: that messages before it are missing."""
         self._tracks: dict[int, Track] = {}
 
     def split(self, events: Iterable[Event]) -> Iterator[Piece]:
@@ -98,28 +100,33 @@ class Splitter:
                 track = self._tracks[event.link.id] = self._track(event.link)
                 if event.link.made is not None:
                     yield Piece(event.link.made, Kind.MADE, track)
-            elif isinstance(event, LinkEnded):
+            elif isinstance(event, RecordedGap):
+                self._note = f"{event.left_out} messages were not recorded before this one: {event.reason}"
+            else:
                 ended = self._tracks.pop(event.link.id, None)
                 if ended is not None:
                     ended.link = event.link  # it may have got an end since
                     yield Piece(max(event.link.ended or 0, *ended.last.values(), 0), Kind.ENDED, ended)
 
     def _track(self, link: RecordedLink) -> Track:
-        began = link.ended if link.made is None else link.made
+        began = link.made if link.refused is None else link.ended
         return Track(link, began is not None and began >= self._began)
 
     def _message(self, link: RecordedLink, message: RecordedMessage) -> Iterator[Piece]:
         track = self._tracks.get(link.id)
         if track is None:
             track = self._tracks[link.id] = self._track(link)
-        if message.number > 1 and not track.last:  # recording began in the middle
-            track.is_whole = False
         is_client = self._leg is Side.CLIENT
         if message.frame and message.direction is self._near:
-            yield track.sent(message.time, is_client, message.frame, _about_received(message))
+            yield track.sent(message.time, is_client, message.frame, self._comment(_about_received(message)))
         sent = message.to_client if is_client else message.to_server
         if sent:
-            yield track.sent(message.time + message.took, not is_client, sent, _about_sent(message))
+            time = message.time + message.took
+            yield track.sent(time, not is_client, sent, self._comment(_about_sent(message)))
+
+    def _comment(self, about: str) -> str:
+        note, self._note = self._note, ""
+        return "\n".join(filter(None, (note, about)))
 
 
 def in_order(pieces: Iterable[Piece]) -> Iterator[Piece]:

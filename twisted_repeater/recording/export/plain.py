@@ -7,7 +7,8 @@ import dataclasses
 import enum
 import functools
 import math
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
+from itertools import chain
 from typing import Any, Final
 
 from ..._text import class_name, printable, repr_of
@@ -20,8 +21,13 @@ PREVIEW: Final = 200
 DEPTH: Final = 16
 """How deep objects may be in each other; deeper ones are shown as texts."""
 
-REPEATED: Final = frozenset({"data", "frame", "redacted"})
-"""Attributes of messages that have all their bytes once more; fields of dataclasses are shown whatever their names."""
+SHOWN: Final[dict[str, tuple[str, ...]]] = {
+    "twisted_repeater.dialects.fix.message.Message": ("type", "fields"),
+    "twisted_repeater.dialects.hl7.frames.Headed": ("type", "control_id", "segments"),
+    "twisted_repeater.dialects.redis.messages.Command": ("name", "arguments"),
+    "twisted_repeater.dialects.redis.messages.Reply": ("kind", "value"),
+}
+"""The fields of messages that are decoded when they are asked for, by their class; derived classes have the same."""
 
 
 def plain_bytes(data: bytes) -> str | dict[str, str]:
@@ -46,7 +52,7 @@ def bytes_of(value: str | Mapping[str, str]) -> bytes:
 def plain(value: object, depth: int = DEPTH) -> Any:
     """Return a decoded message for JSON.
 
-    An object becomes ``{"type": class, field: value, …}``. Its fields are those of its dataclass or named tuple, or its
+    An object becomes ``{"class": its class, field: value, …}``, with the fields of its dataclass or named tuple, or its
     public attributes. What JSON cannot express becomes a text.
     """
     if value is None or isinstance(value, bool):
@@ -69,26 +75,17 @@ def _composed(value: object, depth: int) -> Any:
     if isinstance(value, Mapping):
         return {_key(key): plain(item, depth) for key, item in value.items()}
     kind: type = type(value)
-    names = _field_names(kind)
-    if names is not None:
-        return _object(value, names, depth)
-    if isinstance(value, list | tuple | Set | range):
+    shown = _shown(kind)
+    names = shown or _field_names(kind)
+    if not names and isinstance(value, list | tuple | Set | range):
         return [plain(item, depth) for item in value]
-    fields = _object(value, [*_attributes(kind), *_own_attributes(value)], depth)
-    return fields if len(fields) > 1 else repr_of(value)
-
-
-def _object(value: object, names: Iterable[str], depth: int) -> dict[str, Any]:
-    fields: dict[str, Any] = {"type": class_name(value)}
-    for name in names:
-        try:
-            field = getattr(value, name)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # code of the application; or an optional part that the message does not have
-            continue
-        fields[name if name != "type" else "type_"] = plain(field, depth)
-    return fields
+    if not shown:
+        own = (name for name in getattr(value, "__dict__", ()) if not name.startswith("_"))
+        names = tuple(dict.fromkeys((*names, *own)))
+    if not names and not dataclasses.is_dataclass(kind):
+        return repr_of(value)
+    fields = ((name, getattr(value, name, None)) for name in names)
+    return {"class": class_name(value)} | {name: plain(field, depth) for name, field in fields}
 
 
 def _key(key: object) -> str:
@@ -97,22 +94,19 @@ def _key(key: object) -> str:
 
 
 @functools.cache
-def _field_names(kind: type) -> tuple[str, ...] | None:
-    """Return the names of the fields of a dataclass or a named tuple, ``None`` for another class."""
-    if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind))
-    names = getattr(kind, "_fields", None)
-    return tuple(names) if issubclass(kind, tuple) and names else None
+def _shown(kind: type) -> tuple[str, ...]:
+    """Return the fields of a message that is decoded when it is asked, nothing for another class."""
+    names = (SHOWN.get(f"{base.__module__}.{base.__qualname__}", ()) for base in kind.__mro__)
+    return next(filter(None, names), ())
 
 
 @functools.cache
-def _attributes(kind: type) -> tuple[str, ...]:
-    """Return the names of the slots and properties of a class that are public and worth showing."""
-    names = (name for name in dir(kind) if not name.startswith("_") and name not in REPEATED)
-    return tuple(
-        name for name in names if hasattr(type(getattr(kind, name)), "__get__") and not callable(getattr(kind, name))
-    )
-
-
-def _own_attributes(value: object) -> list[str]:
-    return [name for name in getattr(value, "__dict__", ()) if not name.startswith("_")]
+def _field_names(kind: type) -> tuple[str, ...]:
+    """Return the names of the fields that all objects of a class have."""
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    if issubclass(kind, tuple):
+        return tuple(getattr(kind, "_fields", ()))
+    slots = (vars(base).get("__slots__", ()) for base in reversed(kind.__mro__))
+    names = chain.from_iterable((each,) if isinstance(each, str) else each for each in slots)
+    return tuple(name for name in names if not name.startswith("_"))

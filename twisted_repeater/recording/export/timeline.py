@@ -95,12 +95,13 @@ class _Links:
         """Read the links up to one; return the beginnings of those that are wanted."""
         while self._last < number:
             row = next(self._rows, None)
-            if row is None:  # it is lost
+            if row is None:  # it is lost, or not there yet
+                self._rows = self._recording.links(after=self._last)
                 return
             self._last = row.id
             if row.ended is not None:
                 heappush(self._ends, (row.ended, row.id))
-            began = row.ended if row.made is None else row.made
+            began = row.made if row.refused is None else row.ended
             if not self._choice.wants_link(row) or not self._choice.meets(began, row.ended):
                 self._unwanted.add(row.id)
                 continue

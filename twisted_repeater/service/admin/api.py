@@ -17,6 +17,7 @@ from ..._repeater import Repeater
 from ..._text import address_text, printable
 from ...model import Direction
 from ...observers.metrics import MetricsObserver, exposition
+from ..recording import ServiceRecording
 from .faults import clear_faults, faults_page, remove_fault, set_fault
 from .site import Answer, GuardedSite, text
 
@@ -29,6 +30,9 @@ POST /clients/NAME/close   close every link of that client's name
 POST /drop-new-clients     refuse newcomers from now on; links stay
 POST /accept-new-clients   accept newcomers again
 POST /reload               reload the filters
+GET  /recording            the state of the recording that --record began, as JSON
+POST /recording/stop       end it
+POST /recording/start      go on with it
 GET  /faults               the faults that are set, as JSON
 POST /faults/NAME?fault=F  set a fault, such as latency:seconds=0.1:lasts=60
 POST /faults/NAME/remove   remove it
@@ -39,7 +43,12 @@ NO_METRICS = "metrics need prometheus_client (pip install 'twisted_repeater[metr
 
 
 def administration(
-    repeater: Repeater, *, reload: Callable[[], str | None], metrics: MetricsObserver, hosts: Iterable[str] = ()
+    repeater: Repeater,
+    *,
+    reload: Callable[[], str | None],
+    metrics: MetricsObserver,
+    recording: ServiceRecording | None = None,
+    hosts: Iterable[str] = (),
 ) -> Site:
     """Return a site for the administration of a repeater.
 
@@ -50,6 +59,7 @@ def administration(
     Args:
         reload: reloads the filters, and returns the reason if that fails, otherwise ``None``.
         metrics: one of the repeater's observers; ``/metrics`` shows its numbers.
+        recording: can be stopped and started; ``None`` if there is none.
         hosts: more names of this site, without a port.
     """
 
@@ -77,6 +87,7 @@ def administration(
     ):
         root.putChild(path, _Node(method, answer))
     root.putChild(b"clients", _Clients(repeater))
+    root.putChild(b"recording", _recording(repeater, recording))
     root.putChild(b"faults", _Faults(repeater))
     return GuardedSite(root, hosts)
 
@@ -131,6 +142,32 @@ class _Clients(_Node):
         client = _Node()
         client.putChild(b"close", _Node(b"POST", close))
         return client
+
+
+def _recording(repeater: Repeater, recording: ServiceRecording | None) -> _Node:
+    """Return the resource of the recording. A client cannot choose its file, and so write anywhere."""
+    if recording is None:
+        return _Node(b"GET", lambda request: (http.NOT_FOUND, "there is no recording; the option --record begins one"))
+
+    def state(request: Request) -> bytes:
+        request.setHeader(b"content-type", b"application/json")
+        return json.dumps(recording.state()).encode() + b"\n"
+
+    def start(request: Request) -> Answer:
+        try:
+            recording.start(repeater)
+        except (OSError, ValueError, RuntimeError) as error:
+            return (http.CONFLICT, printable(str(error)))
+        return (http.OK, "the traffic is recorded")
+
+    def stop(request: Request) -> Answer:
+        recording.stop()
+        return (http.OK, "the recording ends")
+
+    node = _Node(b"GET", state)
+    node.putChild(b"start", _Node(b"POST", start))
+    node.putChild(b"stop", _Node(b"POST", stop))
+    return node
 
 
 class _Faults(_Node):

@@ -1,0 +1,305 @@
+"""The thread that writes a recording, and what it does when that is not possible."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.recording.watched import LINK, watched
+from tests.recordings import write_recording
+from twisted_repeater.recording import RecordingError, file, open_recording, writer
+from twisted_repeater.recording.entries import Gap, KnownLink, LinkEvent
+from twisted_repeater.recording.writer import Settings, Writer
+
+FACTS = {"dialect": "redis", "server": "tcp:1"}
+LONGEST = 60.0
+
+
+class WriterCase(SynchronousTestCase):
+    """A writer whose pauses are short, and which tells a queue of events."""
+
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+        self.patch(writer, "PAUSE", 0.001)
+        self.patch(writer, "RETRY", 0.001)
+        self.patch(file, "PATIENCE", 0.001)
+        self.events: Queue[str] = Queue()
+        self.link = KnownLink(LINK, 1)
+
+    def start(self, *, max_size: int = 1 << 30, keep: int = 2, facts: dict[str, str] = FACTS) -> None:
+        self.writer = Writer(Settings(self.path, facts, max_size, keep, False), 1000, self.events.put)
+        self.addCleanup(self.end)
+
+    def end(self) -> None:
+        self.writer.give_up()
+        self.writer.stop()
+        self.writer._thread.join(LONGEST)
+
+    def finish(self) -> None:
+        """Let the writer write what waits, and wait for its end."""
+        self.writer.stop()
+        self.writer._thread.join(LONGEST)
+
+    def put(self, *entries: Any, link: KnownLink | None = None) -> None:
+        self.writer.queue.extend((link or self.link, entry, 10) for entry in entries)
+        self.writer.wake.set()
+
+    def wait_for(self, event: str) -> None:
+        while self.events.get(timeout=LONGEST) != event:
+            pass
+
+    def numbers(self, suffix: str = "") -> list[int]:
+        with open_recording(self.path + suffix) as recording:
+            return [message.number for message in recording.messages()]
+
+    def gaps(self) -> list[tuple[int, int, str]]:
+        with open_recording(self.path) as recording:
+            return [(gap.after, gap.left_out, gap.reason) for gap in recording.gaps()]
+
+
+class WritingTests(WriterCase):
+    """Nothing goes wrong."""
+
+    def test_everything(self) -> None:
+        """Whatever is put into the queue before the end is written, in its order."""
+        self.patch(writer, "MESSAGES", 500)
+        self.start()
+        other = KnownLink(LINK, 2)
+        self.put(LinkEvent.MADE)
+        self.put(*(watched(number) for number in range(1, 1001)))
+        self.put(LinkEvent.MADE, watched(1001), Gap(1, "slow"), link=other)
+        self.put(LinkEvent.OVER)
+        self.finish()
+        self.assertEqual(self.numbers(), list(range(1, 1002)))
+        self.assertEqual((self.writer.recorded, self.writer.done, self.writer.oldest), (1001, 10_050, None))
+        self.assertEqual(self.gaps(), [(1001, 0, "slow")])
+        with open_recording(self.path) as recording:
+            self.assertEqual([link.made for link in recording.links()], [1, 2])
+            self.assertEqual([message.link for message in recording.messages(after=999)], [1, 2])
+            self.assertRegex(recording.facts["began"], r"^\d{16}$")
+        self.assertEqual(self.writer.most_put, 11_050)
+        self.wait_for("finished")
+
+    def test_while_it_runs(self) -> None:
+        """Messages are in the file as soon as the writer tells so."""
+        self.start()
+        for number in (1, 2):
+            self.put(watched(number))
+            self.wait_for("progressed")
+            self.assertEqual(self.numbers()[-1], number)
+
+    def test_links_without_messages(self) -> None:
+        """A link that ends before it has a message, and whose beginning is in an older file, has a row."""
+        self.start()
+        self.put(LinkEvent.OVER)
+        self.finish()
+        with open_recording(self.path) as recording:
+            self.assertEqual([link.client_name for link in recording.links()], ["ann"])
+
+    def test_other_traffic(self) -> None:
+        """A recording of another dialect is moved away; one that cannot be used is an error."""
+        write_recording(self.path, facts={"dialect": "mqtt"})
+        self.start()
+        self.finish()
+        with open_recording(f"{self.path}.1") as recording:
+            self.assertEqual(recording.facts, {"dialect": "mqtt"})
+        Path(self.path).write_bytes(b"no database" * 100)
+        self.assertRaises(RecordingError, self.start)
+
+
+class RotationTests(WriterCase):
+    """The next file."""
+
+    def test_size(self) -> None:
+        """A file that is large enough is moved away; the links that go on are in the next one, too."""
+        self.start(max_size=600_000, keep=9)
+        for number in range(1, 7):
+            self.put(watched(number, frame=bytes(200_000)))
+            self.wait_for("progressed")
+        self.finish()
+        suffixes = [suffix for suffix in (".3", ".2", ".1", "") if os.path.exists(self.path + suffix)]
+        self.assertGreater(len(suffixes), 1)
+        self.assertEqual([number for suffix in suffixes for number in self.numbers(suffix)], [1, 2, 3, 4, 5, 6])
+        for suffix in suffixes[:-1]:
+            with open_recording(self.path + suffix) as recording:
+                self.assertEqual([link.client_name for link in recording.links()], ["ann"])
+            self.assertLess(os.stat(self.path + suffix).st_size, 800_000)
+
+    def test_a_reader_does_not_stop_it(self) -> None:
+        """While somebody reads all the time, the log of one file grows up to the size limit, and not further."""
+        self.start(max_size=2_000_000, keep=1)
+        self.put(watched(1))
+        self.wait_for("progressed")
+        with closing(sqlite3.connect(self.path)) as reader:
+            cursor = reader.execute("SELECT * FROM messages UNION ALL SELECT * FROM messages")
+            cursor.fetchone()
+            for number in range(2, 22):
+                self.put(watched(number, frame=bytes(400_000)))
+                self.wait_for("progressed")
+            sizes = [path.stat().st_size for path in Path(self.path).parent.glob(f"{Path(self.path).name}*")]
+        self.assertLess(sum(sizes), 6_000_000)
+
+    def test_removed(self) -> None:
+        """If somebody removes the file, the next messages are in a new one."""
+        self.start()
+        self.put(watched(1))
+        self.wait_for("progressed")
+        os.remove(self.path)
+        self.put(watched(2))
+        self.wait_for("progressed")
+        self.put(watched(3))
+        self.finish()
+        self.assertEqual(self.numbers(), [3])
+
+    def test_no_next_file(self) -> None:
+        """If the next file cannot be made, the recording is suspended; what was written stays."""
+        self.start(max_size=1)
+        os.mkdir(f"{self.path}.2")
+        self.put(watched(1))
+        self.wait_for("suspended")
+        self.assertIn("Is a directory", self.writer.suspended)
+        os.rmdir(f"{self.path}.2")
+        self.wait_for("resumed")
+        self.assertEqual((self.writer.recorded, self.writer.left_out), (1, 0))
+        self.assertEqual(self.gaps(), [])
+
+
+class SlowTests(WriterCase):
+    """A file that another process has locked."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+        self.other = sqlite3.connect(self.path, isolation_level=None)
+        self.addCleanup(self.other.close)
+        self.other.execute("BEGIN IMMEDIATE")
+
+    def test_it_waits(self) -> None:
+        """The writer goes on trying, and writes everything when the file is free."""
+        tried: Queue[None] = Queue()
+        assert self.writer._file is not None
+        begin = self.writer._file.begin
+
+        def try_to_begin() -> None:
+            tried.put(None)
+            begin()
+
+        self.patch(self.writer._file, "begin", try_to_begin)
+        self.put(watched(1), watched(2))
+        for _ in range(3):
+            tried.get(timeout=LONGEST)
+        self.assertEqual((self.writer.recorded, len(self.writer.queue)), (0, 2))
+        self.other.execute("ROLLBACK")
+        self.finish()
+        self.assertEqual(self.numbers(), [1, 2])
+
+    def test_it_gives_up(self) -> None:
+        """At the end the writer can be told not to wait any longer."""
+        self.put(watched(1))
+        self.writer.stop()
+        self.writer.give_up()
+        self.writer._thread.join(LONGEST)
+        self.assertEqual((self.numbers(), self.writer.suspended), ([], ""))
+
+
+class SuspendedTests(WriterCase):
+    """A disk that is full, or fails."""
+
+    def fail_once(self, code: int) -> None:
+        """Let the next transaction fail as SQLite does."""
+        assert self.writer._file is not None
+        failing = self.writer._file
+
+        def fail(messages: object) -> None:
+            error = sqlite3.DatabaseError("it is broken")
+            error.sqlite_errorcode = code
+            raise error
+
+        self.patch(failing, "add_messages", fail)
+
+    def test_full(self) -> None:
+        """When SQLite finds no room, what waits is left out and counted; later the recording goes on by itself."""
+        self.start()
+        self.put(watched(1))
+        self.wait_for("progressed")
+        assert self.writer._file is not None
+        self.writer._file._connection.execute("PRAGMA max_page_count = 1")  # until the file is opened again
+        room = [False, True]
+        self.patch(writer, "has_room", lambda path, times=1: times == 1 or room.pop(0))
+        gap = Gap(9_000_000, "slow")
+        gap.add(9_000_000, 3)
+        self.put(watched(2, frame=bytes(100_000)), watched(3), LinkEvent.OVER, gap, watched(4))
+        self.wait_for("suspended")
+        self.wait_for("resumed")
+        self.put(watched(5))
+        self.finish()
+        self.assertEqual(self.numbers(), [1, 5])
+        self.assertEqual(self.gaps(), [(1, 6, "the disk is full")])
+        self.assertEqual((self.writer.recorded, self.writer.left_out), (2, 3))
+        self.assertEqual(self.writer.done, 70)
+
+    def test_room_for_others(self) -> None:
+        """Before the disk is full to the last byte, nothing more is written; the end comes all the same."""
+        self.start()
+        self.patch(writer, "has_room", lambda path, times=1: False)
+        self.put(watched(1))
+        self.wait_for("suspended")
+        self.assertEqual((self.writer.suspended, self.writer.most_put), ("the disk is full", -1))
+        self.finish()
+        self.assertEqual(self.numbers(), [1])
+
+    def test_another_error(self) -> None:
+        """Any other error suspends the recording, too; its text is the reason."""
+        self.start()
+        self.fail_once(sqlite3.SQLITE_IOERR)
+        self.put(watched(1), watched(2))
+        self.wait_for("resumed")
+        self.put(watched(3))
+        self.finish()
+        self.assertEqual((self.numbers(), self.gaps()), ([3], [(0, 2, "it is broken")]))
+
+    def test_damaged(self) -> None:
+        """A damaged file is moved away, once."""
+        self.start()
+        self.put(watched(1))
+        self.wait_for("progressed")
+        self.fail_once(sqlite3.SQLITE_CORRUPT)
+        self.put(watched(2))
+        self.wait_for("resumed")
+        self.put(watched(3))
+        self.finish()
+        self.assertEqual((self.numbers(), self.numbers(".1")), ([3], [1]))
+        self.assertFalse(os.path.exists(f"{self.path}.2"))
+
+    def test_in_vain(self) -> None:
+        """As long as the file cannot be opened, or is locked at the end, the recording stays suspended."""
+        self.start()
+        self.fail_once(sqlite3.SQLITE_IOERR)
+        opened: Queue[Settings] = Queue()
+
+        def refuse(settings: Settings) -> None:
+            opened.put(settings)
+            raise OSError("no")
+
+        really_open = Settings.open
+
+        def reopen(settings: Settings) -> file.RecordingFile:
+            opened.put(settings)
+            return really_open(settings)
+
+        self.patch(Settings, "open", refuse)
+        self.put(watched(1))
+        for _ in range(2):
+            opened.get(timeout=LONGEST)
+        self.assertTrue(self.writer.suspended)
+        self.writer.give_up()
+        self.patch(Settings, "open", reopen)
+        for _ in range(4):
+            opened.get(timeout=LONGEST)
+        self.assertEqual(self.writer.suspended, "it is broken")

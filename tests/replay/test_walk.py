@@ -1,0 +1,155 @@
+"""Events are played one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.protocol import Factory, Protocol
+
+from twisted_repeater.replay import Report
+from twisted_repeater.replay.walk import INCOMPLETE
+
+from ..peers import StoppedTime, turn
+from .playing import FailingComparison, LineServer, PlayCase, recorded
+
+
+class Deaf(Protocol):
+    """A connection that nothing is read from."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        """See `IProtocol`."""
+        self.transport.pauseProducing()
+        self.factory.deaf = self
+
+
+def troubles(report: Report) -> list[str]:
+    """Return what is reported of links as such."""
+    return list(report.findings.troubles)
+
+
+class WalkTests(PlayCase):
+    """`Walk`."""
+
+    async def test_order_among_links(self) -> None:
+        """A request waits for all answers before it, so links that depend on each other see what they saw."""
+        last = b""
+
+        def answer(peer: object, line: bytes) -> bytes:
+            nonlocal last
+            last, before = line, last
+            return before or b"-"
+
+        server = LineServer(answer)
+        happened = [(1, ">a"), (1, "<-"), (2, ">b"), (2, "<a"), (1, ">c"), (1, "<b"), (3, ">d"), (3, "<c")]
+        report = await self.play_same(recorded(*happened), server)
+        self.assertEqual((report.findings.links, server.lines), (3, [b"a", b"b", b"c", b"d"]))
+
+    async def test_pipelines(self) -> None:
+        """Requests that were sent before the answers are sent so again."""
+        happened = [(1, f">{number}") for number in range(50)] + [(1, f"<{number}") for number in range(50)]
+        await self.play_same(recorded(*happened), LineServer())
+
+    async def test_greeting(self) -> None:
+        """A server that speaks first is awaited."""
+        server = LineServer(greeting=b"hello")
+        await self.play_same(recorded((1, "<hello"), (1, ">a"), (1, "<A")), server)
+        self.assertEqual(len(server.ended), 1)
+
+    async def test_unasked(self) -> None:
+        """Messages that come because of another link are awaited before the next request."""
+
+        def answer(peer: object, line: bytes) -> None:
+            for each in server.peers:
+                each.sendLine(line)
+
+        server = LineServer(answer)
+        happened = [(1, ">hello"), (1, "<hello"), (2, ">news"), (2, "<news"), (1, "<news"), (1, ">bye"), (1, "<bye")]
+        await self.play_same(recorded(*happened, (2, "<bye")), server)
+        self.assertEqual(server.lines, [b"hello", b"news", b"bye"])
+
+    async def test_a_missing_answer(self) -> None:
+        """An answer that does not come delays the next request by the timeout, and is a difference."""
+        server = LineServer(lambda _, line: None if line == b"b" else line.upper())
+        happened = [(1, ">a"), (1, "<A"), (1, ">b"), (1, "<B"), (1, ">c"), (1, "<C")]
+        time = StoppedTime()
+        playing = self.start(recorded(*happened), await self.listen(server), reactor=time)
+        await server.lines.reach(2)
+        time.clock.advance(11)
+        report = await playing
+        self.assertEqual(server.lines, [b"a", b"b", b"c"])
+        self.assertEqual(len(troubles(report)), 1)
+        self.assertIn("a message was missing", troubles(report)[0])
+
+    async def test_another_link_goes_on(self) -> None:
+        """A link that stalls is given up; the others are played to the end."""
+        server = LineServer(lambda peer, line: None if line == b"silent" else line.upper())
+        happened = [(1, ">silent"), (1, "<SILENT"), (2, ">a"), (2, "<A"), (1, ">silent"), (1, "<SILENT")]
+        time = StoppedTime()
+        recording = recorded(*happened, (2, ">b"), (2, "<B"))
+        playing = self.start(recording, await self.listen(server), reactor=time)
+        for lines in (1, 3):
+            await server.lines.reach(lines)
+            time.clock.advance(11)
+        report = await playing
+        self.assertEqual(report.findings.equal, 2)
+        self.assertIn("no answer in time: the server is silent, so the link was given up", troubles(report))
+
+    async def test_a_server_that_reads_nothing(self) -> None:
+        """A server that reads nothing gets no more than its buffers hold, and the link is given up."""
+        large = "x" * 1_000_000
+        happened = [(1, f">{large}") for _ in range(30)]
+        time = StoppedTime()
+        server: Any = Factory.forProtocol(Deaf)
+        server.noisy = False
+        playing = self.start(recorded(*happened), await self.listen(server), reactor=time)
+        while not time.deadlines():
+            await turn()
+        time.clock.advance(10)
+        report = await playing
+        server.deaf.transport.abortConnection()
+        await turn(2)
+        self.assertIn("no answer in time: the server has read nothing for 10 seconds", troubles(report))
+        self.assertTrue(any(text.startswith("not sent: ") for text in troubles(report)))
+
+    async def test_too_many_clients(self) -> None:
+        """Links above the limit are not played, and reported."""
+        happened = [(1, ">a"), (1, "<A"), (2, ">b"), (2, "<B")]
+        report = await self.play(recorded(*happened), LineServer(), max_clients=1)
+        self.assertEqual(
+            troubles(report), ["not connected: more than 1 links would be open at once", "not sent: a request"]
+        )
+        ends = [(1, 0.0025), (2, 1.0)]
+        await self.play_same(recorded(*happened, ends=ends), LineServer(), max_clients=1)
+
+    async def test_incomplete(self) -> None:
+        """The report notes that a recording does not have all messages of a link."""
+        recording = recorded((1, ">a"), (1, "<A"))
+        for message in recording.messages():
+            message.number += 5
+        report = await self.play_same(recording, LineServer())
+        self.assertEqual(report.findings.notes, {INCOMPLETE: 2})
+
+    async def test_links_apart(self) -> None:
+        """Links apart wait for nobody else."""
+
+        def answer(peer: object, line: bytes) -> bytes | None:
+            if line == b"slow":
+                return None
+            if line == b"b":
+                server.peers[0].sendLine(b"SLOW")
+            return line.upper()
+
+        server = LineServer(answer)
+        happened = [(1, ">slow"), (1, "<SLOW"), (1, ">c"), (1, "<C"), (2, ">a"), (2, "<A"), (2, ">b"), (2, "<B")]
+        await self.play_same(recorded(*happened), server, links_apart=True)
+        self.assertEqual(sorted(server.lines), [b"a", b"b", b"c", b"slow"])
+
+    async def test_a_failure_in_links_apart(self) -> None:
+        """A mistake in the comparison fails the replay, and leaves no connection."""
+        recording = recorded((1, ">a"), (1, "<A"), (2, ">b"), (2, "<B"))
+        server = LineServer()
+        comparison = FailingComparison()
+        with self.assertRaises(ZeroDivisionError):
+            await self.play(recording, server, links_apart=True, comparison=comparison)

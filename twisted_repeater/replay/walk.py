@@ -1,0 +1,136 @@
+"""Plays events one after the other: opens links, sends requests, and waits for what was recorded before each."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from ..recording import RecordedLink
+from .comparison import Trouble
+from .events import Event, Kind
+from .played_link import PlayedLink
+from .waiting import Waiting
+
+if TYPE_CHECKING:
+    from .player import Player
+
+__all__ = ["Walk"]
+
+INCOMPLETE = "a link is not complete in the recording: it began earlier, or messages were left out"
+
+
+class Walk:
+    """Plays events one after the other.
+
+    Args:
+        player: has what all walks share.
+    """
+
+    def __init__(self, player: Player) -> None:
+        self._player = player
+        self._links: dict[int, PlayedLink] = {}
+        self._behind = 0
+        """How many messages must come until all links are where the recording is."""
+        self._waiting = Waiting(player.clock)
+        self._last: int | None = None
+        """When the event was recorded that was played last, but for answers."""
+        self._queue: deque[Event] = deque()
+        self._busy = False
+        """Whether it plays the events of the queue."""
+        self._done: Deferred[None] | None = None
+        """Fires when it has played them."""
+
+    # -- one event after the other -------------------------------------------------------------------------------
+
+    async def play(self, event: Event) -> None:
+        """Play the next event."""
+        number = event.link.id
+        if event.kind is Kind.BEGUN:
+            await self._catch_up(event.time)
+            await self._begin(event.link)
+            return
+        link = self._links[number]
+        if event.missing:
+            link.conversation.note(INCOMPLETE)
+        if event.kind is Kind.ANSWER:
+            link.expect(event.data, event.time)
+            return
+        await self._catch_up(event.time)
+        if link.connecting:
+            await self._waiting.until(lambda: not link.connecting)  # the time for that is limited
+        if event.kind is Kind.REQUEST:
+            await self._request(link, event)
+        else:
+            await self._end(number, link)
+
+    async def _catch_up(self, time: int) -> None:
+        """Wait for the messages that were recorded before an event, for as long as in the recording and the timeout."""
+        recorded = 0.0 if self._last is None else (time - self._last) / 1e6
+        self._last = time
+        if not self._behind:
+            return
+        patience = self._player.pace.timeout + recorded
+        if not await self._waiting.until(self._has_caught_up, patience):
+            for link in list(self._links.values()):
+                if link.behind:
+                    link.late(patience)
+
+    def _has_caught_up(self) -> bool:
+        return not self._behind
+
+    async def _begin(self, recorded: RecordedLink) -> None:
+        player = self._player
+        link = PlayedLink(player.conversation(recorded), player.framings, player.clock, self._changed)
+        if len(player.links) >= player.max_clients:
+            link.give_up(Trouble.NOT_CONNECTED, f"more than {player.max_clients} links would be open at once")
+        else:
+            await player.may_connect()
+            link.connect(player.dial)
+        self._links[recorded.id] = player.links[recorded.id] = link
+
+    async def _request(self, link: PlayedLink, event: Event) -> None:
+        timeout = self._player.pace.timeout
+        if link.full and not await self._waiting.until(lambda: not link.full, timeout):
+            link.give_up(Trouble.STALLED, f"the server has read nothing for {timeout:g} seconds")
+        link.send(event.data, event.time)
+
+    async def _end(self, number: int, link: PlayedLink) -> None:
+        link.finish()
+        await self._waiting.until(lambda: link.over)  # the time for that is limited
+        del self._links[number], self._player.links[number]
+
+    def _changed(self, behind: int) -> None:
+        """See `PlayedLink`."""
+        self._behind += behind
+        self._waiting.look()
+
+    # -- events that have to wait for their turn -----------------------------------------------------------------
+
+    def add(self, event: Event) -> None:
+        """Play an event after those that were added before."""
+        self._queue.append(event)
+        if not self._busy:
+            self._busy = True
+            self._done = Deferred.fromCoroutine(self._play_all()).addErrback(self._failed)
+
+    async def _play_all(self) -> None:
+        try:
+            while self._queue:
+                event = self._queue.popleft()
+                await self.play(event)
+                self._player.event_played(event)
+        finally:
+            self._busy = False
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._player.fail(failure)
+
+    def stop(self) -> None:
+        """Play no more of the events that were added."""
+        self._queue.clear()
+        assert self._done is not None
+        self._done.cancel()
