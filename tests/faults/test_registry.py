@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import Logger, capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Direction
@@ -139,6 +140,14 @@ class ActiveFaultTests(SynchronousTestCase):
         for _ in range(2):
             self.assertEqual([active.hits_link(one, WAY) for one in links], [False, True, False, False, False, False])
         self.assertEqual((active.seen, active.hit), (6, 1))
+
+    def test_time_and_failures(self) -> None:
+        """It knows the time of its clock, and logs one failure of its function only."""
+        active = self.active(Drop())
+        self.assertEqual(active.now(), 0)
+        for _ in range(2):
+            active.log_once(Logger(), Failure(ZeroDivisionError()))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_conditions(self) -> None:
         """A fault concerns a link by its direction and the name of its client."""
