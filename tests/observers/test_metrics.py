@@ -18,6 +18,9 @@ from ..modules import missing
 from ..paths import DOCS
 from ..peers import PeerCase, hello
 
+RECORDING = SimpleNamespace(recorded=5, left_out=4, waiting=3, age=0.5, suspended="full")
+"""The numbers of a recording."""
+
 
 def samples(observer: MetricsObserver) -> dict[str, float]:
     """Return what an observer collected, by name and labels."""
@@ -84,7 +87,7 @@ class CountingTests(MetricsCase):
 
     def test_recording(self) -> None:
         """The numbers of a recording are there if there is one."""
-        self.observer.recording = SimpleNamespace(recorded=5, left_out=4, waiting=3, age=0.5, suspended="full")
+        self.observer.recording = RECORDING
         found = {name: value for name, value in samples(self.observer).items() if name.startswith("recording")}
         self.assertEqual(
             found,
@@ -188,6 +191,7 @@ class PageTests(MetricsCase):
         """Every metric has a row there, and there are no others."""
         page = (DOCS / "running.md").read_text()
         told = re.findall(r"^\| `(twisted_repeater_\w+)` \|", page, re.M)
+        self.observer.recording = RECORDING
         names = [f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in self.observer.collect()]
         self.assertEqual(told, names)
 

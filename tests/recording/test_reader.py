@@ -153,8 +153,10 @@ class ReaderTests(SynchronousTestCase):
         with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
             connection.execute("UPDATE links SET client_name = CAST(x'61ff' AS TEXT), details = '{'")
             connection.execute("INSERT INTO links (id, link, details) VALUES (2, 2, '[]')")
+            connection.execute("UPDATE messages SET forward = NULL")
         with open_recording(self.path) as recording:
             links = list(recording.links())
+            self.assertEqual([each.forward for each in recording.messages()], [b""])
         self.assertEqual(links[0].client_name, "a\\xff")
         self.assertEqual([link.details for link in links], [{}, {}])
 
@@ -191,7 +193,7 @@ class DamagedTests(SynchronousTestCase):
         with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
             connection.execute("UPDATE messages SET frame = 'text' WHERE id = 7")
             connection.execute("UPDATE messages SET direction = NULL WHERE id = 8")
-            connection.execute("UPDATE messages SET back = 5 WHERE id = 9")
+            connection.execute("UPDATE messages SET forward = NULL, back = 5 WHERE id = 9")
         self.assertEqual(self.numbers(), [number for number in range(1, 501) if number not in (7, 8, 9)])
 
     def test_the_end_is_missing(self) -> None:

@@ -11,7 +11,6 @@ from queue import Empty, Queue
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel
@@ -320,6 +319,8 @@ class SuspendedTests(RecorderCase):
         with open_recording(self.path) as recording:
             self.assertEqual([(gap.after, gap.reason) for gap in recording.gaps()], [(1, "the disk is full")])
         self.assertEqual(self.logged[0], "the recording FILE is suspended: the disk is full")
+        self.recorder._suspended()
+        self.recorder._suspended()
         self.assertEqual(len(self.logged), 2)
 
 
@@ -347,6 +348,7 @@ class EndTests(RecorderCase):
         self.recorder._watch = None
         self.recorder._suspended()
         self.recorder._progressed()
+        self.assertFalse(self.recorder.stop().called)
         self.recorder._writer.stop()
         self.until(lambda: self.recorder.over)
         self.recorder._watch = self.watched  # type: ignore[assignment]
@@ -359,7 +361,7 @@ class RepeaterTests(PeerCase):
         """The file has the opening, each message with its verdict, and what the application sends."""
         world = await self.world(to_server_filter=lambda message, link: Send(message))
         path = self.mktemp()
-        recorder = record(world.repeater, path, reactor=installed_reactor)
+        recorder = record(world.repeater, path)
         client, peer = await world.linked("ann")
         await world.still_relays(client, peer)
         world.repeater.send_to_all_clients(b"own")

@@ -201,22 +201,34 @@ class SlowTests(WriterCase):
 
     def test_it_gives_up(self) -> None:
         """At the end the writer can be told not to wait any longer."""
+        tried: Queue[None] = Queue()
+        assert self.writer._file is not None
+        begin = self.writer._file.begin
+
+        def try_to_begin() -> None:
+            tried.put(None)
+            begin()
+
+        self.patch(self.writer._file, "begin", try_to_begin)
         self.put(watched(1))
-        self.writer.stop()
+        tried.get(timeout=LONGEST)
         self.writer.give_up()
-        self.writer._thread.join(LONGEST)
+        self.finish()
         self.assertEqual((self.numbers(), self.writer.suspended), ([], ""))
 
 
 class SuspendedTests(WriterCase):
     """A disk that is full, or fails."""
 
-    def fail_once(self, code: int) -> None:
-        """Let the next transaction fail as SQLite does."""
+    def fail_once(self, code: int, *, messages: int = 0) -> None:
+        """Let the next transaction with so many messages fail as SQLite does."""
+        least = messages
         assert self.writer._file is not None
         failing = self.writer._file
 
-        def fail(messages: object) -> None:
+        def fail(messages: list[Any]) -> None:
+            if len(messages) < least:
+                return
             error = sqlite3.DatabaseError("it is broken")
             error.sqlite_errorcode = code
             raise error
@@ -263,6 +275,61 @@ class SuspendedTests(WriterCase):
         self.put(watched(3))
         self.finish()
         self.assertEqual((self.numbers(), self.gaps()), ([3], [(0, 2, "it is broken")]))
+
+    def test_no_transaction(self) -> None:
+        """If not even a transaction can be begun, all that waits is left out."""
+        self.start()
+        failing = self.writer._file
+
+        def fail() -> None:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+
+        self.patch(failing, "begin", fail)
+        self.put(watched(1), LinkEvent.OVER, watched(2))
+        self.wait_for("resumed")
+        self.finish()
+        self.assertEqual(self.gaps(), [(0, 2, "disk I/O error")])
+        self.put(watched(3))
+        self.writer._sleep()  # does not wait, as something is there
+
+    def test_a_gap_is_not_lost(self) -> None:
+        """A gap in a transaction that fails is noted with the next one."""
+        self.start()
+        gap = Gap(1, "slow")
+        gap.add(2, 3)
+        self.fail_once(sqlite3.SQLITE_IOERR, messages=2)
+        self.put(gap, watched(1), watched(2))
+        self.wait_for("resumed")
+        self.finish()
+        self.assertEqual((self.gaps(), self.writer.left_out), ([(0, 5, "it is broken")], 2))
+
+    def test_room_in_the_log(self) -> None:
+        """If the log has room that can be given back, the recording is not suspended."""
+        self.start()
+        room = [False, True]
+        self.patch(writer, "has_room", lambda path, times=1: room.pop(0))
+        self.put(watched(1))
+        self.wait_for("progressed")
+        self.finish()
+        self.assertEqual((self.writer.suspended, self.numbers()), ("", [1]))
+
+    def test_no_file_at_the_end(self) -> None:
+        """If there is no file when the end comes, the writer ends all the same."""
+        self.start()
+        self.fail_once(sqlite3.SQLITE_IOERR)
+        opened: Queue[Settings] = Queue()
+
+        def refuse(settings: Settings) -> None:
+            opened.put(settings)
+            raise OSError("no")
+
+        self.patch(Settings, "open", refuse)
+        self.put(watched(1))
+        opened.get(timeout=LONGEST)
+        self.finish()
+        self.assertEqual((self.writer.suspended, self.writer._file), ("it is broken", None))
 
     def test_damaged(self) -> None:
         """A damaged file is moved away, once."""

@@ -234,8 +234,7 @@ class Recorder:
 
     def watch_ended(self) -> Deferred[None]:
         """See `ILinkWatcher`."""
-        if self._gap is not None:
-            self._end_gap()
+        self._end_gap()
         self._links.clear()
         done: Deferred[None] = Deferred()
         self._callers.append(done)
@@ -270,8 +269,7 @@ class Recorder:
             if self._waits and self._watch is not None and waiting > self._max_waiting:
                 self._watch.hold()
             if not waiting or waiting + cost <= (2 * self._max_waiting if self._waits else self._max_waiting // 2):
-                if self._gap is not None:
-                    self._end_gap()
+                self._end_gap()
                 return True
         if self._gap is None:
             self._gap = Gap(microseconds(message.time), suspended or SLOW)
@@ -282,7 +280,7 @@ class Recorder:
         return False
 
     def _end_gap(self) -> None:
-        """Messages can be taken again: note where some are missing."""
+        """Messages can be taken again, or none will come: note where some are missing, if any are."""
         if self._gap is not None:
             self._put += COST
             self._writer.queue.append((None, self._gap, COST))

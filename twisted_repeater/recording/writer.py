@@ -117,6 +117,8 @@ class Writer:
         self._gap: Gap | None = None
         self._added: list[KnownLink] = []
         """Links whose rows are not committed yet."""
+        self._noted: list[Gap] = []
+        """Gaps that are not committed yet."""
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self._thread.start()
 
@@ -212,6 +214,7 @@ class Writer:
         taken.left_out = 0
         self.oldest = None
         self._added.clear()
+        self._noted.clear()
 
     def _allow_more(self) -> None:
         self.most_put = -1 if self.suspended else self.done + self._max_waiting
@@ -219,6 +222,7 @@ class Writer:
     def _write_other(self, file: RecordingFile, link: KnownLink, entry: object) -> None:
         """Write what is not a message."""
         if isinstance(entry, Gap):
+            self._noted.append(entry)
             file.add_gap(entry.began, entry.ended, entry.left_out, entry.reason)
             return
         if link.file is not file:
@@ -262,6 +266,9 @@ class Writer:
             link.file = None
         self._added.clear()
         self.oldest = None
+        for gap in self._noted:
+            self._merge(gap)
+        self._noted.clear()
         self._damaged = _is_damage(error)
         self._lose(lost)
         self._suspend(FULL if _code(error) == sqlite3.SQLITE_FULL else text_of(error))

@@ -40,6 +40,8 @@ T = TypeVar("T")
 UNNAMED = (by_address, server_first, after_first_request)
 """The openings whose clients have only an address."""
 
+RECORD = "Record the traffic in an SQLite file, such as traffic.db or traffic.db:max-size=100MiB:keep=10."
+
 FILTERS = ("to-server-filter", "to-client-filter")
 
 
@@ -74,7 +76,12 @@ class Options(usage.Options):
         ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
         ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
         ["admin", None, None, "Where the administration listens: tcp:8090:interface=127.0.0.1 or unix:/run/admin."],
-        ["record", None, None, "Record the traffic in a file: traffic.db, or traffic.db:max-size=1GiB:keep=4."],
+        [
+            "record",
+            None,
+            None,
+            "Record the traffic in an SQLite file, such as traffic.db or traffic.db:max-size=100MiB:keep=10.",
+        ],
         *([limit.name, None, limit.default, limit.description] for limit in LIMITS),
     ]
 
