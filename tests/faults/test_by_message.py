@@ -7,22 +7,16 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import PASS_ON, Close, Direction, Later, Link, PassOnAndSendBack, Send, Verdict, dialects
+from twisted_repeater import Direction, Later, Link, Send, Verdict
 from twisted_repeater._link.link import pair_of
-from twisted_repeater.codecs import text
 from twisted_repeater.errors import InjectedFault
 from twisted_repeater.faults import Corrupt, Cut, Drop, Duplicate, Fault, Latency, Reorder, Stall
 from twisted_repeater.selectors import first_byte
 from twisted_repeater.testing import FilterHarness
 
+from .harness import broken
+
 NAMES = [b"%02d" % number for number in range(40)]
-
-
-def broken(fault: Fault, **options: Any) -> FilterHarness:
-    """Return a harness with a link that has one fault."""
-    harness = FilterHarness(**options)
-    harness.repeater.faults.set("it", fault)
-    return harness
 
 
 def sent(fault: Fault, **options: Any) -> list[Any]:
@@ -168,6 +162,14 @@ class KindTests(SynchronousTestCase):
         harness.repeater.faults.clear()
         harness.outcome().expect(to_server=[b"b"])
 
+    def test_what_has_gone_out_is_not_overtaken(self) -> None:
+        """A message whose time was over before enough messages had overtaken it does not come twice."""
+        harness = broken(Reorder(1, first=1, seconds=1))
+        harness.client_sends(b"a").expect()
+        harness.advance(1.1).expect(to_server=[b"a"])
+        harness.client_sends(b"b", b"c").expect(to_server=[b"b", b"c"])
+        self.assertTrue(pair_of(harness.link).lanes[0].idle)
+
     def test_a_client_that_leaves(self) -> None:
         """A client's last messages are delivered, late as they are, when it has ended its stream."""
         harness = broken(Latency(3))
@@ -201,60 +203,3 @@ class OptionTests(SynchronousTestCase):
             (lambda: Drop(where=3), "where must be a selector"),  # type: ignore[arg-type]
         ):
             self.assertRaisesRegex((TypeError, ValueError), reason, make)
-
-
-class PlaceTests(SynchronousTestCase):
-    """Faults beside filters."""
-
-    def test_a_selector_or_a_function(self) -> None:
-        """``where`` chooses messages by their payloads, or as they are decoded."""
-        broken(Drop(where=first_byte(b"x"))).client_sends(b"xa", b"b").expect(to_server=[b"b"])
-        harness = broken(
-            Drop(where=lambda message, link: message.endswith("!")), dialect=dialects.int32(to_server=text())
-        )
-        harness.client_sends("a!", "b").expect(to_server=["b"])
-
-    def test_a_function_that_fails(self) -> None:
-        """A function that fails hits nothing, and is logged once."""
-        harness = broken(Drop(where=lambda message, link: 1 / 0))
-        harness.client_sends(b"a", b"b").expect(to_server=[b"a", b"b"])
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-
-    def test_after_the_filters(self) -> None:
-        """Faults hit what filters let through: what they replaced, not their answers, and not what they dropped."""
-
-        def check(message: bytes, link: Link) -> Verdict:
-            if message == b"twice":
-                return Send(b"one", b"two")
-            return PassOnAndSendBack([b"answer"]) if message == b"ask" else PASS_ON
-
-        harness = broken(Drop(where=lambda message, link: message in (b"one", b"ask")), to_server_filter=check)
-        harness.client_sends(b"twice", b"ask").expect(to_server=[b"two"], to_client=[b"answer"])
-        self.assertEqual([(fault.seen, fault.hit) for fault in harness.repeater.faults], [(2, 2)])
-
-    def test_a_verdict_that_comes_later_or_closes(self) -> None:
-        """The last messages before a close can be hit, and the link is closed all the same."""
-        harness = broken(Drop(), to_server_filter=lambda message, link: Close(forward=[b"bye"]))
-        outcome = harness.client_sends(b"a")
-        self.assertEqual((outcome.to_server, outcome.closed), ([], True))
-
-    def test_several(self) -> None:
-        """Several faults hit in the order in which they were set."""
-        harness = broken(Duplicate(1))
-        harness.repeater.faults.set("second", Drop(every=2))
-        harness.client_sends(b"a", b"b").expect(to_server=[b"a", b"b"])
-        harness.repeater.faults.clear()
-        harness.repeater.faults.set("first", Drop(every=2))
-        harness.repeater.faults.set("second", Duplicate())
-        harness.client_sends(b"a", b"b").expect(to_server=[b"a", b"a"])
-
-    def test_nothing_set_costs_nothing(self) -> None:
-        """Without a fault the lanes of a link have the setup that they would have without a registry."""
-        harness = FilterHarness()
-        before = [lane.setup.faults for lane in pair_of(harness.link).lanes]
-        harness.repeater.faults.set("it", Drop(direction=Direction.TO_CLIENT))
-        to_server, to_client = (lane.setup.faults for lane in pair_of(harness.link).lanes)
-        self.assertIsNone(to_server)
-        self.assertIsNotNone(to_client)
-        harness.repeater.faults.clear()
-        self.assertEqual([lane.setup.faults for lane in pair_of(harness.link).lanes], before)

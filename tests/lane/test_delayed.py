@@ -225,6 +225,27 @@ class BoundTests(DelayedCase):
         self.lane.unchoke()
         self.assert_journal("forward: b", "flowing")
 
+    def test_many_bytes_behind(self) -> None:
+        """Bytes behind a late message do not join it without limit, and they go out with it."""
+        big = b"a" * MERGED
+        self.answers = {big: Later(1)}
+        self.feed(big, b"b")
+        self.at(1, "forward: " + big.decode(), "forward: b", "flowing")
+
+    def test_calls_from_within(self) -> None:
+        """Calls that come while the queue sends change nothing about what it sends."""
+
+        def again() -> None:
+            self.forward.on_push = lambda: None
+            self.lane.unchoke()
+            self.lane.delayed().set_aside(frames(b"aside"), 1, "why")
+
+        self.answers = {b"a": Later(1)}
+        self.feed(b"a")
+        self.forward.on_push = again
+        self.at(1, "forward: a")
+        self.at(2, "forward: aside", "flowing")
+
     def test_a_large_message_behind_is_kept_whole(self) -> None:
         """A large message that nobody wants does not pass in pieces behind one that waits, and does not overtake it."""
         self.equip(filter=None)
@@ -346,8 +367,10 @@ class SetAsideTests(DelayedCase):
         entry = self.lane.delayed().set_aside(frames(b"aside"), 1, "why")
         queue = self.lane.delayed()
         self.assertTrue(queue.take(entry))
-        self.assertFalse(queue.take(entry))
         self.assert_journal("flowing")
+        self.assertFalse(self.lane.delayed().take(entry))
+        self.assertTrue(self.lane.idle)
+        self.journal.clear()
         self.at(1)
 
     def test_it_does_not_overtake(self) -> None:
@@ -381,6 +404,7 @@ class SetAsideTests(DelayedCase):
         self.assert_journal()
         self.at(1, "forward: a b")
         self.lane.delayed().set_aside(frames(b"aside"), 9, "delay")
+        self.lane.take_back("another")
         self.lane.take_back("delay")
         self.assert_journal("forward: c aside", "flowing")
         self.lane.take_back("delay")

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._lane.output import Output
+from twisted_repeater.verdicts import Frame
 
 
 class Pipe:
@@ -189,3 +190,75 @@ class OutputTests(SynchronousTestCase):
         self.output.answer(b"d")
         self.output.flush()
         self.assertEqual(self.told, [("forward", [b"<before>", b"<a>", b"<b>"]), ("back", [b"<c>", b"<d>"])])
+
+
+class Waiting:
+    """What goes out later, as far as an output knows it."""
+
+    def __init__(self, told: list[Any]) -> None:
+        self.told = told
+        self.holds = True
+        self.full = False
+
+    def extend(self, frames: list[bytes], answers: list[bytes]) -> None:
+        """See `Delayed`."""
+        self.told.append(("later", frames, answers))
+
+    def send_all(self) -> None:
+        """See `Delayed`."""
+        self.told.append("all")
+
+
+class DelayedTests(SynchronousTestCase):
+    """An output that something is delayed of."""
+
+    def setUp(self) -> None:
+        """Make the outputs of both directions."""
+        self.told: list[Any] = []
+        self.forward, self.back = Pipe("forward", self.told), Pipe("back", self.told)
+        self.output, self.other = Output(self.forward, self.back), Output(self.back, self.forward)
+        self.output.opposite, self.other.opposite = self.other, self.output
+        self.waiting: Any = Waiting(self.told)
+
+    def test_frames_and_answers_wait(self) -> None:
+        """While something holds the way, frames and answers join it; otherwise they are pushed."""
+        self.output.delayed = self.waiting
+        self.output.flush()
+        self.output.send(b"a")
+        self.output.answer(b"b")
+        self.output.flush()
+        self.waiting.holds = False
+        self.output.send(b"c")
+        self.output.flush()
+        self.assertEqual(self.told, [("later", [b"<a>"], [b"<b>"]), ("forward", [b"<c>"])])
+        self.assertEqual(self.output.take(), ([], []))
+
+    def test_answers_wait_for_the_other_direction(self) -> None:
+        """Answers go behind what the other direction delays, and choke the lane if that is too much."""
+        self.output.delayed = self.waiting
+        self.other.push_now([b"x"], [b"y"])
+        self.assertEqual(self.told, [("back", [b"x"]), ("later", [b"y"], [])])
+        self.assertFalse(self.other.is_choked())
+        self.other.push_now([], [b"z"])
+        self.waiting.full = True
+        self.assertTrue(self.other.is_choked())
+        self.assertTrue(self.output.is_choked())
+
+    def test_own_frames_wait(self) -> None:
+        """A frame of the application's own goes behind what is delayed on its way; too many end the delays."""
+        self.assertFalse(self.output.send_behind(self.forward, b"a"))
+        self.output.delayed = self.waiting
+        self.assertFalse(self.output.send_behind(self.back, b"a"))
+        self.assertTrue(self.output.send_behind(self.forward, b"b"))
+        self.waiting.full = True
+        self.assertFalse(self.output.send_behind(self.forward, b"c"))
+        self.assertEqual(self.told, [("later", [b"b"], []), "all"])
+
+    def test_frames_of_faults(self) -> None:
+        """A message can be encoded for those who change it, and a frame goes out as it is."""
+        self.assertEqual(self.output.encode(b"a"), b"<a>")
+        self.output.send(Frame(b"raw"))
+        self.output.flush()
+        self.assertEqual(self.told, [("forward", [b"raw"])])
+        self.forward.full = True
+        self.assertTrue(self.output.is_full())

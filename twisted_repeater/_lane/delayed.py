@@ -133,12 +133,12 @@ class Delayed:
 
     def take(self, entry: Entry) -> bool:
         """Remove a frame that was set aside, to send it now; return False if it is gone already."""
-        if entry not in self._aside:
-            return False
-        self._aside.remove(entry)
-        self.size -= entry.size
+        there = entry in self._aside
+        if there:
+            self._aside.remove(entry)
+            self.size -= entry.size
         self._end_if_empty()
-        return True
+        return there
 
     def take_back(self, reason: object) -> None:
         """A reason is no more: what waits because of it alone goes out."""

@@ -102,15 +102,14 @@ class Unit:
         """Return what a verdict sends for it."""
         return Frame(self.frame) if self.came else self.message
 
-    def meant_by(self, where: Where, link: Link) -> bool:
+    def meant_by(self, where: Where, work: Work) -> bool:
         """Return whether it is one of the messages that a fault is for."""
         if isinstance(where, Selector):
-            payload = self.frame if self.payload is None else self.payload
-            return where.matches(payload, 0, len(payload))
+            return where.matches(self.frame, *self.payload_range(work.framing))
         message, decode = self.message, self._lane.setup.decode
         if self.came and decode is not None and message is self.payload:
             message = decode(self.payload)
-        return bool(where(message, link))
+        return bool(where(message, work.link))
 
 
 class Work:
@@ -156,7 +155,7 @@ class Work:
         fault = self.active.fault
         where = getattr(fault, "where", None)
         try:
-            if where is not None and not unit.meant_by(where, self.link):
+            if where is not None and not unit.meant_by(where, self):
                 return False
         except KeyboardInterrupt:
             raise
