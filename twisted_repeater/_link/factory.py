@@ -114,9 +114,9 @@ class Links:
 
     def renamed(self, pair: Pair) -> None:
         """A link has another name."""
-        if self.watches:
+        if self.watches and not pair.over:
             self.watches.choose(pair)
-        if self.byte_faults:
+        if self.byte_faults and not pair.over:
             self.byte_faults.choose(pair)
 
     def _relaying_failed(self, failure: Failure, pair: Pair) -> None:

@@ -216,8 +216,7 @@ class Pair(HostingPair):
 
     def _identified(self, result: None) -> None:
         """The link has another name: others may watch it now, and other faults may break it."""
-        if not self.over:
-            self._host.renamed(self)
+        self._host.renamed(self)
 
     def can_send(self, connection: Connection) -> bool:
         """Whether a message for this side has a way to go."""
