@@ -14,6 +14,7 @@ from twisted_repeater.replay import Pace, against_server, replay
 from twisted_repeater.replay.against_server import dialect_of
 
 from ..peers import Server, frame, hello, reactor
+from ..real_sockets import TLSSockets
 from .playing import LineServer, PlayCase, recorded
 from .recorded import MemoryRecording
 
@@ -49,6 +50,19 @@ class ReplayTests(PlayCase):
             report = await self.play(recording.as_recording(), server, comparison=None)
             self.assertIs(report.same, same, report.text())
             self.assertEqual((report.findings.requests, report.findings.replayed), (2, 2))
+
+    async def test_tls(self) -> None:
+        """The server may be reached over TLS; one whose certificate is not trusted is a difference."""
+        sockets, other = (TLSSockets(self.mktemp()) for _ in range(2))
+        server: Any = LineServer()
+        port = sockets.listen(server)
+        self.addCleanup(port.stopListening)
+        recording = recorded((1, ">a"), (1, "<A"))
+        report = await self.start(recording, sockets.for_server(port)["server"])
+        self.assertTrue(report.same, report.text())
+        report = await self.start(recording, other.for_server(port)["server"])
+        (trouble,) = report.findings.troubles
+        self.assertIn("connection lost: the server's TLS handshake failed", trouble)
 
     async def test_refused_clients(self) -> None:
         """Clients that were refused before they reached the server are not played, and counted."""

@@ -185,6 +185,21 @@ class FilterRunTests(FilterRunCase):
         self.check(report)
         self.assertEqual(6, report.findings.equal)
 
+    def test_a_pair_that_makes_no_filters_is_a_trouble(self) -> None:
+        """If a pair raises for a link, its messages are not played, and the report says why."""
+
+        class Pair:
+            """Makes nothing."""
+
+            def for_link(self, link: Link) -> tuple[None, None]:
+                """See `IFilterPair`."""
+                raise ValueError("not for this link")
+
+        report = replay(record(int32(), asked), int32(), filters=Pair())
+        first, second = (each.text for each in report.findings.differences)
+        self.assertIn("not for this link", first)
+        self.assertEqual("not sent: 6 messages, because the link was over", second)
+
     def test_a_wrong_dialect_is_noticed(self) -> None:
         """If a recorded message is several ones of the dialect, the report says so."""
         recording = record(int32(), lambda running: running.connect("ann").send(b"a\nb\n"))

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DROP, PASS_ON, Link, Verdict
 from twisted_repeater.dialects import int32, lines
-from twisted_repeater.filters import RateLimit
+from twisted_repeater.filters import RateLimit, wants
 from twisted_repeater.model import Direction
 from twisted_repeater.replay.masks import masks_of
 from twisted_repeater.replay.options import add_options
@@ -26,6 +26,12 @@ from .recorded import BEGAN, MemoryRecording
 def drop_second(message: bytes, link: Link) -> Verdict:
     """Drop one message."""
     return DROP if message == b"2" else PASS_ON
+
+
+@wants(int)
+def of_others(message: object, link: Link) -> Verdict:
+    """A filter of messages of a class that lines have none of."""
+    return DROP
 
 
 def numbers() -> MemoryRecording:
@@ -103,6 +109,9 @@ class CommandTests(SynchronousTestCase):
     def test_wrong_options_are_errors(self) -> None:
         """A filter that cannot be loaded, and a wrong policy, are errors."""
         self.assertRaises(LoadingError, self.command, "--filter", "nothing:here")
+        error = self.assertRaises(LoadingError, self.command, "--filter", "mqtt-topics:publish=a")
+        self.assertEqual("--filter mqtt-topics is for the dialect mqtt, not lines", str(error))
+        self.assertRaises(LoadingError, self.command, "--to-server-filter", f"{__name__}:of_others")
         self.assertRaises(ValueError, self.command, "--on-filter-error", "x")
 
 

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
@@ -195,7 +195,7 @@ def _run(reactor: Reactor, begin: Callable[[], Deferred[Report]], progress: Prog
         refreshing = LoopingCall(progress.step, 0)  # while nothing is played
         refreshing.clock = reactor
         refreshing.start(REFRESH)
-        playing = begin()
+        playing = maybeDeferred(begin)
         done = playing.addCallbacks(reports.append, failures.append).addBoth(lambda _: refreshing.stop())
         trigger = reactor.addSystemEventTrigger("before", "shutdown", lambda: interrupt(playing, done))
         done.addCallback(lambda _: end(trigger))

@@ -48,10 +48,14 @@ class Answer:
     def __init__(
         self, data: bytes, number: int, time: int | None, request: tuple[int, bytes] | None, conversation: Conversation
     ) -> None:
-        self.data = data
-        self.number = number
-        self.time = time
-        self.request = request
+        self.data: bytes = data
+        """Its frame."""
+        self.number: int = number
+        """Which of the link it is."""
+        self.time: int | None = time
+        """When it was recorded."""
+        self.request: tuple[int, bytes] | None = request
+        """The request before it."""
         self._conversation = conversation
         self._key: object = None
 

@@ -58,8 +58,10 @@ class OwnMessage:
     __slots__ = ("_key_of", "data", "time")
 
     def __init__(self, data: bytes, time: int | None, key_of: Callable[[bytes], object]) -> None:
-        self.data = data
-        self.time = time
+        self.data: bytes = data
+        """Its bytes."""
+        self.time: int | None = time
+        """When it was recorded."""
         self._key_of = key_of
 
     @property

@@ -220,7 +220,7 @@ class FilterRun:
     def link_refused(self, link: Link, error: ConnectingError) -> None:
         """See `ILinkWatcher`."""
         played = self._stage.played_at(link.client_address)
-        if played.as_recorded:
+        if played.connects or played.as_recorded:
             played.over = True
             self._outcomes.trouble(played, f"the link could not be made: {text_of(error)}")
 

@@ -16,11 +16,15 @@ from typing import Any
 import twisted.internet
 from twisted.internet.task import Clock
 
+from .._text import text_of
 from ..dialects import Dialect
 from ..recording.reader import Recording
 from ..recording.records import RecordedLink, RecordedMessage
 from ..service import option_values
+from ..service.descriptions import described
 from ..service.filter_modules import FilterModules
+from ..service.loading import LoadingError
+from ..service.ready_filters import DIALECTS
 from .filter_run import FilterRun, by_arrival
 from .masks import Masks
 from .options import FILTERS, masks_from, write_report
@@ -111,7 +115,7 @@ def command(
         The exit status: 0 if there is no difference, else 1.
 
     Raises:
-        LoadingError: a filter cannot be loaded.
+        LoadingError: a filter cannot be loaded, or is for another dialect.
         ValueError: an option is wrong.
         OSError: the report cannot be written.
     """
@@ -120,18 +124,29 @@ def command(
     clock = Clock()
     with lent(clock):
         names = {name: getattr(options, name) for name in FILTERS if getattr(options, name)}
-        modules = FilterModules(names, options.filter)
-        report = replay_through_filters(
-            recording,
-            dialect,
-            masks=masks_from(options),
-            max_differences=options.max_differences,
-            clock=clock,
-            on_progress=on_progress,
-            on_filter_error=option_values.on_filter_error(options.on_filter_error),
-            **modules.filters,
-        )
+        filters = FilterModules(names, options.filter).filters
+        _check_dialects(options.filter, dialect)
+        try:
+            report = replay_through_filters(
+                recording,
+                dialect,
+                masks=masks_from(options),
+                max_differences=options.max_differences,
+                clock=clock,
+                on_progress=on_progress,
+                on_filter_error=option_values.on_filter_error(options.on_filter_error),
+                **filters,
+            )
+        except TypeError as error:  # a filter for another dialect
+            raise LoadingError(text_of(error)) from error
     return write_report(report, options)
+
+
+def _check_dialects(descriptions: Iterable[str], dialect: Dialect) -> None:
+    """Check that no ready pair is for another dialect. They may notice that only when a link is made."""
+    for name in (described(description).name for description in descriptions):
+        if DIALECTS.get(name, dialect.name) != dialect.name:
+            raise LoadingError(f"--filter {name} is for the dialect {DIALECTS[name]}, not {dialect.name}")
 
 
 @contextmanager
