@@ -109,6 +109,18 @@ class StageTests(SynchronousTestCase):
             self.assertTrue(before.lost)
             self.assertEqual(("ann", details), (self.links[0].client_name, dict(self.links[0].details)))
 
+    def test_a_link_is_known_by_its_address_until_it_is_over(self) -> None:
+        """The last link that came from an address is found there; forgetting an older one leaves it."""
+        stage = self.start(lines())
+        address = IPv4Address("TCP", "10.1.2.3", 4567)
+        first, second = (
+            stage.begin(RecordedLink(id=number, link=number, client_address="10.1.2.3:4567")) for number in (1, 2)
+        )
+        stage.forget(first)
+        self.assertIs(second, stage.played_at(address))
+        stage.forget(second)
+        self.assertRaises(KeyError, stage.played_at, address)
+
     def test_a_client_that_is_not_accepted_has_no_connection(self) -> None:
         """If the repeater takes no client, nothing happens."""
         stage = self.start(lines())
