@@ -24,7 +24,7 @@ UNSAFE: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\uf
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def write_jsonl(
@@ -59,7 +59,7 @@ def write_jsonl(
 
 def write_line(file: BinaryIO, values: dict[str, Any]) -> None:
     """Write an object as a line."""
-    line = encode(values)
+    line = ENCODER.encode(values)
     if not line.isascii() or "\x7f" in line:
         line = UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
     file.write(line.encode() + b"\n")
