@@ -296,28 +296,6 @@ def plain(verdict: Verdict) -> Verdict:
     )
 
 
-def simplest(verdict: Verdict) -> Verdict:
-    """Return the verdict that says the same as a `Mixed`, as a filter would write it."""
-    if verdict.delay:
-        delay = verdict.delay
-        now = Mixed(
-            passes=verdict.passes,
-            forward=verdict.forward,
-            back=verdict.back,
-            closes=verdict.closes,
-            error=verdict.error,
-        )
-        return Later(delay, simplest(now))
-    passes, forward, back = verdict.passes, verdict.forward, verdict.back
-    if verdict.closes:
-        return verdict if passes else Close(verdict.error, forward=forward, back=back)
-    if forward:
-        return verdict if passes or back else Send(*forward)
-    if passes:
-        return PassOnAndSendBack(back) if back else PASS_ON
-    return SendBack(back) if back else DO_NOTHING
-
-
 def delayed_like(verdict: Verdict, other: Verdict) -> Verdict:
     """Return a verdict that was made of another one, with the delay of that one."""
     return Later(other.delay, verdict) if other.delay else verdict
