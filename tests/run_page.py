@@ -130,6 +130,13 @@ def make_service(words: list[str]) -> None:
     makeService(options)
 
 
+def run_repeater_command(words: list[str]) -> None:
+    """Run a command of ``python -m twisted_repeater``."""
+    from twisted_repeater.__main__ import main
+
+    sys.exit(main(words))
+
+
 def run_command(words: list[str]) -> None:
     """Run a command of the shell, if it is one that is run."""
     program = Path(words[0]).name
@@ -137,7 +144,7 @@ def run_command(words: list[str]) -> None:
         in_a_process_of_its_own(lambda: make_service(words[words.index("repeater") + 1 :]))
     elif words[:3] == ["python", "-m", "twisted_repeater"]:
         if Path(words[4]).exists():
-            subprocess.run([sys.executable, *words[1:]], check=True)
+            in_a_process_of_its_own(lambda: run_repeater_command(words[3:]))
     elif program == "pytest":
         subprocess.run([sys.executable, "-m", *words, "-p", "no:cacheprovider"], check=True)
     elif program == "openssl":

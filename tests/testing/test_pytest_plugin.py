@@ -12,6 +12,8 @@ from textwrap import dedent
 from twisted.trial.unittest import SynchronousTestCase
 
 import twisted_repeater
+from twisted_repeater.faults import Drop
+from twisted_repeater.testing import MemoryRepeater
 
 PACKAGE_PARENT = Path(twisted_repeater.__file__).resolve().parents[1]
 
@@ -139,37 +141,33 @@ class PluginTests(SynchronousTestCase):
         self.assertNotIn("nothing to see'\n", told)
 
     def test_seed(self) -> None:
-        """A test that fails under faults shows the seed of the run, and with this seed its faults are the same."""
-        tests = """
-            import random
-            from twisted_repeater.faults import Fault
-
-            class Harmless(Fault):
-                pass
+        """The seeds of faults are drawn from that of the run, which a test that fails under faults shows."""
+        told = self.pytest(
+            """
+            from twisted_repeater.faults import Drop
 
             def test_memory(memory_repeater):
-                with memory_repeater().breaking(Harmless()) as harmless:
-                    assert harmless.seed is None
+                with memory_repeater().breaking(Drop()) as drop:
+                    assert drop.seed is None
 
             def test_thread(thread_repeater):
                 running = thread_repeater(dialects.lines(), server="tcp:127.0.0.1:1")
-                with running.breaking(Harmless()):
+                with running.breaking(Drop()):
                     assert False
 
             def test_own_choice(repeater_seed):
-                assert random.Random(repeater_seed) is None
+                assert repeater_seed == 8
 
             def test_without(memory_repeater):
                 assert memory_repeater() is None
-            """
-        told = self.pytest(tests, failed=4)
+            """,
+            "--repeater-seed=7",
+            failed=4,
+        )
+        with MemoryRepeater(fault_seed=7).breaking(Drop()) as drop:
+            self.assertEqual(told.count(f"begins, with the seed {drop.seed}"), 2)
         self.assertEqual(told.count("the same faults again"), 3)
-        (seed,) = set(re.findall(r"pytest (--repeater-seed=\d+)", told))
-        again = self.pytest(tests, seed, failed=4)
-        begins = re.compile(r"begins, with the seed (\d+)")
-        self.assertEqual(len(begins.findall(told)), 2)
-        self.assertEqual(begins.findall(again), begins.findall(told))
-        self.assertIn(seed, again)
+        self.assertEqual(told.count("\npytest --repeater-seed=7\n"), 3)
 
     def test_frames_of_the_kit(self) -> None:
         """A failed expectation shows the line of the test and the transcript, and no line of the kit."""
