@@ -57,6 +57,14 @@ class BenchTests(SynchronousTestCase):
         self.assertIn("| the usual way |", text)
         self.assertNotIn("old", text)
 
+    def test_equipped(self) -> None:
+        """What it costs to watch, to record and to have faults is measured, too."""
+        chosen = ("watched", "recorded", "latency", "bandwidth")
+        only = [word for name in chosen for word in ("--only", f"oneway-256/repeater-{name}")]
+        returned, printed = self.run_bench(*only)
+        self.assertEqual(returned, 0, printed)
+        self.assertEqual(printed.count(" µs CPU for each"), 4, printed)
+
     def test_echo(self) -> None:
         """With one message under way the round trip is told."""
         returned, printed = self.run_bench("--only", "echo-1/usual")

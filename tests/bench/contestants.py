@@ -282,6 +282,7 @@ CONTESTANTS = (
         for chosen, title in (
             ("watched", "watched by a function that does nothing"),
             ("recorded", "recorded to a file"),
+            ("latency", "a fault by message: a latency of 1 µs for one in 1,000"),
             ("bandwidth", "a fault by bytes: a bandwidth that is never reached"),
         )
     ),

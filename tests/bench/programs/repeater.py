@@ -19,7 +19,7 @@ from zope.interface import implementer
 from twisted_repeater import DO_NOTHING, PASS_ON, Dialect, ICodec, IFilter, Limits, Repeater, Send, Verdict, dialects
 from twisted_repeater.dialects.hellos import hellos
 from twisted_repeater.dialects.int32 import JSONHandshake
-from twisted_repeater.faults.by_bytes import Bandwidth
+from twisted_repeater.faults import Bandwidth, Latency
 from twisted_repeater.framings import DelimitedFraming, Framing, Int32Framing, LengthFraming, VarintFraming
 from twisted_repeater.recording import record
 from twisted_repeater.selectors import bytes_at
@@ -123,6 +123,7 @@ def record_traffic(repeater: Repeater) -> None:
 EQUIPPED: dict[str, Callable[[Repeater], object]] = {
     "watched": lambda repeater: repeater.watch(lambda message: None),
     "recorded": record_traffic,
+    "latency": lambda repeater: repeater.faults.set("rare", Latency(1e-6, probability=0.001)),
     "bandwidth": lambda repeater: repeater.faults.set("slow", Bandwidth(rate=1e12)),
 }
 """What is done to a repeater without a filter, for the loads that show what it costs."""
