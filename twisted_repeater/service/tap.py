@@ -237,8 +237,8 @@ def _service(options: Options, reactor: Reactor) -> RepeaterService:
     if options["record"]:
         facts = {"dialect": options["dialect"], "server": options["server"]}
         recording = ServiceRecording({**options["record"], **facts}, metrics, reactor)
-        # Messages that wait for the disk are many objects, so Python would look at all objects of the process often, which
-        # stops the reactor for 50 milliseconds. It need not look at those that stay.
+        # Messages that wait for the disk are many objects, so Python would look at all objects of the process often,
+        # which stops the reactor for 50 milliseconds. It need not look at those that stay.
         gc.collect()
         gc.freeze()
     return RepeaterService(
