@@ -23,7 +23,7 @@ from twisted_repeater import (
 )
 from twisted_repeater._link.link import pair_of
 from twisted_repeater.codecs import text
-from twisted_repeater.faults import Corrupt, Cut, Drop, Duplicate, Latency, MessageFault, Reorder
+from twisted_repeater.faults import Corrupt, Cut, Drop, Duplicate, Latency, MessageFault, Reorder, Stall
 from twisted_repeater.faults._link_faults import Unit, Work
 from twisted_repeater.selectors import first_byte
 from twisted_repeater.testing import FilterHarness
@@ -108,6 +108,15 @@ class PlaceTests(SynchronousTestCase):
 
         for framing in (SimpleNamespace(follows=True), SimpleNamespace(follows=False, find=find)):
             self.assertEqual(Unit(lane, Frame(b"abc"), None, None).payload_range(framing), (0, 3))
+            self.assertEqual(Unit(lane, b"b", b"abc", b"b", True).payload_range(framing), (1, 2))
+
+    def test_hit_without_an_effect(self) -> None:
+        """A message that a fault hits, but does not change, keeps its verdict."""
+        harness = broken(Stall(), to_server_filter=lambda message, link: PASS_ON)
+        seen: list[Verdict | None] = []
+        harness.repeater.watch(lambda message: seen.append(message.verdict))
+        harness.client_sends(b"a", b"b").expect()
+        self.assertEqual((seen[0] is PASS_ON, seen[1] is PASS_ON), (False, True))
 
     def test_ctrl_c(self) -> None:
         """Ctrl-C in a function that chooses messages is not kept."""
@@ -118,10 +127,9 @@ class PlaceTests(SynchronousTestCase):
         harness = broken(Drop(where=interrupted))
         active = next(iter(harness.repeater.faults))
         lane: Any = pair_of(harness.link).lanes[0]
-        work = Work(
-            active, harness.link, Direction.TO_SERVER, lane, active.chance_of(harness.link, Direction.TO_SERVER)
-        )
-        self.assertRaises(KeyboardInterrupt, work.hits, Unit(lane, b"m", None, None))
+        way = Direction.TO_SERVER
+        work = Work(active, harness.link, way, active.chance_of(harness.link, way))
+        self.assertRaises(KeyboardInterrupt, work.concerns, Unit(lane, b"m", None, None))
 
     def test_wrong_choices(self) -> None:
         """``where`` must be a selector or a function."""
