@@ -79,7 +79,9 @@ class Judge:
         self._reach = 0 if self._selector is None else reach_of(self._selector)
         self._simply: object = NEVER if setup.sees_all else PASS_ON
         """The answer with which the search goes on at once."""
-        self._account = None if setup.watch is None else Account(self._lane, self._output, setup.watch, setup.decode)
+        self._account = None
+        if setup.watch is not None:
+            self._account = Account(self._link, setup, setup.watch, self._reader, self._output)
         self._output.note(self._account is not None)
 
     def drop(self) -> None:
@@ -242,13 +244,12 @@ class Judge:
                 self._lane.push()
         if self._sees_all:
             if self._faults is not None and verdict is not None:
-                verdict = self._faulted(verdict, [*(reader.pieces or ()), reader.data[reader.at : reader.stop]])
+                verdict = self._faulted(verdict, reader.frame())
             self._report(verdict)
             if self._account is not None:
-                self._account.take(reader.pieces, reader.data[reader.at : reader.stop])
-        if (verdict is PASS_ON and not self._translates) or (
-            verdict is not None and verdict.passes and not self._translates and not verdict.delay
-        ):
+                self._account.take(reader.frame())
+        passes = verdict is not None and verdict.passes
+        if verdict is not None and passes and not self._translates and (verdict is PASS_ON or not verdict.delay):
             if reader.pieces is not None:
                 output.extend(reader.pieces)
                 reader.pieces = None
@@ -262,7 +263,7 @@ class Judge:
         if reader.run != reader.at:
             self.put_run()
         frame = None
-        if verdict is None or verdict.passes:
+        if verdict is None or passes:
             frame = [*(reader.pieces or []), reader.data[reader.at : reader.stop]]
         reader.run = reader.at = reader.stop
         reader.pieces = None
@@ -342,19 +343,20 @@ class Judge:
         """Carry out the verdict that the lane waited for."""
         frame, self._pending = self._pending, None
         if self._faults is not None:
-            verdict = self._faulted(verdict, frame or [])
+            verdict = self._faulted(verdict, b"".join(frame or ()))
         self._report(verdict)
         self._obey(verdict, frame)
 
-    def _faulted(self, verdict: Verdict, frame: list[bytes]) -> Verdict:
+    def _faulted(self, verdict: Verdict, frame: bytes) -> Verdict:
         """Return what the faults of the link make of a verdict."""
-        changed: Verdict = self._faults(self._lane, verdict, b"".join(frame), self._payload, self._message)
+        changed: Verdict = self._faults(self._lane, verdict, frame, self._payload, self._message)
         return changed
 
     def _obey(self, verdict: Verdict, frame: list[bytes] | None) -> None:
         """Make the frames that a verdict asks for. ``frame`` is that of the message, unless it went with the run."""
         output = self._output
-        if verdict.delay:
+        later = verdict.delay != 0
+        if later:
             output.flush()  # what was decided before does not wait
         if frame is not None and verdict.passes:
             if self._translates:
@@ -370,7 +372,7 @@ class Judge:
             self._account.tell(verdict, self._by_filter, seen, verdict.passes and not self._translates)
         if verdict.closes:
             self._close(verdict)
-        elif verdict.delay:
+        elif later:
             self._lane.delayed().carry_out(verdict)
             if output.is_choked():
                 self._lane.push()

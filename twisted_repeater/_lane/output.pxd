@@ -5,10 +5,9 @@ cdef class Output:
     cdef readonly Py_ssize_t made
     cdef list between
     cdef object _forward, _back
-    cdef list _frames, _answers
+    cdef list _frames, _answers, _noted, _noted_back
     cdef public bint goes_on
     cdef bint _inside, _answered
-    cdef tuple _noted
     cdef public object delayed, opposite
 
     cpdef put(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
@@ -16,6 +15,7 @@ cdef class Output:
     cpdef send(self, message, bytes instead_of=*)
     cpdef answer(self, message)
     cpdef note(self, bint wanted)
+    @cython.locals(forward=bytes, back=bytes)
     cpdef tuple noted(self)
     cpdef add_between(self, outlet, bytes frame)
     cpdef take_between(self)

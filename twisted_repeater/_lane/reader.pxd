@@ -43,6 +43,8 @@ cdef class Reader:
     @cython.locals(framing=Framing, data=bytes, end=Py_ssize_t, count=int)
     cdef bint _skip_followed(self) except -1
     cdef int first_look(self) except -1
+    @cython.locals(last=bytes)
+    cdef bytes frame(self)
     @cython.locals(body=Py_ssize_t, tail=Py_ssize_t)
     cdef bytes joined(self)
     cdef forget_clock(self)

@@ -273,6 +273,11 @@ class Reader:
             self.start_clock()
         return self.stride
 
+    def frame(self) -> bytes:
+        """Return the frame at which the reader stands."""
+        last = self.data[self.at : self.stop]
+        return last if self.pieces is None else b"".join([*self.pieces, last])
+
     def joined(self) -> bytes:
         """Return the payload of a frame that came in pieces."""
         pieces = [memoryview(piece) for piece in self.pieces or ()]
