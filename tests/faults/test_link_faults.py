@@ -110,9 +110,9 @@ class PlaceTests(SynchronousTestCase):
             self.assertEqual(Unit(lane, Frame(b"abc"), None, None).payload_range(framing), (0, 3))
             self.assertEqual(Unit(lane, b"b", b"abc", b"b", True).payload_range(framing), (1, 2))
 
-    def test_hit_without_an_effect(self) -> None:
-        """A message that a fault hits, but does not change, keeps its verdict."""
-        harness = broken(Stall(), to_server_filter=lambda message, link: PASS_ON)
+    def test_without_an_effect(self) -> None:
+        """A message that a fault does not change keeps its verdict, whatever the fault remembers."""
+        harness = broken(Stall(first=1), to_server_filter=lambda message, link: PASS_ON)
         seen: list[Verdict | None] = []
         harness.repeater.watch(lambda message: seen.append(message.verdict))
         harness.client_sends(b"a", b"b").expect()
