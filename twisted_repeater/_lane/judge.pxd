@@ -11,7 +11,7 @@ cdef Py_ssize_t LARGE
 
 cdef class Judge:
     cdef object setup, awaited
-    cdef object _lane, _host, _link, _ask, _message, _simply, _filter, _decode, _faults, _payload
+    cdef object _lane, _host, _link, _ask, _message, _simply, _filter, _decode, _payload
     cdef Selector _selector
     cdef Reader _reader
     cdef Output _output

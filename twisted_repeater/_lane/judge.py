@@ -72,7 +72,6 @@ class Judge:
         self.setup: LaneSetup = setup
         self._sees_all = setup.sees_all
         self._translates = setup.translates
-        self._faults: Any = setup.faults
         self._filter, self._decode = setup.filter, setup.decode
         self._ask: Any = self._consider if setup.sees_all or setup.decode is not None else setup.filter
         self._selector: Selector | None = None if setup.sees_all else setup.selector
@@ -243,7 +242,7 @@ class Judge:
             if output.made > FLUSH_SIZE:
                 self._lane.push()
         if self._sees_all:
-            if self._faults is not None and verdict is not None:
+            if self.setup.faults is not None and verdict is not None:
                 verdict = self._faulted(verdict, reader.frame())
             self._report(verdict)
             if self._account is not None:
@@ -342,15 +341,15 @@ class Judge:
     def carry_out(self, verdict: Verdict) -> None:
         """Carry out the verdict that the lane waited for."""
         frame, self._pending = self._pending, None
-        if self._faults is not None:
+        if self.setup.faults is not None:
             verdict = self._faulted(verdict, b"".join(frame or ()))
         self._report(verdict)
         self._obey(verdict, frame)
 
     def _faulted(self, verdict: Verdict, frame: bytes) -> Verdict:
         """Return what the faults of the link make of a verdict."""
-        changed: Verdict = self._faults(self._lane, verdict, frame, self._payload, self._message)
-        return changed
+        assert self.setup.faults is not None
+        return self.setup.faults(self._lane, verdict, frame, self._payload, self._message)
 
     def _obey(self, verdict: Verdict, frame: list[bytes] | None) -> None:
         """Make the frames that a verdict asks for. ``frame`` is that of the message, unless it went with the run."""

@@ -5,7 +5,8 @@ cdef class Output:
     cdef readonly Py_ssize_t made
     cdef list between
     cdef object _forward, _back
-    cdef list _frames, _answers, _noted, _noted_back
+    cdef list _frames, _answers
+    cdef tuple _noted
     cdef public bint goes_on
     cdef bint _inside, _answered
     cdef public object delayed, opposite
@@ -15,7 +16,6 @@ cdef class Output:
     cpdef send(self, message, bytes instead_of=*)
     cpdef answer(self, message)
     cpdef note(self, bint wanted)
-    @cython.locals(forward=bytes, back=bytes)
     cpdef tuple noted(self)
     cpdef add_between(self, outlet, bytes frame)
     cpdef take_between(self)
@@ -26,3 +26,5 @@ cdef class Output:
     cpdef bint end_frame(self) except -1
     cpdef tear(self)
     cpdef bint is_choked(self) except -1
+
+cdef bytes _emptied(list frames)

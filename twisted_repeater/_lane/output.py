@@ -65,10 +65,8 @@ class Output:
         """What goes out later."""
         self.opposite: Output | None = None
         """The output of the other direction, which may delay what goes back."""
-        self._noted: list[bytes] | None = None
-        """The frames made forward since `note` or `noted`, as long as somebody wants to know them."""
-        self._noted_back: list[bytes] | None = None
-        """Those made back."""
+        self._noted: tuple[list[bytes], list[bytes]] | None = None
+        """The frames made since `note` or `noted`, forward and back, as long as somebody wants to know them."""
         self.between: list[tuple[LaneOutlet, bytes]] | None = None
         """Frames that the application sent while the lane was at work."""
 
@@ -88,7 +86,7 @@ class Output:
             self._frames.append(made)
             self.made += len(made)
             if self._noted is not None:
-                self._noted.append(made)
+                self._noted[0].append(made)
 
     def encode(self, message: object, instead_of: bytes | None = None) -> bytes | None:
         """Return the frame of a message that goes forward."""
@@ -100,24 +98,17 @@ class Output:
         if made:
             self._answers.append(made)
             self.made += len(made)
-            if self._noted_back is not None:
-                self._noted_back.append(made)
+            if self._noted is not None:
+                self._noted[1].append(made)
 
     def note(self, wanted: bool) -> None:
         """Note the frames that are made from now on, or no longer."""
-        self._noted = [] if wanted else None
-        self._noted_back = [] if wanted else None
+        self._noted = ([], []) if wanted else None
 
     def noted(self) -> tuple[bytes, bytes]:
         """Return the bytes made since the last call, forward and back."""
-        forward = back = b""
-        if self._noted:
-            forward = b"".join(self._noted)
-            self._noted.clear()
-        if self._noted_back:
-            back = b"".join(self._noted_back)
-            self._noted_back.clear()
-        return forward, back
+        assert self._noted is not None
+        return _emptied(self._noted[0]), _emptied(self._noted[1])
 
     def add_between(self, outlet: LaneOutlet, frame: bytes) -> None:
         """Keep a frame of the application's own until it is its turn."""
@@ -214,3 +205,12 @@ class Output:
     def is_full(self) -> bool:
         """Return whether the target takes nothing more now."""
         return self._forward.full
+
+
+def _emptied(frames: list[bytes]) -> bytes:
+    """Remove all frames from a list, and return them in one piece."""
+    if not frames:
+        return b""
+    joined = b"".join(frames)
+    frames.clear()
+    return joined

@@ -17,7 +17,7 @@ cdef class Reader:
     cdef object unfinished
     cdef list pieces
     cdef Framing framing
-    cdef object _now
+    cdef object now
     cdef double _looked
     cdef int stride
     cdef Py_ssize_t counted, _body, _tail
