@@ -42,15 +42,15 @@ class Entry:
     __slots__ = ("answers", "closes", "decided", "due", "error", "frames", "reasons", "size")
 
     def __init__(self, frames: list[bytes], answers: list[bytes], decided: float, reasons: Sequence[Reason]) -> None:
-        self.frames = frames
-        self.answers = answers
+        self.frames: list[bytes] = frames
+        self.answers: list[bytes] = answers
         self.size: int = sum(map(len, frames)) + sum(map(len, answers))
-        self.decided = decided
+        self.decided: float = decided
         """When the verdict was given."""
-        self.reasons = reasons
+        self.reasons: Sequence[Reason] = reasons
         self.due: float = decided
         """When it goes out."""
-        self.closes = False
+        self.closes: bool = False
         """Whether the link is closed after it."""
         self.error: BaseException | None = None
 
@@ -80,7 +80,7 @@ class Delayed:
         self._wakes = inf
         """When the timer of the host calls."""
         self._busy = False
-        self.size = 0
+        self.size: int = 0
         """How many bytes wait."""
 
     def __bool__(self) -> bool:

@@ -63,9 +63,9 @@ class Unit:
     ) -> None:
         self._lane = lane
         self._frame = frame
-        self.message = message
-        self.payload = payload
-        self.came = came
+        self.message: object = message
+        self.payload: bytes | None = payload
+        self.came: bool = came
 
     @property
     def frame(self) -> bytes:
@@ -126,11 +126,11 @@ class Work:
     __slots__ = ("active", "chance", "closes", "direction", "lane", "link", "reasons")
 
     def __init__(self, active: ActiveFault, link: Link, direction: Direction, lane: FaultyLane, chance: Chance) -> None:
-        self.active = active
-        self.link = link
-        self.direction = direction
-        self.lane = lane
-        self.chance = chance
+        self.active: ActiveFault = active
+        self.link: Link = link
+        self.direction: Direction = direction
+        self.lane: FaultyLane = lane
+        self.chance: Chance = chance
         self.reasons: list[tuple[object, float]] = []
         """What delays the verdict, and for how many seconds."""
         self.closes: BaseException | None = None

@@ -49,7 +49,7 @@ class KnownLink:
         """The number of that row."""
         self.id: int = link.id
         self.name: str = _storable(link.client_name)
-        self.made = made
+        self.made: int | None = made
         self.ended: int | None = None
         self.reason: str | None = None
         self.refused: str | None = None

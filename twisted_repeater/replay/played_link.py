@@ -287,6 +287,7 @@ class PlayedLink(Protocol):
         if self._gone is None:
             behind = self.behind
             self._gone = (trouble, text)
+            self.full = False
             self.changed(-behind)
 
     def _explain(self) -> None:

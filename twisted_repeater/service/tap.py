@@ -237,7 +237,7 @@ def _service(options: Options, reactor: Reactor) -> RepeaterService:
     if options["record"]:
         facts = {"dialect": options["dialect"], "server": options["server"]}
         recording = ServiceRecording({**options["record"], **facts}, metrics, reactor)
-        # Messages that wait for the disk are many objects, so Python would look at all objects of the process often, which
+        # Messages that wait for the disk are many objects. So Python would often look at all objects, which
         # stops the reactor for 50 milliseconds. It need not look at those that stay.
         gc.collect()
         gc.freeze()
