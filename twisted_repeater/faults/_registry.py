@@ -38,6 +38,8 @@ class ActiveFault:
         """Its kind, and its options."""
         self.seed: int = SystemRandom().randrange(SEEDS) if fault.seed is None else fault.seed
         """What its random numbers begin with: give it to the fault to get the same faults again."""
+        self.removed: bool = False
+        """Whether it is set no more. A verdict that was awaited then may still reach it."""
         self._clock = clock
         self._ends = ends
         self._logged = False
@@ -173,6 +175,8 @@ class Faults:
         if seconds is not None:
             self._timers[name] = self._clock.callLater(seconds, self.remove, name)
         log.info("the fault {name} is set: {fault}, seed {seed}", name=name, fault=str(fault), seed=active.seed)
+        if before is not None:
+            before.removed = True
         self._changed(before)
         return active
 
@@ -181,6 +185,7 @@ class Faults:
         self._stop_timer(name)
         removed = self._faults.pop(name, None)
         if removed is not None:
+            removed.removed = True
             log.info(
                 "the fault {name} is removed; it hit {hit} of {seen}", name=name, hit=removed.hit, seen=removed.seen
             )
