@@ -100,8 +100,8 @@ class Unit:
         return self.altered(self.frame)
 
     def to_send(self) -> object:
-        """Return what a verdict sends for it."""
-        return Frame(self.frame) if self.came else self.message
+        """Return what a verdict sends for it: its frame, if there is one, so that it is not encoded again."""
+        return self.message if self._frame is None else Frame(self.frame)
 
     def meant_by(self, where: Where, work: Work) -> bool:
         """Return whether it is one of the messages that a fault is for."""
