@@ -207,8 +207,13 @@ class Pair(HostingPair):
             return
         if self.watches:
             self._host.watches.own_sent(self, connection.side, frame)
-        if not any(lane.send_between(connection.outlet, frame) for lane in self.lanes):
-            connection.outlet.send(frame, at_once=at_once)
+        outlet, lanes = connection.outlet, self.lanes
+        # A lane at work comes first: what it has sent there before may not be pushed yet.
+        if not (
+            any(lane.at_work and lane.send_between(outlet, frame) for lane in lanes)
+            or any(lane.send_between(outlet, frame) for lane in lanes)
+        ):
+            outlet.send(frame, at_once=at_once)
 
     def _said_farewell(self, farewell: bytes) -> None:
         if self.watches:
