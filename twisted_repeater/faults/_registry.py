@@ -17,7 +17,7 @@ from ..model import Direction
 from ._fault import Chance, Fault, check_seconds
 from ._link_faults import MessageFault
 
-__all__ = ["ActiveFault", "Faults"]
+__all__ = ["ActiveFault", "Faults", "check_name"]
 
 log: Logger = Logger()
 
@@ -161,8 +161,7 @@ class Faults:
             TypeError: an argument is of another kind.
             ValueError: the name or the time is out of range.
         """
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise ValueError(f"the name of a fault must be 1 to 64 letters, digits, '_', '.' or '-', not {name!r}")
+        check_name(name)
         if not isinstance(fault, Fault) or type(fault) in (Fault, MessageFault):
             raise TypeError(f"fault must be a fault such as Drop(), not {fault!r}")
         ends = None
@@ -206,3 +205,9 @@ class Faults:
         timer = self._timers.pop(name, None)
         if timer is not None and timer.active():
             timer.cancel()
+
+
+def check_name(name: object) -> None:
+    """Raise ``ValueError`` unless a fault may have this name."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ValueError(f"the name of a fault must be 1 to 64 letters, digits, '_', '.' or '-', not {name!r}")
