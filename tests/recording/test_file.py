@@ -15,7 +15,7 @@ from tests.recording.watched import FakeLink, watched
 from tests.recordings import write_recording
 from twisted_repeater import DROP
 from twisted_repeater.recording import RecordingError, open_recording
-from twisted_repeater.recording.entries import KnownLink
+from twisted_repeater.recording.entries import KnownLink, row_of
 from twisted_repeater.recording.file import RecordingFile, rotate
 
 FACTS = {"dialect": "redis", "server": "tcp:1"}
@@ -45,7 +45,7 @@ class OpeningTests(FileCase):
         self.addCleanup(os.umask, os.umask(0))
         file = self.opened(durable=True)
         file.begin()
-        file.add_messages([(1, watched())])
+        file.add_messages([row_of(1, watched())])
         file.commit()
         self.assertEqual([self.mode(suffix) for suffix in ("", "-wal", "-shm")], [0o600] * 3)
         with open_recording(self.path) as recording:
@@ -66,7 +66,7 @@ class OpeningTests(FileCase):
             file = self.opened()
             self.assertEqual((file.same, file.last), (True, number - 1))
             file.begin()
-            file.add_messages([(1, watched(number))])
+            file.add_messages([row_of(1, watched(number))])
             file.commit()
             file.close()
         self.assertFalse(self.opened(facts={"dialect": "mqtt", "server": "tcp:1"}).same)
@@ -119,12 +119,12 @@ class WritingTests(FileCase):
     def test_messages(self) -> None:
         """Any number of messages of any kind is written, in their order."""
         file = self.opened()
-        messages = [(1, watched(number)) for number in range(1, 445)]
+        messages = [row_of(1, watched(number)) for number in range(1, 445)]
         file.begin()
         file.add_messages([])
         file.add_messages(messages)
         self.assertEqual(file.last, 444)
-        file.add_messages([*messages, (1, watched(445, verdict=DROP, passed=False))])
+        file.add_messages([*messages, row_of(1, watched(445, verdict=DROP, passed=False))])
         file.commit()
         with open_recording(self.path) as recording:
             numbers = [(message.number, message.passed, message.verdict) for message in recording.messages()]
@@ -134,15 +134,15 @@ class WritingTests(FileCase):
     def test_links_and_gaps(self) -> None:
         """A link's row has the range of its messages, and a gap has its place."""
         file = self.opened()
-        known = KnownLink(LINK, 1)
+        known = KnownLink(5, LINK)
         file.begin()
-        file.add_messages([(9, watched())])
-        known.number = file.add_link(known.values())
-        file.add_messages([(known.number, watched(2))])
+        file.add_messages([row_of(9, watched())])
+        file.add_link(known.values())
+        file.add_messages([row_of(known.number, watched(2))])
         file.add_gap(3, 4, 5, "slow")
-        known.end(LINK, 6, None)
+        known.end(6, None)
         file.end_link(known.end_values(), known.number)
-        file.add_messages([(9, watched(3))])
+        file.add_messages([row_of(9, watched(3))])
         file.commit()
         with open_recording(self.path) as recording:
             self.assertEqual([message.id for message in recording.messages(link=known.number)], [2])
@@ -154,7 +154,7 @@ class WritingTests(FileCase):
         """What is undone leaves no trace."""
         file = self.opened()
         file.begin()
-        file.add_messages([(1, watched())])
+        file.add_messages([row_of(1, watched())])
         file.roll_back()
         self.assertEqual(file.last, 0)
         file.roll_back()
@@ -163,7 +163,7 @@ class WritingTests(FileCase):
         """An ended recording is one file, unless somebody reads it."""
         file = self.opened()
         file.begin()
-        file.add_messages([(1, watched())])
+        file.add_messages([row_of(1, watched())])
         file.commit()
         file.close()
         self.assertEqual([os.path.exists(self.path + suffix) for suffix in ("-wal", "-shm")], [False] * 2)
@@ -179,7 +179,7 @@ class WritingTests(FileCase):
         file = self.opened()
         before = file.size
         file.begin()
-        file.add_messages([(1, watched(frame=bytes(1_000_000)))])
+        file.add_messages([row_of(1, watched(frame=bytes(1_000_000)))])
         file.commit()
         self.assertGreater(file.size, before + 1_000_000)
         os.remove(f"{self.path}-wal")
@@ -189,7 +189,7 @@ class WritingTests(FileCase):
         """The room of the log can be given back, unless the file cannot be used."""
         file = self.opened()
         file.begin()
-        file.add_messages([(1, watched(frame=bytes(1_000_000)))])
+        file.add_messages([row_of(1, watched(frame=bytes(1_000_000)))])
         file.commit()
         file.make_room()
         self.assertEqual(os.stat(f"{self.path}-wal").st_size, 0)

@@ -21,10 +21,10 @@ from tests.recording.watched import LINK, FakeLink, watched
 from twisted_repeater import Direction, Send
 from twisted_repeater.errors import Replaced
 from twisted_repeater.recording import Origin, RecordingError, file, open_recording, record, recorder, writer
-from twisted_repeater.recording.writer import COST
+from twisted_repeater.recording.entries import COST
 
 LONGEST = 10.0
-ONE = COST + 10
+ONE = COST + 5
 """What a message of five bytes takes."""
 
 
@@ -201,7 +201,7 @@ class TakingTests(RecorderCase):
         self.lock()
         self.recorder.message_watched(watched(time=100.0))
         self.reactor.advance(103.5)
-        self.assertEqual((self.recorder.age, self.recorder.waiting), (3.5, ONE))
+        self.assertEqual((self.recorder.age, self.recorder.waiting), (3.5, COST + ONE))
         self.recorder._writer.oldest = 100.5
         self.assertEqual(self.recorder.age, 3.0)
 
@@ -222,7 +222,7 @@ class SlowTests(RecorderCase):
 
     def test_leave_out(self) -> None:
         """When too many messages wait, some are left out; the file says where, and how many."""
-        self.start(max_waiting=4 * ONE)
+        self.start(max_waiting=4 * ONE + COST)
         other = self.lock()
         for number in range(1, 8):
             self.recorder.message_watched(watched(number))

@@ -5,23 +5,26 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import pairwise
-from typing import Any, Final
+from itertools import chain, pairwise
+from typing import Any, Final, NamedTuple
 
-from ..watching import WatchedMessage
 from .disk import check_kind, reserve_of
-from .entries import COLUMNS, PLAIN_COLUMNS, is_plain, plain_values, values_of
+from .entries import COLUMNS, PLAIN_COLUMNS, Row, full, microseconds
 from .records import RecordingError
 from .schema import PAGE_SIZE, check, create
 
-__all__ = ["AT_ONCE", "RecordingFile", "rotate"]
+__all__ = ["AT_ONCE", "RecordingFile", "Settings", "rotate"]
 
 LINK: Final = (
-    "INSERT INTO links (link, client_name, client_address, server_name, server_address, made, ended, reason, refused, "
-    "details, first_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO links (id, link, client_name, client_address, server_name, server_address, made, ended, reason, "
+    "refused, details, first_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
+"""A link may have its row already, if the file was closed and opened again."""
+
+RENAME: Final = "UPDATE links SET client_name = ? WHERE id = ?"
 
 LINK_END: Final = "UPDATE links SET client_name = ?, ended = ?, reason = ?, refused = ?, last_message = ? WHERE id = ?"
 
@@ -77,7 +80,8 @@ class RecordingFile:
         self.path: str = path
         self._closed = False
         self._lock = _locked(path)
-        self._node = os.fstat(self._lock).st_ino
+        self.node: int = os.fstat(self._lock).st_ino
+        """The number that the file has on its disk, whatever its name."""
         self.same: bool = True
         """Whether the file was new, or its dialect and server are these."""
         try:
@@ -109,7 +113,14 @@ class RecordingFile:
         execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         execute(f"PRAGMA wal_autocheckpoint = {min(CHECKPOINT, reserve_of(self.path) // PAGE_SIZE + 1)}")
         execute(f"PRAGMA journal_size_limit = {MAX_LOG}")
-        self.last: int = execute("SELECT max(id) FROM messages").fetchone()[0] or 0
+        self.last: int = self._last("messages")
+        """The number of the last message."""
+        self.last_link: int = self._last("links")
+        """The number of the last link that was there when the file was opened."""
+
+    def _last(self, table: str) -> int:
+        last: int | None = self._connection.execute(f"SELECT max(id) FROM {table}").fetchone()[0]
+        return last or 0
 
     @property
     def size(self) -> int:
@@ -123,7 +134,7 @@ class RecordingFile:
     def is_there(self) -> bool:
         """Whether the file has still its name: nobody has removed or replaced it."""
         try:
-            return os.stat(self.path).st_ino == self._node
+            return os.stat(self.path).st_ino == self.node
         except FileNotFoundError:
             return False
 
@@ -147,14 +158,14 @@ class RecordingFile:
         with suppress(sqlite3.Error):
             self._connection.rollback()
         with suppress(sqlite3.Error):
-            self.last = self._connection.execute("SELECT max(id) FROM messages").fetchone()[0] or 0
+            self.last = self._last("messages")
 
-    def add_messages(self, messages: list[tuple[int, WatchedMessage]]) -> None:
-        """Add messages, each with the number of its link's row."""
-        if all(is_plain(message) for _, message in messages):
-            statements, values = PLAIN, plain_values(messages)
-        else:
-            statements, values = ANY, values_of(messages)
+    def add_messages(self, rows: list[Row]) -> None:
+        """Add messages."""
+        statements = PLAIN
+        if max(map(len, rows), default=0) > len(PLAIN_COLUMNS):
+            statements, rows = ANY, list(map(full, rows))
+        values = list(chain.from_iterable(rows))
         begin, end = 0, len(values)
         for size, statement in statements:
             while end - begin >= size:
@@ -162,10 +173,13 @@ class RecordingFile:
                 self.last = cursor.lastrowid or self.last
                 begin += size
 
-    def add_link(self, row: tuple[Any, ...]) -> int:
-        """Add a link and return its number."""
-        cursor = self._connection.execute(LINK, (*row, self.last + 1))
-        return cursor.lastrowid or 0
+    def add_link(self, row: tuple[Any, ...]) -> None:
+        """Add a link, unless it is there."""
+        self._connection.execute(LINK, (*row, self.last + 1))
+
+    def rename_link(self, name: str, number: int) -> None:
+        """Note another name of a link's client."""
+        self._connection.execute(RENAME, (name, number))
 
     def end_link(self, row: tuple[Any, ...], number: int) -> None:
         """Note how a link ended, after its last message was added."""
@@ -190,6 +204,35 @@ class RecordingFile:
             self._connection.close()
         finally:
             os.close(self._lock)  # not before: it would end the locks of SQLite
+
+
+class Settings(NamedTuple):
+    """How a recording is written."""
+
+    path: str
+    """The file."""
+    facts: Mapping[str, str]
+    """What is known about the recording."""
+    max_size: int
+    """When the file and its log have this many bytes, the next file is begun."""
+    keep: int
+    """How many older files are kept."""
+    durable: bool
+    """Whether each transaction waits until the disk has it."""
+
+    def open(self, node: int | None = None) -> RecordingFile:
+        """Open the file, after moving away one that is of other traffic.
+
+        Args:
+            node: the number on its disk of the only file that may go on; ``None`` stands for any.
+        """
+        facts = {**self.facts, "began": str(microseconds(time.time()))}
+        file = RecordingFile(self.path, facts, durable=self.durable)
+        if file.same and (node in (None, file.node) or not (file.last or file.last_link)):
+            return file
+        file.close()
+        rotate(self.path, self.keep)
+        return RecordingFile(self.path, facts, durable=self.durable)
 
 
 def rotate(path: str, keep: int) -> None:

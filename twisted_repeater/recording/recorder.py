@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final, Literal
 
@@ -21,9 +20,10 @@ from ..errors import ConnectingError
 from ..link import Link
 from ..observers._throttle import LogThrottle
 from ..watching import WatchedMessage
-from .entries import Gap, KnownLink, LinkEvent, microseconds
+from .entries import COST, Gap, KnownLink, LinkEnd, microseconds, oldest_in, row_of
+from .file import Settings
 from .records import RecordingError
-from .writer import COST, Settings, Writer
+from .writer import Writer
 
 __all__ = ["Recorder", "record"]
 
@@ -61,8 +61,7 @@ def record(
     writes it; the links never wait for the disk, unless you say so. If the process is killed, the last second is
     missing. If the disk is full, the recording is suspended until there is room; the links go on.
 
-    Call it after the last fork of your process. If you record tens of thousands of messages a second, call
-    ``gc.freeze()`` before: Python's garbage collector may stop the reactor for tens of milliseconds otherwise.
+    Call it after the last fork of your process.
 
     Args:
         repeater: the repeater.
@@ -138,6 +137,7 @@ class Recorder:
             self._writer = Writer(settings, max_waiting, self._told)
         except sqlite3.Error as error:
             raise RecordingError(f"{self.path} cannot be recorded into: {error}") from error
+        self._last_link = self._writer.last_link
 
     def watch(self, repeater: Repeater, links: LinksToWatch) -> None:
         """Begin; the writer ends if that fails."""
@@ -182,10 +182,7 @@ class Recorder:
     @property
     def age(self) -> float:
         """How many seconds old the oldest message is that is not written yet: a killed process loses so much."""
-        oldest = self._writer.oldest
-        if oldest is None:
-            with suppress(IndexError):  # the writer may take it now
-                oldest = getattr(self._writer.queue[0][1], "time", None)
+        oldest = self._writer.oldest or oldest_in(self._writer.queue)
         return 0.0 if oldest is None else max(0.0, self._reactor.seconds() - oldest)
 
     @property
@@ -204,34 +201,36 @@ class Recorder:
         """See `IWatcher`."""
         # This is called for each message, while the link waits.
         writer = self._writer
-        cost = 2 * len(message.frame) + len(message.forward) + len(message.back) + COST
+        cost = len(message.frame) + len(message.forward) + len(message.back) + COST
         put = self._put + cost
-        if (put > writer.most_put or self._gap is not None) and not self._may_take(message, cost):
+        if (put > writer.most_put or self._gap is not None) and not self._may_take(message):
             return
-        try:
-            link = self._links[message.link]
-        except KeyError:
-            link = self._know(message.link, None)
+        link = self._known(message.link)
+        if not link.announced:
+            self._announce(link)
         self._put += cost
-        writer.queue.append((link, message, cost))
+        writer.queue.append(row_of(link.number, message))
         if writer.asleep:
             writer.wake.set()
 
     def link_made(self, link: Link) -> None:
         """See `ILinkWatcher`."""
-        self._add_event(self._know(link, microseconds(self._reactor.seconds())), LinkEvent.MADE)
+        known = self._known(link)
+        known.made = microseconds(self._reactor.seconds())
+        if self._has_room_for_links:
+            self._announce(known)
 
     def link_refused(self, link: Link, error: ConnectingError) -> None:
         """See `ILinkWatcher`."""
-        known = self._links.pop(link, None) or KnownLink(link, None)
-        known.refuse(link, microseconds(self._reactor.seconds()), error)
-        self._add_event(known, LinkEvent.OVER)
+        known = self._known(link)
+        known.refuse(microseconds(self._reactor.seconds()), error)
+        self._forget(known)
 
     def link_ended(self, link: Link, reason: BaseException | None) -> None:
         """See `ILinkWatcher`."""
-        known = self._links.pop(link, None) or KnownLink(link, None)
-        known.end(link, microseconds(self._reactor.seconds()), reason)
-        self._add_event(known, LinkEvent.OVER)
+        known = self._known(link)
+        known.end(microseconds(self._reactor.seconds()), reason)
+        self._forget(known)
 
     def watch_ended(self) -> Deferred[None]:
         """See `ILinkWatcher`."""
@@ -248,28 +247,49 @@ class Recorder:
 
     # -- what waits -----------------------------------------------------------------------------------------------
 
-    def _know(self, link: Link, made: int | None) -> KnownLink:
-        """Return what the recording knows about a link that it sees for the first time."""
+    def _known(self, link: Link) -> KnownLink:
+        """Return what the recording knows about a link."""
+        known = self._links.get(link)
+        if known is not None:
+            return known
         if len(self._links) >= self._most_links:  # it may have lost the name by which it was chosen, before its end
-            self._links = {link: known for link, known in self._links.items() if not pair_of(link).over}
+            for known in list(self._links.values()):
+                if pair_of(known.link).over:
+                    self._forget(known)
             self._most_links = max(1000, 2 * len(self._links))
-        known = self._links[link] = KnownLink(link, made)
+        self._last_link += 1
+        known = self._links[link] = KnownLink(self._last_link, link)
         return known
 
-    def _add_event(self, link: KnownLink, event: LinkEvent) -> None:
-        """Queue an event. There is twice the room for them, as messages without their links are worth little."""
-        if not self._writer.suspended and self.waiting < 2 * self._max_waiting:
-            self._put += COST
-            self._writer.queue.append((link, event, COST))
-            self._writer.wake.set()
+    @property
+    def _has_room_for_links(self) -> bool:
+        """Whether links may be queued. There is twice the room, as messages without their links are worth little."""
+        return not self._writer.suspended and self.waiting < 2 * self._max_waiting
 
-    def _may_take(self, message: WatchedMessage, cost: int) -> bool:
+    def _announce(self, link: KnownLink) -> None:
+        """Tell the writer of a link."""
+        link.announced = True
+        self._queue(link)
+
+    def _forget(self, link: KnownLink) -> None:
+        """A link is over. The writer must learn the end of each link that it knows, else it would keep it for ever."""
+        del self._links[link.link]
+        if link.announced or self._has_room_for_links:
+            self._queue(LinkEnd(link))
+
+    def _queue(self, entry: KnownLink | LinkEnd | Gap) -> None:
+        self._put += COST
+        self._writer.queue.append(entry)
+        self._writer.wake.set()
+
+    def _may_take(self, message: WatchedMessage) -> bool:
         """Return whether there is room after all; if not, the message is left out."""
         suspended, waiting = self._writer.suspended, self.waiting
         if not suspended:
             if self._waits and self._watch is not None and waiting > self._max_waiting:
                 self._watch.hold()
-            if not waiting or waiting + cost <= (2 * self._max_waiting if self._waits else self._max_waiting // 2):
+                self._progressed()  # the writer may have told of it before the links were held
+            if waiting <= (2 * self._max_waiting if self._waits else self._max_waiting // 2):
                 self._end_gap()
                 return True
         if self._gap is None:
@@ -283,9 +303,7 @@ class Recorder:
     def _end_gap(self) -> None:
         """Messages can be taken again, or none will come: note where some are missing, if any are."""
         if self._gap is not None:
-            self._put += COST
-            self._writer.queue.append((None, self._gap, COST))
-            self._writer.wake.set()
+            self._queue(self._gap)
             self._gap = None
 
     # -- what the writer tells ------------------------------------------------------------------------------------
