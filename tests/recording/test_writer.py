@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.recording.watched import LINK, watched
+from tests.recording.watched import LINK, FakeLink, watched
 from tests.recordings import write_recording
 from twisted_repeater.recording import RecordingError, file, open_recording, writer
 from twisted_repeater.recording.entries import COST, Gap, KnownLink, LinkEnd, row_of
@@ -155,7 +155,7 @@ class RotationTests(WriterCase):
         self.assertLess(sum(sizes), 6_000_000)
 
     def test_removed(self) -> None:
-        """If somebody removes the file, the next messages are in a new one."""
+        """If somebody removes the file, the next messages are in a new one, each of them."""
         self.start()
         self.put(watched(1))
         self.wait_for("progressed")
@@ -164,7 +164,22 @@ class RotationTests(WriterCase):
         self.wait_for("progressed")
         self.put(watched(3))
         self.finish()
-        self.assertEqual(self.numbers(), [3])
+        self.assertEqual(self.numbers(), [2, 3])
+
+    def test_replaced(self) -> None:
+        """If somebody replaces or empties the file, what is there now is moved away, and nothing is written into it."""
+        write_recording(f"{self.path}.other", facts=FACTS)
+        self.start()
+        self.put(watched(1))
+        self.wait_for("progressed")
+        os.replace(f"{self.path}.other", self.path)
+        self.put(watched(2))
+        self.wait_for("progressed")
+        self.assertEqual((self.numbers(), self.numbers(".1")), ([2], []))
+        os.truncate(self.path, 0)
+        self.put(watched(3))
+        self.finish()
+        self.assertEqual((self.numbers(), self.numbers(".2")), ([3], []))
 
     def test_no_next_file(self) -> None:
         """If the next file cannot be made, the recording is suspended; what was written stays."""
@@ -275,6 +290,42 @@ class SuspendedTests(WriterCase):
         self.finish()
         self.assertEqual(self.numbers(), [1])
 
+    def test_links_are_kept(self) -> None:
+        """A link has one row if its first transactions fail, and its end is noted, also when the end fails first."""
+        self.start()
+        self.put(watched(1))
+        self.wait_for("progressed")
+        self.fail_once(sqlite3.SQLITE_IOERR)
+        self.link.ended = 9
+        other = KnownLink(2, LINK)
+        self.put(LinkEnd(self.link))
+        self.put(watched(2), link=other)
+        self.wait_for("resumed")
+        self.wait_for("progressed")
+        self.put(watched(3), link=other)
+        self.finish()
+        with open_recording(self.path) as recording:
+            self.assertEqual([(link.id, link.ended) for link in recording.links()], [(1, 9), (2, None)])
+        self.assertEqual((self.numbers(), self.writer.done), ([1, 3], 6 * COST + 15))
+
+    def test_another_name(self) -> None:
+        """When a client has another name, its row has that with the next message, also if a transaction fails."""
+        link: Any = FakeLink()
+        self.link = KnownLink(1, link)
+        self.start()
+        self.put(watched(1))
+        self.wait_for("progressed")
+        for number, name in ((2, "bob"), (3, "eve")):
+            link.client_name = name
+            if name == "eve":
+                self.fail_once(sqlite3.SQLITE_IOERR)
+                self.put(watched(number))
+                self.wait_for("resumed")
+            self.put(watched(number))
+            self.wait_for("progressed")
+            with open_recording(self.path) as recording:
+                self.assertEqual([link.client_name for link in recording.links()], [name])
+
     def test_another_error(self) -> None:
         """Any other error suspends the recording, too; its text is the reason."""
         self.start()
@@ -330,7 +381,7 @@ class SuspendedTests(WriterCase):
         self.fail_once(sqlite3.SQLITE_IOERR)
         opened: Queue[Settings] = Queue()
 
-        def refuse(settings: Settings, node: int) -> None:
+        def refuse(settings: Settings) -> None:
             opened.put(settings)
             raise OSError("no")
 
@@ -359,15 +410,15 @@ class SuspendedTests(WriterCase):
         self.fail_once(sqlite3.SQLITE_IOERR)
         opened: Queue[Settings] = Queue()
 
-        def refuse(settings: Settings, node: int) -> None:
+        def refuse(settings: Settings) -> None:
             opened.put(settings)
             raise OSError("no")
 
         really_open = Settings.open
 
-        def reopen(settings: Settings, node: int) -> file.RecordingFile:
+        def reopen(settings: Settings) -> file.RecordingFile:
             opened.put(settings)
-            return really_open(settings, node)
+            return really_open(settings)
 
         self.patch(Settings, "open", refuse)
         self.put(watched(1))

@@ -1,12 +1,9 @@
-"""Records the traffic of a repeater: a watcher that hands what it sees to a `Writer`."""
+"""The watcher that hands what it sees to a `Writer`."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Mapping
-from importlib.metadata import version
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -19,96 +16,21 @@ from .._types import Reactor
 from ..errors import ConnectingError
 from ..link import Link
 from ..observers._throttle import LogThrottle
-from ..watching import WatchedMessage
+from ..watching import Origin, WatchedMessage
 from .entries import COST, Gap, KnownLink, LinkEnd, microseconds, oldest_in, row_of
 from .file import Settings
 from .records import RecordingError
 from .writer import Writer
 
-__all__ = ["Recorder", "record"]
+__all__ = ["Recorder"]
 
 log: Logger = Logger()
-
-MIB: Final = 1024 * 1024
-
-LEAST: Final = {"max_size": MIB, "keep": 0, "max_waiting": 1}
-"""The smallest numbers that `record` accepts. An empty file has a tenth of the smallest size."""
 
 STOP_TIME: Final = 10.0
 """How many seconds the end of a recording waits for its disk at most."""
 
 SLOW: Final = "the disk is too slow"
 """Why messages are left out if too many wait."""
-
-
-def record(
-    repeater: Repeater,
-    path: str | os.PathLike[str],
-    *,
-    links: LinksToWatch = None,
-    max_size: int = 1024 * MIB,
-    keep: int = 4,
-    when_slow: Literal["leave-out", "wait"] = "leave-out",
-    max_waiting: int = 64 * MIB,
-    durable: bool = False,
-    dialect: str = "",
-    server: str = "",
-    reactor: Reactor = None,
-) -> Recorder:
-    """Record the traffic of a repeater in a file, from now on.
-
-    The file is an SQLite database that only its owner can read. Other programs may read it while it grows. A thread
-    writes it; the links never wait for the disk, unless you say so. If the process is killed, the last second is
-    missing. If the disk is full, the recording is suspended until there is room; the links go on.
-
-    Call it after the last fork of your process.
-
-    Args:
-        repeater: the repeater.
-        path: the file. If it has a recording of the same dialect and server, that goes on. A recording of others is
-            moved away, as if it were too large.
-        links: which links to record; see `Repeater.watch`.
-        max_size: when the file has so many bytes, it is moved to ``PATH.1``, an older one to ``PATH.2``, and so on, and
-            the next file is begun.
-        keep: how many older files are kept.
-        when_slow: what to do if the disk is too slow: ``"leave-out"`` leaves messages out, and notes in the file where
-            and how many. ``"wait"`` stops reading from the links until the disk has caught up.
-        max_waiting: how many bytes of memory the messages may take that wait for the disk.
-        durable: whether messages that are written survive a power loss, too. It makes writing slower.
-        dialect: the dialect as the command line has it, such as ``"length:size=2"``. An export or a replay uses it.
-        server: where the server is, for people who read the file.
-        reactor: the global one by default.
-
-    Returns:
-        What records. It ends with the repeater's `shutdown`, or when you call its `stop`.
-
-    Raises:
-        RecordingError: there is another file, somebody else records into it, or it is on a network file system.
-        OSError: the file cannot be made.
-        ValueError: a number is too small.
-    """
-    check_numbers({"max_size": max_size, "keep": keep, "max_waiting": max_waiting})
-    if when_slow not in ("leave-out", "wait"):
-        raise ValueError(f"when_slow must be 'leave-out' or 'wait', not {when_slow!r}")
-    if reactor is None:
-        from twisted.internet import reactor
-    facts = {
-        "dialect": dialect,
-        "repeater_name": repeater._factory.settings.repeater_name,
-        "server": server,
-        "version": version("twisted_repeater"),
-    }
-    settings = Settings(os.path.abspath(path), facts, max_size, keep, durable)
-    recorder = Recorder(settings, reactor, max_waiting=max_waiting, waits=when_slow == "wait")
-    recorder.watch(repeater, links)
-    return recorder
-
-
-def check_numbers(arguments: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` if a number among the arguments of `record` is too small."""
-    for name, least in LEAST.items():
-        if arguments.get(name, least) < least:
-            raise ValueError(f"{name} must be at least {least}, not {arguments[name]}")
 
 
 class Recorder:
@@ -131,6 +53,7 @@ class Recorder:
         self._left_out = 0
         self._throttle = LogThrottle(reactor)
         self._over = False
+        self._is_suspended = False
         self._callers: list[Deferred[None]] = []
         self._limit: IDelayedCall | None = None
         try:
@@ -289,7 +212,9 @@ class Recorder:
             if self._waits and self._watch is not None and waiting > self._max_waiting:
                 self._watch.hold()
                 self._progressed()  # the writer may have told of it before the links were held
-            if waiting <= (2 * self._max_waiting if self._waits else self._max_waiting // 2):
+            if waiting <= (2 * self._max_waiting if self._waits else self._max_waiting // 2) or (
+                self._waits and message.origin is Origin.MESSAGE  # it was read before the links were held
+            ):
                 self._end_gap()
                 return True
         if self._gap is None:
@@ -320,9 +245,12 @@ class Recorder:
     def _suspended(self) -> None:
         if self._watch is not None:
             self._watch.release()
-        self._warn("suspended", "the recording {path} is suspended: {why}", why=self.suspended)
+        if not self._is_suspended:
+            self._is_suspended = True
+            self._warn("suspended", "the recording {path} is suspended: {why}", why=self.suspended)
 
     def _resumed(self) -> None:
+        self._is_suspended = False
         self._warn("resumed", "the recording {path} goes on; {left_out} messages are missing", left_out=self.left_out)
 
     def _finished(self) -> None:

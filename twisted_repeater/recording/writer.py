@@ -14,6 +14,7 @@ The reactor's thread appends to the queue and reads the counters; all else belon
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -24,7 +25,7 @@ from typing import Final
 from .._text import text_of
 from .disk import has_room
 from .entries import COST, TIME, Entry, Gap, KnownLink, LinkEnd, Row, microseconds, oldest_in, size_of
-from .file import AT_ONCE, RecordingFile, Settings, rotate
+from .file import AT_ONCE, RecordingFile, Settings, code_of, is_damage, is_file, rotate
 
 __all__ = ["Writer"]
 
@@ -42,9 +43,6 @@ RETRY: Final = 1.0
 
 MESSAGES: Final = 2000
 """How many messages there are in a transaction at most."""
-
-BYTES: Final = 4 * 1024 * 1024
-"""How many bytes there are in a transaction at most, and one message more."""
 
 FULL: Final = "the disk is full"
 """Why a recording is suspended when there is no room."""
@@ -122,9 +120,12 @@ class Writer:
                 else:
                     self._sleep()
                     self._write_all()
+            if self.suspended and not self._gives_up:  # what is left to others is enough to note what is missing
+                self._try_again(at_end=True)
+                self._write_all()
         finally:
             try:
-                self._leave_out()
+                self._leave_out(ends=True)
                 if self._file is not None:
                     self._file.close()
             finally:
@@ -146,6 +147,7 @@ class Writer:
         while self.queue and not self._gives_up and not self.suspended:
             lost = Gap(microseconds(oldest_in(self.queue) or time.time()), "")
             try:
+                self._look_for_file()
                 if self._begin():
                     self._write(lost)
                     self._look_after()
@@ -161,7 +163,7 @@ class Writer:
                 self._file.begin()
                 return True
             except sqlite3.OperationalError as error:
-                if _code(error) != sqlite3.SQLITE_BUSY:
+                if code_of(error) != sqlite3.SQLITE_BUSY:
                     raise
         return False
 
@@ -173,7 +175,7 @@ class Writer:
         count = cost = 0
         self.oldest = oldest_in(queue)
         try:
-            while queue and count < MESSAGES and cost < BYTES:
+            while queue and count < MESSAGES and cost < file.most_at_once:
                 entry = queue.popleft()
                 cost += COST
                 if type(entry) is tuple:
@@ -242,21 +244,27 @@ class Writer:
         """After a transaction: see whether the next one should go into this file."""
         assert self._file is not None
         file = self._file
-        if not file.is_there or file.size >= self._settings.max_size:
-            self._next_file(away=file.is_there)
+        if file.size >= self._settings.max_size:
+            self._next_file(away=True)
         elif not has_room(file.path):
             file.make_room()
             if not has_room(file.path):
                 self._suspend(FULL)
 
+    def _look_for_file(self) -> None:
+        """Before a transaction: begin the next file if somebody has removed, moved, replaced or emptied this one."""
+        if not is_file(self._settings.path, self._node):
+            self._next_file(away=True)
+
     def _next_file(self, *, away: bool) -> None:
-        """Begin the next file, after moving the present one away if it is in the way."""
+        """Begin the next file, after moving away what is in its place."""
+        path = self._settings.path
         if self._file is not None:
             file, self._file = self._file, None
             file.close()
-        if away:
-            rotate(self._settings.path, self._settings.keep)
-        self._file = self._settings.open(self._node)
+        if away and os.path.exists(path) and os.path.getsize(path):
+            rotate(path, self._settings.keep)
+        self._file = self._settings.open()
         self._node = self._file.node
 
     def _fail(self, error: Exception, lost: Gap) -> None:
@@ -273,9 +281,9 @@ class Writer:
         for gap in self._noted:
             self._merge(gap)
         self._noted.clear()
-        self._damaged = _is_damage(error)
+        self._damaged = is_damage(error)
         self._lose(lost)
-        self._suspend(FULL if _code(error) == sqlite3.SQLITE_FULL else text_of(error))
+        self._suspend(FULL if code_of(error) == sqlite3.SQLITE_FULL else text_of(error))
 
     def _suspend(self, reason: str) -> None:
         """Record nothing for now, and leave out what waits."""
@@ -284,25 +292,25 @@ class Writer:
         self._leave_out()
         self._tell("suspended")
 
-    def _leave_out(self) -> None:
-        """Leave out what waits, but for the ends of links that have a row."""
+    def _leave_out(self, *, ends: bool = False) -> None:
+        """Leave out what waits, but for the ends of links, unless they shall be left out, too."""
         lost = Gap(microseconds(time.time()), "")
-        ends: list[Entry] = []
+        kept: list[Entry] = []
         while self.queue:
             entry = self.queue.popleft()
-            if isinstance(entry, LinkEnd):
-                ends.append(entry)
+            if isinstance(entry, LinkEnd) and not ends:
+                kept.append(entry)
                 continue
             self.done += COST
             if isinstance(entry, Gap):
                 self._merge(entry)
             elif isinstance(entry, KnownLink):
                 self._links[entry.number] = entry
-            else:
+            elif not isinstance(entry, LinkEnd):
                 self.done += size_of(entry)
                 lost.began = min(lost.began, entry[TIME])
                 lost.left_out += 1
-        self.queue.extend(ends)
+        self.queue.extend(kept)
         self._lose(lost)
 
     def _lose(self, lost: Gap) -> None:
@@ -318,34 +326,25 @@ class Writer:
                 self._gap = Gap(lost.began, "")
             self._gap.add(lost.ended, lost.left_out)
 
-    def _try_again(self) -> None:
+    def _try_again(self, *, at_end: bool = False) -> None:
         """Go on with a recording that is suspended, if that is possible."""
         try:
             if self._file is not None:
                 self._file.make_room()
-            if not has_room(self._settings.path, times=2):
+            if not has_room(self._settings.path, times=0 if at_end else 2):
                 return
             damaged, self._damaged = self._damaged, False
-            self._next_file(away=damaged)
+            self._next_file(away=damaged or not is_file(self._settings.path, self._node))
             if self._file is None or not self._begin():
                 return
             if (gap := self._gap) is not None:
                 self._file.add_gap(gap.began, gap.ended, gap.left_out, self.suspended)
             self._file.commit()
         except Exception as error:
-            self._damaged = _is_damage(error)
+            self._damaged = is_damage(error)
             return
         self._gap = None
         self.suspended = ""
         self._allow_more()
-        self._tell("resumed")
-
-
-def _code(error: Exception) -> int:
-    """Return SQLite's number of an error, 0 if it is not one of SQLite's."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _is_damage(error: Exception) -> bool:
-    """Return whether an error says that the file itself is damaged."""
-    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        if not at_end:
+            self._tell("resumed")
