@@ -125,6 +125,13 @@ class PlayedLink(Protocol):
         self._note_request(data)
         self.transport.write(data)
 
+    def acknowledge(self, data: bytes) -> None:
+        """Send a recorded acknowledgement as soon as its message has come."""
+        if self._gone is None:
+            self._write(self.conversation.acknowledge(data))
+        else:
+            self._unsent += 1
+
     def expect(self, data: bytes, time: int) -> None:
         """Expect what the server sent next in the recording.
 
@@ -204,6 +211,7 @@ class PlayedLink(Protocol):
         try:
             for message in self._answers.feed(data):
                 self.conversation.replayed(message)
+                self._write(self.conversation.acknowledgement_of(message))
                 came += 1
         except FramingError as error:
             self.give_up(Trouble.BAD_FRAMING, text_of(error))
@@ -256,6 +264,11 @@ class PlayedLink(Protocol):
         self.connecting = False
         self.conversation.trouble(Trouble.NOT_CONNECTED, _text(failure.value))
         self._leave(Trouble.NOT_CONNECTED, "")
+
+    def _write(self, data: bytes) -> None:
+        """Send what may be nothing."""
+        if data and not self._finishing:
+            self.transport.write(data)
 
     def _cut_recorded(self, data: bytes) -> list[bytes]:
         """Return the messages that are complete with the next bytes that the server sent in the recording."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -27,10 +28,12 @@ class Walk:
 
     Args:
         player: has what all walks share.
+        ahead: returns the events to come that it has not returned before. By default, those that were added.
     """
 
-    def __init__(self, player: Player) -> None:
+    def __init__(self, player: Player, ahead: Callable[[], Iterable[Event]] | None = None) -> None:
         self._player = player
+        self._ahead = ahead or (lambda: self._queue)
         self._links: dict[int, PlayedLink] = {}
         self._behind = 0
         """How many messages must come until all links are where the recording is."""
@@ -47,6 +50,8 @@ class Walk:
 
     async def play(self, event: Event) -> None:
         """Play the next event."""
+        if event.done:
+            return
         number = event.link.id
         if event.kind is Kind.BEGUN:
             await self._catch_up(event.time)
@@ -57,6 +62,8 @@ class Walk:
             link.conversation.note(INCOMPLETE)
         if event.kind is Kind.ANSWER:
             link.expect(event.data, event.time)
+            return
+        if self._acknowledged(event):
             return
         await self._catch_up(event.time)
         if link.connecting:
@@ -72,11 +79,21 @@ class Walk:
         self._last = time
         if not self._behind:
             return
+        for event in self._ahead():  # a broker may wait for these before it sends more
+            event.done = event.done or self._acknowledged(event)
         patience = self._player.pace.timeout + recorded
         if not await self._waiting.until(self._has_caught_up, patience):
             for link in list(self._links.values()):
                 if link.behind:
                     link.late(patience)
+
+    def _acknowledged(self, event: Event) -> bool:
+        """Play an event if it is an acknowledgement, which need not wait for its turn. Return whether it is."""
+        link = self._links.get(event.link.id)
+        if link is None or event.kind is not Kind.REQUEST or not link.conversation.acknowledges(event.data):
+            return False
+        link.acknowledge(event.data)
+        return True
 
     def _has_caught_up(self) -> bool:
         return not self._behind
