@@ -69,6 +69,11 @@ def is_acknowledgement(frame: bytes) -> bool:
     return frame[:1] != b"" and frame[0] >> 4 in BY_CLIENT
 
 
+def is_publication(frame: bytes) -> bool:
+    """Return whether a packet publishes what a broker does not keep: others may see it before or after another."""
+    return frame[:1] != b"" and frame[0] >> 4 == PacketType.PUBLISH and not frame[0] & 1
+
+
 def without_id(frame: bytes) -> bytes:
     """Return a packet of a broker without its packet id, if the broker has chosen that."""
     at = _place_of(frame)

@@ -15,7 +15,7 @@ from .._text import printable, shortened
 from ..dialects import Dialect
 from ..model import Direction
 from ..recording.records import RecordedLink
-from .acknowledgements import Acknowledgements, is_acknowledgement, without_id
+from .acknowledgements import Acknowledgements, is_acknowledgement, is_publication, without_id
 from .alignment import Alignment, Unordered
 from .decoding import Decoder, Shown
 from .differences import Difference, Findings, Kind, Part, Request, Trouble, count_text
@@ -125,6 +125,12 @@ class Conversation:
         self._findings.requests += 1
         self._request = (1 if self._request is None else self._request[0] + 1, sent)
         return sent
+
+    def gets_answer(self, request: bytes) -> bool:
+        """Return whether the server does something for a request that other links may notice, or answers it."""
+        if self._acknowledgements is not None:
+            return not is_publication(request)
+        return self._numbers[1] * 4 > (0 if self._request is None else self._request[0])
 
     def acknowledges(self, data: bytes) -> bool:
         """Return whether a recorded request is only an acknowledgement: give it to `acknowledge`, at its turn or before."""

@@ -14,6 +14,7 @@ It is never behind the recording when it is gone: nobody has to wait for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -23,6 +24,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
     ISSLTransport,
+    ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -200,6 +202,9 @@ class PlayedLink(Protocol):
         """See `IProtocol`."""
         self._is_connected = True
         let_half_close(self.transport, self)
+        if ITCPTransport.providedBy(self.transport):
+            with suppress(OSError):  # a socket of another kind has no such option
+                self.transport.setTcpNoDelay(True)  # requests of other links must not overtake
         self.transport.registerProducer(self, True)
         self._is_producer = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 __all__ = ["Walk"]
 
 INCOMPLETE = "a link is not complete in the recording: it began earlier, or messages were left out"
+
+
+MOMENT = 0.002
+"""How many seconds a server has to notice a request before the next one is sent to it on another connection. It has all
+this time only for a request that gets no answer."""
+
+
+class _Sent(NamedTuple):
+    """A request that was sent."""
+
+    link: PlayedLink
+    came: int
+    """How many messages had come before."""
+    matters: bool
+    """Whether it may not change places with one of another link."""
 
 
 class Walk:
@@ -40,6 +55,7 @@ class Walk:
         self._waiting = Waiting(player.clock)
         self._last: int | None = None
         """When the event was recorded that was played last, but for answers."""
+        self._last_sent: _Sent | None = None
         self._queue: deque[Event] = deque()
         self._busy = False
         """Whether it plays the events of the queue."""
@@ -112,6 +128,12 @@ class Walk:
         timeout = self._player.pace.timeout
         if link.full and not await self._waiting.until(lambda: not link.full, timeout):
             link.give_up(Trouble.STALLED, f"the server has read nothing for {timeout:g} seconds")
+        before = self._last_sent
+        if before is not None and before.link is not link and before.came == before.link.came:
+            # The server may read the one connection before the other.
+            if before.matters or link.conversation.gets_answer(event.data):
+                await self._waiting.until(lambda: before.came != before.link.came or before.link.over, MOMENT)
+        self._last_sent = _Sent(link, link.came, link.conversation.gets_answer(event.data))
         link.send(event.data, event.time)
 
     async def _end(self, number: int, link: PlayedLink) -> None:
