@@ -103,6 +103,8 @@ class Conversation:
         self._masks = masks
         self.masks_something: bool = not masks.empty
         """Whether messages may be equal although their bytes differ."""
+        self.lacks_messages: bool = False
+        """Whether a recorded message is missing."""
         self._findings = findings
         self._link = link
         self._tokens = LinkTokens(self._decoder, shared)
@@ -130,7 +132,7 @@ class Conversation:
         """Return whether the server does something for a request that other links may notice, or answers it."""
         if self._acknowledgements is not None:
             return not is_publication(request)
-        return self._numbers[1] * 4 > (0 if self._request is None else self._request[0])
+        return self._numbers[1] * 4 >= (0 if self._request is None else self._request[0])
 
     def acknowledges(self, data: bytes) -> bool:
         """Return whether a recorded request is only an acknowledgement: give it to `acknowledge`, at its turn or before."""
@@ -162,16 +164,17 @@ class Conversation:
         """Accept the next message that the server has sent now."""
         self._add(1, message, None)
 
-    def trouble(self, kind: Trouble, text: str) -> None:
+    def trouble(self, kind: Trouble, text: str, more: str = "") -> None:
         """Report that something has happened to the link.
 
         Args:
             kind: what has happened.
             text: the reason, such as "connection refused".
+            more: what this link lacks because of it.
         """
-        text = printable(shortened(text))
-        count_text(self._findings.troubles, f"{kind.value}: {text}" if text else kind.value)
-        self._add_difference(Kind.TROUBLE, text=f"{kind.value}: {text}" if text else kind.value)
+        text = printable(shortened(f"{kind.value}: {text}" if text else kind.value))
+        count_text(self._findings.troubles, text)
+        self._add_difference(Kind.TROUBLE, text=f"{text}; {more}" if more else text)
 
     def note(self, text: str) -> None:
         """Add a note to the report. It is no difference."""
@@ -268,6 +271,7 @@ class Conversation:
             else:
                 self._findings.masked += 1
             return
+        self.lacks_messages |= replayed is None
         kind = Kind.MISSING if replayed is None else Kind.EXTRA if recorded is None else Kind.DIFFERENT
         self._add_difference(kind, recorded, replayed)
 

@@ -124,6 +124,11 @@ class Script:
         """The number of the last link that has begun."""
         self._time = 0
 
+    @property
+    def damaged(self) -> bool:
+        """Whether a part of the recording could not be read so far."""
+        return self._recording.damaged
+
     def events(self) -> Iterator[Event]:
         """Return the events, in order. Call this once."""
         for message in self._recording.messages():

@@ -89,10 +89,16 @@ class PlayedLink(Protocol):
         """How many messages it is behind the recording; negative if it is ahead."""
         self._came_before = -1
         """How many messages had come when it was late the last time."""
+        self._late = ""
+        """What has not come in time."""
         self._unsent = 0
         """How many requests could not be sent."""
+        self._uncompared = 0
+        """How many recorded messages came after these."""
         self._gone: tuple[Trouble, str] | None = None
         """Why it is gone."""
+        self._left = False
+        """Whether the server has only ended the connection, which is no trouble if all had come."""
         self._dialled: Dialled | None = None
         self._is_connected = False
         self._is_producer = False
@@ -141,11 +147,13 @@ class PlayedLink(Protocol):
             data: its bytes.
             time: when it was recorded, in microseconds since 1970.
         """
-        count = 0
-        for message in self._cut_recorded(data):
+        messages = self._cut_recorded(data)
+        if self._unsent:  # they may be answers to what was not sent
+            self._uncompared += len(messages)
+            return
+        for message in messages:
             self.conversation.recorded(message, time=time)
-            count += 1
-        self._move(count)
+        self._move(len(messages))
         if self._reading_paused and self._balance > -MOST_AHEAD:
             self._read_on()
 
@@ -160,13 +168,12 @@ class PlayedLink(Protocol):
             return
         self._came_before = self.came
         missing = "a message was" if self.behind == 1 else f"{self.behind} messages were"
-        self.conversation.trouble(Trouble.STALLED, f"{missing} missing after {waited:.1f} seconds")
+        self._late = self._late or f"{missing} missing after {waited:.1f} seconds"
         self._move(-self.behind)
 
     def give_up(self, trouble: Trouble, text: str) -> None:
         """Send and wait for nothing more, and say why."""
-        self.conversation.trouble(trouble, text)
-        self._leave(trouble, "")
+        self._leave(trouble, text)
         self.abort()
 
     def finish(self) -> None:
@@ -228,7 +235,7 @@ class PlayedLink(Protocol):
 
     def readConnectionLost(self) -> None:
         """See `IHalfCloseableProtocol`: the server has ended its stream."""
-        self._leave(Trouble.ENDED_EARLY, "by the server")
+        self._leave(Trouble.ENDED_EARLY, "by the server", left=True)
         self._unregister()
         self.transport.loseConnection()
 
@@ -240,9 +247,9 @@ class PlayedLink(Protocol):
         self._is_connected = False
         error = reason.value
         if isinstance(error, ConnectionDone):
-            self._leave(Trouble.ENDED_EARLY, "by the server")
+            self._leave(Trouble.ENDED_EARLY, "by the server", left=True)
         else:
-            self._leave(Trouble.LOST, _text(error))
+            self._leave(Trouble.LOST, _text(error), left=True)
         if self._finishing:
             self._is_over()
 
@@ -267,8 +274,7 @@ class PlayedLink(Protocol):
 
     def _not_connected(self, failure: Failure) -> None:
         self.connecting = False
-        self.conversation.trouble(Trouble.NOT_CONNECTED, _text(failure.value))
-        self._leave(Trouble.NOT_CONNECTED, "")
+        self._leave(Trouble.NOT_CONNECTED, _text(failure.value))
 
     def _write(self, data: bytes) -> None:
         """Send what may be nothing."""
@@ -300,23 +306,22 @@ class PlayedLink(Protocol):
         self._balance += count
         self.changed(self.behind - before)
 
-    def _leave(self, trouble: Trouble, text: str) -> None:
+    def _leave(self, trouble: Trouble, text: str, *, left: bool = False) -> None:
         """Nothing can be sent or come any more: the link is gone. The first reason counts."""
         if self._gone is None:
             behind = self.behind
-            self._gone = (trouble, text)
+            self._gone, self._left = (trouble, text), left
             self.full = False
             self.changed(-behind)
 
     def _explain(self) -> None:
-        """Report why recorded messages have not come, and requests were not sent."""
-        if self._gone is not None:
-            trouble, text = self._gone
-            if text and (self._unsent or self._balance > 0):
-                self.conversation.trouble(trouble, text)
-            if self._unsent:
-                requests = "a request" if self._unsent == 1 else f"{self._unsent} requests"
-                self.conversation.trouble(Trouble.NOT_SENT, requests)
+        """Report why recorded messages have not come, and requests were not sent: one difference."""
+        if self._gone is None or (self._left and not (self._unsent or self._balance > 0)):
+            return
+        trouble, text = self._gone
+        more = [f"requests not sent: {self._unsent}"] if self._unsent else []
+        more += [f"recorded answers not compared: {self._uncompared}"] if self._uncompared else []
+        self.conversation.trouble(trouble, text, ", ".join(more))
 
     def _unregister(self) -> None:
         """Be no producer any more: while there is one, a transport may never close."""
@@ -332,9 +337,11 @@ class PlayedLink(Protocol):
     def _is_over(self) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        if self._answers.has_rest and (self._gone is None or self._gone[1]):
+        if self._answers.has_rest and (self._gone is None or self._left):
             self.conversation.trouble(Trouble.BAD_FRAMING, "the server's stream ended inside of a message")
         self.conversation.end()
+        if self._late and not self.conversation.lacks_messages:
+            self.conversation.trouble(Trouble.STALLED, self._late)
         self.over = True
         self.changed(0)
 
