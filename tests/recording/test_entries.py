@@ -57,6 +57,7 @@ class LinkTests(SynchronousTestCase):
         link.client_name = "bob\udcff"  # a name that is not UTF-8
         known.end(link, 4, None)
         self.assertEqual(known.end_values(), ("bob\\udcff", 4, None, None))
+        self.assertEqual(known.rename("bob\udcff"), ("bob\\udcff",))
         known.end(link, 5, ValueError("gone"))
         self.assertEqual(known.end_values(), ("bob\\udcff", 5, "ValueError: gone", None))
 

@@ -150,6 +150,16 @@ class WritingTests(FileCase):
             self.assertEqual(recording.facts["left_out"], "5")
             self.assertEqual([link.ended for link in recording.links()], [6])
 
+    def test_new_name(self) -> None:
+        """A link's row gets the other name of its client."""
+        file = self.opened()
+        known = KnownLink(LINK, 1)
+        file.begin()
+        file.rename_link(known.rename("bob"), file.add_link(known.values()))
+        file.commit()
+        with open_recording(self.path) as recording:
+            self.assertEqual([link.client_name for link in recording.links()], ["bob"])
+
     def test_roll_back(self) -> None:
         """What is undone leaves no trace."""
         file = self.opened()

@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.recording.watched import LINK, watched
+from tests.recording.watched import LINK, FakeLink, watched
 from tests.recordings import write_recording
 from twisted_repeater.recording import RecordingError, file, open_recording, writer
 from twisted_repeater.recording.entries import Gap, KnownLink, LinkEvent
@@ -93,6 +93,18 @@ class WritingTests(WriterCase):
             self.put(watched(number))
             self.wait_for("progressed")
             self.assertEqual(self.numbers()[-1], number)
+
+    def test_new_name(self) -> None:
+        """A client that gets another name has it in the file while its link goes on."""
+        self.start()
+        link: Any = FakeLink()
+        self.put(watched(1, link=link))
+        self.wait_for("progressed")
+        link.client_name = "bob\udcff"  # a name that is not UTF-8
+        self.put(watched(2, link=link), watched(3, link=link))
+        self.wait_for("progressed")
+        with open_recording(self.path) as recording:
+            self.assertEqual([each.client_name for each in recording.links()], ["bob\\udcff"])
 
     def test_links_without_messages(self) -> None:
         """A link that ends before it has a message, and whose beginning is in an older file, has a row."""

@@ -48,7 +48,8 @@ class KnownLink:
         self.number: int = 0
         """The number of that row."""
         self.id: int = link.id
-        self.name: str = _storable(link.client_name)
+        self.name: str = link.client_name
+        """The name of its client that is written there."""
         self.made: int | None = made
         self.ended: int | None = None
         self.reason: str | None = None
@@ -63,19 +64,19 @@ class KnownLink:
 
     def end(self, link: Link, time: int, reason: BaseException | None) -> None:
         """Note that the link has ended."""
-        self.name, self.ended = _storable(link.client_name), time
+        self.name, self.ended = link.client_name, time
         self.reason = None if reason is None else _storable(told(reason))
 
     def refuse(self, link: Link, time: int, error: BaseException) -> None:
         """Note that no link was made."""
-        self.name, self.ended, self.refused = _storable(link.client_name), time, _storable(told(error))
+        self.name, self.ended, self.refused = link.client_name, time, _storable(told(error))
 
     def values(self) -> tuple[Any, ...]:
         """Return the values of its row."""
         client, server_name, server, details = self.row
         return (
             self.id,
-            self.name,
+            _storable(self.name),
             client,
             server_name,
             server,
@@ -88,7 +89,12 @@ class KnownLink:
 
     def end_values(self) -> tuple[Any, ...]:
         """Return the values of its row that its end changes."""
-        return (self.name, self.ended, self.reason, self.refused)
+        return (_storable(self.name), self.ended, self.reason, self.refused)
+
+    def rename(self, name: str) -> tuple[Any, ...]:
+        """Note another name, and return the value of its row that this changes."""
+        self.name = name
+        return (_storable(name),)
 
 
 class LinkEvent(Enum):

@@ -25,6 +25,8 @@ LINK: Final = (
 
 LINK_END: Final = "UPDATE links SET client_name = ?, ended = ?, reason = ?, refused = ?, last_message = ? WHERE id = ?"
 
+LINK_NAME: Final = "UPDATE links SET client_name = ? WHERE id = ?"
+
 GAP: Final = "INSERT INTO gaps VALUES (?, ?, ?, ?, ?)"
 
 LEFT_OUT: Final = "UPDATE facts SET value = value + ? WHERE name = 'left_out'"
@@ -166,6 +168,10 @@ class RecordingFile:
         """Add a link and return its number."""
         cursor = self._connection.execute(LINK, (*row, self.last + 1))
         return cursor.lastrowid or 0
+
+    def rename_link(self, row: tuple[Any, ...], number: int) -> None:
+        """Note that the client of a link has another name."""
+        self._connection.execute(LINK_NAME, (*row, number))
 
     def end_link(self, row: tuple[Any, ...], number: int) -> None:
         """Note how a link ended, after its last message was added."""

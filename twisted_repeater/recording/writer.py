@@ -207,6 +207,8 @@ class Writer:
                     taken.left_out += 1
                     if link.file is not file:
                         self._add(file, link)
+                    elif link.name != entry.link.client_name:
+                        file.rename_link(link.rename(entry.link.client_name), link.number)
                     messages.append((link.number, entry))
                     if len(messages) < AT_ONCE[0]:
                         continue
