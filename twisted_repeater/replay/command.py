@@ -20,7 +20,7 @@ from ..recording import Recording, RecordingError, open_recording
 from ..service import option_values
 from ..service.loading import LoadingError, load_dialect
 from .against_server import dialect_of, replay
-from .options import add_options, comparison_of, filters_named, write_report
+from .options import add_options, check_played, comparison_of, filters_named, write_report
 from .pace import Pace
 from .report import Report
 from .through_filters import command as replay_through_filters
@@ -34,6 +34,9 @@ FAILED = 2
 
 INTERRUPTED = 128 + 2
 """The exit status after Ctrl-C: what shells have for SIGINT."""
+
+SERVER_OPTIONS = ("leg", "speed", "links_apart", "max_pause", "timeout", "max_clients", "client")
+"""The options that filters have no use for."""
 
 REFRESH = 0.5
 """Seconds between two looks at the progress while nothing is played."""
@@ -51,8 +54,7 @@ def main(arguments: list[str]) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     through_filters = filters_named(options)
-    if through_filters is (options.server is not None):
-        parser.error("give either --server, or filters")
+    _check_options(parser, options, through_filters)
     try:
         with open_recording(options.file) as recording:
             dialect = dialect_of(recording) if options.dialect is None else load_dialect(options.dialect)
@@ -121,6 +123,16 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace, through_filters: bool) -> None:
+    """End the process if options do not belong together."""
+    if through_filters is (options.server is not None):
+        parser.error("give either --server, or filters")
+    for name in SERVER_OPTIONS if through_filters else ("on_filter_error",):
+        if getattr(options, name) != parser.get_default(name):
+            unused, used = ("--server", "filters") if through_filters else ("filters", "--server")
+            parser.error(f"--{name.replace('_', '-')} is for a replay with {unused}, not with {used}")
+
+
 def _speed(text: str) -> float:
     """Read a speed."""
     if text == "max":
@@ -150,7 +162,10 @@ def _against_server(recording: Recording, dialect: Dialect, options: argparse.Na
     comparison = comparison_of(options, dialect)
     of_client = option_values.name_filter(options.client)
     reactor = _reactor()
-    option_values.server(reactor, options.server)
+    try:
+        option_values.server(reactor, options.server)
+    except ValueError as error:
+        raise ValueError(f"--server: {error}") from error
     raise_soft_limit(reactor)
 
     def begin() -> Deferred[Report]:
@@ -169,6 +184,7 @@ def _against_server(recording: Recording, dialect: Dialect, options: argparse.Na
     report = _run(reactor, begin, progress)
     progress.clear()
     if report is not None:
+        check_played(report)
         return write_report(report, options)
     comparison.note("the replay was interrupted: links that were open then lack answers")
     write_report(comparison.report(), options)

@@ -11,7 +11,7 @@ from .comparison import Comparison
 from .masks import Masks, masks_of
 from .report import Report
 
-__all__ = ["add_options", "comparison_of", "filters_named", "write_report"]
+__all__ = ["add_options", "check_played", "comparison_of", "filters_named", "write_report"]
 
 FILTERS = ("to_server_filter", "to_client_filter")
 
@@ -117,6 +117,12 @@ def comparison_of(options: argparse.Namespace, dialect: Dialect) -> Comparison:
     if options.max_differences < 0:
         raise ValueError(f"--max-differences must be at least 0, not {options.max_differences}")
     return Comparison(dialect, masks=masks_from(options), max_differences=options.max_differences)
+
+
+def check_played(report: Report) -> None:
+    """Raise ``ValueError`` if nothing was played: a test must not pass because a name was misspelt."""
+    if not report.findings.links:
+        raise ValueError("the recording must have a link to play, and of such a client if you give --client")
 
 
 def write_report(report: Report, options: argparse.Namespace) -> int:
