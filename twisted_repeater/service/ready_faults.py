@@ -51,7 +51,10 @@ def fault_of(text: str, name: str = "", taken: Iterable[str] = ()) -> NamedFault
     Raises:
         ValueError: the description is wrong.
     """
-    kind, options = described(text)
+    name_and_more, options = described(text)
+    kind, _, more = name_and_more.partition(":")
+    if kind in READY_FAULTS and more:
+        raise ValueError(f"{kind}: an option must be NAME=VALUE, not {more!r}")
     if kind not in READY_FAULTS:
         raise ValueError(f"there is no fault {kind!r}; the faults are: {', '.join(READY_FAULTS)}")
     given = dict(options)
@@ -59,9 +62,7 @@ def fault_of(text: str, name: str = "", taken: Iterable[str] = ()) -> NamedFault
     wanted = given.pop("name", name) or kind
     try:
         fault = READY_FAULTS[kind](**arguments_of(READY_FAULTS[kind], given))
-        time = None if lasts is None else seconds(lasts)
-        if time is not None and time <= 0:
-            raise ValueError(f"lasts must be above 0, not {lasts}")
+        time = None if lasts is None else _time(lasts)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{kind}: {error}") from error
     names, number = set(taken), 2
@@ -70,3 +71,14 @@ def fault_of(text: str, name: str = "", taken: Iterable[str] = ()) -> NamedFault
         unique = f"{wanted}-{number}"
         number += 1
     return NamedFault(unique, fault, time)
+
+
+def _time(text: str) -> float:
+    """Read how long a fault lasts."""
+    try:
+        time = seconds(text)
+    except ValueError as error:
+        raise ValueError(f"lasts {error}") from error
+    if time <= 0:
+        raise ValueError(f"lasts must be above 0, not {text}")
+    return time
