@@ -96,7 +96,7 @@ class OpeningTests(FileCase):
         """Two recorders cannot use one file at the same time."""
         self.opened()
         error = self.assertRaises(RecordingError, self.opened)
-        self.assertIn("somebody does it already", str(error))
+        self.assertIn("another one writes it already", str(error))
 
     def test_a_damaged_file(self) -> None:
         """An error of SQLite is raised as it is."""

@@ -78,8 +78,17 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="The exit status is 0 if there is no difference, 1 if there are some, 2 if the replay failed.",
     )
     parser.add_argument("file", metavar="FILE", help="The recording.")
-    parser.add_argument("--dialect", help="The dialect of the recording. [default: as the recording says]")
+    parser.add_argument(
+        "--dialect", metavar="NAME", help="The dialect of the recording. [default: as the recording says]"
+    )
     group = parser.add_argument_group("against a server")
+    _add_server(group)
+    _add_pace(group)
+    add_options(parser)
+    return parser
+
+
+def _add_server(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--server", metavar="ENDPOINT", help="Where to connect to, such as tcp:localhost:6379.")
     group.add_argument(
         "--leg",
@@ -88,6 +97,16 @@ def make_parser() -> argparse.ArgumentParser:
         help="Send what the repeater sent to the server, or what the clients sent: for a server that is a repeater. "
         "[default: server]",
     )
+    group.add_argument(
+        "--client",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="Play only clients with such names. May be given more than once.",
+    )
+
+
+def _add_pace(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--speed",
         type=_speed,
@@ -98,10 +117,10 @@ def make_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--links-apart",
         action="store_true",
-        help="A request waits only for the earlier answers of its own link. Without this it waits for those of all "
-        "links, so that the server gets requests in the recorded order.",
+        help="Let a request wait only for the answers before it on its own link. Without this it waits for those on "
+        "all links, so that the server gets requests in the recorded order.",
     )
-    group.add_argument("--max-pause", type=_seconds, metavar="SECONDS", help="Shorten pauses to this.")
+    group.add_argument("--max-pause", type=_seconds, metavar="SECONDS", help="Let no pause be longer than this.")
     group.add_argument(
         "--timeout",
         type=_seconds,
@@ -116,11 +135,6 @@ def make_parser() -> argparse.ArgumentParser:
         help="How many links may be open at once; others are not played, and reported. [default: as many as file "
         "descriptors allow]",
     )
-    group.add_argument(
-        "--client", action="append", default=[], metavar="PATTERN", help="Play only clients with such names."
-    )
-    add_options(parser)
-    return parser
 
 
 def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace, through_filters: bool) -> None:

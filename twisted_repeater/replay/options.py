@@ -59,13 +59,13 @@ def _add_comparison(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="REGEX",
-        help="Messages that have a match come by themselves, and may change places with answers.",
+        help="Messages that have a match come without a request, and may change places with answers.",
     )
 
 
 def _add_report(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--report", choices=("text", "json"), default="text", help="The form. [default: text]")
-    group.add_argument("--output", metavar="FILE", help="Where the report is written. [default: the standard output]")
+    group.add_argument("--report", choices=("text", "json"), default="text", help="Its form. [default: text]")
+    group.add_argument("--output", metavar="FILE", help="The file to write it to. [default: the standard output]")
     group.add_argument(
         "--max-differences",
         type=int,
@@ -76,16 +76,18 @@ def _add_report(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_filters(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--to-server-filter", metavar="NAME", help="As of twistd repeater: package.module:name.")
-    group.add_argument("--to-client-filter", metavar="NAME", help="As of twistd repeater.")
+    group.add_argument("--to-server-filter", metavar="NAME", help="As for twistd repeater: package.module:name.")
+    group.add_argument("--to-client-filter", metavar="NAME", help="As for twistd repeater.")
     group.add_argument(
         "--filter",
         action="append",
         default=[],
         metavar="FILTER",
-        help="A pair of filters, as of twistd repeater. May be given more than once.",
+        help="A pair of filters, as for twistd repeater. May be given more than once.",
     )
-    group.add_argument("--on-filter-error", default="stop", help="stop, pass-on, drop or close. [default: stop]")
+    group.add_argument(
+        "--on-filter-error", metavar="POLICY", default="stop", help="stop, pass-on, drop or close. [default: stop]"
+    )
 
 
 def filters_named(options: argparse.Namespace) -> bool:
