@@ -287,9 +287,7 @@ class PlayedLinkTests(SynchronousTestCase):
         self.assertEqual(self.link.came, 1)
         self.lose(ConnectionLost())
         self.link.finish()
-        self.assertEqual(
-            self.troubles(), ["no answer in time: the server is silent, so the link was given up"]
-        )
+        self.assertEqual(self.troubles(), ["no answer in time: the server is silent, so the link was given up"])
         self.assertEqual(self.counts(), {"trouble": 1, "missing": 4})
 
     def test_came_late(self) -> None:

@@ -186,10 +186,6 @@ class RecordingFile:
         """Add a link, unless it is there."""
         self._connection.execute(LINK, (*row, self.last + 1))
 
-    def rename_link(self, name: str, number: int) -> None:
-        """Note another name of a link's client."""
-        self._connection.execute(RENAME, (name, number))
-
     def end_link(self, row: tuple[Any, ...], number: int) -> None:
         """Note how a link ended, after its last message was added."""
         self._connection.execute(LINK_END, (*row, self.last, number))
@@ -317,7 +313,7 @@ def _locked(path: str) -> int:
             raise RecordingError(f"{path} must belong to the user who records, not to another one")
     except BlockingIOError:
         os.close(descriptor)
-        raise RecordingError(f"{path} must be recorded into once, but somebody does it already") from None
+        raise RecordingError(f"{path} must have one recorder, and another one writes it already") from None
     except BaseException:
         os.close(descriptor)
         raise

@@ -113,7 +113,7 @@ def dialect_of(recording: Recording) -> Dialect:
     """
     description = recording.facts.get("dialect", "")
     if not description:
-        raise ValueError("the recording does not say its dialect: name it")
+        raise ValueError("the recording does not say its dialect: give --dialect, or dialect= in a program")
     try:
         return load_dialect(description)
     except LoadingError as error:

@@ -10,7 +10,6 @@ from ..model import Direction
 from .acknowledgements import topic_of
 from .decoding import Decoder
 
-
 __all__ = ["ANSWERS", "sequence_of"]
 
 ANSWERS = "answers"
