@@ -63,9 +63,9 @@ class Unit:
     ) -> None:
         self._lane = lane
         self._frame = frame
-        self.message = message
-        self.payload = payload
-        self.came = came
+        self.message: object = message
+        self.payload: bytes | None = payload
+        self.came: bool = came
 
     @property
     def frame(self) -> bytes:
@@ -73,8 +73,9 @@ class Unit:
         if self.came and self._lane.setup.translates:
             return self._lane.encode(self.message, self._frame) or b""
         if self._frame is None:
-            self._frame = self.message.data if isinstance(self.message, Frame) else self._lane.encode(self.message)
-        return self._frame or b""
+            made = self.message.data if isinstance(self.message, Frame) else self._lane.encode(self.message)
+            self._frame = made or b""
+        return self._frame
 
     def payload_range(self, framing: Any) -> tuple[int, int]:
         """Return the offsets of the payload in the frame; those of the whole frame if it cannot be told."""
@@ -84,7 +85,7 @@ class Unit:
             return start, start + len(payload)
         try:
             # A framing that follows its messages would take this one for the next of its stream.
-            if not framing.follows and framing.find(frame, 0, len(frame)) == len(frame):
+            if frame and not framing.follows and framing.find(frame, 0, len(frame)) == len(frame):
                 return framing.body, len(frame) - framing.tail
         except Exception:
             pass  # made by a filter as the framing does not read it
@@ -99,8 +100,8 @@ class Unit:
         return self.altered(self.frame)
 
     def to_send(self) -> object:
-        """Return what a verdict sends for it."""
-        return Frame(self.frame) if self.came else self.message
+        """Return what a verdict sends for it: its frame, if there is one, so that it is not encoded again."""
+        return self.message if self._frame is None else Frame(self.frame)
 
     def meant_by(self, where: Where, work: Work) -> bool:
         """Return whether it is one of the messages that a fault is for."""
@@ -121,26 +122,33 @@ class Work:
         active: the fault.
         link: the link.
         direction: the direction.
-        chance: chooses the messages that are hit, and keeps what the fault has to remember.
     """
 
-    __slots__ = ("_clients", "_fault", "_where", "active", "chance", "closes", "direction", "lane", "link", "reasons")
+    __slots__ = ("_chance", "_clients", "_fault", "_where", "active", "closes", "direction", "lane", "link", "reasons")
 
     lane: FaultyLane
     """The lane of the link."""
 
-    def __init__(self, active: ActiveFault, link: Link, direction: Direction, chance: Chance) -> None:
-        self.active = active
+    def __init__(self, active: ActiveFault, link: Link, direction: Direction) -> None:
         self._fault = cast("MessageFault", active.fault)
         self._where = self._fault.where
         self._clients = self._fault.clients
-        self.link = link
-        self.direction = direction
-        self.chance = chance
+        # A link gets its number among those of a fault now, and the links of others must not count.
+        self._chance = active.chance_of(link, direction) if active.concerns(link, direction) else None
+        self.active: ActiveFault = active
+        self.link: Link = link
+        self.direction: Direction = direction
         self.reasons: list[tuple[object, float]] = []
         """What delays the verdict, and for how many seconds."""
         self.closes: BaseException | None = None
         """The reason, if the link is closed."""
+
+    @property
+    def chance(self) -> Chance:
+        """What chooses the messages that are hit, and keeps what the fault has to remember."""
+        if self._chance is None:  # the client has another name now
+            self._chance = self.active.chance_of(self.link, self.direction)
+        return self._chance
 
     def delay(self, seconds: float) -> None:
         """Delay the verdict."""
@@ -158,14 +166,16 @@ class Work:
 
     def strike(self, lane: FaultyLane, units: list[Unit]) -> list[Unit]:
         """Return what the fault makes of messages: nearly always the same list, which costs little."""
-        if self._clients is not None and not self._fault.concerns_client(self.link.client_name):
+        active = self.active
+        if active.removed or (self._clients is not None and not self._fault.concerns_client(self.link.client_name)):
             return units
         self.lane = lane
+        chance = self._chance or self.chance
         made: list[Unit] | None = None
         for number, unit in enumerate(units):
-            if (self._where is None or self.concerns(unit)) and self.active.hits_next(self.chance):
+            if (self._where is None or self.concerns(unit)) and active.hits_next(chance):
                 struck = self._fault.strike(unit, self)
-            elif self.chance.kept:
+            elif chance.kept:
                 struck = self._fault.pass_by(unit, self)
             elif made is None:
                 continue
@@ -221,7 +231,7 @@ class LinkFaults:
     """Changes the verdicts of one lane by the faults that are set: `LaneSetup.faults`."""
 
     def __init__(self, link: Link, direction: Direction, faults: Sequence[ActiveFault]) -> None:
-        self._works = [Work(active, link, direction, active.chance_of(link, direction)) for active in faults]
+        self._works = [Work(active, link, direction) for active in faults]
 
     def change(self, lane: FaultyLane, verdict: Verdict, frame: bytes, payload: bytes, message: object) -> Verdict:
         """Return the verdict to carry out instead of this one."""
