@@ -177,6 +177,13 @@ class PlaceTests(SynchronousTestCase):
         awaited.callback(PASS_ON)
         harness.outcome().expect(to_server=[b"a"])
 
+    def test_a_link_that_gets_another_name(self) -> None:
+        """A link that a fault was not for gets its random numbers when they are needed first."""
+        harness = broken(Drop(clients="edge-*"))
+        active = next(iter(harness.repeater.faults))
+        work = Work(active, harness.link, Direction.TO_SERVER)
+        self.assertIs(work.chance, active.chance_of(harness.link, Direction.TO_SERVER))
+
     def test_the_numbers_of_links(self) -> None:
         """A link of a fault has the same faults, however many links there are that the fault is not for."""
         got = []
