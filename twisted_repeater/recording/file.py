@@ -123,7 +123,7 @@ class RecordingFile:
 
     @property
     def is_there(self) -> bool:
-        """Whether the file has still its name: nobody has removed or replaced it."""
+        """Whether the file still has its name: nobody has removed or replaced it."""
         try:
             return os.stat(self.path).st_ino == self._node
         except FileNotFoundError:
