@@ -12,7 +12,7 @@ from .._repeater import Repeater
 from .._types import Reactor
 from ..observers.metrics import MetricsObserver
 from ..recording import Recorder, record
-from ..recording.recorder import check_numbers
+from ..recording.start import check_numbers
 from .descriptions import arguments_of, described
 
 __all__ = ["ServiceRecording", "record_arguments"]
