@@ -186,6 +186,10 @@ class RecordingFile:
         """Add a link, unless it is there."""
         self._connection.execute(LINK, (*row, self.last + 1))
 
+    def rename_link(self, name: str, number: int) -> None:
+        """Note another name of a link's client."""
+        self._connection.execute(RENAME, (name, number))
+
     def end_link(self, row: tuple[Any, ...], number: int) -> None:
         """Note how a link ended, after its last message was added."""
         self._connection.execute(LINK_END, (*row, self.last, number))
