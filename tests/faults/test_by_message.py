@@ -231,7 +231,7 @@ class OptionTests(SynchronousTestCase):
             (lambda: Duplicate(1001), "copies must be at most 1000"),
             (lambda: Corrupt(0), "size must be at least 1"),
             (lambda: Corrupt(frame=1), "frame must be True or False"),  # type: ignore[arg-type]
-            (lambda: Latency(), "seconds must be above 0"),
+            (lambda: Latency(0), "seconds must be above 0"),
             (lambda: Latency(math.nan), "seconds must be a number"),
             (lambda: Latency(1, -1), "jitter must be at least 0"),
             (lambda: Latency(1, "x"), "jitter must be a number"),  # type: ignore[arg-type]

@@ -72,8 +72,8 @@ class Latency(MessageFault):
     The order is kept: a message whose time is shorter than that of the message before it arrives with that.
     """
 
-    seconds: float = field(default=0.0, kw_only=False)
-    """The time, on average."""
+    seconds: float = field(kw_only=False)
+    """The time, on average. It may be 0 if there is a ``jitter``."""
     jitter: float = field(default=0.0, kw_only=False)
     """How far the time differs from that: at most, or as the standard deviation of a normal distribution. It is never
     below 0."""

@@ -24,7 +24,7 @@ def faults_page(request: Request, repeater: Repeater) -> bytes:
             "fault": str(active.fault),
             "direction": active.fault.way,
             "seed": active.seed,
-            "seconds_left": active.left,
+            "seconds_left": None if active.left is None else round(active.left, 3),
             "seen": active.seen,
             "hit": active.hit,
         }
