@@ -110,6 +110,15 @@ class PlaceTests(SynchronousTestCase):
 
         for framing in (SimpleNamespace(follows=True), SimpleNamespace(follows=False, find=find)):
             self.assertEqual(Unit(lane, Frame(b"abc"), None, None).payload_range(framing), (0, 3))
+            self.assertEqual(Unit(lane, b"b", b"abc", b"b", True).payload_range(framing), (1, 2))
+
+    def test_without_an_effect(self) -> None:
+        """A message that a fault does not change keeps its verdict, whatever the fault remembers."""
+        harness = broken(Stall(first=1), to_server_filter=lambda message, link: PASS_ON)
+        seen: list[Verdict | None] = []
+        harness.repeater.watch(lambda message: seen.append(message.verdict))
+        harness.client_sends(b"a", b"b").expect()
+        self.assertEqual((seen[0] is PASS_ON, seen[1] is PASS_ON), (False, True))
 
     def test_ctrl_c(self) -> None:
         """Ctrl-C in a function that chooses messages is not kept."""
@@ -120,10 +129,8 @@ class PlaceTests(SynchronousTestCase):
         harness = broken(Drop(where=interrupted))
         active = next(iter(harness.repeater.faults))
         lane: Any = pair_of(harness.link).lanes[0]
-        work = Work(
-            active, harness.link, Direction.TO_SERVER, lane, active.chance_of(harness.link, Direction.TO_SERVER)
-        )
-        self.assertRaises(KeyboardInterrupt, work.hits, Unit(lane, b"m", None, None))
+        work = Work(active, harness.link, Direction.TO_SERVER)
+        self.assertRaises(KeyboardInterrupt, work.concerns, Unit(lane, b"m", None, None))
 
     def test_wrong_choices(self) -> None:
         """``where`` must be a selector or a function."""

@@ -121,7 +121,7 @@ class ActiveFaultTests(SynchronousTestCase):
         chosen = []
         for active in (drawn, same, other):
             one = link()
-            chosen.append([active.hits_message(one, WAY) for _ in range(64)])
+            chosen.append([active.hits_next(active.chance_of(one, WAY)) for _ in range(64)])
         self.assertEqual(chosen[0], chosen[1])
         self.assertNotEqual(chosen[0], chosen[2])
         self.assertEqual((drawn.seen, drawn.hit), (64, sum(chosen[0])))
@@ -130,13 +130,13 @@ class ActiveFaultTests(SynchronousTestCase):
         """The choices for one link and direction do not depend on what others do."""
         alone, among = (self.active(Drop(probability=0.5, seed=3)) for _ in range(2))
         one, two = link(), link()
-        expected = [alone.hits_message(one, WAY) for _ in range(64)]
+        expected = [alone.hits_next(alone.chance_of(one, WAY)) for _ in range(64)]
         got = []
         among.chance_of(one, WAY)
         for _ in range(64):
-            among.hits_message(two, WAY)
-            among.hits_message(one, Direction.TO_CLIENT)
-            got.append(among.hits_message(one, WAY))
+            among.hits_next(among.chance_of(two, WAY))
+            among.hits_next(among.chance_of(one, Direction.TO_CLIENT))
+            got.append(among.hits_next(among.chance_of(one, WAY)))
         self.assertEqual(got, expected)
         self.assertIs(among.random_of(one, WAY), among.random_of(one, WAY))
 

@@ -84,9 +84,12 @@ class ActiveFault:
         """
         return self.chance_of(link, direction).random
 
-    def hits_message(self, link: Link, direction: Direction) -> bool:
-        """Return whether the next message of a link and a direction is hit. Call it once for each."""
-        return self._count(self.chance_of(link, direction).hits())
+    def hits_next(self, chance: Chance) -> bool:
+        """Return whether the next one of a sequence is hit, and count it. Call it once for each."""
+        hits = chance.hits()
+        self._seen += 1
+        self._hit += hits
+        return hits
 
     def hits_link(self, link: Link, direction: Direction) -> bool:
         """Return whether a link is hit in a direction: decided when you first ask, and the same from then on."""
@@ -94,13 +97,8 @@ class ActiveFault:
         if direction not in hits:
             chance = self._by_link[direction]
             chance.random = self.random_of(link, direction)
-            hits[direction] = self._count(chance.hits())
+            hits[direction] = self.hits_next(chance)
         return hits[direction]
-
-    def _count(self, hits: bool) -> bool:
-        self._seen += 1
-        self._hit += hits
-        return hits
 
     def now(self) -> float:
         """Return the time of its clock."""
