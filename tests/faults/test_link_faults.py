@@ -197,6 +197,15 @@ class PlaceTests(SynchronousTestCase):
             got.append(running.server[client].received)
         self.assertEqual(got[0], got[1])
 
+    def test_a_client_that_gets_another_name(self) -> None:
+        """A fault for a name hits the messages of a client as long as it has that name."""
+        harness = broken(Drop(clients="bob"))
+        for name, expected in (("bob", []), ("ann", [b"a"])):
+            harness.client_sends(b"a").expect(to_server=[] if name == "ann" else [b"a"])
+            harness.link.identify(name)
+            harness.advance(0)
+            harness.client_sends(b"a").expect(to_server=expected)
+
     def test_a_message_that_cannot_be_encoded(self) -> None:
         """A message that a filter made and that cannot be encoded is reported, and nothing comes of it."""
         harness = broken(Corrupt(3), to_server_filter=lambda message, link: Send("no bytes"))

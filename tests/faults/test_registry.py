@@ -73,6 +73,7 @@ class FaultsTests(SynchronousTestCase):
         """When the repeater is over no timer is left."""
         self.faults.set("a", Drop(), seconds=10)
         self.faults.stop()
+        self.faults.set("b", Drop(), seconds=10)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_wrong_arguments(self) -> None:
@@ -91,10 +92,16 @@ class FaultsTests(SynchronousTestCase):
         """The log has the seed of a fault when it is set, and what it has hit when it is removed."""
         with capturedLogs() as events:
             active = self.faults.set("a", Drop())
+            self.faults.set("b", Drop(direction=Direction.TO_SERVER, seed=7))
             self.faults.remove("a")
         texts = [formatEvent(event) for event in events]
         self.assertEqual(
-            texts, [f"the fault a is set: Drop(), seed {active.seed}", "the fault a is removed; it hit 0 of 0"]
+            texts,
+            [
+                f"the fault a is set: Drop(), direction both, seed {active.seed}",
+                "the fault b is set: Drop(direction=Direction.TO_SERVER, seed=7), direction to-server, seed 7",
+                "the fault a is removed; it hit 0 of 0",
+            ],
         )
         self.assertEqual(repr(active), f"ActiveFault('a', Drop(), seed={active.seed})")
 

@@ -137,6 +137,7 @@ class Faults:
         self._changed = changed
         self._faults: dict[str, ActiveFault] = {}
         self._timers: dict[str, IDelayedCall] = {}
+        self._stopped = False
 
     def __iter__(self) -> Iterator[ActiveFault]:
         return iter(list(self._faults.values()))
@@ -169,9 +170,10 @@ class Faults:
         before = self._faults.get(name)
         active = self._faults[name] = ActiveFault(name, fault, self._clock, ends)
         self._stop_timer(name)
-        if seconds is not None:
+        if seconds is not None and not self._stopped:
             self._timers[name] = self._clock.callLater(seconds, self.remove, name)
-        log.info("the fault {name} is set: {fault}, seed {seed}", name=name, fault=str(fault), seed=active.seed)
+        words = "the fault {name} is set: {fault}, direction {way}, seed {seed}"
+        log.info(words, name=name, fault=str(fault), way=fault.way, seed=active.seed)
         if before is not None:
             before.removed = True
         self._changed(before)
@@ -195,7 +197,8 @@ class Faults:
             self.remove(name)
 
     def stop(self) -> None:
-        """The repeater is over: stop the timers."""
+        """The repeater is over: stop the timers, and start none again."""
+        self._stopped = True
         for name in list(self._timers):
             self._stop_timer(name)
 
