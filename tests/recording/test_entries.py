@@ -69,7 +69,8 @@ class MessageTests(SynchronousTestCase):
         """The age of a queue is that of its first message, if not too much else is before it."""
         gap, row = Gap(1, "slow"), row_of(5, watched(time=3.0))
         for entries, oldest in (([], None), ([gap], None), ([gap, row, gap], 3.0), ([gap] * 10 + [row], None)):
-            self.assertEqual(oldest_in(deque(entries)), oldest)
+            queue: deque[Any] = deque(entries)
+            self.assertEqual(oldest_in(queue), oldest)
 
 
 class LinkTests(SynchronousTestCase):

@@ -122,6 +122,16 @@ class OpeningTests(FileCase):
         Path(self.path).write_bytes(data)
         self.assertRaises(sqlite3.DatabaseError, settings.open)
 
+    def test_other_traffic(self) -> None:
+        """A recording of other traffic is moved away; one of the same goes on."""
+        write_recording(self.path, facts={"dialect": "mqtt"})
+        settings = Settings(self.path, FACTS, 1 << 30, 1, False)
+        for _ in range(2):
+            settings.open().close()
+        with open_recording(f"{self.path}.1") as recording:
+            self.assertEqual(recording.facts["dialect"], "mqtt")
+        self.assertFalse(os.path.exists(f"{self.path}.2"))
+
     def test_left_behind(self) -> None:
         """The log of a file that somebody has removed is not taken for that of the new one."""
         Path(f"{self.path}-wal").write_bytes(b"x" * 100)

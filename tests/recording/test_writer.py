@@ -290,6 +290,30 @@ class SuspendedTests(WriterCase):
         self.finish()
         self.assertEqual(self.numbers(), [1])
 
+    def test_at_the_end(self) -> None:
+        """A recording that is suspended at its end notes what is missing, and the ends of links, with the reserve."""
+        self.start()
+        self.patch(writer, "RETRY", 60.0)
+        self.patch(writer, "has_room", lambda path, times=1: not times)
+        self.put(watched(1))
+        self.wait_for("suspended")
+        self.link.ended = 9
+        gap = Gap(9_000_000, "slow")
+        gap.add(9_000_000, 3)
+        self.put(gap, LinkEnd(self.link))
+        self.finish()
+        self.assertEqual((self.numbers(), self.gaps()), ([1], [(1, 3, "slow")]))
+        with open_recording(self.path) as recording:
+            self.assertEqual([link.ended for link in recording.links()], [9])
+
+    def test_what_is_left(self) -> None:
+        """What still waits when the writer gives up is counted, and waits no more."""
+        self.start()
+        self.writer.give_up()
+        self.put(watched(1), LinkEnd(self.link))
+        self.finish()
+        self.assertEqual((self.writer.left_out, len(self.writer.queue), self.writer.done), (1, 0, 3 * COST + 5))
+
     def test_links_are_kept(self) -> None:
         """A link has one row if its first transactions fail, and its end is noted, also when the end fails first."""
         self.start()
