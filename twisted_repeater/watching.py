@@ -30,7 +30,8 @@ class Origin(Enum):
     """An opening read or sent the bytes while the link was being made, or they are the last words to a client that
     could not be linked."""
     OWN = "own"
-    """The application or the dialect sent the message by itself; it went through no filter."""
+    """The application or the dialect sent the message by itself, and it went through no filter. Or a fault has held it
+    so that others overtake it, and sends it now."""
 
 
 class WatchedMessage:

@@ -107,7 +107,7 @@ class OpeningTests(FileCase):
         self.assertIn("this process does it already", str(error))
         self.patch(file_module, "NODES", set())  # as in another process
         error = self.assertRaises(RecordingError, self.opened)
-        self.assertIn("somebody does it already", str(error))
+        self.assertIn("another one writes it already", str(error))
 
     def test_a_damaged_file(self) -> None:
         """A damaged recording is moved away; a damaged database that is none is not."""

@@ -29,6 +29,8 @@ class MemoryRecording:
         """Return it typed as what it stands for."""
         return cast("Recording", self)
 
+    damaged = False
+
     def links(self) -> Iterator[RecordedLink]:
         """See `Recording`."""
         return iter(self.recorded_links)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.replay import alignment
-from twisted_repeater.replay.alignment import Alignment, aligned
+from twisted_repeater.replay.alignment import Alignment, Unordered, aligned
 
 from ..drawn import examples
 
@@ -28,6 +28,11 @@ class Word:
     def kind(self) -> str:
         """See `Comparable`."""
         return self.text[0]
+
+    @property
+    def key(self) -> str:
+        """See `Comparable`."""
+        return self.text
 
     def same_as(self, other: Word) -> bool:
         """See `Comparable`."""
@@ -162,3 +167,55 @@ class AlignmentTests(SynchronousTestCase):
         one, other = words(["+a", "+b", "+c"]), words(["+b"])
         pairs = [(first and first.text, second and second.text) for first, second in aligned(one, other, ends=False)]
         self.assertEqual([("+a", None), ("+b", "+b")], pairs)
+
+
+class UnorderedTests(SynchronousTestCase):
+    """Promises about sequences whose order is chance."""
+
+    def setUp(self) -> None:
+        """Make a pairing."""
+        self.found: list[tuple[str, str]] = []
+        self.moved = 0
+        self.pairing: Unordered[Word] = Unordered(self.add, self.count)
+
+    def add(self, first: Word | None, second: Word | None) -> None:
+        """Note a pair, "" for what is missing."""
+        self.found.append((first.text if first else "", second.text if second else ""))
+
+    def count(self) -> None:
+        """Count what is in another place."""
+        self.moved += 1
+
+    @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abc")), max_size=60))
+    @settings(max_examples=examples(50))
+    def test_each_message_has_one_pair(self, came: list[tuple[bool, str]]) -> None:
+        """Equal messages are pairs wherever they are, and each message is in one pair."""
+        self.setUp()
+        for is_first, text in came:
+            (self.pairing.first if is_first else self.pairing.second)(Word(text))
+        self.pairing.end()
+        firsts, seconds = ([text for is_first, text in came if is_first is which] for which in (True, False))
+        self.assertEqual(sorted(firsts), sorted(first for first, _ in self.found if first))
+        self.assertEqual(sorted(seconds), sorted(second for _, second in self.found if second))
+        equal = sum(min(firsts.count(text), seconds.count(text)) for text in "abc")
+        self.assertEqual(equal, sum(first == second for first, second in self.found))
+
+    def test_order(self) -> None:
+        """Another order is told, and is no difference; what is left is paired in its order."""
+        for text in ("a", "b", "+c", "+d"):
+            self.pairing.first(Word(text))
+        for text in ("b", "a", "+x", "+d"):
+            self.pairing.second(Word(text))
+        self.pairing.end()
+        self.assertEqual([("b", "b"), ("a", "a"), ("+d", "+d"), ("+c", "+x")], self.found)
+        self.assertEqual(2, self.moved)
+
+    def test_limits(self) -> None:
+        """Only so many messages of one sequence wait for the other."""
+        self.patch(alignment, "MOST_HELD", 2)
+        for text in ("a", "b", "c"):
+            self.pairing.first(Word(text))
+        self.assertEqual([("a", "")], self.found)
+        self.pairing.second(Word("b"))
+        self.pairing.second(Word("x", alignment.MOST_HELD_SIZE + 1))
+        self.assertEqual([("a", ""), ("b", "b"), ("", "x")], self.found)

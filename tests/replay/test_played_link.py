@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from twisted_repeater.framings import DelimitedFraming, Framings
 from twisted_repeater.recording import RecordedLink
 from twisted_repeater.replay import played_link
 from twisted_repeater.replay.comparison import Comparison, Trouble
+from twisted_repeater.replay.differences import Kind
 from twisted_repeater.replay.played_link import CLOSING_TIME, PlayedLink
 
 
@@ -29,6 +31,12 @@ class Transport(StringTransport):
     def __init__(self) -> None:
         super().__init__()
         self.done: list[str] = []
+        self.at_once = False
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """See `ITCPTransport`."""
+        self.at_once = enabled
+        raise OSError(errno.ENOTSUP, "a socket of another kind")
 
     def loseWriteConnection(self) -> None:
         """See `ITCPTransport`."""
@@ -95,7 +103,7 @@ class PlayedLinkTests(SynchronousTestCase):
 
     def troubles(self) -> list[str]:
         """Return what is reported of the link as such."""
-        return list(self.comparison.findings.troubles)
+        return [each.text for each in self.comparison.findings.differences if each.kind is Kind.TROUBLE]
 
     def counts(self) -> dict[str, int]:
         """Return the counts of differences by kind."""
@@ -176,7 +184,7 @@ class PlayedLinkTests(SynchronousTestCase):
         self.link.makeConnection(transport)
         self.dialled.callback(None)
         self.link.finish()
-        self.assertEqual(transport.done, ["closes"])
+        self.assertEqual((transport.done, transport.at_once), (["closes"], True))
 
     def test_back_pressure(self) -> None:
         """A server that reads slowly makes the link full, until it has read."""
@@ -218,9 +226,13 @@ class PlayedLinkTests(SynchronousTestCase):
         self.link.finish()
         self.assertTrue(self.link.over)
         self.assertEqual(
-            self.troubles(), ["not connected: Connection was refused by other side.", "not sent: a request"]
+            self.troubles(),
+            [
+                "not connected: Connection was refused by other side.; "
+                "requests not sent: 1, recorded answers not compared: 1"
+            ],
         )
-        self.assertEqual(self.counts(), {"trouble": 2, "missing": 1})
+        self.assertEqual(self.counts(), {"trouble": 1})
 
     def test_ends_early(self) -> None:
         """A server that ends its stream although answers are missing has ended early."""
@@ -231,9 +243,10 @@ class PlayedLinkTests(SynchronousTestCase):
         self.assertEqual((self.behind, transport.done), (0, ["closes"]))
         self.lose()
         self.link.send(b"b\n", 3)
-        self.link.send(b"c\n", 3)
+        self.link.acknowledge(b"c\n")
         self.link.finish()
-        self.assertEqual(self.troubles(), ["ended early: by the server", "not sent: 2 requests"])
+        self.assertEqual(self.troubles(), ["ended early: by the server; requests not sent: 2"])
+        self.assertEqual(self.counts(), {"trouble": 1, "missing": 1})
 
     def test_ends_as_recorded(self) -> None:
         """A server that ends its stream when all was said has done as recorded."""
@@ -272,14 +285,21 @@ class PlayedLinkTests(SynchronousTestCase):
         self.assertEqual((self.behind, transport.done), (0, ["aborts"]))
         self.link.dataReceived(b"B\n")
         self.assertEqual(self.link.came, 1)
-        self.assertEqual(
-            self.troubles(),
-            [
-                "no answer in time: 2 messages were missing after 3.0 seconds",
-                "no answer in time: a message was missing after 3.0 seconds",
-                "no answer in time: the server is silent, so the link was given up",
-            ],
-        )
+        self.lose(ConnectionLost())
+        self.link.finish()
+        self.assertEqual(self.troubles(), ["no answer in time: the server is silent, so the link was given up"])
+        self.assertEqual(self.counts(), {"trouble": 1, "missing": 4})
+
+    def test_came_late(self) -> None:
+        """What came late is a difference, although it is equal."""
+        self.connect()
+        self.link.expect(b"A\n", 1)
+        self.link.late(3)
+        self.link.dataReceived(b"A\n")
+        self.link.finish()
+        self.lose()
+        self.assertEqual(self.troubles(), ["no answer in time: a message was missing after 3.0 seconds"])
+        self.assertEqual(self.counts(), {"trouble": 1})
 
     def test_no_messages(self) -> None:
         """A server that speaks another protocol is given up."""
@@ -287,6 +307,7 @@ class PlayedLinkTests(SynchronousTestCase):
         transport = self.connect()
         self.link.dataReceived(b"\0\0\0\x01a" + b"HTTP/1.1 400 Bad Request\r\n")
         self.assertEqual((self.link.came, transport.done), (1, ["aborts"]))
+        self.link.finish()
         self.assertIn(Trouble.BAD_FRAMING.value, self.troubles()[0])
 
     def test_half_a_message(self) -> None:

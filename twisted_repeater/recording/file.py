@@ -317,7 +317,7 @@ def _locked(path: str) -> int:
             raise RecordingError(f"{path} must belong to the user who records, not to another one")
     except BlockingIOError:
         os.close(descriptor)
-        raise RecordingError(f"{path} must be recorded into once, but somebody does it already") from None
+        raise RecordingError(f"{path} must have one recorder, and another one writes it already") from None
     except BaseException:
         os.close(descriptor)
         raise

@@ -100,6 +100,8 @@ async def _replay(player: Player, script: Script, comparison: Comparison) -> Rep
         facts["seconds_late"] = player.late
     if script.left_out:
         facts["links_left_out"] = script.left_out
+    if script.damaged:
+        comparison.note("the recording is damaged: what can be read of it was played")
     return comparison.report(**facts)
 
 
@@ -111,7 +113,7 @@ def dialect_of(recording: Recording) -> Dialect:
     """
     description = recording.facts.get("dialect", "")
     if not description:
-        raise ValueError("the recording does not say its dialect: name it")
+        raise ValueError("the recording does not say its dialect: give --dialect, or dialect= in a program")
     try:
         return load_dialect(description)
     except LoadingError as error:

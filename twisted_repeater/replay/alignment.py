@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["Alignment", "Comparable", "aligned"]
+__all__ = ["Alignment", "Comparable", "Unordered", "aligned"]
 
 WINDOW = 128
 """How many messages of both sequences are kept after a difference, to find where the sequences agree again."""
@@ -33,6 +34,10 @@ class Comparable(Protocol):
     @property
     def kind(self) -> Hashable:
         """Equal for messages that are rather a pair than others."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for messages that count as equal."""
 
     @property
     def size(self) -> int:
@@ -158,3 +163,67 @@ class Alignment(Generic[T]):
         for which, item in enumerate(items):
             self._sizes[which] -= 0 if item is None else item.size
         self._found(*items)
+
+
+class Unordered(Generic[T]):
+    """Pairs the equal messages of two sequences whose order is chance, while they come.
+
+    The rest is paired in its order at the end.
+
+    Args:
+        found: called for each pair. ``None`` stands for a message that is missing in a sequence.
+        moved: called for each pair that is in another place of its sequence.
+    """
+
+    def __init__(self, found: Callable[[T | None, T | None], None], moved: Callable[[], object]) -> None:
+        self._found = found
+        self._moved = moved
+        self._waiting: tuple[dict[Hashable, deque[tuple[int, T]]], dict[Hashable, deque[tuple[int, T]]]] = ({}, {})
+        self._counts = [0, 0]
+        self._sizes = [0, 0]
+        self._number = 0
+
+    def first(self, item: T) -> None:
+        """Accept the next message of the first sequence."""
+        self._add(0, item)
+
+    def second(self, item: T) -> None:
+        """Accept the next message of the second sequence."""
+        self._add(1, item)
+
+    def end(self) -> None:
+        """Pair what is left: both sequences are complete."""
+        rest: Alignment[T] = Alignment(self._found)
+        for which, add in enumerate((rest.first, rest.second)):
+            entries = [entry for queue in self._waiting[which].values() for entry in queue]
+            for _, item in sorted(entries, key=itemgetter(0)):
+                add(item)
+            self._waiting[which].clear()
+        rest.end()
+
+    def _add(self, which: int, item: T) -> None:
+        others = self._waiting[1 - which]
+        if item.key in others:
+            if item.key != next(iter(others)):
+                self._moved()
+            other = self._take(1 - which, item.key)
+            self._found(*((item, other) if which == 0 else (other, item)))
+            return
+        own = self._waiting[which]
+        self._number += 1
+        own.setdefault(item.key, deque()).append((self._number, item))
+        self._counts[which] += 1
+        self._sizes[which] += item.size
+        while self._counts[which] > MOST_HELD or self._sizes[which] > MOST_HELD_SIZE:
+            old = self._take(which, next(iter(own)))
+            self._found(*((old, None) if which == 0 else (None, old)))
+
+    def _take(self, which: int, key: Hashable) -> T:
+        """Take the oldest message with a key that waits for the other sequence."""
+        queue = self._waiting[which][key]
+        _, item = queue.popleft()
+        if not queue:
+            del self._waiting[which][key]
+        self._counts[which] -= 1
+        self._sizes[which] -= item.size
+        return item

@@ -1,8 +1,9 @@
 """Compares the answers of one link.
 
 Answers come in the order of their requests, but other messages come by themselves: what is published, notices,
-heartbeats. When they come is chance, so they may change places with answers. The messages of a link are therefore
-paired in several sequences: the answers, and each kind of messages that nobody asked for.
+heartbeats. When they come is chance, so they may change places, with answers and with each other. The messages of a
+link are therefore paired in several sequences: the answers, in their order, and each kind of messages that nobody
+asked for, in any order. The report notes it if the order was another one.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from .._text import printable, shortened
 from ..dialects import Dialect
 from ..model import Direction
 from ..recording.records import RecordedLink
-from .alignment import Alignment
+from .acknowledgements import Acknowledgements, is_acknowledgement, is_publication, without_id
+from .alignment import Alignment, Unordered
 from .decoding import Decoder, Shown
 from .differences import Difference, Findings, Kind, Part, Request, Trouble, count_text
 from .learning import LinkTokens, SharedTokens
 from .masks import Masks, Token
-from .sequences import sequence_of
+from .sequences import ANSWERS, sequence_of
 
 __all__ = ["Conversation"]
 
@@ -30,6 +32,10 @@ MOST_WITH_TOKENS = 1000
 """How many answers with tokens wait for their counterpart."""
 
 MESSAGE = Direction.TO_CLIENT
+
+MOVED = "messages that come by themselves came in another order"
+
+UNSENT = "links with acknowledgements that were not sent, as their messages had not come"
 
 
 class Answer:
@@ -57,7 +63,7 @@ class Answer:
         self.request: tuple[int, bytes] | None = request
         """The request before it."""
         self._conversation = conversation
-        self._key: object = None
+        self._key: Hashable = None
 
     @property
     def size(self) -> int:
@@ -74,7 +80,7 @@ class Answer:
         return self.data == other.data or (self._conversation.masks_something and self.key == other.key)
 
     @property
-    def key(self) -> object:
+    def key(self) -> Hashable:
         """The message without what is masked."""
         if self._key is None:
             self._key = self._conversation.key_of(self.data)
@@ -97,12 +103,15 @@ class Conversation:
         self._masks = masks
         self.masks_something: bool = not masks.empty
         """Whether messages may be equal although their bytes differ."""
+        self.lacks_messages: bool = False
+        """Whether a recorded message is missing."""
         self._findings = findings
         self._link = link
         self._tokens = LinkTokens(self._decoder, shared)
         self._request: tuple[int, bytes] | None = None
         self._numbers = [0, 0]
-        self._alignments: dict[str, Alignment[Answer]] = {}
+        self._alignments: dict[str, Alignment[Answer] | Unordered[Answer]] = {}
+        self._acknowledgements = Acknowledgements() if dialect.name == "mqtt" else None
         self._with_tokens: tuple[deque[Answer], deque[Answer]] = (deque(), deque())
 
     # -- what the player calls -----------------------------------------------------------------------------------
@@ -119,6 +128,29 @@ class Conversation:
         self._request = (1 if self._request is None else self._request[0] + 1, sent)
         return sent
 
+    def gets_answer(self, request: bytes) -> bool:
+        """Return whether the server does something for a request that other links may notice, or answers it."""
+        if self._acknowledgements is not None:
+            return not is_publication(request)
+        return self._numbers[1] * 4 >= (0 if self._request is None else self._request[0])
+
+    def acknowledges(self, data: bytes) -> bool:
+        """Return whether a recorded request is only an acknowledgement: give it to `acknowledge`, at its turn or before."""
+        return self._acknowledgements is not None and is_acknowledgement(data)
+
+    def acknowledge(self, data: bytes) -> bytes:
+        """Return what to send now for a recorded acknowledgement: nothing if its message has not come."""
+        assert self._acknowledgements is not None
+        return self._counted(self._acknowledgements.send(data))
+
+    def acknowledgement_of(self, message: bytes) -> bytes:
+        """Return what to send now for a message that has come: the acknowledgement that waits for it, or nothing."""
+        return b"" if self._acknowledgements is None else self._counted(self._acknowledgements.answer(message))
+
+    def _counted(self, sent: bytes) -> bytes:
+        self._findings.requests += bool(sent)
+        return sent
+
     def recorded(self, message: bytes, *, time: int | None = None) -> None:
         """Accept the next message that the server sent in the recording.
 
@@ -132,16 +164,17 @@ class Conversation:
         """Accept the next message that the server has sent now."""
         self._add(1, message, None)
 
-    def trouble(self, kind: Trouble, text: str) -> None:
+    def trouble(self, kind: Trouble, text: str, more: str = "") -> None:
         """Report that something has happened to the link.
 
         Args:
             kind: what has happened.
             text: the reason, such as "connection refused".
+            more: what this link lacks because of it.
         """
-        text = printable(shortened(text))
-        count_text(self._findings.troubles, f"{kind.value}: {text}" if text else kind.value)
-        self._add_difference(Kind.TROUBLE, text=f"{kind.value}: {text}" if text else kind.value)
+        text = printable(shortened(f"{kind.value}: {text}" if text else kind.value))
+        count_text(self._findings.troubles, text)
+        self._add_difference(Kind.TROUBLE, text=f"{text}; {more}" if more else text)
 
     def note(self, text: str) -> None:
         """Add a note to the report. It is no difference."""
@@ -152,13 +185,17 @@ class Conversation:
         for alignment in self._alignments.values():
             alignment.end()
         self._alignments.clear()
+        if self._acknowledgements is not None and self._acknowledgements.unsent:
+            self._findings.note(UNSENT)
         if self._tokens.unchanged:
             self._findings.note("links with requests that could not be made with a new token, and had the old one")
 
     # -- comparing -----------------------------------------------------------------------------------------------
 
-    def key_of(self, data: bytes) -> object:
+    def key_of(self, data: bytes) -> Hashable:
         """Return what is compared of a message: all that is not masked."""
+        if self._acknowledgements is not None:
+            data = without_id(data)
         return self._masks.key_of(data, self._decoder, MESSAGE)
 
     def _add(self, which: int, data: bytes, time: int | None) -> None:
@@ -179,14 +216,16 @@ class Conversation:
         else:
             alignment.second(answer)
 
-    def _alignment(self, data: bytes) -> Alignment[Answer]:
+    def _alignment(self, data: bytes) -> Alignment[Answer] | Unordered[Answer]:
         """Return the sequence that a message belongs to."""
         name = "unasked" if self._masks.is_unasked(data) else sequence_of(self._dialect, data, self._decoder)
         if name not in self._alignments and len(self._alignments) >= MOST_SEQUENCES:
             name = ""
         alignment = self._alignments.get(name)
         if alignment is None:
-            alignment = self._alignments[name] = Alignment(self._found)
+            ordered = name == ANSWERS
+            alignment = Alignment(self._found) if ordered else Unordered(self._found, self._note_moved)
+            self._alignments[name] = alignment
         return alignment
 
     def _learn(self, which: int, answer: Answer) -> None:
@@ -222,6 +261,9 @@ class Conversation:
 
     # -- what was found ------------------------------------------------------------------------------------------
 
+    def _note_moved(self) -> None:
+        self._findings.note(MOVED)
+
     def _found(self, recorded: Answer | None, replayed: Answer | None) -> None:
         if recorded is not None and replayed is not None and recorded.same_as(replayed):
             if recorded.data == replayed.data:
@@ -229,6 +271,7 @@ class Conversation:
             else:
                 self._findings.masked += 1
             return
+        self.lacks_messages |= replayed is None
         kind = Kind.MISSING if replayed is None else Kind.EXTRA if recorded is None else Kind.DIFFERENT
         self._add_difference(kind, recorded, replayed)
 

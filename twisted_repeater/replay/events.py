@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import enum
 import heapq
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ..model import Direction, Side
 from ..recording import Origin, RecordedLink, RecordedMessage, Recording
 
-__all__ = ["Event", "Kind", "Script"]
+__all__ = ["Ahead", "Event", "Kind", "Script"]
 
 FAR: int = 2**62
 """After every time, and above every number of a link."""
+
+
+MOST_AHEAD = 1000
+MOST_BYTES_AHEAD = 16 * 1024 * 1024
 
 
 class Kind(enum.Enum):
@@ -43,6 +48,42 @@ class Event:
     """The bytes of a request or an answer."""
     missing: int = 0
     """How many messages of the link before it are not in the recording."""
+    done: bool = False
+    """Whether it was played before its turn."""
+
+
+class Ahead:
+    """Events that can be looked at before their turn: at most `MOST_AHEAD` of them, and `MOST_BYTES_AHEAD`.
+
+    Args:
+        events: all events, in order. They are taken as they are needed.
+    """
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._events = iter(events)
+        self._taken: deque[Event] = deque()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[Event]:
+        while True:
+            if self._taken:
+                event = self._taken.popleft()
+                self._size -= len(event.data)
+                yield event
+            elif (following := next(self._events, None)) is not None:
+                yield following
+            else:
+                return
+
+    def more(self) -> Iterator[Event]:
+        """Yield events before their turn: those that this has not yielded before."""
+        while len(self._taken) < MOST_AHEAD and self._size < MOST_BYTES_AHEAD:
+            event = next(self._events, None)
+            if event is None:
+                return
+            self._taken.append(event)
+            self._size += len(event.data)
+            yield event
 
 
 class Script:
@@ -82,6 +123,11 @@ class Script:
         self._last = 0
         """The number of the last link that has begun."""
         self._time = 0
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a part of the recording could not be read so far."""
+        return self._recording.damaged
 
     def events(self) -> Iterator[Event]:
         """Return the events, in order. Call this once."""

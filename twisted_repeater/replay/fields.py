@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -50,7 +50,7 @@ def _text_of(name: object) -> str:
     return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
-def plain_of(value: object, change: Callable[[str | None, object], object], name: str | None = None) -> object:
+def plain_of(value: object, change: Callable[[str | None, object], Any], name: str | None = None) -> Hashable:
     """Return a value as nested tuples, which can be compared.
 
     Args:
@@ -59,7 +59,7 @@ def plain_of(value: object, change: Callable[[str | None, object], object], name
             or the same object.
         name: the name of the value.
     """
-    changed = change(name, value)
+    changed: Hashable = change(name, value)
     if changed is not value:
         return changed
     parts = named_parts(value)

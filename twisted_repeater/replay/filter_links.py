@@ -57,7 +57,7 @@ class OwnMessage:
 
     __slots__ = ("_key_of", "data", "time")
 
-    def __init__(self, data: bytes, time: int | None, key_of: Callable[[bytes], object]) -> None:
+    def __init__(self, data: bytes, time: int | None, key_of: Callable[[bytes], Hashable]) -> None:
         self.data: bytes = data
         """Its bytes."""
         self.time: int | None = time
@@ -74,9 +74,14 @@ class OwnMessage:
         """See `Comparable`."""
         return self.data[:1]
 
+    @property
+    def key(self) -> Hashable:
+        """See `Comparable`."""
+        return self._key_of(self.data)
+
     def same_as(self, other: OwnMessage) -> bool:
         """See `Comparable`."""
-        return self.data == other.data or self._key_of(self.data) == self._key_of(other.data)
+        return self.data == other.data or self.key == other.key
 
 
 class PlayedLink:

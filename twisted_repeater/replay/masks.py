@@ -8,7 +8,7 @@ Ctrl-C ends it. So a replay needs no extra.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..model import Direction
@@ -105,7 +105,7 @@ class Masks:
             data = pattern.sub(_without_groups, data)
         return data
 
-    def masked_message(self, message: object) -> object:
+    def masked_message(self, message: object) -> Hashable:
         """Return a message as nested tuples, masked; ``None`` if it has none of the fields."""
         seen = [False]
 
@@ -122,7 +122,7 @@ class Masks:
         masked = plain_of(from_json(message), change)
         return masked if seen[0] else None
 
-    def key_of(self, frame: bytes, decoder: Decoder, direction: Direction) -> object:
+    def key_of(self, frame: bytes, decoder: Decoder, direction: Direction) -> Hashable:
         """Return what is compared of a message: all that is not masked.
 
         Args:

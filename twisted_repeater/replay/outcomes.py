@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import partial
 
 from .._text import printable, shortened
@@ -118,7 +119,7 @@ class Outcomes:
                 time=recorded.time,
                 message=self._shown(played, recorded.direction, recorded.frame),
                 parts=parts,
-                text=f"the verdict was {recorded.verdict}, and is {now}",
+                text=f"the verdict was {recorded.verdict}, and is {'the same' if now == recorded.verdict else now}",
             )
         )
 
@@ -194,12 +195,12 @@ class Outcomes:
     def _own_message(self, played: PlayedLink, direction: Direction, data: bytes, time: int | None) -> OwnMessage:
         return OwnMessage(data, time, partial(self._key_of, played, direction))
 
-    def _key_of(self, played: PlayedLink, direction: Direction, data: bytes) -> object:
+    def _key_of(self, played: PlayedLink, direction: Direction, data: bytes) -> Hashable:
         """Return what is compared of the messages that went out at once."""
         if self._masks.empty:
             return data
         decoder = played.decoder
-        return [self._masks.key_of(frame, decoder, direction) for frame in decoder.frames(data, direction)]
+        return tuple(self._masks.key_of(frame, decoder, direction) for frame in decoder.frames(data, direction))
 
     def _shown(self, played: PlayedLink, direction: Direction, data: bytes) -> Shown | None:
         """Return what the report shows of messages that went out at once; ``None`` if none did."""

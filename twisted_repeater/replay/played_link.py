@@ -14,6 +14,7 @@ It is never behind the recording when it is gone: nobody has to wait for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -23,6 +24,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
     ISSLTransport,
+    ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -87,10 +89,16 @@ class PlayedLink(Protocol):
         """How many messages it is behind the recording; negative if it is ahead."""
         self._came_before = -1
         """How many messages had come when it was late the last time."""
+        self._late = ""
+        """What has not come in time."""
         self._unsent = 0
         """How many requests could not be sent."""
+        self._uncompared = 0
+        """How many recorded messages came after these."""
         self._gone: tuple[Trouble, str] | None = None
         """Why it is gone."""
+        self._left = False
+        """Whether the server has only ended the connection, which is no trouble if all had come."""
         self._dialled: Dialled | None = None
         self._is_connected = False
         self._is_producer = False
@@ -125,6 +133,13 @@ class PlayedLink(Protocol):
         self._note_request(data)
         self.transport.write(data)
 
+    def acknowledge(self, data: bytes) -> None:
+        """Send a recorded acknowledgement as soon as its message has come."""
+        if self._gone is None:
+            self._write(self.conversation.acknowledge(data))
+        else:
+            self._unsent += 1
+
     def expect(self, data: bytes, time: int) -> None:
         """Expect what the server sent next in the recording.
 
@@ -132,11 +147,13 @@ class PlayedLink(Protocol):
             data: its bytes.
             time: when it was recorded, in microseconds since 1970.
         """
-        count = 0
-        for message in self._cut_recorded(data):
+        messages = self._cut_recorded(data)
+        if self._unsent:  # they may be answers to what was not sent
+            self._uncompared += len(messages)
+            return
+        for message in messages:
             self.conversation.recorded(message, time=time)
-            count += 1
-        self._move(count)
+        self._move(len(messages))
         if self._reading_paused and self._balance > -MOST_AHEAD:
             self._read_on()
 
@@ -151,13 +168,12 @@ class PlayedLink(Protocol):
             return
         self._came_before = self.came
         missing = "a message was" if self.behind == 1 else f"{self.behind} messages were"
-        self.conversation.trouble(Trouble.STALLED, f"{missing} missing after {waited:.1f} seconds")
+        self._late = self._late or f"{missing} missing after {waited:.1f} seconds"
         self._move(-self.behind)
 
     def give_up(self, trouble: Trouble, text: str) -> None:
         """Send and wait for nothing more, and say why."""
-        self.conversation.trouble(trouble, text)
-        self._leave(trouble, "")
+        self._leave(trouble, text)
         self.abort()
 
     def finish(self) -> None:
@@ -193,6 +209,9 @@ class PlayedLink(Protocol):
         """See `IProtocol`."""
         self._is_connected = True
         let_half_close(self.transport, self)
+        if ITCPTransport.providedBy(self.transport):
+            with suppress(OSError):  # a socket of another kind has no such option
+                self.transport.setTcpNoDelay(True)  # requests of other links must not overtake
         self.transport.registerProducer(self, True)
         self._is_producer = True
 
@@ -204,6 +223,7 @@ class PlayedLink(Protocol):
         try:
             for message in self._answers.feed(data):
                 self.conversation.replayed(message)
+                self._write(self.conversation.acknowledgement_of(message))
                 came += 1
         except FramingError as error:
             self.give_up(Trouble.BAD_FRAMING, text_of(error))
@@ -215,7 +235,7 @@ class PlayedLink(Protocol):
 
     def readConnectionLost(self) -> None:
         """See `IHalfCloseableProtocol`: the server has ended its stream."""
-        self._leave(Trouble.ENDED_EARLY, "by the server")
+        self._leave(Trouble.ENDED_EARLY, "by the server", left=True)
         self._unregister()
         self.transport.loseConnection()
 
@@ -227,9 +247,9 @@ class PlayedLink(Protocol):
         self._is_connected = False
         error = reason.value
         if isinstance(error, ConnectionDone):
-            self._leave(Trouble.ENDED_EARLY, "by the server")
+            self._leave(Trouble.ENDED_EARLY, "by the server", left=True)
         else:
-            self._leave(Trouble.LOST, _text(error))
+            self._leave(Trouble.LOST, _text(error), left=True)
         if self._finishing:
             self._is_over()
 
@@ -254,8 +274,12 @@ class PlayedLink(Protocol):
 
     def _not_connected(self, failure: Failure) -> None:
         self.connecting = False
-        self.conversation.trouble(Trouble.NOT_CONNECTED, _text(failure.value))
-        self._leave(Trouble.NOT_CONNECTED, "")
+        self._leave(Trouble.NOT_CONNECTED, _text(failure.value))
+
+    def _write(self, data: bytes) -> None:
+        """Send what may be nothing."""
+        if data and not self._finishing:
+            self.transport.write(data)
 
     def _cut_recorded(self, data: bytes) -> list[bytes]:
         """Return the messages that are complete with the next bytes that the server sent in the recording."""
@@ -282,23 +306,22 @@ class PlayedLink(Protocol):
         self._balance += count
         self.changed(self.behind - before)
 
-    def _leave(self, trouble: Trouble, text: str) -> None:
+    def _leave(self, trouble: Trouble, text: str, *, left: bool = False) -> None:
         """Nothing can be sent or come any more: the link is gone. The first reason counts."""
         if self._gone is None:
             behind = self.behind
-            self._gone = (trouble, text)
+            self._gone, self._left = (trouble, text), left
             self.full = False
             self.changed(-behind)
 
     def _explain(self) -> None:
-        """Report why recorded messages have not come, and requests were not sent."""
-        if self._gone is not None:
-            trouble, text = self._gone
-            if text and (self._unsent or self._balance > 0):
-                self.conversation.trouble(trouble, text)
-            if self._unsent:
-                requests = "a request" if self._unsent == 1 else f"{self._unsent} requests"
-                self.conversation.trouble(Trouble.NOT_SENT, requests)
+        """Report why recorded messages have not come, and requests were not sent: one difference."""
+        if self._gone is None or (self._left and not (self._unsent or self._balance > 0)):
+            return
+        trouble, text = self._gone
+        more = [f"requests not sent: {self._unsent}"] if self._unsent else []
+        more += [f"recorded answers not compared: {self._uncompared}"] if self._uncompared else []
+        self.conversation.trouble(trouble, text, ", ".join(more))
 
     def _unregister(self) -> None:
         """Be no producer any more: while there is one, a transport may never close."""
@@ -314,9 +337,11 @@ class PlayedLink(Protocol):
     def _is_over(self) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        if self._answers.has_rest and (self._gone is None or self._gone[1]):
+        if self._answers.has_rest and (self._gone is None or self._left):
             self.conversation.trouble(Trouble.BAD_FRAMING, "the server's stream ended inside of a message")
         self.conversation.end()
+        if self._late and not self.conversation.lacks_messages:
+            self.conversation.trouble(Trouble.STALLED, self._late)
         self.over = True
         self.changed(0)
 

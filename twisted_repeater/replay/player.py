@@ -21,7 +21,7 @@ from .._sockets.dialling import Dialled
 from ..framings.base import Framings
 from ..recording import RecordedLink
 from .comparison import Conversation
-from .events import Event, Kind
+from .events import Ahead, Event, Kind
 from .pace import Pace, Schedule
 from .played_link import PlayedLink
 from .waiting import Waiting
@@ -94,9 +94,10 @@ class Player:
     async def play(self, events: Iterable[Event]) -> None:
         """Play events, in order. They are taken as they are needed."""
         self._began = self._turn = time.monotonic()
-        walk = None if self.pace.links_apart else Walk(self)
+        ahead = Ahead(events)
+        walk = None if self.pace.links_apart else Walk(self, ahead.more)
         try:
-            for event in events:
+            for event in ahead:
                 await self._until_due(event.time)
                 if walk is None:
                     await self._hand_out(event)

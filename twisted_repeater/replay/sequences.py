@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..dialects.mqtt.messages import Publish
 from ..dialects.mqtt.property_codec import PacketType
 from ..model import Direction
+from .acknowledgements import topic_of
 from .decoding import Decoder
 
 __all__ = ["ANSWERS", "sequence_of"]
@@ -38,10 +38,7 @@ def _of_redis(frame: bytes, decoder: Decoder) -> str:
 def _of_mqtt(frame: bytes, decoder: Decoder) -> str:
     """Return the sequence of a packet: its type, and its topic. Acknowledgements may change places, too."""
     kind = frame[0] >> 4
-    if kind == PacketType.PUBLISH:
-        message, _ = decoder.decoded(frame, Direction.TO_CLIENT)
-        return f"publish {message.topic}" if isinstance(message, Publish) else "publish"
-    return f"type {kind}"
+    return f"publish {topic_of(frame)!r}" if kind == PacketType.PUBLISH else f"type {kind}"
 
 
 def _of_postgres(frame: bytes, decoder: Decoder) -> str:

@@ -27,7 +27,7 @@ from ..service.loading import LoadingError
 from ..service.ready_filters import DIALECTS
 from .filter_run import FilterRun, by_arrival
 from .masks import Masks
-from .options import FILTERS, masks_from, write_report
+from .options import FILTERS, check_played, masks_from, write_report
 from .report import Report
 
 __all__ = ["command", "play_link", "replay_through_filters"]
@@ -139,6 +139,7 @@ def command(
             )
         except TypeError as error:  # a filter for another dialect
             raise LoadingError(text_of(error)) from error
+    check_played(report)
     return write_report(report, options)
 
 

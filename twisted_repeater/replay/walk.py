@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -22,21 +23,39 @@ __all__ = ["Walk"]
 INCOMPLETE = "a link is not complete in the recording: it began earlier, or messages were left out"
 
 
+MOMENT = 0.002
+"""How many seconds a server has to notice a request before the next one is sent to it on another connection. It has all
+this time only for a request that gets no answer."""
+
+
+class _Sent(NamedTuple):
+    """A request that was sent."""
+
+    link: PlayedLink
+    came: int
+    """How many messages had come before."""
+    matters: bool
+    """Whether it may not change places with one of another link."""
+
+
 class Walk:
     """Plays events one after the other.
 
     Args:
         player: has what all walks share.
+        ahead: returns the events to come that it has not returned before. By default, those that were added.
     """
 
-    def __init__(self, player: Player) -> None:
+    def __init__(self, player: Player, ahead: Callable[[], Iterable[Event]] | None = None) -> None:
         self._player = player
+        self._ahead = ahead or (lambda: self._queue)
         self._links: dict[int, PlayedLink] = {}
         self._behind = 0
         """How many messages must come until all links are where the recording is."""
         self._waiting = Waiting(player.clock)
         self._last: int | None = None
         """When the event was recorded that was played last, but for answers."""
+        self._last_sent: _Sent | None = None
         self._queue: deque[Event] = deque()
         self._busy = False
         """Whether it plays the events of the queue."""
@@ -47,6 +66,8 @@ class Walk:
 
     async def play(self, event: Event) -> None:
         """Play the next event."""
+        if event.done:
+            return
         number = event.link.id
         if event.kind is Kind.BEGUN:
             await self._catch_up(event.time)
@@ -57,6 +78,8 @@ class Walk:
             link.conversation.note(INCOMPLETE)
         if event.kind is Kind.ANSWER:
             link.expect(event.data, event.time)
+            return
+        if self._acknowledged(event):
             return
         await self._catch_up(event.time)
         if link.connecting:
@@ -72,11 +95,21 @@ class Walk:
         self._last = time
         if not self._behind:
             return
+        for event in self._ahead():  # a broker may wait for these before it sends more
+            event.done = event.done or self._acknowledged(event)
         patience = self._player.pace.timeout + recorded
         if not await self._waiting.until(self._has_caught_up, patience):
             for link in list(self._links.values()):
                 if link.behind:
                     link.late(patience)
+
+    def _acknowledged(self, event: Event) -> bool:
+        """Play an event if it is an acknowledgement, which need not wait for its turn. Return whether it is."""
+        link = self._links.get(event.link.id)
+        if link is None or event.kind is not Kind.REQUEST or not link.conversation.acknowledges(event.data):
+            return False
+        link.acknowledge(event.data)
+        return True
 
     def _has_caught_up(self) -> bool:
         return not self._behind
@@ -95,6 +128,12 @@ class Walk:
         timeout = self._player.pace.timeout
         if link.full and not await self._waiting.until(lambda: not link.full, timeout):
             link.give_up(Trouble.STALLED, f"the server has read nothing for {timeout:g} seconds")
+        before = self._last_sent
+        if before is not None and before.link is not link and before.came == before.link.came:
+            # The server may read the one connection before the other.
+            if before.matters or link.conversation.gets_answer(event.data):
+                await self._waiting.until(lambda: before.came != before.link.came or before.link.over, MOMENT)
+        self._last_sent = _Sent(link, link.came, link.conversation.gets_answer(event.data))
         link.send(event.data, event.time)
 
     async def _end(self, number: int, link: PlayedLink) -> None:
