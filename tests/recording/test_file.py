@@ -28,6 +28,7 @@ class FileCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.path = self.mktemp()
+        self.patch(file_module, "SYNCHRONOUS", "OFF")
 
     def opened(self, **options: Any) -> RecordingFile:
         file = RecordingFile(self.path, options.pop("facts", FACTS), **options)

@@ -71,6 +71,7 @@ class RecorderCase(SynchronousTestCase):
         self.patch(writer, "PAUSE", 0.001)
         self.patch(writer, "RETRY", 0.001)
         self.patch(file, "PATIENCE", 0.001)
+        self.patch(file, "SYNCHRONOUS", "OFF")
         self.reactor = FakeReactor()
         self.logged: list[str] = []
         observer: Any = self.note

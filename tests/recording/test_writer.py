@@ -31,6 +31,7 @@ class WriterCase(SynchronousTestCase):
         self.patch(writer, "PAUSE", 0.001)
         self.patch(writer, "RETRY", 0.001)
         self.patch(file, "PATIENCE", 0.001)
+        self.patch(file, "SYNCHRONOUS", "OFF")
         self.events: Queue[str] = Queue()
         self.link = KnownLink(1, LINK)
         self.link.made = 1

@@ -62,6 +62,9 @@ BYTES: Final = 4 * 1024 * 1024
 MAX_LOG: Final = 64 * 1024 * 1024
 """How many bytes of the log's file are kept when it is empty."""
 
+SYNCHRONOUS: Final = "NORMAL"
+"""When SQLite waits for the disk: so that after a power loss the file is whole, though it may lack the last seconds."""
+
 PATIENCE: Final = 0.5
 """How many seconds SQLite waits for another process that has locked the file."""
 
@@ -114,7 +117,9 @@ class RecordingFile:
     def _prepare(self, facts: Mapping[str, str], durable: bool) -> None:
         """Create the tables, or check what is there."""
         execute = self._connection.execute
-        if _is_empty(self._connection, self.path):
+        is_empty = _is_empty(self._connection, self.path)
+        execute(f"PRAGMA synchronous = {'FULL' if durable else SYNCHRONOUS}")
+        if is_empty:
             create(self._connection)
             execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO facts VALUES (?, ?)", [*facts.items(), ("left_out", "0")])
@@ -124,7 +129,6 @@ class RecordingFile:
             found = dict(execute("SELECT name, value FROM facts"))
             self.same = all(found.get(name) == facts.get(name) for name in ("dialect", "server"))
         execute("PRAGMA journal_mode = WAL")
-        execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         reserve = reserve_of(self.path)
         self.most_at_once: int = min(BYTES, reserve // 4 + 1)
         """How many bytes should be written in one transaction."""
