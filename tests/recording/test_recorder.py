@@ -83,13 +83,18 @@ class RecorderCase(SynchronousTestCase):
 
     def start(self, **options: Any) -> None:
         settings = SimpleNamespace(repeater_name="edge")
-        repeater: Any = SimpleNamespace(_factory=SimpleNamespace(settings=settings), watch=self.watch)
+        links = SimpleNamespace(watches=SimpleNamespace(now=self.now))
+        repeater: Any = SimpleNamespace(_factory=SimpleNamespace(settings=settings, links=links), watch=self.watch)
         self.recorder = record(repeater, self.path, reactor=self.reactor, **options)
         self.addCleanup(self.finish)
 
     def watch(self, watcher: Any, *, links: object) -> FakeWatch:
         self.watched = FakeWatch(watcher, links)
         return self.watched
+
+    def now(self) -> float:
+        """Return the time of the repeater's messages, which is that of its clock, unless that was set back."""
+        return max(self.reactor.seconds(), 3.0)
 
     def finish(self) -> None:
         """End the recording in good order."""
@@ -204,6 +209,15 @@ class TakingTests(RecorderCase):
         self.recorder._writer.asleep = False
         self.recorder.message_watched(watched(1))
         self.assertFalse(self.recorder._writer.wake.is_set())
+
+    def test_a_clock_that_is_set_back(self) -> None:
+        """Links are made and end at the time that their messages have, which never goes back."""
+        self.start()
+        self.recorder.link_made(LINK)
+        self.recorder.link_ended(LINK, None)
+        self.stopped()
+        with open_recording(self.path) as recording:
+            self.assertEqual([(link.made, link.ended) for link in recording.links()], [(3_000_000, 3_000_000)])
 
     def test_links_that_are_forgotten(self) -> None:
         """Links that end without a word, as they are not chosen any more, do not stay in memory."""
@@ -395,6 +409,17 @@ class EndTests(RecorderCase):
         self.recorder._writer.stop()
         self.until(lambda: self.recorder.over)
         self.assertTrue(self.watched.ended is not None and self.watched.ended.called)
+
+    def test_the_end_of_the_process(self) -> None:
+        """If a program ends without a word, what waits is written first."""
+        calls: list[Any] = []
+        self.patch(recorder, "atexit", SimpleNamespace(register=calls.append, unregister=calls.remove))
+        self.start()
+        self.recorder.message_watched(watched(1))
+        calls[0]()
+        self.assertEqual(self.numbers(), [1])
+        self.stopped()
+        self.assertEqual(calls, [])
 
     def test_no_watch(self) -> None:
         """What the thread tells before there is a watch is understood."""

@@ -43,12 +43,12 @@ class WriterCase(SynchronousTestCase):
     def end(self) -> None:
         self.writer.give_up()
         self.writer.stop()
-        self.writer._thread.join(LONGEST)
+        self.writer.join(LONGEST)
 
     def finish(self) -> None:
         """Let the writer write what waits, and wait for its end."""
         self.writer.stop()
-        self.writer._thread.join(LONGEST)
+        self.writer.join(LONGEST)
 
     def put(self, *entries: Any, link: KnownLink | None = None) -> None:
         """Queue messages of a link, and other entries; the writer learns of the link first."""

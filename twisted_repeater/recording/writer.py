@@ -7,7 +7,7 @@ Three things may go wrong, and none of them reaches a link:
 * Another process has locked the file, or the disk is slow: the writer goes on trying. The queue becomes longer.
 * The disk is full, or fails: the recording is *suspended*. What waits is left out. Every second the writer tries again,
   with the file opened again. When that succeeds, a gap is noted in the file, and the recording goes on.
-* The file is too large, or has lost its name: the next file is begun.
+* The file is too large, or somebody has moved, removed, replaced or emptied it: the next file is begun.
 
 The reactor's thread appends to the queue and reads the counters; all else belongs to the writer's thread.
 """
@@ -105,6 +105,10 @@ class Writer:
         self._stop.set()
         self.wake.set()
 
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the thread, but not longer than so many seconds."""
+        self._thread.join(seconds)
+
     def give_up(self) -> None:
         """Do not wait for a locked file any longer."""
         self._gives_up = True
@@ -147,7 +151,8 @@ class Writer:
         while self.queue and not self._gives_up and not self.suspended:
             lost = Gap(microseconds(oldest_in(self.queue) or time.time()), "")
             try:
-                self._look_for_file()
+                if not is_file(self._settings.path, self._node):
+                    self._next_file(away=True)
                 if self._begin():
                     self._write(lost)
                     self._look_after()
@@ -250,11 +255,6 @@ class Writer:
             file.make_room()
             if not has_room(file.path):
                 self._suspend(FULL)
-
-    def _look_for_file(self) -> None:
-        """Before a transaction: begin the next file if somebody has removed, moved, replaced or emptied this one."""
-        if not is_file(self._settings.path, self._node):
-            self._next_file(away=True)
 
     def _next_file(self, *, away: bool) -> None:
         """Begin the next file, after moving away what is in its place."""
