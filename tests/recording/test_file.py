@@ -235,6 +235,11 @@ class WritingTests(FileCase):
         self.assertFalse(is_file(f"{self.path}.moved", node))
         self.assertFalse(is_file(f"{self.path}/no", node))
 
+    def test_another_disk(self) -> None:
+        """A file of another disk is another one, though it may have the same number there."""
+        disk, number = self.opened().node
+        self.assertFalse(is_file(self.path, (disk + 1, number)))
+
     def test_moved_while_somebody_reads(self) -> None:
         """A file that is moved while somebody reads it has what was written until then."""
         file = self.opened()
