@@ -16,6 +16,7 @@ from twisted_repeater.recording.entries import (
     PLAIN_COLUMNS,
     Gap,
     KnownLink,
+    LinkEnd,
     full,
     microseconds,
     oldest_in,
@@ -93,6 +94,7 @@ class LinkTests(SynchronousTestCase):
         """It is told once that the client has another name."""
         link: Any = FakeLink()
         known = KnownLink(9, link)
+        self.assertIs(LinkEnd(known).link, known)
         self.assertFalse(known.renamed())
         link.client_name = "bob"
         self.assertEqual([known.renamed(), known.renamed(), known.name], [True, False, "bob"])

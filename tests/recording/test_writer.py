@@ -141,6 +141,19 @@ class RotationTests(WriterCase):
                 self.assertEqual([link.client_name for link in recording.links()], ["ann"])
             self.assertLess(os.stat(self.path + suffix).st_size, 800_000)
 
+    def test_links_in_order(self) -> None:
+        """The next file has all links that go on, in the order of their numbers, whichever has the next message."""
+        self.start()
+        links = [KnownLink(number, LINK) for number in (1, 2, 3)]
+        for link in links:
+            self.put(watched(link.number), link=link)
+        self.wait_for("progressed")
+        os.remove(self.path)
+        self.put(watched(4), link=links[2])
+        self.wait_for("progressed")
+        with open_recording(self.path) as recording:
+            self.assertEqual([link.id for link in recording.links()], [1, 2, 3])
+
     def test_a_reader_does_not_stop_it(self) -> None:
         """While somebody reads all the time, the log of one file grows up to the size limit, and not further."""
         self.start(max_size=2_000_000, keep=1)

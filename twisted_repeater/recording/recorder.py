@@ -186,8 +186,7 @@ class Recorder:
                 if pair_of(known.link).over:
                     self._forget(known)
             self._most_links = max(1000, 2 * len(self._links))
-        self._last_link += 1
-        known = self._links[link] = KnownLink(self._last_link, link)
+        known = self._links[link] = KnownLink(0, link)
         return known
 
     @property
@@ -196,14 +195,18 @@ class Recorder:
         return not self._writer.suspended and self.waiting < 2 * self._max_waiting
 
     def _announce(self, link: KnownLink) -> None:
-        """Tell the writer of a link."""
+        """Tell the writer of a link. Only now it has a number: a file has the links in the order of their numbers."""
         link.announced = True
+        self._last_link += 1
+        link.number = self._last_link
         self._queue(link)
 
     def _forget(self, link: KnownLink) -> None:
         """A link is over. The writer must learn the end of each link that it knows, else it would keep it for ever."""
         del self._links[link.link]
-        if link.announced or self._has_room_for_links:
+        if not link.announced and self._has_room_for_links:
+            self._announce(link)
+        if link.announced:
             self._queue(LinkEnd(link))
 
     def _queue(self, entry: KnownLink | LinkEnd | Gap) -> None:
