@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .link import Link
     from .verdicts import Verdict
 
-__all__ = ["ILinkWatcher", "IWatcher", "Origin", "WatchedMessage", "Watcher", "WatcherFunction", "WatcherObject"]
+__all__ = ["ILinkWatcher", "IWatcher", "Origin", "WatchedMessage", "Watcher", "WatcherObject"]
 
 
 class Origin(Enum):
@@ -153,7 +153,7 @@ class IWatcher(Interface):
 
 
 class ILinkWatcher(IWatcher):
-    """A watcher that is also told of links. None of these methods need be there, and nothing need be declared."""
+    """A watcher that is also told of links. All these methods are optional. The interface need not be declared."""
 
     def link_made(link: Link) -> None:
         """A link is complete. What its opening read and sent comes next."""
@@ -178,8 +178,5 @@ class WatcherObject(Protocol):
         """See `IWatcher`."""
 
 
-WatcherFunction: TypeAlias = Callable[[WatchedMessage], object]
-"""A function that is called with each message."""
-
-Watcher: TypeAlias = WatcherFunction | WatcherObject
+Watcher: TypeAlias = Callable[[WatchedMessage], object] | WatcherObject
 """A function of a `WatchedMessage`, or an object with such a method ``message_watched``."""

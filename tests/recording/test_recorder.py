@@ -345,7 +345,9 @@ class SlowTests(RecorderCase):
         self.assertFalse(done.called)
         self.reactor.advance(1)
         self.assertTrue(done.called and self.recorder.over)
-        self.assertEqual(self.logged, ["the recording FILE may be incomplete: its disk has not obeyed for 10 seconds"])
+        self.assertEqual(
+            self.logged, ["the recording FILE may be incomplete: its disk has not answered for 10 seconds"]
+        )
         self.recorder._writer._thread.join(LONGEST)
         self.until(self.reactor.from_thread.empty)
 

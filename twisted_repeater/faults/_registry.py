@@ -59,7 +59,7 @@ class ActiveFault:
         return isinstance(self.fault, MessageFault)
 
     @property
-    def left(self) -> float | None:
+    def seconds_left(self) -> float | None:
         """In how many seconds it ends by itself; ``None`` if it stays until it is removed."""
         return None if self._ends is None else max(self._ends - self._clock.seconds(), 0.0)
 

@@ -78,7 +78,7 @@ class Recorder:
         log.info("recording into {path}", path=self.path)
 
     def stop(self) -> Deferred[None]:
-        """End the recording. Fires when the file is complete, or when its disk has not obeyed for 10 seconds.
+        """End the recording. Fires when the file is complete, or when its disk has not answered for 10 seconds.
 
         You may call this again; each call returns a Deferred of its own.
         """
@@ -271,12 +271,12 @@ class Recorder:
         self._finish()
 
     def _give_up(self) -> None:
-        """The disk has not obeyed for too long."""
+        """The disk has not answered for too long."""
         self._limit = None
         self._over = True
         self._writer.give_up()
         log.error(
-            "the recording {path} may be incomplete: its disk has not obeyed for {seconds:g} seconds",
+            "the recording {path} may be incomplete: its disk has not answered for {seconds:g} seconds",
             path=self.path,
             seconds=STOP_TIME,
         )

@@ -108,7 +108,8 @@ class Options(usage.Options):
         self["fault"].append(read("fault", fault_of, description, taken=taken))
 
     opt_fault.__doc__ = (
-        f"Break something on purpose: {', '.join(READY_FAULTS)}; with options. May be given more than once."
+        f"Break something on purpose: {', '.join(READY_FAULTS)}; with options, such as latency:seconds=0.1. "
+        "May be given more than once."
     )
 
     def opt_allow_client(self, pattern: str) -> None:
