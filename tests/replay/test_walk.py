@@ -44,9 +44,9 @@ class Broker(Protocol):
         """See `IProtocol`."""
         for frame in (data[:4], data[4:8], data[8:]) if data[:1] == b"\x40" else (data,):
             if frame[:1] == b"\x40":
-                self.factory.got.append(frame)  # type: ignore[union-attr]
+                self.factory.got.append(frame)
             if frame and frame[:1] != b"\xc0":
-                for number in islice(self.factory.ids, 1):  # type: ignore[union-attr]
+                for number in islice(self.factory.ids, 1):
                     publication = Publish("t", b"x", qos=1, packet_id=number)
                     self.transport.write(MQTT.encode(publication))  # type: ignore[union-attr]
 
