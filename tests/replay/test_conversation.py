@@ -303,7 +303,7 @@ class Codec:
         raise ValueError("nothing can be encoded")
 
 
-class MqttTests(ConversationCase):
+class AcknowledgementTests(ConversationCase):
     """Promises about acknowledgements."""
 
     def test_acknowledgements(self) -> None:
