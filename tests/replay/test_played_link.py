@@ -228,8 +228,10 @@ class PlayedLinkTests(SynchronousTestCase):
         self.assertEqual(
             self.troubles(),
             [
-                "not connected: Connection was refused by other side.; "
-                "requests not sent: 1, recorded answers not compared: 1"
+                (
+                    "not connected: Connection was refused by other side.; "
+                    "requests not sent: 1, recorded answers not compared: 1"
+                )
             ],
         )
         self.assertEqual(self.counts(), {"trouble": 1})
@@ -287,9 +289,7 @@ class PlayedLinkTests(SynchronousTestCase):
         self.assertEqual(self.link.came, 1)
         self.lose(ConnectionLost())
         self.link.finish()
-        self.assertEqual(
-            self.troubles(), ["no answer in time: the server is silent, so the link was given up"]
-        )
+        self.assertEqual(self.troubles(), ["no answer in time: the server is silent, so the link was given up"])
         self.assertEqual(self.counts(), {"trouble": 1, "missing": 4})
 
     def test_came_late(self) -> None:

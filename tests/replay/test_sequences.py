@@ -51,7 +51,9 @@ class SequenceTests(SynchronousTestCase):
         """What is published has a sequence for each topic; a packet that cannot be read has that of its type."""
         codec = MqttCodec(4)
         frames = [codec.encode(message) for message in (Publish("a", b"x"), Publish("b", b"x"), PubAck(1))]
-        self.assertEqual(["publish b'a'", "publish b'b'", "type 4", "publish b''"], self.names(mqtt(), *frames, b"\x30\x01\x00"))
+        self.assertEqual(
+            ["publish b'a'", "publish b'b'", "type 4", "publish b''"], self.names(mqtt(), *frames, b"\x30\x01\x00")
+        )
 
     def test_notices_of_postgres_come_by_themselves(self) -> None:
         """Notices, parameters and notifications have sequences of their own."""

@@ -174,8 +174,10 @@ class WalkTests(PlayCase):
         self.assertEqual(
             troubles(report),
             [
-                "not connected: more than 1 links would be open at once; "
-                "requests not sent: 1, recorded answers not compared: 1"
+                (
+                    "not connected: more than 1 links would be open at once; "
+                    "requests not sent: 1, recorded answers not compared: 1"
+                )
             ],
         )
         ends = [(1, 0.0025), (2, 1.0)]

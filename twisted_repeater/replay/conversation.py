@@ -138,7 +138,7 @@ class Conversation:
         return self._numbers[1] * 4 >= (0 if self._request is None else self._request[0])
 
     def acknowledges(self, data: bytes) -> bool:
-        """Return whether a recorded request is only an acknowledgement: give it to `acknowledge`, at its turn or before."""
+        """Return whether a recorded request only acknowledges: it is for `acknowledge`, at its turn or before."""
         return self._acknowledgements is not None and is_acknowledgement(data)
 
     def acknowledge(self, data: bytes) -> bytes:

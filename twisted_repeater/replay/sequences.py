@@ -12,7 +12,6 @@ from ..model import Direction
 from .acknowledgements import topic_of
 from .decoding import Decoder
 
-
 __all__ = ["ANSWERS", "Asked", "sequence_of"]
 
 ANSWERS = "answers"
