@@ -228,7 +228,7 @@ class Later(Verdict):
     * The order is kept. A message, or an answer, of the same direction waits until what was decided before it is
       carried out, whatever its own delay. So do messages that the other direction, or the application, sends to the
       same side. Messages of the other direction do not wait for an answer that comes later.
-    * If more than 1 MiB waits, nothing more is received from the sender until there is room.
+    * If more than 1 MiB or 16384 messages wait, nothing more is received from the sender until there is room.
     * When the link is closed in good order, or a side ends its stream, what waits is still carried out, within
       ``limits.close_timeout`` and ``limits.linger``. If these are shorter than the delay, it is dropped.
     * After a `Close` that comes later, no message of the direction is looked at any more.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .link import Link
     from .verdicts import Verdict
 
-__all__ = ["ILinkWatcher", "IWatcher", "Origin", "WatchedMessage", "Watcher", "WatcherFunction", "WatcherObject"]
+__all__ = ["ILinkWatcher", "IWatcher", "Origin", "WatchedMessage", "Watcher", "WatcherObject"]
 
 
 class Origin(Enum):
@@ -30,7 +30,8 @@ class Origin(Enum):
     """An opening read or sent the bytes while the link was being made, or they are the last words to a client that
     could not be linked."""
     OWN = "own"
-    """The application or the dialect sent the message by itself; it went through no filter."""
+    """The application or the dialect sent the message by itself, and it went through no filter. Or a fault has held it
+    so that others overtake it, and sends it now."""
 
 
 class WatchedMessage:
@@ -152,7 +153,7 @@ class IWatcher(Interface):
 
 
 class ILinkWatcher(IWatcher):
-    """A watcher that is also told of links. None of these methods need be there, and nothing need be declared."""
+    """A watcher that is also told of links. All these methods are optional. The interface need not be declared."""
 
     def link_made(link: Link) -> None:
         """A link is complete. What its opening read and sent comes next."""
@@ -177,8 +178,5 @@ class WatcherObject(Protocol):
         """See `IWatcher`."""
 
 
-WatcherFunction: TypeAlias = Callable[[WatchedMessage], object]
-"""A function that is called with each message."""
-
-Watcher: TypeAlias = WatcherFunction | WatcherObject
+Watcher: TypeAlias = Callable[[WatchedMessage], object] | WatcherObject
 """A function of a `WatchedMessage`, or an object with such a method ``message_watched``."""

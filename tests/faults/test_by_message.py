@@ -13,6 +13,7 @@ from twisted_repeater.errors import InjectedFault
 from twisted_repeater.faults import Corrupt, Cut, Drop, Duplicate, Fault, Latency, Reorder, Stall
 from twisted_repeater.selectors import first_byte
 from twisted_repeater.testing import FilterHarness
+from twisted_repeater.watching import Origin
 
 from .harness import broken
 
@@ -46,6 +47,11 @@ class KindTests(SynchronousTestCase):
             self.assertEqual(sum(a != b for a, b in zip(name, message, strict=True)), 1)
         self.assertEqual(got, sent(Corrupt(seed=1)))
         broken(Corrupt()).client_sends(b"").expect(to_server=[b""])
+
+    def test_corrupt_all(self) -> None:
+        """No byte is changed twice, which could change it back."""
+        pairs = zip(b"".join(NAMES), b"".join(sent(Corrupt(2, seed=1))), strict=True)
+        self.assertTrue(all(a != b for a, b in pairs))
 
     def test_corrupt_the_frame(self) -> None:
         """With ``frame`` any byte of the frame may be changed."""
@@ -170,6 +176,22 @@ class KindTests(SynchronousTestCase):
         harness.client_sends(b"b", b"c").expect(to_server=[b"b", b"c"])
         self.assertTrue(pair_of(harness.link).lanes[0].idle)
 
+    def test_what_watchers_learn(self) -> None:
+        """Those who watch are told of a reordered message when it goes out, also if that is by itself."""
+        harness = broken(Reorder(1, first=2, seconds=1))
+        leaving: list[tuple[Origin, bytes, bytes]] = []
+        harness.repeater.watch(lambda message: leaving.append((message.origin, message.frame, message.to_server)))
+        harness.client_sends(b"a")
+        harness.client_sends(b"b")
+        harness.client_sends(b"c")
+        a, b, c = (b"\0\0\0\1" + name for name in (b"a", b"b", b"c"))
+        told = [(Origin.MESSAGE, a, b""), (Origin.MESSAGE, b, a), (Origin.MESSAGE, c, c + b)]
+        self.assertEqual(leaving, told)
+        harness.repeater.faults.set("it", Reorder(1, first=1, seconds=1))
+        harness.client_sends(b"a")
+        harness.advance(1.1)
+        self.assertEqual(leaving[3:], [(Origin.MESSAGE, a, b""), (Origin.OWN, b"", a)])
+
     def test_a_client_that_leaves(self) -> None:
         """A client's last messages are delivered, late as they are, when it has ended its stream."""
         harness = broken(Latency(3))
@@ -191,7 +213,7 @@ class OptionTests(SynchronousTestCase):
             (lambda: Duplicate(1001), "copies must be at most 1000"),
             (lambda: Corrupt(0), "size must be at least 1"),
             (lambda: Corrupt(frame=1), "frame must be True or False"),  # type: ignore[arg-type]
-            (lambda: Latency(), "seconds must be above 0"),
+            (lambda: Latency(0), "seconds must be above 0"),
             (lambda: Latency(math.nan), "seconds must be a number"),
             (lambda: Latency(1, -1), "jitter must be at least 0"),
             (lambda: Latency(1, "x"), "jitter must be a number"),  # type: ignore[arg-type]

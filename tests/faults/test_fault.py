@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Direction
-from twisted_repeater.faults import Fault
+from twisted_repeater.faults import Drop, Fault
 from twisted_repeater.faults._fault import MOST_SECONDS, Chance, check_seconds, check_whole
 
 
@@ -17,6 +17,11 @@ def hits(fault: Fault, count: int, seed: int = 1) -> list[int]:
     """Return which of so many messages a fault hits, counted from 1."""
     chance = Chance(fault, Random(seed))
     return [number for number in range(1, count + 1) if chance.hits()]
+
+
+def is_order(message: object, link: object) -> bool:
+    """Be a function that chooses messages."""
+    raise NotImplementedError
 
 
 class FaultTests(SynchronousTestCase):
@@ -76,6 +81,7 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(str(Fault()), "Fault()")
         fault = Fault(direction=Direction.TO_SERVER, clients="a*", probability=0.5)
         self.assertEqual(str(fault), "Fault(direction=Direction.TO_SERVER, clients='a*', probability=0.5)")
+        self.assertEqual(str(Drop(where=is_order)), "Drop(where=is_order)")
 
 
 class ChanceTests(SynchronousTestCase):

@@ -219,7 +219,7 @@ class GateTests(SynchronousTestCase):
         pipe = Pipe(DownGate(0))
         pipe.feed(b"x")
         pipe.run(0)
-        self.assertEqual((pipe.received, pipe.ended), (b"", [(0, Ending.ABORT)]))
+        self.assertEqual((pipe.received, pipe.ended), (b"", [(0, Ending.RESET)]))
 
     def test_slow_close(self) -> None:
         """Bytes pass; the end waits, from when it could come first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import (
@@ -23,10 +24,11 @@ from twisted_repeater import (
 )
 from twisted_repeater._link.link import pair_of
 from twisted_repeater.codecs import text
-from twisted_repeater.faults import Corrupt, Cut, Drop, Duplicate, Latency, MessageFault, Reorder
+from twisted_repeater.errors import MarshalingError
+from twisted_repeater.faults import Corrupt, Cut, Drop, Duplicate, Latency, MessageFault, Reorder, Stall
 from twisted_repeater.faults._link_faults import Unit, Work
 from twisted_repeater.selectors import first_byte
-from twisted_repeater.testing import FilterHarness
+from twisted_repeater.testing import FilterHarness, MemoryRepeater
 from twisted_repeater.verdicts import Frame
 
 from .harness import broken
@@ -142,6 +144,51 @@ class PlaceTests(SynchronousTestCase):
         """A fault by message without a method ``strike`` cannot hit anything."""
         unit: Any = None
         self.assertRaises(NotImplementedError, MessageFault().strike, unit, unit)
+
+    def test_a_fault_that_is_removed_meanwhile(self) -> None:
+        """A message whose verdict is awaited, or that a filter looks at, as a fault is removed is not hit."""
+        awaited: Deferred[Verdict] = Deferred()
+        harness = broken(Stall(), to_server_filter=lambda message, link: awaited)
+        harness.client_sends(b"a")
+        harness.repeater.faults.remove("it")
+        awaited.callback(PASS_ON)
+        harness.outcome().expect(to_server=[b"a"])
+
+        def removes(message: bytes, link: Link) -> Verdict:
+            harness.repeater.faults.clear()
+            return PASS_ON
+
+        harness = broken(Stall(), to_server_filter=removes)
+        harness.client_sends(b"a").expect(to_server=[b"a"])
+
+    def test_a_fault_that_is_replaced_meanwhile(self) -> None:
+        """A message whose verdict is awaited as a fault is replaced is not held by the old one."""
+        awaited: Deferred[Verdict] = Deferred()
+        harness = broken(Stall(), to_server_filter=lambda message, link: awaited)
+        harness.client_sends(b"a")
+        harness.repeater.faults.set("it", Drop(first=1))
+        awaited.callback(PASS_ON)
+        harness.outcome().expect(to_server=[b"a"])
+
+    def test_the_numbers_of_links(self) -> None:
+        """A link of a fault has the same faults, however many links there are that the fault is not for."""
+        got = []
+        for others in (0, 2):
+            running = MemoryRepeater()
+            running.repeater.faults.set("it", Drop(clients="edge-*", probability=0.5, seed=1))
+            for number in range(others):
+                running.connect(f"other {number}")
+            client = running.connect("edge-1")
+            client.send(*(b"%d" % number for number in range(64)))
+            got.append(running.server[client].received)
+        self.assertEqual(got[0], got[1])
+
+    def test_a_message_that_cannot_be_encoded(self) -> None:
+        """A message that a filter made and that cannot be encoded is reported, and nothing comes of it."""
+        harness = broken(Corrupt(3), to_server_filter=lambda message, link: Send("no bytes"))
+        outcome = harness.client_sends(b"a")
+        self.assertEqual((outcome.to_server, outcome.closed), ([], False))
+        self.assertIsInstance(outcome.errors[0], MarshalingError)
 
     def test_several(self) -> None:
         """Several faults hit in the order in which they were set."""

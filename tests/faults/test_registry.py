@@ -61,11 +61,11 @@ class FaultsTests(SynchronousTestCase):
         """A fault with a time ends when that is over, unless it was replaced by one without."""
         active = self.faults.set("a", Drop(), seconds=10)
         self.clock.advance(4)
-        self.assertEqual(active.left, 6)
+        self.assertEqual(active.seconds_left, 6)
         self.clock.advance(6)
-        self.assertEqual((list(self.faults), active.left), ([], 0))
+        self.assertEqual((list(self.faults), active.seconds_left), ([], 0))
         self.faults.set("b", Drop(), seconds=10)
-        self.assertIsNone(self.faults.set("b", Drop()).left)
+        self.assertIsNone(self.faults.set("b", Drop()).seconds_left)
         self.clock.advance(20)
         self.assertIn("b", self.faults)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from twisted_repeater._lane.delayed import MAX_DELAYED, MERGED
+from twisted_repeater._lane.delayed import MAX_DELAYED, MAX_ENTRIES, MERGED
 from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater.errors import FramingError
@@ -211,6 +211,16 @@ class BoundTests(DelayedCase):
         self.assertEqual(self.asked, [big, big])
         self.clock.advance(1)
         self.assertEqual(messages_in(self.forward.stream), [big, big, b"b", b"c"])
+        self.assertTrue(self.lane.idle)
+
+    def test_many_small_messages(self) -> None:
+        """Many messages choke the lane, however small they are."""
+        self.answers = {b"": Later(1)}
+        self.feed(*[b""] * (MAX_ENTRIES + 9), b"b")
+        self.assertEqual(len(self.asked), MAX_ENTRIES + 1)
+        self.clock.advance(1)
+        self.assertEqual(len(messages_in(self.forward.stream)), MAX_ENTRIES + 1)
+        self.clock.advance(1)
         self.assertTrue(self.lane.idle)
 
     def test_a_full_target(self) -> None:

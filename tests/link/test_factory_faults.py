@@ -6,8 +6,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from twisted_repeater import Direction
-from twisted_repeater.faults import Drop, Fault, Timeout
+from twisted_repeater import Direction, Side
+from twisted_repeater.faults import Drop, Fault, Latency, Timeout
 
 from .memory_case import MemoryCase
 
@@ -59,6 +59,19 @@ class FaultTests(MemoryCase):
         self.here.advance(1)
         peer.expect()
         self.assertEqual(seen, [b"by bob"])
+
+    def test_broadcast(self) -> None:
+        """A message for all links does not overtake those that wait on a link."""
+        self.faults.set("fault", Latency(1))
+        for client, peer in self.peers.values():
+            peer.send(b"late")
+            client.send(b"late")
+        for side in Side:
+            self.here.factory.links.broadcast(side, b"for all")
+        self.here.advance(1)
+        for ends in self.peers.values():
+            for end in ends:
+                end.expect(b"late", b"for all")
 
     def test_watched(self) -> None:
         """Those who watch learn of new links, also while faults are set."""

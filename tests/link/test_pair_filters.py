@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from twisted_repeater import DROP, PASS_ON, Dialect, Direction, OnFilterError, Verdict
+from twisted_repeater import DROP, PASS_ON, Dialect, Direction, Later, OnFilterError, SendBack, Verdict
 from twisted_repeater.dialects import int32
 
 from .memory_case import MemoryCase
@@ -77,6 +77,21 @@ class InnerTests(MemoryCase):
         self.assertEqual(called, [])
         world.advance(1)
         self.assertEqual(called, [1])
+
+    def test_own_messages_keep_their_place(self) -> None:
+        """A message sent from within a filter comes after the answers before it, also if the other way is late."""
+
+        def ask(message: bytes, link: Any) -> Verdict:
+            if message == b"send":
+                link.send_to_server(b"own")
+            return SendBack([b"answer"]) if message == b"answer" else PASS_ON
+
+        world = self.memory(to_server_filter=lambda message, link: Later(1), to_client_filter=ask)
+        client, server = world.linked("ann")
+        client.send(b"late")
+        server.send(b"answer", b"send")
+        world.advance(1)
+        server.expect(b"late", b"answer", b"own")
 
     def test_redacted(self) -> None:
         """A message is redacted for the direction that is at work or waits; if both may be meant, for both."""

@@ -30,7 +30,7 @@ class FaultTests(RedisCase):
         port = await self.repeat()
         faults = self.repeater.faults
         expected: list[tuple[Fault, type[Exception], str]] = [
-            (ResetPeer(direction=BACK), redis.ConnectionError, "reset by peer"),
+            (ResetPeer(), redis.ConnectionError, "reset by peer"),
             (Timeout(direction=BACK), redis.TimeoutError, "Timeout reading"),
             (LimitData(3, direction=BACK), redis.ConnectionError, "closed by server"),
             (Down(), redis.ConnectionError, "refused"),

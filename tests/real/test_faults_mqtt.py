@@ -33,7 +33,7 @@ class MeterTests(MqttCase):
         status, told = await self.run_client(
             "env", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1", sys.executable, "-m", "pytest", "-vv", *options
         )
-        (seed,) = re.findall(r"^pytest (--repeater-seed=\d+)$", told, re.M) or [told]
+        (seed,) = re.findall(r"^pytest (--repeater-seed=\d+) test_meter.py::test_\w+$", told, re.M) or [told]
         return status, re.findall(r"^E .*", told, re.M), seed
 
     async def test_fails_again(self) -> None:

@@ -20,11 +20,11 @@ from tests.peers import PeerCase
 from tests.recording.watched import LINK, FakeLink, watched
 from twisted_repeater import Direction, Send
 from twisted_repeater.errors import Replaced
-from twisted_repeater.recording import Origin, RecordingError, file, open_recording, record, recorder, writer
-from twisted_repeater.recording.writer import COST
+from twisted_repeater.recording import Origin, file, open_recording, record, recorder, writer
+from twisted_repeater.recording.entries import COST
 
 LONGEST = 10.0
-ONE = COST + 10
+ONE = COST + 5
 """What a message of five bytes takes."""
 
 
@@ -124,29 +124,8 @@ class RecorderCase(SynchronousTestCase):
             return [message.number for message in recording.messages()]
 
 
-class ArgumentTests(RecorderCase):
-    """Arguments of `record`."""
-
-    def test_wrong(self) -> None:
-        """A number that is too small is refused, before there is a file."""
-        for options, text in (
-            ({"max_size": 1000}, "max_size must be at least 1048576, not 1000"),
-            ({"keep": -1}, "keep must be at least 0, not -1"),
-            ({"max_waiting": 0}, "max_waiting must be at least 1, not 0"),
-            ({"when_slow": "cry"}, "when_slow must be 'leave-out' or 'wait', not 'cry'"),
-        ):
-            error = self.assertRaises(ValueError, self.start, **options)
-            self.assertEqual(str(error), text)
-
-    def test_sqlite_fails(self) -> None:
-        """What SQLite says against the file is a `RecordingError`."""
-
-        def fail(*arguments: object, **options: object) -> None:
-            raise sqlite3.OperationalError("no")
-
-        self.patch(sqlite3, "connect", fail)
-        error = self.assertRaises(RecordingError, self.start)
-        self.assertIn("cannot be recorded into: no", str(error))
+class WatchTests(RecorderCase):
+    """How it begins to watch."""
 
     def test_nothing_to_watch(self) -> None:
         """If the repeater refuses to be watched, no thread is left."""
@@ -201,7 +180,7 @@ class TakingTests(RecorderCase):
         self.lock()
         self.recorder.message_watched(watched(time=100.0))
         self.reactor.advance(103.5)
-        self.assertEqual((self.recorder.age, self.recorder.waiting), (3.5, ONE))
+        self.assertEqual((self.recorder.age, self.recorder.waiting), (3.5, COST + ONE))
         self.recorder._writer.oldest = 100.5
         self.assertEqual(self.recorder.age, 3.0)
 
@@ -222,7 +201,7 @@ class SlowTests(RecorderCase):
 
     def test_leave_out(self) -> None:
         """When too many messages wait, some are left out; the file says where, and how many."""
-        self.start(max_waiting=4 * ONE)
+        self.start(max_waiting=4 * ONE + COST)
         other = self.lock()
         for number in range(1, 8):
             self.recorder.message_watched(watched(number))
@@ -266,20 +245,60 @@ class SlowTests(RecorderCase):
         self.assertTrue(self.watched.held)
         self.recorder._progressed()
         self.assertTrue(self.watched.held)
-        self.recorder.message_watched(watched(9))  # there is a limit
+        for number in range(9, 12):
+            self.recorder.message_watched(watched(number))
+        self.recorder.message_watched(watched(12, origin=Origin.OWN))  # there is a limit, as nothing holds these up
         self.assertEqual(self.recorder.left_out, 1)
         other.execute("ROLLBACK")
         self.until(lambda: not self.watched.held)
         self.stopped()
-        self.assertEqual(self.numbers(), list(range(1, 9)))
+        self.assertEqual(self.numbers(), list(range(1, 12)))
+
+    def test_written_meanwhile(self) -> None:
+        """If the writer has caught up in the moment in which the links are held, they are released at once."""
+        self.start(max_waiting=4 * ONE, when_slow="wait")
+        self.recorder._put = self.recorder._max_waiting + 1
+        hold = self.watched.hold
+
+        def catch_up() -> None:
+            hold()
+            self.recorder._put = 0
+
+        self.patch(self.watched, "hold", catch_up)
+        self.recorder.message_watched(watched(1))
+        self.assertFalse(self.watched.held)
+
+    def test_a_large_message(self) -> None:
+        """A message that is larger than the limit is taken if little else waits."""
+        self.start(max_waiting=4 * ONE)
+        self.lock()
+        self.recorder.message_watched(watched(1))
+        self.recorder.message_watched(watched(2, frame=bytes(10_000)))
+        self.recorder.message_watched(watched(3))
+        self.assertEqual(self.recorder.left_out, 1)
+
+    def test_what_is_lost_is_counted(self) -> None:
+        """Messages that still wait when nobody waits for the disk any longer were left out."""
+        self.start()
+        self.lock()
+        self.recorder.message_watched(watched(1))
+        self.recorder.link_ended(LINK, None)
+        self.recorder.stop()
+        self.reactor.advance(10)
+        self.recorder._writer._thread.join(LONGEST)
+        self.assertEqual((self.recorder.left_out, self.recorder.recorded, self.recorder.waiting), (1, 0, 0))
 
     def test_events_have_more_room(self) -> None:
         """Links are noted when messages are left out already, but not without end."""
         self.start(max_waiting=4 * ONE)
         self.lock()
-        for _ in range(20):
-            self.recorder.link_made(LINK)
+        links: list[Any] = [FakeLink() for _ in range(20)]
+        for link in links:
+            self.recorder.link_made(link)
         self.assertLess(self.recorder.waiting, 9 * ONE)
+        for link in links:
+            self.recorder.link_ended(link, None)  # only the writer can forget a link that it knows
+        self.assertEqual((self.recorder._links, self.recorder.waiting), ({}, 18 * COST))
 
     def test_the_end_has_a_limit(self) -> None:
         """If the disk does not obey at the end, nobody waits longer than ten seconds, and the log says so."""
@@ -291,7 +310,9 @@ class SlowTests(RecorderCase):
         self.assertFalse(done.called)
         self.reactor.advance(1)
         self.assertTrue(done.called and self.recorder.over)
-        self.assertEqual(self.logged, ["the recording FILE may be incomplete: its disk has not obeyed for 10 seconds"])
+        self.assertEqual(
+            self.logged, ["the recording FILE may be incomplete: its disk has not answered for 10 seconds"]
+        )
         self.recorder._writer._thread.join(LONGEST)
         self.until(self.reactor.from_thread.empty)
 
@@ -321,7 +342,21 @@ class SuspendedTests(RecorderCase):
         self.assertEqual(self.logged[0], "the recording FILE is suspended: the disk is full")
         self.recorder._suspended()
         self.recorder._suspended()
-        self.assertEqual(len(self.logged), 2)
+        self.assertEqual(len(self.logged), 2)  # the log is not flooded
+
+    def test_said_once(self) -> None:
+        """If the disk is still full at the end, when what is missing was noted, the log does not say so again."""
+        self.patch(writer, "has_room", lambda path, times=1: not times)
+        self.start()
+        self.recorder.message_watched(watched(1))
+        self.until(lambda: self.recorder.suspended)
+        self.recorder.message_watched(watched(2))
+        self.recorder.link_ended(LINK, None)
+        self.stopped()
+        self.assertEqual(self.logged, ["the recording FILE is suspended: the disk is full"])
+        with open_recording(self.path) as recording:
+            self.assertEqual([gap.left_out for gap in recording.gaps()], [1])
+            self.assertTrue(all(link.ended is not None for link in recording.links()))
 
 
 class EndTests(RecorderCase):

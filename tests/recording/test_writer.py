@@ -11,14 +11,16 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.recording.watched import LINK, watched
+from tests.recording.watched import LINK, FakeLink, watched
 from tests.recordings import write_recording
 from twisted_repeater.recording import RecordingError, file, open_recording, writer
-from twisted_repeater.recording.entries import Gap, KnownLink, LinkEvent
-from twisted_repeater.recording.writer import Settings, Writer
+from twisted_repeater.recording.entries import COST, Gap, KnownLink, LinkEnd, row_of
+from twisted_repeater.recording.file import Settings
+from twisted_repeater.recording.writer import Writer
+from twisted_repeater.watching import WatchedMessage
 
 FACTS = {"dialect": "redis", "server": "tcp:1"}
-LONGEST = 60.0
+LONGEST = 10.0
 
 
 class WriterCase(SynchronousTestCase):
@@ -30,7 +32,8 @@ class WriterCase(SynchronousTestCase):
         self.patch(writer, "RETRY", 0.001)
         self.patch(file, "PATIENCE", 0.001)
         self.events: Queue[str] = Queue()
-        self.link = KnownLink(LINK, 1)
+        self.link = KnownLink(1, LINK)
+        self.link.made = 1
 
     def start(self, *, max_size: int = 1 << 30, keep: int = 2, facts: dict[str, str] = FACTS) -> None:
         self.writer = Writer(Settings(self.path, facts, max_size, keep, False), 1000, self.events.put)
@@ -47,7 +50,13 @@ class WriterCase(SynchronousTestCase):
         self.writer._thread.join(LONGEST)
 
     def put(self, *entries: Any, link: KnownLink | None = None) -> None:
-        self.writer.queue.extend((link or self.link, entry, 10) for entry in entries)
+        """Queue messages of a link, and other entries; the writer learns of the link first."""
+        link = link or self.link
+        if not link.announced:
+            link.announced = True
+            self.writer.queue.append(link)
+        for entry in entries:
+            self.writer.queue.append(row_of(link.number, entry) if isinstance(entry, WatchedMessage) else entry)
         self.writer.wake.set()
 
     def wait_for(self, event: str) -> None:
@@ -70,20 +79,20 @@ class WritingTests(WriterCase):
         """Whatever is put into the queue before the end is written, in its order."""
         self.patch(writer, "MESSAGES", 500)
         self.start()
-        other = KnownLink(LINK, 2)
-        self.put(LinkEvent.MADE)
+        other = KnownLink(2, LINK)
+        other.made = 2
         self.put(*(watched(number) for number in range(1, 1001)))
-        self.put(LinkEvent.MADE, watched(1001), Gap(1, "slow"), link=other)
-        self.put(LinkEvent.OVER)
+        self.put(watched(1001), Gap(1, "slow"), link=other)
+        self.put(LinkEnd(self.link))
         self.finish()
         self.assertEqual(self.numbers(), list(range(1, 1002)))
-        self.assertEqual((self.writer.recorded, self.writer.done, self.writer.oldest), (1001, 10_050, None))
+        self.assertEqual((self.writer.recorded, self.writer.done, self.writer.oldest), (1001, 1005 * COST + 5005, None))
         self.assertEqual(self.gaps(), [(1001, 0, "slow")])
         with open_recording(self.path) as recording:
             self.assertEqual([link.made for link in recording.links()], [1, 2])
             self.assertEqual([message.link for message in recording.messages(after=999)], [1, 2])
             self.assertRegex(recording.facts["began"], r"^\d{16}$")
-        self.assertEqual(self.writer.most_put, 11_050)
+        self.assertEqual(self.writer.most_put, 1005 * COST + 6005)
         self.wait_for("finished")
 
     def test_while_it_runs(self) -> None:
@@ -97,7 +106,7 @@ class WritingTests(WriterCase):
     def test_links_without_messages(self) -> None:
         """A link that ends before it has a message, and whose beginning is in an older file, has a row."""
         self.start()
-        self.put(LinkEvent.OVER)
+        self.put(LinkEnd(self.link))
         self.finish()
         with open_recording(self.path) as recording:
             self.assertEqual([link.client_name for link in recording.links()], ["ann"])
@@ -146,7 +155,7 @@ class RotationTests(WriterCase):
         self.assertLess(sum(sizes), 6_000_000)
 
     def test_removed(self) -> None:
-        """If somebody removes the file, the next messages are in a new one."""
+        """If somebody removes the file, the next messages are in a new one, each of them."""
         self.start()
         self.put(watched(1))
         self.wait_for("progressed")
@@ -155,7 +164,22 @@ class RotationTests(WriterCase):
         self.wait_for("progressed")
         self.put(watched(3))
         self.finish()
-        self.assertEqual(self.numbers(), [3])
+        self.assertEqual(self.numbers(), [2, 3])
+
+    def test_replaced(self) -> None:
+        """If somebody replaces or empties the file, what is there now is moved away, and nothing is written into it."""
+        write_recording(f"{self.path}.other", facts=FACTS)
+        self.start()
+        self.put(watched(1))
+        self.wait_for("progressed")
+        os.replace(f"{self.path}.other", self.path)
+        self.put(watched(2))
+        self.wait_for("progressed")
+        self.assertEqual((self.numbers(), self.numbers(".1")), ([2], []))
+        os.truncate(self.path, 0)
+        self.put(watched(3))
+        self.finish()
+        self.assertEqual((self.numbers(), self.numbers(".2")), ([3], []))
 
     def test_no_next_file(self) -> None:
         """If the next file cannot be made, the recording is suspended; what was written stays."""
@@ -194,7 +218,7 @@ class SlowTests(WriterCase):
         self.put(watched(1), watched(2))
         for _ in range(3):
             tried.get(timeout=LONGEST)
-        self.assertEqual((self.writer.recorded, len(self.writer.queue)), (0, 2))
+        self.assertEqual((self.writer.recorded, len(self.writer.queue)), (0, 3))
         self.other.execute("ROLLBACK")
         self.finish()
         self.assertEqual(self.numbers(), [1, 2])
@@ -246,7 +270,7 @@ class SuspendedTests(WriterCase):
         self.patch(writer, "has_room", lambda path, times=1: times == 1 or room.pop(0))
         gap = Gap(9_000_000, "slow")
         gap.add(9_000_000, 3)
-        self.put(watched(2, frame=bytes(100_000)), watched(3), LinkEvent.OVER, gap, watched(4))
+        self.put(watched(2, frame=bytes(100_000)), watched(3), LinkEnd(self.link), gap, watched(4))
         self.wait_for("suspended")
         self.wait_for("resumed")
         self.put(watched(5))
@@ -254,7 +278,7 @@ class SuspendedTests(WriterCase):
         self.assertEqual(self.numbers(), [1, 5])
         self.assertEqual(self.gaps(), [(1, 6, "the disk is full")])
         self.assertEqual((self.writer.recorded, self.writer.left_out), (2, 3))
-        self.assertEqual(self.writer.done, 70)
+        self.assertEqual(self.writer.done, 8 * COST + 100_020)
 
     def test_room_for_others(self) -> None:
         """Before the disk is full to the last byte, nothing more is written; the end comes all the same."""
@@ -265,6 +289,42 @@ class SuspendedTests(WriterCase):
         self.assertEqual((self.writer.suspended, self.writer.most_put), ("the disk is full", -1))
         self.finish()
         self.assertEqual(self.numbers(), [1])
+
+    def test_links_are_kept(self) -> None:
+        """A link has one row if its first transactions fail, and its end is noted, also when the end fails first."""
+        self.start()
+        self.put(watched(1))
+        self.wait_for("progressed")
+        self.fail_once(sqlite3.SQLITE_IOERR)
+        self.link.ended = 9
+        other = KnownLink(2, LINK)
+        self.put(LinkEnd(self.link))
+        self.put(watched(2), link=other)
+        self.wait_for("resumed")
+        self.wait_for("progressed")
+        self.put(watched(3), link=other)
+        self.finish()
+        with open_recording(self.path) as recording:
+            self.assertEqual([(link.id, link.ended) for link in recording.links()], [(1, 9), (2, None)])
+        self.assertEqual((self.numbers(), self.writer.done), ([1, 3], 6 * COST + 15))
+
+    def test_another_name(self) -> None:
+        """When a client has another name, its row has that with the next message, also if a transaction fails."""
+        link: Any = FakeLink()
+        self.link = KnownLink(1, link)
+        self.start()
+        self.put(watched(1))
+        self.wait_for("progressed")
+        for number, name in ((2, "bob"), (3, "eve")):
+            link.client_name = name
+            if name == "eve":
+                self.fail_once(sqlite3.SQLITE_IOERR)
+                self.put(watched(number))
+                self.wait_for("resumed")
+            self.put(watched(number))
+            self.wait_for("progressed")
+            with open_recording(self.path) as recording:
+                self.assertEqual([link.client_name for link in recording.links()], [name])
 
     def test_another_error(self) -> None:
         """Any other error suspends the recording, too; its text is the reason."""
@@ -287,7 +347,7 @@ class SuspendedTests(WriterCase):
             raise error
 
         self.patch(failing, "begin", fail)
-        self.put(watched(1), LinkEvent.OVER, watched(2))
+        self.put(watched(1), LinkEnd(self.link), watched(2))
         self.wait_for("resumed")
         self.finish()
         self.assertEqual(self.gaps(), [(0, 2, "disk I/O error")])

@@ -69,6 +69,7 @@ class CommandTests(SynchronousTestCase):
         self.output = io.StringIO()
         self.errors = io.StringIO()
         self.played: dict[str, Any] = {}
+        self.links = True
         self.result: Callable[[Comparison], Deferred[Report]] = lambda comparison: succeed(comparison.report())
         self.patch(command, "_reactor", lambda: self.reactor)
         self.patch(command, "raise_soft_limit", lambda reactor: None)
@@ -79,6 +80,8 @@ class CommandTests(SynchronousTestCase):
     def replay(self, recording: object, server: str, *, comparison: Comparison, **options: Any) -> Deferred[Report]:
         """Replay in the place of the real one."""
         self.played = options | {"server": server}
+        if self.links:
+            comparison.conversation(RecordedLink(id=1, link=1))
         return self.result(comparison)
 
     def main(self, *arguments: str, server: str = "tcp:127.0.0.1:1") -> int:
@@ -141,8 +144,9 @@ class CommandTests(SynchronousTestCase):
             (("--dialect", "no-such"), "tcp:a:1", "no-such"),
             (("--mask", "("), "tcp:a:1", "--mask"),
             (("--max-clients", "0"), "tcp:a:1", "max_clients must be at least 1, not 0"),
-            ((), "ssl:a:1", "ssl:"),
-            ((), "tcp:a:99999", "99999"),
+            ((), "ssl:a:1", "--server: 'ssl:a:1' cannot be used: "),
+            ((), "tcp:a:99999", "--server: 'tcp:a:99999' cannot be used: "),
+            ((), "a:1", "--server: must be an endpoint, not 'a:1': "),
             (("--output", "/nowhere/report"), "tcp:a:1", "/nowhere/report: No such file or directory"),
         ):
             self.errors.seek(0)
@@ -153,6 +157,12 @@ class CommandTests(SynchronousTestCase):
             self.assertTrue(error.startswith("python -m twisted_repeater replay: "), error)
             self.assertIn(text, error)
             self.assertEqual(error.count("\n"), 1)
+
+    def test_nothing_is_played(self) -> None:
+        """A replay of no link fails, as a test that tests nothing must not pass."""
+        self.links = False
+        self.assertEqual(self.main("--client", "nobody"), 2)
+        self.assertIn("the recording must have a link to play", self.errors.getvalue())
 
     def test_no_recording(self) -> None:
         """A file that is no recording, or is not there, is one line, too."""
@@ -167,6 +177,12 @@ class CommandTests(SynchronousTestCase):
         for arguments, text in (
             ((), "give either --server, or filters"),
             (("--server", "tcp:a:1", "--to-server-filter", "a:b"), "give either --server, or filters"),
+            (("--filter", "log", "--client", "a"), "--client is for a replay with --server, not with filters"),
+            (("--filter", "log", "--links-apart"), "--links-apart is for a replay with --server, not with filters"),
+            (
+                ("--server", "tcp:a:1", "--on-filter-error", "drop"),
+                "--on-filter-error is for a replay with filters, not with --server",
+            ),
             (("--server", "tcp:a:1", "--speed", "0"), "must be a number above 0, not '0'"),
             (("--server", "tcp:a:1", "--timeout", "soon"), "must be a number above 0, not 'soon'"),
         ):
@@ -182,7 +198,9 @@ class CommandTests(SynchronousTestCase):
         def through_filters(recording: object, dialect: object, options: Any, step: Callable[[], object]) -> object:
             step()
             asked.append(options.to_server_filter)
-            return Comparison(dialects.lines()).report(), options.to_server_filter == "a:interrupted"
+            comparison = Comparison(dialects.lines())
+            comparison.conversation(RecordedLink(id=1, link=1))
+            return comparison.report(), options.to_server_filter == "a:interrupted"
 
         self.patch(command, "replay_through_filters", through_filters)
         self.patch(command, "_reactor", None)

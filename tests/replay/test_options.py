@@ -11,8 +11,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects import redis
+from twisted_repeater.recording import RecordedLink
 from twisted_repeater.replay.differences import Difference, Kind
-from twisted_repeater.replay.options import add_options, comparison_of, filters_named, write_report
+from twisted_repeater.replay.options import add_options, check_played, comparison_of, filters_named, write_report
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
@@ -50,6 +51,13 @@ class OptionTests(SynchronousTestCase):
         self.assertFalse(filters_named(parsed()))
         for option in ("--filter", "--to-server-filter", "--to-client-filter"):
             self.assertTrue(filters_named(parsed(option, "x:y")))
+
+    def test_nothing_is_played(self) -> None:
+        """A replay of no link is an error, not a success."""
+        comparison = comparison_of(parsed(), redis())
+        self.assertRaises(ValueError, check_played, comparison.report())
+        comparison.conversation(RecordedLink(id=1, link=1))
+        check_played(comparison.report())
 
     def test_the_report_is_written_where_the_options_say(self) -> None:
         """Text goes to the standard output, JSON to a file; the status says whether there is a difference."""

@@ -95,6 +95,13 @@ class OutcomesTests(SynchronousTestCase):
         mixed = watched(passed=False, verdict=Mixed(closes=True))
         self.assertEqual([], self.compared(recorded(passed=False, verdict="Mixed"), mixed))
 
+    def test_the_same_verdict_with_other_messages_is_a_difference(self) -> None:
+        """What is sent counts, not the kind of the verdict."""
+        self.begin()
+        was = recorded(passed=False, verdict="Send", forward=frame(b"x"))
+        (difference,) = self.compared(was, watched(passed=False, forward=frame(b"y"), verdict=Send(b"y")))
+        self.assertEqual("the verdict was Send, and is the same", difference.text)
+
     def test_masks_are_for_what_is_sent(self) -> None:
         """Bytes that differ in what is masked are equal."""
         self.begin(masks_of(patterns=[r"\d+"]))

@@ -33,7 +33,13 @@ class FaultOfTests(SynchronousTestCase):
             ("drop:direction=up", "drop: direction must be to-server, to-client or both, not 'up'"),
             ("drop:probability=0", "drop: probability must be above 0"),
             ("latency:seconds=nan", "latency: seconds must be a number of seconds"),
+            ("latency", "latency: seconds is missing; write seconds="),
+            ("latency:0.2", "latency: an option must be written as NAME=VALUE, not '0.2'"),
+            ("drop:lasts=soon", "drop: lasts must be a number of seconds, not 'soon'"),
             ("drop:lasts=0", "drop: lasts must be above 0, not 0"),
+            ("drop:lasts=1e300", "drop: lasts must be at most 31536000 seconds"),
+            ("drop:name=a b", "drop: the name of a fault must be 1 to 64 letters"),
+            ("drop:seed", "^drop: an option must be written as NAME=VALUE, not 'seed'$"),
         ):
             self.assertRaisesRegex(ValueError, reason, fault_of, text)
 

@@ -41,7 +41,7 @@ class OptionTests(SynchronousTestCase):
             ("x:keep=many", "keep must be a whole number"),
             ("x:when-slow=cry", "when-slow must be leave-out or wait, not 'cry'"),
             ("x:size=1", "there is no option 'size'; the options are: max-size, keep, when-slow"),
-            ("x:max-size=1KiB", "max_size must be at least 1048576, not 1024"),
+            ("x:max-size=1KiB", "max-size must be at least 1048576, not 1024"),
         ):
             error = self.assertRaises(ValueError, record_arguments, text)
             self.assertIn(why, str(error))

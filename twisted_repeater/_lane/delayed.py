@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ..watching import Origin, WatchedMessage
 
 if TYPE_CHECKING:
     from ..verdicts import Verdict
@@ -25,6 +27,9 @@ __all__ = ["MAX_DELAYED", "Delayed", "Entry", "Reason"]
 
 MAX_DELAYED = 1024 * 1024
 """While more bytes wait than this, the lane is choked."""
+
+MAX_ENTRIES = 16 * 1024
+"""So it is while more entries wait than this: each costs some hundred bytes, however small its frames are."""
 
 MERGED = 64 * 1024
 """Up to this size, frames without a delay join the entry before them."""
@@ -42,15 +47,15 @@ class Entry:
     __slots__ = ("answers", "closes", "decided", "due", "error", "frames", "reasons", "size")
 
     def __init__(self, frames: list[bytes], answers: list[bytes], decided: float, reasons: Sequence[Reason]) -> None:
-        self.frames = frames
-        self.answers = answers
+        self.frames: list[bytes] = frames
+        self.answers: list[bytes] = answers
         self.size: int = sum(map(len, frames)) + sum(map(len, answers))
-        self.decided = decided
+        self.decided: float = decided
         """When the verdict was given."""
-        self.reasons = reasons
+        self.reasons: Sequence[Reason] = reasons
         self.due: float = decided
         """When it goes out."""
-        self.closes = False
+        self.closes: bool = False
         """Whether the link is closed after it."""
         self.error: BaseException | None = None
 
@@ -80,7 +85,7 @@ class Delayed:
         self._wakes = inf
         """When the timer of the host calls."""
         self._busy = False
-        self.size = 0
+        self.size: int = 0
         """How many bytes wait."""
 
     def __bool__(self) -> bool:
@@ -94,7 +99,7 @@ class Delayed:
     @property
     def full(self) -> bool:
         """Whether enough waits."""
-        return self.size > MAX_DELAYED
+        return self.size > MAX_DELAYED or len(self._entries) + len(self._aside) > MAX_ENTRIES
 
     def carry_out(self, verdict: Verdict) -> None:
         """Carry out a verdict later, whose frames are in the output."""
@@ -206,15 +211,25 @@ class Delayed:
         if over:
             self._aside = [entry for entry in self._aside if entry.due > now]
             for entry in over:
+                self._tell_own(entry.frames[0])
                 entry.reasons = ()
                 entry.due = max(entry.decided, self._entries[-1].due if self._entries else -inf)
                 self._entries.append(entry)
+
+    def _tell_own(self, frame: bytes) -> None:
+        """Tell those who watch of a frame that goes out by itself: they were told before that its message is gone."""
+        lane, watch = self._lane, self._lane.setup.watch
+        if watch is not None:
+            link: Any = lane.link
+            watch.message_watched(WatchedMessage(link, lane.direction, watch.now(), origin=Origin.OWN, forward=frame))
 
     def _wait(self) -> None:
         """Have the host call when the next entry is due."""
         if self._busy:
             return
-        due = min([entry.due for entry in (*self._aside, *list(self._entries)[:1])], default=inf)
+        due = min([entry.due for entry in self._aside], default=inf)
+        if self._entries:
+            due = min(due, self._entries[0].due)
         now = self._now()
         if due < self._wakes and (due > now or not self._output.is_full()):
             self._wakes = due

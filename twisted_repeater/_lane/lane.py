@@ -118,6 +118,11 @@ class Lane:
         return self._reader.held.size if self._reader.held is not None else 0
 
     @property
+    def delays(self) -> bool:
+        """Whether a message waits for its time."""
+        return self._queue is not None
+
+    @property
     def at_work(self) -> bool:
         """Whether the caller is called by this lane at its work, as its filter is."""
         return self._busy

@@ -50,9 +50,9 @@ class Output:
     """Frames for the way ``forward`` and answers for the way ``back``."""
 
     def __init__(self, forward: LaneOutlet, back: LaneOutlet) -> None:
-        self.made = 0
+        self.made: int = 0
         """How many of the collected bytes the repeater has made itself."""
-        self.goes_on = False
+        self.goes_on: bool = False
         """Whether the last of the collected frames is not complete: it passes in pieces."""
         self._inside = False
         """Whether the same is true of the last frame that was pushed."""

@@ -156,9 +156,9 @@ class Links:
                 continue
             if alters_sent(pair, connection):
                 pair.send(connection, message)
-            elif pair.at_work or pair.watches:
-                # A filter of this link broadcasts, and the order among the link's own messages must be kept; or those
-                # who watch must be told.
+            elif pair.at_work or pair.watches or pair.delays(connection):
+                # A filter of this link broadcasts, or messages wait, and the order among the link's own messages must
+                # be kept; or those who watch must be told.
                 frame = frame_for(connection.outlet)
                 if frame:
                     pair.send_frame(connection, frame, at_once=True)

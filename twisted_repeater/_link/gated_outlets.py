@@ -154,19 +154,18 @@ class _GatedOutlet(Outlet):
 
     def _break(self, active: ActiveFault, ending: Ending) -> None:
         """A fault ends the connection."""
-        connection, link = self._connection, self._connection.link
+        link = self._connection.link
         error = InjectedFault(f"the fault {active.name!r} has ended it: {active.fault}")
         if ending is Ending.CUT:
             self._cut()
             link.close(error)
             return
-        broken = (link.client, link.server) if ending is Ending.ABORT else (connection,)
-        for one in broken:
+        both = (link.client, link.server)
+        for one in both:
             one.abort()  # first: the application, when it is told, would end the stream in good order
-        for one in broken:
+        for one in both:
             link.break_off(one, error)
-        if ending is Ending.ABORT:
-            link.abort()
+        link.abort()
 
     def _cut(self) -> None:
         """Drop what waits and end the stream."""

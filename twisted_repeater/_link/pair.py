@@ -109,6 +109,10 @@ class Pair(HostingPair):
         """Return whether a lane is at work, so that it may have messages that it has not pushed yet."""
         return bool(self.lanes) and self._lane_from(direction.source).at_work
 
+    def delays(self, connection: Connection) -> bool:
+        """Return whether messages for a side wait for their time."""
+        return any(lane.delays for lane in self.lanes if lane.direction.target is connection.side)
+
     @property
     def on_filter_error(self) -> OnFilterError:
         """What to do with a message whose filter fails."""
@@ -203,8 +207,13 @@ class Pair(HostingPair):
             return
         if self.watches:
             self._host.watches.own_sent(self, connection.side, frame)
-        if not any(lane.send_between(connection.outlet, frame) for lane in self.lanes):
-            connection.outlet.send(frame, at_once=at_once)
+        outlet, lanes = connection.outlet, self.lanes
+        # A lane at work comes first: what it has sent there before may not be pushed yet.
+        if not (
+            any(lane.at_work and lane.send_between(outlet, frame) for lane in lanes)
+            or any(lane.send_between(outlet, frame) for lane in lanes)
+        ):
+            outlet.send(frame, at_once=at_once)
 
     def _said_farewell(self, farewell: bytes) -> None:
         if self.watches:

@@ -63,7 +63,8 @@ class Fault:
         for option in fields(self):
             value = getattr(self, option.name)
             if value != option.default:
-                given.append(f"{option.name}={value if isinstance(value, Direction) else repr(value)}")
+                text = value if isinstance(value, Direction) else getattr(value, "__name__", None) or repr(value)
+                given.append(f"{option.name}={text}")
         return f"{type(self).__name__}({', '.join(given)})"
 
     def concerns_client(self, name: str) -> bool:

@@ -49,8 +49,6 @@ class Ending(Enum):
     CUT = "cut"
     """The bytes that wait are dropped, the stream ends in good order, and the link closes."""
     RESET = "reset"
-    """The connection is reset."""
-    ABORT = "abort"
     """Both connections of the link are reset."""
 
 
@@ -209,7 +207,7 @@ class LimitGate(Gate):
 
 
 class ResetGate(Gate):
-    """Lets nothing pass, and resets the connection some time after the first bytes came."""
+    """Lets nothing pass, and resets the link some time after the first bytes came."""
 
     __slots__ = ("_seconds",)
     order = GateOrder.RESET
@@ -245,7 +243,7 @@ class DownGate(TimeoutGate):
 
     __slots__ = ()
     order = GateOrder.DOWN
-    ending = Ending.ABORT
+    ending = Ending.RESET
 
 
 class SlowCloseGate(Gate):

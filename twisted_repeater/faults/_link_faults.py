@@ -63,9 +63,9 @@ class Unit:
     ) -> None:
         self._lane = lane
         self._frame = frame
-        self.message = message
-        self.payload = payload
-        self.came = came
+        self.message: object = message
+        self.payload: bytes | None = payload
+        self.came: bool = came
 
     @property
     def frame(self) -> bytes:
@@ -73,8 +73,9 @@ class Unit:
         if self.came and self._lane.setup.translates:
             return self._lane.encode(self.message, self._frame) or b""
         if self._frame is None:
-            self._frame = self.message.data if isinstance(self.message, Frame) else self._lane.encode(self.message)
-        return self._frame or b""
+            made = self.message.data if isinstance(self.message, Frame) else self._lane.encode(self.message)
+            self._frame = made or b""
+        return self._frame
 
     def payload_range(self, framing: Any) -> tuple[int, int]:
         """Return the offsets of the payload in the frame; those of the whole frame if it cannot be told."""
@@ -84,7 +85,7 @@ class Unit:
             return start, start + len(payload)
         try:
             # A framing that follows its messages would take this one for the next of its stream.
-            if not framing.follows and framing.find(frame, 0, len(frame)) == len(frame):
+            if frame and not framing.follows and framing.find(frame, 0, len(frame)) == len(frame):
                 return framing.body, len(frame) - framing.tail
         except Exception:
             pass  # made by a filter as the framing does not read it
@@ -99,8 +100,8 @@ class Unit:
         return self.altered(self.frame)
 
     def to_send(self) -> object:
-        """Return what a verdict sends for it."""
-        return Frame(self.frame) if self.came else self.message
+        """Return what a verdict sends for it: its frame, if there is one, so that it is not encoded again."""
+        return self.message if self._frame is None else Frame(self.frame)
 
     def meant_by(self, where: Where, work: Work) -> bool:
         """Return whether it is one of the messages that a fault is for."""
@@ -126,11 +127,11 @@ class Work:
     __slots__ = ("active", "chance", "closes", "direction", "lane", "link", "reasons")
 
     def __init__(self, active: ActiveFault, link: Link, direction: Direction, lane: FaultyLane, chance: Chance) -> None:
-        self.active = active
-        self.link = link
-        self.direction = direction
-        self.lane = lane
-        self.chance = chance
+        self.active: ActiveFault = active
+        self.link: Link = link
+        self.direction: Direction = direction
+        self.lane: FaultyLane = lane
+        self.chance: Chance = chance
         self.reasons: list[tuple[object, float]] = []
         """What delays the verdict, and for how many seconds."""
         self.closes: BaseException | None = None
@@ -199,7 +200,11 @@ class LinkFaults:
     def __init__(self, link: Link, direction: Direction, faults: Sequence[ActiveFault]) -> None:
         self._link = link
         self._direction = direction
-        self._faults = [(active, active.chance_of(link, direction)) for active in faults]
+        # A link gets its number among those of a fault now, and the links of others must not count.
+        self._faults = [
+            (active, active.chance_of(link, direction) if active.concerns(link, direction) else None)
+            for active in faults
+        ]
 
     def __call__(self, lane: FaultyLane, verdict: Verdict, frame: bytes, payload: bytes, message: object) -> Verdict:
         """Return the verdict to carry out instead of this one."""
@@ -210,7 +215,8 @@ class LinkFaults:
         closes: BaseException | None = None
         for active, chance in self._faults:
             fault = active.fault
-            if isinstance(fault, MessageFault) and fault.concerns_client(self._link.client_name):
+            if isinstance(fault, MessageFault) and not active.removed and fault.concerns_client(self._link.client_name):
+                chance = chance or active.chance_of(self._link, self._direction)
                 work = Work(active, self._link, self._direction, lane, chance)
                 units = _struck(units, fault, work)
                 reasons += work.reasons

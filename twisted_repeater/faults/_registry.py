@@ -17,7 +17,7 @@ from ..model import Direction
 from ._fault import Chance, Fault, check_seconds
 from ._link_faults import MessageFault
 
-__all__ = ["ActiveFault", "Faults"]
+__all__ = ["ActiveFault", "Faults", "check_name"]
 
 log: Logger = Logger()
 
@@ -38,6 +38,8 @@ class ActiveFault:
         """Its kind, and its options."""
         self.seed: int = SystemRandom().randrange(SEEDS) if fault.seed is None else fault.seed
         """What its random numbers begin with: give it to the fault to get the same faults again."""
+        self.removed: bool = False
+        """Whether it is set no more. A verdict that was awaited then may still reach it."""
         self._clock = clock
         self._ends = ends
         self._logged = False
@@ -57,7 +59,7 @@ class ActiveFault:
         return isinstance(self.fault, MessageFault)
 
     @property
-    def left(self) -> float | None:
+    def seconds_left(self) -> float | None:
         """In how many seconds it ends by itself; ``None`` if it stays until it is removed."""
         return None if self._ends is None else max(self._ends - self._clock.seconds(), 0.0)
 
@@ -159,8 +161,7 @@ class Faults:
             TypeError: an argument is of another kind.
             ValueError: the name or the time is out of range.
         """
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise ValueError(f"the name of a fault must be 1 to 64 letters, digits, '_', '.' or '-', not {name!r}")
+        check_name(name)
         if not isinstance(fault, Fault) or type(fault) in (Fault, MessageFault):
             raise TypeError(f"fault must be a fault such as Drop(), not {fault!r}")
         ends = None
@@ -173,6 +174,8 @@ class Faults:
         if seconds is not None:
             self._timers[name] = self._clock.callLater(seconds, self.remove, name)
         log.info("the fault {name} is set: {fault}, seed {seed}", name=name, fault=str(fault), seed=active.seed)
+        if before is not None:
+            before.removed = True
         self._changed(before)
         return active
 
@@ -181,6 +184,7 @@ class Faults:
         self._stop_timer(name)
         removed = self._faults.pop(name, None)
         if removed is not None:
+            removed.removed = True
             log.info(
                 "the fault {name} is removed; it hit {hit} of {seen}", name=name, hit=removed.hit, seen=removed.seen
             )
@@ -201,3 +205,9 @@ class Faults:
         timer = self._timers.pop(name, None)
         if timer is not None and timer.active():
             timer.cancel()
+
+
+def check_name(name: object) -> None:
+    """Raise ``ValueError`` unless a fault may have this name."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ValueError(f"the name of a fault must be 1 to 64 letters, digits, '_', '.' or '-', not {name!r}")

@@ -136,10 +136,10 @@ class LimitData(ByteFault):
 
 @dataclass(frozen=True)
 class ResetPeer(ByteFault):
-    """Resets the connection to a peer, so that it gets ``ECONNRESET``: ``seconds`` after the first bytes for it came.
+    """Resets both connections of a link, so that its peers get ``ECONNRESET``: ``seconds`` after the first bytes came.
 
-    Those bytes, and all that follow, are not sent. The link goes on as if that side had been lost: by default it closes
-    the other connection in good order. A Unix socket cannot be reset, and is closed.
+    Those bytes, and all that follow, are not sent. ``direction`` says whose first bytes count. A Unix socket cannot be
+    reset, and is closed.
     """
 
     seconds: float = 0.0

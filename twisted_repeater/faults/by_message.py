@@ -44,7 +44,7 @@ class Corrupt(MessageFault):
     """Bytes of messages are changed, to others drawn at random."""
 
     size: int = field(default=1, kw_only=False)
-    """How many bytes of a message are changed, or fewer if it is shorter. A byte may be drawn twice."""
+    """How many bytes of a message are changed, or fewer if it is shorter."""
     frame: bool = False
     """Whether all bytes of the frame may be changed. Otherwise only those of the payload are, so that the receiver can
     still find the end of the message. In some protocols, such as lines or FIX, the payload decides about the end, too.
@@ -60,8 +60,7 @@ class Corrupt(MessageFault):
         """See `MessageFault`."""
         frame = bytearray(unit.frame)
         start, stop = (0, len(frame)) if self.frame else unit.payload_range(work.framing)
-        for _ in range(min(self.size, stop - start)):
-            at = work.chance.random.randrange(start, stop)
+        for at in work.chance.random.sample(range(start, stop), min(self.size, stop - start)):
             frame[at] ^= work.chance.random.randrange(1, 256)
         return (unit.altered(bytes(frame)),) if stop > start else (unit,)
 
@@ -73,8 +72,8 @@ class Latency(MessageFault):
     The order is kept: a message whose time is shorter than that of the message before it arrives with that.
     """
 
-    seconds: float = field(default=0.0, kw_only=False)
-    """The time, on average."""
+    seconds: float = field(kw_only=False)
+    """The time, on average. It may be 0 if there is a ``jitter``."""
     jitter: float = field(default=0.0, kw_only=False)
     """How far the time differs from that: at most, or as the standard deviation of a normal distribution. It is never
     below 0."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .reader import Recording, open_recording
-from .recorder import Recorder, record
+from .recorder import Recorder
 from .records import Origin, RecordedGap, RecordedLink, RecordedMessage, RecordingError
+from .start import record
 
 __all__ = [
     "Origin",

@@ -1,10 +1,13 @@
-"""What the reactor's thread hands to the writer's thread, and how it becomes rows."""
+"""What the reactor's thread hands to the writer's thread: rows of messages, and what happens to links.
+
+A row is a tuple of plain values. Python's garbage collector does not look at such tuples, however many wait.
+"""
 
 from __future__ import annotations
 
 import json
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from .._text import address_text, class_name, told
 from ..link import Link
@@ -17,18 +20,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
+    "COST",
+    "FRAME",
     "PLAIN_COLUMNS",
+    "TIME",
+    "Entry",
     "Gap",
     "KnownLink",
-    "LinkEvent",
-    "is_plain",
+    "LinkEnd",
+    "Row",
+    "full",
     "microseconds",
-    "plain_values",
-    "values_of",
+    "oldest_in",
+    "row_of",
+    "size_of",
 ]
 
 TO_SERVER = Direction.TO_SERVER
 MESSAGE, OPENING = Origin.MESSAGE, Origin.OPENING
+
+Row: TypeAlias = tuple[Any, ...]
+"""The values of a message, in the order of `PLAIN_COLUMNS` or `COLUMNS`."""
 
 PLAIN_COLUMNS: Final = ("link", "time", "direction", "number", "frame", "by_filter", "took")
 """What differs between messages that were passed on as they came. The other columns have their defaults."""
@@ -36,20 +48,46 @@ PLAIN_COLUMNS: Final = ("link", "time", "direction", "number", "frame", "by_filt
 COLUMNS: Final = (*PLAIN_COLUMNS, "origin", "passed", "forward", "back", "verdict")
 """All columns but the number of the row."""
 
+TIME: Final = PLAIN_COLUMNS.index("time")
+"""Where a row has the time."""
+
+FRAME: Final = PLAIN_COLUMNS.index("frame")
+"""Where a row has the frame."""
+
+COST: Final = 300
+"""How many bytes of memory a waiting message takes beside its own."""
+
+DEFAULTS: Final = (0, True, None, None, "PASS_ON")
+"""What a plain row has in the other columns."""
+
+
+NEAR: Final = 10
+"""Among how many entries the oldest message is looked for. Before it are links that were made or have ended."""
+
 
 class KnownLink:
-    """A link that the recording has seen. The reactor's thread fills it in, the writer's thread writes it down."""
+    """A link that the recording has seen. The reactor's thread fills it in, the writer's thread writes it down.
 
-    __slots__ = ("ended", "file", "id", "made", "name", "number", "reason", "refused", "row")
+    Args:
+        number: the number of its row, in each file that has one.
+        link: the link.
+    """
 
-    def __init__(self, link: Link, made: int | None) -> None:
+    __slots__ = ("announced", "ended", "file", "id", "link", "made", "name", "number", "reason", "refused", "row")
+
+    def __init__(self, number: int, link: Link) -> None:
+        self.number: int = number
+        """The number of its row."""
+        self.link: Link = link
+        """The link."""
+        self.announced: bool = False
+        """Whether the writer knows it, or will find it in its queue."""
         self.file: RecordingFile | None = None
         """The file that has a row for it."""
-        self.number: int = 0
-        """The number of that row."""
         self.id: int = link.id
         self.name: str = _storable(link.client_name)
-        self.made = made
+        """The name in its row."""
+        self.made: int | None = None
         self.ended: int | None = None
         self.reason: str | None = None
         self.refused: str | None = None
@@ -61,19 +99,25 @@ class KnownLink:
             _json(link),
         )
 
-    def end(self, link: Link, time: int, reason: BaseException | None) -> None:
+    def end(self, time: int, reason: BaseException | None) -> None:
         """Note that the link has ended."""
-        self.name, self.ended = _storable(link.client_name), time
+        self.ended = time
         self.reason = None if reason is None else _storable(told(reason))
 
-    def refuse(self, link: Link, time: int, error: BaseException) -> None:
+    def refuse(self, time: int, error: BaseException) -> None:
         """Note that no link was made."""
-        self.name, self.ended, self.refused = _storable(link.client_name), time, _storable(told(error))
+        self.ended, self.refused = time, _storable(told(error))
+
+    def renamed(self) -> bool:
+        """Return whether the client has another name than the row has."""
+        before, self.name = self.name, _storable(self.link.client_name)
+        return self.name != before
 
     def values(self) -> tuple[Any, ...]:
         """Return the values of its row."""
         client, server_name, server, details = self.row
         return (
+            self.number,
             self.id,
             self.name,
             client,
@@ -88,16 +132,15 @@ class KnownLink:
 
     def end_values(self) -> tuple[Any, ...]:
         """Return the values of its row that its end changes."""
+        self.renamed()
         return (self.name, self.ended, self.reason, self.refused)
 
 
-class LinkEvent(Enum):
-    """What else happens to a link."""
+class LinkEnd(NamedTuple):
+    """Says that a link has ended or was refused, or that nothing more of it will come."""
 
-    MADE = 0
-    """It was made."""
-    OVER = 1
-    """It has ended, or was refused."""
+    link: KnownLink
+    """The link."""
 
 
 class Gap:
@@ -117,61 +160,71 @@ class Gap:
         self.left_out += count
 
 
+Entry: TypeAlias = Row | KnownLink | LinkEnd | Gap
+"""What waits in the queue. A link comes before its first message."""
+
+
 def microseconds(time: float) -> int:
     """Return a time in whole microseconds."""
     return int(time * 1e6)
 
 
-def is_plain(message: WatchedMessage) -> bool:
-    """Return whether a message was passed on as it came, and nothing else was sent, as is so with most messages."""
+def row_of(link: int, message: WatchedMessage) -> Row:
+    """Return the row of a message.
+
+    Args:
+        link: the number of its link's row.
+        message: the message.
+
+    Returns:
+        A plain row if the message was passed on as it came, and nothing else was sent, as is so with most messages.
+    """
+    verdict, forward, back = message.verdict, message.forward, message.back
+    plain = (
+        link,
+        int(message.time * 1e6),
+        0 if message.direction is TO_SERVER else 1,
+        message.number,
+        message.frame,
+        message.by_filter,
+        int(message.took * 1e6),
+    )
+    if verdict is PASS_ON and message.passed and not forward and not back:
+        return plain
+    origin = message.origin
     return (
-        message.verdict is PASS_ON
-        and message.passed
-        and message.origin is MESSAGE
-        and not message.forward
-        and not message.back
+        *plain,
+        0 if origin is MESSAGE else 1 if origin is OPENING else 2,
+        message.passed,
+        forward or None,
+        back or None,
+        "PASS_ON" if verdict is PASS_ON else _name(verdict),
     )
 
 
-def plain_values(messages: list[tuple[int, WatchedMessage]]) -> list[Any]:
-    """Return the values of the rows of plain messages, one row after the other; see `PLAIN_COLUMNS`."""
-    values: list[Any] = []
-    for link, message in messages:
-        values += (
-            link,
-            int(message.time * 1e6),
-            0 if message.direction is TO_SERVER else 1,
-            message.number,
-            message.frame,
-            message.by_filter,
-            int(message.took * 1e6),
-        )
-    return values
+def full(row: Row) -> Row:
+    """Return a row with the values of all columns."""
+    return row if len(row) > len(PLAIN_COLUMNS) else row + DEFAULTS
 
 
-def values_of(messages: list[tuple[int, WatchedMessage]]) -> list[Any]:
-    """Return the values of the rows of messages, one row after the other; see `COLUMNS`.
+def size_of(row: Row) -> int:
+    """Return how many bytes of traffic a row has."""
+    if len(row) == len(PLAIN_COLUMNS):
+        return len(row[FRAME])
+    return len(row[FRAME]) + sum(len(value) for value in row[-3:-1] if value)
 
-    Each message comes with the number of its link's row.
-    """
-    values: list[Any] = []
-    for link, message in messages:
-        origin, verdict = message.origin, message.verdict
-        values += (
-            link,
-            int(message.time * 1e6),
-            0 if message.direction is TO_SERVER else 1,
-            message.number,
-            message.frame,
-            message.by_filter,
-            int(message.took * 1e6),
-            0 if origin is MESSAGE else 1 if origin is OPENING else 2,
-            message.passed,
-            message.forward or None,
-            message.back or None,
-            "PASS_ON" if verdict is PASS_ON else _name(verdict),
-        )
-    return values
+
+def oldest_in(queue: deque[Entry]) -> float | None:
+    """Return the time of the first message in a queue, if one is near its front."""
+    for index in range(NEAR):
+        try:
+            entry = queue[index]
+        except IndexError:  # another thread may take it now
+            return None
+        if type(entry) is tuple:
+            time: int = entry[TIME]
+            return time / 1e6
+    return None
 
 
 def _name(verdict: Verdict | None) -> str | None:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import stat
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import pairwise
-from typing import Any, Final
+from itertools import chain, pairwise
+from typing import Any, Final, NamedTuple
 
-from ..watching import WatchedMessage
 from .disk import check_kind, reserve_of
-from .entries import COLUMNS, PLAIN_COLUMNS, is_plain, plain_values, values_of
+from .entries import COLUMNS, PLAIN_COLUMNS, Row, full, microseconds
 from .records import RecordingError
-from .schema import PAGE_SIZE, check, create
+from .schema import PAGE_SIZE, check, create, has_id
 
-__all__ = ["AT_ONCE", "RecordingFile", "rotate"]
+__all__ = ["AT_ONCE", "RecordingFile", "Settings", "code_of", "is_damage", "is_file", "rotate"]
 
 LINK: Final = (
-    "INSERT INTO links (link, client_name, client_address, server_name, server_address, made, ended, reason, refused, "
-    "details, first_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO links (id, link, client_name, client_address, server_name, server_address, made, ended, reason, "
+    "refused, details, first_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) "
+    "DO UPDATE SET client_name = excluded.client_name"
 )
+"""A link may have its row already, if the file was closed and opened again."""
+
+RENAME: Final = "UPDATE links SET client_name = ? WHERE id = ?"
 
 LINK_END: Final = "UPDATE links SET client_name = ?, ended = ?, reason = ?, refused = ?, last_message = ? WHERE id = ?"
 
@@ -48,14 +53,21 @@ ANY: Final = _statements(COLUMNS)
 """For any messages."""
 
 CHECKPOINT: Final = 1000
-"""After how many pages SQLite moves the log into the database, or fewer on a small disk: the database may grow by as
-much as the log has, when the disk is full but for the reserve."""
+"""After how many pages SQLite moves the log into the database. On a small disk it is half of the reserve: the database
+grows by as much, perhaps when the disk is full but for the reserve."""
+
+BYTES: Final = 4 * 1024 * 1024
+"""How many bytes there are in a transaction at most, or a quarter of the reserve; and one message more."""
 
 MAX_LOG: Final = 64 * 1024 * 1024
 """How many bytes of the log's file are kept when it is empty."""
 
 PATIENCE: Final = 0.5
 """How many seconds SQLite waits for another process that has locked the file."""
+
+
+NODES: Final[set[int]] = set()
+"""The files that this process records into: the numbers that they have on their disks."""
 
 
 class RecordingFile:
@@ -77,7 +89,9 @@ class RecordingFile:
         self.path: str = path
         self._closed = False
         self._lock = _locked(path)
-        self._node = os.fstat(self._lock).st_ino
+        self.node: int = os.fstat(self._lock).st_ino
+        """The number that the file has on its disk, whatever its name."""
+        NODES.add(self.node)
         self.same: bool = True
         """Whether the file was new, or its dialect and server are these."""
         try:
@@ -90,8 +104,12 @@ class RecordingFile:
                 self._connection.close()
                 raise
         except BaseException:
-            os.close(self._lock)
+            self._unlock()
             raise
+
+    def _unlock(self) -> None:
+        NODES.discard(self.node)
+        os.close(self._lock)
 
     def _prepare(self, facts: Mapping[str, str], durable: bool) -> None:
         """Create the tables, or check what is there."""
@@ -107,9 +125,19 @@ class RecordingFile:
             self.same = all(found.get(name) == facts.get(name) for name in ("dialect", "server"))
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        execute(f"PRAGMA wal_autocheckpoint = {min(CHECKPOINT, reserve_of(self.path) // PAGE_SIZE + 1)}")
+        reserve = reserve_of(self.path)
+        self.most_at_once: int = min(BYTES, reserve // 4 + 1)
+        """How many bytes should be written in one transaction."""
+        execute(f"PRAGMA wal_autocheckpoint = {min(CHECKPOINT, reserve // 2 // PAGE_SIZE + 1)}")
         execute(f"PRAGMA journal_size_limit = {MAX_LOG}")
-        self.last: int = execute("SELECT max(id) FROM messages").fetchone()[0] or 0
+        self.last: int = self._last("messages")
+        """The number of the last message."""
+        self.last_link: int = self._last("links")
+        """The number of the last link that was there when the file was opened."""
+
+    def _last(self, table: str) -> int:
+        last: int | None = self._connection.execute(f"SELECT max(id) FROM {table}").fetchone()[0]
+        return last or 0
 
     @property
     def size(self) -> int:
@@ -118,14 +146,6 @@ class RecordingFile:
         with suppress(FileNotFoundError):
             size += os.stat(f"{self.path}-wal").st_size
         return size
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the file has still its name: nobody has removed or replaced it."""
-        try:
-            return os.stat(self.path).st_ino == self._node
-        except FileNotFoundError:
-            return False
 
     def make_room(self) -> None:
         """Move the log into the database, and give its room back to the disk, if nobody reads the file."""
@@ -147,14 +167,14 @@ class RecordingFile:
         with suppress(sqlite3.Error):
             self._connection.rollback()
         with suppress(sqlite3.Error):
-            self.last = self._connection.execute("SELECT max(id) FROM messages").fetchone()[0] or 0
+            self.last = self._last("messages")
 
-    def add_messages(self, messages: list[tuple[int, WatchedMessage]]) -> None:
-        """Add messages, each with the number of its link's row."""
-        if all(is_plain(message) for _, message in messages):
-            statements, values = PLAIN, plain_values(messages)
-        else:
-            statements, values = ANY, values_of(messages)
+    def add_messages(self, rows: list[Row]) -> None:
+        """Add messages."""
+        statements = PLAIN
+        if max(map(len, rows), default=0) > len(PLAIN_COLUMNS):
+            statements, rows = ANY, list(map(full, rows))
+        values = list(chain.from_iterable(rows))
         begin, end = 0, len(values)
         for size, statement in statements:
             while end - begin >= size:
@@ -162,10 +182,13 @@ class RecordingFile:
                 self.last = cursor.lastrowid or self.last
                 begin += size
 
-    def add_link(self, row: tuple[Any, ...]) -> int:
-        """Add a link and return its number."""
-        cursor = self._connection.execute(LINK, (*row, self.last + 1))
-        return cursor.lastrowid or 0
+    def add_link(self, row: tuple[Any, ...]) -> None:
+        """Add a link, unless it is there."""
+        self._connection.execute(LINK, (*row, self.last + 1))
+
+    def rename_link(self, name: str, number: int) -> None:
+        """Note another name of a link's client."""
+        self._connection.execute(RENAME, (name, number))
 
     def end_link(self, row: tuple[Any, ...], number: int) -> None:
         """Note how a link ended, after its last message was added."""
@@ -186,10 +209,41 @@ class RecordingFile:
         self._closed = True
         try:
             with suppress(sqlite3.Error):  # a reader has it open, or the disk is full
+                self._connection.execute("PRAGMA wal_checkpoint")  # if the file was moved, the log will get lost
                 self._connection.execute("PRAGMA journal_mode = DELETE")
             self._connection.close()
         finally:
-            os.close(self._lock)  # not before: it would end the locks of SQLite
+            self._unlock()  # not before: it would end the locks of SQLite
+
+
+class Settings(NamedTuple):
+    """How a recording is written."""
+
+    path: str
+    """The file."""
+    facts: Mapping[str, str]
+    """What is known about the recording."""
+    max_size: int
+    """When the file and its log have this many bytes, the next file is begun."""
+    keep: int
+    """How many older files are kept."""
+    durable: bool
+    """Whether each transaction waits until the disk has it."""
+
+    def open(self) -> RecordingFile:
+        """Open the file, after moving away one that is of other traffic, or damaged."""
+        facts = {**self.facts, "began": str(microseconds(time.time()))}
+        try:
+            file = RecordingFile(self.path, facts, durable=self.durable)
+        except sqlite3.DatabaseError as error:
+            if code_of(error) != sqlite3.SQLITE_CORRUPT or not has_id(self.path):
+                raise
+        else:
+            if file.same:
+                return file
+            file.close()
+        rotate(self.path, self.keep)
+        return RecordingFile(self.path, facts, durable=self.durable)
 
 
 def rotate(path: str, keep: int) -> None:
@@ -208,6 +262,30 @@ def rotate(path: str, keep: int) -> None:
                 os.replace(old + suffix, new + suffix)
 
 
+def is_file(path: str, node: int) -> bool:
+    """Return whether a name still belongs to a file: nobody has removed, moved, replaced or emptied it.
+
+    Args:
+        path: the name.
+        node: the number that the file has on its disk.
+    """
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return status.st_ino == node and status.st_size > 0
+
+
+def code_of(error: Exception) -> int:
+    """Return SQLite's number of an error, 0 if it is not one of SQLite's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether an error says that the file itself is damaged."""
+    return code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def _remove(path: str) -> None:
     for suffix in ("-wal", "-shm", ""):
         with suppress(FileNotFoundError):
@@ -216,6 +294,12 @@ def _remove(path: str) -> None:
 
 def _locked(path: str) -> int:
     """Open the file, make it if it is not there, and lock it; SQLite itself does not use this kind of lock."""
+    with suppress(FileNotFoundError):
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise RecordingError(f"{path} must be a file, not a directory, a device or a link")
+        if status.st_ino in NODES:  # to open and close it would end the locks that SQLite has on it
+            raise RecordingError(f"{path} must be recorded into once, but this process does it already")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -233,7 +317,7 @@ def _locked(path: str) -> int:
             raise RecordingError(f"{path} must belong to the user who records, not to another one")
     except BlockingIOError:
         os.close(descriptor)
-        raise RecordingError(f"{path} must be recorded into once, but somebody does it already") from None
+        raise RecordingError(f"{path} must have one recorder, and another one writes it already") from None
     except BaseException:
         os.close(descriptor)
         raise
@@ -245,6 +329,6 @@ def _is_empty(connection: sqlite3.Connection, path: str) -> bool:
     try:
         return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
+        if code_of(error) == sqlite3.SQLITE_NOTADB:
             raise RecordingError(f"{path} must be a recording, not another file") from error
         raise

@@ -78,7 +78,11 @@ def _readable(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> s
         connection.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.OperationalError as error:
         wal = Path(f"{os.fspath(path)}-wal")
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_READONLY:  # its recorder was killed: SQLite has to repair the file first
+            connection.close()
+            return _connect(path, "mode=rw")
+        if code != sqlite3.SQLITE_CANTOPEN:
             return connection
         if wal.exists() and wal.stat().st_size:
             raise RecordingError(

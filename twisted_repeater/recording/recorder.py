@@ -1,13 +1,9 @@
-"""Records the traffic of a repeater: a watcher that hands what it sees to a `Writer`."""
+"""The watcher that hands what it sees to a `Writer`."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Mapping
-from contextlib import suppress
-from importlib.metadata import version
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -20,96 +16,21 @@ from .._types import Reactor
 from ..errors import ConnectingError
 from ..link import Link
 from ..observers._throttle import LogThrottle
-from ..watching import WatchedMessage
-from .entries import Gap, KnownLink, LinkEvent, microseconds
+from ..watching import Origin, WatchedMessage
+from .entries import COST, Gap, KnownLink, LinkEnd, microseconds, oldest_in, row_of
+from .file import Settings
 from .records import RecordingError
-from .writer import COST, Settings, Writer
+from .writer import Writer
 
-__all__ = ["Recorder", "record"]
+__all__ = ["Recorder"]
 
 log: Logger = Logger()
-
-MIB: Final = 1024 * 1024
-
-LEAST: Final = {"max_size": MIB, "keep": 0, "max_waiting": 1}
-"""The smallest numbers that `record` accepts. An empty file has a tenth of the smallest size."""
 
 STOP_TIME: Final = 10.0
 """How many seconds the end of a recording waits for its disk at most."""
 
 SLOW: Final = "the disk is too slow"
 """Why messages are left out if too many wait."""
-
-
-def record(
-    repeater: Repeater,
-    path: str | os.PathLike[str],
-    *,
-    links: LinksToWatch = None,
-    max_size: int = 1024 * MIB,
-    keep: int = 4,
-    when_slow: Literal["leave-out", "wait"] = "leave-out",
-    max_waiting: int = 64 * MIB,
-    durable: bool = False,
-    dialect: str = "",
-    server: str = "",
-    reactor: Reactor = None,
-) -> Recorder:
-    """Record the traffic of a repeater in a file, from now on.
-
-    The file is an SQLite database that only its owner can read. Other programs may read it while it grows. A thread
-    writes it; the links never wait for the disk, unless you say so. If the process is killed, the last second is
-    missing. If the disk is full, the recording is suspended until there is room; the links go on.
-
-    Call it after the last fork of your process. If you record tens of thousands of messages a second, call
-    ``gc.freeze()`` before: Python's garbage collector may stop the reactor for tens of milliseconds otherwise.
-
-    Args:
-        repeater: the repeater.
-        path: the file. If it has a recording of the same dialect and server, that goes on. A recording of others is
-            moved away, as if it were too large.
-        links: which links to record; see `Repeater.watch`.
-        max_size: when the file has so many bytes, it is moved to ``PATH.1``, an older one to ``PATH.2``, and so on, and
-            the next file is begun.
-        keep: how many older files are kept.
-        when_slow: what to do if the disk is too slow: ``"leave-out"`` leaves messages out, and notes in the file where
-            and how many. ``"wait"`` stops reading from the links until the disk has caught up.
-        max_waiting: how many bytes of memory the messages may take that wait for the disk.
-        durable: whether messages that are written survive a power loss, too. It makes writing slower.
-        dialect: the dialect as the command line has it, such as ``"length:size=2"``. An export or a replay uses it.
-        server: where the server is, for people who read the file.
-        reactor: the global one by default.
-
-    Returns:
-        What records. It ends with the repeater's `shutdown`, or when you call its `stop`.
-
-    Raises:
-        RecordingError: there is another file, somebody else records into it, or it is on a network file system.
-        OSError: the file cannot be made.
-        ValueError: a number is too small.
-    """
-    check_numbers({"max_size": max_size, "keep": keep, "max_waiting": max_waiting})
-    if when_slow not in ("leave-out", "wait"):
-        raise ValueError(f"when_slow must be 'leave-out' or 'wait', not {when_slow!r}")
-    if reactor is None:
-        from twisted.internet import reactor
-    facts = {
-        "dialect": dialect,
-        "repeater_name": repeater._factory.settings.repeater_name,
-        "server": server,
-        "version": version("twisted_repeater"),
-    }
-    settings = Settings(os.path.abspath(path), facts, max_size, keep, durable)
-    recorder = Recorder(settings, reactor, max_waiting=max_waiting, waits=when_slow == "wait")
-    recorder.watch(repeater, links)
-    return recorder
-
-
-def check_numbers(arguments: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` if a number among the arguments of `record` is too small."""
-    for name, least in LEAST.items():
-        if arguments.get(name, least) < least:
-            raise ValueError(f"{name} must be at least {least}, not {arguments[name]}")
 
 
 class Recorder:
@@ -132,12 +53,14 @@ class Recorder:
         self._left_out = 0
         self._throttle = LogThrottle(reactor)
         self._over = False
+        self._is_suspended = False
         self._callers: list[Deferred[None]] = []
         self._limit: IDelayedCall | None = None
         try:
             self._writer = Writer(settings, max_waiting, self._told)
         except sqlite3.Error as error:
             raise RecordingError(f"{self.path} cannot be recorded into: {error}") from error
+        self._last_link = self._writer.last_link
 
     def watch(self, repeater: Repeater, links: LinksToWatch) -> None:
         """Begin; the writer ends if that fails."""
@@ -149,7 +72,7 @@ class Recorder:
         log.info("recording into {path}", path=self.path)
 
     def stop(self) -> Deferred[None]:
-        """End the recording. Fires when the file is complete, or when its disk has not obeyed for 10 seconds.
+        """End the recording. Fires when the file is complete, or when its disk has not answered for 10 seconds.
 
         You may call this again; each call returns a Deferred of its own.
         """
@@ -182,10 +105,7 @@ class Recorder:
     @property
     def age(self) -> float:
         """How many seconds old the oldest message is that is not written yet: a killed process loses so much."""
-        oldest = self._writer.oldest
-        if oldest is None:
-            with suppress(IndexError):  # the writer may take it now
-                oldest = getattr(self._writer.queue[0][1], "time", None)
+        oldest = self._writer.oldest or oldest_in(self._writer.queue)
         return 0.0 if oldest is None else max(0.0, self._reactor.seconds() - oldest)
 
     @property
@@ -204,34 +124,36 @@ class Recorder:
         """See `IWatcher`."""
         # This is called for each message, while the link waits.
         writer = self._writer
-        cost = 2 * len(message.frame) + len(message.forward) + len(message.back) + COST
+        cost = len(message.frame) + len(message.forward) + len(message.back) + COST
         put = self._put + cost
-        if (put > writer.most_put or self._gap is not None) and not self._may_take(message, cost):
+        if (put > writer.most_put or self._gap is not None) and not self._may_take(message):
             return
-        try:
-            link = self._links[message.link]
-        except KeyError:
-            link = self._know(message.link, None)
+        link = self._known(message.link)
+        if not link.announced:
+            self._announce(link)
         self._put += cost
-        writer.queue.append((link, message, cost))
+        writer.queue.append(row_of(link.number, message))
         if writer.asleep:
             writer.wake.set()
 
     def link_made(self, link: Link) -> None:
         """See `ILinkWatcher`."""
-        self._add_event(self._know(link, microseconds(self._reactor.seconds())), LinkEvent.MADE)
+        known = self._known(link)
+        known.made = microseconds(self._reactor.seconds())
+        if self._has_room_for_links:
+            self._announce(known)
 
     def link_refused(self, link: Link, error: ConnectingError) -> None:
         """See `ILinkWatcher`."""
-        known = self._links.pop(link, None) or KnownLink(link, None)
-        known.refuse(link, microseconds(self._reactor.seconds()), error)
-        self._add_event(known, LinkEvent.OVER)
+        known = self._known(link)
+        known.refuse(microseconds(self._reactor.seconds()), error)
+        self._forget(known)
 
     def link_ended(self, link: Link, reason: BaseException | None) -> None:
         """See `ILinkWatcher`."""
-        known = self._links.pop(link, None) or KnownLink(link, None)
-        known.end(link, microseconds(self._reactor.seconds()), reason)
-        self._add_event(known, LinkEvent.OVER)
+        known = self._known(link)
+        known.end(microseconds(self._reactor.seconds()), reason)
+        self._forget(known)
 
     def watch_ended(self) -> Deferred[None]:
         """See `ILinkWatcher`."""
@@ -248,28 +170,51 @@ class Recorder:
 
     # -- what waits -----------------------------------------------------------------------------------------------
 
-    def _know(self, link: Link, made: int | None) -> KnownLink:
-        """Return what the recording knows about a link that it sees for the first time."""
+    def _known(self, link: Link) -> KnownLink:
+        """Return what the recording knows about a link."""
+        known = self._links.get(link)
+        if known is not None:
+            return known
         if len(self._links) >= self._most_links:  # it may have lost the name by which it was chosen, before its end
-            self._links = {link: known for link, known in self._links.items() if not pair_of(link).over}
+            for known in list(self._links.values()):
+                if pair_of(known.link).over:
+                    self._forget(known)
             self._most_links = max(1000, 2 * len(self._links))
-        known = self._links[link] = KnownLink(link, made)
+        self._last_link += 1
+        known = self._links[link] = KnownLink(self._last_link, link)
         return known
 
-    def _add_event(self, link: KnownLink, event: LinkEvent) -> None:
-        """Queue an event. There is twice the room for them, as messages without their links are worth little."""
-        if not self._writer.suspended and self.waiting < 2 * self._max_waiting:
-            self._put += COST
-            self._writer.queue.append((link, event, COST))
-            self._writer.wake.set()
+    @property
+    def _has_room_for_links(self) -> bool:
+        """Whether links may be queued. There is twice the room, as messages without their links are worth little."""
+        return not self._writer.suspended and self.waiting < 2 * self._max_waiting
 
-    def _may_take(self, message: WatchedMessage, cost: int) -> bool:
+    def _announce(self, link: KnownLink) -> None:
+        """Tell the writer of a link."""
+        link.announced = True
+        self._queue(link)
+
+    def _forget(self, link: KnownLink) -> None:
+        """A link is over. The writer must learn the end of each link that it knows, else it would keep it for ever."""
+        del self._links[link.link]
+        if link.announced or self._has_room_for_links:
+            self._queue(LinkEnd(link))
+
+    def _queue(self, entry: KnownLink | LinkEnd | Gap) -> None:
+        self._put += COST
+        self._writer.queue.append(entry)
+        self._writer.wake.set()
+
+    def _may_take(self, message: WatchedMessage) -> bool:
         """Return whether there is room after all; if not, the message is left out."""
         suspended, waiting = self._writer.suspended, self.waiting
         if not suspended:
             if self._waits and self._watch is not None and waiting > self._max_waiting:
                 self._watch.hold()
-            if not waiting or waiting + cost <= (2 * self._max_waiting if self._waits else self._max_waiting // 2):
+                self._progressed()  # the writer may have told of it before the links were held
+            if waiting <= (2 * self._max_waiting if self._waits else self._max_waiting // 2) or (
+                self._waits and message.origin is Origin.MESSAGE  # it was read before the links were held
+            ):
                 self._end_gap()
                 return True
         if self._gap is None:
@@ -283,9 +228,7 @@ class Recorder:
     def _end_gap(self) -> None:
         """Messages can be taken again, or none will come: note where some are missing, if any are."""
         if self._gap is not None:
-            self._put += COST
-            self._writer.queue.append((None, self._gap, COST))
-            self._writer.wake.set()
+            self._queue(self._gap)
             self._gap = None
 
     # -- what the writer tells ------------------------------------------------------------------------------------
@@ -302,9 +245,12 @@ class Recorder:
     def _suspended(self) -> None:
         if self._watch is not None:
             self._watch.release()
-        self._warn("suspended", "the recording {path} is suspended: {why}", why=self.suspended)
+        if not self._is_suspended:
+            self._is_suspended = True
+            self._warn("suspended", "the recording {path} is suspended: {why}", why=self.suspended)
 
     def _resumed(self) -> None:
+        self._is_suspended = False
         self._warn("resumed", "the recording {path} goes on; {left_out} messages are missing", left_out=self.left_out)
 
     def _finished(self) -> None:
@@ -316,12 +262,12 @@ class Recorder:
         self._finish()
 
     def _give_up(self) -> None:
-        """The disk has not obeyed for too long."""
+        """The disk has not answered for too long."""
         self._limit = None
         self._over = True
         self._writer.give_up()
         log.error(
-            "the recording {path} may be incomplete: its disk has not obeyed for {seconds:g} seconds",
+            "the recording {path} may be incomplete: its disk has not answered for {seconds:g} seconds",
             path=self.path,
             seconds=STOP_TIME,
         )

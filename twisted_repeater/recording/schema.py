@@ -8,7 +8,7 @@ from typing import Final
 from ..model import Direction
 from .records import Origin, RecordingError
 
-__all__ = ["APPLICATION_ID", "DIRECTIONS", "ORIGINS", "VERSION", "check", "create"]
+__all__ = ["APPLICATION_ID", "DIRECTIONS", "ORIGINS", "VERSION", "check", "create", "has_id"]
 
 APPLICATION_ID: Final = 0x7472_6563
 """Says in the file's header that it is a recording: "trec" in ASCII."""
@@ -88,6 +88,8 @@ def check(connection: sqlite3.Connection, name: str) -> None:
         version = _number(connection, "user_version")
     except sqlite3.DatabaseError as error:
         raise RecordingError(f"{name} must be a recording, but SQLite says: {error}") from error
+    if not application_id and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise RecordingError(f"{name} must be a recording, but it is empty: nothing was recorded into it")
     if application_id != APPLICATION_ID:
         raise RecordingError(f"{name} must be a recording, not another file")
     if version > VERSION:
@@ -95,6 +97,12 @@ def check(connection: sqlite3.Connection, name: str) -> None:
             f"{name} was recorded by a newer twisted_repeater: the version of the file must be at most {VERSION}, "
             f"not {version}"
         )
+
+
+def has_id(path: str) -> bool:
+    """Return whether the header of a file says that it is a recording; it may be damaged."""
+    with open(path, "rb") as file:
+        return file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

@@ -14,20 +14,20 @@ The reactor's thread appends to the queue and reads the counters; all else belon
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Final
 
 from .._text import text_of
-from ..watching import WatchedMessage
 from .disk import has_room
-from .entries import Gap, KnownLink, LinkEvent, microseconds
-from .file import AT_ONCE, RecordingFile, rotate
+from .entries import COST, TIME, Entry, Gap, KnownLink, LinkEnd, Row, microseconds, oldest_in, size_of
+from .file import AT_ONCE, RecordingFile, Settings, code_of, is_damage, is_file, rotate
 
-__all__ = ["COST", "Entry", "Settings", "Writer"]
+__all__ = ["Writer"]
 
 PAUSE: Final = 0.02
 """How many seconds the writer lets more messages come before it looks again how many there are."""
@@ -35,9 +35,8 @@ PAUSE: Final = 0.02
 PAUSES: Final = 10
 """After how many such pauses it writes: few large transactions cost less."""
 
-ENOUGH: Final = 800
-"""With so many messages it writes at once. If more objects waited, Python's garbage collector would look at all objects
-of the process more often, which stops the reactor for tens of milliseconds."""
+ENOUGH: Final = 2000
+"""With so many messages it writes at once."""
 
 RETRY: Final = 1.0
 """How many seconds pass between two attempts to go on with a recording that is suspended."""
@@ -45,43 +44,8 @@ RETRY: Final = 1.0
 MESSAGES: Final = 2000
 """How many messages there are in a transaction at most."""
 
-BYTES: Final = 4 * 1024 * 1024
-"""How many bytes there are in a transaction at most, and one message more."""
-
-COST: Final = 500
-"""How many bytes of memory a waiting message takes beside its own."""
-
 FULL: Final = "the disk is full"
 """Why a recording is suspended when there is no room."""
-
-Entry: TypeAlias = tuple[Any, WatchedMessage | LinkEvent | Gap, int]
-"""What waits in the queue: the `KnownLink`, if there is one; a message, an event of the link or a gap; the bytes of
-memory that it takes."""
-
-
-class Settings(NamedTuple):
-    """How a recording is written."""
-
-    path: str
-    """The file."""
-    facts: Mapping[str, str]
-    """What is known about the recording."""
-    max_size: int
-    """When the file and its log have this many bytes, the next file is begun."""
-    keep: int
-    """How many older files are kept."""
-    durable: bool
-    """Whether each transaction waits until the disk has it."""
-
-    def open(self) -> RecordingFile:
-        """Open the file, after moving away one that is of other traffic."""
-        facts = {**self.facts, "began": str(microseconds(time.time()))}
-        file = RecordingFile(self.path, facts, durable=self.durable)
-        if file.same:
-            return file
-        file.close()
-        rotate(self.path, self.keep)
-        return RecordingFile(self.path, facts, durable=self.durable)
 
 
 class Writer:
@@ -118,12 +82,19 @@ class Writer:
         self._settings = settings
         self._tell = tell
         self._file: RecordingFile | None = settings.open()
+        self._node = self._file.node
+        self.last_link: int = self._file.last_link
+        """The number of the last link that was recorded before."""
+        self._links: dict[int, KnownLink] = {}
+        """The links that have not ended, by their numbers."""
         self._stop = threading.Event()
         self._gives_up = False
         self._damaged = False
         self._gap: Gap | None = None
         self._added: list[KnownLink] = []
         """Links whose rows are not committed yet."""
+        self._ended: list[LinkEnd] = []
+        """Links whose ends are not committed yet."""
         self._noted: list[Gap] = []
         """Gaps that are not committed yet."""
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
@@ -149,8 +120,12 @@ class Writer:
                 else:
                     self._sleep()
                     self._write_all()
+            if self.suspended and not self._gives_up:  # what is left to others is enough to note what is missing
+                self._try_again(at_end=True)
+                self._write_all()
         finally:
             try:
+                self._leave_out(ends=True)
                 if self._file is not None:
                     self._file.close()
             finally:
@@ -170,9 +145,9 @@ class Writer:
     def _write_all(self) -> None:
         """Write what waits."""
         while self.queue and not self._gives_up and not self.suspended:
-            oldest = getattr(self.queue[0][1], "time", None) or time.time()
-            lost = Gap(microseconds(oldest), "")
+            lost = Gap(microseconds(oldest_in(self.queue) or time.time()), "")
             try:
+                self._look_for_file()
                 if self._begin():
                     self._write(lost)
                     self._look_after()
@@ -188,7 +163,7 @@ class Writer:
                 self._file.begin()
                 return True
             except sqlite3.OperationalError as error:
-                if _code(error) != sqlite3.SQLITE_BUSY:
+                if code_of(error) != sqlite3.SQLITE_BUSY:
                     raise
         return False
 
@@ -196,52 +171,70 @@ class Writer:
         """Write a transaction; ``taken`` counts the messages that it has taken, which are lost if this raises."""
         assert self._file is not None
         file, queue = self._file, self.queue
-        messages: list[tuple[int, WatchedMessage]] = []
-        size = 0
-        self.oldest = getattr(queue[0][1], "time", None)
+        rows: list[Row] = []
+        count = cost = 0
+        self.oldest = oldest_in(queue)
         try:
-            while queue and taken.left_out < MESSAGES and size < BYTES:
-                link, entry, cost = queue.popleft()
-                size += cost
-                if type(entry) is WatchedMessage:
-                    taken.left_out += 1
-                    if link.file is not file:
-                        self._add(file, link)
-                    messages.append((link.number, entry))
-                    if len(messages) < AT_ONCE[0]:
+            while queue and count < MESSAGES and cost < file.most_at_once:
+                entry = queue.popleft()
+                cost += COST
+                if type(entry) is tuple:
+                    count += 1
+                    cost += size_of(entry)
+                    rows.append(entry)
+                    if len(rows) < AT_ONCE[0]:
                         continue
-                file.add_messages(messages)
-                messages.clear()
-                if not isinstance(entry, WatchedMessage):
-                    self._write_other(file, link, entry)
-            file.add_messages(messages)
+                self._write_rows(file, rows)
+                if type(entry) is not tuple:
+                    self._write_other(file, entry)
+            self._write_rows(file, rows)
             file.commit()
         finally:
-            self.done += size
+            taken.left_out = count
+            self.done += cost
             self._allow_more()
-        self.recorded += taken.left_out
+        self.recorded += count
         taken.left_out = 0
         self.oldest = None
-        self._added.clear()
-        self._noted.clear()
+        for uncommitted in (self._added, self._ended, self._noted):
+            uncommitted.clear()
 
     def _allow_more(self) -> None:
         self.most_put = -1 if self.suspended else self.done + self._max_waiting
 
-    def _write_other(self, file: RecordingFile, link: KnownLink, entry: object) -> None:
+    def _write_rows(self, file: RecordingFile, rows: list[Row]) -> None:
+        """Write messages, and before them the rows of their links, if those are new or have another name."""
+        for number in sorted({row[0] for row in rows}):
+            link = self._links[number]
+            if link.file is not file:
+                self._add(file, link)
+            elif link.renamed():
+                file.rename_link(link.name, number)
+                self._added.append(link)
+        if rows:
+            file.add_messages(rows)
+            rows.clear()
+
+    def _write_other(self, file: RecordingFile, entry: object) -> None:
         """Write what is not a message."""
         if isinstance(entry, Gap):
             self._noted.append(entry)
             file.add_gap(entry.began, entry.ended, entry.left_out, entry.reason)
             return
+        assert isinstance(entry, KnownLink | LinkEnd)
+        link = entry if isinstance(entry, KnownLink) else entry.link
         if link.file is not file:
             self._add(file, link)
-        if entry is LinkEvent.OVER:
+        if isinstance(entry, LinkEnd):
+            self._ended.append(entry)
+            self._links.pop(link.number, None)
             file.end_link(link.end_values(), link.number)
+        else:
+            self._links[link.number] = link
 
     def _add(self, file: RecordingFile, link: KnownLink) -> None:
         """Write the row of a link."""
-        link.number = file.add_link(link.values())
+        file.add_link(link.values())
         link.file = file
         self._added.append(link)
 
@@ -251,21 +244,28 @@ class Writer:
         """After a transaction: see whether the next one should go into this file."""
         assert self._file is not None
         file = self._file
-        if not file.is_there or file.size >= self._settings.max_size:
-            self._next_file(away=file.is_there)
+        if file.size >= self._settings.max_size:
+            self._next_file(away=True)
         elif not has_room(file.path):
             file.make_room()
             if not has_room(file.path):
                 self._suspend(FULL)
 
+    def _look_for_file(self) -> None:
+        """Before a transaction: begin the next file if somebody has removed, moved, replaced or emptied this one."""
+        if not is_file(self._settings.path, self._node):
+            self._next_file(away=True)
+
     def _next_file(self, *, away: bool) -> None:
-        """Begin the next file, after moving the present one away if it is in the way."""
+        """Begin the next file, after moving away what is in its place."""
+        path = self._settings.path
         if self._file is not None:
             file, self._file = self._file, None
             file.close()
-        if away:
-            rotate(self._settings.path, self._settings.keep)
+        if away and os.path.exists(path) and os.path.getsize(path):
+            rotate(path, self._settings.keep)
         self._file = self._settings.open()
+        self._node = self._file.node
 
     def _fail(self, error: Exception, lost: Gap) -> None:
         """A transaction was not written: suspend the recording."""
@@ -274,29 +274,44 @@ class Writer:
         for link in self._added:
             link.file = None
         self._added.clear()
+        self.queue.extendleft(reversed(self._ended))
+        self.done -= COST * len(self._ended)
+        self._ended.clear()
         self.oldest = None
         for gap in self._noted:
             self._merge(gap)
         self._noted.clear()
-        self._damaged = _is_damage(error)
+        self._damaged = is_damage(error)
         self._lose(lost)
-        self._suspend(FULL if _code(error) == sqlite3.SQLITE_FULL else text_of(error))
+        self._suspend(FULL if code_of(error) == sqlite3.SQLITE_FULL else text_of(error))
 
     def _suspend(self, reason: str) -> None:
         """Record nothing for now, and leave out what waits."""
         self.suspended = reason
         self._allow_more()
+        self._leave_out()
+        self._tell("suspended")
+
+    def _leave_out(self, *, ends: bool = False) -> None:
+        """Leave out what waits, but for the ends of links, unless they shall be left out, too."""
         lost = Gap(microseconds(time.time()), "")
+        kept: list[Entry] = []
         while self.queue:
-            _, entry, cost = self.queue.popleft()
-            self.done += cost
+            entry = self.queue.popleft()
+            if isinstance(entry, LinkEnd) and not ends:
+                kept.append(entry)
+                continue
+            self.done += COST
             if isinstance(entry, Gap):
                 self._merge(entry)
-            elif isinstance(entry, WatchedMessage):
-                lost.began = min(lost.began, microseconds(entry.time))
+            elif isinstance(entry, KnownLink):
+                self._links[entry.number] = entry
+            elif not isinstance(entry, LinkEnd):
+                self.done += size_of(entry)
+                lost.began = min(lost.began, entry[TIME])
                 lost.left_out += 1
+        self.queue.extend(kept)
         self._lose(lost)
-        self._tell("suspended")
 
     def _lose(self, lost: Gap) -> None:
         """Count messages that have waited and are left out."""
@@ -311,34 +326,25 @@ class Writer:
                 self._gap = Gap(lost.began, "")
             self._gap.add(lost.ended, lost.left_out)
 
-    def _try_again(self) -> None:
+    def _try_again(self, *, at_end: bool = False) -> None:
         """Go on with a recording that is suspended, if that is possible."""
         try:
             if self._file is not None:
                 self._file.make_room()
-            if not has_room(self._settings.path, times=2):
+            if not has_room(self._settings.path, times=0 if at_end else 2):
                 return
             damaged, self._damaged = self._damaged, False
-            self._next_file(away=damaged)
+            self._next_file(away=damaged or not is_file(self._settings.path, self._node))
             if self._file is None or not self._begin():
                 return
             if (gap := self._gap) is not None:
                 self._file.add_gap(gap.began, gap.ended, gap.left_out, self.suspended)
             self._file.commit()
         except Exception as error:
-            self._damaged = _is_damage(error)
+            self._damaged = is_damage(error)
             return
         self._gap = None
         self.suspended = ""
         self._allow_more()
-        self._tell("resumed")
-
-
-def _code(error: Exception) -> int:
-    """Return SQLite's number of an error, 0 if it is not one of SQLite's."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _is_damage(error: Exception) -> bool:
-    """Return whether an error says that the file itself is damaged."""
-    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        if not at_end:
+            self._tell("resumed")

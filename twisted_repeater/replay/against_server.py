@@ -114,7 +114,7 @@ def dialect_of(recording: Recording) -> Dialect:
     """
     description = recording.facts.get("dialect", "")
     if not description:
-        raise ValueError("the recording does not say its dialect: name it (--dialect)")
+        raise ValueError("the recording does not say its dialect: give --dialect, or dialect= in a program")
     try:
         return load_dialect(description)
     except LoadingError as error:

@@ -21,8 +21,8 @@ MOST_HELD_SIZE = 64 * 1024 * 1024
 """How many messages of one sequence, and how many of their bytes, wait for the other sequence."""
 
 EQUAL, CHANGED, OTHER_KIND, GAP = 0, 2, 3, 2
-"""The costs. Two messages of different kinds are rather a pair than one missing and one extra, as an error in the place
-of an answer is."""
+"""The costs. Two messages of different kinds are a pair, and not one missing and one extra: an error may be in the
+place of an answer."""
 
 
 class Comparable(Protocol):
@@ -33,7 +33,7 @@ class Comparable(Protocol):
 
     @property
     def kind(self) -> Hashable:
-        """Equal for messages that are rather a pair than others."""
+        """Messages of the same kind are paired rather than others."""
 
     @property
     def key(self) -> Hashable:

@@ -20,7 +20,7 @@ from ..recording import Recording, RecordingError, open_recording
 from ..service import option_values
 from ..service.loading import LoadingError, load_dialect
 from .against_server import dialect_of, replay
-from .options import add_options, comparison_of, filters_named, write_report
+from .options import add_options, check_played, comparison_of, filters_named, write_report
 from .pace import Pace
 from .report import Report
 from .through_filters import command as replay_through_filters
@@ -34,6 +34,9 @@ FAILED = 2
 
 INTERRUPTED = 128 + 2
 """The exit status after Ctrl-C: what shells have for SIGINT."""
+
+SERVER_OPTIONS = ("leg", "speed", "links_apart", "max_pause", "timeout", "max_clients", "client")
+"""The options that filters have no use for."""
 
 REFRESH = 0.5
 """Seconds between two looks at the progress while nothing is played."""
@@ -51,8 +54,7 @@ def main(arguments: list[str]) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     through_filters = filters_named(options)
-    if through_filters is (options.server is not None):
-        parser.error("give either --server, or filters")
+    _check_options(parser, options, through_filters)
     try:
         with open_recording(options.file) as recording:
             dialect = dialect_of(recording) if options.dialect is None else load_dialect(options.dialect)
@@ -61,6 +63,8 @@ def main(arguments: list[str]) -> int:
                     report, interrupted = replay_through_filters(recording, dialect, options, progress.step)
                 else:
                     report, interrupted = _against_server(recording, dialect, options, progress)
+        if not interrupted:
+            check_played(report)
         status = write_report(report, options)
         return INTERRUPTED if interrupted else status
     except (RecordingError, LoadingError, ImportError, ValueError) as error:
@@ -79,8 +83,17 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="The exit status is 0 if there is no difference, 1 if there are some, 2 if the replay failed.",
     )
     parser.add_argument("file", metavar="FILE", help="The recording.")
-    parser.add_argument("--dialect", help="The dialect of the recording. [default: as the recording says]")
+    parser.add_argument(
+        "--dialect", metavar="NAME", help="The dialect of the recording. [default: as the recording says]"
+    )
     group = parser.add_argument_group("against a server")
+    _add_server(group)
+    _add_pace(group)
+    add_options(parser)
+    return parser
+
+
+def _add_server(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--server", metavar="ENDPOINT", help="Where to connect to, such as tcp:localhost:6379.")
     group.add_argument(
         "--leg",
@@ -89,6 +102,16 @@ def make_parser() -> argparse.ArgumentParser:
         help="Send what the repeater sent to the server, or what the clients sent: for a server that is a repeater. "
         "[default: server]",
     )
+    group.add_argument(
+        "--client",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="Play only clients with such names. May be given more than once.",
+    )
+
+
+def _add_pace(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--speed",
         type=_speed,
@@ -99,10 +122,10 @@ def make_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--links-apart",
         action="store_true",
-        help="A request waits only for the earlier answers of its own link. Without this it waits for those of all "
-        "links, so that the server gets requests in the recorded order.",
+        help="Let a request wait only for the answers before it on its own link. Without this it waits for those on "
+        "all links, so that the server gets requests in the recorded order.",
     )
-    group.add_argument("--max-pause", type=_seconds, metavar="SECONDS", help="Shorten pauses to this.")
+    group.add_argument("--max-pause", type=_seconds, metavar="SECONDS", help="Let no pause be longer than this.")
     group.add_argument(
         "--timeout",
         type=_seconds,
@@ -117,11 +140,16 @@ def make_parser() -> argparse.ArgumentParser:
         help="How many links may be open at once; others are not played, and reported. [default: as many as file "
         "descriptors allow]",
     )
-    group.add_argument(
-        "--client", action="append", default=[], metavar="PATTERN", help="Play only clients with such names."
-    )
-    add_options(parser)
-    return parser
+
+
+def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace, through_filters: bool) -> None:
+    """End the process if options do not belong together."""
+    if through_filters is (options.server is not None):
+        parser.error("give either --server, or filters")
+    for name in SERVER_OPTIONS if through_filters else ("on_filter_error",):
+        if getattr(options, name) != parser.get_default(name):
+            unused, used = ("--server", "filters") if through_filters else ("filters", "--server")
+            parser.error(f"--{name.replace('_', '-')} is for a replay with {unused}, not with {used}")
 
 
 def _speed(text: str) -> float:
@@ -156,7 +184,10 @@ def _against_server(
     comparison = comparison_of(options, dialect)
     of_client = option_values.name_filter(options.client)
     reactor = _reactor()
-    option_values.server(reactor, options.server)
+    try:
+        option_values.server(reactor, options.server)
+    except ValueError as error:
+        raise ValueError(f"--server: {error}") from error
     raise_soft_limit(reactor)
 
     def begin() -> Deferred[Report]:

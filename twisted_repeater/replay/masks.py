@@ -197,7 +197,7 @@ def masks_of(
     """Return the masks that a command line describes.
 
     Raises:
-        ValueError: one of the regular expressions is none. The message begins with its option.
+        ValueError: one of the regular expressions is not valid. The message begins with its option.
     """
     return Masks(
         [_pattern("--mask", text) for text in patterns],

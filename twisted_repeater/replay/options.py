@@ -11,7 +11,7 @@ from .comparison import Comparison
 from .masks import Masks, masks_of
 from .report import Report
 
-__all__ = ["add_options", "comparison_of", "filters_named", "write_report"]
+__all__ = ["add_options", "check_played", "comparison_of", "filters_named", "write_report"]
 
 FILTERS = ("to_server_filter", "to_client_filter")
 
@@ -59,13 +59,13 @@ def _add_comparison(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="REGEX",
-        help="Messages that have a match come by themselves, and may change places with answers.",
+        help="Messages that have a match come without a request, and may change places with answers.",
     )
 
 
 def _add_report(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--report", choices=("text", "json"), default="text", help="The form. [default: text]")
-    group.add_argument("--output", metavar="FILE", help="Where the report is written. [default: the standard output]")
+    group.add_argument("--report", choices=("text", "json"), default="text", help="Its form. [default: text]")
+    group.add_argument("--output", metavar="FILE", help="The file to write it to. [default: the standard output]")
     group.add_argument(
         "--max-differences",
         type=int,
@@ -76,16 +76,18 @@ def _add_report(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_filters(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--to-server-filter", metavar="NAME", help="As of twistd repeater: package.module:name.")
-    group.add_argument("--to-client-filter", metavar="NAME", help="As of twistd repeater.")
+    group.add_argument("--to-server-filter", metavar="NAME", help="As for twistd repeater: package.module:name.")
+    group.add_argument("--to-client-filter", metavar="NAME", help="As for twistd repeater.")
     group.add_argument(
         "--filter",
         action="append",
         default=[],
         metavar="FILTER",
-        help="A pair of filters, as of twistd repeater. May be given more than once.",
+        help="A pair of filters, as for twistd repeater. May be given more than once.",
     )
-    group.add_argument("--on-filter-error", default="stop", help="stop, pass-on, drop or close. [default: stop]")
+    group.add_argument(
+        "--on-filter-error", metavar="POLICY", default="stop", help="stop, pass-on, drop or close. [default: stop]"
+    )
 
 
 def filters_named(options: argparse.Namespace) -> bool:
@@ -117,6 +119,12 @@ def comparison_of(options: argparse.Namespace, dialect: Dialect) -> Comparison:
     if options.max_differences < 0:
         raise ValueError(f"--max-differences must be at least 0, not {options.max_differences}")
     return Comparison(dialect, masks=masks_from(options), max_differences=options.max_differences)
+
+
+def check_played(report: Report) -> None:
+    """Raise ``ValueError`` if nothing was played: a test must not pass because a name was misspelt."""
+    if not report.findings.links:
+        raise ValueError("the recording must have a link to play, and of such a client if you give --client")
 
 
 def write_report(report: Report, options: argparse.Namespace) -> int:

@@ -119,7 +119,7 @@ class Outcomes:
                 time=recorded.time,
                 message=self._shown(played, recorded.direction, recorded.frame),
                 parts=parts,
-                text=f"the verdict was {recorded.verdict}, and is {now}",
+                text=f"the verdict was {recorded.verdict}, and is {'the same' if now == recorded.verdict else now}",
             )
         )
 

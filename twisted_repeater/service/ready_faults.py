@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from .. import faults
 from ..faults import Fault
+from ..faults._fault import check_seconds
+from ..faults._registry import check_name
 from .descriptions import arguments_of, described
 from .option_values import seconds
 
@@ -52,6 +54,9 @@ def fault_of(text: str, name: str = "", taken: Iterable[str] = ()) -> NamedFault
         ValueError: the description is wrong.
     """
     kind, options = described(text)
+    known, _, part = kind.partition(":")
+    if known in READY_FAULTS and known != kind:
+        raise ValueError(f"{known}: an option must be written as NAME=VALUE, not {part!r}")
     if kind not in READY_FAULTS:
         raise ValueError(f"there is no fault {kind!r}; the faults are: {', '.join(READY_FAULTS)}")
     given = dict(options)
@@ -59,9 +64,8 @@ def fault_of(text: str, name: str = "", taken: Iterable[str] = ()) -> NamedFault
     wanted = given.pop("name", name) or kind
     try:
         fault = READY_FAULTS[kind](**arguments_of(READY_FAULTS[kind], given))
-        time = None if lasts is None else seconds(lasts)
-        if time is not None and time <= 0:
-            raise ValueError(f"lasts must be above 0, not {lasts}")
+        time = None if lasts is None else _lasts(lasts)
+        check_name(wanted)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{kind}: {error}") from error
     names, number = set(taken), 2
@@ -70,3 +74,12 @@ def fault_of(text: str, name: str = "", taken: Iterable[str] = ()) -> NamedFault
         unique = f"{wanted}-{number}"
         number += 1
     return NamedFault(unique, fault, time)
+
+
+def _lasts(text: str) -> float:
+    try:
+        time = seconds(text)
+    except ValueError as error:
+        raise ValueError(f"lasts {error}") from error
+    check_seconds("lasts", time)
+    return time

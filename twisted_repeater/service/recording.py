@@ -12,7 +12,7 @@ from .._repeater import Repeater
 from .._types import Reactor
 from ..observers.metrics import MetricsObserver
 from ..recording import Recorder, record
-from ..recording.recorder import check_numbers
+from ..recording.start import check_numbers
 from .descriptions import arguments_of, described
 
 __all__ = ["ServiceRecording", "record_arguments"]
@@ -46,7 +46,10 @@ def record_arguments(text: str) -> dict[str, Any]:
     if not path:
         raise ValueError(f"must have a file, such as traffic.db:max-size=1GiB, not {text!r}")
     arguments = arguments_of(options, given)
-    check_numbers(arguments)
+    try:
+        check_numbers(arguments)
+    except ValueError as error:
+        raise ValueError(str(error).replace("_", "-")) from error
     return {"path": path, **arguments}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -109,7 +108,8 @@ class Options(usage.Options):
         self["fault"].append(read("fault", fault_of, description, taken=taken))
 
     opt_fault.__doc__ = (
-        f"Break something on purpose: {', '.join(READY_FAULTS)}; with options. May be given more than once."
+        f"Break something on purpose: {', '.join(READY_FAULTS)}; with options, such as latency:seconds=0.1. "
+        "May be given more than once."
     )
 
     def opt_allow_client(self, pattern: str) -> None:
@@ -237,10 +237,6 @@ def _service(options: Options, reactor: Reactor) -> RepeaterService:
     if options["record"]:
         facts = {"dialect": options["dialect"], "server": options["server"]}
         recording = ServiceRecording({**options["record"], **facts}, metrics, reactor)
-        # Messages that wait for the disk are many objects. So Python would often look at all objects, which
-        # stops the reactor for 50 milliseconds. It need not look at those that stay.
-        gc.collect()
-        gc.freeze()
     return RepeaterService(
         create,
         callbacks={"on_filter_error": options["on-filter-error"]},

@@ -8,6 +8,7 @@ The seeds of faults are drawn from that of the run. A test that fails with fault
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -98,7 +99,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         transcripts = item.stash.get(TRANSCRIPTS, [])
         if SEED in item.stash or any(entry.event is Event.FAULT for each in transcripts for entry in each):
-            report.sections.append(("the same faults again", f"pytest --repeater-seed={item.config.stash[SEED]}"))
+            again = f"pytest --repeater-seed={item.config.stash[SEED]} {shlex.quote(item.nodeid)}"
+            report.sections.append(("the same faults again", again))
         for transcript in transcripts:
             if not all(line.strip() in report.longreprtext for line in str(transcript).splitlines()):
                 report.sections.append(("what happened at the repeater", str(transcript)))

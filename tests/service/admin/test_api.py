@@ -326,7 +326,7 @@ class CallTests(AdminCase):
         os.mkdir(path)
         status, text = await self.ask("POST", "/recording/start")
         self.assertEqual(status, 409)
-        self.assertIn("Is a directory", text)
+        self.assertIn("must be a file, not a directory", text)
 
     async def test_no_recording(self) -> None:
         """Without --record there is nothing to begin."""

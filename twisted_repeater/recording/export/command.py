@@ -77,23 +77,32 @@ def make_parser() -> argparse.ArgumentParser:
         description="Write a recording as JSON lines, or as a capture for Wireshark. A repeater may be writing it.",
         epilog="A time is such as 2026-11-26T14:30 (local) or 2026-11-26T13:30Z.",
     )
-    parser.add_argument("file", metavar="FILE", help="the recording")
+    parser.add_argument("file", metavar="FILE", help="The recording.")
     parser.add_argument(
-        "--format", choices=["jsonl", "pcapng"], help="by default jsonl, but pcapng if OUTPUT ends with .pcapng"
+        "--format",
+        choices=["jsonl", "pcapng"],
+        help="JSON lines, or a capture. [default: jsonl, but pcapng if the name of the output ends with .pcapng]",
     )
-    parser.add_argument("--output", "-o", metavar="OUTPUT", help="the file to write; by default, standard output")
-    parser.add_argument("--force", action="store_true", help="overwrite OUTPUT")
+    parser.add_argument("--output", "-o", metavar="FILE", help="The file to write. [default: the standard output]")
+    parser.add_argument("--force", action="store_true", help="Overwrite the file of --output.")
     parser.add_argument(
         "--leg",
         choices=[side.value for side in Side],
-        help="pcapng: the connections of the clients (by default) or of the server",
+        help="For pcapng: the connections of the clients, or those of the server. [default: client]",
     )
-    parser.add_argument("--dialect", help="jsonl: how to decode the messages; by default, as the recording says")
-    parser.add_argument("--client", metavar="PATTERN", action="append", default=[], help="only clients with such names")
-    parser.add_argument("--link", metavar="NUMBER", type=int, action="append", default=[], help="only this link")
-    parser.add_argument("--since", metavar="TIME", type=_time, help="only messages from this time on")
-    parser.add_argument("--until", metavar="TIME", type=_time, help="only messages up to this time")
-    parser.add_argument("--direction", choices=DIRECTIONS, help="jsonl: only messages that travelled this way")
+    parser.add_argument(
+        "--dialect", metavar="NAME", help="For jsonl: how to decode messages. [default: as the recording says]"
+    )
+    more = "May be given more than once."
+    parser.add_argument(
+        "--client", metavar="PATTERN", action="append", default=[], help=f"Only clients with such names. {more}"
+    )
+    parser.add_argument(
+        "--link", metavar="NUMBER", type=int, action="append", default=[], help=f"Only this link. {more}"
+    )
+    parser.add_argument("--since", metavar="TIME", type=_time, help="Only messages from this time on.")
+    parser.add_argument("--until", metavar="TIME", type=_time, help="Only messages up to this time.")
+    parser.add_argument("--direction", choices=DIRECTIONS, help="For jsonl: only messages of this direction.")
     return parser
 
 

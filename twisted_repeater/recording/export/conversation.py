@@ -1,4 +1,4 @@
-"""A TCP connection that never was: the segments that would have carried recorded bytes.
+"""The segments of a TCP connection that would have carried recorded bytes.
 
 The client begins with a handshake. Each segment acknowledges all that came from the other side. A side that only
 listens acknowledges by itself after `SEGMENT` bytes, so that no window is ever full. At the end each side says FIN, or

@@ -23,7 +23,7 @@ def faults_page(request: Request, repeater: Repeater) -> bytes:
             "name": active.name,
             "fault": str(active.fault),
             "seed": active.seed,
-            "seconds_left": active.left,
+            "seconds_left": None if active.seconds_left is None else round(active.seconds_left, 3),
             "seen": active.seen,
             "hit": active.hit,
         }
