@@ -120,7 +120,7 @@ class WalkTests(PlayCase):
         recording = MemoryRecording("mqtt")
         recording.add_link(made=BEGAN)
         subscribe, ping = MQTT.encode(Subscribe(1, (Subscription("t"),))), b"\xc0\0"
-        frames = [subscribe, *publications, ping, *acknowledgements]
+        frames = [subscribe, publications[0], acknowledgements[0], *publications[1:], ping, *acknowledgements[1:]]
         for number, frame in enumerate(frames):
             direction = Direction.TO_CLIENT if frame in publications else Direction.TO_SERVER
             recording.add(link=1, time=BEGAN + number, direction=direction, number=0, frame=frame, passed=True)
