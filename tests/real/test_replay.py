@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -16,7 +17,7 @@ from twisted_repeater.recording import open_recording, record
 from twisted_repeater.replay import Pace, Report, replay
 
 from ..peers import StoppedTime
-from .mqtt_broker import MqttCase, paho
+from .mqtt_broker import MqttCase, Paho, paho
 from .redis_case import RedisCase, connect
 from .servers import RealCase, RealServer, talk
 
@@ -188,6 +189,28 @@ class MqttReplayTests(ReplayCase, MqttCase):
         report = await self.play(self.broker.port)
         self.assertEqual({difference.kind.value for difference in report.findings.differences}, {"extra"})
         self.assertEqual(report.text().count("retained"), 2)
+
+    async def test_publishers_that_race(self) -> None:
+        """The order of what several publish is chance, and so are packet ids; neither is a difference."""
+
+        def clients(port: int) -> None:
+            with paho(port, 4, "reader") as reader, paho(port, 5, "one") as one, paho(port, 4, "other") as other:
+                reader.subscribe("home/#", 2)
+
+                def say(writer: Paho, name: str) -> None:
+                    for number in range(40):
+                        writer.publish(f"home/{name}", f"value {number}", number % 3)
+
+                threads = [threading.Thread(target=say, args=each) for each in ((one, "one"), (other, "other"))]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                reader.receive(80)
+
+        await self.record("mqtt", dialects.mqtt(), self.broker.port, clients)
+        report = await self.play(self.broker.port)
+        self.assertTrue(report.same, report.text())
 
 
 class LinesReplayTests(ReplayCase):

@@ -49,6 +49,7 @@ class AcknowledgementTests(SynchronousTestCase):
 
     def test_bytes_that_are_no_packets(self) -> None:
         """What a broker sends may be anything."""
+        self.assertEqual(b"", self.link.answer(b"\x36\x05\x00\x01t\x00\x07"))  # there is no such QoS
         for data in (b"", b"\x32", b"\x36\x05\x00", b"\x36\xff\xff\xff", b"\x32\x03\x00\x01t", b"\x62\x01\x00"):
             self.assertEqual(b"", self.link.answer(data))
             self.assertEqual(data, without_id(data))

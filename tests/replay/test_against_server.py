@@ -12,6 +12,7 @@ from twisted_repeater import Direction, Side, dialects
 from twisted_repeater.recording import Origin
 from twisted_repeater.replay import Pace, against_server, replay
 from twisted_repeater.replay.against_server import dialect_of
+from twisted_repeater.replay.through_filters import DAMAGED
 
 from ..peers import Server, frame, hello, reactor
 from ..real_sockets import TLSSockets
@@ -106,6 +107,13 @@ class ReplayTests(PlayCase):
         recording = recorded(*[(1, said, at) for at in range(3) for said in (">a", "<A")])
         report = await self.play_same(recording, LineServer(slow), speed=1, reactor=time)
         self.assertEqual(report.facts["seconds_late"], 4.0)
+
+    async def test_damage(self) -> None:
+        """The report of a damaged recording says so."""
+        recording = recorded((1, ">a"), (1, "<A"))
+        recording.damaged = True
+        report = await self.play_same(recording, LineServer())
+        self.assertEqual({DAMAGED: 1}, report.findings.notes)
 
     async def test_wrong_arguments(self) -> None:
         """What cannot be used is an error at once."""

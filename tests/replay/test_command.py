@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Direction, Side
+from twisted_repeater import Direction, Side, dialects
 from twisted_repeater.recording import RecordedLink, RecordedMessage
 from twisted_repeater.replay import Comparison, Pace, Report, command
 
@@ -195,15 +195,18 @@ class CommandTests(SynchronousTestCase):
         """With filters, no reactor is needed."""
         asked: list[Any] = []
 
-        def through_filters(recording: object, dialect: object, options: Any, step: Callable[[], object]) -> int:
+        def through_filters(recording: object, dialect: object, options: Any, step: Callable[[], object]) -> object:
             step()
             asked.append(options.to_server_filter)
-            return 1
+            comparison = Comparison(dialects.lines())
+            comparison.conversation(RecordedLink(id=1, link=1))
+            return comparison.report(), options.to_server_filter == "a:interrupted"
 
         self.patch(command, "replay_through_filters", through_filters)
         self.patch(command, "_reactor", None)
-        self.assertEqual(command.main([self.path, "--to-server-filter", "a:b"]), 1)
-        self.assertEqual(asked, ["a:b"])
+        self.assertEqual(command.main([self.path, "--to-server-filter", "a:b"]), 0)
+        self.assertEqual(command.main([self.path, "--to-server-filter", "a:interrupted"]), 130)
+        self.assertEqual(asked, ["a:b", "a:interrupted"])
 
     def test_the_reactor(self) -> None:
         """Outside of tests the reactor is the installed one."""

@@ -62,6 +62,29 @@ class ConversationCase(SynchronousTestCase):
 class RedisTests(ConversationCase):
     """Promises, with replies of Redis."""
 
+    def test_a_reply_in_a_pipeline_has_its_own_request(self) -> None:
+        """The request of a difference is the one that was answered, not the last one."""
+        self.begin(redis())
+        for name in ("a", "b", "c"):
+            self.conversation.sends(bytes(Command("GET", name)))
+        (difference,) = self.compare([b":1\r\n", b":2\r\n", b":3\r\n"], [b":1\r\n", b":7\r\n", b":3\r\n"])
+        assert difference.request is not None
+        self.assertEqual((2, "Command('GET', b'b')"), (difference.request.number, difference.request.shown.text))
+
+    def test_what_is_ignored_is_not_awaited(self) -> None:
+        """Messages that come by themselves now and then may be ignored; nobody waits for one."""
+        self.begin(redis(), masks_of(ignored=["beat"]))
+        self.assertEqual([False, True], [self.conversation.recorded(each) for each in (b"+beat\r\n", b"+OK\r\n")])
+        self.assertEqual([False, True], [self.conversation.replayed(each) for each in (b"+beat\r\n", b"+OK\r\n")])
+
+    def test_what_is_published_may_come_in_any_order(self) -> None:
+        """The order of publications is chance, and noted; a missing one is a difference."""
+        self.begin(redis())
+        one, two, three = (b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\n%d\r\n" % number for number in (1, 2, 3))
+        (difference,) = self.compare([one, two, three], [two, one])
+        self.assertEqual((Kind.MISSING, 3), (difference.kind, difference.number))
+        self.assertEqual({"messages that come by themselves came in another order": 1}, self.comparison.findings.notes)
+
     def test_a_different_answer_is_reported_with_its_request(self) -> None:
         """The difference has both answers, decoded, and the request before them."""
         self.begin(redis())
@@ -278,3 +301,31 @@ class Codec:
     def encode(self, message: object) -> bytes:
         """See `ICodec`."""
         raise ValueError("nothing can be encoded")
+
+
+class AcknowledgementTests(ConversationCase):
+    """Promises about acknowledgements."""
+
+    def test_acknowledgements(self) -> None:
+        """They wait for their messages; a link that has left some out has a note."""
+        self.begin(mqtt(), version=5)
+        acknowledgement = CODEC.encode(PubAck(1))
+        self.assertTrue(self.conversation.acknowledges(acknowledgement))
+        self.assertEqual(b"", self.conversation.acknowledge(acknowledgement))
+        message = CODEC.encode(Publish("a", b"", qos=1, packet_id=5))
+        self.assertEqual(CODEC.encode(PubAck(5)), self.conversation.acknowledgement_of(message))
+        self.conversation.acknowledge(acknowledgement)
+        self.assertEqual([], self.differences())
+        self.assertEqual((1, 1), (self.comparison.findings.requests, len(self.comparison.findings.notes)))
+
+    def test_what_others_notice(self) -> None:
+        """What is published and not kept may change places with what other links publish."""
+        self.begin(mqtt(), version=5)
+        publications = [CODEC.encode(Publish("a", b"", retain=retain)) for retain in (False, True)]
+        self.assertEqual([False, True], [self.conversation.gets_answer(each) for each in publications])
+        self.begin(lines())
+        self.assertTrue(self.conversation.gets_answer(b"a"))
+        self.assertFalse(self.conversation.acknowledges(b"a"))
+        self.assertEqual(b"", self.conversation.acknowledgement_of(b"a"))
+        self.conversation.sends(b"a")
+        self.assertFalse(self.conversation.gets_answer(b"a"))

@@ -10,9 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Direction, Side
 from twisted_repeater.recording import Origin, RecordedLink, RecordedMessage, open_recording
-from twisted_repeater.replay.events import Event, Kind, Script
+from twisted_repeater.replay import events as module
+from twisted_repeater.replay.events import Ahead, Event, Kind, Script
 
 from ..recordings import write_recording
+from .recorded import MemoryRecording
 
 TO_SERVER, TO_CLIENT = Direction.TO_SERVER, Direction.TO_CLIENT
 
@@ -167,3 +169,36 @@ class ScriptTests(SynchronousTestCase):
             )
             self.assertEqual([event.data for event in script.events()], [b"", b"b", b""])
         self.assertEqual(len(read), 2)
+
+
+class AheadTests(SynchronousTestCase):
+    """Promises about events that are looked at before their turn."""
+
+    def test_order(self) -> None:
+        """Each event has its turn once, and is looked at once before it, if at all."""
+        events = [Event(Kind.REQUEST, link(1, 0), time, b"abc") for time in range(6)]
+        ahead = Ahead(events)
+        turns = iter(ahead)
+        self.assertEqual([], list(Ahead([]).more()))
+        self.assertEqual(events[0], next(turns))
+        looked = ahead.more()
+        self.assertEqual(events[1:3], [next(looked), next(looked)])
+        self.assertEqual(events[1], next(turns))
+        self.assertEqual(events[3:], list(ahead.more()))
+        self.assertEqual([], list(ahead.more()))
+        self.assertEqual(events[2:], list(turns))
+
+    def test_limits(self) -> None:
+        """Only so many events, and so many bytes, are looked at."""
+        for name, most in (("MOST_AHEAD", 2), ("MOST_BYTES_AHEAD", 5)):
+            self.patch(module, name, most)
+            ahead = Ahead(Event(Kind.REQUEST, link(1, 0), time, b"abc") for time in range(6))
+            self.assertEqual(2, len(list(ahead.more())))
+            self.assertEqual(6, len(list(ahead)))
+
+    def test_damage(self) -> None:
+        """A script says whether its recording is damaged."""
+        recording = MemoryRecording("lines")
+        self.assertFalse(Script(recording.as_recording(), Side.SERVER).damaged)
+        recording.damaged = True
+        self.assertTrue(Script(recording.as_recording(), Side.SERVER).damaged)

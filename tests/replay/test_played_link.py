@@ -228,8 +228,10 @@ class PlayedLinkTests(SynchronousTestCase):
         self.assertEqual(
             self.troubles(),
             [
-                "not connected: Connection was refused by other side.; "
-                "requests not sent: 1, recorded answers not compared: 1"
+                (
+                    "not connected: Connection was refused by other side.; "
+                    "requests not sent: 1, recorded answers not compared: 1"
+                )
             ],
         )
         self.assertEqual(self.counts(), {"trouble": 1})
@@ -289,6 +291,21 @@ class PlayedLinkTests(SynchronousTestCase):
         self.link.finish()
         self.assertEqual(self.troubles(), ["no answer in time: the server is silent, so the link was given up"])
         self.assertEqual(self.counts(), {"trouble": 1, "missing": 4})
+
+    def test_acknowledgements(self) -> None:
+        """An acknowledgement is sent when its message comes, as long as the link is not finished."""
+        self.comparison = Comparison(dialects.mqtt())
+        self.link = self.make(lambda: dialects.mqtt().framings(Limits()))
+        transport = self.connect()
+        publication, acknowledgement = b"\x32\x05\0\1t\0\7", b"\x40\2\0\1"
+        self.link.acknowledge(acknowledgement)
+        self.assertEqual(transport.value(), b"")
+        self.link.dataReceived(publication)
+        self.assertEqual(transport.value(), b"\x40\2\0\7")
+        self.link.acknowledge(acknowledgement)
+        self.link.finish()
+        self.link.dataReceived(publication)
+        self.assertEqual(transport.value(), b"\x40\2\0\7")
 
     def test_came_late(self) -> None:
         """What came late is a difference, although it is equal."""

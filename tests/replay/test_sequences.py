@@ -9,7 +9,7 @@ from twisted_repeater.dialects.mqtt import PubAck, Publish
 from twisted_repeater.dialects.mqtt.codec import MqttCodec
 from twisted_repeater.replay import sequences
 from twisted_repeater.replay.decoding import Decoder
-from twisted_repeater.replay.sequences import ANSWERS, sequence_of
+from twisted_repeater.replay.sequences import ANSWERS, Asked, sequence_of
 
 MESSAGE = b"$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\r\n"
 
@@ -71,3 +71,27 @@ class SequenceTests(SynchronousTestCase):
 
         self.patch(sequences, "SEQUENCES", {"int32": interrupt})
         self.assertRaises(KeyboardInterrupt, self.names, int32(), b"x")
+
+
+class AskedTests(SynchronousTestCase):
+    """Promises about the requests of replies."""
+
+    def test_replies_of_a_pipeline(self) -> None:
+        """Each reply has its own request, also if others were sent since."""
+        asked = Asked()
+        for number, name in enumerate([b"GET", b"subscribe", b"SET"], 1):
+            asked.add((number, b"*3\r\n$%d\r\n%s\r\n$1\r\na\r\n$1\r\nb\r\n" % (len(name), name)))
+        for which in (0, 1):
+            names = (ANSWERS, "b'message' b'a'", "push b'subscribe'", ANSWERS, ANSWERS, ANSWERS)
+            found = [asked.request_of(which, name) for name in names]
+            self.assertEqual([1, None, 2, 2, 3, None], [request and request[0] for request in found])
+        asked.add((4, b"PING\r\n"))
+        self.assertEqual(None, asked.request_of(0, ANSWERS))
+
+    def test_only_so_many_are_kept(self) -> None:
+        """The oldest requests are forgotten."""
+        self.patch(sequences, "MOST_ASKED", 1)
+        asked = Asked()
+        asked.add((1, b"PING\r\n"))
+        asked.add((2, b"PING\r\n"))
+        self.assertEqual([None, (2, b"PING\r\n")], [asked.request_of(0, ANSWERS) for _ in range(2)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from typing import Any
 
@@ -17,7 +16,7 @@ from twisted_repeater.filters import RateLimit, wants
 from twisted_repeater.model import Direction
 from twisted_repeater.replay.masks import masks_of
 from twisted_repeater.replay.options import add_options
-from twisted_repeater.replay.through_filters import REACTOR, command, lent, play_link, replay_through_filters
+from twisted_repeater.replay.through_filters import DAMAGED, REACTOR, command, lent, play_link, replay_through_filters
 from twisted_repeater.service.loading import LoadingError
 
 from .recorded import BEGAN, MemoryRecording
@@ -89,11 +88,9 @@ class CommandTests(SynchronousTestCase):
         """Obey a command line; return its status and what it has printed."""
         parser = argparse.ArgumentParser()
         add_options(parser)
-        output = io.StringIO()
-        self.patch(sys, "stdout", output)
         self.patch(sys, "path", list(sys.path))
-        status = command(numbers().as_recording(), lines(), parser.parse_args(arguments), lambda: None)
-        return status, output.getvalue()
+        report, _ = command(numbers().as_recording(), lines(), parser.parse_args(arguments), lambda: None)
+        return int(not report.same), report.text()
 
     def test_filters_are_loaded_by_their_names(self) -> None:
         """A filter of a direction and pairs are described as twistd's options describe them."""
@@ -105,6 +102,30 @@ class CommandTests(SynchronousTestCase):
         """A limit of fifteen messages a second lets pass what was recorded a tenth of a second apart."""
         self.assertEqual(0, self.command("--filter", "rate-limit:rate=15")[0])
         self.assertEqual(1, self.command("--filter", "rate-limit:rate=5")[0])
+
+    def test_an_interrupt_ends_with_a_report(self) -> None:
+        """Ctrl-C ends the replay; the report has what was found so far."""
+        parser = argparse.ArgumentParser()
+        add_options(parser)
+        calls = iter([None, KeyboardInterrupt])
+
+        def on_progress() -> None:
+            error = next(calls)
+            if error is not None:
+                raise error
+
+        options = parser.parse_args(["--filter", "log"])
+        report, interrupted = command(numbers().as_recording(), lines(), options, on_progress)
+        self.assertTrue(interrupted)
+        self.assertEqual({"the replay was interrupted": 1}, report.findings.notes)
+        self.assertEqual(2, report.findings.equal)
+
+    def test_a_damaged_recording_is_noted(self) -> None:
+        """What can be read of a damaged file is played."""
+        recording = numbers()
+        recording.damaged = True
+        report = replay_through_filters(recording.as_recording(), lines())
+        self.assertEqual({DAMAGED: 1}, report.findings.notes)
 
     def test_wrong_options_are_errors(self) -> None:
         """A filter that cannot be loaded, and a wrong policy, are errors."""

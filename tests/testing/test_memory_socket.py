@@ -72,6 +72,18 @@ class MemorySocketTests(SynchronousTestCase):
         self.one.recv(5)
         self.assertGreater(self.one.arrived, self.other.arrived)
 
+    def test_awake(self) -> None:
+        """It is known which have something to read, but for those that are closed."""
+        awake: dict[MemorySocket, None] = {}
+        one, other = MemorySocket.pair(itertools.count(), awake)
+        self.assertEqual([], list(awake))
+        one.send(b"a")
+        self.assertEqual([other], list(awake))
+        other.close()
+        self.assertEqual([one], list(awake))
+        one.close()
+        self.assertEqual([], list(awake))
+
     def test_no_number(self) -> None:
         """It is no file of the system's."""
         self.assertEqual(self.one.fileno(), -1)

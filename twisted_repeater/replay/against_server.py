@@ -23,6 +23,7 @@ from .pace import Pace
 from .played_link import PlayedLink
 from .player import Player
 from .report import Report
+from .through_filters import DAMAGED
 
 __all__ = ["dialect_of", "replay"]
 
@@ -101,7 +102,7 @@ async def _replay(player: Player, script: Script, comparison: Comparison) -> Rep
     if script.left_out:
         facts["links_left_out"] = script.left_out
     if script.damaged:
-        comparison.note("the recording is damaged: what can be read of it was played")
+        comparison.note(DAMAGED)
     return comparison.report(**facts)
 
 

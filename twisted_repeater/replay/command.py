@@ -60,8 +60,13 @@ def main(arguments: list[str]) -> int:
             dialect = dialect_of(recording) if options.dialect is None else load_dialect(options.dialect)
             with Progress("played", "messages", recording.count) as progress:
                 if through_filters:
-                    return replay_through_filters(recording, dialect, options, progress.step)
-                return _against_server(recording, dialect, options, progress)
+                    report, interrupted = replay_through_filters(recording, dialect, options, progress.step)
+                else:
+                    report, interrupted = _against_server(recording, dialect, options, progress)
+        if not interrupted:
+            check_played(report)
+        status = write_report(report, options)
+        return INTERRUPTED if interrupted else status
     except (RecordingError, LoadingError, ImportError, ValueError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
     except OSError as error:
@@ -165,7 +170,10 @@ def _seconds(text: str) -> float:
     return number
 
 
-def _against_server(recording: Recording, dialect: Dialect, options: argparse.Namespace, progress: Progress) -> int:
+def _against_server(
+    recording: Recording, dialect: Dialect, options: argparse.Namespace, progress: Progress
+) -> tuple[Report, bool]:
+    """Play a recording against a server. Return the report, and whether Ctrl-C has ended the replay before its end."""
     pace = Pace(
         speed=options.speed,
         links_apart=options.links_apart,
@@ -196,13 +204,10 @@ def _against_server(recording: Recording, dialect: Dialect, options: argparse.Na
         )
 
     report = _run(reactor, begin, progress)
-    progress.clear()
     if report is not None:
-        check_played(report)
-        return write_report(report, options)
+        return report, False
     comparison.note("the replay was interrupted: links that were open then lack answers")
-    write_report(comparison.report(), options)
-    return INTERRUPTED
+    return comparison.report(), True
 
 
 def _reactor() -> Reactor:

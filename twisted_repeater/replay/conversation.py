@@ -21,7 +21,7 @@ from .decoding import Decoder, Shown
 from .differences import Difference, Findings, Kind, Part, Request, Trouble, count_text
 from .learning import LinkTokens, SharedTokens
 from .masks import Masks, Token
-from .sequences import ANSWERS, sequence_of
+from .sequences import ANSWERS, Asked, sequence_of
 
 __all__ = ["Conversation"]
 
@@ -109,6 +109,7 @@ class Conversation:
         self._link = link
         self._tokens = LinkTokens(self._decoder, shared)
         self._request: tuple[int, bytes] | None = None
+        self._asked = Asked() if dialect.name == "redis" else None
         self._numbers = [0, 0]
         self._alignments: dict[str, Alignment[Answer] | Unordered[Answer]] = {}
         self._acknowledgements = Acknowledgements() if dialect.name == "mqtt" else None
@@ -126,6 +127,8 @@ class Conversation:
         sent = self._tokens.replaced(data)
         self._findings.requests += 1
         self._request = (1 if self._request is None else self._request[0] + 1, sent)
+        if self._asked is not None:
+            self._asked.add(self._request)
         return sent
 
     def gets_answer(self, request: bytes) -> bool:
@@ -135,7 +138,7 @@ class Conversation:
         return self._numbers[1] * 4 >= (0 if self._request is None else self._request[0])
 
     def acknowledges(self, data: bytes) -> bool:
-        """Return whether a recorded request is only an acknowledgement: give it to `acknowledge`, at its turn or before."""
+        """Return whether a recorded request only acknowledges: it is for `acknowledge`, at its turn or before."""
         return self._acknowledgements is not None and is_acknowledgement(data)
 
     def acknowledge(self, data: bytes) -> bytes:
@@ -151,18 +154,21 @@ class Conversation:
         self._findings.requests += bool(sent)
         return sent
 
-    def recorded(self, message: bytes, *, time: int | None = None) -> None:
+    def recorded(self, message: bytes, *, time: int | None = None) -> bool:
         """Accept the next message that the server sent in the recording.
 
         Args:
             message: its frame.
             time: when it was recorded, in microseconds since 1970.
-        """
-        self._add(0, message, time)
 
-    def replayed(self, message: bytes) -> None:
-        """Accept the next message that the server has sent now."""
-        self._add(1, message, None)
+        Returns:
+            Whether to wait for its counterpart. What is ignored may never come.
+        """
+        return self._add(0, message, time)
+
+    def replayed(self, message: bytes) -> bool:
+        """Accept the next message that the server has sent now; return whether somebody may wait for it."""
+        return self._add(1, message, None)
 
     def trouble(self, kind: Trouble, text: str, more: str = "") -> None:
         """Report that something has happened to the link.
@@ -198,27 +204,29 @@ class Conversation:
             data = without_id(data)
         return self._masks.key_of(data, self._decoder, MESSAGE)
 
-    def _add(self, which: int, data: bytes, time: int | None) -> None:
+    def _add(self, which: int, data: bytes, time: int | None) -> bool:
         self._numbers[which] += 1
+        name = "unasked" if self._masks.is_unasked(data) else sequence_of(self._dialect, data, self._decoder)
+        request = None if self._asked is None else self._asked.request_of(which, name)
         if self._masks.ignores(data):
             self._findings.ignored += 1
-            return
+            return False
         if which == 0:
             self._findings.recorded += 1
         else:
             self._findings.replayed += 1
-        answer = Answer(data, self._numbers[which], time, self._request, self)
+        answer = Answer(data, self._numbers[which], time, request or self._request, self)
         if self._masks.has_tokens:
             self._learn(which, answer)
-        alignment = self._alignment(data)
+        alignment = self._alignment(name)
         if which == 0:
             alignment.first(answer)
         else:
             alignment.second(answer)
+        return True
 
-    def _alignment(self, data: bytes) -> Alignment[Answer] | Unordered[Answer]:
-        """Return the sequence that a message belongs to."""
-        name = "unasked" if self._masks.is_unasked(data) else sequence_of(self._dialect, data, self._decoder)
+    def _alignment(self, name: str) -> Alignment[Answer] | Unordered[Answer]:
+        """Return the pairing of a sequence."""
         if name not in self._alignments and len(self._alignments) >= MOST_SEQUENCES:
             name = ""
         alignment = self._alignments.get(name)

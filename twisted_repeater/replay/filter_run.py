@@ -22,6 +22,7 @@ from ..testing._memory import MemoryNetwork
 from ..testing._running import result_of
 from ..watching import WatchedMessage
 from .decoding import UNLIMITED
+from .differences import Findings
 from .filter_links import PlayedLink, Stage
 from .masks import Masks
 from .outcomes import Outcomes
@@ -92,7 +93,8 @@ class FilterRun:
         self._links = _Links(links)
         self._dialect = dialect
         self._outcomes = Outcomes(dialect, masks, max_differences)
-        self._findings = self._outcomes.findings
+        self.findings: Findings = self._outcomes.findings
+        """What was found so far."""
         self._played: dict[int, PlayedLink] = {}
         self._by_id: dict[int, PlayedLink] = {}
         self._ends: list[tuple[int, int]] = []
@@ -141,7 +143,7 @@ class FilterRun:
         """Begin the link of a message. One whose beginning was not recorded cannot have its opening played."""
         recorded = self._links.get(message.link)
         played = self._stage.begin(recorded)
-        self._findings.links += 1
+        self.findings.links += 1
         self._played[recorded.id] = played
         if recorded.ended is not None:
             heapq.heappush(self._ends, (recorded.ended, recorded.id))
@@ -151,7 +153,7 @@ class FilterRun:
 
     def _make_as_recorded(self, played: PlayedLink) -> None:
         self._stage.begin_again(played)
-        self._findings.note("openings were not played: these links were made with the recorded name and details")
+        self.findings.note("openings were not played: these links were made with the recorded name and details")
 
     def _play_message(self, played: PlayedLink, message: RecordedMessage) -> None:
         waiting = played.waiting[message.direction]
@@ -203,7 +205,11 @@ class FilterRun:
         self._network.settle()
         for played in list(self._by_id.values()):
             self._end_of(played)
-        return Report(self._findings, self._dialect.name, {})
+        return self.report()
+
+    def report(self) -> Report:
+        """Return the report about what was played so far."""
+        return Report(self.findings, self._dialect.name, {})
 
     # -- what the repeater tells ---------------------------------------------------------------------------------
 
@@ -241,7 +247,7 @@ class FilterRun:
         elif played.waiting[message.direction]:
             self._outcomes.compare(played, played.waiting[message.direction].popleft(), message)
         else:
-            self._findings.note("recorded messages are several messages of the dialect: is it the right one?")
+            self.findings.note("recorded messages are several messages of the dialect: is it the right one?")
 
     def _end_of(self, played: PlayedLink) -> None:
         if played.link is not None:
@@ -252,7 +258,7 @@ class FilterRun:
     def _failed(self, link: Link, side: Side, error: LinkError) -> None:
         """The default ``on_error``: note the failure of a filter."""
         if isinstance(error, CallbackFailed):
-            self._findings.note(printable(shortened(f"{error.callback} failed: {told(error.reason)}")))
+            self.findings.note(printable(shortened(f"{error.callback} failed: {told(error.reason)}")))
         end_link(link, side, error)
 
 

@@ -151,9 +151,7 @@ class PlayedLink(Protocol):
         if self._unsent:  # they may be answers to what was not sent
             self._uncompared += len(messages)
             return
-        for message in messages:
-            self.conversation.recorded(message, time=time)
-        self._move(len(messages))
+        self._move(sum(self.conversation.recorded(message, time=time) for message in messages))
         if self._reading_paused and self._balance > -MOST_AHEAD:
             self._read_on()
 
@@ -222,9 +220,8 @@ class PlayedLink(Protocol):
         came = 0
         try:
             for message in self._answers.feed(data):
-                self.conversation.replayed(message)
+                came += self.conversation.replayed(message)
                 self._write(self.conversation.acknowledgement_of(message))
-                came += 1
         except FramingError as error:
             self.give_up(Trouble.BAD_FRAMING, text_of(error))
         self.came += came

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .._text import printable
+from .._text import printable, shortened
 from .decoding import Shown
 from .differences import Difference, Findings, Kind, Part
 from .places import marked
@@ -163,7 +163,7 @@ def _shown(shown: Shown) -> dict[str, Any]:
 
 def _described(number: int, difference: Difference) -> list[str]:
     """Return the lines about a difference."""
-    where = f"{number}. link {difference.link}, client {printable(difference.client_name) or '-'}"
+    where = f"{number}. link {difference.link}, client {printable(shortened(difference.client_name)) or '-'}"
     place = difference.number if difference.number is not None else difference.replayed_number
     if place is not None:
         where += f", message {place} to the {'server' if difference.direction == 'to_server' else 'client'}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ from ..model import Direction
 from .acknowledgements import topic_of
 from .decoding import Decoder
 
-__all__ = ["ANSWERS", "sequence_of"]
+__all__ = ["ANSWERS", "Asked", "sequence_of"]
 
 ANSWERS = "answers"
 """The sequence of messages that answer requests in turn."""
@@ -20,6 +22,15 @@ PUBLISHED = (b"message", b"pmessage", b"smessage")
 
 ARRAYS = tuple(b"*%d\r\n$%d\r\n%s\r\n" % (3 + (word[:1] == b"p"), len(word), word) for word in PUBLISHED)
 """How that begins in RESP2."""
+
+SUBSCRIBES = re.compile(rb"\*(\d{1,6})\r\n\$\d+\r\n[PS]?(?:UN)?SUBSCRIBE\r\n", re.IGNORECASE)
+"""A command of Redis that has a reply for each of its arguments."""
+
+ABOUT_SUBSCRIPTION = re.compile(r"push b'[ps]?(?:un)?subscribe'")
+"""The sequence of such a reply in RESP3."""
+
+MOST_ASKED = 10_000
+"""How many requests wait for their replies."""
 
 SESSION_FIX = (b"0", b"1", b"2", b"3", b"4", b"5")
 """The messages of FIX that belong to the session: heartbeats, test requests, and others."""
@@ -78,3 +89,36 @@ def sequence_of(dialect: str, frame: bytes, decoder: Decoder) -> str:
         raise
     except BaseException:  # the code of a dialect, on bytes that somebody else has chosen
         return ANSWERS
+
+
+class Asked:
+    """Knows which request of Redis a reply belongs to: one may have sent others since, in a pipeline."""
+
+    def __init__(self) -> None:
+        self._requests: deque[tuple[int, bytes]] = deque()
+        """The requests, each as often as it has replies."""
+        self._first = 0
+        """The number of the first one of these."""
+        self._replies = [0, 0]
+        """How many replies there were, in the recording and now."""
+
+    def add(self, request: tuple[int, bytes]) -> None:
+        """Note a request, with its number."""
+        found = SUBSCRIBES.match(request[1])
+        self._requests.extend([request] * (max(int(found[1]) - 1, 1) if found else 1))
+        while self._requests and (len(self._requests) > MOST_ASKED or self._first < min(self._replies)):
+            self._requests.popleft()
+            self._first += 1
+
+    def request_of(self, which: int, sequence: str) -> tuple[int, bytes] | None:
+        """Return the request that a message answers, ``None`` if it is not known.
+
+        Args:
+            which: 0 for a recorded message, 1 for one of the replay.
+            sequence: the sequence of the message.
+        """
+        if sequence != ANSWERS and not ABOUT_SUBSCRIPTION.fullmatch(sequence):
+            return None
+        place = self._replies[which] - self._first
+        self._replies[which] += 1
+        return self._requests[place] if 0 <= place < len(self._requests) else None

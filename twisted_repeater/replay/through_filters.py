@@ -27,10 +27,12 @@ from ..service.loading import LoadingError
 from ..service.ready_filters import DIALECTS
 from .filter_run import FilterRun, by_arrival
 from .masks import Masks
-from .options import FILTERS, check_played, masks_from, write_report
+from .options import FILTERS, masks_from
 from .report import Report
 
-__all__ = ["command", "play_link", "replay_through_filters"]
+__all__ = ["DAMAGED", "command", "play_link", "replay_through_filters"]
+
+DAMAGED = "the recording is damaged: what can be read of it was played"
 
 REACTOR = "twisted.internet.reactor"
 
@@ -67,13 +69,24 @@ def replay_through_filters(
     Raises:
         TypeError: an option is wrong.
     """
+    run = _run(recording, dialect, masks or Masks(), max_differences, clock or Clock(), options)
+    _play(run, recording, on_progress)
+    return run.end()
+
+
+def _run(
+    recording: Recording, dialect: Dialect, masks: Masks, max_differences: int, clock: Clock, options: dict[str, Any]
+) -> FilterRun:
     name = recording.facts.get("repeater_name", "repeater")
-    clock = Clock() if clock is None else clock
-    run = FilterRun(recording.links(), dialect, masks or Masks(), max_differences, clock, options, name)
+    return FilterRun(recording.links(), dialect, masks, max_differences, clock, options, name)
+
+
+def _play(run: FilterRun, recording: Recording, on_progress: Callable[[], object]) -> None:
     for message in by_arrival(recording.messages()):
         run.play(message)
         on_progress()
-    return run.end()
+    if recording.damaged:
+        run.findings.note(DAMAGED)
 
 
 def play_link(
@@ -105,19 +118,18 @@ def play_link(
 
 def command(
     recording: Recording, dialect: Dialect, options: argparse.Namespace, on_progress: Callable[[], object]
-) -> int:
+) -> tuple[Report, bool]:
     """Obey the command line: play a recording through the filters that options name.
 
     Filters that use Twisted's global reactor as a clock get the clock of the recording. So nothing may have imported
     the reactor before.
 
     Returns:
-        The exit status: 0 if there is no difference, else 1.
+        The report, and whether Ctrl-C has ended the replay before its end.
 
     Raises:
         LoadingError: a filter cannot be loaded, or is for another dialect.
         ValueError: an option is wrong.
-        OSError: the report cannot be written.
     """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -126,21 +138,17 @@ def command(
         names = {name: getattr(options, name) for name in FILTERS if getattr(options, name)}
         filters = FilterModules(names, options.filter).filters
         _check_dialects(options.filter, dialect)
+        filters["on_filter_error"] = option_values.on_filter_error(options.on_filter_error)
         try:
-            report = replay_through_filters(
-                recording,
-                dialect,
-                masks=masks_from(options),
-                max_differences=options.max_differences,
-                clock=clock,
-                on_progress=on_progress,
-                on_filter_error=option_values.on_filter_error(options.on_filter_error),
-                **filters,
-            )
+            run = _run(recording, dialect, masks_from(options), options.max_differences, clock, filters)
         except TypeError as error:  # a filter for another dialect
             raise LoadingError(text_of(error)) from error
-    check_played(report)
-    return write_report(report, options)
+        try:
+            _play(run, recording, on_progress)
+            return run.end(), False
+        except KeyboardInterrupt:
+            run.findings.note("the replay was interrupted")
+            return run.report(), True
 
 
 def _check_dialects(descriptions: Iterable[str], dialect: Dialect) -> None:

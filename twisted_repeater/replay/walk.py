@@ -128,13 +128,15 @@ class Walk:
         timeout = self._player.pace.timeout
         if link.full and not await self._waiting.until(lambda: not link.full, timeout):
             link.give_up(Trouble.STALLED, f"the server has read nothing for {timeout:g} seconds")
-        before = self._last_sent
-        if before is not None and before.link is not link and before.came == before.link.came:
-            # The server may read the one connection before the other.
-            if before.matters or link.conversation.gets_answer(event.data):
-                await self._waiting.until(lambda: before.came != before.link.came or before.link.over, MOMENT)
-        self._last_sent = _Sent(link, link.came, link.conversation.gets_answer(event.data))
+        await self._let_notice(link, event.data)
         link.send(event.data, event.time)
+
+    async def _let_notice(self, link: PlayedLink, request: bytes) -> None:
+        """Give the server a moment to notice the last request, before the next one comes on another connection."""
+        before, matters = self._last_sent, link.conversation.gets_answer(request)
+        self._last_sent = _Sent(link, link.came, matters)
+        if before is not None and before.link is not link and (matters or before.matters):
+            await self._waiting.until(lambda: before.came != before.link.came or before.link.over, MOMENT)
 
     async def _end(self, number: int, link: PlayedLink) -> None:
         link.finish()

@@ -62,6 +62,8 @@ class MemoryNetwork:
         self._settling = False
         self._ports = 49152
         self._arrivals = itertools.count()
+        self._awake: dict[MemorySocket, None] = {}
+        """The sockets that have something to read; others are not looked at."""
 
     # -- the methods that a transport calls ------------------------------------------------------------------
 
@@ -110,9 +112,10 @@ class MemoryNetwork:
             address: the address of the party that connects.
             listening: the address of the party that listens.
         """
-        sockets = MemorySocket.pair(self._arrivals)
+        sockets = MemorySocket.pair(self._arrivals, self._awake)
         accepted = MemoryConnection(sockets[0], accepting, self, listening, address)
         connected = MemoryConnection(sockets[1], connecting, self, address, listening)
+        sockets[0].owner, sockets[1].owner = accepted, connected
         for protocol, transport in ((accepting, accepted), (connecting, connected)):
             transport.startReading()  # type: ignore[no-untyped-call]
             protocol.makeConnection(transport)
@@ -149,7 +152,9 @@ class MemoryNetwork:
 
     def _turn(self) -> bool:
         """Let each connection that can read or write do so once, in the order of arrival; return whether any could."""
-        readable = [reader for reader in self._readers if reader.memory.readable]
+        for memory in [memory for memory in self._awake if not memory.readable]:
+            del self._awake[memory]
+        readable = [memory.owner for memory in self._awake if memory.owner in self._readers]
         writable = [writer for writer in self._writers if writer.memory.writable]
         for reader in sorted(readable, key=lambda reader: reader.memory.arrived):
             if reader in self._readers:

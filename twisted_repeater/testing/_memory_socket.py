@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 CAPACITY = 64 * 1024
 """How many unread bytes a socket holds."""
@@ -13,11 +14,15 @@ CAPACITY = 64 * 1024
 class MemorySocket:
     """One of two connected sockets, with the methods that `twisted.internet.tcp.Connection` calls."""
 
-    def __init__(self, counter: Iterator[int]) -> None:
+    def __init__(self, counter: Iterator[int], awake: dict[MemorySocket, None]) -> None:
         self.peer: MemorySocket = self
         self.arrived: int = 0
         """The number, from the counter, of the oldest event that was not read."""
         self._counter = counter
+        self._awake = awake
+        self.owner: Any = None
+        """The transport on this socket."""
+        self._closed = False
         self._inbox = bytearray()
         self._writable = True
         self._ended = False
@@ -25,9 +30,17 @@ class MemorySocket:
         self._lingers = True
 
     @classmethod
-    def pair(cls, counter: Iterator[int]) -> tuple[MemorySocket, MemorySocket]:
-        """Make two connected sockets; ``counter`` numbers the events of all sockets."""
-        one, other = cls(counter), cls(counter)
+    def pair(
+        cls, counter: Iterator[int], awake: dict[MemorySocket, None] | None = None
+    ) -> tuple[MemorySocket, MemorySocket]:
+        """Make two connected sockets.
+
+        Args:
+            counter: numbers the events of all sockets.
+            awake: gets each socket that has something to read.
+        """
+        awake = {} if awake is None else awake
+        one, other = cls(counter, awake), cls(counter, awake)
         one.peer, other.peer = other, one
         return one, other
 
@@ -68,6 +81,8 @@ class MemorySocket:
         """Number an event, unless an older one is unread."""
         if not self.readable:
             self.arrived = next(self._counter)
+            if not self._closed:
+                self._awake[self] = None
 
     def shutdown(self, how: int) -> None:
         """See `socket.socket`. It ends what is sent, whatever ``how`` is."""
@@ -77,6 +92,8 @@ class MemorySocket:
 
     def close(self) -> None:
         """See `socket.socket`. The other end sees a reset if there are unread bytes, or the socket does not linger."""
+        self._closed = True
+        self._awake.pop(self, None)
         if self._inbox or not self._lingers:
             self.peer._wake()
             self.peer._inbox.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -127,21 +128,35 @@ class TimelineTests(SynchronousTestCase):
         self.assertEqual(self.events()[-1], "message 2 of ")
         self.assertEqual(self.events(clients=["client-1"])[-1], "message 1 of client-1")
 
+    def test_only_the_wanted_part_is_read(self) -> None:
+        """Of a large recording only what is near to the wanted time is read, and nothing is missing in it."""
+        self.patch(sys.modules[LinkMade.__module__], "OUT_OF_ORDER", 2 * SECOND)
+        messages = [made_message(number, after=number + (1.5 if number % 5 == 0 else 0)) for number in range(1, 101)]
+        self.write(messages, [made_link(1)])
+        counted: list[int] = []
+        choice = Choice(since=START + 60 * SECOND, until=START + 62 * SECOND)
+        with open_recording(self.path) as recording:
+            events = list(timeline(recording, choice, counted.append))
+        wanted = [each.id for each in messages if choice.has(each.time)]
+        self.assertEqual(wanted, [event.message.id for event in events if isinstance(event, MessagePassed)])
+        self.assertGreater(counted[0], 55)
+        self.assertLess(len(counted), 15)
+
     def test_growing(self) -> None:
         """What is recorded while the events are read is among them: messages, links, and the ends of open links."""
         self.write([made_message(1)], [made_link(1)])
-        counted: list[None] = []
+        counted: list[int] = []
 
-        def grow() -> None:
-            counted.append(None)
-            if len(counted) == 1:
+        def grow(count: int) -> None:
+            counted.append(count)
+            if len(counted) == 2:
                 self.write([made_message(2, link=2)], [made_link(2)])
-            else:
+            elif count:
                 end_link(self.path, 1, START + SECOND)
 
         with open_recording(self.path) as recording:
             events = [told(event) for event in timeline(recording, counted=grow)]
-        self.assertEqual(len(counted), 2)
+        self.assertEqual(counted, [0, 1, 1])
         self.assertEqual(events[2:], ["client-2 begins", "message 2 of client-2", "client-1 ends"])
 
 

@@ -11,13 +11,17 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..reader import Recording
 from ..records import RecordedGap, RecordedLink, RecordedMessage
 from .choice import Choice
 
 __all__ = ["Event", "LinkEnded", "LinkMade", "MessagePassed", "timeline"]
+
+
+OUT_OF_ORDER: Final = 600_000_000
+"""How far the times of messages may be out of order, in microseconds: a verdict may come late, and a clock be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,14 @@ Event: TypeAlias = LinkMade | LinkEnded | MessagePassed | RecordedGap
 
 
 def timeline(
-    recording: Recording, choice: Choice | None = None, counted: Callable[[], object] = lambda: None
+    recording: Recording, choice: Choice | None = None, counted: Callable[[int], object] = lambda count: None
 ) -> Iterator[Event]:
     """Return what happened in a recording.
 
     Args:
         recording: the recording. It may grow meanwhile.
         choice: which part is wanted.
-        counted: called for each message of the recording, also for those that are not wanted.
+        counted: called with a number of messages that were read or passed over, also of those that are not wanted.
 
     Returns:
         The events. A link whose end was not recorded has none.
@@ -63,8 +67,12 @@ def timeline(
     links = _Links(recording, choice)
     gaps = iter(recording.gaps())
     gap = next(gaps, None)
-    for message in recording.messages(link=min(choice.links) if len(choice.links) == 1 else None):
-        counted()
+    first = 0 if choice.since is None else _last_before(recording, choice.since - OUT_OF_ORDER)
+    counted(first)
+    for message in recording.messages(after=first, link=min(choice.links) if len(choice.links) == 1 else None):
+        counted(1)
+        if choice.until is not None and message.time > choice.until + OUT_OF_ORDER:
+            break
         yield from links.up_to(message.link)
         yield from links.ended_before(message.time)
         while gap is not None and gap.after < message.id:
@@ -75,6 +83,19 @@ def timeline(
         if link is not None and choice.wants_message(message):
             yield MessagePassed(link, message)
     yield from links.rest()
+
+
+def _last_before(recording: Recording, time: int) -> int:
+    """Return the number of a message before which no verdict came later than a time; 0 if there is none."""
+    low, high = 0, recording.count
+    while low < high:
+        middle = (low + high) // 2
+        message = next(recording.messages(after=middle), None)
+        if message is None or message.time + message.took >= time:
+            high = middle
+        else:
+            low = message.id
+    return low
 
 
 class _Links:
