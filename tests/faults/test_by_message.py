@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -111,7 +111,8 @@ class KindTests(SynchronousTestCase):
             assert message.verdict is not None
             delays.append(message.verdict.delay)
 
-        for distribution, least, most in (("uniform", 0.5, 1.5), ("normal", 0.0, 4.0)):
+        cases: list[tuple[Literal["uniform", "normal"], float, float]] = [("uniform", 0.5, 1.5), ("normal", 0.0, 4.0)]
+        for distribution, least, most in cases:
             for seconds in (1.0, 0.0):
                 delays.clear()
                 harness = broken(Latency(seconds, 0.5, distribution=distribution, seed=1))
