@@ -34,6 +34,7 @@ def write_recording(
         facts: the facts, such as ``{"dialect": "redis"}``.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             create(connection)
             connection.execute("PRAGMA journal_mode = WAL")

@@ -10,8 +10,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
-from . import selectors
-from ._lane import judge, lane, output, reader
+from . import _watched, selectors
+from ._lane import account, judge, lane, output, reader
 from .dialects.fix import of_type, scan, tracking
 from .dialects.hl7 import by_message_type
 from .dialects.redis import by_name
@@ -35,6 +35,8 @@ HOT_PATH: tuple[ModuleType, ...] = (
     scan,
     output,
     reader,
+    _watched,
+    account,
     judge,
     lane,
 )

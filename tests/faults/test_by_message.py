@@ -13,7 +13,7 @@ from twisted_repeater.errors import InjectedFault
 from twisted_repeater.faults import Corrupt, Cut, Drop, Duplicate, Fault, Latency, Reorder, Stall
 from twisted_repeater.selectors import first_byte
 from twisted_repeater.testing import FilterHarness
-from twisted_repeater.watching import Origin
+from twisted_repeater.watching import Origin, WatchedMessage
 
 from .harness import broken
 
@@ -102,6 +102,24 @@ class KindTests(SynchronousTestCase):
                 times.append(got)
             self.assertEqual(*times)
             self.assertGreater(len({step for step, _ in times[0]}), 2)
+
+    def test_times(self) -> None:
+        """The times lie on both sides of the average, as the distribution says, and a time below 0 counts as 0."""
+        delays: list[float] = []
+
+        def note(message: WatchedMessage) -> None:
+            assert message.verdict is not None
+            delays.append(message.verdict.delay)
+
+        for distribution, least, most in (("uniform", 0.5, 1.5), ("normal", 0.0, 4.0)):
+            for seconds in (1.0, 0.0):
+                delays.clear()
+                harness = broken(Latency(seconds, 0.5, distribution=distribution, seed=1))
+                harness.repeater.watch(note)
+                harness.client_sends(*NAMES)
+                self.assertLess(min(delays), seconds + 0.01)
+                self.assertGreater(max(delays), seconds)
+                self.assertTrue(all(max(least - 1 + seconds, 0) <= delay <= most - 1 + seconds for delay in delays))
 
     def test_stall(self) -> None:
         """A stalled message holds up everything behind it, and removing the fault releases all at once."""

@@ -76,6 +76,11 @@ class FaultTests(SynchronousTestCase):
         check_whole("window", 9, least=1, most=9)
         self.assertRaisesRegex(ValueError, "window must be at most 9", check_whole, "window", 10, least=1, most=9)
 
+    def test_the_direction_in_words(self) -> None:
+        """A fault can always say which direction it breaks."""
+        ways = [Drop(direction=direction).way for direction in (None, *Direction)]
+        self.assertEqual(ways, ["both", "to-server", "to-client"])
+
     def test_text(self) -> None:
         """The text of a fault has the options that were given, as they are written in Python."""
         self.assertEqual(str(Fault()), "Fault()")

@@ -110,6 +110,15 @@ class PlaceTests(SynchronousTestCase):
 
         for framing in (SimpleNamespace(follows=True), SimpleNamespace(follows=False, find=find)):
             self.assertEqual(Unit(lane, Frame(b"abc"), None, None).payload_range(framing), (0, 3))
+            self.assertEqual(Unit(lane, b"b", b"abc", b"b", True).payload_range(framing), (1, 2))
+
+    def test_without_an_effect(self) -> None:
+        """A message that a fault does not change keeps its verdict, whatever the fault remembers."""
+        harness = broken(Stall(first=1), to_server_filter=lambda message, link: PASS_ON)
+        seen: list[Verdict | None] = []
+        harness.repeater.watch(lambda message: seen.append(message.verdict))
+        harness.client_sends(b"a", b"b").expect()
+        self.assertEqual((seen[0] is PASS_ON, seen[1] is PASS_ON), (False, True))
 
     def test_ctrl_c(self) -> None:
         """Ctrl-C in a function that chooses messages is not kept."""
@@ -120,10 +129,8 @@ class PlaceTests(SynchronousTestCase):
         harness = broken(Drop(where=interrupted))
         active = next(iter(harness.repeater.faults))
         lane: Any = pair_of(harness.link).lanes[0]
-        work = Work(
-            active, harness.link, Direction.TO_SERVER, lane, active.chance_of(harness.link, Direction.TO_SERVER)
-        )
-        self.assertRaises(KeyboardInterrupt, work.hits, Unit(lane, b"m", None, None))
+        work = Work(active, harness.link, Direction.TO_SERVER)
+        self.assertRaises(KeyboardInterrupt, work.concerns, Unit(lane, b"m", None, None))
 
     def test_wrong_choices(self) -> None:
         """``where`` must be a selector or a function."""
@@ -170,6 +177,13 @@ class PlaceTests(SynchronousTestCase):
         awaited.callback(PASS_ON)
         harness.outcome().expect(to_server=[b"a"])
 
+    def test_a_link_that_gets_another_name(self) -> None:
+        """A link that a fault was not for gets its random numbers when they are needed first."""
+        harness = broken(Drop(clients="edge-*"))
+        active = next(iter(harness.repeater.faults))
+        work = Work(active, harness.link, Direction.TO_SERVER)
+        self.assertIs(work.chance, active.chance_of(harness.link, Direction.TO_SERVER))
+
     def test_the_numbers_of_links(self) -> None:
         """A link of a fault has the same faults, however many links there are that the fault is not for."""
         got = []
@@ -182,6 +196,15 @@ class PlaceTests(SynchronousTestCase):
             client.send(*(b"%d" % number for number in range(64)))
             got.append(running.server[client].received)
         self.assertEqual(got[0], got[1])
+
+    def test_a_client_that_gets_another_name(self) -> None:
+        """A fault for a name hits the messages of a client as long as it has that name."""
+        harness = broken(Drop(clients="bob"))
+        for name, expected in (("bob", []), ("ann", [b"a"])):
+            harness.client_sends(b"a").expect(to_server=[] if name == "ann" else [b"a"])
+            harness.link.identify(name)
+            harness.advance(0)
+            harness.client_sends(b"a").expect(to_server=expected)
 
     def test_a_message_that_cannot_be_encoded(self) -> None:
         """A message that a filter made and that cannot be encoded is reported, and nothing comes of it."""

@@ -73,6 +73,7 @@ class FaultsTests(SynchronousTestCase):
         """When the repeater is over no timer is left."""
         self.faults.set("a", Drop(), seconds=10)
         self.faults.stop()
+        self.faults.set("b", Drop(), seconds=10)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_wrong_arguments(self) -> None:
@@ -91,10 +92,16 @@ class FaultsTests(SynchronousTestCase):
         """The log has the seed of a fault when it is set, and what it has hit when it is removed."""
         with capturedLogs() as events:
             active = self.faults.set("a", Drop())
+            self.faults.set("b", Drop(direction=Direction.TO_SERVER, seed=7))
             self.faults.remove("a")
         texts = [formatEvent(event) for event in events]
         self.assertEqual(
-            texts, [f"the fault a is set: Drop(), seed {active.seed}", "the fault a is removed; it hit 0 of 0"]
+            texts,
+            [
+                f"the fault a is set: Drop(), direction both, seed {active.seed}",
+                "the fault b is set: Drop(direction=Direction.TO_SERVER, seed=7), direction to-server, seed 7",
+                "the fault a is removed; it hit 0 of 0",
+            ],
         )
         self.assertEqual(repr(active), f"ActiveFault('a', Drop(), seed={active.seed})")
 
@@ -114,7 +121,7 @@ class ActiveFaultTests(SynchronousTestCase):
         chosen = []
         for active in (drawn, same, other):
             one = link()
-            chosen.append([active.hits_message(one, WAY) for _ in range(64)])
+            chosen.append([active.hits_next(active.chance_of(one, WAY)) for _ in range(64)])
         self.assertEqual(chosen[0], chosen[1])
         self.assertNotEqual(chosen[0], chosen[2])
         self.assertEqual((drawn.seen, drawn.hit), (64, sum(chosen[0])))
@@ -123,13 +130,13 @@ class ActiveFaultTests(SynchronousTestCase):
         """The choices for one link and direction do not depend on what others do."""
         alone, among = (self.active(Drop(probability=0.5, seed=3)) for _ in range(2))
         one, two = link(), link()
-        expected = [alone.hits_message(one, WAY) for _ in range(64)]
+        expected = [alone.hits_next(alone.chance_of(one, WAY)) for _ in range(64)]
         got = []
         among.chance_of(one, WAY)
         for _ in range(64):
-            among.hits_message(two, WAY)
-            among.hits_message(one, Direction.TO_CLIENT)
-            got.append(among.hits_message(one, WAY))
+            among.hits_next(among.chance_of(two, WAY))
+            among.hits_next(among.chance_of(one, Direction.TO_CLIENT))
+            got.append(among.hits_next(among.chance_of(one, WAY)))
         self.assertEqual(got, expected)
         self.assertIs(among.random_of(one, WAY), among.random_of(one, WAY))
 

@@ -2,79 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._lane.account import Account
-from twisted_repeater.model import Direction
-from twisted_repeater.verdicts import DROP, PASS_ON, Verdict
-from twisted_repeater.watching import WatchedMessage
+from twisted_repeater._lane.account import WatchClock
+from twisted_repeater.selectors import first_byte
+from twisted_repeater.verdicts import PASS_ON, Send
+
+from .lanes import frames
+from .watched import WatchedLaneCase
 
 
-class Surroundings:
-    """Stands for a lane, its output and the one who watches."""
+class ClockTests(SynchronousTestCase):
+    """The time of messages."""
 
-    link: Any = None
-    direction = Direction.TO_CLIENT
-    messages = 7
-
-    def __init__(self) -> None:
-        self.times = iter((10.0, 12.5))
-        self.made = (b"forward", b"back")
-        self.seen: list[WatchedMessage] = []
-
-    def now(self) -> float:
-        """See `LaneWatch`."""
-        return next(self.times)
-
-    def message_watched(self, message: WatchedMessage) -> None:
-        """See `LaneWatch`."""
-        self.seen.append(message)
-
-    def noted(self) -> tuple[bytes, bytes]:
-        """See `Output`."""
-        return self.made
+    def test_set_back(self) -> None:
+        """If the clock is set back, times go on from where they were."""
+        clock = WatchClock(iter((10.0, 4.0, 5.0)).__next__)
+        self.assertEqual([clock.now() for _ in range(3)], [10.0, 10.0, 11.0])
 
 
-class AccountTests(SynchronousTestCase):
-    """One message."""
-
-    def tell(self, verdict: Verdict, passed: bool, decode: Any = None, message: object = b"p") -> WatchedMessage:
-        """Return what is told of a frame that came in pieces."""
-        around: Any = Surroundings()
-        account = Account(around, around, around, decode)
-        account.begin(b"p")
-        account.take([b"head", b"p"], b"tail")
-        account.tell(verdict, True, b"p" if message == b"p" else message, passed)
-        told: WatchedMessage = around.seen[0]
-        return told
+class AccountTests(WatchedLaneCase):
+    """Messages of one lane."""
 
     def test_message(self) -> None:
-        """It is told of with its number, its times, its joined frame, and what the output has noted."""
-        told = self.tell(DROP, passed=False)
-        self.assertEqual((told.number, told.time, told.took, told.frame), (7, 10.0, 2.5, b"headptail"))
-        self.assertEqual((told.to_client, told.to_server, told.message), (b"forward", b"back", b"p"))
-
-    def test_passed_alone(self) -> None:
-        """If only the frame passes, the output is not asked what it made."""
-        self.assertEqual(self.tell(PASS_ON, passed=True).to_client, b"headptail")
-
-    def test_translated(self) -> None:
-        """If it passes in another version, its frame is among what the output made."""
-        self.assertEqual(self.tell(PASS_ON, passed=False).to_client, b"forward")
+        """It is told of with its number, its times, its frame, and what went out; the next one is without all that."""
+        self.answers[b"ask"] = Send(b"x", b"y")
+        self.feed(frames(b"ask", b"next"))
+        asked, then = self.seen
+        self.assertEqual((asked.number, asked.time, asked.took, asked.frame), (1, 1.0, 1.0, frames(b"ask")))
+        self.assertEqual((asked.to_server, asked.to_client, asked.message), (frames(b"x", b"y"), b"", b"ask"))
+        self.assertEqual((then.to_server, then.forward, then.verdict), (frames(b"next"), b"", PASS_ON))
 
     def test_decoded(self) -> None:
         """The message is the object that the filter got; without one, the payload is decoded."""
-
-        def decode(payload: bytes) -> object:
-            return payload.upper()
-
-        self.assertEqual(self.tell(PASS_ON, True, decode, message="seen").message, "seen")
-        around: Any = Surroundings()
-        account = Account(around, around, around, decode)
-        payload = b"p"
-        account.begin(payload)
-        account.take(None, b"frame")
-        account.tell(PASS_ON, False, payload, True)
-        self.assertEqual((around.seen[0].message, around.seen[0].frame), (b"P", b"frame"))
+        self.watched(filter=self.answer, selector=first_byte(b"a"), decode=bytes.upper)
+        self.feed(frames(b"a", b"b"))
+        self.assertEqual([each.message for each in self.seen], [b"A", b"B"])

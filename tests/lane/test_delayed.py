@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from twisted_repeater._lane.account import WatchClock
 from twisted_repeater._lane.delayed import MAX_DELAYED, MAX_ENTRIES, MERGED
 from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.setup import LaneSetup
@@ -26,6 +28,7 @@ from twisted_repeater.verdicts import (
     SendBack,
     Verdict,
 )
+from twisted_repeater.watching import Origin, WatchedMessage
 
 from .lanes import LARGE, LaneCase, RecordingHost, frames, messages_in
 
@@ -371,6 +374,16 @@ class SetAsideTests(DelayedCase):
         self.assert_journal("forward: a")
         self.assertFalse(self.lane.idle)
         self.at(1, "forward: aside", "flowing")
+
+    def test_it_is_told_of(self) -> None:
+        """Those who watch are told of a frame that was set aside when it goes out by itself."""
+        seen: list[WatchedMessage] = []
+        watch: Any = SimpleNamespace(clock=WatchClock(lambda: 5.0), message_watched=seen.append)
+        self.equip(watch=watch)
+        self.lane.delayed().set_aside(frames(b"aside"), 1, "why")
+        self.at(1, "forward: aside", "flowing")
+        told = [(each.origin, each.time, each.to_server) for each in seen]
+        self.assertEqual(told, [(Origin.OWN, 5.0, frames(b"aside"))])
 
     def test_it_is_taken(self) -> None:
         """A frame that was set aside can be taken once, to be sent elsewhere."""

@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
 
 from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.model import Direction
 from twisted_repeater.verdicts import DROP, PASS_ON, Close, Mixed, Send, Verdict
-from twisted_repeater.watching import WatchedMessage
 
-from .lanes import LARGE, FirstByte, StartedLaneCase, frames
+from .lanes import LARGE, FirstByte, frames
+from .watched import WatchedLaneCase
 
 
-class WatchedTests(StartedLaneCase):
-    """A lane that is watched. Each look at the watch's clock takes a second."""
-
-    def setUp(self) -> None:
-        """Watch the lane."""
-        super().setUp()
-        self.seen: list[WatchedMessage] = []
-        self.seconds = 0.0
-        self.watched(filter=self.answer)
-
-    def watched(self, **setup: Any) -> None:
-        """Give the lane a setup with somebody who watches."""
-        watch = type("Watch", (), {"now": self.now_watched, "message_watched": lambda _, message: self.see(message)})()
-        self.lane.equip(LaneSetup(**setup, watch=watch))
-
-    def now_watched(self, *arguments: object) -> float:
-        """Return the time."""
-        self.seconds += 1
-        return self.seconds
-
-    def see(self, message: WatchedMessage) -> None:
-        """Be told of a message."""
-        self.journal.append(f"saw {message.payload[:5].decode()}")
-        self.seen.append(message)
+class WatchedTests(WatchedLaneCase):
+    """A lane that is watched."""
 
     def test_each_verdict(self) -> None:
         """Each message is told of with its frame, its verdict and the frames that were made, in order."""

@@ -240,3 +240,29 @@ class SendBetweenTests(StartedLaneCase):
         self.forward.on_push = lambda: len(self.forward.pushes) > 1 or self.send_between(b"y")
         self.lane.feed(frames(b"a"))
         self.assert_journal("forward: a x", "forward: y")
+
+
+class DelayTests(StartedLaneCase):
+    """What waits for its time."""
+
+    def test_one_reason_ends(self) -> None:
+        """What waits for a reason goes out when that ends, and a lane of which nothing waits does nothing then."""
+        self.lane.take_back("reason")
+        self.assertFalse(self.lane.delays)
+        self.lane.delayed().set_aside(self.lane.encode(b"a") or b"", 1, "reason")
+        self.assertTrue(self.lane.delays)
+        self.lane.take_back("reason")
+        self.assert_journal("forward: a", "flowing")
+
+    def test_discard(self) -> None:
+        """A lane that discards forgets what waits."""
+        self.lane.delayed().set_aside(self.lane.encode(b"a") or b"", 1, "reason")
+        self.lane.discard()
+        self.assertFalse(self.lane.delays)
+
+    def test_sent_at_work(self) -> None:
+        """While the lane is at work, it does not report that nothing waits any more."""
+        entry = self.lane.delayed().set_aside(self.lane.encode(b"a") or b"", 1, "reason")
+        self.answers = {b"b": lambda: PASS_ON if self.lane.delayed().take(entry) else DO_NOTHING}
+        self.lane.feed(frames(b"b"))
+        self.assert_journal("forward: b")

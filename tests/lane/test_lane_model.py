@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.setup import LaneSetup
 from twisted_repeater._slices import SLICE
 from twisted_repeater.model import Direction, OnFilterError
-from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack
+from twisted_repeater.verdicts import DO_NOTHING, PASS_ON, Later, PassOnAndSendBack, Send, SendBack
 
 from .lanes import FRAMING, LIMIT, RecordingHost, RecordingOutlet, frames
 
@@ -39,9 +39,22 @@ class Judge(Int32StringReceiver):
 
 VERDICTS = st.sampled_from(["pass", "pass", "say", "drop", "send", "back", "both", "raise", "nonsense"])
 TIMES = st.sampled_from(["now", "now", "fired", "coroutine", "later"])
-PLANS = st.lists(st.tuples(VERDICTS, TIMES, st.sampled_from([0, 0, 5, 3000])), max_size=24)
+DELAYS = st.sampled_from([0.0, 0.0, 0.0, 1.0, 2.5])
+PLANS = st.lists(st.tuples(VERDICTS, TIMES, st.sampled_from([0, 0, 5, 3000]), DELAYS), max_size=24)
+Plans: TypeAlias = list[tuple[str, str, int, float]]
 COSTS = st.sampled_from([0.0, 0.0, SLICE / 4, 2 * SLICE])
 """How long, in seconds, a filter takes for a message: lanes give way where that is long."""
+
+
+class Host(RecordingHost):
+    """Lets both lanes go on when one has sent what was delayed."""
+
+    lanes: tuple[Lane, ...] = ()
+
+    def lane_released(self, lane: Lane) -> None:
+        """See `LaneHost`."""
+        for each in self.lanes:
+            each.unchoke()
 
 
 class Way:
@@ -51,7 +64,7 @@ class Way:
         self.name = name
         self.forward, self.back = forward, back
         self.journal: list[str] = []
-        self.host = RecordingHost(self.journal)
+        self.host = Host(self.journal)
         self.host.policy = OnFilterError.DROP
         self.time = 0.0
         self.cost = 0.0
@@ -59,17 +72,20 @@ class Way:
         setup = LaneSetup(direction=direction, filter=self.judge, frame_monitor=self.watch)
         self.lane = Lane(setup, FRAMING, forward, back, self.host, lambda: self.time, self.host)
         self.reads: list[bytes] = []
-        self.plans: dict[bytes, tuple[str, str]] = {}
+        self.arrived = 0
+        self.plans: dict[bytes, tuple[str, str, float]] = {}
+        self.decided: list[tuple[bytes, float]] = []
+        """What the target gets, and when at the earliest."""
         self.asked: list[bytes] = []
         self.due: Callable[[], None] | None = None
         """Fires the verdict that is waited for."""
         self.expected: tuple[list[bytes], list[bytes]] = ([], [])
 
-    def plan(self, plans: list[tuple[str, str, int]], cuts: list[int]) -> None:
+    def plan(self, plans: Plans, cuts: list[int]) -> None:
         """Make the messages, and what each outlet must get for them."""
-        for number, (verdict, time, filler) in enumerate(plans):
+        for number, (verdict, time, filler, delay) in enumerate(plans):
             message = f"{self.name}{number}".encode() + b"." * filler
-            self.plans[message] = (verdict, time)
+            self.plans[message] = (verdict, time, delay)
             forward, back = self.expected
             forward += [b"own " + message] if verdict in ("send", "say") else []
             forward += [message] if verdict in ("pass", "both", "say") else []
@@ -82,7 +98,7 @@ class Way:
         """Say what was planned."""
         self.asked.append(message)
         self.time += self.cost
-        verdict, time = self.plans[message]
+        verdict, time, _ = self.plans[message]
         if time == "coroutine":
             return self.coroutine(message, verdict)
         if time == "fired":
@@ -101,7 +117,7 @@ class Way:
             raise ValueError("no")
         if verdict == "say":
             self.say(b"own " + message)
-        return {
+        made: Any = {
             "say": PASS_ON,
             "pass": PASS_ON,
             "drop": DO_NOTHING,
@@ -110,6 +126,10 @@ class Way:
             "both": PassOnAndSendBack([b"reply " + message]),
             "nonsense": 5,
         }[verdict]
+        delay = self.plans[message][2]
+        if verdict in ("pass", "say", "both"):
+            self.decided.append((message, self.time + delay))
+        return Later(delay, made) if delay and verdict != "nonsense" else made
 
     def say(self, message: bytes) -> None:
         """Send a message from within the filter."""
@@ -134,7 +154,23 @@ class Way:
             steps.append(self.fire)
         if self.lane.gave_way:
             steps.append(self.lane.take_turn)
+        if self.host.wakes is not None:
+            steps.append(self.wake)
         return steps
+
+    def wake(self) -> None:
+        """The time of something that is delayed has come."""
+        seconds, self.host.wakes = self.host.wakes, None
+        assert seconds is not None
+        self.time += seconds
+        self.lane.release()
+
+    def check_times(self) -> None:
+        """Check that nothing arrives before its time."""
+        for message in of(self, self.forward)[self.arrived :]:
+            self.arrived += 1
+            due = dict(self.decided).get(message)
+            assert due is None or self.time >= due - 1e-6, (message, self.time, due)
 
     def fire(self) -> None:
         """The verdict that is waited for comes."""
@@ -145,7 +181,8 @@ class Way:
     def check(self, case: SynchronousTestCase) -> None:
         """Check what must hold at any time: the host knows whether the lane is stopped, and unfinished frames count."""
         told = [entry for entry in self.journal if entry.startswith(("blocked", "gave way", "flowing"))]
-        case.assertEqual(self.lane.idle, told[-1] == "flowing", told)
+        case.assertEqual(self.lane.idle, told[-1] == "flowing" and not self.lane.delays, told)
+        self.check_times()
         case.assertEqual(self.due is not None, self.lane.awaited is not None)
         case.assertEqual(self.watch.size, self.lane.unfinished_size)
         case.assertTrue(self.lane.listed or not self.lane.unfinished_size)
@@ -164,14 +201,14 @@ class ModelTests(SynchronousTestCase):
     )
     def test_whatever_happens(
         self,
-        to_server: list[tuple[str, str, int]],
-        to_client: list[tuple[str, str, int]],
+        to_server: Plans,
+        to_client: Plans,
         cuts: list[int],
         choices: list[int],
         filtered: bool,
         cost: float,
     ) -> None:
-        """However streams are cut, verdicts come late, outlets are full: each outlet gets all, whole and in order."""
+        """However streams are cut, verdicts come late, outlets are full: each gets all, whole, in order and in time."""
         client, server = RecordingOutlet("client", []), RecordingOutlet("server", [])
         ways = [Way("a", Direction.TO_SERVER, server, client), Way("b", Direction.TO_CLIENT, client, server)]
         ways[0].plan(to_server, cuts)
@@ -179,8 +216,10 @@ class ModelTests(SynchronousTestCase):
         if not filtered:
             ways[1].lane.equip(replace(ways[1].lane.setup, filter=None))
             ways[1].expected = (list(ways[1].plans), [])
+        ways[0].lane.face(ways[1].lane)
         for way in ways:
             way.cost = cost
+            way.host.lanes = (ways[0].lane, ways[1].lane)
             way.lane.start()
 
         def flip(outlet: RecordingOutlet) -> None:

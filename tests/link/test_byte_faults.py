@@ -9,7 +9,7 @@ from typing import Any
 from twisted_repeater._link.byte_faults import ByteFaults
 from twisted_repeater._link.gated_outlets import has_gate
 from twisted_repeater.errors import InjectedFault
-from twisted_repeater.faults import ActiveFault, Fault
+from twisted_repeater.faults import ActiveFault, Drop, Fault
 from twisted_repeater.faults.by_bytes import Bandwidth, Down, LimitData, Timeout
 from twisted_repeater.model import Direction
 
@@ -91,6 +91,18 @@ class ChoiceTests(LinkCase):
         peer.send(b"behind the limit")
         await client.lost()
         self.assertEqual(client.seen[1:], [b"held", LOST])
+
+    async def test_others_come(self) -> None:
+        """A fault goes on counting when another one is set or removed."""
+        links = await self.linked("ann")
+        client, peer = links["ann"]
+        self.faults.set("fault", LimitData(12, direction=BACK))
+        for message in (b"one", b"two"):
+            peer.send(message)
+            await client.seen.holds(message) if message == b"one" else await client.lost()
+            self.faults.set("other", Drop())
+            self.faults.remove("other")
+        self.assertEqual(client.seen[1:], [b"one", LOST])
 
     async def test_renamed(self) -> None:
         """If a client says its name later, the faults for that name break its link from then on, and others no more."""

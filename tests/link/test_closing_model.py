@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from twisted_repeater import PASS_ON, Direction, Limits, OnFilterError, Side
+from twisted_repeater import PASS_ON, Direction, Later, Limits, OnFilterError, Side
 from twisted_repeater._link import connection
 from twisted_repeater._link.encoder import Encoder
 from twisted_repeater._link.ending_connection import FORCED
@@ -27,6 +27,9 @@ from ..peers import SERVER_NAME, RecordingRepeater, frame, hello, kept_by
 LIMITS = Limits(close_timeout=5, linger=10, stall_timeout=20)
 WITHIN = 10 + 2 * FORCED + 1
 """How many seconds a link may take to end once it closes, whatever happens: `Limits.linger`, and the last resort."""
+
+LATE = 0.5
+"""How many seconds a message is delayed."""
 
 SIDES = strategies.sampled_from(Side)
 
@@ -165,6 +168,8 @@ class Closing(RuleBasedStateMachine):
         """Be the filter of a direction."""
         if message.startswith(b"pass"):
             return PASS_ON
+        if message.startswith(b"late"):
+            return Later(LATE)
         verdict: Deferred[Any] = Deferred()
         self.verdicts.append((direction, message, verdict))
         return verdict
@@ -178,7 +183,9 @@ class Closing(RuleBasedStateMachine):
         if not (self.pair.made or wire.gone or Side.SERVER in self.ended or self.pair.closing):
             wire.protocol.dataReceived(hello(SERVER_NAME))
 
-    @rule(side=SIDES, kinds=strategies.lists(strategies.sampled_from([b"pass", b"wait"]), min_size=1, max_size=3))
+    @rule(
+        side=SIDES, kinds=strategies.lists(strategies.sampled_from([b"pass", b"wait", b"late"]), min_size=1, max_size=3)
+    )
     def data(self, side: Side, kinds: list[bytes]) -> None:
         """A peer sends messages, in one read."""
         wire = self.wires[side]
@@ -343,13 +350,13 @@ class Closing(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """Take everything, judge everything, close, and see."""
-        forced = self.closes_since is not None and self.world.clock.seconds() - self.closes_since >= 5
+        forced = self.closes_since is not None and self.world.clock.seconds() - self.closes_since >= 5 - LATE
         open_sides = {side for side in Side if not (self.wires[side].gone or self.wires[side].stalls)}
         for side in Side:
             self.flow(side)
         while self.verdicts:
             self.verdict(False)
-        self.world.clock.advance(0)
+        self.world.clock.advance(LATE)
         if self.pair.made and not forced:
             for side in open_sides - self.cut:
                 got = self.wires[side].messages()

@@ -185,17 +185,6 @@ class WatchingTests(MemoryCase):
         self.assertEqual([each.to_client for each in own], [b"", frame(b"one"), frame(b"all"), frame(b"bye")])
         self.assertEqual({(each.verdict, each.number, each.frame) for each in own}, {(None, 0, b"")})
 
-    def test_clock_set_back(self) -> None:
-        """If the clock is set back, times go on from where they were."""
-        world = self.memory()
-        watches = world.factory.links.watches
-        world.advance(10)
-        self.assertEqual(watches.now(), 10.0)
-        world.clock.rightNow = 4.0
-        self.assertEqual(watches.now(), 10.0)
-        world.clock.rightNow = 5.0
-        self.assertEqual(watches.now(), 11.0)
-
     def test_large_opening(self) -> None:
         """Of an opening, a limited number of bytes is kept for watchers."""
         notes = OpeningNotes()

@@ -80,7 +80,7 @@ class KillTests(RecordingCase):
         path = self.directory / "traffic.db"
         program, client = self.start_recording(str(path))
         seen = 0
-        while seen < 20_000:
+        while seen < 3000:
             client.sendall(LINE * 500)
             with open_recording(path) as recording:
                 seen = recording.count
@@ -132,19 +132,19 @@ class DiskTests(RecordingCase):
     """The disk is full."""
 
     def test_full(self) -> None:
-        """On a disk of 8 MB the recording is suspended when it is full, and goes on by itself; no link notices."""
+        """On a disk of 3 MB the recording is suspended when it is full, and goes on by itself; no link notices."""
         disk = self.directory / "disk"
         disk.mkdir()
         mount = shutil.which("mount")
         if os.geteuid() != 0 or mount is None:
             raise SkipTest("only root can mount a small disk")
-        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], check=False).returncode:
+        if subprocess.run([mount, "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], check=False).returncode:
             raise SkipTest("no disk can be mounted here")
         self.addCleanup(lambda: subprocess.run(["umount", "-l", disk], check=True))
-        (disk / "other").write_bytes(bytes(3_000_000))
+        (disk / "other").write_bytes(bytes(1_500_000))
         path = disk / "traffic.db"
         program, client = self.start_recording(str(path))
-        for _ in range(30):
+        for _ in range(8):
             client.sendall(LINE * 1000)
             self.ask(client)
         program.wait_for("is suspended: the disk is full")
@@ -154,6 +154,6 @@ class DiskTests(RecordingCase):
         _, output = program.terminate()
         left_out = int(re.findall(r"goes on; (\d+) messages", output)[-1])
         with open_recording(path) as recording:
-            self.assertEqual(recording.count + left_out, 30 * 1002 + 2)
+            self.assertEqual(recording.count + left_out, 8 * 1002 + 2)
             self.assertEqual(sum(gap.left_out for gap in recording.gaps()), left_out)
             self.assertFalse(recording.damaged)

@@ -16,6 +16,7 @@ from twisted_repeater.recording.entries import (
     PLAIN_COLUMNS,
     Gap,
     KnownLink,
+    LinkEnd,
     full,
     microseconds,
     oldest_in,
@@ -69,7 +70,8 @@ class MessageTests(SynchronousTestCase):
         """The age of a queue is that of its first message, if not too much else is before it."""
         gap, row = Gap(1, "slow"), row_of(5, watched(time=3.0))
         for entries, oldest in (([], None), ([gap], None), ([gap, row, gap], 3.0), ([gap] * 10 + [row], None)):
-            self.assertEqual(oldest_in(deque(entries)), oldest)
+            queue: deque[Any] = deque(entries)
+            self.assertEqual(oldest_in(queue), oldest)
 
 
 class LinkTests(SynchronousTestCase):
@@ -92,6 +94,7 @@ class LinkTests(SynchronousTestCase):
         """It is told once that the client has another name."""
         link: Any = FakeLink()
         known = KnownLink(9, link)
+        self.assertIs(LinkEnd(known).link, known)
         self.assertFalse(known.renamed())
         link.client_name = "bob"
         self.assertEqual([known.renamed(), known.renamed(), known.name], [True, False, "bob"])

@@ -28,6 +28,7 @@ class FileCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.path = self.mktemp()
+        self.patch(file_module, "SYNCHRONOUS", "OFF")
 
     def opened(self, **options: Any) -> RecordingFile:
         file = RecordingFile(self.path, options.pop("facts", FACTS), **options)
@@ -121,6 +122,16 @@ class OpeningTests(FileCase):
         data[68:72] = bytes(4)
         Path(self.path).write_bytes(data)
         self.assertRaises(sqlite3.DatabaseError, settings.open)
+
+    def test_other_traffic(self) -> None:
+        """A recording of other traffic is moved away; one of the same goes on."""
+        write_recording(self.path, facts={"dialect": "mqtt"})
+        settings = Settings(self.path, FACTS, 1 << 30, 1, False)
+        for _ in range(2):
+            settings.open().close()
+        with open_recording(f"{self.path}.1") as recording:
+            self.assertEqual(recording.facts["dialect"], "mqtt")
+        self.assertFalse(os.path.exists(f"{self.path}.2"))
 
     def test_left_behind(self) -> None:
         """The log of a file that somebody has removed is not taken for that of the new one."""
@@ -223,6 +234,11 @@ class WritingTests(FileCase):
         os.truncate(f"{self.path}.moved", 0)
         self.assertFalse(is_file(f"{self.path}.moved", node))
         self.assertFalse(is_file(f"{self.path}/no", node))
+
+    def test_another_disk(self) -> None:
+        """A file of another disk is another one, though it may have the same number there."""
+        disk, number = self.opened().node
+        self.assertFalse(is_file(self.path, (disk + 1, number)))
 
     def test_moved_while_somebody_reads(self) -> None:
         """A file that is moved while somebody reads it has what was written until then."""

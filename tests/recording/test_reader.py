@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -135,6 +136,20 @@ class ReaderTests(SynchronousTestCase):
             connection.execute("PRAGMA user_version = 2")
         error = self.assertRaises(RecordingError, open_recording, self.path)
         self.assertIn("must be at most 1, not 2", str(error))
+
+    def test_a_killed_recorder(self) -> None:
+        """What a killed recorder has left half done is undone, and all that was there before can be read."""
+        write_recording(self.path, [message(1)])
+        copy = f"{self.path}.copy"
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("PRAGMA cache_size = 1")
+            connection.execute("BEGIN")
+            connection.execute("UPDATE messages SET frame = zeroblob(1000000)")
+            for suffix in ("", "-journal"):
+                shutil.copy(f"{self.path}{suffix}", f"{copy}{suffix}")
+        with open_recording(copy) as recording:
+            self.assertEqual([message.frame for message in recording.messages()], [b"frame"])
 
     def test_a_locked_file(self) -> None:
         """An error that is not damage is raised."""

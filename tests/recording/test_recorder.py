@@ -16,11 +16,9 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.peers import PeerCase
 from tests.recording.watched import LINK, FakeLink, watched
-from twisted_repeater import Direction, Send
 from twisted_repeater.errors import Replaced
-from twisted_repeater.recording import Origin, file, open_recording, record, recorder, writer
+from twisted_repeater.recording import Origin, RecordingError, file, open_recording, record, recorder, writer
 from twisted_repeater.recording.entries import COST
 
 LONGEST = 10.0
@@ -73,6 +71,7 @@ class RecorderCase(SynchronousTestCase):
         self.patch(writer, "PAUSE", 0.001)
         self.patch(writer, "RETRY", 0.001)
         self.patch(file, "PATIENCE", 0.001)
+        self.patch(file, "SYNCHRONOUS", "OFF")
         self.reactor = FakeReactor()
         self.logged: list[str] = []
         observer: Any = self.note
@@ -84,13 +83,18 @@ class RecorderCase(SynchronousTestCase):
 
     def start(self, **options: Any) -> None:
         settings = SimpleNamespace(repeater_name="edge")
-        repeater: Any = SimpleNamespace(_factory=SimpleNamespace(settings=settings), watch=self.watch)
+        links = SimpleNamespace(watches=SimpleNamespace(now=self.now))
+        repeater: Any = SimpleNamespace(_factory=SimpleNamespace(settings=settings, links=links), watch=self.watch)
         self.recorder = record(repeater, self.path, reactor=self.reactor, **options)
         self.addCleanup(self.finish)
 
     def watch(self, watcher: Any, *, links: object) -> FakeWatch:
         self.watched = FakeWatch(watcher, links)
         return self.watched
+
+    def now(self) -> float:
+        """Return the time of the repeater's messages, which is that of its clock, unless that was set back."""
+        return max(self.reactor.seconds(), 3.0)
 
     def finish(self) -> None:
         """End the recording in good order."""
@@ -126,6 +130,16 @@ class RecorderCase(SynchronousTestCase):
 
 class WatchTests(RecorderCase):
     """How it begins to watch."""
+
+    def test_sqlite_fails(self) -> None:
+        """What SQLite says against the file is a `RecordingError`."""
+
+        def fail(*arguments: object, **options: object) -> None:
+            raise sqlite3.OperationalError("no")
+
+        self.patch(sqlite3, "connect", fail)
+        error = self.assertRaises(RecordingError, self.start)
+        self.assertIn("cannot be recorded into: no", str(error))
 
     def test_nothing_to_watch(self) -> None:
         """If the repeater refuses to be watched, no thread is left."""
@@ -183,6 +197,27 @@ class TakingTests(RecorderCase):
         self.assertEqual((self.recorder.age, self.recorder.waiting), (3.5, COST + ONE))
         self.recorder._writer.oldest = 100.5
         self.assertEqual(self.recorder.age, 3.0)
+
+    def test_a_thread_that_is_awake(self) -> None:
+        """The thread is woken only if it sleeps, as that costs more than the message itself."""
+        self.start()
+        self.until(lambda: self.recorder._writer.asleep)
+        self.recorder._writer.asleep = False
+        self.recorder.link_made(LINK)
+        self.until(lambda: not self.recorder.waiting)
+        self.recorder._writer.wake.clear()
+        self.recorder._writer.asleep = False
+        self.recorder.message_watched(watched(1))
+        self.assertFalse(self.recorder._writer.wake.is_set())
+
+    def test_a_clock_that_is_set_back(self) -> None:
+        """Links are made and end at the time that their messages have, which never goes back."""
+        self.start()
+        self.recorder.link_made(LINK)
+        self.recorder.link_ended(LINK, None)
+        self.stopped()
+        with open_recording(self.path) as recording:
+            self.assertEqual([(link.made, link.ended) for link in recording.links()], [(3_000_000, 3_000_000)])
 
     def test_links_that_are_forgotten(self) -> None:
         """Links that end without a word, as they are not chosen any more, do not stay in memory."""
@@ -377,6 +412,17 @@ class EndTests(RecorderCase):
         self.until(lambda: self.recorder.over)
         self.assertTrue(self.watched.ended is not None and self.watched.ended.called)
 
+    def test_the_end_of_the_process(self) -> None:
+        """If a program ends without a word, what waits is written first."""
+        calls: list[Any] = []
+        self.patch(recorder, "atexit", SimpleNamespace(register=calls.append, unregister=calls.remove))
+        self.start()
+        self.recorder.message_watched(watched(1))
+        calls[0]()
+        self.assertEqual(self.numbers(), [1])
+        self.stopped()
+        self.assertEqual(calls, [])
+
     def test_no_watch(self) -> None:
         """What the thread tells before there is a watch is understood."""
         self.start()
@@ -387,29 +433,3 @@ class EndTests(RecorderCase):
         self.recorder._writer.stop()
         self.until(lambda: self.recorder.over)
         self.recorder._watch = self.watched  # type: ignore[assignment]
-
-
-class RepeaterTests(PeerCase):
-    """With a repeater on real sockets."""
-
-    async def test_messages(self) -> None:
-        """The file has the opening, each message with its verdict, and what the application sends."""
-        world = await self.world(to_server_filter=lambda message, link: Send(message))
-        path = self.mktemp()
-        recorder = record(world.repeater, path)
-        client, peer = await world.linked("ann")
-        await world.still_relays(client, peer)
-        world.repeater.send_to_all_clients(b"own")
-        await client.seen.reach(len(client.seen) + 1)
-        client.close()
-        await client.lost()
-        await world.repeater.shutdown()
-        self.assertTrue(recorder.over)
-        with open_recording(path) as recording:
-            messages = list(recording.messages())
-            (link,) = recording.links()
-        self.assertEqual((link.client_name, link.server_name), ("ann", "quotes"))
-        self.assertEqual({message.origin for message in messages}, set(Origin))
-        to_server = [m for m in messages if m.direction is Direction.TO_SERVER and m.origin is Origin.MESSAGE]
-        self.assertEqual([message.verdict for message in to_server], ["Send"] * len(to_server))
-        self.assertTrue(all(message.forward == message.frame for message in to_server))

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.recordings import write_recording
 from twisted_repeater import Direction
 from twisted_repeater.recording import Origin, RecordedMessage, RecordingError
-from twisted_repeater.recording.schema import check
+from twisted_repeater.recording.schema import check, has_id
 
 
 class ViewTests(SynchronousTestCase):
@@ -53,6 +53,9 @@ class ViewTests(SynchronousTestCase):
     def test_check(self) -> None:
         """A database that is not a recording is refused, and so is a file that is not a database."""
         with closing(sqlite3.connect(":memory:")) as connection:
+            error = self.assertRaises(RecordingError, check, connection, "x")
+            self.assertIn("it is empty", str(error))
+            connection.execute("CREATE TABLE t (x)")
             self.assertRaises(RecordingError, check, connection, "x")
             connection.execute("PRAGMA application_id = 1953654115")
             check(connection, "x")
@@ -62,3 +65,11 @@ class ViewTests(SynchronousTestCase):
         path.write_bytes(b"no database" * 100)
         with closing(sqlite3.connect(path)) as connection:
             self.assertRaises(RecordingError, check, connection, "x")
+
+    def test_has_id(self) -> None:
+        """A damaged recording is known by its header."""
+        path = self.mktemp()
+        write_recording(path)
+        self.assertTrue(has_id(path))
+        Path(path).write_bytes(b"no database" * 100)
+        self.assertFalse(has_id(path))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from pathlib import Path
 
+from tests.peers import PeerCase
 from tests.recording.test_recorder import RecorderCase as _RecorderCase
 from tests.recording.watched import watched
-from twisted_repeater.recording import RecordingError, open_recording
+from twisted_repeater import Direction, Send
+from twisted_repeater.recording import Origin, RecordingError, open_recording, record
 
 
 class ArgumentTests(_RecorderCase):
@@ -24,16 +25,6 @@ class ArgumentTests(_RecorderCase):
         ):
             error = self.assertRaises(ValueError, self.start, **options)
             self.assertEqual(str(error), text)
-
-    def test_sqlite_fails(self) -> None:
-        """What SQLite says against the file is a `RecordingError`."""
-
-        def fail(*arguments: object, **options: object) -> None:
-            raise sqlite3.OperationalError("no")
-
-        self.patch(sqlite3, "connect", fail)
-        error = self.assertRaises(RecordingError, self.start)
-        self.assertIn("cannot be recorded into: no", str(error))
 
 
 class PlaceTests(_RecorderCase):
@@ -60,3 +51,29 @@ class PlaceTests(_RecorderCase):
         error = self.assertRaises(RecordingError, self.start)
         self.assertIn("not a link to nothing", str(error))
         self.assertFalse(os.path.exists(f"{self.path}.target"))
+
+
+class RepeaterTests(PeerCase):
+    """With a repeater on real sockets."""
+
+    async def test_messages(self) -> None:
+        """The file has the opening, each message with its verdict, and what the application sends."""
+        world = await self.world(to_server_filter=lambda message, link: Send(message))
+        path = self.mktemp()
+        recorder = record(world.repeater, path)
+        client, peer = await world.linked("ann")
+        await world.still_relays(client, peer)
+        world.repeater.send_to_all_clients(b"own")
+        await client.seen.reach(len(client.seen) + 1)
+        client.close()
+        await client.lost()
+        await world.repeater.shutdown()
+        self.assertTrue(recorder.over)
+        with open_recording(path) as recording:
+            messages = list(recording.messages())
+            (link,) = recording.links()
+        self.assertEqual((link.client_name, link.server_name), ("ann", "quotes"))
+        self.assertEqual({message.origin for message in messages}, set(Origin))
+        to_server = [m for m in messages if m.direction is Direction.TO_SERVER and m.origin is Origin.MESSAGE]
+        self.assertEqual([message.verdict for message in to_server], ["Send"] * len(to_server))
+        self.assertTrue(all(message.forward == message.frame for message in to_server))

@@ -31,6 +31,7 @@ class WriterCase(SynchronousTestCase):
         self.patch(writer, "PAUSE", 0.001)
         self.patch(writer, "RETRY", 0.001)
         self.patch(file, "PATIENCE", 0.001)
+        self.patch(file, "SYNCHRONOUS", "OFF")
         self.events: Queue[str] = Queue()
         self.link = KnownLink(1, LINK)
         self.link.made = 1
@@ -42,12 +43,12 @@ class WriterCase(SynchronousTestCase):
     def end(self) -> None:
         self.writer.give_up()
         self.writer.stop()
-        self.writer._thread.join(LONGEST)
+        self.writer.join(LONGEST)
 
     def finish(self) -> None:
         """Let the writer write what waits, and wait for its end."""
         self.writer.stop()
-        self.writer._thread.join(LONGEST)
+        self.writer.join(LONGEST)
 
     def put(self, *entries: Any, link: KnownLink | None = None) -> None:
         """Queue messages of a link, and other entries; the writer learns of the link first."""
@@ -139,6 +140,19 @@ class RotationTests(WriterCase):
             with open_recording(self.path + suffix) as recording:
                 self.assertEqual([link.client_name for link in recording.links()], ["ann"])
             self.assertLess(os.stat(self.path + suffix).st_size, 800_000)
+
+    def test_links_in_order(self) -> None:
+        """The next file has all links that go on, in the order of their numbers, whichever has the next message."""
+        self.start()
+        links = [KnownLink(number, LINK) for number in (1, 2, 3)]
+        for link in links:
+            self.put(watched(link.number), link=link)
+        self.wait_for("progressed")
+        os.remove(self.path)
+        self.put(watched(4), link=links[2])
+        self.wait_for("progressed")
+        with open_recording(self.path) as recording:
+            self.assertEqual([link.id for link in recording.links()], [1, 2, 3])
 
     def test_a_reader_does_not_stop_it(self) -> None:
         """While somebody reads all the time, the log of one file grows up to the size limit, and not further."""
@@ -289,6 +303,30 @@ class SuspendedTests(WriterCase):
         self.assertEqual((self.writer.suspended, self.writer.most_put), ("the disk is full", -1))
         self.finish()
         self.assertEqual(self.numbers(), [1])
+
+    def test_at_the_end(self) -> None:
+        """A recording that is suspended at its end notes what is missing, and the ends of links, with the reserve."""
+        self.start()
+        self.patch(writer, "RETRY", 60.0)
+        self.patch(writer, "has_room", lambda path, times=1: not times)
+        self.put(watched(1))
+        self.wait_for("suspended")
+        self.link.ended = 9
+        gap = Gap(9_000_000, "slow")
+        gap.add(9_000_000, 3)
+        self.put(gap, LinkEnd(self.link))
+        self.finish()
+        self.assertEqual((self.numbers(), self.gaps()), ([1], [(1, 3, "slow")]))
+        with open_recording(self.path) as recording:
+            self.assertEqual([link.ended for link in recording.links()], [9])
+
+    def test_what_is_left(self) -> None:
+        """What still waits when the writer gives up is counted, and waits no more."""
+        self.start()
+        self.writer.give_up()
+        self.put(watched(1), LinkEnd(self.link))
+        self.finish()
+        self.assertEqual((self.writer.left_out, len(self.writer.queue), self.writer.done), (1, 0, 3 * COST + 5))
 
     def test_links_are_kept(self) -> None:
         """A link has one row if its first transactions fail, and its end is noted, also when the end fails first."""

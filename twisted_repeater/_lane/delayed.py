@@ -221,7 +221,9 @@ class Delayed:
         lane, watch = self._lane, self._lane.setup.watch
         if watch is not None:
             link: Any = lane.link
-            watch.message_watched(WatchedMessage(link, lane.direction, watch.now(), origin=Origin.OWN, forward=frame))
+            watch.message_watched(
+                WatchedMessage(link, lane.direction, watch.clock.now(), origin=Origin.OWN, forward=frame)
+            )
 
     def _wait(self) -> None:
         """Have the host call when the next entry is due."""

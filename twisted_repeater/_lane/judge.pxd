@@ -1,6 +1,7 @@
 # The C types of judge.py.
 cimport cython
 
+from .account cimport Account
 from .output cimport Output
 from .reader cimport Reader
 from ..framings.base cimport Framing
@@ -10,10 +11,11 @@ cdef Py_ssize_t LARGE
 
 cdef class Judge:
     cdef object setup, awaited
-    cdef object _lane, _host, _link, _ask, _message, _simply, _filter, _decode, _account, _faults, _payload
+    cdef object _lane, _host, _link, _ask, _message, _simply, _filter, _decode, _payload
     cdef Selector _selector
     cdef Reader _reader
     cdef Output _output
+    cdef Account _account
     cdef list _pending
     cdef bint _sees_all, _translates, _by_filter
     cdef Py_ssize_t _reach
@@ -36,7 +38,7 @@ cdef class Judge:
     cpdef _consider(self, bytes payload, link)
     @cython.locals(reader=Reader)
     cdef put_run(self)
-    @cython.locals(reader=Reader, output=Output, frame=list)
+    @cython.locals(reader=Reader, output=Output, frame=list, passes=cython.bint)
     cdef _decide(self, answer)
     cdef _checked(self, answer)
     cdef give_up_waiting(self, reason)
@@ -46,7 +48,7 @@ cdef class Judge:
     cdef _failed(self, error)
     cdef _report(self, verdict)
     cdef carry_out(self, verdict)
-    cdef _faulted(self, verdict, list frame)
+    cdef _faulted(self, verdict, bytes frame)
     cdef _close(self, verdict)
-    @cython.locals(output=Output)
+    @cython.locals(output=Output, later=cython.bint)
     cdef _obey(self, verdict, list frame)

@@ -72,14 +72,15 @@ class Judge:
         self.setup: LaneSetup = setup
         self._sees_all = setup.sees_all
         self._translates = setup.translates
-        self._faults: Any = setup.faults
         self._filter, self._decode = setup.filter, setup.decode
         self._ask: Any = self._consider if setup.sees_all or setup.decode is not None else setup.filter
         self._selector: Selector | None = None if setup.sees_all else setup.selector
         self._reach = 0 if self._selector is None else reach_of(self._selector)
         self._simply: object = NEVER if setup.sees_all else PASS_ON
         """The answer with which the search goes on at once."""
-        self._account = None if setup.watch is None else Account(self._lane, self._output, setup.watch, setup.decode)
+        self._account = None
+        if setup.watch is not None:
+            self._account = Account(self._link, setup, setup.watch, self._reader, self._output)
         self._output.note(self._account is not None)
 
     def drop(self) -> None:
@@ -241,14 +242,13 @@ class Judge:
             if output.made > FLUSH_SIZE:
                 self._lane.push()
         if self._sees_all:
-            if self._faults is not None and verdict is not None:
-                verdict = self._faulted(verdict, [*(reader.pieces or ()), reader.data[reader.at : reader.stop]])
+            if self.setup.faults is not None and verdict is not None:
+                verdict = self._faulted(verdict, reader.frame())
             self._report(verdict)
             if self._account is not None:
-                self._account.take(reader.pieces, reader.data[reader.at : reader.stop])
-        if (verdict is PASS_ON and not self._translates) or (
-            verdict is not None and verdict.passes and not self._translates and not verdict.delay
-        ):
+                self._account.take(reader.frame())
+        passes = verdict is not None and verdict.passes
+        if verdict is not None and passes and not self._translates and (verdict is PASS_ON or not verdict.delay):
             if reader.pieces is not None:
                 output.extend(reader.pieces)
                 reader.pieces = None
@@ -262,7 +262,7 @@ class Judge:
         if reader.run != reader.at:
             self.put_run()
         frame = None
-        if verdict is None or verdict.passes:
+        if verdict is None or passes:
             frame = [*(reader.pieces or []), reader.data[reader.at : reader.stop]]
         reader.run = reader.at = reader.stop
         reader.pieces = None
@@ -341,20 +341,21 @@ class Judge:
     def carry_out(self, verdict: Verdict) -> None:
         """Carry out the verdict that the lane waited for."""
         frame, self._pending = self._pending, None
-        if self._faults is not None:
-            verdict = self._faulted(verdict, frame or [])
+        if self.setup.faults is not None:
+            verdict = self._faulted(verdict, b"".join(frame or ()))
         self._report(verdict)
         self._obey(verdict, frame)
 
-    def _faulted(self, verdict: Verdict, frame: list[bytes]) -> Verdict:
+    def _faulted(self, verdict: Verdict, frame: bytes) -> Verdict:
         """Return what the faults of the link make of a verdict."""
-        changed: Verdict = self._faults(self._lane, verdict, b"".join(frame), self._payload, self._message)
-        return changed
+        assert self.setup.faults is not None
+        return self.setup.faults(self._lane, verdict, frame, self._payload, self._message)
 
     def _obey(self, verdict: Verdict, frame: list[bytes] | None) -> None:
         """Make the frames that a verdict asks for. ``frame`` is that of the message, unless it went with the run."""
         output = self._output
-        if verdict.delay:
+        later = verdict.delay != 0
+        if later:
             output.flush()  # what was decided before does not wait
         if frame is not None and verdict.passes:
             if self._translates:
@@ -370,7 +371,7 @@ class Judge:
             self._account.tell(verdict, self._by_filter, seen, verdict.passes and not self._translates)
         if verdict.closes:
             self._close(verdict)
-        elif verdict.delay:
+        elif later:
             self._lane.delayed().carry_out(verdict)
             if output.is_choked():
                 self._lane.push()

@@ -13,7 +13,7 @@ cdef class Lane:
     cdef Reader _reader
     cdef Judge _judge
     cdef Output _output
-    cdef object _host, _now, _replacement, _queue, _verdict, _on_read, _monitor
+    cdef object _host, _replacement, _queue, _verdict, _on_read, _monitor
     cdef int _state
     cdef bint _busy, _sealed, _decides
 

@@ -76,7 +76,6 @@ class Lane:
         self._output = Output(forward, back)
         self._judge = Judge(self, self._reader, self._output, host, link, setup)
         self._host = host
-        self._now = now
         self._state = HELD
         self._busy = self._sealed = False
         self._replacement: LaneSetup | None = None
@@ -241,7 +240,7 @@ class Lane:
     def delayed(self) -> Delayed:
         """Return the queue of what goes out later; there is one as long as anything is in it."""
         if self._queue is None:
-            self._queue = self._output.delayed = Delayed(self, self._output, self._host, self._now)
+            self._queue = self._output.delayed = Delayed(self, self._output, self._host, self._reader.now)
         return self._queue
 
     def all_sent(self) -> None:

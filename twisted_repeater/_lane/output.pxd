@@ -6,9 +6,9 @@ cdef class Output:
     cdef list between
     cdef object _forward, _back
     cdef list _frames, _answers
+    cdef tuple _noted
     cdef public bint goes_on
     cdef bint _inside, _answered
-    cdef tuple _noted
     cdef public object delayed, opposite
 
     cpdef put(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
@@ -26,3 +26,5 @@ cdef class Output:
     cpdef bint end_frame(self) except -1
     cpdef tear(self)
     cpdef bint is_choked(self) except -1
+
+cdef bytes _emptied(list frames)

@@ -108,9 +108,7 @@ class Output:
     def noted(self) -> tuple[bytes, bytes]:
         """Return the bytes made since the last call, forward and back."""
         assert self._noted is not None
-        forward, back = self._noted
-        self._noted = ([], [])
-        return b"".join(forward), b"".join(back)
+        return _emptied(self._noted[0]), _emptied(self._noted[1])
 
     def add_between(self, outlet: LaneOutlet, frame: bytes) -> None:
         """Keep a frame of the application's own until it is its turn."""
@@ -207,3 +205,12 @@ class Output:
     def is_full(self) -> bool:
         """Return whether the target takes nothing more now."""
         return self._forward.full
+
+
+def _emptied(frames: list[bytes]) -> bytes:
+    """Remove all frames from a list, and return them in one piece."""
+    if not frames:
+        return b""
+    joined = b"".join(frames)
+    frames.clear()
+    return joined

@@ -17,7 +17,7 @@ cdef class Reader:
     cdef object unfinished
     cdef list pieces
     cdef Framing framing
-    cdef object _now
+    cdef object now
     cdef double _looked
     cdef int stride
     cdef Py_ssize_t counted, _body, _tail
@@ -43,6 +43,8 @@ cdef class Reader:
     @cython.locals(framing=Framing, data=bytes, end=Py_ssize_t, count=int)
     cdef bint _skip_followed(self) except -1
     cdef int first_look(self) except -1
+    @cython.locals(last=bytes)
+    cdef bytes frame(self)
     @cython.locals(body=Py_ssize_t, tail=Py_ssize_t)
     cdef bytes joined(self)
     cdef forget_clock(self)

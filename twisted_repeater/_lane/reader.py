@@ -71,7 +71,7 @@ class Reader:
         self.at = self.stop = self.run = 0
         self.pieces: list[bytes] | None = None
         self.framing = framing_of(framing)
-        self._now = now
+        self.now = now
         self._looked = UNKNOWN
         """When the clock was asked last."""
         self.stride = FIRST_LOOK
@@ -273,6 +273,11 @@ class Reader:
             self.start_clock()
         return self.stride
 
+    def frame(self) -> bytes:
+        """Return the frame at which the reader stands."""
+        last = self.data[self.at : self.stop]
+        return last if self.pieces is None else b"".join([*self.pieces, last])
+
     def joined(self) -> bytes:
         """Return the payload of a frame that came in pieces."""
         pieces = [memoryview(piece) for piece in self.pieces or ()]
@@ -295,11 +300,11 @@ class Reader:
 
     def start_clock(self) -> None:
         """The present work begins now."""
-        self.since = self._looked = self._now()
+        self.since = self._looked = self.now()
 
     def is_late(self) -> bool:
         """Look at the clock: return whether the present work has taken a slice of time."""
-        self._looked = self._now()
+        self._looked = self.now()
         return not 0 <= self._looked - self.since < SLICE  # a clock may be set back
 
     def is_late_after_stride(self) -> bool:

@@ -220,7 +220,7 @@ class Equipment:
         active = [
             fault for fault in self.faults if fault.by_message and fault.fault.concerns_direction(setup.direction)
         ]
-        return replace(setup, faults=LinkFaults(link.link, setup.direction, active)) if active else setup
+        return replace(setup, faults=LinkFaults(link.link, setup.direction, active).change) if active else setup
 
     def _with_own(self, lane: Lane, own: Any, of_dialect: Any, watched: bool) -> LaneSetup:
         """Return the setup for a lane with filters of its own."""

@@ -156,7 +156,7 @@ class Links:
                 continue
             if alters_sent(pair, connection):
                 pair.send(connection, message)
-            elif pair.at_work or pair.watches or pair.delays(connection):
+            elif pair.at_work or pair.watches or pair.delays:
                 # A filter of this link broadcasts, or messages wait, and the order among the link's own messages must
                 # be kept; or those who watch must be told.
                 frame = frame_for(connection.outlet)

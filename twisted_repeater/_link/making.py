@@ -109,7 +109,7 @@ class Making(TimedMaking):
 
     def now(self) -> float:
         """Return the time for notes."""
-        return self._links.watches.now()
+        return self._links.watches.clock.now()
 
     def refuse(self, why: ConnectingError) -> None:
         """No step can follow, even if the opening goes on."""

@@ -109,9 +109,10 @@ class Pair(HostingPair):
         """Return whether a lane is at work, so that it may have messages that it has not pushed yet."""
         return bool(self.lanes) and self._lane_from(direction.source).at_work
 
-    def delays(self, connection: Connection) -> bool:
-        """Return whether messages for a side wait for their time."""
-        return any(lane.delays for lane in self.lanes if lane.direction.target is connection.side)
+    @property
+    def delays(self) -> bool:
+        """Whether messages wait for their time."""
+        return any(lane.delays for lane in self.lanes)
 
     @property
     def on_filter_error(self) -> OnFilterError:

@@ -14,11 +14,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from .._lane.account import WatchClock
 from .._text import class_name, loggable, repr_of
 from ..errors import ConnectingError
 from ..model import Direction, Side
 from ..watching import Origin, WatchedMessage, Watcher
-from .link import Link, pair_of
+from .link import Link
 
 if TYPE_CHECKING:
     from .pair import Pair
@@ -177,19 +178,11 @@ class Watches:
         self._equip = equip
         self._watches: tuple[Watch, ...] = ()
         self._ending: list[Deferred[Any]] = []
-        self._last = self._shift = 0.0
+        self.clock: WatchClock = WatchClock(clock.seconds)
+        """Gives the time of all messages, in seconds since 1970."""
 
     def __bool__(self) -> bool:
         return bool(self._watches)
-
-    def now(self) -> float:
-        """Return the time in seconds since 1970. If the clock is set back, this goes on from where it was."""
-        time = self._clock.seconds() + self._shift
-        if time < self._last:
-            self._shift += self._last - time
-            time = self._last
-        self._last = time
-        return time
 
     # -- watches -------------------------------------------------------------------------------------------------
 
@@ -247,13 +240,14 @@ class Watches:
 
     def message_watched(self, message: WatchedMessage) -> None:
         """See `LaneWatch`."""
-        for watch in pair_of(message.link).watches:
+        pair: Any = message.link._pair  # a call of `pair_of` for each message would cost more than the rest of this
+        for watch in pair.watches:
             watch.tell_message(message)
 
     def own_sent(self, pair: Pair, side: Side, frame: bytes) -> None:
         """The application or the dialect has sent a frame by itself on a watched link."""
         way = Direction.TO_SERVER if side is Side.SERVER else Direction.TO_CLIENT
-        self.message_watched(WatchedMessage(pair.link, way, self.now(), origin=Origin.OWN, forward=frame))
+        self.message_watched(WatchedMessage(pair.link, way, self.clock.now(), origin=Origin.OWN, forward=frame))
 
     def link_made(self, pair: Pair, notes: OpeningNotes | None) -> None:
         """A link is complete, and does not relay yet."""
@@ -269,7 +263,7 @@ class Watches:
         messages = notes.messages(pair.link) if notes is not None and chosen else []
         if pair.last_words and chosen:
             way, words = Direction.TO_CLIENT, pair.last_words
-            messages.append(WatchedMessage(pair.link, way, self.now(), origin=Origin.OPENING, forward=words))
+            messages.append(WatchedMessage(pair.link, way, self.clock.now(), origin=Origin.OPENING, forward=words))
         for watch in chosen:
             for message in messages:
                 watch.tell_message(message)

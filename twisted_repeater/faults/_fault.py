@@ -67,6 +67,11 @@ class Fault:
                 given.append(f"{option.name}={text}")
         return f"{type(self).__name__}({', '.join(given)})"
 
+    @property
+    def way(self) -> str:
+        """The direction in words: ``to-server``, ``to-client`` or ``both``."""
+        return "both" if self.direction is None else self.direction.value.replace("_", "-")
+
     def concerns_client(self, name: str) -> bool:
         """Return whether it breaks the links of a client of this name."""
         return self.clients is None or fnmatch.fnmatchcase(name, self.clients)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -106,6 +106,8 @@ class Unit:
     def meant_by(self, where: Where, work: Work) -> bool:
         """Return whether it is one of the messages that a fault is for."""
         if isinstance(where, Selector):
+            if self.came and self.payload is not None and not self._lane.setup.translates:
+                return where.matches(self.payload, 0, len(self.payload))
             return where.matches(self.frame, *self.payload_range(work.framing))
         message, decode = self.message, self._lane.setup.decode
         if self.came and decode is not None and message is self.payload:
@@ -114,28 +116,39 @@ class Unit:
 
 
 class Work:
-    """What a fault does to one verdict of a link: its choices, and their effects.
+    """What a fault does in one direction of a link: its choices, and their effects on the present verdict.
 
     Args:
         active: the fault.
         link: the link.
         direction: the direction.
-        lane: the lane of the link.
-        chance: chooses the messages that are hit, and keeps what the fault has to remember.
     """
 
-    __slots__ = ("active", "chance", "closes", "direction", "lane", "link", "reasons")
+    __slots__ = ("_chance", "_clients", "_fault", "_where", "active", "closes", "direction", "lane", "link", "reasons")
 
-    def __init__(self, active: ActiveFault, link: Link, direction: Direction, lane: FaultyLane, chance: Chance) -> None:
+    lane: FaultyLane
+    """The lane of the link."""
+
+    def __init__(self, active: ActiveFault, link: Link, direction: Direction) -> None:
+        self._fault = cast("MessageFault", active.fault)
+        self._where = self._fault.where
+        self._clients = self._fault.clients
+        # A link gets its number among those of a fault now, and the links of others must not count.
+        self._chance = active.chance_of(link, direction) if active.concerns(link, direction) else None
         self.active: ActiveFault = active
         self.link: Link = link
         self.direction: Direction = direction
-        self.lane: FaultyLane = lane
-        self.chance: Chance = chance
         self.reasons: list[tuple[object, float]] = []
         """What delays the verdict, and for how many seconds."""
         self.closes: BaseException | None = None
         """The reason, if the link is closed."""
+
+    @property
+    def chance(self) -> Chance:
+        """What chooses the messages that are hit, and keeps what the fault has to remember."""
+        if self._chance is None:  # the client has another name now
+            self._chance = self.active.chance_of(self.link, self.direction)
+        return self._chance
 
     def delay(self, seconds: float) -> None:
         """Delay the verdict."""
@@ -151,19 +164,39 @@ class Work:
         """What the lane sends later."""
         return self.lane.delayed()
 
-    def hits(self, unit: Unit) -> bool:
-        """Return whether a message is hit."""
-        fault = self.active.fault
-        where = getattr(fault, "where", None)
+    def strike(self, lane: FaultyLane, units: list[Unit]) -> list[Unit]:
+        """Return what the fault makes of messages: nearly always the same list, which costs little."""
+        active = self.active
+        if active.removed or (self._clients is not None and not self._fault.concerns_client(self.link.client_name)):
+            return units
+        self.lane = lane
+        chance = self._chance or self.chance
+        made: list[Unit] | None = None
+        for number, unit in enumerate(units):
+            if (self._where is None or self.concerns(unit)) and active.hits_next(chance):
+                struck = self._fault.strike(unit, self)
+            elif chance.kept:
+                struck = self._fault.pass_by(unit, self)
+            elif made is None:
+                continue
+            else:
+                struck = (unit,)
+            made = units[:number] if made is None else made
+            made += struck
+            if self.closes is not None:
+                break
+        return units if made is None else made
+
+    def concerns(self, unit: Unit) -> bool:
+        """Return whether a message is one of those that can be hit."""
+        assert self._where is not None
         try:
-            if where is not None and not unit.meant_by(where, self):
-                return False
+            return unit.meant_by(self._where, self)
         except KeyboardInterrupt:
             raise
         except BaseException:
             self.active.log_once(log, Failure())
             return False
-        return self.active.hits_message(self.link, self.direction)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,42 +231,29 @@ class LinkFaults:
     """Changes the verdicts of one lane by the faults that are set: `LaneSetup.faults`."""
 
     def __init__(self, link: Link, direction: Direction, faults: Sequence[ActiveFault]) -> None:
-        self._link = link
-        self._direction = direction
-        # A link gets its number among those of a fault now, and the links of others must not count.
-        self._faults = [
-            (active, active.chance_of(link, direction) if active.concerns(link, direction) else None)
-            for active in faults
-        ]
+        self._works = [Work(active, link, direction) for active in faults]
 
-    def __call__(self, lane: FaultyLane, verdict: Verdict, frame: bytes, payload: bytes, message: object) -> Verdict:
+    def change(self, lane: FaultyLane, verdict: Verdict, frame: bytes, payload: bytes, message: object) -> Verdict:
         """Return the verdict to carry out instead of this one."""
-        units = [Unit(lane, message, frame, payload, came=True)] if verdict.passes else []
-        units += [Unit(lane, made, None, None) for made in verdict.forward]
-        before = list(units)
+        units = [Unit(lane, message, frame, payload, True)] if verdict.passes else []
+        if verdict.forward:
+            units += [Unit(lane, made, None, None) for made in verdict.forward]
+        struck = units
+        for work in self._works:
+            struck = work.strike(lane, struck)
+        return verdict if struck is units else self._changed(verdict, units, struck)
+
+    def _changed(self, verdict: Verdict, units: list[Unit], struck: list[Unit]) -> Verdict:
+        """Return the verdict with other messages, and with the other effects of the faults."""
         reasons: list[tuple[object, float]] = []
         closes: BaseException | None = None
-        for active, chance in self._faults:
-            fault = active.fault
-            if isinstance(fault, MessageFault) and not active.removed and fault.concerns_client(self._link.client_name):
-                chance = chance or active.chance_of(self._link, self._direction)
-                work = Work(active, self._link, self._direction, lane, chance)
-                units = _struck(units, fault, work)
-                reasons += work.reasons
-                closes = closes or work.closes
-        if units == before and not reasons and closes is None:
+        for work in self._works:
+            reasons += work.reasons
+            closes = closes or work.closes
+            work.reasons, work.closes = [], None
+        if struck == units and not reasons and closes is None:
             return verdict
-        return _changed(verdict, units, reasons, closes)
-
-
-def _struck(units: list[Unit], fault: MessageFault, work: Work) -> list[Unit]:
-    """Return what one fault makes of messages."""
-    made: list[Unit] = []
-    for unit in units:
-        made += fault.strike(unit, work) if work.hits(unit) else fault.pass_by(unit, work)
-        if work.closes is not None:
-            break
-    return made
+        return _with_effects(verdict, struck, reasons, closes)
 
 
 class Struck(Mixed):
@@ -248,7 +268,7 @@ class Struck(Mixed):
         self.delay = sum(seconds for _, seconds in reasons)
 
 
-def _changed(
+def _with_effects(
     verdict: Verdict, units: list[Unit], reasons: list[tuple[object, float]], closes: BaseException | None
 ) -> Verdict:
     """Return a verdict that sends these messages forward."""

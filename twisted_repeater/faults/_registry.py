@@ -84,9 +84,12 @@ class ActiveFault:
         """
         return self.chance_of(link, direction).random
 
-    def hits_message(self, link: Link, direction: Direction) -> bool:
-        """Return whether the next message of a link and a direction is hit. Call it once for each."""
-        return self._count(self.chance_of(link, direction).hits())
+    def hits_next(self, chance: Chance) -> bool:
+        """Return whether the next one of a sequence is hit, and count it. Call it once for each."""
+        hits = chance.hits()
+        self._seen += 1
+        self._hit += hits
+        return hits
 
     def hits_link(self, link: Link, direction: Direction) -> bool:
         """Return whether a link is hit in a direction: decided when you first ask, and the same from then on."""
@@ -94,13 +97,8 @@ class ActiveFault:
         if direction not in hits:
             chance = self._by_link[direction]
             chance.random = self.random_of(link, direction)
-            hits[direction] = self._count(chance.hits())
+            hits[direction] = self.hits_next(chance)
         return hits[direction]
-
-    def _count(self, hits: bool) -> bool:
-        self._seen += 1
-        self._hit += hits
-        return hits
 
     def now(self) -> float:
         """Return the time of its clock."""
@@ -139,6 +137,7 @@ class Faults:
         self._changed = changed
         self._faults: dict[str, ActiveFault] = {}
         self._timers: dict[str, IDelayedCall] = {}
+        self._stopped = False
 
     def __iter__(self) -> Iterator[ActiveFault]:
         return iter(list(self._faults.values()))
@@ -171,9 +170,10 @@ class Faults:
         before = self._faults.get(name)
         active = self._faults[name] = ActiveFault(name, fault, self._clock, ends)
         self._stop_timer(name)
-        if seconds is not None:
+        if seconds is not None and not self._stopped:
             self._timers[name] = self._clock.callLater(seconds, self.remove, name)
-        log.info("the fault {name} is set: {fault}, seed {seed}", name=name, fault=str(fault), seed=active.seed)
+        words = "the fault {name} is set: {fault}, direction {way}, seed {seed}"
+        log.info(words, name=name, fault=str(fault), way=fault.way, seed=active.seed)
         if before is not None:
             before.removed = True
         self._changed(before)
@@ -197,7 +197,8 @@ class Faults:
             self.remove(name)
 
     def stop(self) -> None:
-        """The repeater is over: stop the timers."""
+        """The repeater is over: stop the timers, and start none again."""
+        self._stopped = True
         for name in list(self._timers):
             self._stop_timer(name)
 

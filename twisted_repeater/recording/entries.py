@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .._text import address_text, class_name, told
 from ..link import Link
 from ..model import Direction
 from ..verdicts import DO_NOTHING, PASS_ON, Verdict
 from ..watching import Origin, WatchedMessage
-
-if TYPE_CHECKING:
-    from .file import RecordingFile
 
 __all__ = [
     "COLUMNS",
@@ -69,21 +66,19 @@ class KnownLink:
     """A link that the recording has seen. The reactor's thread fills it in, the writer's thread writes it down.
 
     Args:
-        number: the number of its row, in each file that has one.
+        number: the number of its row, in each file.
         link: the link.
     """
 
-    __slots__ = ("announced", "ended", "file", "id", "link", "made", "name", "number", "reason", "refused", "row")
+    __slots__ = ("announced", "ended", "id", "link", "made", "name", "number", "reason", "refused", "row")
 
     def __init__(self, number: int, link: Link) -> None:
         self.number: int = number
-        """The number of its row."""
+        """The number of its row; 0 until the writer is told of it."""
         self.link: Link = link
         """The link."""
         self.announced: bool = False
         """Whether the writer knows it, or will find it in its queue."""
-        self.file: RecordingFile | None = None
-        """The file that has a row for it."""
         self.id: int = link.id
         self.name: str = _storable(link.client_name)
         """The name in its row."""
@@ -136,11 +131,13 @@ class KnownLink:
         return (self.name, self.ended, self.reason, self.refused)
 
 
-class LinkEnd(NamedTuple):
+class LinkEnd:
     """Says that a link has ended or was refused, or that nothing more of it will come."""
 
-    link: KnownLink
-    """The link."""
+    __slots__ = ("link",)
+
+    def __init__(self, link: KnownLink) -> None:
+        self.link: KnownLink = link
 
 
 class Gap:
@@ -221,7 +218,7 @@ def oldest_in(queue: deque[Entry]) -> float | None:
             entry = queue[index]
         except IndexError:  # another thread may take it now
             return None
-        if type(entry) is tuple:
+        if isinstance(entry, tuple):
             time: int = entry[TIME]
             return time / 1e6
     return None

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain, pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from .disk import check_kind, reserve_of
 from .entries import COLUMNS, PLAIN_COLUMNS, Row, full, microseconds
@@ -62,12 +62,18 @@ BYTES: Final = 4 * 1024 * 1024
 MAX_LOG: Final = 64 * 1024 * 1024
 """How many bytes of the log's file are kept when it is empty."""
 
+SYNCHRONOUS: Final = "NORMAL"
+"""When SQLite waits for the disk: so that after a power loss the file is whole, though it may lack the last seconds."""
+
 PATIENCE: Final = 0.5
 """How many seconds SQLite waits for another process that has locked the file."""
 
 
-NODES: Final[set[int]] = set()
-"""The files that this process records into: the numbers that they have on their disks."""
+Node: TypeAlias = tuple[int, int]
+"""Which file it is, whatever its name: the numbers of the disk, and of the file on it."""
+
+NODES: Final[set[Node]] = set()
+"""The files that this process records into."""
 
 
 class RecordingFile:
@@ -89,8 +95,8 @@ class RecordingFile:
         self.path: str = path
         self._closed = False
         self._lock = _locked(path)
-        self.node: int = os.fstat(self._lock).st_ino
-        """The number that the file has on its disk, whatever its name."""
+        self.node: Node = _node(os.fstat(self._lock))
+        """Which file it is."""
         NODES.add(self.node)
         self.same: bool = True
         """Whether the file was new, or its dialect and server are these."""
@@ -114,7 +120,9 @@ class RecordingFile:
     def _prepare(self, facts: Mapping[str, str], durable: bool) -> None:
         """Create the tables, or check what is there."""
         execute = self._connection.execute
-        if _is_empty(self._connection, self.path):
+        is_empty = _is_empty(self._connection, self.path)
+        execute(f"PRAGMA synchronous = {'FULL' if durable else SYNCHRONOUS}")
+        if is_empty:
             create(self._connection)
             execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO facts VALUES (?, ?)", [*facts.items(), ("left_out", "0")])
@@ -124,7 +132,6 @@ class RecordingFile:
             found = dict(execute("SELECT name, value FROM facts"))
             self.same = all(found.get(name) == facts.get(name) for name in ("dialect", "server"))
         execute("PRAGMA journal_mode = WAL")
-        execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         reserve = reserve_of(self.path)
         self.most_at_once: int = min(BYTES, reserve // 4 + 1)
         """How many bytes should be written in one transaction."""
@@ -262,18 +269,22 @@ def rotate(path: str, keep: int) -> None:
                 os.replace(old + suffix, new + suffix)
 
 
-def is_file(path: str, node: int) -> bool:
+def is_file(path: str, node: Node) -> bool:
     """Return whether a name still belongs to a file: nobody has removed, moved, replaced or emptied it.
 
     Args:
         path: the name.
-        node: the number that the file has on its disk.
+        node: the file.
     """
     try:
         status = os.stat(path)
     except OSError:
         return False
-    return status.st_ino == node and status.st_size > 0
+    return _node(status) == node and status.st_size > 0
+
+
+def _node(status: os.stat_result) -> Node:
+    return status.st_dev, status.st_ino
 
 
 def code_of(error: Exception) -> int:
@@ -298,7 +309,7 @@ def _locked(path: str) -> int:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):
             raise RecordingError(f"{path} must be a file, not a directory, a device or a link")
-        if status.st_ino in NODES:  # to open and close it would end the locks that SQLite has on it
+        if _node(status) in NODES:  # to open and close it would end the locks that SQLite has on it
             raise RecordingError(f"{path} must be recorded into once, but this process does it already")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import sqlite3
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -43,6 +45,8 @@ class Recorder:
         self._max_waiting = max_waiting
         self._waits = waits
         self._watch: Watch | None = None
+        self._now: Callable[[], float] = reactor.seconds
+        """The time that messages have: it does not go back when somebody sets the clock back."""
         self._links: dict[Link, KnownLink] = {}
         self._most_links = 1000
         """When there are more in the table, those are removed that are over, but of which nobody has told."""
@@ -60,12 +64,14 @@ class Recorder:
             self._writer = Writer(settings, max_waiting, self._told)
         except sqlite3.Error as error:
             raise RecordingError(f"{self.path} cannot be recorded into: {error}") from error
+        atexit.register(self._end_of_process)
         self._last_link = self._writer.last_link
 
     def watch(self, repeater: Repeater, links: LinksToWatch) -> None:
         """Begin; the writer ends if that fails."""
         try:
             self._watch = repeater.watch(self, links=links)
+            self._now = repeater._factory.links.watches.now
         except BaseException:
             self._writer.stop()
             raise
@@ -106,7 +112,7 @@ class Recorder:
     def age(self) -> float:
         """How many seconds old the oldest message is that is not written yet: a killed process loses so much."""
         oldest = self._writer.oldest or oldest_in(self._writer.queue)
-        return 0.0 if oldest is None else max(0.0, self._reactor.seconds() - oldest)
+        return 0.0 if oldest is None else self._now() - oldest
 
     @property
     def suspended(self) -> str:
@@ -139,20 +145,20 @@ class Recorder:
     def link_made(self, link: Link) -> None:
         """See `ILinkWatcher`."""
         known = self._known(link)
-        known.made = microseconds(self._reactor.seconds())
+        known.made = microseconds(self._now())
         if self._has_room_for_links:
             self._announce(known)
 
     def link_refused(self, link: Link, error: ConnectingError) -> None:
         """See `ILinkWatcher`."""
         known = self._known(link)
-        known.refuse(microseconds(self._reactor.seconds()), error)
+        known.refuse(microseconds(self._now()), error)
         self._forget(known)
 
     def link_ended(self, link: Link, reason: BaseException | None) -> None:
         """See `ILinkWatcher`."""
         known = self._known(link)
-        known.end(microseconds(self._reactor.seconds()), reason)
+        known.end(microseconds(self._now()), reason)
         self._forget(known)
 
     def watch_ended(self) -> Deferred[None]:
@@ -180,8 +186,7 @@ class Recorder:
                 if pair_of(known.link).over:
                     self._forget(known)
             self._most_links = max(1000, 2 * len(self._links))
-        self._last_link += 1
-        known = self._links[link] = KnownLink(self._last_link, link)
+        known = self._links[link] = KnownLink(0, link)
         return known
 
     @property
@@ -190,14 +195,18 @@ class Recorder:
         return not self._writer.suspended and self.waiting < 2 * self._max_waiting
 
     def _announce(self, link: KnownLink) -> None:
-        """Tell the writer of a link."""
+        """Tell the writer of a link. Only now it has a number: a file has the links in the order of their numbers."""
         link.announced = True
+        self._last_link += 1
+        link.number = self._last_link
         self._queue(link)
 
     def _forget(self, link: KnownLink) -> None:
         """A link is over. The writer must learn the end of each link that it knows, else it would keep it for ever."""
         del self._links[link.link]
-        if link.announced or self._has_room_for_links:
+        if not link.announced and self._has_room_for_links:
+            self._announce(link)
+        if link.announced:
             self._queue(LinkEnd(link))
 
     def _queue(self, entry: KnownLink | LinkEnd | Gap) -> None:
@@ -273,7 +282,13 @@ class Recorder:
         )
         self._finish()
 
+    def _end_of_process(self) -> None:
+        """The program has not ended the recording."""
+        self._writer.stop()
+        self._writer.join(STOP_TIME)
+
     def _finish(self) -> None:
+        atexit.unregister(self._end_of_process)
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None

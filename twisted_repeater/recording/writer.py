@@ -7,7 +7,7 @@ Three things may go wrong, and none of them reaches a link:
 * Another process has locked the file, or the disk is slow: the writer goes on trying. The queue becomes longer.
 * The disk is full, or fails: the recording is *suspended*. What waits is left out. Every second the writer tries again,
   with the file opened again. When that succeeds, a gap is noted in the file, and the recording goes on.
-* The file is too large, or has lost its name: the next file is begun.
+* The file is too large, or somebody has moved, removed, replaced or emptied it: the next file is begun.
 
 The reactor's thread appends to the queue and reads the counters; all else belongs to the writer's thread.
 """
@@ -87,12 +87,12 @@ class Writer:
         """The number of the last link that was recorded before."""
         self._links: dict[int, KnownLink] = {}
         """The links that have not ended, by their numbers."""
+        self._recorded_links = True
+        """Whether the file has a row for each of them."""
         self._stop = threading.Event()
         self._gives_up = False
         self._damaged = False
         self._gap: Gap | None = None
-        self._added: list[KnownLink] = []
-        """Links whose rows are not committed yet."""
         self._ended: list[LinkEnd] = []
         """Links whose ends are not committed yet."""
         self._noted: list[Gap] = []
@@ -104,6 +104,10 @@ class Writer:
         """Write what waits, then end."""
         self._stop.set()
         self.wake.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the thread, but not longer than so many seconds."""
+        self._thread.join(seconds)
 
     def give_up(self) -> None:
         """Do not wait for a locked file any longer."""
@@ -147,7 +151,8 @@ class Writer:
         while self.queue and not self._gives_up and not self.suspended:
             lost = Gap(microseconds(oldest_in(self.queue) or time.time()), "")
             try:
-                self._look_for_file()
+                if not is_file(self._settings.path, self._node):
+                    self._next_file(away=True)
                 if self._begin():
                     self._write(lost)
                     self._look_after()
@@ -175,17 +180,20 @@ class Writer:
         count = cost = 0
         self.oldest = oldest_in(queue)
         try:
+            if not self._recorded_links:  # a reader of a growing file asks for links with larger numbers
+                for _, link in sorted(self._links.items()):
+                    file.add_link(link.values())
             while queue and count < MESSAGES and cost < file.most_at_once:
                 entry = queue.popleft()
                 cost += COST
-                if type(entry) is tuple:
+                if isinstance(entry, tuple):
                     count += 1
                     cost += size_of(entry)
                     rows.append(entry)
                     if len(rows) < AT_ONCE[0]:
                         continue
                 self._write_rows(file, rows)
-                if type(entry) is not tuple:
+                if not isinstance(entry, tuple):
                     self._write_other(file, entry)
             self._write_rows(file, rows)
             file.commit()
@@ -193,50 +201,38 @@ class Writer:
             taken.left_out = count
             self.done += cost
             self._allow_more()
+        self._recorded_links = True
         self.recorded += count
         taken.left_out = 0
         self.oldest = None
-        for uncommitted in (self._added, self._ended, self._noted):
-            uncommitted.clear()
+        self._ended.clear()
+        self._noted.clear()
 
     def _allow_more(self) -> None:
         self.most_put = -1 if self.suspended else self.done + self._max_waiting
 
     def _write_rows(self, file: RecordingFile, rows: list[Row]) -> None:
-        """Write messages, and before them the rows of their links, if those are new or have another name."""
+        """Write messages, and before them the names of their clients, if those have others now."""
         for number in sorted({row[0] for row in rows}):
             link = self._links[number]
-            if link.file is not file:
-                self._add(file, link)
-            elif link.renamed():
+            if link.renamed():
                 file.rename_link(link.name, number)
-                self._added.append(link)
         if rows:
             file.add_messages(rows)
             rows.clear()
 
-    def _write_other(self, file: RecordingFile, entry: object) -> None:
+    def _write_other(self, file: RecordingFile, entry: KnownLink | LinkEnd | Gap) -> None:
         """Write what is not a message."""
         if isinstance(entry, Gap):
             self._noted.append(entry)
             file.add_gap(entry.began, entry.ended, entry.left_out, entry.reason)
-            return
-        assert isinstance(entry, KnownLink | LinkEnd)
-        link = entry if isinstance(entry, KnownLink) else entry.link
-        if link.file is not file:
-            self._add(file, link)
-        if isinstance(entry, LinkEnd):
-            self._ended.append(entry)
-            self._links.pop(link.number, None)
-            file.end_link(link.end_values(), link.number)
+        elif isinstance(entry, KnownLink):
+            self._links[entry.number] = entry
+            file.add_link(entry.values())
         else:
-            self._links[link.number] = link
-
-    def _add(self, file: RecordingFile, link: KnownLink) -> None:
-        """Write the row of a link."""
-        file.add_link(link.values())
-        link.file = file
-        self._added.append(link)
+            self._ended.append(entry)
+            del self._links[entry.link.number]
+            file.end_link(entry.link.end_values(), entry.link.number)
 
     # -- what may go wrong ----------------------------------------------------------------------------------------
 
@@ -251,11 +247,6 @@ class Writer:
             if not has_room(file.path):
                 self._suspend(FULL)
 
-    def _look_for_file(self) -> None:
-        """Before a transaction: begin the next file if somebody has removed, moved, replaced or emptied this one."""
-        if not is_file(self._settings.path, self._node):
-            self._next_file(away=True)
-
     def _next_file(self, *, away: bool) -> None:
         """Begin the next file, after moving away what is in its place."""
         path = self._settings.path
@@ -266,14 +257,14 @@ class Writer:
             rotate(path, self._settings.keep)
         self._file = self._settings.open()
         self._node = self._file.node
+        self._recorded_links = False
 
     def _fail(self, error: Exception, lost: Gap) -> None:
         """A transaction was not written: suspend the recording."""
         if self._file is not None:
             self._file.roll_back()
-        for link in self._added:
-            link.file = None
-        self._added.clear()
+        for end in self._ended:
+            self._links[end.link.number] = end.link
         self.queue.extendleft(reversed(self._ended))
         self.done -= COST * len(self._ended)
         self._ended.clear()

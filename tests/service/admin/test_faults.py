@@ -14,12 +14,12 @@ class FaultTests(AdminCase):
         """A fault is set, listed with its seed and numbers, replaced and removed."""
         await self.start()
         status, text = await self.ask("POST", "/faults/slow?fault=latency:seconds=0.5:seed=7:lasts=60")
-        self.assertEqual((status, text.strip()), (200, "set: Latency(seed=7, seconds=0.5), seed 7"))
+        self.assertEqual((status, text.strip()), (200, "set: Latency(seed=7, seconds=0.5), direction both, seed 7"))
         status, text = await self.ask("GET", "/faults")
         (shown,) = json.loads(text)["faults"]
         self.assertTrue(0 < shown.pop("seconds_left") <= 60)
         fault = "Latency(seed=7, seconds=0.5)"
-        self.assertEqual(shown, {"name": "slow", "fault": fault, "seed": 7, "seen": 0, "hit": 0})
+        self.assertEqual(shown, {"name": "slow", "fault": fault, "direction": "both", "seed": 7, "seen": 0, "hit": 0})
         self.assertEqual((await self.ask("POST", "/faults/slow/remove"))[0], 200)
         self.assertEqual((await self.ask("POST", "/faults/slow/remove"))[0], 404)
         await self.ask("POST", "/faults/lost?fault=drop")

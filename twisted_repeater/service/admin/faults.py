@@ -22,6 +22,7 @@ def faults_page(request: Request, repeater: Repeater) -> bytes:
         {
             "name": active.name,
             "fault": str(active.fault),
+            "direction": active.fault.way,
             "seed": active.seed,
             "seconds_left": None if active.seconds_left is None else round(active.seconds_left, 3),
             "seen": active.seen,
@@ -42,7 +43,7 @@ def set_fault(request: Request, repeater: Repeater, name: str) -> Answer:
         active = repeater.faults.set(name, wanted.fault, seconds=wanted.lasts)
     except ValueError as error:
         return (http.BAD_REQUEST, text_of(error))
-    return (http.OK, f"set: {active.fault}, seed {active.seed}")
+    return (http.OK, f"set: {active.fault}, direction {active.fault.way}, seed {active.seed}")
 
 
 def remove_fault(request: Request, repeater: Repeater, name: str) -> Answer:

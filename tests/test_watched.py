@@ -30,6 +30,15 @@ class MessageTests(SynchronousTestCase):
         dropped = WatchedMessage(LINK, Direction.TO_SERVER, 0, frame=b"f")
         self.assertEqual(dropped.to_server, b"")
 
+    def test_bytes_of_a_subclass(self) -> None:
+        """The bytes may be of a subclass, as what an opening sends: that harms no link."""
+
+        class Hello(bytes):
+            """Bytes that are more than that."""
+
+        message = WatchedMessage(LINK, Direction.TO_SERVER, 0, forward=Hello(b"hello"))
+        self.assertEqual(message.to_server, b"hello")
+
     def test_decoding(self) -> None:
         """The message is decoded when somebody looks, once; one that cannot be decoded is None."""
 
