@@ -83,7 +83,7 @@ class RecorderCase(SynchronousTestCase):
 
     def start(self, **options: Any) -> None:
         settings = SimpleNamespace(repeater_name="edge")
-        links = SimpleNamespace(watches=SimpleNamespace(now=self.now))
+        links = SimpleNamespace(watches=SimpleNamespace(clock=SimpleNamespace(now=self.now)))
         repeater: Any = SimpleNamespace(_factory=SimpleNamespace(settings=settings, links=links), watch=self.watch)
         self.recorder = record(repeater, self.path, reactor=self.reactor, **options)
         self.addCleanup(self.finish)

@@ -71,7 +71,7 @@ class Recorder:
         """Begin; the writer ends if that fails."""
         try:
             self._watch = repeater.watch(self, links=links)
-            self._now = repeater._factory.links.watches.now
+            self._now = repeater._factory.links.watches.clock.now
         except BaseException:
             self._writer.stop()
             raise
