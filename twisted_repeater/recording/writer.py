@@ -247,6 +247,11 @@ class Writer:
             if not has_room(file.path):
                 self._suspend(FULL)
 
+    def _is_done_with(self) -> bool:
+        """Return whether the present file takes no more: it is too large, or somebody has moved it."""
+        path = self._settings.path
+        return not is_file(path, self._node) or os.path.getsize(path) >= self._settings.max_size
+
     def _next_file(self, *, away: bool) -> None:
         """Begin the next file, after moving away what is in its place."""
         path = self._settings.path
@@ -325,7 +330,7 @@ class Writer:
             if not has_room(self._settings.path, times=0 if at_end else 2):
                 return
             damaged, self._damaged = self._damaged, False
-            self._next_file(away=damaged or not is_file(self._settings.path, self._node))
+            self._next_file(away=damaged or self._is_done_with())
             if self._file is None or not self._begin():
                 return
             if (gap := self._gap) is not None:
