@@ -826,6 +826,7 @@ class WatchTests(PeerCase):
         world = RecordingRepeater()
         watch = world.repeater.watch(print, links="ann")
         self.assertFalse(watch.held)
+        self.assertEqual(list(world.repeater.faults), [])
         world.shutdown()
         error = self.assertRaises(RuntimeError, world.repeater.watch, print)
         self.assertEqual(str(error), "the repeater is shut down, so there is nothing to watch")

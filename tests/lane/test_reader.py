@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from hypothesis import example, given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from twisted_repeater._lane.account import WatchClock
 from twisted_repeater._lane.lane import Lane
 from twisted_repeater._lane.reader import MAX_STRIDE, parse_error_of
 from twisted_repeater._lane.setup import LaneSetup
@@ -26,6 +28,7 @@ from twisted_repeater.verdicts import (
     SendBack,
     Verdict,
 )
+from twisted_repeater.watching import WatchedMessage
 
 from ..unprintable import UNPRINTABLE
 from .lanes import (
@@ -531,3 +534,15 @@ class ParseErrorTests(SynchronousTestCase):
         made = parse_error_of(KeyError("x"))
         self.assertEqual(str(made), "KeyError in the codec: 'x'")
         self.assertIsInstance(made.__cause__, KeyError)
+
+
+class FrameTests(StartedLaneCase):
+    """The frame at which a reader stands, for those who watch."""
+
+    def test_frame(self) -> None:
+        """It is a part of the read, or all pieces that came of it."""
+        seen: list[WatchedMessage] = []
+        watch: Any = SimpleNamespace(clock=WatchClock(lambda: 0.0), message_watched=seen.append)
+        self.equip(watch=watch)
+        self.feed(frames(b"a", b"bc", bytes(LARGE)), 60_000)
+        self.assertEqual([each.frame for each in seen], [frames(b"a"), frames(b"bc"), frames(bytes(LARGE))])

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Direction, RefusedByApplication, Send, Verdict, dialects
 from twisted_repeater.codecs import text
+from twisted_repeater.faults import Drop
 from twisted_repeater.filters import Count, FilterPair, chain, wants
 from twisted_repeater.selectors import first_byte
 
@@ -51,6 +52,18 @@ class SharedTests(MemoryCase):
         world.factory.watch_decisions(None)
         ann.send(b"n")
         self.assertEqual(told, [(name, b"m", DO_NOTHING, True) for name in ("ann", "bob")])
+
+    def test_faults(self) -> None:
+        """A fault by message is in the setups of its direction only, and in none when it is removed."""
+        world = self.memory()
+        world.linked("ann")
+        lanes = next(iter(world.factory.links)).lanes
+        without = [lane.setup for lane in lanes]
+        world.repeater.faults.set("loss", Drop(direction=Direction.TO_CLIENT))
+        self.assertEqual([lane.setup.faults is None for lane in lanes], [True, False])
+        world.repeater.faults.remove("loss")
+        self.assertEqual([lane.setup.faults for lane in lanes], [None, None])
+        self.assertEqual(len(without), 2)
 
     def test_watched(self) -> None:
         """The lanes of all watched links share setups, too; without a watch they have those of the others again."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_repeater import Direction
 from twisted_repeater.service.descriptions import arguments_of, described, options_of
 
 if TYPE_CHECKING:
@@ -89,6 +90,16 @@ class ArgumentTests(SynchronousTestCase):
     def assert_wrong(self, message: str, function: Callable[..., object] = all_kinds, **options: str) -> None:
         """These options are refused with this message."""
         self.assertEqual(str(self.assertRaises(ValueError, arguments_of, function, options)), message)
+
+    def test_direction(self) -> None:
+        """A direction is written as to-server or to-client; both stands for none."""
+
+        def one(way: Direction | None = None) -> None:
+            """Has a direction."""
+
+        for text, way in (("to-server", Direction.TO_SERVER), ("to-client", Direction.TO_CLIENT), ("both", None)):
+            self.assertEqual(arguments_of(one, {"way": text}), {"way": way})
+        self.assert_wrong("way must be to-server, to-client or both, not 'up'", one, way="up")
 
     def test_kinds(self) -> None:
         """Each value is read by its type."""

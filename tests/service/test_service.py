@@ -12,8 +12,10 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from twisted_repeater import Repeater, dialects
+from twisted_repeater.faults import Drop
 from twisted_repeater.observers.metrics import MetricsObserver
 from twisted_repeater.service import CannotStart, FilterModules, RepeaterService
+from twisted_repeater.service.ready_faults import NamedFault
 from twisted_repeater.service.recording import ServiceRecording
 
 from ..modules import ModuleCase
@@ -103,6 +105,13 @@ class LifeTests(ServiceCase):
         assert service.repeater is not None
         self.here.repeater = service.repeater
         await self.here.still_relays(*await self.here.linked("ann"))
+
+    async def test_faults(self) -> None:
+        """The faults of the command line are set before the first client comes."""
+        service = self.service(faults=[NamedFault("loss", Drop(), 60.0)])
+        self.start(service)
+        assert service.repeater is not None
+        self.assertEqual([(each.name, each.fault) for each in service.repeater.faults], [("loss", Drop())])
 
     async def test_recording(self) -> None:
         """A recording begins with the service, also if the repeater is there only later, and ends with it."""

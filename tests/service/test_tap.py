@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import Limits, OnFilterError, SameName, dialects
+from twisted_repeater.faults import Drop
 from twisted_repeater.service.demo import DemoService
 from twisted_repeater.service.option_values import LIMITS
 from twisted_repeater.service.service import CannotStart
@@ -51,6 +52,12 @@ class OptionsTests(ModuleCase):
         """These options are refused with this text."""
         error = self.assertRaises(UsageError, Options().parseOptions, [*needed, *options])
         self.assertTrue(str(error).startswith(text), error)
+
+    def test_faults(self) -> None:
+        """Faults are read with the other options; two of one kind have two names."""
+        faults = parsed("--fault=drop:every=2", "--fault=drop")["fault"]
+        self.assertEqual([(each.name, each.fault) for each in faults], [("drop", Drop(every=2)), ("drop-2", Drop())])
+        self.assert_wrong("--fault: there is no fault 'dorp'", "--fault=dorp")
 
     def assert_cannot_start(self, text: str, *options: str) -> None:
         """These options can be parsed, but no service can be made: the process would end with this line."""

@@ -47,6 +47,12 @@ class MemorySocketTests(SynchronousTestCase):
         self.one.close()
         self.assertEqual(self.other.recv(9), b"")
 
+    def test_end_after_close(self) -> None:
+        """One that is closed is not woken by the other's end of stream."""
+        self.one.close()
+        self.other.shutdown(socket.SHUT_WR)
+        self.assertNotIn(self.one, self.one._awake)
+
     def test_close_with_unread_data(self) -> None:
         """Closing with unread data is a reset, which loses what was under way."""
         self.one.send(b"lost")

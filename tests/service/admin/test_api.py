@@ -280,6 +280,15 @@ class CallTests(AdminCase):
         await ann.lost()
         await world.still_relays(bob, peer)
 
+    async def test_faults(self) -> None:
+        """Faults are set, listed and removed."""
+        world = await self.start()
+        status, _ = await self.ask("POST", "/faults/slow?fault=latency:seconds=0.1")
+        self.assertEqual((status, [active.name for active in world.repeater.faults]), (200, ["slow"]))
+        self.assertIn('"slow"', (await self.ask("GET", "/faults"))[1])
+        self.assertEqual((await self.ask("POST", "/faults/slow/remove"))[0], 200)
+        self.assertEqual(list(world.repeater.faults), [])
+
     async def test_close_nobody(self) -> None:
         """For a client that is not linked that is told."""
         await self.start()
