@@ -44,6 +44,7 @@ def run(arguments: list[str], directory: str) -> subprocess.CompletedProcess[str
     """Run coverage.py in this environment, with the sources first on the path."""
     environment = os.environ | {
         "COVERAGE_FILE": os.path.join(directory, "coverage"),
+        "PYTEST_DEBUG_TEMPROOT": directory,  # in one directory for all, each would clean up after the others
         "PYTHONPATH": str(INTERPRETED),
     }
     command = [sys.executable, "-m", "coverage", *arguments]

@@ -22,6 +22,10 @@ class RunsTests(SynchronousTestCase):
         runs.add_all(9, 12)
         self.assertEqual(list(runs.between(0, 99)), [(1, 6), (9, 12)])
 
+    def test_between(self) -> None:
+        """The runs are cut where the numbers begin and end; a run that is over before is left out."""
+        self.assertEqual(list(Runs([(1, 3), (5, 7)]).between(4, 6)), [(5, 6)])
+
     def test_order(self) -> None:
         """Numbers may come in any order, and again."""
         runs = Runs()
