@@ -107,11 +107,11 @@ class HostTests(MemoryCase):
 
             take_turn = release
 
-        for call in ("_release", "_take_turn"):
+        for name in ("release", "take_turn"):
             pair = self.linked()
-            lane = Broken()
+            lane: Any = Broken()
             lane.direction = pair.lanes[0].direction
-            self.assertRaises(ZeroDivisionError, getattr(pair, call), lane)
+            self.assertRaises(ZeroDivisionError, pair._go_on, lane, getattr(lane, name))
             self.assertTrue(pair.client.lost or pair.client.closes)
 
     def test_a_lane_that_gives_way(self) -> None:

@@ -16,9 +16,9 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.recording.watched import LINK, FakeLink, watched
+from tests.recording.watched import LINK, FakeLink, hurry, watched
 from twisted_repeater.errors import Replaced
-from twisted_repeater.recording import Origin, RecordingError, file, open_recording, record, recorder, writer
+from twisted_repeater.recording import Origin, RecordingError, open_recording, record, recorder, writer
 from twisted_repeater.recording.entries import COST
 
 LONGEST = 10.0
@@ -68,10 +68,7 @@ class RecorderCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.path = self.mktemp()
-        self.patch(writer, "PAUSE", 0.001)
-        self.patch(writer, "RETRY", 0.001)
-        self.patch(file, "PATIENCE", 0.001)
-        self.patch(file, "SYNCHRONOUS", "OFF")
+        hurry(self)
         self.reactor = FakeReactor()
         self.logged: list[str] = []
         observer: Any = self.note

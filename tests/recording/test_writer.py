@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.recording.watched import LINK, FakeLink, watched
+from tests.recording.watched import LINK, FakeLink, hurry, watched
 from tests.recordings import write_recording
 from twisted_repeater.recording import RecordingError, file, open_recording, writer
 from twisted_repeater.recording.entries import COST, Gap, KnownLink, LinkEnd, row_of
@@ -28,10 +28,7 @@ class WriterCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.path = self.mktemp()
-        self.patch(writer, "PAUSE", 0.001)
-        self.patch(writer, "RETRY", 0.001)
-        self.patch(file, "PATIENCE", 0.001)
-        self.patch(file, "SYNCHRONOUS", "OFF")
+        hurry(self)
         self.events: Queue[str] = Queue()
         self.link = KnownLink(1, LINK)
         self.link.made = 1
@@ -218,8 +215,8 @@ class SlowTests(WriterCase):
         self.addCleanup(self.other.close)
         self.other.execute("BEGIN IMMEDIATE")
 
-    def test_it_waits(self) -> None:
-        """The writer goes on trying, and writes everything when the file is free."""
+    def watch_attempts(self) -> Queue[None]:
+        """Return a queue that is told whenever the writer tries to begin a transaction."""
         tried: Queue[None] = Queue()
         assert self.writer._file is not None
         begin = self.writer._file.begin
@@ -229,6 +226,11 @@ class SlowTests(WriterCase):
             begin()
 
         self.patch(self.writer._file, "begin", try_to_begin)
+        return tried
+
+    def test_it_waits(self) -> None:
+        """The writer goes on trying, and writes everything when the file is free."""
+        tried = self.watch_attempts()
         self.put(watched(1), watched(2))
         for _ in range(3):
             tried.get(timeout=LONGEST)
@@ -239,15 +241,7 @@ class SlowTests(WriterCase):
 
     def test_it_gives_up(self) -> None:
         """At the end the writer can be told not to wait any longer."""
-        tried: Queue[None] = Queue()
-        assert self.writer._file is not None
-        begin = self.writer._file.begin
-
-        def try_to_begin() -> None:
-            tried.put(None)
-            begin()
-
-        self.patch(self.writer._file, "begin", try_to_begin)
+        tried = self.watch_attempts()
         self.put(watched(1))
         tried.get(timeout=LONGEST)
         self.writer.give_up()

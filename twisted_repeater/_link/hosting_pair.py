@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from twisted.internet.error import ConnectionDone
@@ -28,11 +29,12 @@ class HostingPair(EndingPair):
     def lane_gave_way(self, lane: Lane) -> None:
         """Let the lane go on in the next turn of the reactor."""
         self.timers.stop(("verdict", lane))
-        self.timers.call_later(("turn", lane), 0, partial(self._take_turn, lane))
+        self.timers.call_later(("turn", lane), 0, partial(self._go_on, lane, lane.take_turn))
 
-    def _take_turn(self, lane: Lane) -> None:
+    def _go_on(self, lane: Lane, call: Callable[[], None]) -> None:
+        """Let a lane go on at its time."""
         try:
-            lane.take_turn()
+            call()
         except BaseException:  # a bug: what Twisted does where a read raises
             self.connection(lane.direction.source).abort()
             raise
@@ -50,14 +52,7 @@ class HostingPair(EndingPair):
 
     def lane_delayed(self, lane: Lane, seconds: float) -> None:
         """Let the lane send later."""
-        self.timers.call_later(("later", lane), seconds, partial(self._release, lane))
-
-    def _release(self, lane: Lane) -> None:
-        try:
-            lane.release()
-        except BaseException:  # a bug: what Twisted does where a read raises
-            self.connection(lane.direction.source).abort()
-            raise
+        self.timers.call_later(("later", lane), seconds, partial(self._go_on, lane, lane.release))
 
     def lane_released(self, lane: Lane) -> None:
         """There may be room again."""
