@@ -127,7 +127,7 @@ CONNECT = [
         name="server-name",
         read=option_values.not_empty,
         example="quotes",
-        without="required for these",
+        without="required for dialects with hellos",
         description="The name that the server must give in its hello, for dialects that have hellos.",
         group="connect",
     ),
@@ -147,7 +147,7 @@ CONNECT = [
         example="lines",
         default="int32",
         description=f"The wire protocol: {listed(READY)}, or `package.module:name`; with options.",
-        more="See [dialects](command-line.md#dialects).",
+        more="See [Dialects](command-line.md#dialects).",
         group="connect",
     ),
     Option(
@@ -182,8 +182,7 @@ CONNECT = [
         read=option_values.positive_seconds,
         example="5",
         without="no check",
-        description="Connect to the server so often to see whether it can be reached. In seconds.",
-        more="Readiness and metrics show it.",
+        description="How often to check whether the server accepts connections, for readiness. In seconds.",
         when="at once",
         group="connect",
     ),
@@ -215,8 +214,7 @@ CLIENTS = [
         name="app",
         read=option_values.module_and_name,
         example="edge_app:app",
-        description="An object with callbacks of yours, as `package.module:name`.",
-        more="Such as `on_connect` and `on_error`.",
+        description="An object with callbacks of yours, such as `on_connect`, as `package.module:name`.",
         group="clients",
     ),
 ]
@@ -227,6 +225,7 @@ FILTERS = [
         read=option_values.not_empty,
         example="rules:to_server",
         description="The filter of messages to the server, as `package.module:name`.",
+        more="Python also looks for it in the current directory.",
         when="at once",
         group="filters",
     ),
@@ -245,6 +244,7 @@ FILTERS = [
         example="log",
         description=f"A pair of filters: {listed(READY_FILTERS)}, or `package.module:name`; with options. "
         "May be given more than once.",
+        more="See [Pairs of filters](command-line.md#pairs-of-filters).",
         when="at once",
         group="filters",
     ),
@@ -254,7 +254,7 @@ FILTERS = [
         example="drop",
         default="stop",
         description="What to do if a filter fails on a message: `stop`, `pass-on`, `drop` or `close`.",
-        more="See `OnFilterError`.",
+        more="See [When a filter fails](../howto/failing-filters.md).",
         when="at once",
         group="filters",
     ),
@@ -264,7 +264,7 @@ FILTERS = [
         read=bool,
         without="off",
         description="Reload the filters when their files change. SIGHUP always reloads them.",
-        more="See [Reload filters](../howto/reload.md).",
+        more="See [Change a filter while it runs](../howto/reload.md).",
         scope="process",
         group="filters",
     ),
@@ -278,8 +278,9 @@ FAULTS = [
         example="latency:seconds=0.1",
         description=f"Break something on purpose: {listed(READY_FAULTS)}; with options, such as "
         "`latency:seconds=0.1`. May be given more than once.",
+        more="See [Break things on purpose](../howto/faults.md).",
         when="at once",
-        group="faults",
+        group="recording",
     ),
 ]
 
@@ -291,7 +292,7 @@ RECORDING = [
         when="at once",
         description="Record the traffic in an SQLite file, such as `traffic.db` or "
         "`traffic.db:max-size=100MiB:keep=10`.",
-        more="See [Record](../howto/record.md).",
+        more="See [Record the traffic](../howto/record.md).",
         group="recording",
     ),
 ]

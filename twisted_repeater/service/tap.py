@@ -117,7 +117,7 @@ class Options(usage.Options):
             return f"{written} needs a value, such as {written}={option.example}"
         if len(alike) > 1:
             return f"{written} must be written in full: --{' or --'.join(alike)}"
-        if self.parent is not None and error.opt in self.parent.synonyms:
+        if error.opt in getattr(self.parent, "synonyms", ()):
             return f"{written} is an option of twistd: write it before the word repeater"
         return f"{written}: there is no such option{did_you_mean(error.opt, BY_NAME, '--')}"
 
