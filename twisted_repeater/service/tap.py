@@ -23,12 +23,11 @@ from ..observers import LogObserver
 from ..observers.metrics import MetricsObserver
 from . import addresses, option_values
 from .demo import DemoService
-from .descriptions import described
 from .filter_modules import FilterModules
-from .loading import READY, LoadingError, load_dialect
+from .loading import READY, LoadingError, dialect_needed, is_ready, load_dialect
 from .option_values import LIMITS
 from .ready_faults import READY_FAULTS, fault_of
-from .ready_filters import DIALECTS, READY_FILTERS
+from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 from .recording import ServiceRecording, record_arguments
 from .service import CannotStart, RepeaterService
 
@@ -43,6 +42,8 @@ UNNAMED = (by_address, server_first, after_first_request)
 RECORD = "Record the traffic in an SQLite file, such as traffic.db or traffic.db:max-size=100MiB:keep=10."
 
 FILTERS = ("to-server-filter", "to-client-filter")
+
+ONE_WAY = f"{', '.join(READY_FOR_ONE_WAY)}, or package.module:name; with options"
 
 
 class Options(usage.Options):
@@ -72,8 +73,8 @@ class Options(usage.Options):
         ["repeater-name", None, "repeater", "The name that the repeater gives in the credentials of its hellos."],
         ["dialect", None, "int32", f"The wire protocol: {', '.join(READY)}, or package.module:name; with options."],
         ["same-name", None, None, "What to do with a client whose name is taken: refuse, replace or share."],
-        ["to-server-filter", None, None, "The filter of messages to the server, as package.module:name."],
-        ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
+        ["to-server-filter", None, None, f"The filter of messages to the server: {ONE_WAY}."],
+        ["to-client-filter", None, None, f"The filter of messages to the clients: {ONE_WAY}."],
         ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
         ["admin", None, None, "Where the administration listens: tcp:8090:interface=127.0.0.1 or unix:/run/admin."],
         [
@@ -257,9 +258,10 @@ def _load(options: Options) -> tuple[Dialect, FilterModules]:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     dialect = _dialect(options)
-    for name in (described(description).name for description in options["filter"]):
-        if name in DIALECTS and DIALECTS[name] != dialect.name:
-            raise usage.UsageError(f"--filter {name} is for the dialect {DIALECTS[name]}, not {dialect.name}")
+    for description in options["filter"]:
+        if dialect_needed(description) not in (None, dialect.name):
+            name, needed = description.partition(":")[0], dialect_needed(description)
+            raise usage.UsageError(f"--filter {name} is for the dialect {needed}, not {dialect.name}")
     names = {name.replace("-", "_"): options[name] for name in FILTERS if options[name]}
     modules = FilterModules(names, options["filter"])
     if options["reload"] and modules.fixed:
@@ -279,8 +281,8 @@ def _dialect(options: Options) -> Dialect:
         raise usage.UsageError(
             f"--server-name is missing: the dialect {dialect.name} has hellos, in which the server says it"
         )
-    own = [name for name in FILTERS if options[name]]
-    own += [text for text in options["filter"] if described(text).name not in READY_FILTERS]
+    given = [*options["filter"], *(options[name] for name in FILTERS if options[name])]
+    own = [text for text in given if not is_ready(text)]
     if dialect.opening in UNNAMED and options["allow-client"] and dialect.filters is None and not own:
         raise usage.UsageError(
             f"--allow-client needs names, which clients of the dialect {dialect.name} have only if a filter of "
