@@ -92,8 +92,9 @@ class DescriptionTests(SynchronousTestCase):
 
     def test_near(self) -> None:
         """A name that is not known is often nearly one that is."""
-        for name, suggestion in (("dorp", "; did you mean 'drop'?"), ("Rate_Limt", "; did you mean 'rate-limit'?")):
+        for name, suggestion in (("dorp", "; did you mean drop?"), ("Rate_Limt", "; did you mean rate-limit?")):
             self.assertEqual(near(name, ("drop", "rate-limit")), suggestion)
+        self.assertEqual(near("listn", ("listen",), "--"), "; did you mean --listen?")
         self.assertEqual(near("x", ("drop", "rate-limit")), "")
 
     @given(st.text(), st.text())
@@ -188,9 +189,7 @@ class ArgumentTests(SynchronousTestCase):
 
     def test_near_options(self) -> None:
         """An option that is nearly right is suggested, and underscores are right."""
-        self.assert_wrong(
-            "there is no option 'Cont'; the options are: count; did you mean 'count'?", one_option, Cont=""
-        )
+        self.assert_wrong("there is no option 'Cont'; the options are: count; did you mean count?", one_option, Cont="")
         self.assertEqual(self.read(max_frame="1"), {"max_frame": 1})
 
     def test_places(self) -> None:

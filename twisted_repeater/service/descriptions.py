@@ -92,11 +92,17 @@ def hyphened(name: str) -> str:
     return name.replace("_", "-")
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: which one may be meant, or "" if none is alike."""
+def near(name: str, known: Iterable[str], before: str = "") -> str:
+    """Return the end of a message about an unknown name: which one may be meant, or "" if none is alike.
+
+    Args:
+        name: the unknown name.
+        known: the names that there are.
+        before: stands before each name that a user writes, such as ``--``.
+    """
     names = {hyphened(each).lower(): each for each in known}
     found = difflib.get_close_matches(hyphened(name).lower(), names, 1)
-    return f"; did you mean {names[found[0]]!r}?" if found else ""
+    return f"; did you mean {before}{names[found[0]]}?" if found else ""
 
 
 def arguments_of(

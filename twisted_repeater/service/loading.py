@@ -81,17 +81,16 @@ def load_filter(description: str, direction: Direction = Direction.TO_SERVER) ->
     Raises:
         LoadingError: the filter cannot be loaded.
     """
-    option = f"--{direction.value.replace('_', '-')}-filter"
-    parts = _parts(option, description, READY_FILTERS)
+    parts = _parts("", description, READY_FILTERS)
     if parts.name in READY_FILTERS:
-        return _ready_for_one_way(option, parts, direction)
+        return _ready_for_one_way(parts, direction)
     ready = {name: READY_FILTERS[name] for name in READY_FOR_ONE_WAY}
-    name, found = _described(option, description, ready, _makes_filter)
+    name, found = _described("", description, ready, _makes_filter)
     try:
         checked_function(found)
     except TypeError as error:
         if is_pair(found):
-            raise LoadingError(f"{name} is a pair of filters: name it with --filter") from error
+            raise LoadingError(f"{name} is a pair of filters: use the option filter") from error
         raise LoadingError(f"{name}: {text_of(error)}") from error
     except KeyboardInterrupt:
         raise
@@ -101,16 +100,16 @@ def load_filter(description: str, direction: Direction = Direction.TO_SERVER) ->
     return loaded
 
 
-def _ready_for_one_way(option: str, parts: Description, direction: Direction) -> Filter:
+def _ready_for_one_way(parts: Description, direction: Direction) -> Filter:
     """Make a filter of this package for one direction, which the option on the command line gives."""
     name, _, options = parts
     if name not in READY_FOR_ONE_WAY:
-        raise LoadingError(f"{name} is a pair of filters: name it with --filter")
+        raise LoadingError(f"{name} is a pair of filters: use the option filter")
     way = direction.value.replace("_", "-")
     given = options.get("direction", way)
     if given != way:
-        raise LoadingError(f"{option} {name}: direction must be {way}, not {given!r}; use --filter for {given!r}")
-    pair = _made(option, parts._replace(options={**options, "direction": way}), READY_FILTERS[name])
+        raise LoadingError(f"{name}: direction must be {way}, not {given!r}; use the option filter for {given!r}")
+    pair = _made("", parts._replace(options={**options, "direction": way}), READY_FILTERS[name])
     ours: dict[Direction, Filter] = dict(fixed_filters(pair))
     return ours[direction]
 
@@ -125,20 +124,20 @@ def load_filter_pair(description: str) -> FilterPairObject:
     Raises:
         LoadingError: the pair cannot be loaded.
     """
-    name, found = _described("--filter", description, READY_FILTERS, _makes_pair)
+    name, found = _described("", description, READY_FILTERS, _makes_pair)
     try:
         return checked_pair(found)
     except TypeError as error:
         if callable(found) or callable(getattr(found, "filter", None)):
             raise LoadingError(
-                f"{name} is the filter of one direction: name it with --to-server-filter or --to-client-filter"
+                f"{name} is the filter of one direction: use the option to-server-filter or to-client-filter"
             ) from error
         raise LoadingError(f"{name}: {text_of(error)}") from error
 
 
 def module_of(description: str) -> str | None:
     """Return the name of the module that the description of a filter names, ``None`` for one of this package."""
-    name = _parts("filter", description, READY_FILTERS).name
+    name = _parts("", description, READY_FILTERS).name
     return None if name in READY_FILTERS else name.partition(":")[0]
 
 
@@ -149,7 +148,7 @@ def is_ready(description: str) -> bool:
 
 def dialect_needed(description: str) -> str | None:
     """Return the name of the dialect that a filter of this package is for, ``None`` for any and for other filters."""
-    return DIALECTS.get(_parts("filter", description, READY_FILTERS).name)
+    return DIALECTS.get(_parts("", description, READY_FILTERS).name)
 
 
 def load_dialect(description: str) -> Dialect:
@@ -162,7 +161,7 @@ def load_dialect(description: str) -> Dialect:
     Raises:
         LoadingError: the dialect cannot be loaded.
     """
-    name, found = _described("dialect", description, READY, lambda found, _: not isinstance(found, Dialect))
+    name, found = _described("dialect ", description, READY, lambda found, _: not isinstance(found, Dialect))
     if not isinstance(found, Dialect):
         raise LoadingError(f"dialect {name} must be a Dialect, or a function that returns one, not {class_name(found)}")
     return found
@@ -185,13 +184,16 @@ def _parts(kind: str, description: str, ready: Iterable[str]) -> Description:
     try:
         return described(description, ready)
     except ValueError as error:
-        raise LoadingError(f"{kind} {description.partition(':')[0]}: {error}") from error
+        raise LoadingError(f"{kind}{description.partition(':')[0]}: {error}") from error
 
 
 def _described(
     kind: str, description: str, ready: Mapping[str, Callable[..., Any]], is_maker: Callable[[Any, bool], bool]
 ) -> tuple[str, Any]:
-    """Return the name in a description, and what it describes: a ``ready`` one, an object, or what that returns."""
+    """Return the name in a description, and what it describes: a ``ready`` one, an object, or what that returns.
+
+    ``kind`` begins the errors, if the caller does not say which option they are about.
+    """
     parts = _parts(kind, description, ready)
     name, has_options = parts.name, bool(parts.positional or parts.options)
     if name in ready:
@@ -200,12 +202,12 @@ def _described(
     suggestion = near(first, ready)
     if not colon or "-" in first or (suggestion and "." not in first and not is_module(first)):
         choice = f"one of {', '.join(ready)}, or package.module:name"
-        raise LoadingError(f"{kind} must be {choice}, not {first!r}{suggestion}")
+        raise LoadingError(f"{kind}must be {choice}, not {first!r}{suggestion}")
     found = find(name)
     if callable(found) and is_maker(found, has_options):
         return name, _made(kind, parts, found)
     if has_options:
-        raise LoadingError(f"{kind} {name}: it is made already, and takes no options")
+        raise LoadingError(f"{kind}{name}: it is made already, and takes no options")
     return name, found
 
 
@@ -219,9 +221,8 @@ def _made(kind: str, parts: Description, maker: Callable[..., Any]) -> Any:
         if is_ours:
             return make()
     except (ValueError, TypeError, ImportError, OSError) as error:  # a wrong option, no extra, a file that is not there
-        raise LoadingError(f"{kind} {name}: {_in_options(maker, error)}") from error
-    what = "the filter" if kind.endswith("filter") else f"the {kind}"
-    return trying(f"cannot make {what} {name}", make)
+        raise LoadingError(f"{kind}{name}: {_in_options(maker, error)}") from error
+    return trying(f"cannot make the {kind or 'filter '}{name}", make)
 
 
 def _in_options(maker: Callable[..., Any], error: Exception) -> str:
