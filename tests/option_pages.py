@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from twisted_repeater.service.config import expected
 from twisted_repeater.service.option_values import seconds_or_none
 from twisted_repeater.service.options import OPTIONS, Form, Option
 
@@ -37,7 +36,9 @@ def command_line(group: str) -> list[str]:
     """Return the table of a group of options."""
     options = [option for option in OPTIONS if option.group == group]
     if group == "limits":
-        rows = [f"| `--{option.name}` | `{option.name.replace('-', '_')}` | {default_of(option)} |" for option in options]
+        rows = [
+            f"| `--{option.name}` | `{option.name.replace('-', '_')}` | {default_of(option)} |" for option in options
+        ]
         return ["| option | field | default |", "|---|---|---|", *rows]
     rows = [f"| `--{option.name}` | {meaning(option)} | {default_of(option)} |" for option in options]
     return ["| option | meaning | default |", "|---|---|---|", *rows, *(TWISTED if group == "command" else ())]
@@ -77,7 +78,7 @@ def kind_of(option: Option) -> str:
         Form.TEXT: "text",
         Form.TEXTS: "list of texts",
         Form.NUMBER: "whole number",
-        Form.SIZE: "bytes, or a text such as `\"16MiB\"`",
+        Form.SIZE: 'bytes, or a text such as `"16MiB"`',
         Form.SECONDS: "seconds",
         Form.FLAG: "`true` or `false`",
     }[option.form]

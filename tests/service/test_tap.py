@@ -19,7 +19,6 @@ from zope.interface.verify import verifyObject
 from twisted_repeater import Limits, OnFilterError, SameName, dialects
 from twisted_repeater.faults import Drop
 from twisted_repeater.service.demo import DemoService
-from twisted_repeater.service.option_values import LIMITS
 from twisted_repeater.service.service import CannotStart
 from twisted_repeater.service.tap import Options, makeService
 
@@ -166,7 +165,7 @@ class OptionsTests(ModuleCase):
             (["--dialect", "no_wire:mine"], "--dialect: cannot import no_wire: ModuleNotFoundError"),
             (
                 ["--dialect", "lines", "--filter", "redis-commands:refuse=FLUSHALL"],
-                "--filter redis-commands is for the dialect redis, not lines",
+                "--filter: redis-commands:refuse=FLUSHALL is for the dialect redis, not lines",
             ),
             (["--listen", "tcp:65536"], "--listen must be an endpoint, not 'tcp:65536': port 65536 is above 65535"),
             (["--server", "tcp:"], "--server: 'tcp:' cannot be used: the server's host must be"),
@@ -222,7 +221,7 @@ class OptionsTests(ModuleCase):
         service = self.made("--filter=log:sample=0.5", "--filter", "rules:pair", "--reload")
         first, second = service._modules.filters["filters"].members
         self.assertEqual((first.to_server.sample, second), (0.5, sys.modules["rules"].pair))
-        self.assert_cannot_start("--filter log: there is no option 'sampel'", "--filter=log:sampel=1")
+        self.assert_cannot_start("log: there is no option 'sampel'", "--filter=log:sampel=1")
 
     def test_wrong_filter(self) -> None:
         """A filter that cannot be loaded is told, and why; also if its module ends the process."""

@@ -27,6 +27,7 @@ from .._sockets.descriptors import OUT_OF
 from .._text import text_of
 from ..filters import chain
 from ..filters._migration import hand_over
+from ..model import Direction
 from . import filter_metrics
 from .loading import LoadingError, load_filter, load_filter_pair, module_of, trying
 
@@ -42,6 +43,8 @@ OURS = {"twisted_repeater", "twisted"}
 PASSING = OUT_OF | {errno.EAGAIN}
 """Errors of a system that lacks descriptors or memory for a moment. The files are not to blame for them."""
 
+DIRECTIONS = {"to_server_filter": Direction.TO_SERVER, "to_client_filter": Direction.TO_CLIENT}
+
 Stamp = tuple[int, int] | None
 
 
@@ -49,7 +52,7 @@ class FilterModules:
     """Loads filters, and reloads them with their modules. A module that was loaded before is never reloaded.
 
     Args:
-        names: the names of the filters, as ``package.module:name``, by ``to_server_filter`` or ``to_client_filter``.
+        names: the descriptions of the filters of one direction, by ``to_server_filter`` or ``to_client_filter``.
         pairs: the descriptions of pairs of filters. They form a chain, which is the filter named ``filters``.
 
     Raises:
@@ -62,8 +65,7 @@ class FilterModules:
         self._kept = frozenset(sys.modules)
         before = filter_metrics.registered()
         self.filters: dict[str, Any] = self._load()
-        modules = {name.partition(":")[0] for name in names.values()}
-        modules |= {module for pair in pairs if (module := module_of(pair)) is not None}
+        modules = {module for each in (*names.values(), *pairs) if (module := module_of(each)) is not None}
         self._tops = {module.partition(".")[0] for module in modules}
         self._homes = {home for module in modules if (home := _home(module, sys.modules[module]))} - INSTALLED
         self._metrics = self._new_collectors(before)
@@ -148,7 +150,7 @@ class FilterModules:
 
     def _load(self) -> dict[str, Any]:
         """Load the filters."""
-        filters: dict[str, Any] = {key: load_filter(name) for key, name in self.names.items()}
+        filters: dict[str, Any] = {key: load_filter(name, DIRECTIONS[key]) for key, name in self.names.items()}
         if self.pairs:
             filters["filters"] = trying("--filter", chain, *map(load_filter_pair, self.pairs))
         return filters
@@ -157,7 +159,7 @@ class FilterModules:
         """Load the filters, and let them take over."""
         filters = self._load()
         for key, name in self.names.items():
-            _hand_over(name, filters[key], self.filters[key], name.partition(":")[0])
+            _hand_over(name, filters[key], self.filters[key], module_of(name))
         if self.pairs:
             members = zip(filters["filters"].members, self.filters["filters"].members, strict=True)
             for description, (new, old) in zip(self.pairs, members, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
 import fnmatch
 import inspect
@@ -9,7 +10,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import NamedTuple, TypeVar
 
@@ -148,14 +148,26 @@ def _choice(choices: type[Choice], text: str) -> Choice:
 def one_of(choices: Sequence[str], text: str) -> str:
     """Return a text that is one of these."""
     if text not in choices:
-        raise ValueError(f"must be one of {', '.join(choices)}, not {text!r}{did_you_mean(text, choices)}")
+        raise ValueError(f"must be one of {', '.join(choices)}, not {text!r}{near(text, choices)}")
     return text
 
 
-def did_you_mean(text: str, choices: Iterable[str], before: str = "") -> str:
-    """Return the end of a message about an unknown text: the choice that is most like it, if there is one."""
-    near = get_close_matches(text.lower().replace("_", "-"), choices, n=1)
-    return f"; did you mean {before}{near[0]}?" if near else ""
+def hyphened(name: str) -> str:
+    """Return a name with hyphens in place of underscores."""
+    return name.replace("_", "-")
+
+
+def near(name: str, known: Iterable[str], before: str = "") -> str:
+    """Return the end of a message about an unknown name: which one may be meant, or "" if none is alike.
+
+    Args:
+        name: the unknown name.
+        known: the names that there are.
+        before: stands before each name that a user writes, such as ``--``.
+    """
+    names = {hyphened(each).lower(): each for each in known}
+    found = difflib.get_close_matches(hyphened(name).lower(), names, 1)
+    return f"; did you mean {before}{names[found[0]]}?" if found else ""
 
 
 def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:

@@ -11,7 +11,7 @@ from . import addresses, option_values
 from .loading import READY
 from .option_values import LIMITS, number, seconds, seconds_or_none, size
 from .ready_faults import READY_FAULTS, NamedFault, fault_of
-from .ready_filters import READY_FILTERS
+from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 from .recording import record_arguments
 
 __all__ = ["BY_NAME", "OPTIONS", "Form", "Option", "Scope", "When", "Written"]
@@ -219,13 +219,14 @@ CLIENTS = [
     ),
 ]
 
+ONE_WAY = f"{listed(READY_FOR_ONE_WAY)}, or `package.module:name`; with options"
+
 FILTERS = [
     Option(
         name="to-server-filter",
         read=option_values.not_empty,
         example="rules:to_server",
-        description="The filter of messages to the server, as `package.module:name`.",
-        more="Python also looks for it in the current directory.",
+        description=f"The filter of messages to the server: {ONE_WAY}.",
         when="at once",
         group="filters",
     ),
@@ -233,7 +234,7 @@ FILTERS = [
         name="to-client-filter",
         read=option_values.not_empty,
         example="rules:to_client",
-        description="The filter of messages to the clients, as `package.module:name`.",
+        description=f"The filter of messages to the clients: {ONE_WAY}.",
         when="at once",
         group="filters",
     ),

@@ -25,12 +25,10 @@ from ..observers.metrics import MetricsObserver
 from . import addresses, option_values
 from .config import read_config
 from .demo import DemoService
-from .descriptions import described
 from .filter_modules import FilterModules
-from .loading import LoadingError, load_dialect
-from .option_values import did_you_mean, not_empty, repeater_name
+from .loading import LoadingError, dialect_needed, is_ready, load_dialect
+from .option_values import near, not_empty, repeater_name
 from .options import BY_NAME, OPTIONS, Form, Option, Written
-from .ready_filters import DIALECTS, READY_FILTERS
 from .recording import ServiceRecording
 from .service import CannotStart, RepeaterService
 from .settings import ProcessSettings, Reading, RepeaterSettings, SettingsError, WrittenSettings, located
@@ -119,7 +117,7 @@ class Options(usage.Options):
             return f"{written} must be written in full: --{' or --'.join(alike)}"
         if error.opt in getattr(self.parent, "synonyms", ()):
             return f"{written} is an option of twistd: write it before the word repeater"
-        return f"{written}: there is no such option{did_you_mean(error.opt, BY_NAME, '--')}"
+        return f"{written}: there is no such option{near(error.opt, BY_NAME, '--')}"
 
     def parseArgs(self, *arguments: str) -> None:
         """Refuse what belongs to no option. See `usage.Options`."""
@@ -261,9 +259,11 @@ def planned(
         if place not in sys.path:
             sys.path.insert(0, place)
     dialect = _dialect(repeater)
-    for name in (described(description).name for description in values["filter"]):
-        if name in DIALECTS and DIALECTS[name] != dialect.name:
-            raise LoadingError(f"{where('filter')} {name} is for the dialect {DIALECTS[name]}, not {dialect.name}")
+    for key in (*FILTERS, "filter"):
+        for description in values[key] if key == "filter" else filter(None, [values[key]]):
+            needed = read(where(key), dialect_needed, description)
+            if needed not in (None, dialect.name):
+                raise LoadingError(f"{where(key)}: {description} is for the dialect {needed}, not {dialect.name}")
     names = {name.replace("-", "_"): values[name] for name in FILTERS if values[name]}
     modules = FilterModules(names, values["filter"])
     if settings.values["reload"] and modules.fixed:
@@ -285,8 +285,8 @@ def _dialect(repeater: RepeaterSettings) -> Dialect:
         raise LoadingError(
             f"{where('server-name')} is missing: the dialect {dialect.name} has hellos, in which the server says it"
         )
-    own = [name for name in FILTERS if values[name]]
-    own += [text for text in values["filter"] if described(text).name not in READY_FILTERS]
+    named = [*filter(None, (values[key] for key in FILTERS)), *values["filter"]]
+    own = [description for description in named if not is_ready(description)]
     if dialect.opening in UNNAMED and values["allow-client"] and dialect.filters is None and not own:
         raise LoadingError(
             f"{where('allow-client')} needs names, which clients of the dialect {dialect.name} have only if a filter "
