@@ -36,6 +36,7 @@ from twisted_repeater import (
     OnFilterError,
     Repeater,
     RepeaterClosed,
+    Send,
     SendBack,
     ServerUnreachable,
     Side,
@@ -377,6 +378,17 @@ class StartTests(PeerCase):
         self.assertEqual((len(world.server.peers), len(other.server.peers)), (1, 1))
         client.send(b"one")
         await peer.seen.reach(2)
+
+    async def test_hold(self) -> None:
+        """Somebody can hold messages, as long as the repeater is not shut down."""
+        world = await self.world()
+        hold = world.repeater.hold(lambda message: succeed(Send(b"instead")), links="alice")
+        client, peer = await world.linked("alice")
+        client.send(b"one")
+        await peer.seen.holds(b"instead")
+        hold.stop()
+        await world.repeater.shutdown()
+        self.assertRaises(RuntimeError, world.repeater.hold, lambda message: None)
 
     async def test_pairs(self) -> None:
         """A pair of filters can be given at the start, and replaced; a wrong one changes nothing."""
@@ -729,7 +741,7 @@ class ShutdownTests(PeerCase):
             self.assertNoResult(over)
             clock.advance(0.1)
             self.successResultOf(over)
-        own = [event for event in captured if event["log_namespace"] == "twisted_repeater._repeater"]
+        own = [event for event in captured if event["log_namespace"] == "twisted_repeater._sockets.listening"]
         (line,) = map(formatEvent, own)
         self.assertEqual(line, "the port has not stopped listening within 5.0 seconds; nobody is accepted")
 
