@@ -731,6 +731,16 @@ class ShutdownTests(PeerCase):
         self.assertIsNot(*failures)
         self.assertFalse(client.transport.connected)
 
+    async def test_stop_listening(self) -> None:
+        """When the port is closed, links stay until the shutdown."""
+        world = await self.world()
+        client, peer = await world.linked("alice")
+        await world.repeater.stop_listening()
+        client.send(b"one")
+        await peer.seen.holds(b"one")
+        await world.repeater.shutdown()
+        await client.lost()
+
     async def test_port_that_does_not_stop(self) -> None:
         """A port whose end does not come holds that up for ``close_timeout`` at most; the log says so."""
         clock = MemoryReactorClock()

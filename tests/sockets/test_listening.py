@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+import twisted_repeater._sockets.listening as module
 from twisted_repeater._sockets.listening import Listening
 
 from ..peers import PeerCase, hello
@@ -110,6 +111,14 @@ class CloseInOrderTests(PeerCase):
         await stopped
         for each in waiting:
             each.close()
+
+    async def test_too_many(self) -> None:
+        """No more than a number of those who wait are accepted: an endless stream does not keep the port open."""
+        self.patch(module, "MAX_WAITING", 0)
+        world = await self.world()
+        with closing(socket.create_connection(("127.0.0.1", world.repeater.port))):
+            await world.repeater.stop_listening()
+        self.assertEqual(world.repeater.links(), [])
 
     async def test_full(self) -> None:
         """While nobody is accepted, those who wait are not."""
