@@ -24,6 +24,7 @@ from ..model import DefaultSize, Limits, OnFilterError, SameName
 __all__ = [
     "LIMITS",
     "LimitOption",
+    "admin_address",
     "admin_endpoint",
     "listen_endpoint",
     "name_filter",
@@ -192,8 +193,8 @@ def listen_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
     return _endpoint(listening_endpoint, reactor, text)
 
 
-def admin_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
-    """Read the endpoint of the administration, which must say who can connect.
+def admin_address(text: str) -> str:
+    """Read where the administration listens, which must say who can connect.
 
     An endpoint that wraps another is refused, because it does not show where the other listens. Only the owner of a
     Unix socket can connect to it, unless a mode is given; Twisted sets the mode before anybody can connect.
@@ -213,7 +214,12 @@ def admin_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
     elif kind != "systemd":
         kinds = ", ".join((*INTERNET_KINDS, "unix"))
         raise ValueError(f"must be an endpoint of the kind {kinds} or systemd, not {text!r}")
-    endpoint: IStreamServerEndpoint = _endpoint(serverFromString, reactor, text)
+    return text
+
+
+def admin_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
+    """Make the endpoint of the administration. See `admin_address`."""
+    endpoint: IStreamServerEndpoint = _endpoint(serverFromString, reactor, admin_address(text))
     return endpoint
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from . import addresses, option_values
+from .admin.token_file import read_token
 from .loading import READY
 from .option_values import LIMITS, number, seconds, seconds_or_none, size
 from .ready_faults import READY_FAULTS, NamedFault, fault_of
@@ -333,7 +334,7 @@ LIMIT_OPTIONS = [
 PROCESS = [
     Option(
         name="admin",
-        read=option_values.not_empty,
+        read=option_values.admin_address,
         example="tcp:8090:interface=127.0.0.1",
         description="Where the administration listens: `tcp:8090:interface=127.0.0.1` or `unix:/run/admin`.",
         more="With TCP or TLS it must have an `interface=`. See "
@@ -352,10 +353,11 @@ PROCESS = [
     ),
     Option(
         name="admin-token-file",
-        read=option_values.not_empty,
+        read=read_token,
         example="/run/secrets/admin-token",
         when="at once",
-        description="A file with the token that the administration asks for.",
+        description="A file with the token that clients of the administration must know.",
+        more="Needed unless only this machine, or this user, can connect.",
         group="process",
     ),
     Option(

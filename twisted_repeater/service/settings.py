@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from twisted.python import usage
 
 from ..model import Limits
 from .addresses import Bound, bound_by
+from .admin.token_file import needs_token
 from .option_values import LIMITS, seconds_or_none
 from .options import OPTIONS, Scope, Written
 
@@ -108,9 +110,7 @@ class Reading:
         """
         made = {name: self._repeater(name, each) for name, each in repeaters.items()}
         settings = ProcessSettings(self._values("process", written), made, written.where)
-        for name in ("admin-host", "admin-token-file"):
-            if settings.values[name] and not settings.values["admin"]:
-                self.wrong(written.where(name), f"needs {written.where('admin')}")
+        self._check_admin(settings)
         if settings.values["reload"] and made and not any(map(has_filters, made.values())):
             self.wrong(written.where("reload"), "needs a filter")
         self._check_addresses(settings)
@@ -154,6 +154,19 @@ class Reading:
                 name = wrong.replace("_", "-")
                 rule = reason.rpartition(", not ")[0].replace("max_frame", "max-frame")
                 self.wrong(written.where(name), f"{rule}, not {written.options[name]}")
+
+    def _check_admin(self, settings: ProcessSettings) -> None:
+        """Note what the administration lacks."""
+        values, where = settings.values, settings.where
+        admin = values["admin"]
+        for name in ("admin-host", "admin-token-file"):
+            if values[name] and not admin and not self.errors:
+                self.wrong(where(name), f"needs {_key(where('admin'))}")
+        if admin and find_spec("msgspec") is None:
+            self.wrong(where("admin"), "needs msgspec: pip install 'twisted_repeater[admin]'")
+        if admin and needs_token(admin) and not values["admin-token-file"] and not self.errors:
+            token = _key(where("admin-token-file"))
+            self.wrong(where("admin"), f"needs {token}: other machines, or other users, can connect to {admin!r}")
 
     def _check_addresses(self, settings: ProcessSettings) -> None:
         """Note the addresses that would be bound twice."""
