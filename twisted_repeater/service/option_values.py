@@ -17,14 +17,14 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
 from .._sockets.endpoints import check_server, listening_endpoint, parts_of, server_endpoint
-from .._text import told
+from .._text import text_of, told
 from .._types import Reactor
 from ..model import DefaultSize, Limits, OnFilterError, SameName
+from . import endpoint_texts
 
 __all__ = [
     "LIMITS",
     "LimitOption",
-    "admin_address",
     "admin_endpoint",
     "listen_endpoint",
     "name_filter",
@@ -40,9 +40,6 @@ SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 
 Read = Callable[[str], float | None]
 """Reads the value of a limit."""
-
-INTERNET_KINDS = ("tcp", "tcp6", "ssl", "tls")
-"""The kinds of endpoints that listen on a port."""
 
 
 def size(text: str) -> int:
@@ -167,7 +164,7 @@ def near(name: str, known: Iterable[str], before: str = "") -> str:
         before: stands before each name that a user writes, such as ``--``.
     """
     names = {hyphened(each).lower(): each for each in known}
-    found = difflib.get_close_matches(hyphened(name).lower(), names, 1)
+    found = difflib.get_close_matches(hyphened(name).lower(), names, 1, 0.65)
     return f"; did you mean {before}{names[found[0]]}?" if found else ""
 
 
@@ -193,49 +190,31 @@ def listen_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
     return _endpoint(listening_endpoint, reactor, text)
 
 
-def admin_address(text: str) -> str:
-    """Read where the administration listens, which must say who can connect.
-
-    An endpoint that wraps another is refused, because it does not show where the other listens. Only the owner of a
-    Unix socket can connect to it, unless a mode is given; Twisted sets the mode before anybody can connect.
-    """
-    kind, positional, named = parts_of(text)
-    if kind in INTERNET_KINDS:
-        if not named.get("interface"):
-            raise ValueError(
-                f"must have an interface, such as interface=127.0.0.1, not {text!r}: anyone who can connect controls "
-                "the repeater"
-            )
-    elif kind == "unix":
-        if not (positional[0] if positional else named.get("address")):
-            raise ValueError(f"must have the path of a socket, such as unix:/run/edge-admin, not {text!r}")
-        if "mode" not in named and len(positional) < 2:
-            text += ":mode=600"
-    elif kind != "systemd":
-        kinds = ", ".join((*INTERNET_KINDS, "unix"))
-        raise ValueError(f"must be an endpoint of the kind {kinds} or systemd, not {text!r}")
-    return text
-
-
 def admin_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
-    """Make the endpoint of the administration. See `admin_address`."""
-    endpoint: IStreamServerEndpoint = _endpoint(serverFromString, reactor, admin_address(text))
+    """Make the endpoint of the administration."""
+    endpoint: IStreamServerEndpoint = _endpoint(serverFromString, reactor, endpoint_texts.admin(text))
     return endpoint
 
 
 def _endpoint(make: Callable[[Reactor, str], T], reactor: Reactor, text: str) -> T:
     """Make an endpoint, and find here what Twisted would find only when the endpoint is used."""
-    kind, positional, named = parts_of(text)
+    kind, _, _ = parts_of(text)
     if kind in ("tls", "ssl") and find_spec("OpenSSL") is None:
         raise ValueError(f"{text!r} needs pyOpenSSL: pip install 'twisted_repeater[tls]'")
-    ports = (part for part in (named.get("port", ""), *positional) if re.fullmatch(r"\d+", part, re.ASCII))
-    port = int(next(ports, 0)) if kind in INTERNET_KINDS else 0
-    if port > 0xFFFF:
-        raise ValueError(f"must be an endpoint, not {text!r}: port {port} is above 65535")
     try:
         return make(reactor, text)
     except Exception as error:  # each kind of endpoint raises its own
-        raise ValueError(f"must be an endpoint, not {text!r}: {told(error)}") from error
+        raise ValueError(f"must be an endpoint, not {text!r}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why Twisted cannot make an endpoint, without its functions."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename!r} cannot be read: {error.strerror}"
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", text_of(error))
+    if unknown:
+        return f"there is no {unknown[1]}= in it"
+    return text_of(error) if isinstance(error, ValueError) else told(error)
 
 
 # -- an option for each field of `Limits`, made of its name, type, default and docstring ---------------------

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from . import addresses, option_values
+from . import addresses, endpoint_texts, option_values
 from .admin.token_file import read_token
 from .loading import READY
 from .option_values import LIMITS, number, seconds, seconds_or_none, size
@@ -107,7 +107,7 @@ def listed(names: Iterable[str]) -> str:
 CONNECT = [
     Option(
         name="listen",
-        read=option_values.not_empty,
+        read=endpoint_texts.listening,
         example="tcp:9000",
         required=True,
         without="required",
@@ -116,7 +116,7 @@ CONNECT = [
     ),
     Option(
         name="server",
-        read=option_values.not_empty,
+        read=endpoint_texts.server,
         example="tcp:127.0.0.1:9001",
         required=True,
         without="required",
@@ -334,7 +334,7 @@ LIMIT_OPTIONS = [
 PROCESS = [
     Option(
         name="admin",
-        read=option_values.admin_address,
+        read=endpoint_texts.admin,
         example="tcp:8090:interface=127.0.0.1",
         description="Where the administration listens: `tcp:8090:interface=127.0.0.1` or `unix:/run/admin`.",
         more="With TCP or TLS it must have an `interface=`. See "

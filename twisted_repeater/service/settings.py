@@ -11,8 +11,8 @@ from typing import Any
 from twisted.python import usage
 
 from ..model import Limits
-from .addresses import Bound, bound_by
 from .admin.token_file import needs_token
+from .endpoint_texts import Bound, bound_by
 from .option_values import LIMITS, seconds_or_none
 from .options import OPTIONS, Scope, Written
 

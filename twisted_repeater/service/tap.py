@@ -27,7 +27,7 @@ from .config import read_config
 from .demo import DemoService
 from .filter_modules import FilterModules
 from .loading import LoadingError, dialect_needed, is_ready, load_dialect
-from .option_values import near, not_empty, repeater_name
+from .option_values import near, repeater_name
 from .options import BY_NAME, OPTIONS, Form, Option, Written
 from .recording import ServiceRecording
 from .service import CannotStart, RepeaterService
@@ -151,7 +151,8 @@ def settings_of(written: Mapping[str, Written]) -> ProcessSettings:
     config = written.get("config")
     others = [name for name in written if name not in process and name not in ("config", "check")]
     if isinstance(config, str):
-        not_empty(config)
+        if not config:
+            raise SettingsError("--config must not be empty")
         if others:
             raise SettingsError(f"--{others[0]} cannot be given with --config: write it in {config}")
         return read_config(config, process)
