@@ -57,9 +57,7 @@ class Draining:
         random: spreads the ends.
     """
 
-    def __init__(
-        self, repeater: Repeater, timeout: float, clock: IReactorTime, random: Random | None = None
-    ) -> None:
+    def __init__(self, repeater: Repeater, timeout: float, clock: IReactorTime, random: Random | None = None) -> None:
         self._repeater = repeater
         self._clock = clock
         self._random = random or SystemRandom()
@@ -79,9 +77,7 @@ class Draining:
         for link in links:
             link.resume()
         if links:
-            log.info(
-                "{count} links end as they rest, at the latest in {left:.0f} seconds", count=len(links), left=left
-            )
+            log.info("{count} links end as they rest, at the latest in {left:.0f} seconds", count=len(links), left=left)
         self._look()
 
     def stop(self) -> None:

@@ -28,7 +28,7 @@ from ..filters._migration import hand_over
 from . import filter_metrics
 from .descriptions import described
 from .loaded_modules import Removed, Stamp, file_of, home_of, stamp, stamps
-from .loading import load_filter, load_filter_pair, module_of, trying
+from .loading import LoadingError, load_filter, load_filter_pair, module_of, trying
 
 __all__ = ["FilterModules"]
 
@@ -45,6 +45,11 @@ PASSING = OUT_OF | {errno.EAGAIN}
 Pairs = Sequence[str] | Mapping[str, Sequence[str]]
 
 
+def no_place(key: str) -> str:
+    """Begin no error."""
+    return ""
+
+
 class FilterModules:
     """Loads the filters of a process, and reloads them with their modules. A module loaded before is never reloaded.
 
@@ -52,12 +57,14 @@ class FilterModules:
         names: the names of the filters, as ``package.module:name``, by any keys.
         pairs: the descriptions of pairs of filters. They form a chain, which is the filter named ``filters``. For
             several chains: the descriptions by their keys.
+        where: returns how an error about the filter of a key begins, such as ``--to-server-filter``.
 
     Raises:
         LoadingError: a filter cannot be loaded.
     """
 
-    def __init__(self, names: Mapping[str, str], pairs: Pairs = ()) -> None:
+    def __init__(self, names: Mapping[str, str], pairs: Pairs = (), *, where: Callable[[str], str] = no_place) -> None:
+        self.where: Callable[[str], str] = where
         self.names: Mapping[str, str] = {}
         self.pairs: Mapping[str, Sequence[str]] = {}
         self.filters: dict[str, Any] = {}
@@ -249,26 +256,35 @@ class _Loading:
         """The description of a filter, itself, and the one that it takes over from."""
         for key, name in names.items():
             old = modules.filters.get(key) if modules.names.get(key) == name else None
-            self.filters[key] = self._loaded(name, old, load_filter)
+            self.filters[key] = self._loaded(key, name, old, load_filter)
         for key, descriptions in pairs.items():
-            self.filters[key] = self._chain(modules.filters.get(key), modules.pairs.get(key, ()), descriptions)
+            self.filters[key] = self._chain(key, descriptions)
 
-    def _chain(self, old: Any, old_descriptions: Sequence[str], descriptions: Sequence[str]) -> object:
+    def _chain(self, key: str, descriptions: Sequence[str]) -> object:
+        """Return the chain of these pairs: the one before it, if all of them stay."""
+        old: Any = self._modules.filters.get(key)
+        old_descriptions = self._modules.pairs.get(key, ())
         before = list(zip(old_descriptions, old.members, strict=True)) if old is not None else []
         members = []
         for text in descriptions:
             match = next((pair for pair in before if pair[0] == text), None)
             if match is not None:
                 before.remove(match)
-            members.append(self._loaded(text, match and match[1], load_filter_pair))
+            members.append(self._loaded(key, text, match and match[1], load_filter_pair))
         stays = old is not None and list(map(id, members)) == list(map(id, old.members))
         return old if stays else trying("--filter", chain, *members)
 
-    def _loaded(self, text: str, old: object, load: Callable[[str], object]) -> object:
+    def _loaded(self, key: str, text: str, old: object, load: Callable[[str], object]) -> object:
         again = self._again and module_of(text) is not None
         if old is not None and not again and not self._modules.has_changed(text):
             return old
-        new = load(text)
+        try:
+            new = load(text)
+        except LoadingError as error:
+            where = self._modules.where(key)
+            if not where or str(error).startswith("--"):
+                raise
+            raise LoadingError(located(where, str(error))) from error.__cause__
         if old is not None:
             self._heirs.append((text, new, old))
         return new
