@@ -29,6 +29,7 @@ from . import filter_metrics
 from .descriptions import described
 from .loaded_modules import Removed, Stamp, file_of, home_of, stamp, stamps
 from .loading import LoadingError, load_filter, load_filter_pair, module_of, trying
+from .settings import located
 
 __all__ = ["FilterModules"]
 

@@ -1,0 +1,256 @@
+"""A reload: the settings of a running process are read again, checked and built as a whole, then applied in one step.
+
+An error anywhere leaves everything as it was. What has not changed is left alone. Each option says whether it can be
+changed while links run; the answer says for each changed one whether it was applied, or needs a restart.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from .._text import text_of
+from .filter_modules import FilterModules
+from .hosted import FILTERS, Hosted
+from .loading import LoadingError, trying
+from .options import BY_NAME
+from .plan import Wanted, check_clients, check_server, load_from_here, plan_of
+from .settings import ProcessSettings, RepeaterSettings, located
+
+if TYPE_CHECKING:
+    from .service import RepeaterService
+
+__all__ = ["Change", "Outcome", "ReloadAnswer"]
+
+Outcome = Literal["applied", "restart needed"]
+
+
+@dataclass(frozen=True)
+class ReloadAnswer:
+    """What a reload has done to one repeater, or to the process."""
+
+    repeater: str
+    """The name of the repeater, "" for the process."""
+    error: str | None = None
+    """Why nothing was changed."""
+    keys: Mapping[str, Outcome] = field(default_factory=dict)
+    """The options that have changed, or whose files have."""
+
+
+class ChangeError(Exception):
+    """A change is not possible.
+
+    Args:
+        repeater: the repeater that it concerns, "" for the process.
+        why: the reason.
+    """
+
+    def __init__(self, repeater: str, why: str) -> None:
+        super().__init__(why)
+        self.repeater: str = repeater
+
+
+class Change:
+    """A change of a running process to other settings.
+
+    Args:
+        service: the process.
+        settings: the settings as they were read again.
+        only: the repeater that is changed; ``None`` for all, and the process itself.
+    """
+
+    def __init__(self, service: RepeaterService, settings: ProcessSettings, only: str | None = None) -> None:
+        self._service = service
+        self._settings = settings
+        hosted = service.hosted
+        names = [only] if only is not None else list(settings.repeaters)
+        self._both = {name: hosted[name] for name in names if name in hosted and name in settings.repeaters}
+        self._added_names = [name for name in names if name not in hosted]
+        self._removed = [] if only is not None else [each for name, each in hosted.items() if name not in names]
+        self._others = [each for name, each in hosted.items() if only is not None and name != only]
+        self._keys: dict[str, dict[str, Outcome]] = {name: {} for name in ["", *self._both]}
+        self._now: dict[str, RepeaterSettings] = {}
+        """The settings of those that stay, with the new values that are applied."""
+        self._added: list[Hosted] = []
+        self._undo: list[Callable[[], object]] = []
+        """Undoes what was done so far, the last one first."""
+        self._finish: list[Callable[[], object]] = []
+        """What is left to do when nothing can fail any more."""
+
+    def make(self) -> list[ReloadAnswer]:
+        """Make the change. Return an answer for each repeater that has changed, and for the process.
+
+        Raises:
+            ChangeError: nothing was changed.
+        """
+        try:
+            self._compare()
+            self._build()
+            self._load_filters()
+        except BaseException:
+            for undo in reversed(self._undo):
+                undo()
+            raise
+        for finish in self._finish:
+            finish()
+        return [ReloadAnswer(name, None, keys) for name, keys in self._keys.items() if keys]
+
+    # -- what has changed -------------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        """Note which options have changed, and what holds from now on."""
+        for name, hosted in self._both.items():
+            new, old = self._settings.repeaters[name], hosted.settings
+            changed = _changed(new.values, old.values)
+            self._keys[name] = _outcomes(changed)
+            applied = [option for option in changed if BY_NAME[option].when != "restart"]
+            values = {**old.values, **{option: new.values[option] for option in applied}}
+            restart = [option for option in changed if option not in applied]
+            texts = {option: text for option, text in new.texts.items() if option not in restart}
+            texts |= {option: old.texts[option] for option in restart if option in old.texts}
+            self._now[name] = replace(new, values=values, texts=texts)
+        for name in [*self._added_names, *(hosted.name for hosted in self._removed)]:
+            self._keys[name] = {"repeater": "applied"}
+
+    # -- building ---------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """Make and check all but the filters."""
+        load_from_here(self._settings)
+        before = frozenset(sys.modules)
+        plans = [self._try(name, plan_of, self._settings.repeaters[name], self._service.reactor) for name in self._added_names]
+        self._service.modules.keep(sys.modules.keys() - before)
+        for name, hosted in self._both.items():
+            if "server" in self._keys[name]:
+                self._try(name, check_server, self._now[name], self._service.reactor)
+            self._try(name, check_clients, self._now[name], hosted.dialect)
+        for plan in plans:
+            added = self._service.host(plan)
+            self._added.append(added)
+            self._undo.append(added.abort)
+            self._try(added.name, _at_once, added.bind)
+        for name, hosted in self._both.items():
+            if "record" in self._keys[name]:
+                self._replace_recording(hosted, self._now[name])
+        self._undo_process(self._service.prepare(self._settings) if not self._others else None)
+
+    def _undo_process(self, apply: Callable[[], Iterable[str]] | None) -> None:
+        """Have the options of the process applied at the end."""
+        if apply is not None:
+            self._keys[""] = _outcomes(_changed(self._settings.values, self._service.settings.values))
+            self._finish.append(apply)
+
+    def _replace_recording(self, hosted: Hosted, settings: RepeaterSettings) -> None:
+        """Begin the new recording. The same file with other options has to wait for a restart."""
+        old, new = hosted.settings.values["record"], settings.values["record"]
+        if old and new and old["path"] == new["path"]:
+            self._keys[hosted.name]["record"] = "restart needed"
+            self._now[hosted.name] = replace(settings, values={**settings.values, "record": old})
+            return
+        recording = hosted.recording
+        end_old = self._try(hosted.name, hosted.replace_recording, settings)
+        started = hosted.recording
+
+        def undo() -> None:
+            hosted.recording = recording
+            hosted.metrics.recording = None if recording is None else recording.recorder
+            if started is not None:
+                started.stop()
+
+        self._undo.append(undo)
+        self._finish.append(end_old)
+
+    def _try(self, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call something that may fail; say which repeater an error concerns."""
+        try:
+            return call(*arguments)
+        except (LoadingError, OSError, ValueError, TypeError) as error:
+            raise ChangeError(name, text_of(error)) from error
+
+    # -- filters, and the swap --------------------------------------------------------------------------------
+
+    def _load_filters(self) -> None:
+        """Load what is new among the filters, and swap."""
+        modules = self._service.modules
+        settings = [*self._now.values(), *(each.settings for each in self._added), *(o.settings for o in self._others)]
+        wanted = Wanted(settings)
+        if not modules.needs_reload(wanted.names, wanted.pairs):
+            self._swap({})
+            self._note_stuck(modules)
+            return
+        before, modules.where = modules.where, wanted.where
+        try:
+            modules.reload(self._swap, wanted.names, wanted.pairs, again=modules.stale)
+        except LoadingError as error:
+            modules.where = before
+            raise ChangeError(self._concerned(), text_of(error)) from error
+        self._note_stuck(modules)
+
+    def _concerned(self) -> str:
+        """Return the only repeater there is, or "" if there are several: the message names the option."""
+        hosted = list(self._service.hosted)
+        return hosted[0] if len(hosted) == 1 else ""
+
+    def _note_stuck(self, modules: FilterModules) -> None:
+        for name in self._both:
+            for option in FILTERS:
+                if modules.stuck(f"{name}/{option}"):
+                    self._keys[name][option] = "restart needed"
+
+    def _swap(self, filters: Mapping[str, Any]) -> None:
+        """Apply everything that can fail; if anything does, undo it."""
+        done: list[Callable[[], object]] = []
+        try:
+            for hosted in [*self._both.values(), *self._others]:
+                mine = _of(hosted.name, filters)
+                settings = self._now.get(hosted.name, hosted.settings)
+                if mine or "on-filter-error" in self._keys.get(hosted.name, ()):
+                    before = {option: hosted.filters[option] for option in mine}
+                    hosted.replace_filters(mine, settings)
+                    done.append(lambda hosted=hosted, before=before: hosted.replace_filters(before, hosted.settings))
+                    self._keys.setdefault(hosted.name, {}).update(dict.fromkeys(mine, "applied"))
+            for added in self._added:
+                trying(added.name, _at_once, lambda added=added: added.begin(_of(added.name, filters)))
+        except BaseException:
+            for undo in reversed(done):
+                undo()
+            raise
+        self._finish.insert(0, self._apply)
+
+    def _apply(self) -> None:
+        """Apply the rest."""
+        for name, hosted in self._both.items():
+            hosted.change(self._now[name], self._keys[name])
+        self._service.take(self._added, self._removed, self._settings)
+
+
+def _of(name: str, filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters of a repeater, by their options."""
+    return {option: filters[key] for option in FILTERS if (key := f"{name}/{option}") in filters}
+
+
+def _changed(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
+    """Return the options whose values differ; "limits" has those of several options again."""
+    return [option for option in new if option in BY_NAME and new[option] != old[option]]
+
+
+def _outcomes(changed: Collection[str]) -> dict[str, Outcome]:
+    return {option: "restart needed" if BY_NAME[option].when == "restart" else "applied" for option in changed}
+
+
+def _at_once(call: Callable[[], Any]) -> None:
+    """Run a coroutine that must be done when the reload is."""
+    failures: list[Failure] = []
+    running = Deferred.fromCoroutine(call())
+    if not running.called:
+        running.addErrback(lambda failure: None)
+        running.cancel()
+        raise LoadingError("takes its time, and so cannot be done at a reload: restart")
+    running.addErrback(failures.append)
+    if failures:
+        failures[0].raiseException()
