@@ -64,7 +64,7 @@ class Application:
         self._app = app
         self.observers: list[Observer] = list(getattr(app, "observers", ()))
         """Its observers."""
-        self.callbacks: dict[str, Callable[..., object]] = {
+        self.callbacks: dict[str, Any] = {
             name: found for name in CALLBACKS if (found := getattr(app, name, None)) is not None
         }
         """Its arguments of `Repeater.start`."""

@@ -7,20 +7,18 @@ changed while links run; the answer says for each changed one whether it was app
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
-
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from .._text import text_of
 from .filter_modules import FilterModules
-from .hosted import FILTERS, Hosted
+from .hosted import FILTERS, Hosted, done_at_once
 from .loading import LoadingError, trying
 from .options import BY_NAME
 from .plan import Wanted, check_clients, check_server, load_from_here, plan_of
-from .settings import ProcessSettings, RepeaterSettings, located
+from .settings import ProcessSettings, RepeaterSettings
 
 if TYPE_CHECKING:
     from .service import RepeaterService
@@ -67,6 +65,7 @@ class Change:
     def __init__(self, service: RepeaterService, settings: ProcessSettings, only: str | None = None) -> None:
         self._service = service
         self._settings = settings
+        self._only = only is not None
         hosted = service.hosted
         names = [only] if only is not None else list(settings.repeaters)
         self._both = {name: hosted[name] for name in names if name in hosted and name in settings.repeaters}
@@ -123,27 +122,26 @@ class Change:
         """Make and check all but the filters."""
         load_from_here(self._settings)
         before = frozenset(sys.modules)
-        plans = [self._try(name, plan_of, self._settings.repeaters[name], self._service.reactor) for name in self._added_names]
+        plans = [
+            self._try(name, plan_of, self._settings.repeaters[name], self._service.reactor)
+            for name in self._added_names
+        ]
         self._service.modules.keep(sys.modules.keys() - before)
         for name, hosted in self._both.items():
             if "server" in self._keys[name]:
                 self._try(name, check_server, self._now[name], self._service.reactor)
             self._try(name, check_clients, self._now[name], hosted.dialect)
         for plan in plans:
-            added = self._service.host(plan)
-            self._added.append(added)
-            self._undo.append(added.abort)
-            self._try(added.name, _at_once, added.bind)
+            newcomer = self._service.host(plan)
+            self._added.append(newcomer)
+            self._undo.append(newcomer.abort)
+            self._try(newcomer.name, done_at_once, newcomer.bind())
         for name, hosted in self._both.items():
             if "record" in self._keys[name]:
                 self._replace_recording(hosted, self._now[name])
-        self._undo_process(self._service.prepare(self._settings) if not self._others else None)
-
-    def _undo_process(self, apply: Callable[[], Iterable[str]] | None) -> None:
-        """Have the options of the process applied at the end."""
-        if apply is not None:
+        if not self._only:
             self._keys[""] = _outcomes(_changed(self._settings.values, self._service.settings.values))
-            self._finish.append(apply)
+            self._finish.append(self._try("", self._service.prepare, self._settings))
 
     def _replace_recording(self, hosted: Hosted, settings: RepeaterSettings) -> None:
         """Begin the new recording. The same file with other options has to wait for a restart."""
@@ -212,10 +210,10 @@ class Change:
                 if mine or "on-filter-error" in self._keys.get(hosted.name, ()):
                     before = {option: hosted.filters[option] for option in mine}
                     hosted.replace_filters(mine, settings)
-                    done.append(lambda hosted=hosted, before=before: hosted.replace_filters(before, hosted.settings))
+                    done.append(partial(hosted.replace_filters, before, hosted.settings))
                     self._keys.setdefault(hosted.name, {}).update(dict.fromkeys(mine, "applied"))
             for added in self._added:
-                trying(added.name, _at_once, lambda added=added: added.begin(_of(added.name, filters)))
+                trying(added.name, added.begin_soon, _of(added.name, filters))
         except BaseException:
             for undo in reversed(done):
                 undo()
@@ -226,7 +224,16 @@ class Change:
         """Apply the rest."""
         for name, hosted in self._both.items():
             hosted.change(self._now[name], self._keys[name])
-        self._service.take(self._added, self._removed, self._settings)
+        self._service.take(self._process_settings(), self._added, self._removed)
+
+    def _process_settings(self) -> ProcessSettings:
+        """Return the settings that the process has from now on; values that need a restart stay."""
+        old = self._service.settings
+        if self._only:
+            return old
+        keys = self._keys[""]
+        values = {**self._settings.values, **{key: old.values[key] for key in keys if keys[key] == "restart needed"}}
+        return replace(self._settings, values=values)
 
 
 def _of(name: str, filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,16 +248,3 @@ def _changed(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
 
 def _outcomes(changed: Collection[str]) -> dict[str, Outcome]:
     return {option: "restart needed" if BY_NAME[option].when == "restart" else "applied" for option in changed}
-
-
-def _at_once(call: Callable[[], Any]) -> None:
-    """Run a coroutine that must be done when the reload is."""
-    failures: list[Failure] = []
-    running = Deferred.fromCoroutine(call())
-    if not running.called:
-        running.addErrback(lambda failure: None)
-        running.cancel()
-        raise LoadingError("takes its time, and so cannot be done at a reload: restart")
-    running.addErrback(failures.append)
-    if failures:
-        failures[0].raiseException()

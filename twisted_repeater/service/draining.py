@@ -14,6 +14,7 @@ from typing import NamedTuple
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from .._link.link import pair_of
 from .._repeater import Repeater
@@ -65,12 +66,12 @@ class Draining:
         self._window = 0.0
         self._leaving: dict[Link, _Leaving] = {}
         self._next_look: IDelayedCall | None = None
-        self.done: Deferred[None] = Deferred()
-        """Fires when no link is left that is not closed, or at the deadline."""
+        self._done = False
+        self._callers: list[Deferred[None]] = []
 
     def start(self) -> None:
         """Begin."""
-        self._repeater.drop_new_clients()
+        self._repeater.stop_listening().addErrback(_log_failure)
         links = self._repeater.links()
         left = max(self._deadline - self._clock.seconds(), 0.0)
         self._window = min(left * SHARE, len(links) / AT_ONCE)
@@ -80,12 +81,23 @@ class Draining:
             log.info("{count} links end as they rest, at the latest in {left:.0f} seconds", count=len(links), left=left)
         self._look()
 
+    def wait(self) -> Deferred[None]:
+        """Fire when every link is closed, or at the deadline. Each call returns a Deferred of its own."""
+        done: Deferred[None] = Deferred()
+        if self._done:
+            done.callback(None)
+        else:
+            self._callers.append(done)
+        return done
+
     def stop(self) -> None:
         """Wait no longer."""
+        self._done = True
         if self._next_look is not None and self._next_look.active():
             self._next_look.cancel()
-        if not self.done.called:
-            self.done.callback(None)
+        callers, self._callers = self._callers, []
+        for done in callers:
+            done.callback(None)
 
     def _look(self) -> None:
         now = self._clock.seconds()
@@ -108,6 +120,10 @@ class Draining:
         if before is None:
             return _Leaving(now + self._random.uniform(0.0, self._window), now, received)
         return before if received == before.received else before._replace(rests_since=now, received=received)
+
+
+def _log_failure(failure: Failure) -> None:
+    log.failure("a port could not be closed", failure=failure)
 
 
 def _is_idle(link: Link) -> bool:

@@ -266,7 +266,7 @@ class _Loading:
         old: Any = self._modules.filters.get(key)
         old_descriptions = self._modules.pairs.get(key, ())
         before = list(zip(old_descriptions, old.members, strict=True)) if old is not None else []
-        members = []
+        members: list[Any] = []
         for text in descriptions:
             match = next((pair for pair in before if pair[0] == text), None)
             if match is not None:

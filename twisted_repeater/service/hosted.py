@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -25,9 +25,9 @@ from .settings import RepeaterSettings
 from .unix_sockets import remove_dead_socket
 
 if TYPE_CHECKING:
-    from .reload import ReloadAnswer
+    from .changes import ReloadAnswer
 
-__all__ = ["Hosted"]
+__all__ = ["FILTERS", "Hosted", "done_at_once"]
 
 log: Logger = Logger()
 
@@ -48,9 +48,7 @@ class Hosted:
         reload: reloads this repeater.
     """
 
-    def __init__(
-        self, plan: Plan, reactor: Reactor, *, observed: bool, reload: Callable[[str], ReloadAnswer]
-    ) -> None:
+    def __init__(self, plan: Plan, reactor: Reactor, *, observed: bool, reload: Callable[[str], ReloadAnswer]) -> None:
         self.name: str = plan.settings.name
         """Its name in the configuration."""
         self.settings: RepeaterSettings = plan.settings
@@ -134,6 +132,18 @@ class Hosted:
         self.repeater.start(**self._plan.app.callbacks, **self._filters, on_filter_error=policy)
         self.begin_recording()
 
+    def begin_soon(self, filters: Mapping[str, Any]) -> None:
+        """Begin. An application that takes its time holds up nobody else; if it fails, the repeater ends."""
+        beginning = Deferred.fromCoroutine(self.begin(filters))
+        if beginning.called:
+            done_at_once(beginning)
+        else:
+            beginning.addErrback(self._failed_to_begin)
+
+    def _failed_to_begin(self, failure: Failure) -> None:
+        log.failure("{repeater} cannot start, and is ended", failure=failure, repeater=self.name)
+        self.abort()
+
     def begin_recording(self) -> None:
         """Begin the recording, if there is one.
 
@@ -146,9 +156,10 @@ class Hosted:
 
     async def end(self) -> None:
         """Close every link, and fire when all are gone."""
-        self.bound = False
         if self._repeater is not None:
             await self._repeater.shutdown()
+        if self.bound:
+            self.bound = False
             try:
                 await self._plan.app.stop()
             except KeyboardInterrupt:
@@ -157,9 +168,15 @@ class Hosted:
                 log.failure("the application of {repeater} failed to stop", repeater=self.name)
 
     def abort(self) -> None:
-        """Abort every connection."""
+        """Close the port, and abort every connection."""
         if self._repeater is not None:
             self._repeater.abort()
+
+    def unready(self) -> str | None:
+        """Return why no clients should be sent here, ``None`` if they are welcome."""
+        if not self.bound:
+            return "no port is bound"
+        return None
 
     # -- changes ----------------------------------------------------------------------------------------------
 
@@ -240,6 +257,19 @@ class Hosted:
 
     def _is_ip_allowed(self, ip: str) -> bool:
         return self._allows_ip is None or self._allows_ip(ip)
+
+
+def done_at_once(work: Deferred[None] | Coroutine[Any, Any, None]) -> None:
+    """Raise the error of work that must be done when this returns."""
+    running = work if isinstance(work, Deferred) else Deferred.fromCoroutine(work)
+    failures: list[Failure] = []
+    if not running.called:
+        running.addErrback(lambda failure: None)
+        running.cancel()
+        raise ValueError("takes its time, which needs a restart")
+    running.addErrback(failures.append)
+    for failure in failures:
+        failure.raiseException()
 
 
 def _logged(deferred: Deferred[Any], text: str) -> None:

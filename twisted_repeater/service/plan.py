@@ -28,7 +28,7 @@ from .loading import LoadingError, load_dialect
 from .ready_filters import DIALECTS, READY_FILTERS
 from .settings import ProcessSettings, RepeaterSettings, Where, located
 
-__all__ = ["Plan", "Wanted", "check", "check_clients", "plan_of"]
+__all__ = ["Plan", "Wanted", "check", "check_clients", "check_server", "load_from_here", "plan_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -125,15 +125,16 @@ def tried(settings: RepeaterSettings, option: str, call: Callable[P, T], *argume
         raise LoadingError(located(settings.where(option), text)) from error
 
 
-def load_from_here() -> None:
-    """Let Python find modules in the current directory, too."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+def load_from_here(settings: ProcessSettings) -> None:
+    """Let Python find modules in the directory of the configuration file, and in the current one, too."""
+    for place in filter(None, (settings.directory, os.getcwd())):
+        if place not in sys.path:
+            sys.path.insert(0, place)
 
 
 def check(settings: ProcessSettings, reactor: Reactor) -> list[str]:
     """Load everything that the settings name, and return the errors, a line for each. No port is bound."""
-    load_from_here()
+    load_from_here(settings)
     errors = []
     for repeater in settings.repeaters.values():
         try:
@@ -141,8 +142,10 @@ def check(settings: ProcessSettings, reactor: Reactor) -> list[str]:
         except LoadingError as error:
             errors.append(str(error))
     wanted = Wanted(settings.repeaters.values())
-    alone = [({key: name}, {}) for key, name in wanted.names.items()]
-    for names, pairs in [*alone, *(({}, {key: [text]}) for key, texts in wanted.pairs.items() for text in texts)]:
+    alone: list[tuple[dict[str, str], dict[str, list[str]]]] = []
+    alone += [({key: name}, {}) for key, name in wanted.names.items()]
+    alone += [({}, {key: [text]}) for key, texts in wanted.pairs.items() for text in texts]
+    for names, pairs in alone:  # each by itself, so that each error is found
         try:
             FilterModules(names, pairs, where=wanted.where)
         except LoadingError as error:
