@@ -212,7 +212,7 @@ class OptionsTests(ModuleCase):
         service = self.made("--filter=log:sample=0.5", "--filter", "rules:pair", "--reload")
         first, second = service._modules.filters["filters"].members
         self.assertEqual((first.to_server.sample, second), (0.5, sys.modules["rules"].pair))
-        self.assert_cannot_start("--filter log: there is no option 'sampel'", "--filter=log:sampel=1")
+        self.assert_cannot_start("log: there is no option 'sampel'", "--filter=log:sampel=1")
 
     def test_wrong_filter(self) -> None:
         """A filter that cannot be loaded is told, and why; also if its module ends the process."""

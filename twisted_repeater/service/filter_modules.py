@@ -17,6 +17,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,6 +26,7 @@ from .._sockets.descriptors import OUT_OF
 from .._text import text_of
 from ..filters import chain
 from ..filters._migration import hand_over
+from ..model import Direction
 from . import filter_metrics
 from .descriptions import described
 from .loaded_modules import Removed, Stamp, file_of, home_of, stamp, stamps
@@ -55,7 +57,8 @@ class FilterModules:
     """Loads the filters of a process, and reloads them with their modules. A module loaded before is never reloaded.
 
     Args:
-        names: the names of the filters, as ``package.module:name``, by any keys.
+        names: the descriptions of the filters of one direction, by keys such as ``to_server_filter`` or
+            ``edge/to-server-filter``.
         pairs: the descriptions of pairs of filters. They form a chain, which is the filter named ``filters``. For
             several chains: the descriptions by their keys.
         where: returns how an error about the filter of a key begins, such as ``--to-server-filter``.
@@ -84,7 +87,10 @@ class FilterModules:
     def _describe(self, names: Mapping[str, str], pairs: Mapping[str, Sequence[str]], filters: dict[str, Any]) -> None:
         """Note which filters there are from now on."""
         self.names, self.pairs, self.filters = names, pairs, filters
-        modules = {module for text in self._descriptions() if (module := module_of(text)) is not None}
+        modules: set[str] = set()
+        for text in self._descriptions():
+            with suppress(LoadingError):  # after a failure a description may be wrong
+                modules |= {module for module in [module_of(text)] if module is not None}
         self._tops = {module.partition(".")[0] for module in modules}
         there = modules & sys.modules.keys()  # after a failure some may be missing
         self._homes = {home for module in there if (home := home_of(module, sys.modules[module]))} - INSTALLED
@@ -257,7 +263,8 @@ class _Loading:
         """The description of a filter, itself, and the one that it takes over from."""
         for key, name in names.items():
             old = modules.filters.get(key) if modules.names.get(key) == name else None
-            self.filters[key] = self._loaded(key, name, old, load_filter)
+            load = partial(load_filter, direction=_direction(key))
+            self.filters[key] = self._loaded(key, name, old, load)
         for key, descriptions in pairs.items():
             self.filters[key] = self._chain(key, descriptions)
 
@@ -296,6 +303,11 @@ class _Loading:
             trying(f"{text}: cannot migrate", hand_over, new, old, module_of(text))
 
 
+def _direction(key: str) -> Direction:
+    """Return the direction of the messages that the filter of a key gets."""
+    return Direction(key.rpartition("/")[2].replace("-", "_").removesuffix("_filter"))
+
+
 def _by_key(pairs: Pairs) -> dict[str, Sequence[str]]:
     """Return the descriptions of pairs by the keys of their chains."""
     chains = pairs if isinstance(pairs, Mapping) else {"filters": pairs}
@@ -304,7 +316,8 @@ def _by_key(pairs: Pairs) -> dict[str, Sequence[str]]:
 
 def _files_named_by(text: str) -> set[str]:
     """Return the files that options of a filter name; their contents belong to the filter."""
-    return {value for value in described(text).options.values() if os.path.isfile(value)}
+    parts = described(text)
+    return {value for value in (*parts.positional, *parts.options.values()) if os.path.isfile(value)}
 
 
 def _files_in(error: BaseException) -> set[str]:

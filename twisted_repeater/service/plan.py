@@ -22,10 +22,8 @@ from ..dialects.modbus.dialect import after_first_request
 from ..errors import MultipleVersionsError
 from . import option_values
 from .app import Application, load_app
-from .descriptions import described
 from .filter_modules import FilterModules
-from .loading import LoadingError, load_dialect
-from .ready_filters import DIALECTS, READY_FILTERS
+from .loading import LoadingError, dialect_needed, is_ready, load_dialect
 from .settings import ProcessSettings, RepeaterSettings, Where, located
 
 __all__ = ["Plan", "Wanted", "check", "check_clients", "check_server", "load_from_here", "plan_of"]
@@ -100,12 +98,13 @@ def check_server(settings: RepeaterSettings, reactor: Reactor) -> None:
 def check_clients(settings: RepeaterSettings, dialect: Dialect) -> None:
     """Raise a `LoadingError` if filters are for another dialect, or if clients will have no names to allow."""
     values = settings.values
-    for name in (described(text).name for text in values["filter"]):
-        if name in READY_FILTERS and DIALECTS.get(name, dialect.name) != dialect.name:
-            why = f"{name} is for the dialect {DIALECTS[name]}, not {dialect.name}"
+    for text in values["filter"]:
+        needed = tried(settings, "filter", dialect_needed, text)
+        if needed not in (None, dialect.name):
+            why = f"{text.partition(':')[0]} is for the dialect {needed}, not {dialect.name}"
             raise LoadingError(located(settings.where("filter"), why))
-    own = [name for name in FILTERS if values[name]]
-    own += [text for text in values["filter"] if described(text).name not in READY_FILTERS]
+    given = [*(values[name] for name in FILTERS if values[name]), *values["filter"]]
+    own = [text for text in given if not is_ready(text)]
     if dialect.opening in UNNAMED and values["allow-client"] and dialect.filters is None and not own:
         raise LoadingError(
             located(

@@ -56,7 +56,7 @@ class RefuseLines(FilterPair):
     """
 
     def __init__(
-        self, *, match: str, answer: str | None = None, direction: Way = "to-server", lone: Lone = "close"
+        self, match: str, *, answer: str | None = None, direction: Way = "to-server", lone: Lone = "close"
     ) -> None:
         pattern = Pattern("match", match)
         template = None if answer is None else Template("answer", answer, pattern.groups)
@@ -83,7 +83,7 @@ class AllowLines(FilterPair):
     """
 
     def __init__(
-        self, *, match: str, answer: str | None = None, direction: Way = "to-server", lone: Lone = "close"
+        self, match: str, *, answer: str | None = None, direction: Way = "to-server", lone: Lone = "close"
     ) -> None:
         template = None if answer is None else Template("answer", answer, 0)
         _use(self, direction, _Allow(Pattern("match", match), template, lone))
@@ -108,7 +108,7 @@ class ReplaceInLines(FilterPair):
         ValueError: an argument is not valid.
     """
 
-    def __init__(self, *, match: str, by: str, direction: Way = "to-server", lone: Lone = "close") -> None:
+    def __init__(self, match: str, by: str, *, direction: Way = "to-server", lone: Lone = "close") -> None:
         pattern = Pattern("match", match)
         _use(self, direction, _Replace(pattern, Template("by", by, pattern.groups), lone))
 
@@ -134,8 +134,8 @@ class LogLines(FilterPair):
 
     def __init__(
         self,
-        *,
         match: str,
+        *,
         text: str | None = None,
         direction: Way = "both",
         level: Literal["debug", "info", "warn"] = "info",
