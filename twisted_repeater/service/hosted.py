@@ -18,6 +18,7 @@ from ..observers import LogObserver
 from ..observers.metrics import MetricsObserver
 from .addresses import ip_filter
 from .admin.recent_errors import RecentErrors
+from .logs import log_start
 from .option_values import name_filter
 from .plan import Plan
 from .recording import ServiceRecording
@@ -143,6 +144,11 @@ class Hosted:
     def _failed_to_begin(self, failure: Failure) -> None:
         log.failure("{repeater} cannot start, and is ended", failure=failure, repeater=self.name)
         self.abort()
+
+    def log_start(self) -> None:
+        """Log that it accepts clients."""
+        values = self.settings.values
+        log_start(self.name, self.repeater, values["dialect"], values["server"])
 
     def begin_recording(self) -> None:
         """Begin the recording, if there is one.

@@ -9,31 +9,28 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.logger import Logger
+from twisted.application.service import IServiceCollection, Service
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from .._sockets.descriptors import raise_soft_limit
-from .._text import address_text, printable, text_of
+from .._text import printable, text_of
 from .._types import Reactor
-from . import option_values
-from .addresses import ip_of
-from .admin import administration
-from .admin.token_file import read_token
+from .admin_port import AdminPort
 from .changes import Change, ChangeError, ReloadAnswer
 from .draining import Draining
 from .filter_modules import FilterModules
 from .hosted import FILTERS, Hosted
 from .loading import LoadingError
+from .logs import Logs
 from .plan import Plan, Wanted, load_from_here, plan_of
 from .reload import Reload
-from .settings import ProcessSettings, SettingsError, located
+from .settings import ProcessSettings, SettingsError
 from .shutdown_signals import ShutdownSignals
 from .systemd import Systemd
-from .unix_sockets import remove_dead_socket
 
 __all__ = ["CannotStart", "RepeaterService"]
 
@@ -59,18 +56,20 @@ class RepeaterService(Service):
     Args:
         settings: what to run.
         reactor: the reactor.
-        pid_file: removed when a second signal ends the process at once because a filter blocks the reactor.
+        twistd: the options of twistd itself. They say where the log goes, and which file is removed when a second
+            signal ends the process at once.
 
     Raises:
         LoadingError: something cannot be loaded.
     """
 
-    def __init__(self, settings: ProcessSettings, *, reactor: Reactor, pid_file: str | None = None) -> None:
+    def __init__(self, settings: ProcessSettings, *, reactor: Reactor, twistd: Mapping[str, Any] | None = None) -> None:
         self.settings: ProcessSettings = settings
         """The settings that hold now."""
         self.reactor: Reactor = reactor
         self.hosted: dict[str, Hosted] = {}
         """The repeaters, by name."""
+        self._logs = self._make_logs(twistd)
         load_from_here(settings)
         for repeater in settings.repeaters.values():  # first: a module that a dialect has loaded is never reloaded
             self.hosted[repeater.name] = self.host(plan_of(repeater, reactor))
@@ -78,16 +77,15 @@ class RepeaterService(Service):
         self.modules: FilterModules = FilterModules(wanted.names, wanted.pairs, where=wanted.where)
         """All their filters."""
         self._check_reload()
-        self._token = self._read_token(settings)
-        self._admin = self._admin_endpoint()
-        self._admin_port: IListeningPort | None = None
-        self._site: object = None
+        self._admin = AdminPort(settings, reactor)
         self._leaving: dict[Hosted, Draining] = {}
         """Repeaters that are drained."""
         self._draining = False
         self._reload = Reload(self, reactor)
         self._systemd = Systemd()
-        self._signals = ShutdownSignals(reactor, self._abort, pid_file, on_alive=self._systemd.alive)
+        self._signals = ShutdownSignals(
+            reactor, self._abort, (twistd or {}).get("pidfile"), on_alive=self._systemd.alive
+        )
         self._binding: Deferred[None] | None = None
         self._started = False
         self._error: CannotStart | None = None
@@ -103,21 +101,19 @@ class RepeaterService(Service):
             why = f"{fixed} has the dialect or the application, which cannot be reloaded"
             raise LoadingError(f"{self.settings.where('reload')}: {why}")
 
-    def _read_token(self, settings: ProcessSettings) -> str | None:
-        path = settings.values["admin-token-file"]
+    def _make_logs(self, twistd: Mapping[str, Any] | None) -> Logs:
+        values = self.settings.values
         try:
-            return read_token(path) if path else None
+            logs = Logs(values["log-format"], _level(self.settings), twistd)
         except ValueError as error:
-            raise LoadingError(located(settings.where("admin-token-file"), text_of(error))) from error
+            raise LoadingError(text_of(error)) from error
+        logs.names_repeaters = len(self.settings.repeaters) > 1
+        return logs
 
-    def _admin_endpoint(self) -> IStreamServerEndpoint | None:
-        text = self.settings.values["admin"]
-        if not text:
-            return None
-        try:
-            return option_values.admin_endpoint(self.reactor, text)
-        except ValueError as error:
-            raise LoadingError(located(self.settings.where("admin"), text_of(error))) from error
+    def setServiceParent(self, parent: IServiceCollection) -> None:
+        """Give the application its log. See `IService`."""
+        self._logs.install(parent)
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     # -- start ------------------------------------------------------------------------------------------------
 
@@ -144,23 +140,7 @@ class RepeaterService(Service):
         raise_soft_limit(self.reactor)
         for hosted in self.hosted.values():
             await self._named(hosted, hosted.bind())
-        if self._admin is not None:
-            await self._bind_admin(self._admin)
-
-    async def _bind_admin(self, endpoint: IStreamServerEndpoint) -> None:
-        values = self.settings.values
-        remove_dead_socket(values["admin"])
-        site = administration(self, hosts=values["admin-host"], token=self._token, reactor=self.reactor)
-        self._site = site
-        self._admin_port = await endpoint.listen(site)
-        address = self._admin_port.getHost()
-        ip = ip_of(getattr(address, "host", ""))
-        if self._token is None and ip is not None and not ip.is_loopback:
-            log.warn(
-                "other machines can reach the administration at {address}: it has no password, and anyone who can "
-                "connect controls the repeater",
-                address=address_text(address),
-            )
+        await self._admin.bind(self)
 
     async def _begin(self) -> None:
         """Let all repeaters begin. Not before the service starts: by then twistd has forked, and has its final user."""
@@ -168,7 +148,7 @@ class RepeaterService(Service):
             return
         for hosted in self.hosted.values():
             await self._named(hosted, hosted.begin(self._filters_of(hosted)))
-            self._log_start(hosted)
+            hosted.log_start()
         self._systemd.ready(self._status())
 
     async def _named(self, hosted: Hosted, work: Awaitable[None]) -> None:
@@ -183,11 +163,6 @@ class RepeaterService(Service):
     def _filters_of(self, hosted: Hosted) -> dict[str, object]:
         keys = {option: f"{hosted.name}/{option}" for option in FILTERS}
         return {option: self.modules.filters[key] for option, key in keys.items() if key in self.modules.filters}
-
-    def _log_start(self, hosted: Hosted) -> None:
-        name = f"{hosted.name}: " if len(self.hosted) > 1 else ""
-        address = address_text(hosted.repeater.address)
-        log.info("{name}accepting clients at {address}", name=name, address=address, repeater=hosted.name)
 
     def _status(self) -> str:
         count = len(self.hosted)
@@ -257,13 +232,12 @@ class RepeaterService(Service):
         Raises:
             LoadingError: they are wrong.
         """
-        token = self._read_token(settings)
+        apply_admin = self._admin.change(settings)
 
         def apply() -> None:
-            self._token = token
-            configure = getattr(self._site, "configure", None)
-            if configure is not None:
-                configure(hosts=settings.values["admin-host"], token=token)
+            apply_admin()
+            self._logs.use(settings.values["log-format"], _level(settings))
+            self._logs.names_repeaters = len(settings.repeaters) > 1
 
         return apply
 
@@ -276,7 +250,7 @@ class RepeaterService(Service):
             Deferred.fromCoroutine(self._drain_one(hosted)).addErrback(_log_bug)
         for hosted in added:
             self.hosted[hosted.name] = hosted
-            self._log_start(hosted)
+            hosted.log_start()
 
     # -- end --------------------------------------------------------------------------------------------------
 
@@ -291,13 +265,10 @@ class RepeaterService(Service):
         drains = self._signals.first == signal.SIGTERM
         if drains:
             self._systemd.stopping("draining", self._longest_end())
-            release = getattr(self._site, "release_held", None)
-            if release is not None:
-                release()
+            self._admin.release_held()
             await gatherResults([Deferred.fromCoroutine(self._drain_one(hosted)) for hosted in ending])
         await gatherResults([Deferred.fromCoroutine(hosted.end()) for hosted in ending])
-        if self._admin_port is not None:
-            await maybeDeferred(self._admin_port.stopListening)
+        await self._admin.stop()
         self._reload.stop()
         self._signals.stop()
 
@@ -324,6 +295,11 @@ class RepeaterService(Service):
             draining.stop()
         for hosted in [*self.hosted.values(), *self._leaving]:
             hosted.abort()
+
+
+def _level(settings: ProcessSettings) -> LogLevel:
+    level = settings.values["log-level"]
+    return level if isinstance(level, LogLevel) else LogLevel.levelWithName(level)
 
 
 def _log_bug(failure: Failure) -> None:

@@ -186,8 +186,7 @@ def makeService(options: Options) -> IService:
     if options.settings is None:
         return DemoService(reactor)
     try:
-        pid_file = options.parent.get("pidfile") if options.parent is not None else None
-        return RepeaterService(options.settings, reactor=reactor, pid_file=pid_file)
+        return RepeaterService(options.settings, reactor=reactor, twistd=options.parent)
     except (usage.UsageError, LoadingError) as error:  # twistd expects a UsageError only while options are parsed
         raise CannotStart(f"twistd repeater: {error}") from error
 
