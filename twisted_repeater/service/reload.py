@@ -102,9 +102,8 @@ class Reload:
             _log_changes(answers)
         elif why != logged:
             for answer in answers:
-                name = f"{answer.repeater}: " if answer.repeater else ""
                 why = printable(answer.error or "")
-                log.error("everything stays as it is: {name}{why}", name=name, why=why, repeater=answer.repeater)
+                log.error("everything stays as it is: {why}", why=why, **_field(answer))
         return answers
 
 
@@ -124,5 +123,9 @@ def _log_changes(answers: list[ReloadAnswer]) -> None:
             names = ", ".join(key for key, value in answer.keys.items() if value == outcome)
             if names:
                 parts.append(f"{outcome}: {names}")
-        name = answer.repeater or "the process"
-        log.info("{name} reloaded; {what}", name=name, what="; ".join(parts), repeater=answer.repeater)
+        log.info("reloaded; {what}", what="; ".join(parts), **_field(answer))
+
+
+def _field(answer: ReloadAnswer) -> dict[str, str]:
+    """Return the field of a log line that names the repeater, if it concerns one."""
+    return {"repeater": answer.repeater} if answer.repeater else {}
