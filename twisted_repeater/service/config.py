@@ -73,7 +73,7 @@ class ConfigFile:
             return f"--{name}" if name in self._command else f"{self._name}: {name}"
 
         settings = reading.process(WrittenSettings({**process, **self._command}, where), repeaters)
-        return replace(settings, directory=os.path.dirname(self._path), reading=self.read)
+        return replace(settings, file=self._path, reading=self.read)
 
     def _parsed(self) -> dict[str, Any]:
         """Return what the file has as TOML."""

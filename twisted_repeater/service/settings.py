@@ -54,10 +54,15 @@ class ProcessSettings:
     """The repeaters, by their names."""
     where: Where = field(compare=False)
     """Begins an error about an option of the process."""
-    directory: str | None = field(compare=False, default=None)
-    """Where the configuration file is: modules are found there, too."""
+    file: str | None = field(compare=False, default=None)
+    """The absolute path of the configuration file. Modules are found in its directory, too."""
     reading: Callable[[], ProcessSettings] | None = field(compare=False, default=None)
     """Reads the configuration file."""
+
+    @property
+    def directory(self) -> str | None:
+        """Where the configuration file is."""
+        return None if self.file is None else os.path.dirname(self.file)
 
     def read_again(self) -> ProcessSettings:
         """Read the configuration file again. Options of the command line stay. Without a file nothing changes.

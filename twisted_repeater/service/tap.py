@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import getopt
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import NoReturn
 
 from twisted.application.service import IService
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.python import usage
 
-from .._repeater import Repeater
-from .._sockets.descriptors import raise_soft_limit
-from .._types import Reactor
-from ..dialects import Dialect, by_address, server_first
-from ..dialects.hellos import Hellos
-from ..dialects.modbus.dialect import after_first_request
-from ..errors import MultipleVersionsError
-from ..observers import LogObserver
-from ..observers.metrics import MetricsObserver
-from . import addresses, option_values
 from .config import read_config
 from .demo import DemoService
-from .filter_modules import FilterModules
-from .loading import LoadingError, dialect_needed, is_ready, load_dialect
+from .loading import LoadingError
 from .option_values import near, repeater_name
 from .options import BY_NAME, OPTIONS, Form, Option, Written
-from .recording import ServiceRecording
+from .plan import check as check_all
 from .service import CannotStart, RepeaterService
-from .settings import ProcessSettings, Reading, RepeaterSettings, SettingsError, WrittenSettings, located
+from .settings import ProcessSettings, Reading, SettingsError, WrittenSettings
 
 __all__ = ["Options", "makeService"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-UNNAMED = (by_address, server_first, after_first_request)
-"""The openings whose clients have only an address."""
-
-FILTERS = ("to-server-filter", "to-client-filter")
 
 
 class Options(usage.Options):
@@ -176,8 +153,9 @@ def check(settings: ProcessSettings) -> NoReturn:
     """
     from twisted.internet import reactor
 
-    for repeater in settings.repeaters.values():
-        planned(settings, repeater, reactor)
+    errors = check_all(settings, reactor)
+    if errors:
+        raise SettingsError(*errors)
     for repeater in settings.repeaters.values():
         print(f"{repeater.name} is fine: {repeater.values['listen']} to {repeater.values['server']}")
     raise SystemExit(0)
@@ -199,109 +177,9 @@ def makeService(options: Options) -> IService:
     if options.settings is None:
         return DemoService(reactor)
     try:
-        return _service(options.settings, reactor, options.parent)
+        return RepeaterService(options.settings, reactor=reactor, twistd=options.parent)
     except (usage.UsageError, LoadingError) as error:  # twistd expects a UsageError only while options are parsed
         raise CannotStart(f"twistd repeater: {error}") from error
-
-
-def _service(settings: ProcessSettings, reactor: Reactor, parent: Any) -> RepeaterService:
-    if len(settings.repeaters) > 1:
-        raise LoadingError("there must be one repeater")
-    ((name, repeater),) = settings.repeaters.items()
-    values = repeater.values
-    admin_text = settings.values["admin"]
-    admin = read(settings.where("admin"), option_values.admin_endpoint, reactor, admin_text) if admin_text else None
-    listen, server, dialect, modules = planned(settings, repeater, reactor)
-    metrics = MetricsObserver()
-
-    def create() -> Deferred[Repeater]:
-        raise_soft_limit(reactor)
-        return Repeater.create(
-            dialect,
-            repeater_name=name,
-            server_name=values["server-name"] or "",
-            is_client_allowed=option_values.name_filter(values["allow-client"]),
-            is_client_ip_authorized=addresses.ip_filter(values["allow-ip"]) if values["allow-ip"] else None,
-            listen=listen,
-            server=server,
-            convert_versions=values["convert-versions"],
-            limits=values["limits"],
-            observers=[LogObserver(reactor), *([metrics] if admin else [])],
-            reactor=reactor,
-        )
-
-    recording = None
-    if values["record"]:
-        facts = {"dialect": values["dialect"], "server": values["server"]}
-        recording = ServiceRecording({**values["record"], **facts}, metrics, reactor)
-    return RepeaterService(
-        create,
-        callbacks={"on_filter_error": values["on-filter-error"]},
-        modules=modules,
-        reactor=reactor,
-        watch=settings.values["reload"],
-        admin=admin,
-        admin_hosts=settings.values["admin-host"],
-        metrics=metrics,
-        recording=recording,
-        faults=values["fault"],
-        pid_file=parent.get("pidfile") if parent is not None else None,
-    )
-
-
-def planned(
-    settings: ProcessSettings, repeater: RepeaterSettings, reactor: Reactor
-) -> tuple[IStreamServerEndpoint, IStreamClientEndpoint, Dialect, FilterModules]:
-    """Make the endpoints. Load the dialect, then the filters: a module that the dialect has loaded stays."""
-    values, where = repeater.values, repeater.where
-    listen = read(where("listen"), option_values.listen_endpoint, reactor, values["listen"])
-    server = read(where("server"), option_values.server, reactor, values["server"])
-    for place in filter(None, (settings.directory, os.getcwd())):
-        if place not in sys.path:
-            sys.path.insert(0, place)
-    dialect = _dialect(repeater)
-    for key in (*FILTERS, "filter"):
-        for description in values[key] if key == "filter" else filter(None, [values[key]]):
-            needed = read(where(key), dialect_needed, description)
-            if needed not in (None, dialect.name):
-                raise LoadingError(f"{where(key)}: {description} is for the dialect {needed}, not {dialect.name}")
-    names = {name.replace("-", "_"): values[name] for name in FILTERS if values[name]}
-    modules = FilterModules(names, values["filter"])
-    if settings.values["reload"] and modules.fixed:
-        raise LoadingError(
-            f"{settings.where('reload')}: {', '.join(modules.fixed)} has the dialect, which cannot be reloaded"
-        )
-    return listen, server, dialect, modules
-
-
-def _dialect(repeater: RepeaterSettings) -> Dialect:
-    """Load the dialect, and check that the other options fit it."""
-    values, where = repeater.values, repeater.where
-    try:
-        dialect = load_dialect(values["dialect"])
-    except LoadingError as error:
-        raise LoadingError(located(where("dialect"), str(error).removeprefix("dialect "))) from error
-    read(where("dialect"), dialect.check_versions, values["convert-versions"])
-    if isinstance(dialect.opening, Hellos) and not values["server-name"]:
-        raise LoadingError(
-            f"{where('server-name')} is missing: the dialect {dialect.name} has hellos, in which the server says it"
-        )
-    named = [*filter(None, (values[key] for key in FILTERS)), *values["filter"]]
-    own = [description for description in named if not is_ready(description)]
-    if dialect.opening in UNNAMED and values["allow-client"] and dialect.filters is None and not own:
-        raise LoadingError(
-            f"{where('allow-client')} needs names, which clients of the dialect {dialect.name} have only if a filter "
-            "of yours finds them; use --allow-ip"
-        )
-    return dialect if values["same-name"] is None else dialect.changed(same_name=values["same-name"])
-
-
-def read(where: str, reading: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Call what reads the value of an option. The message about a wrong value begins with the name of the option."""
-    try:
-        return reading(*arguments, **named)
-    except (ValueError, MultipleVersionsError) as error:
-        raise LoadingError(located(where, str(error))) from error
 
 
 def _method(option: Option) -> Callable[..., None]:
