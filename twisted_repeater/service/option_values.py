@@ -7,8 +7,9 @@ import fnmatch
 import inspect
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import NamedTuple, TypeVar
 
@@ -85,6 +86,50 @@ def shown(value: float | None, read: Read) -> str:
     return f"{value:g}"
 
 
+def not_empty(text: str) -> str:
+    """Read a text."""
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def repeater_name(text: str) -> str:
+    """Read the name of a repeater, which stands in paths and in logs."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text, re.ASCII):
+        raise ValueError(f"must be a name of letters, digits, '-', '_' and '.', such as edge-1, not {text!r}")
+    return text
+
+
+def module_and_name(text: str) -> str:
+    """Read the name of an object in a module."""
+    if not re.fullmatch(r"[\w.]+:[\w.]+", text):
+        raise ValueError(f"must be of the form package.module:name, not {text!r}")
+    return text
+
+
+def positive_seconds(text: str) -> float:
+    """Read a time above 0."""
+    time = seconds(text)
+    if time <= 0:
+        raise ValueError(f"must be above 0, not {text}")
+    return time
+
+
+def log_format(text: str) -> str:
+    """Read the form of the log."""
+    return one_of(("text", "json"), text)
+
+
+def log_level(text: str) -> str:
+    """Read a level of the log."""
+    return one_of(("debug", "info", "warn", "error"), text)
+
+
+def proxy_version(text: str) -> str:
+    """Read the version of a PROXY header."""
+    return one_of(("v1", "v2"), text)
+
+
 def on_filter_error(text: str) -> OnFilterError:
     """Read the name of a policy."""
     return _choice(OnFilterError, text)
@@ -97,11 +142,20 @@ def same_name(text: str) -> SameName:
 
 def _choice(choices: type[Choice], text: str) -> Choice:
     """Return the member of an enum whose value is this text."""
-    try:
-        return choices(text)
-    except ValueError:
-        values = ", ".join(choice.value for choice in choices)
-        raise ValueError(f"must be one of {values}, not {text!r}") from None
+    return choices(one_of([choice.value for choice in choices], text))
+
+
+def one_of(choices: Sequence[str], text: str) -> str:
+    """Return a text that is one of these."""
+    if text not in choices:
+        raise ValueError(f"must be one of {', '.join(choices)}, not {text!r}{did_you_mean(text, choices)}")
+    return text
+
+
+def did_you_mean(text: str, choices: Iterable[str], before: str = "") -> str:
+    """Return the end of a message about an unknown text: the choice that is most like it, if there is one."""
+    near = get_close_matches(text.lower().replace("_", "-"), choices, n=1)
+    return f"; did you mean {before}{near[0]}?" if near else ""
 
 
 def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
