@@ -167,7 +167,7 @@ class Change:
         """Call something that may fail; say which repeater an error concerns."""
         try:
             return call(*arguments)
-        except (LoadingError, OSError, ValueError, TypeError) as error:
+        except Exception as error:
             raise ChangeError(name, text_of(error)) from error
 
     # -- filters, and the swap --------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ MOST_ITEMS = 20
 
 OURS = {"time", "level", "logger", "message", "traceback"}
 
-OLD = {"failure", "format", "isError", "logLevel", "printed", "system", "text", "why"}
+OLD = {"failure", "format", "isError", "logLevel", "printed", "system", "why"}
 """The fields that Twisted's older log adds."""
 
 Scalar: TypeAlias = str | int | float | bool

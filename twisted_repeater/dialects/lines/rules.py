@@ -258,9 +258,10 @@ class _Log(_Rule):
             shown = link._pair.redacted(line) if self._template is None else self._template.made_of(line, spans)
             log.emit(
                 self._level,
-                "client {client!r}, {way}: {line}",
+                "client {client!r}, {label}: {text}",
                 client=shortened(link.client_name),
-                way=self._way,
-                line=short_repr(shown),
+                link=link.id,
+                label=self._way,
+                text=short_repr(shown),
             )
         return PASS_ON
