@@ -29,36 +29,15 @@ from twisted.python.logfile import LogFile
 from .._repeater import Repeater
 from .._text import address_text, printable
 from .._types import Reactor
-from .descriptions import near
 from .log_lines import json_line, text_line
 from .option_values import shown, size
 
-__all__ = ["Logs", "log_format", "log_level", "log_start"]
+__all__ = ["Logs", "log_start"]
 
 log: Logger = Logger()
 
-FORMATS = ("text", "json")
-
-LEVELS = ("debug", "info", "warn", "error")
-
 PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 """The priorities of syslog, by our levels."""
-
-
-def log_format(text: str) -> str:
-    """Read the value of ``log-format``."""
-    return _one_of(FORMATS, text)
-
-
-def log_level(text: str) -> LogLevel:
-    """Read the value of ``log-level``."""
-    return cast("LogLevel", LogLevel.levelWithName(_one_of(LEVELS, text)))
-
-
-def _one_of(choices: tuple[str, ...], text: str) -> str:
-    if text not in choices:
-        raise ValueError(f"must be one of {', '.join(choices)}, not {text!r}{near(text, choices)}")
-    return text
 
 
 class Logs:
