@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
-from .._sockets.endpoints import parts_of
-
-__all__ = ["HOST", "Bound", "bound_by", "host", "ip_filter", "ip_of", "network"]
+__all__ = ["HOST", "host", "ip_filter", "ip_of", "network"]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -39,10 +35,18 @@ def network(text: str) -> Network:
     try:
         read = ipaddress.ip_network(text)
     except ValueError as error:
-        raise ValueError(f"must be an address or a network, not {text!r}: {error}") from error
+        raise ValueError(f"must be an address or a network, not {text!r}{_network_around(text)}") from error
     if isinstance(read, ipaddress.IPv6Network) and read.prefixlen >= 96 and read.network_address.ipv4_mapped:
         return ipaddress.IPv4Network((read.network_address.ipv4_mapped, read.prefixlen - 96))
     return read
+
+
+def _network_around(text: str) -> str:
+    """Return the end of a message about an address with a length: the network that may be meant."""
+    try:
+        return f"; did you mean {ipaddress.ip_network(text, strict=False)}?"
+    except ValueError:
+        return ""
 
 
 def ip_filter(networks: Sequence[Network]) -> Callable[[str], bool]:
@@ -53,40 +57,3 @@ def ip_filter(networks: Sequence[Network]) -> Callable[[str], bool]:
         return ip is not None and any(ip in network for network in networks)
 
     return is_authorized
-
-
-class Bound(NamedTuple):
-    """What a server endpoint binds: a port of an interface, or something else that has a name."""
-
-    name: str
-    """An address, "" for all of them; or a path."""
-    port: int | None = None
-
-    def takes(self, other: Bound) -> bool:
-        """Return whether only one of the two can be bound."""
-        return self.port == other.port and (
-            self.name == other.name or (self.port is not None and "" in (self.name, other.name))
-        )
-
-
-INTERFACE_AT = {"tcp": 1, "tcp6": 1, "ssl": 4}
-"""The kinds of endpoints that bind a port, and the place of the interface in their descriptions."""
-
-ALL = ("0.0.0.0", "::")
-"""The interfaces that stand for all addresses."""
-
-
-def bound_by(description: str) -> Bound | None:
-    """Return what a server endpoint binds according to its description; ``None`` if nobody knows yet."""
-    kind, positional, named = parts_of(re.sub(r"^(haproxy:)+", "", description))
-    if kind == "unix":
-        path = named.get("address") or (positional[0] if positional else "")
-        return Bound(os.path.abspath(path)) if path else None
-    if kind not in INTERFACE_AT:
-        return None
-    at = INTERFACE_AT[kind]
-    port = named.get("port") or (positional[0] if positional else "")
-    interface = named.get("interface") or (positional[at] if len(positional) > at else "")
-    if not re.fullmatch(r"\d+", port, re.ASCII) or int(port) == 0:
-        return None
-    return Bound("" if interface in ALL else interface, int(port))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .option_values import did_you_mean, repeater_name, seconds_or_none
+from .option_values import near, repeater_name, seconds_or_none
 from .options import BY_NAME, Form, Option, Scope, Written
 from .settings import ProcessSettings, Reading, SettingsError, WrittenSettings
 
@@ -73,7 +73,7 @@ class ConfigFile:
             return f"--{name}" if name in self._command else f"{self._name}: {name}"
 
         settings = reading.process(WrittenSettings({**process, **self._command}, where), repeaters)
-        return replace(settings, directory=os.path.dirname(self._path), reading=self.read)
+        return replace(settings, file=self._path, reading=self.read)
 
     def _parsed(self) -> dict[str, Any]:
         """Return what the file has as TOML."""
@@ -124,7 +124,7 @@ class ConfigFile:
             if option is None:
                 known = [name for name, each in BY_NAME.items() if each.scope == scope]
                 known += [DEFAULTS, REPEATER] if scope == "process" else []
-                reading.wrong(where, f"there is no such key{did_you_mean(key, known)}")
+                reading.wrong(where, f"there is no such key{near(key, known)}")
             elif option.scope != scope:
                 reading.wrong(where, ELSEWHERE[option.scope])
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import sys
@@ -15,7 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, Union, get_args, get_ori
 
 from .._sockets.endpoints import ARGUMENT, NAMED, parts_of
 from ..model import Direction
-from .option_values import size
+from .option_values import hyphened, near, size
 
 __all__ = ["Description", "arguments_of", "described", "near", "options_of", "positional_of"]
 
@@ -85,24 +84,6 @@ def _is_name_in_module(kind: str, path: str) -> bool:
 def is_module(name: str) -> bool:
     """Return whether there is a module of this name, which has no dots. It is not imported."""
     return name.isidentifier() and (name in sys.modules or find_spec(name) is not None)
-
-
-def hyphened(name: str) -> str:
-    """Return a name with hyphens in place of underscores."""
-    return name.replace("_", "-")
-
-
-def near(name: str, known: Iterable[str], before: str = "") -> str:
-    """Return the end of a message about an unknown name: which one may be meant, or "" if none is alike.
-
-    Args:
-        name: the unknown name.
-        known: the names that there are.
-        before: stands before each name that a user writes, such as ``--``.
-    """
-    names = {hyphened(each).lower(): each for each in known}
-    found = difflib.get_close_matches(hyphened(name).lower(), names, 1)
-    return f"; did you mean {before}{names[found[0]]}?" if found else ""
 
 
 def arguments_of(

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from . import addresses, option_values
+from . import addresses, endpoint_texts, option_values
+from .admin.token_file import read_token
 from .loading import READY
 from .option_values import LIMITS, number, seconds, seconds_or_none, size
 from .ready_faults import READY_FAULTS, NamedFault, fault_of
-from .ready_filters import READY_FILTERS
+from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 from .recording import record_arguments
 
 __all__ = ["BY_NAME", "OPTIONS", "Form", "Option", "Scope", "When", "Written"]
@@ -106,7 +107,7 @@ def listed(names: Iterable[str]) -> str:
 CONNECT = [
     Option(
         name="listen",
-        read=option_values.not_empty,
+        read=endpoint_texts.listening,
         example="tcp:9000",
         required=True,
         without="required",
@@ -115,7 +116,7 @@ CONNECT = [
     ),
     Option(
         name="server",
-        read=option_values.not_empty,
+        read=endpoint_texts.server,
         example="tcp:127.0.0.1:9001",
         required=True,
         without="required",
@@ -127,7 +128,7 @@ CONNECT = [
         name="server-name",
         read=option_values.not_empty,
         example="quotes",
-        without="required for these",
+        without="required for dialects with hellos",
         description="The name that the server must give in its hello, for dialects that have hellos.",
         group="connect",
     ),
@@ -147,7 +148,7 @@ CONNECT = [
         example="lines",
         default="int32",
         description=f"The wire protocol: {listed(READY)}, or `package.module:name`; with options.",
-        more="See [dialects](command-line.md#dialects).",
+        more="See [Dialects](command-line.md#dialects).",
         group="connect",
     ),
     Option(
@@ -182,8 +183,7 @@ CONNECT = [
         read=option_values.positive_seconds,
         example="5",
         without="no check",
-        description="Connect to the server so often to see whether it can be reached. In seconds.",
-        more="Readiness and metrics show it.",
+        description="How often to check whether the server accepts connections, for readiness. In seconds.",
         when="at once",
         group="connect",
     ),
@@ -215,18 +215,19 @@ CLIENTS = [
         name="app",
         read=option_values.module_and_name,
         example="edge_app:app",
-        description="An object with callbacks of yours, as `package.module:name`.",
-        more="Such as `on_connect` and `on_error`.",
+        description="An object with callbacks of yours, such as `on_connect`, as `package.module:name`.",
         group="clients",
     ),
 ]
+
+ONE_WAY = f"{listed(READY_FOR_ONE_WAY)}, or `package.module:name`; with options"
 
 FILTERS = [
     Option(
         name="to-server-filter",
         read=option_values.not_empty,
         example="rules:to_server",
-        description="The filter of messages to the server, as `package.module:name`.",
+        description=f"The filter of messages to the server: {ONE_WAY}.",
         when="at once",
         group="filters",
     ),
@@ -234,7 +235,7 @@ FILTERS = [
         name="to-client-filter",
         read=option_values.not_empty,
         example="rules:to_client",
-        description="The filter of messages to the clients, as `package.module:name`.",
+        description=f"The filter of messages to the clients: {ONE_WAY}.",
         when="at once",
         group="filters",
     ),
@@ -245,6 +246,7 @@ FILTERS = [
         example="log",
         description=f"A pair of filters: {listed(READY_FILTERS)}, or `package.module:name`; with options. "
         "May be given more than once.",
+        more="See [Pairs of filters](command-line.md#pairs-of-filters).",
         when="at once",
         group="filters",
     ),
@@ -254,7 +256,7 @@ FILTERS = [
         example="drop",
         default="stop",
         description="What to do if a filter fails on a message: `stop`, `pass-on`, `drop` or `close`.",
-        more="See `OnFilterError`.",
+        more="See [When a filter fails](../howto/failing-filters.md).",
         when="at once",
         group="filters",
     ),
@@ -264,7 +266,7 @@ FILTERS = [
         read=bool,
         without="off",
         description="Reload the filters when their files change. SIGHUP always reloads them.",
-        more="See [Reload filters](../howto/reload.md).",
+        more="See [Change a filter while it runs](../howto/reload.md).",
         scope="process",
         group="filters",
     ),
@@ -278,8 +280,9 @@ FAULTS = [
         example="latency:seconds=0.1",
         description=f"Break something on purpose: {listed(READY_FAULTS)}; with options, such as "
         "`latency:seconds=0.1`. May be given more than once.",
+        more="See [Break things on purpose](../howto/faults.md).",
         when="at once",
-        group="faults",
+        group="recording",
     ),
 ]
 
@@ -291,7 +294,7 @@ RECORDING = [
         when="at once",
         description="Record the traffic in an SQLite file, such as `traffic.db` or "
         "`traffic.db:max-size=100MiB:keep=10`.",
-        more="See [Record](../howto/record.md).",
+        more="See [Record the traffic](../howto/record.md).",
         group="recording",
     ),
 ]
@@ -331,7 +334,7 @@ LIMIT_OPTIONS = [
 PROCESS = [
     Option(
         name="admin",
-        read=option_values.not_empty,
+        read=endpoint_texts.admin,
         example="tcp:8090:interface=127.0.0.1",
         description="Where the administration listens: `tcp:8090:interface=127.0.0.1` or `unix:/run/admin`.",
         more="With TCP or TLS it must have an `interface=`. See "
@@ -350,10 +353,11 @@ PROCESS = [
     ),
     Option(
         name="admin-token-file",
-        read=option_values.not_empty,
+        read=read_token,
         example="/run/secrets/admin-token",
         when="at once",
-        description="A file with the token that the administration asks for.",
+        description="A file with the token that clients of the administration must know.",
+        more="Needed unless only this machine, or this user, can connect.",
         group="process",
     ),
     Option(

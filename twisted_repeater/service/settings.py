@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from twisted.python import usage
 
 from ..model import Limits
-from .addresses import Bound, bound_by
+from .admin.token_file import needs_token
+from .endpoint_texts import Bound, bound_by
 from .option_values import LIMITS, seconds_or_none
 from .options import OPTIONS, Scope, Written
 
@@ -52,10 +54,15 @@ class ProcessSettings:
     """The repeaters, by their names."""
     where: Where = field(compare=False)
     """Begins an error about an option of the process."""
-    directory: str | None = field(compare=False, default=None)
-    """Where the configuration file is: modules are found there, too."""
+    file: str | None = field(compare=False, default=None)
+    """The absolute path of the configuration file. Modules are found in its directory, too."""
     reading: Callable[[], ProcessSettings] | None = field(compare=False, default=None)
     """Reads the configuration file."""
+
+    @property
+    def directory(self) -> str | None:
+        """Where the configuration file is."""
+        return None if self.file is None else os.path.dirname(self.file)
 
     def read_again(self) -> ProcessSettings:
         """Read the configuration file again. Options of the command line stay. Without a file nothing changes.
@@ -108,9 +115,7 @@ class Reading:
         """
         made = {name: self._repeater(name, each) for name, each in repeaters.items()}
         settings = ProcessSettings(self._values("process", written), made, written.where)
-        for name in ("admin-host", "admin-token-file"):
-            if settings.values[name] and not settings.values["admin"]:
-                self.wrong(written.where(name), f"needs {written.where('admin')}")
+        self._check_admin(settings)
         if settings.values["reload"] and made and not any(map(has_filters, made.values())):
             self.wrong(written.where("reload"), "needs a filter")
         self._check_addresses(settings)
@@ -154,6 +159,19 @@ class Reading:
                 name = wrong.replace("_", "-")
                 rule = reason.rpartition(", not ")[0].replace("max_frame", "max-frame")
                 self.wrong(written.where(name), f"{rule}, not {written.options[name]}")
+
+    def _check_admin(self, settings: ProcessSettings) -> None:
+        """Note what the administration lacks."""
+        values, where = settings.values, settings.where
+        admin = values["admin"]
+        for name in ("admin-host", "admin-token-file"):
+            if values[name] and not admin and not self.errors:
+                self.wrong(where(name), f"needs {_key(where('admin'))}")
+        if admin and find_spec("msgspec") is None:
+            self.wrong(where("admin"), "needs msgspec: pip install 'twisted_repeater[admin]'")
+        if admin and needs_token(admin) and not values["admin-token-file"] and not self.errors:
+            token = _key(where("admin-token-file"))
+            self.wrong(where("admin"), f"needs {token}: other machines, or other users, can connect to {admin!r}")
 
     def _check_addresses(self, settings: ProcessSettings) -> None:
         """Note the addresses that would be bound twice."""

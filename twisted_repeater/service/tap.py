@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import getopt
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import NoReturn
 
 from twisted.application.service import IService
 from twisted.python import usage
 
-from ..dialects import by_address, server_first
-from ..dialects.modbus.dialect import after_first_request
 from .config import read_config
 from .demo import DemoService
 from .loading import LoadingError
-from .option_values import did_you_mean, not_empty, repeater_name
+from .option_values import near, repeater_name
 from .options import BY_NAME, OPTIONS, Form, Option, Written
 from .plan import check as check_all
 from .service import CannotStart, RepeaterService
 from .settings import ProcessSettings, Reading, SettingsError, WrittenSettings
 
 __all__ = ["Options", "makeService"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-UNNAMED = (by_address, server_first, after_first_request)
-"""The openings whose clients have only an address."""
-
-FILTERS = ("to-server-filter", "to-client-filter")
 
 
 class Options(usage.Options):
@@ -102,9 +92,9 @@ class Options(usage.Options):
             return f"{written} needs a value, such as {written}={option.example}"
         if len(alike) > 1:
             return f"{written} must be written in full: --{' or --'.join(alike)}"
-        if self.parent is not None and error.opt in self.parent.synonyms:
+        if error.opt in getattr(self.parent, "synonyms", ()):
             return f"{written} is an option of twistd: write it before the word repeater"
-        return f"{written}: there is no such option{did_you_mean(error.opt, BY_NAME, '--')}"
+        return f"{written}: there is no such option{near(error.opt, BY_NAME, '--')}"
 
     def parseArgs(self, *arguments: str) -> None:
         """Refuse what belongs to no option. See `usage.Options`."""
@@ -138,7 +128,8 @@ def settings_of(written: Mapping[str, Written]) -> ProcessSettings:
     config = written.get("config")
     others = [name for name in written if name not in process and name not in ("config", "check")]
     if isinstance(config, str):
-        not_empty(config)
+        if not config:
+            raise SettingsError("--config must not be empty")
         if others:
             raise SettingsError(f"--{others[0]} cannot be given with --config: write it in {config}")
         return read_config(config, process)

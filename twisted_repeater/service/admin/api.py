@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from twisted.logger import Logger
 from twisted.web import http
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.server import NOT_DONE_YET
 
 from ..._types import Reactor
 from . import faults, health, links, login, openapi, recording, repeaters
@@ -45,7 +45,7 @@ def make_site(
     token: str | None,
     reactor: Reactor,
     routes: list[Route] = ROUTES,
-) -> Site:
+) -> GuardedSite:
     """Return the site; see `administration`."""
     context = Context(administered, Login(token, reactor), reactor)
     context.routes = RouteTable(routes)
@@ -89,6 +89,14 @@ class Api:
         query = _query(request.uri.partition(b"?")[2], route)
         body = _body(request.content.read(), route)
         return route.handler(Call(self.context, request, found.path, query, body))
+
+    def use_token(self, token: str | None) -> None:
+        """Ask for another token from now on."""
+        self.context.login.use_token(token)
+
+    def release_held(self) -> None:
+        """Release all messages that are held."""
+        self.context.release_held()
 
     def ended(self) -> None:
         """Let all parts end."""
