@@ -139,8 +139,11 @@ class RotationTests(LogsCase):
         return file
 
     def test_by_itself(self) -> None:
-        """A rotation gives the file a number."""
+        """A rotation gives the file a number; a file of a megabyte is rotated."""
         file: Any = self.file()
+        file.write("d" * 1_000_000)
+        file.write("a\n")
+        os.remove("edge.log.1")
         for text in ("b\n", "c\n"):
             file.rotate()
             file.write(text)
@@ -157,6 +160,9 @@ class RotationTests(LogsCase):
             file.rotate()
             file.write("c\n")
             self.assertEqual(self.texts(), {"edge.log": "c\n", "edge.old": "a\nb\n"})
+            for text in ("d" * 1_000_000, "e"):
+                file.write(text)
+            self.assertEqual(sorted(self.texts()), ["edge.log", "edge.old"])
             os.remove("edge.log")
 
     def test_signal(self) -> None:

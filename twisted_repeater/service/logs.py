@@ -121,7 +121,8 @@ def _log_file(twistd: Mapping[str, Any]) -> object:
 class RotatedFile(LogFile):
     """twistd's log file, which another program may also have moved: then a rotation only opens the path again.
 
-    Twisted's own class would go on writing to the moved file, or move the new and empty one as well.
+    Twisted's own class would go on writing to the moved file, or move the new and empty one as well. From then on the
+    file is no longer rotated by its size: its numbers would mix with those of the other program.
     """
 
     synchronized = ["rotate"]  # noqa: RUF012 - as in Twisted
@@ -136,6 +137,7 @@ class RotatedFile(LogFile):
             super().rotate()  # type: ignore[no-untyped-call]
         else:
             self.reopen()  # type: ignore[no-untyped-call]
+            self.rotateLength = 0
         self._opened = _identity(self.path)
 
 
