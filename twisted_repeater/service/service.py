@@ -284,7 +284,7 @@ class RepeaterService(Service):
         draining = self._leaving.get(hosted)
         if draining is None and hosted.bound:
             timeout = self.settings.values["drain-timeout"]
-            draining = self._leaving[hosted] = Draining(hosted.repeater, timeout, self.reactor)
+            draining = self._leaving[hosted] = Draining(hosted.repeater, timeout, self.reactor, hosted.name)
             draining.start()
         if draining is not None:
             await draining.wait()
