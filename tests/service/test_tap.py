@@ -218,9 +218,15 @@ class OptionsTests(ModuleCase):
         """A filter that cannot be loaded is told, and why; also if its module ends the process."""
         self.write("rules.py", "up = 7\n")
         self.write("leaving.py", "import sys\nsys.exit(3)\n")
-        self.assert_cannot_start("--to-server-filter: cannot import no_rules: ModuleNotFoundError", "--to-server-filter=no_rules:up")
-        self.assert_cannot_start("--to-client-filter: rules:up: a filter must be a function", "--to-client-filter=rules:up")
-        self.assert_cannot_start("--to-client-filter: cannot import leaving: SystemExit: 3", "--to-client-filter=leaving:up")
+        self.assert_cannot_start(
+            "--to-server-filter: cannot import no_rules: ModuleNotFoundError", "--to-server-filter=no_rules:up"
+        )
+        self.assert_cannot_start(
+            "--to-client-filter: rules:up: a filter must be a function", "--to-client-filter=rules:up"
+        )
+        self.assert_cannot_start(
+            "--to-client-filter: cannot import leaving: SystemExit: 3", "--to-client-filter=leaving:up"
+        )
 
     def test_reload_beside_the_dialect(self) -> None:
         """A filter in the module of the dialect cannot be reloaded, which is told before anything starts."""
@@ -228,7 +234,9 @@ class OptionsTests(ModuleCase):
         options = ["--dialect=both:int32", "--to-server-filter=both:up"]
         self.made(*options)
         del sys.modules["both"]
-        self.assert_cannot_start("--reload: both has the dialect or the application, which cannot be reloaded", *options, "--reload")
+        self.assert_cannot_start(
+            "--reload: both has the dialect or the application, which cannot be reloaded", *options, "--reload"
+        )
 
     def test_version(self) -> None:
         """``--version`` tells the version of the repeater."""
