@@ -9,7 +9,8 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import maybeDeferred
 
 from twisted_repeater.service import RepeaterService
-from twisted_repeater.service.changes import ReloadAnswer
+from twisted_repeater.service.changes import ReloadAnswer, with_certificates
+from twisted_repeater.tls_options import Reread
 
 from ..peers import Server
 from .test_service import ANSWERING, ServiceCase
@@ -252,3 +253,27 @@ class FailingTests(ChangeCase):
         self.write("two.py", ANSWERING.format(answer="b'new'"))
         self.assertEqual(len(self.change(text)), 2)
         self.assertEqual(await self.ask(client), b"new")
+
+
+class CertificateTests(ChangeCase):
+    """Certificates that are read again."""
+
+    def test_answers(self) -> None:
+        """They are answered for the option that names them, also if nothing else has changed."""
+        settings = self.settings(listen="tcp:1", admin="tcp:2:interface=127.0.0.1")
+        before = [ReloadAnswer("repeater", None, {"listen": "restart needed"})]
+        reread = [
+            Reread("tcp:1", True, None),
+            Reread(self.server, True, None),
+            Reread("tcp:2:interface=127.0.0.1", False, None),
+            Reread("the dialect", True, None),
+            Reread("another", False, "no such file"),
+        ]
+        self.assertEqual(
+            with_certificates(before, settings, reread),
+            [
+                ReloadAnswer("repeater", None, {"listen": "restart needed", "server": "applied"}),
+                ReloadAnswer("", None, {"certificates": "applied"}),
+                ReloadAnswer("", "certificates: no such file"),
+            ],
+        )

@@ -69,6 +69,10 @@ class PlanTests(ModuleCase):
         self.plan(allow_client=["a*"], dialect="modbus", to_server_filter="edge:f")
         self.plan(allow_client=["a*"], dialect="mqtt")
 
+    def test_pairs(self) -> None:
+        """That a pair is not the filter of one direction is said when it is loaded, not here."""
+        self.plan(to_server_filter="mqtt-topics")
+
 
 class WantedTests(SynchronousTestCase):
     """`Wanted`."""
