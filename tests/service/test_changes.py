@@ -238,6 +238,14 @@ class FailingTests(ChangeCase):
         await self.here.still_relays(client, self.here.server.peers[0])
         self.assertEqual(self.change(EDGE), [])
 
+    async def test_recording(self) -> None:
+        """A recording that had ended, or had to begin, is as it was before."""
+        record = 'record = "{}"\n'.format(os.path.join(self.directory, "traffic.db"))
+        self.begin(EDGE + record)
+        self.check(EDGE + 'filter = ["nowhere:x"]\n', ("edge", "cannot import nowhere"))
+        recording: Any = self.service_.hosted["edge"].recording
+        self.assertTrue(recording.runs)
+
     async def test_unfit_filters(self) -> None:
         """If a filter of one repeater does not fit, the filters of all stay; a later file counts."""
         self.write("one.py", ANSWERING.format(answer="b'old'"))

@@ -338,6 +338,8 @@ class EndTests(ServiceCase):
         service = self.start(self.configured(one + two))
         self.write_config(one + two + "log = 1\n")
         self.assertIn("log", str(service.hosted["b"].reload().error))
+        self.write_config(one + two.replace("SERVER", 'SERVER\nfilter = ["nowhere:x"]'))
+        self.assertIn("nowhere", str(service.hosted["b"].reload().error))
         self.write_config(one + two.replace("SERVER", 'SERVER\nallow-client = ["a"]'))
         self.assertEqual(service.hosted["a"].reload(), ReloadAnswer("a"))
         self.assertEqual(service.hosted["b"].reload(), ReloadAnswer("b", None, {"allow-client": "applied"}))
