@@ -31,7 +31,7 @@ LEVELS: list[set[str]] = [
         "tls_options",
     },
     {"framings", "codecs"},
-    {"dialects", "observers", "filters", "faults", "watching", "_watched"},
+    {"dialects", "observers", "filters", "faults", "holding", "watching", "_watched"},
     {"_lane"},
     {"_sockets"},
     {"_link"},
