@@ -33,6 +33,7 @@ from twisted_repeater import (
     MessageType,
     MultipleVersionsError,
     NewClientsDropped,
+    OnFilterError,
     Repeater,
     RepeaterClosed,
     SendBack,
@@ -354,6 +355,28 @@ class StartTests(PeerCase):
         world.repeater.replace_filters(to_client_filter=None)
         peer.send(b"four")
         await client.seen.holds(b"four")
+
+    async def test_replace_policy(self) -> None:
+        """What becomes of messages whose filter fails can be replaced; a wrong policy changes nothing."""
+        world = await self.world(to_server_filter=lambda message, link: 1 / 0)
+        client, peer = await world.linked("alice")
+        self.assertRaises(ValueError, world.repeater.replace_filters, on_filter_error="never")
+        world.repeater.replace_filters(on_filter_error=OnFilterError.PASS_ON)
+        client.send(b"one")
+        await peer.seen.reach(2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    async def test_replace_server(self) -> None:
+        """Newcomers are linked to another server; links stay, and a wrong server changes nothing."""
+        world, other = await self.world(), await self.world()
+        client, peer = await world.linked("alice")
+        self.assertRaises(ValueError, world.repeater.replace_server, "tcp:127.0.0.1:0")
+        world.repeater.replace_server(f"tcp:127.0.0.1:{other.server_port.getHost().port}")
+        newcomer = await world.connect(hello("bob"))
+        await newcomer.seen.reach(1)
+        self.assertEqual((len(world.server.peers), len(other.server.peers)), (1, 1))
+        client.send(b"one")
+        await peer.seen.reach(2)
 
     async def test_pairs(self) -> None:
         """A pair of filters can be given at the start, and replaced; a wrong one changes nothing."""

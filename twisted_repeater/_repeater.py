@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from ._link.application import Callbacks, Settings, everyone, with_own_defaults
 from ._link.defaults import OnConnectingError, OnError, default_callbacks, no_state
 from ._link.factory import RepeaterFactory
+from ._link.holding import Hold
 from ._link.link import Link
 from ._link.pair import Pair
 from ._link.watching import LinksToWatch, Watch
@@ -25,6 +26,7 @@ from ._sockets.valve import Valve
 from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
 from .faults import Faults
+from .holding import Holder
 from .model import Direction, Limits, OnFilterError, Side
 from .watching import Watcher
 
@@ -216,8 +218,11 @@ class Repeater:
         to_server_filter: Filter | EllipsisType | None = ...,
         to_client_filter: Filter | EllipsisType | None = ...,
         filters: FilterPairObject | EllipsisType | None = ...,
+        on_filter_error: OnFilterError | EllipsisType = ...,
     ) -> None:
         """Replace the filters that were given to `start`. A filter that you do not name stays; ``None`` removes it.
+
+        So does ``on_filter_error``, which takes over at once.
 
         They take over between two messages of every link, at the latest with the next read. A message whose verdict
         is awaited still gets it from the old filter.
@@ -237,7 +242,22 @@ class Repeater:
         started = self._factory.application.started
         together = {name: replaced.get(name, getattr(started, name)) for name in given}
         self._factory.equipment.check_together(*together.values())
-        self._factory.replace_filters(replaced)
+        policy = {} if on_filter_error is ... else {"on_filter_error": OnFilterError(on_filter_error)}
+        self._factory.replace_filters(replaced | policy)
+
+    def replace_server(self, server: str | IStreamClientEndpoint) -> None:
+        """Connect to another server for clients that come from now on; links stay.
+
+        Args:
+            server: as in `create`.
+
+        Raises:
+            TypeError: it is of another kind.
+            ValueError: the server cannot be reached, or not safely.
+        """
+        factory = self._factory
+        timeout = factory.claim.limits.connect_timeout
+        factory.links.dial = dialler(factory.clock, timeout, lambda pair: pair.server, server, None, None)
 
     def watch(self, watcher: Watcher, *, links: LinksToWatch = None) -> Watch:
         """Show messages to somebody as they pass, with their verdicts and with the bytes that went out.
@@ -261,6 +281,29 @@ class Repeater:
         if self._over:
             raise RuntimeError("the repeater is shut down, so there is nothing to watch")
         return self._factory.links.watches.add(watcher, links)
+
+    def hold(self, holder: Holder, *, links: LinksToWatch = None) -> Hold:
+        """Let somebody hold messages: look at one before it goes on, and decide what becomes of it.
+
+        The holder comes behind the filters of the application, so it sees what they pass on or send on, and before
+        those of the dialect and the faults. While it holds a message, those behind it wait, and ``filter_timeout`` does
+        not count. So give each held message a deadline. If the link ends, the holder's Deferred is cancelled. A link
+        that no holder chose costs nothing for that. Large messages of the others are read whole.
+
+        Args:
+            holder: called with each `HeldMessage`; see `Holder`.
+            links: which links it is asked about; see `watch`.
+
+        Returns:
+            What ends the hold. If the holder raises, that is logged, and its hold ends.
+
+        Raises:
+            TypeError: an argument is of another kind.
+            RuntimeError: the repeater is shut down.
+        """
+        if self._over:
+            raise RuntimeError("the repeater is shut down, so there is nothing to hold")
+        return self._factory.links.holds.add(holder, links)
 
     # -- messages of the application's own: they go through no filter --------------------------------------------
 
