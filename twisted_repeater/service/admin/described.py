@@ -141,7 +141,9 @@ def _fields(rows: Iterator[Row], space: Space) -> tuple[list[Field], frozenset[s
         text, is_whole = _written(value, min(space.value, left))
         fields.append(Field(name, text, label))
         left -= len(name) + len(text)
-        if is_whole and name not in seen:
+        if name in seen or not is_whole:
+            whole.discard(name)
+        else:
             whole.add(name)
         seen.add(name)
     return fields, frozenset(whole)
@@ -149,14 +151,22 @@ def _fields(rows: Iterator[Row], space: Space) -> tuple[list[Field], frozenset[s
 
 def _written(value: Any, longest: int) -> tuple[str, bool]:
     """Return a value as text, and whether that is all of it."""
+    is_simple = True
     if isinstance(value, (bytes, bytearray, memoryview)):
         value = bytes(value)
     elif isinstance(value, Enum):
         value = value.name
+    elif value is None:
+        value = ""
+    elif isinstance(value, bool):
+        value = ("false", "true")[value]
+    elif isinstance(value, (list, tuple)):  # of numbers
+        value = ", ".join(_written(item, 100)[0] for item in value)
     elif not isinstance(value, str):
-        value = "" if value is None else ("false", "true")[value] if isinstance(value, bool) else str(value)
+        is_simple = isinstance(value, (int, float))
+        value = str(value) if is_simple else repr_of(value)
     if len(value) <= longest:
-        return escaped(value), True
+        return escaped(value), is_simple
     return escaped(value[:longest]) + "…", False
 
 
@@ -293,14 +303,24 @@ def _rows(value: Any, name: str = "", depth: int = DEPTH) -> Iterator[Row]:
         own = [(key if isinstance(key, str) else _written(key, 100)[0], item) for key, item in value.items()]
     elif own is None and isinstance(value, (list, tuple, set, frozenset)):
         own = [_element(number, item) for number, item in enumerate(value, 1)]
-        if name and own and all(isinstance(item, (int, str, bytes, type(None))) for item in value):
-            yield name, ", ".join(_written(item, 100)[0] for item in islice(value, 200)), None
+        if name and own and isinstance(value, (list, tuple)) and all(isinstance(item, int) for item in value):
+            yield name, value, None
             return
     if own is None or not depth:
-        yield name, value if own is None or isinstance(value, (str, bytes)) else repr_of(value), None
+        yield name, value if own is None else _Deep(value), None
         return
     for part, item in own:
         yield from _rows(item, f"{name}.{part}" if name else clean(str(part)), depth - 1)
+
+
+class _Deep:
+    """A part that is too deep in a message to be shown as rows."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return repr_of(self._value)
 
 
 def _element(number: int, value: Any) -> tuple[str, Any]:
