@@ -36,6 +36,7 @@ from twisted_repeater import (
     OnFilterError,
     Repeater,
     RepeaterClosed,
+    Send,
     SendBack,
     ServerUnreachable,
     Side,
@@ -378,6 +379,17 @@ class StartTests(PeerCase):
         client.send(b"one")
         await peer.seen.reach(2)
 
+    async def test_hold(self) -> None:
+        """Somebody can hold messages, as long as the repeater is not shut down."""
+        world = await self.world()
+        hold = world.repeater.hold(lambda message: succeed(Send(b"instead")), links="alice")
+        client, peer = await world.linked("alice")
+        client.send(b"one")
+        await peer.seen.holds(b"instead")
+        hold.stop()
+        await world.repeater.shutdown()
+        self.assertRaises(RuntimeError, world.repeater.hold, lambda message: None)
+
     async def test_pairs(self) -> None:
         """A pair of filters can be given at the start, and replaced; a wrong one changes nothing."""
         world = await self.world(filters=FilterPair(to_client=lambda message, link: DO_NOTHING))
@@ -719,6 +731,16 @@ class ShutdownTests(PeerCase):
         self.assertIsNot(*failures)
         self.assertFalse(client.transport.connected)
 
+    async def test_stop_listening(self) -> None:
+        """When the port is closed, links stay until the shutdown."""
+        world = await self.world()
+        client, peer = await world.linked("alice")
+        await world.repeater.stop_listening()
+        client.send(b"one")
+        await peer.seen.holds(b"one")
+        await world.repeater.shutdown()
+        await client.lost()
+
     async def test_port_that_does_not_stop(self) -> None:
         """A port whose end does not come holds that up for ``close_timeout`` at most; the log says so."""
         clock = MemoryReactorClock()
@@ -729,7 +751,7 @@ class ShutdownTests(PeerCase):
             self.assertNoResult(over)
             clock.advance(0.1)
             self.successResultOf(over)
-        own = [event for event in captured if event["log_namespace"] == "twisted_repeater._repeater"]
+        own = [event for event in captured if event["log_namespace"] == "twisted_repeater._sockets.listening"]
         (line,) = map(formatEvent, own)
         self.assertEqual(line, "the port has not stopped listening within 5.0 seconds; nobody is accepted")
 
