@@ -44,7 +44,7 @@ class EventWriter:
         """How many bytes wait here because the client does not read."""
         self.paused: bool = False
         """Whether the client does not read."""
-        gone: Any = request.notifyFinish()  # type: ignore[no-untyped-call]
+        gone: Any = request.notifyFinish()
         gone.addBoth(lambda result: self._gone())
         request.become_stream()
         request.begin(content_type="text/event-stream", x_accel_buffering="no")

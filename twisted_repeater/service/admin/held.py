@@ -63,6 +63,13 @@ class HeldItem:
         self.verdict: Deferred[Verdict] = Deferred()
         """Fires with what becomes of it."""
         self.deadline: IDelayedCall | None = None
+        """Releases it."""
+
+    def left(self, clock: IReactorTime) -> float:
+        """Return in how many seconds it is released by itself."""
+        if self.deadline is None or not self.deadline.active():
+            return 0.0
+        return max(0.0, round(self.deadline.getTime() - clock.seconds(), 3))
 
 
 class HeldMessages:

@@ -13,7 +13,6 @@ __all__ = [
     "Held",
     "HeldList",
     "Input",
-    "Links",
     "NewRule",
     "Rule",
     "RuleList",
@@ -187,6 +186,8 @@ class Held(Struct):
     """Since when, in seconds since 1970."""
     until: float
     """When it is released by itself."""
+    left: float
+    """In how many seconds that is."""
     behind_bytes: int
     """How many bytes of its direction wait behind it."""
     behind_messages: int | None
@@ -209,12 +210,6 @@ class Settled(Struct):
     how: str
     """``released``, ``dropped``, ``changed``, ``answered``, ``deadline``, ``owner gone``, ``link ended`` or ``rule
     removed``."""
-
-
-class Links(Struct):
-    """On how many links something was done."""
-
-    links: int
 
 
 class StreamQuery(Struct, forbid_unknown_fields=True):

@@ -70,7 +70,7 @@ class Shower:
         if message.origin is Origin.OPENING:
             return self._opening(number, message)
         own = message.origin is Origin.OWN
-        data, found = (message.forward, self._sent_by_itself(message)) if own else (message.frame, self._found(message))
+        data, found = (message.forward, self.own_message(message)) if own else (message.frame, self._found(message))
         shown, _ = self._shown(message.link, message.direction, found, data, room)
         shown.n, shown.time, shown.number = number, message.time, message.number
         shown.origin = message.origin.value
@@ -95,6 +95,11 @@ class Shower:
     def is_secret(self, message: Any, direction: Direction) -> bool:
         """Return whether something in a message is secret."""
         return self._redacted(message, direction)[1]
+
+    def own_message(self, message: WatchedMessage) -> Any:
+        """Return what the repeater itself has sent, decoded; ``None`` if that is not one message."""
+        messages = self._read(message.link, message.direction, message.forward)
+        return messages[0] if messages is not None and len(messages) == 1 else None
 
     def text(self, held: HeldMessage) -> str:
         """Return what can be read of a held message without its secrets."""
@@ -164,10 +169,6 @@ class Shower:
 
     def _found(self, message: WatchedMessage) -> Any:
         return message.message if len(message.frame) <= LARGEST else None
-
-    def _sent_by_itself(self, message: WatchedMessage) -> Any:
-        messages = self._read(message.link, message.direction, message.forward)
-        return messages[0] if messages is not None and len(messages) == 1 else None
 
     def _sent(self, link: Link, direction: Direction, data: bytes, room: Room) -> Sent | None:
         """Return what is shown of bytes that the repeater has made."""

@@ -22,7 +22,7 @@ from ..._repeater import Repeater
 from ...watching import Origin, WatchedMessage
 from .criteria import Criteria
 from .events import event
-from .shapes import ShownMessage
+from .shapes import ShownMessage, Way
 from .shapes import Stream as StreamState
 from .shown import FULL, LARGEST, Shower
 
@@ -129,7 +129,7 @@ class Stream:
     def state(self) -> StreamState:
         """What it shows now."""
         chosen = self.criteria
-        way = None if chosen.direction is None else chosen.direction.value
+        way: Way | None = None if chosen.direction is None else chosen.direction.value
         return StreamState(self.id, self.name, chosen.client, way, chosen.type, chosen.text, self.max_rate, self.paused)
 
     # -- its connection -------------------------------------------------------------------------------------------
