@@ -190,8 +190,6 @@ class SecretTests(ShownCase):
         self.begin(dialects.int32().changed(redact=lambda message, direction: Evil()))
         self.client.send(b"geheim")
         self.assertEqual((self.show().bytes, self.show().redacted), (None, True))
-        self.patch(module, "plain", interrupt)
-        self.assertRaises(KeyboardInterrupt, self.shower.held, self.held(b"x"))
         broken = WatchedMessage(self.link, TO_CLIENT, 1.0, back=b"x")
         self.patch(self.shower._wire, "messages", interrupt)
         self.assertRaises(KeyboardInterrupt, self.shower.watched, 1, broken)
@@ -233,6 +231,10 @@ class HeldTests(ShownCase):
         """Nothing that a message does can break the debugger."""
         self.begin()
         self.assertIsNone(self.shower.held(self.held(LEFT_OUT))[0].decoded)
+        self.patch(module, "plain", interrupt)
+        self.assertRaises(KeyboardInterrupt, self.shower.held, self.held(b"x"))
+        self.patch(module, "plain", lambda value: {b"no": "json"})
+        self.assertIsNone(self.shower.held(self.held(b"x"))[0].decoded)
 
         class Unreadable(Command):
             """A command without a name."""
