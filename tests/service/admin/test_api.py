@@ -13,7 +13,7 @@ from twisted_repeater._sockets.descriptors import RESERVE
 from twisted_repeater.service.admin import administration, api
 from twisted_repeater.service.admin.answers import ApiError
 from twisted_repeater.service.admin.api import ROUTES
-from twisted_repeater.service.admin.routes import Context, Route
+from twisted_repeater.service.admin.routes import MAX_BODY, Context, Route
 from twisted_repeater.service.admin.site import GuardedSite
 
 from ...modules import missing
@@ -187,7 +187,7 @@ class NumberTests(SynchronousTestCase):
         for text in (b"5", b"5.0", b"5e0"):
             sent = b'{"every": %s, "others": [{"x": 7.0}]}' % text
             self.assertEqual(api._body(sent, route), Rule(5, [{"x": 7}]), text)
-        for text in (b"5.5", b'"5"', b"1e999", b"NaN", b"[" * 5000):
+        for text in (b"5.0" + b" " * MAX_BODY, b"5.5", b'"5"', b"1e999", b"NaN", b"[" * 5000):
             with self.assertRaisesRegex(ApiError, "the body is wrong: "):
                 api._body(b'{"every": %s}' % text, route)
 

@@ -16,7 +16,7 @@ from . import debugging, faults, health, links, login, openapi, recording, repea
 from .answers import Answer, ApiError, Nothing, json_of
 from .login import Login
 from .request import GuardedRequest
-from .routes import Call, Context, Found, Route, RouteTable
+from .routes import MAX_BODY, Call, Context, Found, Route, RouteTable
 from .site import GuardedSite
 from .subject import Administered
 
@@ -128,6 +128,8 @@ def _body(data: bytes, route: Route) -> msgspec.Struct | None:
     except (ValueError, RecursionError) as error:
         wrong = error
     try:
+        if len(data) > MAX_BODY:
+            raise wrong  # this would take too long
         return msgspec.convert(_whole(msgspec.json.decode(data)), kind)
     except (ValueError, RecursionError):
         raise ApiError(http.BAD_REQUEST, f"the body is wrong: {_in_words(wrong)}") from wrong
