@@ -44,19 +44,18 @@ export function faultsPanel(app) {
     if (!one) return;
     name.value = one.name;
     setText(summary, one.summary ?? "");
-    options.replaceChildren(...one.options.map((option) => field(option.name, control(option), option.summary ?? "")));
+    const own = one.options.filter((option) => option.name !== "lasts"); // which is a field of every fault above
+    options.replaceChildren(...own.map((option) => field(option.name, control(option), option.kind)));
   }
 
   function control(option) {
-    const needed = option.default === null || option.default === undefined;
-    const settings = { name: `option ${option.name}`, autocomplete: "off", spellcheck: "false" };
-    if (option.choices?.length) {
-      const made = select(settings, option.choices.map((choice) => [String(choice), String(choice)]));
-      if (!needed) made.value = String(option.default);
-      made.original = needed ? null : made.value;
-      return made;
-    }
-    return make("input", { ...settings, placeholder: needed ? "" : String(option.default) });
+    const settings = { name: `option ${option.name}`, autocomplete: "off", spellcheck: "false", required: option.required };
+    if (!option.choices) return make("input", { ...settings, placeholder: option.default ?? "" });
+    const choices = option.choices.map((choice) => [choice, choice]);
+    if (option.default === null) choices.unshift(["", ""]);
+    const made = select(settings, choices);
+    made.value = made.original = option.default ?? "";
+    return made;
   }
 
   /** Return the fault as the administration reads it: latency:seconds=0.2. What is left alone keeps its default. */

@@ -2,7 +2,7 @@
 
 import { asking, get, of, post } from "./api.js";
 import { byId, make, setText } from "./dom.js";
-import { clock, count, duration, rate, size } from "./format.js";
+import { count, duration, rate, size } from "./format.js";
 import { exactly, within } from "./globs.js";
 import { WindowList } from "./window_list.js";
 
@@ -10,13 +10,18 @@ const MOST = 10000; // the most links that one answer has
 const EVERY = 1000; // milliseconds between two looks, if they are quick
 const SHARE = 12; // a look at all links may take one part of so many of the time
 
+/** Return the name of a client, or where it is if it has none. */
+const titleOf = (link) => link.client || link.client_address || `link ${link.id}`;
+
+const since = (made) => (made === null ? "" : `, for ${duration(Date.now() / 1000 - made)}`);
+
 const queued = (link) =>
   link.to_server.waiting_bytes + link.to_server.behind_bytes + link.to_client.waiting_bytes + link.to_client.behind_bytes;
 
 const ORDERS = {
   id: (a, b) => a.id - b.id,
   newest: (a, b) => b.id - a.id,
-  client: (a, b) => (a.client ?? "").localeCompare(b.client ?? "") || a.id - b.id,
+  client: (a, b) => a.client.localeCompare(b.client) || a.id - b.id,
   rate: (a, b) => b.rate - a.rate || a.id - b.id,
   queue: (a, b) => queued(b) - queued(a) || a.id - b.id,
   trouble: (a, b) => (b.last_error !== null) - (a.last_error !== null) || a.id - b.id,
@@ -37,7 +42,7 @@ export function links(app) {
     make: makeRow,
     fill: fillRow,
     chosen: (link) => choose(link),
-    entered: (link) => app.tell("only", exactly(link.client ?? "")),
+    entered: (link) => app.tell("only", exactly(link.client)),
   });
   const empty = make("p.empty", { hidden: true });
   list.box.append(empty);
@@ -151,9 +156,9 @@ function makeRow() {
 }
 
 function fillRow(row, link) {
-  setText(row.client, link.client ?? link.client_address ?? "no name yet");
-  row.client.title = `link ${link.id}, ${link.client_address ?? "address unknown"}`;
-  setText(row.state, link.held ? "on hold" : link.state === "linked" || link.state === "up" ? "" : link.state);
+  setText(row.client, titleOf(link));
+  row.client.title = `link ${link.id}, ${link.client_address}`;
+  setText(row.state, link.held ? "on hold" : link.state === "active" ? "" : link.state);
   row.classList.toggle("on-hold", link.held);
   row.classList.toggle("trouble", link.last_error !== null);
   setText(row.rates, `→ ${rate(link.to_server.rate)}/s  ← ${rate(link.to_client.rate)}/s`);
@@ -168,7 +173,7 @@ function chosenLink(app, forget) {
   const facts = make("dl.facts");
   const button = (text, call, settings = {}) => make("button", { type: "button", onclick: call, ...settings }, text);
   const id = () => app.link.id;
-  const name = () => app.link.client ?? "";
+  const name = () => app.link.client;
   const changed = () => app.tell("links");
 
   const hold = button("Hold client", async () => {
@@ -196,13 +201,13 @@ function chosenLink(app, forget) {
     for (const element of [title, facts, buttons]) element.hidden = link === null;
     hint.hidden = link !== null;
     if (link === null) return;
-    setText(title, link.client ?? link.client_address ?? "no name yet");
+    setText(title, titleOf(link));
     setText(hold, link.held ? "Resume client" : "Hold client");
     for (const element of [hold, closeLink, closeClient, send]) element.disabled = ended;
     if (!link.client) closeClient.disabled = only.disabled = true;
     else only.disabled = false;
-    const rows = [["link", `${link.id}, ${ended ? "ended" : link.state}, made ${clock(link.made).slice(0, 8)} (${duration(Date.now() / 1000 - link.made)})`]];
-    rows.push(["from", link.client_address ?? "–"], ["server", link.server ? `${link.server}, ${link.server_address ?? "–"}` : (link.server_address ?? "–")]);
+    const rows = [["link", `${link.id}, ${ended ? "ended" : link.state}, ${since(link.made)}`]];
+    rows.push(["from", link.client_address], ["server", [link.server, link.server_address].filter(Boolean).join(", ")]);
     for (const [way, label] of [["to_server", "→ server"], ["to_client", "← client"]]) rows.push([label, flow(link[way])]);
     rows.push(["error", link.last_error ?? "none"]);
     if (facts.childElementCount !== rows.length * 2) {
