@@ -1,8 +1,11 @@
 // What the parts of the page share: the chosen repeater, the filter of messages, and who is told of what.
 
-import { byId, make, setText } from "./dom.js";
+import { byId, setText } from "./dom.js";
 
 const STAYS = 8000; // milliseconds that an answer stays in the line at the bottom
+
+/** Return what the administration says as a sentence: its errors begin small, and have no full stop. */
+const whole = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
 
 export class App {
   constructor() {
@@ -39,7 +42,7 @@ export class App {
   /** Say something in the line at the bottom. */
   say(text, bad = false) {
     const said = byId("said");
-    setText(said, text);
+    setText(said, text && whole(text));
     said.classList.toggle("bad", bad);
     clearTimeout(this.timer);
     if (!bad) this.timer = setTimeout(() => setText(said, ""), STAYS);
@@ -68,12 +71,8 @@ export class App {
   /** Show a sentence above the page as long as it is true; an empty one takes it away. Each kind has one. */
   notice(kind, sentence) {
     this.notices.set(kind, sentence);
-    const text = [...this.notices.values()].filter(Boolean).join(" ");
-    let bar = byId("notice");
-    if (!bar) {
-      bar = make("p", { id: "notice", role: "alert" });
-      document.body.append(bar);
-    }
+    const text = [...this.notices.values()].filter(Boolean).map(whole).join(" ");
+    const bar = byId("notice");
     setText(bar, text);
     bar.hidden = !text;
   }

@@ -68,9 +68,9 @@ export class Connection {
   }
 
   #down(error, pause) {
-    const soon = ` Trying again ${pause < 1000 ? "at once" : `in ${Math.round(pause / 1000)} s`}.`;
-    if (error.status) this.#is("lost", "no stream", error.message + soon);
-    else this.#is("lost", "connection lost", error.message + soon);
+    const soon = pause < 1000 ? "at once" : `in ${Math.round(pause / 1000)} s`;
+    const why = error.message.replace(/\.$/, "");
+    this.#is("lost", error.status ? "no stream" : "connection lost", `${why}. It is tried again ${soon}.`);
   }
 
   #close() {

@@ -197,7 +197,7 @@ function chosenLink(app, forget) {
   const hint = make("p.quiet", {}, "Choose a link to see its queues, to hold it, or to close it.");
   box.append(title, facts, buttons, hint);
 
-  return (link, ended = false) => {
+  const show = (link, ended = false) => {
     for (const element of [title, facts, buttons]) element.hidden = link === null;
     hint.hidden = link !== null;
     if (link === null) return;
@@ -206,7 +206,7 @@ function chosenLink(app, forget) {
     for (const element of [hold, closeLink, closeClient, send]) element.disabled = ended;
     if (!link.client) closeClient.disabled = only.disabled = true;
     else only.disabled = false;
-    const rows = [["link", `${link.id}, ${ended ? "ended" : link.state}, ${since(link.made)}`]];
+    const rows = [["link", `${link.id}, ${ended ? "ended" : link.state}${since(link.made)}`]];
     rows.push(["from", link.client_address], ["server", [link.server, link.server_address].filter(Boolean).join(", ")]);
     for (const [way, label] of [["to_server", "→ server"], ["to_client", "← client"]]) rows.push([label, flow(link[way])]);
     rows.push(["error", link.last_error ?? "none"]);
@@ -220,6 +220,8 @@ function chosenLink(app, forget) {
     });
     facts.lastElementChild.classList.toggle("bad", link.last_error !== null);
   };
+  show(null);
+  return show;
 }
 
 function flow(way) {

@@ -14,6 +14,7 @@ export class Login {
         "form",
         { onsubmit: (event) => this.#submit(event, done) },
         make("h2", { id: "login-title" }, "Log in"),
+        make("input", { autocomplete: "username", value: "administration", hidden: true }), // for password managers
         make("p", {}, "This administration needs its token: the content of the file that --admin-token-file names."),
         make("label.field", {}, make("span", {}, "Token"), this.token),
         this.error,

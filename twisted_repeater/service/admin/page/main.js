@@ -91,7 +91,7 @@ async function look() {
       if (error.status === undefined) throw error;
       if (error.status === 401) return; // the login begins anew
       lost = true;
-      app.notice("lost", `${error.message} What you see is old; it is tried again each second.`);
+      app.notice("lost", "What you see is old.");
     }
     document.body.classList.toggle("lost", lost);
   }
@@ -102,11 +102,11 @@ let running = false;
 
 async function begin() {
   const session = await get("session").catch(() => ({}));
-  login.offersLogout(session.needs_token);
   if (session.needs_token && !session.logged_in) {
     login.show();
     return;
   }
+  login.offersLogout(session.needs_token);
   const version = await get("version").catch(() => null);
   if (version) setText(byId("version"), `twisted_repeater ${version.version}, ${version.hot_path}`);
   if (running) app.connection.open();

@@ -80,7 +80,7 @@ class Plot {
     this.area.setAttribute("d", line && `${line}V${HEIGHT}H${points[0].split(" ")[0]}Z`);
     const last = this.values.at(-1);
     setText(this.number, last === undefined ? "–" : this.show(last));
-    setText(this.top, this.values.length ? `to ${this.show(highest)}` : "");
+    setText(this.top, this.values.some(Boolean) ? `to ${this.show(highest)}` : "");
   }
 }
 

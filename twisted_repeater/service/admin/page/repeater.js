@@ -54,7 +54,7 @@ export function repeaterPanel(app) {
 }
 
 function listed(list, values) {
-  list.replaceChildren(...Object.entries(values).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value === null ? "none" : String(value))]));
+  list.replaceChildren(...Object.entries(values).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value === null ? "none" : typeof value === "number" ? value.toLocaleString("en") : String(value))]));
 }
 
 /** Return what a reload says of one repeater, key by key. */
