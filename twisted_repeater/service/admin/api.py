@@ -12,7 +12,7 @@ from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
 from ..._types import Reactor
-from . import faults, health, links, login, openapi, page_files, recording, repeaters
+from . import debugging, faults, health, links, login, openapi, page_files, recording, repeaters
 from .answers import Answer, ApiError, Nothing
 from .login import Login
 from .request import GuardedRequest
@@ -33,6 +33,7 @@ ROUTES: list[Route] = [
     *links.ROUTES,
     *faults.ROUTES,
     *recording.ROUTES,
+    *debugging.ROUTES,
 ]
 """All calls, in the order of the reference."""
 

@@ -114,7 +114,7 @@ def _way(administered: AdministeredRepeater, link: Link, direction: Direction) -
     lane = next((lane for lane in pair.lanes if lane.direction is direction), None)
     awaits: Literal["filter", "hold"] | None = None
     if lane is not None and lane.awaited is not None:
-        awaits = "hold" if lane in administered.repeater._factory.holds.held else "filter"
+        awaits = "hold" if lane in administered.repeater._factory.links.holds.held else "filter"
     return Way(
         messages=messages,
         bytes=size,
