@@ -47,7 +47,7 @@ export class Connection {
       this.app.tell("resync");
       return;
     }
-    this.stream = new Stream(repeater, () => this.app.filter, {
+    this.stream = new Stream(repeater, () => ({ ...this.app.filter, paused: this.app.paused || null }), {
       event: (kind, data) => this.app.tell(kind, data),
       up: () => this.#up(),
       down: (error, pause) => this.#down(error, pause),
@@ -57,13 +57,13 @@ export class Connection {
   /** Ask anew what the stream shows, after the filter or the pause has changed. */
   async choose() {
     if (this.id !== null) {
-      await this.app.attempt(() => post(`streams/${this.id}`, { ...this.app.filter, paused: this.app.paused }));
+      const chosen = Object.entries(this.app.filter).map(([name, value]) => [name, value || null]);
+      await this.app.attempt(() => post(`streams/${this.id}`, { ...Object.fromEntries(chosen), paused: this.app.paused }));
     }
   }
 
   #up() {
     this.#is("live", "live");
-    if (this.app.paused) this.choose();
     this.app.tell("resync");
   }
 

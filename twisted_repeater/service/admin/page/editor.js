@@ -1,6 +1,6 @@
 // Edits one held message: by its fields, as text or as hex; and answers it.
 
-import { get } from "./api.js";
+import { get, of } from "./api.js";
 import { fromBase64, toHex, toText } from "./bytes.js";
 import { make, setText } from "./dom.js";
 import { ARROWS, WAYS } from "./format.js";
@@ -65,7 +65,7 @@ export function editor(app, box, act) {
       make("span", { class: `way ${message.direction}`, "aria-label": WAYS[message.direction] }, ARROWS[message.direction]),
       " ",
       make("b", {}, message.type ?? "message"),
-      ` of ${message.client ?? "a client without a name"}`,
+      ` of ${message.client || `link ${message.link}`}`,
       make("span.quiet", {}, `  link ${message.link}`),
     );
     const settable = item.settable?.length > 0 && message.fields;
@@ -79,7 +79,7 @@ export function editor(app, box, act) {
     tick();
   }
 
-  const payload = () => item.payload ?? item.message.bytes?.base64 ?? null;
+  const payload = () => item.message.bytes?.base64 ?? null;
 
   function drawFields() {
     const settable = new Set(item.settable ?? []);
@@ -115,11 +115,11 @@ export function editor(app, box, act) {
   async function fillArea(name) {
     const mine = item;
     let text = payload();
-    if (item.message.bytes?.cut && item.payload === undefined) {
-      area.value = "";
-      const full = await app.attempt(() => get(`streams/${item.stream}/messages/${item.message.n}`));
-      if (item !== mine || mode !== name || !full?.bytes) return;
-      text = full.bytes.base64;
+    if (item.message.bytes.cut) {
+      area.value = original = "";
+      const full = await app.attempt(() => get(of(app.repeater, "held", item.id)));
+      if (item.id !== mine.id || mode !== name || !full) return;
+      text = full.message.bytes.base64;
     }
     const bytes = fromBase64(text);
     area.value = name === "hex" ? toHex(bytes) : toText(bytes);

@@ -10,7 +10,7 @@ export const exactly = (name) => escaped(name);
 export const within = (text) => (isPattern(text) ? text : `*${text}*`);
 
 /** Return whether a text matches a pattern. An empty pattern matches everything. */
-export function matches(pattern, text) {
+export function matches(pattern, text, flags = "u") {
   if (!pattern) return true;
   const parts = pattern.match(/\[!?\]?[^\]]*\]|[\s\S]/g) ?? [];
   const source = parts.map((part) => {
@@ -20,7 +20,7 @@ export function matches(pattern, text) {
     return part.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
   });
   try {
-    return new RegExp(`^(?:${source.join("")})$`, "u").test(text);
+    return new RegExp(`^(?:${source.join("")})$`, flags).test(text);
   } catch {
     return true; // the server judges; this is only for what is on the screen already
   }

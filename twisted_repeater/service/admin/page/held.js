@@ -135,7 +135,7 @@ export function heldPanel(app) {
 
 /** Note by our own clock when a held message is released: the clocks of the two machines may differ. */
 function due(item, now) {
-  item.due = now + (item.left ?? item.until - Date.now() / 1000);
+  item.due = now + (item.left);
   return item;
 }
 
@@ -160,7 +160,7 @@ function fillRow(row, item) {
   setText(row.way, ARROWS[message.direction]);
   row.way.setAttribute("aria-label", WAYS[message.direction]);
   row.way.className = `way ${message.direction}`;
-  setText(row.client, message.client ?? `link ${message.link}`);
+  setText(row.client, message.client || `link ${message.link}`);
   setText(row.type, message.type ? `${message.type}  ${message.summary}` : message.summary);
   setText(row.left, left_(item));
   setText(row.behind, item.behind_bytes ? `${behind(item)} behind it` : "nothing waits behind it");

@@ -26,7 +26,7 @@ function whole(app, message) {
   const actions = make(
     "div.buttons",
     {},
-    make("button", { type: "button", onclick: () => app.tell("only", exactly(message.client ?? "")) }, "Only its client"),
+    make("button", { type: "button", onclick: () => app.tell("only", exactly(message.client)) }, "Only its client"),
     make("button", { type: "button", onclick: () => app.tell("rule-like", message) }, "Hold such messages …"),
     make("button", { type: "button", onclick: () => app.tell("send-copy", message) }, "Send a copy …"),
   );
@@ -39,13 +39,14 @@ function whole(app, message) {
 
 function headline(message) {
   const line = make("p.what", {}, make("span", { class: `way ${message.direction}`, "aria-label": WAYS[message.direction] }, ARROWS[message.direction]), " ");
-  line.append(make("b", {}, message.type ?? "message"), ` of ${message.client ?? "a client without a name"}`);
+  line.append(make("b", {}, message.type ?? "message"), ` of ${message.client || `link ${message.link}`}`);
   const facts = [`link ${message.link}`, clock(message.time), size(message.size)];
-  if (message.number != null) facts.push(`no. ${count(message.number)} ${WAYS[message.direction]}`);
-  if (message.origin && message.origin !== "peer") facts.push(String(message.origin));
+  if (message.number) facts.push(`no. ${count(message.number)} ${WAYS[message.direction]}`);
+  if (message.origin === "opening") facts.push("of the opening");
+  if (message.origin === "own") facts.push("sent by the repeater");
   line.append(make("span.quiet", {}, `  ${facts.join(" · ")}`));
   const verdict = make("p.what", {}, make("span", { class: message.passed ? "verdict" : "verdict changed" }, message.verdict ?? ""));
-  if (message.by_filter) verdict.append(make("span.quiet", {}, ` by ${typeof message.by_filter === "string" ? message.by_filter : "the filter"}`));
+  if (message.by_filter) verdict.append(make("span.quiet", {}, ` by a filter`));
   if (message.took > 0.001) verdict.append(make("span.quiet", {}, `, after ${duration(message.took)}`));
   return make("div", {}, line, verdict);
 }

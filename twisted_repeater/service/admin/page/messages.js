@@ -12,8 +12,8 @@ const CHUNK = 250; // how many go at once, so that keeping the limit costs littl
 /** Show the messages of the stream, the filter, and what was left out. */
 export function messages(app) {
   const kept = [];
-  let seen = 0;
-  let shown = 0;
+  let last = { seen: 0, shown: 0, left_out: 0 };
+  let base = last; // what was counted before the filter was chosen
   const list = new WindowList(byId("messages-list"), {
     follows: true,
     key: (message) => message.key,
@@ -45,16 +45,18 @@ export function messages(app) {
   });
 
   app.on("counts", (counts) => {
-    seen = counts.seen;
-    shown = counts.shown;
-    const text = seen ? `shown ${count(shown)} of ${count(seen)}` : "";
-    setText(byId("counts"), app.paused ? `paused; ${text || "nothing yet"}` : text);
-    byId("counts").classList.toggle("samples", shown < seen && !app.paused);
-    byId("counts").title = shown < seen ? "More messages pass than are shown; the others are only counted." : "";
+    if (counts.seen < base.seen) base = { seen: 0, shown: 0, left_out: 0 }; // of a new stream
+    const text = `shown ${count(counts.shown - base.shown)} of ${count(counts.seen - base.seen)}`;
+    const samples = counts.left_out > last.left_out && !app.paused;
+    setText(byId("counts"), app.paused ? `paused, ${text}` : text);
+    byId("counts").classList.toggle("samples", samples);
+    byId("counts").title = samples ? "More messages pass than are shown: the others are only counted." : "";
+    last = counts;
   });
 
   app.on("repeater", () => {
     kept.length = 0;
+    base = last = { seen: 0, shown: 0, left_out: 0 };
     setText(byId("counts"), "");
     list.choose(null);
     list.follow();
@@ -84,6 +86,7 @@ export function messages(app) {
   filterForm(app, () => {
     const fits = kept.filter((message) => passes(app.filter, message));
     kept.splice(0, kept.length, ...fits);
+    base = last;
     draw();
     app.connection.choose();
   });
@@ -104,12 +107,12 @@ function nothing(app) {
 
 /** Return whether a message that is on the screen fits a filter that was made later. */
 function passes(filter, message) {
-  if (!matches(filter.client, message.client ?? "")) return false;
+  if (!matches(filter.client, message.client)) return false;
   if (filter.direction && filter.direction !== message.direction) return false;
   const type = message.type ?? "";
-  if (filter.type && !matches(filter.type, type) && !type.split(/[\s()]+/).some((word) => matches(filter.type, word))) return false;
+  if (filter.type && ![type, ...type.split(/[\s()]+/)].some((word) => matches(filter.type, word, "iu"))) return false;
   const text = [message.summary, ...(message.fields ?? []).flat()].join("\n");
-  return text.toLowerCase().includes(filter.text.toLowerCase());
+  return text.includes(filter.text);
 }
 
 function filterForm(app, changed) {
@@ -120,7 +123,7 @@ function filterForm(app, changed) {
     input("client", "client", "A client's name, or a pattern such as desk-*"),
     select({ name: "direction", "aria-label": "direction" }, DIRECTIONS),
     input("type", "type", "A type of messages, or a pattern such as New*"),
-    input("text", "text", "A text that the message contains"),
+    input("text", "text", "A text that the message contains, in upper and lower case as written"),
   );
   const read = () => {
     const next = Object.fromEntries(new FormData(form));
@@ -152,7 +155,7 @@ function makeRow() {
 
 function fillRow(row, message) {
   setText(row.time, clock(message.time));
-  setText(row.client, message.client ?? `link ${message.link}`);
+  setText(row.client, message.client || `link ${message.link}`);
   setText(row.way, ARROWS[message.direction]);
   row.way.setAttribute("aria-label", WAYS[message.direction]);
   row.way.className = `way ${message.direction}`;
