@@ -41,6 +41,18 @@ export function countdown(seconds) {
   return `${Math.floor(whole / 60)}:${two(whole % 60)}`;
 }
 
+const VERDICTS = {
+  PASS_ON: "passed on",
+  DROP: "dropped",
+  DO_NOTHING: "dropped",
+  Send: "changed",
+  SendBack: "answered",
+  PassOnAndSendBack: "passed on, answered",
+};
+
+/** Return a verdict in words. One that closes the link has its reason behind a colon. */
+export const verdict = (name) => VERDICTS[name] ?? name.replace(/^Close\b/, "closed");
+
 /** The arrow of a direction, and its name for screen readers. */
 export const ARROWS = { to_server: "→", to_client: "←" };
 export const WAYS = { to_server: "to server", to_client: "to client" };

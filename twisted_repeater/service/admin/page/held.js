@@ -20,6 +20,7 @@ const HOW = {
 /** Add the tab of held messages. */
 export function heldPanel(app) {
   let held = [];
+  const ours = new Set(); // ids of those that we are about to let go
   const listBox = make("div.window.held-list", { role: "listbox", tabindex: "0", "aria-label": "Held messages", id: "held-list" });
   const all = make("button", { type: "button" }, "Release all");
   const title = make("span.quiet");
@@ -38,10 +39,11 @@ export function heldPanel(app) {
 
   /** Do something with a held message: its way out is told by an event, and by the answer if it was gone already. */
   async function act(item, what, body = undefined, said = HOW.released) {
+    ours.add(item.id);
     const answer = await app.attempt(() => post(of(app.repeater, "held", item.id, what), body), `Message ${item.id} is ${said}.`);
+    ours.delete(item.id);
     if (answer) settled(item.id);
     else await look();
-    return answer !== null;
   }
 
   function show(item) {
@@ -53,7 +55,7 @@ export function heldPanel(app) {
     if (at < 0) return;
     held = held.toSpliced(at, 1);
     if (list.chosenKey === id) {
-      if (how && edit.dirty) edit.gone(HOW[how] ?? how);
+      if (how && edit.dirty && !ours.has(id)) edit.gone(HOW[how] ?? how);
       else list.choose(held[Math.min(at, held.length - 1)] ?? null);
     }
     draw();

@@ -68,7 +68,7 @@ function chooseOne() {
 }
 
 function describe(summary) {
-  setText(byId("route"), `${summary.dialect}  ·  ${summary.listen} → ${summary.server}`);
+  setText(byId("route"), `${summary.dialect}  ·  ${[summary.listen, summary.server].filter(Boolean).join(" → ")}`);
   const ready = byId("ready");
   const refuses = summary.drops_new_clients ? "refuses newcomers" : "ready";
   setText(ready, summary.ready ? refuses : "not ready");

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { dump, fromBase64, toText } from "./bytes.js";
 import { make } from "./dom.js";
-import { ARROWS, WAYS, clock, count, duration, size } from "./format.js";
+import { ARROWS, WAYS, clock, count, duration, size, verdict } from "./format.js";
 import { exactly } from "./globs.js";
 
 const MOST_LINES = 2048; // lines of a dump that are drawn at once: 32 KiB
@@ -45,10 +45,10 @@ function headline(message) {
   if (message.origin === "opening") facts.push("of the opening");
   if (message.origin === "own") facts.push("sent by the repeater");
   line.append(make("span.quiet", {}, `  ${facts.join(" · ")}`));
-  const verdict = make("p.what", {}, make("span", { class: message.passed ? "verdict" : "verdict changed" }, message.verdict ?? ""));
-  if (message.by_filter) verdict.append(make("span.quiet", {}, ` by a filter`));
-  if (message.took > 0.001) verdict.append(make("span.quiet", {}, `, after ${duration(message.took)}`));
-  return make("div", {}, line, verdict);
+  const decided = make("p.what", {}, make("span", { class: message.passed ? "verdict" : "verdict changed" }, verdict(message.verdict)));
+  if (message.by_filter) decided.append(make("span.quiet", {}, ` by a filter`));
+  if (message.took > 0.001) decided.append(make("span.quiet", {}, `, after ${duration(message.took)}`));
+  return make("div", {}, line, decided);
 }
 
 /** Make a table of fields: the name or number, the label, and the value. */
