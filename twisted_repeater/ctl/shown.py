@@ -1,0 +1,58 @@
+"""Messages, and what else happens on links, as lines for people."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+from .._text import printable, shortened
+from .administration import Answer
+from .events import Event
+from .texts import moment, size
+
+__all__ = ["fields_of", "line_of", "message_line", "report_of"]
+
+ARROWS = {"to_server": "->", "to_client": "<-"}
+
+LONGEST_BYTES = 2000
+"""How many bytes of a message are shown, if it has no fields."""
+
+
+def message_line(message: Answer) -> str:
+    """Return a message as one line: who sent it, what it is, and what was decided about it."""
+    arrow = ARROWS.get(message["direction"], message["direction"])
+    kind = f"{message['type']}: " if message["type"] else ""
+    text = f"{message['client']} {arrow} {kind}{message['summary']}  [{message['verdict']}]"
+    return f"{moment(message['time'], day=False)} {message['link']} {printable(text)}"
+
+
+def fields_of(message: Answer) -> Iterator[str]:
+    """Return a line for each field of a message, or its bytes."""
+    fields = message["fields"]
+    if fields is not None:
+        width = max((len(str(field[0])) for field in fields), default=0)
+        for name, value, label in fields:
+            yield printable(f"    {name:{width}} = {value}" + (f"  ({label})" if label else ""))
+    elif message["redacted"]:
+        yield "    (it has secrets)"
+    else:
+        payload = base64.b64decode(message["bytes"]["base64"])
+        cut = f" ... ({size(message['size'])})" if len(payload) > LONGEST_BYTES or message["bytes"]["cut"] else ""
+        yield f"    {ascii(payload[:LONGEST_BYTES])[2:-1]}{cut}"
+
+
+def line_of(event: Event) -> str | None:
+    """Return what happened as one line, ``None`` if it is nothing for people."""
+    kind, data = event
+    if kind == "message":
+        return message_line(data)
+    if kind == "link_made":
+        return printable(f"link {data['id']} of client {data['client']} from {data['client_address']} is made")
+    if kind == "link_ended":
+        return printable(f"link {data['link']} of client {data['client']} has ended: {shortened(data['reason'])}")
+    return None
+
+
+def report_of(data: Answer) -> str:
+    """Return an event whose fields are for people as one line."""
+    return printable(", ".join(f"{name} {value}" for name, value in data.items() if value is not None))
