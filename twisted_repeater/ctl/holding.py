@@ -156,7 +156,7 @@ class _Holding:
         elif not word:
             return
         elif not commands:
-            note(f"expected release, drop, change, answer, show or ?, got {printable(word)!r}")
+            note(f"expected release, drop, change, answer, show or ?, got {word!r}")
         elif not self._held:
             note("no message is held")
         else:

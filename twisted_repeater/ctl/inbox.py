@@ -38,8 +38,11 @@ class Inbox:
 
     def __exit__(self, *error: object) -> None:
         self._events.end()
-        list(self._taken())  # the thread may wait for room
-        self._thread.join(1.0)  # no longer, should it just try to connect again
+        for _ in range(100):  # a second, not longer, should it just try to connect again
+            list(self._taken())  # it may wait for room
+            self._thread.join(0.01)
+            if not self._thread.is_alive():
+                break
         self._wakes.close()
         self._woken.close()
 

@@ -99,7 +99,6 @@ class _Commands:
 
     def _add_faults(self) -> None:
         faults = self._add("faults", calls.faults, "Show the faults, or change them.")
-        faults.set_defaults(action="list")
         actions = faults.add_subparsers(dest="action", metavar="ACTION", title="actions")
         setting = actions.add_parser("set", help="Set a fault.")
         setting.add_argument("name", metavar="NAME", help="Its name; another fault of this name is replaced.")

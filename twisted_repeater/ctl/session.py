@@ -91,7 +91,7 @@ def session_of(options: argparse.Namespace) -> Session:
         address = address._replace(text=f"{DEFAULT_ADMIN} (the default; --admin and {ADMIN} choose another)")
     file = options.token_file or os.environ.get(TOKEN_FILE)
     administration = Administration(address, None if not file else _token_in(file))
-    return Session(administration, options.repeater, options.json)
+    return Session(administration, options.repeater, bool(options.json))
 
 
 def _token_in(file: str) -> str:
