@@ -29,7 +29,7 @@ LEVELS: list[set[str]] = [
         "_types",
     },
     {"framings", "codecs"},
-    {"dialects", "observers", "filters", "faults", "watching", "_watched"},
+    {"dialects", "observers", "filters", "faults", "holding", "watching", "_watched"},
     {"_lane"},
     {"_sockets"},
     {"_link"},

@@ -26,6 +26,7 @@ class Pair(SimpleNamespace):
             client=SimpleNamespace(address="client address", certificate="certificate"),
             server=SimpleNamespace(address="server address"),
             stopped=frozenset({Direction.TO_SERVER}),
+            held=False,
             asked=[],
         )
 
@@ -41,6 +42,14 @@ class Pair(SimpleNamespace):
         """Keep the name."""
         self.asked.append(("identify", name))
         return succeed(None)
+
+    def hold(self) -> None:
+        """Keep that it is held."""
+        self.held = True
+
+    def resume(self) -> None:
+        """Keep that it is not held."""
+        self.held = False
 
     def finish(self) -> None:
         """Keep that it was asked for."""
@@ -63,6 +72,14 @@ class LinkTests(SynchronousTestCase):
         """It provides `ILink`, and has no other public name."""
         verifyObject(ILink, self.link)
         self.assertEqual({name for name in dir(self.link) if not name.startswith("_")}, set(ILink.names()))
+
+    def test_hold(self) -> None:
+        """It can be held and resumed."""
+        states = [self.link.held]
+        self.link.hold()
+        states.append(self.link.held)
+        self.link.resume()
+        self.assertEqual([*states, self.link.held], [False, True, False])
 
     def test_attributes(self) -> None:
         """Its attributes are those of the pair; the state is the application's."""

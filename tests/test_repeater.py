@@ -33,8 +33,10 @@ from twisted_repeater import (
     MessageType,
     MultipleVersionsError,
     NewClientsDropped,
+    OnFilterError,
     Repeater,
     RepeaterClosed,
+    Send,
     SendBack,
     ServerUnreachable,
     Side,
@@ -354,6 +356,39 @@ class StartTests(PeerCase):
         world.repeater.replace_filters(to_client_filter=None)
         peer.send(b"four")
         await client.seen.holds(b"four")
+
+    async def test_replace_policy(self) -> None:
+        """What becomes of messages whose filter fails can be replaced; a wrong policy changes nothing."""
+        world = await self.world(to_server_filter=lambda message, link: 1 / 0)
+        client, peer = await world.linked("alice")
+        self.assertRaises(ValueError, world.repeater.replace_filters, on_filter_error="never")
+        world.repeater.replace_filters(on_filter_error=OnFilterError.PASS_ON)
+        client.send(b"one")
+        await peer.seen.reach(2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    async def test_replace_server(self) -> None:
+        """Newcomers are linked to another server; links stay, and a wrong server changes nothing."""
+        world, other = await self.world(), await self.world()
+        client, peer = await world.linked("alice")
+        self.assertRaises(ValueError, world.repeater.replace_server, "tcp:127.0.0.1:0")
+        world.repeater.replace_server(f"tcp:127.0.0.1:{other.server_port.getHost().port}")
+        newcomer = await world.connect(hello("bob"))
+        await newcomer.seen.reach(1)
+        self.assertEqual((len(world.server.peers), len(other.server.peers)), (1, 1))
+        client.send(b"one")
+        await peer.seen.reach(2)
+
+    async def test_hold(self) -> None:
+        """Somebody can hold messages, as long as the repeater is not shut down."""
+        world = await self.world()
+        hold = world.repeater.hold(lambda message: succeed(Send(b"instead")), links="alice")
+        client, peer = await world.linked("alice")
+        client.send(b"one")
+        await peer.seen.holds(b"instead")
+        hold.stop()
+        await world.repeater.shutdown()
+        self.assertRaises(RuntimeError, world.repeater.hold, lambda message: None)
 
     async def test_pairs(self) -> None:
         """A pair of filters can be given at the start, and replaced; a wrong one changes nothing."""
@@ -696,6 +731,16 @@ class ShutdownTests(PeerCase):
         self.assertIsNot(*failures)
         self.assertFalse(client.transport.connected)
 
+    async def test_stop_listening(self) -> None:
+        """When the port is closed, links stay until the shutdown."""
+        world = await self.world()
+        client, peer = await world.linked("alice")
+        await world.repeater.stop_listening()
+        client.send(b"one")
+        await peer.seen.holds(b"one")
+        await world.repeater.shutdown()
+        await client.lost()
+
     async def test_port_that_does_not_stop(self) -> None:
         """A port whose end does not come holds that up for ``close_timeout`` at most; the log says so."""
         clock = MemoryReactorClock()
@@ -706,7 +751,7 @@ class ShutdownTests(PeerCase):
             self.assertNoResult(over)
             clock.advance(0.1)
             self.successResultOf(over)
-        own = [event for event in captured if event["log_namespace"] == "twisted_repeater._repeater"]
+        own = [event for event in captured if event["log_namespace"] == "twisted_repeater._sockets.listening"]
         (line,) = map(formatEvent, own)
         self.assertEqual(line, "the port has not stopped listening within 5.0 seconds; nobody is accepted")
 

@@ -18,6 +18,7 @@ state         the object that the application returned from ``on_connect``, one 
 """
 
 from . import dialects, filters
+from ._link.holding import Hold
 from ._link.watching import Watch
 from ._repeater import Repeater
 from ._types import Filter
@@ -59,6 +60,7 @@ from .errors import (
     WrongVerdict,
 )
 from .filters import chain
+from .holding import HeldMessage
 from .interfaces import (
     ICodec,
     IFilter,
@@ -105,8 +107,10 @@ __all__ = [
     "FilterTimeout",
     "FrameTooLong",
     "FramingError",
+    "HeldMessage",
     "Hello",
     "HelloTimeout",
+    "Hold",
     "ICodec",
     "IFilter",
     "IFilterPair",

@@ -6,31 +6,29 @@ from collections.abc import Callable, Iterable
 from types import EllipsisType
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocol, IStreamClientEndpoint, IStreamServerEndpoint
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ._link.application import Callbacks, Settings, everyone, with_own_defaults
 from ._link.defaults import OnConnectingError, OnError, default_callbacks, no_state
 from ._link.factory import RepeaterFactory
+from ._link.holding import Hold
 from ._link.link import Link
 from ._link.pair import Pair
 from ._link.watching import LinksToWatch, Watch
-from ._sockets.descriptors import PortGuard, claim, guard_port
+from ._sockets.descriptors import claim
 from ._sockets.endpoints import dialler, listener
-from ._sockets.port_switch import switch_of
+from ._sockets.listening import Listening
 from ._sockets.proxy_headers import watch_headers
-from ._sockets.valve import Valve
 from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
 from .faults import Faults
+from .holding import Holder
 from .model import Direction, Limits, OnFilterError, Side
 from .watching import Watcher
 
 __all__ = ["Repeater"]
-
-log: Logger = Logger()
 
 
 class Repeater:
@@ -38,21 +36,17 @@ class Repeater:
 
     def __init__(self, factory: RepeaterFactory, port: IListeningPort) -> None:
         self._factory = factory
-        self._port = port
-        self._address: Any = port.getHost()
+        self._listening = Listening(port, factory.clock)
         self._stopping = False
         self._over = False
         self._failure: Failure | None = None
         """Why `shutdown` failed, if it did."""
         self._callers: list[Deferred[None]] = []
+        factory.admission.port_valve = self._listening.valve
+        factory.byte_faults.port_switch = self._listening.switch
         listening = getattr(port, "factory", factory)
         factory.wrapped = listening is not factory
         factory.admission.proxied = watch_headers(listening, factory)
-        self._guard: PortGuard | None = None
-        if hasattr(port, "pauseProducing"):
-            factory.admission.port_valve = valve = Valve(port)  # type: ignore[arg-type]
-            self._guard = guard_port(port, valve, factory.clock)
-            factory.byte_faults.port_switch = switch_of(port, valve, factory.clock)
 
     @classmethod
     def create(
@@ -147,7 +141,7 @@ class Repeater:
     @property
     def port(self) -> int:
         """The TCP port that is, or was, bound."""
-        return int(self._address.port)
+        return int(self._listening.address.port)
 
     @property
     def limits(self) -> Limits:
@@ -162,7 +156,7 @@ class Repeater:
     @property
     def address(self) -> Any:
         """The address that is, or was, listened on, an `IAddress`."""
-        return self._address
+        return self._listening.address
 
     def start(
         self,
@@ -216,8 +210,11 @@ class Repeater:
         to_server_filter: Filter | EllipsisType | None = ...,
         to_client_filter: Filter | EllipsisType | None = ...,
         filters: FilterPairObject | EllipsisType | None = ...,
+        on_filter_error: OnFilterError | EllipsisType = ...,
     ) -> None:
         """Replace the filters that were given to `start`. A filter that you do not name stays; ``None`` removes it.
+
+        So does ``on_filter_error``, which takes over at once.
 
         They take over between two messages of every link, at the latest with the next read. A message whose verdict
         is awaited still gets it from the old filter.
@@ -237,7 +234,22 @@ class Repeater:
         started = self._factory.application.started
         together = {name: replaced.get(name, getattr(started, name)) for name in given}
         self._factory.equipment.check_together(*together.values())
-        self._factory.replace_filters(replaced)
+        policy = {} if on_filter_error is ... else {"on_filter_error": OnFilterError(on_filter_error)}
+        self._factory.replace_filters(replaced | policy)
+
+    def replace_server(self, server: str | IStreamClientEndpoint) -> None:
+        """Connect to another server for clients that come from now on; links stay.
+
+        Args:
+            server: as in `create`.
+
+        Raises:
+            TypeError: it is of another kind.
+            ValueError: the server cannot be reached, or not safely.
+        """
+        factory = self._factory
+        timeout = factory.claim.limits.connect_timeout
+        factory.links.dial = dialler(factory.clock, timeout, lambda pair: pair.server, server, None, None)
 
     def watch(self, watcher: Watcher, *, links: LinksToWatch = None) -> Watch:
         """Show messages to somebody as they pass, with their verdicts and with the bytes that went out.
@@ -261,6 +273,29 @@ class Repeater:
         if self._over:
             raise RuntimeError("the repeater is shut down, so there is nothing to watch")
         return self._factory.links.watches.add(watcher, links)
+
+    def hold(self, holder: Holder, *, links: LinksToWatch = None) -> Hold:
+        """Let somebody hold messages: look at one before it goes on, and decide what becomes of it.
+
+        The holder comes behind the filters of the application, so it sees what they pass on or send on, and before
+        those of the dialect and the faults. While it holds a message, those behind it wait, and ``filter_timeout`` does
+        not count. So give each held message a deadline. If the link ends, the holder's Deferred is cancelled. A link
+        that no holder chose costs nothing for that. Large messages of the others are read whole.
+
+        Args:
+            holder: called with each `HeldMessage`; see `Holder`.
+            links: which links it is asked about; see `watch`.
+
+        Returns:
+            What ends the hold. If the holder raises, that is logged, and its hold ends.
+
+        Raises:
+            TypeError: an argument is of another kind.
+            RuntimeError: the repeater is shut down.
+        """
+        if self._over:
+            raise RuntimeError("the repeater is shut down, so there is nothing to hold")
+        return self._factory.links.holds.add(holder, links)
 
     # -- messages of the application's own: they go through no filter --------------------------------------------
 
@@ -319,6 +354,15 @@ class Repeater:
         """Accept newcomers again from now on."""
         self._factory.admission.dropping = False
 
+    def stop_listening(self) -> Deferred[None]:
+        """Close the port; links stay, and clients that have come are still linked. `shutdown` ends them later.
+
+        Those who wait in the listen queue are accepted first, because the system would reset them. Newcomers cannot
+        connect then, so a balancer sends them elsewhere. You may call this again; each call returns a Deferred of its
+        own, which fires when the port is closed.
+        """
+        return Deferred.fromCoroutine(self._listening.close_in_order(self._factory.claim.limits.close_timeout))
+
     def shutdown(self) -> Deferred[None]:
         """Stop listening and close every link; fires when every connection is gone.
 
@@ -331,10 +375,6 @@ class Repeater:
             self._is_shut_down(self._failure)
         elif not self._stopping:
             self._stopping = True  # first: callbacks may call this again
-            if self._factory.admission.port_valve is not None:
-                self._factory.admission.port_valve.detach()
-            if self._guard is not None:
-                self._guard.stop()
             Deferred.fromCoroutine(self._shut_down()).addBoth(self._is_shut_down)
         return done
 
@@ -349,8 +389,7 @@ class Repeater:
 
     async def _shut_down(self) -> None:
         factory = self._factory
-        not_listening = maybeDeferred(self._port.stopListening)
-        not_listening.addTimeout(factory.claim.limits.close_timeout, factory.clock, onTimeoutCancel=_still_listening)
+        not_listening = self._listening.close(factory.claim.limits.close_timeout)
         try:
             await factory.links.close_all()
             await factory.links.watches.end()
@@ -368,7 +407,3 @@ class Repeater:
                 done.callback(None)
             else:  # a Failure of its own for each, as whoever handles one changes it
                 done.errback(Failure(result.value, result.type, result.getTracebackObject()))
-
-
-def _still_listening(result: object, timeout: float) -> None:
-    log.error("the port has not stopped listening within {timeout} seconds; nobody is accepted", timeout=timeout)

@@ -339,6 +339,14 @@ class ILink(Interface):
     def identify(name: str) -> Deferred[None]:
         """Give the link the name that its client has said only now."""
 
+    held: bool = Attribute("whether nothing is read from the client, because of `hold`")
+
+    def hold() -> None:
+        """Read nothing more from the client until `resume` is called."""
+
+    def resume() -> None:
+        """Read from the client again."""
+
     def finish() -> None:
         """Let the link end without losing a reply."""
 

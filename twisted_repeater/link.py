@@ -49,6 +49,13 @@ class _Pair(Protocol):
 
     def received(self, direction: Direction, /) -> tuple[int, int]: ...
 
+    @property
+    def held(self) -> bool: ...
+
+    def hold(self) -> None: ...
+
+    def resume(self) -> None: ...
+
     def send(self, connection: Any, message: object, /) -> None: ...
 
     def identify(self, name: str, /) -> Deferred[None]: ...
@@ -185,6 +192,22 @@ class Link:
             TypeError: the name is not a string.
         """
         return self._pair.identify(name)
+
+    def hold(self) -> None:
+        """Read nothing more from the client until `resume` is called. What was received already is not held.
+
+        The server is still read. The end of the client's stream is noticed only after `resume`.
+        """
+        self._pair.hold()
+
+    def resume(self) -> None:
+        """Read from the client again, after `hold`."""
+        self._pair.resume()
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing is read from the client, because of `hold`."""
+        return self._pair.held
 
     def finish(self) -> None:
         """Let the link end without losing a reply.

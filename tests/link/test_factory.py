@@ -174,3 +174,18 @@ class FilterTests(MemoryCase):
             client.send(b"one")
             server.send(b"two")
             self.assertEqual((client.received, server.received), ([], []))
+
+
+class RenamedTests(MemoryCase):
+    """A link that gets another name."""
+
+    def test_holders(self) -> None:
+        """Holders of the new name are asked about its messages from then on."""
+        world = self.memory()
+        asked: list[bytes] = []
+        world.repeater.hold(lambda message: asked.append(message.message), links="bob")
+        client, _ = world.linked("ann")
+        client.send(b"one")
+        world.pair(client).link.identify("bob")
+        client.send(b"two")
+        self.assertEqual(asked, [b"two"])

@@ -61,6 +61,37 @@ from .links import CLIENT, SERVER, LinkCase, messages, taken_from, unread
 from .memory_case import MemoryCase
 
 
+class HeldClientTests(MemoryCase):
+    """A link whose client is held."""
+
+    def test_hold(self) -> None:
+        """Nothing is read from a held client until it is resumed; the server is still read."""
+        world = self.memory()
+        client, server = world.linked("ann")
+        link = world.repeater.link("ann")
+        assert link is not None
+        link.hold()
+        client.send(b"one")
+        server.send(b"two")
+        self.assertEqual((link.held, server.received, client.received), (True, [], [b"two"]))
+        link.resume()
+        world.settle()
+        self.assertEqual((link.held, server.received), (False, [b"one"]))
+
+    def test_over(self) -> None:
+        """A held link can be closed, and one that is over can be neither held nor resumed."""
+        world = self.memory()
+        world.linked("ann")
+        link = world.repeater.link("ann")
+        assert link is not None
+        link.hold()
+        link.close()
+        world.advance(30)
+        link.hold()
+        link.resume()
+        self.assertEqual((link.held, world.repeater.links()), (False, []))
+
+
 class FramesTests(LinkCase):
     """Streams that end, or go wrong, inside a frame."""
 

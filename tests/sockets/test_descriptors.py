@@ -284,7 +284,7 @@ class RepeaterTests(PeerCase):
         await turn()  # trial's reactor needs some of its own when it begins to run
         time = StoppedTime()
         world = await self.world(reactor=time)
-        port: Any = world.repeater._port
+        port: Any = world.repeater._listening._port
         tries: list[None] = []
         accept, before = port.doRead, resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 

@@ -138,7 +138,7 @@ class ListenerTests(TLSEndpointCase):
         await world.linked("ann")
         link: Any = world.repeater.link("ann")
         self.assertIsNone(link.client_certificate)
-        port: Any = world.repeater._port
+        port: Any = world.repeater._listening._port
         self.assertEqual(port.backlog, 7)
 
     async def test_behind_a_load_balancer(self) -> None:

@@ -38,6 +38,11 @@ class ValveTests(SynchronousTestCase):
         self.tap = Tap()
         self.valve = Valve(self.tap)
 
+    def test_has(self) -> None:
+        """It knows its reasons."""
+        self.valve.close("one")
+        self.assertEqual((self.valve.has("one"), self.valve.has("two")), (True, False))
+
     def test_open_at_first(self) -> None:
         """Reading goes on while nothing speaks against it."""
         self.assertFalse(self.valve.closed)

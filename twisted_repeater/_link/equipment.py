@@ -19,6 +19,7 @@ from ..filters import chain, filter_function, selector_of
 from ..filters._link_migration import hand_over_link
 from ..filters._provider import checked_function, checked_pair, common_selector, filters_of, fixed_filters
 from ..model import Direction
+from .holding import Hold, HoldingFilter, Holds
 from .pair import NO_FILTERS, Pair
 from .session_filters import after_failure_of
 
@@ -56,6 +57,8 @@ class Equipment:
         """See `LaneSetup`. After a change, call `renew`."""
         self.faults: Collection[ActiveFault] = ()
         """The faults that are set. After a change, call `renew`."""
+        self.holds: Holds | None = None
+        """Those who may hold messages."""
         self.watches: LaneWatch | None = None
         """Told of the messages of links that somebody watches."""
         self._dialect = dialect
@@ -198,21 +201,22 @@ class Equipment:
             )
         return setup
 
-    def _chained(self, direction: Direction, own: Any, of_dialect: Any) -> Any:
+    def _chained(self, direction: Direction, own: Any, of_dialect: Any, holding: HoldingFilter | None = None) -> Any:
         """Return the filter of a direction: the one that all lanes share, that of a link, and the dialect's own."""
         around = getattr(of_dialect, "around", None)
         order = [self._filter_of(direction), own]
+        if holding is not None:
+            order = [holding.around(_joined(order))]
         if around is None:
-            order.insert(2 if direction is Direction.TO_SERVER else 0, of_dialect)
-        members = [provider for provider in order if provider is not None]
-        joined = chain(*members) if len(members) > 1 else members[0] if members else None
+            order.insert(len(order) if direction is Direction.TO_SERVER else 0, of_dialect)
+        joined = _joined(order)
         return joined if around is None else around(joined)
 
     def _setups_with_own(self, link: Pair, filters: Filters) -> list[LaneSetup]:
         """Return the setups for the lanes of a link with these filters, and with those that its dialect made."""
         parts = zip(link.lanes, filters, link.dialect_filters, strict=True)
-        watched = bool(link.watches)
-        setups = [self._with_own(lane, own, of_dialect, watched) for lane, own, of_dialect in parts]
+        holds = self.holds.of(link) if self.holds else ()
+        setups = [self._with_own(link, lane, own, of_dialect, holds) for lane, own, of_dialect in parts]
         return [self._with_faults(link, setup) for setup in setups] if self.faults else setups
 
     def _with_faults(self, link: Pair, setup: LaneSetup) -> LaneSetup:
@@ -222,16 +226,24 @@ class Equipment:
         ]
         return replace(setup, faults=LinkFaults(link.link, setup.direction, active).change) if active else setup
 
-    def _with_own(self, lane: Lane, own: Any, of_dialect: Any, watched: bool) -> LaneSetup:
-        """Return the setup for a lane with filters of its own."""
-        shared = self._setup(lane.direction, lane.setup.versions, watched)
-        if own is None and of_dialect is self._of_dialect.get(lane.direction):
+    def _with_own(self, link: Pair, lane: Lane, own: Any, of_dialect: Any, holds: tuple[Hold, ...]) -> LaneSetup:
+        """Return the setup for a lane with filters of its own, or with messages that may be held."""
+        shared = self._setup(lane.direction, lane.setup.versions, bool(link.watches))
+        if not holds and own is None and of_dialect is self._of_dialect.get(lane.direction):
             return shared
-        provider = self._chained(lane.direction, own, of_dialect)
-        codec = self._type_of(lane.direction).codec_of_filters(shared.versions[0])
-        return replace(
+        kind = self._type_of(lane.direction)
+        holding = HoldingFilter(self.holds, holds, link, lane, kind) if holds and self.holds is not None else None
+        provider = self._chained(lane.direction, own, of_dialect, holding)
+        setup = replace(
             shared,
             filter=filter_function(provider),
-            selector=selector_of(provider, codec),
+            selector=selector_of(provider, kind.codec_of_filters(shared.versions[0])),
             after_failure=after_failure_of(of_dialect),
         )
+        return setup if holding is None else holding.equipped(setup)
+
+
+def _joined(filters: Iterable[Any]) -> Any:
+    """Return one filter of several, of which some may be ``None``."""
+    members = [provider for provider in filters if provider is not None]
+    return chain(*members) if len(members) > 1 else members[0] if members else None

@@ -26,6 +26,7 @@ from .admission import Admission
 from .application import Application, Settings
 from .byte_faults import ByteFaults
 from .equipment import Equipment
+from .holding import Holds
 from .making import Making
 from .outlet import Outlet
 from .pair import Pair
@@ -67,6 +68,8 @@ class Links:
         """Those whose connections are not both gone, the oldest first."""
         self.watches: Watches = Watches(clock, self._pairs, equipment.watch)
         equipment.watches = self.watches
+        self.holds: Holds = Holds(clock, self._pairs, equipment.watch)
+        equipment.holds = self.holds
         self.byte_faults: ByteFaults | None = None
         """Breaks the links; ``None`` until the factory has made it."""
         self._attempts: dict[Pair, Making] = {}
@@ -106,7 +109,7 @@ class Links:
             self.admission.made(pair)
             if self.watches:
                 self.watches.link_made(pair, making.notes)
-            if self.equipment.faults:
+            if self.equipment.faults or self.holds:
                 self.equipment.watch(pair)
             if self.byte_faults:
                 self.byte_faults.choose(pair)
@@ -116,6 +119,8 @@ class Links:
         """A link has another name."""
         if self.watches and not pair.over:
             self.watches.choose(pair)
+        if self.holds and not pair.over:
+            self.holds.renamed(pair)
         if self.byte_faults and not pair.over:
             self.byte_faults.choose(pair)
 

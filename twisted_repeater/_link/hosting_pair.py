@@ -44,9 +44,13 @@ class HostingPair(EndingPair):
         connection = self.connection(lane.direction.source)
         connection.valve.close("lane")
         self._report_loss(connection)
+        self.time_verdict(lane)
+
+    def time_verdict(self, lane: Lane) -> None:
+        """Begin to time the filter whose verdict a lane awaits, if there is one and no holder holds the message."""
         self.timers.stop(("verdict", lane))
         timeout = self._host.limits.filter_timeout
-        if lane.awaited is not None and timeout is not None:
+        if lane.awaited is not None and timeout is not None and lane not in self._host.holds.held:
             late = FilterTimeout(f"no verdict within {timeout} seconds")
             self.timers.call_later(("verdict", lane), timeout, partial(lane.give_up_waiting, late))
 

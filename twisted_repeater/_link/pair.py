@@ -220,6 +220,21 @@ class Pair(HostingPair):
         if self.watches:
             self._host.watches.own_sent(self, Side.CLIENT, farewell)
 
+    @property
+    def held(self) -> bool:
+        """See `ILink`."""
+        return self.client.valve.has("held")
+
+    def hold(self) -> None:
+        """See `ILink`."""
+        if not self.client.gone:
+            self.client.valve.close("held")
+
+    def resume(self) -> None:
+        """See `ILink`."""
+        if not self.client.gone:
+            self.client.valve.open("held")
+
     def identify(self, name: str) -> Deferred[None]:
         """See `ILink`."""
         return self._host.admission.identify(self, name).addCallback(self._identified)

@@ -74,7 +74,7 @@ class Watch:
         self._watches = watches
         self._watcher = watcher
         self._tell = tell
-        self._chooses = _chooser(links)
+        self._chooses = chooser(links)
         self._held = False
         self.ended: Deferred[Any] | None = None
         """Fires when the watcher has ended; ``None`` as long as it watches."""
@@ -149,7 +149,7 @@ class Watch:
         log.failure("a watcher is stopped: {watcher} raised in {what}", loggable(failure), watcher=watcher, what=what)
 
 
-def _chooser(links: LinksToWatch) -> Callable[[Link], object]:
+def chooser(links: LinksToWatch) -> Callable[[Link], object]:
     """Return the function that says which links are watched."""
     if links is None:
         return lambda link: True

@@ -37,6 +37,10 @@ class Valve:
         """Whether reading is paused."""
         return bool(self._reasons)
 
+    def has(self, reason: str) -> bool:
+        """Return whether reading is paused for this reason."""
+        return reason in self._reasons
+
     def close(self, reason: str) -> None:
         """Pause for this reason."""
         if reason in self._reasons:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -17,7 +18,7 @@ from .._text import address_text, printable, text_of
 from .._types import Reactor
 from ..observers.metrics import MetricsObserver
 from .addresses import ip_of
-from .admin import administration
+from .admin import RecentErrors, administration
 from .filter_modules import FilterModules
 from .ready_faults import NamedFault
 from .recording import ServiceRecording
@@ -69,6 +70,7 @@ class RepeaterService(Service):
         pid_file: str | None = None,
     ) -> None:
         self.repeater: Repeater | None = None
+        self._reactor = reactor
         self._create = create
         self._callbacks = callbacks
         self._modules = modules
@@ -98,13 +100,7 @@ class RepeaterService(Service):
             self.repeater.faults.set(name, fault, seconds=lasts)
         self.repeater.start(**arguments)
         if self._admin is not None:
-            site = administration(
-                self.repeater,
-                reload=self.reload,
-                metrics=self._metrics,
-                recording=self._recording,
-                hosts=self._admin_hosts,
-            )
+            site = administration(_Process(_Only(self)), hosts=self._admin_hosts, reactor=self._reactor)
             self._admin_port = await self._admin.listen(site)
             address = self._admin_port.getHost()
             ip = ip_of(getattr(address, "host", ""))
@@ -172,3 +168,49 @@ class RepeaterService(Service):
     def reload(self) -> str | None:
         """Reload the filters. Return ``None``, or the reason if that fails and the old filters stay."""
         return self._reload.now()
+
+
+class _Outcome(NamedTuple):
+    repeater: str
+    error: str | None
+    keys: Mapping[str, str]
+
+
+class _Only:
+    """The one repeater of a service, for its administration."""
+
+    name = "repeater"
+    facts: Mapping[str, str] = {}
+
+    def __init__(self, service: RepeaterService) -> None:
+        assert service.repeater is not None
+        self._service = service
+        self.repeater = service.repeater
+        self.dialect = service.repeater._factory.settings.dialect
+        self.metrics = service._metrics
+        self.recording = service._recording
+        self.errors = RecentErrors()
+        self.started = time.time()
+
+    def reload(self) -> _Outcome:
+        """See `AdministeredRepeater`."""
+        return _Outcome(self.name, self._service.reload(), {})
+
+
+class _Process:
+    """A process with one repeater, for its administration."""
+
+    def __init__(self, only: _Only) -> None:
+        self.repeaters = {only.name: only}
+
+    def unready(self) -> list[str]:
+        """See `Administered`."""
+        return []
+
+    def drain(self) -> None:
+        """See `Administered`."""
+        signal.raise_signal(signal.SIGTERM)
+
+    def reload(self) -> list[_Outcome]:
+        """See `Administered`."""
+        return [only.reload() for only in self.repeaters.values()]
