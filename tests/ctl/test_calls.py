@@ -25,6 +25,12 @@ class LookingTests(CtlCase):
         self.answer(**{"GET /readyz": {"ready": True, "reasons": []}})
         self.assertEqual(self.printed("ready"), "ready\n")
 
+    def test_not_ready(self) -> None:
+        """One that is not says why."""
+        self.answer(**{"GET /readyz": Raw(503, b'{"ready": false, "reasons": ["draining", "edge: no port"]}')})
+        self.assertEqual(self.ctl("ready"), 1)
+        self.assertEqual(self.output.getvalue(), "not ready: draining\nnot ready: edge: no port\n")
+
     def test_version(self) -> None:
         """The versions are shown as ``--version`` shows them."""
         self.answer(**{"GET /version": {"version": "1", "twisted": "26", "python": "3.13", "hot_path": "compiled"}})
@@ -79,6 +85,11 @@ class ClientTests(CtlCase):
         """One link can be named by its number."""
         self.answer(**{"POST /repeaters/orders/links/7/close": {}})
         self.assertEqual(self.printed("close", "--link", "7"), "link 7 is closed\n")
+
+    def test_neither(self) -> None:
+        """Without a name or a number nothing is closed; nor with both."""
+        self.assertEqual((self.ctl("close"), self.ctl("close", "ann", "--link", "7")), (2, 2))
+        self.assertEqual(self.asked, [])
 
     def test_newcomers(self) -> None:
         """New clients are refused, and accepted again."""

@@ -193,9 +193,11 @@ class AskingTests(HoldingCase):
     def test_settled_behind(self) -> None:
         """If one that waits its turn is gone, the question stays."""
         self.happen(self.hold(), self.hold(id="h2"), event("settled", id="h2", how="dropped"))
-        self.when("h2: dropped")
+        self.happen(event("settled", id="h1", how="deadline"))
+        self.when("h1: deadline")
         self.ctl("hold-messages")
         self.assertEqual(self.output.getvalue().count(ASKED), 1)
+        self.assertIn("h2: dropped", self.errors.getvalue())
 
     def test_nobody_types(self) -> None:
         """Where nobody can type, messages are shown all the same."""

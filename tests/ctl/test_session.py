@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+from twisted_repeater.ctl.administration import Answer
 from twisted_repeater.ctl.errors import Unusable
 from twisted_repeater.ctl.parser import make_parser
-from twisted_repeater.ctl.session import Session, session_of
+from twisted_repeater.ctl.session import Session, note, session_of
 
 from .stand_in import SUMMARY, CtlCase
 
@@ -49,6 +50,14 @@ class SessionTests(CtlCase):
         self.assertEqual((session.repeater, session.path), ("orders", ("repeaters", "orders")))
         self.assertEqual(len(self.server.requests), 1)
         self.assertEqual(self.session("--repeater", "a").path, ("repeaters", "a"))
+
+    def test_print(self) -> None:
+        """Answers are printed as lines for people, or as an object for programs; notes are beside them."""
+        self.session().print(Answer(a="é"), ["one", "two"])
+        self.session("--json").print(Answer(a="é"), ["one", "two"])
+        note("by the way")
+        self.assertEqual(self.output.getvalue(), 'one\ntwo\n{"a": "\\u00e9"}\n')
+        self.assertEqual(self.errors.getvalue(), "by the way\n")
 
     def test_several(self) -> None:
         """If there are several, one must be named; the error has their names."""

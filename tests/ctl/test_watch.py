@@ -66,6 +66,11 @@ class WatchTests(CtlCase):
         )
         self.assertEqual(events[2], {"event": "message"} | MESSAGE)
 
+    def test_end(self) -> None:
+        """When no more events come, it ends."""
+        self.patch(watch, "Events", lambda *path, query: [])
+        self.assertEqual(self.printed("watch"), "")
+
     def test_choice(self) -> None:
         """The administration chooses the messages."""
         self.watch("--client", "a*", "--direction", "to-server", "--type", "New*", "--text", "ACME", "--max-rate", "5")

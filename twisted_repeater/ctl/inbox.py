@@ -18,6 +18,10 @@ MOST = 1000
 ends a stream of which more than 1 MiB waits."""
 
 
+JOINS = 100
+"""How often the end waits a hundredth of a second for the thread, which may just try to connect again."""
+
+
 class Inbox:
     """Reads events in a thread of its own, so that the administration does not wait for a person.
 
@@ -38,7 +42,7 @@ class Inbox:
 
     def __exit__(self, *error: object) -> None:
         self._events.end()
-        for _ in range(100):  # a second, not longer, should it just try to connect again
+        for _ in range(JOINS):
             list(self._taken())  # it may wait for room
             self._thread.join(0.01)
             if not self._thread.is_alive():

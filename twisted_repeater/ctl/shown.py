@@ -10,7 +10,7 @@ from .administration import Answer
 from .events import Event
 from .texts import moment, size
 
-__all__ = ["fields_of", "line_of", "message_line", "report_of"]
+__all__ = ["fields_of", "line_of", "message_line"]
 
 ARROWS = {"to_server": "->", "to_client": "<-"}
 
@@ -51,8 +51,3 @@ def line_of(event: Event) -> str | None:
     if kind == "link_ended":
         return printable(f"link {data['link']} of client {data['client']} has ended: {shortened(data['reason'])}")
     return None
-
-
-def report_of(data: Answer) -> str:
-    """Return an event whose fields are for people as one line."""
-    return printable(", ".join(f"{name} {value}" for name, value in data.items() if value is not None))

@@ -26,11 +26,11 @@ def size(number: float) -> str:
     """Return a number of bytes: ``900 B``, ``1.5 MiB``."""
     if number < 1024:
         return f"{number:.0f} B"
-    for unit in UNITS:
+    power = 0
+    while number >= 1000 and power < len(UNITS):
         number /= 1024
-        if number < 1000 or unit == UNITS[-1]:
-            break
-    return f"{number:.1f} {unit}"
+        power += 1
+    return f"{number:.1f} {UNITS[power - 1]}"
 
 
 def count(direction: Answer) -> str:
