@@ -65,7 +65,7 @@ class TableTests(SynchronousTestCase):
     def test_links(self) -> None:
         """A link has a line that says whether, and why, its messages wait."""
         waits = LANE | {"stopped": True, "awaits": "filter", "waiting_bytes": 1000, "behind_bytes": 24}
-        other = {"id": 12, "held": True, "last_error": "it\nbroke", "to_client": waits}
+        other = {"id": 12, "held": True, "made": None, "last_error": "it\nbroke", "to_client": waits}
         lines = list(links_table([answer(LINK), answer(LINK | other)]))
         waits_text = "client held, stopped to the client, waits for a filter to the client, 1.0 KiB wait for the client"
         head = f"{'STATE':{len(waits_text)}}  LAST ERROR"
@@ -75,6 +75,6 @@ class TableTests(SynchronousTestCase):
             [
                 f"LINK  CLIENT  FROM            SINCE                TO SERVER  TO CLIENT  {head}",
                 f"   7  ann     127.0.0.1:5000  {since}   2 (20 B)   2 (20 B)  active",
-                f"  12  ann     127.0.0.1:5000  {since}   2 (20 B)   2 (20 B)  {waits_text}  it\\nbroke",
+                f"  12  ann     127.0.0.1:5000  {' ' * len(since)}   2 (20 B)   2 (20 B)  {waits_text}  it\\nbroke",
             ],
         )

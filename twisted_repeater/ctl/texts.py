@@ -99,7 +99,7 @@ def links_table(links: Iterable[Answer]) -> Iterator[str]:
             link["id"],
             link["client"],
             link["client_address"],
-            moment(link["made"]),
+            "" if link["made"] is None else moment(link["made"]),
             count(link["to_server"]),
             count(link["to_client"]),
             _state_of_link(link),
