@@ -9,8 +9,7 @@ from ..._types import Reactor
 from .recent_errors import RecentErrors
 
 if TYPE_CHECKING:
-    from twisted.web.server import Site
-
+    from .site import GuardedSite
     from .subject import Administered
 
 __all__ = ["RecentErrors", "administration"]
@@ -18,7 +17,7 @@ __all__ = ["RecentErrors", "administration"]
 
 def administration(
     administered: Administered, *, hosts: Iterable[str] = (), token: str | None = None, reactor: Reactor
-) -> Site:
+) -> GuardedSite:
     """Return a site for the administration of the repeaters of this process.
 
     It answers only requests whose ``Host`` is ``localhost``, a loopback address, the address that the connection was

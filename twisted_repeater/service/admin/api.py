@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 import msgspec
 from twisted.logger import Logger
 from twisted.web import http
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.server import NOT_DONE_YET
 
 from ..._types import Reactor
-from . import faults, health, links, login, openapi, recording, repeaters
+from . import debugging, faults, health, links, login, openapi, recording, repeaters
 from .answers import Answer, ApiError, Nothing
 from .login import Login
 from .request import GuardedRequest
@@ -32,6 +32,7 @@ ROUTES: list[Route] = [
     *links.ROUTES,
     *faults.ROUTES,
     *recording.ROUTES,
+    *debugging.ROUTES,
 ]
 """All calls, in the order of the reference."""
 
@@ -45,7 +46,7 @@ def make_site(
     token: str | None,
     reactor: Reactor,
     routes: list[Route] = ROUTES,
-) -> Site:
+) -> GuardedSite:
     """Return the site; see `administration`."""
     context = Context(administered, Login(token, reactor), reactor)
     context.routes = RouteTable(routes)
@@ -89,6 +90,14 @@ class Api:
         query = _query(request.uri.partition(b"?")[2], route)
         body = _body(request.content.read(), route)
         return route.handler(Call(self.context, request, found.path, query, body))
+
+    def use_token(self, token: str | None) -> None:
+        """Ask for another token from now on."""
+        self.context.login.use_token(token)
+
+    def release_held(self) -> None:
+        """Release all messages that are held."""
+        self.context.release_held()
 
     def ended(self) -> None:
         """Let all parts end."""

@@ -101,25 +101,27 @@ def link_state(administered: AdministeredRepeater, link: Link) -> LinkState:
         server_address=address_text(link.server_address),
         state=state,
         made=administered.errors.made(link),
-        held=bool(getattr(link, "held", False)),
+        held=link.held,
         last_error=administered.errors.last_of(link),
-        to_server=_way(link, Direction.TO_SERVER),
-        to_client=_way(link, Direction.TO_CLIENT),
+        to_server=_way(administered, link, Direction.TO_SERVER),
+        to_client=_way(administered, link, Direction.TO_CLIENT),
     )
 
 
-def _way(link: Link, direction: Direction) -> Way:
+def _way(administered: AdministeredRepeater, link: Link, direction: Direction) -> Way:
     pair = pair_of(link)
     messages, size = link.received(direction)
     lane = next((lane for lane in pair.lanes if lane.direction is direction), None)
-    awaited = None if lane is None else lane.awaited
+    awaits: Literal["filter", "hold"] | None = None
+    if lane is not None and lane.awaited is not None:
+        awaits = "hold" if lane in administered.repeater._factory.links.holds.held else "filter"
     return Way(
         messages=messages,
         bytes=size,
         waiting_bytes=pair.connection(direction.target).outlet.waiting,
         behind_bytes=0 if lane is None else lane.holding,
         stopped=direction in link.stopped,
-        awaits=None if awaited is None else "filter",
+        awaits=awaits,
     )
 
 
@@ -185,13 +187,13 @@ def close(call: Call[Nothing, None]) -> Changed:
 
 def hold(call: Call[Nothing, None]) -> Changed:
     """Read nothing more from a client."""
-    call.link.hold()  # type: ignore[attr-defined]
+    call.link.hold()
     return Changed(1)
 
 
 def resume(call: Call[Nothing, None]) -> Changed:
     """Go on with a client."""
-    call.link.resume()  # type: ignore[attr-defined]
+    call.link.resume()
     return Changed(1)
 
 
@@ -207,7 +209,7 @@ def hold_client(call: Call[Nothing, None]) -> Changed:
     """Read nothing more from the clients of a name."""
     links = call.links
     for link in links:
-        link.hold()  # type: ignore[attr-defined]
+        link.hold()
     return Changed(len(links))
 
 
@@ -215,7 +217,7 @@ def resume_client(call: Call[Nothing, None]) -> Changed:
     """Go on with the clients of a name."""
     links = call.links
     for link in links:
-        link.resume()  # type: ignore[attr-defined]
+        link.resume()
     return Changed(len(links))
 
 

@@ -49,6 +49,13 @@ class Login:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """How many wrong tokens came from an address, and when that will be forgotten."""
 
+    def use_token(self, token: str | None) -> None:
+        """Ask for another token from now on. If it is another one, nobody is logged in any longer."""
+        digest = None if token is None else _digest(token)
+        if digest != self._token:
+            self._token = digest
+            self._sessions.clear()
+
     @property
     def needs_token(self) -> bool:
         """Whether a token is needed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from zope.interface import implementer
 
@@ -49,6 +49,8 @@ class RecentErrors:
         self._errors: deque[RecentError] = deque(maxlen=MOST)
         self._made: dict[int, float] = {}
         self._last: dict[int, str] = {}
+        self.listeners: list[Any] = []
+        """Told of links and errors after this one, by the methods of an observer; they must not raise."""
 
     @property
     def newest_first(self) -> list[RecentError]:
@@ -68,15 +70,21 @@ class RecentErrors:
     def link_made(self, link: Link) -> None:
         """See `IObserver`."""
         self._made[link.id] = self._clock()
+        for listener in tuple(self.listeners):
+            listener.link_made(link)
 
     def link_refused(self, client_name: str | None, error: ConnectingError) -> None:
         """See `IObserver`."""
         self._errors.append(RecentError(self._clock(), None, client_name, None, _text(error)))
+        for listener in tuple(self.listeners):
+            listener.link_refused(client_name, error)
 
     def link_ended(self, link: Link, reason: BaseException | None) -> None:
         """See `IObserver`."""
         self._made.pop(link.id, None)
         self._last.pop(link.id, None)
+        for listener in tuple(self.listeners):
+            listener.link_ended(link, reason)
 
     def link_error(self, link: Link, side: Side, error: Exception) -> None:
         """See `IObserver`."""
@@ -84,6 +92,8 @@ class RecentErrors:
         if link.id in self._made:
             self._last[link.id] = text
         self._errors.append(RecentError(self._clock(), link.id, link.client_name, side.value, text))
+        for listener in tuple(self.listeners):
+            listener.link_error(link, side, error)
 
     def relayed(self, link: Link, direction: Direction, messages: int, size: int) -> None:
         """See `IObserver`."""

@@ -43,6 +43,8 @@ class Context:
         self.routes: RouteTable = RouteTable(())
         self.held: Callable[[str], int] = lambda repeater: 0
         """Returns how many messages of a repeater are held."""
+        self.release_held: Callable[[], None] = lambda: None
+        """Releases what is held of all repeaters, and removes the rules, as the process drains."""
         self.at_end: list[Callable[[], object]] = []
         """Called when the administration stops listening."""
         self._parts: dict[type[Any], Any] = {}

@@ -54,6 +54,12 @@ class Responder(Protocol):
     def respond(self, request: GuardedRequest) -> None:
         """Answer a request that is complete."""
 
+    def use_token(self, token: str | None) -> None:
+        """Ask for another token from now on."""
+
+    def release_held(self) -> None:
+        """Release all messages that are held, and hold no more."""
+
     def ended(self) -> None:
         """Note that no more requests come."""
 
@@ -85,6 +91,15 @@ class GuardedSite(Site):
         """The connections, the one that was used last at the end."""
         self._streams: set[Channel] = set()
         self._throttle = LogThrottle(self.reactor)
+
+    def configure(self, *, hosts: Iterable[str], token: str | None) -> None:
+        """Use other names and another token from now on; a reload may change them."""
+        self._hosts = frozenset(map(host_name, hosts))
+        self.responder.use_token(token)
+
+    def release_held(self) -> None:
+        """Release all messages that are held, and hold no more, because the process is being drained."""
+        self.responder.release_held()
 
     # -- connections ------------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from pathlib import Path
 
 from ..._sockets.endpoints import parts_of
 from ..addresses import ip_of
@@ -45,7 +44,7 @@ def read_token(path: str) -> str:
         ValueError: the file cannot be read, others may read it, or there is no good token in it.
     """
     try:
-        with Path(path).open("rb", opener=_open) as file:
+        with open(path, "rb", opener=_open) as file:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(MAX_TOKEN + 2) if stat.S_ISREG(mode) else b""
     except OSError as error:
