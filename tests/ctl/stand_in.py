@@ -86,11 +86,12 @@ MESSAGE: dict[str, Any] = {
 }
 
 HELD: dict[str, Any] = {
-    "id": "h1",
-    "rule": "r1",
+    "id": 1,
+    "rule": 9,
     "stream": "s1",
     "since": 1_800_000_000.0,
     "until": 1_800_000_060.0,
+    "left": 60.0,
     "behind_bytes": 2048,
     "behind_messages": None,
     "message": MESSAGE,

@@ -167,7 +167,7 @@ class HeldTests(CtlCase):
         self.assertEqual(
             self.printed("held").splitlines(),
             [
-                "held h1 until 2027-01-15 08:01:00, 2.0 KiB behind it",
+                "message 1 is held until 2027-01-15 08:01:00, 2.0 KiB behind it",
                 "  08:00:00.250 7 ann -> NewOrderSingle (D): 38=1000  [PASS_ON]",
                 "    35 = D  (MsgType)",
                 "    38 = 1000",
@@ -178,14 +178,20 @@ class HeldTests(CtlCase):
 
     def test_settle(self) -> None:
         """A held message is released, dropped, changed or answered."""
-        path = "/repeaters/orders/held/h1"
-        self.answer(**{f"POST {path}/{it}": {} for it in ("release", "drop", "change", "answer")})
-        self.printed("release", "h1")
-        self.printed("drop", "h1")
-        self.printed("change", "h1", "--set", "38=500", "58=a=b")
+        path = "/repeaters/orders/held/1"
+        for command, how in (
+            ("release", "released"),
+            ("drop", "dropped"),
+            ("change", "changed"),
+            ("answer", "answered"),
+        ):
+            self.answer(**{f"POST {path}/{command}": {"id": 1, "how": how}})
+        self.printed("release", "1")
+        self.printed("drop", "1")
+        self.printed("change", "1", "--set", "38=500", "58=a=b")
         self.assertEqual(
-            self.printed("answer", "h1", "--text", "no"),
-            "h1 is released\nh1 is dropped\nh1 is changed\nh1 is answered\n",
+            self.printed("answer", "1", "--text", "no"),
+            "".join(f"message 1 is {how}\n" for how in ("released", "dropped", "changed", "answered")),
         )
         self.assertEqual(
             self.asked,
@@ -199,18 +205,26 @@ class HeldTests(CtlCase):
 
     def test_gone(self) -> None:
         """A message that is gone already is not changed, and the administration says how it went."""
-        self.answer(**{"POST /repeaters/orders/held/h1/drop": Raw(409, b'{"error": "h1 was released"}')})
-        self.assertEqual(self.ctl("drop", "h1"), 1)
-        self.assertIn("h1 was released", self.errors.getvalue())
+        self.answer(**{"POST /repeaters/orders/held/1/drop": Raw(409, b'{"error": "message 1 is not held"}')})
+        self.assertEqual(self.ctl("drop", "1"), 1)
+        self.assertIn("message 1 is not held", self.errors.getvalue())
 
     def test_send(self) -> None:
         """A message is sent as text, as hexadecimal digits, from a file or from the standard input."""
-        self.answer(**{"POST /repeaters/orders/clients/ann/send": {}, "POST /repeaters/orders/links/7/send": {}})
+        self.answer(
+            **{
+                "POST /repeaters/orders/clients/ann/send": {"links": 2},
+                "POST /repeaters/orders/links/7/send": {"links": 1},
+            }
+        )
         self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"in")))
         self.printed("send", "to-client", "ann", "--text", r"a\n")
         self.printed("send", "to-server", "--link", "7", "--hex", "00ff")
         self.printed("send", "to-server", "ann", "--file", self.file(b"\x00\xff"))
-        self.assertEqual(self.printed("send", "to-server", "ann", "--file", "-"), "sent\n" * 4)
+        self.assertEqual(
+            self.printed("send", "to-server", "ann", "--file", "-"),
+            "sent on 2 links\nsent on 1 link\nsent on 2 links\nsent on 2 links\n",
+        )
         self.assertEqual(
             [body for _, _, body in self.asked],
             [
@@ -225,5 +239,5 @@ class HeldTests(CtlCase):
         """A file that cannot be read, and a field without a value, are errors of the command."""
         self.assertEqual(self.ctl("send", "to-server", "ann", "--file", "nowhere"), 2)
         self.assertIn("--file: cannot read nowhere: No such file", self.errors.getvalue())
-        self.assertEqual(self.ctl("change", "h1", "--set", "38"), 2)
+        self.assertEqual(self.ctl("change", "1", "--set", "38"), 2)
         self.assertIn("expected FIELD=VALUE, got '38'", self.errors.getvalue())

@@ -56,12 +56,12 @@ class HoldingCase(CtlCase):
         self.answer(
             **{
                 "GET /repeaters/orders/stream": lambda request: Stream(iter(self.events.get, b"")),
-                "POST /repeaters/orders/rules": {"id": "r1"},
-                "DELETE /repeaters/orders/rules/r1": {},
+                "POST /repeaters/orders/rules": {"id": 9},
+                "DELETE /repeaters/orders/rules/9": {},
             }
         )
         for how in ("released", "dropped", "changed", "answered"):
-            self.answer(**{f"POST {PATH}/h1/{how.rstrip('ped') if how == 'dropped' else how.removesuffix('d')}": {}})
+            self.answer(**{f"POST {PATH}/1/{how.rstrip('ped') if how == 'dropped' else how.removesuffix('d')}": {}})
         self.happen(event("hello", stream="s1"))
         self.addCleanup(self.events.put, b"")
 
@@ -74,7 +74,7 @@ class HoldingCase(CtlCase):
         """Return the event of a message that is held."""
         return event("held", **HELD | fields)
 
-    def settles(self, command: str, how: str, held: str = "h1") -> None:
+    def settles(self, command: str, how: str, held: int = 1) -> None:
         """Answer a command by settling a message."""
 
         def settle(request: Request) -> object:
@@ -103,12 +103,12 @@ class AskingTests(HoldingCase):
         self.settles("release", "released")
         self.happen(self.hold())
         self.when(ASKED, "r")
-        self.when("h1: released")
+        self.when("message 1: released")
         self.assertEqual(self.ctl("hold-messages", "--client", "a*", "--direction", "to-server", "--every", "2"), 0)
         self.assertEqual(
             self.output.getvalue().splitlines(),
             [
-                "held h1 until 2027-01-15 08:01:00, 2.0 KiB behind it",
+                "message 1 is held until 2027-01-15 08:01:00, 2.0 KiB behind it",
                 "  08:00:00.250 7 ann -> NewOrderSingle (D): 38=1000  [PASS_ON]",
                 "    35 = D  (MsgType)",
                 "    38 = 1000",
@@ -117,31 +117,31 @@ class AskingTests(HoldingCase):
         )
         rule = {"client": "a*", "direction": "to_server", "every": 2, "stream": "s1"}
         self.assertEqual(self.asked[1], ("POST", "/repeaters/orders/rules", rule))
-        self.assertEqual(self.asked[-1][:2], ("DELETE", "/repeaters/orders/rules/r1"))
+        self.assertEqual(self.asked[-1][:2], ("DELETE", "/repeaters/orders/rules/9"))
 
     def test_commands(self) -> None:
         """Messages are changed, answered and dropped, one after the other; another one's rule is not ours."""
         self.settles("change", "changed")
-        self.settles("answer", "answered", "h2")
-        self.settles("drop", "dropped", "h3")
+        self.settles("answer", "answered", 2)
+        self.settles("drop", "dropped", 3)
         self.happen(
             self.hold(),
-            self.hold(id="h0", rule="r0"),
-            self.hold(id="h2"),
-            self.hold(id="h3"),
-            event("settled", id="h0", how="deadline"),
+            self.hold(id=0, rule=8),
+            self.hold(id=2),
+            self.hold(id=3),
+            event("settled", id=0, how="deadline"),
         )
         self.when(ASKED, "change 38=500 58='two words'")
         self.when(ASKED, "answer not today")
         self.when(ASKED, "dr")
-        self.when("h3: dropped")
+        self.when("message 3: dropped")
         self.ctl("hold-messages")
         self.assertEqual(
             self.commands(),
             [
-                ("h1/change", {"message": {"set": {"38": "500", "58": "two words"}}}),
-                ("h2/answer", {"message": {"text": "not today"}}),
-                ("h3/drop", None),
+                ("1/change", {"message": {"set": {"38": "500", "58": "two words"}}}),
+                ("2/answer", {"message": {"text": "not today"}}),
+                ("3/drop", None),
             ],
         )
 
@@ -150,13 +150,13 @@ class AskingTests(HoldingCase):
         self.settles("change", "changed")
         self.happen(self.hold(settable=[]))
         self.when(ASKED, r"c buy 5\n")
-        self.when("h1: changed")
+        self.when("message 1: changed")
         self.ctl("hold-messages")
-        self.assertEqual(self.commands(), [("h1/change", {"message": {"text": r"buy 5\n"}})])
+        self.assertEqual(self.commands(), [("1/change", {"message": {"text": r"buy 5\n"}})])
 
     def test_mistakes(self) -> None:
         """Somebody who mistypes, or whom the administration refuses, is told why and can try again."""
-        self.answer(**{f"POST {PATH}/h1/change": Raw(400, b'{"error": "38 must be a number"}')})
+        self.answer(**{f"POST {PATH}/1/change": Raw(400, b'{"error": "38 must be a number"}')})
         self.happen(self.hold())
         self.when(ASKED, "", "?", "what\x1b", "change 38", "change 'a", "change 38=x", "show")
         self.when("38 must be a number")
@@ -170,7 +170,7 @@ class AskingTests(HoldingCase):
         self.when(ASKED, "show")
         self.when(ASKED)
         self.ctl("hold-messages")
-        self.assertEqual(self.output.getvalue().count("held h1"), 2)
+        self.assertEqual(self.output.getvalue().count("message 1 is held"), 2)
 
     def test_nothing(self) -> None:
         """If nothing is held, there is nothing to decide."""
@@ -181,23 +181,23 @@ class AskingTests(HoldingCase):
 
     def test_settled_elsewhere(self) -> None:
         """A message that its deadline released is forgotten, and the next one is asked about."""
-        self.happen(self.hold(), self.hold(id="h2"))
+        self.happen(self.hold(), self.hold(id=2))
         self.when(ASKED)
         self.script.clear()
         self.when(ASKED, "")
-        self.happen(event("settled", id="h1", how="deadline"))
+        self.happen(event("settled", id=1, how="deadline"))
         self.when(ASKED)
         self.ctl("hold-messages")
-        self.assertIn("h1: deadline\n", self.errors.getvalue())
+        self.assertIn("message 1: deadline\n", self.errors.getvalue())
 
     def test_settled_behind(self) -> None:
         """If one that waits its turn is gone, the question stays."""
-        self.happen(self.hold(), self.hold(id="h2"), event("settled", id="h2", how="dropped"))
-        self.happen(event("settled", id="h1", how="deadline"))
-        self.when("h1: deadline")
+        self.happen(self.hold(), self.hold(id=2), event("settled", id=2, how="dropped"))
+        self.happen(event("settled", id=1, how="deadline"))
+        self.when("message 1: deadline")
         self.ctl("hold-messages")
         self.assertEqual(self.output.getvalue().count(ASKED), 1)
-        self.assertIn("h2: dropped", self.errors.getvalue())
+        self.assertIn("message 2: dropped", self.errors.getvalue())
 
     def test_nobody_types(self) -> None:
         """Where nobody can type, messages are shown all the same."""
@@ -215,11 +215,13 @@ class StreamTests(HoldingCase):
 
     def test_resync(self) -> None:
         """After messages were missed, the list of the administration counts."""
-        self.answer(**{f"GET {PATH}": {"held": [HELD | {"id": "h5"}, HELD | {"id": "h6", "rule": "r0"}, HELD]}})
+        self.answer(**{f"GET {PATH}": {"held": [HELD | {"id": 5}, HELD | {"id": 6, "rule": 8}, HELD]}})
         self.happen(event("resync"))
         self.when(ASKED)
         self.ctl("hold-messages")
-        self.assertIn("held h5 until 2027-01-15 08:01:00, 2.0 KiB behind it, 1 more held\n", self.output.getvalue())
+        self.assertIn(
+            "message 5 is held until 2027-01-15 08:01:00, 2.0 KiB behind it, 1 more held\n", self.output.getvalue()
+        )
 
     def test_new_stream(self) -> None:
         """If the administration does not know the stream any more, the rule is made again."""
@@ -238,14 +240,14 @@ class StreamTests(HoldingCase):
 
     def test_gone(self) -> None:
         """If the administration is gone at the end, its rules are gone, too."""
-        self.answer(**{"DELETE /repeaters/orders/rules/r1": Raw(500, b"")})
+        self.answer(**{"DELETE /repeaters/orders/rules/9": Raw(500, b"")})
         self.when("Ctrl-C ends")
         self.assertEqual(self.ctl("hold-messages"), 0)
 
     def test_json(self) -> None:
         """With ``--json`` nobody is asked, and each event is an object on a line."""
-        self.happen(self.hold(), event("settled", id="h1", how="released"))
-        self.when("h1: released")
+        self.happen(self.hold(), event("settled", id=1, how="released"))
+        self.when("message 1: released")
         self.ctl("hold-messages", "--json")
         lines = [json.loads(line) for line in self.output.getvalue().splitlines()]
-        self.assertEqual([(it["event"], it["id"]) for it in lines], [("held", "h1"), ("settled", "h1")])
+        self.assertEqual([(it["event"], it["id"]) for it in lines], [("held", 1), ("settled", 1)])

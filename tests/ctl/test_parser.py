@@ -32,5 +32,5 @@ class ParserTests(SynchronousTestCase):
     def test_fields(self) -> None:
         """Only ``change`` changes fields of a message; the other commands that give a message give a whole one."""
         parser = make_parser()
-        self.assertEqual(parser.parse_args(["change", "h1", "--set", "38=5", "40=1"]).set, ["38=5", "40=1"])
-        self.assertFalse(hasattr(parser.parse_args(["answer", "h1", "--text", "a"]), "set"))
+        self.assertEqual(parser.parse_args(["change", "1", "--set", "38=5", "40=1"]).set, ["38=5", "40=1"])
+        self.assertFalse(hasattr(parser.parse_args(["answer", "1", "--text", "a"]), "set"))

@@ -27,8 +27,8 @@ class MessageTests(SynchronousTestCase):
     def test_line(self) -> None:
         """A line says when it came, from whom, what it is, and what was decided."""
         self.assertEqual(message_line(self.shown()), "08:00:00.250 7 ann -> NewOrderSingle (D): 38=1000  [PASS_ON]")
-        back = self.shown(direction="to_client", type=None, summary="ok\x1b]0;title\x07")
-        self.assertEqual(message_line(back), "08:00:00.250 7 ann <- ok\\x1b]0;title\\x07  [PASS_ON]")
+        back = self.shown(direction="to_client", type=None, summary="ok\x1b]0;title\x07", verdict="")
+        self.assertEqual(message_line(back), "08:00:00.250 7 ann <- ok\\x1b]0;title\\x07")
 
     def test_fields(self) -> None:
         """Each field has a line, with its label if it has one."""
@@ -47,7 +47,8 @@ class MessageTests(SynchronousTestCase):
 
     def test_secret(self) -> None:
         """Of a message with secrets no bytes are shown."""
-        self.assertEqual(list(fields_of(self.shown(fields=None, redacted=True))), ["    (it has secrets)"])
+        lines = list(fields_of(self.shown(fields=None, bytes=None, redacted=True)))
+        self.assertEqual(lines, ["    (it is not shown, because it has secrets)"])
 
 
 class EventTests(SynchronousTestCase):
@@ -59,6 +60,12 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(line_of(made), "link 7 of client ann from 127.0.0.1:5000 is made")
         ended = Event("link_ended", Answer(link=7, client="ann", reason="the client left"))
         self.assertEqual(line_of(ended), "link 7 of client ann has ended: the client left")
+        closed = Event("link_ended", Answer(link=7, client="ann", reason=None))
+        self.assertEqual(line_of(closed), "link 7 of client ann has ended")
+        refused = Event("link_refused", Answer(client="eve", error="not\nallowed"))
+        self.assertEqual(line_of(refused), "client eve is refused: not\\nallowed")
+        error = Event("error", Answer(link=7, client="ann", side="client", error="it broke"))
+        self.assertEqual(line_of(error), "link 7 of client ann: it broke")
         self.assertIsNone(line_of(Event("counts", Answer())))
 
     def test_message(self) -> None:

@@ -19,7 +19,8 @@ class WatchTests(CtlCase):
         + event("link_made", **LINK)
         + event("message", **MESSAGE)
         + event("counts", seen=10, shown=1, left_out=1000)
-        + event("counts", seen=1, shown=1, left_out=0)
+        + event("counts", seen=10, shown=1, left_out=1000)
+        + event("counts", seen=12, shown=1, left_out=1001)
         + event("resync")
     )
 
@@ -50,7 +51,8 @@ class WatchTests(CtlCase):
         )
         self.assertEqual(
             self.errors.getvalue(),
-            "(1,000 messages are left out: --max-rate shows more, --client fewer)\n"
+            "(1,000 messages left out: --max-rate shows more, --client fewer)\n"
+            "(1 message left out: --max-rate shows more, --client fewer)\n"
             "(messages are left out: the connection was lost)\n",
         )
 
@@ -62,7 +64,7 @@ class WatchTests(CtlCase):
         """With ``--json`` each event is an object on a line."""
         events = [json.loads(line) for line in self.watch("--json").splitlines()]
         self.assertEqual(
-            [it["event"] for it in events], ["hello", "link_made", "message", "counts", "counts", "resync"]
+            [it["event"] for it in events], ["hello", "link_made", "message", "counts", "counts", "counts", "resync"]
         )
         self.assertEqual(events[2], {"event": "message"} | MESSAGE)
 
@@ -75,5 +77,5 @@ class WatchTests(CtlCase):
         """The administration chooses the messages."""
         self.watch("--client", "a*", "--direction", "to-server", "--type", "New*", "--text", "ACME", "--max-rate", "5")
         query = next(it.query for it in self.server.requests if it.path.endswith("stream"))
-        expected = {"client": "a*", "direction": "to_server", "type": "New*", "text": "ACME", "max_rate": "5.0"}
+        expected = {"client": "a*", "direction": "to_server", "type": "New*", "text": "ACME", "max_rate": "5"}
         self.assertEqual(query, expected)

@@ -181,7 +181,7 @@ def _held_lines(messages: list[Answer]) -> Iterator[str]:
     if not messages:
         yield "no message is held"
     for one in messages:
-        yield f"held {one['id']} until {moment(one['until'])}, {size(one['behind_bytes'])} behind it"
+        yield f"message {one['id']} is held until {moment(one['until'])}, {size(one['behind_bytes'])} behind it"
         yield f"  {message_line(one['message'])}"
         yield from fields_of(one["message"])
 
@@ -189,16 +189,15 @@ def _held_lines(messages: list[Answer]) -> Iterator[str]:
 def settle(session: Session, options: argparse.Namespace) -> None:
     """Release, drop, change or answer a held message."""
     body = {"message": input_of(options)} if options.command in ("change", "answer") else None
-    answer = session.administration.post(*session.path, "held", options.id, options.command, body=body)
-    done = {"release": "released", "drop": "dropped", "change": "changed", "answer": "answered"}[options.command]
-    session.print(answer, [printable(f"{options.id} is {done}")])
+    answer = session.administration.post(*session.path, "held", str(options.id), options.command, body=body)
+    session.print(answer, [printable(f"message {options.id} is {answer['how']}")])
 
 
 def send(session: Session, options: argparse.Namespace) -> None:
     """Send a message to a client or to the server."""
     body = {"direction": options.direction.replace("-", "_"), "message": input_of(options)}
     answer = session.administration.post(*session.path, *_chosen(options), "send", body=body)
-    session.print(answer, ["sent"])
+    session.print(answer, [f"sent on {plural(answer['links'], 'link')}"])
 
 
 def input_of(options: argparse.Namespace) -> dict[str, object]:

@@ -64,8 +64,8 @@ class _Holding:
         self._session = session
         self._rule = rule
         self._stream: str | None = None
-        self._id: str | None = None
-        self._held: dict[str, Answer] = {}
+        self._id: int | None = None
+        self._held: dict[int, Answer] = {}
         self._commands: dict[str, Callable[[Answer, str], None]] = {
             "release": lambda held, rest: self._settle(held, "release"),
             "drop": lambda held, rest: self._settle(held, "drop"),
@@ -93,7 +93,7 @@ class _Holding:
         """Remove the rule, so that what it holds is released."""
         with suppress(CtlError):  # the administration is gone, and its rules with it
             if self._id is not None:
-                self._session.administration.delete(*self._session.path, "rules", self._id)
+                self._session.administration.delete(*self._session.path, "rules", str(self._id))
 
     def _happened(self, event: Event) -> None:
         """Obey an event of the stream."""
@@ -125,11 +125,11 @@ class _Holding:
         self._id = rule["id"]
         note("messages that match are held; Ctrl-C ends that, and releases all")
 
-    def _settled(self, held: str, how: str) -> None:
+    def _settled(self, held: int, how: str) -> None:
         """Forget a message that is no longer held, and ask about the next one."""
         was_asked = next(iter(self._held)) == held
         del self._held[held]
-        note(printable(f"{held}: {how}"))
+        note(f"message {held}: {printable(how)}")
         if was_asked:
             self._ask()
 
@@ -140,7 +140,7 @@ class _Holding:
         held = next(iter(self._held.values()))
         more = f", {len(self._held) - 1} more held" if len(self._held) > 1 else ""
         print(
-            f"held {printable(held['id'])} until {moment(held['until'])}, {size(held['behind_bytes'])} behind it{more}"
+            f"message {held['id']} is held until {moment(held['until'])}, {size(held['behind_bytes'])} behind it{more}"
         )
         print(f"  {message_line(held['message'])}")
         for field in fields_of(held["message"]):
@@ -175,7 +175,7 @@ class _Holding:
     def _settle(self, held: Answer, command: str, message: dict[str, object] | None = None) -> None:
         """Tell the administration what to do. Its stream says when it is done."""
         body = None if message is None else {"message": message}
-        self._session.administration.post(*self._session.path, "held", held["id"], command, body=body)
+        self._session.administration.post(*self._session.path, "held", str(held["id"]), command, body=body)
 
 
 def _words(text: str) -> list[str]:

@@ -116,7 +116,7 @@ class _Commands:
     def _add_messages(self) -> None:
         watching = self._add("watch", watch, "Show messages as they pass, until Ctrl-C.")
         _add_choice(watching)
-        watching.add_argument("--max-rate", type=float, metavar="N", help="At most so many a second. [default: 100]")
+        watching.add_argument("--max-rate", type=int, metavar="N", help="At most so many a second. [default: 100]")
         watching.add_argument("--fields", action="store_true", help="Show the fields of each message.")
         holding = self._add(
             "hold-messages", hold_messages, "Hold messages, and ask what to do with each, until Ctrl-C."
@@ -139,7 +139,7 @@ class _Commands:
             ("answer", "Send a message back to the sender of a held one, which is dropped."),
         ):
             settling = self._add(name, calls.settle, purpose)
-            settling.add_argument("id", metavar="ID", help="As `held` shows it.")
+            settling.add_argument("id", type=int, metavar="ID", help="As `held` shows it.")
             if name in ("change", "answer"):
                 _add_input(settling, with_fields=name == "change")
 

@@ -22,7 +22,8 @@ def message_line(message: Answer) -> str:
     """Return a message as one line: who sent it, what it is, and what was decided about it."""
     arrow = ARROWS.get(message["direction"], message["direction"])
     kind = f"{message['type']}: " if message["type"] else ""
-    text = f"{message['client']} {arrow} {kind}{message['summary']}  [{message['verdict']}]"
+    verdict = f"  [{message['verdict']}]" if message["verdict"] else ""
+    text = f"{message['client']} {arrow} {kind}{message['summary']}{verdict}"
     return f"{moment(message['time'], day=False)} {message['link']} {printable(text)}"
 
 
@@ -33,8 +34,8 @@ def fields_of(message: Answer) -> Iterator[str]:
         width = max((len(str(field[0])) for field in fields), default=0)
         for name, value, label in fields:
             yield printable(f"    {name:{width}} = {value}" + (f"  ({label})" if label else ""))
-    elif message["redacted"]:
-        yield "    (it has secrets)"
+    elif message["bytes"] is None:
+        yield "    (it is not shown, because it has secrets)"
     else:
         payload = base64.b64decode(message["bytes"]["base64"])
         cut = f" ... ({size(message['size'])})" if len(payload) > LONGEST_BYTES or message["bytes"]["cut"] else ""
@@ -49,5 +50,10 @@ def line_of(event: Event) -> str | None:
     if kind == "link_made":
         return printable(f"link {data['id']} of client {data['client']} from {data['client_address']} is made")
     if kind == "link_ended":
-        return printable(f"link {data['link']} of client {data['client']} has ended: {shortened(data['reason'])}")
+        why = "" if data["reason"] is None else f": {shortened(data['reason'])}"
+        return printable(f"link {data['link']} of client {data['client']} has ended{why}")
+    if kind == "link_refused":
+        return printable(f"client {data['client'] or '?'} is refused: {shortened(data['error'])}")
+    if kind == "error":
+        return printable(f"link {data['link']} of client {data['client']}: {shortened(data['error'])}")
     return None

@@ -8,8 +8,12 @@ from .administration import Query
 from .events import Event, Events
 from .session import Session, note
 from .shown import fields_of, line_of
+from .texts import plural
 
 __all__ = ["watch"]
+
+
+HINT = "--max-rate shows more, --client fewer"
 
 
 def watch(session: Session, options: argparse.Namespace) -> None:
@@ -18,8 +22,13 @@ def watch(session: Session, options: argparse.Namespace) -> None:
     if options.direction is not None:
         query["direction"] = options.direction.replace("-", "_")
     try:
+        left_out = 0
         for event in Events(session.administration, *session.path, "stream", query=query):
             _show(session, event, with_fields=options.fields)
+            if event.kind == "counts" and event.data["left_out"] != left_out:
+                if not session.as_json:
+                    note(f"({plural(event.data['left_out'] - left_out, 'message')} left out: {HINT})")
+                left_out = event.data["left_out"]
     except KeyboardInterrupt:
         return
 
@@ -35,7 +44,5 @@ def _show(session: Session, event: Event, *, with_fields: bool) -> None:
     if event.kind == "message" and with_fields:
         for field in fields_of(event.data):
             print(field, flush=True)
-    elif event.kind == "counts" and event.data["left_out"]:
-        note(f"({event.data['left_out']:,} messages are left out: --max-rate shows more, --client fewer)")
     elif event.kind == "resync":
         note("(messages are left out: the connection was lost)")
