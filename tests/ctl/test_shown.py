@@ -30,6 +30,14 @@ class MessageTests(SynchronousTestCase):
         back = self.shown(direction="to_client", type=None, summary="ok\x1b]0;title\x07", verdict="")
         self.assertEqual(message_line(back), "08:00:00.250 7 ann <- ok\\x1b]0;title\\x07")
 
+    def test_sent(self) -> None:
+        """What was sent because of a message is beside the verdict, with the way that it went."""
+        sent = [Answer(summary=text, size=2, bytes=None) for text in ("on", "no")]
+        changed = self.shown(verdict="Send", forward=sent[0])
+        self.assertIn("38=1000  [Send -> on]", message_line(changed))
+        answered = self.shown(verdict="SendBack", direction="to_client", back=sent[1])
+        self.assertIn("38=1000  [SendBack -> no]", message_line(answered))
+
     def test_fields(self) -> None:
         """Each field has a line, with its label if it has one."""
         self.assertEqual(list(fields_of(self.shown())), ["    35 = D  (MsgType)", "    38 = 1000"])

@@ -22,9 +22,18 @@ def message_line(message: Answer) -> str:
     """Return a message as one line: who sent it, what it is, and what was decided about it."""
     arrow = ARROWS.get(message["direction"], message["direction"])
     kind = f"{message['type']}: " if message["type"] else ""
-    verdict = f"  [{message['verdict']}]" if message["verdict"] else ""
-    text = f"{message['client']} {arrow} {kind}{message['summary']}{verdict}"
+    text = f"{message['client']} {arrow} {kind}{message['summary']}{_decision_about(message, arrow)}"
     return f"{moment(message['time'], day=False)} {message['link']} {printable(text)}"
+
+
+def _decision_about(message: Answer, arrow: str) -> str:
+    """Return what was decided about a message, and what was sent because of it: ``  [SendBack <- no]``."""
+    words = [message["verdict"]] if message["verdict"] else []
+    back = "->" if arrow == "<-" else "<-"
+    words += [
+        f"{way} {sent['summary']}" for way, sent in ((arrow, message["forward"]), (back, message["back"])) if sent
+    ]
+    return f"  [{' '.join(words)}]" if words else ""
 
 
 def fields_of(message: Answer) -> Iterator[str]:
