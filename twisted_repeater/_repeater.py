@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import EllipsisType
-from typing import Any
+from typing import Any, Literal
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocol, IStreamClientEndpoint, IStreamServerEndpoint
@@ -20,7 +20,7 @@ from ._link.watching import LinksToWatch, Watch
 from ._sockets.descriptors import claim
 from ._sockets.endpoints import dialler, listener
 from ._sockets.listening import Listening
-from ._sockets.proxy_headers import watch_headers
+from ._sockets.proxy_headers import header_maker, watch_headers
 from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
 from .faults import Faults
@@ -61,6 +61,7 @@ class Repeater:
         server_ip: str | None = None,
         server_port: int | None = None,
         server: str | IStreamClientEndpoint | None = None,
+        send_proxy: Literal["v1", "v2"] | None = None,
         is_client_ip_authorized: Callable[[str], object] | None = None,
         convert_versions: bool = False,
         limits: Limits = Limits(),
@@ -84,6 +85,9 @@ class Repeater:
             server_port: the TCP port of the server.
             server: instead of ``server_ip`` and ``server_port``, a client endpoint or its description, such as
                 ``tls:example.org:9001``.
+            send_proxy: the version of the PROXY header that the server gets before everything else, before TLS, too. It
+                has the address of the client, and the address that the client has connected to. The server must be
+                described, as ``tcp:``, ``tls:`` or ``unix:``. It needs the extra ``proxy``.
             is_client_ip_authorized: called with a client's address as a string ("" for a Unix socket). A false answer
                 refuses the client. ``None`` authorizes all. With ``haproxy:`` it is the address in the PROXY header.
             convert_versions: let each connection agree on its own versions. Messages of equal versions pass as bytes;
@@ -103,6 +107,7 @@ class Repeater:
                 (listen, listen_port),
                 (server, server_ip, server_port),
                 reactor,
+                send_proxy=send_proxy,
                 observers=observers,
                 dialect=dialect,
                 repeater_name=repeater_name,
@@ -120,6 +125,7 @@ class Repeater:
         listen: tuple[str | IStreamServerEndpoint | None, int | None],
         server: tuple[str | IStreamClientEndpoint | None, str | None, int | None],
         reactor: Reactor,
+        send_proxy: Literal["v1", "v2"] | None,
         observers: Iterable[Observer],
         **others: Any,
     ) -> Repeater:
@@ -128,7 +134,10 @@ class Repeater:
         settings = with_own_defaults(Settings(observers=tuple(observers), **others))
         settings.dialect.check_framings(settings.limits)  # one that fails must fail now, not with each client
         timeout = settings.limits.connect_timeout
-        dial: Callable[[Pair], Deferred[IProtocol]] = dialler(reactor, timeout, lambda pair: pair.server, *server)
+        first = _first_bytes(send_proxy)
+        dial: Callable[[Pair], Deferred[IProtocol]] = dialler(
+            reactor, timeout, lambda pair: pair.server, *server, first=first
+        )
         listening = listener(reactor, *listen)
         claimed = claim(settings.limits, reactor)
         try:
@@ -407,3 +416,11 @@ class Repeater:
                 done.callback(None)
             else:  # a Failure of its own for each, as whoever handles one changes it
                 done.errback(Failure(result.value, result.type, result.getTracebackObject()))
+
+
+def _first_bytes(send_proxy: Literal["v1", "v2"] | None) -> Callable[[Pair], bytes] | None:
+    """Return a function that makes the first bytes of a link to the server; ``None`` if there are none."""
+    if send_proxy is None:
+        return None
+    header = header_maker(send_proxy)
+    return lambda pair: header(pair.client.address, pair.client.transport.getHost())

@@ -96,7 +96,7 @@ class PolicyTests(SynchronousTestCase):
         """So is what becomes of a newcomer whose name is taken."""
         self.assertIs(same_name("share"), SameName.SHARE)
         error = self.assertRaises(ValueError, same_name, "SHARE")
-        self.assertEqual(str(error), "must be one of refuse, replace, share, not 'SHARE'")
+        self.assertEqual(str(error), "must be one of refuse, replace, share, not 'SHARE'; did you mean share?")
 
 
 class NameTests(SynchronousTestCase):

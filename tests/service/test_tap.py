@@ -19,7 +19,6 @@ from zope.interface.verify import verifyObject
 from twisted_repeater import Limits, OnFilterError, SameName, dialects
 from twisted_repeater.faults import Drop
 from twisted_repeater.service.demo import DemoService
-from twisted_repeater.service.option_values import LIMITS
 from twisted_repeater.service.service import CannotStart
 from twisted_repeater.service.tap import Options, makeService
 
@@ -33,10 +32,20 @@ NEEDED = ("--listen", "tcp:0:interface=127.0.0.1", "--server", "tcp:127.0.0.1:1"
 
 
 def parsed(*options: str) -> Options:
-    """Read options."""
+    """Read options, and those of ``NEEDED`` that are not among them."""
     read = Options()
-    read.parseOptions([*NEEDED, *options])
+    names = {option.partition("=")[0] for option in options}
+    needed = [word for at in (0, 2, 4) if NEEDED[at] not in names for word in NEEDED[at : at + 2]]
+    read.parseOptions([*needed, *options])
     return read
+
+
+def values(*options: str) -> dict[str, Any]:
+    """Return the values of the process and of the one repeater."""
+    settings = parsed(*options).settings
+    assert settings is not None
+    (repeater,) = settings.repeaters.values()
+    return {**settings.values, **repeater.values, "name": repeater.name}
 
 
 class OptionsTests(ModuleCase):
@@ -55,7 +64,7 @@ class OptionsTests(ModuleCase):
 
     def test_faults(self) -> None:
         """Faults are read with the other options; two of one kind have two names."""
-        faults = parsed("--fault=drop:every=2", "--fault=drop")["fault"]
+        faults = values("--fault=drop:every=2", "--fault=drop")["fault"]
         self.assertEqual([(each.name, each.fault) for each in faults], [("drop", Drop(every=2)), ("drop-2", Drop())])
         self.assert_wrong("--fault: there is no fault 'dorp'", "--fault=dorp")
 
@@ -70,13 +79,13 @@ class OptionsTests(ModuleCase):
 
     def test_defaults(self) -> None:
         """Options that are not given have the library's defaults."""
-        options = parsed()
-        self.assertEqual(options["limits"], Limits())
-        self.assertIs(options["on-filter-error"], OnFilterError.STOP)
-        self.assertEqual(options["dialect"], "int32")
+        given = values()
+        self.assertEqual(given["limits"], Limits())
+        self.assertIs(given["on-filter-error"], OnFilterError.STOP)
+        self.assertEqual(given["dialect"], "int32")
         self.assertEqual(self.made()._modules.filters, {})
-        self.assertEqual(options["repeater-name"], "repeater")
-        self.assertIs(options["admin"], None)
+        self.assertEqual(given["name"], "repeater")
+        self.assertIs(given["admin"], None)
 
     def test_record(self) -> None:
         """--record has a file with options; the recording knows the dialect and the server as they were written."""
@@ -89,10 +98,10 @@ class OptionsTests(ModuleCase):
 
     def test_every_limit(self) -> None:
         """Each limit has an option."""
-        options = parsed("--max-frame=1KiB", "--max-clients=7", "--linger=0.5", "--stall-timeout=none")
+        options = values("--max-frame=1KiB", "--max-clients=7", "--linger=0.5", "--stall-timeout=none")
         expected = Limits(max_frame=1024, max_clients=7, linger=0.5, stall_timeout=None)
         self.assertEqual(options["limits"], expected)
-        options = parsed("--frame-timeout=none", "--max-unfinished-frames=1GiB", "--max-unfinished-hellos=7")
+        options = values("--frame-timeout=none", "--max-unfinished-frames=1GiB", "--max-unfinished-hellos=7")
         expected = Limits(frame_timeout=None, max_unfinished_frames=1 << 30, max_unfinished_hellos=7)
         self.assertEqual(options["limits"], expected)
 
@@ -114,19 +123,19 @@ class OptionsTests(ModuleCase):
         parent: Any = {}
         options.parent = parent
         error = self.assertRaises(SystemExit, options.parseOptions, ["--no-such-option"])
-        self.assertEqual(error.code, "twistd repeater: option --no-such-option not recognized")
+        self.assertEqual(error.code, "twistd repeater: --no-such-option: there is no such option")
 
     def test_admin_hosts(self) -> None:
         """The administration may have names of its own, and addresses."""
         names = ["edge.example.org", "edge_1", "192.0.2.7", "[2001:db8::1]", "2001:db8::1"]
         options = [f"--admin-host={name}" for name in names]
-        self.assertEqual(parsed("--admin=tcp:0:interface=127.0.0.1", *options)["admin-host"], names)
-        self.assertEqual(parsed()["admin-host"], [])
+        self.assertEqual(values("--admin=tcp:0:interface=127.0.0.1", *options)["admin-host"], names)
+        self.assertEqual(values()["admin-host"], [])
 
     def test_missing(self) -> None:
         """What must be given and isn't is named."""
-        self.assert_wrong("--listen is missing; see twistd repeater --help", needed=())
-        self.assert_wrong("--server is missing", needed=NEEDED[:2])
+        self.assert_wrong("--listen and --server are missing, or --config; see twistd repeater --help", needed=())
+        self.assert_wrong("--server is missing: where the server is, such as tcp:127.0.0.1:9001", needed=NEEDED[:2])
 
     def test_wrong(self) -> None:
         """A wrong value is told with its option."""
@@ -143,7 +152,7 @@ class OptionsTests(ModuleCase):
             (["--admin-host", ""], "--admin-host must be the name of a host without a port, not ''"),
             (["--admin-host", "edge:80"], "--admin-host must be the name of a host without a port, not 'edge:80'"),
             (["--reload"], "--reload needs a filter"),
-            (["--no-such-option"], "option --no-such-option not recognized"),
+            (["--no-such-option"], "--no-such-option: there is no such option"),
             (["--allow-client", "desk-1", "desk-2"], "'desk-2' belongs to no option; write a pattern in quotes"),
         ]:
             self.assert_wrong(text, *options)
@@ -152,11 +161,11 @@ class OptionsTests(ModuleCase):
         """So are an endpoint and a dialect that cannot be used."""
         for options, text in [
             (["--dialect", "int33"], "--dialect must be one of async_extra, delimited, fix, "),
-            (["--dialect", "length:size=5"], "--dialect length: size must be 1, 2, 3, 4 or 8, not 5"),
+            (["--dialect", "length:size=5"], "--dialect: length: size must be 1, 2, 3, 4 or 8, not 5"),
             (["--dialect", "no_wire:mine"], "--dialect: cannot import no_wire: ModuleNotFoundError"),
             (
                 ["--dialect", "lines", "--filter", "redis-commands:refuse=FLUSHALL"],
-                "--filter redis-commands is for the dialect redis, not lines",
+                "--filter: redis-commands:refuse=FLUSHALL is for the dialect redis, not lines",
             ),
             (["--listen", "tcp:65536"], "--listen must be an endpoint, not 'tcp:65536': port 65536 is above 65535"),
             (["--server", "tcp:"], "--server: 'tcp:' cannot be used: the server's host must be"),
@@ -212,7 +221,7 @@ class OptionsTests(ModuleCase):
         service = self.made("--filter=log:sample=0.5", "--filter", "rules:pair", "--reload")
         first, second = service._modules.filters["filters"].members
         self.assertEqual((first.to_server.sample, second), (0.5, sys.modules["rules"].pair))
-        self.assert_cannot_start("--filter log: there is no option 'sampel'", "--filter=log:sampel=1")
+        self.assert_cannot_start("log: there is no option 'sampel'", "--filter=log:sampel=1")
 
     def test_wrong_filter(self) -> None:
         """A filter that cannot be loaded is told, and why; also if its module ends the process."""
@@ -272,7 +281,7 @@ class DemoOptionTests(SynchronousTestCase):
         """Under ``twist``, which has no daemons, it just runs."""
         read = Options()
         read.parseOptions(["--demo"])
-        self.assertTrue(read["demo"])
+        self.assertIsNone(read.settings)
 
 
 class ServiceTests(PeerCase, ModuleCase):
@@ -438,28 +447,3 @@ class PageTests(SynchronousTestCase):
         named = set(re.findall(r"(?<![\w-])--([a-z][\w-]*)", text))
         others = {"pidfile", "logfile", "uid", "gid", "unix-socket"}
         self.assertLessEqual(named - others, {name.rstrip("=") for name in Options().longOpt})
-
-    def test_command_line(self) -> None:
-        """On the page of the command line the text of each option begins with its text in the help."""
-        text = (DOCS / "reference" / "command-line.md").read_text()
-        rows = dict(re.findall(r"^\| `--([\w-]+)` \| (.*?) \|", text, re.M))
-        for name, description in Options().docs.items():
-            if name not in {limit.name for limit in LIMITS}:
-                plain = re.sub(r"`|\[([^]]*)\]\([^)]*\)", lambda found: found[1] or "", rows[name])
-                expected = re.sub(r" \[default: .*\]$", "", str(description).strip())
-                self.assertEqual(plain[: len(expected)], expected)
-
-    def test_limits(self) -> None:
-        """That page has the option of each field of `Limits`, in the order of the fields, with its default."""
-        text = (DOCS / "reference" / "command-line.md").read_text()
-        defaults = {
-            "max-frame": "what the dialect says, or else `16MiB`",
-            "max-unfinished-frames": "`256MiB`, or four times `--max-frame` if that is more",
-            "max-clients": "`500`, or fewer to fit the [file descriptors](../running.md#file-descriptors)",
-            "max-unfinished-hellos": "`500`, or fewer to fit the [file descriptors](../running.md#file-descriptors)",
-        }
-        rows = [
-            f"| `--{limit.name}` | `{limit.field}` | {defaults.get(limit.name, f'`{limit.default}`')} |"
-            for limit in LIMITS
-        ]
-        self.assertIn("\n".join(rows), text)

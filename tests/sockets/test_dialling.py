@@ -150,8 +150,8 @@ class AddressTests(SynchronousTestCase):
         """Dial it."""
         self.reactor = MemoryReactorClock()
         self.ann = Named("ann")
-        address = AtAddress("192.0.2.1", 9001, 5, ("192.0.2.9", 0))
-        self.dialled = address.dial(self.reactor, self.ann, 30)
+        address = AtAddress(self.reactor, "192.0.2.1", 9001, 5, ("192.0.2.9", 0))
+        self.dialled = address.dial(self.ann, 30)
         self.factory: Any = self.reactor.tcpClients[0][2]
 
     def test_arguments(self) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+import sys
 from typing import Any
+from unittest import mock
 
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.endpoints import TCP4ClientEndpoint, serverFromString, wrapServerTLS
 from twisted.internet.protocol import Factory, Protocol, ServerFactory
 from twisted.internet.ssl import optionsForClientTLS
@@ -15,7 +17,7 @@ from twisted.protocols.haproxy import proxyEndpoint
 from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._sockets.proxy_headers import watch_headers
+from twisted_repeater._sockets.proxy_headers import header_maker, header_version, watch_headers
 from twisted_repeater._text import address_text
 from twisted_repeater.errors import ClientIPNotAuthorized, HelloTimeout, InvalidHello, NewClientsDropped
 
@@ -289,3 +291,64 @@ class WatchTests(SynchronousTestCase):
         protocol.dataReceived(V1)
         protocol.dataReceived(b"more")
         self.assertEqual(protocol.wrappedProtocol.received, [b"more"])
+
+
+class SentTests(SynchronousTestCase):
+    """Headers for the server."""
+
+    def both(self, source: Any, destination: Any) -> tuple[bytes, bytes]:
+        """Make the headers of both versions."""
+        return header_maker("v1")(source, destination), header_maker("v2")(source, destination)
+
+    def test_addresses(self) -> None:
+        """A header has both addresses and ports; IPv4 written as IPv6 becomes IPv4."""
+        for source, destination in (("192.0.2.1", "192.0.2.2"), ("::ffff:192.0.2.1", "::ffff:192.0.2.2")):
+            kind = IPv6Address if ":" in source else IPv4Address
+            made = self.both(kind("TCP", source, 4711), kind("TCP", destination, 9000))
+            self.assertEqual(made, (V1, V2))
+        made = self.both(IPv6Address("TCP", "2001:db8::1%lo", 4711), IPv6Address("TCP", "2001:db8:0::2", 9000))
+        self.assertEqual(
+            made,
+            (
+                b"PROXY TCP6 2001:db8::1 2001:db8::2 4711 9000\r\n",
+                version_2(1, 0x21, ip_addresses("2001:db8::1", "2001:db8::2")),
+            ),
+        )
+
+    def test_mixed_addresses(self) -> None:
+        """A client and a port of two families are both written as IPv6."""
+        _, made = self.both(IPv6Address("TCP", "2001:db8::1", 4711), IPv4Address("TCP", "192.0.2.2", 9000))
+        self.assertEqual(made, version_2(1, 0x21, ip_addresses("2001:db8::1", "::ffff:192.0.2.2")))
+
+    def test_no_addresses(self) -> None:
+        """Where an address is missing, is a path, or is wrong, the header has none, and says so."""
+        own = IPv4Address("TCP", "192.0.2.2", 9000)
+        for source in (
+            None,
+            UNIXAddress(b"/run/edge"),
+            IPv4Address("TCP", "nobody", 1),
+            IPv4Address("TCP", "1.2.3.4", -1),
+        ):
+            first, second = self.both(source, own)
+            self.assertEqual((first.split(), second), ([b"PROXY", b"UNKNOWN"], version_2(0, 0, b"")))
+
+    def test_versions(self) -> None:
+        """Other versions are refused, and so are all if the library is missing."""
+        self.assertEqual(header_version("v2"), "v2")
+        for call, begins in ((header_version, ""), (header_maker, "send_proxy ")):
+            error = self.assertRaises(ValueError, call, "v3")
+            self.assertEqual(str(error), f"{begins}must be one of v1, v2, not 'v3'")
+            with mock.patch.dict(sys.modules, {"proxyprotocol": None}):
+                error = self.assertRaises(ValueError, call, "v1")
+            self.assertIn(f"{begins}needs an extra: pip install 'twisted_repeater[proxy]'", str(error))
+
+
+class SendingTests(PeerCase):
+    """Repeaters that send headers."""
+
+    async def test_kinds_of_servers(self) -> None:
+        """A server that is not described cannot be sent a header first; that is an error at once."""
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", 1)
+        for server in (endpoint, r"tls:localhost:1:endpoint=haproxy\:tcp\:127.0.0.1\:1"):
+            with self.assertRaises(ValueError):
+                await self.world(via=server, send_proxy="v2")

@@ -6,14 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from OpenSSL.SSL import Error
 from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS, trustRootFromCertificates
 
 from twisted_repeater._sockets.endpoints import listening_endpoint, server_endpoint
-from twisted_repeater._sockets.tls_endpoints import _checked, certificates_in
 from twisted_repeater.errors import InvalidHello, ServerUnreachable
 
 from ..certificates import Authority, Issued
@@ -110,7 +108,7 @@ class ListenerTests(TLSEndpointCase):
         await world.refused()
         self.assertEqual(
             str(world.refusal),
-            "the client's TLS handshake failed: it must offer a protocol of alpn=, not [b'unknown']",
+            "the client's TLS handshake failed: it must offer the protocol postgresql, other by ALPN, not [b'unknown']",
         )
 
     async def test_no_alpn(self) -> None:
@@ -121,11 +119,6 @@ class ListenerTests(TLSEndpointCase):
         client = await world.connect(hello("ann"), endpoint=endpoint)
         await client.seen.reach(1)
         self.assertEqual((messages(client), client.transport.negotiatedProtocol), ([], None))
-
-    async def test_others_errors(self) -> None:
-        """An error that has no words here is told by its number."""
-        with self.assertRaisesRegex(Error, "its certificate is not accepted, error 7 of OpenSSL"):
-            _checked(None, None, 7, 0, 0)  # type: ignore[arg-type]
 
     async def test_alpn_alone(self) -> None:
         """With ALPN only, no certificate is demanded; all arguments of Twisted's are known."""
@@ -177,18 +170,6 @@ class ListenerTests(TLSEndpointCase):
             make: Any = listening_endpoint if description.startswith("ssl") else server_endpoint
             with self.assertRaisesRegex(ValueError, re.escape(text)):
                 make(reactor, description)
-
-    def test_unreadable(self) -> None:
-        """A certificate that cannot be read is told with its file; a directory has those of its .pem files."""
-        directory = Path(self.mktemp())
-        directory.mkdir()
-        (directory / "one.pem").write_bytes(self.sockets.authority.roots.read_bytes() * 2)
-        (directory / "no.txt").write_bytes(b"no certificate")
-        self.assertEqual(len(certificates_in(str(directory))), 2)
-        wrong = directory / "two.pem"
-        wrong.write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-        with self.assertRaisesRegex(ValueError, f"{wrong} has a certificate that cannot be read"):
-            certificates_in(str(directory))
 
 
 class ServerTests(TLSEndpointCase):

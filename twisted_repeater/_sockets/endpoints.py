@@ -7,10 +7,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
-from twisted.internet import error
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
@@ -22,7 +20,7 @@ from twisted.internet.protocol import Factory, Protocol
 from zope.interface import alsoProvides
 
 from .._types import Reactor
-from .dialling import AtAddress, Dialled, EachAddress
+from .dialling import TIMEOUT, AtPath, Dialled, ServerEndpoint, Through, at_host, is_address
 from .tls_endpoints import MAX_POSITIONAL, tls_listener, tls_server
 
 __all__ = ["check_server", "dialler", "let_half_close", "listener", "listening_endpoint", "parts_of", "server_endpoint"]
@@ -39,6 +37,11 @@ SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 HAS_BACKLOG = re.compile(r"(?:haproxy:)*(?:tcp6?|ssl|tls|unix):")
 """Matches the beginning of the description of a server endpoint that takes ``backlog=``."""
+
+OURS = ("TCP", "TLS", "UNIX")
+"""The kinds of servers that are connected to without an endpoint of Twisted's."""
+
+NO_HEADER = "a PROXY header can be sent to a server of tcp:, tls: or unix:, not to {}"
 
 SSL = re.compile(r"((?:haproxy:)*)(ssl:.*)", re.DOTALL)
 """Matches the description of a server endpoint over TLS."""
@@ -65,7 +68,7 @@ def listening_endpoint(reactor: Reactor, description: str) -> IStreamServerEndpo
             raise ValueError("sslmethod= is left to Twisted, which has no clientRoots= and no alpn=")
         if "sslmethod" not in named and len(positional) < MAX_POSITIONAL:
             wrappers = found[1].count(":")
-            return tls_listener(reactor, wrappers, positional, named, longest_listen_queue())
+            return tls_listener(reactor, wrappers, positional, named, longest_listen_queue(), description)
     endpoint: IStreamServerEndpoint | None = None
     if HAS_BACKLOG.match(description) and ":backlog=" not in description:
         with suppress(
@@ -112,6 +115,7 @@ def dialler(
     endpoint: str | IStreamClientEndpoint | None,
     ip: str | None,
     port: int | None,
+    first: Callable[[T], bytes] | None = None,
 ) -> Callable[[T], Dialled]:
     """Return a function that connects a link to the server, with the protocol that ``protocol`` makes for it.
 
@@ -119,27 +123,25 @@ def dialler(
 
     Args:
         endpoint: a client endpoint or its description, or ``None`` if ``ip`` and ``port`` say where the server is.
+        first: returns the bytes that a link sends to the server before anything else, before TLS, too.
 
     Raises:
         TypeError: both are given, or neither, or they are of the wrong type.
-        ValueError: the server cannot be reached, or not safely.
+        ValueError: the server cannot be reached, or not safely; or ``first`` is given, and the endpoint is of a kind
+            that does not allow it.
     """
     if (endpoint is None) == (ip is None and port is None) or (ip is None) != (port is None):
         raise TypeError("give either server or server_ip and server_port")
-    server: IStreamClientEndpoint | AtAddress
     if endpoint is not None:
         server = _given_server(reactor, endpoint)
     else:
-        port = _checked_port("server_port", port, lowest=1)
-        ip = _checked_host("server_ip", ip)
-        server = AtAddress(ip, port) if _is_address(ip) else EachAddress(reactor, ip, port, timeout)
+        number = _checked_port("server_port", port, lowest=1)
+        server = at_host(reactor, _checked_host("server_ip", ip), number)
+    if first is not None and not server.sends_first:
+        raise ValueError(NO_HEADER.format(endpoint))
 
     def dial(link: T) -> Dialled:
-        if isinstance(server, AtAddress):
-            return server.dial(reactor, protocol(link), timeout)
-        factory = Factory.forProtocol(lambda: protocol(link))
-        factory.noisy = False
-        return server.connect(factory).addTimeout(timeout, reactor, onTimeoutCancel=_too_late)
+        return server.dial(protocol(link), timeout, b"" if first is None else first(link))
 
     return dial
 
@@ -159,22 +161,25 @@ def let_half_close(transport: object, protocol: Protocol) -> None:
         alsoProvides(wrapper, IHalfCloseableProtocol)
 
 
-def _given_server(reactor: Reactor, endpoint: str | IStreamClientEndpoint) -> IStreamClientEndpoint | AtAddress:
+def _given_server(reactor: Reactor, endpoint: str | IStreamClientEndpoint) -> ServerEndpoint:
     if isinstance(endpoint, str):
         check_server(endpoint)
-        made = server_endpoint(reactor, endpoint)  # Twisted checks the description
-        kind, given = _described(endpoint)
-        if kind == "TCP" and _is_address(given["host"]):
-            return AtAddress(given["host"], int(given["port"]), int(given.get("timeout", 30)), _bind_address(given))
-        return made
+        endpoint = server_endpoint(reactor, endpoint)
     if not IStreamClientEndpoint.providedBy(endpoint):
         raise TypeError(f"server must be a client endpoint or its description, not {endpoint!r}")
-    return endpoint
+    return endpoint if isinstance(endpoint, ServerEndpoint) else Through(reactor, endpoint)
 
 
-def check_server(description: str) -> None:
-    """Raise ``ValueError`` if a description names a server that cannot be reached, or not safely."""
+def check_server(description: str, *, send_proxy: bool = False) -> None:
+    """Raise ``ValueError`` if a description names a server that cannot be reached, or not safely.
+
+    Args:
+        description: the description of a client endpoint.
+        send_proxy: whether the server gets a PROXY header before everything else.
+    """
     kind, arguments = _described(description)
+    if send_proxy and kind not in OURS:
+        raise ValueError(NO_HEADER.format(description))
     if kind == "SSL":
         raise ValueError(
             "ssl: does not check whose certificate the server has; write tls:HOST:PORT, which does, and add "
@@ -187,23 +192,26 @@ def check_server(description: str) -> None:
         if re.fullmatch(r"\s*\d+\s*", arguments.get("port", "")):  # Twisted itself refuses other texts
             _checked_port("the server's port", int(arguments["port"]), lowest=1)
     if "endpoint" in arguments:  # the one that tls: connects through
-        check_server(arguments["endpoint"])
+        check_server(arguments["endpoint"], send_proxy=send_proxy)
 
 
-def server_endpoint(reactor: Reactor, description: str) -> IStreamClientEndpoint:
-    """Make the endpoint of a server from its description. For ``tcp:`` it tries each address that the host has."""
+def server_endpoint(reactor: Reactor, description: str) -> ServerEndpoint:
+    """Make the endpoint of a server from its description.
+
+    ``tcp:`` and ``tls:`` try each address that a host name has. ``tls:`` reads its certificates again when they change.
+    """
     kind, given = _described(description)
-    if kind == "TLS" and "alpn" in given:
+    if kind == "TLS":
         _, positional, named = parts_of(description)
-        return tls_server(reactor, positional, named, lambda inner: server_endpoint(reactor, inner))
-    endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
-    if kind != "TCP" or _is_address(given["host"]):
-        return endpoint
-    return EachAddress(reactor, given["host"], int(given["port"]), int(given.get("timeout", 30)), _bind_address(given))
-
-
-def _bind_address(given: dict[str, str]) -> tuple[str, int] | None:
-    return (given["bindAddress"], 0) if "bindAddress" in given else None
+        return tls_server(reactor, positional, named, lambda inner: server_endpoint(reactor, inner), description)
+    endpoint: IStreamClientEndpoint = clientFromString(reactor, description)  # which checks the description
+    timeout = float(given.get("timeout", TIMEOUT))
+    if kind == "TCP":
+        bind = (given["bindAddress"], 0) if "bindAddress" in given else None
+        return at_host(reactor, given["host"], int(given["port"]), timeout, bind)
+    if kind == "UNIX":
+        return AtPath(reactor, given["path"], timeout, bool(int(given.get("lockfile", 0))))
+    return Through(reactor, endpoint)
 
 
 def parts_of(description: str) -> tuple[str, list[str], dict[str, str]]:
@@ -232,26 +240,18 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
 
 
-def _is_address(host: str) -> bool:
-    return isIPAddress(host) or isIPv6Address(host)
-
-
 def _checked_host(name: str, host: object) -> str:
     if not isinstance(host, str):
         raise TypeError(f"{name} must be a string, not {host!r}")
     if host.startswith("["):
         raise ValueError(rf"{name} must be an address without brackets; in a description write \:\:1 for ::1")
     try:
-        valid = bool(host) and (_is_address(host) or bool(host.encode("idna")))
+        valid = bool(host) and (is_address(host) or bool(host.encode("idna")))
     except UnicodeError:
         valid = False
     if not valid:
         raise ValueError(f"{name} must be an address or a host name, not {host!r}")
     return host
-
-
-def _too_late(result: object, timeout: float) -> NoReturn:
-    raise error.TimeoutError(string=f"not connected within {timeout} seconds")
 
 
 def _checked_port(name: str, port: object, *, lowest: int) -> int:

@@ -63,8 +63,11 @@ class ClientTests(Case):
 
     def test_alpn(self) -> None:
         """The protocol is chosen if the client offers it; without, the handshake goes on."""
-        self.assertEqual(tls._chosen(None, [b"h2", b"postgresql"]), b"postgresql")  # type: ignore[arg-type]
-        self.assertIs(tls._chosen(None, [b"h2"]), SSL.NO_OVERLAPPING_PROTOCOLS)  # type: ignore[arg-type]
+        made = tls.client_tls(str(self.issued.certificate), str(self.issued.key), "allow", None)
+        assert made is not None
+        choose = made.options._choose
+        self.assertEqual(choose(None, [b"h2", b"postgresql"]), b"postgresql")
+        self.assertIs(choose(None, [b"h2"]), SSL.NO_OVERLAPPING_PROTOCOLS)
 
     def test_wrong(self) -> None:
         """Options that contradict each other, and files without a certificate, are refused at once."""
@@ -73,7 +76,7 @@ class ClientTests(Case):
         self.assert_wrong("key needs a certificate", tls.client_tls, None, "key", "allow", None)
         self.assert_wrong("client_tls=require needs a certificate", tls.client_tls, None, None, "require", None)
         self.assert_wrong("there is no certificate", tls.client_tls, self.file(), None, "allow", None)
-        broken = self.file(tls.BEGIN, b"\nx\n", tls.END)
+        broken = self.file(b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----")
         self.assert_wrong("has a certificate that cannot be read", tls.client_tls, broken, None, "allow", None)
         self.assertRaises(OSError, tls.client_tls, "nowhere", None, "allow", None)
 

@@ -1,16 +1,18 @@
 """TLS of both connections, as options say: what the repeater accepts of clients, and what it asks the server for.
 
-The certificates are read when the dialect is made. TLS itself needs the extra ``tls``, which ``postgres`` includes.
+The certificates are read when the dialect is made, and again when their files change. TLS itself needs the extra
+``tls``, which ``postgres`` includes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
+
+from ...tls_options import OptionsForClients, OptionsForServer
 
 if TYPE_CHECKING:
     from OpenSSL.crypto import X509
@@ -119,33 +121,14 @@ def _ssl() -> Any:
     return ssl
 
 
-def _client_options(certificate: str, key: str) -> Any:
-    ssl = _ssl()
-    chain = _certificates(certificate)
-    text = Path(key).read_bytes()
-    try:
-        own = ssl.PrivateCertificate.loadPEM(Path(certificate).read_bytes() + b"\n" + text).privateKey
-        options = ssl.CertificateOptions(
-            own.original, chain[0].original, extraCertChain=[each.original for each in chain[1:]]
-        )
-        options.getContext()
-    except Exception as error:  # of OpenSSL, or of cryptography
-        raise ValueError(f"{key!r} must have the key of the certificate, without a password: {error}") from error
-    options.getContext().set_alpn_select_callback(_chosen)  # the one of CertificateOptions cannot go on without ALPN
-    return options
+def _client_options(certificate: str, key: str) -> OptionsForClients:
+    _ssl()
+    return OptionsForClients(certificate, key, alpn=[ALPN.decode()], alpn_required=False, name="postgres")
 
 
-def _chosen(connection: Connection, offered: list[bytes]) -> Any:
-    """Choose the protocol if the client offers it, or go on without: a client that must offer it is checked later."""
-    from OpenSSL import SSL
-
-    return ALPN if ALPN in offered else SSL.NO_OVERLAPPING_PROTOCOLS
-
-
-def _verified(host: str, roots: str | None) -> Any:
-    ssl = _ssl()
-    trusted = None if roots is None else ssl.trustRootFromCertificates(_certificates(roots))
-    return ssl.optionsForClientTLS(host, trustRoot=trusted, acceptableProtocols=[ALPN])
+def _verified(host: str, roots: str | None) -> OptionsForServer:
+    _ssl()
+    return OptionsForServer(host, roots=roots, alpn=[ALPN.decode()], name="postgres")
 
 
 def _unverified() -> Any:
@@ -164,19 +147,3 @@ class _Unverified:
         from OpenSSL.SSL import Connection
 
         return Connection(self._context, None)
-
-
-def _certificates(path: str) -> list[Any]:
-    """Return the certificates in a file."""
-    ssl = _ssl()
-    texts = Path(path).read_bytes().split(END)
-    try:
-        found = [ssl.Certificate.loadPEM(text[text.index(BEGIN) :] + END + b"\n") for text in texts[:-1]]
-    except Exception as error:  # of OpenSSL, or of cryptography
-        raise ValueError(f"{path} has a certificate that cannot be read: {error}") from error
-    if not found:
-        raise ValueError(f"there is no certificate in {path!r}")
-    return found
-
-
-BEGIN, END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"

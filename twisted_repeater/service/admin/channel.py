@@ -29,6 +29,9 @@ ANSWER_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 5.0
 """How many seconds a connection that took too long may take to close in good order."""
 
+STAYS_OPEN = (http.UNAUTHORIZED, http.NOT_FOUND, http.NOT_ALLOWED)
+"""Refusals after which a connection may be used again, if no body comes."""
+
 
 class Channel(http.HTTPChannel):
     """One connection."""
@@ -79,7 +82,7 @@ class Channel(http.HTTPChannel):
         # Twisted gives a request its path only after its body.
         request.refusal = self.site.refusal(request, self._command, self._path, self._version, self.length)
         if request.refusal is not None:
-            request.closes = bool(self.length) or self.length is None or request.refusal.status == http.FORBIDDEN
+            request.closes = bool(self.length) or request.refusal.status not in STAYS_OPEN
             request.requestHeaders.removeHeader(b"expect")
             self.length = 0
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
