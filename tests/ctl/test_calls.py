@@ -18,7 +18,7 @@ class LookingTests(CtlCase):
         """All repeaters are shown, or the one that is named, as a table or as JSON."""
         self.assertIn("orders  fix      tcp:9000", self.printed("status"))
         self.answer(**{"GET /repeaters/orders": SUMMARY})
-        self.assertIn('{"name": "orders", ', self.printed("status", "--repeater", "orders", "--json"))
+        self.assertIn('{"repeaters": [{"name": "orders", ', self.printed("status", "--repeater", "orders", "--json"))
 
     def test_ready(self) -> None:
         """A process that is ready is."""

@@ -28,11 +28,9 @@ def status(session: Session, options: argparse.Namespace) -> None:
     """Show the repeaters of the process."""
     if session.named is None:
         answer = session.administration.get("repeaters")
-        repeaters = answer["repeaters"]
     else:
-        answer = session.administration.get(*session.path)
-        repeaters = [answer]
-    session.print(answer, repeaters_table(repeaters))
+        answer = Answer(repeaters=[session.administration.get(*session.path)])
+    session.print(answer, repeaters_table(answer["repeaters"]))
 
 
 def ready(session: Session, options: argparse.Namespace) -> None:
