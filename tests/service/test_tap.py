@@ -83,18 +83,9 @@ class OptionsTests(ModuleCase):
         self.assertEqual(given["limits"], Limits())
         self.assertIs(given["on-filter-error"], OnFilterError.STOP)
         self.assertEqual(given["dialect"], "int32")
-        self.assertEqual(self.made()._modules.filters, {})
+        self.assertEqual(self.made().modules.filters, {})
         self.assertEqual(given["name"], "repeater")
         self.assertIs(given["admin"], None)
-
-    def test_record(self) -> None:
-        """--record has a file with options; the recording knows the dialect and the server as they were written."""
-        options = ("--record", "traffic.db:keep=2", "--dialect", "int32")
-        recording = self.made(*options)._recording
-        expected = {"path": "traffic.db", "keep": 2, "dialect": "int32", "server": "tcp:127.0.0.1:1"}
-        self.assertEqual(recording._arguments, expected)
-        self.assertIsNone(self.made()._recording)
-        self.assert_wrong("--record: keep must be a whole number", "--record", "traffic.db:keep=x")
 
     def test_every_limit(self) -> None:
         """Each limit has an option."""
@@ -165,7 +156,7 @@ class OptionsTests(ModuleCase):
             (["--dialect", "no_wire:mine"], "--dialect: cannot import no_wire: ModuleNotFoundError"),
             (
                 ["--dialect", "lines", "--filter", "redis-commands:refuse=FLUSHALL"],
-                "--filter: redis-commands:refuse=FLUSHALL is for the dialect redis, not lines",
+                "--filter: redis-commands is for the dialect redis, not lines",
             ),
             (["--listen", "tcp:65536"], "--listen must be an endpoint, not 'tcp:65536': port 65536 is above 65535"),
             (["--server", "tcp:"], "--server: 'tcp:' cannot be used: the server's host must be"),
@@ -211,15 +202,15 @@ class OptionsTests(ModuleCase):
             "--to-server-filter=rules:up", "--to-client-filter=rules:down", "--dialect=wire:mine", "--reload"
         )
         rules = sys.modules["rules"]
-        filters = {"to_server_filter": rules.up, "to_client_filter": rules.down}
-        self.assertEqual(service._modules.filters, filters)
+        filters = {"repeater/to-server-filter": rules.up, "repeater/to-client-filter": rules.down}
+        self.assertEqual(service.modules.filters, filters)
         self.assertIn("wire", sys.modules)
 
     def test_pairs(self) -> None:
         """Pairs of filters form a chain in the order in which they are given, and can be reloaded."""
         self.write("rules.py", "pair = type('Pair', (), {'for_link': lambda self, link: (None, None)})()\n")
         service = self.made("--filter=log:sample=0.5", "--filter", "rules:pair", "--reload")
-        first, second = service._modules.filters["filters"].members
+        first, second = service.modules.filters["repeater/filter"].members
         self.assertEqual((first.to_server.sample, second), (0.5, sys.modules["rules"].pair))
         self.assert_cannot_start("log: there is no option 'sampel'", "--filter=log:sampel=1")
 
@@ -227,9 +218,9 @@ class OptionsTests(ModuleCase):
         """A filter that cannot be loaded is told, and why; also if its module ends the process."""
         self.write("rules.py", "up = 7\n")
         self.write("leaving.py", "import sys\nsys.exit(3)\n")
-        self.assert_cannot_start("cannot import no_rules: ModuleNotFoundError", "--to-server-filter=no_rules:up")
-        self.assert_cannot_start("rules:up: a filter must be a function", "--to-client-filter=rules:up")
-        self.assert_cannot_start("cannot import leaving: SystemExit: 3", "--to-client-filter=leaving:up")
+        self.assert_cannot_start("--to-server-filter: cannot import no_rules: ModuleNotFoundError", "--to-server-filter=no_rules:up")
+        self.assert_cannot_start("--to-client-filter: rules:up: a filter must be a function", "--to-client-filter=rules:up")
+        self.assert_cannot_start("--to-client-filter: cannot import leaving: SystemExit: 3", "--to-client-filter=leaving:up")
 
     def test_reload_beside_the_dialect(self) -> None:
         """A filter in the module of the dialect cannot be reloaded, which is told before anything starts."""
@@ -237,7 +228,7 @@ class OptionsTests(ModuleCase):
         options = ["--dialect=both:int32", "--to-server-filter=both:up"]
         self.made(*options)
         del sys.modules["both"]
-        self.assert_cannot_start("--reload: both has the dialect, which cannot be reloaded", *options, "--reload")
+        self.assert_cannot_start("--reload: both has the dialect or the application, which cannot be reloaded", *options, "--reload")
 
     def test_version(self) -> None:
         """``--version`` tells the version of the repeater."""
@@ -301,7 +292,7 @@ class ServiceTests(PeerCase, ModuleCase):
         self.addCleanup(service.stopService)
         service.privilegedStartService()
         service.startService()
-        world.repeater = service.repeater
+        world.repeater = service.hosted["edge-1"].repeater
         self.started: Any = service
         return world
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from . import addresses, endpoint_texts, option_values
 from .admin.token_file import read_token
 from .loading import READY
+from .logs import log_format, log_level
 from .option_values import LIMITS, number, seconds, seconds_or_none, size
 from .ready_faults import READY_FAULTS, NamedFault, fault_of
 from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
@@ -362,7 +363,7 @@ PROCESS = [
     ),
     Option(
         name="log-format",
-        read=option_values.log_format,
+        read=log_format,
         example="json",
         when="at once",
         default="text",
@@ -371,7 +372,7 @@ PROCESS = [
     ),
     Option(
         name="log-level",
-        read=option_values.log_level,
+        read=log_level,
         example="warn",
         default="info",
         description="The lowest level that is logged: `debug`, `info`, `warn` or `error`.",

@@ -48,8 +48,8 @@ class RepeaterSettings:
 class ProcessSettings:
     """The settings of the process and of its repeaters."""
 
-    values: Mapping[str, Any]
-    """The values of all options of the process, by their names."""
+    values: Mapping[str, Any] = field(repr=False)  # the token is among them
+    """The values of all options of the process, by their names. "admin-token-file" has the token itself."""
     repeaters: Mapping[str, RepeaterSettings]
     """The repeaters, by their names."""
     where: Where = field(compare=False)
