@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from collections.abc import Mapping
 
@@ -12,6 +14,8 @@ from twisted_repeater.service.settings import ProcessSettings, SettingsError
 from twisted_repeater.service.tap import Options
 
 from ..modules import ModuleCase
+from ..paths import DOCS
+from ..run_page import fences_of
 
 GOOD = """
 [repeater.orders]
@@ -228,3 +232,29 @@ class ConfigTests(ConfigCase):
             for value in values:
                 self.assertRaises(ValueError, as_written, option, value)
         self.assertEqual(as_written(BY_NAME["linger"], 1e-07), "1e-07")
+
+
+class PageTests(ConfigCase):
+    """The files that the documentation shows."""
+
+    def test_files(self) -> None:
+        """Each can be used as it is."""
+        for page in DOCS.rglob("*.md"):
+            for fence in fences_of(page.read_text()):
+                if fence.language == "toml" and "[repeater." in fence.code:
+                    self.assertTrue(self.read(fence.code).repeaters, page)
+
+    def test_reference(self) -> None:
+        """The file of the reference is checked with the output that stands there, and so are its errors."""
+        fences = list(fences_of((DOCS / "reference" / "configuration.md").read_text()))
+        file, checked, errors = (fence.code for fence in fences)
+        self.write("edge.toml", file)
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), self.assertRaises(SystemExit):
+            Options().parseOptions(["--config=edge.toml", "--check"])
+        self.assertEqual(checked, f"$ twistd repeater --config edge.toml --check\n{output.getvalue()}")
+        wrong = file.replace("log-format", "log-fromat").replace("tcp:9002", "tcp:9000:interface=127.0.0.1")
+        lines = self.assertRaises(
+            SettingsError, self.read, wrong.replace("[repeater.p", 'max-frame = "16MB"\n[repeater.p')
+        )
+        self.assertEqual(errors, "".join(f"twistd repeater: {line}\n" for line in lines.lines))

@@ -28,7 +28,6 @@ from twisted_repeater.service.option_values import (
     number,
     on_filter_error,
     positive_seconds,
-    proxy_version,
     repeater_name,
     same_name,
     seconds,
@@ -114,14 +113,12 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(repeater_name("edge-1.a_B"), "edge-1.a_B")
         self.assertEqual(module_and_name("a.b:c.d"), "a.b:c.d")
         self.assertEqual(positive_seconds("0.5"), 0.5)
-        self.assertEqual(proxy_version("v2"), "v2")
         for read, text, message in [
             (not_empty, " ", "must not be empty"),
             (repeater_name, "", "must be a name of letters, digits, '-', '_' and '.', such as edge-1, not ''"),
             (repeater_name, "../x", "must be a name of letters, digits, '-', '_' and '.', such as edge-1, not '../x'"),
             (module_and_name, "app", "must be of the form package.module:name, not 'app'"),
             (positive_seconds, "0", "must be above 0, not 0"),
-            (proxy_version, "2", "must be one of v1, v2, not '2'; did you mean v2?"),
         ]:
             self.assertEqual(str(self.assertRaises(ValueError, read, text)), message)
 

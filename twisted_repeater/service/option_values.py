@@ -113,11 +113,6 @@ def positive_seconds(text: str) -> float:
     return time
 
 
-def proxy_version(text: str) -> str:
-    """Read the version of a PROXY header."""
-    return one_of(("v1", "v2"), text)
-
-
 def on_filter_error(text: str) -> OnFilterError:
     """Read the name of a policy."""
     return _choice(OnFilterError, text)

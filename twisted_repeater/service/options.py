@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from .._sockets.proxy_headers import header_version
 from . import addresses, endpoint_texts, option_values
 from .admin.token_file import read_token
 from .loading import READY
@@ -172,10 +173,11 @@ CONNECT = [
     ),
     Option(
         name="send-proxy",
-        read=option_values.proxy_version,
+        read=header_version,
         example="v2",
         without="no header",
         description="Send the client's address to the server in a header of the PROXY protocol: `v1` or `v2`.",
+        more="Needs the extra `proxy`.",
         group="connect",
     ),
     Option(

@@ -39,6 +39,9 @@ from .shapes import (
 
 __all__ = ["ROUTES"]
 
+UNPROCESSABLE = 422
+"""The status for a message that is given as it should be, but is none."""
+
 MAX_MESSAGE = 2 * 1024 * 1024
 """The largest body that has a message."""
 
@@ -177,7 +180,7 @@ def drop(call: Call[Nothing, None]) -> Settled:
     try:
         debugged.editor.check_alterable(item.message.message, "dropped")
     except InputError as error:
-        raise ApiError(http.BAD_REQUEST, str(error)) from error
+        raise ApiError(UNPROCESSABLE, str(error)) from error
     return _settle(call, item, "dropped", DROP)
 
 
@@ -187,7 +190,7 @@ def change(call: Call[Nothing, ChangeBody]) -> Settled:
     try:
         message = debugged.editor.change(item.message, call.body.message)
     except InputError as error:
-        raise ApiError(http.BAD_REQUEST, str(error)) from error
+        raise ApiError(UNPROCESSABLE, str(error)) from error
     return _settle(call, item, "changed", Send(message))
 
 
@@ -197,7 +200,7 @@ def answer(call: Call[Nothing, ChangeBody]) -> Settled:
     try:
         message = debugged.editor.answer(item.message, call.body.message)
     except InputError as error:
-        raise ApiError(http.BAD_REQUEST, str(error)) from error
+        raise ApiError(UNPROCESSABLE, str(error)) from error
     return _settle(call, item, "answered", SendBack([message]))
 
 
@@ -219,7 +222,7 @@ def _send(call: Call[Nothing, SendBody], links: list[Link]) -> Changed:
     try:
         messages = [(link, editor.send(link, direction, call.body.message)) for link in links]
     except InputError as error:
-        raise ApiError(http.BAD_REQUEST, str(error)) from error
+        raise ApiError(UNPROCESSABLE, str(error)) from error
     sent = sum(_sent(link, direction, message) for link, message in messages)
     if not sent:
         side = direction.target.value
@@ -243,8 +246,8 @@ def _sent(link: Link, direction: Direction, message: object) -> bool:
 NO_REPEATER = {404: "no repeater has this name"}
 NO_STREAM = {404: "there is no such stream"}
 NOT_HELD = {404: "no repeater has this name, or no such message was held", 409: "it is not held any more; says how"}
-NOT_SENT = {400: "the bytes are not a message", 404: "there is no such repeater or link", 409: "it cannot be sent now"}
-WRONG = {400: "the message is not one that can be sent"}
+NOT_SENT = {422: "the bytes are not a message", 404: "there is no such repeater or link", 409: "it cannot be sent now"}
+WRONG = {422: "the message is not one that can be sent"}
 ONE = "/repeaters/{repeater}"
 HELD = ONE + "/held/{held:int}"
 

@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
-from ..._text import class_name, repr_of
+from ..._text import class_name, repr_of, told
 from ...codecs import LEFT_OUT
 from ...dialects.fix.message import Message as FixMessage
 from ...dialects.fix.tags import HEADER, TRAILER
@@ -117,7 +117,7 @@ def described(message: Any, space: Space) -> Described:
         raise
     except BaseException as error:  # methods of messages of the application are called
         return Described(
-            (), one_line(f"{class_name(message)}, which cannot be shown: {repr_of(error)}"), None, frozenset()
+            (), one_line(f"{class_name(message)}, which cannot be shown: {told(error)}"), None, frozenset()
         )
 
 

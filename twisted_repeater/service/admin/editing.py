@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from binascii import Error as Base64Error
-from typing import Any
+from typing import Any, cast
 
 from msgspec import UNSET
 
@@ -14,6 +14,7 @@ from ...dialects.fix.codec import FixCodec
 from ...dialects.fix.codec import decode as decode_fix
 from ...dialects.fix.decisions import check_added, is_of_session
 from ...dialects.fix.message import Message as FixMessage
+from ...dialects.fix.messages import CLASSES
 from ...dialects.fix.scan import written
 from ...dialects.fix.tags import HEADER
 from ...dialects.redis.codec import CommandCodec, ReplyCodec
@@ -150,7 +151,8 @@ def _fix(payload: bytes, instead_of: Any) -> FixMessage:
         rest[:0] = [(tag, value) for tag, value in instead_of.fields if tag in kept and tag not in (8, 9, 35)]
     if begin:
         return decode_fix(written([(8, begin[0]), (35, kinds[0]), *rest]))
-    return FixMessage(kinds[0].decode("latin-1"), rest)
+    kind = CLASSES.get(kinds[0])
+    return FixMessage(kinds[0].decode("latin-1"), rest) if kind is None else cast(Any, kind)(rest)
 
 
 def _fix_fields(payload: bytes) -> list[tuple[int, bytes]]:

@@ -115,9 +115,10 @@ def _fix_value(value: Any) -> Any:
 def _in_hl7(message: Hl7Message, path: str, value: Any) -> Hl7Message:
     data = b"" if value is None else _text(value, path)
     written = message.charset.encode(data.decode("utf-8", "surrogateescape"))
-    if not message.part(path.partition("-")[0]) and not message.has_segment(path[:3]):
+    made = message.replaced(path, written)
+    if made is message:
         raise InputError(f"the message has no segment {path.partition('-')[0]!a}")
-    return message.replaced(path, written)
+    return made
 
 
 def _in_command(message: Command, name: str, value: Any) -> Command:
@@ -243,7 +244,7 @@ def _converted(old: Any, new: Any, name: str, annotation: str = "") -> Any:
         return data if issubclass(kind, bytes) else data.decode("utf-8", "surrogateescape")
     if issubclass(kind, (int, float)):
         return _number(kind, new, name)
-    if issubclass(kind, (list, tuple)) and old and parts_named(old) is None:
+    if issubclass(kind, (list, tuple)) and old and isinstance(old[0], int):
         given = [each.strip() for each in new.split(",")] if isinstance(new, str) else new
         if isinstance(given, list):
             return kind(_converted(old[0], each, name) for each in given)

@@ -55,9 +55,9 @@ class Wire:
         start = 0
         while start < len(data):
             stop = framing.find(data, start, len(data))
-            if stop <= start or len(found) == MOST_FRAMES:
+            if not start < stop <= len(data) or len(found) == MOST_FRAMES:
                 raise ValueError("these are not messages, or too many")
-            found.append(self.read(link, direction, data[start + framing.body : stop - framing.tail]))
+            found.append(self.read(link, direction, data[framing.body : stop - framing.tail]))
             start = stop
         return found
 
