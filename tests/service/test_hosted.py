@@ -167,6 +167,9 @@ class ChangeTests(HostedCase):
         hosted.replace_recording(self.settings(record=str(self.directory / "two.db")).repeaters["repeater"])()
         recording: Any = hosted.recording
         self.assertTrue(recording.runs)
+        hosted.replace_recording(self.settings(record=str(self.directory / "three.db")).repeaters["repeater"])()
+        self.assertIsNot(hosted.metrics.recording, recording.recorder)
+        await recording.stop()
 
     async def test_networks(self) -> None:
         """Only clients of the networks that are allowed may come."""
