@@ -230,7 +230,7 @@ class FailingTests(ChangeCase):
             (other + new + 'dialect = "nowhere:x"\n', ("new", "repeater.new.dialect: cannot import nowhere")),
             (other + new + 'filter = ["nowhere:x"]\n', ("edge", "repeater.new.filter: cannot import nowhere")),
             (other + new.replace("LISTEN", f'listen = "{busy}"'), ("new", "Address already in use")),
-            (EDGE + 'record = "/nowhere/x.db"\n', ("edge", "No such file or directory")),
+            (EDGE + 'record = "/proc/x.db"\n', ("edge", "No such file or directory")),
             ('admin-token-file = "/nowhere"\nadmin = "unix:/tmp/never"\n' + other, ("", "admin-token-file")),
         ):
             self.check(text, *answers)

@@ -206,7 +206,7 @@ class ChangeTests(HostedCase):
         """If another recording cannot begin, the one before it goes on."""
         hosted = await self.begun(record=str(self.directory / "one.db"))
         before, numbers = hosted.recording, hosted.metrics.recording
-        settings = self.settings(record="/nowhere/two.db").repeaters["repeater"]
+        settings = self.settings(record="/proc/two.db").repeaters["repeater"]
         self.assertRaises(OSError, hosted.replace_recording, settings)
         self.assertEqual((hosted.recording, hosted.metrics.recording), (before, numbers))
 

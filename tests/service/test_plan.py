@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -93,12 +94,19 @@ class CheckTests(ModuleCase):
         self.write("edge.py", "def decide(message, link): ...\n")
         self.assertEqual(check(settings(to_server_filter="edge:decide", filter=["log"]), reactor), [])
 
+    def test_sockets_of_systemd(self) -> None:
+        """A file for socket activation can be checked in a shell, where there are no sockets of systemd."""
+        sockets = {"listen": "haproxy:systemd:domain=INET:name=edge", "admin": "systemd:domain=UNIX:name=admin"}
+        self.assertEqual(check(settings(**sockets), reactor), [])
+        self.patch(os, "environ", {**os.environ, "LISTEN_FDS": "0"})
+        self.assertEqual(len(check(settings(**sockets), reactor)), 2)
+
     def test_all_errors(self) -> None:
         """Every error is found, of each repeater and each filter, and told once."""
         table = '[repeater.{}]\nlisten = "tcp:0"\nserver = "tcp:127.0.0.1:1"\ndialect = "{}"\n{}\n'
         self.write(
             "edge.toml",
-            'admin = "systemd:domain=INET:name=nothing"\n'
+            'admin = "ssl:1:interface=127.0.0.1:privateKey=no.pem"\n'
             + table.format("a", "nowhere:x", 'to-server-filter = "nowhere:f"')
             + table.format("b", "lines", 'filter = ["log", "nowhere:f", "log:sample=7"]'),
         )

@@ -194,7 +194,7 @@ class StartTests(ServiceCase):
 
     def test_recording_that_cannot_begin(self) -> None:
         """If a recording cannot begin, the service does not start, and says why."""
-        service = self.service(record="/nowhere/traffic.db")
+        service = self.service(record="/proc/traffic.db")
         service.privilegedStartService()
         error = self.assertRaises(CannotStart, service.startService)
         self.assertIn("No such file or directory", str(error))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 from twisted.internet.interfaces import IStreamServerEndpoint
@@ -150,7 +150,7 @@ def check(settings: ProcessSettings, reactor: Reactor) -> list[str]:
     errors = []
     for repeater in settings.repeaters.values():
         try:
-            plan_of(repeater, reactor)
+            plan_of(_without_systemd(repeater), reactor)
         except LoadingError as error:
             errors.append(str(error))
     wanted = Wanted(settings.repeaters.values())
@@ -163,9 +163,21 @@ def check(settings: ProcessSettings, reactor: Reactor) -> list[str]:
         except LoadingError as error:
             errors.append(str(error))
     admin = settings.values["admin"]
-    if admin:
+    if admin and not _is_from_systemd(admin):
         try:
             option_values.admin_endpoint(reactor, admin)
         except (ValueError, usage.UsageError) as error:
             errors.append(located(settings.where("admin"), text_of(error)))
     return list(dict.fromkeys(errors))
+
+
+def _without_systemd(settings: RepeaterSettings) -> RepeaterSettings:
+    """Return the settings as they can be checked in a shell, where systemd passes no sockets."""
+    if not _is_from_systemd(settings.values["listen"]):
+        return settings
+    return replace(settings, values={**settings.values, "listen": "tcp:0"})
+
+
+def _is_from_systemd(description: str) -> bool:
+    """Return whether an endpoint is a socket that systemd passes when it starts the process, as it did not now."""
+    return "systemd:" in description and "LISTEN_FDS" not in os.environ
