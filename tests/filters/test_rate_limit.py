@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -44,7 +46,13 @@ class BucketTests(SynchronousTestCase):
     def test_burst(self) -> None:
         """A burst passes, and what is above it does not."""
         self.assertEqual(self.passed(RateLimit(10, burst=5, clock=self.clock), 20), 5)
-        self.assertEqual(self.passed(RateLimit(10, clock=self.clock), 20), 1)
+        self.assertEqual(self.passed(RateLimit(10, burst=1, clock=self.clock), 20), 1)
+
+    def test_default_burst(self) -> None:
+        """By default a burst is what a second brings, and at least one: ten messages together pass at 100 a second."""
+        for rate, burst in ((100, 100), (2.9, 2), (0.01, 1)):
+            limit = RateLimit(rate, clock=self.clock)
+            self.assertEqual((self.passed(limit, 200), limit.burst, limit.rate), (burst, burst, rate))
 
     def test_refilled(self) -> None:
         """The bucket gets the rate each second, and never more than the burst."""
@@ -57,7 +65,7 @@ class BucketTests(SynchronousTestCase):
 
     def test_at_the_rate(self) -> None:
         """Who keeps exactly to the rate is never limited."""
-        limit = RateLimit(10, clock=self.clock)
+        limit = RateLimit(10, burst=1, clock=self.clock)
         for _ in range(1000):
             self.assertEqual(self.passed(limit, 1), 1)
             self.clock.advance(0.1)
@@ -96,7 +104,7 @@ class BucketTests(SynchronousTestCase):
 
     def test_forgets(self) -> None:
         """Buckets that are full again are forgotten, when there are many."""
-        limit = RateLimit(10, clock=self.clock)
+        limit = RateLimit(10, burst=1, clock=self.clock)
         for number in range(1000):
             self.passed(limit, 1, SimpleNamespace(client_name=str(number)))
             self.clock.advance(0.01)
@@ -104,27 +112,70 @@ class BucketTests(SynchronousTestCase):
 
     def test_many_at_once(self) -> None:
         """None is forgotten that isn't full."""
-        limit = RateLimit(10, clock=self.clock)
+        limit = RateLimit(10, burst=1, clock=self.clock)
         crowd = [SimpleNamespace(client_name=str(number)) for number in range(1000)]
         for expected in (1, 0):
             self.assertEqual([self.passed(limit, 1, link) for link in crowd], [expected] * 1000)
 
+    def test_too_many(self) -> None:
+        """Strangers cannot fill the memory: of very many buckets the emptiest are kept."""
+        limit = RateLimit(0.001, burst=3, clock=self.clock)
+        self.passed(limit, 10)
+        for number in range(30_000):
+            self.passed(limit, 1, SimpleNamespace(client_name=f"stranger {number}"))
+            self.assertLessEqual(len(limit._full_at), 10_000)
+        self.assertGreater(len(limit._full_at), 4_000)
+        self.assertEqual(self.passed(limit, 10), 0)
+
+    def test_address(self) -> None:
+        """All links from one address may share a bucket, whatever their names and ports; so do those without one."""
+
+        def link(name: str, address: Any) -> Any:
+            return SimpleNamespace(client_name=name, client_address=address)
+
+        limit = RateLimit(10, burst=2, by="address", clock=self.clock)
+        one, two = (link(name, IPv4Address("TCP", "10.0.0.1", port)) for name, port in (("a", 1000), ("b", 1001)))
+        self.assertEqual([self.passed(limit, 5, each) for each in (one, two)], [2, 0])
+        self.assertEqual(self.passed(limit, 5, link("a", IPv6Address("TCP", "::1", 1000))), 2)
+        local = [link(name, UNIXAddress(path)) for name, path in (("a", b"/x"), ("b", None))]
+        self.assertEqual([self.passed(limit, 1, each) for each in local], [1, 1])
+        self.assertEqual([self.passed(limit, 1, each) for each in local], [0, 0])
+
+    def test_function(self) -> None:
+        """A function of a message and its link may say whose bucket it is."""
+        limit = RateLimit(10, burst=1, by=lambda message, link: (message[:1], link.client_name), clock=self.clock)
+        verdicts = [limit.filter(message, ANN) for message in (b"a1", b"b1", b"a2")]
+        self.assertEqual(verdicts, [PASS_ON, PASS_ON, DO_NOTHING])
+
     def test_wrong_numbers(self) -> None:
-        """The rate is above 0, the burst at least 1."""
-        self.assertRaises(ValueError, RateLimit, 0, clock=self.clock)
-        self.assertRaises(ValueError, RateLimit, 10, burst=0, clock=self.clock)
+        """The rate and the burst must be within bounds, and by must name something that is known."""
+        for arguments, told in (
+            ({"rate": 0}, r"^rate must be from 0.000001 to 1,000,000,000, not 0$"),
+            ({"rate": math.nan}, "rate must be"),
+            ({"rate": math.inf}, "rate must be"),
+            ({"burst": 0}, "^burst must be from 1 to 1,000,000,000, not 0$"),
+            ({"burst": 10**400}, "burst must be"),
+            ({"by": "port"}, "^by must be 'name', 'address' or a function of a message and its link, not 'port'$"),
+        ):
+            given: dict[str, Any] = {"rate": 10, **arguments}
+            with self.assertRaisesRegex(ValueError, told):
+                RateLimit(clock=self.clock, **given)
 
     def test_wrong_types(self) -> None:
-        """The burst is a whole number, and what happens above the limit must be known."""
+        """The rate is a number, the burst a whole one, and what happens above the limit must be known."""
         wrong: list[tuple[dict[str, Any], str]] = [
+            ({"rate": "10"}, "rate must be a number of messages per second, not '10'"),
+            ({"rate": True}, "rate must be a number"),
             ({"burst": 2.5}, "burst must be a whole number, not 2.5"),
+            ({"burst": True}, "burst must be a whole number, not True"),
+            ({"by": lambda link: link}, "by must be a function of a message and its link: .* takes \\(link\\)"),
             ({"above": None}, "above must be a verdict or a function that returns one, not None"),
             ({"above": SendBack}, r"must be an instance, not the class SendBack"),
             ({"above": lambda message: DO_NOTHING}, "takes a message and its link"),
         ]
         for arguments, told in wrong:
             with self.assertRaisesRegex(TypeError, told):
-                RateLimit(10, clock=self.clock, **arguments)
+                RateLimit(**{"rate": 10, "clock": self.clock, **arguments})
 
 
 class AboveTests(SynchronousTestCase):
@@ -133,7 +184,7 @@ class AboveTests(SynchronousTestCase):
     def harness(self, above: Any, **options: Any) -> FilterHarness:
         """Run a limit of two a second."""
         clock = Clock()
-        return FilterHarness(RateLimit(2, above=above, clock=clock), clock=clock, **options)
+        return FilterHarness(RateLimit(2, burst=1, above=above, clock=clock), clock=clock, **options)
 
     def test_drop(self) -> None:
         """They are dropped."""
@@ -196,7 +247,7 @@ class AboveTests(SynchronousTestCase):
     def test_leaving_takes_no_token(self) -> None:
         """A client that leaves while a message waits finds its bucket as that message did."""
         clock = Clock()
-        limit = RateLimit(2, above=WAIT, clock=clock)
+        limit = RateLimit(2, burst=1, above=WAIT, clock=clock)
         self.assertIs(limit.filter(b"", ANN), PASS_ON)
         links: list[Any] = [SimpleNamespace(client_name=name) for name in ("ann", "ann", "bob")]
         for link in links:
@@ -207,6 +258,17 @@ class AboveTests(SynchronousTestCase):
         clock.advance(0.5)
         self.assertIs(limit.filter(b"", ANN), PASS_ON)
         self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_forgotten_meanwhile(self) -> None:
+        """A bucket that is forgotten while a message waits needs no token back."""
+        limit = RateLimit(2, burst=1, above=WAIT, clock=Clock())
+        limit.filter(b"", ANN)
+        waiting = limit.filter(b"", ANN)
+        limit._full_at.clear()
+        assert isinstance(waiting, Deferred)
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(limit._full_at, {})
 
     def test_repr(self) -> None:
         """`WAIT` is shown by its name."""
@@ -234,6 +296,21 @@ class MigrationTests(SynchronousTestCase):
             self.assertEqual(self.passed(new), left)
             self.assertEqual(self.passed(new, BOB), burst)
             self.assertEqual(self.passed(old), 2)
+
+    def test_keys(self) -> None:
+        """Buckets are taken over if their keys mean the same; those of a function that is loaded again do."""
+        options: dict[str, Any] = {"burst": 5, "clock": Clock()}
+        cases: tuple[tuple[Any, Any, int], ...] = (
+            (lambda message, link: 7, lambda message, link: 7, 0),
+            ("name", "address", 5),
+            ("address", lambda message, link: 7, 5),
+        )
+        for before, after, left in cases:
+            old, new = RateLimit(10, by=before, **options), RateLimit(10, by=after, **options)
+            link = SimpleNamespace(client_name="ann", client_address=IPv4Address("TCP", "10.0.0.1", 1))
+            self.passed(old, link)
+            new.migrate(old)
+            self.assertEqual(self.passed(new, link), left)
 
     def test_other(self) -> None:
         """There is nothing to take over from another filter."""

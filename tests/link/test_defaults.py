@@ -88,5 +88,5 @@ class DefaultsTests(PeerCase):
             client = await world.connect(hello("alice"))
             await client.lost()
         (event,) = [event for event in captured if event["log_namespace"].startswith(LOG_OBSERVER)]
-        self.assertEqual((event["log_level"], event["client"]), (LogLevel.info, "'alice'"))
-        self.assertRegex(event["reason"], "^ClientNotAllowed: ")
+        self.assertEqual((event["log_level"], event["client"]), (LogLevel.info, "alice"))
+        self.assertRegex(event["error"], "^ClientNotAllowed: ")

@@ -79,7 +79,7 @@ class LinkTests(LogCase):
     def test_no_server_name(self) -> None:
         """Where the server has no name, the line has none."""
         here, there = IPv4Address("TCP", "127.0.0.1", 9), IPv4Address("TCP", "127.0.0.1", 10)
-        link: Any = SimpleNamespace(client_name="ann", client_address=here, server_name="", server_address=there)
+        link: Any = SimpleNamespace(id=7, client_name="ann", client_address=here, server_name="", server_address=there)
         LogObserver(Clock()).link_made(link)
         self.assertEqual(self.lines, ["client 'ann' linked: from 127.0.0.1:9 to the server at 127.0.0.1:10"])
 
@@ -115,7 +115,7 @@ class LinkTests(LogCase):
         """A line has the old name and the new one."""
         clock: Any = Clock()
         observer = LogObserver(clock)
-        link: Any = SimpleNamespace(client_name="bob" * 1000)
+        link: Any = SimpleNamespace(id=7, client_name="bob" * 1000)
         observer.link_identified(link, "127.0.0.1:4711")
         self.assertIn("client '127.0.0.1:4711' is now 'bobbob", self.lines[0])
         self.assertLess(len(self.lines[0]), 300)
@@ -176,6 +176,7 @@ class ManyTests(LogCase):
     def test_made_and_ended(self) -> None:
         """All links of a repeater that is full may come and go at once; if strangers go on, one of many is logged."""
         link: Any = SimpleNamespace(
+            id=7,
             client_name="ann",
             client_address=None,
             server_name="quotes",
@@ -199,6 +200,7 @@ class ManyTests(LogCase):
     def test_long_names(self) -> None:
         """No line of a link is long, whatever the names of its peers."""
         link: Any = SimpleNamespace(
+            id=7,
             client_name="\x7f" * 60_000,
             client_address=None,
             server_name="\x7f" * 60_000,
@@ -223,7 +225,7 @@ class TroubleTests(LogCase):
 
     def trouble(self, error: Exception, client_name: str = "ann") -> None:
         """Tell the observer of trouble."""
-        link: Any = SimpleNamespace(client_name=client_name)
+        link: Any = SimpleNamespace(id=7, client_name=client_name)
         self.observer.link_error(link, Side.SERVER, error)
 
     def test_told(self) -> None:

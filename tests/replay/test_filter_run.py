@@ -146,7 +146,7 @@ class FilterRunTests(FilterRunCase):
         recording = record(int32(), asked)
         for rate, drops in ((1.1, 0), (0.6, 1)):
             clock = Clock()
-            report = replay(recording, int32(), clock, to_server_filter=RateLimit(rate, clock=clock))
+            report = replay(recording, int32(), clock, to_server_filter=RateLimit(rate, burst=1, clock=clock))
             self.assertEqual(drops, report.findings.counts.total(), report.text())
 
     def test_messages_are_played_as_they_came(self) -> None:

@@ -72,7 +72,9 @@ class LibraryTests(SynchronousTestCase):
         recording = numbers()
         (link,) = recording.links()
         clock = Clock()
-        report = play_link(link, recording.messages(), lines(), to_server_filter=RateLimit(5, clock=clock), clock=clock)
+        report = play_link(
+            link, recording.messages(), lines(), to_server_filter=RateLimit(5, burst=1, clock=clock), clock=clock
+        )
         self.assertEqual(1, report.findings.counts.total())
         self.assertTrue(play_link(link, recording.messages(), lines()).same)
 
@@ -100,8 +102,8 @@ class CommandTests(SynchronousTestCase):
 
     def test_ready_filters_have_the_clock_of_the_recording(self) -> None:
         """A limit of fifteen messages a second lets pass what was recorded a tenth of a second apart."""
-        self.assertEqual(0, self.command("--filter", "rate-limit:rate=15")[0])
-        self.assertEqual(1, self.command("--filter", "rate-limit:rate=5")[0])
+        self.assertEqual(0, self.command("--filter", "rate-limit:rate=15:burst=1")[0])
+        self.assertEqual(1, self.command("--filter", "rate-limit:rate=5:burst=1")[0])
 
     def test_an_interrupt_ends_with_a_report(self) -> None:
         """Ctrl-C ends the replay; the report has what was found so far."""

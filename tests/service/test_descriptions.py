@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Direction
-from twisted_repeater.service.descriptions import arguments_of, described, options_of
+from twisted_repeater.service.descriptions import arguments_of, described, near, options_of, positional_of
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -46,20 +46,56 @@ def required(*, end: bytes, start: bytes = b"") -> None:
     """Need an option."""
 
 
+def one_option(*, count: int = 0) -> None:
+    """Have one option."""
+
+
+def places(rate: float, burst: int = 1, codec: object = None, late: int = 0, *, extra: int = 0) -> None:
+    """Take options by their places."""
+
+
 class DescriptionTests(SynchronousTestCase):
     """How a description is split."""
 
     def test_parts(self) -> None:
-        """A name may have a colon; parts with an equals sign are options."""
-        for text, name, options in [
-            ("lines", "lines", {}),
-            ("", "", {}),
-            ("length:size=2:order=little", "length", {"size": "2", "order": "little"}),
-            ("package.module:name", "package.module:name", {}),
-            ("package.module:name.inner:size=2", "package.module:name.inner", {"size": "2"}),
-            ("lines:end=", "lines", {"end": ""}),
+        """The name may have one colon; options that follow have a name, or the place of one."""
+        for text, name, positional, options in [
+            ("lines", "lines", (), {}),
+            ("", "", (), {}),
+            ("length:size=2:order=little", "length", (), {"size": "2", "order": "little"}),
+            ("package.module:name", "package.module:name", (), {}),
+            ("package.module:name.inner:2:size=2", "package.module:name.inner", ("2",), {"size": "2"}),
+            ("lines:end=", "lines", (), {"end": ""}),
+            (r"a:b:x\=1:y\:2", "a:b", ("x=1", "y:2"), {}),
         ]:
-            self.assertEqual(described(text), (name, options))
+            self.assertEqual(described(text), (name, positional, options))
+
+    def test_ready(self) -> None:
+        """A name that is ready is written with hyphens or underscores, and has options behind it."""
+        ready = ("rate-limit", "async_extra", "json")
+        for text, name, positional in [
+            ("rate_limit:100", "rate-limit", ("100",)),
+            ("async-extra", "async_extra", ()),
+            ("rate-limit:0.5:x", "rate-limit", ("0.5", "x")),
+            ("rate:x", "rate:x", ()),
+            ("json:loads:x", "json:loads", ("x",)),  # there is a module of this name
+            ("json:1", "json", ("1",)),
+            ("json", "json", ()),
+        ]:
+            self.assertEqual(described(text, ready), (name, positional, {}))
+
+    def test_order(self) -> None:
+        """A part without a name behind one with a name is most likely the rest of a value with a colon."""
+        error = self.assertRaises(ValueError, described, "lines-refuse:match=^(?:a|b)")
+        told = r"an option must be written as name=value, not 'a|b)'; write \: for a colon in a value"
+        self.assertEqual(str(error), told)
+
+    def test_near(self) -> None:
+        """A name that is not known is often nearly one that is."""
+        for name, suggestion in (("dorp", "; did you mean drop?"), ("Rate_Limt", "; did you mean rate-limit?")):
+            self.assertEqual(near(name, ("drop", "rate-limit")), suggestion)
+        self.assertEqual(near("listn", ("listen",), "--"), "; did you mean --listen?")
+        self.assertEqual(near("x", ("drop", "rate-limit")), "")
 
     @given(st.text(), st.text())
     def test_escapes(self, name: str, value: str) -> None:
@@ -145,10 +181,39 @@ class ArgumentTests(SynchronousTestCase):
     def test_unknown(self) -> None:
         """An option that is unknown, or for which no text can stand, is told with those that there are."""
         known = "count, max-frame, rate, exact, order, end, name, names, mode"
-        for name in ("siz", "max_frame", "sizes", "codec", "call", "either", "positional", "others", "more"):
+        for name in ("siz", "sizes", "codec", "call", "either", "positional", "others", "more"):
             options: dict[str, Any] = {name: "1"}
-            self.assert_wrong(f"there is no option {name!r}; the options are: {known}", **options)
+            error = self.assertRaises(ValueError, arguments_of, all_kinds, options)
+            self.assertTrue(str(error).startswith(f"there is no option {name!r}; the options are: {known}"), error)
         self.assert_wrong("there is no option 'x'; the options are: none", lambda: None, x="1")
+
+    def test_near_options(self) -> None:
+        """An option that is nearly right is suggested, and underscores are right."""
+        self.assert_wrong("there is no option 'Cont'; the options are: count; did you mean count?", one_option, Cont="")
+        self.assertEqual(self.read(max_frame="1"), {"max_frame": 1})
+
+    def test_places(self) -> None:
+        """The options that a function takes first need no name."""
+        self.assertEqual(positional_of(places), ["rate", "burst"])
+        self.assertEqual(positional_of(all_kinds), [])
+        self.assertEqual(arguments_of(places, {"extra": "1"}, ("2.5", "7")), {"rate": 2.5, "burst": 7, "extra": 1})
+        for function, options, positional, told in (
+            (places, {"rate": "1"}, ("2",), "rate is given twice"),
+            (
+                places,
+                {"max-x": "1", "max_x": "2"},
+                ("2",),
+                "there is no option 'max-x'; the options are: rate, burst, late, extra",
+            ),
+            (
+                places,
+                {},
+                ("1", "2", "3"),
+                "an option must be written as name=value, not '3' (only rate and burst may stand without a name)",
+            ),
+            (one_option, {}, ("1",), "an option must be written as name=value, not '1'"),
+        ):
+            self.assertEqual(str(self.assertRaises(ValueError, arguments_of, function, options, positional)), told)
 
     def test_missing(self) -> None:
         """An option without a default must be given."""

@@ -11,7 +11,8 @@ from typing import Any
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from twisted_repeater.service import filter_metrics
-from twisted_repeater.service.filter_modules import FilterModules, _home
+from twisted_repeater.service.filter_modules import FilterModules
+from twisted_repeater.service.loaded_modules import home_of
 from twisted_repeater.service.loading import LoadingError
 
 from ..modules import ModuleCase
@@ -130,13 +131,17 @@ class ReloadTests(FilterModulesCase):
         self.assertEqual(desk.limits.limit, 20)
 
     def test_filter_beside_the_dialect(self) -> None:
-        """A filter whose own module was loaded before cannot be reloaded, and that is said."""
+        """A filter whose own module was loaded before stays, and after a change of its file it is said to be stuck."""
         self.write("rules.py", "def decide(message, link):\n    return 1\n")
         importlib.import_module("rules")
         modules = self.load()
         self.assertEqual(modules.fixed, ["rules"])
-        error = self.assertRaises(LoadingError, modules.reload)
-        self.assertEqual(str(error), "rules cannot be reloaded: the dialect has loaded it before the filters")
+        modules.reload()
+        self.assertEqual((self.answer(modules), modules.stuck("to_server_filter")), (1, False))
+        self.write("rules.py", "def decide(message, link):\n    return 2\n")
+        self.assertFalse(modules.needs_reload(modules.names, modules.pairs))
+        modules.reload()
+        self.assertEqual((self.answer(modules), modules.stuck("to_server_filter")), (1, True))
 
     def test_this_package_stays(self) -> None:
         """This package is not reloaded, even where it lies beside the filter."""
@@ -543,7 +548,7 @@ class HomeTests(SynchronousTestCase):
         ]:
             module = type(sys)(name)
             module.__file__ = file
-            self.assertEqual(_home(name, module), home)
+            self.assertEqual(home_of(name, module), home)
 
 
 PAIR = """
@@ -576,7 +581,7 @@ class PairTests(FilterModulesCase):
         self.write("rules.py", PAIR.format(answer=20))
         modules.reload()
         self.assertEqual(self.made(modules)[::2], [(20, 5), (20, 0)])
-        self.assertIsNot(modules.filters["filters"].members[1], members[1])
+        self.assertIs(modules.filters["filters"].members[1], members[1])
 
     def test_failure(self) -> None:
         """If a pair cannot be loaded, take over, or be used, the old ones stay."""

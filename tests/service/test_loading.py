@@ -7,18 +7,20 @@ import sys
 from typing import Any
 from unittest.mock import patch
 
-from twisted_repeater import PASS_ON, IFilter, Limits, dialects
-from twisted_repeater.filters import FilterPair
+from twisted_repeater import PASS_ON, Direction, IFilter, Limits, dialects
+from twisted_repeater.filters import FilterPair, Log, RateLimit
 from twisted_repeater.service.loading import (
     READY,
     LoadingError,
+    dialect_needed,
     find,
+    is_ready,
     load_dialect,
     load_filter,
     load_filter_pair,
     module_of,
 )
-from twisted_repeater.service.ready_filters import READY_FILTERS
+from twisted_repeater.service.ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 
 from ..modules import ModuleCase
 
@@ -52,6 +54,9 @@ class Broken:
 
 class NoFilter:
     pass
+
+def made(start: int = 0):
+    return Counting(start)
 
 number = 7
 nothing = None
@@ -108,6 +113,12 @@ class FindTests(LoadingCase):
         """A name of another form is refused."""
         for name in ("filters", "filters.f", "filters:", ":f", ""):
             self.assert_fails(find, name, f"a name must be of the form package.module:name, not {name!r}")
+
+    def test_file(self) -> None:
+        """The name of a file is no name of a module; the one that is meant is told."""
+        for name, meant in (("filters.py:up", "filters:up"), ("./some/filters.py:up", "some.filters:up")):
+            told = f"{name}: write the name of a module, not of a file, such as {meant}"
+            self.assert_fails(find, name, told)
 
     def test_no_module(self) -> None:
         """The module that is missing is named, be it the one asked for or one that it imports."""
@@ -190,6 +201,7 @@ class FindTests(LoadingCase):
         """A name that the module does not have is told."""
         self.write("alone.py", "class thing:\n    inner = 1\n")
         self.assert_fails(find, "alone:thing.outer", "module alone has no 'thing.outer'")
+        self.assert_fails(find, "alone:thin", "module alone has no 'thin'; did you mean thing?")
 
     def test_module_that_decides(self) -> None:
         """So is an error in a module's own ``__getattr__``."""
@@ -238,10 +250,63 @@ class FilterTests(LoadingCase):
         ]:
             self.assert_fails(load_filter, f"some_filters:{name}", message)
         self.write("two.py", "from twisted_repeater.filters import FilterPair\nboth = FilterPair()\n")
-        self.assert_fails(load_filter, "two:both", "two:both is a pair of filters: name it with --filter")
-        self.assert_fails(load_filter, "log", "log is a pair of filters: name it with --filter")
+        self.assert_fails(load_filter, "two:both", "two:both is a pair of filters: use the option filter")
+        self.assert_fails(load_filter, "fix-orders", "fix-orders is a pair of filters: use the option filter")
         error = self.assertRaises(LoadingError, load_filter, "some_filters:NoFilter")
         self.assertIn("a filter must be a function or an object with a method filter", str(error))
+
+    def test_options(self) -> None:
+        """A class takes options, and so does a function that makes a filter, by name or by place."""
+        for name, count in (("Counting:5", 5), ("Counting:start=6", 6), ("made:7", 7)):
+            self.assertEqual(getattr(load_filter(f"some_filters:{name}"), "count", None), count)
+        for name, told in (
+            ("Counting:many", "some_filters:Counting: start must be a whole number, not 'many'"),
+            ("counting:5", "some_filters:counting: it is made already, and takes no options"),
+            ("plain:x", "some_filters:plain: an option must be written as name=value, not 'x'"),
+        ):
+            error = self.assertRaises(LoadingError, load_filter, f"some_filters:{name}", Direction.TO_CLIENT)
+            self.assertEqual(str(error), told)
+
+    def test_ready(self) -> None:
+        """A filter of this package that can be for one direction is made for that one."""
+        limit = load_filter("rate_limit:100:burst=50", Direction.TO_CLIENT)
+        assert isinstance(limit, RateLimit)
+        self.assertEqual((limit.rate, limit.burst), (100, 50))
+        log = load_filter("log:0.5:direction=to-server")
+        assert isinstance(log, Log)
+        self.assertEqual((log.sample, log.label), (0.5, "to the server"))
+        for name, options in (("hl7-mask", ":fields=PID-5"), ("lines-log", ":a"), ("lines-replace", ":a:b")):
+            for direction in Direction:
+                load_filter(name + options, direction)
+        names = ", ".join(READY_FOR_ONE_WAY)
+        for name, told in (
+            ("log:direction=both", "log: direction must be to-server, not 'both'; use the option filter for 'both'"),
+            (
+                "rate-limt:1",
+                f"must be one of {names}, or package.module:name, not 'rate-limt'; did you mean rate-limit?",
+            ),
+            (
+                "rate_limt:1",
+                f"must be one of {names}, or package.module:name, not 'rate_limt'; did you mean rate-limit?",
+            ),
+            ("rules.up", f"must be one of {names}, or package.module:name, not 'rules.up'; did you mean rules:up?"),
+            ("rules.py", f"must be one of {names}, or package.module:name, not 'rules.py'"),
+            ("x-y:1", f"must be one of {names}, or package.module:name, not 'x-y'"),
+            ("log:sample=1:2", f"log: an option must be written as name=value, not '2'; {COLON}"),
+        ):
+            self.assert_fails(load_filter, name, told)
+
+    def test_about(self) -> None:
+        """A description says whether its filter is one of this package, and which dialect that is for."""
+        for name, ready, dialect in (
+            ("rate_limit:100", True, None),
+            ("fix_orders:max-rate=1", True, "fix"),
+            ("some_filters:fix", False, None),
+        ):
+            self.assertEqual((is_ready(name), dialect_needed(name)), (ready, dialect))
+        wrong = "lines-refuse:match=a:b"
+        self.assertFalse(is_ready(wrong))
+        self.assertRaises(LoadingError, dialect_needed, wrong)
 
 
 class DialectTests(LoadingCase):
@@ -293,7 +358,10 @@ class DialectTests(LoadingCase):
             ("length:size=two", "length: size must be a whole number, not 'two'"),
             ("length:order=middle", "length: order must be big or little, not 'middle'"),
             ("length:2", "length: an option must be written as name=value, not '2'"),
-            ("lines:End=lf", "lines: there is no option 'End'; the options are: end, secret, max-frame"),
+            (
+                "lines:End=lf",
+                "lines: there is no option 'End'; the options are: end, secret, max-frame; did you mean end?",
+            ),
             ("lines:to_server=x", "lines: there is no option 'to_server'; the options are: end, secret, max-frame"),
             ("delimited", "delimited: end is missing; write end="),
             (
@@ -417,28 +485,40 @@ class LoadPairTests(LoadingCase):
 
     def test_wrong(self) -> None:
         """What cannot be loaded, or has wrong options, is told, and why."""
-        one = "is the filter of one direction: name it with --to-server-filter or --to-client-filter"
+        names = ", ".join(READY_FILTERS)
+        one = "is the filter of one direction: use the option to-server-filter or to-client-filter"
         for name, message in (
-            ("logs", f"--filter must be one of {', '.join(READY_FILTERS)}, or package.module:name, not 'logs'"),
-            ("log:0.5", "--filter log: an option must be written as name=value, not '0.5'"),
+            (
+                "logs",
+                f"must be one of {names}, or package.module:name, not 'logs'; did you mean log?",
+            ),
+            ("log:0", "log: sample must be above 0 and at most 1, not 0.0"),
+            (
+                "log:0.5:1",
+                "log: an option must be written as name=value, not '1' (only sample may stand without a name)",
+            ),
+            (
+                "both:Pair:limt=3",
+                "both:Pair: there is no option 'limt'; the options are: limit; did you mean limit?",
+            ),
             (
                 "redis-commands:keys=app:*",
-                f"--filter redis-commands: an option must be written as name=value, not '*'; {COLON}",
+                f"redis-commands: an option must be written as name=value, not '*'; {COLON}",
             ),
             ("both:none", "module both has no 'none'"),
             ("both:number", "both:number: a pair of filters must be an object with a method for_link, not 7"),
             ("both:plain", f"both:plain {one}"),
             ("both:plain_object", f"both:plain_object {one}"),
             ("both:made", f"both:made {one}"),
-            ("both:pair:limit=3", "--filter both:pair: it is made already, and takes no options"),
-            ("both:Pair:limit=x", "--filter both:Pair: limit must be a whole number, not 'x'"),
-            ("both:Pair:size=3", "--filter both:Pair: there is no option 'size'; the options are: limit"),
-            ("log:sample=2", "--filter log: sample must be above 0 and at most 1, not 2.0"),
-            ("log:direction=up", "--filter log: direction must be both or to-server or to-client, not 'up'"),
-            ("rate-limit", "--filter rate-limit: rate is missing; write rate="),
+            ("both:pair:limit=3", "both:pair: it is made already, and takes no options"),
+            ("both:Pair:limit=x", "both:Pair: limit must be a whole number, not 'x'"),
+            ("both:Pair:size=3", "both:Pair: there is no option 'size'; the options are: limit"),
+            ("log:sample=2", "log: sample must be above 0 and at most 1, not 2.0"),
+            ("log:direction=up", "log: direction must be both, to-server or to-client, not 'up'"),
+            ("rate-limit", "rate-limit: rate is missing; write rate="),
             (
                 "rate-limit:rate=0",
-                "--filter rate-limit: rate must be above 0 and burst at least 1, not 0.0 and 1",
+                "rate-limit: rate must be from 0.000001 to 1,000,000,000, not 0.0",
             ),
         ):
             self.assert_fails(load_filter_pair, name, message)

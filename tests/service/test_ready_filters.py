@@ -11,6 +11,9 @@ from twisted_repeater.service.ready_filters import DIALECTS, READY_FILTERS, log,
 from twisted_repeater.testing import FilterHarness
 from twisted_repeater.verdicts import DROP
 
+from ..paths import DOCS
+from ..ready_pages import PAGES, written
+
 
 class LogTests(SynchronousTestCase):
     """``log``."""
@@ -50,8 +53,10 @@ class RateLimitTests(SynchronousTestCase):
         assert isinstance(pair.to_server, RateLimit)
         self.assertIs(pair.to_server.above, DROP)
         self.assertIs(pair.to_client, None)
-        pair = rate_limit(rate=2, burst=3, above="wait", direction="both")
+        self.assertEqual((pair.to_server.burst, pair.to_server.by), (2, "name"))
+        pair = rate_limit(2, burst=3, by="address", above="wait", direction="both")
         assert isinstance(pair.to_client, RateLimit)
+        self.assertEqual((pair.to_client.burst, pair.to_client.by), (3, "address"))
         self.assertIs(pair.to_client.above, WAIT)
         self.assertIsNot(pair.to_server, pair.to_client)
         run = FilterHarness(filters=rate_limit(rate=0.001, burst=2))
@@ -91,3 +96,13 @@ class TableTests(SynchronousTestCase):
         ):
             maker = READY_FILTERS[name]
             self.assertTrue(callable(maker(**arguments_of(maker, options)).for_link))
+
+
+class PageTests(SynchronousTestCase):
+    """The page of the reference."""
+
+    def test_table(self) -> None:
+        """The page has each filter with its options; ``python -m tests.ready_pages`` writes it."""
+        page = DOCS / "reference" / "filters.md"
+        text = page.read_text()
+        self.assertEqual(written(text, PAGES[page]()), text)

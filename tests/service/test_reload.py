@@ -1,4 +1,4 @@
-"""Filters that are reloaded: on SIGHUP, on request, and when their files change."""
+"""When a process is reloaded: on SIGHUP, on request, and when files change; and what the log says."""
 
 from __future__ import annotations
 
@@ -6,176 +6,188 @@ import os
 import signal
 from typing import Any
 
+from twisted.internet import reactor as installed_reactor
 from twisted.internet.task import Clock
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.trial.unittest import TestCase
 
 from twisted_repeater.service import reload
+from twisted_repeater.service.changes import ReloadAnswer
+from twisted_repeater.service.reload import Reload
 
-from ..peers import turn
-from .test_service import RULES, ServiceCase
+from ..peers import Seen, turn
+
+reactor: Any = installed_reactor
+
+DONE = [ReloadAnswer("edge", None, {"filter": "applied"})]
 
 
-class ReloadTests(ServiceCase):
-    """When filters are reloaded, and the log lines about that."""
+class Modules:
+    """Says whether files have changed, or raises what it is told to."""
+
+    def __init__(self) -> None:
+        self.says: list[Any] = []
+        self.passing = False
+
+    def changed(self) -> bool:
+        """See `FilterModules`."""
+        said = self.says.pop(0) if self.says else False
+        if isinstance(said, BaseException):
+            raise said
+        return bool(said)
+
+
+class Process:
+    """A process that gives the answers that it is told to give."""
+
+    def __init__(self) -> None:
+        self.modules: Any = Modules()
+        self.answers: list[Any] = []
+        self.asked = Seen()
+
+    def change(self, only: str | None) -> list[ReloadAnswer]:
+        """See `RepeaterService`."""
+        self.asked.append(only)
+        answer = self.answers.pop(0) if self.answers else DONE
+        if isinstance(answer, BaseException):
+            raise answer
+        result: list[ReloadAnswer] = answer
+        return result
+
+
+class ReloadCase(TestCase):
+    """A test case with a process whose reloads are logged."""
+
+    def setUp(self) -> None:
+        """Record the log."""
+        self.process = Process()
+        self.lines: list[str] = []
+        self.fields: list[Any] = []
+        observer: Any = self.record
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def record(self, event: LogEvent) -> None:
+        """Record a line."""
+        if event["log_namespace"] == reload.__name__:
+            self.lines.append(formatEvent(event))
+            self.fields.append(event.get("repeater"))
+
+    def start(self, clock: Any, *, watch: bool = False) -> Reload:
+        """Start."""
+        reloads = Reload(self.process, clock)
+        reloads.start(watch=watch)
+        self.addCleanup(reloads.stop)
+        return reloads
+
+
+class SignalTests(ReloadCase):
+    """SIGHUP."""
 
     async def test_hangup(self) -> None:
-        """SIGHUP loads them; when the service has ended, its old handler is back."""
+        """SIGHUP reloads everything; when the process has ended, its old handler is back."""
         got: list[int] = []
         before = signal.signal(signal.SIGHUP, lambda number, frame: got.append(number))
         self.addCleanup(signal.signal, signal.SIGHUP, before)
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        service = self.service("rules:decide")
-        self.start(service)
-        self.assertEqual(await self.answer(), b"old")
-        self.write("rules.py", RULES.format(answer="b'new'"))
+        reloads = self.start(reactor)
         os.kill(os.getpid(), signal.SIGHUP)
-        await self.lines.reach(1)
-        self.assertEqual(self.lines, ["rules:decide: filters reloaded"])
-        self.assertEqual(await self.answer(), b"new")
-        await service.stopService()
+        await self.process.asked.reach(1)
+        self.assertEqual((self.process.asked, self.lines), ([None], ["reloaded; applied: filter"]))
+        reloads.stop()
         os.kill(os.getpid(), signal.SIGHUP)
         while not got:
             await turn()
-        self.assertEqual(len(self.lines), 1)
+        self.assertEqual(len(self.process.asked), 1)
 
-    async def test_no_hangup(self) -> None:
-        """Where the system has no SIGHUP, filters are reloaded on request all the same."""
+    def test_no_hangup(self) -> None:
+        """Where the system has no SIGHUP, a process is reloaded on request all the same."""
         self.patch(reload, "SIGHUP", None)
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        service = self.service("rules:decide")
-        self.start(service)
-        self.write("rules.py", RULES.format(answer="b'new'"))
-        self.assertIs(service.reload(), None)
-        self.assertEqual(await self.answer(), b"new")
-        await service.stopService()
+        reloads = self.start(Clock())
+        self.assertEqual(reloads.now("edge"), DONE)
+        self.assertEqual(self.process.asked, ["edge"])
 
-    async def test_watch(self) -> None:
-        """With ``watch`` they are loaded when their files have changed, and were left alone for a second."""
-        clock: Any = Clock()
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        service = self.service("rules:decide", watch=True, reactor=clock)
-        self.start(service)
-        clock.pump([1, 1])
-        self.write("rules.py", RULES.format(answer="b'newer'"))
-        clock.advance(1)
-        self.assertEqual(self.lines, [])
-        clock.advance(1)
-        self.assertEqual(self.lines, ["rules:decide: filters reloaded"])
-        self.assertEqual(await self.answer(), b"newer")
-        clock.pump([1, 1])
-        self.assertEqual(len(self.lines), 1)
-        await service.stopService()
+
+class WatchTests(ReloadCase):
+    """Files that are watched."""
+
+    def test_changed(self) -> None:
+        """Files are looked at each second, and a change reloads; the end stops that."""
+        clock = Clock()
+        reloads = self.start(clock, watch=True)
+        self.process.modules.says = [False, True]
+        clock.pump([1, 1, 1])
+        self.assertEqual(self.process.asked, [None])
+        reloads.stop()
         self.assertEqual(clock.getDelayedCalls(), [])
 
-    async def test_watch_goes_on(self) -> None:
-        """Whatever a module raises while it is loaded, its file is looked at from then on too."""
-        clock: Any = Clock()
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        self.start(self.service("rules:decide", watch=True, reactor=clock))
-        for kind in ("SystemExit", "ValueError", "MemoryError"):
-            self.write("rules.py", f"raise {kind}('{kind}')\n")
-            clock.pump([1, 1, 1, 1])
-            why = f"cannot import rules: {kind}: {kind} (rules.py, line 1)"
-            self.assertEqual(self.lines, [f"the filters stay as they are: {why}"])
-            self.lines.clear()
-        self.write("rules.py", RULES.format(answer="b'newer'"))
+    def test_passing_failure(self) -> None:
+        """A failure that each look repeats is logged once, and again after a reload that was asked for."""
+        clock = Clock()
+        reloads = self.start(clock, watch=True)
+        self.process.modules.says = [True] * 4
+        self.process.modules.passing = True
+        self.process.answers = [[ReloadAnswer("", "too many files")]] * 5
         clock.pump([1, 1])
-        self.assertEqual(self.lines, ["rules:decide: filters reloaded"])
-        self.assertEqual(await self.answer(), b"newer")
+        reloads.now()
+        clock.pump([1])
+        self.assertEqual(self.lines, ["not reloaded: too many files"] * 3)
 
-    async def test_interrupted(self) -> None:
-        """Ctrl-C while the files are looked at reaches whoever runs the reactor, and they are looked at again."""
-        clock: Any = Clock()
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        self.start(self.service("rules:decide", watch=True, reactor=clock))
-        self.write("rules.py", "raise KeyboardInterrupt\n")
-        clock.advance(1)
-        self.assertRaises(KeyboardInterrupt, clock.advance, 1)
-        self.write("rules.py", RULES.format(answer="b'newer'"))
-        clock.pump([1, 1])
-        self.assertEqual(self.lines, ["rules:decide: filters reloaded"])
-
-    async def test_look_that_fails(self) -> None:
-        """A look at the files that fails is logged, once for each way in which it does, and repeated."""
-        clock: Any = Clock()
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        service = self.service("rules:decide", watch=True, reactor=clock)
-        self.start(service)
-        looks: list[BaseException] = [OSError(24, "too many files"), OSError(24, "too many files"), SystemExit()]
-        changed = service._modules.changed
-
-        def look() -> bool:
-            if looks:
-                raise looks.pop(0)
-            return changed()
-
-        self.patch(service._modules, "changed", look)
-        clock.pump([1, 1, 1])
+    def test_look_that_fails(self) -> None:
+        """A look that fails is logged, once for each way in which it does, and repeated."""
+        clock = Clock()
+        self.start(clock, watch=True)
+        self.process.modules.says = [OSError(24, "too many files"), OSError(24, "too many files"), SystemExit(), True]
+        clock.pump([1, 1, 1, 1])
         trouble = "cannot look whether the files of the filters have changed; trying again"
-        self.assertEqual(self.lines, [trouble, trouble])
+        self.assertEqual(self.lines, [trouble, trouble, "reloaded; applied: filter"])
         self.assertEqual(len(self.flushLoggedErrors(OSError, SystemExit)), 2)
-        self.write("rules.py", RULES.format(answer="b'newer'"))
-        clock.pump([1, 1])
-        self.assertEqual(self.lines[2:], ["rules:decide: filters reloaded"])
 
-    async def test_load_that_fails(self) -> None:
-        """An attempt to load that ends in no way of its own is logged and told as a failure, too."""
-        service = self.service()
-        self.start(service)
+    def test_interrupted(self) -> None:
+        """Ctrl-C while the files are looked at reaches whoever runs the reactor, and they are looked at again."""
+        clock = Clock()
+        self.start(clock, watch=True)
+        self.process.modules.says = [KeyboardInterrupt(), True]
+        self.assertRaises(KeyboardInterrupt, clock.advance, 1)
+        clock.advance(1)
+        self.assertEqual(self.process.asked, [None])
 
-        def fail(use: Any) -> None:
-            raise OSError(24, "too many files")
 
-        self.patch(service._modules, "reload", fail)
-        self.assertEqual(service.reload(), "OSError while the filters were reloaded; see the log")
-        self.assertEqual(self.lines, ["cannot reload the filters"])
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+class LogTests(ReloadCase):
+    """What the log says."""
 
-        def interrupt(use: Any) -> None:
-            raise KeyboardInterrupt
-
-        self.patch(service._modules, "reload", interrupt)
-        self.assertRaises(KeyboardInterrupt, service.reload)
-
-    async def test_failure(self) -> None:
-        """A filter that cannot be loaded leaves the old one in place; the log and the caller are told why."""
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        service = self.service("rules:decide")
-        self.start(service)
-        self.write("rules.py", "1 / 0\n")
-        why = "cannot import rules: ZeroDivisionError: division by zero (rules.py, line 1)"
-        self.assertEqual(service.reload(), why)
-        self.assertEqual(self.lines, [f"the filters stay as they are: {why}"])
-        self.assertEqual(await self.answer(), b"old")
-
-    async def test_none(self) -> None:
-        """Without filters there is nothing to load, which is no failure."""
-        service = self.service()
-        self.start(service)
-        self.assertIs(service.reload(), None)
-        self.assertEqual(len(self.lines), 1)
-        self.assertIn("nothing to reload: there are no filters", self.lines[0])
-
-    async def test_pairs(self) -> None:
-        """Pairs of filters are reloaded too: each link gets filters of the new pair."""
-        pair = (
-            "from twisted_repeater import SendBack\n"
-            "class Pair:\n"
-            "    def for_link(self, link):\n"
-            "        return (lambda message, link: SendBack([{answer}]), None)\n"
+    def test_answers(self) -> None:
+        """There is a line for each repeater, with what was applied and what needs a restart."""
+        reloads = self.start(Clock())
+        keys: Any = {"filter": "applied", "listen": "restart needed", "server": "applied"}
+        self.process.answers = [
+            [],
+            [ReloadAnswer("edge", None, keys), ReloadAnswer("", None, {"admin-host": "applied"})],
+        ]
+        reloads.now()
+        reloads.now()
+        self.assertEqual(
+            self.lines,
+            [
+                "reloaded: nothing has changed",
+                "reloaded; applied: filter, server; restart needed: listen",
+                "reloaded; applied: admin-host",
+            ],
         )
-        self.write("rules.py", pair.format(answer="b'old'"))
-        service = self.service(pairs=["rules:Pair"])
-        self.start(service)
-        client, _ = await self.here.linked("eve")
-        self.write("rules.py", pair.format(answer="b'new'"))
-        self.assertIs(service.reload(), None)
-        self.assertEqual(self.lines, ["rules:Pair: filters reloaded"])
-        client.send(b"?")
-        await client.seen.reach(2)
-        self.assertEqual((client.seen[1], await self.answer()), (b"new", b"new"))
-        self.write("rules.py", pair.format(answer="1 // 0").replace("return (", "return (1 // 0, "))
-        self.assertIn("the new filters cannot be used: ZeroDivisionError", str(service.reload()))
-        client.send(b"?")
-        await client.seen.reach(3)
-        self.assertEqual(client.seen[2], b"new")
-        await service.stopService()
+        self.assertEqual(self.fields, [None, "edge", None])
+
+    def test_errors(self) -> None:
+        """Each error has a line, in which nothing can forge another line."""
+        reloads = self.start(Clock())
+        self.process.answers = [[ReloadAnswer("edge", "no\nway"), ReloadAnswer("", "wrong")]]
+        reloads.now()
+        start = "not reloaded: "
+        self.assertEqual(self.lines, [rf"{start}no\nway", f"{start}wrong"])
+
+    def test_bug(self) -> None:
+        """A reload that raises is logged, and answered as a failure."""
+        reloads = self.start(Clock())
+        self.process.answers = [OSError(24, "too many files"), KeyboardInterrupt()]
+        self.assertEqual(reloads.now(), [ReloadAnswer("", "OSError during the reload; see the log")])
+        self.assertEqual(self.lines, ["cannot reload"])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertRaises(KeyboardInterrupt, reloads.now)

@@ -1,198 +1,203 @@
-"""The repeater as a service: how it starts and ends, and how its filters are reloaded."""
+"""The repeaters of a process as a service: how it starts and ends."""
 
 from __future__ import annotations
 
-import os
 import signal
+import socket
 from typing import Any
 
+from twisted.application.service import Application, MultiService
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
-from twisted_repeater import Repeater, dialects
-from twisted_repeater.faults import Drop
-from twisted_repeater.observers.metrics import MetricsObserver
-from twisted_repeater.service import CannotStart, FilterModules, RepeaterService
-from twisted_repeater.service.ready_faults import NamedFault
-from twisted_repeater.service.recording import ServiceRecording
+from twisted_repeater import Repeater
+from twisted_repeater.service import CannotStart, RepeaterService
+from twisted_repeater.service.changes import ReloadAnswer
+from twisted_repeater.service.config import read_config
+from twisted_repeater.service.loading import LoadingError
+from twisted_repeater.service.settings import ProcessSettings
+from twisted_repeater.service.tap import settings_of
 
 from ..modules import ModuleCase
-from ..peers import PeerCase, Seen, Server, World, hello
+from ..peers import Client, PeerCase, Seen, Server, World, hello, turn
 
 reactor: Any = installed_reactor
 
-RULES = "from twisted_repeater import SendBack\ndef decide(message, link):\n    return SendBack([{answer}])\n"
+LISTEN = "tcp:0:interface=127.0.0.1"
+
+ANSWERING = "from twisted_repeater import SendBack\ndef decide(message, link):\n    return SendBack([{answer}])\n"
+"""A module with a filter that answers each message."""
+
+PARTS = ("service.service", "service.reload", "service.logs", "service.admin_port", "service.hosted")
 
 
 class ServiceCase(PeerCase, ModuleCase):
-    """A test case with a service, and a world whose repeater is the service's."""
+    """A test case with services, and a world for their repeaters."""
 
     def setUp(self) -> None:
         """Record the log."""
         ModuleCase.setUp(self)
         self.lines = Seen()
+        self.here = world = World(self, Server(), self.sockets)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.close_world(world)))
         observer: Any = self._record
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
 
+    async def close_world(self, world: World) -> None:
+        """End the clients and the server."""
+        if not hasattr(world, "repeater"):
+            world.repeater = await Repeater.create(**self.plain())
+        await world.tear_down()
+
+    def plain(self) -> dict[str, Any]:
+        """Return the arguments of some repeater."""
+        dialect: Any = self.sockets.dialect()
+        return {
+            "dialect": dialect,
+            "repeater_name": "none",
+            "server_name": "quotes",
+            "listen": LISTEN,
+            "server": self.server,
+        }
+
     def _record(self, event: LogEvent) -> None:
-        if event["log_namespace"] in ("twisted_repeater.service.service", "twisted_repeater.service.reload"):
+        if event["log_namespace"].removeprefix("twisted_repeater.") in PARTS:
             self.lines.append(formatEvent(event))
 
-    def service(
-        self, to_server_filter: str | None = None, *, create: Any = None, pairs: Any = (), **settings: Any
-    ) -> RepeaterService:
-        """Make a service with filters to the server."""
-        self.here = world = World(self, Server(), self.sockets)
-        self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
-        settings.setdefault("reactor", reactor)
-        modules = FilterModules({"to_server_filter": to_server_filter} if to_server_filter else {}, pairs)
-        service = RepeaterService(create or self.create, callbacks={}, modules=modules, **settings)
+    @property
+    def server(self) -> str:
+        """The description of the server's endpoint."""
+        return f"tcp:127.0.0.1:{self.here.server_port.getHost().port}"
+
+    def settings(self, **options: Any) -> ProcessSettings:
+        """Return settings as from the command line; a hyphen in the name of an option is an underscore here."""
+        written = {"listen": LISTEN, "server": self.server, "server-name": "quotes"}
+        return settings_of({**written, **{name.replace("_", "-"): value for name, value in options.items()}})
+
+    def service(self, **options: Any) -> RepeaterService:
+        """Make a service with one repeater."""
+        return self.keep(RepeaterService(self.settings(**options), reactor=reactor))
+
+    def write_config(self, text: str) -> str:
+        """Write a configuration file, in which SERVER stands for the server; return its path."""
+        text = text.replace("SERVER", f'server = "{self.server}"\nserver-name = "quotes"')
+        return str(self.write("edge.toml", text.replace("LISTEN", f'listen = "{LISTEN}"')))
+
+    def configured(self, text: str) -> RepeaterService:
+        """Make a service of a configuration file."""
+        return self.keep(RepeaterService(read_config(self.write_config(text), {}), reactor=reactor))
+
+    def keep(self, service: RepeaterService) -> RepeaterService:
+        """Stop a service at the end of the test."""
         self.addCleanup(service.stopService)
         return service
 
-    def create(self, port: int = 0) -> Deferred[Repeater]:
-        """Make the repeater."""
-        return Repeater.create(
-            dialects.int32(),
-            repeater_name="edge-1",
-            server_name="quotes",
-            is_client_allowed=lambda name: True,
-            listen=f"tcp:{port}:interface=127.0.0.1",
-            server_ip="127.0.0.1",
-            server_port=self.here.server_port.getHost().port,
-        )
-
-    def start(self, service: RepeaterService) -> None:
-        """Start it as twistd does; it logs where it listens."""
+    def start(self, service: RepeaterService) -> RepeaterService:
+        """Start a service as twistd does; the world has its first repeater."""
         service.privilegedStartService()
         service.startService()
-        assert service.repeater is not None
-        self.here.repeater = service.repeater
-        self.assertEqual(self.lines.pop(), f"accepting clients at 127.0.0.1:{service.repeater.port}")
+        self.use(service, next(iter(service.hosted)))
+        self.lines.clear()
+        return service
+
+    def use(self, service: RepeaterService, name: str) -> None:
+        """Let clients of the world connect to this repeater from now on."""
+        self.here.repeater = service.hosted[name].repeater
+
+    async def linked(self, name: str) -> Client:
+        """Link a client with the repeater in use."""
+        client = await self.here.connect(hello(name))
+        await client.seen.reach(1)
+        return client
+
+    async def refused(self, port: int) -> None:
+        """Return when nobody listens at a port."""
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 60).close()
+            except ConnectionRefusedError:
+                return
+            await turn()
 
     async def answer(self, name: str = "ann") -> bytes:
         """Link a client, and return the answer to a message."""
-        client, _ = await self.here.linked(name)
-        client.send(b"?")
-        await client.seen.reach(2)
+        client = await self.linked(name)
+        answer = await self.ask(client)
         client.close()
         await client.lost()
-        message: bytes = client.seen[1]
+        return answer
+
+    async def ask(self, client: Client) -> bytes:
+        """Return the answer that a client gets to a message."""
+        count = len(client.seen)
+        client.send(b"?")
+        await client.seen.reach(count + 1)
+        message: bytes = client.seen[-1]
         return message
 
 
-class LifeTests(ServiceCase):
-    """From the start to the end."""
+class StartTests(ServiceCase):
+    """How the repeaters of a process begin."""
 
     async def test_life(self) -> None:
-        """It relays when it is started; its end ends every link, and the port."""
-        service = self.service()
-        self.start(service)
-        client, peer = await self.here.linked("ann")
-        await self.here.still_relays(client, peer)
+        """A service relays when it is started; its end ends every link, and closes the port."""
+        service = self.start(self.service())
+        client = await self.linked("ann")
+        await self.here.still_relays(client, self.here.server.peers[0])
+        self.assertEqual(service.unready(), [])
         await service.stopService()
         await client.lost()
+        self.assertEqual(service.unready(), ["draining"])
         taken = reactor.listenTCP(self.here.repeater.port, Server(), interface="127.0.0.1")
         await maybeDeferred(taken.stopListening)
 
-    async def test_start_alone(self) -> None:
+    async def test_alone(self) -> None:
         """It binds its ports also where nobody has asked for that before the start, as under ``twist``."""
         service = self.service()
+        self.assertEqual(service.unready(), ["repeater: no port is bound"])
+        self.assertEqual(service.repeaters, {})
         service.startService()
-        assert service.repeater is not None
-        self.here.repeater = service.repeater
-        await self.here.still_relays(*await self.here.linked("ann"))
+        self.use(service, "repeater")
+        self.assertIn("accepting clients at 127.0.0.1:", self.lines[-1])
+        await self.here.still_relays(await self.linked("ann"), self.here.server.peers[0])
+        self.assertEqual(list(service.repeaters), ["repeater"])
 
-    async def test_faults(self) -> None:
-        """The faults of the command line are set before the first client comes."""
-        service = self.service(faults=[NamedFault("loss", Drop(), 60.0)])
-        self.start(service)
-        assert service.repeater is not None
-        self.assertEqual([(each.name, each.fault) for each in service.repeater.faults], [("loss", Drop())])
-
-    async def test_recording(self) -> None:
-        """A recording begins with the service, also if the repeater is there only later, and ends with it."""
-        for late in (False, True):
-            waiting: Deferred[Any] = Deferred()
-            path = self.mktemp()
-            recording = ServiceRecording({"path": path}, MetricsObserver(), reactor)
-            create = (lambda: waiting.addCallback(lambda _: self.create())) if late else None  # noqa: B023
-            service = self.service(create=create, recording=recording)
-            service.privilegedStartService()
-            self.assertFalse(os.path.exists(path))
-            service.startService()
-            waiting.callback(None)
-            assert service.repeater is not None
-            self.here.repeater = service.repeater
-            self.assertTrue(recording.runs)
-            await service.stopService()
-            self.assertFalse(recording.runs)
-
-    def test_recording_that_cannot_begin(self) -> None:
-        """If the file cannot be made, the service does not start, and says why."""
-        recording = ServiceRecording({"path": "/nowhere/traffic.db"}, MetricsObserver(), reactor)
-        service = self.service(recording=recording)
-        service.privilegedStartService()
-        error = self.assertRaises(CannotStart, service.startService)
-        self.assertIn("cannot record: [Errno 2] No such file or directory", str(error.code))
-        assert service.repeater is not None
-        self.here.repeater = service.repeater
-
-    async def test_second_signal(self) -> None:
-        """A second signal that asks to end aborts every connection; before there is a repeater it does nothing."""
-        service = self.service(to_server_filter=None)
-        service._abort()
-        self.start(service)
-        client, _ = await self.here.linked("ann")
-        service._abort()
-        await client.lost()
-        self.assertEqual(self.here.repeater.links(), [])
+    async def test_several(self) -> None:
+        """Several repeaters of a file run side by side, each with its own filters."""
+        self.write("one.py", ANSWERING.format(answer="b'one'"))
+        self.write("two.py", ANSWERING.format(answer="b'two'"))
+        text = '[repeater.a]\nLISTEN\nSERVER\nto-server-filter = "one:decide"\n'
+        service = self.start(self.configured(text + text.replace("repeater.a", "repeater.b").replace("one", "two")))
+        self.assertEqual(await self.answer(), b"one")
+        self.use(service, "b")
+        self.assertEqual(await self.answer(), b"two")
 
     async def test_never_started(self) -> None:
         """A service that was never started can be stopped."""
-        await self.service(watch=True).stopService()
-
-    async def test_admin(self) -> None:
-        """Its administration listens as long as it runs."""
-        endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
-        service = self.service(admin=endpoint, metrics=MetricsObserver())
-        self.start(service)
-        port: Any = service._admin_port
-        number = port.getHost().port
-        await service.stopService()
-        taken = reactor.listenTCP(number, Server(), interface="127.0.0.1")
-        await maybeDeferred(taken.stopListening)
-
-    async def test_admin_for_others(self) -> None:
-        """That other machines can reach the administration is logged as a warning."""
-        for interface, warned in (("0.0.0.0", True), ("127.0.0.1", False)):
-            service = self.service(admin=TCP4ServerEndpoint(reactor, 0, interface=interface), admin_hosts=["edge"])
-            service.privilegedStartService()
-            service.startService()
-            assert service.repeater is not None
-            self.here.repeater = service.repeater
-            port: Any = service._admin_port
-            warning = f"other machines can reach the administration at 0.0.0.0:{port.getHost().port}: it has no"
-            self.assertEqual([line[: len(warning)] for line in self.lines[:-1]], [warning] * warned)
-            self.lines.clear()
-            await service.stopService()
+        await self.service(reload=False).stopService()
 
     async def test_port_in_use(self) -> None:
-        """A port that is taken fails the start, be it the repeater's or the administration's; the log says so."""
+        """If a port is taken, be it a repeater's or the administration's, none runs, and one line says which."""
         taken = reactor.listenTCP(0, Server(), interface="127.0.0.1")
         self.addCleanup(maybeDeferred, taken.stopListening)
         number = taken.getHost().port
-        for settings in (
-            {"create": lambda: self.create(number)},
-            {"admin": TCP4ServerEndpoint(reactor, number, interface="127.0.0.1")},
-        ):
-            error = self.assertRaises(CannotStart, self.service(**settings).privilegedStartService)
-            self.assertTrue(str(error).startswith(f"Couldn't listen on 127.0.0.1:{number}: "), error)
+        text = f'[repeater.a]\nLISTEN\nSERVER\n[repeater.b]\nlisten = "tcp:{number}:interface=127.0.0.1"\nSERVER\n'
+        admin = self.service(admin=f"tcp:{number}:interface=127.0.0.1")
+        for service, begin in ((self.configured(text), "b: "), (admin, "")):
+            error = self.assertRaises(CannotStart, service.privilegedStartService)
+            self.assertTrue(str(error).startswith(f"{begin}Couldn't listen on 127.0.0.1:{number}: "), error)
             self.assertEqual(self.lines.pop(), f"cannot start: {error}")
             self.assertEqual(error.code, 1)  # the log has the text already
+            await self.refused(next(iter(service.hosted.values())).repeater.port)
+
+    def test_recording_that_cannot_begin(self) -> None:
+        """If a recording cannot begin, the service does not start, and says why."""
+        service = self.service(record="/nowhere/traffic.db")
+        service.privilegedStartService()
+        error = self.assertRaises(CannotStart, service.startService)
+        self.assertIn("No such file or directory", str(error))
 
     def test_error(self) -> None:
         """The error is one for which twistd cleans up, and Python exits with 1."""
@@ -202,84 +207,110 @@ class LifeTests(ServiceCase):
         self.assertEqual(error.code, "no")  # Python prints a text, and exits with 1
 
     def test_late_failure(self) -> None:
-        """An endpoint that fails after the start ends the process by SIGTERM, with a line in the log."""
+        """An application that fails after the start ends the process by SIGTERM, with a line in the log."""
+        self.write(
+            "app.py",
+            "from twisted.internet.defer import Deferred\nwaiting = Deferred()\n"
+            "class App:\n    def start(self, repeater):\n        return waiting\n",
+        )
         signals: list[int] = []
         self.patch(signal, "raise_signal", signals.append)
-        creating: Deferred[Repeater] = Deferred()
-        service = self.service(create=lambda: creating)
+        service = self.service(app="app:App")
         service.privilegedStartService()
         service.startService()
-        creating.errback(OSError("no\nway"))
+        import app  # type: ignore[import-not-found]
+
+        app.waiting.errback(OSError("no\nway"))
         self.assertEqual(signals, [signal.SIGTERM])
         self.assertEqual(self.lines, ["cannot start: no\\nway"])
 
+    def test_wrong_settings(self) -> None:
+        """What cannot be loaded is an error that begins with the option."""
+        for options, text in (
+            ({"log_level": "debug"}, "log-format and log-level cannot be used with the option --logger of twistd"),
+            ({"to_server_filter": "nowhere:f"}, "--to-server-filter: cannot import nowhere: "),
+        ):
+            twistd = {"logger": "x:y"} if "log_level" in options else None
+            error = self.assertRaises(
+                LoadingError, RepeaterService, self.settings(**options), reactor=reactor, twistd=twistd
+            )
+            self.assertTrue(str(error).startswith(text), error)
 
-class ReloadTests(ServiceCase):
-    """Filters that are reloaded while the service runs."""
-
-    async def test_refused(self) -> None:
-        """An object that can be loaded, but cannot be a filter of the dialect, leaves the old filter in place, too."""
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        service = self.service("rules:decide")
-        self.start(service)
-        self.write("rules.py", "def decide(message, link): ...\ndecide.selector = 'not a selector'\n")
-        why = service.reload()
-        assert why is not None
-        self.assertTrue(why.startswith("the new filters cannot be used: TypeError: "), why)
-        self.assertEqual(await self.answer(), b"old")
-        self.write("rules.py", RULES.format(answer="b'newer'"))
-        self.assertIs(service.reload(), None)
-        self.assertEqual(await self.answer(), b"newer")
-
-    async def test_before_the_repeater(self) -> None:
-        """Filters that are reloaded while the port is still being bound are those that the repeater starts with."""
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        bound: Deferred[None] = Deferred()
-        service = self.service("rules:decide", create=lambda: bound.addCallback(lambda _: self.create()))
-        service.privilegedStartService()
-        service.startService()
-        self.write("rules.py", RULES.format(answer="b'new'"))
-        self.assertIs(service.reload(), None)
-        bound.callback(None)
-        assert service.repeater is not None
-        self.here.repeater = service.repeater
-        self.assertEqual(await self.answer(), b"new")
-
-    async def test_under_load(self) -> None:
-        """Messages that travel while filters are reloaded all arrive, in order, each seen by one filter."""
-        rules = (
-            "from twisted_repeater import Send\n"
-            "def decide(message, link):\n"
-            "    return Send({letter!r}.encode() + message)\n"
+    def test_reload_of_what_stays(self) -> None:
+        """To watch files of filters that cannot be reloaded is an error."""
+        module = "from twisted_repeater.dialects import int32\ndialect = int32()\ndef decide(message, link): ...\n"
+        self.write("rules.py", module)
+        error = self.assertRaises(
+            LoadingError, self.service, dialect="rules:dialect", to_server_filter="rules:decide", reload=True
         )
-        self.write("rules.py", rules.format(letter="a"))
-        service = self.service("rules:decide")
-        self.start(service)
-        client, peer = await self.here.linked("ann")
-        sent = 0
-        for letter in "bcdefgh":
-            client.send(*(b"%d" % number for number in range(sent, sent + 2000)))
-            sent += 2000
-            await peer.seen.reach(sent - 1000)
-            self.write("rules.py", rules.format(letter=letter))
-            self.assertIs(service.reload(), None)
-        client.send(b"last")
-        await peer.seen.until(lambda: peer.seen[-1] == b"hlast")
-        self.assertEqual([message[1:] for message in peer.seen[1:-1]], [b"%d" % number for number in range(sent)])
-        letters = [message[:1] for message in peer.seen[1:]]
-        self.assertEqual(letters, sorted(letters))
+        self.assertEqual(str(error), "--reload: rules has the dialect or the application, which cannot be reloaded")
 
-    async def test_hello_meanwhile(self) -> None:
-        """A client whose link is being made at that moment has the new filter."""
-        self.write("rules.py", RULES.format(answer="b'old'"))
-        service = self.service("rules:decide")
+    async def test_log(self) -> None:
+        """The application that twistd has made gets the log, and other parents get none."""
+        for parent in (MultiService(), Application("edge")):
+            service = self.service()
+            service.setServiceParent(parent)
+            self.assertEqual(ILogObserver(parent, None) is not None, not isinstance(parent, MultiService))
+
+
+class EndTests(ServiceCase):
+    """How they end."""
+
+    def signalled(self, service: RepeaterService, number: int = signal.SIGTERM) -> Deferred[None]:
+        """Stop a service as after a signal."""
+        service._signals.first = number
+        return service.stopService()
+
+    async def test_drained(self) -> None:
+        """After SIGTERM newcomers are refused, and a link ends when it rests."""
+        service = self.start(self.service())
+        client = await self.linked("ann")
+        port = self.here.repeater.port
+        ended = self.signalled(service)
+        self.assertEqual(service.unready(), ["draining"])
+        await self.refused(port)
+        await client.lost()
+        await ended
+
+    async def test_aborted(self) -> None:
+        """A second signal aborts every connection; before there is a repeater it does nothing."""
+        service = self.service(drain_timeout="1000")
+        service._abort()
         self.start(service)
-        self.here.server.when_greeted = False
-        client = await self.here.connect(hello("ann"))
-        await self.here.server.peers.reach(1)
-        self.write("rules.py", RULES.format(answer="b'new'"))
-        service.reload()
-        self.here.server.peers[0].say_hello()
-        client.send(b"?")
-        await client.seen.reach(2)
-        self.assertEqual(client.seen[1], b"new")
+        client = await self.linked("ann")
+        ended = self.signalled(service)
+        service._abort()
+        await client.lost()
+        await ended
+
+    async def test_not_drained(self) -> None:
+        """After Ctrl-C links are closed at once."""
+        service = self.start(self.service(drain_timeout="1000"))
+        client = await self.linked("ann")
+        await self.signalled(service, signal.SIGINT)
+        await client.lost()
+
+    def test_asked(self) -> None:
+        """The administration drains as SIGTERM does."""
+        signals: list[int] = []
+        self.patch(signal, "raise_signal", signals.append)
+        self.service().drain()
+        self.assertEqual(signals, [signal.SIGTERM])
+
+    async def test_removed(self) -> None:
+        """A repeater that was removed is drained; the end of the process waits for it, too."""
+        one, two = "[repeater.a]\nLISTEN\nSERVER\n", "[repeater.b]\nLISTEN\nSERVER\n"
+        service = self.start(self.configured(one + two))
+        client = await self.linked("ann")
+        self.write_config(two)
+        self.assertEqual(service.reload(), [ReloadAnswer("a", None, {"repeater": "applied"})])
+        self.assertEqual(list(service.hosted), ["b"])
+        await self.signalled(service)
+        await client.lost()
+        self.assertEqual(service._leaving, {})
+
+    async def test_ending(self) -> None:
+        """A process that ends is not reloaded."""
+        service = self.start(self.service())
+        await service.stopService()
+        self.assertEqual(service.change(None), [ReloadAnswer("", "the process is starting or ending")])

@@ -82,6 +82,7 @@ class Admission:
         self._application = application
         self._claim = claim
         self._clock = clock
+        self._repeater_name = settings.repeater_name
         self._throttle = LogThrottle(clock)
         self._attempts: dict[Pair, Stop] = {}
         """What ends the attempt of each pair that is still being made."""
@@ -194,7 +195,12 @@ class Admission:
             return
         more = None if self.port_valve.closed else self._throttle.take("max_clients")
         if more is not None:
-            log.info("max_clients, {count}, is reached: newcomers wait{more}", count=count, more=more)
+            log.info(
+                "max_clients, {max_clients}, is reached: newcomers wait{more}",
+                repeater=self._repeater_name,
+                max_clients=count,
+                more=more,
+            )
         self.port_valve.close("max_clients")
 
     def _oldest_silent(self) -> Pair | None:

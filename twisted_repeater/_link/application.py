@@ -108,6 +108,7 @@ class Application:
     def __init__(self, settings: Settings, clock: IReactorTime) -> None:
         self.started: Callbacks | None = None
         """The arguments of `start`; ``None`` before it is called."""
+        self._repeater_name = settings.repeater_name
         self._server_name = settings.server_name
         self._dialect = settings.dialect
         self._observers = settings.observers
@@ -228,7 +229,7 @@ class Application:
         """Call back into the application. If it raises, or its Deferred fails, log that and call ``otherwise``."""
 
         def failed(failure: Failure) -> None:
-            self.log_failure("{name} raised", failure, name=name)
+            self.log_failure("{callback} raised", failure, callback=name)
             if otherwise is not None:
                 otherwise()
 
@@ -258,7 +259,8 @@ class Application:
         """Log that code of the application raised, but not each time: strangers can cause that very often."""
         more = self._failures.take((text, *fields.values()))
         if more is not None:
-            log.failure(f"{text}{{more}}", failure=loggable(failure), more=more, **fields)
+            name = self._repeater_name
+            log.failure(f"{text}{{more}}", failure=loggable(failure), repeater=name, more=more, **fields)
 
     def _log_filter_failure(self, pair: Pair, direction: Direction, error: CallbackFailed) -> None:
         more = self._filter_failures.take((direction, error.callback))
@@ -267,6 +269,8 @@ class Application:
         log.failure(
             "client {client!r}, {direction}: {error}{stopped}{more}",
             failure=loggable(Failure(error.reason)),
+            repeater=self._repeater_name,
+            link=pair.id,
             client=shortened(pair.client_name),
             direction=direction.value,
             error=printable(shortened(text_of(error))),

@@ -172,8 +172,8 @@ class Faults:
         self._stop_timer(name)
         if seconds is not None and not self._stopped:
             self._timers[name] = self._clock.callLater(seconds, self.remove, name)
-        words = "the fault {name} is set: {fault}, direction {way}, seed {seed}"
-        log.info(words, name=name, fault=str(fault), way=fault.way, seed=active.seed)
+        words = "the fault {name} is set: {fault}, direction {direction}, seed {seed}"
+        log.info(words, name=name, fault=str(fault), direction=fault.way, seed=active.seed)
         if before is not None:
             before.removed = True
         self._changed(before)

@@ -16,7 +16,12 @@ __all__ = ["Corrupt", "Cut", "Drop", "Duplicate", "Latency", "Reorder", "Stall"]
 
 @dataclass(frozen=True, kw_only=True)
 class Drop(MessageFault):
-    """Messages are lost, whole, as if the network or a broker had lost them."""
+    """Messages are lost, whole, as if the network or a broker had lost them.
+
+    ``probability`` may be the first argument: ``Drop(0.01)`` loses one in a hundred.
+    """
+
+    probability: float = field(default=1.0, kw_only=False)
 
     def strike(self, unit: Unit, work: Work) -> Iterable[Unit]:
         """See `MessageFault`."""

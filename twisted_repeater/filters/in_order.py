@@ -117,6 +117,7 @@ class InOrder:
                 "client {client!r}: the server answers more requests than it was asked; if that goes on, answers of "
                 "filters come out of turn (logged once)",
                 client=shortened(link.client_name),
+                link=link.id,
             )
 
     def _fixed(self) -> Iterator[tuple[Direction, Filter]]:

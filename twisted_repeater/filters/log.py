@@ -77,10 +77,11 @@ class Log:
             shown = printable(str(self.redact(link._pair.redacted(message))))
             self.log.emit(
                 self.level,
-                "client {client!r}, {label}: {shown}",
+                "client {client!r}, {label}: {text}",
                 client=shortened(link.client_name),
+                link=link.id,
                 label=self.label,
-                shown=shown,
+                text=shown,
             )
         self._due += self._logged
         return PASS_ON

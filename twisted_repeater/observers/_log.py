@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -11,7 +13,7 @@ from ..errors import CallbackFailed, ConnectingError, Disconnected, FramingError
 from ..interfaces import IIdentityObserver
 from ..link import Link
 from ..model import Direction, Side
-from ._throttle import LogThrottle
+from ._throttle import LeftOut, LogThrottle
 
 log = Logger()
 
@@ -34,9 +36,11 @@ class LogObserver:
 
     Args:
         clock: the reactor.
+        repeater: the name of the repeater, for logs of processes that have several.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, *, repeater: str | None = None) -> None:
+        self._repeater = repeater
         self._troubles = LogThrottle(clock)
         self._refusals = LogThrottle(clock, burst=REFUSALS)
         self._links = LogThrottle(clock, burst=LINKS, every=LINKS_EVERY)
@@ -46,14 +50,13 @@ class LogObserver:
         more = self._links.take("made")
         if more is None:
             return
+        to = "server {server!r}" if link.server_name else "the server"
         log.info(
-            "client {client!r} linked: from {client_address} to {named} at {server_address}{more}",
-            client=shortened(link.client_name),
+            f"client {{client!r}} linked: from {{client_address}} to {to} at {{server_address}}{{more}}",
+            server=shortened(link.server_name) if link.server_name else None,
             client_address=address_text(link.client_address),
-            server=shortened(link.server_name),
-            named=f"server {shortened(link.server_name)!r}" if link.server_name else "the server",
             server_address=address_text(link.server_address),
-            more=more,
+            **self._about(link, more),
         )
 
     def link_identified(self, link: Link, old_name: str) -> None:
@@ -62,10 +65,7 @@ class LogObserver:
         if more is None:
             return
         log.info(
-            "client {old!r} is now {new!r}{more}",
-            old=shortened(old_name),
-            new=shortened(link.client_name),
-            more=more,
+            "client {old_client!r} is now {client!r}{more}", old_client=shortened(old_name), **self._about(link, more)
         )
 
     def link_refused(self, client_name: str | None, error: ConnectingError) -> None:
@@ -73,11 +73,13 @@ class LogObserver:
         more = self._refusals.take(type(error).__name__)
         if more is None:
             return
+        who = "of unknown name" if client_name is None else "{client!r}"
         log.info(
-            "client {client} from {address} refused: {reason}{more}",
-            client="of unknown name" if client_name is None else repr(shortened(client_name)),
-            address=address_text(error.client_address),
-            reason=_reason_text(error),
+            f"client {who} from {{client_address}} refused: {{error}}{{more}}",
+            repeater=self._repeater,
+            client=None if client_name is None else shortened(client_name),
+            client_address=address_text(error.client_address),
+            error=_reason_text(error),
             more=more,
         )
 
@@ -92,13 +94,12 @@ class LogObserver:
             "client {client!r} ended: {reason}; "
             "to the server {messages_to_server} messages, {bytes_to_server} bytes; "
             "to the client {messages_to_client} messages, {bytes_to_client} bytes{more}",
-            client=shortened(link.client_name),
             reason=_reason_text(reason),
             messages_to_server=messages_to_server,
             bytes_to_server=bytes_to_server,
             messages_to_client=messages_to_client,
             bytes_to_client=bytes_to_client,
-            more=more,
+            **self._about(link, more),
         )
 
     def link_error(self, link: Link, side: Side, error: Exception) -> None:
@@ -110,11 +111,14 @@ class LogObserver:
             return
         log.warn(
             "client {client!r}, {side} side: {error}{more}",
-            client=shortened(link.client_name),
             side=side.value,
             error=_reason_text(error),
-            more=more,
+            **self._about(link, more),
         )
+
+    def _about(self, link: Link, more: LeftOut) -> dict[str, Any]:
+        """Return the fields of all lines about a link."""
+        return {"repeater": self._repeater, "client": shortened(link.client_name), "link": link.id, "more": more}
 
     def relayed(self, link: Link, direction: Direction, messages: int, size: int) -> None:
         """See `IObserver`. The link counts messages itself."""

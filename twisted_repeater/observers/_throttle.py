@@ -10,6 +10,21 @@ EVERY = 1.0
 """How many seconds lie between two logged events of a kind in the long run, so that mistakes cannot fill the disk."""
 
 
+class LeftOut(str):
+    """The end of a line that says how many events of its kind were left out since the last one, "" if none were."""
+
+    __slots__ = ("number",)
+
+    def __new__(cls, count: int) -> LeftOut:
+        """Make it of their number."""
+        text = super().__new__(cls, f" (and {count} more since the last such line)" if count else "")
+        text.number = count
+        return text
+
+    number: int
+    """Their number, for logs that programs read."""
+
+
 class LogThrottle:
     """Decides which events are logged.
 
@@ -28,7 +43,7 @@ class LogThrottle:
         """For each kind: how many of its events could be logged now, and when that was counted."""
         self._left_out: dict[Hashable, int] = {}
 
-    def take(self, kind: Hashable) -> str | None:
+    def take(self, kind: Hashable) -> LeftOut | None:
         """Count one more event of a kind.
 
         Returns:
@@ -43,5 +58,4 @@ class LogThrottle:
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
             return None
         self._left[kind] = (left - 1, now)
-        left_out = self._left_out.pop(kind, 0)
-        return f" (and {left_out} more since the last such line)" if left_out else ""
+        return LeftOut(self._left_out.pop(kind, 0))

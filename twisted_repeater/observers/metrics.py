@@ -155,14 +155,14 @@ def _recording_metrics(recording: RecordingNumbers) -> Iterator[Metric]:
     yield GaugeMetricFamily(f"{begin}suspended", "1 if nothing can be written", value=bool(recording.suspended))
 
 
-def exposition(observer: MetricsObserver, accept: str) -> tuple[bytes, str]:
+def exposition(observers: MetricsObserver | Mapping[str, MetricsObserver], accept: str) -> tuple[bytes, str]:
     """Return all metrics in the format that a client accepts best.
 
-    These are the numbers of the observer and those in ``prometheus_client``'s own registry: the process's numbers, and
+    These are the numbers of the observers and those in ``prometheus_client``'s own registry: the process's numbers, and
     the metrics that filters made.
 
     Args:
-        observer: the observer.
+        observers: one observer; or those of several repeaters by name, whose numbers then have a label ``repeater``.
         accept: the client's ``Accept`` header.
 
     Returns:
@@ -179,7 +179,8 @@ def exposition(observer: MetricsObserver, accept: str) -> tuple[bytes, str]:
         encode, content_type = choose_encoder(accept)
     except Exception:  # prometheus_client raises various errors for a malformed header
         encode, content_type = choose_encoder("")
-    return encode(_Several(observer, REGISTRY)), content_type
+    own = observers if isinstance(observers, MetricsObserver) else _Labelled(observers)
+    return encode(_Several(own, REGISTRY)), content_type
 
 
 class _Several:
@@ -192,3 +193,20 @@ class _Several:
         """Return the metrics of each."""
         for collector in self._collectors:
             yield from collector.collect()
+
+
+class _Labelled:
+    """The numbers of several repeaters: each metric once, with a sample of each repeater."""
+
+    def __init__(self, observers: Mapping[str, MetricsObserver]) -> None:
+        self._observers = observers
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the metrics."""
+        families: dict[str, Metric] = {}
+        for name, observer in self._observers.items():
+            for family in observer.collect():
+                known = families.setdefault(family.name, family)
+                labelled = [sample._replace(labels={"repeater": name, **sample.labels}) for sample in family.samples]
+                known.samples = labelled if known is family else known.samples + labelled
+        yield from families.values()

@@ -21,10 +21,8 @@ from ..dialects import Dialect
 from ..recording.reader import Recording
 from ..recording.records import RecordedLink, RecordedMessage
 from ..service import option_values
-from ..service.descriptions import described
 from ..service.filter_modules import FilterModules
-from ..service.loading import LoadingError
-from ..service.ready_filters import DIALECTS
+from ..service.loading import LoadingError, dialect_needed
 from .filter_run import FilterRun, by_arrival
 from .masks import Masks
 from .options import FILTERS, masks_from
@@ -153,9 +151,11 @@ def command(
 
 def _check_dialects(descriptions: Iterable[str], dialect: Dialect) -> None:
     """Check that no ready pair is for another dialect. They may notice that only when a link is made."""
-    for name in (described(description).name for description in descriptions):
-        if DIALECTS.get(name, dialect.name) != dialect.name:
-            raise LoadingError(f"--filter {name} is for the dialect {DIALECTS[name]}, not {dialect.name}")
+    for description in descriptions:
+        needed = dialect_needed(description)
+        if needed not in (None, dialect.name):
+            name = description.partition(":")[0]
+            raise LoadingError(f"--filter {name} is for the dialect {needed}, not {dialect.name}")
 
 
 @contextmanager

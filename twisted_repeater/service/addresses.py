@@ -35,10 +35,18 @@ def network(text: str) -> Network:
     try:
         read = ipaddress.ip_network(text)
     except ValueError as error:
-        raise ValueError(f"must be an address or a network, not {text!r}: {error}") from error
+        raise ValueError(f"must be an address or a network, not {text!r}{_network_around(text)}") from error
     if isinstance(read, ipaddress.IPv6Network) and read.prefixlen >= 96 and read.network_address.ipv4_mapped:
         return ipaddress.IPv4Network((read.network_address.ipv4_mapped, read.prefixlen - 96))
     return read
+
+
+def _network_around(text: str) -> str:
+    """Return the end of a message about an address with a length: the network that may be meant."""
+    try:
+        return f"; did you mean {ipaddress.ip_network(text, strict=False)}?"
+    except ValueError:
+        return ""
 
 
 def ip_filter(networks: Sequence[Network]) -> Callable[[str], bool]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
+from importlib.util import find_spec
+from itertools import takewhile
 from types import UnionType
 from typing import Any, Literal, NamedTuple, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from .._sockets.endpoints import parts_of
+from .._sockets.endpoints import ARGUMENT, NAMED, parts_of
 from ..model import Direction
-from .option_values import size
+from .option_values import hyphened, near, size
 
-__all__ = ["Description", "arguments_of", "described", "options_of"]
+__all__ = ["Description", "arguments_of", "described", "near", "options_of", "positional_of"]
 
 Read: TypeAlias = Callable[[str], object]
 """Reads the text of an option."""
@@ -33,36 +36,75 @@ class Description(NamedTuple):
 
     name: str
     """A name that is ready, or ``package.module:name``."""
+    positional: tuple[str, ...]
+    """The texts of the options that are given without their names."""
     options: Mapping[str, str]
-    """The texts of the options, by their names."""
+    """The texts of the others, by their names."""
 
 
-def described(text: str) -> Description:
+def described(text: str, ready: Iterable[str] = ()) -> Description:
     r"""Split a description. It is written as that of an endpoint: a colon or a backslash in a value has a backslash.
 
-    A part without ``=`` belongs to the name, so ``module:name`` is a name, and ``length:size=2`` has an option.
+    The name is the first part if that is ``ready``, otherwise the first two: ``module:name``. Other parts are options,
+    which a part without ``=`` gives by its place, as in ``rate-limit:100:burst=50``.
 
     A backslash before anything else is one itself, so that regular expressions are written as elsewhere: ``\d+``.
+
+    Args:
+        text: the description.
+        ready: the names that are ready. They may be written with hyphens or underscores.
+
+    Raises:
+        ValueError: a part without a name comes after one with a name.
     """
-    kind, positional, options = parts_of(ESCAPED.sub(lambda found: found[0] if found[1] else r"\\", text))
-    return Description(":".join([kind, *positional]), options)
+    escaped = ESCAPED.sub(lambda found: found[0] if found[1] else r"\\", text)
+    kind, positional, options = parts_of(escaped)
+    _check_order(escaped)
+    known = {hyphened(name): name for name in ready}
+    if hyphened(kind) in known and not (positional and _is_name_in_module(kind, positional[0])):
+        return Description(known[hyphened(kind)], tuple(positional), options)
+    return Description(":".join([kind, *positional[:1]]), tuple(positional[1:]), options)
 
 
-def arguments_of(function: Callable[..., object], options: Mapping[str, str]) -> dict[str, Any]:
+def _check_order(text: str) -> None:
+    """Check that no part without a name comes after one with a name: there a colon belongs to a value, most likely."""
+    after_name = False
+    for part in ARGUMENT.findall(text)[1:]:
+        is_named = NAMED.fullmatch(part) is not None
+        if after_name and not is_named:
+            raise ValueError(f"an option must be written as name=value, not {part!r}; write \\: for a colon in a value")
+        after_name = is_named
+
+
+def _is_name_in_module(kind: str, path: str) -> bool:
+    """Return whether a name that is ready stands for a module of the user. The module is not imported."""
+    return all(part.isidentifier() for part in path.split(".")) and is_module(kind)
+
+
+def is_module(name: str) -> bool:
+    """Return whether there is a module of this name, which has no dots. It is not imported."""
+    return name.isidentifier() and (name in sys.modules or find_spec(name) is not None)
+
+
+def arguments_of(
+    function: Callable[..., object], options: Mapping[str, str], positional: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the arguments for a function that options in text stand for, by the types in its signature.
 
     An option has the name of its parameter, with hyphens in place of underscores.
 
+    Args:
+        function: the function, or a class.
+        options: the texts of the options, by their names.
+        positional: the texts of options that are given by their places.
+
     Raises:
         ValueError: an option is unknown, missing or wrong. The message begins with its name.
     """
-    readers = {name.replace("_", "-"): (name, read) for name, read in options_of(function).items()}
+    readers = {hyphened(name): (name, read) for name, read in options_of(function).items()}
     arguments: dict[str, Any] = {}
     parameters = inspect.signature(function).parameters
-    for written, text in options.items():
-        if written not in readers:
-            known = ", ".join(readers) or "none"
-            raise ValueError(f"there is no option {written!r}; the options are: {known}")
+    for written, text in _all_by_name(function, options, positional).items():
         name, read = readers[written]
         try:
             value = arguments[name] = read(text)
@@ -74,6 +116,35 @@ def arguments_of(function: Callable[..., object], options: Mapping[str, str]) ->
         if parameters[name].default is inspect.Parameter.empty and name not in arguments:
             raise ValueError(f"{written} is missing; write {written}=")
     return arguments
+
+
+def _all_by_name(
+    function: Callable[..., object], options: Mapping[str, str], positional: Sequence[str]
+) -> dict[str, str]:
+    """Return the texts of all options by the names of the options, which all are known."""
+    known = list(map(hyphened, options_of(function)))
+    places = list(map(hyphened, positional_of(function)))
+    texts = dict(zip(places, positional, strict=False))
+    if len(positional) > len(places):
+        also = f" (only {' and '.join(places)} may stand without a name)" if places else ""
+        raise ValueError(f"an option must be written as name=value, not {positional[len(places)]!r}{also}")
+    for name, text in options.items():
+        written = hyphened(name)
+        if written not in known:
+            those = ", ".join(known) or "none"
+            raise ValueError(f"there is no option {name!r}; the options are: {those}{near(name, known)}")
+        if written in texts:
+            raise ValueError(f"{written} is given twice")
+        texts[written] = text
+    return texts
+
+
+def positional_of(function: Callable[..., object]) -> list[str]:
+    """Return the parameters whose texts may be given by their places: those that the function takes first."""
+    readers = options_of(function)
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    first = [name for name, each in inspect.signature(function).parameters.items() if each.kind in kinds]
+    return list(takewhile(lambda name: name in readers, first))
 
 
 def options_of(function: Callable[..., object]) -> dict[str, Read]:
@@ -140,7 +211,8 @@ def _several(text: str) -> tuple[str, ...]:
 
 def _one_of(choices: tuple[object, ...], text: str) -> str:
     if text not in choices:
-        raise ValueError(f"must be {' or '.join(map(str, choices))}, not {text!r}")
+        *first, last = map(str, choices)
+        raise ValueError(f"must be {', '.join(first)}{' or ' if first else ''}{last}, not {text!r}")
     return text
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import re
-import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -31,12 +29,13 @@ from ..dialects import (
     redis,
     varint,
 )
-from ..filters._provider import checked_function, checked_pair, is_pair
+from ..filters._provider import checked_function, checked_pair, fixed_filters, is_pair
 from ..interfaces import IFilter
-from .descriptions import arguments_of, described, options_of
-from .ready_filters import READY_FILTERS
+from ..model import Direction
+from .descriptions import Description, arguments_of, described, is_module, near, options_of
+from .ready_filters import DIALECTS, READY_FILTERS, READY_FOR_ONE_WAY
 
-__all__ = ["LoadingError", "load_dialect", "load_filter", "load_filter_pair"]
+__all__ = ["LoadingError", "dialect_needed", "is_ready", "load_dialect", "load_filter", "load_filter_pair"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,35 +59,42 @@ def find(name: str) -> Any:
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
         raise LoadingError(f"a name must be of the form package.module:name, not {name!r}")
+    if module_name.endswith(".py") or "/" in module_name:
+        dotted = module_name.removesuffix(".py").strip("./").replace("/", ".")
+        raise LoadingError(f"{name}: write the name of a module, not of a file, such as {dotted}:{path}")
     module = trying(f"cannot import {module_name}", importlib.import_module, module_name)
     try:
         return trying(name, attrgetter(path), module)  # the module may have a __getattr__ of its own
     except LoadingError as error:
         if isinstance(error.__cause__, AttributeError):
-            raise LoadingError(f"module {module_name} has no {path!r}") from None
+            names = [each for each in vars(module) if not each.startswith("_")]
+            raise LoadingError(f"module {module_name} has no {path!r}{near(path, names)}") from None
         raise
 
 
-def load_filter(name: str) -> Filter:
-    """Load a filter.
+def load_filter(description: str, direction: Direction = Direction.TO_SERVER) -> Filter:
+    """Load the filter of one direction.
 
     Args:
-        name: ``package.module:name`` of a function of a message and its link, of an object that provides `IFilter`, or
-            of a class. A class is called without arguments, and returns the filter.
+        description: a filter of this package that is for one direction, too, such as ``rate-limit:100:burst=50``, or
+            ``package.module:name`` of a function of a message and its link, of an object that provides `IFilter`, or of
+            a class. A class is called with the options that follow, and so is a function if any follow; it returns the
+            filter.
+        direction: the direction of the messages.
 
     Raises:
         LoadingError: the filter cannot be loaded.
     """
-    if described(name).name in READY_FILTERS:
-        raise LoadingError(f"{name} is a pair of filters: name it with --filter")
-    found: Any = find(name)
-    if issubclass(type(found), type) and not IFilter.providedBy(found):
-        found = trying(f"cannot make the filter {name}", found)
+    parts = _parts("", description, READY_FILTERS)
+    if parts.name in READY_FILTERS:
+        return _ready_for_one_way(parts, direction)
+    ready = {name: READY_FILTERS[name] for name in READY_FOR_ONE_WAY}
+    name, found = _described("", description, ready, _makes_filter)
     try:
         checked_function(found)
     except TypeError as error:
         if is_pair(found):
-            raise LoadingError(f"{name} is a pair of filters: name it with --filter") from error
+            raise LoadingError(f"{name} is a pair of filters: use the option filter") from error
         raise LoadingError(f"{name}: {text_of(error)}") from error
     except KeyboardInterrupt:
         raise
@@ -96,6 +102,20 @@ def load_filter(name: str) -> Filter:
         raise LoadingError(f"{name}: {_reason(error)}") from error
     loaded: Filter = found
     return loaded
+
+
+def _ready_for_one_way(parts: Description, direction: Direction) -> Filter:
+    """Make a filter of this package for one direction, which the option on the command line gives."""
+    name, _, options = parts
+    if name not in READY_FOR_ONE_WAY:
+        raise LoadingError(f"{name} is a pair of filters: use the option filter")
+    way = direction.value.replace("_", "-")
+    given = options.get("direction", way)
+    if given != way:
+        raise LoadingError(f"{name}: direction must be {way}, not {given!r}; use the option filter for {given!r}")
+    pair = _made("", parts._replace(options={**options, "direction": way}), READY_FILTERS[name])
+    ours: dict[Direction, Filter] = dict(fixed_filters(pair))
+    return ours[direction]
 
 
 def load_filter_pair(description: str) -> FilterPairObject:
@@ -108,21 +128,34 @@ def load_filter_pair(description: str) -> FilterPairObject:
     Raises:
         LoadingError: the pair cannot be loaded.
     """
-    name, found = _described("--filter", description, READY_FILTERS, _makes_pair)
+    name, found = _described("", description, READY_FILTERS, _makes_pair)
     try:
         return checked_pair(found)
     except TypeError as error:
         if callable(found) or callable(getattr(found, "filter", None)):
             raise LoadingError(
-                f"{name} is the filter of one direction: name it with --to-server-filter or --to-client-filter"
+                f"{name} is the filter of one direction: use the option to-server-filter or to-client-filter"
             ) from error
         raise LoadingError(f"{name}: {text_of(error)}") from error
 
 
 def module_of(description: str) -> str | None:
-    """Return the name of the module that a description of a pair names, ``None`` for one of this package."""
-    name = described(description).name
+    """Return the name of the module that the description of a filter names, ``None`` for one of this package."""
+    name = _parts("", description, READY_FILTERS).name
     return None if name in READY_FILTERS else name.partition(":")[0]
+
+
+def is_ready(description: str) -> bool:
+    """Return whether a description is that of a filter of this package; ``False`` if it is wrong."""
+    try:
+        return module_of(description) is None
+    except LoadingError:
+        return False
+
+
+def dialect_needed(description: str) -> str | None:
+    """Return the name of the dialect that a filter of this package is for, ``None`` for any and for other filters."""
+    return DIALECTS.get(_parts("", description, READY_FILTERS).name)
 
 
 def load_dialect(description: str) -> Dialect:
@@ -135,10 +168,17 @@ def load_dialect(description: str) -> Dialect:
     Raises:
         LoadingError: the dialect cannot be loaded.
     """
-    name, found = _described("dialect", description, READY, lambda found, _: not isinstance(found, Dialect))
+    name, found = _described("dialect ", description, READY, lambda found, _: not isinstance(found, Dialect))
     if not isinstance(found, Dialect):
         raise LoadingError(f"dialect {name} must be a Dialect, or a function that returns one, not {class_name(found)}")
     return found
+
+
+def _makes_filter(found: Any, has_options: bool) -> bool:
+    """Return whether this is called to get the filter of a direction. A function without options may be one."""
+    if IFilter.providedBy(found):
+        return False
+    return issubclass(type(found), type) or (has_options and not is_pair(found))
 
 
 def _makes_pair(found: Any, has_options: bool) -> bool:
@@ -146,37 +186,57 @@ def _makes_pair(found: Any, has_options: bool) -> bool:
     return isinstance(found, type) or (has_options and not is_pair(found))
 
 
+def _parts(kind: str, description: str, ready: Iterable[str]) -> Description:
+    """Split a description."""
+    try:
+        return described(description, ready)
+    except ValueError as error:
+        raise LoadingError(f"{kind}{description.partition(':')[0]}: {error}") from error
+
+
 def _described(
     kind: str, description: str, ready: Mapping[str, Callable[..., Any]], is_maker: Callable[[Any, bool], bool]
 ) -> tuple[str, Any]:
-    """Return the name in a description, and what it describes: a ``ready`` one, an object, or what that returns."""
-    name, options = described(description)
-    first, _, rest = name.partition(":")
+    """Return the name in a description, and what it describes: a ``ready`` one, an object, or what that returns.
+
+    ``kind`` begins the errors, if the caller does not say which option they are about.
+    """
+    parts = _parts(kind, description, ready)
+    name, has_options = parts.name, bool(parts.positional or parts.options)
     if name in ready:
-        return name, _made(kind, name, ready[name], options)
-    if first in ready and not _importable(first):
-        hint = r"; write \: for a colon in a value" if options else ""
-        raise LoadingError(f"{kind} {first}: an option must be written as name=value, not {rest!r}{hint}")
-    if not rest:
-        raise LoadingError(f"{kind} must be one of {', '.join(ready)}, or package.module:name, not {name!r}")
+        return name, _made(kind, parts, ready[name])
+    first, colon, _ = name.partition(":")
+    suggestion = near(first, ready) or _with_colon(name)
+    if not colon or "-" in first or (suggestion and "." not in first and not is_module(first)):
+        choice = f"one of {', '.join(ready)}, or package.module:name"
+        raise LoadingError(f"{kind}must be {choice}, not {first!r}{suggestion}")
     found = find(name)
-    if callable(found) and is_maker(found, bool(options)):
-        return name, _made(kind, name, found, options)
-    if options:
-        raise LoadingError(f"{kind} {name}: it is made already, and takes no options")
+    if callable(found) and is_maker(found, has_options):
+        return name, _made(kind, parts, found)
+    if has_options:
+        raise LoadingError(f"{kind}{name}: it is made already, and takes no options")
     return name, found
 
 
-def _made(kind: str, name: str, maker: Callable[..., Any], options: Mapping[str, str]) -> Any:
-    """Call what makes an object, with these options."""
+def _with_colon(name: str) -> str:
+    """Return the end of a message about a name with a dot where a colon must be, "" about another one."""
+    module, dot, last = name.rpartition(".")
+    is_meant = dot and ":" not in name and last != "py" and all(map(str.isidentifier, name.split(".")))
+    return f"; did you mean {module}:{last}?" if is_meant else ""
+
+
+def _made(kind: str, parts: Description, maker: Callable[..., Any]) -> Any:
+    """Call what makes an object, with the options of its description."""
+    name, positional, options = parts
     is_ours = ":" not in name
+    has_options = bool(positional or options)
     try:
-        make = partial(maker, **(arguments_of(maker, options) if options or is_ours else {}))
+        make = partial(maker, **(arguments_of(maker, options, positional) if has_options or is_ours else {}))
         if is_ours:
             return make()
     except (ValueError, TypeError, ImportError, OSError) as error:  # a wrong option, no extra, a file that is not there
-        raise LoadingError(f"{kind} {name}: {_in_options(maker, error)}") from error
-    return trying(f"cannot make the {kind.strip('-')} {name}", make)
+        raise LoadingError(f"{kind}{name}: {_in_options(maker, error)}") from error
+    return trying(f"cannot make the {kind or 'filter '}{name}", make)
 
 
 def _in_options(maker: Callable[..., Any], error: Exception) -> str:
@@ -187,11 +247,6 @@ def _in_options(maker: Callable[..., Any], error: Exception) -> str:
     for name in options_of(maker):
         text = re.sub(rf"\b{name}\b", name.replace("_", "-"), text)
     return text
-
-
-def _importable(name: str) -> bool:
-    """Return whether there is a module of this name; it is not imported."""
-    return name in sys.modules or find_spec(name) is not None
 
 
 def trying(what: str, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

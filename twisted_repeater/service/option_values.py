@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
 import fnmatch
 import inspect
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from importlib.util import find_spec
 from typing import NamedTuple, TypeVar
@@ -16,9 +17,10 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
 from .._sockets.endpoints import check_server, listening_endpoint, parts_of, server_endpoint
-from .._text import told
+from .._text import text_of, told
 from .._types import Reactor
 from ..model import DefaultSize, Limits, OnFilterError, SameName
+from . import endpoint_texts
 
 __all__ = [
     "LIMITS",
@@ -38,9 +40,6 @@ SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 
 Read = Callable[[str], float | None]
 """Reads the value of a limit."""
-
-INTERNET_KINDS = ("tcp", "tcp6", "ssl", "tls")
-"""The kinds of endpoints that listen on a port."""
 
 
 def size(text: str) -> int:
@@ -85,6 +84,35 @@ def shown(value: float | None, read: Read) -> str:
     return f"{value:g}"
 
 
+def not_empty(text: str) -> str:
+    """Read a text."""
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def repeater_name(text: str) -> str:
+    """Read the name of a repeater, which stands in paths and in logs."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text, re.ASCII):
+        raise ValueError(f"must be a name of letters, digits, '-', '_' and '.', such as edge-1, not {text!r}")
+    return text
+
+
+def module_and_name(text: str) -> str:
+    """Read the name of an object in a module."""
+    if not re.fullmatch(r"[\w.]+:[\w.]+", text):
+        raise ValueError(f"must be of the form package.module:name, not {text!r}")
+    return text
+
+
+def positive_seconds(text: str) -> float:
+    """Read a time above 0."""
+    time = seconds(text)
+    if time <= 0:
+        raise ValueError(f"must be above 0, not {text}")
+    return time
+
+
 def on_filter_error(text: str) -> OnFilterError:
     """Read the name of a policy."""
     return _choice(OnFilterError, text)
@@ -97,11 +125,32 @@ def same_name(text: str) -> SameName:
 
 def _choice(choices: type[Choice], text: str) -> Choice:
     """Return the member of an enum whose value is this text."""
-    try:
-        return choices(text)
-    except ValueError:
-        values = ", ".join(choice.value for choice in choices)
-        raise ValueError(f"must be one of {values}, not {text!r}") from None
+    return choices(one_of([choice.value for choice in choices], text))
+
+
+def one_of(choices: Sequence[str], text: str) -> str:
+    """Return a text that is one of these."""
+    if text not in choices:
+        raise ValueError(f"must be one of {', '.join(choices)}, not {text!r}{near(text, choices)}")
+    return text
+
+
+def hyphened(name: str) -> str:
+    """Return a name with hyphens in place of underscores."""
+    return name.replace("_", "-")
+
+
+def near(name: str, known: Iterable[str], before: str = "") -> str:
+    """Return the end of a message about an unknown name: which one may be meant, or "" if none is alike.
+
+    Args:
+        name: the unknown name.
+        known: the names that there are.
+        before: stands before each name that a user writes, such as ``--``.
+    """
+    names = {hyphened(each).lower(): each for each in known}
+    found = difflib.get_close_matches(hyphened(name).lower(), names, 1, 0.65)
+    return f"; did you mean {before}{names[found[0]]}?" if found else ""
 
 
 def name_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
@@ -127,43 +176,30 @@ def listen_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
 
 
 def admin_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
-    """Read the endpoint of the administration, which must say who can connect.
-
-    An endpoint that wraps another is refused, because it does not show where the other listens. Only the owner of a
-    Unix socket can connect to it, unless a mode is given; Twisted sets the mode before anybody can connect.
-    """
-    kind, positional, named = parts_of(text)
-    if kind in INTERNET_KINDS:
-        if not named.get("interface"):
-            raise ValueError(
-                f"must have an interface, such as interface=127.0.0.1, not {text!r}: anyone who can connect controls "
-                "the repeater"
-            )
-    elif kind == "unix":
-        if not (positional[0] if positional else named.get("address")):
-            raise ValueError(f"must have the path of a socket, such as unix:/run/edge-admin, not {text!r}")
-        if "mode" not in named and len(positional) < 2:
-            text += ":mode=600"
-    elif kind != "systemd":
-        kinds = ", ".join((*INTERNET_KINDS, "unix"))
-        raise ValueError(f"must be an endpoint of the kind {kinds} or systemd, not {text!r}")
-    endpoint: IStreamServerEndpoint = _endpoint(serverFromString, reactor, text)
+    """Make the endpoint of the administration."""
+    endpoint: IStreamServerEndpoint = _endpoint(serverFromString, reactor, endpoint_texts.admin(text))
     return endpoint
 
 
 def _endpoint(make: Callable[[Reactor, str], T], reactor: Reactor, text: str) -> T:
     """Make an endpoint, and find here what Twisted would find only when the endpoint is used."""
-    kind, positional, named = parts_of(text)
+    kind, _, _ = parts_of(text)
     if kind in ("tls", "ssl") and find_spec("OpenSSL") is None:
         raise ValueError(f"{text!r} needs pyOpenSSL: pip install 'twisted_repeater[tls]'")
-    ports = (part for part in (named.get("port", ""), *positional) if re.fullmatch(r"\d+", part, re.ASCII))
-    port = int(next(ports, 0)) if kind in INTERNET_KINDS else 0
-    if port > 0xFFFF:
-        raise ValueError(f"must be an endpoint, not {text!r}: port {port} is above 65535")
     try:
         return make(reactor, text)
     except Exception as error:  # each kind of endpoint raises its own
-        raise ValueError(f"must be an endpoint, not {text!r}: {told(error)}") from error
+        raise ValueError(f"must be an endpoint, not {text!r}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why Twisted cannot make an endpoint, without its functions."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename!r} cannot be read: {error.strerror}"
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", text_of(error))
+    if unknown:
+        return f"there is no {unknown[1]}= in it"
+    return text_of(error) if isinstance(error, ValueError) else told(error)
 
 
 # -- an option for each field of `Limits`, made of its name, type, default and docstring ---------------------

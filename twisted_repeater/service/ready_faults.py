@@ -9,7 +9,7 @@ from .. import faults
 from ..faults import Fault
 from ..faults._fault import check_seconds
 from ..faults._registry import check_name
-from .descriptions import arguments_of, described
+from .descriptions import arguments_of, described, near
 from .option_values import seconds
 
 __all__ = ["READY_FAULTS", "NamedFault", "fault_of"]
@@ -53,17 +53,17 @@ def fault_of(text: str, name: str = "", taken: Iterable[str] = ()) -> NamedFault
     Raises:
         ValueError: the description is wrong.
     """
-    kind, options = described(text)
-    known, _, part = kind.partition(":")
-    if known in READY_FAULTS and known != kind:
-        raise ValueError(f"{known}: an option must be written as NAME=VALUE, not {part!r}")
+    kind, positional, options = described(text, READY_FAULTS)
     if kind not in READY_FAULTS:
-        raise ValueError(f"there is no fault {kind!r}; the faults are: {', '.join(READY_FAULTS)}")
+        kind = kind.partition(":")[0]
+        raise ValueError(
+            f"there is no fault {kind!r}; the faults are: {', '.join(READY_FAULTS)}{near(kind, READY_FAULTS)}"
+        )
     given = dict(options)
     lasts = given.pop("lasts", None)
     wanted = given.pop("name", name) or kind
     try:
-        fault = READY_FAULTS[kind](**arguments_of(READY_FAULTS[kind], given))
+        fault = READY_FAULTS[kind](**arguments_of(READY_FAULTS[kind], given, positional))
         time = None if lasts is None else _lasts(lasts)
         check_name(wanted)
     except (TypeError, ValueError) as error:

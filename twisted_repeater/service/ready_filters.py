@@ -1,7 +1,8 @@
-"""The pairs of filters that ``--filter`` knows by name. Each is made by a function of keyword arguments."""
+"""The filters that the command line knows by name. Each is made by a function whose arguments are its options."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Literal, cast
 
@@ -20,20 +21,20 @@ from ..dialects.redis import Commands
 from ..filters import WAIT, FilterPair, Log, RateLimit
 from ..verdicts import DROP
 
-__all__ = ["DIALECTS", "READY_FILTERS", "log", "rate_limit"]
+__all__ = ["DIALECTS", "READY_FILTERS", "READY_FOR_ONE_WAY", "log", "rate_limit"]
 
 
 def log(
+    sample: float = 1.0,
     *,
     direction: Literal["both", "to-server", "to-client"] = "both",
-    sample: float = 1.0,
     level: Literal["debug", "info", "warn"] = "info",
 ) -> FilterPair:
     """Return a pair that logs messages; see `Log`.
 
     Args:
-        direction: the direction whose messages are logged.
         sample: the share of messages that is logged.
+        direction: the direction whose messages are logged.
         level: the level in the log.
 
     Raises:
@@ -47,9 +48,10 @@ def log(
 
 
 def rate_limit(
-    *,
     rate: float,
-    burst: int = 1,
+    *,
+    burst: int | None = None,
+    by: Literal["name", "address"] = "name",
     above: Literal["drop", "wait"] = "drop",
     direction: Literal["both", "to-server", "to-client"] = "to-server",
 ) -> FilterPair:
@@ -57,7 +59,8 @@ def rate_limit(
 
     Args:
         rate: messages per second.
-        burst: how many messages may come at once.
+        burst: how many messages may come at once; if it is left out, as many as a second brings, and at least one.
+        by: what the links of a client have in common: the client's name, or its address without the port.
         above: what to do with messages above the limit.
         direction: the direction that is limited; ``both`` limits each by itself.
 
@@ -69,7 +72,7 @@ def rate_limit(
     clock = cast("IReactorTime", reactor)
 
     def make(label: str) -> RateLimit:
-        return RateLimit(rate, burst=burst, above=WAIT if above == "wait" else DROP, clock=clock)
+        return RateLimit(rate, burst=burst, by=by, above=WAIT if above == "wait" else DROP, clock=clock)
 
     return _pair(direction, make)
 
@@ -101,6 +104,11 @@ READY_FILTERS: dict[str, Callable[..., FilterPairObject]] = {
     "redis-commands": Commands,
 }
 """The functions that make the pairs, by the names on the command line."""
+
+READY_FOR_ONE_WAY: list[str] = [
+    name for name, maker in READY_FILTERS.items() if "direction" in inspect.signature(maker).parameters
+]
+"""The names of those that can be the filter of one direction: the others need both."""
 
 DIALECTS: dict[str, str] = {
     "fix-orders": "fix",

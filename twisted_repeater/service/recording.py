@@ -41,8 +41,8 @@ def record_arguments(text: str) -> dict[str, Any]:
     Raises:
         ValueError: an option is unknown or wrong, or there is no file.
     """
-    path, given = described(text)
-    path = re.sub(r"\\(.)", r"\1", path)
+    kind, parts, given = described(text)
+    path = re.sub(r"\\(.)", r"\1", ":".join((kind, *parts)))
     if not path:
         raise ValueError(f"must have a file, such as traffic.db:max-size=1GiB, not {text!r}")
     arguments = arguments_of(options, given)

@@ -1,20 +1,20 @@
-"""Reloads filters while their links go on: on SIGHUP, on request, and with ``--reload`` when their files change."""
+"""When a process is reloaded: on SIGHUP, on request, and with ``--reload`` when files of filters change."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from .._text import printable
 from .._types import Reactor
+from .changes import ReloadAnswer
 from .filter_modules import FilterModules
-from .loading import LoadingError
 
-__all__ = ["Reload"]
+__all__ = ["Reload", "ReloadAnswer"]
 
 log: Logger = Logger()
 
@@ -25,12 +25,22 @@ SIGHUP: int | None = getattr(signal, "SIGHUP", None)
 """Windows has no such signal."""
 
 
-class Reload:
-    """Reloads the filters of one repeater, and calls ``use`` with the new ones."""
+class Process(Protocol):
+    """What is reloaded."""
 
-    def __init__(self, modules: FilterModules, use: Callable[[dict[str, Any]], object], reactor: Reactor) -> None:
-        self._modules = modules
-        self._use = use
+    @property
+    def modules(self) -> FilterModules:
+        """The filters."""
+
+    def change(self, only: str | None) -> list[ReloadAnswer]:
+        """Reload one repeater, or all and the process itself."""
+
+
+class Reload:
+    """Reloads a process, and logs what was done."""
+
+    def __init__(self, process: Process, reactor: Reactor) -> None:
+        self._process = process
         self._reactor = reactor
         self._next_look: IDelayedCall | None = None
         self._trouble: str | None = None
@@ -54,22 +64,22 @@ class Reload:
             signal.signal(SIGHUP, self._sighup_before)
             self._sighup_before = None
 
-    def now(self) -> str | None:
-        """Reload the filters. Return ``None``, or the reason if that fails and the old filters stay."""
+    def now(self, only: str | None = None) -> list[ReloadAnswer]:
+        """Reload one repeater, or all and the process itself. Return what was done."""
         self._trouble = None
-        return self._load()
+        return self._change(only)
 
     def _look_later(self) -> None:
         self._next_look = self._reactor.callLater(LOOK_EVERY, self._look)
 
     def _look(self) -> None:
-        """Reload the filters if their files have changed. An error that each look repeats is logged once."""
+        """Reload if files have changed. An error that each look repeats is logged once."""
         self._look_later()  # first, so that no error of this look prevents the next
         trouble = None
         try:
-            if self._modules.changed():
-                why = self._load(logged=self._trouble)
-                trouble = why if self._modules.passing else None
+            if self._process.modules.changed():
+                why = _errors(self._change(None, logged=self._trouble))
+                trouble = why if self._process.modules.passing else None
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # the system failed, or an object of the user in sys.modules did
@@ -78,23 +88,38 @@ class Reload:
                 log.failure("cannot look whether the files of the filters have changed; trying again")
         self._trouble = trouble
 
-    def _load(self, *, logged: str | None = None) -> str | None:
-        """Reload the filters. Return the reason of a failure, which is logged unless it equals ``logged``."""
+    def _change(self, only: str | None, logged: str | None = None) -> list[ReloadAnswer]:
+        """Reload. Log the result, unless it is the error that was ``logged`` before."""
         try:
-            self._modules.reload(self._use)
-        except LoadingError as error:
-            why = str(error)
-            if why != logged:
-                log.error("the filters stay as they are: {why}", why=printable(why))
-            return why
+            answers = self._process.change(only)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # as above
-            log.failure("cannot reload the filters")
-            return f"{type(error).__name__} while the filters were reloaded; see the log"
-        names = [*self._modules.names.values(), *self._modules.pairs]
+            log.failure("cannot reload")
+            return [ReloadAnswer(only or "", f"{type(error).__name__} during the reload; see the log")]
+        if not answers:
+            log.info("reloaded: nothing has changed")
+        if _errors(answers) is None or _errors(answers) != logged:
+            for answer in answers:
+                _log(answer)
+        return answers
+
+
+def _errors(answers: Iterable[ReloadAnswer]) -> str | None:
+    """Return the errors as one text, ``None`` if there are none."""
+    errors = [answer.error for answer in answers if answer.error is not None]
+    return "\n".join(errors) if errors else None
+
+
+def _log(answer: ReloadAnswer) -> None:
+    """Log what was applied to a repeater and what was not, or why nothing was."""
+    field = {"repeater": answer.repeater} if answer.repeater else {}
+    if answer.error is not None:
+        log.error("not reloaded: {why}", why=printable(answer.error), **field)
+        return
+    parts = []
+    for outcome in ("applied", "restart needed"):
+        names = ", ".join(key for key, value in answer.keys.items() if value == outcome)
         if names:
-            log.info("{names}: filters reloaded", names=", ".join(names))
-        else:
-            log.info("nothing to reload: there are no filters, and certificates are read only at the start")
-        return None
+            parts.append(f"{outcome}: {names}")
+    log.info("reloaded; {what}", what="; ".join(parts), **field)

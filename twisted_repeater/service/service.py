@@ -1,32 +1,48 @@
-"""The repeater as a Twisted service: it binds ports before privileges are given up, and ends all links at the end."""
+"""The repeaters of a process as a Twisted service: their ports are bound before privileges are given up.
+
+From start to end: all ports are bound, then all repeaters begin, then systemd is told. SIGHUP and the administration
+reload; see `changes`. SIGTERM drains: readiness turns false, the ports are closed, links end as they rest. Then all
+links are closed, and last the administration.
+"""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.application.internet import TimerService
+from twisted.application.service import IServiceCollection, Service
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .._repeater import Repeater
-from .._text import address_text, printable, text_of
+from .._sockets.descriptors import raise_soft_limit
+from .._text import printable, text_of
 from .._types import Reactor
-from ..observers.metrics import MetricsObserver
-from .addresses import ip_of
-from .admin import administration
+from ..tls_options import look_at_certificates, reload_certificates
+from .admin_port import AdminPort
+from .changes import Change, ChangeError, ReloadAnswer, with_certificates
+from .draining import Draining
 from .filter_modules import FilterModules
-from .ready_faults import NamedFault
-from .recording import ServiceRecording
+from .hosted import FILTERS, Hosted
+from .loading import LoadingError
+from .logs import Logs
+from .plan import Plan, Wanted, load_from_here, plan_of
 from .reload import Reload
+from .settings import ProcessSettings, SettingsError
 from .shutdown_signals import ShutdownSignals
+from .systemd import Systemd
 
 __all__ = ["CannotStart", "RepeaterService"]
 
 log: Logger = Logger()
+
+LOOK_EVERY = 60.0
+"""How many seconds pass until certificates are looked at although nobody connects."""
+
+MORE = 5.0
+"""How many seconds longer than the longest deadlines systemd is to wait for the end."""
 
 
 class CannotStart(SystemExit, Exception):
@@ -38,137 +54,250 @@ class CannotStart(SystemExit, Exception):
 
 
 class RepeaterService(Service):
-    """Runs a repeater and its administration, and reloads its filters.
+    """Runs the repeaters of a process and their administration, reloads and drains them.
+
+    It loads everything that the settings name.
 
     Args:
-        create: returns what `Repeater.create` returns.
-        callbacks: arguments of `Repeater.start`, without the filters.
-        modules: has the filters. They are reloaded on SIGHUP, and when the administration is asked to.
-        watch: whether the filters are also reloaded when their files change.
-        admin: where the administration listens, ``None`` for nowhere.
-        admin_hosts: names of the administration, in addition to the local ones.
-        metrics: one of the repeater's observers; the administration shows its numbers.
-        recording: begins with the service.
-        faults: faults that are set from the beginning.
-        pid_file: removed when a second signal ends the process at once because a filter blocks the reactor.
+        settings: what to run.
+        reactor: the reactor.
+        twistd: the options of twistd itself. They say where the log goes, and which file is removed when a second
+            signal ends the process at once.
+
+    Raises:
+        LoadingError: something cannot be loaded.
     """
 
-    def __init__(
-        self,
-        create: Callable[[], Deferred[Repeater]],
-        *,
-        callbacks: Mapping[str, Any],
-        modules: FilterModules,
-        reactor: Reactor,
-        watch: bool = False,
-        admin: IStreamServerEndpoint | None = None,
-        admin_hosts: Sequence[str] = (),
-        metrics: MetricsObserver | None = None,
-        recording: ServiceRecording | None = None,
-        faults: Sequence[NamedFault] = (),
-        pid_file: str | None = None,
-    ) -> None:
-        self.repeater: Repeater | None = None
-        self._create = create
-        self._callbacks = callbacks
-        self._modules = modules
-        self._watch = watch
-        self._reload = Reload(modules, self._use, reactor)
-        self._admin = admin
-        self._admin_hosts = admin_hosts
-        self._admin_port: IListeningPort | None = None
-        self._metrics = metrics or MetricsObserver()
-        self._recording = recording
-        self._faults = faults
-        self._shutdown_signals = ShutdownSignals(reactor, self._abort, pid_file)
+    def __init__(self, settings: ProcessSettings, *, reactor: Reactor, twistd: Mapping[str, Any] | None = None) -> None:
+        self.settings: ProcessSettings = settings
+        """The settings that hold now."""
+        self.reactor: Reactor = reactor
+        self.hosted: dict[str, Hosted] = {}
+        """The repeaters, by name."""
+        self._logs = self._make_logs(twistd)
+        load_from_here(settings)
+        for repeater in settings.repeaters.values():  # first: a module that a dialect has loaded is never reloaded
+            self.hosted[repeater.name] = self.host(plan_of(repeater, reactor))
+        wanted = Wanted(settings.repeaters.values())
+        self.modules: FilterModules = FilterModules(wanted.names, wanted.pairs, where=wanted.where)
+        """All their filters."""
+        if settings.file is not None:
+            self.modules.watched.add(settings.file)
+        self._check_reload()
+        self._admin = AdminPort(settings, reactor)
+        self._leaving: dict[Hosted, Draining] = {}
+        """Repeaters that are drained."""
+        self._draining = False
+        self._reload = Reload(self, reactor)
+        self._certificates = TimerService(LOOK_EVERY, look_at_certificates)
+        self._certificates.clock = reactor
+        self._systemd = Systemd()
+        self._signals = ShutdownSignals(
+            reactor, self._abort, (twistd or {}).get("pidfile"), on_alive=self._systemd.alive
+        )
         self._binding: Deferred[None] | None = None
+        self._started = False
         self._error: CannotStart | None = None
+
+    def host(self, plan: Plan) -> Hosted:
+        """Make a repeater of the process, which does nothing yet."""
+        observed = bool(self.settings.values["admin"])
+        return Hosted(plan, self.reactor, observed=observed, reload=self._reload_one)
+
+    def _check_reload(self) -> None:
+        if self.settings.values["reload"] and self.modules.fixed:
+            fixed = ", ".join(self.modules.fixed)
+            why = f"{fixed} has the dialect or the application, which cannot be reloaded"
+            raise LoadingError(f"{self.settings.where('reload')}: {why}")
+
+    def _make_logs(self, twistd: Mapping[str, Any] | None) -> Logs:
+        values = self.settings.values
+        try:
+            logs = Logs(values["log-format"], values["log-level"], twistd)
+        except ValueError as error:
+            raise LoadingError(text_of(error)) from error
+        logs.names_repeaters = len(self.settings.repeaters) > 1
+        return logs
+
+    def setServiceParent(self, parent: IServiceCollection) -> None:
+        """Give the application its log. See `IService`."""
+        self._logs.install(parent)
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+    # -- start ------------------------------------------------------------------------------------------------
 
     def privilegedStartService(self) -> None:
         """Bind the ports. See `IService`."""
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         self._binding = Deferred.fromCoroutine(self._bind()).addErrback(self._failed)
-        if self._error is not None:
-            raise self._error
+        self._raise_error()
+
+    def startService(self) -> None:
+        """Begin to relay, and to obey signals. See `IService`."""
+        if self._binding is None:  # ``twist`` calls only this method, twistd both
+            self.privilegedStartService()
+        assert self._binding is not None
+        super().startService()  # type: ignore[no-untyped-call]
+        self._reload.start(watch=self.settings.values["reload"])
+        self._signals.start()
+        self._certificates.startService()
+        self._binding.addCallback(lambda _: Deferred.fromCoroutine(self._begin())).addErrback(self._failed)
+        self._started = True
+        self._raise_error()
 
     async def _bind(self) -> None:
-        self.repeater = await self._create()
-        arguments: dict[str, Any] = {**self._callbacks, **self._modules.filters}
-        for name, fault, lasts in self._faults:
-            self.repeater.faults.set(name, fault, seconds=lasts)
-        self.repeater.start(**arguments)
-        if self._admin is not None:
-            site = administration(
-                self.repeater,
-                reload=self.reload,
-                metrics=self._metrics,
-                recording=self._recording,
-                hosts=self._admin_hosts,
-            )
-            self._admin_port = await self._admin.listen(site)
-            address = self._admin_port.getHost()
-            ip = ip_of(getattr(address, "host", ""))
-            if ip is not None and not ip.is_loopback:
-                log.warn(
-                    "other machines can reach the administration at {address}: it has no password, and anyone who can "
-                    "connect controls the repeater",
-                    address=address_text(address),
-                )
-        if self.running:
-            self._begin_recording()
-        log.info("accepting clients at {address}", address=address_text(self.repeater.address))
+        """Bind all ports. Nobody is accepted yet."""
+        raise_soft_limit(self.reactor)
+        for hosted in self.hosted.values():
+            await self._named(hosted, hosted.bind())
+        await self._admin.bind(self)
+
+    async def _begin(self) -> None:
+        """Let all repeaters begin. Not before the service starts: by then twistd has forked, and has its final user."""
+        if self._error is not None:
+            return
+        for hosted in self.hosted.values():
+            await self._named(hosted, hosted.begin(self._filters_of(hosted)))
+            hosted.log_start()
+        self._systemd.ready(self._status())
+
+    async def _named(self, hosted: Hosted, work: Awaitable[None]) -> None:
+        """Wait for work on a repeater. If there are several, an error says which one it concerns."""
+        try:
+            await work
+        except Exception as error:
+            if len(self.hosted) == 1:
+                raise
+            raise CannotStart(f"{hosted.name}: {text_of(error)}") from error
+
+    def _filters_of(self, hosted: Hosted) -> dict[str, object]:
+        keys = {option: f"{hosted.name}/{option}" for option in FILTERS}
+        return {option: self.modules.filters[key] for option, key in keys.items() if key in self.modules.filters}
+
+    def _status(self) -> str:
+        count = len(self.hosted)
+        return f"{count} repeaters run" if count != 1 else f"{next(iter(self.hosted))} runs"
 
     def _failed(self, failure: Failure) -> None:
         why = printable(text_of(failure.value))
         log.critical("cannot start: {why}", why=why)
-        if self.running:
+        self._error = CannotStart(why)
+        self._error.code = 1  # Python would print a message, which the log has already
+        for hosted in self.hosted.values():
+            hosted.abort()
+        if self._started:
             # The endpoint took its time, and the reactor runs. After reactor.stop() twistd would end with status 0, as
             # if all were well; after a signal it closes everything in the same way, and then ends by that signal.
             signal.raise_signal(signal.SIGTERM)
-        else:
-            self._error = CannotStart(why)
-            self._error.code = 1  # Python would print a message, which the log has already
 
-    def startService(self) -> None:
-        """Begin to obey signals and, if asked for, to look at files. See `IService`."""
-        if self._binding is None:  # ``twist`` calls only this method, twistd both
-            self.privilegedStartService()
-        super().startService()  # type: ignore[no-untyped-call]
-        if self.repeater is not None:
-            self._begin_recording()
-        self._reload.start(watch=self._watch)
-        self._shutdown_signals.start()
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
 
-    def _begin_recording(self) -> None:
-        """Begin the recording. Not before the service starts: by then twistd has forked, and has its final user."""
-        if self._recording is not None and self.repeater is not None:
-            try:
-                self._recording.start(self.repeater)
-            except (OSError, ValueError) as error:
-                raise CannotStart(f"cannot record: {error}") from error
+    # -- Administered -----------------------------------------------------------------------------------------
+
+    @property
+    def repeaters(self) -> Mapping[str, Hosted]:
+        """The repeaters that run. See `Administered`."""
+        return {name: hosted for name, hosted in self.hosted.items() if hosted.bound}
+
+    def unready(self) -> Sequence[str]:
+        """Return why no clients should be sent here. See `Administered`."""
+        if self._draining:
+            return ["draining"]
+        reasons = [(name, hosted.unready()) for name, hosted in self.hosted.items()]
+        return [f"{name}: {reason}" for name, reason in reasons if reason]
+
+    def reload(self) -> list[ReloadAnswer]:
+        """Read the settings again, and change what has changed. Return what was done, or why nothing was."""
+        return self._reload.now()
+
+    def _reload_one(self, name: str) -> ReloadAnswer:
+        answers = self._reload.now(name)
+        return next((answer for answer in answers if answer.repeater == name or answer.error), ReloadAnswer(name))
+
+    def drain(self) -> None:
+        """End as after SIGTERM. See `Administered`."""
+        signal.raise_signal(signal.SIGTERM)
+
+    # -- reload -----------------------------------------------------------------------------------------------
+
+    def change(self, only: str | None) -> list[ReloadAnswer]:
+        """Make a reload. See `Change`."""
+        if self._draining or not self._started or self._binding is None or not self._binding.called:
+            return [ReloadAnswer("", "the process is starting or ending")]
+        self._systemd.reloading()
+        self.modules.note_watched()
+        try:
+            answers = Change(self, self.settings.read_again(), only).make()
+            return answers if only is not None else with_certificates(answers, self.settings, reload_certificates())
+        except SettingsError as error:
+            return [ReloadAnswer("", line) for line in error.lines]
+        except ChangeError as error:
+            return [ReloadAnswer(error.repeater, text_of(error))]
+        finally:
+            self._systemd.ready(self._status())
+
+    def take(self, settings: ProcessSettings, added: Iterable[Hosted], removed: Iterable[Hosted]) -> None:
+        """Have these settings from now on, with the repeaters that were added. Drain those that were removed."""
+        self.settings = settings
+        self._admin.change(settings)
+        self._logs.use(settings.values["log-format"], settings.values["log-level"])
+        self._logs.names_repeaters = len(settings.repeaters) > 1
+        for hosted in removed:
+            del self.hosted[hosted.name]
+            log.info("removed from the configuration, and drained", repeater=hosted.name)
+            Deferred.fromCoroutine(self._drain_one(hosted)).addErrback(_log_bug)
+        for hosted in added:
+            self.hosted[hosted.name] = hosted
+            hosted.log_start()
+
+    # -- end --------------------------------------------------------------------------------------------------
 
     def stopService(self) -> Deferred[None]:
-        """End every link, then the administration. See `IService`."""
+        """End every link, after a while for draining if SIGTERM came, then the administration. See `IService`."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self.repeater is not None:
-            await self.repeater.shutdown()
-        if self._admin_port is not None:
-            await maybeDeferred(self._admin_port.stopListening)
+        self._draining = True
+        ending = [*self.hosted.values(), *self._leaving]
+        drains = self._signals.first == signal.SIGTERM
+        if drains:
+            self._systemd.stopping("draining", self._longest_end())
+            self._admin.release_held()
+            await gatherResults([Deferred.fromCoroutine(self._drain_one(hosted)) for hosted in ending])
+        await gatherResults([Deferred.fromCoroutine(hosted.end()) for hosted in ending])
+        await self._admin.stop()
         self._reload.stop()
-        self._shutdown_signals.stop()
+        self._signals.stop()
+        if self._certificates.running:
+            await self._certificates.stopService()
+
+    def _longest_end(self) -> float:
+        limits = [hosted.settings.values["limits"] for hosted in self.hosted.values()]
+        closing = max((max(each.linger, each.close_timeout) for each in limits), default=0.0)
+        return float(self.settings.values["drain-timeout"]) + closing + MORE
+
+    async def _drain_one(self, hosted: Hosted) -> None:
+        """Drain a repeater, and end it."""
+        draining = self._leaving.get(hosted)
+        if draining is None and hosted.bound:
+            timeout = self.settings.values["drain-timeout"]
+            draining = self._leaving[hosted] = Draining(hosted.repeater, timeout, self.reactor, hosted.name)
+            draining.start()
+        if draining is not None:
+            await draining.wait()
+        await hosted.end()
+        self._leaving.pop(hosted, None)
 
     def _abort(self) -> None:
         """Obey a second signal: do not wait any longer."""
-        if self.repeater is not None:
-            self.repeater.abort()
+        for draining in list(self._leaving.values()):
+            draining.stop()
+        for hosted in [*self.hosted.values(), *self._leaving]:
+            hosted.abort()
 
-    def _use(self, filters: dict[str, Any]) -> None:
-        if self.repeater is not None:  # otherwise it is still being made, and starts with these filters
-            self.repeater.replace_filters(**filters)
 
-    def reload(self) -> str | None:
-        """Reload the filters. Return ``None``, or the reason if that fails and the old filters stay."""
-        return self._reload.now()
+def _log_bug(failure: Failure) -> None:
+    log.failure("bug: a repeater could not be drained", failure=failure)

@@ -24,17 +24,25 @@ class ShutdownSignals:
 
     The first signal goes to the reactor, which stops. A second one calls ``abort`` in the reactor. If a filter blocks
     the reactor, for example in a loop, the reactor can do neither. Then the second signal ends the process at once,
-    and removes ``pid_file``, as twistd would have done.
+    and removes ``pid_file``, as twistd would have done. While the reactor answers, ``on_alive`` is called in it.
 
     Python runs a signal handler only between two steps of Python code. So only SIGKILL ends C code that blocks and that
     signals do not interrupt.
     """
 
-    def __init__(self, reactor: Reactor, abort: Callable[[], object], pid_file: str | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        abort: Callable[[], object],
+        pid_file: str | None = None,
+        on_alive: Callable[[], object] = lambda: None,
+    ) -> None:
         self._reactor = reactor
         self._abort = abort
         self._pid_file = pid_file
-        self._watchdog = Watchdog(reactor, self._stalled)
+        self.first: int = 0
+        """The first signal, 0 before it comes."""
+        self._watchdog = Watchdog(reactor, self._stalled, on_alive)
         self._before: dict[int, Callable[[int, FrameType | None], object]] = {}
         self._triggers: list[object] = []
         self._ending = False
@@ -83,6 +91,7 @@ class ShutdownSignals:
         """Handle a signal. Python calls this between any two steps of the program."""
         if not self._ending:
             self._ending = True
+            self.first = number
             self._before[number](number, frame)
         elif self._watchdog.stalled:
             self._end_now(number, frame)

@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, ParamSpec, TypeVar
+import getopt
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 from twisted.application.service import IService
-from twisted.internet.defer import Deferred
 from twisted.python import usage
 
-from .._repeater import Repeater
-from .._sockets.descriptors import raise_soft_limit
-from .._types import Reactor
-from ..dialects import Dialect, by_address, server_first
-from ..dialects.hellos import Hellos
-from ..dialects.modbus.dialect import after_first_request
-from ..errors import MultipleVersionsError
-from ..model import Limits
-from ..observers import LogObserver
-from ..observers.metrics import MetricsObserver
-from . import addresses, option_values
+from .config import read_config
 from .demo import DemoService
-from .descriptions import described
-from .filter_modules import FilterModules
-from .loading import READY, LoadingError, load_dialect
-from .option_values import LIMITS
-from .ready_faults import READY_FAULTS, fault_of
-from .ready_filters import DIALECTS, READY_FILTERS
-from .recording import ServiceRecording, record_arguments
+from .loading import LoadingError
+from .option_values import near, repeater_name
+from .options import BY_NAME, OPTIONS, Form, Option, Written
+from .plan import check as check_all
 from .service import CannotStart, RepeaterService
+from .settings import ProcessSettings, Reading, SettingsError, WrittenSettings
 
 __all__ = ["Options", "makeService"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-UNNAMED = (by_address, server_first, after_first_request)
-"""The openings whose clients have only an address."""
-
-RECORD = "Record the traffic in an SQLite file, such as traffic.db or traffic.db:max-size=100MiB:keep=10."
-
-FILTERS = ("to-server-filter", "to-client-filter")
 
 
 class Options(usage.Options):
     """The options of ``twistd repeater``.
 
-    To parse them imports no code that they name, and no reactor: `makeService` does that.
+    To parse them imports no code that they name, and no reactor, unless ``--check`` is among them.
     """
 
-    synopsis = "--listen=ENDPOINT --server=ENDPOINT [options]"
+    synopsis = "--listen=ENDPOINT --server=ENDPOINT [options] | --config=FILE"
 
     longdesc = (
         "A proxy that shows each message to your filters. It stands between clients and a server, connects to the "
@@ -59,70 +35,24 @@ class Options(usage.Options):
         "twistd -n repeater --demo"
     )
 
-    optFlags: ClassVar[list[list[str | None]]] = [
-        ["convert-versions", None, "Let each connection agree on its own versions, and convert messages between them."],
-        ["reload", None, "Reload the filters when their files change. SIGHUP always reloads them."],
-        ["demo", None, "See it work. Needs no other option and no other program."],
-    ]
-
-    optParameters: ClassVar[list[list[Any]]] = [
-        ["listen", None, None, "Where clients connect, such as tcp:9000:interface=127.0.0.1 or unix:/run/quotes."],
-        ["server", None, None, "Where the server is, such as tcp:127.0.0.1:9001 or tls:quotes.example.org:9001."],
-        ["server-name", None, None, "The name that the server must give in its hello, for dialects that have hellos."],
-        ["repeater-name", None, "repeater", "The name that the repeater gives in the credentials of its hellos."],
-        ["dialect", None, "int32", f"The wire protocol: {', '.join(READY)}, or package.module:name; with options."],
-        ["same-name", None, None, "What to do with a client whose name is taken: refuse, replace or share."],
-        ["to-server-filter", None, None, "The filter of messages to the server, as package.module:name."],
-        ["to-client-filter", None, None, "The filter of messages to the clients, as package.module:name."],
-        ["on-filter-error", None, "stop", "What to do if a filter fails on a message: stop, pass-on, drop or close."],
-        ["admin", None, None, "Where the administration listens: tcp:8090:interface=127.0.0.1 or unix:/run/admin."],
-        [
-            "record",
-            None,
-            None,
-            "Record the traffic in an SQLite file, such as traffic.db or traffic.db:max-size=100MiB:keep=10.",
-        ],
-        *([limit.name, None, limit.default, limit.description] for limit in LIMITS),
-    ]
-
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self["allow-client"] = []
-        self["allow-ip"] = []
-        self["admin-host"] = []
-        self["filter"] = []
-        self["fault"] = []
+        self.written: dict[str, Written] = {}
+        """What was given, by the names of the options."""
+        self.settings: ProcessSettings | None = None
+        """What the options come to, when they are parsed; ``None`` for ``--demo``."""
 
-    def opt_filter(self, description: str) -> None:
-        """Add a pair of filters."""
-        self["filter"].append(description)
-
-    opt_filter.__doc__ = (
-        f"A pair of filters: {', '.join(READY_FILTERS)}, or package.module:name; with options. May be given more than "
-        "once."
-    )
-
-    def opt_fault(self, description: str) -> None:
-        """Add a fault."""
-        taken = [fault.name for fault in self["fault"]]
-        self["fault"].append(read("fault", fault_of, description, taken=taken))
-
-    opt_fault.__doc__ = (
-        f"Break something on purpose: {', '.join(READY_FAULTS)}; with options, such as latency:seconds=0.1. "
-        "May be given more than once."
-    )
-
-    def opt_allow_client(self, pattern: str) -> None:
-        """A pattern of client names that may connect, such as desk-*. May be given more than once. [default: all]"""
-        self["allow-client"].append(pattern)
-
-    def opt_allow_ip(self, text: str) -> None:
-        """A network or an address from which clients may connect. May be given more than once. [default: all]"""
-        self["allow-ip"].append(read("allow-ip", addresses.network, text))
-
-    def opt_admin_host(self, text: str) -> None:
-        """Another name of the administration, such as edge.example.org. May be given more than once."""
-        self["admin-host"].append(read("admin-host", addresses.host, text))
+    def give(self, option: Option, value: str | bool) -> None:
+        """Note that an option is given."""
+        if isinstance(value, str) and value.startswith("--") and value[2:].partition("=")[0] in BY_NAME:
+            raise usage.UsageError(needs_value(option))  # getopt has taken the next option for the value
+        before = self.written.get(option.name)
+        if option.form is Form.TEXTS:
+            self.written[option.name] = [*(before if isinstance(before, list) else []), str(value)]
+        elif before not in (None, value):
+            raise usage.UsageError(f"--{option.name} is given twice")
+        else:
+            self.written[option.name] = value
 
     def opt_version(self) -> None:
         """Show the version and exit."""
@@ -138,11 +68,36 @@ class Options(usage.Options):
                 reason below them, this ends the process with the reason alone.
         """
         try:
-            super().parseOptions(options)  # type: ignore[no-untyped-call]
+            self._parse(options)
         except usage.UsageError as error:
             if self.parent is None:
                 raise
-            raise SystemExit(f"twistd repeater: {error}") from error
+            raise SystemExit(in_lines(error)) from error
+
+    def _parse(self, options: Sequence[str] | None) -> None:
+        try:
+            super().parseOptions(options)  # type: ignore[no-untyped-call]
+        except usage.UsageError as error:
+            cause = error.__context__
+            if not isinstance(cause, getopt.GetoptError):
+                raise
+            raise usage.UsageError(self._unknown(cause)) from error
+
+    def _unknown(self, error: getopt.GetoptError) -> str:
+        """Return a message about an option that could not be parsed."""
+        is_long = f"--{error.opt}" in error.msg
+        written = f"--{error.opt}" if is_long else f"-{error.opt}"
+        option = BY_NAME.get(error.opt)
+        alike = [name for name in BY_NAME if is_long and name.startswith(error.opt)]
+        if option is not None and option.form is Form.FLAG:
+            return f"{written} takes no value"
+        if option is not None:
+            return needs_value(option)
+        if len(alike) > 1:
+            return f"{written} must be written in full: --{' or --'.join(alike)}"
+        if error.opt in getattr(self.parent, "synonyms", ()):
+            return f"{written} is an option of twistd: write it before the word repeater"
+        return f"{written}: there is no such option{near(error.opt, BY_NAME, '--')}"
 
     def parseArgs(self, *arguments: str) -> None:
         """Refuse what belongs to no option. See `usage.Options`."""
@@ -150,48 +105,73 @@ class Options(usage.Options):
             raise usage.UsageError(f"{arguments[0]!r} belongs to no option; write a pattern in quotes")
 
     def postOptions(self) -> None:
-        """Check the options, and replace texts by values. See `usage.Options`."""
-        if self["demo"]:
+        """Check the options. See `usage.Options`."""
+        if "demo" in self.written:
             self._check_demo()
             return
-        for name in ("listen", "server"):
-            if not self[name]:
-                raise usage.UsageError(f"--{name} is missing; see twistd repeater --help")
-        if self["reload"] and not any(self[name] for name in (*FILTERS, "filter")):
-            raise usage.UsageError("--reload needs a filter")
-        if self["admin-host"] and not self["admin"]:
-            raise usage.UsageError("--admin-host needs --admin")
-        self["on-filter-error"] = read("on-filter-error", option_values.on_filter_error, self["on-filter-error"])
-        if self["same-name"] is not None:
-            self["same-name"] = read("same-name", option_values.same_name, self["same-name"])
-        if self["record"] is not None:
-            self["record"] = read("record", record_arguments, self["record"])
-        self["limits"] = self._limits()
+        self.settings = settings_of(self.written)
+        if "check" in self.written:
+            check(self.settings)
 
     def _check_demo(self) -> None:
-        others = [name for name, value in self.items() if name != "demo" and value != self.defaults.get(name, [])]
+        others = [name for name in self.written if name != "demo"]
         if others:
             raise usage.UsageError(f"--demo must be the only option, without --{others[0]}")
         if self.parent is not None and not self.parent.get("nodaemon", True):
             raise usage.UsageError("--demo needs a terminal: twistd -n repeater --demo")
 
-    def _limits(self) -> Limits:
-        given = [limit for limit in LIMITS if self[limit.name] is not None]
-        values: dict[str, Any] = {limit.field: read(limit.name, limit.read, self[limit.name]) for limit in given}
-        try:
-            return Limits(**values)
-        except ValueError as error:
-            raise usage.UsageError(f"--{str(error).replace('_', '-')}") from error
+
+def needs_value(option: Option) -> str:
+    """Return a message about an option without its value."""
+    return f"--{option.name} needs a value, such as --{option.name}={option.example}"
 
 
-def read(option: str, reading: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Read the value of an option. The message about a wrong value begins with the name of the option."""
+def settings_of(written: Mapping[str, Written]) -> ProcessSettings:
+    """Return what options come to.
+
+    Raises:
+        SettingsError: they are wrong, or the configuration file is.
+    """
+    process = {name: value for name, value in written.items() if BY_NAME[name].scope == "process"}
+    config = written.get("config")
+    others = [name for name in written if name not in process and name not in ("config", "check")]
+    if isinstance(config, str):
+        if not config:
+            raise SettingsError("--config must not be empty")
+        if others:
+            raise SettingsError(f"--{others[0]} cannot be given with --config: write it in {config}")
+        return read_config(config, process)
+    if not others:
+        raise SettingsError("--listen and --server are missing, or --config; see twistd repeater --help")
+    reading = Reading()
+    name = str(written.get("repeater-name", "repeater"))
+    repeater = {name: value for name, value in written.items() if BY_NAME[name].scope == "repeater"}
     try:
-        return reading(*arguments, **named)
-    except (ValueError, MultipleVersionsError) as error:
-        message = str(error)
-        separator = " " if message.startswith("must ") else ": "
-        raise usage.UsageError(f"--{option}{separator}{message}") from error
+        repeater_name(name)
+    except ValueError as error:
+        reading.wrong("--repeater-name", str(error))
+    return reading.process(WrittenSettings(process, "--{}".format), {name: WrittenSettings(repeater, "--{}".format)})
+
+
+def check(settings: ProcessSettings) -> NoReturn:
+    """Load what the settings name, say of each repeater that it is fine, and end the process.
+
+    Raises:
+        SettingsError: something cannot be loaded.
+    """
+    from twisted.internet import reactor
+
+    errors = check_all(settings, reactor)
+    if errors:
+        raise SettingsError(*errors)
+    for repeater in settings.repeaters.values():
+        print(f"{repeater.name} is fine: {repeater.values['listen']} to {repeater.values['server']}")
+    raise SystemExit(0)
+
+
+def in_lines(error: SettingsError | usage.UsageError) -> str:
+    """Return the lines of an error as they are printed."""
+    return "\n".join(f"twistd repeater: {line}" for line in str(error).splitlines())
 
 
 def makeService(options: Options) -> IService:
@@ -202,88 +182,27 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor  # not before: twistd first installs the reactor that ``--reactor`` names
 
-    if options["demo"]:
+    if options.settings is None:
         return DemoService(reactor)
     try:
-        return _service(options, reactor)
+        return RepeaterService(options.settings, reactor=reactor, twistd=options.parent)
     except (usage.UsageError, LoadingError) as error:  # twistd expects a UsageError only while options are parsed
         raise CannotStart(f"twistd repeater: {error}") from error
 
 
-def _service(options: Options, reactor: Reactor) -> RepeaterService:
-    listen = read("listen", option_values.listen_endpoint, reactor, options["listen"])
-    server = read("server", option_values.server, reactor, options["server"])
-    admin = read("admin", option_values.admin_endpoint, reactor, options["admin"]) if options["admin"] else None
-    dialect, modules = _load(options)
-    metrics = MetricsObserver()
+def _method(option: Option) -> Callable[..., None]:
+    """Return the method of an option. Twisted shows its docstring as help, on one line."""
 
-    def create() -> Deferred[Repeater]:
-        raise_soft_limit(reactor)
-        return Repeater.create(
-            dialect,
-            repeater_name=options["repeater-name"],
-            server_name=options["server-name"] or "",
-            is_client_allowed=option_values.name_filter(options["allow-client"]),
-            is_client_ip_authorized=addresses.ip_filter(options["allow-ip"]) if options["allow-ip"] else None,
-            listen=listen,
-            server=server,
-            convert_versions=bool(options["convert-versions"]),
-            limits=options["limits"],
-            observers=[LogObserver(reactor), *([metrics] if admin else [])],
-            reactor=reactor,
-        )
+    def value(self: Options, text: str) -> None:
+        self.give(option, text)
 
-    recording = None
-    if options["record"]:
-        facts = {"dialect": options["dialect"], "server": options["server"]}
-        recording = ServiceRecording({**options["record"], **facts}, metrics, reactor)
-    return RepeaterService(
-        create,
-        callbacks={"on_filter_error": options["on-filter-error"]},
-        modules=modules,
-        reactor=reactor,
-        watch=bool(options["reload"]),
-        admin=admin,
-        admin_hosts=options["admin-host"],
-        metrics=metrics,
-        recording=recording,
-        faults=options["fault"],
-        pid_file=options.parent.get("pidfile") if options.parent is not None else None,
-    )
+    def flag(self: Options) -> None:
+        self.give(option, True)
+
+    method = flag if option.form is Form.FLAG else value
+    method.__doc__ = option.help
+    return method
 
 
-def _load(options: Options) -> tuple[Dialect, FilterModules]:
-    """Load the dialect, then the filters: a module that the dialect has loaded is never reloaded."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    dialect = _dialect(options)
-    for name in (described(description).name for description in options["filter"]):
-        if name in DIALECTS and DIALECTS[name] != dialect.name:
-            raise usage.UsageError(f"--filter {name} is for the dialect {DIALECTS[name]}, not {dialect.name}")
-    names = {name.replace("-", "_"): options[name] for name in FILTERS if options[name]}
-    modules = FilterModules(names, options["filter"])
-    if options["reload"] and modules.fixed:
-        raise usage.UsageError(f"--reload: {', '.join(modules.fixed)} has the dialect, which cannot be reloaded")
-    return dialect, modules
-
-
-def _dialect(options: Options) -> Dialect:
-    """Load the dialect, and check that the other options fit it."""
-    try:
-        dialect = load_dialect(options["dialect"])
-    except LoadingError as error:
-        text = str(error)
-        raise LoadingError(f"--{text}" if text.startswith("dialect ") else f"--dialect: {text}") from error
-    read("dialect", dialect.check_versions, bool(options["convert-versions"]))
-    if isinstance(dialect.opening, Hellos) and not options["server-name"]:
-        raise usage.UsageError(
-            f"--server-name is missing: the dialect {dialect.name} has hellos, in which the server says it"
-        )
-    own = [name for name in FILTERS if options[name]]
-    own += [text for text in options["filter"] if described(text).name not in READY_FILTERS]
-    if dialect.opening in UNNAMED and options["allow-client"] and dialect.filters is None and not own:
-        raise usage.UsageError(
-            f"--allow-client needs names, which clients of the dialect {dialect.name} have only if a filter of "
-            "yours finds them; use --allow-ip"
-        )
-    return dialect if options["same-name"] is None else dialect.changed(same_name=options["same-name"])
+for _option in OPTIONS:  # Twisted looks for the methods in the class
+    setattr(Options, f"opt_{_option.name.replace('-', '_')}", _method(_option))

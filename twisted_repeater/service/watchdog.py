@@ -47,12 +47,19 @@ class Watchdog:
 
     The thread asks the reactor by ``callFromThread`` and waits for its answer. A reactor that waits for its sockets
     answers at once. So messages cost nothing more, and the clock of the reactor's timers does not matter. While
-    something blocks the reactor, the thread calls ``on_stall`` every quarter of a second.
+    something blocks the reactor, the thread calls ``on_stall`` every quarter of a second. When the reactor answers, it
+    calls ``on_answer``.
     """
 
-    def __init__(self, reactor: Reactor, on_stall: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        on_stall: Callable[[], None] = lambda: None,
+        on_answer: Callable[[], object] = lambda: None,
+    ) -> None:
         self._reactor = reactor
         self._on_stall = on_stall
+        self._on_answer = on_answer
         self._question: _Question | None = None
         self.watched: int = 0
         """The identity of the reactor's thread."""
@@ -102,6 +109,7 @@ class Watchdog:
     def _answer(self, question: _Question) -> None:
         """Answer the question; called by the reactor."""
         self._question = None
+        self._on_answer()
         seconds = time.monotonic() - question.asked
         if question.who:
             log.warn("{who} released the reactor after {seconds:.1f} seconds", who=question.who, seconds=seconds)

@@ -36,8 +36,8 @@ from twisted_repeater.testing import FilterHarness
 
 from .made import order, sent
 
-LINK: Any = SimpleNamespace(client_name="TRADER->EXCHANGE", details={})
-OTHER: Any = SimpleNamespace(client_name="OTHER->EXCHANGE", details={})
+LINK: Any = SimpleNamespace(id=7, client_name="TRADER->EXCHANGE", details={})
+OTHER: Any = SimpleNamespace(id=7, client_name="OTHER->EXCHANGE", details={})
 
 
 def change(**fields: str) -> Message:

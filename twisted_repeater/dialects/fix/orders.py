@@ -155,7 +155,7 @@ class Orders:
             client_name: the name of the only session that is meant, whether it has a link or not; ``None`` for all.
         """
         self._halted.add(client_name)
-        self.log.warn("orders of {who} are halted", who=_who(client_name))
+        self._log_halt(client_name, "halted")
 
     def resume(self, client_name: str | None = None) -> None:
         """Undo `halt`: what was halted with the same argument goes on. Other halts stay, and so does the file.
@@ -164,7 +164,13 @@ class Orders:
             client_name: the name of the session; ``None`` for the halt of all sessions.
         """
         self._halted.discard(client_name)
-        self.log.warn("orders of {who} are no longer halted", who=_who(client_name))
+        self._log_halt(client_name, "no longer halted")
+
+    def _log_halt(self, client_name: str | None, now: str) -> None:
+        if client_name is None:
+            self.log.warn("orders of all sessions are {now}", now=now)
+        else:
+            self.log.warn("orders of {client!r} are {now}", client=shortened(client_name), now=now)
 
     def is_halted(self, client_name: str) -> bool:
         """Return whether the orders of a session are refused: by `halt`, or because the file is there."""
@@ -286,11 +292,12 @@ class Orders:
         more = self._throttle.take(reason.kind)
         if more is not None:
             self.log.warn(
-                "refused {type} {order!r} of {client!r}: {text}{more}",
+                "refused {type} {order!r} of {client!r}: {reason}{more}",
+                link=link.id,
                 type=type(message).__name__,
                 order=shortened(message.text(11) or "", LONGEST),
                 client=shortened(link.client_name),
-                text=reason.text,
+                reason=reason.text,
                 more=more,
             )
 
@@ -339,10 +346,6 @@ def _passes(name: str, choice: str) -> bool:
     if choice not in ("pass", "refuse"):
         raise ValueError(f"{name} must be 'pass' or 'refuse', not {choice!r}")
     return choice == "pass"
-
-
-def _who(client_name: str | None) -> str:
-    return "all sessions" if client_name is None else repr(shortened(client_name))
 
 
 def _shown(symbol: bytes) -> str:

@@ -56,7 +56,7 @@ class RefuseLines(FilterPair):
     """
 
     def __init__(
-        self, *, match: str, answer: str | None = None, direction: Way = "to-server", lone: Lone = "close"
+        self, match: str, *, answer: str | None = None, direction: Way = "to-server", lone: Lone = "close"
     ) -> None:
         pattern = Pattern("match", match)
         template = None if answer is None else Template("answer", answer, pattern.groups)
@@ -83,7 +83,7 @@ class AllowLines(FilterPair):
     """
 
     def __init__(
-        self, *, match: str, answer: str | None = None, direction: Way = "to-server", lone: Lone = "close"
+        self, match: str, *, answer: str | None = None, direction: Way = "to-server", lone: Lone = "close"
     ) -> None:
         template = None if answer is None else Template("answer", answer, 0)
         _use(self, direction, _Allow(Pattern("match", match), template, lone))
@@ -108,7 +108,7 @@ class ReplaceInLines(FilterPair):
         ValueError: an argument is not valid.
     """
 
-    def __init__(self, *, match: str, by: str, direction: Way = "to-server", lone: Lone = "close") -> None:
+    def __init__(self, match: str, by: str, *, direction: Way = "to-server", lone: Lone = "close") -> None:
         pattern = Pattern("match", match)
         _use(self, direction, _Replace(pattern, Template("by", by, pattern.groups), lone))
 
@@ -134,8 +134,8 @@ class LogLines(FilterPair):
 
     def __init__(
         self,
-        *,
         match: str,
+        *,
         text: str | None = None,
         direction: Way = "both",
         level: Literal["debug", "info", "warn"] = "info",
@@ -258,9 +258,10 @@ class _Log(_Rule):
             shown = link._pair.redacted(line) if self._template is None else self._template.made_of(line, spans)
             log.emit(
                 self._level,
-                "client {client!r}, {way}: {line}",
+                "client {client!r}, {label}: {text}",
                 client=shortened(link.client_name),
-                way=self._way,
-                line=short_repr(shown),
+                link=link.id,
+                label=self._way,
+                text=short_repr(shown),
             )
         return PASS_ON

@@ -101,6 +101,7 @@ class WithRequests:
                 "client {client!r}: a response of the server answers none of the latest requests; it is dropped "
                 "(logged once)",
                 client=shortened(link.client_name),
+                link=link.id,
             )
 
 

@@ -2,72 +2,66 @@
 
 The administration runs on the reactor that relays messages, and web pages in the browser of somebody who can reach it
 can make requests to it. So the cost of every request is bounded, and its head is checked before its body is read. A
-request that is refused is answered, and its connection is closed.
+request that is refused is answered.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import Site
 
 from ..._text import printable, shortened
 from ..._types import Reactor
 from ...observers._throttle import LogThrottle
 from ..addresses import HOST, ip_of
+from .answers import ApiError
+from .channel import Channel, Full
+from .request import GuardedRequest
 
-__all__ = ["Answer", "GuardedSite", "host_name", "text"]
+if TYPE_CHECKING:
+    from .routes import Found
+
+__all__ = ["GuardedSite", "Responder", "host_name"]
 
 MAX_CONNECTIONS = 16
-"""How many connections there may be; one more replaces the oldest one that does not wait for an answer. This is half of
-the descriptors that are reserved for everything but links, so that some are left for name servers, the log, filters."""
-
-MAX_LINE = 8 * 1024
-"""The longest line of a head; the first one has a client's name, percent-encoded."""
-
-MAX_HEAD = 16 * 1024
-MAX_HEADERS = 64
-
-MAX_BODY = 4 * 1024
-"""No call needs a body, but some tools send one. Up to this size it is read and ignored."""
+"""How many connections there may be, besides streams; one more replaces the oldest one that does not wait for an
+answer. This is half of the descriptors that are reserved for everything but links, so that some are left for streams,
+name servers, the log, filters."""
 
 REQUEST_TIMEOUT = 10.0
 """How many seconds a request may take, from the connection or the last answer until it is complete."""
 
-ANSWER_TIMEOUT = 60.0
-"""How many seconds the client may take to receive the answer."""
-
-CLOSE_TIMEOUT = 5.0
-"""How many seconds a connection that took too long may take to close in good order."""
-
 HOST_AND_PORT = re.compile(rf"({HOST})(?::[0-9]{{0,5}})?", re.ASCII)
+
+CHANGING = (b"POST", b"PUT", b"DELETE")
 
 log: Logger = Logger()
 
-Answer = tuple[int, str]
-"""An HTTP status and a line of text."""
 
+class Responder(Protocol):
+    """Answers the requests that are not refused."""
 
-def text(request: Request, answer: Answer) -> bytes:
-    """Prepare an answer in plain text, and return its body."""
-    code, line = answer
-    request.setResponseCode(code)
-    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-    return f"{line}\n".encode()
+    def admit(self, request: GuardedRequest, method: bytes, path: bytes) -> Found:
+        """Return the route of a request whose head is there; raise `ApiError` to refuse it."""
 
+    def respond(self, request: GuardedRequest) -> None:
+        """Answer a request that is complete."""
 
-def _shown(data: bytes) -> str:
-    """Return a part of a request as text on one line, for the log or an answer."""
-    return shortened(printable(data.decode("utf-8", "replace")))
+    def use_token(self, token: str | None) -> None:
+        """Ask for another token from now on."""
+
+    def release_held(self) -> None:
+        """Release all messages that are held, and hold no more."""
+
+    def ended(self) -> None:
+        """Note that no more requests come."""
 
 
 class GuardedSite(Site):
@@ -83,22 +77,36 @@ class GuardedSite(Site):
     noisy = False
     displayTracebacks = False
 
-    def __init__(self, root: Resource, hosts: Iterable[str] = (), *, reactor: Reactor = None) -> None:
+    def __init__(self, responder: Responder, hosts: Iterable[str] = (), *, reactor: Reactor = None) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
-            root, requestFactory=GuardedRequest, timeout=REQUEST_TIMEOUT, reactor=reactor
+            Resource(),
+            requestFactory=GuardedRequest,
+            timeout=REQUEST_TIMEOUT,
+            reactor=reactor,
         )
-        self.protocol: Any = _Channel
+        self.responder: Responder = responder
+        self.protocol: Any = Channel
         self._hosts = frozenset(map(host_name, hosts))
-        self._channels: dict[_Channel, None] = {}
+        self._channels: dict[Channel, None] = {}
         """The connections, the one that was used last at the end."""
+        self._streams: set[Channel] = set()
         self._throttle = LogThrottle(self.reactor)
+
+    def configure(self, *, hosts: Iterable[str], token: str | None) -> None:
+        """Use other names and another token from now on; a reload may change them."""
+        self._hosts = frozenset(map(host_name, hosts))
+        self.responder.use_token(token)
+
+    def release_held(self) -> None:
+        """Release all messages that are held, and hold no more, because the process is being drained."""
+        self.responder.release_held()
 
     # -- connections ------------------------------------------------------------------------------------------
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Make the protocol of a connection. See `IProtocolFactory`."""
         if len(self._channels) >= MAX_CONNECTIONS and not self._make_room():
-            return _Full()  # not None, which endpoints that wrap others cannot handle
+            return Full()  # not None, which endpoints that wrap others cannot handle
         return super().buildProtocol(addr)  # type: ignore[no-untyped-call]
 
     def _make_room(self) -> bool:
@@ -110,38 +118,60 @@ class GuardedSite(Site):
                 return True
         return False
 
-    def used(self, channel: _Channel) -> None:
+    def used(self, channel: Channel) -> None:
         """Note that a connection was made, or that a request on it was answered."""
         self._channels.pop(channel, None)
         self._channels[channel] = None
 
-    def forget(self, channel: _Channel) -> None:
+    def streams(self, channel: Channel) -> None:
+        """Note that a connection has become a stream."""
+        self._channels.pop(channel, None)
+        self._streams.add(channel)
+
+    def forget(self, channel: Channel) -> None:
         """Note that a connection is gone."""
         self._channels.pop(channel, None)
+        self._streams.discard(channel)
+
+    def stopFactory(self) -> None:
+        """Abort all connections, as nobody listens any longer. See `IProtocolFactory`."""
+        super().stopFactory()
+        self.responder.ended()
+        for channel in [*self._channels, *self._streams]:
+            channel.transport.abortConnection()
 
     # -- requests ---------------------------------------------------------------------------------------------
 
-    def refusal(self, request: GuardedRequest, path: bytes, version: bytes, length: int | None) -> Answer | None:
-        """Return the answer that refuses a request, ``None`` to accept it. Its body has not been read."""
+    def refusal(
+        self, request: GuardedRequest, method: bytes, path: bytes, version: bytes, length: int | None
+    ) -> ApiError | None:
+        """Return the error that refuses a request, ``None`` to accept it. Its body has not been read."""
+        try:
+            self._check_names(request, version)
+            if not path.startswith(b"/"):
+                raise ApiError(http.BAD_REQUEST, "the path must begin with /")
+            request.found = found = self.responder.admit(request, method, path)
+            _check_body(request, length, found.route.max_body)
+        except ApiError as refusal:
+            return refusal
+        return None
+
+    def _check_names(self, request: GuardedRequest, version: bytes) -> None:
+        """Raise `ApiError` unless a request is for one of our names, and no page of another site makes it."""
         headers = request.requestHeaders
         hosts = headers.getRawHeaders(b"host", [])
         if len(hosts) > 1 or (not hosts and version != b"HTTP/1.0"):
-            return http.BAD_REQUEST, "a request must have one Host"
+            raise ApiError(http.BAD_REQUEST, "a request must have one Host")
         if hosts and not self._is_own(hosts[0].decode("ascii", "replace"), request.host):
-            return http.FORBIDDEN, f"Host '{_shown(hosts[0])}' is not a name of this administration; see --admin-host"
+            own = f"Host '{_shown(hosts[0])}' is not a name of this administration; see --admin-host"
+            raise ApiError(http.FORBIDDEN, own)
         for origin in headers.getRawHeaders(b"origin", []):
             if not hosts or not _is_of_host(origin, hosts[0]):
-                return http.FORBIDDEN, f"a web page of another site, '{_shown(origin)}', may not use the administration"
+                stranger = f"a web page of another site, '{_shown(origin)}', may not use the administration"
+                raise ApiError(http.FORBIDDEN, stranger)
         for site in headers.getRawHeaders(b"sec-fetch-site", []):
             if site not in (b"same-origin", b"none"):
-                return http.FORBIDDEN, "a web page of another site may not use the administration"
-        if not path.startswith(b"/"):
-            return http.BAD_REQUEST, "the path must begin with /"
-        if length is None:
-            return http.LENGTH_REQUIRED, "a body must have a Content-Length"
-        if length > MAX_BODY:
-            return http.REQUEST_ENTITY_TOO_LARGE, f"a body may have at most {MAX_BODY} bytes"
-        return None
+                raise ApiError(http.FORBIDDEN, "a web page of another site may not use the administration")
 
     def _is_own(self, host: str, address: object) -> bool:
         """Return whether a Host is a name of this administration; ``address`` is its end of the connection."""
@@ -154,19 +184,13 @@ class GuardedSite(Site):
         ip = ip_of(name)
         return ip is not None and (ip.is_loopback or ip == ip_of(getattr(address, "host", "")))
 
-    def takes(self, method: bytes, path: bytes) -> bool:
-        """Return whether a path exists and takes this method."""
-        node: Any = self.resource
-        for part in path.partition(b"?")[0][1:].split(b"/"):
-            node = node.getChildWithDefault(unquote_to_bytes(part), None)
-        return bool(node.method == method)
-
     def log(self, request: Any) -> None:
         """Log a request that was answered. See `HTTPFactory`."""
-        if request.refusal is None and request.method != b"POST":
+        if request.refusal is None and request.method not in CHANGING:
             return
-        if request.code == http.OK and request.path.startswith(b"/clients/"):
-            more: str | None = ""  # each ends a link, so there cannot be too many
+        frequent = request.found is not None and request.found.route.frequent
+        if request.code == http.OK and frequent:
+            more: str | None = ""
         else:
             more = self._throttle.take(request.path if request.code == http.OK else request.code)
         if more is not None:
@@ -175,9 +199,26 @@ class GuardedSite(Site):
                 method=_shown(request.method),
                 path=_shown(request.path),
                 code=request.code,
-                why="" if request.refusal is None else f", {request.refusal[1]}",
+                why=request.failure and f", {request.failure}",
                 more=more,
             )
+
+
+def _check_body(request: GuardedRequest, length: int | None, most: int) -> None:
+    """Raise `ApiError` if the body that a request announces may not come."""
+    if length is None:
+        raise ApiError(http.LENGTH_REQUIRED, "a body must have a Content-Length")
+    if length > most:
+        raise ApiError(http.REQUEST_ENTITY_TOO_LARGE, f"a body may have at most {most} bytes here")
+    kinds = request.content_types
+    if length and (len(kinds) != 1 or not re.fullmatch(rb"application/json(\s*;.*)?", kinds[0].strip().lower())):
+        shown = _shown(b", ".join(kinds)) or "none"
+        raise ApiError(http.UNSUPPORTED_MEDIA_TYPE, f"the Content-Type must be application/json, not {shown}")
+
+
+def _shown(data: bytes) -> str:
+    """Return a part of a request as text on one line, for the log or an answer."""
+    return shortened(printable(data.decode("utf-8", "replace")))
 
 
 def host_name(name: str) -> str:
@@ -190,129 +231,3 @@ def _is_of_host(origin: bytes, host: bytes) -> bool:
     scheme, _, place = origin.lower().partition(b"://")
     port = {b"http": b":80", b"https": b":443"}.get(scheme)
     return port is not None and place.removesuffix(port) == host.lower().removesuffix(port)
-
-
-class GuardedRequest(Request):
-    """A request whose head is checked before its body is read."""
-
-    channel: _Channel
-    refusal: Answer | None = None
-    closes: bool = False
-    """Whether the connection is closed after the answer, because the body is not read."""
-
-    def process(self) -> None:
-        """Answer the complete request."""
-        self.channel.answer_begins()
-        if self.refusal is None:
-            super().process()  # type: ignore[no-untyped-call]
-            return
-        body = text(self, self.refusal)
-        self.responseHeaders.setRawHeaders(b"content-length", [b"%d" % len(body)])
-        self.write(body)  # type: ignore[no-untyped-call]
-        self.finish()  # type: ignore[no-untyped-call]
-
-
-class _Channel(http.HTTPChannel):
-    """One connection."""
-
-    maxHeaders = MAX_HEADERS
-    totalHeadersSize = MAX_HEAD
-    MAX_LENGTH = MAX_LINE
-
-    length: int | None
-    persistent: int
-    site: GuardedSite
-    transport: Any
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.answering: bool = False
-        self._timed_out = False
-
-    def connectionMade(self) -> None:
-        """See `IProtocol`."""
-        super().connectionMade()  # type: ignore[no-untyped-call]
-        self.site.used(self)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """See `IProtocol`."""
-        self.site.forget(self)
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
-
-    def dataReceived(self, data: bytes) -> None:
-        """See `IProtocol`. Bytes on a connection that is being closed, which come with TLS, are dropped."""
-        if not self.transport.disconnecting:
-            super().dataReceived(data)  # type: ignore[no-untyped-call]
-
-    def headerReceived(self, line: bytes) -> bool:
-        """Return whether a header is well formed. See `HTTPChannel`."""
-        try:
-            return bool(super().headerReceived(line))  # type: ignore[no-untyped-call]
-        except ValueError:  # a Content-Length with more digits than Python reads
-            self._respondToBadRequestAndDisconnect()  # type: ignore[no-untyped-call]
-            return False
-
-    def allHeadersReceived(self) -> None:
-        """Check the head of a request before its body is read. See `HTTPChannel`."""
-        request, path = self.requests[-1], self._path  # Twisted gives a request its path only after its body
-        request.refusal = self.site.refusal(request, path, self._version, self.length)
-        if request.refusal is not None or (self.length and not self.site.takes(self._command, path)):
-            request.closes = True
-            request.requestHeaders.removeHeader(b"expect")
-            self.length = 0
-        request.requestHeaders.removeHeader(b"content-type")  # so that Twisted does not parse a form
-        super().allHeadersReceived()  # type: ignore[no-untyped-call]
-
-    def checkPersistence(self, request: GuardedRequest, version: bytes) -> bool:
-        """Return whether the connection stays open after this request. See `HTTPChannel`."""
-        if request.closes:
-            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
-            return False
-        return bool(super().checkPersistence(request, version))  # type: ignore[no-untyped-call]
-
-    def answer_begins(self) -> None:
-        """Note that a request is complete."""
-        self.answering = True
-        self.setTimeout(ANSWER_TIMEOUT)  # type: ignore[no-untyped-call]  # Twisted would set none
-
-    def requestDone(self, request: GuardedRequest) -> None:
-        """End a request that was answered. If more bytes came after it, drop them and close the connection.
-
-        Hundreds of requests fit into one read, and Twisted would answer them all before it reads from any link. Most
-        tools wait for each answer; others must ask again on another connection.
-        """
-        self.answering = False
-        if self.clearLineBuffer():  # type: ignore[no-untyped-call]
-            self.persistent = 0
-        super().requestDone(request)  # type: ignore[no-untyped-call]
-        if self.persistent and self.clearLineBuffer():  # type: ignore[no-untyped-call]
-            self.persistent = 0  # these bytes came in one read with the end of a body, which Twisted keeps elsewhere
-            self.loseConnection()  # type: ignore[no-untyped-call]
-        elif self.persistent:
-            self.site.used(self)
-
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """Refuse a head with a long line. See `LineReceiver`."""
-        self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n")
-        self.loseConnection()  # type: ignore[no-untyped-call]
-
-    def resetTimeout(self) -> None:
-        """Do nothing when bytes come, so that a client that sends a byte now and then does not get more time."""
-
-    def timeoutConnection(self) -> None:
-        """Close because the client took too long; abort if that takes too long, too. Twisted would log each time."""
-        if self._timed_out or self.transport.disconnecting:
-            self.transport.abortConnection()
-        else:
-            self._timed_out = True
-            self.setTimeout(CLOSE_TIMEOUT)  # type: ignore[no-untyped-call]
-            self.loseConnection()  # type: ignore[no-untyped-call]
-
-
-class _Full(Protocol):
-    """A connection that is closed at once, because there are too many."""
-
-    def connectionMade(self) -> None:
-        """See `IProtocol`."""
-        assert self.transport is not None
-        self.transport.loseConnection()

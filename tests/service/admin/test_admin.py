@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import reactor as installed_reactor
@@ -13,22 +15,14 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
-from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from twisted_repeater._sockets.descriptors import RESERVE
-from twisted_repeater.service.admin.site import (
-    ANSWER_TIMEOUT,
-    CLOSE_TIMEOUT,
-    MAX_BODY,
-    MAX_CONNECTIONS,
-    MAX_HEAD,
-    MAX_HEADERS,
-    MAX_LINE,
-    REQUEST_TIMEOUT,
-    GuardedSite,
-    host_name,
-)
+from twisted_repeater.service.admin.answers import Answer
+from twisted_repeater.service.admin.channel import ANSWER_TIMEOUT, CLOSE_TIMEOUT, MAX_HEAD, MAX_HEADERS, MAX_LINE
+from twisted_repeater.service.admin.request import GuardedRequest
+from twisted_repeater.service.admin.routes import MAX_BODY, Found, Route, RouteTable
+from twisted_repeater.service.admin.site import MAX_CONNECTIONS, REQUEST_TIMEOUT, GuardedSite, host_name
 
 from ...peers import StoppedTime, turn
 
@@ -38,27 +32,56 @@ LARGE = 32 << 20
 """More bytes than the system takes for a peer that does not read."""
 
 
-class Node(Resource):
-    """What there is: a page to read at ``/``, ``/large`` and ``/never``, and a call at ``/call``."""
+class Page:
+    """What answers one route: a path to read, or a call."""
 
-    def __init__(self, method: bytes = b"", answer: Any = b"") -> None:
-        super().__init__()
-        self.method = method
+    def __init__(self, content: bytes = b"") -> None:
         self.made = 0
-        self._answer = answer
+        self.body = b""
+        self.waiting: Any = None
+        self._content = content
 
-    def getChild(self, path: bytes, request: Any) -> Resource:
-        """See `IResource`."""
-        return Node()
+    def __call__(self, call: Any) -> Any:
+        """Answer a request; without content, never."""
+        self.made += 1
+        self.body = call.request.content.read()
+        self.waiting = call.request
+        return Answer(self._content) if self._content else NOT_DONE_YET
 
-    def render(self, request: Any) -> Any:
-        """See `IResource`."""
-        method = b"GET" if request.method == b"HEAD" else request.method
-        self.made += method == self.method
-        request.setResponseCode(404 if not self.method else 200 if method == self.method else 405)
-        self.args = request.args
-        self.waiting = request
-        return self._answer
+
+class Pages:
+    """See `Responder`."""
+
+    def __init__(self, **pages: Page) -> None:
+        methods = {"call": "POST", "ann": "POST"}
+        self.routes = RouteTable(
+            Route(methods.get(name, "GET"), f"/{name}".replace("page", ""), "", page, None, frequent=name == "ann")
+            for name, page in pages.items()
+        )
+        self.over = False
+
+    def admit(self, request: GuardedRequest, method: bytes, path: bytes) -> Found:
+        """See `Responder`."""
+        return self.routes.find(method.decode("latin-1"), path.partition(b"?")[0].decode("ascii", "replace"))
+
+    def respond(self, request: GuardedRequest) -> None:
+        """See `Responder`."""
+        assert request.found is not None
+        answer = request.found.route.handler(SimpleNamespace(request=request))  # type: ignore[arg-type]
+        if isinstance(answer, Answer):
+            request.answer(answer)
+
+    def use_token(self, token: str | None) -> None:
+        """See `Responder`."""
+        self.token = token
+
+    def release_held(self) -> None:
+        """See `Responder`."""
+        self.released = True
+
+    def ended(self) -> None:
+        """See `Responder`."""
+        self.over = True
 
 
 class Visitor(Protocol):
@@ -96,16 +119,9 @@ class SiteCase(TestCase):
     def setUp(self) -> None:
         """Let it listen, and record its log."""
         self.time = StoppedTime()
-        self.root = Node()
-        self.page, self.call, self.never = Node(b"GET", b"page\n"), Node(b"POST", b"done\n"), Node(b"GET", NOT_DONE_YET)
-        for path, node in (
-            (b"", self.page),
-            (b"call", self.call),
-            (b"never", self.never),
-            (b"large", Node(b"GET", bytes(LARGE))),
-        ):
-            self.root.putChild(path, node)
-        self.site = GuardedSite(self.root, ["Edge.example.org"], reactor=self.time)
+        self.page, self.call, self.never, self.ann = Page(b"page\n"), Page(b"done\n"), Page(), Page(b"closed\n")
+        self.pages = Pages(page=self.page, call=self.call, never=self.never, ann=self.ann, large=Page(bytes(LARGE)))
+        self.site = GuardedSite(self.pages, ["Edge.example.org"], reactor=self.time)
         self.port = reactor.listenTCP(0, self.site, interface="127.0.0.1")
         self.addCleanup(maybeDeferred, self.port.stopListening)
         self.lines: list[str] = []
@@ -277,17 +293,34 @@ class BodyTests(SiteCase):
         await visitor.lost
         self.assertEqual((self.call.made, visitor.codes[:1] in ([413], [])), (0, True))
 
-    async def test_small(self) -> None:
-        """A small body, as tools send it, does no harm: it is read and never parsed."""
-        for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data"):
+    async def test_read(self) -> None:
+        """A body of JSON is read up to the limit, kept in memory, and given to the call as it came."""
+        for kind in ("application/json", "Application/JSON; charset=utf-8"):
             headers = (f"Content-Length: {MAX_BODY}", f"Content-Type: {kind}", "Expect: 100-continue")
             visitor = await self.connect(self.request("POST /call", *headers))
             self.assertEqual(await visitor.answered(), 100)
             assert visitor.transport is not None
             visitor.transport.write(b"a=b&" * (MAX_BODY // 4))
             self.assertEqual(await visitor.answered(2), 200)
-            self.assertEqual(self.call.args, {})
+            self.assertEqual(self.call.body, b"a=b&" * (MAX_BODY // 4))
         self.assertEqual(await self.status(self.request("POST /call", "Content-Length: 0")), 200)
+
+    async def test_other_types(self) -> None:
+        """A body of any other type is refused before it comes: a page of another site could send most of them."""
+        kinds = (
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "text/plain",
+            "application/jsonp",
+            "",
+        )
+        for kind in kinds:
+            request = self.request("POST /call", "Content-Length: 9", f"Content-Type: {kind}")
+            self.assertEqual(await self.status(request, closed=True), 415, kind)
+        two = self.request("POST /call", "Content-Length: 9", *["Content-Type: application/json"] * 2)
+        for request in (two, self.request("POST /call", "Content-Length: 9")):
+            self.assertEqual(await self.status(request, closed=True), 415)
+        self.assertEqual(self.call.made, 0)
 
     async def test_wrong_lengths(self) -> None:
         """A length that is not a number, or two lengths, are refused."""
@@ -350,9 +383,35 @@ class HeadTests(SiteCase):
         ):
             self.assertEqual(await self.status(self.request(line, "Cookie: =;;\xff", "Accept: \xff")), code, line)
 
+    async def test_reasons(self) -> None:
+        """Whatever is wrong, the answer says why, as JSON that no browser takes for anything else."""
+        for request in (
+            b"x" * (MAX_LINE + 2),
+            b"GET / HTTP/2.0\r\n\r\n",
+            self.request("GET /", *["X: y"] * MAX_HEADERS),
+            self.request("GET /nothing"),
+            self.request("POST /call", "Content-Length: 5"),
+            self.request(host="evil.example"),
+        ):
+            visitor = await self.connect(request + b"" if b"HTTP" in request else request)
+            await visitor.answered()
+            while not visitor.data.endswith(b"}\n"):
+                await turn()
+            head, _, body = visitor.data.partition(b"\r\n\r\n")
+            self.assertEqual(list(json.loads(body)), ["error"], request[:100])
+            for header in (
+                "content-type: application/json",
+                "x-content-type-options: nosniff",
+                "cache-control: no-store",
+            ):
+                self.assertIn(header, head.decode().lower().splitlines(), request[:100])
+            self.assertIn(b"content-security-policy: default-src 'none'", head.lower())
+
     async def test_many_in_one(self) -> None:
         """Of requests that come in one go the first is answered and the connection closed: they are not worked off."""
-        for number, request in enumerate((self.request(), self.request("POST /call", "Content-Length: 1") + b"x")):
+        for number, request in enumerate(
+            (self.request(), self.request("POST /call", "Content-Length: 1", "Content-Type: application/json") + b"x")
+        ):
             visitor = await self.connect(request * 1000)
             await visitor.lost
             self.assertIn(visitor.codes, ([200], []), number)  # the system may drop it with the unread bytes
@@ -396,7 +455,7 @@ class TimeTests(SiteCase):
 
     async def test_slow_body(self) -> None:
         """So must its body."""
-        slow = await self.connect(self.request("POST /call", "Content-Length: 100"))
+        slow = await self.connect(self.request("POST /call", "Content-Length: 100", "Content-Type: application/json"))
         await turn(3)
         for _ in range(int(REQUEST_TIMEOUT)):
             assert slow.transport is not None
@@ -487,6 +546,60 @@ class ConnectionTests(SiteCase):
         self.assertEqual(self.page.made, 0)
 
 
+class StreamTests(SiteCase):
+    """Connections that stay open."""
+
+    async def stream(self) -> tuple[Visitor, Any]:
+        """Begin a stream; return the visitor and the request."""
+        visitor = await self.connect(self.request("GET /never"))
+        made = self.never.made
+        while self.never.made == made:
+            await turn()
+        request = self.never.waiting
+        request.begin(content_type="text/event-stream")
+        request.become_stream()
+        return visitor, request
+
+    async def test_stays(self) -> None:
+        """A stream has no deadline, and leaves its place among the connections to others."""
+        visitor, request = await self.stream()
+        await self.fill()
+        self.time.clock.advance(10 * ANSWER_TIMEOUT)
+        request.write(b"data: 1\n\n")
+        while b"data: 1" not in visitor.data:
+            await turn()
+        self.assertIn(b"content-type: text/event-stream", visitor.data.lower())
+        self.assertFalse(visitor.lost.called)
+        request.finish()
+        await visitor.lost
+
+    async def fill(self) -> None:
+        """Fill all places for connections, and one more."""
+        for _ in range(MAX_CONNECTIONS + 1):
+            visitor = await self.connect(self.request())
+            self.assertEqual(await visitor.answered(), 200)
+
+    async def test_end(self) -> None:
+        """When nobody listens any longer, all connections end, and the parts are told."""
+        stream, _ = await self.stream()
+        other = await self.connect(self.request())
+        await other.answered()
+        self.assertFalse(self.pages.over)
+        await maybeDeferred(self.port.stopListening)
+        await stream.lost
+        await other.lost
+        self.assertTrue(self.pages.over)
+
+    async def test_configure(self) -> None:
+        """Names and token can be changed, and held messages released, while it runs."""
+        self.site.configure(hosts=["other.example.org"], token="secret")
+        self.assertEqual(await self.status(self.request(host="edge.example.org"), closed=True), 403)
+        visitor = await self.connect(self.request(host="other.example.org"))
+        self.assertEqual(await visitor.answered(), 200)
+        self.site.release_held()
+        self.assertEqual((self.pages.token, self.pages.released), ("secret", True))
+
+
 class LogTests(SiteCase):
     """The log."""
 
@@ -504,19 +617,16 @@ class LogTests(SiteCase):
             self.lines,
             [
                 refused,
-                "administration: POST /nothing: 404",
+                "administration: POST /nothing: 404, nothing is here; /openapi.json describes all paths",
                 f"{refused} (and 2 more since the last such line)",
             ],
         )
 
     async def test_calls(self) -> None:
-        """A call that was made is logged, the same one once a second; that a client was closed is logged each time."""
-        clients = Node()
-        clients.putChild(b"ann", Node(b"POST", b"closed\n"))
-        self.root.putChild(b"clients", clients)
-        for line in ("GET /", "POST /call", "POST /call", "POST /clients/ann", "POST /clients/ann"):
+        """A call that was made is logged, the same one once a second; one that ends something is logged each time."""
+        for line in ("GET /", "POST /call", "POST /call", "POST /ann", "POST /ann"):
             await self.status(self.request(line))
-        ann = "administration: POST /clients/ann: 200"
+        ann = "administration: POST /ann: 200"
         self.assertEqual(self.lines, ["administration: POST /call: 200", ann, ann])
 
     async def test_strangers(self) -> None:

@@ -1,0 +1,437 @@
+"""The table of options: the command line, the configuration file and their pages of the reference are made of it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from .._sockets.proxy_headers import header_version
+from . import addresses, endpoint_texts, option_values
+from .admin.token_file import read_token
+from .loading import READY
+from .logs import log_format, log_level
+from .option_values import LIMITS, number, seconds, seconds_or_none, size
+from .ready_faults import READY_FAULTS, NamedFault, fault_of
+from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
+from .recording import record_arguments
+
+__all__ = ["BY_NAME", "OPTIONS", "Form", "Option", "Scope", "When", "Written"]
+
+T = TypeVar("T")
+
+Written: TypeAlias = str | bool | list[str]
+"""A value as a user writes it: a flag is ``True``, what may be given more than once is a list."""
+
+
+class Form(enum.Enum):
+    """How a value is written in a configuration file. The value says it to people."""
+
+    TEXT = "a text"
+    TEXTS = "a list of texts"
+    NUMBER = "a whole number"
+    SIZE = "a size"
+    SECONDS = "seconds"
+    FLAG = "true or false"
+
+
+Scope: TypeAlias = Literal["command line", "process", "repeater"]
+"""What an option belongs to. The file has no keys for those of the command line."""
+
+When: TypeAlias = Literal["at once", "newcomers", "restart"]
+"""When a reload applies a new value: to all links, to new clients, or only after a restart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option of the command line, and key of the configuration file."""
+
+    name: str
+    form: Form = Form.TEXT
+    read: Callable[[Any], object] = str
+    """Returns the value of what is written; raises ``ValueError`` if that is wrong. For `Form.TEXTS` it gets a list."""
+    default: str | None = None
+    """The default, as it is written; ``None`` if there is none."""
+    required: bool = False
+    """Whether each repeater must have it."""
+    without: str = "none"
+    """What holds if there is no default, and no value is given."""
+    description: str
+    """One or more sentences, with Markdown's backticks."""
+    more: str = ""
+    """More Markdown, for the reference only."""
+    example: str = ""
+    """A value, for messages about a missing one."""
+    scope: Scope = "repeater"
+    when: When = "restart"
+    group: str
+    """The table of the reference that has it."""
+
+    @property
+    def help(self) -> str:
+        """The text for ``--help``, on one line."""
+        default = "" if self.default is None else f" [default: {self.default}]"
+        return self.plain + default
+
+    @property
+    def plain(self) -> str:
+        """The description without Markdown."""
+        return self.description.replace("`", "")
+
+    def default_value(self) -> object:
+        """Return the value that holds if none is given."""
+        if self.form is Form.FLAG:
+            return False
+        if self.form is Form.TEXTS:
+            return []
+        return None if self.default is None else self.read(self.default)
+
+
+def each(read: Callable[[str], T]) -> Callable[[Sequence[str]], list[T]]:
+    """Return what reads a list of values with what reads one."""
+    return lambda texts: [read(text) for text in texts]
+
+
+def faults(texts: Sequence[str]) -> list[NamedFault]:
+    """Read faults. Those with the name of another get a number."""
+    read: list[NamedFault] = []
+    for text in texts:
+        read.append(fault_of(text, taken=[fault.name for fault in read]))
+    return read
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a sentence, in backticks."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
+CONNECT = [
+    Option(
+        name="listen",
+        read=endpoint_texts.listening,
+        example="tcp:9000",
+        required=True,
+        without="required",
+        description="Where clients connect, such as `tcp:9000:interface=127.0.0.1` or `unix:/run/quotes`.",
+        group="connect",
+    ),
+    Option(
+        name="server",
+        read=endpoint_texts.server,
+        example="tcp:127.0.0.1:9001",
+        required=True,
+        without="required",
+        description="Where the server is, such as `tcp:127.0.0.1:9001` or `tls:quotes.example.org:9001`.",
+        when="newcomers",
+        group="connect",
+    ),
+    Option(
+        name="server-name",
+        read=option_values.not_empty,
+        example="quotes",
+        without="required for dialects with hellos",
+        description="The name that the server must give in its hello, for dialects that have hellos.",
+        group="connect",
+    ),
+    Option(
+        name="repeater-name",
+        read=option_values.repeater_name,
+        example="edge-1",
+        default="repeater",
+        description="The name of the repeater: in the administration, in metrics, in the `credentials` of its hellos.",
+        more="In a file it is the name of the table.",
+        scope="command line",
+        group="connect",
+    ),
+    Option(
+        name="dialect",
+        read=option_values.not_empty,
+        example="lines",
+        default="int32",
+        description=f"The wire protocol: {listed(READY)}, or `package.module:name`; with options.",
+        more="See [Dialects](command-line.md#dialects).",
+        group="connect",
+    ),
+    Option(
+        name="same-name",
+        read=option_values.same_name,
+        example="replace",
+        without="the dialect's",
+        description="What to do with a client whose name is taken: `refuse`, `replace` or `share`.",
+        more="See `SameName`.",
+        group="connect",
+    ),
+    Option(
+        name="convert-versions",
+        form=Form.FLAG,
+        read=bool,
+        without="off",
+        description="Let each connection agree on its own versions, and convert messages between them.",
+        more="See [Versions](../howto/versions.md).",
+        group="connect",
+    ),
+    Option(
+        name="send-proxy",
+        read=header_version,
+        example="v2",
+        without="no header",
+        description="Send the client's address to the server in a header of the PROXY protocol: `v1` or `v2`.",
+        more="Needs the extra `proxy`.",
+        group="connect",
+    ),
+    Option(
+        name="check-server",
+        form=Form.SECONDS,
+        read=option_values.positive_seconds,
+        example="5",
+        without="no check",
+        description="How often to check whether the server accepts connections, for readiness. In seconds.",
+        when="at once",
+        group="connect",
+    ),
+]
+
+CLIENTS = [
+    Option(
+        name="allow-client",
+        form=Form.TEXTS,
+        read=each(option_values.not_empty),
+        example="desk-*",
+        without="all",
+        description="A pattern of client names that may connect, such as `desk-*`. May be given more than once.",
+        when="newcomers",
+        group="clients",
+    ),
+    Option(
+        name="allow-ip",
+        form=Form.TEXTS,
+        read=each(addresses.network),
+        example="10.1.0.0/16",
+        without="all",
+        description="A network or an address from which clients may connect. May be given more than once.",
+        more="For example `10.1.0.0/16`.",
+        when="newcomers",
+        group="clients",
+    ),
+    Option(
+        name="app",
+        read=option_values.module_and_name,
+        example="edge_app:app",
+        description="An object with callbacks of yours, such as `on_connect`, as `package.module:name`.",
+        group="clients",
+    ),
+]
+
+ONE_WAY = f"{listed(READY_FOR_ONE_WAY)}, or `package.module:name`; with options"
+
+FILTERS = [
+    Option(
+        name="to-server-filter",
+        read=option_values.not_empty,
+        example="rules:to_server",
+        description=f"The filter of messages to the server: {ONE_WAY}.",
+        when="at once",
+        group="filters",
+    ),
+    Option(
+        name="to-client-filter",
+        read=option_values.not_empty,
+        example="rules:to_client",
+        description=f"The filter of messages to the clients: {ONE_WAY}.",
+        when="at once",
+        group="filters",
+    ),
+    Option(
+        name="filter",
+        form=Form.TEXTS,
+        read=each(option_values.not_empty),
+        example="log",
+        description=f"A pair of filters: {listed(READY_FILTERS)}, or `package.module:name`; with options. "
+        "May be given more than once.",
+        more="See [Pairs of filters](command-line.md#pairs-of-filters).",
+        when="at once",
+        group="filters",
+    ),
+    Option(
+        name="on-filter-error",
+        read=option_values.on_filter_error,
+        example="drop",
+        default="stop",
+        description="What to do if a filter fails on a message: `stop`, `pass-on`, `drop` or `close`.",
+        more="See [When a filter fails](../howto/failing-filters.md).",
+        when="at once",
+        group="filters",
+    ),
+    Option(
+        name="reload",
+        form=Form.FLAG,
+        read=bool,
+        without="off",
+        description="Reload the filters when their files change. SIGHUP always reloads them.",
+        more="See [Change a filter while it runs](../howto/reload.md).",
+        scope="process",
+        group="filters",
+    ),
+]
+
+FAULTS = [
+    Option(
+        name="fault",
+        form=Form.TEXTS,
+        read=faults,
+        example="latency:seconds=0.1",
+        description=f"Break something on purpose: {listed(READY_FAULTS)}; with options, such as "
+        "`latency:seconds=0.1`. May be given more than once.",
+        more="See [Break things on purpose](../howto/faults.md).",
+        when="at once",
+        group="recording",
+    ),
+]
+
+RECORDING = [
+    Option(
+        name="record",
+        read=record_arguments,
+        example="traffic.db",
+        when="at once",
+        description="Record the traffic in an SQLite file, such as `traffic.db` or "
+        "`traffic.db:max-size=100MiB:keep=10`.",
+        more="See [Record the traffic](../howto/record.md).",
+        group="recording",
+    ),
+]
+
+FORMS: dict[object, Form] = {
+    number: Form.NUMBER,
+    size: Form.SIZE,
+    seconds: Form.SECONDS,
+    seconds_or_none: Form.SECONDS,
+}
+"""How limits are written, by what reads them."""
+
+DESCRIPTORS = "`500`, or fewer to fit the [file descriptors](../running.md#file-descriptors)"
+
+DEPENDS = {
+    "max_frame": "what the dialect says, or else `16MiB`",
+    "max_unfinished_frames": "`256MiB`, or four times `max-frame` if that is more",
+    "max_clients": DESCRIPTORS,
+    "max_unfinished_hellos": DESCRIPTORS,
+}
+"""What holds without the limits that have no fixed default."""
+
+LIMIT_OPTIONS = [
+    Option(
+        name=limit.name,
+        form=FORMS[limit.read],
+        read=limit.read,
+        default=limit.default,
+        without=DEPENDS.get(limit.field, ""),
+        description=limit.description,
+        example=limit.default or "500",
+        group="limits",
+    )
+    for limit in LIMITS
+]
+
+PROCESS = [
+    Option(
+        name="admin",
+        read=endpoint_texts.admin,
+        example="tcp:8090:interface=127.0.0.1",
+        description="Where the administration listens: `tcp:8090:interface=127.0.0.1` or `unix:/run/admin`.",
+        more="With TCP or TLS it must have an `interface=`. See "
+        "[The administration](../running.md#the-administration).",
+        group="process",
+    ),
+    Option(
+        name="admin-host",
+        form=Form.TEXTS,
+        read=each(addresses.host),
+        example="edge.example.org",
+        when="at once",
+        description="Another name of the administration, such as `edge.example.org`. May be given more than once.",
+        more="It always has the names `localhost`, loopback addresses, and the address that it listens on.",
+        group="process",
+    ),
+    Option(
+        name="admin-token-file",
+        read=read_token,
+        example="/run/secrets/admin-token",
+        when="at once",
+        description="A file with the token that clients of the administration must know.",
+        more="Needed unless only this machine, or this user, can connect.",
+        group="process",
+    ),
+    Option(
+        name="log-format",
+        read=log_format,
+        example="json",
+        when="at once",
+        default="text",
+        description="How the log is written: `text`, or `json` with one object in each line.",
+        group="process",
+    ),
+    Option(
+        name="log-level",
+        read=log_level,
+        example="warn",
+        default="info",
+        description="The lowest level that is logged: `debug`, `info`, `warn` or `error`.",
+        when="at once",
+        group="process",
+    ),
+    Option(
+        name="drain-timeout",
+        form=Form.SECONDS,
+        read=option_values.positive_seconds,
+        example="30",
+        default="30",
+        description="How long links may go on after SIGTERM until they are closed. In seconds.",
+        when="at once",
+        group="process",
+    ),
+]
+
+COMMAND = [
+    Option(
+        name="config",
+        read=option_values.not_empty,
+        example="edge.toml",
+        description="A configuration file, such as `edge.toml`, with any number of repeaters.",
+        more="See [The configuration file](configuration.md).",
+        group="command",
+    ),
+    Option(
+        name="check",
+        form=Form.FLAG,
+        read=bool,
+        without="",
+        description="Check the options and the file, load what they name, report every error, and exit. No port is "
+        "opened, so a port that is taken is not noticed.",
+        group="command",
+    ),
+    Option(
+        name="demo",
+        form=Form.FLAG,
+        read=bool,
+        without="",
+        description="See it work. Needs no other option and no other program.",
+        group="command",
+    ),
+]
+
+OPTIONS: list[Option] = [
+    *CONNECT,
+    *CLIENTS,
+    *FILTERS,
+    *FAULTS,
+    *RECORDING,
+    *LIMIT_OPTIONS,
+    *(replace(option, scope="process") for option in PROCESS),
+    *(replace(option, scope="command line") for option in COMMAND),
+]
+"""All options, in the order of the help."""
+
+BY_NAME: dict[str, Option] = {option.name: option for option in OPTIONS}
+"""The same, by their names."""
