@@ -73,8 +73,18 @@ class RepeatersTests(SynchronousTestCase):
     def test_observer(self) -> None:
         """It hears of links and errors as an observer does."""
         it = Debugging()
+        stream, listening = it.stream()
+        it.world.connect("ann").abort()
+        it.world.connect("eve", mode="other")
+        it.world.advance(60)
+        stream.detach(listening)
+        names = ("link_made", "link_ended", "link_refused")
+        self.assertEqual([len(listening.events(name)) for name in names], [1, 1, 1])
+        self.assertEqual(listening.events("error")[0]["client"], "ann")
+        it.debugger.tell("another", "error", {})
+        self.assertEqual(listening.events("link_refused")[0]["client"], "eve")
         link: Any = SimpleNamespace()
-        self.assertIsNone(it.debugged.relayed(link, Direction.TO_SERVER, 1, 2))
+        it.debugged.relayed(link, Direction.TO_SERVER, 1, 2)
 
 
 class EndTests(SynchronousTestCase):
@@ -106,6 +116,7 @@ class EndTests(SynchronousTestCase):
             end()
         it.world.settle()
         it.world.server["ann"].expect(b"1")
+        stream.end()
         self.assertTrue(listening.ended and not stream.attached)
         self.assertEqual(it.running.errors.listeners, [])
 

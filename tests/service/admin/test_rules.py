@@ -7,6 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DROP, Send, dialects
+from twisted_repeater._link.link import pair_of
 from twisted_repeater.dialects.fix.messages import ExecutionReport, NewOrderSingle
 from twisted_repeater.dialects.redis.messages import Command
 from twisted_repeater.service.admin import rules as module
@@ -49,8 +50,9 @@ class RuleTests(SynchronousTestCase):
             self.it.world.server[client].send(b"reply")
         self.assertEqual(self.texts(), [b"reply"])
         self.assertEqual(
-            [link.client_name for link in self.it.world.repeater.links() if link._pair.lanes[0].setup.filter], ["bob"]
-        )  # type: ignore[attr-defined]
+            [link.client_name for link in self.it.world.repeater.links() if pair_of(link).lanes[0].setup.filter],
+            ["bob"],
+        )
         ann.expect(b"reply")
         self.it.settle(self.it.held[0])
         bob.expect(b"reply")
@@ -120,7 +122,7 @@ class RuleTests(SynchronousTestCase):
         self.it.world.server["ann"].expect(b"1", b"2")
         self.assertFalse(self.it.debugged.rules.remove(number))
         self.it.debugged.rules.remove_of("s")
-        self.assertIsNone(self.it.world.repeater.links()[0]._pair.lanes[0].setup.filter)  # type: ignore[attr-defined]
+        self.assertIsNone(pair_of(self.it.world.repeater.links()[0]).lanes[0].setup.filter)
 
     def test_limits(self) -> None:
         """There may be so many rules, and none of a repeater that is shut down."""

@@ -178,7 +178,7 @@ class ShowTests(StreamCase):
         """A stream that is paused, or whose rate is 0, only counts."""
         self.begin()
         for more in ({"paused": True}, {"max_rate": 0}):
-            self.choose(**more)  # type: ignore[arg-type]
+            self.choose(**more)
             self.client.send(b"x")
             self.assertEqual(self.shown(), [])
         self.choose()
