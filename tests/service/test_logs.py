@@ -18,7 +18,7 @@ from twisted.logger import ILogObserver, LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits
-from twisted_repeater.service.logs import Logs, RotatedFile, log_start
+from twisted_repeater.service.logs import Logs, RotatedFile, log_format, log_level, log_start
 
 
 def event(text: str, level: LogLevel = LogLevel.info, **fields: Any) -> dict[str, Any]:
@@ -52,6 +52,19 @@ class LogsCase(SynchronousTestCase):
         application: Any = Application("repeater")
         logs.install(application)
         return application.getComponent(ILogObserver, None)
+
+
+class OptionTests(SynchronousTestCase):
+    """The options."""
+
+    def test_read(self) -> None:
+        """The form and the level are read from texts."""
+        self.assertEqual((log_format("json"), log_level("warn")), ("json", LogLevel.warn))
+        for read, text, told in (
+            (log_format, "xml", "must be one of text, json, not 'xml'"),
+            (log_level, "warning", "must be one of debug, info, warn, error, not 'warning'; did you mean warn?"),
+        ):
+            self.assertEqual(str(self.assertRaises(ValueError, read, text)), told)
 
 
 class PlaceTests(LogsCase):

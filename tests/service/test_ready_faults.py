@@ -42,6 +42,7 @@ class FaultOfTests(SynchronousTestCase):
         """A wrong description is refused in words that name what is wrong."""
         for text, reason in (
             ("dorp", r"there is no fault 'dorp'; the faults are: bandwidth, corrupt, .*; did you mean drop\?$"),
+            ("latncy:1", "there is no fault 'latncy';"),
             ("drop:seconds=1", "drop: there is no option 'seconds'"),
             ("drop:direction=up", "drop: direction must be to-server, to-client or both, not 'up'"),
             ("drop:probability=0", "drop: probability must be above 0"),

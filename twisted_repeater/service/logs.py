@@ -30,14 +30,24 @@ from .._repeater import Repeater
 from .._text import address_text, printable
 from .._types import Reactor
 from .log_lines import json_line, text_line
-from .option_values import shown, size
+from .option_values import one_of, shown, size
 
-__all__ = ["Logs", "log_start"]
+__all__ = ["Logs", "log_format", "log_level", "log_start"]
 
 log: Logger = Logger()
 
 PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 """The priorities of syslog, by our levels."""
+
+
+def log_format(text: str) -> str:
+    """Read the form of the log."""
+    return one_of(("text", "json"), text)
+
+
+def log_level(text: str) -> LogLevel:
+    """Read the lowest level of the log."""
+    return cast("LogLevel", LogLevel.levelWithName(one_of(("debug", "info", "warn", "error"), text)))
 
 
 class Logs:

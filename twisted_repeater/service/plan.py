@@ -101,13 +101,14 @@ def check_server(settings: RepeaterSettings, reactor: Reactor) -> None:
 def check_clients(settings: RepeaterSettings, dialect: Dialect) -> None:
     """Raise a `LoadingError` if filters are for another dialect, or if clients will have no names to allow."""
     values = settings.values
-    for text in values["filter"]:
-        needed = tried(settings, "filter", dialect_needed, text)
+    options = [(name, values[name]) for name in FILTERS if values[name]]
+    options += [("filter", text) for text in values["filter"]]
+    for option, text in options:
+        needed = tried(settings, option, dialect_needed, text)
         if needed not in (None, dialect.name):
             why = f"{text.partition(':')[0]} is for the dialect {needed}, not {dialect.name}"
-            raise LoadingError(located(settings.where("filter"), why))
-    given = [*(values[name] for name in FILTERS if values[name]), *values["filter"]]
-    own = [text for text in given if not is_ready(text)]
+            raise LoadingError(located(settings.where(option), why))
+    own = [text for _, text in options if not is_ready(text)]
     if dialect.opening in UNNAMED and values["allow-client"] and dialect.filters is None and not own:
         raise LoadingError(
             located(
