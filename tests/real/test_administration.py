@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..needed import cannot_test
 from ..programs import LONGEST, ProgramCase
 
 SCHEMATHESIS = Path(sysconfig.get_path("scripts"), "schemathesis")
@@ -107,6 +108,8 @@ class AdministrationTests(ProgramCase):
 
     def test_requests(self) -> None:
         """Whatever is asked, as described or not, is answered as described; nothing holds the link up."""
+        if not SCHEMATHESIS.exists():
+            cannot_test("schemathesis is missing: pip install 'twisted_repeater[test]'")
         self.start()
         self.make_hostile_requests()
         self.still_relays("second")

@@ -117,6 +117,11 @@ class AnswerTests(AdminCase):
         self.assertEqual((answered.status, answered.body), (200, b""))
         self.assertGreater(int(answered.headers["content-length"]), 100)
 
+    async def test_in_pieces(self) -> None:
+        """A call may answer by itself, piece by piece."""
+        await self.start()
+        self.assertEqual((await self.get("/repeaters/edge/links"))["total"], 0)
+
 
 class GateTests(AdminCase):
     """No call is open to those who may not make it."""

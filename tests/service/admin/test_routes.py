@@ -44,6 +44,10 @@ class TableTests(SynchronousTestCase):
             found = self.table.find(method, path)
             self.assertEqual((found.route.path, found.path), (template, texts), path)
 
+    def test_placeholders(self) -> None:
+        """A route knows its placeholders, and which of them are whole numbers."""
+        self.assertEqual(route("GET", "/a/{name}/{link:int}").placeholders, {"name": False, "link": True})
+
     def test_not_found(self) -> None:
         """A path that no route has is not found; a method that it does not have is named with those that it has."""
         for method, path in (
