@@ -101,6 +101,15 @@ class CheckTests(ModuleCase):
         self.patch(os, "environ", {**os.environ, "LISTEN_FDS": "0"})
         self.assertEqual(len(check(settings(**sockets), reactor)), 2)
 
+    def test_reload_of_what_stays(self) -> None:
+        """That files are to be watched whose modules stay is an error; modules of other filters are none."""
+        self.write("both.py", "import twisted_repeater.dialects as d\ndialect = d.lines()\ndef f(message, link): ...\n")
+        self.write("rules.py", "def f(message, link): ...\n")
+        apart = settings(to_server_filter="rules:f", to_client_filter="rules:f", reload=True)
+        self.assertEqual(check(apart, reactor), [])
+        (error,) = check(settings(dialect="both:dialect", to_server_filter="both:f", reload=True), reactor)
+        self.assertEqual(error, "--reload: both has the dialect or the application, which cannot be reloaded")
+
     def test_all_errors(self) -> None:
         """Every error is found, of each repeater and each filter, and told once."""
         table = '[repeater.{}]\nlisten = "tcp:0"\nserver = "tcp:127.0.0.1:1"\ndialect = "{}"\n{}\n'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
@@ -28,7 +28,7 @@ from .loading import LoadingError, dialect_needed, is_ready, load_dialect
 from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 from .settings import ProcessSettings, RepeaterSettings, Where, located
 
-__all__ = ["Plan", "Wanted", "check", "check_clients", "check_server", "load_from_here", "plan_of"]
+__all__ = ["Plan", "Wanted", "check", "check_clients", "check_reload", "check_server", "load_from_here", "plan_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -122,6 +122,13 @@ def check_clients(settings: RepeaterSettings, dialect: Dialect) -> None:
         )
 
 
+def check_reload(settings: ProcessSettings, fixed: Collection[str]) -> None:
+    """Raise a `LoadingError` if files of filters are to be watched, but these modules of theirs cannot be reloaded."""
+    if settings.values["reload"] and fixed:
+        why = f"{', '.join(sorted(fixed))} has the dialect or the application, which cannot be reloaded"
+        raise LoadingError(f"{settings.where('reload')}: {why}")
+
+
 def is_pair(text: str) -> bool:
     """Return whether a description is that of a pair of this package, which no filter of one direction can be."""
     name = text.partition(":")[0].replace("_", "-")
@@ -154,12 +161,14 @@ def check(settings: ProcessSettings, reactor: Reactor) -> list[str]:
         except LoadingError as error:
             errors.append(str(error))
     wanted = Wanted(settings.repeaters.values())
+    before = frozenset(sys.modules)
     alone: list[tuple[dict[str, str], dict[str, list[str]]]] = []
     alone += [({key: name}, {}) for key, name in wanted.names.items()]
     alone += [({}, {key: [text]}) for key, texts in wanted.pairs.items() for text in texts]
     for names, pairs in alone:  # each by itself, so that each error is found
         try:
-            FilterModules(names, pairs, where=wanted.where)
+            modules = FilterModules(names, pairs, where=wanted.where)
+            check_reload(settings, before.intersection(modules.fixed))
         except LoadingError as error:
             errors.append(str(error))
     admin = settings.values["admin"]
