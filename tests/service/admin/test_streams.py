@@ -324,12 +324,26 @@ class EventTests(StreamCase):
         self.assertEqual(
             (held["id"], held["message"]["summary"], held["left"], held["until"] - held["since"]), (1, "1", 60.0, 60.0)
         )
-        self.assertEqual((held["behind_messages"], held["stream"]), (None, self.stream.id))
-        self.assertEqual(self.it.debugger.shown(self.it.held[0]).behind_bytes, 5)
+        self.assertEqual((held["behind_bytes"], held["behind_messages"], held["stream"]), (5, None, self.stream.id))
         self.it.settle(self.it.held[0], "dropped", DROP)
         for listening in (self.listening, other):
             self.assertEqual(listening.events("settled"), [{"id": 1, "how": "dropped"}])
         self.assertEqual([event["id"] for event in self.listening.events("held")], [1, 2])
+
+    def test_held_shortly(self) -> None:
+        """A message that goes on in the same turn is told of, too: first that it is held, then what became of it."""
+        self.begin()
+        rules = self.it.debugged.rules
+        self.it.rule(self.stream.id)
+        self.client.send(b"1")
+        self.listening.data = b""
+        held = self.it.debugger.held
+        rule = next(iter(rules._rules.values()))
+        waits = held.hold(rule, "edge", self.it.held[0].message)
+        assert waits is not None
+        held.settle(held.get("edge", 2), "released")
+        self.it.world.settle()
+        self.assertEqual([(name, data["id"]) for name, data in self.listening.events()], [("held", 2), ("settled", 2)])
 
 
 class ListeningTests(SynchronousTestCase):

@@ -104,6 +104,8 @@ class Debugger:
         self.rule_numbers: Callable[[], int] = count(1).__next__
         self.closed: bool = False
         """Whether nothing is held any more."""
+        self._untold: set[int] = set()
+        """The held messages that the streams will be told of."""
         self._streams: dict[str, Stream] = {}
         self._debugged: dict[str, Debugged] = {}
         context.held = lambda repeater: len(self.held.of(repeater))
@@ -181,10 +183,18 @@ class Debugger:
         )
 
     def _was_held(self, item: HeldItem) -> None:
+        """Tell the streams in the next turn of the reactor: then it is known what waits behind the message."""
         if any(stream.attached and stream.name == item.repeater for stream in self._streams.values()):
+            self._untold.add(item.id)
+            self.clock.callLater(0, self._tell_held, item)
+
+    def _tell_held(self, item: HeldItem) -> None:
+        if item.id in self._untold:
+            self._untold.remove(item.id)
             self.tell(item.repeater, "held", self.shown(item))
 
     def _was_settled(self, item: HeldItem, how: str) -> None:
+        self._tell_held(item)  # if it goes on before they were told
         self.tell(item.repeater, "settled", {"id": item.id, "how": how})
 
     # -- the end --------------------------------------------------------------------------------------------------

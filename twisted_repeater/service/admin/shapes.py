@@ -83,7 +83,7 @@ class ShownMessage(Struct):
     fields: list[tuple[str, str, str | None]] | None
     r"""Its fields, in order: name, value, and what the name means. Values have escapes such as ``\x01`` and ``\\``."""
     decoded: Any
-    """It, decoded, as in an export; null if it is too large, or cannot be decoded."""
+    """It, decoded, as in an export: where one message is asked for; null if it is too large, or cannot be decoded."""
     verdict: str
     """What a filter, or a holder, has decided; empty if nobody has."""
     by_filter: bool
