@@ -32,7 +32,7 @@ TWISTD = f"{sysconfig.get_path('scripts')}/twistd"
 class Program:
     """A running program, whose output is read while it runs, so that it never waits for us."""
 
-    def __init__(self, *command: str, cwd: str, env: dict[str, str]) -> None:
+    def __init__(self, *command: str, cwd: str, env: dict[str, str], pass_fds: tuple[int, ...] = ()) -> None:
         # Where the tests run in the background, SIGINT is ignored, which a program would inherit.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
@@ -44,6 +44,7 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
+                pass_fds=pass_fds,
             )
         finally:
             signal.signal(signal.SIGINT, before)

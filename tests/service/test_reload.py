@@ -130,7 +130,7 @@ class WatchTests(ReloadCase):
         clock.pump([1, 1])
         reloads.now()
         clock.pump([1])
-        self.assertEqual(self.lines, ["everything stays as it is: too many files"] * 3)
+        self.assertEqual(self.lines, ["not reloaded: too many files"] * 3)
 
     def test_look_that_fails(self) -> None:
         """A look that fails is logged, once for each way in which it does, and repeated."""
@@ -180,7 +180,7 @@ class LogTests(ReloadCase):
         reloads = self.start(Clock())
         self.process.answers = [[ReloadAnswer("edge", "no\nway"), ReloadAnswer("", "wrong")]]
         reloads.now()
-        start = "everything stays as it is: "
+        start = "not reloaded: "
         self.assertEqual(self.lines, [rf"{start}no\nway", f"{start}wrong"])
 
     def test_bug(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import maybeDeferred
@@ -14,12 +13,12 @@ from .._types import Reactor
 from . import option_values
 from .addresses import ip_of
 from .admin import administration
-from .admin.token_file import read_token
 from .loading import LoadingError
 from .settings import ProcessSettings, located
 from .unix_sockets import remove_dead_socket
 
 if TYPE_CHECKING:
+    from .admin.site import GuardedSite
     from .admin.subject import Administered
 
 __all__ = ["AdminPort"]
@@ -42,8 +41,7 @@ class AdminPort:
         self._settings = settings
         self._reactor = reactor
         self._endpoint = _endpoint_of(settings, reactor)
-        self._token = token_of(settings)
-        self._site: object = None
+        self._site: GuardedSite | None = None
         self._port: IListeningPort | None = None
 
     async def bind(self, administered: Administered) -> None:
@@ -51,40 +49,29 @@ class AdminPort:
         if self._endpoint is None:
             return
         values = self._settings.values
+        token = values["admin-token-file"]
         remove_dead_socket(values["admin"])
-        site = administration(administered, hosts=values["admin-host"], token=self._token, reactor=self._reactor)
-        self._site = site
-        self._port = await self._endpoint.listen(site)
+        self._site = administration(administered, hosts=values["admin-host"], token=token, reactor=self._reactor)
+        self._port = await self._endpoint.listen(self._site)
         address = self._port.getHost()
         ip = ip_of(getattr(address, "host", ""))
-        if self._token is None and ip is not None and not ip.is_loopback:
+        if token is None and ip is not None and not ip.is_loopback:
             log.warn(
                 "other machines can reach the administration at {address}: it has no password, and anyone who can "
                 "connect controls the repeater",
                 address=address_text(address),
             )
 
-    def change(self, settings: ProcessSettings) -> Callable[[], None]:
-        """Check other settings, and return what applies them.
-
-        Raises:
-            LoadingError: they are wrong.
-        """
-        token = token_of(settings)
-
-        def apply() -> None:
-            self._settings, self._token = settings, token
-            configure = getattr(self._site, "configure", None)
-            if configure is not None:
-                configure(hosts=settings.values["admin-host"], token=token)
-
-        return apply
+    def change(self, settings: ProcessSettings) -> None:
+        """Use other names and another token."""
+        self._settings = settings
+        if self._site is not None:
+            self._site.configure(hosts=settings.values["admin-host"], token=settings.values["admin-token-file"])
 
     def release_held(self) -> None:
         """Release every message that is held, and hold none from now on."""
-        release = getattr(self._site, "release_held", None)
-        if release is not None:
-            release()
+        if self._site is not None:
+            self._site.release_held()
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -100,16 +87,3 @@ def _endpoint_of(settings: ProcessSettings, reactor: Reactor) -> IStreamServerEn
         return option_values.admin_endpoint(reactor, text)
     except ValueError as error:
         raise LoadingError(located(settings.where("admin"), text_of(error))) from error
-
-
-def token_of(settings: ProcessSettings) -> str | None:
-    """Return the token of the administration, ``None`` if there is none.
-
-    Raises:
-        LoadingError: its file cannot be used.
-    """
-    path = settings.values["admin-token-file"]
-    try:
-        return read_token(path) if path else None
-    except ValueError as error:
-        raise LoadingError(located(settings.where("admin-token-file"), text_of(error))) from error

@@ -7,7 +7,7 @@ changed while links run; the answer says for each changed one whether it was app
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,9 +21,10 @@ from .plan import Wanted, check_clients, check_server, load_from_here, plan_of
 from .settings import ProcessSettings, RepeaterSettings
 
 if TYPE_CHECKING:
+    from ..tls_options import Reread
     from .service import RepeaterService
 
-__all__ = ["Change", "Outcome", "ReloadAnswer"]
+__all__ = ["Change", "Outcome", "ReloadAnswer", "with_certificates"]
 
 Outcome = Literal["applied", "restart needed"]
 
@@ -141,7 +142,6 @@ class Change:
                 self._replace_recording(hosted, self._now[name])
         if not self._only:
             self._keys[""] = _outcomes(_changed(self._settings.values, self._service.settings.values))
-            self._finish.append(self._try("", self._service.prepare, self._settings))
 
     def _replace_recording(self, hosted: Hosted, settings: RepeaterSettings) -> None:
         """Begin the new recording. The same file with other options has to wait for a restart."""
@@ -234,6 +234,30 @@ class Change:
         keys = self._keys[""]
         values = {**self._settings.values, **{key: old.values[key] for key in keys if keys[key] == "restart needed"}}
         return replace(self._settings, values=values)
+
+
+def with_certificates(
+    answers: list[ReloadAnswer], settings: ProcessSettings, reread: Iterable[Reread]
+) -> list[ReloadAnswer]:
+    """Return the answers of a reload together with what became of certificates that were read again.
+
+    Args:
+        answers: the answers of the reload.
+        settings: the settings that hold now. An endpoint is known by its description.
+        reread: the certificates.
+    """
+    places: dict[str, tuple[str, str]] = {str(settings.values["admin"]): ("", "admin")}
+    for name, repeater in settings.repeaters.items():
+        places |= {repeater.values[option]: (name, option) for option in ("listen", "server")}
+    keys = {answer.repeater: dict(answer.keys) for answer in answers}
+    errors = []
+    for each in reread:
+        name, option = places.get(each.name, ("", "certificates"))
+        if each.error is not None:
+            errors.append(ReloadAnswer(name, f"{option}: {each.error}"))
+        elif each.changed:
+            keys.setdefault(name, {}).setdefault(option, "applied")
+    return [*(ReloadAnswer(name, None, outcomes) for name, outcomes in keys.items()), *errors]
 
 
 def _of(name: str, filters: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,14 +55,24 @@ class Draining:
         repeater: the repeater.
         timeout: the seconds after which the links that are left are closed.
         clock: for times.
+        name: the name of the repeater, for the log.
         random: spreads the ends.
     """
 
-    def __init__(self, repeater: Repeater, timeout: float, clock: IReactorTime, random: Random | None = None) -> None:
+    def __init__(
+        self,
+        repeater: Repeater,
+        timeout: float,
+        clock: IReactorTime,
+        name: str = "",
+        random: Random | None = None,
+    ) -> None:
         self._repeater = repeater
+        self._name = name
         self._clock = clock
         self._random = random or SystemRandom()
-        self._deadline = clock.seconds() + timeout
+        self._began = clock.seconds()
+        self._deadline = self._began + timeout
         self._window = 0.0
         self._leaving: dict[Link, _Leaving] = {}
         self._next_look: IDelayedCall | None = None
@@ -78,7 +88,8 @@ class Draining:
         for link in links:
             link.resume()
         if links:
-            log.info("{count} links end as they rest, at the latest in {left:.0f} seconds", count=len(links), left=left)
+            words = "links that end as they rest: {count}; at the latest in {left:.0f} seconds"
+            log.info(words, count=len(links), left=left, repeater=self._name)
         self._look()
 
     def wait(self) -> Deferred[None]:
@@ -109,10 +120,17 @@ class Draining:
                 link.close()
             else:
                 self._leaving[link] = leaving
-        if not self._leaving or now >= self._deadline:
+        if now >= self._deadline or not (self._leaving or self._is_linking(now)):
             self.stop()
         else:
             self._next_look = self._clock.callLater(min(LOOK_EVERY, self._deadline - now), self._look)
+
+    def _is_linking(self, now: float) -> bool:
+        """Return whether a client is being linked that came before. One that says nothing is not waited for."""
+        return any(
+            not (pair.made or pair.closing) and (pair.client.heard or now - self._began < REST)
+            for pair in self._repeater._factory.links
+        )
 
     def _seen(self, link: Link, before: _Leaving | None, now: float) -> _Leaving:
         """Return what is known of a link now."""

@@ -74,6 +74,8 @@ class FilterModules:
         self.filters: dict[str, Any] = {}
         self.fixed: list[str] = []
         """The filters' modules that cannot be reloaded, because they were loaded before the filters."""
+        self.watched: set[str] = set()
+        """Other files that `changed` looks at."""
         self._kept = frozenset(sys.modules)
         before = filter_metrics.registered()
         self._describe(names, _by_key(pairs), _Loading(self, names, _by_key(pairs), again=True).filters)
@@ -144,12 +146,16 @@ class FilterModules:
 
         So a file that is being written has until the next call to be complete.
         """
-        for file in self._files() - self._loaded.keys():  # imported since, in a function
+        for file in (self._files() | self.watched) - self._loaded.keys():  # imported since, in a function
             self._loaded[file] = self._seen[file] = stamp(file)
         now = stamps(self._loaded)
         settled = now == self._seen
         self._seen = now
         return settled and now != self._loaded
+
+    def note_watched(self) -> None:
+        """Note that the other files are read now."""
+        self._loaded = self._loaded | stamps(self.watched)
 
     @property
     def stale(self) -> bool:

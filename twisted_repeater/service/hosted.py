@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -22,6 +22,7 @@ from .logs import log_start
 from .option_values import name_filter
 from .plan import Plan
 from .recording import ServiceRecording
+from .server_check import ServerCheck
 from .settings import RepeaterSettings
 from .unix_sockets import remove_dead_socket
 
@@ -71,7 +72,8 @@ class Hosted:
         self._reload = reload
         self._repeater: Repeater | None = None
         self._filters: dict[str, Any] = {}
-        self._observers: list[Observer] = [LogObserver(reactor), *plan.app.observers]
+        self._server_check: ServerCheck | None = None
+        self._observers: list[Observer] = [LogObserver(reactor, repeater=plan.settings.name), *plan.app.observers]
         if observed:
             self._observers += [self.metrics, self.errors]
         self._use_clients()
@@ -113,6 +115,7 @@ class Hosted:
             listen=self._plan.listen,
             server=values["server"],
             convert_versions=values["convert-versions"],
+            send_proxy=values["send-proxy"],
             limits=values["limits"],
             observers=self._observers,
             reactor=self._reactor,
@@ -132,6 +135,7 @@ class Hosted:
         policy = self.settings.values["on-filter-error"]
         self.repeater.start(**self._plan.app.callbacks, **self._filters, on_filter_error=policy)
         self.begin_recording()
+        self._check_server()
 
     def begin_soon(self, filters: Mapping[str, Any]) -> None:
         """Begin. An application that takes its time holds up nobody else; if it fails, the repeater ends."""
@@ -162,6 +166,7 @@ class Hosted:
 
     async def end(self) -> None:
         """Close every link, and fire when all are gone."""
+        self._check_no_more()
         if self._repeater is not None:
             await self._repeater.shutdown()
         if self.bound:
@@ -182,7 +187,7 @@ class Hosted:
         """Return why no clients should be sent here, ``None`` if they are welcome."""
         if not self.bound:
             return "no port is bound"
-        return None
+        return None if self._server_check is None else self._server_check.trouble
 
     # -- changes ----------------------------------------------------------------------------------------------
 
@@ -202,7 +207,7 @@ class Hosted:
         """The filters that are in use, by the options that name them; ``None`` where there is none."""
         return {option: self._filters.get(name) for option, name in FILTERS.items()}
 
-    def change(self, settings: RepeaterSettings, options: Iterable[str]) -> None:
+    def change(self, settings: RepeaterSettings, options: Collection[str]) -> None:
         """Use other values of these options. Nothing here fails: the values were checked."""
         before, self.settings = self.settings, settings
         for option in options:
@@ -210,7 +215,28 @@ class Hosted:
                 self.repeater.replace_server(settings.values["server"])
             elif option == "fault":
                 self._replace_faults(before.values["fault"])
+        if not {"server", "check-server"}.isdisjoint(options):
+            self._check_server()
         self._use_clients()
+
+    def _check_server(self) -> None:
+        """Check whether the server can be reached, from now on, if that is configured."""
+        self._check_no_more()
+        values = self.settings.values
+        if values["check-server"] is not None:
+            self._server_check = ServerCheck(
+                values["server"],
+                every=values["check-server"],
+                timeout=values["limits"].connect_timeout,
+                reactor=self._reactor,
+                send_proxy=values["send-proxy"],
+            )
+            self._server_check.start()
+
+    def _check_no_more(self) -> None:
+        if self._server_check is not None:
+            self._server_check.stop()
+            self._server_check = None
 
     def _replace_faults(self, before: Iterable[Any]) -> None:
         """Remove the faults that were configured, and set those that are. Those that stay, and others, go on."""

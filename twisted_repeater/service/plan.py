@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python import usage
 
+from .._sockets.endpoints import check_server as check_can_carry
 from .._text import text_of
 from .._types import Reactor
 from ..dialects import Dialect, by_address, server_first
@@ -93,6 +94,8 @@ def plan_of(settings: RepeaterSettings, reactor: Reactor) -> Plan:
 def check_server(settings: RepeaterSettings, reactor: Reactor) -> None:
     """Raise a `LoadingError` if the server cannot be reached with these settings, whoever listens there."""
     tried(settings, "server", option_values.server, reactor, settings.values["server"])
+    if settings.values["send-proxy"]:
+        tried(settings, "send-proxy", check_can_carry, settings.values["server"], send_proxy=True)
 
 
 def check_clients(settings: RepeaterSettings, dialect: Dialect) -> None:

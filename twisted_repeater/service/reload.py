@@ -97,13 +97,11 @@ class Reload:
         except BaseException as error:  # as above
             log.failure("cannot reload")
             return [ReloadAnswer(only or "", f"{type(error).__name__} during the reload; see the log")]
-        why = _errors(answers)
-        if why is None:
-            _log_changes(answers)
-        elif why != logged:
+        if not answers:
+            log.info("reloaded: nothing has changed")
+        if _errors(answers) is None or _errors(answers) != logged:
             for answer in answers:
-                why = printable(answer.error or "")
-                log.error("everything stays as it is: {why}", why=why, **_field(answer))
+                _log(answer)
         return answers
 
 
@@ -113,19 +111,15 @@ def _errors(answers: Iterable[ReloadAnswer]) -> str | None:
     return "\n".join(errors) if errors else None
 
 
-def _log_changes(answers: list[ReloadAnswer]) -> None:
-    """Log what was applied to each repeater, and what was not."""
-    if not answers:
-        log.info("reloaded: nothing has changed")
-    for answer in answers:
-        parts = []
-        for outcome in ("applied", "restart needed"):
-            names = ", ".join(key for key, value in answer.keys.items() if value == outcome)
-            if names:
-                parts.append(f"{outcome}: {names}")
-        log.info("reloaded; {what}", what="; ".join(parts), **_field(answer))
-
-
-def _field(answer: ReloadAnswer) -> dict[str, str]:
-    """Return the field of a log line that names the repeater, if it concerns one."""
-    return {"repeater": answer.repeater} if answer.repeater else {}
+def _log(answer: ReloadAnswer) -> None:
+    """Log what was applied to a repeater and what was not, or why nothing was."""
+    field = {"repeater": answer.repeater} if answer.repeater else {}
+    if answer.error is not None:
+        log.error("not reloaded: {why}", why=printable(answer.error), **field)
+        return
+    parts = []
+    for outcome in ("applied", "restart needed"):
+        names = ", ".join(key for key, value in answer.keys.items() if value == outcome)
+        if names:
+            parts.append(f"{outcome}: {names}")
+    log.info("reloaded; {what}", what="; ".join(parts), **field)

@@ -8,19 +8,21 @@ links are closed, and last the administration.
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
+from twisted.application.internet import TimerService
 from twisted.application.service import IServiceCollection, Service
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .._sockets.descriptors import raise_soft_limit
 from .._text import printable, text_of
 from .._types import Reactor
+from ..tls_options import look_at_certificates, reload_certificates
 from .admin_port import AdminPort
-from .changes import Change, ChangeError, ReloadAnswer
+from .changes import Change, ChangeError, ReloadAnswer, with_certificates
 from .draining import Draining
 from .filter_modules import FilterModules
 from .hosted import FILTERS, Hosted
@@ -35,6 +37,9 @@ from .systemd import Systemd
 __all__ = ["CannotStart", "RepeaterService"]
 
 log: Logger = Logger()
+
+LOOK_EVERY = 60.0
+"""How many seconds pass until certificates are looked at although nobody connects."""
 
 MORE = 5.0
 """How many seconds longer than the longest deadlines systemd is to wait for the end."""
@@ -76,12 +81,16 @@ class RepeaterService(Service):
         wanted = Wanted(settings.repeaters.values())
         self.modules: FilterModules = FilterModules(wanted.names, wanted.pairs, where=wanted.where)
         """All their filters."""
+        if settings.file is not None:
+            self.modules.watched.add(settings.file)
         self._check_reload()
         self._admin = AdminPort(settings, reactor)
         self._leaving: dict[Hosted, Draining] = {}
         """Repeaters that are drained."""
         self._draining = False
         self._reload = Reload(self, reactor)
+        self._certificates = TimerService(LOOK_EVERY, look_at_certificates)
+        self._certificates.clock = reactor
         self._systemd = Systemd()
         self._signals = ShutdownSignals(
             reactor, self._abort, (twistd or {}).get("pidfile"), on_alive=self._systemd.alive
@@ -104,7 +113,7 @@ class RepeaterService(Service):
     def _make_logs(self, twistd: Mapping[str, Any] | None) -> Logs:
         values = self.settings.values
         try:
-            logs = Logs(values["log-format"], _level(self.settings), twistd)
+            logs = Logs(values["log-format"], values["log-level"], twistd)
         except ValueError as error:
             raise LoadingError(text_of(error)) from error
         logs.names_repeaters = len(self.settings.repeaters) > 1
@@ -131,6 +140,7 @@ class RepeaterService(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self._reload.start(watch=self.settings.values["reload"])
         self._signals.start()
+        self._certificates.startService()
         self._binding.addCallback(lambda _: Deferred.fromCoroutine(self._begin())).addErrback(self._failed)
         self._started = True
         self._raise_error()
@@ -217,8 +227,10 @@ class RepeaterService(Service):
         if self._draining or not self._started or self._binding is None or not self._binding.called:
             return [ReloadAnswer("", "the process is starting or ending")]
         self._systemd.reloading()
+        self.modules.note_watched()
         try:
-            return Change(self, self.settings.read_again(), only).make()
+            answers = Change(self, self.settings.read_again(), only).make()
+            return answers if only is not None else with_certificates(answers, self.settings, reload_certificates())
         except SettingsError as error:
             return [ReloadAnswer("", line) for line in error.lines]
         except ChangeError as error:
@@ -226,27 +238,15 @@ class RepeaterService(Service):
         finally:
             self._systemd.ready(self._status())
 
-    def prepare(self, settings: ProcessSettings) -> Callable[[], None]:
-        """Check the new settings of the process, and return what applies them.
-
-        Raises:
-            LoadingError: they are wrong.
-        """
-        apply_admin = self._admin.change(settings)
-
-        def apply() -> None:
-            apply_admin()
-            self._logs.use(settings.values["log-format"], _level(settings))
-            self._logs.names_repeaters = len(settings.repeaters) > 1
-
-        return apply
-
     def take(self, settings: ProcessSettings, added: Iterable[Hosted], removed: Iterable[Hosted]) -> None:
         """Have these settings from now on, with the repeaters that were added. Drain those that were removed."""
         self.settings = settings
+        self._admin.change(settings)
+        self._logs.use(settings.values["log-format"], settings.values["log-level"])
+        self._logs.names_repeaters = len(settings.repeaters) > 1
         for hosted in removed:
             del self.hosted[hosted.name]
-            log.info("{repeater}: removed from the configuration, and drained", repeater=hosted.name)
+            log.info("removed from the configuration, and drained", repeater=hosted.name)
             Deferred.fromCoroutine(self._drain_one(hosted)).addErrback(_log_bug)
         for hosted in added:
             self.hosted[hosted.name] = hosted
@@ -271,6 +271,8 @@ class RepeaterService(Service):
         await self._admin.stop()
         self._reload.stop()
         self._signals.stop()
+        if self._certificates.running:
+            await self._certificates.stopService()
 
     def _longest_end(self) -> float:
         limits = [hosted.settings.values["limits"] for hosted in self.hosted.values()]
@@ -282,7 +284,7 @@ class RepeaterService(Service):
         draining = self._leaving.get(hosted)
         if draining is None and hosted.bound:
             timeout = self.settings.values["drain-timeout"]
-            draining = self._leaving[hosted] = Draining(hosted.repeater, timeout, self.reactor)
+            draining = self._leaving[hosted] = Draining(hosted.repeater, timeout, self.reactor, hosted.name)
             draining.start()
         if draining is not None:
             await draining.wait()
@@ -295,11 +297,6 @@ class RepeaterService(Service):
             draining.stop()
         for hosted in [*self.hosted.values(), *self._leaving]:
             hosted.abort()
-
-
-def _level(settings: ProcessSettings) -> LogLevel:
-    level = settings.values["log-level"]
-    return level if isinstance(level, LogLevel) else LogLevel.levelWithName(level)
 
 
 def _log_bug(failure: Failure) -> None:

@@ -1,0 +1,216 @@
+"""``twistd repeater`` as a service: many repeaters of one file, draining, and a stand-in for systemd."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import socketserver
+import sys
+import threading
+import time
+
+from .programs import LONGEST, TWISTD, Program
+from .test_twistd import WAITING_FILTER, TwistdCase
+
+FILTER = """
+from twisted_repeater import PASS_ON, Send
+
+def mark(message, link):
+    return Send(message + b"{}") if message.endswith(b"mark") else PASS_ON
+"""
+
+
+class Echo(socketserver.ThreadingTCPServer):
+    """Sends each line back."""
+
+    daemon_threads = True
+    request_queue_size = 100
+
+    class RequestHandlerClass(socketserver.StreamRequestHandler):
+        """One connection."""
+
+        def handle(self) -> None:
+            """Send each line back."""
+            for line in self.rfile:
+                self.wfile.write(line)
+
+
+class Talker(threading.Thread):
+    """A client that sends lines and waits for each to come back, and rests now and then."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self._socket = socket.create_connection(("127.0.0.1", port), LONGEST)
+        self._lines = self._socket.makefile("rb")
+        self.answered = 0
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Talk until the other side ends the stream."""
+        try:
+            while self._talk(50) and self._rest():
+                pass
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._lines.close()
+            self._socket.close()
+
+    def _talk(self, count: int) -> bool:
+        for _ in range(count):
+            line = b"line %d\n" % self.answered
+            self._socket.sendall(line)
+            assert self._lines.readline() == line
+            self.answered += 1
+        return True
+
+    def _rest(self) -> bool:
+        """Return whether the stream has not ended after a while."""
+        self._socket.settimeout(0.8)
+        try:
+            data = self._socket.recv(1)
+        except TimeoutError:
+            self._socket.settimeout(LONGEST)
+            return True
+        assert data == b""
+        return False
+
+
+class ManyTests(TwistdCase):
+    """Twelve repeaters of one file."""
+
+    def write_config(self, letter: str, *more: str) -> None:
+        """Write the configuration file, and the filter that half of the repeaters have."""
+        self.path("rules.py").write_text(FILTER.format(letter))
+        tables = [
+            f'[repeater.r{number}]\nlisten = "tcp:0:interface=127.0.0.1"\n'
+            + ('to-server-filter = "rules:mark"\n' if number % 2 else "")
+            for number in range(12)
+        ]
+        head = f'drain-timeout = 20\n[defaults]\ndialect = "lines"\nserver = "tcp:127.0.0.1:{self.echo_port}"\n'
+        self.path("edge.toml").write_text(head + "".join([*tables, *more]))
+
+    def test_reloaded_and_drained(self) -> None:
+        """Under load all are reloaded, one is added and removed, and all are drained: no link is cut, no line lost."""
+        with Echo(("127.0.0.1", 0), Echo.RequestHandlerClass) as echo:
+            self.echo_port = echo.server_address[1]
+            threading.Thread(target=echo.serve_forever, args=(0.05,), daemon=True).start()
+            self.write_config("a")
+            repeater = self.run_twistd("repeater", "--config", "edge.toml")
+            ports = [
+                int(repeater.wait_for(rf"repeater r{number}: .*accepting clients at 127.0.0.1:(\d+)")[1])
+                for number in range(12)
+            ]
+            talkers = [Talker(port) for port in ports * 2]
+            self.write_config("b", '[repeater.more]\nlisten = "tcp:0:interface=127.0.0.1"\n')
+            repeater.send_signal(signal.SIGHUP)
+            repeater.wait_for(r"r\d+: reloaded; applied: to-server-filter", 6)
+            more = int(repeater.wait_for(r"repeater more: .*accepting clients at 127.0.0.1:(\d+)")[1])
+            talkers.append(Talker(more))
+            self.write_config("b")
+            repeater.send_signal(signal.SIGHUP)
+            repeater.wait_for("removed from the configuration, and drained")
+            talkers[-1].join(LONGEST)
+            with socket.create_connection(("127.0.0.1", ports[1]), LONGEST) as client:
+                client.sendall(b"mark\n")
+                self.assertEqual(client.recv(100), b"markb\n")
+            status, output = repeater.terminate()
+            for talker in talkers:
+                talker.join(LONGEST)
+            echo.shutdown()
+        self.assertEqual(status, -signal.SIGTERM, output)
+        self.assertEqual([talker.error for talker in talkers], [None] * 25, output)
+        self.assertTrue(all(talker.answered % 50 == 0 for talker in talkers))
+        self.assertNotIn("Traceback", output)
+
+
+class DrainTests(TwistdCase):
+    """SIGTERM."""
+
+    def test_waiting(self) -> None:
+        """A link whose verdict is awaited goes on until it has come; meanwhile nobody is ready for newcomers."""
+        self.path("waiting.py").write_text(WAITING_FILTER)
+        _, server_port = self.start_server()
+        admin = f"unix:{self.path('admin')}"
+        repeater, port = self.start_repeater(server_port, "--to-server-filter", "waiting:wait", "--admin", admin)
+        ann = self.start_client(port, "ann")
+        ann.type("price ACME")
+        repeater.wait_for("the filter has b'price ACME'")
+        self.assertIn(b'{"ready":true,"reasons":[]}', self.get("readyz"))
+        repeater.send_signal(signal.SIGTERM)
+        repeater.wait_for("links that end as they rest: 1; at the latest in 30 seconds")
+        self.assertIn(b'{"ready":false,"reasons":["draining"]}', self.get("readyz"))
+        self.assertRaises(ConnectionRefusedError, socket.create_connection, ("127.0.0.1", port))
+        self.path("go").touch()
+        ann.wait_for("^ACME costs 101.50$")
+        ann.wait_for("^disconnected")
+        self.assertEqual(repeater.end()[0], -signal.SIGTERM)
+
+    def get(self, path: str) -> bytes:
+        """Ask the administration."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(LONGEST)
+            client.connect(str(self.path("admin")))
+            client.sendall(b"GET /%s HTTP/1.0\r\nHost: localhost\r\n\r\n" % path.encode())
+            answer = b""
+            while data := client.recv(1000):
+                answer += data
+        return answer
+
+
+class SystemdTests(TwistdCase):
+    """What systemd is told, and sockets that it has opened."""
+
+    def setUp(self) -> None:
+        """Listen as systemd does."""
+        super().setUp()
+        self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.notices.close)
+        self.notices.settimeout(LONGEST)
+        self.notices.bind(str(self.path("notify")))
+        self.environment |= {"NOTIFY_SOCKET": str(self.path("notify")), "WATCHDOG_USEC": "600000"}
+
+    def notice(self, start: str) -> list[str]:
+        """Return the lines of the next notice that begins so; leave out others."""
+        while True:
+            lines = self.notices.recv(4096).decode().split("\n")
+            if lines[0] == start:
+                return lines
+
+    def activated(self, listening: socket.socket, server_port: int, *options: str) -> Program:
+        """Start a repeater that gets a socket as systemd would hand it over."""
+        command = ["repeater", "--server", f"tcp:127.0.0.1:{server_port}", "--server-name", "quotes", *options]
+        environment = self.environment | {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "edge"}
+        code = f"import os, sys; os.dup2({listening.fileno()}, 3); os.environ['LISTEN_PID'] = str(os.getpid()); "
+        code += "os.execv(sys.argv[1], sys.argv[1:])"
+        parts = [sys.executable, "-c", code, TWISTD, "-n", "--pidfile=", *command]
+        program = Program(*parts, cwd=self.directory, env=environment, pass_fds=(listening.fileno(),))
+        self.addCleanup(program.kill)
+        return program
+
+    def test_life(self) -> None:
+        """systemd hears of readiness, of life, of a reload and of the end; the socket is its own, and stays open."""
+        _, server_port = self.start_server()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+            repeater = self.activated(listening, server_port, "--listen", "systemd:domain=INET:name=edge")
+            self.assertEqual(self.notice("READY=1"), ["READY=1", "STATUS=repeater runs"])
+            ann = self.start_client(port, "ann")
+            self.check_still_talks(ann)
+            self.notice("WATCHDOG=1")
+            repeater.send_signal(signal.SIGHUP)
+            _, moment, status = self.notice("RELOADING=1")
+            self.assertEqual(status, "STATUS=reloading")
+            reloaded = int(moment.removeprefix("MONOTONIC_USEC=")) / 1e6
+            self.assertTrue(0 <= time.monotonic() - reloaded < LONGEST)
+            self.notice("READY=1")
+            repeater.send_signal(signal.SIGTERM)
+            _, status, extend = self.notice("STOPPING=1")
+            self.assertEqual(status, "STATUS=draining")
+            self.assertTrue(re.fullmatch(r"EXTEND_TIMEOUT_USEC=\d{7,9}", extend), extend)
+            self.assertEqual(repeater.end()[0], -signal.SIGTERM)
+            with socket.create_connection(("127.0.0.1", port), LONGEST):  # it waits for the next process
+                listening.settimeout(LONGEST)
+                listening.accept()[0].close()
