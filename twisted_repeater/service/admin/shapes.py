@@ -114,7 +114,7 @@ class Input(Struct, forbid_unknown_fields=True):
     hex: str | UnsetType = UNSET
     """Digits, with blanks between them or not."""
     base64: str | UnsetType = UNSET
-    set: dict[str, Any] | UnsetType = UNSET
+    set: Annotated[dict[str, Any], Meta(max_length=1000)] | UnsetType = UNSET
     """Fields of a held message with their new values; null takes a field away, where that is possible."""
 
 
