@@ -16,7 +16,10 @@ LONGEST_LINE: Final = 200
 ESCAPES: Final[dict[int, str]] = {
     **{code: f"\\x{code:02x}" for code in (*range(32), 127)},
     **{0xDC00 + byte: f"\\x{byte:02x}" for byte in range(128, 256)},  # as surrogateescape has them
-    **{ord("\\"): "\\\\", ord("\r"): "\\r", ord("\n"): "\\n", ord("\t"): "\\t"},
+    ord("\\"): "\\\\",
+    ord("\r"): "\\r",
+    ord("\n"): "\\n",
+    ord("\t"): "\\t",
 }
 """The escapes of the characters that are frequent in bytes that are not text."""
 
