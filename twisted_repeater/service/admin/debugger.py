@@ -199,11 +199,17 @@ class Debugger:
 
     # -- the end --------------------------------------------------------------------------------------------------
 
-    def release(self) -> None:
-        """Release everything, and hold nothing more: the process is drained."""
-        self.closed = True
-        for debugged in self._debugged.values():
-            debugged.rules.remove_of(None)
+    def release(self, repeater: str | None = None) -> None:
+        """Release everything, and hold nothing more: the process is drained.
+
+        Args:
+            repeater: the name of the only repeater that is drained; ``None`` for all.
+        """
+        if repeater is None:
+            self.closed = True
+        for name, debugged in self._debugged.items():
+            if repeater in (None, name):
+                debugged.rules.remove_of(None)
 
     def end(self) -> None:
         """End all streams, and release everything: the administration goes."""
