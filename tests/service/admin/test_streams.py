@@ -101,9 +101,14 @@ class ConnectionTests(StreamCase):
         self.assertEqual(self.it.world.clock.getDelayedCalls(), [])
 
     def test_repeater_ends(self) -> None:
-        """When the repeater is shut down, the stream ends."""
+        """When the repeater is shut down, the stream ends; what it shows can be chosen until then."""
         self.begin()
-        self.it.world.shutdown()
+        done = self.it.world.repeater.shutdown()
+        with self.it.world.network.unsettled():
+            self.stream.watch_ended()
+            self.choose(client="bob")
+        self.it.world.advance(60)
+        self.successResultOf(done)
         self.it.world.advance(1)
         self.assertTrue(self.listening.ended)
         self.assertFalse(self.stream.attached)
