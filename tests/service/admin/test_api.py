@@ -162,11 +162,11 @@ class GateTests(AdminCase):
         await self.start()
         context: Context = self.site.responder.context  # type: ignore[attr-defined]
         told: list[str] = []
-        context.release_held = lambda: told.append("release")
+        context.release_held = lambda repeater=None: told.append(f"release {repeater}")
         context.at_end.append(lambda: told.append("end"))
         self.site.release_held()
         await maybeDeferred(self.port.stopListening)
-        self.assertEqual(told, ["release", "end"])
+        self.assertEqual(told, ["release None", "end"])
 
     async def test_other_token(self) -> None:
         """A reload can change the token."""

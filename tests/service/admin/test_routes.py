@@ -112,7 +112,7 @@ class CallTests(SynchronousTestCase):
         context = self.call().context
         self.assertIs(context.part(Part), context.part(Part))
         self.assertIs(context.part(Part).context, context)
-        self.assertEqual((context.held("edge"), context.release_held()), (0, None))
+        self.assertEqual((context.held("edge"), context.release_held(None)), (0, None))
 
 
 class Part:
