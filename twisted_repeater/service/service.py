@@ -275,6 +275,7 @@ class RepeaterService(Service):
 
     async def _drain_one(self, hosted: Hosted) -> None:
         """Drain a repeater, and end it."""
+        self._admin.release_held(hosted.name)
         draining = self._leaving.get(hosted)
         if draining is None and hosted.bound:
             timeout = self.settings.values["drain-timeout"]
