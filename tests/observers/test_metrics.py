@@ -225,6 +225,25 @@ class ReadingTests(MetricsCase):
             self.assertIn(b"twisted_repeater_links 0.0", text, accept)
         self.assertTrue(content_type.startswith("text/plain; version=0.0.4"))
 
+    def test_several(self) -> None:
+        """The numbers of several repeaters have their names, escaped; each metric is described once."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        other, name = MetricsObserver(), 'o"\\\n'
+        other.made = 7
+        other.refused["Full"] += 1
+        other.recording = RECORDING  # type: ignore[assignment]
+        text, _ = exposition({"edge": self.observer, name: other}, "")
+        self.assertEqual(text.decode().count("# TYPE twisted_repeater_links gauge"), 1)
+        families = {family.name: family for family in text_string_to_metric_families(text.decode())}
+        links = {sample.labels["repeater"]: sample.value for sample in families["twisted_repeater_links"].samples}
+        self.assertEqual(links, {"edge": 0, name: 7})
+        (refused,) = families["twisted_repeater_clients_refused"].samples
+        self.assertEqual(refused.labels, {"repeater": name, "error": "Full"})
+        (recorded,) = families["twisted_repeater_recording_messages"].samples
+        self.assertEqual((recorded.labels, recorded.value), ({"repeater": name}, 5))
+        self.assertIn("python_info", families)
+
     def test_registry(self) -> None:
         """The observer can be registered like any other collector."""
         from prometheus_client import CollectorRegistry

@@ -65,7 +65,7 @@ def versions(call: Call[Nothing, None]) -> Version:
 
 def metrics(call: Call[Nothing, None]) -> Answer:
     """Return the metrics of all repeaters, in the format that the client accepts best."""
-    accept = (call.request.getHeader("accept") or "").encode("ascii", "replace").decode()
+    accept = (call.request.getHeader(b"accept") or b"").decode("ascii", "replace")
     observers = {name: each.metrics for name, each in call.context.administered.repeaters.items()}
     try:
         page, content_type = exposition(observers, accept)

@@ -79,7 +79,7 @@ class Login:
 
     def log_in(self, request: GuardedRequest, token: str) -> str:
         """Begin a session, and return its cookie; raise `ApiError` if the token is wrong."""
-        self._compare(request, token.encode("utf-8", "surrogatepass"))
+        self._compare(request, token.encode())
         secret = secrets.token_urlsafe(32)
         self._sessions[_digest(secret)] = self._reactor.seconds() + SESSION_TIME
         if len(self._sessions) > MAX_SESSIONS:

@@ -1,0 +1,186 @@
+"""Rules that hold messages, and the holder that asks them about each message of a repeater."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from ..._link.holding import Hold
+from ..._repeater import Repeater
+from ...holding import HeldMessage
+from ...link import Link
+from ...verdicts import Verdict
+from .criteria import Criteria
+from .held import HeldMessages
+from .shapes import NewRule, Rule
+from .shown import Shower, payload_of
+
+__all__ = ["MOST_RULES", "HoldRule", "Rules", "TooManyRules"]
+
+MOST_RULES: Final = 100
+"""How many rules a repeater may have; each is asked about each message."""
+
+log: Logger = Logger()
+
+
+class TooManyRules(Exception):
+    """A repeater has as many rules as it may have."""
+
+
+class HoldRule:
+    """One rule: which messages it holds, and how many.
+
+    Args:
+        number: its id.
+        new: what was asked for.
+    """
+
+    def __init__(self, number: int, new: NewRule) -> None:
+        self.id: int = number
+        self.asked: NewRule = new
+        """What was asked for."""
+        self.criteria: Criteria = Criteria(new.client, new.direction, new.type, new.text)
+        """Which messages match."""
+        self.matched: int = 0
+        """How many messages have matched."""
+        self.full: bool = False
+        """Whether the last message that it wanted has passed because too much is held."""
+
+    def wants(self, held: HeldMessage, shower: Shower) -> bool:
+        """Return whether it is to hold a message, and count that."""
+        criteria = self.criteria
+        if criteria.direction is not None and held.direction is not criteria.direction:
+            return False
+        if not criteria.wants_link(held.link) or not criteria.wants_type(held.message):
+            return False
+        if criteria.text is not None and not self._has_text(held, shower):
+            return False
+        self.matched += 1
+        return self.matched % self.asked.every == 0
+
+    def _has_text(self, held: HeldMessage, shower: Shower) -> bool:
+        payload = payload_of(held)
+        if payload is None or not self.criteria.wants_bytes(payload):
+            return False
+        return not shower.is_secret(held.message, held.direction) or self.criteria.wants_shown(shower.text(held))
+
+    def shown(self, held: int) -> Rule:
+        """Return it as JSON; ``held`` is how many messages it holds now."""
+        asked = self.asked
+        return Rule(
+            id=self.id,
+            stream=asked.stream,
+            client=asked.client,
+            direction=asked.direction,
+            type=asked.type,
+            text=asked.text,
+            every=asked.every,
+            timeout=asked.timeout,
+            max_held=asked.max_held,
+            matched=self.matched,
+            held=held,
+            full=self.full,
+        )
+
+
+class Rules:
+    """The rules of one repeater.
+
+    Nobody is asked about messages as long as there is no rule. Of the links, only those are asked about that a rule may
+    want.
+
+    Args:
+        repeater: the repeater.
+        name: its name.
+        shower: shows its messages.
+        held: everything that is held in the process.
+        numbers: makes the ids of rules.
+    """
+
+    def __init__(
+        self,
+        repeater: Repeater,
+        name: str,
+        shower: Shower,
+        held: HeldMessages,
+        numbers: Callable[[], int],
+    ) -> None:
+        self.repeater: Repeater = repeater
+        """The repeater."""
+        self._name = name
+        self._shower = shower
+        self._held = held
+        self._numbers = numbers
+        self._rules: dict[int, HoldRule] = {}
+        self._hold: Hold | None = None
+
+    def list(self) -> list[Rule]:
+        """Return all rules as JSON, the oldest first."""
+        return [self.shown(rule) for rule in self._rules.values()]
+
+    def shown(self, rule: HoldRule) -> Rule:
+        """Return a rule as JSON."""
+        return rule.shown(self._held.count_of(rule.id))
+
+    def add(self, new: NewRule) -> HoldRule:
+        """Make a rule, which holds from now on.
+
+        Raises:
+            TooManyRules: there are too many.
+            RuntimeError: the repeater is shut down.
+        """
+        if len(self._rules) >= MOST_RULES:
+            raise TooManyRules(f"a repeater may have {MOST_RULES} rules at most; delete one")
+        rule = HoldRule(self._numbers(), new)
+        self._rules[rule.id] = rule
+        try:
+            self._ask_anew()
+        except RuntimeError:
+            del self._rules[rule.id]
+            raise
+        return rule
+
+    def remove(self, number: int, how: str = "rule removed") -> bool:
+        """Remove a rule, and release what it holds. Return whether there was one."""
+        if self._rules.pop(number, None) is None:
+            return False
+        self._ask_anew()
+        self._held.release_of({number}, how)
+        return True
+
+    def remove_of(self, stream: str | None, how: str = "owner gone") -> None:
+        """Remove the rules of a stream, ``None`` for all, and then release what they hold, in order."""
+        gone = {number for number, rule in self._rules.items() if stream is None or rule.asked.stream == stream}
+        for number in gone:
+            del self._rules[number]
+        if gone:
+            self._ask_anew()
+            self._held.release_of(gone, how)
+
+    def _ask_anew(self) -> None:
+        """Let the repeater ask about the links that the rules want now."""
+        before = self._hold
+        self._hold = self.repeater.hold(self._ask, links=self._wants_link) if self._rules else None
+        if before is not None:
+            before.stop()
+
+    def _wants_link(self, link: Link) -> bool:
+        return any(rule.criteria.wants_link(link) for rule in self._rules.values())
+
+    def _ask(self, message: HeldMessage) -> Deferred[Verdict] | None:
+        """Return a Deferred if a message is to be held. See `Holder`."""
+        for rule in self._rules.values():
+            try:
+                if not rule.wants(message, self._shower):
+                    continue
+            except Exception:  # a message of the application, whose methods raise, is not what anybody asked for
+                log.failure("a rule could not look at a message")
+                continue
+            waits = self._held.hold(rule, self._name, message)
+            rule.full = waits is None
+            if waits is not None:
+                return waits
+        return None
