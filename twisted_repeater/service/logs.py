@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import IO, Any, ClassVar, cast
+from typing import IO, Any, cast
 
 from twisted.logger import (
     FileLogObserver,
@@ -135,7 +135,7 @@ class RotatedFile(LogFile):
     file is no longer rotated by its size: its numbers would mix with those of the other program.
     """
 
-    synchronized: ClassVar[list[str]] = ["rotate"]
+    synchronized: list[str] = ["rotate"]  # noqa: RUF012 - as in Twisted
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)  # type: ignore[no-untyped-call]
