@@ -12,7 +12,7 @@ from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
 from ..._types import Reactor
-from . import debugging, faults, health, links, login, openapi, recording, repeaters
+from . import debugging, faults, health, links, login, openapi, page_files, recording, repeaters
 from .answers import Answer, ApiError, Nothing, json_of
 from .login import Login
 from .request import GuardedRequest
@@ -25,6 +25,7 @@ __all__ = ["ROUTES", "Api", "make_site"]
 MAX_PARAMETERS = 16
 
 ROUTES: list[Route] = [
+    *page_files.ROUTES,
     *health.ROUTES,
     *login.ROUTES,
     *openapi.ROUTES,

@@ -1,0 +1,56 @@
+// Calls of the HTTP API. Paths are relative to the page, so that it also works below a path of a reverse proxy.
+
+const LONGEST = 20000; // milliseconds that a call may take
+
+/** An answer that says no, or no answer: `status` is 0 if the administration could not be reached. */
+export class ApiError extends Error {
+  constructor(status, sentence) {
+    super(sentence);
+    this.status = status;
+  }
+}
+
+let loginNeeded = () => {};
+
+/** Set what is called when an answer says that a login is needed. */
+export function onLoginNeeded(call) {
+  loginNeeded = call;
+}
+
+/** Make a call and return its answer. @throws {ApiError} with the one sentence that the answer has */
+export async function call(method, path, body = undefined) {
+  const settings = { method, cache: "no-store", signal: AbortSignal.timeout(LONGEST) };
+  if (body !== undefined) {
+    settings.body = JSON.stringify(body);
+    settings.headers = { "Content-Type": "application/json" };
+  }
+  let answer;
+  try {
+    answer = await fetch(path, settings);
+  } catch {
+    throw new ApiError(0, "The administration cannot be reached.");
+  }
+  return (await checked(answer)).json().catch(() => ({}));
+}
+
+/** Return an answer if it says yes. @throws {ApiError} otherwise */
+export async function checked(answer) {
+  if (answer.ok) return answer;
+  const said = await answer.json().catch(() => ({}));
+  if (answer.status === 401) loginNeeded();
+  throw new ApiError(answer.status, said.error ?? `The administration answered ${answer.status}.`);
+}
+
+export const get = (path) => call("GET", path);
+export const post = (path, body = undefined) => call("POST", path, body);
+export const put = (path, body) => call("PUT", path, body);
+export const remove = (path) => call("DELETE", path);
+
+/** Return the path of something of a repeater: `of("edge", "links", 7, "close")`. Each part is escaped. */
+export const of = (repeater, ...parts) => ["repeaters", repeater, ...parts].map(encodeURIComponent).join("/");
+
+/** Return a path with a query; what is empty is left out. */
+export function asking(path, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}

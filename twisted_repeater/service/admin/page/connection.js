@@ -1,0 +1,110 @@
+// Decides how this tab is told what happens, and says so in the header.
+//   live      it has a stream
+//   polling   other tabs have all the streams that a browser can carry; lists are asked for, no messages come
+//   resting   nobody sees the tab and it holds nothing, so it gave its stream up
+//   lost      the administration does not answer; it is tried again by itself
+
+import { post } from "./api.js";
+import { byId, setText } from "./dom.js";
+import { Stream } from "./stream.js";
+import { MOST_STREAMS, Tabs } from "./tabs.js";
+
+const REST = 5000; // milliseconds that a tab may be hidden before it gives up its stream
+const ASKS_AGAIN = 10000; // milliseconds after which a polling tab asks whether there is room
+
+const CROWDED =
+  `${MOST_STREAMS} other tabs of this page have a stream, and a browser cannot carry more. ` +
+  "This tab shows links and rates, but no messages. Close one of the others and it goes on here.";
+
+export class Connection {
+  constructor(app) {
+    this.app = app;
+    this.stream = null;
+    this.state = "";
+    this.tabs = new Tabs(() => this.state === "polling" && this.#soon(Math.random() * 500));
+    document.addEventListener("visibilitychange", () => this.#seen());
+    addEventListener("pagehide", () => this.#close());
+    addEventListener("pageshow", (event) => event.persisted && this.open());
+    addEventListener("online", () => this.stream?.hurry());
+  }
+
+  /** The name of this tab's stream at the server, null while there is none. */
+  get id() {
+    return this.state === "live" ? this.stream.id : null;
+  }
+
+  /** Open the stream of the chosen repeater, in place of the one before. */
+  async open() {
+    this.#close();
+    const repeater = this.app.repeater;
+    if (repeater === null) return;
+    this.#is("connecting", "connecting …");
+    const may = await this.tabs.mayStream();
+    if (repeater !== this.app.repeater || this.stream) return;
+    if (!may) {
+      this.#is("polling", "no stream: too many tabs", CROWDED);
+      this.#soon(ASKS_AGAIN);
+      this.app.tell("resync");
+      return;
+    }
+    this.stream = new Stream(repeater, () => ({ ...this.app.filter, paused: this.app.paused || null }), {
+      event: (kind, data) => this.app.tell(kind, data),
+      up: () => this.#up(),
+      down: (error, pause) => this.#down(error, pause),
+    });
+  }
+
+  /** Ask anew what the stream shows, after the filter or the pause has changed. */
+  async choose() {
+    if (this.id !== null) {
+      const chosen = Object.entries(this.app.filter).map(([name, value]) => [name, value || null]);
+      await this.app.attempt(() => post(`streams/${this.id}`, { ...Object.fromEntries(chosen), paused: this.app.paused }));
+    }
+  }
+
+  #up() {
+    this.#is("live", "live");
+    this.app.tell("resync");
+  }
+
+  #down(error, pause) {
+    const soon = pause < 1000 ? "at once" : `in ${Math.round(pause / 1000)} s`;
+    const why = error.message.replace(/\.$/, "");
+    this.#is("lost", error.status ? "no stream" : "connection lost", `${why}. It is tried again ${soon}.`);
+  }
+
+  #close() {
+    clearTimeout(this.timer);
+    this.stream?.close();
+    this.stream = null;
+    this.tabs.giveUp();
+  }
+
+  #soon(pause) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.open(), pause);
+  }
+
+  #seen() {
+    clearTimeout(this.rest);
+    if (document.hidden) this.rest = setTimeout(() => this.#rest(), REST);
+    else if (this.state === "resting") this.open();
+    else this.stream?.hurry();
+  }
+
+  #rest() {
+    if (this.app.holds() || !this.stream) return;
+    this.#close();
+    this.#is("resting", "resting");
+  }
+
+  #is(state, text, sentence = "") {
+    this.state = state;
+    document.body.dataset.connection = state;
+    const live = byId("live");
+    setText(live, text);
+    live.title = sentence;
+    this.app.notice("connection", sentence);
+    this.app.tell("connection", state);
+  }
+}

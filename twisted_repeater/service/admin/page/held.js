@@ -1,0 +1,169 @@
+// The messages that are held: a list with what waits behind each and the time that is left, and an editor beside it.
+
+import { get, of, post } from "./api.js";
+import { make, setText } from "./dom.js";
+import { editor } from "./editor.js";
+import { ARROWS, WAYS, count, countdown, size } from "./format.js";
+import { WindowList } from "./window_list.js";
+
+const HOW = {
+  released: "released",
+  dropped: "dropped",
+  changed: "sent changed",
+  answered: "answered",
+  deadline: "released, because its time was over",
+  "owner gone": "released, because the page that held it is gone",
+  "link ended": "gone, because its link has ended",
+  "rule removed": "released, because its rule was removed",
+};
+
+/** Add the tab of held messages. */
+export function heldPanel(app) {
+  let held = [];
+  const ours = new Set(); // ids of those that we are about to let go
+  const listBox = make("div.window.held-list", { role: "listbox", tabindex: "0", "aria-label": "Held messages", id: "held-list" });
+  const all = make("button", { type: "button" }, "Release all");
+  const title = make("span.quiet");
+  const right = make("div.held-editor");
+  const left = make("div.held-left", {}, make("header", {}, title, all), listBox);
+  app.dock.add("held", "Held", make("div.held-panel", {}, left, right));
+
+  const list = new WindowList(listBox, {
+    key: (item) => item.id,
+    make: makeRow,
+    fill: fillRow,
+    chosen: (item) => show(item),
+    entered: () => edit.focus(),
+  });
+  const edit = editor(app, right, act);
+
+  /** Do something with a held message: its way out is told by an event, and by the answer if it was gone already. */
+  async function act(item, what, body = undefined, said = HOW.released) {
+    ours.add(item.id);
+    const answer = await app.attempt(() => post(of(app.repeater, "held", item.id, what), body), `Message ${item.id} is ${said}.`);
+    ours.delete(item.id);
+    if (answer) settled(item.id);
+    else await look();
+  }
+
+  function show(item) {
+    edit.show(item);
+  }
+
+  function settled(id, how = "") {
+    const at = held.findIndex((item) => item.id === id);
+    if (at < 0) return;
+    held = held.toSpliced(at, 1);
+    if (list.chosenKey === id) {
+      if (how && edit.dirty && !ours.has(id)) edit.gone(HOW[how] ?? how);
+      else list.choose(held[Math.min(at, held.length - 1)] ?? null);
+    }
+    draw();
+  }
+
+  function draw() {
+    list.set(held);
+    setText(title, held.length === 1 ? "1 message is held" : `${count(held.length)} messages are held`);
+    all.disabled = !held.length;
+    left.parentElement.classList.toggle("none", !held.length && !edit.shows);
+    app.dock.count("held", held.length, "held");
+    if (list.chosenKey === null && held.length) list.choose(held[0]);
+  }
+
+  async function look() {
+    const repeater = app.repeater;
+    if (repeater === null) return;
+    const answer = await get(of(repeater, "held")).catch(() => null);
+    if (!answer || repeater !== app.repeater) return;
+    const now = performance.now() / 1000;
+    held = answer.held.map((item) => due(item, now));
+    const chosen = held.find((item) => item.id === list.chosenKey);
+    if (chosen) edit.refresh(chosen);
+    else if (list.chosenKey !== null && !edit.isGone) list.choose(null);
+    draw();
+  }
+
+  all.addEventListener("click", async () => {
+    // One after the other, in order, so that what goes out first was held first.
+    const ids = held.map((item) => item.id);
+    let released = 0;
+    for (const id of ids) {
+      const done = await post(of(app.repeater, "held", id, "release")).then(() => true, () => false);
+      released += done;
+      if (done) settled(id);
+    }
+    app.say(`${count(released)} messages are released.`);
+    look();
+  });
+
+  listBox.addEventListener("keydown", (event) => {
+    const item = held.find((one) => one.id === list.chosenKey);
+    if (!item || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "r") act(item, "release");
+    else if (event.key === "d") act(item, "drop", undefined, HOW.dropped);
+    else if (event.key === "e") edit.focus();
+    else return;
+    event.preventDefault();
+  });
+
+  app.on("held", (item) => {
+    if (held.some((other) => other.id === item.id)) return;
+    held = [...held, due(item, performance.now() / 1000)];
+    draw();
+  });
+  app.on("settled", ({ id, how }) => {
+    const mine = list.chosenKey === id && edit.shows;
+    settled(id, how);
+    if (mine && (how === "deadline" || how === "link ended")) app.say(`Message ${id} is ${HOW[how]}.`);
+  });
+  app.on("repeater", () => {
+    held = [];
+    list.choose(null);
+    draw();
+    look();
+  });
+  app.on("resync", look);
+  app.on("summary", (summary) => {
+    // What waits behind grows without an event; and without a stream nothing else would tell.
+    if (held.length || summary?.held !== held.length) look();
+  });
+  setInterval(() => {
+    list.rows.forEach((row) => row.item && !row.hidden && setText(row.left, left_(row.item)));
+    edit.tick();
+  }, 250);
+  app.heldHere = () => held.some((item) => item.stream === app.connection.id);
+  draw();
+}
+
+/** Note by our own clock when a held message is released: the clocks of the two machines may differ. */
+function due(item, now) {
+  item.due = now + (item.left);
+  return item;
+}
+
+/** Return the time that is left of a held message. */
+export const left_ = (item) => countdown(item.due - performance.now() / 1000);
+
+/** Return what waits behind a held message. */
+export function behind(item) {
+  if (!item.behind_bytes) return "nothing waits";
+  const messages = item.behind_messages == null ? "" : item.behind_messages === 1 ? "1 message, " : `${count(item.behind_messages)} messages, `;
+  return `${messages}${size(item.behind_bytes)} wait`;
+}
+
+function makeRow() {
+  const row = make("div.row.held-row");
+  for (const name of ["way", "client", "left", "type", "behind"]) row.append((row[name] = make(`span.${name}`)));
+  return row;
+}
+
+function fillRow(row, item) {
+  const message = item.message;
+  setText(row.way, ARROWS[message.direction]);
+  row.way.setAttribute("aria-label", WAYS[message.direction]);
+  row.way.className = `way ${message.direction}`;
+  setText(row.client, message.client || `link ${message.link}`);
+  setText(row.type, message.type ? `${message.type}  ${message.summary}` : message.summary);
+  setText(row.left, left_(item));
+  setText(row.behind, item.behind_bytes ? `${behind(item)} behind it` : "nothing waits behind it");
+}

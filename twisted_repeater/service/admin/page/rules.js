@@ -1,0 +1,115 @@
+// The rules that say which messages to hold. A rule belongs to the stream of the tab that made it.
+
+import { get, of, post, remove } from "./api.js";
+import { DIRECTIONS, field, make, select, setText } from "./dom.js";
+import { ARROWS, count, duration } from "./format.js";
+import { exactly } from "./globs.js";
+
+/** Add the tab of the rules. */
+export function rulesPanel(app) {
+  let rules = [];
+  const body = make("tbody");
+  const empty = make("p.empty", {}, "No rule. Say which messages to hold, and press “Hold”.");
+  const form = ruleForm();
+  const table = make(
+    "table.list",
+    {},
+    make("thead", {}, make("tr", {}, ...["Holds", "at most", "matched", "held now", ""].map((text) => make("th", { scope: "col" }, text)))),
+    body,
+  );
+  app.dock.add("rules", "Rules", make("div.rules-panel", {}, form, table, empty));
+
+  function draw() {
+    table.hidden = !rules.length;
+    empty.hidden = rules.length > 0;
+    app.dock.count("rules", rules.length);
+    body.replaceChildren(
+      ...rules.map((rule) =>
+        make(
+          "tr",
+          {},
+          make("td", {}, sentence(rule), rule.stream === app.connection.stream?.id ? null : make("span.quiet", {}, "  (not of this tab)")),
+          make("td", {}, duration(rule.timeout)),
+          make("td.number", {}, count(rule.matched)),
+          make("td.number", {}, count(rule.held), rule.full ? make("span.bad", {}, "  full: more messages pass") : null),
+          make("td", {}, make("button", { type: "button", onclick: () => drop(rule), "aria-label": `Remove the rule: ${sentence(rule)}` }, "Remove")),
+        ),
+      ),
+    );
+  }
+
+  async function look() {
+    const repeater = app.repeater;
+    if (repeater === null) return;
+    const answer = await get(of(repeater, "rules")).catch(() => null);
+    if (!answer || repeater !== app.repeater) return;
+    const before = JSON.stringify(rules);
+    rules = answer.rules;
+    // Drawn only if something has changed, so that the focus stays where it is.
+    if (JSON.stringify(rules) !== before) draw();
+  }
+
+  async function drop(rule) {
+    await app.attempt(() => remove(of(app.repeater, "rules", rule.id)), "The rule is removed, and what it held is released.");
+    look();
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (app.connection.id === null) {
+      app.say("A rule belongs to the stream of a tab, and this tab has none at the moment.", true);
+      return;
+    }
+    const given = Object.fromEntries(new FormData(form));
+    const rule = { stream: app.connection.id, every: Number(given.every), timeout: Number(given.timeout) };
+    for (const name of ["client", "direction", "type", "text"]) if (given[name]) rule[name] = given[name];
+    const made = await app.attempt(() => post(of(app.repeater, "rules"), rule), "Messages that match are held from now on.");
+    if (made) app.dock.show("held");
+    look();
+  });
+
+  app.on("rule-like", (message) => {
+    form.elements.client.value = message.client ? exactly(message.client) : "";
+    form.elements.direction.value = message.direction;
+    form.elements.type.value = message.type ? exactly(message.type) : "";
+    form.elements.text.value = "";
+    app.dock.show("rules", true);
+  });
+  app.on("repeater", () => {
+    rules = [];
+    draw();
+    look();
+  });
+  app.on("resync", look);
+  app.on("held", () => look());
+  app.on("summary", () => rules.length && look());
+  app.holds = () => app.heldHere() || rules.some((rule) => rule.stream === app.connection.stream?.id);
+  draw();
+}
+
+/** Return what a rule holds, in words. */
+function sentence(rule) {
+  const what = rule.every > 1 ? `every ${count(rule.every)}. message` : "messages";
+  const parts = [what];
+  if (rule.type) parts.push(`of type ${rule.type}`);
+  if (rule.client) parts.push(`of ${rule.client}`);
+  if (rule.direction) parts.push(`${ARROWS[rule.direction]} ${rule.direction === "to_server" ? "to the server" : "to the client"}`);
+  if (rule.text) parts.push(`with “${rule.text}”`);
+  return parts.length === 1 && rule.every <= 1 ? "all messages" : parts.join(" ");
+}
+
+function ruleForm() {
+  const text = (name, placeholder) => make("input", { name, placeholder, autocomplete: "off", spellcheck: "false", maxlength: 200 });
+  const number = (name, value, min, max, step) => make("input", { name, type: "number", value, min, max, step, required: true });
+  return make(
+    "form.fields-in-line",
+    { "aria-label": "A rule to hold messages" },
+    field("client", text("client", "any"), "A name, or a pattern such as desk-*"),
+    field("direction", select({ name: "direction" }, DIRECTIONS)),
+    field("type", text("type", "any"), "A type, or a pattern such as New*"),
+    field("text", text("text", "any"), "A text that the message contains"),
+    field("every nth", number("every", 1, 1, 1000000, 1), "1 holds each message that matches"),
+    field("seconds", number("timeout", 60, 0.1, 3600, "any"), "A held message is released after so many seconds"),
+    make("button.main", {}, "Hold"),
+  );
+}

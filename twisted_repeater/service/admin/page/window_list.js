@@ -1,0 +1,170 @@
+// A list of any length that has nodes only for the rows in sight. It is a listbox, and works with the keyboard.
+
+const MORE = 4; // rows beyond each edge, so that scrolling shows no gaps
+
+/**
+ * A window of rows over a long list. All rows have one height, which the style sheet sets as --row of the box.
+ *
+ * @param {HTMLElement} box the element that scrolls, with the role listbox
+ * @param {object} settings
+ *   key(item): what tells items apart
+ *   make(): an empty row;  fill(row, item): show an item in it
+ *   chosen(item): called when somebody chooses one;  entered(item): … and presses Enter
+ *   follows: whether to stay at the end when items are added, as long as it is in sight
+ */
+export class WindowList {
+  constructor(box, settings) {
+    this.box = box;
+    this.settings = settings;
+    this.items = [];
+    this.chosenKey = null;
+    this.following = Boolean(settings.follows);
+    this.rows = [];
+    this.end = 0;
+    this.space = document.createElement("div");
+    this.space.className = "space";
+    box.append(this.space);
+    box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    box.addEventListener("keydown", (event) => this.#key(event));
+    box.addEventListener("click", (event) => this.#clicked(event));
+    new ResizeObserver(() => this.measure()).observe(box);
+    this.measure();
+  }
+
+  /** Look anew how high the box and its rows are. */
+  measure() {
+    const before = this.height;
+    this.height = parseFloat(getComputedStyle(this.box).getPropertyValue("--row")) || 24;
+    this.view = this.box.clientHeight;
+    if (before && before !== this.height) this.#rescaled(before);
+    this.draw();
+  }
+
+  /** Rows have another height now: keep the first one in sight where it is. */
+  #rescaled(before) {
+    const first = this.box.scrollTop / before;
+    for (const row of this.rows) row.index = undefined;
+    this.space.style.height = `${this.items.length * this.height}px`;
+    this.box.scrollTop = first * this.height;
+  }
+
+  /** Show other items. */
+  set(items) {
+    this.items = items;
+    this.draw();
+  }
+
+  /** Say that so many items were taken away at the start: what is in sight stays where it is. */
+  removedAtStart(number) {
+    if (!this.following) this.box.scrollTop -= number * this.height;
+  }
+
+  /** Draw with the next frame. */
+  draw() {
+    if (this.drawing) return;
+    this.drawing = true;
+    requestAnimationFrame(() => {
+      this.drawing = false;
+      this.#draw();
+    });
+  }
+
+  /** Go to the end, and stay there. */
+  follow() {
+    this.following = true;
+    this.draw();
+  }
+
+  #draw() {
+    const total = this.items.length * this.height;
+    const height = `${total}px`;
+    if (this.space.style.height !== height) this.space.style.height = height;
+    this.end = Math.max(0, total - this.view);
+    if (this.following && this.box.scrollTop !== this.end) this.box.scrollTop = this.end;
+    const first = Math.max(0, Math.floor(this.box.scrollTop / this.height) - MORE);
+    const wanted = Math.ceil(this.view / this.height) + 2 * MORE;
+    this.#haveRows(wanted);
+    // A row goes on to show its item while both are in sight, so only what is new is drawn.
+    for (let index = first; index < first + this.rows.length; index += 1) {
+      this.#place(this.rows[index % this.rows.length], index);
+    }
+    this.settings.drawn?.();
+  }
+
+  #haveRows(wanted) {
+    while (this.rows.length < wanted) {
+      const row = this.settings.make();
+      row.setAttribute("role", "option");
+      row.id = `${this.box.id}-${this.rows.length}`;
+      this.rows.push(row);
+      this.space.append(row);
+    }
+    while (this.rows.length > wanted) this.rows.pop().remove();
+  }
+
+  #place(row, index) {
+    const item = this.items[index];
+    row.hidden = item === undefined;
+    if (item === undefined) {
+      row.item = undefined;
+      return;
+    }
+    if (row.index !== index) {
+      row.index = index;
+      row.style.transform = `translateY(${index * this.height}px)`;
+      row.setAttribute("aria-posinset", index + 1);
+      row.classList.toggle("odd", index % 2 === 1);
+    }
+    if (row.total !== this.items.length) row.setAttribute("aria-setsize", (row.total = this.items.length));
+    if (row.item !== item) {
+      row.item = item;
+      this.settings.fill(row, item);
+    }
+    const chosen = this.settings.key(item) === this.chosenKey;
+    if (row.getAttribute("aria-selected") !== String(chosen)) row.setAttribute("aria-selected", chosen);
+    if (chosen) this.box.setAttribute("aria-activedescendant", row.id);
+  }
+
+  #scrolled() {
+    // Compared with what was drawn last: items may have come since, and then this is no sign of a reader.
+    if (this.settings.follows) this.following = this.box.scrollTop >= this.end - this.height / 2;
+    this.draw();
+  }
+
+  #clicked(event) {
+    const row = event.target.closest("[role=option]");
+    if (row?.item !== undefined) this.choose(row.item);
+  }
+
+  /** Choose an item, null for none. */
+  choose(item) {
+    this.chosenKey = item === null ? null : this.settings.key(item);
+    if (item === null) this.box.removeAttribute("aria-activedescendant");
+    this.draw();
+    this.settings.chosen(item);
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const page = Math.max(1, Math.floor(this.view / this.height) - 1);
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+    const at = this.items.findIndex((item) => this.settings.key(item) === this.chosenKey);
+    if (event.key === "Enter" && at >= 0) this.settings.entered?.(this.items[at]);
+    else if (event.key === "Escape") this.choose(null);
+    else if (event.key in steps && this.items.length) this.#step(at, steps[event.key]);
+    else return;
+    event.preventDefault();
+  }
+
+  #step(at, step) {
+    // Without a choice, begin at the row in sight: the last one where the list follows, else the first.
+    const start = Math.floor(this.box.scrollTop / this.height) - 1;
+    const from = at >= 0 ? at : this.following ? this.items.length : Math.max(-1, start);
+    const to = Math.min(this.items.length - 1, Math.max(0, from + step));
+    const top = to * this.height;
+    if (this.settings.follows) this.following = to === this.items.length - 1;
+    if (top < this.box.scrollTop) this.box.scrollTop = top;
+    else if (top + this.height > this.box.scrollTop + this.view) this.box.scrollTop = top + this.height - this.view;
+    this.choose(this.items[to]);
+  }
+}
