@@ -46,6 +46,14 @@ class LogCase(ProgramCase):
         text = path.read_text() if path.exists() else ""
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
+    def refused(self, start: dict[str, Any]) -> None:
+        """Connect a client that is refused, because there is no server. ``start`` has the address."""
+        port = int(start["address"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"hello\n")
+            client.settimeout(LONGEST)
+            self.assertEqual(client.recv(1), b"")
+
     def found(self, name: str, words: str) -> list[dict[str, Any]]:
         """Return the objects whose messages have these words."""
         return [each for each in self.objects(name) if words in each["message"]]
@@ -54,13 +62,6 @@ class LogCase(ProgramCase):
 class ForegroundTests(LogCase):
     """A process in the foreground."""
 
-    def refused(self, port: int) -> None:
-        """Connect a client that is refused, because there is no server."""
-        with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(b"hello\n")
-            client.settimeout(LONGEST)
-            self.assertEqual(client.recv(1), b"")
-
     def test_log(self) -> None:
         """Lines of JSON name their repeater; a file that was moved is opened again; SIGHUP changes form and level."""
         self.path("edge.toml").write_text(TWO)
@@ -68,8 +69,7 @@ class ForegroundTests(LogCase):
         self.wait_until(lambda: len(self.found("edge.log", "accepting clients")) == 2)
         starts = {each["repeater"]: each for each in self.found("edge.log", "accepting clients")}
         self.assertEqual(starts.keys(), {"one", "two"})
-        port = int(starts["two"]["address"].rpartition(":")[2])
-        self.refused(port)
+        self.refused(starts["two"])
         (line,) = self.wait_until(lambda: self.found("edge.log", "ServerUnreachable"))
         self.assertEqual((line["level"], line["repeater"]), ("info", "two"))
         self.assertEqual((line["client_address"][:10], line["error"][:17]), ("127.0.0.1:", "ServerUnreachable"))
@@ -80,7 +80,7 @@ class ForegroundTests(LogCase):
         self.path("edge.toml").write_text(TWO.replace('"json"', '"text"'))
         program.send_signal(signal.SIGHUP)
         self.wait_until(lambda: "#info] " in self.path("edge.log").read_text())
-        self.refused(port)
+        self.refused(starts["two"])
         words = "[twisted_repeater.observers._log#info] two: client '127.0.0.1"
         self.wait_until(lambda: words in self.path("edge.log").read_text())
         program.send_signal(signal.SIGUSR1)
@@ -98,7 +98,8 @@ class DaemonTests(LogCase):
         self.assertEqual((status, errors), (0, ""))
         pid = int(self.path("edge.pid").read_text())
         self.addCleanup(self.end, pid)
-        self.wait_until(lambda: self.found("edge.log", "accepting clients"))
+        (start,) = self.wait_until(lambda: self.found("edge.log", "accepting clients"))
+        self.refused(start)  # so the reactor runs, and obeys signals
         os.kill(pid, signal.SIGTERM)
         self.wait_for_end_of(pid)
         self.assertTrue(self.found("edge.log", "Server Shut Down"))

@@ -140,17 +140,20 @@ def load_filter_pair(description: str) -> FilterPairObject:
 
 
 def module_of(description: str) -> str | None:
-    """Return the name of the module that the description of a filter names, ``None`` for one of this package."""
-    name = _parts("", description, READY_FILTERS).name
+    """Return the name of the module that the description of a filter names, ``None`` for one of this package.
+
+    It is ``None`` for a wrong description, too: to load that says what is wrong.
+    """
+    try:
+        name = described(description, READY_FILTERS).name
+    except ValueError:
+        return None
     return None if name in READY_FILTERS else name.partition(":")[0]
 
 
 def is_ready(description: str) -> bool:
-    """Return whether a description is that of a filter of this package; ``False`` if it is wrong."""
-    try:
-        return module_of(description) is None
-    except LoadingError:
-        return False
+    """Return whether a description is that of a filter of this package, or a wrong one."""
+    return module_of(description) is None
 
 
 def dialect_needed(description: str) -> str | None:

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from twisted.internet.interfaces import IAddress
 from twisted.logger import LogEvent, LogLevel, eventAsText, formatEvent, formatTime
@@ -24,7 +24,7 @@ LONGEST = 48_000
 CUTS = ((16_000, 1_000), (4_000, 200), (400, 40))
 """How many characters of a traceback and the message, and of another text, are kept. The last ones always fit."""
 
-LEVEL = type(LogLevel.info)
+LEVEL: type[Any] = type(LogLevel.info)
 
 LONGEST_NAME = 30
 MOST_FIELDS = 30

@@ -135,7 +135,7 @@ class RotatedFile(LogFile):
     file is no longer rotated by its size: its numbers would mix with those of the other program.
     """
 
-    synchronized = ["rotate"]  # noqa: RUF012 - as in Twisted
+    synchronized: list[str] = ["rotate"]  # noqa: RUF012 - as in Twisted
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)  # type: ignore[no-untyped-call]
