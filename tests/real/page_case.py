@@ -116,8 +116,8 @@ class PageCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Find the browser."""
         self.browser = browser()
+        self._visited = False
         self.browser.get_log("browser")  # type: ignore[no-untyped-call]
-        self.addCleanup(self._leave)
 
     def _leave(self) -> None:
         found = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
@@ -131,8 +131,15 @@ class PageCase(SynchronousTestCase):
 
     def open(self, port: int, repeater: str = "") -> None:
         """Open the page of an administration, and wait until it has its stream."""
-        self.browser.get(f"http://127.0.0.1:{port}/#{repeater}")
+        self.visit(port, repeater)
         self.until(lambda: self.text("#live") == "live", "the page has no stream")
+
+    def visit(self, port: int, repeater: str = "") -> None:
+        """Open the page of an administration."""
+        if not self._visited:
+            self._visited = True
+            self.addCleanup(self._leave)  # before what runs ends, which was started earlier
+        self.browser.get(f"http://127.0.0.1:{port}/#{repeater}")
 
     def until(self, condition: Callable[[], T], otherwise: str = "in vain") -> T:
         """Wait until a condition is true, and return what it returned."""

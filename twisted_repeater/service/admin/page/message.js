@@ -46,7 +46,6 @@ function headline(message) {
   if (message.origin === "own") facts.push("sent by the repeater");
   line.append(make("span.quiet", {}, `  ${facts.join(" · ")}`));
   const decided = make("p.what", {}, make("span", { class: message.passed ? "verdict" : "verdict changed" }, verdict(message.verdict)));
-  if (message.by_filter) decided.append(make("span.quiet", {}, ` by a filter`));
   if (message.took > 0.001) decided.append(make("span.quiet", {}, `, after ${duration(message.took)}`));
   return make("div", {}, line, decided);
 }
