@@ -320,6 +320,41 @@ def write_certificate(path: str) -> str:
     return path
 
 
+class HeaderServer(Server):
+    """A server that takes a line off the beginning of each connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers: list[bytes] = []
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """See `IProtocolFactory`."""
+        protocol: Any = super().buildProtocol(addr)
+        received = protocol.dataReceived
+
+        def first(data: bytes) -> None:
+            header, _, rest = data.partition(b"\r\n")
+            self.headers.append(header)
+            protocol.dataReceived = received
+            received(rest)
+
+        protocol.dataReceived = first
+        return protocol
+
+
+class HeaderTests(PeerCase):
+    """PROXY headers for the server."""
+
+    async def test_header_for_the_server(self) -> None:
+        """The server gets a PROXY header first, with the client's address, if that is asked for."""
+        server = HeaderServer()
+        world = await self.world(server=server, send_proxy="v1")
+        client = await world.connect(hello("ann"))
+        await client.seen.reach(1)
+        own, repeater = client.transport.getHost(), client.transport.getPeer()
+        self.assertEqual(server.headers, [f"PROXY TCP4 127.0.0.1 127.0.0.1 {own.port} {repeater.port}".encode()])
+
+
 class StartTests(PeerCase):
     """`Repeater.start`, `Repeater.replace_filters`, and the callbacks that are missing."""
 

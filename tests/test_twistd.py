@@ -544,19 +544,34 @@ class ProcessTests(TwistdCase):
         """Wrong options are told in one line, with a status that is not 0, and nothing is started."""
         self.path("broken.py").write_text("import no_such_module\n")
         for options, text in [
-            ([], "--listen is missing"),
-            (["--no-such-option"], "option --no-such-option not recognized"),
-            (self.options(1, "--listen", "pigeon:9000"), "--listen must be an endpoint, not 'pigeon:9000': "),
+            (["--listn", "tcp:9000"], "--listn: there is no such option; did you mean --listen?"),
             (
-                self.options(1, "--to-server-filter", "broken:f"),
-                "cannot import broken: ModuleNotFoundError: No module named 'no_such_module' (broken.py, line 1)",
+                self.options(1, "--to-server-filter", "broken:f")[1:],
+                "--to-server-filter: cannot import broken: ModuleNotFoundError: No module named 'no_such_module' (br",
             ),
         ]:
-            status, output, error = self.ask_twistd("repeater", *[option for option in options if option != "repeater"])
+            status, output, error = self.ask_twistd("repeater", *options)
             self.assertEqual((status, output), (1, ""))
             self.assertTrue(error.startswith(f"twistd repeater: {text}"), error)
             self.assertEqual(error.count("\n"), 1)
             self.assertFalse(self.path("twistd.pid").exists())
+
+    def test_check(self) -> None:
+        """A file is checked without starting anything, also as it will be run as a daemon."""
+        tables = '[repeater.{}]\nlisten = "tcp:{}"\nserver = "tcp:h:1"\ndialect = "lines"\n'
+        self.path("edge.toml").write_text(
+            tables.format("a", 1) + tables.format("b", 2) + "to-server-filter = 'rules:up'"
+        )
+        command = ("repeater", "--config", str(self.path("edge.toml")), "--check")
+        status, output, error = self.ask_twistd(*command)
+        self.assertEqual((status, output), (1, ""))
+        why = "repeater.b.to-server-filter: cannot import rules: ModuleNotFoundError: No module named 'rules'"
+        self.assertEqual(error, f"twistd repeater: {self.path('edge.toml')}: {why}\n")
+        self.path("rules.py").write_text("def up(message, link): ...\n")
+        self.assertEqual(
+            self.ask_twistd(*command), (0, "a is fine: tcp:1 to tcp:h:1\nb is fine: tcp:2 to tcp:h:1\n", "")
+        )
+        self.assertFalse(self.path("twistd.pid").exists())
 
 
 class PageTests(TwistdCase):

@@ -151,24 +151,3 @@ class OtherDialectTests(DialectCase):
         client, server = self.connect(port)
         server.send(b"\x0bACK\x1c\r")
         self.assertEqual(client.read(9), b"\x0bACKACK\x1c\r")
-
-
-class WrongOptionTests(DialectCase):
-    """Options that do not fit."""
-
-    def test_one_line(self) -> None:
-        """One line says what was expected and what was given, and nothing is started."""
-        for options, text in [
-            (("--dialect", "length:size=5"), "--dialect length: size must be 1, 2, 3, 4 or 8, not 5"),
-            (
-                ("--dialect", "line"),
-                "--dialect must be one of async_extra, delimited, fix, hl7, int32, length, lines, modbus, mqtt,",
-            ),
-            (("--dialect", "int32"), "--server-name is missing: the dialect int32 has hellos"),
-            (("--dialect", "lines", "--same-name", "keep"), "--same-name must be one of refuse, replace, share, not"),
-        ]:
-            status, output, error = self.ask_twistd(*self.options(*options))
-            self.assertEqual((status, output), (1, ""))
-            self.assertTrue(error.startswith(f"twistd repeater: {text}"), error)
-            self.assertEqual(error.count("\n"), 1)
-            self.assertFalse(self.path("twistd.pid").exists())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -160,18 +159,6 @@ class DrainTests(TwistdCase):
                 answer += data
         return answer
 
-    def test_deadline(self) -> None:
-        """A link that does not rest is closed at the deadline."""
-        self.path("waiting.py").write_text(WAITING_FILTER)
-        _, server_port = self.start_server()
-        options = ("--drain-timeout", "0.5", "--close-timeout", "0.2", "--linger", "0.2")
-        repeater, port = self.start_repeater(server_port, "--to-server-filter", "waiting:wait", *options)
-        ann = self.start_client(port, "ann")
-        ann.type("price ACME")
-        repeater.wait_for("the filter has b'price ACME'")
-        self.assertEqual(repeater.terminate()[0], -signal.SIGTERM)
-        ann.wait_for("^disconnected")
-
 
 class SystemdTests(TwistdCase):
     """What systemd is told, and sockets that it has opened."""
@@ -227,28 +214,3 @@ class SystemdTests(TwistdCase):
             with socket.create_connection(("127.0.0.1", port), LONGEST):  # it waits for the next process
                 listening.settimeout(LONGEST)
                 listening.accept()[0].close()
-
-    def test_wrong_name(self) -> None:
-        """A name that no socket has is told in one line."""
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            repeater = self.activated(listening, 1, "--listen", "systemd:domain=INET:name=egde")
-            status, output = repeater.end()
-        self.assertEqual((status, output.count("\n")), (1, 1), output)
-        self.assertIn("--listen", output)
-        self.assertIn("egde", output)
-
-
-class DeadSocketTests(TwistdCase):
-    """Unix sockets of processes that were killed."""
-
-    def test_killed(self) -> None:
-        """After a kill the next process listens at the same Unix socket, even if the lock names one that lives."""
-        _, server_port = self.start_server()
-        listen = ("--listen", f"unix:{self.path('edge')}", "--server", f"tcp:127.0.0.1:{server_port}")
-        for _ in range(2):
-            repeater = self.run_twistd("repeater", *listen, "--server-name", "quotes")
-            repeater.wait_for("accepting clients at")
-            repeater.kill()
-            lock = self.path("edge.lock")
-            lock.unlink()
-            lock.symlink_to(str(os.getpid()))

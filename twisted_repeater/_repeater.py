@@ -107,8 +107,8 @@ class Repeater:
                 (listen, listen_port),
                 (server, server_ip, server_port),
                 reactor,
-                send_proxy=send_proxy,
                 observers=observers,
+                send_proxy=send_proxy,
                 dialect=dialect,
                 repeater_name=repeater_name,
                 server_name=server_name,
@@ -125,7 +125,6 @@ class Repeater:
         listen: tuple[str | IStreamServerEndpoint | None, int | None],
         server: tuple[str | IStreamClientEndpoint | None, str | None, int | None],
         reactor: Reactor,
-        send_proxy: Literal["v1", "v2"] | None,
         observers: Iterable[Observer],
         **others: Any,
     ) -> Repeater:
@@ -133,11 +132,7 @@ class Repeater:
             from twisted.internet import reactor
         settings = with_own_defaults(Settings(observers=tuple(observers), **others))
         settings.dialect.check_framings(settings.limits)  # one that fails must fail now, not with each client
-        timeout = settings.limits.connect_timeout
-        first = _first_bytes(send_proxy)
-        dial: Callable[[Pair], Deferred[IProtocol]] = dialler(
-            reactor, timeout, lambda pair: pair.server, *server, first=first
-        )
+        dial = _dialler(settings, reactor, *server)
         listening = listener(reactor, *listen)
         claimed = claim(settings.limits, reactor)
         try:
@@ -257,8 +252,7 @@ class Repeater:
             ValueError: the server cannot be reached, or not safely.
         """
         factory = self._factory
-        timeout = factory.claim.limits.connect_timeout
-        factory.links.dial = dialler(factory.clock, timeout, lambda pair: pair.server, server, None, None)
+        factory.links.dial = _dialler(factory.settings, factory.clock, server, None, None)
 
     def watch(self, watcher: Watcher, *, links: LinksToWatch = None) -> Watch:
         """Show messages to somebody as they pass, with their verdicts and with the bytes that went out.
@@ -418,9 +412,15 @@ class Repeater:
                 done.errback(Failure(result.value, result.type, result.getTracebackObject()))
 
 
-def _first_bytes(send_proxy: Literal["v1", "v2"] | None) -> Callable[[Pair], bytes] | None:
-    """Return a function that makes the first bytes of a link to the server; ``None`` if there are none."""
-    if send_proxy is None:
-        return None
-    header = header_maker(send_proxy)
-    return lambda pair: header(pair.client.address, pair.client.transport.getHost())
+def _dialler(
+    settings: Settings, reactor: Reactor, server: str | IStreamClientEndpoint | None, ip: str | None, port: int | None
+) -> Callable[[Pair], Deferred[IProtocol]]:
+    """Return a function that connects a link to the server."""
+    first: Callable[[Pair], bytes] | None = None
+    if settings.send_proxy is not None:
+        header = header_maker(settings.send_proxy)
+
+        def first(pair: Pair) -> bytes:
+            return header(pair.client.address, pair.client.transport.getHost())
+
+    return dialler(reactor, settings.limits.connect_timeout, lambda pair: pair.server, server, ip, port, first)

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions
@@ -117,12 +117,12 @@ class PageCase(SynchronousTestCase):
         """Find the browser."""
         self.browser = browser()
         self._visited = False
-        self.browser.get_log("browser")  # type: ignore[no-untyped-call]
+        self.browser.get_log("browser")
 
     def _leave(self) -> None:
-        found = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
+        found = self.browser.get_log("browser")
         errors = [entry["message"] for entry in found if entry["level"] == "SEVERE"]
-        self.browser.execute_async_script(FORGET)  # type: ignore[no-untyped-call]
+        self.browser.execute_async_script(FORGET)
         self.browser.get("about:blank")
         self.browser.delete_all_cookies()
         self.assertEqual([error for error in errors if not re.search(self.expected, error)], [])
@@ -177,10 +177,9 @@ class PageCase(SynchronousTestCase):
         found: list[str] = self.script(script, name)
         return found
 
-    def script(self, text: str, *arguments: object) -> T:  # type: ignore[type-var]
+    def script(self, text: str, *arguments: object) -> Any:
         """Run a script in the page."""
-        result: T = self.browser.execute_script(text, *arguments)  # type: ignore[no-untyped-call]
-        return result
+        return self.browser.execute_script(text, *arguments)
 
     # -- doing ------------------------------------------------------------------------------------------------
 

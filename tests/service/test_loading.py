@@ -114,6 +114,12 @@ class FindTests(LoadingCase):
         for name in ("filters", "filters.f", "filters:", ":f", ""):
             self.assert_fails(find, name, f"a name must be of the form package.module:name, not {name!r}")
 
+    def test_file(self) -> None:
+        """The name of a file is no name of a module; the one that is meant is told."""
+        for name, meant in (("filters.py:up", "filters:up"), ("./some/filters.py:up", "some.filters:up")):
+            told = f"{name}: write the name of a module, not of a file, such as {meant}"
+            self.assert_fails(find, name, told)
+
     def test_no_module(self) -> None:
         """The module that is missing is named, be it the one asked for or one that it imports."""
         self.write("needing.py", "import absent.module\n")
@@ -195,6 +201,7 @@ class FindTests(LoadingCase):
         """A name that the module does not have is told."""
         self.write("alone.py", "class thing:\n    inner = 1\n")
         self.assert_fails(find, "alone:thing.outer", "module alone has no 'thing.outer'")
+        self.assert_fails(find, "alone:thin", "module alone has no 'thin'; did you mean thing?")
 
     def test_module_that_decides(self) -> None:
         """So is an error in a module's own ``__getattr__``."""
@@ -295,6 +302,9 @@ class FilterTests(LoadingCase):
             ("some_filters:fix", False, None),
         ):
             self.assertEqual((is_ready(name), dialect_needed(name)), (ready, dialect))
+        wrong = "lines-refuse:match=a:b"
+        self.assertFalse(is_ready(wrong))
+        self.assertRaises(LoadingError, dialect_needed, wrong)
 
 
 class DialectTests(LoadingCase):
@@ -502,7 +512,7 @@ class LoadPairTests(LoadingCase):
             ("both:Pair:limit=x", "both:Pair: limit must be a whole number, not 'x'"),
             ("both:Pair:size=3", "both:Pair: there is no option 'size'; the options are: limit"),
             ("log:sample=2", "log: sample must be above 0 and at most 1, not 2.0"),
-            ("log:direction=up", "log: direction must be both or to-server or to-client, not 'up'"),
+            ("log:direction=up", "log: direction must be both, to-server or to-client, not 'up'"),
             ("rate-limit", "rate-limit: rate is missing; write rate="),
             (
                 "rate-limit:rate=0",

@@ -79,7 +79,7 @@ class JSONTests(SynchronousTestCase):
             "huge": 10**5000,
             "nan": float("nan"),
             "address": IPv4Address("TCP", "10.0.0.1", 9000),
-            "names": ["a", "b" * 100, 3],
+            "names": ["a", "b" * 990, "c" * 20, 3],
             "objects": [object()],
             "object": object(),
             "none": None,
@@ -88,7 +88,7 @@ class JSONTests(SynchronousTestCase):
         shown = {key: value for key, value in read(event("x", **values)).items() if key not in read(event("x"))}
         self.assertEqual(
             shown,
-            {"bytes": r"a\xff", "nan": "nan", "address": "10.0.0.1:9000", "names": ["a", "b" * 50, 3], "left_out": 3},
+            {"bytes": r"a\xff", "nan": "nan", "address": "10.0.0.1:9000", "names": ["a", "b" * 990], "left_out": 3},
         )
         self.assertNotIn("left_out", read(event(more=LeftOut(0))))
 
@@ -129,8 +129,9 @@ class JSONTests(SynchronousTestCase):
     def test_longest(self) -> None:
         """Whatever the fields hold, a line has an end, and as much of a traceback as it can have."""
         text = "\x00\N{PILE OF POO}" * 10_000
-        loaded = read(event(text, **{f"field {number} {text}": text for number in range(100)}))
-        self.assertLessEqual(len(loaded), 35)
+        for value in (text, [text] * 20, ["\N{PILE OF POO}" * 2] * 20):
+            loaded = read(event(text, **{f"field {number} {text}": value for number in range(100)}))
+            self.assertLessEqual(len(loaded), 35)
         loaded = read(event(log_failure=failed(ValueError("x" * 100_000)), other="y" * 2000))
         self.assertIn("are left out", loaded["traceback"])
         self.assertEqual(loaded["other"], "y" * 1000 + "... (2000 characters)")
@@ -152,6 +153,7 @@ class TextTests(SynchronousTestCase):
             ({}, True, "[edge.filters#warn] hello 'ann'\n"),
             ({"repeater": "edge"}, False, "[edge.filters#warn] hello 'ann'\n"),
             ({"repeater": "ed\nge"}, True, "[edge.filters#warn] ed\\nge: hello 'ann'\n"),
+            ({"log_format": "{repeater} is there", "repeater": "edge"}, True, "[edge.filters#warn] edge is there\n"),
             ({"log_system": "-", "who": "a\nb"}, True, "[-#warn] hello 'a\\nb'\n"),
             ({"log_format": "two\nlines\n"}, True, "[edge.filters#warn] two\n\tlines\n"),
         ):

@@ -21,9 +21,14 @@ from twisted_repeater.service.option_values import (
     admin_endpoint,
     limit_options,
     listen_endpoint,
+    module_and_name,
     name_filter,
+    near,
+    not_empty,
     number,
     on_filter_error,
+    positive_seconds,
+    repeater_name,
     same_name,
     seconds,
     seconds_or_none,
@@ -99,6 +104,31 @@ class PolicyTests(SynchronousTestCase):
         self.assertEqual(str(error), "must be one of refuse, replace, share, not 'SHARE'; did you mean share?")
 
 
+class TextTests(SynchronousTestCase):
+    """Texts, names and choices."""
+
+    def test_texts(self) -> None:
+        """A text is not empty, and a name of a repeater, of a module or of a time is one."""
+        self.assertEqual(not_empty("x y"), "x y")
+        self.assertEqual(repeater_name("edge-1.a_B"), "edge-1.a_B")
+        self.assertEqual(module_and_name("a.b:c.d"), "a.b:c.d")
+        self.assertEqual(positive_seconds("0.5"), 0.5)
+        for read, text, message in [
+            (not_empty, " ", "must not be empty"),
+            (repeater_name, "", "must be a name of letters, digits, '-', '_' and '.', such as edge-1, not ''"),
+            (repeater_name, "../x", "must be a name of letters, digits, '-', '_' and '.', such as edge-1, not '../x'"),
+            (module_and_name, "app", "must be of the form package.module:name, not 'app'"),
+            (positive_seconds, "0", "must be above 0, not 0"),
+        ]:
+            self.assertEqual(str(self.assertRaises(ValueError, read, text)), message)
+
+    def test_near(self) -> None:
+        """For an unknown name the one that is most like it is meant, if there is one."""
+        self.assertEqual(near("listn", ["listen", "linger"], "--"), "; did you mean --listen?")
+        self.assertEqual(near("MAX_FRAME", ["max-frame"]), "; did you mean max-frame?")
+        self.assertEqual(near("pidfile", ["filter"]), "")
+
+
 class NameTests(SynchronousTestCase):
     """Patterns of names."""
 
@@ -146,57 +176,21 @@ class EndpointTests(TestCase, ModuleCase):
         self.assert_wrong(server, ("tls:localhost:1", f"'tls:localhost:1' {needs}"))
         self.assert_wrong(listen_endpoint, ("ssl:443", f"'ssl:443' {needs}"))
 
-    def test_listen(self) -> None:
-        """A text that does not describe an endpoint is refused."""
+    def test_wrong(self) -> None:
+        """What Twisted finds wrong is told without the names of its functions."""
         self.assert_wrong(
             listen_endpoint,
-            ("pigeon:1", "must be an endpoint, not 'pigeon:1': ValueError: Unknown endpoint type"),
-            ("tcp:65536", "must be an endpoint, not 'tcp:65536': port 65536 is above 65535"),
-            ("tcp:port=65536", "must be an endpoint, not 'tcp:port=65536': port 65536 is above 65535"),
-        )
-
-    def test_server(self) -> None:
-        """So is a server that cannot be reached, or not safely."""
-        self.assert_wrong(
-            server,
-            ("tcp:", "'tcp:' cannot be used: the server's host must be"),
-            ("tcp:h", "must be an endpoint, not 'tcp:h': TypeError"),
-            ("tcp:h:http", "must be an endpoint, not 'tcp:h:http': ValueError"),
-            ("tcp:[::1]:1", "'tcp:[::1]:1' cannot be used: the server's host must be an addr"),
-            ("tcp:127.0.0.1:0", "'tcp:127.0.0.1:0' cannot be used: the server's port must be"),
-            ("tcp::9001", "'tcp::9001' cannot be used: the server's host must be"),
-            ("ssl:h:9001", "'ssl:h:9001' cannot be used: ssl: does not check"),
-            ("tcp:localhost:99999", "'tcp:localhost:99999' cannot be used: the serv"),
-            ("tls:x:port=70000", "'tls:x:port=70000' cannot be used: the server's port must be 1 to 65535, not 70000"),
-        )
-
-    def test_admin(self) -> None:
-        """The administration must say who can connect to it."""
-        no_interface = (
-            "tcp:8090",
-            "ssl:8090",
-            "tls:/keys:443",
-            "tcp6:8090",
-            "tcp:8090:interface=",
-            "tcp:8090:interface=127.0.0.1:interface=",
-            r"tcp:8090:interface=127.0.0.1:interf\ace=",
-            r"tcp:8090:backlog=1\:interface=127.0.0.1",
-        )
-        self.assert_wrong(
-            admin_endpoint,
-            *((text, "must have an interface, such as interface=127.0.0.1, not") for text in no_interface),
-            ("haproxy:tcp:8090:interface=127.0.0.1", "must be an endpoint of the kind tcp, "),
-            ("stdio:", "must be an endpoint of the kind tcp, "),
-            ("unix:", "must have the path of a socket, such as unix:/run/edge-admin, not 'unix:'"),
-            ("unix:address=", "must have the path of a socket"),
-        )
-
-    def test_admin_by_systemd(self) -> None:
-        """The administration may be given its socket by systemd, whose unit says where it listens."""
-        self.assert_wrong(
-            admin_endpoint,
+            ("pigeon:1", "must be an endpoint, not 'pigeon:1': Unknown endpoint type"),
+            ("tcp:1:iface=x", "must be an endpoint, not 'tcp:1:iface=x': there is no iface= in it"),
+            (
+                "ssl:1:privateKey=no.pem",
+                "must be an endpoint, not 'ssl:1:privateKey=no.pem': 'no.pem' cannot be read: No",
+            ),
+            ("tcp6", "must be an endpoint, not 'tcp6': TypeError: "),
             ("systemd:domain=UNIX:index=0", "must be an endpoint, not 'systemd:domain=UNIX:index=0': "),
         )
+        self.assert_wrong(server, ("tcp::9001", "'tcp::9001' cannot be used: the server's host must be"))
+        self.assert_wrong(admin_endpoint, ("tcp:8090", "must have an interface, such as interface=127.0.0.1, not"))
 
     async def test_admin_socket(self) -> None:
         """A Unix socket of the administration is its owner's alone, unless a mode is said."""

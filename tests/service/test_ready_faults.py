@@ -8,6 +8,9 @@ from twisted_repeater import Direction, faults
 from twisted_repeater.faults import Drop, Fault, Latency
 from twisted_repeater.service.ready_faults import READY_FAULTS, fault_of
 
+from ..paths import DOCS
+from ..ready_pages import PAGES, written
+
 
 class FaultOfTests(SynchronousTestCase):
     """Descriptions."""
@@ -39,6 +42,7 @@ class FaultOfTests(SynchronousTestCase):
         """A wrong description is refused in words that name what is wrong."""
         for text, reason in (
             ("dorp", r"there is no fault 'dorp'; the faults are: bandwidth, corrupt, .*; did you mean drop\?$"),
+            ("latncy:1", "there is no fault 'latncy';"),
             ("drop:seconds=1", "drop: there is no option 'seconds'"),
             ("drop:direction=up", "drop: direction must be to-server, to-client or both, not 'up'"),
             ("drop:probability=0", "drop: probability must be above 0"),
@@ -59,3 +63,13 @@ class FaultOfTests(SynchronousTestCase):
         kinds = {getattr(faults, name) for name in faults.__all__}
         bases = {faults.Fault, faults.MessageFault, faults.ByteFault}
         self.assertEqual({kind for kind in kinds if issubclass(kind, Fault)} - bases, set(READY_FAULTS.values()))
+
+
+class PageTests(SynchronousTestCase):
+    """The page of the reference."""
+
+    def test_table(self) -> None:
+        """The page has each fault with its options; ``python -m tests.ready_pages`` writes it."""
+        page = DOCS / "reference" / "faults.md"
+        text = page.read_text()
+        self.assertEqual(written(text, PAGES[page]()), text)

@@ -11,6 +11,9 @@ from twisted_repeater.service.ready_filters import DIALECTS, READY_FILTERS, log,
 from twisted_repeater.testing import FilterHarness
 from twisted_repeater.verdicts import DROP
 
+from ..paths import DOCS
+from ..ready_pages import PAGES, written
+
 
 class LogTests(SynchronousTestCase):
     """``log``."""
@@ -93,3 +96,13 @@ class TableTests(SynchronousTestCase):
         ):
             maker = READY_FILTERS[name]
             self.assertTrue(callable(maker(**arguments_of(maker, options)).for_link))
+
+
+class PageTests(SynchronousTestCase):
+    """The page of the reference."""
+
+    def test_table(self) -> None:
+        """The page has each filter with its options; ``python -m tests.ready_pages`` writes it."""
+        page = DOCS / "reference" / "filters.md"
+        text = page.read_text()
+        self.assertEqual(written(text, PAGES[page]()), text)

@@ -18,8 +18,9 @@ from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer, noLongerProvides
 
 from twisted_repeater._sockets import endpoints as _endpoints
-from twisted_repeater._sockets.dialling import EachAddress
+from twisted_repeater._sockets.dialling import EachAddress, Through
 from twisted_repeater._sockets.endpoints import (
+    check_server,
     dialler,
     let_half_close,
     listener,
@@ -154,9 +155,22 @@ class DiallerTests(EndpointsCase):
         for endpoint in (f"tcp:127.0.0.1:{number}", TCP4ClientEndpoint(reactor, "127.0.0.1", number)):
             await self.dial("ann", endpoint)
 
+    async def test_header_first(self) -> None:
+        """Bytes can come first where the endpoint is ours; elsewhere that is an error."""
+        check_server("tcp:h:1", send_proxy=True)
+        through = r"tls:localhost:1:endpoint=haproxy\:tcp\:127.0.0.1\:1"
+        for description in ("clientless:1", through):
+            with self.assertRaisesRegex(
+                ValueError, "a PROXY header can be sent to a server of tcp:, tls: or unix:, not"
+            ):
+                check_server(description, send_proxy=True)
+        with self.assertRaisesRegex(ValueError, "a PROXY header can be sent"):
+            dialler(reactor, 30, Named, Nowhere(), None, None, lambda name: b"first")
+
     async def test_where(self) -> None:
-        """A host name is tried at each of its addresses; a path is left to Twisted."""
+        """A host name is tried at each of its addresses; other kinds of endpoints are left to Twisted."""
         self.assertIsInstance(server_endpoint(reactor, "tcp:localhost:9"), EachAddress)
+        self.assertIsInstance(server_endpoint(reactor, "ssl:localhost:9"), Through)
         dialler(reactor, 30, Named, f"unix:{self.mktemp()}", None, None)
 
     async def test_half_close(self) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import optionsForClientTLS, trustRootFromCertificates
+from twisted.internet.ssl import PrivateCertificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
+from twisted_repeater import _renewal
 from twisted_repeater._sockets.endpoints import listening_endpoint, server_endpoint
 from twisted_repeater.errors import InvalidHello, ServerUnreachable
+from twisted_repeater.tls_options import reload_certificates
 
 from ..certificates import Authority, Issued
 from ..link.links import messages
@@ -165,11 +168,57 @@ class ListenerTests(TLSEndpointCase):
             ("ssl:clientRoots=x", "the port of ssl: is missing"),
             ("tls:alpn=x", "the host of tls: is missing"),
             ("tls:h:alpn=x", "the port of tls: is missing"),
+            ("tls:h:1:privateKey=x", "privateKey= needs certificate="),
             ("tls:h:1:alpn=x:color=red", "tls: has no argument color=; it has host, port"),
         ):
             make: Any = listening_endpoint if description.startswith("ssl") else server_endpoint
             with self.assertRaisesRegex(ValueError, re.escape(text)):
                 make(reactor, description)
+
+
+class RenewalTests(TLSEndpointCase):
+    """Endpoints whose certificates change while links run. Files are looked at with each handshake."""
+
+    async def test_listener(self) -> None:
+        """A certificate that is replaced, as mounted secrets are, counts for new clients; links go on with the old."""
+        self.patch(_renewal, "LOOK_EVERY", 0.0)
+        authority, directory = self.sockets.authority, Path(self.mktemp())
+        directory.mkdir()
+        self.sockets.issued = None
+        for version in ("v1", "v2"):
+            (directory / version).mkdir()
+            issued = authority.issue("localhost", file=version)
+            (directory / version / "both.pem").write_bytes(issued.certificate.read_bytes() + issued.key.read_bytes())
+        (directory / "data").symlink_to("v1")
+        world = await self.world(listen=f"ssl:0:interface=127.0.0.1:privateKey={directory}/data/both.pem")
+        ann, peer = await world.linked("ann")
+        (directory / "new").symlink_to("v2")
+        (directory / "new").rename(directory / "data")
+        bob, _ = await world.linked("bob")
+        serials = [client.transport.getPeerCertificate().get_serial_number() for client in (ann, bob)]
+        own = [PrivateCertificate.loadPEM((directory / v / "both.pem").read_bytes()) for v in ("v1", "v2")]
+        self.assertEqual(serials, [each.original.get_serial_number() for each in own])
+        await world.still_relays(ann, peer)
+        (directory / "v2" / "both.pem").write_bytes(b"half a f")
+        with capturedLogs() as logs:
+            for name in ("eve", "joe"):
+                await world.linked(name)
+        (text,) = [formatEvent(each) for each in logs if each["log_level"] is LogLevel.error]
+        self.assertIn(f"of ssl:0:interface=127.0.0.1:privateKey={directory}/data/both.pem have", text)
+
+    async def test_client_roots(self) -> None:
+        """Authorities of clients that are replaced count for new clients."""
+        self.patch(_renewal, "LOOK_EVERY", 0.0)
+        world = await self.world()
+        client, peer = await world.linked("ann")
+        other = Authority(self.mktemp(), "other")
+        self.sockets.authority.roots.write_bytes(other.roots.read_bytes())
+        await (await world.connect(hello("bob"))).lost()
+        await world.refused()
+        self.assertIn("the authority of its certificate is not trusted", str(world.refusal))
+        self.sockets.issued = other.issue("bob")
+        await world.linked("bob")
+        await world.still_relays(client, peer)
 
 
 class ServerTests(TLSEndpointCase):
@@ -199,6 +248,19 @@ class ServerTests(TLSEndpointCase):
         self.assertEqual(link.client_certificate.get_subject().CN, "ann")
         (own,) = world.repeater._factory.links
         self.assertEqual((own.server.alpn, own.server.certificate.get_subject().CN), (b"postgresql", "localhost"))
+
+    async def test_renewed(self) -> None:
+        """A certificate for the server that is renewed counts for new links, when that is asked for."""
+        issued = self.sockets.issued
+        behind, world = await self.through(f":certificate={issued.certificate}:privateKey={issued.key}")
+        for name in ("bob", "eve"):
+            client = await world.connect(hello(name))
+            await client.seen.reach(1)
+            link: Any = behind.repeater.link(name)
+            own = issued.load().original.get_serial_number()
+            self.assertEqual(link.client_certificate.get_serial_number(), own)
+            self.sockets.authority.issue("ann")  # in the same files
+            self.assertIn(True, [each.changed for each in reload_certificates()])
 
     async def test_in_one_file(self) -> None:
         """The key may be in the certificate's file; the connection may be made by another endpoint."""

@@ -56,6 +56,7 @@ class Settings:
     limits: Limits = Limits()
     """As asked for; the factory's ``limits`` have numbers for those that were left to their defaults."""
     observers: tuple[Observer, ...] = ()
+    send_proxy: str | None = None
 
     def __post_init__(self) -> None:
         kinds = {"dialect": Dialect, "limits": Limits, "repeater_name": str, "server_name": str}

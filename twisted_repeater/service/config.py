@@ -63,7 +63,7 @@ class ConfigFile:
         reading = Reading()
         content = self._parsed()
         tables = {key: self._table(reading, key, content.pop(key, {})) for key in (DEFAULTS, REPEATER)}
-        process = self._written(reading, "process", content, "")
+        process, _ = self._written(reading, "process", content, "")
         defaults = self._written(reading, "repeater", tables[DEFAULTS], f"{DEFAULTS}.")
         repeaters = dict(self._repeaters(reading, tables[REPEATER], defaults))
         if not tables[REPEATER]:
@@ -95,7 +95,7 @@ class ConfigFile:
         return {}
 
     def _repeaters(
-        self, reading: Reading, tables: Mapping[str, Any], defaults: Mapping[str, Written]
+        self, reading: Reading, tables: Mapping[str, Any], defaults: tuple[dict[str, Written], set[str]]
     ) -> Iterator[tuple[str, WrittenSettings]]:
         for name, table in tables.items():
             path = f"{REPEATER}.{_key(name)}"
@@ -106,8 +106,9 @@ class ConfigFile:
                 repeater_name(name)
             except ValueError as error:
                 reading.wrong(f"{self._name}: {path}", str(error))
-            own = self._written(reading, "repeater", self._table(reading, path, table), f"{path}.")
-            yield name, WrittenSettings({**defaults, **own}, self._where(path, own, defaults))
+            own, refused = self._written(reading, "repeater", self._table(reading, path, table), f"{path}.")
+            where = self._where(path, own, defaults[0])
+            yield name, WrittenSettings({**defaults[0], **own}, where, refused | defaults[1])
 
     def _where(self, path: str, own: Mapping[str, Written], defaults: Mapping[str, Written]) -> Callable[[str], str]:
         def where(name: str) -> str:
@@ -115,8 +116,10 @@ class ConfigFile:
 
         return where
 
-    def _written(self, reading: Reading, scope: Scope, table: Mapping[str, Any], path: str) -> dict[str, Written]:
-        """Return the keys of a table that are good, as they would be written on the command line."""
+    def _written(
+        self, reading: Reading, scope: Scope, table: Mapping[str, Any], path: str
+    ) -> tuple[dict[str, Written], set[str]]:
+        """Return the values of a table as they would be written on the command line, and the keys of wrong ones."""
         written: dict[str, Written] = {}
         for key, value in table.items():
             where = f"{self._name}: {path}{_key(key)}"
@@ -132,7 +135,7 @@ class ConfigFile:
                     written[key] = as_written(option, value)
                 except ValueError as error:
                     reading.wrong(where, str(error))
-        return written
+        return written, table.keys() - written.keys()
 
 
 def as_written(option: Option, value: object) -> Written:

@@ -211,7 +211,8 @@ def _several(text: str) -> tuple[str, ...]:
 
 def _one_of(choices: tuple[object, ...], text: str) -> str:
     if text not in choices:
-        raise ValueError(f"must be {' or '.join(map(str, choices))}, not {text!r}")
+        *first, last = map(str, choices)
+        raise ValueError(f"must be {', '.join(first)}{' or ' if first else ''}{last}, not {text!r}")
     return text
 
 

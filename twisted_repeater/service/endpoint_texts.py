@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from twisted.internet.interfaces import (
+    IStreamClientEndpointStringParserWithReactor,
+    IStreamServerEndpointStringParser,
+)
+from twisted.plugin import getPlugins
+from zope.interface import Interface
 
 from .._sockets.endpoints import check_server, parts_of
 
@@ -112,37 +120,43 @@ def _wrong_in_listening(text: str) -> str | None:
     if kind == "unix":
         path = named.get("address", positional[0] if positional else "")
         return ": it needs a path" if not path else without_directory(path)
-    host = positional and re.fullmatch(r"\d+", positional[0])
-    if kind.isdigit():
-        return f"; did you mean tcp:{kind}?"
-    if host:
-        interface = "127.0.0.1" if kind == "localhost" else kind
-        return f"; did you mean tcp:{positional[0]}:interface={interface}?"
-    return _not_an_endpoint(text, "tcp:PORT")
+    if kind in _kinds(IStreamServerEndpointStringParser):
+        return None
+    port, interface = (kind, "") if kind.isdigit() else (positional[0] if positional else "", kind)
+    local = {"": "", "localhost": ":interface=127.0.0.1"}.get(interface, f":interface={interface}")
+    return _unknown_kind(text, f"tcp:{port}{local}" if port.isdigit() else "", "tcp:PORT")
 
 
 def _wrong_in_server(text: str) -> str | None:
     """Return the end of the message about a description that is wrong."""
     kind, positional, named = parts_of(text)
+    kind = kind.lower()
     if kind in ("tcp", "tls") and "endpoint" not in named:
         rest = positional[0 if "host" in named else 1 :]
         why = _wrong_port(named.get("port", rest[0] if rest else ""), lowest=1)
         if why is not None:
             return why
-    elif kind not in ("tcp", "tls") and (kind.isdigit() or (positional and re.fullmatch(r"\d+", positional[0]))):
-        host = f"127.0.0.1:{kind}" if kind.isdigit() else f"{kind}:{positional[0]}"
-        return f"; did you mean tcp:{host}?"
+    elif kind not in ("tcp", "tls", "ssl", "unix", *_kinds(IStreamClientEndpointStringParserWithReactor)):
+        host, port = ("127.0.0.1", kind) if kind.isdigit() else (kind, positional[0] if positional else "")
+        return _unknown_kind(text, f"tcp:{host}:{port}" if port.isdigit() else "", "tcp:HOST:PORT")
     try:
         check_server(text)
     except ValueError as error:
         return f": {error}"
-    return _not_an_endpoint(text, "tcp:HOST:PORT")
+    return None
 
 
-def _not_an_endpoint(text: str, form: str) -> str | None:
+def _kinds(interface: type[Interface]) -> set[str]:
+    """Return the kinds of endpoints that plugins of Twisted add, its own and those of others."""
+    plugins: Iterable[Any] = getPlugins(interface)
+    return {plugin.prefix.lower() for plugin in plugins}
+
+
+def _unknown_kind(text: str, meant: str, form: str) -> str:
+    """Return the end of the message about a description that begins with no kind of endpoints."""
     if "://" in text:
         return f"; it is no URL: write {form}"
-    return None if ":" in text else ": it has no kind, such as tcp:"
+    return f"; did you mean {meant}?" if meant else f": write {form}"
 
 
 def _wrong_port(port: str, *, lowest: int) -> str | None:

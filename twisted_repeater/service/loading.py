@@ -59,12 +59,16 @@ def find(name: str) -> Any:
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
         raise LoadingError(f"a name must be of the form package.module:name, not {name!r}")
+    if module_name.endswith(".py") or "/" in module_name:
+        dotted = module_name.removesuffix(".py").strip("./").replace("/", ".")
+        raise LoadingError(f"{name}: write the name of a module, not of a file, such as {dotted}:{path}")
     module = trying(f"cannot import {module_name}", importlib.import_module, module_name)
     try:
         return trying(name, attrgetter(path), module)  # the module may have a __getattr__ of its own
     except LoadingError as error:
         if isinstance(error.__cause__, AttributeError):
-            raise LoadingError(f"module {module_name} has no {path!r}") from None
+            names = [each for each in vars(module) if not each.startswith("_")]
+            raise LoadingError(f"module {module_name} has no {path!r}{near(path, names)}") from None
         raise
 
 
@@ -142,8 +146,11 @@ def module_of(description: str) -> str | None:
 
 
 def is_ready(description: str) -> bool:
-    """Return whether a description is that of a filter of this package."""
-    return module_of(description) is None
+    """Return whether a description is that of a filter of this package; ``False`` if it is wrong."""
+    try:
+        return module_of(description) is None
+    except LoadingError:
+        return False
 
 
 def dialect_needed(description: str) -> str | None:

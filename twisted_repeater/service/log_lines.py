@@ -21,11 +21,12 @@ __all__ = ["LONGEST", "json_line", "text_line"]
 LONGEST = 48_000
 """How many bytes a line of JSON has at most: what journald takes as one line, with its defaults."""
 
-CUTS = ((16_000, 1_000), (4_000, 200), (400, 50))
+CUTS = ((16_000, 1_000), (4_000, 200), (400, 40))
 """How many characters of a traceback and the message, and of another text, are kept. The last ones always fit."""
 
 LEVEL = type(LogLevel.info)
 
+LONGEST_NAME = 30
 MOST_FIELDS = 30
 MOST_ITEMS = 20
 
@@ -43,14 +44,15 @@ def text_line(event: LogEvent, names_repeaters: bool = False, *, time: bool = Tr
 
     Args:
         event: the event.
-        names_repeaters: whether the name of the repeater begins the text, if the event is about one.
+        names_repeaters: whether the name of the repeater begins the text, if the event is about one and does not say
+            it elsewhere.
         time: whether the time begins the line.
     """
     text = eventAsText(event, includeTimestamp=False, includeSystem=False)
     if not text:
         return None
     origin = event.get("log_system") or event.get("log_namespace") or "-"
-    name = event.get("repeater") if names_repeaters else None
+    name = event.get("repeater") if names_repeaters and "{repeater" not in str(event.get("log_format")) else None
     start = f"{formatTime(event.get('log_time'))} " if time else ""
     who = f"{printable(str(name))}: " if name else ""
     lines = f"{start}[{origin}#{_level(event)}] {who}{text.rstrip()}".replace("\n", "\n\t")
@@ -74,15 +76,8 @@ def json_line(event: LogEvent) -> str | None:
     if failure is not None:
         fields.setdefault("error", told(failure.value))
         fields["traceback"] = loggable(failure).getTraceback()
-    line = ""
-    for long, short in CUTS:
-        cut = {
-            key[:50]: _cut(value, long if key in ("message", "traceback") else short) for key, value in fields.items()
-        }
-        line = json.dumps(cut)
-        if len(line) < LONGEST:
-            break
-    return f"{line}\n"
+    lines = (json.dumps(_all_cut(fields, *longest)) for longest in CUTS)
+    return f"{next(line for line in lines if len(line) < LONGEST)}\n"
 
 
 def _time(event: LogEvent) -> str:
@@ -150,11 +145,29 @@ def _scalar(value: object) -> Scalar | None:
     return address_text(value) if IAddress.providedBy(value) else None
 
 
+def _all_cut(fields: Mapping[str, Value], long: int, short: int) -> dict[str, Value]:
+    """Return the fields without the ends of long names and texts."""
+    return {
+        _text_cut(name, LONGEST_NAME): _cut(value, long if name in ("message", "traceback") else short)
+        for name, value in fields.items()
+    }
+
+
 def _cut(value: Value, longest: int) -> Value:
-    """Return a value without the end of its long texts, and without halves of characters, which JSON cannot have."""
-    if isinstance(value, list):
-        return [item[:50] if isinstance(item, str) else item for item in value]
-    if not isinstance(value, str):
+    """Return a value, without its end if it is a text or a list of more than so many characters."""
+    if isinstance(value, str):
+        return _text_cut(value, longest)
+    if not isinstance(value, list):
         return value
-    whole = value.encode("utf-8", "backslashreplace").decode()
+    kept: list[Scalar] = []
+    for item in value:
+        longest -= len(str(item))
+        if longest >= 0:
+            kept.append(_text_cut(item, longest + len(item)) if isinstance(item, str) else item)
+    return kept
+
+
+def _text_cut(text: str, longest: int) -> str:
+    """Return a text without its end if it is long, and without halves of characters, which JSON cannot have."""
+    whole = text.encode("utf-8", "backslashreplace").decode()
     return whole if len(whole) <= longest else f"{whole[:longest]}... ({len(whole)} characters)"

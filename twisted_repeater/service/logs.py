@@ -29,36 +29,25 @@ from twisted.python.logfile import LogFile
 from .._repeater import Repeater
 from .._text import address_text, printable
 from .._types import Reactor
-from .descriptions import near
 from .log_lines import json_line, text_line
-from .option_values import shown, size
+from .option_values import one_of, shown, size
 
 __all__ = ["Logs", "log_format", "log_level", "log_start"]
 
 log: Logger = Logger()
-
-FORMATS = ("text", "json")
-
-LEVELS = ("debug", "info", "warn", "error")
 
 PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 """The priorities of syslog, by our levels."""
 
 
 def log_format(text: str) -> str:
-    """Read the value of ``log-format``."""
-    return _one_of(FORMATS, text)
+    """Read the form of the log."""
+    return one_of(("text", "json"), text)
 
 
 def log_level(text: str) -> LogLevel:
-    """Read the value of ``log-level``."""
-    return cast("LogLevel", LogLevel.levelWithName(_one_of(LEVELS, text)))
-
-
-def _one_of(choices: tuple[str, ...], text: str) -> str:
-    if text not in choices:
-        raise ValueError(f"must be one of {', '.join(choices)}, not {text!r}{near(text, choices)}")
-    return text
+    """Read the lowest level of the log."""
+    return cast("LogLevel", LogLevel.levelWithName(one_of(("debug", "info", "warn", "error"), text)))
 
 
 class Logs:
@@ -142,7 +131,8 @@ def _log_file(twistd: Mapping[str, Any]) -> object:
 class RotatedFile(LogFile):
     """twistd's log file, which another program may also have moved: then a rotation only opens the path again.
 
-    Twisted's own class would go on writing to the moved file, or move the new and empty one as well.
+    Twisted's own class would go on writing to the moved file, or move the new and empty one as well. From then on the
+    file is no longer rotated by its size: its numbers would mix with those of the other program.
     """
 
     synchronized = ["rotate"]  # noqa: RUF012 - as in Twisted
@@ -157,6 +147,7 @@ class RotatedFile(LogFile):
             super().rotate()  # type: ignore[no-untyped-call]
         else:
             self.reopen()  # type: ignore[no-untyped-call]
+            self.rotateLength = 0
         self._opened = _identity(self.path)
 
 

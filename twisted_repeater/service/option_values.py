@@ -113,21 +113,6 @@ def positive_seconds(text: str) -> float:
     return time
 
 
-def log_format(text: str) -> str:
-    """Read the form of the log."""
-    return one_of(("text", "json"), text)
-
-
-def log_level(text: str) -> str:
-    """Read a level of the log."""
-    return one_of(("debug", "info", "warn", "error"), text)
-
-
-def proxy_version(text: str) -> str:
-    """Read the version of a PROXY header."""
-    return one_of(("v1", "v2"), text)
-
-
 def on_filter_error(text: str) -> OnFilterError:
     """Read the name of a policy."""
     return _choice(OnFilterError, text)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from .._sockets.proxy_headers import header_version
 from . import addresses, endpoint_texts, option_values
 from .admin.token_file import read_token
 from .loading import READY
+from .logs import log_format, log_level
 from .option_values import LIMITS, number, seconds, seconds_or_none, size
 from .ready_faults import READY_FAULTS, NamedFault, fault_of
 from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
@@ -171,10 +173,11 @@ CONNECT = [
     ),
     Option(
         name="send-proxy",
-        read=option_values.proxy_version,
+        read=header_version,
         example="v2",
         without="no header",
         description="Send the client's address to the server in a header of the PROXY protocol: `v1` or `v2`.",
+        more="Needs the extra `proxy`.",
         group="connect",
     ),
     Option(
@@ -362,7 +365,7 @@ PROCESS = [
     ),
     Option(
         name="log-format",
-        read=option_values.log_format,
+        read=log_format,
         example="json",
         when="at once",
         default="text",
@@ -371,7 +374,7 @@ PROCESS = [
     ),
     Option(
         name="log-level",
-        read=option_values.log_level,
+        read=log_level,
         example="warn",
         default="info",
         description="The lowest level that is logged: `debug`, `info`, `warn` or `error`.",

@@ -55,6 +55,7 @@ def fault_of(text: str, name: str = "", taken: Iterable[str] = ()) -> NamedFault
     """
     kind, positional, options = described(text, READY_FAULTS)
     if kind not in READY_FAULTS:
+        kind = kind.partition(":")[0]
         raise ValueError(
             f"there is no fault {kind!r}; the faults are: {', '.join(READY_FAULTS)}{near(kind, READY_FAULTS)}"
         )

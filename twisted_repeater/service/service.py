@@ -14,7 +14,7 @@ from typing import Any
 from twisted.application.internet import TimerService
 from twisted.application.service import IServiceCollection, Service
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .._sockets.descriptors import raise_soft_limit
@@ -113,7 +113,7 @@ class RepeaterService(Service):
     def _make_logs(self, twistd: Mapping[str, Any] | None) -> Logs:
         values = self.settings.values
         try:
-            logs = Logs(values["log-format"], _level(self.settings), twistd)
+            logs = Logs(values["log-format"], values["log-level"], twistd)
         except ValueError as error:
             raise LoadingError(text_of(error)) from error
         logs.names_repeaters = len(self.settings.repeaters) > 1
@@ -242,7 +242,7 @@ class RepeaterService(Service):
         """Have these settings from now on, with the repeaters that were added. Drain those that were removed."""
         self.settings = settings
         self._admin.change(settings)
-        self._logs.use(settings.values["log-format"], _level(settings))
+        self._logs.use(settings.values["log-format"], settings.values["log-level"])
         self._logs.names_repeaters = len(settings.repeaters) > 1
         for hosted in removed:
             del self.hosted[hosted.name]
@@ -297,11 +297,6 @@ class RepeaterService(Service):
             draining.stop()
         for hosted in [*self.hosted.values(), *self._leaving]:
             hosted.abort()
-
-
-def _level(settings: ProcessSettings) -> LogLevel:
-    level = settings.values["log-level"]
-    return level if isinstance(level, LogLevel) else LogLevel.levelWithName(level)
 
 
 def _log_bug(failure: Failure) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -48,8 +48,8 @@ class RepeaterSettings:
 class ProcessSettings:
     """The settings of the process and of its repeaters."""
 
-    values: Mapping[str, Any]
-    """The values of all options of the process, by their names."""
+    values: Mapping[str, Any] = field(repr=False)  # the token is among them
+    """The values of all options of the process, by their names. "admin-token-file" has the token itself."""
     repeaters: Mapping[str, RepeaterSettings]
     """The repeaters, by their names."""
     where: Where = field(compare=False)
@@ -79,6 +79,8 @@ class WrittenSettings:
 
     options: Mapping[str, Written]
     where: Where
+    refused: Collection[str] = ()
+    """Other options that were given, but with values of wrong types, which are noted already."""
 
 
 VERBS = ("must ", "needs ", "is ", "has ", "takes ", "concerns ", "can ")
@@ -140,7 +142,7 @@ class Reading:
         """Return the settings of a repeater."""
         values = self._values("repeater", written)
         for option in OPTIONS:
-            if option.required and option.name not in written.options:
+            if option.required and option.name not in {*written.options, *written.refused}:
                 what = option.plain.removesuffix(".")
                 self.wrong(written.where(option.name), f"is missing: {what[0].lower()}{what[1:]}")
         values["limits"] = self._limits(values, written)

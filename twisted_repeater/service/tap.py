@@ -44,6 +44,8 @@ class Options(usage.Options):
 
     def give(self, option: Option, value: str | bool) -> None:
         """Note that an option is given."""
+        if isinstance(value, str) and value.startswith("--") and value[2:].partition("=")[0] in BY_NAME:
+            raise usage.UsageError(needs_value(option))  # getopt has taken the next option for the value
         before = self.written.get(option.name)
         if option.form is Form.TEXTS:
             self.written[option.name] = [*(before if isinstance(before, list) else []), str(value)]
@@ -83,13 +85,14 @@ class Options(usage.Options):
 
     def _unknown(self, error: getopt.GetoptError) -> str:
         """Return a message about an option that could not be parsed."""
-        written = f"--{error.opt}" if f"--{error.opt}" in error.msg else f"-{error.opt}"
+        is_long = f"--{error.opt}" in error.msg
+        written = f"--{error.opt}" if is_long else f"-{error.opt}"
         option = BY_NAME.get(error.opt)
-        alike = [name for name in BY_NAME if name.startswith(error.opt)]
+        alike = [name for name in BY_NAME if is_long and name.startswith(error.opt)]
         if option is not None and option.form is Form.FLAG:
             return f"{written} takes no value"
         if option is not None:
-            return f"{written} needs a value, such as {written}={option.example}"
+            return needs_value(option)
         if len(alike) > 1:
             return f"{written} must be written in full: --{' or --'.join(alike)}"
         if error.opt in getattr(self.parent, "synonyms", ()):
@@ -116,6 +119,11 @@ class Options(usage.Options):
             raise usage.UsageError(f"--demo must be the only option, without --{others[0]}")
         if self.parent is not None and not self.parent.get("nodaemon", True):
             raise usage.UsageError("--demo needs a terminal: twistd -n repeater --demo")
+
+
+def needs_value(option: Option) -> str:
+    """Return a message about an option without its value."""
+    return f"--{option.name} needs a value, such as --{option.name}={option.example}"
 
 
 def settings_of(written: Mapping[str, Written]) -> ProcessSettings:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted_repeater import Dialect
-from twisted_repeater.dialects.fix.messages import Logon, Message
+from twisted_repeater.dialects.fix.messages import Logon, Message, Value
 from twisted_repeater.service.admin.debugger import Debugged, Debugger
 from twisted_repeater.service.admin.held import HeldItem
 from twisted_repeater.service.admin.routes import Context
@@ -107,7 +107,7 @@ class Debugging:
 
 def fix_message(message: Message, number: int, sender: str = "BANK", target: str = "MARKET") -> Message:
     """Return a message of FIX as an engine sends it."""
-    header = [(49, sender), (56, target), (34, number), (52, "20260101-00:00:00.000")]
+    header: list[tuple[int, Value]] = [(49, sender), (56, target), (34, number), (52, "20260101-00:00:00.000")]
     return message.with_header("FIX.4.4", header)
 
 

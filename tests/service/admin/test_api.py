@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._sockets.descriptors import RESERVE
 from twisted_repeater.service.admin import administration, api
+from twisted_repeater.service.admin.answers import ApiError
 from twisted_repeater.service.admin.api import ROUTES
-from twisted_repeater.service.admin.routes import Context, Route
+from twisted_repeater.service.admin.routes import MAX_BODY, Context, Route
 from twisted_repeater.service.admin.site import GuardedSite
 
 from ...modules import missing
@@ -167,6 +169,27 @@ class GateTests(AdminCase):
         await self.start()
         self.site.configure(hosts=(), token=TOKEN)
         await self.fails(401, "GET", "/repeaters")
+
+
+class Rule(Struct):
+    """A body with numbers."""
+
+    every: int
+    others: list[dict[str, int]] = []
+
+
+class NumberTests(SynchronousTestCase):
+    """Whole numbers in bodies."""
+
+    def test_whole(self) -> None:
+        """A whole number may be written as 5.0, as some languages write it; a fraction, or a text, is none."""
+        route = Route("POST", "/", "", lambda call: None, None, body=Rule)
+        for text in (b"5", b"5.0", b"5e0"):
+            sent = b'{"every": %s, "others": [{"x": 7.0}]}' % text
+            self.assertEqual(api._body(sent, route), Rule(5, [{"x": 7}]), text)
+        for text in (b"5.0" + b" " * MAX_BODY, b"5.5", b'"5"', b"1e999", b"NaN", b"[" * 5000):
+            with self.assertRaisesRegex(ApiError, "the body is wrong: "):
+                api._body(b'{"every": %s}' % text, route)
 
 
 class WithoutTests(SynchronousTestCase):

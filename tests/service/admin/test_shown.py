@@ -239,7 +239,7 @@ class HeldTests(ShownCase):
         class Unreadable(Command):
             """A command without a name."""
 
-            name = property(lambda self: 1 // 0)  # type: ignore[assignment]
+            name = property(lambda self: 1 // 0)
 
         broken = Unreadable.__new__(Unreadable)
         shown, _ = self.shower.held(self.held(broken, payload=b"x" * (LARGEST + 1)))

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..._types import Reactor
+from .own import OwnProgram, OwnRepeater
 from .recent_errors import RecentErrors
 
 if TYPE_CHECKING:
     from .site import GuardedSite
     from .subject import Administered
 
-__all__ = ["RecentErrors", "administration"]
+__all__ = ["OwnProgram", "OwnRepeater", "RecentErrors", "administration"]
 
 
 def administration(
@@ -25,7 +26,7 @@ def administration(
     connect controls the repeaters: then listen on loopback, or on a Unix socket.
 
     Args:
-        administered: the repeaters, and what can be done to all of them.
+        administered: the repeaters, and what can be done to all of them; `OwnProgram` in a program of your own.
         hosts: more names of this site, without a port.
         token: what clients must know; ``None`` if they need not know anything.
         reactor: the reactor.

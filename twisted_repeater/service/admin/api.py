@@ -13,10 +13,10 @@ from twisted.web.server import NOT_DONE_YET
 
 from ..._types import Reactor
 from . import debugging, faults, health, links, login, openapi, page_files, recording, repeaters
-from .answers import Answer, ApiError, Nothing
+from .answers import Answer, ApiError, Nothing, json_of
 from .login import Login
 from .request import GuardedRequest
-from .routes import Call, Context, Found, Route, RouteTable
+from .routes import MAX_BODY, Call, Context, Found, Route, RouteTable
 from .site import GuardedSite
 from .subject import Administered
 
@@ -51,6 +51,7 @@ def make_site(
     """Return the site; see `administration`."""
     context = Context(administered, Login(token, reactor), reactor)
     context.routes = RouteTable(routes)
+    context.document = json_of(openapi.document(context.routes))  # now, as no link has to wait for it yet
     return GuardedSite(Api(context), hosts, reactor=reactor)
 
 
@@ -122,10 +123,26 @@ def _body(data: bytes, route: Route) -> msgspec.Struct | None:
     """Read the body."""
     if not data and route.body is None:
         return None
+    kind = route.body or Nothing
     try:
-        return msgspec.json.decode(data, type=route.body or Nothing)
+        return msgspec.json.decode(data, type=kind)
     except (ValueError, RecursionError) as error:
-        raise ApiError(http.BAD_REQUEST, f"the body is wrong: {_in_words(error)}") from error
+        wrong = error
+    try:
+        if len(data) > MAX_BODY:
+            raise wrong  # this would take too long
+        return msgspec.convert(_whole(msgspec.json.decode(data)), kind)
+    except (ValueError, RecursionError):
+        raise ApiError(http.BAD_REQUEST, f"the body is wrong: {_in_words(wrong)}") from wrong
+
+
+def _whole(value: Any) -> Any:
+    """Return JSON with whole numbers where they are written as ``5.0``, as some languages write each number."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _whole(member) for name, member in value.items()}
+    return [_whole(member) for member in value] if isinstance(value, list) else value
 
 
 def _in_words(error: Exception) -> str:

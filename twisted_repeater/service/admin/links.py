@@ -26,6 +26,9 @@ __all__ = ["ROUTES", "LinkState", "link_state"]
 LINKS_AT_ONCE = 50
 """How many links are looked at before the reactor can do other work; describing them takes about a millisecond."""
 
+LONGEST_NAME = 1000
+"""How much of a client's name a pattern sees. Clients choose their names, and long ones would take long."""
+
 
 class Way(Struct):
     """One direction of a link."""
@@ -164,7 +167,7 @@ def _links(administered: AdministeredRepeater, query: LinksQuery) -> Iterator[by
     before, total, shown = b'{"links":[\n', 0, 0
     for link in sorted(administered.repeater.links(), key=lambda link: link.id):
         piece = b""
-        if not pair_of(link).over and wanted.match(link.client_name):
+        if not pair_of(link).over and wanted.match(link.client_name[:LONGEST_NAME]):
             total += 1
             if link.id > query.after and shown < query.limit:
                 shown += 1

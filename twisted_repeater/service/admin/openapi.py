@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import ast
+import inspect
+import sys
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -25,6 +28,9 @@ ANY_CALL: dict[int, str] = {
 }
 """How any call may fail."""
 
+RAW = {"application/json": "object"}
+"""What answers are that no struct describes; others are strings."""
+
 DESCRIPTION = """\
 Shows and controls the repeaters of one process. If the administration has a token, each call but those of the session,
 `/healthz` and `/readyz` needs it: `Authorization: Bearer TOKEN`, or the cookie that `POST /session` sets.
@@ -36,6 +42,8 @@ def document(table: RouteTable) -> dict[str, Any]:
     kinds = {kind for route in table.routes for kind in (route.answer, route.body, route.query) if kind is not None}
     ordered = [*sorted(kinds - {Nothing}, key=lambda kind: str(kind.__name__)), ErrorAnswer]
     _, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
+    for kind in ordered:
+        _describe(components[kind.__name__], kind)
     queries = {route.query.__name__ for route in table.routes}
     paths: dict[str, dict[str, Any]] = {}
     for route in table.routes:
@@ -72,17 +80,16 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     ]
     if route.query is not Nothing:
         parameters += _query_parameters(components[route.query.__name__])
-    content: dict[str, Any] = {
-        route.content_type: {"schema": _schema_of(route.answer) if route.answer else {"type": "string"}}
-    }
+    schema = _schema_of(route.answer) if route.answer else {"type": RAW.get(route.content_type, "string")}
+    content: dict[str, Any] = {route.content_type: {"schema": schema}}
     failure = {"application/json": {"schema": _schema_of(ErrorAnswer)}}
     responses = {str(status): {"description": why, "content": content} for status, why in route.answers.items()}
     for status, why in sorted({**ANY_CALL, **route.errors}.items()):
         responses.setdefault(str(status), {"description": why, "content": failure})
     operation: dict[str, Any] = {"summary": route.summary, "parameters": parameters, "responses": responses}
     if route.body is not None:
-        schema = {"application/json": {"schema": _schema_of(route.body)}}
-        operation["requestBody"] = {"required": True, "content": schema}
+        sent = {"application/json": {"schema": _schema_of(route.body)}}
+        operation["requestBody"] = {"required": True, "content": sent}
     if route.is_open:
         operation["security"] = []
     return operation
@@ -107,11 +114,41 @@ def _schema_of(kind: Any) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
 
+def _describe(schema: dict[str, Any], kind: type) -> None:
+    """Describe the members of an object by the docstrings below the attributes of its struct."""
+    for base in kind.__mro__:
+        for name, text in _docstrings(base.__module__).get(base.__name__, {}).items():
+            if (member := schema.get("properties", {}).get(name)) is not None:
+                member.setdefault("description", text)
+
+
+@cache
+def _docstrings(module: str) -> dict[str, dict[str, str]]:
+    """Return the docstrings of the attributes of each class of a module."""
+    if not module.startswith(__package__):
+        return {}
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except OSError:  # installed without its sources
+        return {}
+    return {each.name: _attributes(each) for each in tree.body if isinstance(each, ast.ClassDef)}
+
+
+def _attributes(body: ast.ClassDef) -> dict[str, str]:
+    found = {}
+    for statement, after in zip(body.body, body.body[1:], strict=False):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            match after:
+                case ast.Expr(ast.Constant(str(text))):
+                    found[statement.target.id] = inspect.cleandoc(text)
+    return found
+
+
 def show(call: Call[Nothing, None]) -> Answer:
     """Return the document."""
-    return Answer(json.dumps(document(call.context.routes), indent=1).encode())
+    return Answer(call.context.document)
 
 
 ROUTES: list[Route] = [
-    Route("GET", "/openapi.json", "Show this document, which tools read.", show, dict),
+    Route("GET", "/openapi.json", "Show this document, which tools read.", show, None),
 ]

@@ -41,6 +41,8 @@ class Context:
         self.login: Login = login
         self.reactor: Reactor = reactor
         self.routes: RouteTable = RouteTable(())
+        self.document: bytes = b""
+        """The document that describes all calls."""
         self.held: Callable[[str], int] = lambda repeater: 0
         """Returns how many messages of a repeater are held."""
         self.release_held: Callable[[], None] = lambda: None

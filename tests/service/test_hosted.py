@@ -1,0 +1,166 @@
+"""One repeater of the process: from its plan to its end, and what changes meanwhile; more is in ``test_changes.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, fail, succeed
+
+from twisted_repeater.service.changes import ReloadAnswer
+from twisted_repeater.service.hosted import Hosted, done_at_once
+from twisted_repeater.service.plan import plan_of
+
+from .test_service import ServiceCase
+
+reactor: Any = installed_reactor
+
+APP = """
+from twisted.internet.defer import Deferred
+calls = []
+begun = Deferred()
+class App:
+    def is_client_allowed(self, name): return name != "eve"
+    def start(self, repeater):
+        calls.append("start")
+        return begun
+    def stop(self):
+        calls.append("stop")
+        {stop}
+"""
+
+
+class HostedCase(ServiceCase):
+    """A test case with one hosted repeater."""
+
+    def host(self, **options: Any) -> Hosted:
+        """Make it."""
+        plan = plan_of(self.settings(**options).repeaters["repeater"], reactor)
+        hosted = Hosted(plan, reactor, observed=True, reload=lambda name: ReloadAnswer(name))
+        self.addCleanup(lambda: Deferred.fromCoroutine(hosted.end()))
+        return hosted
+
+    async def begun(self, **options: Any) -> Hosted:
+        """Make it, and let it begin."""
+        hosted = self.host(**options)
+        await hosted.bind()
+        await hosted.begin({})
+        self.here.repeater = hosted.repeater
+        return hosted
+
+
+class LifeTests(HostedCase):
+    """From start to end."""
+
+    def test_not_bound(self) -> None:
+        """Before its port is bound it has no repeater, is not ready, and can be ended."""
+        hosted = self.host()
+        self.assertRaises(RuntimeError, lambda: hosted.repeater)
+        self.assertEqual(hosted.unready(), "no port is bound")
+        hosted.abort()
+
+    async def test_facts(self) -> None:
+        """It says what was configured, and reloads itself on request."""
+        hosted = await self.begun(allow_client=["a*", "b*"])
+        self.assertEqual(
+            hosted.facts,
+            {
+                "listen": "tcp:0:interface=127.0.0.1",
+                "server": self.server,
+                "dialect": "int32",
+                "server-name": "quotes",
+                "allow-client": "a*, b*",
+            },
+        )
+        self.assertEqual(hosted.reload(), ReloadAnswer("repeater"))
+
+    async def test_observed(self) -> None:
+        """Its numbers and errors are those of its links."""
+        hosted = await self.begun()
+        client = await self.linked("ann")
+        self.assertEqual(hosted.metrics.made, 1)
+        client.close()
+        await client.lost()
+
+    async def test_app(self) -> None:
+        """Its application begins before clients are accepted, is asked about them, and ends once after the links."""
+        self.write("app_one.py", APP.format(stop="1 / 0"))
+        hosted = self.host(app="app_one:App", allow_client=["a*", "e*"])
+        await hosted.bind()
+        hosted.begin_soon({})
+        import app_one  # type: ignore[import-not-found]
+
+        self.assertEqual(app_one.calls, ["start"])
+        app_one.begun.callback(None)
+        self.here.repeater = hosted.repeater
+        await self.linked("ann")
+        for name in ("eve", "bob"):
+            refused = await self.here.connect(b"")
+            refused.send(b'{"name": "%s"}' % name.encode())
+            await refused.lost()
+        await hosted.end()
+        await hosted.end()
+        self.assertEqual(app_one.calls, ["start", "stop"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    async def test_app_interrupted(self) -> None:
+        """Ctrl-C in an application is not kept from whoever runs the reactor."""
+        self.write("app_two.py", APP.format(stop="raise KeyboardInterrupt"))
+        hosted = self.host(app="app_two:App")
+        await hosted.bind()
+        with self.assertRaises(KeyboardInterrupt):
+            await hosted.end()
+
+    async def test_app_that_fails_later(self) -> None:
+        """If an application fails after it took its time, the repeater ends, and the log says so."""
+        self.write("app_three.py", APP.format(stop=""))
+        hosted = self.host(app="app_three:App")
+        await hosted.bind()
+        hosted.begin_soon({})
+        import app_three  # type: ignore[import-not-found]
+
+        app_three.begun.errback(OSError("no"))
+        self.assertEqual(self.lines[-1], "repeater cannot start, and is ended")
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        await self.refused(hosted.repeater.port)
+
+    def test_done_at_once(self) -> None:
+        """Work that must be done at once is done, fails, or is cancelled."""
+        done_at_once(succeed(None))
+        self.assertRaises(OSError, done_at_once, fail(OSError()))
+        cancelled: list[Any] = []
+        error = self.assertRaises(ValueError, done_at_once, Deferred(cancelled.append))
+        self.assertEqual(str(error), "takes its time, which needs a restart")
+        self.assertEqual(len(cancelled), 1)
+
+
+class ChangeTests(HostedCase):
+    """What changes while it runs."""
+
+    async def test_server_check(self) -> None:
+        """The server is checked as long as that is configured, and readiness says what came of it."""
+        hosted = await self.begun(check_server="1000")
+        self.assertEqual(hosted.unready(), "the server has not been checked yet")
+        settings = self.settings().repeaters["repeater"]
+        hosted.change(settings, ["check-server"])
+        self.assertIs(hosted.unready(), None)
+        hosted.change(settings, ["allow-client"])
+
+    async def test_recording_that_fails(self) -> None:
+        """If another recording cannot begin, the one before it goes on."""
+        hosted = await self.begun(record=str(self.directory / "one.db"))
+        before, numbers = hosted.recording, hosted.metrics.recording
+        settings = self.settings(record="/nowhere/two.db").repeaters["repeater"]
+        self.assertRaises(OSError, hosted.replace_recording, settings)
+        self.assertEqual((hosted.recording, hosted.metrics.recording), (before, numbers))
+
+    async def test_recording_that_cannot_end(self) -> None:
+        """A recording that fails to end is logged."""
+        hosted = await self.begun(record=str(self.directory / "one.db"))
+        before: Any = hosted.recording
+        end = hosted.replace_recording(self.settings().repeaters["repeater"])
+        stop = before.stop
+        self.patch(before, "stop", lambda: fail(OSError("no")))
+        end()
+        self.assertEqual(self.lines[-1], "a recording failed to end: no")
+        await stop()

@@ -1,0 +1,151 @@
+"""What options come to, and what is wrong with them together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_repeater import Limits, OnFilterError
+from twisted_repeater.service.options import OPTIONS, Written
+from twisted_repeater.service.settings import (
+    ProcessSettings,
+    Reading,
+    SettingsError,
+    WrittenSettings,
+    located,
+)
+
+from ..modules import missing
+
+GOOD: dict[str, Written] = {"listen": "tcp:9000", "server": "tcp:h:9001"}
+
+
+def written(options: Mapping[str, Written], place: str = "--") -> WrittenSettings:
+    """Return what was written, where each name has this before it."""
+    return WrittenSettings(options, lambda name: f"{place}{name}")
+
+
+def read(process: Mapping[str, Written] = {}, **repeaters: Mapping[str, Written]) -> ProcessSettings:
+    """Read what was written for a process, and for its repeaters."""
+    tables = {name: written(options, f"edge.toml: repeater.{name}.") for name, options in repeaters.items()}
+    return Reading().process(written(process), tables or {"edge": written(GOOD)})
+
+
+class SettingsTests(SynchronousTestCase):
+    """Settings."""
+
+    def assert_wrong(self, *expected: str, process: Mapping[str, Written] = {}, **tables: dict[str, Written]) -> None:
+        """These errors are told, and no others."""
+        error = self.assertRaises(SettingsError, read, process, **tables)
+        self.assertEqual(error.lines, expected)
+        self.assertEqual(str(error), "\n".join(expected))
+
+    def test_values(self) -> None:
+        """There is a value for each option of a process and of a repeater; those not given have their defaults."""
+        settings = read({"admin": "unix:x"}, edge={**GOOD, "linger": "1", "convert-versions": True, "filter": ["log"]})
+        self.assertEqual(set(settings.values), {option.name for option in OPTIONS if option.scope == "process"})
+        (edge,) = settings.repeaters.values()
+        expected = {option.name for option in OPTIONS if option.scope == "repeater"} | {"limits"}
+        self.assertEqual(set(edge.values), expected)
+        self.assertEqual(edge.name, "edge")
+        self.assertEqual(edge.values["limits"], Limits(linger=1))
+        self.assertEqual(edge.values["max-hello"], 1 << 16)
+        self.assertIs(edge.values["on-filter-error"], OnFilterError.STOP)
+        texts = {
+            "listen": "tcp:9000",
+            "server": "tcp:h:9001",
+            "linger": "1",
+            "convert-versions": "yes",
+            "filter": "log",
+        }
+        self.assertEqual(edge.texts, texts)
+        self.assertIsNone(settings.directory)
+
+    def test_equality(self) -> None:
+        """Settings that say the same are equal, wherever they were written."""
+        elsewhere = Reading().process(written({}, "x"), {"edge": written({**GOOD, "linger": "30"}, "x")})
+        self.assertEqual(read(), elsewhere)
+        self.assertNotEqual(read(edge={**GOOD, "linger": "31"}), elsewhere)
+
+    def test_read_again(self) -> None:
+        """Settings of the command line stay as they are."""
+        settings = read()
+        self.assertIs(settings.read_again(), settings)
+
+    def test_located(self) -> None:
+        """An error continues the name of an option, or stands behind a colon."""
+        self.assertEqual(located("--x", "must be above 0"), "--x must be above 0")
+        self.assertEqual(located("--x", "there is none"), "--x: there is none")
+
+    def test_all_errors(self) -> None:
+        """All errors are told, each once and with its place."""
+        self.assert_wrong(
+            "edge.toml: repeater.a.max-clients must be a whole number, not 'x'",
+            "edge.toml: repeater.a.server is missing: where the server is, such as tcp:127.0.0.1:9001 or "
+            "tls:quotes.example.org:9001",
+            "edge.toml: repeater.a.linger must be above 0, not -1",
+            "edge.toml: repeater.a.max-unfinished-frames must be at least max-frame, 2048, not 1KiB",
+            "edge.toml: repeater.b.hello-timeout must be a number of seconds, not 'none'",
+            "--log-format must be one of text, json, not 'xml'",
+            process={"log-format": "xml"},
+            a={
+                "listen": "tcp:1",
+                "max-clients": "x",
+                "linger": "-1",
+                "max-unfinished-frames": "1KiB",
+                "max-frame": "2KiB",
+                "stall-timeout": "none",
+            },
+            b={**GOOD, "hello-timeout": "none"},
+        )
+
+    def test_shared_error(self) -> None:
+        """An error that two repeaters share, because it is in their defaults, is told once."""
+        table = WrittenSettings({**GOOD, "linger": "x"}, lambda name: f"defaults.{name}")
+        error = self.assertRaises(SettingsError, Reading().process, written({}), {"a": table, "b": table})
+        self.assertEqual(error.lines[0], "defaults.linger must be a number of seconds, not 'x'")
+        self.assertEqual(len(error.lines), 2)  # both listen at one address
+
+    def test_addresses(self) -> None:
+        """No address is bound twice; a port of the system's choice, and another interface, are other addresses."""
+        self.assert_wrong(
+            "edge.toml: repeater.b.listen must be another address than 'tcp:9000' of repeater.a.listen, "
+            "not 'tcp:9000:interface=127.0.0.1'",
+            "--admin must be another address than 'tcp:9000' of repeater.a.listen, not 'tcp:9000:interface=127.0.0.1'",
+            process={"admin": "tcp:9000:interface=127.0.0.1"},
+            a=GOOD,
+            b={**GOOD, "listen": "tcp:9000:interface=127.0.0.1"},
+            c={**GOOD, "listen": "tcp:0"},
+            d={**GOOD, "listen": "tcp:0"},
+            e={**GOOD, "listen": "systemd:domain=INET:name=e"},
+        )
+
+    def test_recordings(self) -> None:
+        """No file has the traffic of two repeaters."""
+        path = os.path.abspath("a.db")
+        self.assert_wrong(
+            f"edge.toml: repeater.b.record must be another file than that of repeater.a.record, not {path!r}",
+            a={**GOOD, "record": "a.db"},
+            b={**GOOD, "listen": "tcp:1", "record": f"{path}:keep=2"},
+        )
+
+    def test_administration(self) -> None:
+        """Options of the administration need it, and it needs a token where others can connect, and its extra."""
+        self.assert_wrong("--admin-host needs --admin", process={"admin-host": ["x"]})
+        self.assert_wrong(
+            "--admin needs --admin-token-file: other machines, or other users, can connect to "
+            "'tcp:1:interface=0.0.0.0'",
+            process={"admin": "tcp:1:interface=0.0.0.0"},
+        )
+        missing(self, "msgspec")
+        self.assert_wrong(
+            "--admin needs msgspec: pip install 'twisted_repeater[admin]'",
+            process={"admin": "tcp:1:interface=127.0.0.1"},
+        )
+
+    def test_reload(self) -> None:
+        """Files of filters can only be watched if there are some."""
+        self.assert_wrong("--reload needs a filter", process={"reload": True})
+        self.assertTrue(read({"reload": True}, edge={**GOOD, "filter": ["log"]}).values["reload"])
