@@ -43,11 +43,15 @@ class PageFile(NamedTuple):
 def page_files() -> dict[str, PageFile]:
     """Return the files, by their names."""
     found = {}
-    for entry in files(__package__).joinpath("page").iterdir():
-        if kind := TYPES.get(entry.name.rpartition(".")[2]):
-            content = entry.read_bytes()
-            found[entry.name] = PageFile(content, _headers(kind, content))
+    entries = [entry for entry in files(__package__).joinpath("page").iterdir() if _ending(entry.name) in TYPES]
+    for entry in entries:
+        content = entry.read_bytes()
+        found[entry.name] = PageFile(content, _headers(TYPES[_ending(entry.name)], content))
     return found
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _headers(kind: str, content: bytes) -> dict[str, str]:

@@ -195,7 +195,7 @@ function chosenLink(app, forget) {
   const send = button("Send to it …", () => app.dock.show("send", true));
   const buttons = make("div.buttons", {}, only, send, hold, closeLink, closeClient);
   const hint = make("p.quiet", {}, "Choose a link to see its queues, to hold it, or to close it.");
-  box.append(title, facts, buttons, hint);
+  box.append(title, buttons, facts, hint);
 
   const show = (link, ended = false) => {
     for (const element of [title, facts, buttons]) element.hidden = link === null;
