@@ -36,7 +36,7 @@ LEVELS: list[set[str]] = [
     {"_sockets"},
     {"_link"},
     {"_repeater"},
-    {"recording", "replay", "service", "testing", "__main__"},
+    {"ctl", "recording", "replay", "service", "testing", "__main__"},
     {"__init__"},
 ]
 """The rooms of the package, the lowest row first. A module may import from its own row and from the rows that stand

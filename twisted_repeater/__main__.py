@@ -1,4 +1,4 @@
-"""``python -m twisted_repeater``: the version, and the commands that work on recordings."""
+"""``python -m twisted_repeater``: the version, and the commands that work on running repeaters and on recordings."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
 """The modules that are compiled where a compiler was found."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "ctl": ("ctl.command", "see and control repeaters that run, by their administration"),
     "export": ("recording.export.command", "write a recording as JSON lines, or as a capture for Wireshark"),
     "replay": ("replay.command", "play a recording against a server, or through filters"),
 }

@@ -15,7 +15,9 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 
+from twisted_repeater import Direction
 from twisted_repeater.service.demo import DemoService, write_to_terminal
+from twisted_repeater.service.demo_page import DemoPage
 
 from ..peers import Client, Seen, hello, turn
 from ..programs import LONGEST, ProgramCase
@@ -42,7 +44,7 @@ class DemoTests(TestCase):
     def setUp(self) -> None:
         """Make a demonstration whose words are recorded."""
         self.told = Seen()
-        self.demo = DemoService(reactor, self.told.append, pause=0)
+        self.demo = DemoService(reactor, self.told.append, pause=0, pace=0)
 
     @property
     def text(self) -> str:
@@ -75,6 +77,28 @@ class DemoTests(TestCase):
         )
         client.abort()
         await client.lost()
+
+    async def test_page(self) -> None:
+        """The clients go on while the live page is served, also after their links are closed; it says how to see it."""
+        self.addCleanup(self.demo.stopService)
+        await self.demo.run()
+        assert self.demo.url is not None
+        self.assertIn(f"    {self.demo.url}\n", self.text)
+        repeater = self.demo._repeater
+        assert repeater is not None
+        (link,) = repeater.links("ann")
+        repeater.close_connection_from_client("ann")
+        while not any(other is not link and other.received(Direction.TO_CLIENT)[0] for other in repeater.links("ann")):
+            await turn()
+
+    async def test_no_page(self) -> None:
+        """Without msgspec it says what is missing, and the clients are silent after their orders."""
+        self.patch(DemoPage, "listen", lambda page, reactor, host: __import__("no_msgspec"))
+        self.addCleanup(self.demo.stopService)
+        await self.demo.run()
+        self.assertIsNone(self.demo.url)
+        self.assertIn("pip install 'twisted_repeater[admin]'", self.text)
+        self.assertFalse(self.demo._going_on.running)
 
     async def test_service(self) -> None:
         """The service runs it, and ends it with everything that it opened."""

@@ -6,12 +6,16 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import cycle
 from typing import Any
 
+from twisted.application.internet import ClientService
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredQueue, maybeDeferred
-from twisted.internet.protocol import ClientCreator, Factory
-from twisted.internet.task import deferLater
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
@@ -22,6 +26,7 @@ from .._text import printable
 from .._types import Reactor
 from ..link import Link
 from ..verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
+from .demo_page import DemoPage, DemoRepeater
 from .shutdown_signals import ShutdownSignals
 
 __all__ = ["DemoService"]
@@ -41,6 +46,18 @@ client's name, and asks its filter about every message. This is the whole filter
 
 {filter}
 This is what it does:
+"""
+
+PAGE = """
+The clients go on, slowly. Watch them in your browser, hold one of their messages, and change it:
+
+    {url}
+
+The same in a terminal: python -m twisted_repeater ctl --admin {url} watch
+"""
+
+NO_PAGE = """
+The live page, which shows messages and holds them, needs msgspec: pip install 'twisted_repeater[admin]'
 """
 
 INVITATION = """
@@ -121,11 +138,14 @@ class _Server(Int32StringReceiver):
 
 
 class _Client(Int32StringReceiver):
-    """A client, which does not know of the repeater either. ``answers`` gets all that it receives, the hello first."""
+    """A connection of a client, which does not know of the repeater either."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self.answers: DeferredQueue[str] = DeferredQueue()
+        """All that it receives, the hello first."""
+        self.heeds_answers = True
+        """Whether anybody wants them."""
 
     def connectionMade(self) -> None:
         """Say hello."""
@@ -133,7 +153,12 @@ class _Client(Int32StringReceiver):
 
     def stringReceived(self, string: bytes) -> None:
         """Keep the answer."""
-        self.answers.put(string.decode())
+        if self.heeds_answers:
+            self.answers.put(string.decode())
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Note that nothing can be sent any more."""
+        self.connected = 0
 
 
 def write_to_terminal(text: str) -> None:
@@ -144,12 +169,21 @@ def write_to_terminal(text: str) -> None:
 
 
 class DemoService(Service):
-    """Runs the demonstration. ``write`` gets its lines, each ``pause`` seconds after the one before."""
+    """Runs the demonstration. ``write`` gets its lines, each ``pause`` seconds after the one before.
+
+    If there is a live page, the clients go on, with an order each ``pace`` seconds.
+    """
 
     port: int
+    url: str | None = None
+    """The address of the live page."""
 
     def __init__(
-        self, reactor: Reactor, write: Callable[[str], object] = write_to_terminal, pause: float = 0.5
+        self,
+        reactor: Reactor,
+        write: Callable[[str], object] = write_to_terminal,
+        pause: float = 0.5,
+        pace: float = 1.0,
     ) -> None:
         self._reactor = reactor
         self._write = write
@@ -157,7 +191,14 @@ class DemoService(Service):
         self._received: list[str] = []
         self._server_port: Any = None
         self._repeater: Repeater | None = None
+        self._page: DemoPage | None = None
+        self._services: dict[str, ClientService] = {}
         self._clients: dict[str, _Client] = {}
+        self._script_is_over = False
+        self._orders = cycle(SCRIPT)
+        self._going_on = LoopingCall(self._go_on)
+        self._going_on.clock = reactor
+        self._pace = pace
         self._verdicts: DeferredQueue[str] = DeferredQueue()
         self._shutdown_signals = ShutdownSignals(reactor, self.abort)
         self._running: Deferred[None] | None = None
@@ -185,6 +226,12 @@ class DemoService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        if self._going_on.running:
+            self._going_on.stop()
+        for service in self._services.values():  # before the repeater: they would connect again
+            await maybeDeferred(service.stopService)
+        if self._page is not None:
+            await self._page.stop()
         if self._repeater is not None:
             await self._repeater.shutdown()
         if self._server_port is not None:
@@ -202,28 +249,68 @@ class DemoService(Service):
         factory.noisy = False
         self._server_port = self._reactor.listenTCP(0, factory, interface=HOST)
         server_port = self._server_port.getHost().port
-        self._repeater = await Repeater.create(
-            dialects.int32(),
-            repeater_name="demo",
+        dialect = dialects.int32()
+        facts = {"dialect": "int32", "server": f"tcp:{HOST}:{server_port}", "to-server-filter": "check_order"}
+        administered = DemoRepeater(dialect, facts)
+        self._repeater = administered.repeater = await Repeater.create(
+            dialect,
+            repeater_name=administered.name,
             server_name=SERVER_NAME,
             listen=f"tcp:0:interface={HOST}",
             server_ip=HOST,
             server_port=server_port,
             is_client_allowed=lambda name: True,
+            observers=administered.observers,
             reactor=self._reactor,
         )
         self._repeater.start(to_server_filter=self._filter)
         self.port = self._repeater.port
+        self._page = DemoPage(administered, self._reactor.stop)
+        with suppress(ImportError):
+            self.url = self._page.listen(self._reactor, HOST)
         source = "".join(f"    {line}" for line in inspect.getsource(check_order).splitlines(keepends=True))
         self._write(INTRODUCTION.format(port=self.port, server=SERVER_NAME, server_port=server_port, filter=source))
         for name in dict.fromkeys(name for name, _, _ in SCRIPT):
-            client = self._clients[name] = _Client(name)
-            await ClientCreator(self._reactor, lambda client=client: client).connectTCP(HOST, self.port)
-            await client.answers.get()
+            await self._connect(name)
         self._row("", "sends", "the filter", "the server gets", "the client gets")
         for step in SCRIPT:
             await self._step(*step)
+        self._write(NO_PAGE if self.url is None else PAGE.format(url=self.url))
         self._write(INVITATION.format(snippet=SNIPPET.format(host=HOST, port=self.port)))
+        if self.url is not None:
+            self._let_clients_go_on()
+
+    async def _connect(self, name: str) -> None:
+        """Let a client connect, and again when its link is closed."""
+        factory = Factory.forProtocol(lambda: self._make_client(name))
+        factory.noisy = False
+        endpoint = TCP4ClientEndpoint(self._reactor, HOST, self.port)
+        service = self._services[name] = ClientService(
+            endpoint, factory, retryPolicy=lambda failures: self._pace, clock=self._reactor
+        )
+        service.startService()
+        await service.whenConnected()
+        await self._clients[name].answers.get()
+
+    def _make_client(self, name: str) -> _Client:
+        """Make a connection of a client; the ones after the first one are heard by nobody."""
+        client = _Client(name)
+        client.heeds_answers = name not in self._clients
+        self._clients[name] = client
+        return client
+
+    def _let_clients_go_on(self) -> None:
+        """Let the clients send orders without end, so that there is something to see on the page."""
+        self._script_is_over = True
+        for client in self._clients.values():
+            client.heeds_answers = False
+        self._going_on.start(self._pace, now=False)
+
+    def _go_on(self) -> None:
+        """Let the next client of the script send its order."""
+        name, order, _ = next(self._orders)
+        if self._clients[name].connected:
+            self._clients[name].sendString(order.encode())  # type: ignore[no-untyped-call]
 
     async def _step(self, name: str, order: str, answers: int) -> None:
         """Let a client send an order, and show the result when everything had the time to arrive."""
@@ -239,10 +326,10 @@ class DemoService(Service):
         """Ask the filter, and show its answer."""
         verdict = check_order(message, link)
         shown = "drops it" if verdict is DO_NOTHING else SHOWN[type(verdict)]
-        if link.client_name in self._clients:
-            self._verdicts.put(shown)
-        else:
+        if link.client_name not in self._clients:
             self._row(printable(link.client_name), printable(message.decode("utf-8", "replace")), shown, "", "")
+        elif not self._script_is_over:
+            self._verdicts.put(shown)
         return verdict
 
     def _row(self, *cells: str) -> None:
