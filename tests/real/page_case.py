@@ -22,8 +22,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from twisted.trial.unittest import SynchronousTestCase
 
 from ..needed import needed
-from ..programs import TWISTD
-from .servers import RealServer
+from ..programs import TWISTD, Program, environment
+from .servers import ENDS_WITH_US, RealServer
 
 __all__ = ["SEND", "PageCase", "Twistd", "browser"]
 
@@ -95,8 +95,15 @@ class Twistd(RealServer):
         self._place = Path(tempfile.mkdtemp(prefix="page-"))
         file = self._place / "edge.toml"
         file.write_text(config)
-        command = [TWISTD, "--pidfile=", "-n", "repeater", "--config", str(file), *options, "--admin"]
-        super().__init__(lambda port: [*command, f"tcp:{port}:interface=127.0.0.1"])
+        words = [TWISTD, "--pidfile=", "-n", "repeater", "--config", str(file), *options, "--admin"]
+        self._command = lambda port: [*words, f"tcp:{port}:interface=127.0.0.1"]
+        super().__init__(self._command)
+
+    def start_again(self) -> None:
+        """Start it again, at the same port."""
+        self.program.kill()
+        self.program = Program(*ENDS_WITH_US, *self._command(self.port), cwd=self.directory, env=environment())
+        assert self._accepts(), self.program.output
 
     def stop(self) -> None:
         """End it, and remove its files."""
