@@ -259,7 +259,7 @@ class ControlTests(RedisPageCase):
         self.fill("#links-find", "desk")
         self.until(lambda: "desk-7" in self.text("#links-list"))
         self.click("#link-chosen button", "Close client")
-        self.said("1 links are closed")
+        self.said("1 link is closed")
         self.until(lambda: self.rows("#links-list") == [])
         self.assertTrue(client.ping())  # it has connected again
 
@@ -318,6 +318,12 @@ class ControlTests(RedisPageCase):
         self.until(lambda: "delimited" in self.text("#route"))
         self.until(lambda: self.text("#live") == "live")
         self.assertTrue(self.find("#panel-repeater button:nth-child(2)").get_attribute("disabled"))
+
+    def test_names_in_paths(self) -> None:
+        """A client with any name can be closed: letters of paths and bytes that are no text are escaped."""
+        self.open(self.process.port)
+        script = r"return import('/page/api.js').then(({ of }) => of('edge', 'clients', 'a/\u00e9?#%\udcff', 'close'))"
+        self.assertEqual(self.script(script), "repeaters/edge/clients/a%2F%C3%A9%3F%23%25%ff/close")
 
     def test_keys(self) -> None:
         """The help lists the keys, and they work."""

@@ -188,7 +188,7 @@ function chosenLink(app, forget) {
     changed();
   });
   const closeClient = button("Close client", async () => {
-    await app.attempt(() => post(of(app.repeater, "clients", name(), "close")), (answer) => `${answer.links ?? "All"} links are closed.`);
+    await app.attempt(() => post(of(app.repeater, "clients", name(), "close")), ({ links }) => (links === 1 ? "1 link is closed." : `${count(links)} links are closed.`));
     changed();
   });
   const only = button("Only its messages", () => app.tell("only", exactly(name())));
