@@ -59,6 +59,7 @@ def check_wheel(names: Iterable[str], compiled: bool) -> None:
         "the wheel has the package, the plugin, and nothing else",
     )
     check("twisted_repeater/py.typed" in files, "the wheel says that it is typed")
+    check("twisted_repeater/service/admin/page/index.html" in files, "the wheel has the live page")
     sources = {source for extension in EXTENSIONS for source in extension["sources"]}
     check(sources <= files, "the wheel has the sources of the hot path")
     built = [name for name in files if name.endswith(".so")]

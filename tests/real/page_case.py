@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions
@@ -22,8 +22,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from twisted.trial.unittest import SynchronousTestCase
 
 from ..needed import needed
-from ..programs import TWISTD
-from .servers import RealServer
+from ..programs import TWISTD, Program, environment
+from .servers import ENDS_WITH_US, RealServer
 
 __all__ = ["SEND", "PageCase", "Twistd", "browser"]
 
@@ -95,8 +95,15 @@ class Twistd(RealServer):
         self._place = Path(tempfile.mkdtemp(prefix="page-"))
         file = self._place / "edge.toml"
         file.write_text(config)
-        command = [TWISTD, "--pidfile=", "-n", "repeater", "--config", str(file), *options, "--admin"]
-        super().__init__(lambda port: [*command, f"tcp:{port}:interface=127.0.0.1"])
+        words = [TWISTD, "--pidfile=", "-n", "repeater", "--config", str(file), *options, "--admin"]
+        self._command = lambda port: [*words, f"tcp:{port}:interface=127.0.0.1"]
+        super().__init__(self._command)
+
+    def start_again(self) -> None:
+        """Start it again, at the same port."""
+        self.program.kill()
+        self.program = Program(*ENDS_WITH_US, *self._command(self.port), cwd=self.directory, env=environment())
+        assert self._accepts(), self.program.output
 
     def stop(self) -> None:
         """End it, and remove its files."""
@@ -116,13 +123,13 @@ class PageCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Find the browser."""
         self.browser = browser()
-        self.browser.get_log("browser")  # type: ignore[no-untyped-call]
-        self.addCleanup(self._leave)
+        self._visited = False
+        self.browser.get_log("browser")
 
     def _leave(self) -> None:
-        found = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
+        found = self.browser.get_log("browser")
         errors = [entry["message"] for entry in found if entry["level"] == "SEVERE"]
-        self.browser.execute_async_script(FORGET)  # type: ignore[no-untyped-call]
+        self.browser.execute_async_script(FORGET)
         self.browser.get("about:blank")
         self.browser.delete_all_cookies()
         self.assertEqual([error for error in errors if not re.search(self.expected, error)], [])
@@ -131,8 +138,15 @@ class PageCase(SynchronousTestCase):
 
     def open(self, port: int, repeater: str = "") -> None:
         """Open the page of an administration, and wait until it has its stream."""
-        self.browser.get(f"http://127.0.0.1:{port}/#{repeater}")
+        self.visit(port, repeater)
         self.until(lambda: self.text("#live") == "live", "the page has no stream")
+
+    def visit(self, port: int, repeater: str = "") -> None:
+        """Open the page of an administration."""
+        if not self._visited:
+            self._visited = True
+            self.addCleanup(self._leave)  # before what runs ends, which was started earlier
+        self.browser.get(f"http://127.0.0.1:{port}/#{repeater}")
 
     def until(self, condition: Callable[[], T], otherwise: str = "in vain") -> T:
         """Wait until a condition is true, and return what it returned."""
@@ -170,10 +184,9 @@ class PageCase(SynchronousTestCase):
         found: list[str] = self.script(script, name)
         return found
 
-    def script(self, text: str, *arguments: object) -> T:  # type: ignore[type-var]
+    def script(self, text: str, *arguments: object) -> Any:
         """Run a script in the page."""
-        result: T = self.browser.execute_script(text, *arguments)  # type: ignore[no-untyped-call]
-        return result
+        return self.browser.execute_script(text, *arguments)
 
     # -- doing ------------------------------------------------------------------------------------------------
 

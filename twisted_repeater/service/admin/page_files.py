@@ -43,11 +43,15 @@ class PageFile(NamedTuple):
 def page_files() -> dict[str, PageFile]:
     """Return the files, by their names."""
     found = {}
-    for entry in files(__package__).joinpath("page").iterdir():
-        if kind := TYPES.get(entry.name.rpartition(".")[2]):
-            content = entry.read_bytes()
-            found[entry.name] = PageFile(content, _headers(kind, content))
+    entries = [entry for entry in files(__package__).joinpath("page").iterdir() if _ending(entry.name) in TYPES]
+    for entry in entries:
+        content = entry.read_bytes()
+        found[entry.name] = PageFile(content, _headers(TYPES[_ending(entry.name)], content))
     return found
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _headers(kind: str, content: bytes) -> dict[str, str]:
@@ -65,16 +69,16 @@ def show(call: Call[Nothing, None]) -> object:
     name = call.path.get("file", INDEX)
     if (file := page_files().get(name)) is None:
         raise ApiError(http.NOT_FOUND, "the page has no such file")
-    if file.headers["etag"] not in _known(call.request.getHeader("if-none-match")):
+    if file.headers["etag"] not in _known(call.request.getHeader(b"if-none-match")):
         return Answer(file.content, headers=file.headers)
     call.request.begin(http.NOT_MODIFIED, **file.headers)
     call.request.finish()  # type: ignore[no-untyped-call]
     return NOT_DONE_YET
 
 
-def _known(header: str | None) -> list[str]:
+def _known(header: bytes | None) -> list[str]:
     """Return the tags that the browser has."""
-    return [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
+    return [tag.strip().removeprefix("W/") for tag in (header or b"").decode("latin-1").split(",")]
 
 
 ANSWERS: dict[int, str] = {200: "the file", 304: "the browser has it, as its If-None-Match says"}

@@ -47,7 +47,14 @@ export const put = (path, body) => call("PUT", path, body);
 export const remove = (path) => call("DELETE", path);
 
 /** Return the path of something of a repeater: `of("edge", "links", 7, "close")`. Each part is escaped. */
-export const of = (repeater, ...parts) => ["repeaters", repeater, ...parts].map(encodeURIComponent).join("/");
+export const of = (repeater, ...parts) => ["repeaters", repeater, ...parts].map((part) => [...String(part)].map(escaped).join("")).join("/");
+
+/** Escape a letter. A name may have bytes that are no text: they come as lone surrogates, and go back as these bytes. */
+function escaped(letter) {
+  const code = letter.codePointAt(0);
+  if (code >= 0xdc80 && code <= 0xdcff) return `%${(code - 0xdc00).toString(16)}`;
+  return code >= 0xd800 && code <= 0xdfff ? "%EF%BF%BD" : encodeURIComponent(letter);
+}
 
 /** Return a path with a query; what is empty is left out. */
 export function asking(path, query) {

@@ -41,6 +41,12 @@ export function countdown(seconds) {
   return `${Math.floor(whole / 60)}:${two(whole % 60)}`;
 }
 
+/** Return the summary of a message without its type, which stands beside it. */
+export function summary(message) {
+  const { type, summary: text } = message;
+  return type && text.startsWith(`${type} `) ? text.slice(type.length + 1) : text;
+}
+
 const VERDICTS = {
   PASS_ON: "passed on",
   DROP: "dropped",

@@ -3,7 +3,7 @@
 import { get, of, post } from "./api.js";
 import { make, setText } from "./dom.js";
 import { editor } from "./editor.js";
-import { ARROWS, WAYS, count, countdown, size } from "./format.js";
+import { ARROWS, WAYS, count, countdown, size, summary } from "./format.js";
 import { WindowList } from "./window_list.js";
 
 const HOW = {
@@ -163,7 +163,7 @@ function fillRow(row, item) {
   row.way.setAttribute("aria-label", WAYS[message.direction]);
   row.way.className = `way ${message.direction}`;
   setText(row.client, message.client || `link ${message.link}`);
-  setText(row.type, message.type ? `${message.type}  ${message.summary}` : message.summary);
+  setText(row.type, [message.type, summary(message)].filter(Boolean).join("  "));
   setText(row.left, left_(item));
   setText(row.behind, item.behind_bytes ? `${behind(item)} behind it` : "nothing waits behind it");
 }

@@ -188,14 +188,14 @@ function chosenLink(app, forget) {
     changed();
   });
   const closeClient = button("Close client", async () => {
-    await app.attempt(() => post(of(app.repeater, "clients", name(), "close")), (answer) => `${answer.links ?? "All"} links are closed.`);
+    await app.attempt(() => post(of(app.repeater, "clients", name(), "close")), ({ links }) => (links === 1 ? "1 link is closed." : `${count(links)} links are closed.`));
     changed();
   });
   const only = button("Only its messages", () => app.tell("only", exactly(name())));
   const send = button("Send to it …", () => app.dock.show("send", true));
   const buttons = make("div.buttons", {}, only, send, hold, closeLink, closeClient);
   const hint = make("p.quiet", {}, "Choose a link to see its queues, to hold it, or to close it.");
-  box.append(title, facts, buttons, hint);
+  box.append(title, buttons, facts, hint);
 
   const show = (link, ended = false) => {
     for (const element of [title, facts, buttons]) element.hidden = link === null;

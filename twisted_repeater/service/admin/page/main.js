@@ -78,25 +78,30 @@ function describe(summary) {
 
 let lost = false;
 
+let timer = null;
+
 async function look() {
+  clearTimeout(timer);
   const started = performance.now();
   if (!document.hidden || app.holds()) {
     try {
       show((await get("repeaters")).repeaters);
-      app.tell("summary", app.summary);
       if (lost) app.connection.stream?.hurry();
       lost = false;
-      app.notice("lost", "");
     } catch (error) {
       if (error.status === undefined) throw error;
       if (error.status === 401) return; // the login begins anew
       lost = true;
-      app.notice("lost", "What you see is old.");
     }
+    if (!lost) app.tell("summary", app.summary);
+    app.notice("lost", lost ? "What you see is old." : "");
     document.body.classList.toggle("lost", lost);
   }
-  setTimeout(look, Math.max(EVERY / 4, EVERY - (performance.now() - started)));
+  clearTimeout(timer);
+  timer = setTimeout(look, Math.max(EVERY / 4, EVERY - (performance.now() - started)));
 }
+
+app.on("changed", look); // somebody has changed something here, and wants to see it
 
 let running = false;
 

@@ -41,12 +41,11 @@ function headline(message) {
   const line = make("p.what", {}, make("span", { class: `way ${message.direction}`, "aria-label": WAYS[message.direction] }, ARROWS[message.direction]), " ");
   line.append(make("b", {}, message.type ?? "message"), ` of ${message.client || `link ${message.link}`}`);
   const facts = [`link ${message.link}`, clock(message.time), size(message.size)];
-  if (message.number) facts.push(`no. ${count(message.number)} ${WAYS[message.direction]}`);
+  if (message.number) facts.push(`no. ${count(message.number)}`);
   if (message.origin === "opening") facts.push("of the opening");
   if (message.origin === "own") facts.push("sent by the repeater");
   line.append(make("span.quiet", {}, `  ${facts.join(" · ")}`));
   const decided = make("p.what", {}, make("span", { class: message.passed ? "verdict" : "verdict changed" }, verdict(message.verdict)));
-  if (message.by_filter) decided.append(make("span.quiet", {}, ` by a filter`));
   if (message.took > 0.001) decided.append(make("span.quiet", {}, `, after ${duration(message.took)}`));
   return make("div", {}, line, decided);
 }

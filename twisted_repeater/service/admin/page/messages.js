@@ -2,7 +2,7 @@
 // two thousand and has nodes only for those in sight.
 
 import { DIRECTIONS, byId, make, select, setText } from "./dom.js";
-import { ARROWS, WAYS, clock, count, verdict } from "./format.js";
+import { ARROWS, WAYS, clock, count, summary, verdict } from "./format.js";
 import { matches } from "./globs.js";
 import { WindowList } from "./window_list.js";
 
@@ -160,7 +160,7 @@ function fillRow(row, message) {
   row.way.setAttribute("aria-label", WAYS[message.direction]);
   row.way.className = `way ${message.direction}`;
   setText(row.type, message.type ?? "");
-  setText(row.summary, message.redacted ? `${message.summary} (secrets are hidden)` : message.summary);
+  setText(row.summary, message.redacted ? `${summary(message)} (secrets are hidden)` : summary(message));
   setText(row.verdict, verdict(message.verdict));
   row.classList.toggle("changed", !message.passed);
 }

@@ -23,6 +23,7 @@ export function plots(app) {
   app.on("summary", (summary) => {
     if (!summary) return;
     const now = performance.now() / 1000;
+    if (before && now - before.now < 0.5) return; // too short for a rate
     // Counters that went back belong to a repeater that was made anew.
     if (before && before.summary.started === summary.started) {
       const seconds = now - before.now;

@@ -14,11 +14,13 @@ export function repeaterPanel(app) {
     const drops = app.summary?.drops_new_clients;
     const path = of(app.repeater, drops ? "accept-new-clients" : "drop-new-clients");
     await app.attempt(() => post(path), drops ? "Newcomers are accepted again." : "Newcomers are refused from now on; links stay.");
+    app.tell("changed");
   });
   const recording = button("Start the recording", async () => {
     const runs = app.summary?.recording;
     const path = of(app.repeater, "recording", runs ? "stop" : "start");
     await app.attempt(() => post(path), runs ? "The recording is stopped." : "The recording runs.");
+    app.tell("changed");
   });
   const reload = button("Reload", async () => {
     const said = await app.attempt(() => post(of(app.repeater, "reload")));

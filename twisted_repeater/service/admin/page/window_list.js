@@ -37,6 +37,7 @@ export class WindowList {
     this.height = parseFloat(getComputedStyle(this.box).getPropertyValue("--row")) || 24;
     this.view = this.box.clientHeight;
     if (before && before !== this.height) this.#rescaled(before);
+    if (this.following) this.#toEnd(); // at once: the browser has scrolled, too, and that is no sign of a reader
     this.draw();
   }
 
@@ -44,7 +45,7 @@ export class WindowList {
   #rescaled(before) {
     const first = this.box.scrollTop / before;
     for (const row of this.rows) row.index = undefined;
-    this.space.style.height = `${this.items.length * this.height}px`;
+    this.#stretch();
     this.box.scrollTop = first * this.height;
   }
 
@@ -76,11 +77,8 @@ export class WindowList {
   }
 
   #draw() {
-    const total = this.items.length * this.height;
-    const height = `${total}px`;
-    if (this.space.style.height !== height) this.space.style.height = height;
-    this.end = Math.max(0, total - this.view);
-    if (this.following && this.box.scrollTop !== this.end) this.box.scrollTop = this.end;
+    this.#stretch();
+    if (this.following) this.#toEnd();
     const first = Math.max(0, Math.floor(this.box.scrollTop / this.height) - MORE);
     const wanted = Math.ceil(this.view / this.height) + 2 * MORE;
     this.#haveRows(wanted);
@@ -89,6 +87,18 @@ export class WindowList {
       this.#place(this.rows[index % this.rows.length], index);
     }
     this.settings.drawn?.();
+  }
+
+  #stretch() {
+    const total = this.items.length * this.height;
+    const height = `${total}px`;
+    if (this.space.style.height !== height) this.space.style.height = height;
+    this.end = Math.max(0, total - this.view);
+  }
+
+  #toEnd() {
+    this.#stretch();
+    if (this.box.scrollTop !== this.end) this.box.scrollTop = this.end;
   }
 
   #haveRows(wanted) {
@@ -126,6 +136,7 @@ export class WindowList {
   }
 
   #scrolled() {
+    if (this.box.clientHeight !== this.view) return this.measure(); // scrolled by the browser, as the box has changed
     // Compared with what was drawn last: items may have come since, and then this is no sign of a reader.
     if (this.settings.follows) this.following = this.box.scrollTop >= this.end - this.height / 2;
     this.draw();
