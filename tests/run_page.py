@@ -8,7 +8,7 @@ Run as ``python run_page.py PAGE``. What is run:
   (9001 is left, which is the server's), and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
 * Commands in fences of ``sh``: the service of each ``twistd ... repeater ...`` is made, but not started, as the ports
   of an example may be taken. Each ``pytest ...`` and ``openssl ...`` is run, and each ``python -m twisted_repeater
-  ...`` on a recording that the page has made.
+  ...`` on a recording that the page has made. Those of ``ctl`` are only read.
 """
 
 from __future__ import annotations
@@ -137,11 +137,20 @@ def run_repeater_command(words: list[str]) -> None:
     sys.exit(main(words))
 
 
+def check_ctl_command(words: list[str]) -> None:
+    """Read a command of ``ctl``, but ask nobody: no repeater runs."""
+    from twisted_repeater.ctl.parser import make_parser
+
+    make_parser().parse_args(words)
+
+
 def run_command(words: list[str]) -> None:
     """Run a command of the shell, if it is one that is run."""
     program = Path(words[0]).name
     if program == "twistd" and "repeater" in words:
         in_a_process_of_its_own(lambda: make_service(words[words.index("repeater") + 1 :]))
+    elif words[:4] == ["python", "-m", "twisted_repeater", "ctl"]:
+        in_a_process_of_its_own(lambda: check_ctl_command(words[4:]))
     elif words[:3] == ["python", "-m", "twisted_repeater"]:
         if Path(words[4]).exists():
             in_a_process_of_its_own(lambda: run_repeater_command(words[3:]))
