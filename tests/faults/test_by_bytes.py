@@ -49,7 +49,11 @@ class OptionTests(SynchronousTestCase):
             (lambda: Timeout(NAN), TypeError, "seconds must be a number of seconds, not nan"),
             (lambda: SlowClose(0), ValueError, "seconds must be above 0, not 0"),
             (lambda: SlowClose(1e12), ValueError, "seconds must be at most"),
-            (lambda: Down(direction=Direction.TO_CLIENT), ValueError, "direction must be None"),
+            (
+                lambda: Down(direction=Direction.TO_CLIENT),
+                ValueError,
+                "direction must be both (in Python None), not to-client",
+            ),
             (lambda: Timeout(probability=0), ValueError, "probability must be above 0"),
         ]
         for make, kind, words in cases:

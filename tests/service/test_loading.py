@@ -289,6 +289,8 @@ class FilterTests(LoadingCase):
                 "rate_limt:1",
                 f"must be one of {names}, or package.module:name, not 'rate_limt'; did you mean rate-limit?",
             ),
+            ("rules.up", f"must be one of {names}, or package.module:name, not 'rules.up'; did you mean rules:up?"),
+            ("rules.py", f"must be one of {names}, or package.module:name, not 'rules.py'"),
             ("x-y:1", f"must be one of {names}, or package.module:name, not 'x-y'"),
             ("log:sample=1:2", f"log: an option must be written as name=value, not '2'; {COLON}"),
         ):

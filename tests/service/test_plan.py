@@ -54,6 +54,10 @@ class PlanTests(ModuleCase):
             ),
             ({"app": "edge:old"}, "--app: edge:old must be an object with "),
             ({"filter": ["hl7-messages"]}, "--filter: hl7-messages is for the dialect hl7, not lines"),
+            (
+                {"to_client_filter": "hl7-mask:fields=PID-5"},
+                "--to-client-filter: hl7-mask is for the dialect hl7, not lines",
+            ),
             ({"allow_client": ["a*"], "dialect": "modbus"}, "--allow-client needs names, which clients of the dialect"),
             ({"listen": "systemd:domain=INET:name=nothing"}, "--listen must be an endpoint, not 'systemd:"),
         ):

@@ -247,7 +247,7 @@ class StartTests(ServiceCase):
 
     async def test_log(self) -> None:
         """The application that twistd has made gets the log, and other parents get none."""
-        for parent in (MultiService(), Application("edge")):  # type: ignore[no-untyped-call]
+        for parent in (MultiService(), Application("edge")):
             service = self.service()
             service.setServiceParent(parent)
             self.assertEqual(ILogObserver(parent, None) is not None, not isinstance(parent, MultiService))

@@ -70,7 +70,7 @@ class SystemdTests(SynchronousTestCase):
     def test_alive(self) -> None:
         """Life is told twice as often as systemd asks for."""
         moments = iter((100.0, 101.0, 102.5))
-        self.patch(systemd.time, "monotonic", lambda: next(moments))
+        self.patch(time, "monotonic", lambda: next(moments))
         told = Systemd({"NOTIFY_SOCKET": self.path, "WATCHDOG_USEC": "4000000", "WATCHDOG_PID": str(os.getpid())})
         for _ in range(3):
             told.alive()

@@ -54,12 +54,16 @@ class SocketTests(TestCase):
         self.assertFalse(self.path.exists())
 
     def test_alive(self) -> None:
-        """A socket stays if somebody listens there, or if that cannot be known."""
+        """A socket stays if somebody listens there, also if nobody is let in any more."""
         self.listen()
         remove_dead_socket(f"unix:{self.path}")
         self.assertTrue(self.path.exists())
-
-        self.patch(unix_sockets, "socket", _Refusing)
+        self.patch(unix_sockets, "TIMEOUT", 0.0)
+        for _ in range(3):  # until the queue is full
+            client = socket.socket(socket.AF_UNIX)
+            self.addCleanup(client.close)
+            client.setblocking(False)
+            client.connect_ex(str(self.path))
         remove_dead_socket(f"unix:{self.path}")
         self.assertTrue(self.path.exists())
 
@@ -76,17 +80,3 @@ class SocketTests(TestCase):
         for text in ("unix:/run/edge:mode=600", "unix:address=/run/edge", "haproxy:unix:/run/edge"):
             self.assertEqual(socket_path(text), "/run/edge")
         self.assertIs(socket_path("tcp:9000"), None)
-
-
-class _Refusing:
-    """The module `socket`, whose sockets may not connect."""
-
-    AF_UNIX = socket.AF_UNIX
-    SOCK_STREAM = socket.SOCK_STREAM
-
-    class socket(socket.socket):
-        """A socket that may not connect."""
-
-        def connect(self, address: object) -> None:
-            """See `socket.socket`."""
-            raise PermissionError

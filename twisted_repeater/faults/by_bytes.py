@@ -207,7 +207,7 @@ class Down(ByteFault):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.direction is not None:
-            raise ValueError(f"direction must be both for a fault that closes links, not {self.direction.value}")
+            raise ValueError(f"direction must be both (in Python None), not {self.way}")
 
     def gate_maker(self) -> GateMaker:
         """See `ByteFault`."""

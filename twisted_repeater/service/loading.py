@@ -206,7 +206,7 @@ def _described(
     if name in ready:
         return name, _made(kind, parts, ready[name])
     first, colon, _ = name.partition(":")
-    suggestion = near(first, ready)
+    suggestion = near(first, ready) or _with_colon(name)
     if not colon or "-" in first or (suggestion and "." not in first and not is_module(first)):
         choice = f"one of {', '.join(ready)}, or package.module:name"
         raise LoadingError(f"{kind}must be {choice}, not {first!r}{suggestion}")
@@ -216,6 +216,13 @@ def _described(
     if has_options:
         raise LoadingError(f"{kind}{name}: it is made already, and takes no options")
     return name, found
+
+
+def _with_colon(name: str) -> str:
+    """Return the end of a message about a name with a dot where a colon must be, "" about another one."""
+    module, dot, last = name.rpartition(".")
+    is_meant = dot and ":" not in name and last != "py" and all(map(str.isidentifier, name.split(".")))
+    return f"; did you mean {module}:{last}?" if is_meant else ""
 
 
 def _made(kind: str, parts: Description, maker: Callable[..., Any]) -> Any:

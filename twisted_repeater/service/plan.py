@@ -25,6 +25,7 @@ from . import option_values
 from .app import Application, load_app
 from .filter_modules import FilterModules
 from .loading import LoadingError, dialect_needed, is_ready, load_dialect
+from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 from .settings import ProcessSettings, RepeaterSettings, Where, located
 
 __all__ = ["Plan", "Wanted", "check", "check_clients", "check_server", "load_from_here", "plan_of"]
@@ -101,13 +102,16 @@ def check_server(settings: RepeaterSettings, reactor: Reactor) -> None:
 def check_clients(settings: RepeaterSettings, dialect: Dialect) -> None:
     """Raise a `LoadingError` if filters are for another dialect, or if clients will have no names to allow."""
     values = settings.values
-    for text in values["filter"]:
-        needed = tried(settings, "filter", dialect_needed, text)
+    options = [(name, values[name]) for name in FILTERS if values[name]]
+    options += [("filter", text) for text in values["filter"]]
+    for option, text in options:
+        if option != "filter" and is_pair(text):
+            continue  # which is what will be said about it
+        needed = tried(settings, option, dialect_needed, text)
         if needed not in (None, dialect.name):
             why = f"{text.partition(':')[0]} is for the dialect {needed}, not {dialect.name}"
-            raise LoadingError(located(settings.where("filter"), why))
-    given = [*(values[name] for name in FILTERS if values[name]), *values["filter"]]
-    own = [text for text in given if not is_ready(text)]
+            raise LoadingError(located(settings.where(option), why))
+    own = [text for _, text in options if not is_ready(text)]
     if dialect.opening in UNNAMED and values["allow-client"] and dialect.filters is None and not own:
         raise LoadingError(
             located(
@@ -116,6 +120,12 @@ def check_clients(settings: RepeaterSettings, dialect: Dialect) -> None:
                 f"use {settings.where('allow-ip')}",
             )
         )
+
+
+def is_pair(text: str) -> bool:
+    """Return whether a description is that of a pair of this package, which no filter of one direction can be."""
+    name = text.partition(":")[0].replace("_", "-")
+    return name in READY_FILTERS and name not in READY_FOR_ONE_WAY
 
 
 def tried(settings: RepeaterSettings, option: str, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
