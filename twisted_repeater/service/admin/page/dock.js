@@ -33,7 +33,8 @@ export class Dock {
     for (const other of this.panels.keys()) this.#mark(other, other === name);
     if (!open) return;
     const { panel, tab } = this.panels.get(name);
-    (panel.querySelector("[tabindex='0'], input, select, textarea, button") ?? tab).focus();
+    const first = (what) => panel.querySelector(what);
+    (first("[tabindex='0']") ?? first("input, select, textarea, button") ?? tab).focus();
   }
 
   /** Show the tab with this number. */
