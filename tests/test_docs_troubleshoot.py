@@ -23,7 +23,9 @@ def texts() -> str:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
             elif isinstance(node, ast.JoinedStr):
-                found.append("".join(part.value if isinstance(part, ast.Constant) else "*" for part in node.values))
+                found.append(
+                    "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
+                )
     return re.sub(r"\{[^{}]*\}", "*", "\n".join(found).replace("{{", "{").replace("}}", "}"))
 
 
