@@ -120,8 +120,13 @@ class WatchingTests(RedisPageCase):
         self.assertIn("3c 69 6d 67 20 73 72 63", self.text(".dump .hex").replace("  ", " "))
         self.assertIn(NAME, self.text(".headline"))
         self.until(lambda: NAME in self.text("#links-list"))
-        self.assertEqual(self.script("return [window.hit ?? null, document.querySelectorAll('main img, b').length > 0 && "
-                                     "[...document.querySelectorAll('b')].some((b) => b.textContent === 'shop')]"), [None, False])
+        self.assertEqual(
+            self.script(
+                "return [window.hit ?? null, document.querySelectorAll('main img, b').length > 0 && "
+                "[...document.querySelectorAll('b')].some((b) => b.textContent === 'shop')]"
+            ),
+            [None, False],
+        )
 
     def test_large(self) -> None:
         """A large message is cut, and complete on demand."""
@@ -177,7 +182,10 @@ class HoldingTests(RedisPageCase):
         self.assertTrue(first.result())
         self.held(0)
         self.assertEqual(client.get("price"), b"500")
-        for mode, written, meant in (("Text", "SET price 250", b"250"), ("Hex", resp("SET", "price", "125").hex(" "), b"125")):
+        for mode, written, meant in (
+            ("Text", "SET price 250", b"250"),
+            ("Hex", resp("SET", "price", "125").hex(" "), b"125"),
+        ):
             call = self.aside(lambda: client.set("price", "1000"))
             self.held(1)
             self.click(".modes label", mode)

@@ -81,7 +81,6 @@ class CheckTests(AdminCase):
         """A path that is not there is not found; one that is there has its methods only, and says which."""
         await self.start()
         for path in (
-            "/",
             "/nothing",
             "/repeaters/",
             "/repeaters/edge/links/x",
