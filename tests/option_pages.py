@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from twisted_repeater.service.option import Form, Option
 from twisted_repeater.service.option_values import seconds_or_none
-from twisted_repeater.service.options import OPTIONS, Form, Option
+from twisted_repeater.service.options import OPTIONS
 
 from .paths import DOCS
 

@@ -221,7 +221,7 @@ class ReloadPageTests(TwistdCase):
         client.wait_for("^enough$")
         name, code = self.files[1]
         self.path(name).write_text(code)
-        repeater.wait_for("counting:Counting: filters reloaded$")
+        repeater.wait_for("reloaded; applied: to-server-filter$")
         client.type(*["price ACME"] * 2)
         client.wait_for("^enough$", times=2)
         client.wait_for("^ACME costs 101.50$", times=4)

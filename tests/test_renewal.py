@@ -129,6 +129,8 @@ class RenewalTests(SynchronousTestCase):
             for _ in range(2):
                 self.renewed.look()
             self.assertEqual(self.warnings(logs), ["expires"])
+            when = f"{self.ends:%Y-%m-%dT%H:%M}+00:00"
+            self.assertEqual(formatEvent(logs[-1]), f"the certificate of edge\\n expires at {when}")
             self.renewed._warned = (now - timedelta(days=1)).date()
             self.ends = now - timedelta(days=1)
             self.renewed.look()

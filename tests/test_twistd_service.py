@@ -37,10 +37,14 @@ class Echo(socketserver.ThreadingTCPServer):
 
 
 class Talker(threading.Thread):
-    """A client that sends lines and waits for each to come back, and rests now and then."""
+    """A client that sends lines and waits for each to come back, and rests now and then.
 
-    def __init__(self, port: int) -> None:
+    When ``quiet`` is set, it begins no more: no stream can end in good order just when its client sends again.
+    """
+
+    def __init__(self, port: int, quiet: threading.Event) -> None:
         super().__init__(daemon=True)
+        self._quiet = quiet
         self._socket = socket.create_connection(("127.0.0.1", port), LONGEST)
         self._lines = self._socket.makefile("rb")
         self.answered = 0
@@ -67,8 +71,8 @@ class Talker(threading.Thread):
         return True
 
     def _rest(self) -> bool:
-        """Return whether the stream has not ended after a while."""
-        self._socket.settimeout(0.8)
+        """Return whether the stream has not ended after a while, and more is to be said."""
+        self._socket.settimeout(LONGEST if self._quiet.is_set() else 0.3)
         try:
             data = self._socket.recv(1)
         except TimeoutError:
@@ -103,19 +107,22 @@ class ManyTests(TwistdCase):
                 int(repeater.wait_for(rf"repeater r{number}: .*accepting clients at 127.0.0.1:(\d+)")[1])
                 for number in range(12)
             ]
-            talkers = [Talker(port) for port in ports * 2]
+            quiet, soon = threading.Event(), threading.Event()
+            talkers = [Talker(port, quiet) for port in ports * 2]
             self.write_config("b", '[repeater.more]\nlisten = "tcp:0:interface=127.0.0.1"\n')
             repeater.send_signal(signal.SIGHUP)
             repeater.wait_for(r"r\d+: reloaded; applied: to-server-filter", 6)
             more = int(repeater.wait_for(r"repeater more: .*accepting clients at 127.0.0.1:(\d+)")[1])
-            talkers.append(Talker(more))
+            talkers.append(Talker(more, soon))
             self.write_config("b")
+            soon.set()
             repeater.send_signal(signal.SIGHUP)
             repeater.wait_for("removed from the configuration, and drained")
             talkers[-1].join(LONGEST)
             with socket.create_connection(("127.0.0.1", ports[1]), LONGEST) as client:
                 client.sendall(b"mark\n")
                 self.assertEqual(client.recv(100), b"markb\n")
+            quiet.set()
             status, output = repeater.terminate()
             for talker in talkers:
                 talker.join(LONGEST)

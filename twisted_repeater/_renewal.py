@@ -138,10 +138,10 @@ class Renewed(Generic[T]):
             return
         self._warned = now.date()
         log.warn(
-            "the certificate of {name} {ends} at {time}",
+            "the certificate of {name} {ends} at {when}",
             name=self.name,
             ends="has expired" if ends < now else "expires",
-            time=ends.isoformat(timespec="minutes"),
+            when=ends.isoformat(timespec="minutes"),
         )
 
     # -- files ---------------------------------------------------------------------------------------------------

@@ -232,7 +232,7 @@ class ReadingTests(MetricsCase):
         other, name = MetricsObserver(), 'o"\\\n'
         other.made = 7
         other.refused["Full"] += 1
-        other.recording = RECORDING  # type: ignore[assignment]
+        other.recording = RECORDING
         text, _ = exposition({"edge": self.observer, name: other}, "")
         self.assertEqual(text.decode().count("# TYPE twisted_repeater_links gauge"), 1)
         families = {family.name: family for family in text_string_to_metric_families(text.decode())}

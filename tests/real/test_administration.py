@@ -13,15 +13,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..needed import cannot_test
 from ..programs import LONGEST, ProgramCase
 
 SCHEMATHESIS = Path(sysconfig.get_path("scripts"), "schemathesis")
 
-TOKEN = "not a secret: it is in a test".replace(" ", "-")
-
 CONFIGURATION = """
 admin = "tcp:0:interface=127.0.0.1"
-admin-token-file = "token"
 
 [repeater.orders]
 listen = "tcp:0:interface=127.0.0.1"
@@ -56,8 +54,6 @@ class AdministrationTests(ProgramCase):
         """Start the process, and link a client."""
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
-        self.path("token").touch(0o600)
-        self.path("token").write_text(TOKEN)
         self.path("edge.toml").write_text(CONFIGURATION.format(port=listener.getsockname()[1]))
         self.twistd = self.run_twistd("repeater", "--config=edge.toml")
         self.port = int(self.twistd.wait_for(r"GuardedSite starting on (\d+)")[1])
@@ -90,14 +86,14 @@ class AdministrationTests(ProgramCase):
     def get(self, path: str) -> Any:
         """Return what a path shows."""
         with self.connection() as connection:
-            connection.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
+            connection.request("GET", path)
             answer = connection.getresponse()
             self.assertEqual(answer.status, 200)
             return json.load(answer)
 
     def send(self, body: bytes, kind: str = "application/json") -> int:
         """Try to send a message to the server; return the status of the answer, 0 if the connection was closed."""
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind}
+        headers = {"Content-Type": kind}
         with self.connection() as connection:
             try:
                 connection.request("POST", "/repeaters/orders/links/1/send", body, headers)
@@ -107,6 +103,8 @@ class AdministrationTests(ProgramCase):
 
     def test_requests(self) -> None:
         """Whatever is asked, as described or not, is answered as described; nothing holds the link up."""
+        if not SCHEMATHESIS.exists():
+            cannot_test("schemathesis is missing: pip install 'twisted_repeater[test]'")
         self.start()
         self.make_hostile_requests()
         self.still_relays("second")
@@ -121,7 +119,7 @@ class AdministrationTests(ProgramCase):
         self.path("schemathesis.toml").write_text(SETTINGS.format(client=client))
         url = f"http://127.0.0.1:{self.port}/openapi.json"
         command = [str(SCHEMATHESIS), "run", url, "--checks=all", "--phases=fuzzing", "--max-examples=1", "--seed=14"]
-        command += ["--header", f"Authorization: Bearer {TOKEN}", "--generation-database=none", "--no-color"]
+        command += ["--generation-database=none", "--no-color"]
         command += ["--exclude-path-regex=/(close|hold)$"]
         for path in LEFT_OUT:
             command += ["--exclude-path", path]

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
 
 from twisted_repeater.service.admin_port import AdminPort
 from twisted_repeater.service.loading import LoadingError
@@ -14,6 +15,8 @@ from twisted_repeater.service.loading import LoadingError
 from .test_service import ServiceCase
 
 reactor: Any = installed_reactor
+
+WARNING = "other machines can reach the administration at 0.0.0.0"
 
 TOKEN = "a-token-that-is-long-enough"
 
@@ -64,6 +67,17 @@ class AdminPortTests(ServiceCase):
         self.assertIn(b"401", await self.ask(port, TOKEN))
         self.assertIn(b"200", await self.ask(port, other))
         port.release_held()
+
+    async def test_warning(self) -> None:
+        """That other machines can reach it without a token is logged."""
+        settings = self.settings(admin="tcp:0:interface=127.0.0.1")
+        for host, warned in (("0.0.0.0", True), ("127.0.0.1", False)):
+            port = AdminPort(settings, reactor)
+            port._endpoint = TCP4ServerEndpoint(reactor, 0, interface=host)
+            await port.bind(self.service())
+            self.assertEqual([line.partition(":")[0] for line in self.lines], [WARNING] * warned)
+            self.lines.clear()
+            await port.stop()
 
     async def test_none(self) -> None:
         """Without an endpoint nothing listens."""

@@ -9,7 +9,8 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import maybeDeferred
 
 from twisted_repeater.service import RepeaterService
-from twisted_repeater.service.changes import ReloadAnswer
+from twisted_repeater.service.changes import ReloadAnswer, with_certificates
+from twisted_repeater.tls_options import Reread
 
 from ..peers import Server
 from .test_service import ANSWERING, ServiceCase
@@ -229,13 +230,21 @@ class FailingTests(ChangeCase):
             (other + new + 'dialect = "nowhere:x"\n', ("new", "repeater.new.dialect: cannot import nowhere")),
             (other + new + 'filter = ["nowhere:x"]\n', ("edge", "repeater.new.filter: cannot import nowhere")),
             (other + new.replace("LISTEN", f'listen = "{busy}"'), ("new", "Address already in use")),
-            (EDGE + 'record = "/nowhere/x.db"\n', ("edge", "No such file or directory")),
+            (EDGE + 'record = "/proc/x.db"\n', ("edge", "No such file or directory")),
             ('admin-token-file = "/nowhere"\nadmin = "unix:/tmp/never"\n' + other, ("", "admin-token-file")),
         ):
             self.check(text, *answers)
         client = await self.linked("ann")
         await self.here.still_relays(client, self.here.server.peers[0])
         self.assertEqual(self.change(EDGE), [])
+
+    async def test_recording(self) -> None:
+        """A recording that had ended, or had to begin, is as it was before."""
+        record = 'record = "{}"\n'.format(os.path.join(self.directory, "traffic.db"))
+        self.begin(EDGE + record)
+        self.check(EDGE + 'filter = ["nowhere:x"]\n', ("edge", "cannot import nowhere"))
+        recording: Any = self.service_.hosted["edge"].recording
+        self.assertTrue(recording.runs)
 
     async def test_unfit_filters(self) -> None:
         """If a filter of one repeater does not fit, the filters of all stay; a later file counts."""
@@ -252,3 +261,27 @@ class FailingTests(ChangeCase):
         self.write("two.py", ANSWERING.format(answer="b'new'"))
         self.assertEqual(len(self.change(text)), 2)
         self.assertEqual(await self.ask(client), b"new")
+
+
+class CertificateTests(ChangeCase):
+    """Certificates that are read again."""
+
+    def test_answers(self) -> None:
+        """They are answered for the option that names them, also if nothing else has changed."""
+        settings = self.settings(listen="tcp:1", admin="tcp:2:interface=127.0.0.1")
+        before = [ReloadAnswer("repeater", None, {"listen": "restart needed"})]
+        reread = [
+            Reread("tcp:1", True, None),
+            Reread(self.server, True, None),
+            Reread("tcp:2:interface=127.0.0.1", False, None),
+            Reread("the dialect", True, None),
+            Reread("another", False, "no such file"),
+        ]
+        self.assertEqual(
+            with_certificates(before, settings, reread),
+            [
+                ReloadAnswer("repeater", None, {"listen": "restart needed", "server": "applied"}),
+                ReloadAnswer("", None, {"certificates": "applied"}),
+                ReloadAnswer("", "certificates: no such file"),
+            ],
+        )

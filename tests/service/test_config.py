@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 from collections.abc import Mapping
+from datetime import date
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from twisted_repeater import Limits
-from twisted_repeater.service.config import as_written, read_config
-from twisted_repeater.service.options import BY_NAME, OPTIONS, Written
+from twisted_repeater.service.config import ConfigFile, as_written, read_config
+from twisted_repeater.service.option import Written
+from twisted_repeater.service.options import BY_NAME, OPTIONS
 from twisted_repeater.service.settings import ProcessSettings, SettingsError
 from twisted_repeater.service.tap import Options
 
@@ -49,7 +56,7 @@ class ConfigTests(ConfigCase):
 
     def test_like_options(self) -> None:
         """The file comes to the same settings as the same values on the command line."""
-        settings = self.read(
+        found = self.read(
             """
             log-level = "debug"
             drain-timeout = 1.5
@@ -79,12 +86,12 @@ class ConfigTests(ConfigCase):
             --max-hello=1000 --max-clients=7 --linger=5 --hello-timeout=0.5 --stall-timeout=none
         """
         options.parseOptions(given.split())
-        self.assertEqual(settings, options.settings)
-        self.assertEqual(settings.directory, str(self.directory))
+        self.assertEqual(found, options.settings)
+        self.assertEqual(found.directory, str(self.directory))
 
     def test_defaults(self) -> None:
         """``[defaults]`` holds where a repeater has no value of its own; an own list takes the place of that there."""
-        settings = self.read(
+        found = self.read(
             """
             [defaults]
             server = "tcp:h:1"
@@ -100,26 +107,27 @@ class ConfigTests(ConfigCase):
             allow-client = ["c"]
             """
         )
-        a, b = (settings.repeaters[name].values for name in "ab")
+        a, b = (found.repeaters[name].values for name in "ab")
         keys = ("server", "limits", "convert-versions", "allow-client")
         self.assertEqual([a[key] for key in keys], ["tcp:h:1", Limits(linger=5), True, ["a", "b"]])
         self.assertEqual([b[key] for key in keys], ["tcp:h:1", Limits(linger=6), False, ["c"]])
 
     def test_command_line_wins(self) -> None:
         """An option of the process on the command line wins over the file, and its errors name it."""
-        settings = self.read('log-level = "debug"\n' + GOOD, {"log-level": "warn"})
-        self.assertEqual(settings.values, self.read('log-level = "warn"\n' + GOOD).values)
+        found = self.read('log-level = "debug"\n' + GOOD, {"log-level": "warn"})
+        self.assertEqual(found.values, self.read('log-level = "warn"\n' + GOOD).values)
         error = self.assertRaises(SettingsError, self.read, GOOD, {"log-level": "x"})
         self.assertTrue(error.lines[0].startswith("--log-level must be"), error.lines)
 
     def test_read_again(self) -> None:
         """The file is read again where it was, whatever the working directory is by then."""
-        settings = self.read(GOOD, {"log-format": "json"})
-        self.write("edge.toml", GOOD.replace("9000", "9002"))
+        found = self.read(GOOD, {"log-format": "json"})
         os.chdir("/")
-        again = settings.read_again()
+        self.assertEqual(found.read_again(), found)
+        self.write("edge.toml", GOOD.replace("9000", "9002"))
+        again = found.read_again()
         self.assertEqual(again.repeaters["orders"].values["listen"], "tcp:9002")
-        self.assertEqual(again.values, settings.values)
+        self.assertEqual(again.values, found.values)
         self.write("edge.toml", "[")
         error = self.assertRaises(SettingsError, again.read_again)
         self.assertTrue(str(error).startswith("edge.toml: end of document is not TOML: "), error)
@@ -232,6 +240,31 @@ class ConfigTests(ConfigCase):
             for value in values:
                 self.assertRaises(ValueError, as_written, option, value)
         self.assertEqual(as_written(BY_NAME["linger"], 1e-07), "1e-07")
+
+    @given(seed=st.randoms(use_true_random=False))
+    @settings(max_examples=25, deadline=None, derandomize=True)
+    def test_anything(self, seed: Random) -> None:
+        """Whatever TOML a file has, it can be used, or each line of the error begins with its name."""
+        names = [*BY_NAME, "repeater", "defaults", "orders", "a b", "", "x\ny"]
+        texts = ["tcp:9000", "tcp:h:9001", "lines", "log", "none", "16MiB", "", "\n", "a.b:c", "unix:x", "x"]
+        leaves = [*texts, *texts, 0, 1, -1, 9000, 0.5, math.nan, math.inf, True, False, date(1979, 5, 27), [], {}]
+
+        def value(depth: int) -> object:
+            kind = seed.randrange(6) if depth else 5
+            if kind == 0:
+                return [value(depth - 1) for _ in range(seed.randrange(3))]
+            if kind <= 2:
+                return {seed.choice(names): value(depth - 1) for _ in range(seed.randrange(12))}
+            return seed.choice(leaves)
+
+        tables = {seed.choice(names): {seed.choice(names): value(1) for _ in range(30)} for _ in range(3)}
+        content = {**{seed.choice(names): value(3) for _ in range(seed.randrange(20))}, "repeater": tables}
+        self.patch(ConfigFile, "_parsed", lambda file: content)
+        try:
+            read_config("edge.toml", {})
+        except SettingsError as error:
+            self.assertTrue(all(line.startswith("edge.toml") for line in error.lines), error.lines)
+            self.assertEqual(len(error.lines), str(error).count("\n") + 1)
 
 
 class PageTests(ConfigCase):

@@ -615,3 +615,88 @@ class PairTests(FilterModulesCase):
             str(error),
             "--filter: TypeError: in_order must be the last in a chain: filters after it could answer out of turn",
         )
+
+
+class SeveralTests(FilterModulesCase):
+    """The filters of several repeaters, and what a reload changes."""
+
+    def test_where(self) -> None:
+        """An error begins with the place of the description, unless it has one already."""
+        for text in ("nowhere:f", "lines-refuse:match=a:b"):
+            for names, pairs in (({"edge/to-server-filter": text}, {}), ({}, {"edge/filter": [text]})):
+                error = self.assertRaises(LoadingError, FilterModules, names, pairs, where="at {}".format)
+                self.assertTrue(str(error).startswith("at edge/"), error)
+
+    def test_only_new(self) -> None:
+        """If no file has changed, only filters with other descriptions are loaded; others stay as they are."""
+        self.write("rules.py", "def decide(message, link):\n    return 1\ndef other(message, link):\n    return 2\n")
+        names = {"a/to-server-filter": "rules:decide", "b/to-server-filter": "rules:decide"}
+        modules = FilterModules(names, {"a/filter": ["log"]})
+        before = dict(modules.filters)
+        self.assertFalse(modules.needs_reload(modules.names, modules.pairs))
+        got: list[Any] = []
+        names = {**names, "b/to-server-filter": "rules:other"}
+        self.assertTrue(modules.needs_reload(names, modules.pairs))
+        modules.reload(got.append, names, {}, again=modules.stale)
+        self.assertEqual(got, [{"b/to-server-filter": modules.filters["b/to-server-filter"], "a/filter": None}])
+        self.assertIs(modules.filters["a/to-server-filter"], before["a/to-server-filter"])
+        self.assertEqual(self.answer(modules, "b/to-server-filter"), 2)
+
+    def test_failure(self) -> None:
+        """If the new filters fail, what they have loaded is forgotten, and what was there stays."""
+        modules = FilterModules({})
+        self.write("rules.py", "1 / 0\n")
+        self.assertRaises(LoadingError, modules.reload, lambda _: None, {"a/to-server-filter": "rules:decide"})
+        self.assertEqual((modules.names, modules.filters), ({}, {}))
+        self.write("rules.py", "def decide(message, link):\n    return 1\n")
+        modules.reload(names={"a/to-server-filter": "rules:decide"})
+        self.assertEqual(self.answer(modules, "a/to-server-filter"), 1)
+
+    def test_named_files(self) -> None:
+        """The content of files that options name counts, without reloading any module."""
+        file = self.write("allowed.txt", "^price\n")
+        self.write(
+            "rules.py",
+            "class Pair:\n"
+            "    def __init__(self, *, file: str):\n        self.text = __import__('pathlib').Path(file).read_text()\n"
+            "    def for_link(self, link):\n        return None, None\n",
+        )
+        modules = FilterModules({}, [f"rules:Pair:file={file}", "log"])
+        allow, log = modules.filters["filters"].members
+        self.assertFalse(modules.needs_reload(modules.names, modules.pairs))
+        file.write_text("^order\n")
+        self.assertTrue(modules.needs_reload(modules.names, modules.pairs))
+        self.assertFalse(modules.stale)
+        modules.reload(again=False)
+        self.assertEqual((modules.filters["filters"].members[0].text, allow.text), ("^order\n", "^price\n"))
+        self.assertIs(modules.filters["filters"].members[1], log)
+        self.assertFalse(modules.needs_reload(modules.names, modules.pairs))
+
+    def test_same_again(self) -> None:
+        """A chain whose members all stay is the same object."""
+        modules = FilterModules({}, ["log", "log"])
+        before = modules.filters["filters"]
+        modules.reload()
+        self.assertIs(modules.filters["filters"], before)
+
+    def test_kept(self) -> None:
+        """Modules that a dialect has loaded later are never reloaded."""
+        self.write("orders.py", "class Order:\n    pass\n")
+        self.write("rules.py", "import orders\ndef decide(message, link):\n    return orders.Order\n")
+        modules = self.load()
+        order = self.answer(modules)
+        modules.keep(["orders"])
+        modules.reload()
+        self.assertIs(self.answer(modules), order)
+
+    def test_watched(self) -> None:
+        """Other files are looked at, too, until they are noted."""
+        file = self.write("edge.toml", "a")
+        modules = FilterModules({})
+        modules.watched.add(str(file))
+        self.assertFalse(modules.changed())
+        file.write_text("b")
+        self.assertFalse(modules.changed())
+        self.assertTrue(modules.changed())
+        modules.note_watched()
+        self.assertFalse(modules.changed())

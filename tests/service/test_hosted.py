@@ -7,10 +7,12 @@ from typing import Any
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, fail, succeed
 
+from twisted_repeater import PASS_ON
 from twisted_repeater.service.changes import ReloadAnswer
 from twisted_repeater.service.hosted import Hosted, done_at_once
 from twisted_repeater.service.plan import plan_of
 
+from ..peers import hello
 from .test_service import ServiceCase
 
 reactor: Any = installed_reactor
@@ -146,11 +148,65 @@ class ChangeTests(HostedCase):
         self.assertIs(hosted.unready(), None)
         hosted.change(settings, ["allow-client"])
 
+    async def test_changed(self) -> None:
+        """Filters, faults, the server and the recording change; what has not changed stays."""
+        hosted = await self.begun(fault=["drop", "latency:seconds=1"])
+        settings = self.settings(fault=["drop", "stall"], server="tcp:127.0.0.1:9").repeaters["repeater"]
+        hosted.replace_filters({"to-server-filter": lambda message, link: PASS_ON}, settings)
+        self.assertIsNot(hosted.filters["to-server-filter"], None)
+        hosted.change(settings, ["fault", "server"])
+        self.assertEqual([each.name for each in hosted.repeater.faults], ["drop", "stall"])
+        self.assertEqual(hosted.facts["server"], "tcp:127.0.0.1:9")
+        hosted.repeater.faults.clear()
+        refused = await self.here.connect(hello("ann"))
+        await refused.lost()
+
+    async def test_recorded(self) -> None:
+        """A recording begins although there was none; its failure to begin leaves none."""
+        hosted = await self.begun()
+        hosted.replace_recording(self.settings(record=str(self.directory / "two.db")).repeaters["repeater"])()
+        recording: Any = hosted.recording
+        self.assertTrue(recording.runs)
+        hosted.replace_recording(self.settings(record=str(self.directory / "three.db")).repeaters["repeater"])()
+        self.assertIsNot(hosted.metrics.recording, recording.recorder)
+        await recording.stop()
+
+    async def test_networks(self) -> None:
+        """Only clients of the networks that are allowed may come."""
+        await self.begun(allow_ip=["10.0.0.0/8"])
+        await (await self.here.connect(hello("ann"))).lost()
+
+    def test_begin_that_fails_at_once(self) -> None:
+        """If it cannot begin, that is an error at once, if it is known at once."""
+        hosted = self.host()
+        done_at_once(hosted.bind())
+
+        def unfit(message: object, link: object) -> None: ...
+
+        unfit.selector = "not a selector"  # type: ignore[attr-defined]
+        self.assertRaises(TypeError, hosted.begin_soon, {"to-server-filter": unfit})
+
+    async def test_start_line(self) -> None:
+        """The log says that it accepts clients."""
+        (await self.begun()).log_start()
+        self.assertIn("accepting clients at 127.0.0.1:", self.lines[-1])
+
+    async def test_unwatched(self) -> None:
+        """Without an administration nothing is counted."""
+        plan = plan_of(self.settings().repeaters["repeater"], reactor)
+        hosted = Hosted(plan, reactor, observed=False, reload=ReloadAnswer)
+        self.addCleanup(lambda: Deferred.fromCoroutine(hosted.end()))
+        await hosted.bind()
+        await hosted.begin({})
+        self.here.repeater = hosted.repeater
+        await self.linked("ann")
+        self.assertEqual(hosted.metrics.made, 0)
+
     async def test_recording_that_fails(self) -> None:
         """If another recording cannot begin, the one before it goes on."""
         hosted = await self.begun(record=str(self.directory / "one.db"))
         before, numbers = hosted.recording, hosted.metrics.recording
-        settings = self.settings(record="/nowhere/two.db").repeaters["repeater"]
+        settings = self.settings(record="/proc/two.db").repeaters["repeater"]
         self.assertRaises(OSError, hosted.replace_recording, settings)
         self.assertEqual((hosted.recording, hosted.metrics.recording), (before, numbers))
 

@@ -7,7 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.faults import Drop
-from twisted_repeater.service.options import BY_NAME, OPTIONS, Form
+from twisted_repeater.service.option import Form
+from twisted_repeater.service.options import BY_NAME, OPTIONS
 
 from ..option_pages import PAGES, written
 
@@ -51,6 +52,15 @@ class TableTests(SynchronousTestCase):
         """Two faults of one kind have two names."""
         faults: Any = BY_NAME["fault"].read(["drop:every=2", "drop"])
         self.assertEqual([(name, fault) for name, fault, _ in faults], [("drop", Drop(every=2)), ("drop-2", Drop())])
+
+    def test_recordings(self) -> None:
+        """A recording needs a directory that exists; a relative one may be somewhere else later."""
+        read = BY_NAME["record"].read
+        self.assertEqual(read("no/such/a.db:keep=2"), {"path": "no/such/a.db", "keep": 2})
+        error = self.assertRaises(ValueError, read, "/no/such/a.db")
+        self.assertEqual(
+            str(error), "must be a file that can be made, not '/no/such/a.db': there is no directory '/no/such'"
+        )
 
 
 class PageTests(SynchronousTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -69,6 +70,10 @@ class PlanTests(ModuleCase):
         self.plan(allow_client=["a*"], dialect="modbus", to_server_filter="edge:f")
         self.plan(allow_client=["a*"], dialect="mqtt")
 
+    def test_pairs(self) -> None:
+        """That a pair is not the filter of one direction is said when it is loaded, not here."""
+        self.plan(to_server_filter="mqtt-topics")
+
 
 class WantedTests(SynchronousTestCase):
     """`Wanted`."""
@@ -89,12 +94,28 @@ class CheckTests(ModuleCase):
         self.write("edge.py", "def decide(message, link): ...\n")
         self.assertEqual(check(settings(to_server_filter="edge:decide", filter=["log"]), reactor), [])
 
+    def test_sockets_of_systemd(self) -> None:
+        """A file for socket activation can be checked in a shell, where there are no sockets of systemd."""
+        sockets = {"listen": "haproxy:systemd:domain=INET:name=edge", "admin": "systemd:domain=UNIX:name=admin"}
+        self.assertEqual(check(settings(**sockets), reactor), [])
+        self.patch(os, "environ", {**os.environ, "LISTEN_FDS": "0"})
+        self.assertEqual(len(check(settings(**sockets), reactor)), 2)
+
+    def test_reload_of_what_stays(self) -> None:
+        """That files are to be watched whose modules stay is an error; modules of other filters are none."""
+        self.write("both.py", "import twisted_repeater.dialects as d\ndialect = d.lines()\ndef f(message, link): ...\n")
+        self.write("rules.py", "def f(message, link): ...\n")
+        apart = settings(to_server_filter="rules:f", to_client_filter="rules:f", reload=True)
+        self.assertEqual(check(apart, reactor), [])
+        (error,) = check(settings(dialect="both:dialect", to_server_filter="both:f", reload=True), reactor)
+        self.assertEqual(error, "--reload: both has the dialect or the application, which cannot be reloaded")
+
     def test_all_errors(self) -> None:
         """Every error is found, of each repeater and each filter, and told once."""
         table = '[repeater.{}]\nlisten = "tcp:0"\nserver = "tcp:127.0.0.1:1"\ndialect = "{}"\n{}\n'
         self.write(
             "edge.toml",
-            'admin = "systemd:domain=INET:name=nothing"\n'
+            'admin = "ssl:1:interface=127.0.0.1:privateKey=no.pem"\n'
             + table.format("a", "nowhere:x", 'to-server-filter = "nowhere:f"')
             + table.format("b", "lines", 'filter = ["log", "nowhere:f", "log:sample=7"]'),
         )

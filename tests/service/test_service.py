@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.application.service import Application, MultiService
 from twisted.internet import reactor as installed_reactor
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
 from twisted_repeater import Repeater
@@ -194,10 +194,21 @@ class StartTests(ServiceCase):
 
     def test_recording_that_cannot_begin(self) -> None:
         """If a recording cannot begin, the service does not start, and says why."""
-        service = self.service(record="/nowhere/traffic.db")
+        service = self.service(record="/proc/traffic.db")
         service.privilegedStartService()
         error = self.assertRaises(CannotStart, service.startService)
         self.assertIn("No such file or directory", str(error))
+
+    def test_end_of_a_failed_start(self) -> None:
+        """Where the start of one has failed, nothing begins any more."""
+        self.patch(signal, "raise_signal", lambda number: None)
+        service = self.service(listen="tcp:0:interface=127.0.0.1")
+        waiting: Deferred[None] = Deferred()
+        self.patch(service.hosted["repeater"], "bind", lambda: waiting)
+        service.privilegedStartService()
+        service.startService()
+        waiting.errback(OSError("no"))
+        self.assertEqual(self.lines, ["cannot start: no"])
 
     def test_error(self) -> None:
         """The error is one for which twistd cleans up, and Python exits with 1."""
@@ -308,6 +319,33 @@ class EndTests(ServiceCase):
         await self.signalled(service)
         await client.lost()
         self.assertEqual(service._leaving, {})
+
+    async def test_failed_drain(self) -> None:
+        """A removed repeater whose end fails is logged."""
+        one, two = "[repeater.a]\nLISTEN\nSERVER\n", "[repeater.b]\nLISTEN\nSERVER\n"
+        service = self.start(self.configured(one + two))
+        removed = service.hosted["a"]
+        end = removed.end
+        self.patch(removed, "end", lambda: fail(OSError("no")))
+        self.write_config(two)
+        service.reload()
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        await end()
+
+    async def test_reloaded_repeater(self) -> None:
+        """One repeater can be reloaded alone; the answer is its own, or an error of the file."""
+        one, two = "[repeater.a]\nLISTEN\nSERVER\n", "[repeater.b]\nLISTEN\nSERVER\n"
+        service = self.start(self.configured(one + two))
+        self.write_config(one + two + "log = 1\n")
+        self.assertIn("log", str(service.hosted["b"].reload().error))
+        self.write_config(one + two.replace("SERVER", 'SERVER\nfilter = ["nowhere:x"]'))
+        self.assertIn("nowhere", str(service.hosted["b"].reload().error))
+        self.write_config(one + two.replace("SERVER", 'SERVER\nallow-client = ["a"]'))
+        self.assertEqual(service.hosted["a"].reload(), ReloadAnswer("a"))
+        self.assertEqual(service.hosted["b"].reload(), ReloadAnswer("b", None, {"allow-client": "applied"}))
+        self.write_config(one + two + two.replace(".b", ".c"))
+        service.reload()
+        self.assertEqual(sorted(service.repeaters), ["a", "b", "c"])
 
     async def test_ending(self) -> None:
         """A process that ends is not reloaded."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, OnFilterError
-from twisted_repeater.service.options import OPTIONS, Written
+from twisted_repeater.service.option import Written
+from twisted_repeater.service.options import OPTIONS
 from twisted_repeater.service.settings import (
     ProcessSettings,
     Reading,
@@ -79,6 +81,10 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(located("--x", "must be above 0"), "--x must be above 0")
         self.assertEqual(located("--x", "there is none"), "--x: there is none")
 
+    def test_one_line(self) -> None:
+        """Whatever is given, an error is one line."""
+        self.assertEqual(located("--x", "there is no 'a\nb'"), "--x: there is no 'a\\nb'")
+
     def test_all_errors(self) -> None:
         """All errors are told, each once and with its place."""
         self.assert_wrong(
@@ -144,6 +150,19 @@ class SettingsTests(SynchronousTestCase):
             "--admin needs msgspec: pip install 'twisted_repeater[admin]'",
             process={"admin": "tcp:1:interface=127.0.0.1"},
         )
+
+    def test_token(self) -> None:
+        """Settings are others if the file of the token has another token; and they do not show it."""
+        path = Path(self.mktemp())
+        process = {"admin": "unix:x", "admin-token-file": str(path)}
+        both = []
+        for token in ("a" * 16, "b" * 16):
+            path.write_text(token)
+            path.chmod(0o600)
+            both.append(read(process))
+            self.assertNotIn(token, repr(both))
+        self.assertNotEqual(*both)
+        self.assertEqual(read(process), both[1])
 
     def test_reload(self) -> None:
         """Files of filters can only be watched if there are some."""

@@ -68,10 +68,10 @@ class AdminPort:
         if self._site is not None:
             self._site.configure(hosts=settings.values["admin-host"], token=settings.values["admin-token-file"])
 
-    def release_held(self) -> None:
-        """Release every message that is held, and hold none from now on."""
+    def release_held(self, repeater: str | None = None) -> None:
+        """Release every message of a repeater that is held, or of all, and hold none from now on."""
         if self._site is not None:
-            self._site.release_held()
+            self._site.release_held(repeater)
 
     async def stop(self) -> None:
         """Stop listening."""

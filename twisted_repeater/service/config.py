@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from .option import Form, Option, Scope, Written
 from .option_values import near, repeater_name, seconds_or_none
-from .options import BY_NAME, Form, Option, Scope, Written
+from .options import BY_NAME
 from .settings import ProcessSettings, Reading, SettingsError, WrittenSettings
 
 __all__ = ["read_config"]

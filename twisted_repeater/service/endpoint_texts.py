@@ -156,7 +156,7 @@ def _unknown_kind(text: str, meant: str, form: str) -> str:
     """Return the end of the message about a description that begins with no kind of endpoints."""
     if "://" in text:
         return f"; it is no URL: write {form}"
-    return f"; did you mean {meant}?" if meant else f": write {form}"
+    return f"; did you mean {meant}?" if meant and meant.isascii() and meant.isprintable() else f": write {form}"
 
 
 def _wrong_port(port: str, *, lowest: int) -> str | None:

@@ -289,8 +289,7 @@ class _Loading:
         return old if stays else trying("--filter", chain, *members)
 
     def _loaded(self, key: str, text: str, old: object, load: Callable[[str], object]) -> object:
-        again = self._again and module_of(text) is not None
-        if old is not None and not again and not self._modules.has_changed(text):
+        if old is not None and not self._modules.has_changed(text) and not (self._again and module_of(text)):
             return old
         try:
             new = load(text)
@@ -321,7 +320,9 @@ def _by_key(pairs: Pairs) -> dict[str, Sequence[str]]:
 
 
 def _files_named_by(text: str) -> set[str]:
-    """Return the files that options of a filter name; their contents belong to the filter."""
+    """Return the files that options of a filter of the user name; their contents belong to the filter."""
+    if module_of(text) is None:
+        return set()
     parts = described(text)
     return {value for value in (*parts.positional, *parts.options.values()) if os.path.isfile(value)}
 

@@ -2,95 +2,22 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from .._sockets.proxy_headers import header_version
 from . import addresses, endpoint_texts, option_values
 from .admin.token_file import read_token
 from .loading import READY
 from .logs import log_format, log_level
+from .option import Form, Option, Scope, each, listed
 from .option_values import LIMITS, number, seconds, seconds_or_none, size
 from .ready_faults import READY_FAULTS, NamedFault, fault_of
 from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 from .recording import record_arguments
 
-__all__ = ["BY_NAME", "OPTIONS", "Form", "Option", "Scope", "When", "Written"]
-
-T = TypeVar("T")
-
-Written: TypeAlias = str | bool | list[str]
-"""A value as a user writes it: a flag is ``True``, what may be given more than once is a list."""
-
-
-class Form(enum.Enum):
-    """How a value is written in a configuration file. The value says it to people."""
-
-    TEXT = "a text"
-    TEXTS = "a list of texts"
-    NUMBER = "a whole number"
-    SIZE = "a size"
-    SECONDS = "seconds"
-    FLAG = "true or false"
-
-
-Scope: TypeAlias = Literal["command line", "process", "repeater"]
-"""What an option belongs to. The file has no keys for those of the command line."""
-
-When: TypeAlias = Literal["at once", "newcomers", "restart"]
-"""When a reload applies a new value: to all links, to new clients, or only after a restart."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Option:
-    """One option of the command line, and key of the configuration file."""
-
-    name: str
-    form: Form = Form.TEXT
-    read: Callable[[Any], object] = str
-    """Returns the value of what is written; raises ``ValueError`` if that is wrong. For `Form.TEXTS` it gets a list."""
-    default: str | None = None
-    """The default, as it is written; ``None`` if there is none."""
-    required: bool = False
-    """Whether each repeater must have it."""
-    without: str = "none"
-    """What holds if there is no default, and no value is given."""
-    description: str
-    """One or more sentences, with Markdown's backticks."""
-    more: str = ""
-    """More Markdown, for the reference only."""
-    example: str = ""
-    """A value, for messages about a missing one."""
-    scope: Scope = "repeater"
-    when: When = "restart"
-    group: str
-    """The table of the reference that has it."""
-
-    @property
-    def help(self) -> str:
-        """The text for ``--help``, on one line."""
-        default = "" if self.default is None else f" [default: {self.default}]"
-        return self.plain + default
-
-    @property
-    def plain(self) -> str:
-        """The description without Markdown."""
-        return self.description.replace("`", "")
-
-    def default_value(self) -> object:
-        """Return the value that holds if none is given."""
-        if self.form is Form.FLAG:
-            return False
-        if self.form is Form.TEXTS:
-            return []
-        return None if self.default is None else self.read(self.default)
-
-
-def each(read: Callable[[str], T]) -> Callable[[Sequence[str]], list[T]]:
-    """Return what reads a list of values with what reads one."""
-    return lambda texts: [read(text) for text in texts]
+__all__ = ["BY_NAME", "OPTIONS"]
 
 
 def faults(texts: Sequence[str]) -> list[NamedFault]:
@@ -101,9 +28,13 @@ def faults(texts: Sequence[str]) -> list[NamedFault]:
     return read
 
 
-def listed(names: Iterable[str]) -> str:
-    """Return names for a sentence, in backticks."""
-    return ", ".join(f"`{name}`" for name in names)
+def recording(text: str) -> dict[str, Any]:
+    """Read what to record into."""
+    arguments = record_arguments(text)
+    why = endpoint_texts.without_directory(arguments["path"])
+    if why is not None:
+        raise ValueError(f"must be a file that can be made, not {arguments['path']!r}{why}")
+    return arguments
 
 
 CONNECT = [
@@ -114,7 +45,6 @@ CONNECT = [
         required=True,
         without="required",
         description="Where clients connect, such as `tcp:9000:interface=127.0.0.1` or `unix:/run/quotes`.",
-        group="connect",
     ),
     Option(
         name="server",
@@ -124,7 +54,6 @@ CONNECT = [
         without="required",
         description="Where the server is, such as `tcp:127.0.0.1:9001` or `tls:quotes.example.org:9001`.",
         when="newcomers",
-        group="connect",
     ),
     Option(
         name="server-name",
@@ -132,7 +61,6 @@ CONNECT = [
         example="quotes",
         without="required for dialects with hellos",
         description="The name that the server must give in its hello, for dialects that have hellos.",
-        group="connect",
     ),
     Option(
         name="repeater-name",
@@ -142,7 +70,6 @@ CONNECT = [
         description="The name of the repeater: in the administration, in metrics, in the `credentials` of its hellos.",
         more="In a file it is the name of the table.",
         scope="command line",
-        group="connect",
     ),
     Option(
         name="dialect",
@@ -151,7 +78,6 @@ CONNECT = [
         default="int32",
         description=f"The wire protocol: {listed(READY)}, or `package.module:name`; with options.",
         more="See [Dialects](command-line.md#dialects).",
-        group="connect",
     ),
     Option(
         name="same-name",
@@ -160,7 +86,6 @@ CONNECT = [
         without="the dialect's",
         description="What to do with a client whose name is taken: `refuse`, `replace` or `share`.",
         more="See `SameName`.",
-        group="connect",
     ),
     Option(
         name="convert-versions",
@@ -169,7 +94,6 @@ CONNECT = [
         without="off",
         description="Let each connection agree on its own versions, and convert messages between them.",
         more="See [Versions](../howto/versions.md).",
-        group="connect",
     ),
     Option(
         name="send-proxy",
@@ -178,7 +102,6 @@ CONNECT = [
         without="no header",
         description="Send the client's address to the server in a header of the PROXY protocol: `v1` or `v2`.",
         more="Needs the extra `proxy`.",
-        group="connect",
     ),
     Option(
         name="check-server",
@@ -188,7 +111,6 @@ CONNECT = [
         without="no check",
         description="How often to check whether the server accepts connections, for readiness. In seconds.",
         when="at once",
-        group="connect",
     ),
 ]
 
@@ -201,7 +123,6 @@ CLIENTS = [
         without="all",
         description="A pattern of client names that may connect, such as `desk-*`. May be given more than once.",
         when="newcomers",
-        group="clients",
     ),
     Option(
         name="allow-ip",
@@ -212,14 +133,12 @@ CLIENTS = [
         description="A network or an address from which clients may connect. May be given more than once.",
         more="For example `10.1.0.0/16`.",
         when="newcomers",
-        group="clients",
     ),
     Option(
         name="app",
         read=option_values.module_and_name,
         example="edge_app:app",
         description="An object with callbacks of yours, such as `on_connect`, as `package.module:name`.",
-        group="clients",
     ),
 ]
 
@@ -232,7 +151,6 @@ FILTERS = [
         example="rules:to_server",
         description=f"The filter of messages to the server: {ONE_WAY}.",
         when="at once",
-        group="filters",
     ),
     Option(
         name="to-client-filter",
@@ -240,7 +158,6 @@ FILTERS = [
         example="rules:to_client",
         description=f"The filter of messages to the clients: {ONE_WAY}.",
         when="at once",
-        group="filters",
     ),
     Option(
         name="filter",
@@ -251,7 +168,6 @@ FILTERS = [
         "May be given more than once.",
         more="See [Pairs of filters](command-line.md#pairs-of-filters).",
         when="at once",
-        group="filters",
     ),
     Option(
         name="on-filter-error",
@@ -261,7 +177,6 @@ FILTERS = [
         description="What to do if a filter fails on a message: `stop`, `pass-on`, `drop` or `close`.",
         more="See [When a filter fails](../howto/failing-filters.md).",
         when="at once",
-        group="filters",
     ),
     Option(
         name="reload",
@@ -271,7 +186,6 @@ FILTERS = [
         description="Reload the filters when their files change. SIGHUP always reloads them.",
         more="See [Change a filter while it runs](../howto/reload.md).",
         scope="process",
-        group="filters",
     ),
 ]
 
@@ -285,20 +199,18 @@ FAULTS = [
         "`latency:seconds=0.1`. May be given more than once.",
         more="See [Break things on purpose](../howto/faults.md).",
         when="at once",
-        group="recording",
     ),
 ]
 
 RECORDING = [
     Option(
         name="record",
-        read=record_arguments,
+        read=recording,
         example="traffic.db",
         when="at once",
         description="Record the traffic in an SQLite file, such as `traffic.db` or "
         "`traffic.db:max-size=100MiB:keep=10`.",
         more="See [Record the traffic](../howto/record.md).",
-        group="recording",
     ),
 ]
 
@@ -329,7 +241,6 @@ LIMIT_OPTIONS = [
         without=DEPENDS.get(limit.field, ""),
         description=limit.description,
         example=limit.default or "500",
-        group="limits",
     )
     for limit in LIMITS
 ]
@@ -342,7 +253,6 @@ PROCESS = [
         description="Where the administration listens: `tcp:8090:interface=127.0.0.1` or `unix:/run/admin`.",
         more="With TCP or TLS it must have an `interface=`. See "
         "[The administration](../running.md#the-administration).",
-        group="process",
     ),
     Option(
         name="admin-host",
@@ -352,7 +262,6 @@ PROCESS = [
         when="at once",
         description="Another name of the administration, such as `edge.example.org`. May be given more than once.",
         more="It always has the names `localhost`, loopback addresses, and the address that it listens on.",
-        group="process",
     ),
     Option(
         name="admin-token-file",
@@ -361,7 +270,6 @@ PROCESS = [
         when="at once",
         description="A file with the token that clients of the administration must know.",
         more="Needed unless only this machine, or this user, can connect.",
-        group="process",
     ),
     Option(
         name="log-format",
@@ -370,7 +278,6 @@ PROCESS = [
         when="at once",
         default="text",
         description="How the log is written: `text`, or `json` with one object in each line.",
-        group="process",
     ),
     Option(
         name="log-level",
@@ -379,7 +286,6 @@ PROCESS = [
         default="info",
         description="The lowest level that is logged: `debug`, `info`, `warn` or `error`.",
         when="at once",
-        group="process",
     ),
     Option(
         name="drain-timeout",
@@ -389,7 +295,6 @@ PROCESS = [
         default="30",
         description="How long links may go on after SIGTERM until they are closed. In seconds.",
         when="at once",
-        group="process",
     ),
 ]
 
@@ -400,7 +305,6 @@ COMMAND = [
         example="edge.toml",
         description="A configuration file, such as `edge.toml`, with any number of repeaters.",
         more="See [The configuration file](configuration.md).",
-        group="command",
     ),
     Option(
         name="check",
@@ -409,7 +313,6 @@ COMMAND = [
         without="",
         description="Check the options and the file, load what they name, report every error, and exit. No port is "
         "opened, so a port that is taken is not noticed.",
-        group="command",
     ),
     Option(
         name="demo",
@@ -417,19 +320,24 @@ COMMAND = [
         read=bool,
         without="",
         description="See it work. Needs no other option and no other program.",
-        group="command",
     ),
 ]
 
+GROUPS: dict[str, tuple[Scope | None, list[Option]]] = {
+    "connect": (None, CONNECT),
+    "clients": (None, CLIENTS),
+    "filters": (None, FILTERS),
+    "recording": (None, [*FAULTS, *RECORDING]),
+    "limits": (None, LIMIT_OPTIONS),
+    "process": ("process", PROCESS),
+    "command": ("command line", COMMAND),
+}
+"""The options of each table of the reference, and what all of them belong to, if that is not a repeater."""
+
 OPTIONS: list[Option] = [
-    *CONNECT,
-    *CLIENTS,
-    *FILTERS,
-    *FAULTS,
-    *RECORDING,
-    *LIMIT_OPTIONS,
-    *(replace(option, scope="process") for option in PROCESS),
-    *(replace(option, scope="command line") for option in COMMAND),
+    replace(option, group=group, scope=scope or option.scope)
+    for group, (scope, options) in GROUPS.items()
+    for option in options
 ]
 """All options, in the order of the help."""
 

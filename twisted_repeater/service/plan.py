@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 from twisted.internet.interfaces import IStreamServerEndpoint
@@ -28,7 +28,7 @@ from .loading import LoadingError, dialect_needed, is_ready, load_dialect
 from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 from .settings import ProcessSettings, RepeaterSettings, Where, located
 
-__all__ = ["Plan", "Wanted", "check", "check_clients", "check_server", "load_from_here", "plan_of"]
+__all__ = ["Plan", "Wanted", "check", "check_clients", "check_reload", "check_server", "load_from_here", "plan_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -122,6 +122,13 @@ def check_clients(settings: RepeaterSettings, dialect: Dialect) -> None:
         )
 
 
+def check_reload(settings: ProcessSettings, fixed: Collection[str]) -> None:
+    """Raise a `LoadingError` if files of filters are to be watched, but these modules of theirs cannot be reloaded."""
+    if settings.values["reload"] and fixed:
+        why = f"{', '.join(sorted(fixed))} has the dialect or the application, which cannot be reloaded"
+        raise LoadingError(f"{settings.where('reload')}: {why}")
+
+
 def is_pair(text: str) -> bool:
     """Return whether a description is that of a pair of this package, which no filter of one direction can be."""
     name = text.partition(":")[0].replace("_", "-")
@@ -150,22 +157,36 @@ def check(settings: ProcessSettings, reactor: Reactor) -> list[str]:
     errors = []
     for repeater in settings.repeaters.values():
         try:
-            plan_of(repeater, reactor)
+            plan_of(_without_systemd(repeater), reactor)
         except LoadingError as error:
             errors.append(str(error))
     wanted = Wanted(settings.repeaters.values())
+    before = frozenset(sys.modules)
     alone: list[tuple[dict[str, str], dict[str, list[str]]]] = []
     alone += [({key: name}, {}) for key, name in wanted.names.items()]
     alone += [({}, {key: [text]}) for key, texts in wanted.pairs.items() for text in texts]
     for names, pairs in alone:  # each by itself, so that each error is found
         try:
-            FilterModules(names, pairs, where=wanted.where)
+            modules = FilterModules(names, pairs, where=wanted.where)
+            check_reload(settings, before.intersection(modules.fixed))
         except LoadingError as error:
             errors.append(str(error))
     admin = settings.values["admin"]
-    if admin:
+    if admin and not _is_from_systemd(admin):
         try:
             option_values.admin_endpoint(reactor, admin)
         except (ValueError, usage.UsageError) as error:
             errors.append(located(settings.where("admin"), text_of(error)))
     return list(dict.fromkeys(errors))
+
+
+def _without_systemd(settings: RepeaterSettings) -> RepeaterSettings:
+    """Return the settings as they can be checked in a shell, where systemd passes no sockets."""
+    if not _is_from_systemd(settings.values["listen"]):
+        return settings
+    return replace(settings, values={**settings.values, "listen": "tcp:0"})
+
+
+def _is_from_systemd(description: str) -> bool:
+    """Return whether an endpoint is a socket that systemd passes when it starts the process, as it did not now."""
+    return "systemd:" in description and "LISTEN_FDS" not in os.environ

@@ -28,7 +28,7 @@ from .filter_modules import FilterModules
 from .hosted import FILTERS, Hosted
 from .loading import LoadingError
 from .logs import Logs
-from .plan import Plan, Wanted, load_from_here, plan_of
+from .plan import Plan, Wanted, check_reload, load_from_here, plan_of
 from .reload import Reload
 from .settings import ProcessSettings, SettingsError
 from .shutdown_signals import ShutdownSignals
@@ -83,7 +83,7 @@ class RepeaterService(Service):
         """All their filters."""
         if settings.file is not None:
             self.modules.watched.add(settings.file)
-        self._check_reload()
+        check_reload(settings, self.modules.fixed)
         self._admin = AdminPort(settings, reactor)
         self._leaving: dict[Hosted, Draining] = {}
         """Repeaters that are drained."""
@@ -103,12 +103,6 @@ class RepeaterService(Service):
         """Make a repeater of the process, which does nothing yet."""
         observed = bool(self.settings.values["admin"])
         return Hosted(plan, self.reactor, observed=observed, reload=self._reload_one)
-
-    def _check_reload(self) -> None:
-        if self.settings.values["reload"] and self.modules.fixed:
-            fixed = ", ".join(self.modules.fixed)
-            why = f"{fixed} has the dialect or the application, which cannot be reloaded"
-            raise LoadingError(f"{self.settings.where('reload')}: {why}")
 
     def _make_logs(self, twistd: Mapping[str, Any] | None) -> Logs:
         values = self.settings.values
@@ -281,6 +275,7 @@ class RepeaterService(Service):
 
     async def _drain_one(self, hosted: Hosted) -> None:
         """Drain a repeater, and end it."""
+        self._admin.release_held(hosted.name)
         draining = self._leaving.get(hosted)
         if draining is None and hosted.bound:
             timeout = self.settings.values["drain-timeout"]

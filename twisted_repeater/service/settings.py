@@ -13,8 +13,9 @@ from twisted.python import usage
 from ..model import Limits
 from .admin.token_file import needs_token
 from .endpoint_texts import Bound, bound_by
+from .option import Scope, Written
 from .option_values import LIMITS, seconds_or_none
-from .options import OPTIONS, Scope, Written
+from .options import OPTIONS
 
 __all__ = ["ProcessSettings", "Reading", "RepeaterSettings", "SettingsError", "Where", "WrittenSettings", "located"]
 
@@ -88,8 +89,9 @@ VERBS = ("must ", "needs ", "is ", "has ", "takes ", "concerns ", "can ")
 
 
 def located(where: str, text: str) -> str:
-    """Return an error that begins with the name of an option."""
-    return f"{where}{' ' if text.startswith(VERBS) else ': '}{text}"
+    """Return an error, on one line, that begins with the name of an option."""
+    line = f"{where}{' ' if text.startswith(VERBS) else ': '}{text}"
+    return line.replace("\n", "\\n")
 
 
 class Reading:

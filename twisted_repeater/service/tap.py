@@ -12,8 +12,9 @@ from twisted.python import usage
 from .config import read_config
 from .demo import DemoService
 from .loading import LoadingError
+from .option import Form, Option, Written
 from .option_values import near, repeater_name
-from .options import BY_NAME, OPTIONS, Form, Option, Written
+from .options import BY_NAME, OPTIONS
 from .plan import check as check_all
 from .service import CannotStart, RepeaterService
 from .settings import ProcessSettings, Reading, SettingsError, WrittenSettings

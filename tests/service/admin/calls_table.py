@@ -39,6 +39,8 @@ HEADS = {
 def head_of(route: Route) -> str:
     """Return the head of the table of a route."""
     first, *others = route.path.split("/")[1:]
+    if route.path == "/":
+        return HEADS["page"]
     about = others[1] if first == "repeaters" and len(others) > 1 else first
     return HEADS.get(about, HEADS["repeaters"] if first == "repeaters" and others else HEADS[""])
 

@@ -75,9 +75,9 @@ class Pages:
         """See `Responder`."""
         self.token = token
 
-    def release_held(self) -> None:
+    def release_held(self, repeater: str | None = None) -> None:
         """See `Responder`."""
-        self.released = True
+        self.released = repeater
 
     def ended(self) -> None:
         """See `Responder`."""
@@ -596,8 +596,8 @@ class StreamTests(SiteCase):
         self.assertEqual(await self.status(self.request(host="edge.example.org"), closed=True), 403)
         visitor = await self.connect(self.request(host="other.example.org"))
         self.assertEqual(await visitor.answered(), 200)
-        self.site.release_held()
-        self.assertEqual((self.pages.token, self.pages.released), ("secret", True))
+        self.site.release_held("edge")
+        self.assertEqual((self.pages.token, self.pages.released), ("secret", "edge"))
 
 
 class LogTests(SiteCase):

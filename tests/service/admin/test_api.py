@@ -117,6 +117,11 @@ class AnswerTests(AdminCase):
         self.assertEqual((answered.status, answered.body), (200, b""))
         self.assertGreater(int(answered.headers["content-length"]), 100)
 
+    async def test_in_pieces(self) -> None:
+        """A call may answer by itself, piece by piece."""
+        await self.start()
+        self.assertEqual((await self.get("/repeaters/edge/links"))["total"], 0)
+
 
 class GateTests(AdminCase):
     """No call is open to those who may not make it."""
@@ -157,11 +162,11 @@ class GateTests(AdminCase):
         await self.start()
         context: Context = self.site.responder.context  # type: ignore[attr-defined]
         told: list[str] = []
-        context.release_held = lambda: told.append("release")
+        context.release_held = lambda repeater=None: told.append(f"release {repeater}")
         context.at_end.append(lambda: told.append("end"))
         self.site.release_held()
         await maybeDeferred(self.port.stopListening)
-        self.assertEqual(told, ["release", "end"])
+        self.assertEqual(told, ["release None", "end"])
 
     async def test_other_token(self) -> None:
         """A reload can change the token."""

@@ -106,6 +106,16 @@ class EndTests(SynchronousTestCase):
         self.assertEqual([settled["how"] for settled in listening.events("settled")], ["owner gone"] * 2)
         self.assertTrue(it.debugger.closed and stream.attached)
 
+    def test_drain_one(self) -> None:
+        """If one repeater is drained, what the others hold stays held."""
+        it = Debugging()
+        it.rule("s")
+        it.world.connect("ann").send(b"1")
+        it.debugger.release("other")
+        self.assertEqual((len(it.held), it.debugger.closed), (1, False))
+        it.debugger.release("edge")
+        self.assertEqual((len(it.held), it.debugger.closed), (0, False))
+
     def test_end(self) -> None:
         """When the administration ends, its streams end, too, and it hears nothing more."""
         it = Debugging()

@@ -230,6 +230,9 @@ class RuleTests(DebugCase):
         self.debugger.stream(self.number).repeater = None  # type: ignore[assignment]
         self.assertIn("is one of the repeater", await self.fails(409, "POST", f"{EDGE}/rules", rule))
         self.debugger.stream(self.number).repeater = self.running.repeater
+        self.process.reasons.append("draining")
+        self.assertIn("is being drained", await self.fails(409, "POST", f"{EDGE}/rules", rule))
+        self.process.reasons.clear()
         self.site.release_held()
         self.assertIn("is being drained", await self.fails(409, "POST", f"{EDGE}/rules", rule))
 

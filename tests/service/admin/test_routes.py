@@ -44,6 +44,10 @@ class TableTests(SynchronousTestCase):
             found = self.table.find(method, path)
             self.assertEqual((found.route.path, found.path), (template, texts), path)
 
+    def test_placeholders(self) -> None:
+        """A route knows its placeholders, and which of them are whole numbers."""
+        self.assertEqual(route("GET", "/a/{name}/{link:int}").placeholders, {"name": False, "link": True})
+
     def test_not_found(self) -> None:
         """A path that no route has is not found; a method that it does not have is named with those that it has."""
         for method, path in (
@@ -108,7 +112,7 @@ class CallTests(SynchronousTestCase):
         context = self.call().context
         self.assertIs(context.part(Part), context.part(Part))
         self.assertIs(context.part(Part).context, context)
-        self.assertEqual((context.held("edge"), context.release_held()), (0, None))
+        self.assertEqual((context.held("edge"), context.release_held(None)), (0, None))
 
 
 class Part:

@@ -94,7 +94,8 @@ class WatchedTests(ShownCase):
         self.assertEqual((*got, shown.summary, shown.fields), expected)
         self.assertEqual((shown.verdict, shown.by_filter, shown.passed, shown.size), ("PASS_ON", True, True, 11))
         self.assertEqual((data_of(shown), shown.bytes.cut), (b'\0\0\0\7{"a":1}', False))  # type: ignore[union-attr]
-        self.assertEqual(msgspec.json.decode(json_of(shown))["decoded"], '{"a":1}')
+        self.assertIsNone(shown.decoded)
+        self.assertEqual(msgspec.json.decode(json_of(self.show(room=FULL)))["decoded"], '{"a":1}')
         self.assertEqual((shown.forward, shown.back, shown.redacted), (None, None, False))
 
     def test_verdicts(self) -> None:
@@ -230,11 +231,11 @@ class HeldTests(ShownCase):
     def test_failing(self) -> None:
         """Nothing that a message does can break the debugger."""
         self.begin()
-        self.assertIsNone(self.shower.held(self.held(LEFT_OUT))[0].decoded)
+        self.assertIsNone(self.shower.held(self.held(LEFT_OUT), FULL)[0].decoded)
         self.patch(module, "plain", interrupt)
-        self.assertRaises(KeyboardInterrupt, self.shower.held, self.held(b"x"))
+        self.assertRaises(KeyboardInterrupt, self.shower.held, self.held(b"x"), FULL)
         self.patch(module, "plain", lambda value: {b"no": "json"})
-        self.assertIsNone(self.shower.held(self.held(b"x"))[0].decoded)
+        self.assertIsNone(self.shower.held(self.held(b"x"), FULL)[0].decoded)
 
         class Unreadable(Command):
             """A command without a name."""

@@ -101,9 +101,14 @@ class ConnectionTests(StreamCase):
         self.assertEqual(self.it.world.clock.getDelayedCalls(), [])
 
     def test_repeater_ends(self) -> None:
-        """When the repeater is shut down, the stream ends."""
+        """When the repeater is shut down, the stream ends; what it shows can be chosen until then."""
         self.begin()
-        self.it.world.shutdown()
+        done = self.it.world.repeater.shutdown()
+        with self.it.world.network.unsettled():
+            self.stream.watch_ended()
+            self.choose(client="bob")
+        self.it.world.advance(60)
+        self.successResultOf(done)
         self.it.world.advance(1)
         self.assertTrue(self.listening.ended)
         self.assertFalse(self.stream.attached)
@@ -324,12 +329,26 @@ class EventTests(StreamCase):
         self.assertEqual(
             (held["id"], held["message"]["summary"], held["left"], held["until"] - held["since"]), (1, "1", 60.0, 60.0)
         )
-        self.assertEqual((held["behind_messages"], held["stream"]), (None, self.stream.id))
-        self.assertEqual(self.it.debugger.shown(self.it.held[0]).behind_bytes, 5)
+        self.assertEqual((held["behind_bytes"], held["behind_messages"], held["stream"]), (5, None, self.stream.id))
         self.it.settle(self.it.held[0], "dropped", DROP)
         for listening in (self.listening, other):
             self.assertEqual(listening.events("settled"), [{"id": 1, "how": "dropped"}])
         self.assertEqual([event["id"] for event in self.listening.events("held")], [1, 2])
+
+    def test_held_shortly(self) -> None:
+        """A message that goes on in the same turn is told of, too: first that it is held, then what became of it."""
+        self.begin()
+        rules = self.it.debugged.rules
+        self.it.rule(self.stream.id)
+        self.client.send(b"1")
+        self.listening.data = b""
+        held = self.it.debugger.held
+        rule = next(iter(rules._rules.values()))
+        waits = held.hold(rule, "edge", self.it.held[0].message)
+        assert waits is not None
+        held.settle(held.get("edge", 2), "released")
+        self.it.world.settle()
+        self.assertEqual([(name, data["id"]) for name, data in self.listening.events()], [("held", 2), ("settled", 2)])
 
 
 class ListeningTests(SynchronousTestCase):

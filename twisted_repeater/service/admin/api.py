@@ -97,9 +97,9 @@ class Api:
         """Ask for another token from now on."""
         self.context.login.use_token(token)
 
-    def release_held(self) -> None:
-        """Release all messages that are held."""
-        self.context.release_held()
+    def release_held(self, repeater: str | None = None) -> None:
+        """Release what is held of a repeater, or of all."""
+        self.context.release_held(repeater)
 
     def ended(self) -> None:
         """Let all parts end."""

@@ -104,6 +104,8 @@ class Debugger:
         self.rule_numbers: Callable[[], int] = count(1).__next__
         self.closed: bool = False
         """Whether nothing is held any more."""
+        self._untold: set[int] = set()
+        """The held messages that the streams will be told of."""
         self._streams: dict[str, Stream] = {}
         self._debugged: dict[str, Debugged] = {}
         context.held = lambda repeater: len(self.held.of(repeater))
@@ -181,19 +183,33 @@ class Debugger:
         )
 
     def _was_held(self, item: HeldItem) -> None:
+        """Tell the streams in the next turn of the reactor: then it is known what waits behind the message."""
         if any(stream.attached and stream.name == item.repeater for stream in self._streams.values()):
+            self._untold.add(item.id)
+            self.clock.callLater(0, self._tell_held, item)
+
+    def _tell_held(self, item: HeldItem) -> None:
+        if item.id in self._untold:
+            self._untold.remove(item.id)
             self.tell(item.repeater, "held", self.shown(item))
 
     def _was_settled(self, item: HeldItem, how: str) -> None:
+        self._tell_held(item)  # if it goes on before they were told
         self.tell(item.repeater, "settled", {"id": item.id, "how": how})
 
     # -- the end --------------------------------------------------------------------------------------------------
 
-    def release(self) -> None:
-        """Release everything, and hold nothing more: the process is drained."""
-        self.closed = True
-        for debugged in self._debugged.values():
-            debugged.rules.remove_of(None)
+    def release(self, repeater: str | None = None) -> None:
+        """Release everything, and hold nothing more: the process is drained.
+
+        Args:
+            repeater: the name of the only repeater that is drained; ``None`` for all.
+        """
+        if repeater is None:
+            self.closed = True
+        for name, debugged in self._debugged.items():
+            if repeater in (None, name):
+                debugged.rules.remove_of(None)
 
     def end(self) -> None:
         """End all streams, and release everything: the administration goes."""

@@ -115,7 +115,7 @@ def add_rule(call: Call[Nothing, NewRule]) -> Rule:
     stream = debugger.stream(new.stream)
     if stream.repeater is not debugged.repeater:
         raise ApiError(http.CONFLICT, f"the stream {new.stream!a} is one of the repeater {stream.name!a}")
-    if debugger.closed:
+    if debugger.closed or "draining" in call.context.administered.unready():
         raise ApiError(http.CONFLICT, "the process is being drained, and holds nothing more")
     try:
         return debugged.rules.shown(debugged.rules.add(new))

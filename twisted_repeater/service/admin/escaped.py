@@ -13,10 +13,18 @@ __all__ = ["clean", "escaped", "one_line", "unescaped"]
 LONGEST_LINE: Final = 200
 """How many characters of a message are shown on one line."""
 
-LETTERS: Final = {"\\": "\\\\", "\r": "\\r", "\n": "\\n", "\t": "\\t"}
+ESCAPES: Final[dict[int, str]] = {
+    **{code: f"\\x{code:02x}" for code in (*range(32), 127)},
+    **{0xDC00 + byte: f"\\x{byte:02x}" for byte in range(128, 256)},  # as surrogateescape has them
+    ord("\\"): "\\\\",
+    ord("\r"): "\\r",
+    ord("\n"): "\\n",
+    ord("\t"): "\\t",
+}
+"""The escapes of the characters that are frequent in bytes that are not text."""
 
-_escape = re.compile(rb"\\(x[0-9a-fA-F]{2}|.?)", re.DOTALL)
-_meant: Final = {b"\\": b"\\", b"r": b"\r", b"n": b"\n", b"t": b"\t"}
+_well_formed = re.compile(rb"(?:[^\\]+|\\(?:x[0-9a-fA-F]{2}|[rnt\\]))*+")
+"""Matches up to the first backslash that is followed by something else."""
 
 
 def escaped(value: bytes | str) -> str:
@@ -24,20 +32,17 @@ def escaped(value: bytes | str) -> str:
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str.__str__(value)
     if text.isprintable() and "\\" not in text:  # as nearly all are
         return text
-    return "".join(map(_escaped, text))
+    text = text.translate(ESCAPES)
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
 def _escaped(character: str) -> str:
-    if character.isprintable() and character != "\\":
+    if character.isprintable():
         return character
-    letter = LETTERS.get(character)
-    if letter is not None:
-        return letter
     try:
-        data = character.encode("utf-8", "surrogateescape")
+        return "".join(f"\\x{byte:02x}" for byte in character.encode())
     except UnicodeEncodeError:  # half of a pair, which no bytes stand for
         return "\ufffd"
-    return "".join(f"\\x{byte:02x}" for byte in data)
 
 
 def unescaped(text: str) -> bytes:
@@ -46,17 +51,13 @@ def unescaped(text: str) -> bytes:
     Raises:
         ValueError: there is another letter after a backslash.
     """
-    return _escape.sub(_meaning, text.encode("utf-8", "surrogatepass"))
-
-
-def _meaning(found: re.Match[bytes]) -> bytes:
-    letter = found[1]
-    if len(letter) == 3:
-        return bytes((int(letter[1:], 16),))
-    if letter not in _meant:
-        shown = found[0].decode("utf-8", "replace")
+    data = text.encode("utf-8", "surrogatepass")
+    found = _well_formed.match(data)
+    stop = 0 if found is None else found.end()
+    if stop < len(data):
+        shown = data[stop : stop + 2].decode("utf-8", "replace")
         raise ValueError(f"a backslash must be followed by xNN, r, n, t or a backslash, not {shown!a}")
-    return _meant[letter]
+    return data.decode("unicode_escape").encode("latin-1")  # which knows more escapes, but no others are left
 
 
 def clean(text: str) -> str:

@@ -97,8 +97,6 @@ class Login:
 
     def _compare(self, request: GuardedRequest, token: bytes) -> None:
         """Raise `ApiError` if a token is wrong, or too many from this address were."""
-        if self._token is None:
-            return
         address = _place(request)
         now = self._reactor.seconds()
         failed, until = self._failures.get(address, (0, now + FAILURE_TIME))
@@ -108,7 +106,7 @@ class Login:
             seconds = int(until - now) + 1
             why = f"too many wrong tokens came from your address; try again in {seconds} seconds"
             raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, why, {"retry-after": str(seconds)})
-        if hmac.compare_digest(_digest(token), self._token):
+        if hmac.compare_digest(_digest(token), self._token or b""):
             return
         self._failures[address] = (failed + 1, until)
         self._failures.move_to_end(address)

@@ -116,10 +116,11 @@ def _schema_of(kind: Any) -> dict[str, str]:
 
 def _describe(schema: dict[str, Any], kind: type) -> None:
     """Describe the members of an object by the docstrings below the attributes of its struct."""
+    members = schema.get("properties", {})
     for base in kind.__mro__:
-        for name, text in _docstrings(base.__module__).get(base.__name__, {}).items():
-            if (member := schema.get("properties", {}).get(name)) is not None:
-                member.setdefault("description", text)
+        texts = _docstrings(base.__module__).get(base.__name__, {})
+        for name in members.keys() & texts.keys():
+            members[name].setdefault("description", texts[name])
 
 
 @cache

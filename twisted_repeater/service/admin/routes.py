@@ -45,8 +45,8 @@ class Context:
         """The document that describes all calls."""
         self.held: Callable[[str], int] = lambda repeater: 0
         """Returns how many messages of a repeater are held."""
-        self.release_held: Callable[[], None] = lambda: None
-        """Releases what is held of all repeaters, and removes the rules, as the process drains."""
+        self.release_held: Callable[..., object] = lambda repeater=None: None
+        """Releases what is held of a repeater, or of all, and removes its rules, as it is drained."""
         self.at_end: list[Callable[[], object]] = []
         """Called when the administration stops listening."""
         self._parts: dict[type[Any], Any] = {}

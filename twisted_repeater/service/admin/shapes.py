@@ -83,7 +83,7 @@ class ShownMessage(Struct):
     fields: list[tuple[str, str, str | None]] | None
     r"""Its fields, in order: name, value, and what the name means. Values have escapes such as ``\x01`` and ``\\``."""
     decoded: Any
-    """It, decoded, as in an export; null if it is too large, or cannot be decoded."""
+    """It, decoded, as in an export: where one message is asked for; null if it is too large, or cannot be decoded."""
     verdict: str
     """What a filter, or a holder, has decided; empty if nobody has."""
     by_filter: bool
@@ -114,7 +114,7 @@ class Input(Struct, forbid_unknown_fields=True):
     hex: str | UnsetType = UNSET
     """Digits, with blanks between them or not."""
     base64: str | UnsetType = UNSET
-    set: dict[str, Any] | UnsetType = UNSET
+    set: Annotated[dict[str, Any], Meta(max_length=1000)] | UnsetType = UNSET
     """Fields of a held message with their new values; null takes a field away, where that is possible."""
 
 

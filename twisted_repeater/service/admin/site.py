@@ -57,8 +57,8 @@ class Responder(Protocol):
     def use_token(self, token: str | None) -> None:
         """Ask for another token from now on."""
 
-    def release_held(self) -> None:
-        """Release all messages that are held, and hold no more."""
+    def release_held(self, repeater: str | None = None) -> None:
+        """Release what is held of a repeater, or of all, and hold no more of it."""
 
     def ended(self) -> None:
         """Note that no more requests come."""
@@ -97,9 +97,9 @@ class GuardedSite(Site):
         self._hosts = frozenset(map(host_name, hosts))
         self.responder.use_token(token)
 
-    def release_held(self) -> None:
-        """Release all messages that are held, and hold no more, because the process is being drained."""
-        self.responder.release_held()
+    def release_held(self, repeater: str | None = None) -> None:
+        """Release the messages of a repeater that are held, or those of all, because it is being drained."""
+        self.responder.release_held(repeater)
 
     # -- connections ------------------------------------------------------------------------------------------
 

@@ -206,7 +206,7 @@ class Stream:
         self.criteria, self.max_rate, self.paused = criteria, max_rate, paused
         self._again = inf if paused or not max_rate else 0.0
         self._next = 0.0
-        if is_other and self.attached:
+        if is_other and self._watch is not None:
             self._begin_to_watch()
 
     def _begin_to_watch(self) -> None:
