@@ -3,12 +3,12 @@
 Run as ``python run_page.py PAGE``. What is run:
 
 * Every fence of ``python``, all in one namespace. One whose first line is a comment with a file's name, such as
-  ``# risk.py``, is saved under that name as well.
+  ``# risk.py``, is saved under that name as well, and so is one of ``toml``.
 * Of these, one that calls ``react`` runs in a process of its own, listens on free ports in place of those that it says
   (9001 is left, which is the server's), and if it speaks of Ctrl-C it gets that as soon as its repeater is started.
 * Commands in fences of ``sh``: the service of each ``twistd ... repeater ...`` is made, but not started, as the ports
   of an example may be taken. Each ``pytest ...`` and ``openssl ...`` is run, and each ``python -m twisted_repeater
-  ...`` on a recording that the page has made.
+  ...`` on a recording that the page has made. Those of ``ctl`` are only read.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def commands_of(code: str) -> Iterator[list[str]]:
 
 def file_name_of(code: str) -> str | None:
     """Return the name of the file that a fence says it is."""
-    found = re.match(r"# (\w+\.py)$", code, re.M)
+    found = re.match(r"# (\w+\.(?:py|toml))$", code, re.M)
     return found[1] if found else None
 
 
@@ -137,11 +137,20 @@ def run_repeater_command(words: list[str]) -> None:
     sys.exit(main(words))
 
 
+def check_ctl_command(words: list[str]) -> None:
+    """Read a command of ``ctl``, but ask nobody: no repeater runs."""
+    from twisted_repeater.ctl.parser import make_parser
+
+    make_parser().parse_args(words)
+
+
 def run_command(words: list[str]) -> None:
     """Run a command of the shell, if it is one that is run."""
     program = Path(words[0]).name
     if program == "twistd" and "repeater" in words:
         in_a_process_of_its_own(lambda: make_service(words[words.index("repeater") + 1 :]))
+    elif words[:4] == ["python", "-m", "twisted_repeater", "ctl"]:
+        in_a_process_of_its_own(lambda: check_ctl_command(words[4:]))
     elif words[:3] == ["python", "-m", "twisted_repeater"]:
         if Path(words[4]).exists():
             in_a_process_of_its_own(lambda: run_repeater_command(words[3:]))
@@ -163,6 +172,8 @@ def main(page: Path) -> None:
         try:
             if fence.language == "python":
                 run_python(page, fence, program.__dict__)
+            elif fence.language == "toml" and (name := file_name_of(fence.code)):
+                Path(name).write_text(fence.code)
             elif fence.language == "sh":
                 for words in commands_of(fence.code):
                     run_command(words)

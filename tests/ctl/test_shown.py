@@ -27,6 +27,8 @@ class MessageTests(SynchronousTestCase):
     def test_line(self) -> None:
         """A line says when it came, from whom, what it is, and what was decided."""
         self.assertEqual(message_line(self.shown()), "08:00:00.250 7 ann -> NewOrderSingle (D): 38=1000  [PASS_ON]")
+        begins = self.shown(summary="NewOrderSingle (D) 38=1000")
+        self.assertEqual(message_line(begins), "08:00:00.250 7 ann -> NewOrderSingle (D) 38=1000  [PASS_ON]")
         back = self.shown(direction="to_client", type=None, summary="ok\x1b]0;title\x07", verdict="")
         self.assertEqual(message_line(back), "08:00:00.250 7 ann <- ok\\x1b]0;title\\x07")
 

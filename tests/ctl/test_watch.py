@@ -51,6 +51,7 @@ class WatchTests(CtlCase):
         )
         self.assertEqual(
             self.errors.getvalue(),
+            "messages are shown as they pass; Ctrl-C ends that\n"
             "(1,000 messages left out: --max-rate shows more, --client fewer)\n"
             "(1 message left out: --max-rate shows more, --client fewer)\n"
             "(messages are left out: the connection was lost)\n",

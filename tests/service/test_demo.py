@@ -16,8 +16,8 @@ from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 
 from twisted_repeater import Direction
+from twisted_repeater.service import demo
 from twisted_repeater.service.demo import DemoService, write_to_terminal
-from twisted_repeater.service.demo_page import DemoPage
 
 from ..peers import Client, Seen, hello, turn
 from ..programs import LONGEST, ProgramCase
@@ -93,7 +93,7 @@ class DemoTests(TestCase):
 
     async def test_no_page(self) -> None:
         """Without msgspec it says what is missing, and the clients are silent after their orders."""
-        self.patch(DemoPage, "listen", lambda page, reactor, host: __import__("no_msgspec"))
+        self.patch(demo, "administration", lambda program, reactor: __import__("no_msgspec"))
         self.addCleanup(self.demo.stopService)
         await self.demo.run()
         self.assertIsNone(self.demo.url)

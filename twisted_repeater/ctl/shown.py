@@ -21,7 +21,8 @@ LONGEST_BYTES = 2000
 def message_line(message: Answer) -> str:
     """Return a message as one line: who sent it, what it is, and what was decided about it."""
     arrow = ARROWS.get(message["direction"], message["direction"])
-    kind = f"{message['type']}: " if message["type"] else ""
+    kind = message["type"] or ""
+    kind = "" if message["summary"].startswith(kind) else f"{kind}: "
     text = f"{message['client']} {arrow} {kind}{message['summary']}{_decision_about(message, arrow)}"
     return f"{moment(message['time'], day=False)} {message['link']} {printable(text)}"
 

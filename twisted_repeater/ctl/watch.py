@@ -44,5 +44,7 @@ def _show(session: Session, event: Event, *, with_fields: bool) -> None:
     if event.kind == "message" and with_fields:
         for field in fields_of(event.data):
             print(field, flush=True)
+    elif event.kind == "hello":
+        note("messages are shown as they pass; Ctrl-C ends that")
     elif event.kind == "resync":
         note("(messages are left out: the connection was lost)")

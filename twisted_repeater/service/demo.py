@@ -25,8 +25,9 @@ from .._repeater import Repeater
 from .._text import printable
 from .._types import Reactor
 from ..link import Link
+from ..observers.metrics import MetricsObserver
 from ..verdicts import DO_NOTHING, PASS_ON, PassOnAndSendBack, Send, SendBack, Verdict
-from .demo_page import DemoPage, DemoRepeater
+from .admin import OwnProgram, OwnRepeater, RecentErrors, administration
 from .shutdown_signals import ShutdownSignals
 
 __all__ = ["DemoService"]
@@ -191,7 +192,7 @@ class DemoService(Service):
         self._received: list[str] = []
         self._server_port: Any = None
         self._repeater: Repeater | None = None
-        self._page: DemoPage | None = None
+        self._page_port: Any = None
         self._services: dict[str, ClientService] = {}
         self._clients: dict[str, _Client] = {}
         self._script_is_over = False
@@ -230,8 +231,8 @@ class DemoService(Service):
             self._going_on.stop()
         for service in self._services.values():  # before the repeater: they would connect again
             await maybeDeferred(service.stopService)
-        if self._page is not None:
-            await self._page.stop()
+        if self._page_port is not None:
+            await maybeDeferred(self._page_port.stopListening)
         if self._repeater is not None:
             await self._repeater.shutdown()
         if self._server_port is not None:
@@ -249,25 +250,22 @@ class DemoService(Service):
         factory.noisy = False
         self._server_port = self._reactor.listenTCP(0, factory, interface=HOST)
         server_port = self._server_port.getHost().port
-        dialect = dialects.int32()
-        facts = {"dialect": "int32", "server": f"tcp:{HOST}:{server_port}", "to-server-filter": "check_order"}
-        administered = DemoRepeater(dialect, facts)
-        self._repeater = administered.repeater = await Repeater.create(
-            dialect,
-            repeater_name=administered.name,
+        metrics, errors = MetricsObserver(), RecentErrors()
+        self._repeater = await Repeater.create(
+            dialects.int32(),
+            repeater_name="demo",
             server_name=SERVER_NAME,
             listen=f"tcp:0:interface={HOST}",
             server_ip=HOST,
             server_port=server_port,
             is_client_allowed=lambda name: True,
-            observers=administered.observers,
+            observers=[metrics, errors],
             reactor=self._reactor,
         )
         self._repeater.start(to_server_filter=self._filter)
         self.port = self._repeater.port
-        self._page = DemoPage(administered, self._reactor.stop)
-        with suppress(ImportError):
-            self.url = self._page.listen(self._reactor, HOST)
+        facts = {"dialect": "int32", "server": f"tcp:{HOST}:{server_port}", "to-server-filter": "check_order"}
+        self._serve_page(OwnRepeater("demo", self._repeater, metrics, errors, facts))
         source = "".join(f"    {line}" for line in inspect.getsource(check_order).splitlines(keepends=True))
         self._write(INTRODUCTION.format(port=self.port, server=SERVER_NAME, server_port=server_port, filter=source))
         for name in dict.fromkeys(name for name, _, _ in SCRIPT):
@@ -298,6 +296,13 @@ class DemoService(Service):
         client.heeds_answers = name not in self._clients
         self._clients[name] = client
         return client
+
+    def _serve_page(self, repeater: OwnRepeater) -> None:
+        """Serve the live page on a free port, if its library is installed."""
+        with suppress(ImportError):
+            site = administration(OwnProgram([repeater], drain=self._reactor.stop), reactor=self._reactor)
+            self._page_port = self._reactor.listenTCP(0, site, interface=HOST)
+            self.url = f"http://{HOST}:{self._page_port.getHost().port}/"
 
     def _let_clients_go_on(self) -> None:
         """Let the clients send orders without end, so that there is something to see on the page."""
