@@ -20,6 +20,7 @@ export class Connection {
   constructor(app) {
     this.app = app;
     this.stream = null;
+    this.ids = new Map(); // the last stream of each repeater: whoever comes back in time finds its rules again
     this.state = "";
     this.tabs = new Tabs(() => this.state === "polling" && this.#soon(Math.random() * 500));
     document.addEventListener("visibilitychange", () => this.#seen());
@@ -49,9 +50,9 @@ export class Connection {
     }
     this.stream = new Stream(repeater, () => ({ ...this.app.filter, paused: this.app.paused || null }), {
       event: (kind, data) => this.app.tell(kind, data),
-      up: () => this.#up(),
-      down: (error, pause) => this.#down(error, pause),
-    });
+      up: (hello) => this.#up(hello),
+      down: (error) => this.#down(error),
+    }, this.ids.get(repeater));
   }
 
   /** Ask anew what the stream shows, after the filter or the pause has changed. */
@@ -62,15 +63,16 @@ export class Connection {
     }
   }
 
-  #up() {
+  #up(hello) {
+    this.ids.set(hello.repeater, hello.stream);
     this.#is("live", "live");
     this.app.tell("resync");
   }
 
-  #down(error, pause) {
-    const soon = pause < 1000 ? "at once" : `in ${Math.round(pause / 1000)} s`;
+  #down(error) {
+    // The same sentence at each try: a screen reader reads each new one aloud.
     const why = error.message.replace(/\.$/, "");
-    this.#is("lost", error.status ? "no stream" : "connection lost", `${why}. It is tried again ${soon}.`);
+    this.#is("lost", error.status ? "no stream" : "connection lost", `${why}. It is tried again every few seconds.`);
   }
 
   #close() {

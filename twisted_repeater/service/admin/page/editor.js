@@ -22,8 +22,9 @@ const HINTS = {
  * Make the editor in a box.
  *
  * @param {function} act (held, "release" | "drop" | "change" | "answer", body, said): does it
+ * @param {function} left called when somebody has read enough of a message that is gone
  */
-export function editor(app, box, act) {
+export function editor(app, box, act, left) {
   let item = null;
   let mode = "fields";
   let isGone = false;
@@ -39,7 +40,8 @@ export function editor(app, box, act) {
   const release = button("Release", { title: "As it is. Key r in the list" }, () => act(item, "release"));
   const change = button("Send changed", { class: "main", title: "Ctrl+Enter" }, () => send());
   const drop = button("Drop", { class: "danger", title: "Key d in the list" }, () => act(item, "drop", undefined, "dropped"));
-  const buttons = make("div.buttons", {}, release, change, drop);
+  const leave = button("Leave it", { hidden: true }, () => left());
+  const buttons = make("div.buttons", {}, release, change, drop, leave);
   for (const [name, label] of MODES) {
     const input = make("input", { type: "radio", name: "editor-mode", value: name });
     input.addEventListener("change", () => choose(name));
@@ -134,6 +136,7 @@ export function editor(app, box, act) {
     const fixed = isGone || item === null;
     change.disabled = fixed || !dirty();
     release.disabled = drop.disabled = fixed;
+    leave.hidden = !isGone;
   }
 
   function send() {
@@ -190,8 +193,8 @@ export function editor(app, box, act) {
     /** Put the cursor where something can be changed. */
     focus() {
       const target = mode === "fields" ? fields.querySelector("input") : area;
-      target?.focus();
-      target?.select?.();
+      (target ?? release).focus();
+      target?.select();
     },
   };
 }

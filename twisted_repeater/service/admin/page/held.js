@@ -20,7 +20,7 @@ const HOW = {
 /** Add the tab of held messages. */
 export function heldPanel(app) {
   let held = [];
-  const ours = new Set(); // ids of those that we are about to let go
+  const asked = new Set(); // ids of those that we have asked to let go: the answer says whether it was us
   const listBox = make("div.window.held-list", { role: "listbox", tabindex: "0", "aria-label": "Held messages", id: "held-list" });
   const all = make("button", { type: "button" }, "Release all");
   const title = make("span.quiet");
@@ -35,15 +35,24 @@ export function heldPanel(app) {
     chosen: (item) => show(item),
     entered: () => edit.focus(),
   });
-  const edit = editor(app, right, act);
+  const edit = editor(app, right, act, () => {
+    choose(0);
+    listBox.focus();
+  });
 
   /** Do something with a held message: its way out is told by an event, and by the answer if it was gone already. */
   async function act(item, what, body = undefined, said = HOW.released) {
-    ours.add(item.id);
-    const answer = await app.attempt(() => post(of(app.repeater, "held", item.id, what), body), `Message ${item.id} is ${said}.`);
-    ours.delete(item.id);
-    if (answer) settled(item.id);
-    else await look();
+    const repeater = app.repeater;
+    asked.add(item.id);
+    const answer = await app.attempt(() => post(of(repeater, "held", item.id, what), body), `Message ${item.id} is ${said}.`);
+    asked.delete(item.id);
+    if (repeater !== app.repeater) return;
+    if (!answer) return look();
+    const focused = right.contains(document.activeElement);
+    settled(item.id);
+    if (!focused) return;
+    if (!edit.shows) listBox.focus();
+    else if (!right.contains(document.activeElement) || document.activeElement.disabled) edit.focus();
   }
 
   function show(item) {
@@ -52,13 +61,24 @@ export function heldPanel(app) {
 
   function settled(id, how = "") {
     const at = held.findIndex((item) => item.id === id);
-    if (at < 0) return;
-    held = held.toSpliced(at, 1);
-    if (list.chosenKey === id) {
-      if (how && edit.dirty && !ours.has(id)) edit.gone(HOW[how] ?? how);
-      else list.choose(held[Math.min(at, held.length - 1)] ?? null);
+    held = held.filter((item) => item.id !== id);
+    if (list.chosenKey === id && !edit.isGone) {
+      if (how) lost(at, HOW[how] ?? how);
+      else choose(at);
     }
     draw();
+  }
+
+  /** Choose the message at a place of the list, or the one nearest to it. */
+  const choose = (at) => list.choose(held[Math.max(0, Math.min(at, held.length - 1))] ?? null);
+
+  /** The chosen message is gone, and not by us. What somebody has written stays to be read; else the next one is shown. */
+  function lost(at, how) {
+    if (edit.dirty) return edit.gone(how);
+    const focused = right.contains(document.activeElement);
+    choose(at);
+    // The focus goes to no field of another message: whoever types on would change that one.
+    if (focused) listBox.focus();
   }
 
   function draw() {
@@ -79,7 +99,7 @@ export function heldPanel(app) {
     held = answer.held.map((item) => due(item, now));
     const chosen = held.find((item) => item.id === list.chosenKey);
     if (chosen) edit.refresh(chosen);
-    else if (list.chosenKey !== null && !edit.isGone) list.choose(null);
+    else if (list.chosenKey !== null && !edit.isGone && !asked.has(list.chosenKey)) lost(0, "gone");
     draw();
   }
 
@@ -112,6 +132,7 @@ export function heldPanel(app) {
     draw();
   });
   app.on("settled", ({ id, how }) => {
+    if (asked.has(id)) return;
     const mine = list.chosenKey === id && edit.shows;
     settled(id, how);
     if (mine && (how === "deadline" || how === "link ended")) app.say(`Message ${id} is ${HOW[how]}.`);

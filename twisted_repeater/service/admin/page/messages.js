@@ -19,7 +19,7 @@ export function messages(app) {
     key: (message) => message.key,
     make: makeRow,
     fill: fillRow,
-    drawn: () => (byId("newest").hidden = list.following || !kept.length),
+    drawn: () => (byId("newest").hidden = list.following || list.atEnd),
     chosen: (message) => app.tell("message-chosen", message),
     entered: () => app.dock.show("message", true),
   });

@@ -23,18 +23,32 @@ export function rulesPanel(app) {
     table.hidden = !rules.length;
     empty.hidden = rules.length > 0;
     app.dock.count("rules", rules.length);
-    body.replaceChildren(
-      ...rules.map((rule) =>
-        make(
-          "tr",
-          {},
-          make("td", {}, sentence(rule), rule.stream === app.connection.stream?.id ? null : make("span.quiet", {}, "  (not of this tab)")),
-          make("td", {}, duration(rule.timeout)),
-          make("td.number", {}, count(rule.matched)),
-          make("td.number", {}, count(rule.held), rule.full ? make("span.bad", {}, "  full: more messages pass") : null),
-          make("td", {}, make("button", { type: "button", onclick: () => drop(rule), "aria-label": `Remove the rule: ${sentence(rule)}` }, "Remove")),
-        ),
-      ),
+    const ids = rules.map((rule) => rule.id).join();
+    // Rows stay as long as the rules are the same, so that the focus stays on their buttons.
+    if (body.ids !== ids) {
+      body.ids = ids;
+      body.replaceChildren(...rules.map(makeRow));
+    }
+    rules.forEach((rule, index) => {
+      const [what, , matched, now] = body.children[index].children;
+      setText(what.lastChild, rule.stream === app.connection.stream?.id ? "" : "  (not of this tab)");
+      setText(matched, count(rule.matched));
+      setText(now.firstChild, count(rule.held));
+      setText(now.lastChild, rule.full ? "  full: more messages pass" : "");
+    });
+  }
+
+  function makeRow(rule) {
+    const text = sentence(rule);
+    const button = make("button", { type: "button", onclick: () => drop(rule), "aria-label": `Remove the rule: ${text}` }, "Remove");
+    return make(
+      "tr",
+      {},
+      make("td", {}, text, make("span.quiet")),
+      make("td", {}, duration(rule.timeout)),
+      make("td.number"),
+      make("td.number", {}, make("span"), make("span.bad")),
+      make("td", {}, button),
     );
   }
 
@@ -43,15 +57,14 @@ export function rulesPanel(app) {
     if (repeater === null) return;
     const answer = await get(of(repeater, "rules")).catch(() => null);
     if (!answer || repeater !== app.repeater) return;
-    const before = JSON.stringify(rules);
     rules = answer.rules;
-    // Drawn only if something has changed, so that the focus stays where it is.
-    if (JSON.stringify(rules) !== before) draw();
+    draw();
   }
 
   async function drop(rule) {
     await app.attempt(() => remove(of(app.repeater, "rules", rule.id)), "The rule is removed, and what it held is released.");
-    look();
+    await look();
+    if (!body.contains(document.activeElement)) form.elements.client.focus(); // the button had the focus, and is gone
   }
 
   form.addEventListener("submit", async (event) => {
