@@ -3,7 +3,7 @@
 import { get, of } from "./api.js";
 import { fromBase64, toHex, toText } from "./bytes.js";
 import { make, setText } from "./dom.js";
-import { ARROWS, WAYS } from "./format.js";
+import { ARROWS, WAYS, sender } from "./format.js";
 import { behind, left_ } from "./held.js";
 
 const MODES = [
@@ -17,6 +17,9 @@ const HINTS = {
   hex: "Two digits for each byte; spaces and line ends do not count.",
   answer: "Its sender gets this instead, and the message is dropped. Written as text: \\r, \\n, \\xNN.",
 };
+
+const NO_RULE = "Nothing is held. A rule says which messages to hold; each waits here until you let it go, or its time is over.";
+const ARMED = "Nothing is held now. The next message that matches a rule waits here until you let it go, or its time is over.";
 
 /**
  * Make the editor in a box.
@@ -47,12 +50,14 @@ export function editor(app, box, act, left) {
     input.addEventListener("change", () => choose(name));
     modes.append(make("label", {}, input, label));
   }
+  const why = make("p", {}, NO_RULE);
   const nothing = make(
     "div.empty",
     {},
-    make("p", {}, "Nothing is held. A rule says which messages to hold; each waits here until you let it go, or its time is over."),
+    why,
     make("button", { type: "button", onclick: () => app.dock.show("rules", true) }, "Make a rule …"),
   );
+  app.on("rules", (rules) => setText(why, rules.length ? ARMED : NO_RULE));
   const form = make("div.editor", {}, make("header", {}, headline, waits), make("div.bar", {}, modes, buttons), fields, area, hint);
   box.append(nothing, form);
 
@@ -67,7 +72,8 @@ export function editor(app, box, act, left) {
       make("span", { class: `way ${message.direction}`, "aria-label": WAYS[message.direction] }, ARROWS[message.direction]),
       " ",
       make("b", {}, message.type ?? "message"),
-      ` of ${message.client || `link ${message.link}`}`,
+      " of ",
+      make("bdi", {}, sender(message)),
       make("span.quiet", {}, `  link ${message.link}`),
     );
     const settable = item.settable?.length > 0 && message.fields;

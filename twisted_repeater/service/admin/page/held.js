@@ -3,7 +3,7 @@
 import { get, of, post } from "./api.js";
 import { make, setText } from "./dom.js";
 import { editor } from "./editor.js";
-import { ARROWS, WAYS, count, countdown, size, summary } from "./format.js";
+import { ARROWS, WAYS, count, countdown, sender, size, summary } from "./format.js";
 import { WindowList } from "./window_list.js";
 
 const HOW = {
@@ -16,6 +16,8 @@ const HOW = {
   "link ended": "gone, because its link has ended",
   "rule removed": "released, because its rule was removed",
 };
+
+const SHARE = 12;
 
 /** Add the tab of held messages. */
 export function heldPanel(app) {
@@ -90,10 +92,14 @@ export function heldPanel(app) {
     if (list.chosenKey === null && held.length) list.choose(held[0]);
   }
 
+  let notBefore = 0; // many held messages make a large answer, so it takes at most one part of SHARE of the time
+
   async function look() {
     const repeater = app.repeater;
     if (repeater === null) return;
+    const started = performance.now();
     const answer = await get(of(repeater, "held")).catch(() => null);
+    notBefore = performance.now() + (performance.now() - started) * SHARE;
     if (!answer || repeater !== app.repeater) return;
     const now = performance.now() / 1000;
     held = answer.held.map((item) => due(item, now));
@@ -146,7 +152,7 @@ export function heldPanel(app) {
   app.on("resync", look);
   app.on("summary", (summary) => {
     // What waits behind grows without an event; and without a stream nothing else would tell.
-    if (held.length || summary?.held !== held.length) look();
+    if ((held.length || summary?.held !== held.length) && performance.now() > notBefore) look();
   });
   setInterval(() => {
     list.rows.forEach((row) => row.item && !row.hidden && setText(row.left, left_(row.item)));
@@ -183,7 +189,7 @@ function fillRow(row, item) {
   setText(row.way, ARROWS[message.direction]);
   row.way.setAttribute("aria-label", WAYS[message.direction]);
   row.way.className = `way ${message.direction}`;
-  setText(row.client, message.client || `link ${message.link}`);
+  setText(row.client, sender(message));
   setText(row.type, [message.type, summary(message)].filter(Boolean).join("  "));
   setText(row.left, left_(item));
   setText(row.behind, item.behind_bytes ? `${behind(item)} behind it` : "nothing waits behind it");

@@ -2,7 +2,7 @@
 // two thousand and has nodes only for those in sight.
 
 import { DIRECTIONS, byId, make, select, setText } from "./dom.js";
-import { ARROWS, WAYS, clock, count, summary, verdict } from "./format.js";
+import { ARROWS, WAYS, clock, count, sender, summary, verdict } from "./format.js";
 import { matches } from "./globs.js";
 import { WindowList } from "./window_list.js";
 
@@ -68,6 +68,7 @@ export function messages(app) {
     list.follow();
     draw();
   });
+  byId("hold-these").addEventListener("click", () => app.tell("rule-like", app.filter));
   byId("newest").addEventListener("click", () => {
     list.follow();
     list.box.focus();
@@ -155,7 +156,7 @@ function makeRow() {
 
 function fillRow(row, message) {
   setText(row.time, clock(message.time));
-  setText(row.client, message.client || `link ${message.link}`);
+  setText(row.client, sender(message));
   setText(row.way, ARROWS[message.direction]);
   row.way.setAttribute("aria-label", WAYS[message.direction]);
   row.way.className = `way ${message.direction}`;

@@ -2,8 +2,7 @@
 
 import { get, of, post, remove } from "./api.js";
 import { DIRECTIONS, field, make, select, setText } from "./dom.js";
-import { ARROWS, count, duration } from "./format.js";
-import { exactly } from "./globs.js";
+import { ARROWS, count, duration, visible } from "./format.js";
 
 /** Add the tab of the rules. */
 export function rulesPanel(app) {
@@ -23,6 +22,7 @@ export function rulesPanel(app) {
     table.hidden = !rules.length;
     empty.hidden = rules.length > 0;
     app.dock.count("rules", rules.length);
+    app.tell("rules", rules);
     const ids = rules.map((rule) => rule.id).join();
     // Rows stay as long as the rules are the same, so that the focus stays on their buttons.
     if (body.ids !== ids) {
@@ -81,12 +81,10 @@ export function rulesPanel(app) {
     look();
   });
 
-  app.on("rule-like", (message) => {
-    form.elements.client.value = message.client ? exactly(message.client) : "";
-    form.elements.direction.value = message.direction;
-    form.elements.type.value = message.type ? exactly(message.type) : "";
-    form.elements.text.value = "";
+  app.on("rule-like", (filter) => {
+    for (const [name, value] of Object.entries(filter)) form.elements[name].value = value;
     app.dock.show("rules", true);
+    app.say("Press “Hold” to hold such messages from now on");
   });
   app.on("repeater", () => {
     rules = [];
@@ -105,7 +103,7 @@ function sentence(rule) {
   const what = rule.every > 1 ? `every ${count(rule.every)}. message` : "messages";
   const parts = [what];
   if (rule.type) parts.push(`of type ${rule.type}`);
-  if (rule.client) parts.push(`of ${rule.client}`);
+  if (rule.client) parts.push(`of ${visible(rule.client)}`);
   if (rule.direction) parts.push(`${ARROWS[rule.direction]} ${rule.direction === "to_server" ? "to the server" : "to the client"}`);
   if (rule.text) parts.push(`with “${rule.text}”`);
   return parts.length === 1 && rule.every <= 1 ? "all messages" : parts.join(" ");
@@ -122,7 +120,7 @@ function ruleForm() {
     field("type", text("type", "any"), "A type, or a pattern such as New*"),
     field("text", text("text", "any"), "A text that the message contains"),
     field("every nth", number("every", 1, 1, 1000000, 1), "1 holds each message that matches"),
-    field("seconds", number("timeout", 60, 0.1, 3600, "any"), "A held message is released after so many seconds"),
+    field("at most, in seconds", number("timeout", 60, 0.1, 3600, "any"), "A held message is released after so many seconds"),
     make("button.main", {}, "Hold"),
   );
 }

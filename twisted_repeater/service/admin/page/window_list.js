@@ -21,6 +21,7 @@ export class WindowList {
     this.following = Boolean(settings.follows);
     this.rows = [];
     this.end = 0;
+    this.placed = null; // where we have scrolled to; an event for that is no sign of a reader
     this.space = document.createElement("div");
     this.space.className = "space";
     box.append(this.space);
@@ -104,7 +105,9 @@ export class WindowList {
 
   #toEnd() {
     this.#stretch();
-    if (this.box.scrollTop !== this.end) this.box.scrollTop = this.end;
+    if (this.box.scrollTop === this.end) return;
+    this.box.scrollTop = this.end;
+    this.placed = this.box.scrollTop;
   }
 
   #haveRows(wanted) {
@@ -144,8 +147,10 @@ export class WindowList {
 
   #scrolled() {
     if (this.box.clientHeight !== this.view) return this.measure(); // scrolled by the browser, as the box has changed
-    // Compared with what was drawn last: items may have come since, and then this is no sign of a reader.
-    if (this.settings.follows) this.following = this.atEnd;
+    if (this.settings.follows && this.box.scrollTop !== this.placed) {
+      this.following = this.atEnd;
+      this.placed = null;
+    }
     this.draw();
   }
 
