@@ -16,16 +16,32 @@ const CROWDED =
   `${MOST_STREAMS} other tabs of this page have a stream, and a browser cannot carry more. ` +
   "This tab shows links and rates, but no messages. Close one of the others and it goes on here.";
 
+const KEPT = "streams"; // where the names of the streams are, from when this page goes until it is loaded anew
+
+/** Take what the page before this one has left here. Taken once: a tab that is made as a copy of this one has its own streams. */
+function remembered() {
+  const kept = sessionStorage.getItem(KEPT);
+  sessionStorage.removeItem(KEPT);
+  return new Map(kept ? JSON.parse(kept) : []);
+}
+
 export class Connection {
   constructor(app) {
     this.app = app;
     this.stream = null;
-    this.ids = new Map(); // the last stream of each repeater: whoever comes back in time finds its rules again
+    this.ids = remembered(); // the last stream of each repeater: whoever comes back in time finds its rules again
     this.state = "";
     this.tabs = new Tabs(() => this.state === "polling" && this.#soon(Math.random() * 500));
     document.addEventListener("visibilitychange", () => this.#seen());
-    addEventListener("pagehide", () => this.#close());
-    addEventListener("pageshow", (event) => event.persisted && this.open());
+    addEventListener("pagehide", () => {
+      this.#close();
+      sessionStorage.setItem(KEPT, JSON.stringify([...this.ids]));
+    });
+    addEventListener("pageshow", (event) => {
+      if (!event.persisted) return;
+      remembered(); // this page still knows them itself
+      this.open();
+    });
     addEventListener("online", () => this.stream?.hurry());
   }
 

@@ -64,6 +64,7 @@ export function editor(app, box, act, left) {
   function show(next) {
     item = next;
     isGone = false;
+    waits.classList.remove("bad");
     form.hidden = item === null;
     nothing.hidden = item !== null;
     if (item === null) return;
@@ -194,6 +195,7 @@ export function editor(app, box, act, left) {
     gone(how) {
       isGone = true;
       setText(waits, `It is ${how}. What you wrote is still here.`);
+      waits.classList.add("bad");
       changed();
     },
     /** Put the cursor where something can be changed. */
