@@ -29,6 +29,7 @@ export class Connection {
   constructor(app) {
     this.app = app;
     this.stream = null;
+    this.resumed = false; // whether the stream is one that was lost, and is there again
     this.ids = remembered(); // the last stream of each repeater: whoever comes back in time finds its rules again
     this.state = "";
     this.tabs = new Tabs(() => this.state === "polling" && this.#soon(Math.random() * 500));
@@ -80,8 +81,10 @@ export class Connection {
   }
 
   #up(hello) {
+    this.resumed = this.ids.get(hello.repeater) === hello.stream;
     this.ids.set(hello.repeater, hello.stream);
     this.#is("live", "live");
+    if (this.resumed) this.choose(); // it goes on with what was chosen before, and the filter may be another one by now
     this.app.tell("resync");
   }
 

@@ -44,7 +44,15 @@ export function messages(app) {
     draw();
   });
 
+  let counted = null; // the stream whose counts were shown last
+  let behind = false; // whether its counts begin before what is in the list
+  app.on("hello", ({ stream }) => {
+    behind = stream !== counted && app.connection.resumed;
+    counted = stream;
+  });
   app.on("counts", (counts) => {
+    if (behind) base = counts;
+    behind = false;
     if (counts.seen < base.seen) base = { seen: 0, shown: 0, left_out: 0 }; // of a new stream
     const text = `shown ${count(counts.shown - base.shown)} of ${count(counts.seen - base.seen)}`;
     const samples = counts.left_out > last.left_out && !app.paused;
