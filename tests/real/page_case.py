@@ -61,7 +61,7 @@ addEventListener("pagehide", () => sessionStorage.clear());
   }
 })().then(done, done);
 """
-"""Removes all rules, which would stay for a while after their page, and the stream that the next page would go on with."""
+"""Removes all rules and the name of the stream, which would stay for a while after their page."""
 
 
 @functools.cache

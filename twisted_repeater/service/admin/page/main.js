@@ -79,6 +79,8 @@ function chooseOne() {
   const wanted = named();
   const name = app.summaries.has(wanted) ? wanted : (app.summaries.keys().next().value ?? null);
   if (name === app.repeater) return;
+  // Else the address would go on to say a name that is not shown, and choosing that one would change nothing.
+  if (wanted && wanted !== name) history.replaceState(null, "", `#${encodeURIComponent(name ?? "")}`);
   const left = app.repeater;
   byId("repeater").value = name;
   if (left !== null && app.holds()) app.say(`What this tab holds at ${left} is released in 15 seconds, unless you go back`);
