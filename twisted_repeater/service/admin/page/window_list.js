@@ -20,6 +20,7 @@ export class WindowList {
     this.chosenKey = null;
     this.following = Boolean(settings.follows);
     this.rows = [];
+    this.view = 0;
     this.end = 0;
     this.placed = null; // where we have scrolled to; an event for that is no sign of a reader
     this.space = document.createElement("div");
@@ -37,7 +38,11 @@ export class WindowList {
   measure() {
     const before = this.height;
     this.height = parseFloat(getComputedStyle(this.box).getPropertyValue("--row")) || 24;
+    const bottom = this.box.scrollTop + this.view;
     this.view = this.box.clientHeight;
+    const chosen = (this.items.findIndex((item) => this.settings.key(item) === this.chosenKey) + 1) * this.height;
+    // A box that becomes smaller must not cover the row for which it does so.
+    if (chosen <= bottom && chosen > this.box.scrollTop + this.view) this.box.scrollTop = chosen - this.view;
     if (before && before !== this.height) this.#rescaled(before);
     if (this.following) this.#toEnd(); // at once: the browser has scrolled, too, and that is no sign of a reader
     this.draw();
