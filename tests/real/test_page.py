@@ -13,6 +13,8 @@ from redis.exceptions import ResponseError
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from twisted_repeater.service.admin.escaped import escaped
+
 from ..needed import needed
 from ..programs import LONGEST
 from .page_case import SEND, PageCase, Twistd
@@ -355,6 +357,11 @@ class ControlTests(RedisPageCase):
         self.assertIn("A browser cannot ask", self.script(script))
         script = r"return import('/page/format.js').then((all) => all.visible('a\u202eb \\\u00e9\udcff\u200b'))"
         self.assertEqual(self.script(script), r"a\xe2\x80\xaeb \\é\xff\xe2\x80\x8b")
+        script = r"return import('/page/bytes.js').then(({ toText }) => toText(Uint8Array.from(arguments[0])))"
+        for text in ("a\\é€😀\r", "\u200b\xa0"):
+            self.assertEqual(self.script(script, list(text.encode())), escaped(text))
+        for wrong in (b"\xc0\xaf", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc3", b"\xe2\x82a"):
+            self.assertEqual(self.script(script, list(wrong)), escaped(wrong))
         named = self.client("..")
         self.until(lambda: ".." in self.text("#links-list"))
         self.choose("#links-list", "..")

@@ -118,8 +118,9 @@ export function heldPanel(app) {
       released += done;
       if (done) settled(id);
     }
-    app.say(`${count(released)} messages are released.`);
-    look();
+    app.say(released === 1 ? "1 message is released" : `${count(released)} messages are released`);
+    await look();
+    if (all.disabled) listBox.focus(); // the button had the focus
   });
 
   listBox.addEventListener("keydown", (event) => {

@@ -92,7 +92,14 @@ export function rulesPanel(app) {
     look();
   });
   app.on("resync", look);
-  app.on("held", () => look());
+  // Many may come at once, and each look is a call.
+  let soon = null;
+  app.on("held", () => {
+    soon ??= setTimeout(() => {
+      soon = null;
+      look();
+    }, 200);
+  });
   app.on("summary", () => rules.length && look());
   app.holds = () => app.heldHere() || rules.some((rule) => rule.stream === app.connection.stream?.id);
   draw();
