@@ -85,7 +85,7 @@ export function heldPanel(app) {
 
   function draw() {
     list.set(held);
-    setText(title, held.length === 1 ? "1 message is held" : `${count(held.length)} messages are held`);
+    setText(title, `${count(held.length)} held`);
     all.disabled = !held.length;
     left.parentElement.classList.toggle("none", !held.length && !edit.shows);
     app.dock.count("held", held.length, "held");

@@ -111,6 +111,7 @@ function nothing(app) {
   if (app.paused) return "Paused. Messages pass, but none is shown.";
   if (Object.values(app.filter).some(Boolean)) return "No message that fits the filter has passed yet.";
   if (app.summary && !app.summary.links) return "No client is linked, so no messages pass. They appear here as they come.";
+  if (app.summary?.held) return "No message has passed yet. What is held is in the tab Held, and comes here when it goes on.";
   return "No message has passed yet since this page was opened.";
 }
 
