@@ -31,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the options."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="See and control running repeaters, by the administration that --admin of twistd repeater begins.",
+        description="See and control running repeaters, by the administration that --admin of twistd repeater starts.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
