@@ -110,6 +110,8 @@ class ProcessTests(CtlCase):
             self.printed("reload"),
             "the process: no change\norders: filter: applied\norders: listen: restart needed\n",
         )
+        self.answer(**{"POST /reload": {"reloaded": []}})
+        self.assertIn("restart needed\nnothing has changed\n", self.printed("reload"))
         broken = {"repeater": "orders", "error": "cannot import rules", "keys": {}}
         self.answer(**{"POST /repeaters/orders/reload": {"reloaded": [broken]}})
         self.assertEqual(self.ctl("reload", "--repeater", "orders"), 1)
@@ -151,11 +153,13 @@ class FaultTests(CtlCase):
         )
 
     def test_recording(self) -> None:
-        """The recording is shown, and stopped."""
+        """The recording is shown, started and stopped; one that is ending does not look as if it ran."""
         self.answer(**{f"{it}": {"file": "a.db"} for it in ("GET /repeaters/orders/recording",)})
-        self.answer(**{"POST /repeaters/orders/recording/stop": {"file": "b.db"}})
+        self.answer(**{"POST /repeaters/orders/recording/start": {"runs": True, "file": "b.db"}})
+        self.answer(**{"POST /repeaters/orders/recording/stop": {"runs": True, "file": "b.db"}})
         self.assertEqual(self.printed("recording"), "file: a.db\n")
-        self.assertIn("file: b.db\n", self.printed("recording", "stop"))
+        self.assertIn("\nrecords into b.db\n", self.printed("recording", "start"))
+        self.assertIn("\nrecords no more; b.db is complete in a moment\n", self.printed("recording", "stop"))
 
 
 class HeldTests(CtlCase):

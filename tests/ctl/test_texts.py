@@ -65,9 +65,13 @@ class TableTests(SynchronousTestCase):
     def test_links(self) -> None:
         """A link has a line that says whether, and why, its messages wait."""
         waits = LANE | {"stopped": True, "awaits": "filter", "waiting_bytes": 1000, "behind_bytes": 24}
-        other = {"id": 12, "held": True, "made": None, "last_error": "it\nbroke", "to_client": waits}
+        lanes = {"to_server": LANE | {"awaits": "hold"}, "to_client": waits}
+        other = {"id": 12, "held": True, "made": None, "last_error": "it\nbroke"} | lanes
         lines = list(links_table([answer(LINK), answer(LINK | other)]))
-        waits_text = "client held, stopped to the client, waits for a filter to the client, 1.0 KiB wait for the client"
+        waits_text = (
+            "client held, a message to the server is held, stopped to the client, "
+            "a message to the client waits for a filter, 1.0 KiB wait for the client"
+        )
         head = f"{'STATE':{len(waits_text)}}  LAST ERROR"
         since = "2027-01-15 08:00:00"
         self.assertEqual(

@@ -20,6 +20,7 @@ from twisted_repeater import (
     Disconnected,
     DuplicateClient,
     IIdentityObserver,
+    InjectedFault,
     ParseError,
     Side,
 )
@@ -82,6 +83,14 @@ class LinkTests(LogCase):
         link: Any = SimpleNamespace(id=7, client_name="ann", client_address=here, server_name="", server_address=there)
         LogObserver(Clock()).link_made(link)
         self.assertEqual(self.lines, ["client 'ann' linked: from 127.0.0.1:9 to the server at 127.0.0.1:10"])
+
+    def test_fault(self) -> None:
+        """If a fault ends a link, the line does not say that a side has left."""
+        link: Any = SimpleNamespace(id=7, client_name="ann", received=lambda direction: (1, 17))
+        error = Disconnected(InjectedFault("the fault 'resets' has ended it: ResetPeer()"))
+        error.side = Side.CLIENT
+        LogObserver(Clock()).link_ended(link, error)
+        self.assertIn("client 'ann' ended: the fault 'resets' has ended it: ResetPeer(); to the server", self.lines[0])
 
     async def test_cut_off(self) -> None:
         """A client that sends bytes that are not a frame is cut off; one that ends within a frame has left."""

@@ -105,7 +105,8 @@ def reload(session: Session, options: argparse.Namespace) -> None:
     """Reload one repeater, or the whole process."""
     path = ("reload",) if session.named is None else (*session.path, "reload")
     answer = session.administration.post(*path)
-    session.print(answer, (line for reloaded in answer["reloaded"] for line in _reload_lines(reloaded)))
+    lines = [line for reloaded in answer["reloaded"] for line in _reload_lines(reloaded)]
+    session.print(answer, lines or ["nothing has changed"])
     if any(reloaded["error"] is not None for reloaded in answer["reloaded"]):
         raise SaidNo
 
@@ -164,9 +165,11 @@ def recording(session: Session, options: argparse.Namespace) -> None:
     path = (*session.path, "recording")
     if options.action == "show":
         answer = session.administration.get(*path)
-    else:
-        answer = session.administration.post(*path, options.action)
-    session.print(answer, (printable(f"{name}: {value}") for name, value in answer.items()))
+        session.print(answer, (printable(f"{name}: {value}") for name, value in answer.items()))
+        return
+    answer = session.administration.post(*path, options.action)
+    done = "records into {}" if options.action == "start" else "records no more; {} is complete in a moment"
+    session.print(answer, [printable(done.format(answer["file"]))])
 
 
 def held(session: Session, options: argparse.Namespace) -> None:

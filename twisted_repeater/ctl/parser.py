@@ -31,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the options."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="See and control running repeaters, by the administration that --admin of twistd repeater begins.",
+        description="See and control running repeaters, by the administration that --admin of twistd repeater starts.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -123,8 +123,10 @@ class _Commands:
         )
         _add_choice(holding)
         holding.add_argument("--every", type=int, metavar="N", help="Only every nth of these. [default: 1]")
-        holding.add_argument("--timeout", type=float, metavar="SECONDS", help="Release each after this. [default: 60]")
-        holding.add_argument("--max-held", type=int, metavar="N", help="Let others pass then. [default: 100]")
+        holding.add_argument(
+            "--timeout", type=float, metavar="SECONDS", help="How long each is held at most. [default: 60]"
+        )
+        holding.add_argument("--max-held", type=int, metavar="N", help="Above it, others pass. [default: 100]")
         sending = self._add("send", calls.send, "Send a message.")
         sending.add_argument("direction", choices=("to-server", "to-client"))
         _add_target(sending)

@@ -118,7 +118,8 @@ def _state_of_link(link: Answer) -> str:
         if lane["stopped"]:
             words.append(f"stopped to the {target}")
         if lane["awaits"]:
-            words.append(f"waits for a {lane['awaits']} to the {target}")
+            what = "is held" if lane["awaits"] == "hold" else "waits for a filter"
+            words.append(f"a message to the {target} {what}")
         waiting = lane["waiting_bytes"] + lane["behind_bytes"]
         if waiting:
             words.append(f"{size(waiting)} wait for the {target}")

@@ -9,7 +9,15 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from .._text import address_text, class_name, printable, shortened, text_of, told
-from ..errors import CallbackFailed, ConnectingError, Disconnected, FramingError, PartialFrame, SlowConsumer
+from ..errors import (
+    CallbackFailed,
+    ConnectingError,
+    Disconnected,
+    FramingError,
+    InjectedFault,
+    PartialFrame,
+    SlowConsumer,
+)
 from ..interfaces import IIdentityObserver
 from ..link import Link
 from ..model import Direction, Side
@@ -127,6 +135,8 @@ class LogObserver:
 def _reason_text(error: BaseException | None) -> str:
     if error is None:
         return "closed by the repeater"
+    if isinstance(error, Disconnected) and isinstance(error.reason, InjectedFault):
+        return printable(shortened(text_of(error).rstrip(".")))  # no side has left
     if isinstance(error, Disconnected) and error.side is not None:
         happened = "was cut off" if _is_cut_off(error.reason) else "left"
         return printable(shortened(f"the {error.side.value} {happened}: {text_of(error)}".rstrip(".")))

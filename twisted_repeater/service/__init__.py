@@ -1,6 +1,5 @@
 """The repeater as a program: what ``twistd repeater`` runs, and its parts for a Twisted application of your own."""
 
-from .admin import administration
 from .filter_modules import FilterModules
 from .loading import LoadingError, load_dialect, load_filter, load_filter_pair
 from .service import CannotStart, RepeaterService
@@ -10,7 +9,6 @@ __all__ = [
     "FilterModules",
     "LoadingError",
     "RepeaterService",
-    "administration",
     "load_dialect",
     "load_filter",
     "load_filter_pair",

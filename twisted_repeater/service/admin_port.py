@@ -57,7 +57,7 @@ class AdminPort:
         ip = ip_of(getattr(address, "host", ""))
         if token is None and ip is not None and not ip.is_loopback:
             log.warn(
-                "other machines can reach the administration at {address}: it has no password, and anyone who can "
+                "other machines can reach the administration at {address}: it has no token, and anyone who can "
                 "connect controls the repeater",
                 address=address_text(address),
             )

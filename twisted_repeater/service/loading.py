@@ -37,7 +37,7 @@ from ..model import Direction
 from .descriptions import Description, arguments_of, described, is_module, near, options_of
 from .ready_filters import DIALECTS, READY_FILTERS, READY_FOR_ONE_WAY
 
-__all__ = ["LoadingError", "dialect_needed", "is_ready", "load_dialect", "load_filter", "load_filter_pair"]
+__all__ = ["LoadingError", "load_dialect", "load_filter", "load_filter_pair"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -126,7 +126,7 @@ class SetTests(SynchronousTestCase):
             [changed.get(tag) for tag in (38, 55, 58, 44, 114, 34)], [b"500", b"IBM", None, b"1.5", b"Y", b"7"]
         )
         self.assertEqual(FixCodec().decode(changed.data), changed)
-        self.assert_wrong(order, "OrdQty", 5, "is it OrderQty?")
+        self.assert_wrong(order, "OrdQty", 5, "did you mean OrderQty?")
         self.assert_wrong(order, "MsgSeqNum", 5, "field 34, MsgSeqNum, cannot be set")
         self.assert_wrong(order, "55", r"\q", "a field: a backslash must be followed")
         self.assert_wrong(order, "55", [1], "must be a text or a number, not [1]")

@@ -100,7 +100,7 @@ def _tag(name: str) -> int:
         tag = int(name)
     if tag is None:
         near = difflib.get_close_matches(name, NUMBERS, 1)
-        raise InputError(f"{name!a} is no tag and no name of a field of FIX{f'; is it {near[0]}?' * bool(near)}")
+        raise InputError(f"{name!a} is no tag and no name of a field of FIX{f'; did you mean {near[0]}?' * bool(near)}")
     if str(tag) in FIXED:
         raise InputError(
             f"field {tag}, {FIELDS[tag]}, cannot be set: the repeater writes it, or the type depends on it"

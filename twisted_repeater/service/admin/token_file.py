@@ -52,7 +52,7 @@ def read_token(path: str) -> str:
     if not stat.S_ISREG(mode):
         raise ValueError(f"must be a file, not {path!r}")
     if mode & stat.S_IRWXO:
-        raise ValueError(f"must be a file that only its owner may read, not {path!r}; run chmod 600 on it")
+        raise ValueError(f"must be a file that only its owner and group may read, not {path!r}; run chmod 600 on it")
     token = data.strip()
     if not re.fullmatch(rb"[!-~]{%d,%d}" % (MIN_TOKEN, MAX_TOKEN), token):
         raise ValueError(f"must have one token of at least {MIN_TOKEN} letters and digits, without spaces: {path!r}")
