@@ -30,20 +30,24 @@ class ModuleCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make the directory."""
         self.directory = Path(tempfile.mkdtemp(prefix="modules-"))
+        self.packages: set[str] = set()
         self.addCleanup(shutil.rmtree, self.directory)
         self.addCleanup(self.forget, frozenset(sys.modules), list(sys.path))
         sys.path.insert(0, str(self.directory))
 
     def forget(self, modules: frozenset[str], path: list[str]) -> None:
-        """Forget the modules that were imported from the directory."""
+        """Forget the modules that were imported from the directory, also packages, which may have no file."""
         sys.path[:] = path
         for name in set(sys.modules) - modules:
-            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(self.directory)):
+            file = str(getattr(sys.modules[name], "__file__", ""))
+            if file.startswith(str(self.directory)) or name.partition(".")[0] in self.packages:
                 del sys.modules[name]
 
     def write(self, name: str, text: str) -> Path:
         """Write a file, with the directories it needs."""
         path = self.directory / name
+        if "/" in name:
+            self.packages.add(name.partition("/")[0])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         importlib.invalidate_caches()

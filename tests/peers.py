@@ -21,7 +21,6 @@ from zope.interface import implementer
 from twisted_repeater import Dialect, Disconnected, Limits, Repeater, Side, dialects
 from twisted_repeater import testing as kit
 from twisted_repeater._lane.frame_monitor import FrameMonitor
-from twisted_repeater._link.connection import Connection
 from twisted_repeater._link.defaults import end_link
 from twisted_repeater._link.factory import RepeaterFactory
 from twisted_repeater._link.pair import Pair
@@ -129,20 +128,18 @@ class StoppedTime:
             if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | ConnectionMonitor)
         ]
 
-    async def pass_until(
-        self, happened: Deferred[Any], step: float = 0.05, connection: Connection | None = None
-    ) -> float:
+    async def pass_until(self, happened: Deferred[Any], step: float = 0.05, pair: Pair | None = None) -> float:
         """Let so many seconds pass with each turn, until something has happened; return how long it took.
 
-        With ``connection``, one of the repeater's, the time counts from the last bytes that its peer's system took: a
-        busy system takes them late.
+        With ``pair``, the time counts from the last progress of either of its connections: a busy system takes bytes,
+        and the end of a stream, late.
         """
         start = self.seconds()
         progress = None
         while not happened.called:
             await turn()
-            if connection is not None and not connection.gone and connection.progress() != progress:
-                start, progress = self.seconds(), connection.progress()
+            if pair is not None and not pair.over and pair._progress() != progress:
+                start, progress = self.seconds(), pair._progress()
             self.clock.advance(step)
         await happened
         return self.seconds() - start

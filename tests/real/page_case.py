@@ -52,6 +52,7 @@ SWITCHES = (
 
 FORGET = """
 const done = arguments[0];
+addEventListener("pagehide", () => sessionStorage.clear());
 (async () => {
   for (const { name } of (await (await fetch("repeaters")).json()).repeaters ?? []) {
     for (const { id } of (await (await fetch(`repeaters/${name}/rules`)).json()).rules) {
@@ -60,7 +61,7 @@ const done = arguments[0];
   }
 })().then(done, done);
 """
-"""Removes all rules, which would stay for a while after their page."""
+"""Removes all rules and the name of the stream, which would stay for a while after their page."""
 
 
 @functools.cache

@@ -10,7 +10,10 @@ from typing import Any
 
 import redis
 from redis.exceptions import ResponseError
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
+
+from twisted_repeater.service.admin.escaped import escaped
 
 from ..needed import needed
 from ..programs import LONGEST
@@ -26,6 +29,12 @@ NAME = "<b>shop</b>"
 """A client's name of the same kind."""
 
 TOKEN = "OpenSesamePlease2026"
+
+RELEASED = """
+const { held } = await (await fetch("repeaters/cache/held")).json();
+await fetch(`repeaters/cache/held/${held[0].id}/release`, { method: "POST" });
+"""
+"""Releases what is held, as another page would."""
 
 
 def resp(*words: str) -> bytes:
@@ -108,7 +117,7 @@ class WatchingTests(RedisPageCase):
     def test_messages(self) -> None:
         """Messages are shown with their fields and bytes; texts of peers stay texts."""
         client = self.client(NAME)
-        self.open(self.process.port)
+        self.open(self.process.port, "%zz")  # which names no repeater
         client.set("greeting", HOSTILE)
         self.until(lambda: len(self.rows("#messages-list")) == 2)
         command, answer = (row.split("\t") for row in self.rows("#messages-list"))
@@ -127,11 +136,7 @@ class WatchingTests(RedisPageCase):
             ),
             [None, False],
         )
-
-    def test_large(self) -> None:
-        """A large message is cut, and complete on demand."""
-        client = self.client()
-        self.open(self.process.port)
+        # A large one is cut, and complete on demand.
         client.set("large", "x" * 100_000)
         self.choose("#messages-list", "large")
         self.click(".bytes button", "More")
@@ -152,17 +157,17 @@ class WatchingTests(RedisPageCase):
         self.until(lambda: len(self.rows("#messages-list")) == 1)
         self.assertIn("GET\tcolour", self.rows("#messages-list")[0])
         self.until(lambda: "shown 1 of 6" in self.text("#counts"))
-        for name in ("type", "text"):
-            self.fill(f"#messages-filter [name={name}]", Keys.SPACE + Keys.BACKSPACE)
-        self.until(lambda: "shown 0 of 0" in self.text("#counts"))
+        self.click("#hold-these")
+        self.assertEqual(self.find("#panel-rules [name=text]").get_attribute("value"), "colour")
+        self.fill("#messages-filter [name=text]", "s")
+        self.until(lambda: not self.rows("#messages-list"))
         self.find("#messages-title").click()
         self.press("p")
         self.until(lambda: "paused" in self.text("#counts"))
         client.get("size")
         self.until(lambda: "paused, shown 0 of 2" in self.text("#counts"))
         self.click("#pause")
-        client.set("colour", "blue")
-        self.until(lambda: "SET\tcolour blue" in "\n".join(self.rows("#messages-list")))
+        self.until(lambda: client.get("sum") is None and "GET\tsum" in "\n".join(self.rows("#messages-list")))
         self.assertNotIn("GET\tsize", "\n".join(self.rows("#messages-list")))
 
 
@@ -225,8 +230,8 @@ class HoldingTests(RedisPageCase):
         self.held(0)
         self.assertEqual(raw.recv(5), b"+OK\r\n")
 
-    def test_deadlines(self) -> None:
-        """A held message is released when its time is over, and when the page is closed."""
+    def test_gone(self) -> None:
+        """When a held message goes by itself, what somebody wrote stays, and the focus is where one can go on."""
         client = self.client()
         self.open(self.process.port)
         self.hold(text="fig", timeout="0.2")
@@ -236,6 +241,27 @@ class HoldingTests(RedisPageCase):
         self.click("#panel-rules td button", "Remove")
         self.until(lambda: not self.text("#panel-rules tbody"))
         self.assertIn("No rule", self.text("#panel-rules"))
+        self.assertEqual(self.script("return document.activeElement.name"), "client")
+        self.hold(text="fig", timeout="60")
+        call = self.aside(lambda: client.set("fig", "2"))
+        self.held(1)
+        self.press("h")
+        self.press("e")
+        self.press("mine")
+        self.script(RELEASED)
+        call.result()
+        self.until(lambda: "What you wrote is still here" in self.text(".editor header"))
+        self.assertEqual(self.find(".edit .changed").get_attribute("value"), "mine")
+        self.click(".editor button", "Leave it")
+        self.browser.refresh()
+        call = self.aside(lambda: client.set("fig", "3"))
+        self.held(1)
+        self.until(lambda: "not of this tab" not in self.text("#panel-rules tbody"))  # it has come back in time
+        self.press("h")
+        self.press(Keys.TAB, Keys.SPACE)  # "Fields"
+        self.press(Keys.TAB, Keys.SPACE)  # "Release"
+        call.result()
+        self.until(lambda: self.script("return document.activeElement.id") == "held-list")
 
 
 class ControlTests(RedisPageCase):
@@ -318,12 +344,32 @@ class ControlTests(RedisPageCase):
         self.until(lambda: "delimited" in self.text("#route"))
         self.until(lambda: self.text("#live") == "live")
         self.assertTrue(self.find("#panel-repeater button:nth-child(2)").get_attribute("disabled"))
+        self.script("document.querySelector('.skip').focus()")
+        self.press(Keys.ENTER)
+        self.assertEqual(self.script("return [document.activeElement.id, location.hash]"), ["messages-list", "#lines"])
 
-    def test_names_in_paths(self) -> None:
-        """A client with any name can be closed: letters of paths and bytes that are no text are escaped."""
-        self.open(self.process.port)
+    def test_names(self) -> None:
+        """A client with any name can be closed, and its name is seen as it is."""
+        self.visit(self.process.port)
         script = r"return import('/page/api.js').then(({ of }) => of('edge', 'clients', 'a/\u00e9?#%\udcff', 'close'))"
         self.assertEqual(self.script(script), "repeaters/edge/clients/a%2F%C3%A9%3F%23%25%ff/close")
+        script = "return import('/page/api.js').then(({ of }) => of('edge', 'clients', '..', 'close')).catch(String)"
+        self.assertIn("A browser cannot ask", self.script(script))
+        script = r"return import('/page/format.js').then((all) => all.visible('a\u202eb \\\u00e9\udcff\u200b'))"
+        self.assertEqual(self.script(script), r"a\xe2\x80\xaeb \\é\xff\xe2\x80\x8b")
+        script = r"return import('/page/bytes.js').then(({ toText }) => toText(Uint8Array.from(arguments[0])))"
+        for text in ("a\\é€😀\r", "\u200b\xa0"):
+            self.assertEqual(self.script(script, list(text.encode())), escaped(text))
+        for wrong in (b"\xc0\xaf", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc3", b"\xe2\x82a"):
+            self.assertEqual(self.script(script, list(wrong)), escaped(wrong))
+        named = self.client("..")
+        self.until(lambda: ".." in self.text("#links-list"))
+        self.choose("#links-list", "..")
+        self.click("#link-chosen button", "Hold client")
+        self.until(lambda: "on hold" in self.text("#links-list"))
+        self.click("#link-chosen button", "Close link")
+        self.said("is closed")
+        self.assertTrue(named.ping())  # it has connected again
 
     def test_keys(self) -> None:
         """The help lists the keys, and they work."""
@@ -405,6 +451,10 @@ class ConnectionTests(RedisPageCase):
         self.open(self.process.port)
         for client in clients:
             client.sendall(resp("ECHO", "load") * 100)
+        # The row under the pointer may be another one when the button goes up: a press chooses, and stops the list.
+        ActionChains(self.browser).click_and_hold(self.find("#messages-list")).perform()
+        self.until(lambda: "load" in self.text("#panel-message"))
+        ActionChains(self.browser).release().perform()
         self.until(lambda: self.script("return document.querySelector('#counts').classList.contains('samples')"))
         self.until(lambda: self.text("#links-count") == "100")
         self.assertRegex(self.text("#counts"), r"shown \d+ of \d+,\d+")

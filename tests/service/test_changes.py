@@ -10,9 +10,10 @@ from twisted.internet.defer import maybeDeferred
 
 from twisted_repeater.service import RepeaterService
 from twisted_repeater.service.changes import ReloadAnswer, with_certificates
+from twisted_repeater.service.loading import LoadingError
 from twisted_repeater.tls_options import Reread
 
-from ..peers import Server
+from ..peers import Server, turn
 from .test_service import ANSWERING, ServiceCase
 
 reactor: Any = installed_reactor
@@ -152,6 +153,15 @@ class AppliedTests(ChangeCase):
             self.assertEqual((answer.repeater, dict(answer.keys)), ("", expected))
         self.assertEqual((service.settings.values["drain-timeout"], service.settings.values["admin"]), (20, None))
 
+    def test_without_a_file(self) -> None:
+        """Without a configuration file, the files that options name are read again."""
+        token = self.write("token", "a" * 20)
+        token.chmod(0o600)
+        service = self.start(self.service(admin=f"unix:{self.directory}/admin", admin_token_file=str(token)))
+        self.assertEqual(service.reload(), [])
+        token.write_text("b" * 20)
+        self.assertEqual(service.reload(), [ReloadAnswer("", None, {"admin-token-file": "applied"})])
+
     def test_restart(self) -> None:
         """What cannot be changed is answered so at each reload, and stays as it was."""
         service = self.begin()
@@ -237,6 +247,59 @@ class FailingTests(ChangeCase):
         client = await self.linked("ann")
         await self.here.still_relays(client, self.here.server.peers[0])
         self.assertEqual(self.change(EDGE), [])
+
+    async def test_taken_by_another(self) -> None:
+        """A port that another repeater has until it ends is an error that says what to do; doing that helps."""
+        edge = EDGE.replace("LISTEN", f'listen = "unix:{self.directory}/socket"')
+        service = self.begin(edge)
+        renamed = edge.replace("edge", "new")
+        self.check(renamed, ("new", "is still in use by the repeater edge: reload without new first, which ends edge"))
+        self.check(EDGE + renamed, ("new", "is still in use by the repeater edge: restart"))
+        other = EDGE.replace("edge", "other")
+        self.change(other)
+        await turn(3)  # until the port is closed
+        self.assertEqual(self.change(other + renamed), [ReloadAnswer("new", None, {"repeater": "applied"})])
+        self.assertEqual(sorted(service.hosted), ["new", "other"])
+
+    async def test_applications(self) -> None:
+        """An application that cannot start is an error; one that had started before it is told to stop."""
+        self.write(
+            "fine.py",
+            "calls = []\nclass App:\n    def start(self, repeater): calls.append(1)\n    stop = calls.clear\n",
+        )
+        self.write("bad.py", "class App:\n    def start(self, repeater): raise OSError('no')\n")
+        self.begin()
+        new = EDGE.replace("edge", "new") + 'app = "fine:App"\n' + EDGE.replace("edge", "worse") + 'app = "bad:App"\n'
+        text = "edge.toml: repeater.worse.app: bad:App cannot start: OSError: no (bad.py, line 2)"
+        self.write("rules.py", ANSWERING.format(answer="b'new'"))
+        for filters in ("", 'to-server-filter = "rules:decide"\n'):
+            self.check(EDGE + new + filters, ("edge", text))
+            import fine  # type: ignore[import-not-found]
+
+            while fine.calls:
+                await turn()
+
+    def test_late_application(self) -> None:
+        """A repeater whose application fails later is not ready; the next reload begins it again, or removes it."""
+        self.write(
+            "late.py",
+            "from twisted.internet.defer import Deferred\nwaiting = []\n"
+            "class App:\n    def start(self, repeater):\n"
+            "        waiting.append(Deferred())\n        return waiting[-1]\n",
+        )
+        service = self.begin()
+        new = EDGE.replace("edge", "new")
+        for text in (EDGE + new + 'app = "late:App"\n',) * 2:
+            self.assertEqual(self.change(text), [ReloadAnswer("new", None, {"repeater": "applied"})])
+            import late  # type: ignore[import-not-found]
+
+            late.waiting[-1].errback(OSError("no"))
+            self.assertEqual(len(self.flushLoggedErrors(LoadingError)), 1)
+            self.assertEqual((service.unready(), list(service.repeaters)), (["new: no port is bound"], ["edge"]))
+        self.change(EDGE)
+        self.assertEqual((service.unready(), list(service.hosted)), ([], ["edge"]))
+        self.change(EDGE + new)
+        self.assertEqual((service.unready(), list(service.repeaters)), ([], ["edge", "new"]))
 
     async def test_recording(self) -> None:
         """A recording that had ended, or had to begin, is as it was before."""

@@ -117,7 +117,8 @@ class EndpointTextTests(SynchronousTestCase):
         self.assertEqual(bound_by("tcp:9000:10.0.0.1"), Bound("10.0.0.1", 9000))
         self.assertEqual(bound_by("ssl:port=443:interface=10.0.0.1"), Bound("10.0.0.1", 443))
         self.assertEqual(bound_by("unix:address=/run/x"), Bound("/run/x"))
-        for text in ("tcp:0", "tcp:x", "tcp:", "unix:", "systemd:name=x"):
+        self.assertEqual(bound_by("systemd:name=x"), Bound("systemd:x"))
+        for text in ("tcp:0", "tcp:x", "tcp:", "unix:", "systemd:index=0", "pigeon:1"):
             self.assertIsNone(bound_by(text), text)
         all_of, one = Bound("", 9000), Bound("10.0.0.1", 9000)
         self.assertTrue(all_of.takes(one) and one.takes(all_of) and one.takes(one))

@@ -59,7 +59,6 @@ class ReloadTests(FilterModulesCase):
 
     def test_directory_that_cannot_be_read(self) -> None:
         """Where a package without a file cannot be looked up, the old modules come back all the same."""
-        self.addCleanup(sys.modules.pop, "spread", None)
         self.write("spread/limits.py", "limit = 7\n")
         self.write("rules.py", "from spread.limits import limit\ndef decide(message, link):\n    return limit\n")
         modules = self.load()
@@ -149,9 +148,9 @@ class ReloadTests(FilterModulesCase):
 
         self.write("rules.py", "def decide(message, link):\n    return 1\n")
         modules = self.load()
-        self.addCleanup(sys.modules.update, dict(sys.modules))  # the tests lie there, too
         modules._homes.add(Path(twisted_repeater.__file__).parents[1])
-        modules._kept = frozenset()
+        # The tests lie there, too: other tests would miss them, and their packages would miss them as attributes.
+        modules._kept = frozenset(name for name in sys.modules if name.partition(".")[0] == "tests")
         before = sys.modules["twisted_repeater.verdicts"]
         modules.reload()
         self.assertIs(sys.modules["twisted_repeater.verdicts"], before)

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted_repeater import PASS_ON
 from twisted_repeater.service.changes import ReloadAnswer
 from twisted_repeater.service.hosted import Hosted, done_at_once
+from twisted_repeater.service.loading import LoadingError
 from twisted_repeater.service.plan import plan_of
 
 from ..peers import hello
@@ -110,8 +111,17 @@ class LifeTests(HostedCase):
         self.write("app_two.py", APP.format(stop="raise KeyboardInterrupt"))
         hosted = self.host(app="app_two:App")
         await hosted.bind()
+        hosted.begin_soon({})
         with self.assertRaises(KeyboardInterrupt):
             await hosted.end()
+
+    async def test_app_interrupted_at_its_start(self) -> None:
+        """So is Ctrl-C while it begins. What never began is not told to stop."""
+        self.write("app_five.py", "class App:\n    def start(self, repeater): raise KeyboardInterrupt\n")
+        hosted = self.host(app="app_five:App")
+        await hosted.bind()
+        with self.assertRaises(KeyboardInterrupt):
+            await hosted.begin({})
 
     async def test_app_that_fails_later(self) -> None:
         """If an application fails after it took its time, the repeater ends, and the log says so."""
@@ -121,10 +131,15 @@ class LifeTests(HostedCase):
         hosted.begin_soon({})
         import app_three  # type: ignore[import-not-found]
 
+        port = hosted.repeater.port
         app_three.begun.errback(OSError("no"))
-        self.assertEqual(self.lines[-1], "repeater cannot start, and is ended")
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
-        await self.refused(hosted.repeater.port)
+        self.assertIn("repeater cannot start, and is ended", self.lines)
+        (failure,) = self.flushLoggedErrors(LoadingError)
+        self.assertEqual(str(failure.value), "--app: app_three:App cannot start: OSError: no")
+        self.assertEqual(hosted.unready(), "no port is bound")
+        await self.refused(port)
+        await hosted.end()
+        self.assertEqual(app_three.calls, ["start", "stop"])
 
     def test_done_at_once(self) -> None:
         """Work that must be done at once is done, fails, or is cancelled."""

@@ -50,18 +50,16 @@ class FileTests(ModuleCase):
 
     def test_files(self) -> None:
         """A module has its file, a package without a file its missing one, and others none."""
-        self.write("office/inner/limits.py", "")
-        limits = importlib.import_module("office.inner.limits")
-        self.addCleanup(sys.modules.pop, "office", None)
-        self.addCleanup(sys.modules.pop, "office.inner", None)
-        self.assertEqual(file_of(limits), str(self.directory / "office/inner/limits.py"))
-        self.assertEqual(file_of(sys.modules["office"]), str(self.directory / "office/__init__.py"))
+        self.write("desk/inner/limits.py", "")
+        limits = importlib.import_module("desk.inner.limits")
+        self.assertEqual(file_of(limits), str(self.directory / "desk/inner/limits.py"))
+        self.assertEqual(file_of(sys.modules["desk"]), str(self.directory / "desk/__init__.py"))
         self.assertEqual(file_of(sys), "")
         odd = ModuleType("odd")
         odd.__path__ = []
         self.assertEqual(file_of(odd), "")
-        self.assertEqual(home_of("office.inner.limits", limits), self.directory)
-        self.assertEqual(home_of("office", sys.modules["office"]), self.directory)
+        self.assertEqual(home_of("desk.inner.limits", limits), self.directory)
+        self.assertEqual(home_of("desk", sys.modules["desk"]), self.directory)
         self.assertIs(home_of("sys", sys), None)
 
 
@@ -70,15 +68,15 @@ class RemovedTests(ModuleCase):
 
     def test_removed_and_restored(self) -> None:
         """A removed module is loaded again, also through its package; restored, the old one is there."""
-        self.write("office/__init__.py", "")
-        self.write("office/limits.py", "limit = 1\n")
-        old = importlib.import_module("office.limits")
-        office: Any = sys.modules["office"]
-        removed = Removed({"office.limits": old})
-        self.assertNotIn("office.limits", removed.present)
-        self.assertFalse(hasattr(office, "limits"))
-        self.write("office/limits.py", "limit = 2\n")
-        self.assertEqual(importlib.import_module("office.limits").limit, 2)
-        removed.restore(["office.limits"])
-        self.assertEqual((sys.modules["office.limits"], office.limits), (old, old))
+        self.write("desk/__init__.py", "")
+        self.write("desk/limits.py", "limit = 1\n")
+        old = importlib.import_module("desk.limits")
+        desk: Any = sys.modules["desk"]
+        removed = Removed({"desk.limits": old})
+        self.assertNotIn("desk.limits", removed.present)
+        self.assertFalse(hasattr(desk, "limits"))
+        self.write("desk/limits.py", "limit = 2\n")
+        self.assertEqual(importlib.import_module("desk.limits").limit, 2)
+        removed.restore(["desk.limits"])
+        self.assertEqual((sys.modules["desk.limits"], desk.limits), (old, old))
         self.assertFalse(Path(str(old.__cached__)).exists() and old.limit != 1)

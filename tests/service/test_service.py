@@ -233,7 +233,7 @@ class StartTests(ServiceCase):
 
         app.waiting.errback(OSError("no\nway"))
         self.assertEqual(signals, [signal.SIGTERM])
-        self.assertEqual(self.lines, ["cannot start: no\\nway"])
+        self.assertEqual(self.lines, ["cannot start: --app: app:App cannot start: OSError: no way"])
 
     def test_wrong_settings(self) -> None:
         """What cannot be loaded is an error that begins with the option."""

@@ -13,7 +13,40 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.service import systemd
-from twisted_repeater.service.systemd import Systemd
+from twisted_repeater.service.systemd import Systemd, check_passed
+
+
+class PassedTests(SynchronousTestCase):
+    """`check_passed`."""
+
+    def assert_wrong(self, description: str, names: str, why: str) -> None:
+        """See that a description is refused when systemd passes sockets of these names."""
+        error = self.assertRaises(ValueError, check_passed, description, {"LISTEN_FDNAMES": names})
+        self.assertIn(why, str(error))
+
+    def test_names(self) -> None:
+        """A socket that systemd does not pass, or twice, is an error that says what it passes."""
+        edge = "systemd:domain=INET:name=edge"
+        self.assert_wrong(edge, "egde:mail", "no socket of the name 'edge'; it passes egde, mail")
+        self.assert_wrong("systemd:INET:name=edge", "", "no socket of the name 'edge'; it passes none to this process")
+        self.assert_wrong(edge, "edge:edge", "passes 2 sockets of the name 'edge'; give each its own by FileDescriptor")
+        for description in ("tcp:1", "systemd:domain=INET:index=0"):
+            check_passed(description, {})
+
+    def test_domains(self) -> None:
+        """A domain that nobody knows is an error, and so is that of another kind of socket."""
+        self.assert_wrong(
+            "systemd:domain=TCP:name=edge", "edge", "its domain must be one of INET, INET6, UNIX, not 'TCP'"
+        )
+        for family, domain in ((socket.AF_INET, "UNIX"), (socket.AF_UNIX, "INET6"), (socket.AF_INET, "INET")):
+            with socket.socket(family) as made:
+                self.patch(systemd, "FIRST", made.fileno() - 1)
+                text, names = f"systemd:domain={domain}:name=edge", {"LISTEN_FDNAMES": "mail:edge"}
+                if family.name == f"AF_{domain}":
+                    check_passed(text, names)
+                else:
+                    self.assert_wrong(text, "mail:edge", f"has the domain {family.name[3:]}, not {domain}")
+        check_passed(text, names)  # the descriptor is closed: whoever uses it says so
 
 
 class SystemdTests(SynchronousTestCase):

@@ -68,10 +68,13 @@ class SocketTests(TestCase):
         self.assertTrue(self.path.exists())
 
     def test_others(self) -> None:
-        """A file that is no socket stays, and where nothing is, nothing is done."""
+        """A file that is no socket stays, which is an error; where nothing is, nothing is done."""
         remove_dead_socket(f"unix:{self.path}")
         self.path.write_text("x")
-        remove_dead_socket(f"unix:{self.path}")
+        error = self.assertRaises(ValueError, remove_dead_socket, f"unix:{self.path}")
+        self.assertEqual(
+            str(error), f"cannot listen on {self.path}: something else is there, such as a file; remove it"
+        )
         remove_dead_socket("tcp:9000")
         self.assertEqual(self.path.read_text(), "x")
 

@@ -13,12 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._text import text_of
+from .endpoint_texts import bound_by
 from .filter_modules import FilterModules
 from .hosted import FILTERS, Hosted, done_at_once
 from .loading import LoadingError, trying
 from .options import BY_NAME
 from .plan import Wanted, check_clients, check_server, load_from_here, plan_of
-from .settings import ProcessSettings, RepeaterSettings
+from .settings import ProcessSettings, RepeaterSettings, located
 
 if TYPE_CHECKING:
     from ..tls_options import Reread
@@ -68,9 +69,9 @@ class Change:
         self._settings = settings
         self._only = only is not None
         hosted = service.hosted
-        names = [only] if only is not None else list(settings.repeaters)
-        self._both = {name: hosted[name] for name in names if name in hosted and name in settings.repeaters}
-        self._added_names = [name for name in names if name not in hosted]
+        names = [name for name in settings.repeaters if only in (None, name)]
+        self._both = {name: hosted[name] for name in names if name in hosted and hosted[name].bound}
+        self._added_names = [name for name in names if name not in self._both]
         self._removed = [] if only is not None else [each for name, each in hosted.items() if name not in names]
         self._others = [each for name, each in hosted.items() if only is not None and name != only]
         self._keys: dict[str, dict[str, Outcome]] = {name: {} for name in ["", *self._both]}
@@ -135,13 +136,26 @@ class Change:
         for plan in plans:
             newcomer = self._service.host(plan)
             self._added.append(newcomer)
-            self._undo.append(newcomer.abort)
+            self._undo.append(newcomer.discard)
+            self._check_port(newcomer)
             self._try(newcomer.name, done_at_once, newcomer.bind())
         for name, hosted in self._both.items():
             if "record" in self._keys[name]:
                 self._replace_recording(hosted, self._now[name])
         if not self._only:
             self._keys[""] = _outcomes(_changed(self._settings.values, self._service.settings.values))
+
+    def _check_port(self, newcomer: Hosted) -> None:
+        """Raise an error if a repeater that runs has the port, also if it is to be removed, or to get another one."""
+        listen = newcomer.settings.values["listen"]
+        bound = bound_by(listen)
+        for hosted in self._service.hosted.values():
+            taken = bound_by(hosted.settings.values["listen"]) if hosted.bound else None
+            if bound is not None and taken is not None and bound.takes(taken):
+                first = f"reload without {newcomer.name} first, which ends {hosted.name}, or "
+                way = f"{first if hosted in self._removed else ''}restart"
+                why = f"{listen!r} is still in use by the repeater {hosted.name}: {way}"
+                raise ChangeError(newcomer.name, located(newcomer.settings.where("listen"), why))
 
     def _replace_recording(self, hosted: Hosted, settings: RepeaterSettings) -> None:
         """Begin the new recording. The same file with other options has to wait for a restart."""
@@ -177,13 +191,12 @@ class Change:
         modules = self._service.modules
         settings = [*self._now.values(), *(each.settings for each in self._added), *(o.settings for o in self._others)]
         wanted = Wanted(settings)
-        if not modules.needs_reload(wanted.names, wanted.pairs):
-            self._swap({})
-            self._note_stuck(modules)
-            return
         before, modules.where = modules.where, wanted.where
         try:
-            modules.reload(self._swap, wanted.names, wanted.pairs, again=modules.stale)
+            if modules.needs_reload(wanted.names, wanted.pairs):
+                modules.reload(self._swap, wanted.names, wanted.pairs, again=modules.stale)
+            else:
+                self._swap({})
         except LoadingError as error:
             modules.where = before
             raise ChangeError(self._concerned(), text_of(error)) from error
@@ -213,7 +226,7 @@ class Change:
                     done.append(partial(hosted.replace_filters, before, hosted.settings))
                     self._keys.setdefault(hosted.name, {}).update(dict.fromkeys(mine, "applied"))
             for added in self._added:
-                trying(added.name, added.begin_soon, _of(added.name, filters))
+                trying(f"{added.name} cannot begin", added.begin_soon, _of(added.name, filters))
         except BaseException:
             for undo in reversed(done):
                 undo()

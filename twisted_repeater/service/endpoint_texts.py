@@ -51,6 +51,8 @@ def bound_by(description: str) -> Bound | None:
     if kind == "unix":
         path = named.get("address") or (positional[0] if positional else "")
         return Bound(os.path.abspath(path)) if path else None
+    if kind == "systemd":
+        return Bound(f"systemd:{named['name']}") if "name" in named else None
     if kind not in INTERFACE_AT:
         return None
     at = INTERFACE_AT[kind]

@@ -18,12 +18,13 @@ from ..observers import LogObserver
 from ..observers.metrics import MetricsObserver
 from .addresses import ip_filter
 from .admin.recent_errors import RecentErrors
+from .loading import LoadingError, reason_of
 from .logs import log_start
 from .option_values import name_filter
 from .plan import Plan
 from .recording import ServiceRecording
 from .server_check import ServerCheck
-from .settings import RepeaterSettings
+from .settings import RepeaterSettings, located
 from .unix_sockets import remove_dead_socket
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Hosted:
         self._reload = reload
         self._repeater: Repeater | None = None
         self._filters: dict[str, Any] = {}
+        self._app_began = False
         self._server_check: ServerCheck | None = None
         self._observers: list[Observer] = [LogObserver(reactor, repeater=plan.settings.name), *plan.app.observers]
         if observed:
@@ -127,8 +129,18 @@ class Hosted:
 
         Args:
             filters: the filters, by the options that name them.
+
+        Raises:
+            LoadingError: the application failed.
         """
-        await self._plan.app.start(self.repeater)
+        self._app_began = True
+        try:
+            await self._plan.app.start(self.repeater)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            why = f"{self.settings.values['app']} cannot start: {reason_of(error)}"
+            raise LoadingError(located(self.settings.where("app"), why)) from error
         for name, fault, lasts in self.settings.values["fault"]:
             self.repeater.faults.set(name, fault, seconds=lasts)
         self._filters = {FILTERS[option]: found for option, found in filters.items()}
@@ -147,7 +159,13 @@ class Hosted:
 
     def _failed_to_begin(self, failure: Failure) -> None:
         log.failure("{repeater} cannot start, and is ended", failure=failure, repeater=self.name)
+        self.discard()
+
+    def discard(self) -> None:
+        """End at once what has just begun, or has failed to. The next reload begins it again, if it is to be there."""
+        self.bound = False
         self.abort()
+        _logged(Deferred.fromCoroutine(self.end()), "a repeater failed to end")
 
     def log_start(self) -> None:
         """Log that it accepts clients."""
@@ -169,8 +187,9 @@ class Hosted:
         self._check_no_more()
         if self._repeater is not None:
             await self._repeater.shutdown()
-        if self.bound:
-            self.bound = False
+        self.bound = False
+        if self._app_began:
+            self._app_began = False
             try:
                 await self._plan.app.stop()
             except KeyboardInterrupt:

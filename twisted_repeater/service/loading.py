@@ -12,6 +12,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from twisted.internet import defer
+
 from .._text import class_name, text_of, told
 from .._types import Filter, FilterPairObject
 from ..dialects import (
@@ -46,8 +48,8 @@ READY: dict[str, Callable[..., Dialect]] = {
 }
 """The functions of the package `dialects` that make one, by their names."""
 
-OURS = str(Path(__file__).parents[1]) + os.sep
-"""The directory of this package."""
+OURS = tuple(str(directory) + os.sep for directory in (Path(__file__).parents[1], Path(defer.__file__).parents[1]))
+"""The directories of this package and of Twisted."""
 
 
 class LoadingError(Exception):
@@ -99,7 +101,7 @@ def load_filter(description: str, direction: Direction = Direction.TO_SERVER) ->
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise LoadingError(f"{name}: {_reason(error)}") from error
+        raise LoadingError(f"{name}: {reason_of(error)}") from error
     loaded: Filter = found
     return loaded
 
@@ -256,18 +258,18 @@ def trying(what: str, call: Callable[P, T], *arguments: P.args, **named: P.kwarg
     """Call code of the user. If it raises, raise a `LoadingError` whose message begins with ``what``."""
     try:
         return call(*arguments, **named)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, LoadingError):
         raise
     except BaseException as error:  # a module that calls sys.exit() must not end a running repeater
-        raise LoadingError(f"{what}: {_reason(error)}") from error
+        raise LoadingError(f"{what}: {reason_of(error)}") from error
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return on one line the error, and where in the user's code it was raised."""
     reason = " ".join(told(error).split())
     if isinstance(error, SyntaxError):
         return reason  # it has the place already
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(("<", OURS)) and frame.filename != importlib.__file__:
+        if not frame.filename.startswith(("<", *OURS)) and frame.filename != importlib.__file__:
             return f"{reason} ({Path(frame.filename).name}, line {frame.lineno})"
     return reason

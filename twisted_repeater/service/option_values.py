@@ -21,6 +21,7 @@ from .._text import text_of, told
 from .._types import Reactor
 from ..model import DefaultSize, Limits, OnFilterError, SameName
 from . import endpoint_texts
+from .systemd import check_passed
 
 __all__ = [
     "LIMITS",
@@ -187,6 +188,7 @@ def _endpoint(make: Callable[[Reactor, str], T], reactor: Reactor, text: str) ->
     if kind in ("tls", "ssl") and find_spec("OpenSSL") is None:
         raise ValueError(f"{text!r} needs pyOpenSSL: pip install 'twisted_repeater[tls]'")
     try:
+        check_passed(endpoint_texts.WRAPPERS.sub("", text))
         return make(reactor, text)
     except Exception as error:  # each kind of endpoint raises its own
         raise ValueError(f"must be an endpoint, not {text!r}: {_reason(error)}") from error
@@ -196,6 +198,8 @@ def _reason(error: Exception) -> str:
     """Return why Twisted cannot make an endpoint, without its functions."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename!r} cannot be read: {error.strerror}"
+    if isinstance(error, LookupError):  # of the sockets that systemd passes
+        return "systemd passes no such socket to this process"
     unknown = re.search(r"unexpected keyword argument '(\w+)'", text_of(error))
     if unknown:
         return f"there is no {unknown[1]}= in it"

@@ -58,7 +58,7 @@ class ProcessSettings:
     file: str | None = field(compare=False, default=None)
     """The absolute path of the configuration file. Modules are found in its directory, too."""
     reading: Callable[[], ProcessSettings] | None = field(compare=False, default=None)
-    """Reads the configuration file."""
+    """Reads the configuration file again, or the files that options of the command line name."""
 
     @property
     def directory(self) -> str | None:
@@ -66,10 +66,12 @@ class ProcessSettings:
         return None if self.file is None else os.path.dirname(self.file)
 
     def read_again(self) -> ProcessSettings:
-        """Read the configuration file again. Options of the command line stay. Without a file nothing changes.
+        """Read the configuration file again, and other files, such as that of the token.
+
+        Options of the command line stay.
 
         Raises:
-            SettingsError: the file is wrong.
+            SettingsError: a file is wrong.
         """
         return self if self.reading is None else self.reading()
 

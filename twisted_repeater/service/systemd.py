@@ -1,4 +1,4 @@
-"""Tells systemd how the service fares: ready, reloading, stopping, alive.
+"""Tells systemd how the service fares: ready, reloading, stopping, alive; and looks at the sockets that it passes.
 
 The protocol is one datagram with lines of text to the socket that ``NOTIFY_SOCKET`` names. A library for that would
 replace fifteen lines.
@@ -13,9 +13,57 @@ from collections.abc import Mapping
 
 from twisted.logger import Logger
 
-__all__ = ["Systemd"]
+from .._sockets.endpoints import parts_of
+
+__all__ = ["Systemd", "check_passed"]
 
 log: Logger = Logger()
+
+FIRST: int = 3
+"""The descriptor of the first socket that systemd passes."""
+
+DOMAINS = ("INET", "INET6", "UNIX")
+
+
+def check_passed(description: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Check an endpoint that is a socket which systemd passes, because Twisted takes the last one of a name.
+
+    Raises:
+        ValueError: there is no such socket, there are several, or it is of another kind.
+    """
+    kind, positional, named = parts_of(description)
+    if kind != "systemd":
+        return
+    free = [name for name in ("domain", "index", "name") if name not in named]
+    given = dict(zip(free, positional, strict=False)) | named
+    domain, name = given.get("domain", ""), given.get("name", "")
+    if domain not in DOMAINS:
+        raise ValueError(f"its domain must be one of {', '.join(DOMAINS)}, not {domain!r}")
+    if not name:
+        return
+    passed = environment.get("LISTEN_FDNAMES", "")
+    places = [place for place, each in enumerate(passed.split(":")) if each == name]
+    if not places:
+        others = f"it passes {', '.join(passed.split(':'))}" if passed else "it passes none to this process"
+        raise ValueError(f"systemd passes no socket of the name {name!r}; {others}")
+    if len(places) > 1:
+        raise ValueError(
+            f"systemd passes {len(places)} sockets of the name {name!r}; give each its own by FileDescriptorName="
+        )
+    family = _family(FIRST + places[0])
+    if family not in ("", domain):
+        raise ValueError(f"the socket that systemd passes has the domain {family}, not {domain}")
+
+
+def _family(descriptor: int) -> str:
+    """Return the domain of a socket, "" if there is none."""
+    try:
+        passed = socket.socket(fileno=descriptor)
+    except OSError:
+        return ""
+    family = passed.family
+    passed.detach()
+    return family.name.removeprefix("AF_")
 
 
 class Systemd:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getopt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import NoReturn
 
 from twisted.application.service import IService
@@ -151,7 +153,9 @@ def settings_of(written: Mapping[str, Written]) -> ProcessSettings:
         repeater_name(name)
     except ValueError as error:
         reading.wrong("--repeater-name", str(error))
-    return reading.process(WrittenSettings(process, "--{}".format), {name: WrittenSettings(repeater, "--{}".format)})
+    where = "--{}".format
+    settings = reading.process(WrittenSettings(process, where), {name: WrittenSettings(repeater, where)})
+    return replace(settings, reading=partial(settings_of, written))  # for the files that options name
 
 
 def check(settings: ProcessSettings) -> NoReturn:

@@ -34,12 +34,18 @@ def remove_dead_socket(description: str) -> None:
 
     Twisted's lock names a process. In a container the next process often has the same number, so that the lock seems to
     be held, for ever.
+
+    Raises:
+        ValueError: something else is there.
     """
     path = socket_path(description)
     if path is None:
         return
     with suppress(OSError):
-        if stat.S_ISSOCK(os.stat(path).st_mode) and not _somebody_listens(path):
+        mode = os.stat(path).st_mode
+        if not stat.S_ISSOCK(mode):
+            raise ValueError(f"cannot listen on {path}: something else is there, such as a file; remove it")
+        if not _somebody_listens(path):
             os.unlink(path)
             log.info("{path}: removed the socket of a process that is gone", path=path)
             with suppress(OSError):

@@ -44,8 +44,32 @@ class ServingTests(AdminCase):
             self.assertIn("no such file", await self.fails(404, "GET", f"/page/{name}"))
 
 
+def luminance(colour: str) -> float:
+    """Return how bright a colour is, as the Web Content Accessibility Guidelines define it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: float, other: float) -> float:
+    """Return the contrast of two colours of these luminances."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
 class SourceTests(SynchronousTestCase):
     """What the files of the page may do."""
+
+    def test_contrast(self) -> None:
+        """Each text differs enough from what is behind it, in light and in dark, and so does each edge of a field."""
+        texts = ("text", "quiet", "accent", "to-server", "to-client", "good", "warn", "bad")
+        on_colours = {("accent-text", "accent"), ("warn", "warn-back"), ("text", "warn-back"), ("bad", "bad-back")}
+        on_colours |= {("panel", "warn"), ("panel", "bad"), ("text", "line")}
+        for scheme in page_files()["colors.css"].content.decode().split("@media"):
+            colours = {name: luminance(colour) for name, colour in re.findall(r"--([\w-]+): #(\w{6});", scheme)}
+            for text, back in on_colours | {(text, back) for text in texts for back in ("panel", "inset", "chosen")}:
+                self.assertGreater(contrast(colours[text], colours[back]), 4.5, f"{text} on {back}")
+            for back in ("panel", "inset"):
+                self.assertGreater(contrast(colours["edge"], colours[back]), 3, f"edge on {back}")
 
     def test_nothing_parses_html(self) -> None:
         """No script makes HTML or code out of text, and no page has a script or a style in it."""

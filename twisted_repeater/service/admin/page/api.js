@@ -46,8 +46,19 @@ export const post = (path, body = undefined) => call("POST", path, body);
 export const put = (path, body) => call("PUT", path, body);
 export const remove = (path) => call("DELETE", path);
 
-/** Return the path of something of a repeater: `of("edge", "links", 7, "close")`. Each part is escaped. */
-export const of = (repeater, ...parts) => ["repeaters", repeater, ...parts].map((part) => [...String(part)].map(escaped).join("")).join("/");
+/** Names that a browser takes out of a path, however they are written. */
+export const DOTS = /^\.\.?$/;
+
+/**
+ * Return the path of something of a repeater: `of("edge", "links", 7, "close")`. Each part is escaped.
+ *
+ * @throws {ApiError} a part would not stay in the path, and it would be the path of something else
+ */
+export function of(repeater, ...parts) {
+  const all = ["repeaters", repeater, ...parts].map(String);
+  if (all.some((part) => DOTS.test(part))) throw new ApiError(400, "A browser cannot ask for the names . and .. in a path; ctl can.");
+  return all.map((part) => [...part].map(escaped).join("")).join("/");
+}
 
 /** Escape a letter. A name may have bytes that are no text: they come as lone surrogates, and go back as these bytes. */
 function escaped(letter) {

@@ -14,7 +14,7 @@ export function toText(bytes) {
   let text = "";
   for (let at = 0; at < bytes.length; ) {
     const length = utf8Length(bytes, at);
-    const letter = length > 1 ? decoded(bytes.subarray(at, at + length)) : null;
+    const letter = length > 1 && at + length <= bytes.length ? decoded(bytes.subarray(at, at + length)) : null;
     if (letter !== null) text += letter;
     else if (SHORT[bytes[at]]) text += SHORT[bytes[at]];
     else if (bytes[at] >= 32 && bytes[at] < 127) text += String.fromCharCode(bytes[at]);
@@ -30,14 +30,18 @@ function utf8Length(bytes, at) {
   return first < 0xc2 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 1;
 }
 
-/** Return the letter that these bytes are, null if they are none that prints. */
+const LEAST = [0, 0, 0x80, 0x800, 0x10000]; // the first character that needs so many bytes
+
+/** Return the letter that these bytes are, null if they are none that prints. By hand: TextDecoder throws for each wrong one, which takes seconds. */
 function decoded(piece) {
-  try {
-    const letter = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(piece);
-    return /^[\p{L}\p{N}\p{P}\p{S}]$/u.test(letter) ? letter : null;
-  } catch {
-    return null;
+  let code = piece[0] & (0xff >> (piece.length + 1));
+  for (const byte of piece.subarray(1)) {
+    if ((byte & 0xc0) !== 0x80) return null;
+    code = (code << 6) | (byte & 0x3f);
   }
+  if (code < LEAST[piece.length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return null;
+  const letter = String.fromCodePoint(code);
+  return /^[\p{L}\p{N}\p{P}\p{S}]$/u.test(letter) ? letter : null;
 }
 
 /** Return the lines of a dump: offset, sixteen bytes in hex, and the same as text. */

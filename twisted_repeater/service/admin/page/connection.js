@@ -16,15 +16,33 @@ const CROWDED =
   `${MOST_STREAMS} other tabs of this page have a stream, and a browser cannot carry more. ` +
   "This tab shows links and rates, but no messages. Close one of the others and it goes on here.";
 
+const KEPT = "streams"; // where the names of the streams are, from when this page goes until it is loaded anew
+
+/** Take what the page before this one has left here. Taken once: a tab that is made as a copy of this one has its own streams. */
+function remembered() {
+  const kept = sessionStorage.getItem(KEPT);
+  sessionStorage.removeItem(KEPT);
+  return new Map(kept ? JSON.parse(kept) : []);
+}
+
 export class Connection {
   constructor(app) {
     this.app = app;
     this.stream = null;
+    this.resumed = false; // whether the stream is one that was lost, and is there again
+    this.ids = remembered(); // the last stream of each repeater: whoever comes back in time finds its rules again
     this.state = "";
     this.tabs = new Tabs(() => this.state === "polling" && this.#soon(Math.random() * 500));
     document.addEventListener("visibilitychange", () => this.#seen());
-    addEventListener("pagehide", () => this.#close());
-    addEventListener("pageshow", (event) => event.persisted && this.open());
+    addEventListener("pagehide", () => {
+      this.#close();
+      sessionStorage.setItem(KEPT, JSON.stringify([...this.ids]));
+    });
+    addEventListener("pageshow", (event) => {
+      if (!event.persisted) return;
+      remembered(); // this page still knows them itself
+      this.open();
+    });
     addEventListener("online", () => this.stream?.hurry());
   }
 
@@ -49,9 +67,9 @@ export class Connection {
     }
     this.stream = new Stream(repeater, () => ({ ...this.app.filter, paused: this.app.paused || null }), {
       event: (kind, data) => this.app.tell(kind, data),
-      up: () => this.#up(),
-      down: (error, pause) => this.#down(error, pause),
-    });
+      up: (hello) => this.#up(hello),
+      down: (error) => this.#down(error),
+    }, this.ids.get(repeater));
   }
 
   /** Ask anew what the stream shows, after the filter or the pause has changed. */
@@ -62,15 +80,18 @@ export class Connection {
     }
   }
 
-  #up() {
+  #up(hello) {
+    this.resumed = this.ids.get(hello.repeater) === hello.stream;
+    this.ids.set(hello.repeater, hello.stream);
     this.#is("live", "live");
+    if (this.resumed) this.choose(); // it goes on with what was chosen before, and the filter may be another one by now
     this.app.tell("resync");
   }
 
-  #down(error, pause) {
-    const soon = pause < 1000 ? "at once" : `in ${Math.round(pause / 1000)} s`;
+  #down(error) {
+    // The same sentence at each try: a screen reader reads each new one aloud.
     const why = error.message.replace(/\.$/, "");
-    this.#is("lost", error.status ? "no stream" : "connection lost", `${why}. It is tried again ${soon}.`);
+    this.#is("lost", error.status ? "no stream" : "connection lost", `${why}. It is tried again every few seconds.`);
   }
 
   #close() {

@@ -31,6 +31,7 @@ export class Dock {
     this.shown = name;
     this.told(name, open);
     for (const other of this.panels.keys()) this.#mark(other, other === name);
+    this.panels.get(name).tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     if (!open) return;
     const { panel, tab } = this.panels.get(name);
     const first = (what) => panel.querySelector(what);

@@ -3,7 +3,7 @@
 import { get, of } from "./api.js";
 import { fromBase64, toHex, toText } from "./bytes.js";
 import { make, setText } from "./dom.js";
-import { ARROWS, WAYS } from "./format.js";
+import { ARROWS, WAYS, sender } from "./format.js";
 import { behind, left_ } from "./held.js";
 
 const MODES = [
@@ -18,12 +18,16 @@ const HINTS = {
   answer: "Its sender gets this instead, and the message is dropped. Written as text: \\r, \\n, \\xNN.",
 };
 
+const NO_RULE = "Nothing is held. A rule says which messages to hold; each waits here until you let it go, or its time is over.";
+const ARMED = "Nothing is held now. The next message that matches a rule waits here until you let it go, or its time is over.";
+
 /**
  * Make the editor in a box.
  *
  * @param {function} act (held, "release" | "drop" | "change" | "answer", body, said): does it
+ * @param {function} left called when somebody has read enough of a message that is gone
  */
-export function editor(app, box, act) {
+export function editor(app, box, act, left) {
   let item = null;
   let mode = "fields";
   let isGone = false;
@@ -39,24 +43,28 @@ export function editor(app, box, act) {
   const release = button("Release", { title: "As it is. Key r in the list" }, () => act(item, "release"));
   const change = button("Send changed", { class: "main", title: "Ctrl+Enter" }, () => send());
   const drop = button("Drop", { class: "danger", title: "Key d in the list" }, () => act(item, "drop", undefined, "dropped"));
-  const buttons = make("div.buttons", {}, release, change, drop);
+  const leave = button("Leave it", { hidden: true }, () => left());
+  const buttons = make("div.buttons", {}, release, change, drop, leave);
   for (const [name, label] of MODES) {
     const input = make("input", { type: "radio", name: "editor-mode", value: name });
     input.addEventListener("change", () => choose(name));
     modes.append(make("label", {}, input, label));
   }
+  const why = make("p", {}, NO_RULE);
   const nothing = make(
     "div.empty",
     {},
-    make("p", {}, "Nothing is held. A rule says which messages to hold; each waits here until you let it go, or its time is over."),
+    why,
     make("button", { type: "button", onclick: () => app.dock.show("rules", true) }, "Make a rule …"),
   );
+  app.on("rules", (rules) => setText(why, rules.length ? ARMED : NO_RULE));
   const form = make("div.editor", {}, make("header", {}, headline, waits), make("div.bar", {}, modes, buttons), fields, area, hint);
   box.append(nothing, form);
 
   function show(next) {
     item = next;
     isGone = false;
+    waits.classList.remove("bad");
     form.hidden = item === null;
     nothing.hidden = item !== null;
     if (item === null) return;
@@ -65,7 +73,8 @@ export function editor(app, box, act) {
       make("span", { class: `way ${message.direction}`, "aria-label": WAYS[message.direction] }, ARROWS[message.direction]),
       " ",
       make("b", {}, message.type ?? "message"),
-      ` of ${message.client || `link ${message.link}`}`,
+      " of ",
+      make("bdi", {}, sender(message)),
       make("span.quiet", {}, `  link ${message.link}`),
     );
     const settable = item.settable?.length > 0 && message.fields;
@@ -134,6 +143,7 @@ export function editor(app, box, act) {
     const fixed = isGone || item === null;
     change.disabled = fixed || !dirty();
     release.disabled = drop.disabled = fixed;
+    leave.hidden = !isGone;
   }
 
   function send() {
@@ -185,13 +195,14 @@ export function editor(app, box, act) {
     gone(how) {
       isGone = true;
       setText(waits, `It is ${how}. What you wrote is still here.`);
+      waits.classList.add("bad");
       changed();
     },
     /** Put the cursor where something can be changed. */
     focus() {
       const target = mode === "fields" ? fields.querySelector("input") : area;
-      target?.focus();
-      target?.select?.();
+      (target ?? release).focus();
+      target?.select();
     },
   };
 }

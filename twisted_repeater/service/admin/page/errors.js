@@ -2,7 +2,7 @@
 
 import { get, of } from "./api.js";
 import { make } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, visible } from "./format.js";
 
 const MOST = 100;
 
@@ -32,7 +32,7 @@ export function errorsPanel(app) {
           "tr",
           {},
           make("td.number", {}, clock(error.time)),
-          make("td", {}, error.client ?? ""),
+          make("td", {}, visible(error.client ?? "")),
           make("td.number", {}, error.link === null ? "" : String(error.link)),
           make("td", {}, error.side ?? ""),
           make("td.value", {}, error.error),

@@ -99,7 +99,8 @@ export function faultsPanel(app) {
     const button = make("button", { type: "button", "aria-label": `Remove the fault ${fault.name}` }, "Remove");
     button.addEventListener("click", async () => {
       await app.attempt(() => remove(of(app.repeater, "faults", fault.name)), `The fault ${fault.name} is removed.`);
-      look();
+      await look();
+      if (!body.contains(document.activeElement)) kind.focus(); // the button had the focus, and is gone
     });
     const cells = ["", ".value", "", ".number", ".number", ".number"].map((classes) => make(`td${classes}`));
     return make("tr", {}, ...cells, make("td", {}, button));
@@ -108,7 +109,8 @@ export function faultsPanel(app) {
   kind.addEventListener("change", choose);
   all.addEventListener("click", async () => {
     await app.attempt(() => remove(of(app.repeater, "faults")), "No fault is set any more.");
-    look();
+    await look();
+    kind.focus(); // the button had the focus, and is hidden
   });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

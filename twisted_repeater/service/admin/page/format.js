@@ -41,6 +41,23 @@ export function countdown(seconds) {
   return `${Math.floor(whole / 60)}:${two(whole % 60)}`;
 }
 
+/** What nobody sees, and what turns the text behind it around: \p{C} are controls, marks of direction, halves of pairs. */
+const UNSEEN = /(?! )[\\\p{C}\p{Z}]/gu;
+
+/** Return a name with what cannot be seen written as \\xNN, as the administration does it in messages. */
+export const visible = (name) => name.replace(UNSEEN, (letter) => (letter === "\\" ? "\\\\" : bytesOf(letter).map(escaped).join("")));
+
+const escaped = (byte) => `\\x${byte.toString(16).padStart(2, "0")}`;
+
+/** Return the bytes of a letter. Bytes that are no text come as lone halves of pairs. */
+function bytesOf(letter) {
+  const code = letter.codePointAt(0);
+  return code >= 0xdc80 && code <= 0xdcff ? [code - 0xdc00] : [...new TextEncoder().encode(letter)];
+}
+
+/** Return how the client of a message is called, or its link if it has no name. */
+export const sender = (message) => (message.client ? visible(message.client) : `link ${message.link}`);
+
 /** Return the summary of a message without its type, which stands beside it. */
 export function summary(message) {
   const { type, summary: text } = message;

@@ -3,7 +3,7 @@
 import { get, of, post } from "./api.js";
 import { make, setText } from "./dom.js";
 import { editor } from "./editor.js";
-import { ARROWS, WAYS, count, countdown, size, summary } from "./format.js";
+import { ARROWS, WAYS, count, countdown, sender, size, summary } from "./format.js";
 import { WindowList } from "./window_list.js";
 
 const HOW = {
@@ -17,10 +17,12 @@ const HOW = {
   "rule removed": "released, because its rule was removed",
 };
 
+const SHARE = 12;
+
 /** Add the tab of held messages. */
 export function heldPanel(app) {
   let held = [];
-  const ours = new Set(); // ids of those that we are about to let go
+  const asked = new Set(); // ids of those that we have asked to let go: the answer says whether it was us
   const listBox = make("div.window.held-list", { role: "listbox", tabindex: "0", "aria-label": "Held messages", id: "held-list" });
   const all = make("button", { type: "button" }, "Release all");
   const title = make("span.quiet");
@@ -35,15 +37,24 @@ export function heldPanel(app) {
     chosen: (item) => show(item),
     entered: () => edit.focus(),
   });
-  const edit = editor(app, right, act);
+  const edit = editor(app, right, act, () => {
+    choose(0);
+    listBox.focus();
+  });
 
   /** Do something with a held message: its way out is told by an event, and by the answer if it was gone already. */
   async function act(item, what, body = undefined, said = HOW.released) {
-    ours.add(item.id);
-    const answer = await app.attempt(() => post(of(app.repeater, "held", item.id, what), body), `Message ${item.id} is ${said}.`);
-    ours.delete(item.id);
-    if (answer) settled(item.id);
-    else await look();
+    const repeater = app.repeater;
+    asked.add(item.id);
+    const answer = await app.attempt(() => post(of(repeater, "held", item.id, what), body), `Message ${item.id} is ${said}.`);
+    asked.delete(item.id);
+    if (repeater !== app.repeater) return;
+    if (!answer) return look();
+    const focused = right.contains(document.activeElement);
+    settled(item.id);
+    if (!focused) return;
+    if (!edit.shows) listBox.focus();
+    else if (!right.contains(document.activeElement) || document.activeElement.disabled) edit.focus();
   }
 
   function show(item) {
@@ -52,34 +63,49 @@ export function heldPanel(app) {
 
   function settled(id, how = "") {
     const at = held.findIndex((item) => item.id === id);
-    if (at < 0) return;
-    held = held.toSpliced(at, 1);
-    if (list.chosenKey === id) {
-      if (how && edit.dirty && !ours.has(id)) edit.gone(HOW[how] ?? how);
-      else list.choose(held[Math.min(at, held.length - 1)] ?? null);
+    held = held.filter((item) => item.id !== id);
+    if (list.chosenKey === id && !edit.isGone) {
+      if (how) lost(at, HOW[how] ?? how);
+      else choose(at);
     }
     draw();
   }
 
+  /** Choose the message at a place of the list, or the one nearest to it. */
+  const choose = (at) => list.choose(held[Math.max(0, Math.min(at, held.length - 1))] ?? null);
+
+  /** The chosen message is gone, and not by us. What somebody has written stays to be read; else the next one is shown. */
+  function lost(at, how) {
+    if (edit.dirty) return edit.gone(how);
+    const focused = right.contains(document.activeElement);
+    choose(at);
+    // The focus goes to no field of another message: whoever types on would change that one.
+    if (focused) listBox.focus();
+  }
+
   function draw() {
     list.set(held);
-    setText(title, held.length === 1 ? "1 message is held" : `${count(held.length)} messages are held`);
+    setText(title, `${count(held.length)} held`);
     all.disabled = !held.length;
     left.parentElement.classList.toggle("none", !held.length && !edit.shows);
     app.dock.count("held", held.length, "held");
     if (list.chosenKey === null && held.length) list.choose(held[0]);
   }
 
+  let notBefore = 0; // many held messages make a large answer, so it takes at most one part of SHARE of the time
+
   async function look() {
     const repeater = app.repeater;
     if (repeater === null) return;
+    const started = performance.now();
     const answer = await get(of(repeater, "held")).catch(() => null);
+    notBefore = performance.now() + (performance.now() - started) * SHARE;
     if (!answer || repeater !== app.repeater) return;
     const now = performance.now() / 1000;
     held = answer.held.map((item) => due(item, now));
     const chosen = held.find((item) => item.id === list.chosenKey);
     if (chosen) edit.refresh(chosen);
-    else if (list.chosenKey !== null && !edit.isGone) list.choose(null);
+    else if (list.chosenKey !== null && !edit.isGone && !asked.has(list.chosenKey)) lost(0, "gone");
     draw();
   }
 
@@ -92,8 +118,9 @@ export function heldPanel(app) {
       released += done;
       if (done) settled(id);
     }
-    app.say(`${count(released)} messages are released.`);
-    look();
+    app.say(released === 1 ? "1 message is released" : `${count(released)} messages are released`);
+    await look();
+    if (all.disabled) listBox.focus(); // the button had the focus
   });
 
   listBox.addEventListener("keydown", (event) => {
@@ -112,6 +139,7 @@ export function heldPanel(app) {
     draw();
   });
   app.on("settled", ({ id, how }) => {
+    if (asked.has(id)) return;
     const mine = list.chosenKey === id && edit.shows;
     settled(id, how);
     if (mine && (how === "deadline" || how === "link ended")) app.say(`Message ${id} is ${HOW[how]}.`);
@@ -125,7 +153,7 @@ export function heldPanel(app) {
   app.on("resync", look);
   app.on("summary", (summary) => {
     // What waits behind grows without an event; and without a stream nothing else would tell.
-    if (held.length || summary?.held !== held.length) look();
+    if ((held.length || summary?.held !== held.length) && performance.now() > notBefore) look();
   });
   setInterval(() => {
     list.rows.forEach((row) => row.item && !row.hidden && setText(row.left, left_(row.item)));
@@ -162,7 +190,7 @@ function fillRow(row, item) {
   setText(row.way, ARROWS[message.direction]);
   row.way.setAttribute("aria-label", WAYS[message.direction]);
   row.way.className = `way ${message.direction}`;
-  setText(row.client, message.client || `link ${message.link}`);
+  setText(row.client, sender(message));
   setText(row.type, [message.type, summary(message)].filter(Boolean).join("  "));
   setText(row.left, left_(item));
   setText(row.behind, item.behind_bytes ? `${behind(item)} behind it` : "nothing waits behind it");

@@ -1,8 +1,8 @@
 // The links of the repeater: a window of rows, sorted and filtered, and what can be done with the chosen one.
 
-import { asking, get, of, post } from "./api.js";
+import { DOTS, asking, get, of, post } from "./api.js";
 import { byId, make, setText } from "./dom.js";
-import { count, duration, rate, size } from "./format.js";
+import { clock, count, rate, size, visible } from "./format.js";
 import { exactly, within } from "./globs.js";
 import { WindowList } from "./window_list.js";
 
@@ -11,9 +11,17 @@ const EVERY = 1000; // milliseconds between two looks, if they are quick
 const SHARE = 12; // a look at all links may take one part of so many of the time
 
 /** Return the name of a client, or where it is if it has none. */
-const titleOf = (link) => link.client || link.client_address || `link ${link.id}`;
+const titleOf = (link) => (link.client ? visible(link.client) : link.client_address || `link ${link.id}`);
 
-const since = (made) => (made === null ? "" : `, for ${duration(Date.now() / 1000 - made)}`);
+/** Return since when a link is there, by the clock of the repeater, as the times of messages are: ours may be wrong. */
+function since(made) {
+  if (made === null) return "";
+  const day = new Date(made * 1000).toDateString();
+  return `, since ${day === new Date().toDateString() ? "" : `${day}, `}${clock(made).slice(0, -4)}`;
+}
+
+/** Return whether a client can be reached by its name: a browser takes dots out of a path, however they are written. */
+const hasName = (link) => Boolean(link.client) && !DOTS.test(link.client);
 
 const queued = (link) =>
   link.to_server.waiting_bytes + link.to_server.behind_bytes + link.to_client.waiting_bytes + link.to_client.behind_bytes;
@@ -178,9 +186,9 @@ function chosenLink(app, forget) {
 
   const hold = button("Hold client", async () => {
     const what = app.link.held ? "resume" : "hold";
-    const path = app.link.client ? of(app.repeater, "clients", name(), what) : of(app.repeater, "links", id(), what);
+    const whose = hasName(app.link) ? ["clients", name()] : ["links", id()];
     const said = what === "hold" ? "Nothing is read from it until you resume it." : "It is read again.";
-    await app.attempt(() => post(path), said);
+    await app.attempt(() => post(of(app.repeater, ...whose, what)), said);
     changed();
   });
   const closeLink = button("Close link", async () => {
@@ -204,8 +212,8 @@ function chosenLink(app, forget) {
     setText(title, titleOf(link));
     setText(hold, link.held ? "Resume client" : "Hold client");
     for (const element of [hold, closeLink, closeClient, send]) element.disabled = ended;
-    if (!link.client) closeClient.disabled = only.disabled = true;
-    else only.disabled = false;
+    only.disabled = !link.client;
+    if (!hasName(link)) closeClient.disabled = true;
     const rows = [["link", `${link.id}, ${ended ? "ended" : link.state}${since(link.made)}`]];
     rows.push(["from", link.client_address], ["server", [link.server, link.server_address].filter(Boolean).join(", ")]);
     for (const [way, label] of [["to_server", "→ server"], ["to_client", "← client"]]) rows.push([label, flow(link[way])]);

@@ -21,6 +21,13 @@ import { views } from "./views.js";
 
 const EVERY = 1000; // milliseconds between two looks at the repeaters
 
+// Where it leads cannot be said in the address: there stands the name of the repeater.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  app.views.show("messages");
+  byId("messages-list").focus();
+});
+
 const app = new App();
 const login = new Login(() => begin());
 onLoginNeeded(() => login.show());
@@ -59,11 +66,25 @@ function show(repeaters) {
   if (app.summary) describe(app.summary);
 }
 
+/** Return the name behind the #. Anybody may have typed it, so it may be no name at all. */
+function named() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
 function chooseOne() {
-  const wanted = decodeURIComponent(location.hash.slice(1));
+  const wanted = named();
   const name = app.summaries.has(wanted) ? wanted : (app.summaries.keys().next().value ?? null);
   if (name === app.repeater) return;
+  // Else the address would go on to say a name that is not shown, and choosing that one would change nothing.
+  if (wanted && wanted !== name) history.replaceState(null, "", `#${encodeURIComponent(name ?? "")}`);
+  const left = app.repeater;
   byId("repeater").value = name;
+  if (left !== null && app.holds()) app.say(`What this tab holds at ${left} is released in 15 seconds, unless you go back`);
+  if (left !== null && !app.summaries.has(left)) app.say(`The repeater ${left} is gone`, true);
   app.choose(name);
 }
 
@@ -77,7 +98,6 @@ function describe(summary) {
 }
 
 let lost = false;
-
 let timer = null;
 
 async function look() {

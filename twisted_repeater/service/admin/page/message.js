@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { dump, fromBase64, toText } from "./bytes.js";
 import { make } from "./dom.js";
-import { ARROWS, WAYS, clock, count, duration, size, verdict } from "./format.js";
+import { ARROWS, WAYS, clock, count, duration, sender, size, verdict } from "./format.js";
 import { exactly } from "./globs.js";
 
 const MOST_LINES = 2048; // lines of a dump that are drawn at once: 32 KiB
@@ -27,7 +27,7 @@ function whole(app, message) {
     "div.buttons",
     {},
     make("button", { type: "button", onclick: () => app.tell("only", exactly(message.client)) }, "Only its client"),
-    make("button", { type: "button", onclick: () => app.tell("rule-like", message) }, "Hold such messages …"),
+    make("button", { type: "button", onclick: () => app.tell("rule-like", like(message)) }, "Hold such messages …"),
     make("button", { type: "button", onclick: () => app.tell("send-copy", message) }, "Send a copy …"),
   );
   const parts = [make("div.headline", {}, headline(message), actions), make("div.sides", {}, fieldsOf(message), bytesOf(app, message))];
@@ -37,9 +37,12 @@ function whole(app, message) {
   return parts;
 }
 
+/** Return a filter that lets such messages through. */
+const like = ({ client, direction, type }) => ({ client: exactly(client ?? ""), direction, type: exactly(type ?? ""), text: "" });
+
 function headline(message) {
   const line = make("p.what", {}, make("span", { class: `way ${message.direction}`, "aria-label": WAYS[message.direction] }, ARROWS[message.direction]), " ");
-  line.append(make("b", {}, message.type ?? "message"), ` of ${message.client || `link ${message.link}`}`);
+  line.append(make("b", {}, message.type ?? "message"), " of ", make("bdi", {}, sender(message)));
   const facts = [`link ${message.link}`, clock(message.time), size(message.size)];
   if (message.number) facts.push(`no. ${count(message.number)}`);
   if (message.origin === "opening") facts.push("of the opening");

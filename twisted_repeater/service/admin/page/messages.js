@@ -2,7 +2,7 @@
 // two thousand and has nodes only for those in sight.
 
 import { DIRECTIONS, byId, make, select, setText } from "./dom.js";
-import { ARROWS, WAYS, clock, count, summary, verdict } from "./format.js";
+import { ARROWS, WAYS, clock, count, sender, summary, verdict } from "./format.js";
 import { matches } from "./globs.js";
 import { WindowList } from "./window_list.js";
 
@@ -19,7 +19,7 @@ export function messages(app) {
     key: (message) => message.key,
     make: makeRow,
     fill: fillRow,
-    drawn: () => (byId("newest").hidden = list.following || !kept.length),
+    drawn: () => (byId("newest").hidden = list.following || list.atEnd),
     chosen: (message) => app.tell("message-chosen", message),
     entered: () => app.dock.show("message", true),
   });
@@ -44,7 +44,15 @@ export function messages(app) {
     draw();
   });
 
+  let counted = null; // the stream whose counts were shown last
+  let behind = false; // whether its counts begin before what is in the list
+  app.on("hello", ({ stream }) => {
+    behind = stream !== counted && app.connection.resumed;
+    counted = stream;
+  });
   app.on("counts", (counts) => {
+    if (behind) base = counts;
+    behind = false;
     if (counts.seen < base.seen) base = { seen: 0, shown: 0, left_out: 0 }; // of a new stream
     const text = `shown ${count(counts.shown - base.shown)} of ${count(counts.seen - base.seen)}`;
     const samples = counts.left_out > last.left_out && !app.paused;
@@ -68,6 +76,7 @@ export function messages(app) {
     list.follow();
     draw();
   });
+  byId("hold-these").addEventListener("click", () => app.tell("rule-like", app.filter));
   byId("newest").addEventListener("click", () => {
     list.follow();
     list.box.focus();
@@ -102,6 +111,7 @@ function nothing(app) {
   if (app.paused) return "Paused. Messages pass, but none is shown.";
   if (Object.values(app.filter).some(Boolean)) return "No message that fits the filter has passed yet.";
   if (app.summary && !app.summary.links) return "No client is linked, so no messages pass. They appear here as they come.";
+  if (app.summary?.held) return "No message has passed yet. What is held is in the tab Held, and comes here when it goes on.";
   return "No message has passed yet since this page was opened.";
 }
 
@@ -155,7 +165,7 @@ function makeRow() {
 
 function fillRow(row, message) {
   setText(row.time, clock(message.time));
-  setText(row.client, message.client || `link ${message.link}`);
+  setText(row.client, sender(message));
   setText(row.way, ARROWS[message.direction]);
   row.way.setAttribute("aria-label", WAYS[message.direction]);
   row.way.className = `way ${message.direction}`;

@@ -2,8 +2,7 @@
 
 import { get, of, post, remove } from "./api.js";
 import { DIRECTIONS, field, make, select, setText } from "./dom.js";
-import { ARROWS, count, duration } from "./format.js";
-import { exactly } from "./globs.js";
+import { ARROWS, count, duration, visible } from "./format.js";
 
 /** Add the tab of the rules. */
 export function rulesPanel(app) {
@@ -23,18 +22,33 @@ export function rulesPanel(app) {
     table.hidden = !rules.length;
     empty.hidden = rules.length > 0;
     app.dock.count("rules", rules.length);
-    body.replaceChildren(
-      ...rules.map((rule) =>
-        make(
-          "tr",
-          {},
-          make("td", {}, sentence(rule), rule.stream === app.connection.stream?.id ? null : make("span.quiet", {}, "  (not of this tab)")),
-          make("td", {}, duration(rule.timeout)),
-          make("td.number", {}, count(rule.matched)),
-          make("td.number", {}, count(rule.held), rule.full ? make("span.bad", {}, "  full: more messages pass") : null),
-          make("td", {}, make("button", { type: "button", onclick: () => drop(rule), "aria-label": `Remove the rule: ${sentence(rule)}` }, "Remove")),
-        ),
-      ),
+    app.tell("rules", rules);
+    const ids = rules.map((rule) => rule.id).join();
+    // Rows stay as long as the rules are the same, so that the focus stays on their buttons.
+    if (body.ids !== ids) {
+      body.ids = ids;
+      body.replaceChildren(...rules.map(makeRow));
+    }
+    rules.forEach((rule, index) => {
+      const [what, , matched, now] = body.children[index].children;
+      setText(what.lastChild, rule.stream === app.connection.stream?.id ? "" : "  (not of this tab)");
+      setText(matched, count(rule.matched));
+      setText(now.firstChild, count(rule.held));
+      setText(now.lastChild, rule.full ? "  full: more messages pass" : "");
+    });
+  }
+
+  function makeRow(rule) {
+    const text = sentence(rule);
+    const button = make("button", { type: "button", onclick: () => drop(rule), "aria-label": `Remove the rule: ${text}` }, "Remove");
+    return make(
+      "tr",
+      {},
+      make("td", {}, text, make("span.quiet")),
+      make("td", {}, duration(rule.timeout)),
+      make("td.number"),
+      make("td.number", {}, make("span"), make("span.bad")),
+      make("td", {}, button),
     );
   }
 
@@ -43,15 +57,14 @@ export function rulesPanel(app) {
     if (repeater === null) return;
     const answer = await get(of(repeater, "rules")).catch(() => null);
     if (!answer || repeater !== app.repeater) return;
-    const before = JSON.stringify(rules);
     rules = answer.rules;
-    // Drawn only if something has changed, so that the focus stays where it is.
-    if (JSON.stringify(rules) !== before) draw();
+    draw();
   }
 
   async function drop(rule) {
     await app.attempt(() => remove(of(app.repeater, "rules", rule.id)), "The rule is removed, and what it held is released.");
-    look();
+    await look();
+    if (!body.contains(document.activeElement)) form.elements.client.focus(); // the button had the focus, and is gone
   }
 
   form.addEventListener("submit", async (event) => {
@@ -68,12 +81,10 @@ export function rulesPanel(app) {
     look();
   });
 
-  app.on("rule-like", (message) => {
-    form.elements.client.value = message.client ? exactly(message.client) : "";
-    form.elements.direction.value = message.direction;
-    form.elements.type.value = message.type ? exactly(message.type) : "";
-    form.elements.text.value = "";
+  app.on("rule-like", (filter) => {
+    for (const [name, value] of Object.entries(filter)) form.elements[name].value = value;
     app.dock.show("rules", true);
+    app.say("Press “Hold” to hold such messages from now on");
   });
   app.on("repeater", () => {
     rules = [];
@@ -81,7 +92,14 @@ export function rulesPanel(app) {
     look();
   });
   app.on("resync", look);
-  app.on("held", () => look());
+  // Many may come at once, and each look is a call.
+  let soon = null;
+  app.on("held", () => {
+    soon ??= setTimeout(() => {
+      soon = null;
+      look();
+    }, 200);
+  });
   app.on("summary", () => rules.length && look());
   app.holds = () => app.heldHere() || rules.some((rule) => rule.stream === app.connection.stream?.id);
   draw();
@@ -92,7 +110,7 @@ function sentence(rule) {
   const what = rule.every > 1 ? `every ${count(rule.every)}. message` : "messages";
   const parts = [what];
   if (rule.type) parts.push(`of type ${rule.type}`);
-  if (rule.client) parts.push(`of ${rule.client}`);
+  if (rule.client) parts.push(`of ${visible(rule.client)}`);
   if (rule.direction) parts.push(`${ARROWS[rule.direction]} ${rule.direction === "to_server" ? "to the server" : "to the client"}`);
   if (rule.text) parts.push(`with “${rule.text}”`);
   return parts.length === 1 && rule.every <= 1 ? "all messages" : parts.join(" ");
@@ -109,7 +127,7 @@ function ruleForm() {
     field("type", text("type", "any"), "A type, or a pattern such as New*"),
     field("text", text("text", "any"), "A text that the message contains"),
     field("every nth", number("every", 1, 1, 1000000, 1), "1 holds each message that matches"),
-    field("seconds", number("timeout", 60, 0.1, 3600, "any"), "A held message is released after so many seconds"),
+    field("at most, in seconds", number("timeout", 60, 0.1, 3600, "any"), "A held message is released after so many seconds"),
     make("button.main", {}, "Hold"),
   );
 }

@@ -3,6 +3,7 @@
 import { of, post } from "./api.js";
 import { fromBase64, toHex, toText } from "./bytes.js";
 import { field, make, select } from "./dom.js";
+import { visible } from "./format.js";
 
 /** Add the tab that sends. */
 export function sendPanel(app) {
@@ -54,6 +55,6 @@ export function sendPanel(app) {
     const message = given.as.value === "hex" ? { hex: area.value.replace(/\s+/g, "") } : { text: area.value };
     const target = link ? ["links", link] : ["clients", client];
     const path = of(app.repeater, ...target, "send");
-    await app.attempt(() => post(path, { direction: given.direction.value, message }), `It is sent${link ? ` on link ${link}` : ` on the links of ${client}`}.`);
+    await app.attempt(() => post(path, { direction: given.direction.value, message }), `It is sent${link ? ` on link ${link}` : ` on the links of ${visible(client)}`}.`);
   });
 }

@@ -12,13 +12,14 @@ export class Stream {
   /**
    * @param {string} repeater whose stream
    * @param {function(): object} query what to ask for, looked at each time it connects
-   * @param {object} tell event(kind, data), up(), down(error, milliseconds until the next try)
+   * @param {object} tell event(kind, data), up(hello), down(error)
+   * @param {string} id the stream that this one goes on with, if the server still has it
    */
-  constructor(repeater, query, tell) {
+  constructor(repeater, query, tell, id = null) {
     this.repeater = repeater;
     this.query = query;
     this.tell = tell;
-    this.id = null; // the server's name for this stream, by which it keeps our rules for a while
+    this.id = id; // the server's name for this stream, by which it keeps our rules for a while
     this.last = "";
     this.failed = 0;
     this.#run();
@@ -52,7 +53,7 @@ export class Stream {
     const pause = PAUSES[Math.min(this.failed, PAUSES.length - 1)] * (0.75 + Math.random() / 2);
     this.failed += 1;
     this.timer = setTimeout(() => this.#run(), pause);
-    this.tell.down(error, pause);
+    this.tell.down(error);
   }
 
   async #read() {
@@ -72,6 +73,7 @@ export class Stream {
   }
 
   #event(kind, data, id) {
+    if (this.closed) return; // what had come already
     this.last = id || this.last;
     if (kind === "hello") {
       this.failed = 0;

@@ -20,13 +20,16 @@ export class WindowList {
     this.chosenKey = null;
     this.following = Boolean(settings.follows);
     this.rows = [];
+    this.view = 0;
     this.end = 0;
+    this.placed = null; // where we have scrolled to; an event for that is no sign of a reader
     this.space = document.createElement("div");
     this.space.className = "space";
     box.append(this.space);
     box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     box.addEventListener("keydown", (event) => this.#key(event));
-    box.addEventListener("click", (event) => this.#clicked(event));
+    // Not "click": where messages come fast, the row under the pointer is another one when the button goes up.
+    box.addEventListener("mousedown", (event) => event.button === 0 && this.#pressed(event));
     new ResizeObserver(() => this.measure()).observe(box);
     this.measure();
   }
@@ -35,7 +38,11 @@ export class WindowList {
   measure() {
     const before = this.height;
     this.height = parseFloat(getComputedStyle(this.box).getPropertyValue("--row")) || 24;
+    const bottom = this.box.scrollTop + this.view;
     this.view = this.box.clientHeight;
+    const chosen = (this.items.findIndex((item) => this.settings.key(item) === this.chosenKey) + 1) * this.height;
+    // A box that becomes smaller must not cover the row for which it does so.
+    if (chosen <= bottom && chosen > this.box.scrollTop + this.view) this.box.scrollTop = chosen - this.view;
     if (before && before !== this.height) this.#rescaled(before);
     if (this.following) this.#toEnd(); // at once: the browser has scrolled, too, and that is no sign of a reader
     this.draw();
@@ -83,9 +90,14 @@ export class WindowList {
     const wanted = Math.ceil(this.view / this.height) + 2 * MORE;
     this.#haveRows(wanted);
     // A row goes on to show its item while both are in sight, so only what is new is drawn.
+    let chosen = null;
     for (let index = first; index < first + this.rows.length; index += 1) {
-      this.#place(this.rows[index % this.rows.length], index);
+      const row = this.rows[index % this.rows.length];
+      if (this.#place(row, index)) chosen = row;
     }
+    // A chosen item that is not drawn has no row that could be read aloud.
+    if (chosen) this.box.setAttribute("aria-activedescendant", chosen.id);
+    else this.box.removeAttribute("aria-activedescendant");
     this.settings.drawn?.();
   }
 
@@ -98,7 +110,9 @@ export class WindowList {
 
   #toEnd() {
     this.#stretch();
-    if (this.box.scrollTop !== this.end) this.box.scrollTop = this.end;
+    if (this.box.scrollTop === this.end) return;
+    this.box.scrollTop = this.end;
+    this.placed = this.box.scrollTop;
   }
 
   #haveRows(wanted) {
@@ -112,12 +126,13 @@ export class WindowList {
     while (this.rows.length > wanted) this.rows.pop().remove();
   }
 
+  /** Show the item with this index in a row, and return whether it is the chosen one. */
   #place(row, index) {
     const item = this.items[index];
     row.hidden = item === undefined;
     if (item === undefined) {
       row.item = undefined;
-      return;
+      return false;
     }
     if (row.index !== index) {
       row.index = index;
@@ -132,25 +147,33 @@ export class WindowList {
     }
     const chosen = this.settings.key(item) === this.chosenKey;
     if (row.getAttribute("aria-selected") !== String(chosen)) row.setAttribute("aria-selected", chosen);
-    if (chosen) this.box.setAttribute("aria-activedescendant", row.id);
+    return chosen;
   }
 
   #scrolled() {
     if (this.box.clientHeight !== this.view) return this.measure(); // scrolled by the browser, as the box has changed
-    // Compared with what was drawn last: items may have come since, and then this is no sign of a reader.
-    if (this.settings.follows) this.following = this.box.scrollTop >= this.end - this.height / 2;
+    if (this.settings.follows && this.box.scrollTop !== this.placed) {
+      this.following = this.atEnd;
+      this.placed = null;
+    }
     this.draw();
   }
 
-  #clicked(event) {
+  /** Whether the last row is in sight. */
+  get atEnd() {
+    return this.box.scrollTop >= this.end - this.height / 2;
+  }
+
+  #pressed(event) {
     const row = event.target.closest("[role=option]");
-    if (row?.item !== undefined) this.choose(row.item);
+    if (row?.item === undefined) return;
+    this.following = false; // what somebody looks at stays in sight
+    this.choose(row.item);
   }
 
   /** Choose an item, null for none. */
   choose(item) {
     this.chosenKey = item === null ? null : this.settings.key(item);
-    if (item === null) this.box.removeAttribute("aria-activedescendant");
     this.draw();
     this.settings.chosen(item);
   }
