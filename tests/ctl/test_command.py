@@ -37,6 +37,13 @@ class StatusTests(CtlCase):
             self.ctl("clsoe")
         self.assertEqual(caught.exception.code, 2)
 
+    def test_other_kinds(self) -> None:
+        """2 if a field of an answer is of another kind, without a traceback."""
+        for repeaters in (b"[1]", b'{"a": 1}', b"5", b"null"):
+            self.answer(**{"GET /repeaters": Raw(200, b'{"repeaters": %s}' % repeaters)})
+            self.assertEqual(self.ctl("status"), 2)
+            self.assertIn("is it the administration of another version?", self.errors.getvalue())
+
     def test_interrupted(self) -> None:
         """130 after Ctrl-C, as shells have it."""
 

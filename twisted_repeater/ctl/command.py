@@ -32,6 +32,10 @@ def main(arguments: list[str]) -> int:
         if error.args:
             print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)
         return error.status
+    except (AttributeError, IndexError, TypeError) as error:  # fields are read all over; only an answer has wrong ones
+        why = f"an answer has a field of another kind: is it the administration of another version? ({error})"
+        print(f"{PROGRAM}: {printable(why)}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # whoever read the output has gone, as `head` does: that is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,6 +57,21 @@ class StreamsTests(SynchronousTestCase):
 
 class RepeatersTests(SynchronousTestCase):
     """What belongs to which repeater."""
+
+    def test_held_in_pieces(self) -> None:
+        """What is held is described message by message, and one that goes on meanwhile is left out."""
+        it = Debugging()
+        stream, _ = it.stream()
+        it.rule(stream.id)
+        self.assertEqual(json.loads(b"".join(it.debugger.held_in_pieces("edge"))), {"held": []})
+        for name in ("ann", "bob", "eve"):
+            it.world.connect(name).send(b"1")
+        pieces = it.debugger.held_in_pieces("edge")
+        written = [next(pieces)]
+        it.settle(it.held[1])
+        written += pieces
+        found = json.loads(b"".join(written))["held"]
+        self.assertEqual([each["message"]["client"] for each in found], ["ann", "eve"])
 
     def test_another(self) -> None:
         """If another repeater gets the name of one that was removed, nothing of that is left."""
