@@ -7,13 +7,13 @@ import socket
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.service import systemd
 from twisted_repeater.service.systemd import Systemd
+
+from ..logged import lines_logged
 
 
 class SystemdTests(SynchronousTestCase):
@@ -25,15 +25,7 @@ class SystemdTests(SynchronousTestCase):
         self.addCleanup(directory.cleanup)
         self.path = str(Path(directory.name, "notify"))
         self.socket = self.listen(self.path)
-        self.lines: list[str] = []
-        observer: Any = self.record
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
-
-    def record(self, event: LogEvent) -> None:
-        """Record a line."""
-        if event["log_namespace"] == systemd.__name__:
-            self.lines.append(formatEvent(event))
+        self.lines = lines_logged(self, systemd.__name__)
 
     def listen(self, path: str) -> socket.socket:
         """Make a socket for notices."""
