@@ -52,7 +52,8 @@ class SettingsTests(SynchronousTestCase):
             client = SimpleNamespace(address=IPv4Address("TCP", "10.0.0.1", 5), transport=here)
             pair: Any = SimpleNamespace(server=Protocol(), client=client)
             dialled = dial(pair)
-            reactor.tcpClients[0][2].buildProtocol(None).makeConnection(transport)
+            introduction: Any = reactor.tcpClients[0][2].buildProtocol(None)
+            introduction.makeConnection(transport)
             self.assertEqual((self.successResultOf(dialled), transport.value()), (pair.server, first))
 
     def test_longest_payload(self) -> None:

@@ -373,7 +373,7 @@ class HoldingTests(MemoryCase):
             world.repeater.hold(Holder(), links=interrupts)
 
         class Interrupting(Words):
-            decode = interrupts
+            decode: Any = interrupts
 
         for codec, holder in ((Words(), interrupts), (Interrupting(), Holder())):
             world = self.memory(dialect=int32(to_server=MessageType({1: codec})))
